@@ -1,0 +1,1 @@
+//! Image datasets, splits, forget sets, augmentation and batches.

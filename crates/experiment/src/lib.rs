@@ -1,0 +1,1 @@
+//! A suite file resolved into stages and run through the run store.

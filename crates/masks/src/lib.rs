@@ -1,0 +1,1 @@
+//! Sparsity masks: named bit tensors that can be applied, counted, saved and loaded.

@@ -1,0 +1,1 @@
+//! Unlearning metrics: UA, RA, TA, gaps and confidence intervals.

@@ -1,0 +1,1 @@
+//! Membership-inference attacks on plain score and label slices.

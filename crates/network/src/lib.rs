@@ -1,0 +1,1 @@
+//! A model as a graph of named layers, and the executors that run it.

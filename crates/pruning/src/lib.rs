@@ -1,0 +1,1 @@
+//! Pruning criteria, schedules and rewinding.

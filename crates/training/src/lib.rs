@@ -1,0 +1,1 @@
+//! Optimisers, schedules, losses, the training loop, prediction, checkpoint and resume.

@@ -1,0 +1,3 @@
+//! The `unlearn` command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Machine-unlearning methods, one file each.

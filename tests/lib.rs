@@ -1,0 +1,1 @@
+//! Golden data and end-to-end tests live beside this file; the crate itself is empty.
