@@ -1,1 +1,44 @@
-//! A model as a graph of named layers, and the executors that run it.
+//! A model is data, and an executor runs it.
+//!
+//! - [`Graph`] describes an architecture: named layers, edges, the tensors they own. [`GraphBuilder`] makes one.
+//! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain slices.
+//! - [`Executor`] is the interface: forward → logits, backward from ∂loss/∂logits → gradients. [`CpuExecutor`] is the fast
+//!   path on the kernels of `unlearn-kernels`; [`CandleExecutor`] runs every layer on every device and is the reference.
+//! - [`Network`] ties the three together with the weights that pruning keeps. Nothing above this crate knows more.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use unlearn_network::{DeviceChoice, GraphBuilder, Mode, Network, State};
+//!
+//! let (mut builder, input) = GraphBuilder::new("tiny", [1, 8, 8]);
+//! let conv = builder.conv2d("conv1", input, 4, 3, 1, 1);
+//! let norm = builder.batch_norm2d("bn1", conv);
+//! let relu = builder.relu("relu1", norm);
+//! let pool = builder.global_avg_pool("pool", relu);
+//! builder.linear("fc", pool, 10);
+//! let graph = Arc::new(builder.finish());
+//! let mut network = Network::new(graph.clone(), State::zeros(&graph), DeviceChoice::Cpu)?;
+//! let mut logits = Vec::new();
+//! network.forward(&[0.5; 2 * 64], Mode::Train, &mut logits)?;
+//! assert_eq!(logits.len(), 2 * 10);
+//! network.backward(&logits)?;
+//! # Ok::<(), unlearn_network::Error>(())
+//! ```
+
+mod candle;
+mod cpu;
+mod device;
+mod error;
+mod executor;
+mod graph;
+mod network;
+mod state;
+
+pub use candle::CandleExecutor;
+pub use cpu::CpuExecutor;
+pub use device::DeviceChoice;
+pub use error::{Error, Result};
+pub use executor::{Executor, Gradients, Kept, Mode};
+pub use graph::{Buffer, BufferId, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId, ParameterKind};
+pub use network::Network;
+pub use state::State;

@@ -1,0 +1,165 @@
+//! The Candle executor: every layer, every device, through Candle's operations and autograd. The reference in tests.
+
+mod layers;
+
+use candle_core::{Device, Tensor, Var};
+
+use crate::{Error, Executor, Gradients, Graph, Mode, Op, Result, State};
+
+/// Runs a graph on a Candle device (CPU, CUDA, Metal).
+///
+/// Values live on the host and are uploaded when their generation changes: once a step while training, once for a whole
+/// evaluation.
+pub struct CandleExecutor {
+    device: Device,
+    values: Option<Uploaded>,
+    pass: Option<Pass>,
+}
+
+struct Uploaded {
+    generation: u64,
+    parameters: Vec<Var>,
+    buffers: Vec<Tensor>,
+}
+
+/// What a forward pass keeps for the backward pass.
+struct Pass {
+    images: Tensor,
+    logits: Tensor,
+    mode: Mode,
+}
+
+/// Logits, and per normalisation layer its batch mean and unbiased batch variance when training.
+struct Output {
+    logits: Tensor,
+    statistics: Vec<layers::BatchStatistics>,
+}
+
+impl CandleExecutor {
+    /// An executor on one device.
+    pub fn new(device: Device) -> Self {
+        Self { device, values: None, pass: None }
+    }
+
+    fn upload(&mut self, graph: &Graph, state: &State) -> Result<()> {
+        if self.values.as_ref().is_some_and(|v| v.generation == state.generation()) {
+            return Ok(());
+        }
+        let tensor = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &self.device);
+        let parameters = graph
+            .parameters
+            .iter()
+            .zip(state.parameters())
+            .map(|(p, v)| Ok(Var::from_tensor(&tensor(v, &p.shape)?)?))
+            .collect::<Result<_>>()?;
+        let buffers = graph
+            .buffers
+            .iter()
+            .zip(state.buffers())
+            .map(|(b, v)| Ok(tensor(v, &b.shape)?))
+            .collect::<Result<_>>()?;
+        self.values = Some(Uploaded { generation: state.generation(), parameters, buffers });
+        Ok(())
+    }
+}
+
+impl Uploaded {
+    fn run(&self, graph: &Graph, images: &Tensor, mode: Mode) -> Result<Output> {
+        let mut outputs: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
+        let mut statistics = Vec::new();
+        for node in &graph.nodes {
+            let input = |i: usize| &outputs[node.inputs[i]];
+            let parameter = |id: usize| self.parameters[id].as_tensor();
+            let output = match &node.op {
+                Op::Input => images.clone(),
+                Op::Normalize { mean, std } => layers::normalize(input(0), mean, std)?,
+                Op::Conv2d { weight, stride, padding, .. } => {
+                    input(0).conv2d(parameter(*weight), *padding, *stride, 1, 1)?
+                }
+                Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
+                    let (mean, var) = match mode {
+                        Mode::Train => {
+                            let batch = layers::batch_statistics(input(0), (*running_mean, *running_var))?;
+                            let pair = (batch.mean.clone(), batch.var.clone());
+                            statistics.push(batch);
+                            pair
+                        }
+                        Mode::Frozen | Mode::Evaluate => {
+                            (self.buffers[*running_mean].clone(), self.buffers[*running_var].clone())
+                        }
+                    };
+                    layers::batch_norm(input(0), &mean, &var, parameter(*weight), parameter(*bias))?
+                }
+                Op::Relu => layers::relu(input(0))?,
+                Op::Add => (input(0) + input(1))?,
+                Op::ShortcutA { stride, out_channels } => layers::shortcut_a(input(0), *stride, *out_channels)?,
+                Op::GlobalAvgPool => input(0).mean((2, 3))?,
+                Op::Linear { weight, bias } => {
+                    input(0).matmul(&parameter(*weight).t()?)?.broadcast_add(parameter(*bias))?
+                }
+            };
+            outputs.push(output);
+        }
+        let logits = outputs.pop().expect("a graph has an input node");
+        Ok(Output { logits, statistics })
+    }
+}
+
+impl Executor for CandleExecutor {
+    fn name(&self) -> &'static str {
+        "candle"
+    }
+
+    fn forward(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: &[f32],
+        count: usize,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.upload(graph, state)?;
+        let [channels, height, width] = graph.input_shape();
+        let images = Tensor::from_slice(images, (count, channels, height, width), &self.device)?;
+        let values = self.values.as_ref().expect("uploaded above");
+        let output = values.run(graph, &images, mode)?;
+        *logits = output.logits.flatten_all()?.to_vec1()?;
+        for batch in &output.statistics {
+            batch.update_running(state)?;
+        }
+        self.pass = (mode != Mode::Evaluate).then_some(Pass { images, logits: output.logits, mode });
+        Ok(())
+    }
+
+    fn backward(
+        &mut self,
+        graph: &Graph,
+        _state: &State,
+        dlogits: &[f32],
+        input: bool,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let pass = self.pass.take().ok_or(Error::NoForward)?;
+        let values = self.values.as_ref().ok_or(Error::NoForward)?;
+        let dlogits = Tensor::from_slice(dlogits, pass.logits.shape(), &self.device)?;
+        // The images are a leaf of the tape only where their gradient is wanted: the pass is then taped once more.
+        let images = if input { Some(Var::from_tensor(&pass.images)?) } else { None };
+        let logits = match &images {
+            Some(images) => values.run(graph, images.as_tensor(), pass.mode)?.logits,
+            None => pass.logits,
+        };
+        let store = (logits * dlogits)?.sum_all()?.backward()?;
+        for (parameter, gradient) in values.parameters.iter().zip(&mut gradients.parameters) {
+            match store.get(parameter.as_tensor()) {
+                Some(tensor) => *gradient = tensor.flatten_all()?.to_vec1()?,
+                None => gradient.fill(0.0),
+            }
+        }
+        gradients.input.clear();
+        if let Some(tensor) = images.as_ref().and_then(|images| store.get(images.as_tensor())) {
+            gradients.input = tensor.flatten_all()?.to_vec1()?;
+        }
+        Ok(())
+    }
+}

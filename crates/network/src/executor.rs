@@ -1,0 +1,72 @@
+//! The one interface between what a model is and how it is run.
+
+use crate::{Graph, Result, State};
+
+/// How a forward pass treats normalisation, and whether a backward pass may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics; running statistics are updated; activations are kept for `backward`.
+    Train,
+    /// Running statistics, which stay as they are; activations are kept for `backward`.
+    Frozen,
+    /// Running statistics; nothing is kept. The fastest way to logits.
+    Evaluate,
+}
+
+/// What `backward` leaves: ∂loss/∂parameters in the graph's order, and ∂loss/∂images when it was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Gradients {
+    /// One gradient per parameter, in its shape.
+    pub parameters: Vec<Vec<f32>>,
+    /// `[count, channels, height, width]` with respect to the images in 0..1; empty unless asked for.
+    pub input: Vec<f32>,
+}
+
+impl Gradients {
+    /// Zero gradients for a graph.
+    pub fn zeros(graph: &Graph) -> Self {
+        let parameters = graph.parameters.iter().map(|p| vec![0.0; p.shape.iter().product()]).collect();
+        Self { parameters, input: vec![] }
+    }
+}
+
+/// Per parameter, which values are kept (`true`) and which are pruned; `None` where nothing is pruned.
+pub type Kept = Vec<Option<Vec<bool>>>;
+
+/// Runs a graph. An executor holds working memory, never the model: values come in as a [`State`].
+pub trait Executor: Send {
+    /// Name for logs: `cpu` or `candle`.
+    fn name(&self) -> &'static str;
+
+    /// Writes `logits` `[count, classes]` for `images` `[count, channels, height, width]` in 0..1.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the graph, or a device that fails.
+    fn forward(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: &[f32],
+        count: usize,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()>;
+
+    /// From `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, overwrites `gradients`.
+    /// The input's gradient is computed only when `input` is set.
+    ///
+    /// # Errors
+    /// No matching forward pass, shapes, or a device that fails.
+    fn backward(
+        &mut self,
+        graph: &Graph,
+        state: &State,
+        dlogits: &[f32],
+        input: bool,
+        gradients: &mut Gradients,
+    ) -> Result<()>;
+
+    /// Tells which weights are pruned, so that an executor may skip them. Gradients at pruned weights need not be
+    /// computed: [`crate::Network`] zeroes them in any case.
+    fn set_kept(&mut self, _kept: &Kept) {}
+}

@@ -1,0 +1,281 @@
+//! A model as data: named layers, the edges between them, and the tensors they own.
+//!
+//! A graph says what is computed and never how. Nodes are stored in topological order; every node has one output.
+
+/// Index of a node in [`Graph::nodes`].
+pub type NodeId = usize;
+/// Index of a trainable tensor in [`Graph::parameters`].
+pub type ParameterId = usize;
+/// Index of a non-trainable tensor in [`Graph::buffers`].
+pub type BufferId = usize;
+
+/// What a trainable tensor is for; pruning, weight decay and initialisation ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Convolution weight, shape `[out, in, kernel, kernel]`.
+    ConvWeight,
+    /// Fully connected weight, shape `[out, in]`.
+    LinearWeight,
+    /// Bias of a fully connected layer, shape `[out]`.
+    LinearBias,
+    /// Scale of a normalisation layer (γ), shape `[channels]`.
+    NormWeight,
+    /// Shift of a normalisation layer (β), shape `[channels]`.
+    NormBias,
+}
+
+/// A trainable tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name as in torchvision, for example `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub kind: ParameterKind,
+}
+
+/// A tensor that is part of the model and not trained: running statistics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Buffer {
+    /// Name as in torchvision, for example `bn1.running_mean`.
+    pub name: String,
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+    /// Value in a fresh model.
+    pub initial: f32,
+}
+
+/// What a node computes from its inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// The images, `[channels, height, width]` per sample, in 0..1.
+    Input,
+    /// `(x − mean) / std` per channel.
+    Normalize {
+        /// Per-channel mean.
+        mean: Vec<f32>,
+        /// Per-channel standard deviation.
+        std: Vec<f32>,
+    },
+    /// Two-dimensional cross-correlation with a square kernel and no bias.
+    Conv2d {
+        /// Weight `[out, in, kernel, kernel]`.
+        weight: ParameterId,
+        /// Side of the kernel.
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// Zeros on every side.
+        padding: usize,
+    },
+    /// Batch normalisation over batch, height and width; ε 1e-5, running statistics with momentum 0.1.
+    BatchNorm2d {
+        /// Scale γ `[channels]`.
+        weight: ParameterId,
+        /// Shift β `[channels]`.
+        bias: ParameterId,
+        /// Running mean `[channels]`.
+        running_mean: BufferId,
+        /// Running (unbiased) variance `[channels]`.
+        running_var: BufferId,
+    },
+    /// max(x, 0); its gradient at 0 is 0.
+    Relu,
+    /// Sum of two inputs of one shape.
+    Add,
+    /// The parameter-free shortcut of He et al. (option A): every `stride`-th pixel, zero channels on both sides.
+    ShortcutA {
+        /// Step in both directions.
+        stride: usize,
+        /// Channels of the output; half of the added ones come before, half after.
+        out_channels: usize,
+    },
+    /// Mean over height and width: `[channels, height, width]` → `[channels]`.
+    GlobalAvgPool,
+    /// Fully connected layer `[in]` → `[out]`.
+    Linear {
+        /// Weight `[out, in]`.
+        weight: ParameterId,
+        /// Bias `[out]`.
+        bias: ParameterId,
+    },
+}
+
+/// One layer and where its inputs come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Layer name, for example `layer1.0.conv1`.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The nodes it reads, all of them earlier in the list.
+    pub inputs: Vec<NodeId>,
+    /// Output shape per sample: `[channels, height, width]` or `[features]`.
+    pub shape: Vec<usize>,
+}
+
+/// An architecture: nodes in topological order, the last of which yields the logits `[classes]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graph {
+    /// Architecture name, for example `resnet20s`.
+    pub arch: String,
+    /// The layers.
+    pub nodes: Vec<Node>,
+    /// Trainable tensors in order of appearance.
+    pub parameters: Vec<Parameter>,
+    /// Non-trainable tensors in order of appearance.
+    pub buffers: Vec<Buffer>,
+}
+
+impl Graph {
+    /// Shape of one input image, `[channels, height, width]`.
+    pub fn input_shape(&self) -> [usize; 3] {
+        let shape = &self.nodes[0].shape;
+        [shape[0], shape[1], shape[2]]
+    }
+
+    /// Number of logits per sample.
+    pub fn classes(&self) -> usize {
+        self.nodes.last().map_or(0, |node| node.shape[0])
+    }
+
+    /// Number of trainable values.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The parameter of that name.
+    pub fn parameter(&self, name: &str) -> Option<ParameterId> {
+        self.parameters.iter().position(|p| p.name == name)
+    }
+
+    /// Multiply-accumulates of one forward pass of one sample, per convolution weight tensor.
+    pub fn conv_operations(&self) -> Vec<(ParameterId, usize)> {
+        self.nodes
+            .iter()
+            .filter_map(|node| match node.op {
+                Op::Conv2d { weight, .. } => {
+                    let per_pixel: usize = self.parameters[weight].shape.iter().product();
+                    Some((weight, per_pixel * node.shape[1] * node.shape[2]))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Builds a [`Graph`] layer by layer, working out shapes on the way.
+#[derive(Debug)]
+pub struct GraphBuilder {
+    graph: Graph,
+}
+
+impl GraphBuilder {
+    /// Starts a graph whose input is one image of shape `[channels, height, width]`.
+    pub fn new(arch: &str, input: [usize; 3]) -> (Self, NodeId) {
+        let node = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: input.to_vec() };
+        let graph = Graph { arch: arch.into(), nodes: vec![node], parameters: vec![], buffers: vec![] };
+        (Self { graph }, 0)
+    }
+
+    /// Output shape of a node.
+    pub fn shape(&self, node: NodeId) -> &[usize] {
+        &self.graph.nodes[node].shape
+    }
+
+    /// Per-channel normalisation of the input images.
+    pub fn normalize(&mut self, input: NodeId, mean: &[f32], std: &[f32]) -> NodeId {
+        let shape = self.shape(input).to_vec();
+        self.node("normalize", Op::Normalize { mean: mean.to_vec(), std: std.to_vec() }, vec![input], shape)
+    }
+
+    /// A convolution without bias.
+    pub fn conv2d(
+        &mut self,
+        name: &str,
+        input: NodeId,
+        out_channels: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    ) -> NodeId {
+        let [channels, height, width] = self.map_shape(input);
+        let shape = vec![out_channels, channels, kernel, kernel];
+        let weight = self.parameter(format!("{name}.weight"), shape, ParameterKind::ConvWeight);
+        let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
+        let output = vec![out_channels, side(height), side(width)];
+        self.node(name, Op::Conv2d { weight, kernel, stride, padding }, vec![input], output)
+    }
+
+    /// Batch normalisation.
+    pub fn batch_norm2d(&mut self, name: &str, input: NodeId) -> NodeId {
+        let shape = self.shape(input).to_vec();
+        let channels = vec![shape[0]];
+        let weight = self.parameter(format!("{name}.weight"), channels.clone(), ParameterKind::NormWeight);
+        let bias = self.parameter(format!("{name}.bias"), channels.clone(), ParameterKind::NormBias);
+        let running_mean = self.buffer(format!("{name}.running_mean"), channels.clone(), 0.0);
+        let running_var = self.buffer(format!("{name}.running_var"), channels, 1.0);
+        self.node(name, Op::BatchNorm2d { weight, bias, running_mean, running_var }, vec![input], shape)
+    }
+
+    /// ReLU.
+    pub fn relu(&mut self, name: &str, input: NodeId) -> NodeId {
+        let shape = self.shape(input).to_vec();
+        self.node(name, Op::Relu, vec![input], shape)
+    }
+
+    /// Sum of two nodes of one shape.
+    pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> NodeId {
+        assert_eq!(self.shape(a), self.shape(b), "`{name}` adds two shapes");
+        let shape = self.shape(a).to_vec();
+        self.node(name, Op::Add, vec![a, b], shape)
+    }
+
+    /// Option-A shortcut.
+    pub fn shortcut_a(&mut self, name: &str, input: NodeId, stride: usize, out_channels: usize) -> NodeId {
+        let [_, height, width] = self.map_shape(input);
+        let output = vec![out_channels, height.div_ceil(stride), width.div_ceil(stride)];
+        self.node(name, Op::ShortcutA { stride, out_channels }, vec![input], output)
+    }
+
+    /// Mean over height and width.
+    pub fn global_avg_pool(&mut self, name: &str, input: NodeId) -> NodeId {
+        let channels = self.shape(input)[0];
+        self.node(name, Op::GlobalAvgPool, vec![input], vec![channels])
+    }
+
+    /// Fully connected layer.
+    pub fn linear(&mut self, name: &str, input: NodeId, out_features: usize) -> NodeId {
+        let in_features = self.shape(input)[0];
+        let shape = vec![out_features, in_features];
+        let weight = self.parameter(format!("{name}.weight"), shape, ParameterKind::LinearWeight);
+        let bias = self.parameter(format!("{name}.bias"), vec![out_features], ParameterKind::LinearBias);
+        self.node(name, Op::Linear { weight, bias }, vec![input], vec![out_features])
+    }
+
+    /// The finished graph; its last node yields the logits.
+    pub fn finish(self) -> Graph {
+        self.graph
+    }
+
+    fn map_shape(&self, node: NodeId) -> [usize; 3] {
+        let shape = self.shape(node);
+        [shape[0], shape[1], shape[2]]
+    }
+
+    fn node(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+        self.graph.nodes.push(Node { name: name.into(), op, inputs, shape });
+        self.graph.nodes.len() - 1
+    }
+
+    fn parameter(&mut self, name: String, shape: Vec<usize>, kind: ParameterKind) -> ParameterId {
+        self.graph.parameters.push(Parameter { name, shape, kind });
+        self.graph.parameters.len() - 1
+    }
+
+    fn buffer(&mut self, name: String, shape: Vec<usize>, initial: f32) -> BufferId {
+        self.graph.buffers.push(Buffer { name, shape, initial });
+        self.graph.buffers.len() - 1
+    }
+}

@@ -1,0 +1,90 @@
+//! The values of a model's tensors, on the host, in the graph's order.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Error, Graph, Result};
+
+static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
+
+/// Values of every parameter and buffer of one graph, each row-major in the shape that the graph gives.
+///
+/// A clone is a snapshot: rewinding a model is assigning one back. [`State::generation`] names the content, so that an
+/// executor can tell whether what it uploaded or packed is still current.
+#[derive(Debug, Clone)]
+pub struct State {
+    parameters: Vec<Vec<f32>>,
+    buffers: Vec<Vec<f32>>,
+    generation: u64,
+}
+
+impl State {
+    /// Zero parameters and fresh buffers for a graph.
+    pub fn zeros(graph: &Graph) -> Self {
+        let size = |shape: &[usize]| shape.iter().product::<usize>();
+        let parameters = graph.parameters.iter().map(|p| vec![0.0; size(&p.shape)]).collect();
+        let buffers = graph.buffers.iter().map(|b| vec![b.initial; size(&b.shape)]).collect();
+        Self { parameters, buffers, generation: fresh_generation() }
+    }
+
+    /// Takes each tensor of the graph from `lookup`, which gives shape and values by name.
+    ///
+    /// # Errors
+    /// A missing tensor, or one of another shape.
+    pub fn from_named(graph: &Graph, mut lookup: impl FnMut(&str) -> Option<(Vec<usize>, Vec<f32>)>) -> Result<Self> {
+        let mut take = |name: &str, shape: &[usize]| {
+            let (found, values) = lookup(name).ok_or_else(|| Error::Missing(name.into()))?;
+            if found != shape || values.len() != shape.iter().product::<usize>() {
+                return Err(Error::Shape { what: format!("tensor `{name}`"), expected: shape.to_vec(), found });
+            }
+            Ok(values)
+        };
+        let parameters = graph.parameters.iter().map(|p| take(&p.name, &p.shape)).collect::<Result<_>>()?;
+        let buffers = graph.buffers.iter().map(|b| take(&b.name, &b.shape)).collect::<Result<_>>()?;
+        Ok(Self { parameters, buffers, generation: fresh_generation() })
+    }
+
+    /// Name, shape and values of every tensor, parameters first.
+    pub fn named<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = (&'a str, &'a [usize], &'a [f32])> {
+        let parameters = graph.parameters.iter().zip(&self.parameters);
+        let buffers = graph.buffers.iter().zip(&self.buffers);
+        parameters
+            .map(|(p, v)| (p.name.as_str(), p.shape.as_slice(), v.as_slice()))
+            .chain(buffers.map(|(b, v)| (b.name.as_str(), b.shape.as_slice(), v.as_slice())))
+    }
+
+    /// Trainable values in the graph's order.
+    pub fn parameters(&self) -> &[Vec<f32>] {
+        &self.parameters
+    }
+
+    /// Trainable values, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut [Vec<f32>] {
+        self.generation = fresh_generation();
+        &mut self.parameters
+    }
+
+    /// Running statistics in the graph's order.
+    pub fn buffers(&self) -> &[Vec<f32>] {
+        &self.buffers
+    }
+
+    /// Running statistics, to be changed.
+    pub fn buffers_mut(&mut self) -> &mut [Vec<f32>] {
+        self.generation = fresh_generation();
+        &mut self.buffers
+    }
+
+    /// Equal generations mean equal content.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The first tensor that holds a NaN or an infinity.
+    pub fn first_non_finite<'a>(&'a self, graph: &'a Graph) -> Option<&'a str> {
+        self.named(graph).find(|(_, _, values)| values.iter().any(|v| !v.is_finite())).map(|(name, _, _)| name)
+    }
+}
+
+fn fresh_generation() -> u64 {
+    NEXT_GENERATION.fetch_add(1, Ordering::Relaxed)
+}
