@@ -1,1 +1,37 @@
-//! Sparsity masks: named bit tensors that can be applied, counted, saved and loaded.
+//! Sparsity masks: which weights of a model are kept and which are exactly zero.
+//!
+//! A mask is a fact, not a policy: it says *what* is pruned, never why. Criteria and schedules live in `unlearn-pruning`;
+//! every training and unlearning method takes the mask as given and keeps it. The crate knows no tensor library: weights
+//! are plain `f32` slices with a shape beside them.
+//!
+//! Three ideas:
+//!
+//! - [`Bits`] is one tensor of keep-or-prune decisions, one bit a weight.
+//! - [`Mask`] maps parameter names to [`Bits`]. A parameter that a mask does not name is kept whole, so a mask covers
+//!   convolutions and linear layers and says nothing about biases and normalisation.
+//! - A mask file is a safetensors file whose bytes depend on the mask alone, so that equal masks are equal files. See
+//!   [`Mask::to_bytes`] for the layout and the policy towards other versions.
+//!
+//! ```
+//! use unlearn_masks::{Bits, Mask};
+//!
+//! let mut weights = vec![0.5, -2.0, 0.1, 3.0];
+//! let mut mask = Mask::new("resnet20s");
+//! mask.insert("conv1.weight", Bits::from_predicate(&[2, 2], &weights, |w| w.abs() > 1.0)?);
+//!
+//! mask.apply("conv1.weight", &mut weights)?;
+//! assert_eq!(weights, [0.0, -2.0, 0.0, 3.0]);
+//! assert_eq!(mask.sparsity(), 0.5);
+//! assert_eq!(Mask::from_bytes(&mask.to_bytes()?)?, mask);
+//! # Ok::<(), unlearn_masks::Error>(())
+//! ```
+
+mod bits;
+mod error;
+mod file;
+mod mask;
+
+pub use bits::Bits;
+pub use error::{Error, Result, Tensors};
+pub use file::{FORMAT, KIND, METADATA_KEY};
+pub use mask::{LayerCount, Mask};
