@@ -1,1 +1,25 @@
-//! Architectures and their checkpoints.
+//! Architectures as graphs, their fresh weights, and their checkpoints.
+//!
+//! [`find`] looks an architecture up in [`ARCHITECTURES`], [`initialize`] draws its weights from a seed, and
+//! [`checkpoint`] reads and writes them.
+//!
+//! ```
+//! use unlearn_models::{InputSpec, find, initialize};
+//!
+//! let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] };
+//! let graph = find("resnet8s")?.graph(&input)?;
+//! let state = initialize(&graph, 1);
+//! assert_eq!(state.parameters().len(), graph.parameters.len());
+//! # Ok::<(), unlearn_models::Error>(())
+//! ```
+
+pub mod checkpoint;
+mod error;
+mod init;
+mod registry;
+mod resnet_s;
+pub mod tensor_file;
+
+pub use error::{Error, Result};
+pub use init::initialize;
+pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};

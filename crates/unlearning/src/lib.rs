@@ -1,1 +1,26 @@
-//! Machine-unlearning methods, one file each.
+//! Machine unlearning: making a trained model forget chosen training data.
+//!
+//! A [`Method`] is one file and one line in [`METHODS`]. It gets a [`Request`] — the model, the forget set D_f, the retain
+//! set D_r, how the model was trained — and changes the model in place. Every method keeps the mask of a pruned model:
+//! pruned weights stay exactly 0.
+//!
+//! ```
+//! let method = unlearn_unlearning::find("ft")?;
+//! let config = method.resolve(&serde_json::json!({ "epochs": 3 }))?;
+//! assert_eq!(config["lr"], 0.01);
+//! # Ok::<(), unlearn_unlearning::Error>(())
+//! ```
+
+mod error;
+mod fine_tuning;
+mod ft;
+mod ga;
+mod l1_sparse;
+mod method;
+mod raw;
+mod registry;
+mod retrain;
+
+pub use error::{Error, Result};
+pub use method::{Entry, Method, Outcome, Request};
+pub use registry::{METHODS, find};

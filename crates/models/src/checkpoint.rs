@@ -1,0 +1,151 @@
+//! Checkpoints: safetensors with the model's tensors under torchvision's names, and metadata that says what they are.
+//!
+//! Equal models give equal bytes.
+//! Format policy: a reader accepts its own and older versions and refuses newer ones.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use unlearn_network::{Graph, State};
+
+use crate::{Error, Result, tensor_file, tensor_file::TensorFile};
+
+/// Version written by this crate.
+pub const FORMAT: u32 = 1;
+
+/// What a checkpoint says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointInfo {
+    /// Format version.
+    pub format: u32,
+    /// Architecture name.
+    pub arch: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// `[channels, height, width]` of one image.
+    pub input: [usize; 3],
+    /// Per-channel mean of the normalisation inside the model.
+    pub mean: Vec<f32>,
+    /// Per-channel standard deviation of the normalisation inside the model.
+    pub std: Vec<f32>,
+    /// Dataset it was trained on.
+    pub dataset: String,
+    /// Hash of the configuration that made it.
+    pub config: String,
+}
+
+/// Serialises a model. Equal models give equal bytes.
+///
+/// # Errors
+/// None in practice; safetensors' own refusals are passed on.
+pub fn to_bytes(graph: &Graph, state: &State, info: &CheckpointInfo) -> Result<Vec<u8>> {
+    let fail = |reason: String| Error::Checkpoint { path: "(in memory)".into(), reason };
+    let tensors: Vec<_> = state.named(graph).map(|(name, shape, values)| (name.to_string(), shape, values)).collect();
+    let info = serde_json::to_string(info).map_err(|e| fail(e.to_string()))?;
+    tensor_file::encode(&tensors, info).map_err(|e| fail(e.to_string()))
+}
+
+/// Reads a checkpoint's metadata from its bytes; `path` is for messages.
+///
+/// # Errors
+/// Not safetensors, no metadata of ours, or a newer format.
+pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
+    let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
+    let file = TensorFile::open(bytes).map_err(|e| fail(format!("not a safetensors file ({e})")))?;
+    let json = file.json().ok_or_else(|| fail("it lacks the metadata of `unlearn`; a foreign file must be converted first".into()))?;
+    let info: CheckpointInfo = serde_json::from_str(json).map_err(|e| fail(format!("its metadata is damaged ({e})")))?;
+    if info.format > FORMAT {
+        return Err(fail(format!("its format {} is newer than {FORMAT}, the newest known here", info.format)));
+    }
+    Ok(info)
+}
+
+/// Reads a checkpoint for a graph from bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`info`]; another architecture; a tensor missing, of another shape, another type, or not finite.
+pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, CheckpointInfo)> {
+    let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
+    let info = info(bytes, path)?;
+    if info.arch != graph.arch {
+        return Err(fail(format!("it holds a {}, but a {} is wanted", info.arch, graph.arch)));
+    }
+    let file = TensorFile::open(bytes).map_err(|e| fail(e.to_string()))?;
+    let state = State::from_named(graph, |name| file.tensor(name))?;
+    if let Some(name) = state.first_non_finite(graph) {
+        return Err(fail(format!("tensor `{name}` holds a NaN or an infinity")));
+    }
+    Ok((state, info))
+}
+
+/// Loads a checkpoint for a graph.
+///
+/// # Errors
+/// As [`from_bytes`], or a file that cannot be read.
+pub fn load(path: &Path, graph: &Graph) -> Result<(State, CheckpointInfo)> {
+    from_bytes(&read(path)?, graph, path)
+}
+
+/// Reads only what a checkpoint says of itself.
+///
+/// # Errors
+/// As [`info`], or a file that cannot be read.
+pub fn load_info(path: &Path) -> Result<CheckpointInfo> {
+    info(&read(path)?, path)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InputSpec, find, initialize};
+    use std::sync::Arc;
+
+    fn example(arch: &str) -> (Arc<Graph>, State, CheckpointInfo) {
+        let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] };
+        let graph = find(arch).unwrap().graph(&input).unwrap();
+        let info = CheckpointInfo {
+            format: FORMAT,
+            arch: arch.into(),
+            classes: 10,
+            input: input.shape,
+            mean: input.mean,
+            std: input.std,
+            dataset: "fashion-mnist-mini".into(),
+            config: "abc".into(),
+        };
+        let state = initialize(&graph, 1);
+        (graph, state, info)
+    }
+
+    fn refusal(bytes: &[u8], graph: &Graph) -> String {
+        from_bytes(bytes, graph, Path::new("m.safetensors")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_round_trip_is_bit_exact_and_equal_content_gives_equal_bytes() {
+        let (graph, state, info) = example("resnet8s");
+        let bytes = to_bytes(&graph, &state, &info).unwrap();
+        assert_eq!(bytes, to_bytes(&graph, &state.clone(), &info).unwrap());
+        let (read, read_info) = from_bytes(&bytes, &graph, Path::new("m")).unwrap();
+        assert_eq!((read.parameters(), read.buffers(), read_info), (state.parameters(), state.buffers(), info));
+    }
+
+    #[test]
+    fn damaged_and_foreign_files_are_refused_by_name() {
+        let (graph, mut state, info) = example("resnet8s");
+        let bytes = to_bytes(&graph, &state, &info).unwrap();
+        assert!(refusal(&bytes[..bytes.len() / 2], &graph).contains("not a safetensors file"));
+        assert!(refusal(b"PK", &graph).contains("m.safetensors"));
+        let (other, ..) = example("resnet20s");
+        assert!(refusal(&bytes, &other).contains("holds a resnet8s, but a resnet20s is wanted"));
+        let newer = to_bytes(&graph, &state, &CheckpointInfo { format: FORMAT + 1, ..info.clone() }).unwrap();
+        assert!(refusal(&newer, &graph).contains("newer"));
+        state.parameters_mut()[0][0] = f32::NAN;
+        let nan = to_bytes(&graph, &state, &info).unwrap();
+        assert!(refusal(&nan, &graph).contains("`conv1.weight` holds a NaN"));
+    }
+}

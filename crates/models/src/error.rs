@@ -1,0 +1,54 @@
+//! What can go wrong with an architecture's name or a checkpoint file.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No architecture of that name.
+    #[error("unknown architecture `{name}`{suggestion}; valid names: {valid}")]
+    UnknownArchitecture {
+        /// The name asked for.
+        name: String,
+        /// " (did you mean `…`?)" or nothing.
+        suggestion: String,
+        /// All names.
+        valid: String,
+    },
+    /// The architecture cannot take such images.
+    #[error("{arch} needs images of at least {minimum}×{minimum} pixels, found {height}×{width}")]
+    ImageTooSmall {
+        /// The architecture.
+        arch: &'static str,
+        /// Least side in pixels.
+        minimum: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
+    /// A file that cannot be read or written.
+    #[error("failed to {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file that is not a checkpoint of ours.
+    #[error("{path} is not a checkpoint that can be used: {reason}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what would help.
+        reason: String,
+    },
+    /// A graph or its values.
+    #[error(transparent)]
+    Network(#[from] unlearn_network::Error),
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,61 @@
+//! Fresh weights from a seed: He et al. 2015 (arXiv 1502.01852, equation 10) for convolutions and fully connected
+//! weights, PyTorch's uniform rule for their biases, 1 and 0 for normalisation.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use unlearn_network::{Graph, ParameterKind, State};
+
+/// Draws fresh values for every tensor of a graph. The same seed gives the same values on every machine.
+pub fn initialize(graph: &Graph, seed: u64) -> State {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut state = State::zeros(graph);
+    let mut fan_in = 1;
+    for (parameter, values) in graph.parameters.iter().zip(state.parameters_mut()) {
+        match parameter.kind {
+            ParameterKind::ConvWeight | ParameterKind::LinearWeight => {
+                fan_in = parameter.shape[1..].iter().product();
+                let std = (2.0 / fan_in as f64).sqrt();
+                fill_normal(values, std, &mut rng);
+            }
+            ParameterKind::LinearBias => {
+                // A bias follows its weight, whose fan-in it shares.
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                values.fill_with(|| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32);
+            }
+            ParameterKind::NormWeight => values.fill(1.0),
+            ParameterKind::NormBias => values.fill(0.0),
+        }
+    }
+    state
+}
+
+/// Independent normal values with mean 0, by the Box–Muller transform in f64.
+fn fill_normal(values: &mut [f32], std: f64, rng: &mut Pcg64) {
+    for pair in values.chunks_mut(2) {
+        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * std;
+        let (sin, cos) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();
+        for (value, direction) in pair.iter_mut().zip([cos, sin]) {
+            *value = (radius * direction) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InputSpec, find};
+
+    #[test]
+    fn the_spread_is_he_et_als_and_a_seed_repeats() {
+        let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.0], std: vec![1.0] };
+        let graph = find("resnet20s").unwrap().graph(&input).unwrap();
+        let (a, b) = (initialize(&graph, 7), initialize(&graph, 7));
+        assert_eq!(a.parameters(), b.parameters());
+        assert_ne!(a.parameters(), initialize(&graph, 8).parameters());
+        let id = graph.parameter("layer3.1.conv1.weight").unwrap();
+        let weights = &a.parameters()[id];
+        let std = (weights.iter().map(|w| f64::from(w * w)).sum::<f64>() / weights.len() as f64).sqrt();
+        let expected = (2.0f64 / (64.0 * 9.0)).sqrt();
+        assert!((std / expected - 1.0).abs() < 0.02, "std {std}, expected {expected}");
+    }
+}

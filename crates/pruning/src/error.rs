@@ -1,0 +1,60 @@
+//! What can go wrong while pruning.
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No method, criterion or scope of that name.
+    #[error("unknown pruning {what} `{name}`{suggestion}; valid names: {valid}")]
+    Unknown {
+        /// `method`, `criterion`, …
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+        /// " (did you mean `…`?)" or nothing.
+        suggestion: String,
+        /// All names.
+        valid: String,
+    },
+    /// A configuration that the method does not understand.
+    #[error("pruning method `{method}` cannot use its configuration: {reason}")]
+    Config {
+        /// The method.
+        method: &'static str,
+        /// The key, what is wrong with it, and the valid keys.
+        reason: String,
+    },
+    /// Nothing is left of a layer.
+    #[error(
+        "layer collapse: at sparsity {sparsity} nothing is left of `{layer}`; lower `sparsity`, or set \
+         `allow-collapse = true`"
+    )]
+    LayerCollapse {
+        /// The first empty layer.
+        layer: String,
+        /// Share of zeros asked for, in 0..1.
+        sparsity: f64,
+    },
+    /// A score that is NaN.
+    #[error("the score of a weight of `{layer}` is not a number; the model has diverged")]
+    Score {
+        /// The layer.
+        layer: String,
+    },
+    /// A mask of impossible shape.
+    #[error(transparent)]
+    Mask(#[from] unlearn_masks::Error),
+    /// Training that failed, diverged or was interrupted.
+    #[error(transparent)]
+    Training(#[from] unlearn_training::Error),
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The error for a name that is not in a registry.
+pub(crate) fn unknown(what: &'static str, name: &str, valid: &[&str]) -> Error {
+    let similarity = |other: &&&str| strsim::jaro_winkler(other, name);
+    let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let suggestion = nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default();
+    Error::Unknown { what, name: name.into(), suggestion, valid: valid.join(", ") }
+}

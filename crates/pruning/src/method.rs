@@ -1,0 +1,99 @@
+//! What a pruning method is given, and what it leaves.
+
+use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_masks::Mask;
+use unlearn_network::{Network, State};
+use unlearn_training::{CrossEntropy, EpochRow, Recipe, Run, Session, train};
+
+use crate::{Error, Result, error::unknown, omp};
+
+/// A request to prune, with all that a method may use.
+pub struct Request<'a> {
+    /// The trained dense model; the method leaves the pruned and retrained one in it.
+    pub network: &'a mut Network,
+    /// The weights before training.
+    pub initial: State,
+    /// The weights after the given number of epochs of dense training, as far as they were kept.
+    pub snapshot: &'a dyn Fn(usize) -> Option<State>,
+    /// The official training images.
+    pub images: &'a ImageSet,
+    /// Positions to train on.
+    pub train: &'a [u32],
+    /// Positions of the validation set D_v.
+    pub validation: &'a [u32],
+    /// How the dense model was trained.
+    pub recipe: &'a Recipe,
+    /// The dataset's augmentation, used where the recipe says so.
+    pub augmentation: Augmentation,
+    /// Seed of everything random in the method.
+    pub seed: u64,
+    /// Progress, saved state and interruption.
+    pub session: Session<'a>,
+}
+
+/// What a method leaves besides the pruned network.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which weights are kept.
+    pub mask: Mask,
+    /// A row per epoch of retraining.
+    pub epochs: Vec<EpochRow>,
+}
+
+/// A pruning method: a criterion, a schedule and what follows.
+pub struct PruningMethod {
+    /// Name in suites, files and reports.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Paper and equation.
+    pub source: &'static str,
+    /// Fills in the defaults of a configuration and checks it.
+    pub resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
+    /// What the method needs from dense training, and what it aims at.
+    pub plan: fn(&serde_json::Value) -> Result<Plan>,
+    /// Prunes.
+    pub run: fn(&serde_json::Value, &mut Request<'_>) -> Result<Outcome>,
+}
+
+/// What must be known of a method before it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Share of zeros among the covered weights, in 0..1.
+    pub sparsity: f64,
+    /// Numbers of epochs after which dense training must keep its weights.
+    pub snapshots: Vec<usize>,
+}
+
+/// All pruning methods. `none`, the dense model itself, is no method: there is nothing to run.
+pub static METHODS: &[PruningMethod] = &[omp::METHOD];
+
+/// Looks a method up.
+///
+/// # Errors
+/// An unknown name; the error lists the valid ones.
+pub fn find(name: &str) -> Result<&'static PruningMethod> {
+    let names: Vec<_> = std::iter::once("none").chain(METHODS.iter().map(|m| m.name)).collect();
+    METHODS.iter().find(|m| m.name == name).ok_or_else(|| unknown("method", name, &names))
+}
+
+impl Request<'_> {
+    /// Trains the network as it is, from `start_epoch` of the recipe to its end.
+    pub(crate) fn retrain(&mut self, start_epoch: usize) -> Result<Vec<EpochRow>> {
+        let augmentation = if self.recipe.augment { self.augmentation } else { Augmentation::NONE };
+        let batches =
+            BatchPlan::new(self.images, self.train.to_vec(), self.recipe.batch_size, self.seed, true, augmentation);
+        let validation = Some((self.images, self.validation));
+        let run = Run { recipe: self.recipe, batches: &batches, start_epoch, snapshots: &[], validation };
+        let mut objective = CrossEntropy { label_smoothing: self.recipe.label_smoothing };
+        Ok(train(self.network, &mut objective, &run, self.session)?.epochs)
+    }
+}
+
+/// Refuses a mask that leaves nothing of a layer.
+pub(crate) fn refuse_collapse(mask: &Mask, sparsity: f64) -> Result<()> {
+    match mask.empty_layers().first() {
+        Some(layer) => Err(Error::LayerCollapse { layer: (*layer).to_string(), sparsity }),
+        None => Ok(()),
+    }
+}

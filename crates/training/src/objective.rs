@@ -1,0 +1,94 @@
+//! What training minimises: a function of the logits with its gradient, and an optional penalty on the weights.
+//!
+//! No objective needs autograd, and none knows which executor runs.
+
+use unlearn_datasets::Batch;
+
+/// An objective over one batch.
+pub trait Objective {
+    /// Mean loss over the batch; writes ∂(mean loss)/∂logits `[count, classes]`.
+    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64;
+
+    /// Adds ∂penalty/∂θ to the gradients and returns the penalty. `progress` is the share of the run's epochs that is
+    /// over, constant within an epoch, in 0..1.
+    fn penalty(&mut self, _progress: f64, _parameters: &[Vec<f32>], _gradients: &mut [Vec<f32>]) -> f64 {
+        0.0
+    }
+}
+
+/// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CrossEntropy {
+    /// Share of the target spread evenly over all classes, in 0..1.
+    pub label_smoothing: f64,
+}
+
+impl Objective for CrossEntropy {
+    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        cross_entropy(&batch.labels, logits, self.label_smoothing, 1.0, dlogits)
+    }
+}
+
+/// −cross-entropy: what gradient ascent descends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NegatedCrossEntropy;
+
+impl Objective for NegatedCrossEntropy {
+    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        cross_entropy(&batch.labels, logits, 0.0, -1.0, dlogits)
+    }
+}
+
+fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, sign: f64, dlogits: &mut [f32]) -> f64 {
+    let classes = logits.len() / labels.len();
+    let scale = sign / labels.len() as f64;
+    let mut total = 0.0;
+    for ((logits, dlogits), label) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).zip(labels) {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|z| f64::from(z - max).exp()).sum();
+        let log_sum = sum.ln() + f64::from(max);
+        for (class, (z, d)) in logits.iter().zip(dlogits).enumerate() {
+            let target = smoothing / classes as f64 + if class == *label as usize { 1.0 - smoothing } else { 0.0 };
+            total += target * (log_sum - f64::from(*z));
+            *d = (scale * ((f64::from(z - max)).exp() / sum - target)) as f32;
+        }
+    }
+    total * scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(labels: &[u32]) -> Batch {
+        Batch { images: vec![], labels: labels.to_vec(), indices: vec![0; labels.len()] }
+    }
+
+    #[test]
+    fn gradients_are_the_differences_of_the_loss() {
+        let (labels, logits) = ([2, 0], vec![0.3f32, -1.2, 2.0, 0.1, 0.0, 0.7]);
+        let smooth = CrossEntropy { label_smoothing: 0.1 };
+        let objectives: [Box<dyn Objective>; 3] =
+            [Box::new(CrossEntropy::default()), Box::new(smooth), Box::new(NegatedCrossEntropy)];
+        for mut objective in objectives {
+            let mut gradient = vec![0.0; 6];
+            let mut ignored = vec![0.0; 6];
+            objective.loss(&batch(&labels), &logits, &mut gradient);
+            for i in 0..6 {
+                let mut at = |step: f32| {
+                    let mut moved = logits.clone();
+                    moved[i] += step;
+                    objective.loss(&batch(&labels), &moved, &mut ignored)
+                };
+                let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
+                assert!((difference - f64::from(gradient[i])).abs() < 1e-4, "{difference} {}", gradient[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn uniform_logits_cost_the_logarithm_of_the_number_of_classes() {
+        let loss = CrossEntropy::default().loss(&batch(&[1]), &[5.0; 4], &mut [0.0; 4]);
+        assert!((loss - 4f64.ln()).abs() < 1e-12);
+    }
+}

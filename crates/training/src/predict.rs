@@ -1,0 +1,52 @@
+//! Logits of plain images in evaluation mode.
+
+use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_network::{Mode, Network};
+
+use crate::{Error, Result};
+
+const BATCH_SIZE: usize = 256;
+
+/// Logits and labels of a set of samples, in the order of the positions asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// `[count, classes]`, row-major.
+    pub logits: Vec<f32>,
+    /// True class of each sample.
+    pub labels: Vec<u32>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Predictions {
+    /// Share of samples whose largest logit is the label's, in percent; a tie goes to the lowest class.
+    pub fn accuracy(&self) -> f64 {
+        let rows = self.logits.chunks(self.classes).zip(&self.labels);
+        let correct = rows.filter(|(logits, label)| argmax(logits) == **label as usize).count();
+        100.0 * correct as f64 / self.labels.len() as f64
+    }
+}
+
+/// Predicts the samples at `indices`, without augmentation.
+///
+/// # Errors
+/// No samples, or a network that fails.
+pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Result<Predictions> {
+    if indices.is_empty() {
+        return Err(Error::Empty("predict"));
+    }
+    let plan = BatchPlan::new(images, indices.to_vec(), BATCH_SIZE, 0, false, Augmentation::NONE);
+    let classes = network.graph().classes();
+    let mut predictions = Predictions { logits: vec![], labels: vec![], classes };
+    let mut logits = Vec::new();
+    for batch in plan.epoch(0, 0) {
+        network.forward(&batch.images, Mode::Evaluate, &mut logits)?;
+        predictions.logits.extend_from_slice(&logits);
+        predictions.labels.extend_from_slice(&batch.labels);
+    }
+    Ok(predictions)
+}
+
+pub(crate) fn argmax(logits: &[f32]) -> usize {
+    (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
+}

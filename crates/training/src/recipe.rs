@@ -1,0 +1,109 @@
+//! How to train: the numbers of a run, as a suite writes them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, Schedule};
+
+/// A training recipe. The defaults are the paper's for dense CIFAR-10 training (arXiv 2304.04934, appendix C.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Recipe {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Momentum μ in 0..1.
+    pub momentum: f64,
+    /// Nesterov's form of momentum.
+    pub nesterov: bool,
+    /// L2 penalty, added to the gradient.
+    pub weight_decay: f64,
+    /// How the learning rate moves over the run.
+    pub schedule: Schedule,
+    /// Epochs at which `multistep` multiplies the learning rate by `gamma`.
+    pub milestones: Vec<usize>,
+    /// Factor of `multistep`.
+    pub gamma: f64,
+    /// Epochs (fractions allowed) over which the learning rate rises linearly from 0.
+    pub warmup_epochs: f64,
+    /// Share of the probability spread evenly over all classes (label smoothing ε), in 0..1.
+    pub label_smoothing: f64,
+    /// Random crops and flips as the dataset prescribes.
+    pub augment: bool,
+    /// Which epoch's weights the run ends with.
+    pub select: Select,
+}
+
+/// Which epoch's weights a run ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Select {
+    /// The last epoch's.
+    Last,
+    /// Those with the highest validation accuracy (the earliest, if several).
+    Best,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            epochs: 182,
+            batch_size: 256,
+            lr: 0.1,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            schedule: Schedule::Multistep,
+            milestones: vec![91, 136],
+            gamma: 0.1,
+            warmup_epochs: 0.0,
+            label_smoothing: 0.0,
+            augment: true,
+            select: Select::Best,
+        }
+    }
+}
+
+impl Recipe {
+    /// Checks every number's range.
+    ///
+    /// # Errors
+    /// Names the first one that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let finite_and_positive = |name: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                Ok(())
+            } else {
+                Err(Error::Recipe(format!("`{name}` must be a positive number, found {value}")))
+            }
+        };
+        let share = |name: &str, value: f64| {
+            if (0.0..1.0).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::Recipe(format!("`{name}` must lie in 0..1, found {value}")))
+            }
+        };
+        finite_and_positive("lr", self.lr)?;
+        finite_and_positive("gamma", self.gamma)?;
+        finite_and_positive("batch-size", self.batch_size as f64)?;
+        share("momentum", self.momentum)?;
+        share("label-smoothing", self.label_smoothing)?;
+        for (name, value) in [("weight-decay", self.weight_decay), ("warmup-epochs", self.warmup_epochs)] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(Error::Recipe(format!("`{name}` must be zero or more, found {value}")));
+            }
+        }
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(Error::Recipe("`nesterov = true` needs a `momentum` above 0".into()));
+        }
+        Ok(())
+    }
+
+    /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
+    pub fn lr_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
+        self.schedule.lr_at(self, step, steps_per_epoch)
+    }
+}

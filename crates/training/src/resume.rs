@@ -1,0 +1,68 @@
+//! The state of a run in progress as bytes: safetensors with the weights, running statistics, velocities, the best
+//! weights and the snapshots so far, and the run's log as metadata. Randomness needs no state: order and augmentation are
+//! functions of seed, epoch and sample.
+
+use std::collections::BTreeSet;
+
+use unlearn_models::{tensor_file, tensor_file::NamedTensor, tensor_file::TensorFile};
+use unlearn_network::{Network, State};
+
+use crate::{
+    Error, Result,
+    run::{Log, Progressing},
+};
+
+const CURRENT: &str = "current";
+const BEST: &str = "best";
+const SNAPSHOT: &str = "snapshot";
+const VELOCITY: &str = "velocity";
+
+pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<Vec<u8>> {
+    let graph = network.graph();
+    let mut tensors: Vec<NamedTensor<'_>> = Vec::new();
+    let mut push_state = |prefix: &str, state| {
+        for (name, shape, values) in State::named(state, graph) {
+            tensors.push((format!("{prefix}/{name}"), shape, values));
+        }
+    };
+    push_state(CURRENT, network.state());
+    if let Some(best) = &progressing.best {
+        push_state(BEST, best);
+    }
+    for (epoch, state) in &progressing.snapshots {
+        push_state(&format!("{SNAPSHOT}-{epoch}"), state);
+    }
+    for (parameter, velocity) in graph.parameters.iter().zip(progressing.optimizer.velocity()) {
+        tensors.push((format!("{VELOCITY}/{}", parameter.name), &parameter.shape, velocity));
+    }
+    let log = serde_json::to_string(&progressing.log).map_err(|e| Error::Resume(e.to_string()))?;
+    tensor_file::encode(&tensors, log).map_err(|e| Error::Resume(e.to_string()))
+}
+
+pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Progressing) -> Result<()> {
+    let fail = |reason: String| Error::Resume(reason);
+    let file = TensorFile::open(bytes).map_err(|e| fail(e.to_string()))?;
+    let log = file.json().ok_or_else(|| fail("it has no log".into()))?;
+    let log: Log = serde_json::from_str(log).map_err(|e| fail(e.to_string()))?;
+    let graph = network.graph().clone();
+    let state = |prefix: &str| State::from_named(&graph, |name| file.tensor(&format!("{prefix}/{name}")));
+
+    network.set_state(state(CURRENT)?);
+    progressing.best = if log.best.is_some() { Some(state(BEST)?) } else { None };
+    let prefixes: BTreeSet<&str> = file.names().into_iter().filter_map(|n| n.split_once('/')).map(|p| p.0).collect();
+    for prefix in prefixes {
+        if let Some(epoch) = prefix.strip_prefix(SNAPSHOT).and_then(|rest| rest.strip_prefix('-')?.parse().ok()) {
+            progressing.snapshots.insert(epoch, state(prefix)?);
+        }
+    }
+    for (parameter, velocity) in graph.parameters.iter().zip(progressing.optimizer.velocity_mut()) {
+        let name = format!("{VELOCITY}/{}", parameter.name);
+        let (_, values) = file.tensor(&name).ok_or_else(|| fail(format!("`{name}` is missing")))?;
+        if values.len() != velocity.len() {
+            return Err(fail(format!("`{name}` has {} values, expected {}", values.len(), velocity.len())));
+        }
+        *velocity = values;
+    }
+    progressing.log = log;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The training loop: batches, forward, loss, backward, step; validation; save and resume.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use serde::{Deserialize, Serialize};
+use unlearn_datasets::{Batch, BatchPlan, ImageSet};
+use unlearn_network::{Mode, Network, State};
+
+use crate::{
+    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, predict::predict, resume,
+};
+
+/// One run of a recipe over a set of samples.
+pub struct Run<'a> {
+    /// The numbers.
+    pub recipe: &'a Recipe,
+    /// The samples, their order and their augmentation.
+    pub batches: &'a BatchPlan,
+    /// The epoch to start in: 0, or the epoch that weights were rewound to.
+    pub start_epoch: usize,
+    /// Numbers of finished epochs after which the weights are kept (0 is before training).
+    pub snapshots: &'a [usize],
+    /// Samples that pick the best epoch, evaluated on plain images.
+    pub validation: Option<(&'a ImageSet, &'a [u32])>,
+}
+
+/// What a run leaves besides the trained network.
+#[derive(Debug)]
+pub struct Outcome {
+    /// A row per epoch.
+    pub epochs: Vec<EpochRow>,
+    /// Seconds spent in steps; validation and saving are not counted.
+    pub seconds: f64,
+    /// The weights after the epochs asked for.
+    pub snapshots: BTreeMap<usize, State>,
+    /// The epoch whose weights the network now holds.
+    pub selected_epoch: Option<usize>,
+}
+
+/// Running sums of the epoch in progress.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct EpochSums {
+    samples: usize,
+    correct: usize,
+    loss: f64,
+}
+
+/// Everything about a run in progress that is not a tensor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Log {
+    pub(crate) position: Position,
+    pub(crate) sums: EpochSums,
+    pub(crate) rows: Vec<EpochRow>,
+    pub(crate) seconds: f64,
+    /// Epoch and validation accuracy of the best weights so far.
+    pub(crate) best: Option<(usize, f64)>,
+}
+
+/// A run in progress: with the network's own values, all that a resumed run needs.
+pub(crate) struct Progressing {
+    pub(crate) log: Log,
+    pub(crate) optimizer: Sgd,
+    pub(crate) best: Option<State>,
+    pub(crate) snapshots: BTreeMap<usize, State>,
+}
+
+/// Trains `network` in place. A run whose state was saved goes on from there, and ends bit-identical to one never stopped.
+///
+/// # Errors
+/// A recipe out of range, no samples, a loss that is not finite, an interruption (the state is saved first), or a state
+/// that cannot be saved or does not fit.
+pub fn train(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    run: &Run<'_>,
+    session: Session<'_>,
+) -> Result<Outcome> {
+    run.recipe.check()?;
+    let batches_per_epoch = run.batches.batches_per_epoch();
+    if batches_per_epoch == 0 {
+        return Err(Error::Empty("train on"));
+    }
+    let mut progressing = begin(network, run, session)?;
+    let mut scratch = Scratch::default();
+    while progressing.log.position.epoch < run.recipe.epochs {
+        run_epoch(network, objective, run, session, &mut progressing, &mut scratch)?;
+        finish_epoch(network, run, session, &mut progressing)?;
+    }
+    let Progressing { log, best, snapshots, .. } = progressing;
+    let selected_epoch = match (best, log.best) {
+        (Some(state), Some((epoch, _))) => {
+            network.set_state(state);
+            Some(epoch)
+        }
+        _ => log.rows.last().map(|row| row.epoch),
+    };
+    Ok(Outcome { epochs: log.rows, seconds: log.seconds, snapshots, selected_epoch })
+}
+
+#[derive(Default)]
+struct Scratch {
+    logits: Vec<f32>,
+    dlogits: Vec<f32>,
+}
+
+fn begin(network: &mut Network, run: &Run<'_>, session: Session<'_>) -> Result<Progressing> {
+    let position = Position { epoch: run.start_epoch, batch: 0 };
+    let log = Log { position, sums: EpochSums::default(), rows: vec![], seconds: 0.0, best: None };
+    let optimizer = Sgd::new(run.recipe, network.state().parameters());
+    let mut progressing = Progressing { log, optimizer, best: None, snapshots: BTreeMap::new() };
+    let saved = session.checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
+    if let Some(bytes) = saved {
+        resume::restore(&bytes, network, &mut progressing)?;
+    } else if run.snapshots.contains(&run.start_epoch) {
+        progressing.snapshots.insert(run.start_epoch, network.state().clone());
+    }
+    Ok(progressing)
+}
+
+fn run_epoch(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    run: &Run<'_>,
+    session: Session<'_>,
+    progressing: &mut Progressing,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let batches_per_epoch = run.batches.batches_per_epoch();
+    let Position { epoch, batch: first } = progressing.log.position;
+    let mut clock = Instant::now();
+    for (batch, samples) in (first..).zip(run.batches.epoch(epoch, first)) {
+        let lr = run.recipe.lr_at(epoch * batches_per_epoch + batch, batches_per_epoch);
+        let progress = epoch as f64 / run.recipe.epochs as f64;
+        let loss = step(network, objective, &samples, lr, progress, &mut progressing.optimizer, scratch)?;
+        if !loss.is_finite() {
+            return Err(Error::Diverged { loss, epoch, batch, lr });
+        }
+        let log = &mut progressing.log;
+        log.sums.samples += samples.labels.len();
+        log.sums.loss += loss * samples.labels.len() as f64;
+        log.sums.correct += count_correct(&scratch.logits, &samples.labels);
+        log.position.batch = batch + 1;
+        log.seconds += clock.elapsed().as_secs_f64();
+        session.progress.step(log.position, run.recipe.epochs, batches_per_epoch, loss);
+        if session.interrupted() || session.checkpoints.due() {
+            save(network, session, progressing)?;
+        }
+        if session.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        clock = Instant::now();
+    }
+    Ok(())
+}
+
+fn step(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    batch: &Batch,
+    lr: f64,
+    progress: f64,
+    optimizer: &mut Sgd,
+    scratch: &mut Scratch,
+) -> Result<f64> {
+    network.forward(&batch.images, Mode::Train, &mut scratch.logits)?;
+    scratch.dlogits.resize(scratch.logits.len(), 0.0);
+    let mut loss = objective.loss(batch, &scratch.logits, &mut scratch.dlogits);
+    network.backward(&scratch.dlogits)?;
+    let (parameters, gradients) = network.parameters_and_gradients();
+    loss += objective.penalty(progress, parameters, &mut gradients.parameters);
+    optimizer.step(lr, parameters, &gradients.parameters);
+    Ok(loss)
+}
+
+fn finish_epoch(
+    network: &mut Network,
+    run: &Run<'_>,
+    session: Session<'_>,
+    progressing: &mut Progressing,
+) -> Result<()> {
+    let batches_per_epoch = run.batches.batches_per_epoch();
+    let epoch = progressing.log.position.epoch;
+    let validation_accuracy = match run.validation {
+        Some((images, indices)) if !indices.is_empty() => Some(predict(network, images, indices)?.accuracy()),
+        _ => None,
+    };
+    let log = &mut progressing.log;
+    let samples = log.sums.samples.max(1) as f64;
+    let row = EpochRow {
+        epoch,
+        lr: run.recipe.lr_at((epoch + 1) * batches_per_epoch - 1, batches_per_epoch),
+        train_loss: log.sums.loss / samples,
+        train_accuracy: 100.0 * log.sums.correct as f64 / samples,
+        validation_accuracy,
+    };
+    session.progress.epoch(&row, run.recipe.epochs);
+    log.rows.push(row);
+    log.sums = EpochSums::default();
+    log.position = Position { epoch: epoch + 1, batch: 0 };
+    if let Some(accuracy) = validation_accuracy.filter(|_| run.recipe.select == Select::Best)
+        && log.best.is_none_or(|(_, best)| accuracy > best)
+    {
+        log.best = Some((epoch, accuracy));
+        progressing.best = Some(network.state().clone());
+    }
+    if run.snapshots.contains(&(epoch + 1)) {
+        progressing.snapshots.insert(epoch + 1, network.state().clone());
+    }
+    Ok(())
+}
+
+fn save(network: &Network, session: Session<'_>, progressing: &Progressing) -> Result<()> {
+    let bytes = resume::to_bytes(network, progressing)?;
+    session.checkpoints.save(&bytes).map_err(|source| Error::Io { action: "save", source })
+}
+
+fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
+    let classes = logits.len() / labels.len();
+    let correct = |(logits, label): &(&[f32], &u32)| crate::predict::argmax(logits) == **label as usize;
+    logits.chunks(classes).zip(labels).filter(correct).count()
+}

@@ -1,0 +1,35 @@
+//! What can go wrong while unlearning.
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No method of that name.
+    #[error("unknown unlearning method `{name}`{suggestion}; valid names: {valid}")]
+    UnknownMethod {
+        /// The name asked for.
+        name: String,
+        /// " (did you mean `…`?)" or nothing.
+        suggestion: String,
+        /// All names.
+        valid: String,
+    },
+    /// A configuration that the method does not understand.
+    #[error("unlearning method `{method}` cannot use its configuration: {reason}")]
+    Config {
+        /// The method.
+        method: &'static str,
+        /// The key, what is wrong with it, and the valid keys.
+        reason: String,
+    },
+    /// Training that failed, diverged or was interrupted.
+    #[error("unlearning method `{method}`: {source}")]
+    Training {
+        /// The method.
+        method: &'static str,
+        /// What happened.
+        source: unlearn_training::Error,
+    },
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,140 @@
+//! What an unlearning method is, and what it is given.
+
+use serde::{Serialize, de::DeserializeOwned};
+use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_models::initialize;
+use unlearn_network::Network;
+use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, train};
+
+use crate::{Error, Result};
+
+/// A request to forget, with all that a method may use.
+pub struct Request<'a> {
+    /// The trained (and perhaps pruned) model; the method changes it in place. Pruned weights stay exactly 0.
+    pub network: &'a mut Network,
+    /// The official training images.
+    pub images: &'a ImageSet,
+    /// Positions of the forget set D_f.
+    pub forget: &'a [u32],
+    /// Positions of the retain set D_r.
+    pub retain: &'a [u32],
+    /// Positions of the validation set D_v.
+    pub validation: &'a [u32],
+    /// How the model was trained.
+    pub recipe: &'a Recipe,
+    /// The dataset's augmentation, used where the recipe says so.
+    pub augmentation: Augmentation,
+    /// Seed of everything random in the method.
+    pub seed: u64,
+    /// Progress, saved state and interruption.
+    pub session: Session<'a>,
+}
+
+/// What a method leaves besides the changed network.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// A row per epoch, for methods that have epochs.
+    pub epochs: Vec<EpochRow>,
+    /// Run time in seconds of the method alone: the RTE. Evaluation, loading and saving are not counted.
+    pub seconds: f64,
+}
+
+/// An unlearning method. One file implements it, and one line in the registry makes it known.
+pub trait Method {
+    /// Name in suites, files and reports.
+    const NAME: &'static str;
+    /// One line about it.
+    const SUMMARY: &'static str;
+    /// Paper and equation.
+    const SOURCE: &'static str;
+    /// Its keys in a suite; unknown ones are refused.
+    type Config: DeserializeOwned + Serialize + Default;
+
+    /// Checks ranges that types cannot.
+    ///
+    /// # Errors
+    /// The key, what is wrong, and what is allowed.
+    fn check(config: &Self::Config) -> std::result::Result<(), String>;
+
+    /// Makes the model forget.
+    ///
+    /// # Errors
+    /// Training that fails, diverges or is interrupted.
+    fn run(config: &Self::Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome>;
+}
+
+/// A method with its types erased, for the registry.
+pub struct Entry {
+    /// Name in suites, files and reports.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Paper and equation.
+    pub source: &'static str,
+    resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
+    run: fn(&serde_json::Value, &mut Request<'_>) -> Result<Outcome>,
+}
+
+/// The registry entry of a method.
+pub(crate) const fn entry<M: Method>() -> Entry {
+    Entry { name: M::NAME, summary: M::SUMMARY, source: M::SOURCE, resolve: resolve::<M>, run: run::<M> }
+}
+
+impl Entry {
+    /// Fills in the defaults and checks every key.
+    ///
+    /// # Errors
+    /// An unknown key, a value of the wrong type or out of range.
+    pub fn resolve(&self, config: &serde_json::Value) -> Result<serde_json::Value> {
+        (self.resolve)(config)
+    }
+
+    /// Runs the method.
+    ///
+    /// # Errors
+    /// As [`Entry::resolve`] and [`Method::run`].
+    pub fn run(&self, config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
+        (self.run)(config, request)
+    }
+}
+
+fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
+    let fail = |reason: String| Error::Config { method: M::NAME, reason };
+    let config: M::Config = serde_json::from_value(config.clone()).map_err(|e| fail(e.to_string()))?;
+    M::check(&config).map_err(fail)?;
+    Ok(config)
+}
+
+fn resolve<M: Method>(config: &serde_json::Value) -> Result<serde_json::Value> {
+    let config = parse::<M>(config)?;
+    serde_json::to_value(config).map_err(|e| Error::Config { method: M::NAME, reason: e.to_string() })
+}
+
+fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
+    let config = parse::<M>(config)?;
+    M::run(&config, request).map_err(|source| Error::Training { method: M::NAME, source })
+}
+
+impl Request<'_> {
+    /// Replaces every value by a fresh one drawn from the request's seed; the mask stays.
+    pub(crate) fn initialize_afresh(&mut self) {
+        let state = initialize(self.network.graph(), self.seed);
+        self.network.set_state(state);
+    }
+
+    /// Follows `recipe` over the samples at `indices`, whose last epoch's weights stay.
+    pub(crate) fn train(
+        &mut self,
+        indices: &[u32],
+        recipe: &Recipe,
+        objective: &mut dyn Objective,
+    ) -> unlearn_training::Result<Outcome> {
+        let augmentation = if recipe.augment { self.augmentation } else { Augmentation::NONE };
+        let batches =
+            BatchPlan::new(self.images, indices.to_vec(), recipe.batch_size, self.seed, true, augmentation);
+        let validation = (recipe.select == Select::Best).then_some((self.images, self.validation));
+        let run = Run { recipe, batches: &batches, start_epoch: 0, snapshots: &[], validation };
+        let outcome = train(self.network, objective, &run, self.session)?;
+        Ok(Outcome { epochs: outcome.epochs, seconds: outcome.seconds })
+    }
+}

@@ -1,0 +1,28 @@
+//! `raw`: nothing is done. The original model as a row of the table, so that the problem shows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Method, Outcome, Request};
+
+/// The original model.
+pub struct Raw;
+
+/// No keys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Method for Raw {
+    const NAME: &'static str = "raw";
+    const SUMMARY: &'static str = "the original model, unchanged";
+    const SOURCE: &'static str = "baseline";
+    type Config = Config;
+
+    fn check(_: &Config) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(_: &Config, _: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        Ok(Outcome::default())
+    }
+}
