@@ -1,1 +1,58 @@
 //! What a run leaves on disk: content-addressed, atomic, locked, versioned.
+//!
+//! A run is a graph of *stages* (train, prune, unlearn, evaluate, …). Each stage leaves one folder, `<root>/<kind>/<key>/`,
+//! whose key is a hash of everything that decides its result: see [`StageSpec`]. Four ideas follow from that.
+//!
+//! 1. **A stage that is there is not run again.** [`Store::begin`] answers [`Begin::Done`] or hands out a [`StageWriter`].
+//! 2. **A reader never sees half a stage.** The writer works in `<key>.partial/` and renames it into place as its last act.
+//! 3. **A killed stage goes on.** The working folder outlives its process with whatever the stage put into `checkpoint/`;
+//!    the lock does not, because the operating system holds it and lets go of it when the process ends.
+//! 4. **What is stored says what it is.** [`Manifest`] carries a format version, the configuration, the inputs, the machine, what it
+//!    cost and a hash of every file, so that a store can be checked, listed and turned into a report years later.
+//!
+//! This crate knows no tensor library and no experiment: configurations are JSON, artifacts are files.
+//!
+//! ```
+//! use unlearn_run_store::{Begin, StageSpec, Store};
+//! # fn main() -> Result<(), unlearn_run_store::StoreError> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let root = folder.path().join("runs");
+//! let store = Store::open(&root)?;
+//! let spec = StageSpec::new("train", serde_json::json!({ "arch": "resnet20s", "lr": 0.1 }), "data-v1", 1);
+//! let stage = match store.begin(&spec)? {
+//!     Begin::Done(stage) => stage,
+//!     Begin::Run(mut writer) => {
+//!         writer.append_metrics(&serde_json::json!({ "epoch": 0, "train_loss": 1.9 }))?;
+//!         unlearn_run_store::write_atomic(&writer.path("model.safetensors"), b"weights")?;
+//!         writer.finish()?
+//!     }
+//! };
+//! assert_eq!(stage.key(), &spec.key());
+//! assert!(matches!(store.begin(&spec)?, Begin::Done(_)));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod atomic;
+pub mod clock;
+pub mod error;
+pub mod evaluation;
+pub mod key;
+mod lock;
+pub mod machine;
+pub mod manifest;
+pub mod stage;
+pub mod store;
+pub mod suite_index;
+pub mod writer;
+
+pub use atomic::{write_atomic, write_atomic_with};
+pub use error::{Result, StoreError};
+pub use evaluation::Evaluation;
+pub use key::{StageKey, StageSpec};
+pub use machine::Machine;
+pub use manifest::{Artifact, Manifest};
+pub use stage::Stage;
+pub use store::{Begin, StageState, StageSummary, Store};
+pub use suite_index::{SuiteIndex, SuiteRow};
+pub use writer::StageWriter;

@@ -1,0 +1,107 @@
+//! Files that are either wholly there or not there at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Result, StoreError};
+
+/// Ending of the temporary files that [`write_atomic`] works in; a killed process may leave one behind.
+const TEMPORARY: &str = ".tmp";
+
+/// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
+///
+/// The bytes go to a temporary file in the same folder, are flushed to the disk, and the file is renamed into place. When any step
+/// fails (a full disk, say) the temporary file is removed and an old file at `path` stays as it was.
+///
+/// # Errors
+/// [`StoreError::Io`] naming `path`; [`StoreError::is_disk_full`] tells a full disk from other causes.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], for writers that stream: `write` fills the temporary file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let temporary = temporary_beside(path);
+    let written = File::create_new(&temporary)
+        .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if let Err(source) = written {
+        let _ = fs::remove_file(&temporary); // The first error is the one worth reporting.
+        return Err(StoreError::io("write", path)(source));
+    }
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Flushes a folder's entries to the disk, so that a rename inside it outlives a power cut.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if cfg!(unix) {
+        File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("flush the folder", folder))?;
+    }
+    Ok(())
+}
+
+/// True for a file that an interrupted [`write_atomic`] left behind.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unique = format!(".{name}.{}-{}{TEMPORARY}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    path.with_file_name(unique)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn replaces_a_file_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    /// The kernel's own "no space left on device", from `/dev/full`, half-way through the file.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_keeps_the_old_file_and_leaves_no_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomic(&path, b"old").unwrap();
+        let error = write_atomic_with(&path, |file| {
+            file.write_all(b"half of the n")?;
+            File::options().write(true).open("/dev/full")?.write_all(b"ew file")
+        })
+        .unwrap_err();
+        assert!(error.is_disk_full());
+        let message = error.to_string();
+        assert!(message.contains("a.json") && message.contains("free some space"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_atomic(&folder.path().join("absent/a.json"), b"x").unwrap_err();
+        assert!(error.to_string().contains("absent/a.json"), "{error}");
+        assert!(!error.is_disk_full());
+    }
+}

@@ -1,0 +1,116 @@
+//! A finished stage, for reading.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Result, StoreError};
+use crate::key::StageKey;
+use crate::manifest::{Artifact, Manifest};
+
+/// Name of the file that holds a row per epoch (or, for an evaluation, one row).
+pub(crate) const METRICS: &str = "metrics.jsonl";
+/// Name of the file that holds what the stage had to say.
+pub(crate) const LOG: &str = "log.jsonl";
+
+/// A finished stage: its folder and its manifest.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl Stage {
+    /// Opens the stage in `folder`, which must be `…/<kind>/<key>`.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`]; [`StoreError::Damaged`] also when the manifest belongs to another kind or key.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let name = |path: Option<&Path>| path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        Self::open_as(folder, &name(folder.parent()).unwrap_or_default(), &name(Some(folder)).unwrap_or_default())
+    }
+
+    pub(crate) fn open_as(folder: &Path, kind: &str, key: &str) -> Result<Self> {
+        let manifest = Manifest::read(folder)?;
+        if manifest.kind != kind || manifest.key.as_str() != key {
+            return Err(StoreError::Damaged {
+                file: folder.join(Manifest::FILE),
+                folder: folder.to_path_buf(),
+                problem: format!("it describes {}/{}, not {kind}/{key}", manifest.kind, manifest.key),
+            });
+        }
+        Ok(Self { folder: folder.to_path_buf(), manifest })
+    }
+
+    /// The stage's folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the stage says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The stage's key.
+    pub fn key(&self) -> &StageKey {
+        &self.manifest.key
+    }
+
+    /// The rows of `metrics.jsonl`, in the order they were written; none when the stage left no such file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] naming the first line that is no `T`.
+    pub fn metrics<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        let file = self.folder.join(METRICS);
+        if !self.manifest.artifacts.contains_key(METRICS) {
+            return Ok(Vec::new());
+        }
+        let text = fs::read_to_string(&file).map_err(|source| self.damaged(&file, &source.to_string()))?;
+        let row = |(number, line)| {
+            serde_json::from_str(line).map_err(|source| self.damaged(&file, &format!("line {}: {source}", number + 1)))
+        };
+        text.lines().enumerate().map(row).collect()
+    }
+
+    /// The path of a file the stage left.
+    ///
+    /// # Errors
+    /// [`StoreError::NoArtifact`] listing the files there are; [`StoreError::Damaged`] when the file has gone.
+    pub fn artifact(&self, name: &str) -> Result<PathBuf> {
+        if !self.manifest.artifacts.contains_key(name) {
+            let held = self.manifest.artifacts.keys().cloned().collect();
+            return Err(StoreError::NoArtifact { folder: self.folder.clone(), name: name.to_owned(), held });
+        }
+        let file = self.folder.join(name);
+        if file.is_file() { Ok(file) } else { Err(self.damaged(&file, "the file is missing")) }
+    }
+
+    /// Reads every file again and holds it against the manifest, and the manifest against the stage's key.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] naming the first file that differs from what the stage left.
+    pub fn verify(&self) -> Result<()> {
+        for (name, expected) in &self.manifest.artifacts {
+            let file = self.artifact(name)?;
+            let found = Artifact::of(&file)?;
+            if found.bytes != expected.bytes {
+                return Err(
+                    self.damaged(&file, &format!("it has {} bytes and should have {}", found.bytes, expected.bytes))
+                );
+            }
+            if found.blake3 != expected.blake3 {
+                return Err(self.damaged(&file, "its content is not what the stage left (BLAKE3 differs)"));
+            }
+        }
+        if self.manifest.spec().key() != self.manifest.key {
+            return Err(self.damaged(&self.folder.join(Manifest::FILE), "its configuration does not give its key"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, file: &Path, problem: &str) -> StoreError {
+        StoreError::Damaged { file: file.to_path_buf(), folder: self.folder.clone(), problem: problem.to_owned() }
+    }
+}

@@ -1,0 +1,466 @@
+//! The store: a folder of stages, and who may compute which.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::atomic::write_atomic;
+use crate::error::{Result, StoreError};
+use crate::key::{StageKey, StageSpec};
+use crate::lock::StageLock;
+use crate::stage::Stage;
+use crate::suite_index::SUITES;
+use crate::writer::{StageWriter, files, is_sealed, settle};
+
+/// Ending of the folder a stage is computed in.
+const WORKING: &str = ".partial";
+/// Ending of a stage's lock file.
+const LOCK: &str = ".lock";
+/// Ending of a folder on its way out.
+const REMOVED: &str = ".removed";
+
+/// A folder of stages.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What [`Store::begin`] answers.
+#[derive(Debug)]
+pub enum Begin {
+    /// The stage is there.
+    Done(Stage),
+    /// It is not, and the caller now has the sole right to compute it.
+    Run(StageWriter),
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageSummary {
+    /// Kind of stage.
+    pub kind: String,
+    /// The stage's key.
+    pub key: StageKey,
+    /// Whether it is there.
+    pub state: StageState,
+    /// Size of its files in bytes.
+    pub bytes: u64,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// The state of a stage in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageState {
+    /// Finished and readable.
+    Finished,
+    /// Being computed, or interrupted.
+    Unfinished,
+    /// There, but its manifest can't be read; the error says why and what to do.
+    Damaged(String),
+}
+
+impl Store {
+    /// Opens the store in `root` for reading and writing, making the folder if need be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] when the folder can't be made or a file in it can't be written.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref().to_path_buf();
+        fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
+        let probe = root.join(format!("write-probe-{}", std::process::id()));
+        match write_atomic(&probe, b"") {
+            Err(StoreError::Io { source, .. }) => return Err(StoreError::Unwritable { root, source }),
+            other => other?,
+        }
+        let _ = fs::remove_file(&probe); // Already removed when two threads open the store at once.
+        Ok(Self { root })
+    }
+
+    /// Opens an existing store for reading only; the folder need not be writable.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] when there is no such folder.
+    pub fn open_existing(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref().to_path_buf();
+        if root.is_dir() { Ok(Self { root }) } else { Err(StoreError::NoStore(root)) }
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Finds the stage done, or takes the right to compute it.
+    ///
+    /// When another process is computing it, waits until that one is through (or gone) and looks again; the wait is announced once as a
+    /// [`tracing`] event. So however many processes begin a stage at once, it is computed once.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the stage is there but can't be read, [`StoreError::BadName`], [`StoreError::Io`].
+    pub fn begin(&self, spec: &StageSpec) -> Result<Begin> {
+        let key = spec.key();
+        if let Some(stage) = self.find(&spec.kind, &key)? {
+            return Ok(Begin::Done(stage));
+        }
+        let place = self.place(&spec.kind, &key, "");
+        let folder = self.root.join(&spec.kind);
+        fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+        let lock = StageLock::acquire(&self.place(&spec.kind, &key, LOCK))?;
+        if let Some(stage) = self.find(&spec.kind, &key)? {
+            lock.retire();
+            return Ok(Begin::Done(stage));
+        }
+        let working = self.place(&spec.kind, &key, WORKING);
+        if is_sealed(&working) {
+            let stage = settle(&working, &place, &spec.kind, &key)?;
+            lock.retire();
+            return Ok(Begin::Done(stage));
+        }
+        StageWriter::open(spec, working, place, lock).map(Begin::Run)
+    }
+
+    /// The finished stage of that kind and key, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it is there but can't be read, [`StoreError::BadName`].
+    pub fn find(&self, kind: &str, key: &StageKey) -> Result<Option<Stage>> {
+        check_name("stage kind", kind)?;
+        let folder = self.place(kind, key, "");
+        if folder.is_dir() { Stage::open_as(&folder, kind, key.as_str()).map(Some) } else { Ok(None) }
+    }
+
+    /// The finished stage of that kind and key.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and [`StoreError::NoStage`].
+    pub fn stage(&self, kind: &str, key: &StageKey) -> Result<Stage> {
+        self.find(kind, key)?.ok_or_else(|| StoreError::NoStage {
+            root: self.root.clone(),
+            kind: kind.to_owned(),
+            key: key.to_string(),
+        })
+    }
+
+    /// Every stage of the store, unfinished and damaged ones included, sorted by kind and key.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when a folder can't be listed.
+    pub fn stages(&self) -> Result<Vec<StageSummary>> {
+        let mut stages = Vec::new();
+        for (kind, folder) in folders(&self.root)? {
+            if check_name("stage kind", &kind).is_err() {
+                continue;
+            }
+            for (name, folder) in folders(&folder)? {
+                let (digits, finished) =
+                    name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
+                let Ok(key) = digits.parse::<StageKey>() else { continue };
+                let state = match finished.then(|| Stage::open_as(&folder, &kind, digits)) {
+                    None => StageState::Unfinished,
+                    Some(Ok(_)) => StageState::Finished,
+                    Some(Err(error)) => StageState::Damaged(error.to_string()),
+                };
+                let bytes = size(&folder)?;
+                stages.push(StageSummary { kind: kind.clone(), key, state, bytes, folder });
+            }
+        }
+        stages.sort_by(|one, other| (&one.kind, &one.key).cmp(&(&other.kind, &other.key)));
+        Ok(stages)
+    }
+
+    /// Removes a stage, finished or not. Returns false, and removes nothing, when a process is computing it.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`], [`StoreError::Io`].
+    pub fn remove(&self, kind: &str, key: &StageKey) -> Result<bool> {
+        check_name("stage kind", kind)?;
+        if !self.root.join(kind).is_dir() {
+            return Ok(true);
+        }
+        let Some(lock) = StageLock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
+        let outgoing = self.place(kind, key, REMOVED);
+        for ending in [REMOVED, "", WORKING] {
+            let folder = self.place(kind, key, ending);
+            if folder.exists() {
+                if ending != REMOVED {
+                    // Renamed first, so that no reader sees a stage with some of its files gone.
+                    fs::rename(&folder, &outgoing).map_err(StoreError::io("move aside", &folder))?;
+                }
+                fs::remove_dir_all(&outgoing).map_err(StoreError::io("remove the folder", &outgoing))?;
+            }
+        }
+        lock.retire();
+        Ok(true)
+    }
+
+    fn place(&self, kind: &str, key: &StageKey, ending: &str) -> PathBuf {
+        self.root.join(kind).join(format!("{key}{ending}"))
+    }
+}
+
+/// Refuses names that would not stay inside their folder or could not be typed.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let good = name.bytes().all(plain)
+        && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && name.len() <= 64
+        && !(what == "stage kind" && name == SUITES);
+    if good { Ok(()) } else { Err(StoreError::BadName { what, name: name.to_owned() }) }
+}
+
+/// The folders inside `folder`, by name.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
+        let entry = entry.map_err(StoreError::io("list", folder))?;
+        if entry.path().is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of the files below `folder`; what vanishes meanwhile, because a stage is finishing, counts nothing.
+fn size(folder: &Path) -> Result<u64> {
+    match files(folder) {
+        Ok(files) => {
+            Ok(files.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum())
+        }
+        Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::manifest::Manifest;
+
+    fn spec() -> StageSpec {
+        StageSpec::new("train", json!({ "lr": 0.1, "epochs": 2 }), "data-v1", 1)
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("deep/runs")).unwrap();
+        (folder, store)
+    }
+
+    fn run(store: &Store) -> StageWriter {
+        match store.begin(&spec()).unwrap() {
+            Begin::Run(writer) => writer,
+            Begin::Done(stage) => panic!("{} is done already", stage.key()),
+        }
+    }
+
+    fn finished(store: &Store) -> Stage {
+        let mut writer = run(store);
+        writer.append_metrics(&json!({ "epoch": 0, "loss": 0.1 })).unwrap();
+        write_atomic(&writer.path("model.safetensors"), b"weights").unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_finished_stage_is_whole_and_is_not_run_again() {
+        let (_folder, store) = store();
+        let mut writer = run(&store);
+        let key = writer.key().clone();
+        fs::write(writer.checkpoint_dir().unwrap().join("weights"), b"half-way").unwrap();
+        writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
+        writer.append_log(&json!({ "message": "hello" })).unwrap();
+        write_atomic(&writer.path("model.safetensors"), b"weights").unwrap();
+        assert!(store.find("train", &key).unwrap().is_none(), "a stage shows only once it is finished");
+        let stage = writer.finish().unwrap();
+
+        assert_eq!(names(&store.root().join("train")), [key.as_str()]);
+        assert_eq!(names(stage.path()), ["log.jsonl", "manifest.json", "metrics.jsonl", "model.safetensors"]);
+        let Begin::Done(again) = store.begin(&spec()).unwrap() else { panic!("it was run again") };
+        let manifest = again.manifest();
+        assert_eq!((manifest.format, &manifest.key, manifest.seed), (1, &key, 1));
+        assert_eq!(manifest.spec(), spec());
+        assert_eq!(manifest.artifacts.keys().collect::<Vec<_>>(), ["log.jsonl", "metrics.jsonl", "model.safetensors"]);
+        assert_eq!(manifest.artifacts["model.safetensors"].bytes, 7);
+        assert_eq!(again.metrics::<Value>().unwrap(), [json!({ "epoch": 0 })]);
+        assert_eq!(fs::read(again.artifact("model.safetensors").unwrap()).unwrap(), b"weights");
+        let missing = again.artifact("mask.safetensors").unwrap_err().to_string();
+        assert!(missing.contains("`mask.safetensors`") && missing.contains("model.safetensors"), "{missing}");
+        again.verify().unwrap();
+    }
+
+    #[test]
+    fn an_interrupted_stage_keeps_its_checkpoint_and_counts_its_time() {
+        let (_folder, store) = store();
+        let mut writer = run(&store);
+        assert!(!writer.resumed());
+        fs::write(writer.checkpoint_dir().unwrap().join("weights"), b"after 2").unwrap();
+        for epoch in 0..3 {
+            writer.append_metrics(&json!({ "epoch": epoch })).unwrap();
+        }
+        fs::write(writer.path(".model.safetensors.1-0.tmp"), b"torn").unwrap();
+        let metrics = writer.path("metrics.jsonl");
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        drop(writer);
+        let torn = [fs::read(&metrics).unwrap(), b"{\"epoch\": 3, \"lo".to_vec()].concat();
+        fs::write(&metrics, torn).unwrap();
+
+        let mut writer = run(&store);
+        assert!(writer.resumed());
+        assert_eq!(fs::read_to_string(&metrics).unwrap().lines().count(), 3, "the torn row is gone");
+        let more = writer.truncate_metrics(4).unwrap_err().to_string();
+        assert!(more.contains("holds 3 rows") && more.contains("after 4"), "{more}");
+        writer.truncate_metrics(2).unwrap();
+        writer.append_metrics(&json!({ "epoch": 2, "again": true })).unwrap();
+        let stage = writer.finish().unwrap();
+        assert_eq!(stage.metrics::<Value>().unwrap()[2], json!({ "epoch": 2, "again": true }));
+        assert_eq!(names(stage.path()), ["manifest.json", "metrics.jsonl"]);
+        assert!(stage.manifest().wall_seconds >= 0.12, "{}", stage.manifest().wall_seconds);
+    }
+
+    #[test]
+    fn without_a_checkpoint_an_interrupted_stage_starts_from_nothing() {
+        let (_folder, store) = store();
+        let mut writer = run(&store);
+        writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
+        drop(writer);
+        let writer = run(&store);
+        assert!(!writer.resumed() && !writer.path("metrics.jsonl").exists());
+    }
+
+    #[test]
+    fn a_stage_killed_between_manifest_and_rename_is_only_moved() {
+        let (_folder, store) = store();
+        let place = finished(&store).path().to_path_buf();
+        let working = place.with_extension("partial");
+        fs::rename(&place, &working).unwrap();
+        fs::create_dir(working.join("checkpoint")).unwrap();
+        let Begin::Done(stage) = store.begin(&spec()).unwrap() else { panic!("it was run again") };
+        assert_eq!(names(stage.path()), ["manifest.json", "metrics.jsonl", "model.safetensors"]);
+    }
+
+    #[test]
+    fn threads_that_begin_at_once_compute_once() {
+        let (_folder, store) = store();
+        let (computed, start) = (AtomicUsize::new(0), Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    if let Begin::Run(writer) = store.begin(&spec()).unwrap() {
+                        computed.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(std::time::Duration::from_millis(50));
+                        writer.finish().unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(computed.into_inner(), 1);
+        assert_eq!(names(&store.root().join("train")).len(), 1, "no lock file is left");
+    }
+
+    #[test]
+    fn a_damaged_stage_is_named_with_the_fix() {
+        let (_folder, store) = store();
+        let stage = finished(&store);
+        let file = stage.path().join(Manifest::FILE);
+        let good = fs::read_to_string(&file).unwrap();
+        let check = |text: Option<&str>, expected: &str| {
+            match text {
+                Some(text) => fs::write(&file, text).unwrap(),
+                None => fs::remove_file(&file).unwrap(),
+            }
+            let message = store.begin(&spec()).unwrap_err().to_string();
+            assert!(message.contains(expected) && message.contains("manifest.json"), "{message}");
+            let StageState::Damaged(listed) = &store.stages().unwrap()[0].state else { panic!("listed as whole") };
+            assert_eq!(listed, &message);
+        };
+        check(Some(&good[..40]), "delete the folder");
+        check(Some("[]"), "delete the folder");
+        check(None, "the file is missing");
+        check(Some(&good.replace("\"format\": 1", "\"format\": 9")), "format version 9, this program reads up to 1");
+        check(Some(&good.replace("\"train\"", "\"prune\"")), "not train/");
+    }
+
+    #[test]
+    fn verify_finds_every_kind_of_damage() {
+        let (_folder, store) = store();
+        let stage = finished(&store);
+        let model = stage.artifact("model.safetensors").unwrap();
+        let check = |expected: &str| {
+            let message = store.stage("train", stage.key()).unwrap().verify().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        };
+        fs::write(&model, b"weightS").unwrap();
+        check("BLAKE3 differs");
+        fs::write(&model, b"weight").unwrap();
+        check("6 bytes and should have 7");
+        fs::remove_file(&model).unwrap();
+        check("the file is missing");
+        fs::write(&model, b"weights").unwrap();
+        stage.verify().unwrap();
+        let file = stage.path().join(Manifest::FILE);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("0.1", "0.2")).unwrap();
+        check("does not give its key");
+    }
+
+    #[test]
+    fn lists_and_removes() {
+        let (_folder, store) = store();
+        let stage = finished(&store);
+        let other = StageSpec::new("prune", json!({}), "data-v1", 1).with_input("model", stage.key().clone());
+        let Begin::Run(writer) = store.begin(&other).unwrap() else { panic!() };
+        let listed: Vec<_> = store.stages().unwrap().into_iter().map(|stage| (stage.kind, stage.state)).collect();
+        assert_eq!(listed, [("prune".to_owned(), StageState::Unfinished), ("train".to_owned(), StageState::Finished)]);
+        assert!(!store.remove("prune", &other.key()).unwrap(), "it is being computed");
+        drop(writer);
+        assert!(store.remove("prune", &other.key()).unwrap());
+        assert!(store.remove("train", stage.key()).unwrap());
+        assert_eq!(store.stages().unwrap(), []);
+        assert!(names(&store.root().join("train")).is_empty());
+        let gone = store.stage("train", stage.key()).unwrap_err().to_string();
+        assert!(gone.contains("no finished stage train/"), "{gone}");
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_written_is_named_with_the_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a-file");
+        fs::write(&file, b"").unwrap();
+        let mut roots = vec![file.join("runs")];
+        if cfg!(target_os = "linux") {
+            roots.push("/proc/self/runs".into()); // Not even root may write here.
+        }
+        for root in roots {
+            let message = Store::open(&root).unwrap_err().to_string();
+            assert!(
+                message.contains(&root.display().to_string()) && message.contains("choose another folder"),
+                "{message}"
+            );
+        }
+        assert!(matches!(Store::open_existing(folder.path().join("absent")), Err(StoreError::NoStore(_))));
+    }
+
+    #[test]
+    fn kinds_stay_inside_the_store() {
+        let (_folder, store) = store();
+        for kind in ["", "..", "a/b", ".hidden", "suites", "käse", &"x".repeat(65)] {
+            let mut spec = spec();
+            spec.kind = kind.to_owned();
+            assert!(matches!(store.begin(&spec), Err(StoreError::BadName { .. })), "{kind}");
+        }
+    }
+}

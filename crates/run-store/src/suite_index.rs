@@ -1,0 +1,185 @@
+//! `suites/<suite>.json`: which stages a suite's rows are, in the order the suite lists them.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::atomic::write_atomic;
+use crate::error::{Result, StoreError};
+use crate::key::StageKey;
+use crate::manifest::check_format;
+use crate::store::{Store, check_name};
+
+/// Folder of the suites inside the store.
+pub(crate) const SUITES: &str = "suites";
+
+/// A suite that was run: what it was called with, and its rows. Format policy as for [`crate::Manifest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuiteIndex {
+    /// Version of this file's format.
+    pub format: u32,
+    /// The suite's name.
+    pub suite: String,
+    /// What the suite is about, in a line.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The command that ran it.
+    pub command: String,
+    /// When it was run, RFC 3339 in UTC.
+    pub created: String,
+    /// The commit of the program that ran it, where known.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// What a reader of the results must know (switches in force, data that was left out, …).
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// The rows, in the order of the suite.
+    pub rows: Vec<SuiteRow>,
+}
+
+/// One row: a model that was pruned, unlearned and evaluated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuiteRow {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the architecture.
+    pub arch: String,
+    /// Kind of forget set: `class`, `random`, `indices`, `poisoned`, …
+    pub scenario: String,
+    /// The forget set for people: "class 0", "random 10 %".
+    pub forget: String,
+    /// Share of zeros among the weights the mask covers, 0..1.
+    pub sparsity: f64,
+    /// Name of the pruning method, `none` for dense.
+    pub pruning: String,
+    /// Name of the unlearning method.
+    pub method: String,
+    /// The seed.
+    pub seed: u64,
+    /// The `unlearn` stage that made the model.
+    pub unlearn: StageKey,
+    /// The `evaluate` stage that holds its figures.
+    pub evaluate: StageKey,
+}
+
+impl SuiteIndex {
+    /// The newest version of the format, which is what this program writes.
+    pub const FORMAT: u32 = 1;
+
+    /// An index without rows, made now.
+    pub fn new(suite: impl Into<String>, command: impl Into<String>) -> Self {
+        Self {
+            format: Self::FORMAT,
+            suite: suite.into(),
+            title: None,
+            command: command.into(),
+            created: crate::clock::now(),
+            commit: None,
+            notes: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Writes a suite's index, replacing an older one of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`] for a name that can't be a file's, [`StoreError::Io`] when it can't be written.
+    pub fn write_suite(&self, index: &SuiteIndex) -> Result<()> {
+        check_name("suite", &index.suite)?;
+        let folder = self.root().join(SUITES);
+        fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+        let file = folder.join(format!("{}.json", index.suite));
+        let mut text = serde_json::to_vec_pretty(index)
+            .map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;
+        text.push(b'\n');
+        write_atomic(&file, &text)
+    }
+
+    /// Reads a suite's index.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuite`] listing the suites there are, [`StoreError::NewerFormat`], [`StoreError::DamagedIndex`].
+    pub fn suite(&self, name: &str) -> Result<SuiteIndex> {
+        check_name("suite", name)?;
+        let file = self.root().join(SUITES).join(format!("{name}.json"));
+        let text = match fs::read(&file) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                let root = self.root().to_path_buf();
+                return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
+            }
+            Err(source) => return Err(StoreError::io("read", &file)(source)),
+        };
+        let damaged =
+            |source: serde_json::Error| StoreError::DamagedIndex { file: file.clone(), problem: source.to_string() };
+        let value: Value = serde_json::from_slice(&text).map_err(damaged)?;
+        check_format(&file, &value, SuiteIndex::FORMAT)?;
+        serde_json::from_value(value).map_err(damaged)
+    }
+
+    /// Names of the suites the store has an index of, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the folder can't be read.
+    pub fn suites(&self) -> Result<Vec<String>> {
+        let folder = self.root().join(SUITES);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(StoreError::io("list", &folder))? {
+            let name = entry.map_err(StoreError::io("list", &folder))?.file_name();
+            if let Some(suite) = name.to_str().and_then(|name| name.strip_suffix(".json")) {
+                names.push(suite.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_as_written_and_refuses_what_it_cannot_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let mut index = SuiteIndex::new("quick", "unlearn run quick.toml");
+        let key: StageKey = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        index.rows.push(SuiteRow {
+            dataset: "fashion-mnist-mini".to_owned(),
+            arch: "resnet20s".to_owned(),
+            scenario: "class".to_owned(),
+            forget: "class 0".to_owned(),
+            sparsity: 0.95,
+            pruning: "omp".to_owned(),
+            method: "ft".to_owned(),
+            seed: 1,
+            unlearn: key.clone(),
+            evaluate: key,
+        });
+        store.write_suite(&index).unwrap();
+        assert_eq!(store.suite("quick").unwrap(), index);
+        assert_eq!(store.suites().unwrap(), ["quick"]);
+
+        let missing = store.suite("slow").unwrap_err().to_string();
+        assert!(missing.contains("`slow`") && missing.ends_with("it holds: quick"), "{missing}");
+        assert!(matches!(store.suite("../quick"), Err(StoreError::BadName { .. })));
+
+        let file = store.root().join("suites/quick.json");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        let newer = store.suite("quick").unwrap_err().to_string();
+        assert!(newer.contains("format version 2") && newer.contains("reads up to 1"), "{newer}");
+        fs::write(&file, text.replace("0123456789abcdef0123456789abcdef", "../../x")).unwrap();
+        assert!(matches!(store.suite("quick"), Err(StoreError::DamagedIndex { .. })));
+        fs::write(&file, &text[..text.len() / 2]).unwrap();
+        let torn = store.suite("quick").unwrap_err().to_string();
+        assert!(torn.contains("quick.json") && torn.contains("delete it"), "{torn}");
+    }
+}

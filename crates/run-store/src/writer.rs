@@ -1,0 +1,249 @@
+//! A stage being computed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::atomic::{is_temporary, sync_folder, write_atomic};
+use crate::clock;
+use crate::error::{Result, StoreError};
+use crate::key::{StageKey, StageSpec};
+use crate::lock::StageLock;
+use crate::machine::{Meter, Usage};
+use crate::manifest::{Artifact, Manifest};
+use crate::stage::{LOG, METRICS, Stage};
+
+/// Folder inside the working folder that [`StageWriter::finish`] removes.
+const CHECKPOINT: &str = "checkpoint";
+/// What the stage has used so far, kept in the working folder between processes.
+const USAGE: &str = "usage.json";
+
+/// The right to compute one stage: an exclusive lock and a working folder.
+///
+/// Whoever drops it without [`finish`](Self::finish), or is killed, leaves the working folder. The next process to begin the stage finds in it
+/// everything that was there if `checkpoint/` holds a file, and an empty folder if not: without a checkpoint there is nothing to go on from.
+#[derive(Debug)]
+pub struct StageWriter {
+    spec: StageSpec,
+    key: StageKey,
+    working: PathBuf,
+    place: PathBuf,
+    resumed: bool,
+    meter: Meter,
+    /// `None` only once the stage is finished.
+    lock: Option<StageLock>,
+}
+
+impl StageWriter {
+    /// Opens the working folder of a stage whose lock is held.
+    pub(crate) fn open(spec: &StageSpec, working: PathBuf, place: PathBuf, lock: StageLock) -> Result<Self> {
+        fs::create_dir_all(&working).map_err(StoreError::io("create the folder", &working))?;
+        let usage = fs::read(working.join(USAGE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let resumed = tidy(&working)?;
+        let meter = Meter::start(usage.unwrap_or_else(|| Usage::none(clock::now())));
+        let writer = Self { spec: spec.clone(), key: spec.key(), working, place, resumed, meter, lock: Some(lock) };
+        writer.save_usage()?;
+        Ok(writer)
+    }
+
+    /// The stage's key.
+    pub fn key(&self) -> &StageKey {
+        &self.key
+    }
+
+    /// What the stage computes.
+    pub fn spec(&self) -> &StageSpec {
+        &self.spec
+    }
+
+    /// True when an earlier process left a checkpoint to go on from.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Where to write the file `name`; [`crate::write_atomic`] is the way to write it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.working.join(name)
+    }
+
+    /// The folder for what a later process needs to go on; made on first use and removed by [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it can't be made.
+    pub fn checkpoint_dir(&self) -> Result<PathBuf> {
+        let folder = self.working.join(CHECKPOINT);
+        fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+        Ok(folder)
+    }
+
+    /// Adds a row to `metrics.jsonl`, flushed to the disk, and notes the time spent so far.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; a row that did not fit on the disk leaves no part of itself.
+    pub fn append_metrics(&mut self, row: &impl Serialize) -> Result<()> {
+        append(&self.working.join(METRICS), row)?;
+        self.save_usage()
+    }
+
+    /// Keeps the first `rows` rows of `metrics.jsonl`: those a checkpoint already covers. The later ones will be written again.
+    ///
+    /// # Errors
+    /// [`StoreError::MissingRows`] when there are fewer, [`StoreError::Io`].
+    pub fn truncate_metrics(&mut self, rows: usize) -> Result<()> {
+        let file = self.working.join(METRICS);
+        let text = match fs::read_to_string(&file) {
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(StoreError::io("read", &file))?,
+        };
+        let found = text.lines().count();
+        match found.cmp(&rows) {
+            std::cmp::Ordering::Less => {
+                Err(StoreError::MissingRows { file, folder: self.working.clone(), found, wanted: rows })
+            }
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => {
+                let kept: String = text.split_inclusive('\n').take(rows).collect();
+                write_atomic(&file, kept.as_bytes())
+            }
+        }
+    }
+
+    /// Adds an event to `log.jsonl`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn append_log(&mut self, event: &impl Serialize) -> Result<()> {
+        append(&self.working.join(LOG), event)
+    }
+
+    /// Seals the stage: flushes and hashes every file, writes the manifest, removes the checkpoint, and renames the folder into place.
+    ///
+    /// The manifest is the point of no return. A process killed after it was written leaves a whole stage that only lacks the rename, which
+    /// the next [`Store::begin`](crate::Store::begin) makes up for.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the working folder then stays as it is.
+    pub fn finish(mut self) -> Result<Stage> {
+        let mut artifacts = BTreeMap::new();
+        for (name, path) in files(&self.working)? {
+            if name == USAGE
+                || name == Manifest::FILE
+                || name.split('/').next() == Some(CHECKPOINT)
+                || is_temporary(&path)
+            {
+                continue;
+            }
+            File::open(&path).and_then(|file| file.sync_all()).map_err(StoreError::io("flush", &path))?;
+            artifacts.insert(name, Artifact::of(&path)?);
+        }
+        let manifest = Manifest::new(&self.spec, self.meter.read(), artifacts);
+        let file = self.working.join(Manifest::FILE);
+        let mut text = serde_json::to_vec_pretty(&manifest)
+            .map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;
+        text.push(b'\n');
+        write_atomic(&file, &text)?;
+        let stage = settle(&self.working, &self.place, &self.spec.kind, &self.key)?;
+        if let Some(lock) = self.lock.take() {
+            lock.retire();
+        }
+        Ok(stage)
+    }
+
+    fn save_usage(&self) -> Result<()> {
+        let path = self.working.join(USAGE);
+        let text = serde_json::to_vec(&self.meter.read())
+            .map_err(|source| StoreError::Unserialisable { path: path.clone(), source })?;
+        write_atomic(&path, &text)
+    }
+}
+
+impl Drop for StageWriter {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            let _ = self.save_usage(); // Nobody is left to hear of a failure, and only seconds are lost.
+        }
+    }
+}
+
+/// True when the working folder holds a whole stage that only lacks its rename.
+pub(crate) fn is_sealed(working: &Path) -> bool {
+    working.join(Manifest::FILE).is_file()
+}
+
+/// Moves a sealed stage from its working folder into place.
+pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -> Result<Stage> {
+    let checkpoint = working.join(CHECKPOINT);
+    if checkpoint.exists() {
+        fs::remove_dir_all(&checkpoint).map_err(StoreError::io("remove the folder", &checkpoint))?;
+    }
+    let usage = working.join(USAGE);
+    if usage.exists() {
+        fs::remove_file(&usage).map_err(StoreError::io("remove", &usage))?;
+    }
+    sync_folder(working)?;
+    fs::rename(working, place).map_err(StoreError::io("move into place", place))?;
+    sync_folder(place.parent().unwrap_or(place))?;
+    Stage::open_as(place, kind, key.as_str())
+}
+
+/// Readies what an earlier process left: with a checkpoint, half-written files and lines go; without one, everything goes.
+/// Returns whether there is a checkpoint.
+fn tidy(working: &Path) -> Result<bool> {
+    let resumed = files(working)?.iter().any(|(name, path)| name.starts_with(CHECKPOINT) && !is_temporary(path));
+    if !resumed {
+        fs::remove_dir_all(working).map_err(StoreError::io("empty the folder", working))?;
+        fs::create_dir_all(working).map_err(StoreError::io("create the folder", working))?;
+        return Ok(false);
+    }
+    for (_, path) in files(working)? {
+        if is_temporary(&path) {
+            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+    }
+    for name in [METRICS, LOG] {
+        let path = working.join(name);
+        if path.is_file() {
+            let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+            let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+            if whole < bytes.len() {
+                write_atomic(&path, &bytes[..whole])?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Adds `row` to the file as one line, wholly or not at all.
+fn append(path: &Path, row: &impl Serialize) -> Result<()> {
+    let mut line =
+        serde_json::to_vec(row).map_err(|source| StoreError::Unserialisable { path: path.to_path_buf(), source })?;
+    line.push(b'\n');
+    let mut file = File::options().append(true).create(true).open(path).map_err(StoreError::io("open", path))?;
+    let before = file.metadata().map_err(StoreError::io("look at", path))?.len();
+    file.write_all(&line).and_then(|()| file.sync_data()).map_err(|source| {
+        let _ = file.set_len(before); // The first error is the one worth reporting.
+        StoreError::io("append to", path)(source)
+    })
+}
+
+/// Every file below `folder` with its path relative to it, `/` between parts, sorted.
+pub(crate) fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), folder.to_path_buf())];
+    while let Some((prefix, folder)) = open.pop() {
+        for entry in fs::read_dir(&folder).map_err(StoreError::io("list", &folder))? {
+            let entry = entry.map_err(StoreError::io("list", &folder))?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(StoreError::io("look at", &folder))?.is_dir() {
+                open.push((format!("{name}/"), entry.path()));
+            } else {
+                found.push((name, entry.path()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
