@@ -1,3 +1,54 @@
-//! The task runner.
+//! The workspace's task runner: `cargo xtask <command>`.
+//!
+//! One file a command. A command gives back its exit code: 0 done, 1 failed, 2 bad usage, or the code of the program that
+//! it ran. It knows no crate of the workspace; what it needs of them it runs, or reads from the files they leave.
 
-fn main() {}
+mod check_cuda;
+mod check_results;
+mod ci;
+mod golden;
+mod process;
+mod reproduce;
+mod tidy;
+mod venv;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of the unlearn workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Reproduce(reproduce::Args),
+    Ci(ci::Args),
+    Tidy(tidy::Args),
+    Golden(golden::Args),
+    CheckResults(check_results::Args),
+    CheckCuda(check_cuda::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Reproduce(args) => reproduce::run(&args),
+        Command::Ci(args) => ci::run(&args),
+        Command::Tidy(args) => tidy::run(&args),
+        Command::Golden(args) => golden::run(&args),
+        Command::CheckResults(args) => check_results::run(&args),
+        Command::CheckCuda(args) => check_cuda::run(&args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `tidy`: the house rules that no compiler and no linter knows.
+
+mod edges;
+mod sources;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use cargo_metadata::Metadata;
+
+use crate::workspace;
+
+/// Check the house rules: who may know whom, file headers and sizes, names, and where `unsafe` may be.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<u8> {
+    let violations = violations(&workspace::root()?)?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    println!("{} violations of the house rules", violations.len());
+    Ok(u8::from(!violations.is_empty()))
+}
+
+fn violations(root: &Path) -> Result<Vec<String>> {
+    let metadata = workspace::metadata(root)?;
+    let crates = crates(root, &metadata);
+    let mut violations = edges::check(&edges::packages(&metadata)?);
+    violations.extend(check_names(&crates));
+    match read(&root.join("ARCHITECTURE.md")) {
+        Ok(text) => violations.extend(check_architecture(&text, &crates)),
+        Err(error) => violations.push(format!("{error:#}")),
+    }
+    for file in sources::list(root)? {
+        violations.extend(sources::check(&file.to_string_lossy(), &read(&root.join(&file))?));
+    }
+    Ok(violations)
+}
+
+/// A crate of the workspace: its folder below `crates/`, and its package's name.
+struct Crate {
+    folder: String,
+    package: String,
+}
+
+fn crates(root: &Path, metadata: &Metadata) -> Vec<Crate> {
+    let mut crates = Vec::new();
+    for package in metadata.workspace_packages() {
+        let folder = package.manifest_path.parent().and_then(|folder| folder.strip_prefix(root.join("crates")).ok());
+        if let Some(folder) = folder {
+            crates.push(Crate { folder: folder.to_string(), package: package.name.to_string() });
+        }
+    }
+    crates
+}
+
+/// Folders carry the short name, packages the same with `unlearn-` before it.
+fn check_names(crates: &[Crate]) -> Vec<String> {
+    let wrong = crates.iter().filter_map(|Crate { folder, package }| {
+        let short = folder.strip_prefix("unlearn-").unwrap_or(folder);
+        let expected = format!("unlearn-{short}");
+        (*package != expected).then(|| format!("crates/{folder}: the package is named `{package}`, not `{expected}`"))
+    });
+    wrong.collect()
+}
+
+/// `ARCHITECTURE.md` has one heading ``### `crates/<name>` `` for each crate that exists, and no other.
+fn check_architecture(text: &str, crates: &[Crate]) -> Vec<String> {
+    let headings: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("### `crates/")?.trim_end().strip_suffix('`')).collect();
+    let named: BTreeSet<_> = headings.iter().copied().collect();
+    let existing: BTreeSet<_> = crates.iter().map(|c| c.folder.as_str()).collect();
+    let mut violations = Vec::new();
+    for missing in existing.difference(&named) {
+        violations.push(format!("ARCHITECTURE.md: no heading ### `crates/{missing}`"));
+    }
+    for gone in named.difference(&existing) {
+        violations.push(format!("ARCHITECTURE.md: heading ### `crates/{gone}`, but there is no such crate"));
+    }
+    if headings.len() > named.len() {
+        violations.push("ARCHITECTURE.md: a crate has two headings".to_owned());
+    }
+    violations
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_house_is_tidy() -> Result<()> {
+        let violations = violations(&workspace::root()?)?;
+        assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+        Ok(())
+    }
+
+    fn crate_(folder: &str, package: &str) -> Crate {
+        Crate { folder: folder.to_owned(), package: package.to_owned() }
+    }
+
+    #[test]
+    fn packages_are_named_after_their_folders() {
+        let good = [crate_("masks", "unlearn-masks"), crate_("unlearn-cli", "unlearn-cli")];
+        assert_eq!(check_names(&good), Vec::<String>::new());
+        assert_eq!(
+            check_names(&[crate_("masks", "masks")]),
+            ["crates/masks: the package is named `masks`, not `unlearn-masks`"]
+        );
+    }
+
+    #[test]
+    fn architecture_names_exactly_the_crates_that_exist() {
+        let crates = [crate_("masks", "unlearn-masks"), crate_("models", "unlearn-models")];
+        assert_eq!(check_architecture("### `crates/models`\n\n### `crates/masks` \n", &crates), Vec::<String>::new());
+        assert_eq!(
+            check_architecture("### `crates/models`\n### `crates/models`\n### `crates/utils`\n", &crates),
+            [
+                "ARCHITECTURE.md: no heading ### `crates/masks`",
+                "ARCHITECTURE.md: heading ### `crates/utils`, but there is no such crate",
+                "ARCHITECTURE.md: a crate has two headings",
+            ]
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! Who may know whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use cargo_metadata::{DependencyKind, Metadata, Package as CargoPackage, PackageId};
+
+/// For each crate, the crates of the workspace that it may depend on, in any way (tests included). The diagram in
+/// `ARCHITECTURE.md` is a picture of this table.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("datasets", &[]),
+    ("kernels", &[]),
+    ("masks", &[]),
+    ("metrics", &[]),
+    ("mia-eval", &[]),
+    ("run-store", &[]),
+    ("network", &["kernels"]),
+    ("models", &["network"]),
+    ("training", &["datasets", "masks", "models", "network"]),
+    // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
+    ("backdoor", &["datasets", "masks", "models", "network", "training"]),
+    ("pruning", &["datasets", "masks", "models", "network", "training"]),
+    ("unlearning", &["datasets", "masks", "models", "network", "training"]),
+    (
+        "experiment",
+        &[
+            "backdoor",
+            "datasets",
+            "masks",
+            "metrics",
+            "mia-eval",
+            "models",
+            "network",
+            "pruning",
+            "run-store",
+            "training",
+            "unlearning",
+        ],
+    ),
+    ("reports", &["metrics", "run-store"]),
+    (
+        "cli",
+        &[
+            "backdoor",
+            "datasets",
+            "experiment",
+            "masks",
+            "metrics",
+            "mia-eval",
+            "models",
+            "network",
+            "pruning",
+            "reports",
+            "run-store",
+            "training",
+            "unlearning",
+        ],
+    ),
+];
+
+/// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
+const WITHOUT_TENSOR_LIBRARY: &[&str] = &["datasets", "kernels", "masks", "metrics", "mia-eval", "run-store"];
+
+const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
+
+/// A crate of the workspace as the table above sees it. Names are short: without `unlearn-`.
+pub(super) struct Package {
+    name: String,
+    /// The crates of the workspace that it names in its manifest.
+    direct: BTreeSet<String>,
+    /// Every package, from anywhere, that it is built with.
+    tree: BTreeSet<String>,
+}
+
+/// The crates of the workspace, less the task runner and the end-to-end tests, which may know every crate.
+pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    for package in metadata.workspace_packages() {
+        let name = short(&package.name);
+        if name == "xtask" || name == "tests" {
+            continue;
+        }
+        let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
+        let direct = local.map(|dependency| short(&dependency.name)).collect();
+        packages.push(Package { name, direct, tree: tree(metadata, package)? });
+    }
+    Ok(packages)
+}
+
+fn short(package: &str) -> String {
+    package.strip_prefix("unlearn-").unwrap_or(package).to_owned()
+}
+
+/// The names of all packages below `package`; development dependencies count for the package itself alone.
+fn tree(metadata: &Metadata, package: &CargoPackage) -> Result<BTreeSet<String>> {
+    let resolve = metadata.resolve.as_ref().context("cargo metadata resolved no dependencies")?;
+    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![&package.id];
+    while let Some(id) = waiting.pop() {
+        let node = nodes.get(id).with_context(|| format!("cargo metadata has no node for {id}"))?;
+        for dependency in &node.deps {
+            let built = dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
+            if (built || *id == package.id) && seen.insert(&dependency.pkg) {
+                waiting.push(&dependency.pkg);
+            }
+        }
+    }
+    Ok(seen.into_iter().map(|id| metadata[id].name.to_string()).collect())
+}
+
+/// Holds packages against the tables of this file.
+pub(super) fn check(packages: &[Package]) -> Vec<String> {
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    let mut violations = Vec::new();
+    for Package { name, direct, tree } in packages {
+        match allowed.get(name.as_str()) {
+            None => violations.push(format!("{name}: no line in the table of allowed edges, xtask/src/tidy/edges.rs")),
+            Some(allowed) => {
+                for other in direct.iter().filter(|other| !allowed.contains(&other.as_str())) {
+                    let may = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                    violations.push(format!("{name}: must not know {other}; the crates it may know: {may}"));
+                }
+            }
+        }
+        if WITHOUT_TENSOR_LIBRARY.contains(&name.as_str()) {
+            for library in tree.iter().filter(|package| is_tensor_library(package)) {
+                violations.push(format!("{name}: must know no tensor library, yet is built with {library}"));
+            }
+        }
+    }
+    violations
+}
+
+fn is_tensor_library(package: &str) -> bool {
+    TENSOR_LIBRARIES
+        .iter()
+        .any(|library| package.strip_prefix(library).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, direct: &[&str], tree: &[&str]) -> Package {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Package { name: name.to_owned(), direct: owned(direct), tree: owned(tree) }
+    }
+
+    #[test]
+    fn edges_of_the_table_pass() {
+        let packages = [package("training", &["masks", "models"], &["candle-core"]), package("masks", &[], &["serde"])];
+        assert_eq!(check(&packages), Vec::<String>::new());
+    }
+
+    #[test]
+    fn siblings_never_import_each_other() {
+        let packages = [package("pruning", &["unlearning"], &[]), package("unlearning", &["pruning"], &[])];
+        let may = "datasets, masks, models, network, training";
+        assert_eq!(
+            check(&packages),
+            [
+                format!("pruning: must not know unlearning; the crates it may know: {may}"),
+                format!("unlearning: must not know pruning; the crates it may know: {may}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn reports_read_the_store_alone() {
+        assert_eq!(
+            check(&[package("reports", &["run-store", "experiment"], &[])]),
+            ["reports: must not know experiment; the crates it may know: metrics, run-store"]
+        );
+    }
+
+    #[test]
+    fn a_new_crate_needs_a_line() {
+        assert_eq!(
+            check(&[package("helpers", &[], &[])]),
+            ["helpers: no line in the table of allowed edges, xtask/src/tidy/edges.rs"]
+        );
+    }
+
+    #[test]
+    fn a_tensor_library_is_found_behind_other_crates() {
+        for &name in WITHOUT_TENSOR_LIBRARY {
+            let found = check(&[package(name, &[], &["rand", "candle-core", "candlelight"])]);
+            assert_eq!(found, [format!("{name}: must know no tensor library, yet is built with candle-core")]);
+        }
+    }
+
+    #[test]
+    fn the_table_names_only_crates_it_has_lines_for() {
+        let lines: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| *name).collect();
+        assert_eq!(lines.len(), ALLOWED.len(), "a crate has two lines");
+        let unknown: Vec<_> = ALLOWED.iter().flat_map(|(_, to)| *to).filter(|to| !lines.contains(*to)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    /// Cargo resolves real trees: `network` must be seen to reach Candle, or the check above proves nothing.
+    #[test]
+    fn the_tree_reaches_candle_from_network() -> Result<()> {
+        let packages = packages(&crate::workspace::metadata(&crate::workspace::root()?)?)?;
+        let network = packages.iter().find(|package| package.name == "network").context("no network crate")?;
+        assert!(network.tree.iter().any(|name| is_tensor_library(name)));
+        assert!(network.direct.contains("kernels"));
+        Ok(())
+    }
+}

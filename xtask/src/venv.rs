@@ -1,0 +1,57 @@
+//! A Python virtual environment below `target/`, for the tasks that need Python packages.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+
+/// A virtual environment that holds exactly what was asked for.
+pub(crate) struct Venv {
+    folder: PathBuf,
+}
+
+impl Venv {
+    /// Makes the environment in `folder` and installs `requirements` (arguments of `pip install`). An environment that was
+    /// made for the same requirements is taken as it is.
+    pub(crate) fn with(folder: PathBuf, requirements: &[impl AsRef<OsStr>]) -> Result<Self> {
+        let wanted: Vec<_> = requirements.iter().map(|r| r.as_ref().to_string_lossy()).collect();
+        let wanted = wanted.join("\n");
+        let stamp = folder.join("requirements-installed.txt");
+        let venv = Self { folder };
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(venv);
+        }
+        process::succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv.folder))?;
+        if !requirements.is_empty() {
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            process::succeed(venv.python().args(pip).args(requirements))?;
+        }
+        // Written last: an environment whose installation was cut short is made anew.
+        fs::write(&stamp, wanted).with_context(|| format!("failed to write {}", stamp.display()))?;
+        Ok(venv)
+    }
+
+    /// The environment's Python.
+    pub(crate) fn python(&self) -> Command {
+        Command::new(self.folder.join("bin/python"))
+    }
+
+    /// Where packages are installed, `lib/python3.x/site-packages`.
+    pub(crate) fn site_packages(&self) -> Result<PathBuf> {
+        site_packages(&self.folder.join("lib"))
+    }
+}
+
+fn site_packages(lib: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(lib).with_context(|| format!("failed to list {}", lib.display()))?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("site-packages")))
+        .find(|path| path.is_dir())
+        .with_context(|| format!("no python3.x/site-packages in {}", lib.display()))
+}
