@@ -1,1 +1,17 @@
-//! A suite file resolved into stages and run through the run store.
+//! A suite file, resolved into stages and run through the run store.
+//!
+//! [`Suite`] is what was typed; [`Plan`] is what it means: data opened, names looked up, defaults filled in, every stage with
+//! its content-addressed key; [`run`] does what is not done yet. A stage of a kind is one file in `stages`.
+
+mod checkpoints;
+mod error;
+mod overrides;
+mod plan;
+mod runner;
+mod stages;
+mod suite;
+
+pub use error::{Error, Result};
+pub use plan::{Environment, Plan, Stage};
+pub use runner::{Reporter, RunOptions, Status, run, status};
+pub use suite::{DataSection, EvaluateSection, MethodSection, ModelSection, Suite, SuiteSection};

@@ -1,3 +1,44 @@
-//! The `unlearn` command line.
+//! The `unlearn` command line: arguments in, progress and tables out, exit codes as documented in `--help`.
+//!
+//! Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.
 
-fn main() {}
+mod args;
+mod exit;
+mod inspect;
+mod lists;
+mod progress;
+mod report;
+mod run;
+mod runs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command, LogFormat};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.log_format);
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Datasets => lists::datasets(),
+        Command::Models => lists::models(),
+        Command::Methods => lists::methods(),
+        Command::Attacks => lists::attacks(),
+        Command::Runs(arguments) => runs::runs(&arguments),
+    };
+    exit::code(result)
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,unlearn=info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.without_time().with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

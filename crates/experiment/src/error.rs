@@ -1,0 +1,61 @@
+//! What can go wrong between a suite file and its report.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that cannot be read or written.
+    #[error("failed to {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A suite that cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    Suite {
+        /// The suite file.
+        path: PathBuf,
+        /// The key, what is wrong, and what is valid.
+        reason: String,
+    },
+    /// A `--set` that cannot be applied.
+    #[error("--set {assignment}: {reason}")]
+    Set {
+        /// As given.
+        assignment: String,
+        /// What is wrong and what is valid.
+        reason: String,
+    },
+    /// A stage that failed.
+    #[error("stage {stage} failed: {reason}")]
+    Stage {
+        /// Which stage.
+        stage: String,
+        /// What happened and what would help.
+        reason: String,
+    },
+    /// The user asked to stop; everything is saved.
+    #[error("interrupted in stage {stage}; the state is saved, and the same command goes on from there")]
+    Interrupted {
+        /// The stage that was running.
+        stage: String,
+    },
+    /// The run store.
+    #[error(transparent)]
+    Store(#[from] unlearn_run_store::StoreError),
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Whether the suite or the command line is to blame, rather than the run.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Suite { .. } | Self::Set { .. })
+    }
+}

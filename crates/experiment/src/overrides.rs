@@ -1,0 +1,93 @@
+//! `--set key=value`: changes one value of a suite from the command line.
+//!
+//! A key is a path with dots: `train.epochs=3`. In a list of tables a step is a position counted from 0, or the table's
+//! `method` or `kind`: `prune.1.sparsity=0.9`, `unlearn.ft.lr=0.02`.
+
+use toml::{Table, Value};
+
+use crate::{Error, Result};
+
+/// Applies one assignment.
+///
+/// # Errors
+/// No `=`, or a path that leads nowhere; the error says where it ends and what is there.
+pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
+    let refuse = |reason: String| Error::Set { assignment: assignment.into(), reason };
+    let (path, text) = assignment.split_once('=').ok_or_else(|| refuse("write it as key=value".into()))?;
+    let steps: Vec<&str> = path.trim().split('.').collect();
+    let (last, way) = steps.split_last().filter(|(last, _)| !last.is_empty()).ok_or_else(|| refuse("no key".into()))?;
+    let mut place = table;
+    let mut here = String::new();
+    let mut way = way.iter().peekable();
+    while let Some(step) = way.next() {
+        here = if here.is_empty() { (*step).to_owned() } else { format!("{here}.{step}") };
+        let next = place.entry(*step).or_insert_with(|| Value::Table(Table::new()));
+        place = match next {
+            Value::Table(table) => table,
+            Value::Array(tables) => {
+                let step = way.next().ok_or_else(|| refuse(format!("`{here}` is a list; {}", choices(tables))))?;
+                let index = position(tables, step)
+                    .ok_or_else(|| refuse(format!("`{here}` has no table `{step}`; {}", choices(tables))))?;
+                here = format!("{here}.{step}");
+                tables[index].as_table_mut().ok_or_else(|| refuse(format!("`{here}` is not a table")))?
+            }
+            _ => return Err(refuse(format!("`{here}` is a value, not a table"))),
+        };
+    }
+    place.insert((*last).to_owned(), parse(text.trim()));
+    Ok(())
+}
+
+/// A TOML value; what is none is taken as a string, so that quotes are not needed in a shell.
+fn parse(text: &str) -> Value {
+    let parsed: Option<Table> = toml::from_str(&format!("value = {text}")).ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn label(table: &Value) -> Option<&str> {
+    table.get("method").or_else(|| table.get("kind")).and_then(Value::as_str)
+}
+
+fn position(tables: &[Value], step: &str) -> Option<usize> {
+    let by_number = step.parse().ok().filter(|index| *index < tables.len());
+    by_number.or_else(|| tables.iter().position(|table| label(table) == Some(step)))
+}
+
+fn choices(tables: &[Value]) -> String {
+    let names: Vec<_> = tables.iter().enumerate().map(|(i, t)| label(t).map_or(i.to_string(), str::to_owned)).collect();
+    format!("name one of its tables: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUITE: &str = "[train]\nepochs = 10\n[[prune]]\nmethod = \"none\"\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\n";
+
+    fn after(assignment: &str) -> Result<Table> {
+        let mut table = toml::from_str(SUITE).unwrap();
+        apply(&mut table, assignment).map(|()| table)
+    }
+
+    #[test]
+    fn a_path_reaches_tables_lists_by_number_and_by_name() {
+        assert_eq!(after("train.epochs=3").unwrap()["train"]["epochs"], Value::Integer(3));
+        assert_eq!(after("prune.1.sparsity=0.9").unwrap()["prune"][1]["sparsity"], Value::Float(0.9));
+        assert_eq!(after("prune.omp.sparsity = 0.9").unwrap()["prune"][1]["sparsity"], Value::Float(0.9));
+        assert_eq!(after("train.schedule=cosine").unwrap()["train"]["schedule"], Value::String("cosine".into()));
+        assert_eq!(after("suite.seeds=[1, 2]").unwrap()["suite"]["seeds"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_says_where_it_ends() {
+        for (assignment, expected) in [
+            ("train.epochs", "write it as key=value"),
+            ("prune.imp.sparsity=1", "`prune` has no table `imp`; name one of its tables: none, omp"),
+            ("train.epochs.x=1", "`train.epochs` is a value"),
+            ("prune.sparsity=1", "name one of its tables"),
+        ] {
+            let message = after(assignment).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

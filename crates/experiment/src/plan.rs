@@ -1,0 +1,323 @@
+//! What a suite resolves to: data opened, names looked up, defaults filled in, and every stage with its key.
+
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use unlearn_datasets::{Dataset, ForgetSplit, OpenOptions, Split, SplitOptions};
+use unlearn_mia_eval::Feature;
+use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
+use unlearn_network::{DeviceChoice, Graph};
+use unlearn_pruning::PruningMethod;
+use unlearn_run_store::{StageKey, StageSpec, SuiteRow};
+use unlearn_training::Recipe;
+use unlearn_unlearning::Entry;
+
+use crate::{
+    Error, Result, Suite,
+    suite::{MethodSection, with_nearest},
+};
+
+/// Where a suite runs and where its data lies: what is not part of a result.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Folder with datasets, before the usual places.
+    pub data_dir: Option<PathBuf>,
+    /// Device for every stage.
+    pub device: DeviceChoice,
+}
+
+/// A resolved suite.
+pub struct Plan {
+    /// The suite's name.
+    pub suite: String,
+    /// Headline of the report.
+    pub title: Option<String>,
+    /// Remarks that the report repeats.
+    pub notes: Vec<String>,
+    /// All stages, each after its inputs.
+    pub stages: Vec<Stage>,
+    /// The rows of the report, each with the stages that make it.
+    pub rows: Vec<SuiteRow>,
+    pub(crate) shared: Shared,
+}
+
+/// One stage.
+pub struct Stage {
+    /// What it is: the source of its key.
+    pub spec: StageSpec,
+    /// Its key in the store.
+    pub key: StageKey,
+    /// For people: `unlearn ft · class 0 · omp 95 % · seed 1`.
+    pub label: String,
+    pub(crate) work: Work,
+}
+
+/// What a stage does, with indices into [`Shared`].
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Train { seed: usize },
+    Prune { seed: usize, pruning: usize, train: StageKey },
+    Unlearn { seed: usize, forget: usize, method: usize, model: StageKey, masked: bool },
+    Evaluate { seed: usize, forget: usize, unlearn: StageKey },
+}
+
+/// What all stages of a suite share.
+pub(crate) struct Shared {
+    pub(crate) dataset: Dataset,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) info: CheckpointInfo,
+    pub(crate) recipe: Recipe,
+    pub(crate) snapshots: Vec<usize>,
+    pub(crate) prunings: Vec<Pruning>,
+    pub(crate) methods: Vec<(&'static Entry, Value)>,
+    pub(crate) features: Vec<&'static Feature>,
+    pub(crate) seeds: Vec<SeedData>,
+    pub(crate) device: DeviceChoice,
+}
+
+/// One `[[prune]]` table; `None` is the dense model.
+pub(crate) struct Pruning {
+    pub(crate) label: String,
+    pub(crate) sparsity: f64,
+    pub(crate) method: Option<(&'static PruningMethod, Value)>,
+}
+
+/// What is drawn from one seed.
+pub(crate) struct SeedData {
+    pub(crate) seed: u64,
+    pub(crate) data_seed: u64,
+    pub(crate) split: Split,
+    pub(crate) forgets: Vec<Forget>,
+}
+
+pub(crate) struct Forget {
+    pub(crate) scenario: String,
+    pub(crate) label: String,
+    pub(crate) whole_class: Option<u32>,
+    pub(crate) split: ForgetSplit,
+}
+
+impl Plan {
+    /// Opens the data, looks every name up and works out every stage. Nothing is computed yet.
+    ///
+    /// # Errors
+    /// Anything in the suite that does not exist, does not fit or is out of range; the error names the file.
+    pub fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
+        let shared = Shared::resolve(suite, environment)?;
+        let mut plan = Self {
+            suite: suite.suite.name.clone(),
+            title: suite.suite.title.clone(),
+            notes: suite.suite.notes.clone(),
+            stages: Vec::new(),
+            rows: Vec::new(),
+            shared,
+        };
+        for seed in 0..plan.shared.seeds.len() {
+            plan.add_seed(suite, seed)?;
+        }
+        let mut seen = HashSet::new();
+        plan.stages.retain(|stage| seen.insert(stage.key.clone()));
+        Ok(plan)
+    }
+
+    fn add_seed(&mut self, suite: &Suite, seed: usize) -> Result<()> {
+        let number = self.shared.seeds[seed].seed;
+        let data = self.shared.data_config(suite, seed);
+        let config = json!({
+            "data": data, "arch": self.shared.graph.arch, "recipe": self.shared.recipe,
+            "snapshots": self.shared.snapshots,
+        });
+        let train = self.push("train", config, &[], seed, format!("train · seed {number}"), |_| Work::Train { seed })?;
+        for pruning in 0..self.shared.prunings.len() {
+            let Pruning { label, method, .. } = &self.shared.prunings[pruning];
+            let pruned = label.clone();
+            let model = match method {
+                None => train.clone(),
+                Some((method, config)) => {
+                    let config = json!({ "method": method.name, "config": config });
+                    let label = format!("prune {pruned} · seed {number}");
+                    let train = train.clone();
+                    self.push("prune", config, &[("model", &train)], seed, label, |_| Work::Prune {
+                        seed,
+                        pruning,
+                        train: train.clone(),
+                    })?
+                }
+            };
+            let masked = method_is_some(&self.shared.prunings[pruning]);
+            for forget in 0..self.shared.seeds[seed].forgets.len() {
+                for method in 0..self.shared.methods.len() {
+                    self.add_row(suite, seed, pruning, &pruned, forget, method, &model, masked)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the coordinates of one row")]
+    fn add_row(
+        &mut self,
+        suite: &Suite,
+        seed: usize,
+        pruning: usize,
+        pruned: &str,
+        forget: usize,
+        method: usize,
+        model: &StageKey,
+        masked: bool,
+    ) -> Result<()> {
+        let number = self.shared.seeds[seed].seed;
+        let (entry, config) = &self.shared.methods[method];
+        let name = entry.name;
+        let label = format!("{name} · {} · {pruned} · seed {number}", self.shared.seeds[seed].forgets[forget].label);
+        let config = json!({ "method": name, "config": config, "forget": suite.forget[forget] });
+        let model_key = model.clone();
+        let unlearn = self.push("unlearn", config, &[("model", model)], seed, format!("unlearn {label}"), |_| {
+            Work::Unlearn { seed, forget, method, model: model_key.clone(), masked }
+        })?;
+        let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
+        let evaluate =
+            self.push("evaluate", config, &[("model", &unlearn)], seed, format!("evaluate {label}"), |_| {
+                Work::Evaluate { seed, forget, unlearn: unlearn.clone() }
+            })?;
+        let forget = &self.shared.seeds[seed].forgets[forget];
+        self.rows.push(SuiteRow {
+            dataset: self.shared.dataset.name.clone(),
+            arch: self.shared.graph.arch.clone(),
+            scenario: forget.scenario.clone(),
+            forget: forget.label.clone(),
+            sparsity: self.shared.prunings[pruning].sparsity,
+            pruning: self.shared.prunings[pruning].method.as_ref().map_or("none", |(m, _)| m.name).into(),
+            method: name.into(),
+            seed: number,
+            unlearn,
+            evaluate,
+        });
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        kind: &str,
+        config: Value,
+        inputs: &[(&str, &StageKey)],
+        seed: usize,
+        label: String,
+        work: impl Fn(&StageKey) -> Work,
+    ) -> Result<StageKey> {
+        let mut spec =
+            StageSpec::new(kind, config, &self.shared.dataset.fingerprint, self.shared.seeds[seed].seed);
+        for (role, key) in inputs {
+            spec = spec.with_input(*role, (*key).clone());
+        }
+        let key = spec.key();
+        let work = work(&key);
+        self.stages.push(Stage { spec, key: key.clone(), label, work });
+        Ok(key)
+    }
+}
+
+fn method_is_some(pruning: &Pruning) -> bool {
+    pruning.method.is_some()
+}
+
+impl Shared {
+    fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
+        let refuse = |reason: &dyn std::fmt::Display| Error::Suite {
+            path: suite.path.clone(),
+            reason: with_nearest(&reason.to_string()),
+        };
+        let options = OpenOptions { data_dir: environment.data_dir.clone() };
+        let dataset = unlearn_datasets::open(&suite.data.name, &options).map_err(|e| refuse(&e))?;
+        let images = &dataset.train;
+        let input = InputSpec {
+            shape: [images.channels, images.height, images.width],
+            classes: dataset.classes.len(),
+            mean: dataset.normalization.mean.clone(),
+            std: dataset.normalization.std.clone(),
+        };
+        let graph = unlearn_models::find(&suite.model.arch)
+            .and_then(|arch| arch.graph(&input))
+            .map_err(|e| refuse(&e))?;
+        let prunings = suite.prune.iter().map(Pruning::resolve).collect::<std::result::Result<Vec<_>, _>>();
+        let prunings = prunings.map_err(|e| refuse(&e))?;
+        let mut snapshots = Vec::new();
+        for (method, config) in prunings.iter().filter_map(|p| p.method.as_ref()) {
+            snapshots.extend((method.plan)(config).map_err(|e| refuse(&e))?.snapshots);
+        }
+        snapshots.sort_unstable();
+        snapshots.dedup();
+        if let Some(late) = snapshots.iter().find(|epoch| **epoch >= suite.train.epochs) {
+            let epochs = suite.train.epochs;
+            return Err(refuse(&format!("`rewind-epoch` is {late}, but [train] has only {epochs} epochs")));
+        }
+        let resolve = |section: &MethodSection| {
+            let entry = unlearn_unlearning::find(&section.method)?;
+            Ok((entry, entry.resolve(&section.config)?))
+        };
+        let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
+        let methods = methods.map_err(|e| refuse(&e))?;
+        let features = suite.evaluate.mia.iter().map(|name| unlearn_mia_eval::feature(name));
+        let features = features.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
+        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
+        let seeds = seeds.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
+        let recipe = suite.train.clone();
+        let info = CheckpointInfo {
+            format: unlearn_models::checkpoint::FORMAT,
+            arch: graph.arch.clone(),
+            classes: input.classes,
+            input: input.shape,
+            mean: input.mean,
+            std: input.std,
+            dataset: dataset.name.clone(),
+            config: String::new(),
+        };
+        let device = environment.device;
+        Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device })
+    }
+
+    fn data_config(&self, suite: &Suite, seed: usize) -> impl Serialize {
+        let mut data = suite.data.clone();
+        data.seed = Some(self.seeds[seed].data_seed);
+        data
+    }
+}
+
+impl Pruning {
+    fn resolve(section: &MethodSection) -> unlearn_pruning::Result<Self> {
+        if section.method == "none" {
+            return Ok(Self { label: "dense".into(), sparsity: 0.0, method: None });
+        }
+        let method = unlearn_pruning::find(&section.method)?;
+        let config = (method.resolve)(&section.config)?;
+        let sparsity = (method.plan)(&config)?.sparsity;
+        let label = format!("{} {:.4} %", method.name, 100.0 * sparsity);
+        let label = label.replace(".0000 %", " %");
+        Ok(Self { label, sparsity, method: Some((method, config)) })
+    }
+}
+
+impl SeedData {
+    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_datasets::Result<Self> {
+        let data_seed = suite.data.seed.unwrap_or(seed + 1);
+        let options = SplitOptions {
+            validation_fraction: suite.data.validation,
+            train_limit: suite.data.train_limit,
+            sampler: suite.data.sampler,
+            seed: data_seed,
+        };
+        let split = Split::new(&dataset.train, dataset.classes.len(), &options)?;
+        let forget = |spec: &unlearn_datasets::ForgetSpec| {
+            let drawn = spec.resolve(&dataset.train, &dataset.classes, &split, suite.data.sampler, data_seed)?;
+            Ok(Forget {
+                scenario: spec.scenario().into(),
+                label: spec.label(),
+                whole_class: spec.whole_class(),
+                split: drawn,
+            })
+        };
+        let forgets = suite.forget.iter().map(forget).collect::<unlearn_datasets::Result<_>>()?;
+        Ok(Self { seed, data_seed, split, forgets })
+    }
+}

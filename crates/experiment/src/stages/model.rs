@@ -1,0 +1,78 @@
+//! Models and masks in stage folders: `model.safetensors` and `mask.safetensors`.
+
+use std::path::Path;
+
+use unlearn_masks::Mask;
+use unlearn_models::checkpoint::{self, CheckpointInfo};
+use unlearn_network::{Network, State};
+use unlearn_run_store::{Stage, write_atomic};
+use unlearn_training::{EpochRow, apply_mask};
+
+use crate::{Result, runner::Bench};
+
+pub(super) const MODEL: &str = "model.safetensors";
+pub(super) const MASK: &str = "mask.safetensors";
+
+/// Seeds for things that must not share random numbers: a function of the run's seed and what it is for.
+pub(super) fn derived_seed(seed: u64, purpose: &str) -> u64 {
+    let hash = blake3::hash(format!("{seed}/{purpose}").as_bytes());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+impl Bench<'_> {
+    /// A network with these values on the suite's device.
+    pub(super) fn network(&self, state: State) -> Result<Network> {
+        let shared = &self.plan.shared;
+        Network::new(shared.graph.clone(), state, shared.device).map_err(|e| self.failure(e))
+    }
+
+    /// The values of a fresh model of this seed, before any training.
+    pub(super) fn initial_state(&self, seed: u64) -> State {
+        unlearn_models::initialize(&self.plan.shared.graph, derived_seed(seed, "initialization"))
+    }
+
+    /// Values from a checkpoint in a finished stage.
+    pub(super) fn load_state(&self, stage: &Stage, name: &str) -> Result<State> {
+        let path = stage.artifact(name)?;
+        let (state, _) = checkpoint::load(&path, &self.plan.shared.graph).map_err(|e| self.failure(e))?;
+        Ok(state)
+    }
+
+    /// The network that a finished stage left, pruned by its mask if it has one.
+    pub(super) fn load_network(&self, stage: &Stage, masked: bool) -> Result<(Network, Option<Mask>)> {
+        let mut network = self.network(self.load_state(stage, MODEL)?)?;
+        if !masked {
+            return Ok((network, None));
+        }
+        let mask = Mask::load(&stage.artifact(MASK)?).map_err(|e| self.failure(e))?;
+        apply_mask(&mut network, &mask).map_err(|e| self.failure(e))?;
+        Ok((network, Some(mask)))
+    }
+
+    /// Writes values as a checkpoint of this stage.
+    pub(super) fn save_state(&self, name: &str, state: &State) -> Result<()> {
+        let shared = &self.plan.shared;
+        if let Some(tensor) = state.first_non_finite(&shared.graph) {
+            return Err(self.failure(format!("the model has diverged: `{tensor}` holds a NaN; lower `lr`")));
+        }
+        let info = CheckpointInfo { config: self.stage.key.to_string(), ..shared.info.clone() };
+        let bytes = checkpoint::to_bytes(&shared.graph, state, &info).map_err(|e| self.failure(e))?;
+        Ok(write_atomic(&self.writer.path(name), &bytes)?)
+    }
+
+    /// Writes the network this stage leaves, and its mask.
+    pub(super) fn save_network(&self, network: &Network, mask: Option<&Mask>) -> Result<()> {
+        self.save_state(MODEL, network.state())?;
+        mask.map_or(Ok(()), |mask| mask.save(&self.path_of(MASK)).map_err(|e| self.failure(e)))
+    }
+
+    /// Writes the rows of `metrics.jsonl`; what an earlier, killed attempt wrote is replaced.
+    pub(super) fn save_epochs(&mut self, rows: &[EpochRow]) -> Result<()> {
+        self.writer.truncate_metrics(0)?;
+        rows.iter().try_for_each(|row| Ok(self.writer.append_metrics(row)?))
+    }
+
+    fn path_of(&self, name: &str) -> impl AsRef<Path> {
+        self.writer.path(name)
+    }
+}

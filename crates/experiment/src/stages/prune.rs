@@ -1,0 +1,36 @@
+//! `prune`: a trained dense model, pruned and retrained. Leaves `model.safetensors` and `mask.safetensors`.
+
+use unlearn_pruning::{Error, Request};
+use unlearn_run_store::StageKey;
+
+use super::{model::derived_seed, train::snapshot_name};
+use crate::{Result, runner::Bench};
+
+pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &StageKey) -> Result<()> {
+    let shared = &bench.plan.shared;
+    let data = &shared.seeds[seed];
+    let Some((method, config)) = &shared.prunings[pruning].method else {
+        return Err(bench.failure("a dense model needs no pruning stage"));
+    };
+    let dense = bench.input("train", train)?;
+    let (mut network, _) = bench.load_network(&dense, false)?;
+    let snapshot = |epoch: usize| bench.load_state(&dense, &snapshot_name(epoch)).ok();
+    let mut request = Request {
+        network: &mut network,
+        initial: bench.initial_state(data.seed),
+        snapshot: &snapshot,
+        images: &shared.dataset.train,
+        train: &data.split.train,
+        validation: &data.split.validation,
+        recipe: &shared.recipe,
+        augmentation: shared.dataset.augmentation,
+        seed: derived_seed(data.seed, "prune"),
+        session: bench.session,
+    };
+    let outcome = (method.run)(config, &mut request).map_err(|error| match &error {
+        Error::Training(training) => bench.training_failure(training, &error),
+        _ => bench.failure(&error),
+    })?;
+    bench.save_network(&network, Some(&outcome.mask))?;
+    bench.save_epochs(&outcome.epochs)
+}

@@ -1,0 +1,68 @@
+//! `unlearn`: a model made to forget. Leaves `model.safetensors`, the mask if there is one, and `run-time.json`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use unlearn_run_store::{Stage, StageKey, write_atomic};
+use unlearn_unlearning::{Error, Request};
+
+use super::model::derived_seed;
+use crate::{Result, runner::Bench};
+
+const RUN_TIME: &str = "run-time.json";
+
+/// The method's run time (RTE), without evaluation, loading and saving.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct RunTime {
+    /// Seconds.
+    pub(super) rte_seconds: f64,
+    /// Whether the model has a mask.
+    pub(super) masked: bool,
+}
+
+impl RunTime {
+    pub(super) fn of(bench: &Bench<'_>, stage: &Stage) -> Result<Self> {
+        let path = stage.artifact(RUN_TIME)?;
+        let damaged = |e: &dyn std::fmt::Display| bench.failure(format!("{} is damaged: {e}", path.display()));
+        let text = std::fs::read(&path).map_err(|e| damaged(&e))?;
+        serde_json::from_slice(&text).map_err(|e| damaged(&e))
+    }
+
+    fn save(self, bench: &Bench<'_>, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(&self).map_err(|e| bench.failure(e))?;
+        Ok(write_atomic(path, &text)?)
+    }
+}
+
+pub(crate) fn run(
+    bench: &mut Bench<'_>,
+    seed: usize,
+    forget: usize,
+    method: usize,
+    model: &StageKey,
+    masked: bool,
+) -> Result<()> {
+    let shared = &bench.plan.shared;
+    let data = &shared.seeds[seed];
+    let (entry, config) = &shared.methods[method];
+    let trained = bench.input(if masked { "prune" } else { "train" }, model)?;
+    let (mut network, mask) = bench.load_network(&trained, masked)?;
+    let mut request = Request {
+        network: &mut network,
+        images: &shared.dataset.train,
+        forget: &data.forgets[forget].split.forget,
+        retain: &data.forgets[forget].split.retain,
+        validation: &data.split.validation,
+        recipe: &shared.recipe,
+        augmentation: shared.dataset.augmentation,
+        seed: derived_seed(data.seed, "unlearn"),
+        session: bench.session,
+    };
+    let outcome = entry.run(config, &mut request).map_err(|error| match &error {
+        Error::Training { source, .. } => bench.training_failure(source, &error),
+        _ => bench.failure(&error),
+    })?;
+    bench.save_network(&network, mask.as_ref())?;
+    RunTime { rte_seconds: outcome.seconds, masked }.save(bench, &bench.writer.path(RUN_TIME))?;
+    bench.save_epochs(&outcome.epochs)
+}

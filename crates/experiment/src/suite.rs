@@ -1,0 +1,205 @@
+//! A suite file as it is written: sections and keys, nothing looked up yet.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use unlearn_datasets::{ForgetSpec, Sampler};
+use unlearn_training::Recipe;
+
+use crate::{Error, Result, overrides};
+
+/// A suite file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Suite {
+    /// `[suite]`
+    pub suite: SuiteSection,
+    /// `[data]`
+    pub data: DataSection,
+    /// `[model]`
+    pub model: ModelSection,
+    /// `[train]`
+    #[serde(default)]
+    pub train: Recipe,
+    /// `[[prune]]`: `method` and the method's own keys.
+    #[serde(default = "dense_only")]
+    pub prune: Vec<MethodSection>,
+    /// `[[forget]]`
+    pub forget: Vec<ForgetSpec>,
+    /// `[[unlearn]]`: `method` and the method's own keys.
+    pub unlearn: Vec<MethodSection>,
+    /// `[evaluate]`
+    #[serde(default)]
+    pub evaluate: EvaluateSection,
+    /// Where the suite was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// `[suite]`: what it is called and which seeds it runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SuiteSection {
+    /// Name in the store and in reports.
+    pub name: String,
+    /// Headline of the report.
+    pub title: Option<String>,
+    /// One run of everything per seed.
+    pub seeds: Vec<u64>,
+    /// Remarks that the report repeats.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// `[data]`: which images, and how they are split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataSection {
+    /// Dataset name.
+    pub name: String,
+    /// Use only the first so many training images, the same number of every class.
+    pub train_limit: Option<usize>,
+    /// Share of each class's training images set aside for validation, in 0..1.
+    #[serde(default = "tenth")]
+    pub validation: f64,
+    /// How the validation set and random forget sets are drawn.
+    #[serde(default = "legacy")]
+    pub sampler: Sampler,
+    /// Seed of the split and of random forget sets; the run's seed + 1 if not given (the paper: 2, with training seed 1).
+    pub seed: Option<u64>,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelSection {
+    /// Architecture name.
+    pub arch: String,
+}
+
+/// `[evaluate]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct EvaluateSection {
+    /// Features of the membership-inference attack; `confidence` is the one that tables report.
+    pub mia: Vec<String>,
+}
+
+impl Default for EvaluateSection {
+    fn default() -> Self {
+        Self { mia: vec![CONFIDENCE.into()] }
+    }
+}
+
+/// The attack feature that the paper's tables report.
+pub(crate) const CONFIDENCE: &str = "confidence";
+
+/// A table with a `method` and the method's own keys.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "serde_json::Map<String, Value>")]
+pub struct MethodSection {
+    /// The method's name; empty if the key is missing.
+    pub method: String,
+    /// Every other key.
+    pub config: Value,
+}
+
+impl From<serde_json::Map<String, Value>> for MethodSection {
+    fn from(mut table: serde_json::Map<String, Value>) -> Self {
+        let method = match table.remove("method") {
+            Some(Value::String(name)) => name,
+            _ => String::new(),
+        };
+        Self { method, config: Value::Object(table) }
+    }
+}
+
+fn dense_only() -> Vec<MethodSection> {
+    vec![MethodSection { method: "none".into(), config: Value::Object(serde_json::Map::default()) }]
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn legacy() -> Sampler {
+    Sampler::NumpyLegacy
+}
+
+impl Suite {
+    /// Reads a suite and applies `--set key=value` assignments.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not TOML, or holds an unknown key; an assignment that fits nowhere.
+    pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Io { action: "read the suite", path: path.into(), source })?;
+        Self::parse(&text, path, assignments)
+    }
+
+    /// The same from text; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Suite::load`].
+    pub fn parse(text: &str, path: &Path, assignments: &[String]) -> Result<Self> {
+        let refuse = |reason: String| Error::Suite { path: path.into(), reason };
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string().trim().to_owned()))?;
+        for assignment in assignments {
+            overrides::apply(&mut table, assignment)?;
+        }
+        // Through text again, so that messages show the line an unknown key stands on.
+        let text = if assignments.is_empty() {
+            text.to_owned()
+        } else {
+            toml::to_string(&table).map_err(|e| refuse(e.to_string()))?
+        };
+        let mut suite: Self = toml::from_str(&text).map_err(|e| refuse(with_nearest(e.to_string().trim())))?;
+        suite.path = path.into();
+        suite.check().map_err(refuse)?;
+        Ok(suite)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let mut seeds = self.suite.seeds.clone();
+        seeds.sort_unstable();
+        seeds.dedup();
+        if seeds.is_empty() || seeds.len() != self.suite.seeds.len() {
+            return Err("`suite.seeds` must list one or more seeds, each once".into());
+        }
+        for (section, empty) in [
+            ("[[prune]]", self.prune.is_empty()),
+            ("[[forget]]", self.forget.is_empty()),
+            ("[[unlearn]]", self.unlearn.is_empty()),
+        ] {
+            if empty {
+                return Err(format!("at least one {section} table is needed"));
+            }
+        }
+        for (section, tables) in [("prune", &self.prune), ("unlearn", &self.unlearn)] {
+            if tables.iter().any(|table| table.method.is_empty()) {
+                return Err(format!("every [[{section}]] table needs a key `method` with a name"));
+            }
+        }
+        if !self.evaluate.mia.iter().any(|feature| feature == CONFIDENCE) {
+            return Err(format!("`evaluate.mia` must name `{CONFIDENCE}`, the feature that tables report"));
+        }
+        self.train.check().map_err(|e| format!("[train]: {e}"))
+    }
+}
+
+/// Adds the nearest valid name to serde's "unknown field `x`, expected one of `a`, `b`".
+pub(crate) fn with_nearest(message: &str) -> String {
+    let Some((_, rest)) = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"))
+    else {
+        return message.to_owned();
+    };
+    let mut quoted = rest.split('`');
+    let unknown = quoted.next().unwrap_or_default();
+    let valid = quoted.skip(1).step_by(2);
+    let nearest = valid.max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
+    match nearest.filter(|name| strsim::jaro_winkler(name, unknown) > 0.7) {
+        Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
+        None => message.to_owned(),
+    }
+}

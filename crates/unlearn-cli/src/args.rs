@@ -1,0 +1,121 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use unlearn_network::DeviceChoice;
+
+/// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
+#[derive(Debug, Parser)]
+#[command(name = "unlearn", version, after_help = "Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How messages are written to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a suite: train, prune, unlearn, evaluate, report. What is done already is not done again.
+    Run(RunArguments),
+    /// Write tables, plots and an HTML page for suites that were run.
+    Report(ReportArguments),
+    /// Say what a checkpoint, a mask or a finished stage holds.
+    Inspect(InspectArguments),
+    /// List the datasets and where they come from.
+    Datasets,
+    /// List the architectures.
+    Models,
+    /// List the pruning and unlearning methods with their default configurations.
+    Methods,
+    /// List the membership-inference attacks and their features.
+    Attacks,
+    /// Look into the run store.
+    Runs(RunsArguments),
+}
+
+/// Where results are kept.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// The run store.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The suite file.
+    pub(crate) suite: PathBuf,
+    /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    /// Run seeds 1 to N instead of the suite's own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) seeds: Option<u64>,
+    /// Print the stages and which are done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write the report here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder with datasets, looked into first.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// auto, cpu, candle-cpu, cuda:N or metal.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Seconds between two saves of a running stage.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) checkpoint_interval: f64,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// Names of suites in the run store.
+    #[arg(required = true)]
+    pub(crate) suites: Vec<String>,
+    /// Folder for results.json, results.csv, table.md and report.html; a subfolder a suite if there are several.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A `.safetensors` file or a stage's folder.
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArguments {
+    #[command(subcommand)]
+    pub(crate) command: RunsCommand,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List every stage.
+    List,
+    /// Print a stage's manifest.
+    Show {
+        /// The stage's key or the beginning of it.
+        key: String,
+    },
+    /// Recompute the hash of everything that finished stages left.
+    Verify,
+}

@@ -1,0 +1,61 @@
+//! `unlearn inspect`: what a file or a finished stage holds.
+
+use std::path::Path;
+
+use anyhow::Context;
+use unlearn_masks::Mask;
+use unlearn_models::{checkpoint, tensor_file::TensorFile};
+use unlearn_run_store::Stage;
+
+use crate::args::InspectArguments;
+
+pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
+    let path = &arguments.path;
+    if path.is_dir() { stage(path) } else { file(path) }
+}
+
+fn stage(path: &Path) -> anyhow::Result<()> {
+    let stage = Stage::open(path)?;
+    println!("{}", serde_json::to_string_pretty(stage.manifest())?);
+    Ok(())
+}
+
+fn file(path: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let contents = TensorFile::open(&bytes)
+        .with_context(|| format!("{} is neither a stage's folder nor a safetensors file", path.display()))?;
+    println!("{}: {} bytes", path.display(), bytes.len());
+    if let Ok(mask) = Mask::from_bytes(&bytes) {
+        print_mask(&mask);
+    } else if let Ok(info) = checkpoint::info(&bytes, path) {
+        print_checkpoint(&info, &contents);
+    } else {
+        println!("tensors of unknown purpose; no metadata of `unlearn`");
+        print_tensors(&contents);
+    }
+    Ok(())
+}
+
+fn print_mask(mask: &Mask) {
+    println!("mask for {}: {} of {} weights kept, sparsity {:.2} %", mask.architecture(), mask.kept(), mask.len(), 100.0 * mask.sparsity());
+    for layer in mask.per_layer() {
+        println!("    {:<28} {:>9} of {:>9} kept, density {:>6.2} %", layer.name, layer.kept, layer.len, 100.0 * layer.density());
+    }
+}
+
+fn print_checkpoint(info: &checkpoint::CheckpointInfo, contents: &TensorFile<'_>) {
+    println!("checkpoint of {}: {} classes, images {:?}, trained on {}", info.arch, info.classes, info.input, info.dataset);
+    println!("normalisation: mean {:?}, std {:?}; made by stage {}; format {}", info.mean, info.std, info.config, info.format);
+    print_tensors(contents);
+}
+
+fn print_tensors(contents: &TensorFile<'_>) {
+    let mut names = contents.names();
+    names.sort_unstable();
+    for name in names {
+        if let Some((shape, values)) = contents.tensor(name) {
+            let zeros = values.iter().filter(|v| **v == 0.0).count();
+            println!("    {name:<32} {:<18} {:>6.2} % zeros", format!("{shape:?}"), 100.0 * zeros as f64 / values.len().max(1) as f64);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `unlearn run`: a suite from start to report.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use anyhow::Context;
+use unlearn_experiment::{Environment, Plan, RunOptions, Status, Suite};
+use unlearn_run_store::Store;
+
+use crate::{args::RunArguments, exit::Usage, progress::ConsoleReporter, report::write_report};
+
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    let mut assignments = arguments.assignments.clone();
+    if let Some(seeds) = arguments.seeds {
+        let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
+        assignments.push(format!("suite.seeds=[{list}]"));
+    }
+    if !(arguments.checkpoint_interval.is_finite() && arguments.checkpoint_interval >= 0.0) {
+        return Err(Usage("--checkpoint-interval must be zero or more seconds".into()).into());
+    }
+    let suite = Suite::load(&arguments.suite, &assignments)?;
+    let environment = Environment { data_dir: arguments.data_dir.clone(), device: arguments.device };
+    let plan = Plan::resolve(&suite, &environment)?;
+    let store = Store::open(&arguments.store.runs)?;
+    if arguments.dry_run {
+        return dry_run(&plan, &store);
+    }
+    stop_on_signals()?;
+    let reporter = ConsoleReporter::new();
+    let options = RunOptions {
+        reporter: &reporter,
+        interrupt: &INTERRUPT,
+        command: command_line(),
+        commit: commit(),
+        checkpoint_interval: Duration::from_secs_f64(arguments.checkpoint_interval),
+    };
+    let index = unlearn_experiment::run(&plan, &store, &options)?;
+    if reporter.reused() > 0 {
+        eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
+    }
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
+    write_report(&store, &index, &out)
+}
+
+fn default_out(runs: &Path, suite: &str) -> PathBuf {
+    runs.join("reports").join(suite)
+}
+
+fn dry_run(plan: &Plan, store: &Store) -> anyhow::Result<()> {
+    let status = unlearn_experiment::status(plan, store)?;
+    for (stage, status) in plan.stages.iter().zip(&status) {
+        let word = if *status == Status::Done { "done " } else { "to do" };
+        println!("{word}  {}  {}", stage.key.short(), stage.label);
+    }
+    let done = status.iter().filter(|status| **status == Status::Done).count();
+    println!("{} stages, {done} done, {} to do", plan.stages.len(), plan.stages.len() - done);
+    Ok(())
+}
+
+/// The first Ctrl-C stops after the current step with the state saved; a second one stops at once.
+fn stop_on_signals() -> anyhow::Result<()> {
+    let stop = || {
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; once more to stop at once");
+    };
+    ctrlc::set_handler(stop).context("failed to listen for interrupts")
+}
+
+fn command_line() -> String {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    format!("unlearn {arguments}")
+}
+
+/// The sources' commit, where the command runs inside their repository.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let clean = git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    Some(if clean { commit } else { format!("{commit}, with changes") })
+}
