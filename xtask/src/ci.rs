@@ -2,7 +2,7 @@
 //!
 //! `.ci/run` installs the tools and then calls this, so the steps are written down once.
 
-use std::{fs, time::Instant};
+use std::{fs, ops::ControlFlow, time::Instant};
 
 use anyhow::{Context as _, Result};
 
@@ -85,10 +85,14 @@ impl Step {
                     runs: Some(runs),
                     extra: Vec::new(),
                 };
-                match reproduce::run(&args)? {
-                    0 => check_results::run(&check_results::Args { dir: out, suite: SUITE.to_owned() }),
-                    code => Ok(code),
+                let code = match reproduce::command(&args)? {
+                    ControlFlow::Continue(mut unlearn) => process::run(&mut unlearn)?,
+                    ControlFlow::Break(code) => code,
+                };
+                if code != 0 {
+                    return Ok(code);
                 }
+                check_results::run(&check_results::Args { dir: out, suite: SUITE.to_owned() })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::Path,
     process::{Command, ExitStatus},
 };
@@ -30,6 +30,13 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
         0 => Ok(()),
         code => anyhow::bail!("`{}` ended with exit code {code}", line(command)),
     }
+}
+
+/// Says what will run, and lets it take the place of this process. Comes back only if it could not start.
+pub(crate) fn take_over(command: &mut Command) -> Result<u8> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    Err(command.exec()).with_context(|| format!("failed to start `{line}`"))
 }
 
 /// The command as one would type it; arguments with spaces are quoted.

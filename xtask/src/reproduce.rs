@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -31,37 +32,45 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
+    match command(args)? {
+        // `unlearn` takes this process over: an interrupt is then its own to answer, by saving its state.
+        ControlFlow::Continue(mut command) => process::take_over(&mut command),
+        ControlFlow::Break(code) => Ok(code),
+    }
+}
+
+/// The `unlearn` command that runs the suite, built and ready; or the exit code of what stood in the way.
+pub(crate) fn command(args: &Args) -> Result<ControlFlow<u8, Command>> {
     let root = workspace::root()?;
     let suites = suites(&root)?;
     if !suites.contains(&args.suite) {
         eprintln!("error: no suite `{}` in configs/suites; suites: {}", args.suite, suites.join(", "));
-        return Ok(2);
+        return Ok(ControlFlow::Break(2));
     }
     let code = process::run(&mut process::cargo(&root, &["build", "--release", "--package", "unlearn-cli"]))?;
     if code != 0 {
-        return Ok(code);
+        return Ok(ControlFlow::Break(code));
     }
     let target = workspace::target(&root)?;
     let here = env::current_dir().context("failed to find the current folder")?;
-    let out = args.out.as_ref().map_or_else(|| target.join("reproduce").join(&args.suite), |out| here.join(out));
-    let runs = args.runs.as_ref().map_or_else(|| root.join("runs"), |runs| here.join(runs));
+    let suite = root.join("configs/suites").join(&args.suite).with_extension("toml");
+    let runs = args.runs.clone().unwrap_or_else(|| root.join("runs"));
+    let out = args.out.clone().unwrap_or_else(|| target.join("reproduce").join(&args.suite));
+    let [suite, runs, out] = [suite, runs, out].map(|path| seen_from(&here, path));
 
     let mut unlearn = Command::new(target.join("release/unlearn"));
-    process::run(unlearn.args(unlearn_run(args, &runs, &out)).current_dir(&root))
+    unlearn.arg("run").arg(suite).arg("--runs").arg(runs).arg("--out").arg(out);
+    if let Some(seeds) = args.seeds {
+        unlearn.args(["--seeds", &seeds.to_string()]);
+    }
+    unlearn.args(&args.extra);
+    Ok(ControlFlow::Continue(unlearn))
 }
 
-/// The arguments of `unlearn` that run the suite and write its report. Paths are whole, but for the suite's own: `unlearn`
-/// runs in the workspace's root, so that what it prints about the suite reads the same on every machine.
-fn unlearn_run(args: &Args, runs: &Path, out: &Path) -> Vec<String> {
-    let mut line = vec!["run".to_owned(), format!("configs/suites/{}.toml", args.suite)];
-    for (flag, value) in [("--runs", runs), ("--out", out)] {
-        line.extend([flag.to_owned(), value.to_string_lossy().into_owned()]);
-    }
-    if let Some(seeds) = args.seeds {
-        line.extend(["--seeds".to_owned(), seeds.to_string()]);
-    }
-    line.extend(args.extra.iter().cloned());
-    line
+/// A path without the current folder before it, so that the command that runs, which `unlearn` keeps beside its results,
+/// reads the same in every checkout.
+fn seen_from(here: &Path, path: PathBuf) -> PathBuf {
+    path.strip_prefix(here).map(Path::to_owned).unwrap_or(path)
 }
 
 /// The names of the suites in `configs/suites`, in ascending order.
@@ -83,13 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_reach_unlearn() {
-        let extra = vec!["--set".to_owned(), "train.epochs=2".to_owned()];
-        let args = Args { suite: "quick".to_owned(), seeds: Some(3), out: None, runs: None, extra };
-        assert_eq!(
-            unlearn_run(&args, Path::new("/r"), Path::new("/o")).join(" "),
-            "run configs/suites/quick.toml --runs /r --out /o --seeds 3 --set train.epochs=2"
-        );
+    fn paths_are_short_where_they_can_be() {
+        let here = Path::new("/a/b");
+        assert_eq!(seen_from(here, "/a/b/runs".into()), Path::new("runs"));
+        assert_eq!(seen_from(here, "/a/runs".into()), Path::new("/a/runs"));
+        assert_eq!(seen_from(here, "runs".into()), Path::new("runs"));
     }
 
     #[test]
