@@ -1,0 +1,100 @@
+//! Decisions against scikit-learn's, on the real scores that `tests/golden/mia-eval/svc.py` wrote.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+use unlearn_mia_eval::features::{self, Feature};
+use unlearn_mia_eval::svc::Svc;
+use unlearn_mia_eval::{MemberSelection, Scores, mia_efficacy};
+
+/// The least share of samples on which both must decide alike.
+const AGREEMENT: f64 = 0.999;
+
+/// Sizes of the sets, in the order of the rows.
+struct Sizes {
+    retain: usize,
+    test: usize,
+    forget: usize,
+}
+
+fn golden(file: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/mia-eval").join(file);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn floats(file: &str) -> Vec<f32> {
+    golden(file).chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+fn summary(name: &str) -> (Value, Sizes) {
+    let value: Value = serde_json::from_slice(&golden(&format!("{name}.json"))).unwrap();
+    let size = |key: &str| value[key].as_u64().unwrap() as usize;
+    let sizes = Sizes { retain: size("retain"), test: size("test"), forget: size("forget") };
+    (value, sizes)
+}
+
+/// scikit-learn's decisions at its default tolerance, and at a tight one.
+fn expected(summary: &Value, feature: &str) -> [Vec<bool>; 2] {
+    ["default", "tight"].map(|tolerance| {
+        let bits = summary["decisions"][feature][tolerance].as_str().unwrap();
+        bits.bytes().map(|b| b == b'1').collect()
+    })
+}
+
+fn check(what: &str, points: &[f64], dimension: usize, sizes: &Sizes, expected: &[Vec<bool>; 2]) {
+    let count = sizes.retain.min(sizes.test);
+    let train = [&points[..count * dimension], &points[sizes.retain * dimension..(sizes.retain + count) * dimension]];
+    let members: Vec<bool> = (0..2 * count).map(|i| i < count).collect();
+    let svc = Svc::fit(&train.concat(), dimension, &members).unwrap();
+    let ours: Vec<bool> = points.chunks_exact(dimension).map(|p| svc.is_member(p).unwrap()).collect();
+    let [default, tight] = expected.each_ref().map(|theirs| {
+        assert_eq!(ours.len(), theirs.len());
+        ours.iter().zip(theirs).filter(|(a, b)| a == b).count() as f64 / ours.len() as f64
+    });
+    println!("{what}: agreement {:.3} % (tight tolerance {:.3} %) of {}", 100.0 * default, 100.0 * tight, ours.len());
+    assert!(tight >= AGREEMENT, "{what}: {tight} against scikit-learn at a tight tolerance");
+    // Where scikit-learn's own default has not converged, nobody can agree with both.
+    let unconverged = expected[0].iter().zip(&expected[1]).filter(|(a, b)| a != b).count() as f64;
+    assert!(default + unconverged / ours.len() as f64 >= AGREEMENT, "{what}: {default} against scikit-learn");
+}
+
+/// The efficacy on the first rows is the share of zeros among scikit-learn's decisions on the forget set.
+fn check_efficacy(feature: &Feature, scores: [&Scores; 3], sizes: &Sizes, theirs: &[bool]) {
+    let [retain, test, forget] = scores;
+    let efficacy = mia_efficacy(retain, test, forget, feature, MemberSelection::FirstRows, 0).unwrap();
+    let forgotten = theirs[sizes.retain + sizes.test..].iter().filter(|member| !**member).count();
+    let expected = 100.0 * forgotten as f64 / sizes.forget as f64;
+    // One sample of the smallest forget set is 1 %.
+    assert!((efficacy - expected).abs() <= 100.0 / sizes.forget as f64, "{}: {efficacy}, {expected}", feature.name);
+}
+
+#[test]
+fn decisions_on_every_feature() {
+    for name in ["digits", "cancer"] {
+        let (summary, sizes) = summary(name);
+        let logits = floats(&format!("{name}.logits.f32"));
+        let labels: Vec<u32> =
+            summary["labels"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect();
+        let classes = summary["classes"].as_u64().unwrap() as usize;
+        let scores = |rows: std::ops::Range<usize>| {
+            Scores::new(&logits[rows.start * classes..rows.end * classes], &labels[rows], classes).unwrap()
+        };
+        let tested = sizes.retain + sizes.test;
+        let sets = [scores(0..sizes.retain), scores(sizes.retain..tested), scores(tested..labels.len())];
+        for feature in features::FEATURES {
+            let expected = expected(&summary, feature.name);
+            let points = feature.extract(&scores(0..labels.len()));
+            check(&format!("{name} {}", feature.name), &points, feature.values(classes), &sizes, &expected);
+            check_efficacy(feature, sets.each_ref(), &sizes, &expected[1]);
+        }
+    }
+}
+
+#[test]
+fn decisions_on_thousands_of_scalar_scores() {
+    let (summary, sizes) = summary("fashion");
+    for feature in ["confidence", "entropy", "m-entropy"] {
+        let points: Vec<f64> = floats(&format!("fashion.{feature}.f32")).into_iter().map(f64::from).collect();
+        check(&format!("fashion {feature}"), &points, 1, &sizes, &expected(&summary, feature));
+    }
+}
