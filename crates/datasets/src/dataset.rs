@@ -1,0 +1,182 @@
+//! A dataset in memory: images as bytes, labels, and what a model must know about them.
+
+use std::sync::Arc;
+
+use crate::augment::Augmentation;
+use crate::error::{Error, Result};
+
+/// Labelled images of one size. Cloning shares the pixels; parts of a set are index sets, never copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Channels an image: 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// Rows, in pixels.
+    pub height: usize,
+    /// Columns, in pixels.
+    pub width: usize,
+    /// `[count, channels, height, width]`, 0 to 255.
+    pub pixels: Arc<[u8]>,
+    /// One class number an image.
+    pub labels: Arc<[u32]>,
+}
+
+impl ImageSet {
+    /// A set of `labels.len()` images.
+    ///
+    /// # Errors
+    /// When the pixels are not exactly that many images of `[channels, height, width]`.
+    pub fn new(
+        [channels, height, width]: [usize; 3],
+        pixels: impl Into<Arc<[u8]>>,
+        labels: impl Into<Arc<[u32]>>,
+    ) -> Result<Self> {
+        let set = Self { channels, height, width, pixels: pixels.into(), labels: labels.into() };
+        let expected = [channels, height, width].iter().try_fold(set.len(), |product, &side| product.checked_mul(side));
+        if expected != Some(set.pixels.len()) {
+            let (pixels, labels) = (set.pixels.len(), set.len());
+            return Err(Error::ImageSetShape { pixels, labels, channels, height, width });
+        }
+        Ok(set)
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of one image: `channels · height · width`.
+    pub fn image_len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Image `i`, `[channels, height, width]`.
+    ///
+    /// # Panics
+    /// When `i` is not below [`len`](Self::len).
+    pub fn image(&self, i: usize) -> &[u8] {
+        let len = self.image_len();
+        &self.pixels[i * len..(i + 1) * len]
+    }
+
+    /// The first `per_class` positions of each class below `classes`, or all of a class that has fewer; ascending.
+    pub fn first_of_each_class(&self, classes: usize, per_class: usize) -> Vec<u32> {
+        let mut taken = vec![0; classes];
+        let wanted = |&(_, &label): &(u32, &u32)| {
+            taken.get_mut(label as usize).is_some_and(|count| {
+                *count += 1;
+                *count <= per_class
+            })
+        };
+        (0..).zip(self.labels.iter()).filter(wanted).map(|(position, _)| position).collect()
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        for side in [self.len(), self.channels, self.height, self.width] {
+            hasher.update(&(side as u64).to_le_bytes());
+        }
+        hasher.update(&self.pixels);
+        for label in self.labels.iter() {
+            hasher.update(&label.to_le_bytes());
+        }
+    }
+}
+
+/// Per-channel statistics of images scaled to 0..1. Models apply `(x − mean) / std` themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalization {
+    /// One mean a channel.
+    pub mean: Vec<f32>,
+    /// One standard deviation a channel.
+    pub std: Vec<f32>,
+}
+
+/// A dataset, opened.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Its name in the [registry](crate::registry).
+    pub name: String,
+    /// Class names; a label is a position in this list.
+    pub classes: Vec<String>,
+    /// What models normalise images with.
+    pub normalization: Normalization,
+    /// What training does to images unless told otherwise. Evaluation and attacks always see plain images.
+    pub augmentation: Augmentation,
+    /// The official training set.
+    pub train: ImageSet,
+    /// The official test set.
+    pub test: ImageSet,
+    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Dataset {
+    /// A dataset of the given parts, fingerprinted.
+    pub fn new(
+        name: impl Into<String>,
+        classes: Vec<String>,
+        normalization: Normalization,
+        augmentation: Augmentation,
+        train: ImageSet,
+        test: ImageSet,
+    ) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        train.hash_into(&mut hasher);
+        test.hash_into(&mut hasher);
+        let fingerprint = hasher.finalize().to_hex().to_string();
+        Self { name: name.into(), classes, normalization, augmentation, train, test, fingerprint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set() -> ImageSet {
+        ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 1]).unwrap()
+    }
+
+    fn fingerprint(train: ImageSet, test: ImageSet) -> String {
+        let normalization = Normalization { mean: vec![0.5], std: vec![0.5] };
+        Dataset::new("tiny", vec!["a".into(), "b".into()], normalization, Augmentation::NONE, train, test).fingerprint
+    }
+
+    #[test]
+    fn images_are_rows_of_pixels() {
+        assert_eq!(set().image(1), [3, 4]);
+        assert_eq!(set().len(), 3);
+    }
+
+    #[test]
+    fn pixels_must_fill_the_images() {
+        let error = ImageSet::new([1, 2, 2], vec![0; 7], vec![0, 0]).unwrap_err().to_string();
+        assert_eq!(error, "7 pixels do not make 2 images of [channels 1, height 2, width 2]");
+        assert!(ImageSet::new([usize::MAX, 2, 2], vec![0; 7], vec![0, 0]).is_err());
+    }
+
+    #[test]
+    fn first_of_each_class_keeps_file_order() {
+        let labels = vec![2, 0, 0, 1, 2, 0, 2, 9];
+        let set = ImageSet::new([1, 1, 1], vec![0; 8], labels).unwrap();
+        assert_eq!(set.first_of_each_class(3, 2), [0, 1, 2, 3, 4]);
+        assert_eq!(set.first_of_each_class(3, 0), [0; 0]);
+    }
+
+    #[test]
+    fn the_fingerprint_sees_pixels_labels_shape_and_which_set_is_which() {
+        let reference = fingerprint(set(), set());
+        assert_eq!(reference.len(), 64);
+        assert_eq!(reference, fingerprint(set(), set()));
+        let pixel = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 7], vec![1, 0, 1]).unwrap();
+        let label = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 0]).unwrap();
+        let shape = ImageSet::new([1, 2, 1], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 1]).unwrap();
+        for other in [pixel, label, shape] {
+            assert_ne!(reference, fingerprint(other.clone(), set()));
+            assert_ne!(fingerprint(set(), other.clone()), fingerprint(other, set()));
+        }
+    }
+}

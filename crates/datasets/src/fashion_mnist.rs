@@ -1,0 +1,90 @@
+//! Fashion-MNIST: 70,000 grey pictures of clothes, 28 × 28 pixels, 10 balanced classes.
+//!
+//! Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
+//! arXiv 1708.07747. MNIST's own files bear the same names: a folder of them would be taken for this dataset, and only
+//! the fingerprint would tell.
+
+use std::path::PathBuf;
+
+use crate::augment::Augmentation;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::idx_folder;
+use crate::registry::{Entry, OpenOptions};
+
+/// Where Debian's package `dataset-fashion-mnist` puts the files.
+pub const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
+
+/// The registry's line.
+pub const ENTRY: Entry = Entry {
+    name: "fashion-mnist",
+    summary: "70,000 grey pictures of clothes, 28×28, 10 classes",
+    source: "https://github.com/zalandoresearch/fashion-mnist (arXiv 1708.07747)",
+    licence: "MIT",
+    needs: "apt-get install dataset-fashion-mnist, or the four IDX files in --data-dir or $UNLEARN_DATA",
+    classes: &[
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ],
+    shape: [1, 28, 28],
+    train: 60_000,
+    test: 10_000,
+    mean: &[0.2860],
+    std: &[0.3530],
+    augmentation: Augmentation { crop_padding: 2, flip: true },
+    open,
+};
+
+fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
+    open_first(entry, &options.folders(entry.name, DEBIAN_FOLDER))
+}
+
+/// Opens the first of `folders` that has any of the files.
+fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> {
+    match folders.iter().find(|folder| idx_folder::is_in(folder)) {
+        Some(folder) => idx_folder::open(entry, folder),
+        None => Err(Error::DatasetNotFound {
+            name: entry.name,
+            looked: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),
+            fix: "install it with `apt-get install dataset-fashion-mnist`, or put its four IDX files (plain or .gz) \
+                  into --data-dir or $UNLEARN_DATA",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_data_folder_and_its_subfolder_come_before_the_system() {
+        let root = tempfile::tempdir().unwrap();
+        let options = OpenOptions { data_dir: Some(root.path().into()) };
+        let folders = options.folders("fashion-mnist", DEBIAN_FOLDER);
+        assert_eq!(folders[..2], [root.path().to_path_buf(), root.path().join("fashion-mnist")]);
+        assert_eq!(folders.last().unwrap(), Path::new(DEBIAN_FOLDER));
+
+        // A folder with some of the files is used, and its error shown, rather than passed over for another copy.
+        std::fs::create_dir(&folders[1]).unwrap();
+        std::fs::write(folders[1].join(idx_folder::TRAIN_IMAGES), b"damaged").unwrap();
+        let error = open(&ENTRY, &options).unwrap_err().to_string();
+        assert!(error.contains("fashion-mnist lacks train-labels-idx1-ubyte"), "{error}");
+    }
+
+    #[test]
+    fn a_dataset_found_nowhere_says_where_it_was_looked_for_and_the_fix() {
+        let error = open_first(&ENTRY, &["no/such".into(), "place".into()]).unwrap_err().to_string();
+        assert!(error.starts_with("fashion-mnist was not found; looked in no/such, place; install it with"), "{error}");
+        assert!(error.contains("apt-get install dataset-fashion-mnist"), "{error}");
+    }
+}

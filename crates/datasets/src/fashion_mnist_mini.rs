@@ -1,0 +1,86 @@
+//! A tenth of Fashion-MNIST that ships inside this crate, so that everything runs with no download.
+//!
+//! The first 800 training and 200 test images of each class, in file order. `data/fashion-mnist-mini/README.md` says
+//! where they come from; `examples/cut_fashion_mnist_mini.rs` cuts them again.
+
+use crate::dataset::{Dataset, ImageSet};
+use crate::error::Result;
+use crate::registry::{Entry, OpenOptions};
+use crate::{fashion_mnist, idx_folder};
+
+/// Training images of each class.
+pub const TRAIN_PER_CLASS: usize = 800;
+/// Test images of each class.
+pub const TEST_PER_CLASS: usize = 200;
+
+/// The registry's line.
+pub const ENTRY: Entry = Entry {
+    name: "fashion-mnist-mini",
+    summary: "the first 800 training and 200 test images of each class of Fashion-MNIST",
+    needs: "nothing: it ships with the program",
+    train: 10 * TRAIN_PER_CLASS,
+    test: 10 * TEST_PER_CLASS,
+    open,
+    ..fashion_mnist::ENTRY
+};
+
+static FILES: [&[u8]; 4] = [
+    include_bytes!("../data/fashion-mnist-mini/train-images-idx3-ubyte.gz"),
+    include_bytes!("../data/fashion-mnist-mini/train-labels-idx1-ubyte.gz"),
+    include_bytes!("../data/fashion-mnist-mini/t10k-images-idx3-ubyte.gz"),
+    include_bytes!("../data/fashion-mnist-mini/t10k-labels-idx1-ubyte.gz"),
+];
+
+fn open(entry: &Entry, _: &OpenOptions) -> Result<Dataset> {
+    idx_folder::decode(entry, FILES)
+}
+
+/// The part of a full set that belongs to the mini one: the first `per_class` images of each class.
+///
+/// # Errors
+/// When the images cannot be copied into a set, which a valid `full` excludes.
+pub fn cut(full: &ImageSet, per_class: usize) -> Result<ImageSet> {
+    let positions = full.first_of_each_class(ENTRY.classes.len(), per_class);
+    let pixels: Vec<u8> = positions.iter().flat_map(|&i| full.image(i as usize)).copied().collect();
+    let labels: Vec<u32> = positions.iter().map(|&i| full.labels[i as usize]).collect();
+    ImageSet::new([full.channels, full.height, full.width], pixels, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::registry;
+
+    fn mini() -> Dataset {
+        registry::open(ENTRY.name, &OpenOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn classes_are_balanced() {
+        let mini = mini();
+        for (set, per_class) in [(&mini.train, TRAIN_PER_CLASS), (&mini.test, TEST_PER_CLASS)] {
+            assert_eq!(set.len(), 10 * per_class);
+            for class in 0..10 {
+                assert_eq!(set.labels.iter().filter(|&&label| label == class).count(), per_class);
+            }
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_the_published_one() {
+        let readme = include_str!("../data/fashion-mnist-mini/README.md");
+        assert!(readme.contains(&mini().fingerprint), "the README does not name {}", mini().fingerprint);
+    }
+
+    #[test]
+    fn the_embedded_files_are_what_the_cutter_makes() {
+        let full = match registry::open(fashion_mnist::ENTRY.name, &OpenOptions::default()) {
+            Err(Error::DatasetNotFound { .. }) => return, // Only where the whole dataset is installed.
+            other => other.unwrap(),
+        };
+        let mini = mini();
+        assert!(cut(&full.train, TRAIN_PER_CLASS).unwrap() == mini.train);
+        assert!(cut(&full.test, TEST_PER_CLASS).unwrap() == mini.test);
+    }
+}

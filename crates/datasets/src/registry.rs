@@ -1,0 +1,141 @@
+//! Every dataset this crate can open, and how to open it by name.
+
+use std::path::PathBuf;
+
+use crate::augment::Augmentation;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::{fashion_mnist, fashion_mnist_mini};
+
+/// The environment variable that names a folder of datasets.
+pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
+
+/// All datasets, by name.
+pub static DATASETS: &[Entry] = &[fashion_mnist_mini::ENTRY, fashion_mnist::ENTRY];
+
+/// What is known of a dataset before it is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its name in suites, on the command line and in reports.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub summary: &'static str,
+    /// Where the data comes from.
+    pub source: &'static str,
+    /// The data's licence.
+    pub licence: &'static str,
+    /// What the user has to do to have it.
+    pub needs: &'static str,
+    /// Class names; a label is a position in this list.
+    pub classes: &'static [&'static str],
+    /// `[channels, height, width]` of an image.
+    pub shape: [usize; 3],
+    /// Images in the official training set.
+    pub train: usize,
+    /// Images in the official test set.
+    pub test: usize,
+    /// Per-channel mean of the training images scaled to 0..1.
+    pub mean: &'static [f32],
+    /// Per-channel standard deviation of the same.
+    pub std: &'static [f32],
+    /// What training does to its images unless told otherwise.
+    pub augmentation: Augmentation,
+    /// How it is opened.
+    pub(crate) open: fn(&Entry, &OpenOptions) -> Result<Dataset>,
+}
+
+/// Where to look for datasets.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// A folder looked in before `$UNLEARN_DATA` and the system's own places.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl OpenOptions {
+    /// The folders that may hold dataset `name`, in the order they are tried: `data_dir` itself and its subfolder
+    /// `name`, the same of `$UNLEARN_DATA`, then `system`.
+    pub(crate) fn folders(&self, name: &str, system: &str) -> Vec<PathBuf> {
+        let named = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let roots = self.data_dir.iter().chain(&named);
+        roots.flat_map(|root| [root.clone(), root.join(name)]).chain([system.into()]).collect()
+    }
+}
+
+/// The entry of that name.
+///
+/// # Errors
+/// When there is none; the error lists the valid names and the nearest one.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    DATASETS.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let nearest = DATASETS
+            .iter()
+            .map(|entry| (strsim::jaro_winkler(name, entry.name), entry.name))
+            .filter(|&(similarity, _)| similarity > 0.7)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        Error::UnknownDataset {
+            name: name.into(),
+            suggestion: nearest.map(|(_, name)| format!(" (did you mean `{name}`?)")).unwrap_or_default(),
+            valid: DATASETS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+        }
+    })
+}
+
+/// Opens the dataset of that name.
+///
+/// # Errors
+/// When the name is unknown, the files are nowhere to be found, or are not what they should be.
+pub fn open(name: &str, options: &OpenOptions) -> Result<Dataset> {
+    let entry = find(name)?;
+    (entry.open)(entry, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_entry_is_documented_and_uniquely_named() {
+        let names: HashSet<_> = DATASETS.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), DATASETS.len());
+        for entry in DATASETS {
+            for text in [entry.summary, entry.source, entry.licence, entry.needs] {
+                assert!(!text.is_empty(), "{} lacks a description", entry.name);
+            }
+            assert!(entry.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            assert_eq!(entry.mean.len(), entry.shape[0], "{}: one mean a channel", entry.name);
+            assert_eq!(entry.std.len(), entry.shape[0], "{}: one deviation a channel", entry.name);
+        }
+    }
+
+    #[test]
+    fn every_entry_that_can_be_opened_here_is_as_described() {
+        for entry in DATASETS {
+            let dataset = match open(entry.name, &OpenOptions::default()) {
+                Err(Error::DatasetNotFound { .. }) => continue,
+                other => other.unwrap(),
+            };
+            assert_eq!(dataset.name, entry.name);
+            assert_eq!(dataset.classes, entry.classes);
+            assert_eq!((dataset.train.len(), dataset.test.len()), (entry.train, entry.test), "{}", entry.name);
+            for set in [&dataset.train, &dataset.test] {
+                assert_eq!([set.channels, set.height, set.width], entry.shape, "{}", entry.name);
+                assert!((0..entry.classes.len() as u32).all(|class| set.labels.contains(&class)), "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
+        assert_eq!(
+            find("fashion_mnist").unwrap_err().to_string(),
+            "unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); \
+             valid names: fashion-mnist-mini, fashion-mnist"
+        );
+        assert_eq!(
+            find("zzz").unwrap_err().to_string(),
+            "unknown dataset `zzz`; valid names: fashion-mnist-mini, fashion-mnist"
+        );
+    }
+}
