@@ -122,10 +122,13 @@ fn decode_plain<const RANK: usize>(
         .ok_or_else(|| Error::IdxShape { path: path.into(), shape: shape.to_vec(), limit: LIMIT })?;
 
     let elements = read_exactly(&mut reader, expected, path, "elements")?;
-    if !read_up_to(&mut reader, 1, path)?.is_empty() {
-        return Err(Error::IdxTrailing { path: path.into(), expected });
+    // This last read also verifies the checksum of a gzipped file, and that the file is not cut within it.
+    let mut rest = Vec::new();
+    match reader.take(1).read_to_end(&mut rest) {
+        Ok(0) => Ok((shape, elements)),
+        Ok(_) => Err(Error::IdxTrailing { path: path.into(), expected }),
+        Err(source) => Err(Error::Io { action: "read", path: path.into(), source }),
     }
-    Ok((shape, elements))
 }
 
 fn read_exactly(reader: &mut impl Read, expected: u64, path: &Path, part: &'static str) -> Result<Vec<u8>> {
@@ -226,6 +229,9 @@ mod tests {
         let noise: Vec<u8> = (0..1000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let whole = gzip(&idx(&[10, 10, 10], &noise));
         assert!(matches!(images(&whole[..500]), Err(Error::IdxTruncated { part: "elements", .. })));
+        for kept in whole.len() - 8..whole.len() {
+            assert!(matches!(images(&whole[..kept]), Err(Error::Io { action: "read", .. })), "checksum cut at {kept}");
+        }
         let mut damaged = whole.clone();
         let checksum = whole.len() - 8;
         damaged[checksum] ^= 1;

@@ -55,10 +55,14 @@ impl OpenOptions {
     /// The folders that may hold dataset `name`, in the order they are tried: `data_dir` itself and its subfolder
     /// `name`, the same of `$UNLEARN_DATA`, then `system`.
     pub(crate) fn folders(&self, name: &str, system: &str) -> Vec<PathBuf> {
-        let named = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        let roots = self.data_dir.iter().chain(&named);
-        roots.flat_map(|root| [root.clone(), root.join(name)]).chain([system.into()]).collect()
+        let variable = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        candidates([self.data_dir.clone(), variable], name, system)
     }
+}
+
+fn candidates(roots: [Option<PathBuf>; 2], name: &str, system: &str) -> Vec<PathBuf> {
+    let roots = roots.into_iter().flatten();
+    roots.flat_map(|root| [root.clone(), root.join(name)]).chain([system.into()]).collect()
 }
 
 /// The entry of that name.
@@ -124,6 +128,18 @@ mod tests {
                 assert!((0..entry.classes.len() as u32).all(|class| set.labels.contains(&class)), "{}", entry.name);
             }
         }
+    }
+
+    #[test]
+    fn the_users_folders_come_before_the_systems() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let (flag, variable) = (Some("flag".into()), Some("variable".into()));
+        assert_eq!(
+            candidates([flag.clone(), variable.clone()], "cats", "/usr/cats"),
+            paths(&["flag", "flag/cats", "variable", "variable/cats", "/usr/cats"])
+        );
+        assert_eq!(candidates([None, variable], "cats", "/usr/cats")[0], PathBuf::from("variable"));
+        assert_eq!(candidates([None, None], "cats", "/usr/cats"), paths(&["/usr/cats"]));
     }
 
     #[test]
