@@ -1,1 +1,83 @@
-//! Tables, plots and one self-contained HTML page from the run store.
+//! Tables, plots and one self-contained HTML page, all from the run store alone.
+//!
+//! [`write`] turns a suite that was run into four files: `results.json` (every figure, unrounded, in a stable form), `results.csv` (the same
+//! rows), `table.md` (the paper's table) and `report.html` (pictures, table, claims and provenance on one page that needs nothing else). The way
+//! there is short and each step can be used alone:
+//!
+//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain.
+//! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
+//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`curves`] and [`html`] write it down.
+//!
+//! This crate knows no model and no tensor: it never looks into an artifact but `metrics.jsonl`, and runs nothing.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use unlearn_run_store::Store;
+//!
+//! # fn main() -> Result<(), unlearn_reports::ReportError> {
+//! let store = Store::open_existing("runs")?;
+//! let written = unlearn_reports::write(&store, &store.suite("quick")?, Path::new("report"))?;
+//! println!("{}{}", written.summary, written.html.display());
+//! # Ok(())
+//! # }
+//! ```
+
+mod canvas;
+pub mod claims;
+pub mod csv;
+pub mod curves;
+pub mod error;
+pub mod html;
+pub mod metric;
+pub mod plots;
+pub mod results;
+pub mod statistics;
+pub mod summary;
+pub mod table;
+
+use std::path::{Path, PathBuf};
+
+use unlearn_run_store::{Store, SuiteIndex, write_atomic};
+
+pub use claims::{Claim, Verdict};
+pub use error::{ReportError, Result};
+pub use results::{Provenance, ResultRow, Results};
+
+/// What [`write`] left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// `results.json`.
+    pub json: PathBuf,
+    /// `results.csv`.
+    pub csv: PathBuf,
+    /// `table.md`.
+    pub markdown: PathBuf,
+    /// `report.html`.
+    pub html: PathBuf,
+    /// The table and the claims for a terminal.
+    pub summary: String,
+    /// What the files hold.
+    pub results: Results,
+}
+
+/// Writes the report of a suite into `folder`, which is made if need be. Each file is replaced atomically, and none is written unless all could be made.
+///
+/// # Errors
+/// [`ReportError::Store`] when a stage is missing or damaged or a file can't be written, [`ReportError::NotFinite`] for a diverged model,
+/// [`ReportError::Folder`].
+pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written> {
+    let results = Results::gather(store, index)?;
+    let curves = curves::collect(store, index)?;
+    let files = [
+        ("results.json", results.to_json()?),
+        ("results.csv", csv::to_csv(&results)?),
+        ("table.md", table::markdown(&results)?.into_bytes()),
+        ("report.html", html::page(&results, &curves)?.into_bytes()),
+    ];
+    std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder { folder: folder.to_path_buf(), source })?;
+    for (name, bytes) in &files {
+        write_atomic(&folder.join(name), bytes)?;
+    }
+    let [json, csv, markdown, html] = files.map(|(name, _)| folder.join(name));
+    Ok(Written { json, csv, markdown, html, summary: table::terminal(&results)?, results })
+}

@@ -1,0 +1,149 @@
+//! A small SVG canvas in the report's palette, on the plotters back end.
+//!
+//! Colours are written as the hexadecimal values of the light palette, so a picture is right on its own; the page's style sheet maps the same
+//! values to the dark palette. The hues are Okabe and Ito's, told apart by people with any colour vision.
+
+use std::fmt::Display;
+
+use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::error::{ReportError, Result};
+
+/// Text and axes that matter.
+pub(crate) const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
+/// Text and axes that help.
+pub(crate) const MUTED: RGBColor = RGBColor(0x65, 0x6d, 0x76);
+/// Lines that only guide the eye.
+pub(crate) const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
+/// The page.
+pub(crate) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
+/// Data: dense first, then the sparsities in ascending order.
+pub(crate) const SERIES: [RGBColor; 4] =
+    [RGBColor(0x00, 0x72, 0xb2), RGBColor(0xd5, 0x5e, 0x00), RGBColor(0x00, 0x9e, 0x73), RGBColor(0xcc, 0x79, 0xa7)];
+
+/// Where a text sits on its point, horizontally. Vertically it is centred.
+#[derive(Clone, Copy)]
+pub(crate) enum Align {
+    Start,
+    Middle,
+    End,
+}
+
+/// A drawing area in pixels, with the origin at the top left.
+pub(crate) struct Canvas<'svg> {
+    area: DrawingArea<SVGBackend<'svg>, Shift>,
+    what: &'svg str,
+}
+
+impl Canvas<'_> {
+    /// Draws with `draw` and returns the SVG text; `what` names the picture in errors.
+    pub(crate) fn draw(what: &str, size: (u32, u32), draw: impl FnOnce(&Canvas<'_>) -> Result<()>) -> Result<String> {
+        let mut svg = String::new();
+        let canvas = Canvas { area: SVGBackend::with_string(&mut svg, size).into_drawing_area(), what };
+        draw(&canvas)?;
+        canvas.area.present().map_err(|error| canvas.failed(&error))?;
+        drop(canvas);
+        Ok(svg)
+    }
+
+    pub(crate) fn line(&self, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) -> Result<()> {
+        self.put(self.area.draw(&PathElement::new(points, colour.stroke_width(width))))
+    }
+
+    pub(crate) fn dashes(&self, points: Vec<(i32, i32)>, colour: RGBColor) -> Result<()> {
+        self.put(self.area.draw(&DashedPathElement::new(points, 4, 3, colour.stroke_width(1))))
+    }
+
+    /// A dot with a thin edge in the colour of the page, so that dots on top of each other stay apart.
+    pub(crate) fn dot(&self, at: (i32, i32), radius: u32, colour: RGBColor) -> Result<()> {
+        self.put(self.area.draw(&Circle::new(at, radius + 1, PAPER.filled())))?;
+        self.put(self.area.draw(&Circle::new(at, radius, colour.filled())))
+    }
+
+    pub(crate) fn text(&self, text: &str, at: (i32, i32), size: u32, colour: RGBColor, align: Align) -> Result<()> {
+        let horizontal = match align {
+            Align::Start => HPos::Left,
+            Align::Middle => HPos::Center,
+            Align::End => HPos::Right,
+        };
+        let style =
+            TextStyle::from(("sans-serif", size).into_font()).color(&colour).pos(Pos::new(horizontal, VPos::Center));
+        self.put(self.area.draw(&Text::new(text, at, style)))
+    }
+
+    fn put<E: Display>(&self, drawn: std::result::Result<(), E>) -> Result<()> {
+        drawn.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &impl Display) -> ReportError {
+        ReportError::Plot { what: self.what.to_owned(), problem: error.to_string() }
+    }
+}
+
+/// A linear axis: values to pixels, with round ticks.
+pub(crate) struct Axis {
+    low: f64,
+    high: f64,
+    from: i32,
+    to: i32,
+    step: f64,
+}
+
+impl Axis {
+    /// An axis that shows `low..=high` between the pixels `from` and `to`, with about `count` ticks.
+    pub(crate) fn new((low, high): (f64, f64), (from, to): (i32, i32), count: usize) -> Self {
+        let high = if high > low { high } else { low + 1.0 };
+        let rough = (high - low) / count.max(1) as f64;
+        let power = 10_f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough * 0.999);
+        Self { low, high, from, to, step: step.unwrap_or(rough) }
+    }
+
+    /// The pixel of a value; values outside the axis go to its ends.
+    pub(crate) fn at(&self, value: f64) -> i32 {
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        (f64::from(self.from) + share * f64::from(self.to - self.from)).round() as i32
+    }
+
+    /// The ticks and their labels.
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        let first = (self.low / self.step - 1e-9).ceil() as i64;
+        let last = (self.high / self.step + 1e-9).floor() as i64;
+        (first..=last)
+            .map(|position| {
+                let value = position as f64 * self.step;
+                (value, format!("{value:.decimals$}"))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let labels = |low, high, count| -> Vec<String> {
+            Axis::new((low, high), (0, 100), count).ticks().into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(0.0, 100.0, 4), ["0", "50", "100"]);
+        assert_eq!(labels(0.0, 100.0, 5), ["0", "20", "40", "60", "80", "100"]);
+        assert_eq!(labels(97.3, 100.0, 3), ["98", "99", "100"]);
+        assert_eq!(labels(0.0, 0.31, 3), ["0.0", "0.2"]);
+        assert_eq!(labels(5.0, 5.0, 2), ["5.0", "5.5", "6.0"]);
+    }
+
+    #[test]
+    fn values_go_to_pixels_and_stay_on_the_axis() {
+        let axis = Axis::new((0.0, 10.0), (200, 100), 2);
+        assert_eq!(
+            [axis.at(0.0), axis.at(5.0), axis.at(10.0), axis.at(99.0), axis.at(-1.0)],
+            [200, 150, 100, 100, 200]
+        );
+    }
+}

@@ -1,0 +1,396 @@
+//! What a suite's rows say about the claims of the paper.
+//!
+//! A claim about figures is judged on differences paired by seed: it holds when the 95 % confidence interval of the mean difference lies on the
+//! claimed side, fails when it lies on the other, and is undecided in between. One seed has no interval, so it decides nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::results::{RETRAIN, ResultRow, distinct};
+use crate::statistics::{Interval, interval};
+use crate::summary::{Block, Cell, blocks};
+
+/// The approximate methods of which the paper claims that sparsity helps them.
+pub const APPROXIMATE: [&str; 4] = ["ft", "ga", "ff", "iu"];
+/// Points of testing accuracy that count as "at most a few".
+pub const FEW_POINTS: f64 = 3.0;
+
+/// One claim and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// `C1`, or `C1/class 0/ft` for one of its parts.
+    pub id: String,
+    /// What is claimed.
+    pub statement: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The figures behind the verdict.
+    pub detail: String,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The rows bear it out.
+    Holds,
+    /// The rows contradict it.
+    Fails,
+    /// The rows allow both.
+    Undecided,
+}
+
+impl Verdict {
+    /// The word used in every report.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// Judges every claim the rows have something to say about.
+///
+/// # Errors
+/// [`crate::ReportError::Metric`].
+pub fn claims(rows: &[ResultRow]) -> Result<Vec<Claim>> {
+    let blocks = blocks(rows);
+    let mut claims = sparsity_narrows_the_gap(&blocks)?;
+    for block in &blocks {
+        claims.extend(l1_sparse_beats_ft(block, &blocks)?);
+    }
+    for block in &blocks {
+        claims.extend(testing_accuracy_survives(block, &blocks)?);
+    }
+    for block in &blocks {
+        claims.extend(retrain_forgets_the_class(block, &blocks));
+        claims.extend(the_original_remembers(block, &blocks)?);
+    }
+    Ok(claims)
+}
+
+/// Differences by seed.
+type Differences = BTreeMap<u64, f64>;
+
+/// The side of a limit on which a claim puts a difference.
+#[derive(Clone, Copy)]
+enum Side {
+    Below(f64),
+    Above(f64),
+}
+
+impl Side {
+    /// Holds where the whole interval is on this side, fails where none of it is.
+    fn judge(self, estimate: &Interval) -> Verdict {
+        let Some(half_width) = estimate.half_width else { return Verdict::Undecided };
+        let (low, high) = (estimate.mean - half_width, estimate.mean + half_width);
+        match self {
+            Self::Below(limit) if high < limit => Verdict::Holds,
+            Self::Below(limit) if low > limit => Verdict::Fails,
+            Self::Above(limit) if low > limit => Verdict::Holds,
+            Self::Above(limit) if high < limit => Verdict::Fails,
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+/// C1: at 95 % sparsity the average gap of the approximate methods to Retrain is smaller than dense.
+fn sparsity_narrows_the_gap(blocks: &[Block]) -> Result<Vec<Claim>> {
+    let mut parts = Vec::new();
+    let mut all: Vec<Differences> = Vec::new();
+    let (mut before, mut after, mut sparsities, mut methods) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for block in blocks {
+        let (Some(dense), Some(sparse)) = (block.dense(), block.sparse()) else { continue };
+        let variant = block.variants[sparse].label();
+        for line in block.lines.iter().filter(|line| APPROXIMATE.contains(&line.method.as_str())) {
+            let (Some(one), Some(other)) = (&line.cells[dense], &line.cells[sparse]) else { continue };
+            let changes = difference(other, one, Metric::AvgGap);
+            let (Some(from), Some(to)) = (mean(one, Metric::AvgGap, &changes), mean(other, Metric::AvgGap, &changes))
+            else {
+                continue;
+            };
+            let estimate = interval(&values(&changes))?;
+            parts.push(Claim {
+                id: format!("C1/{}/{}", name(block, blocks), line.method),
+                statement: format!(
+                    "{}: at {variant} the average gap of {} to Retrain is smaller than dense",
+                    block.forget, line.method
+                ),
+                verdict: Side::Below(0.0).judge(&estimate),
+                detail: format!("{from:.2} dense, {to:.2} sparse; change {}", signed(&estimate)),
+            });
+            sparsities.push(variant.clone());
+            methods.push(line.method.clone());
+            before.push(from);
+            after.push(to);
+            all.push(changes);
+        }
+    }
+    let overall = averaged(&all);
+    if overall.is_empty() {
+        return Ok(parts);
+    }
+    let estimate = interval(&values(&overall))?;
+    let whole = Claim {
+        id: "C1".to_owned(),
+        statement: format!(
+            "At {} the average gap of approximate unlearning ({}) to Retrain is smaller than dense",
+            distinct(sparsities).join(", "),
+            distinct(methods).join(", ")
+        ),
+        verdict: Side::Below(0.0).judge(&estimate),
+        detail: format!(
+            "{:.2} dense, {:.2} sparse, mean of {} comparisons; change {}",
+            average(&before),
+            average(&after),
+            all.len(),
+            signed(&estimate)
+        ),
+    };
+    Ok(std::iter::once(whole).chain(parts).collect())
+}
+
+/// C2: on the dense model ℓ1-sparse has a higher UA and a smaller average gap than FT.
+fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
+    let cell = |method| block.line(method).zip(block.dense()).and_then(|(line, dense)| line.cells[dense].as_ref());
+    let (Some(sparse), Some(ft)) = (cell("l1-sparse"), cell("ft")) else { return Ok(None) };
+    let (ua, gap) = (difference(sparse, ft, Metric::Ua), difference(sparse, ft, Metric::AvgGap));
+    if ua.is_empty() || gap.is_empty() {
+        return Ok(None);
+    }
+    let (ua, gap) = (interval(&values(&ua))?, interval(&values(&gap))?);
+    let verdict = match (Side::Above(0.0).judge(&ua), Side::Below(0.0).judge(&gap)) {
+        (Verdict::Holds, Verdict::Holds) => Verdict::Holds,
+        (Verdict::Fails, _) | (_, Verdict::Fails) => Verdict::Fails,
+        _ => Verdict::Undecided,
+    };
+    Ok(Some(Claim {
+        id: format!("C2/{}", name(block, blocks)),
+        statement: format!("{}: on the dense model l1-sparse beats ft in UA and in the average gap", block.forget),
+        verdict,
+        detail: format!("l1-sparse minus ft: UA {}; average gap {}", signed(&ua), signed(&gap)),
+    }))
+}
+
+/// C3: pruning to the highest sparsity costs at most a few points of testing accuracy.
+fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
+    let (Some(dense), Some(sparsest)) = (block.dense(), block.variants.len().checked_sub(1)) else { return Ok(None) };
+    if dense == sparsest {
+        return Ok(None);
+    }
+    let Some(line) = block.line("raw").or_else(|| block.line(RETRAIN)) else { return Ok(None) };
+    let (Some(one), Some(other)) = (&line.cells[dense], &line.cells[sparsest]) else { return Ok(None) };
+    let losses = difference(one, other, Metric::Ta);
+    let (Some(from), Some(to)) = (mean(one, Metric::Ta, &losses), mean(other, Metric::Ta, &losses)) else {
+        return Ok(None);
+    };
+    let estimate = interval(&values(&losses))?;
+    let variant = block.variants[sparsest].label();
+    Ok(Some(Claim {
+        id: format!("C3/{}", name(block, blocks)),
+        statement: format!(
+            "{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}",
+            block.forget, line.method
+        ),
+        verdict: Side::Below(FEW_POINTS).judge(&estimate),
+        detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&estimate)),
+    }))
+}
+
+/// S1: a model that never saw a class does not name it. This is a fact about single rows, so one seed is enough.
+fn retrain_forgets_the_class(block: &Block, blocks: &[Block]) -> Option<Claim> {
+    if block.scenario != "class" {
+        return None;
+    }
+    let cells = block.line(RETRAIN)?.cells.iter().flatten();
+    let lowest = cells.flat_map(|cell| &cell.rows).map(|row| row.ua).min_by(f64::total_cmp)?;
+    Some(Claim {
+        id: format!("S1/{}", name(block, blocks)),
+        statement: format!("{}: Retrain, which never saw the class, has 100 % UA", block.forget),
+        verdict: if lowest >= 100.0 { Verdict::Holds } else { Verdict::Fails },
+        detail: format!("lowest UA of any seed and sparsity {lowest:.2} %"),
+    })
+}
+
+/// S2: the model that was not unlearned recognises the forget set better than Retrain does, or there would be nothing to unlearn.
+fn the_original_remembers(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
+    let (Some(raw), Some(retrain)) = (block.line("raw"), block.line(RETRAIN)) else { return Ok(None) };
+    let pairs: Vec<Differences> = raw
+        .cells
+        .iter()
+        .zip(&retrain.cells)
+        .filter_map(|(raw, retrain)| raw.as_ref().zip(retrain.as_ref()))
+        .map(|(raw, retrain)| difference(retrain, raw, Metric::Ua))
+        .collect();
+    let differences = averaged(&pairs);
+    if differences.is_empty() {
+        return Ok(None);
+    }
+    let estimate = interval(&values(&differences))?;
+    Ok(Some(Claim {
+        id: format!("S2/{}", name(block, blocks)),
+        statement: format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
+        verdict: Side::Above(0.0).judge(&estimate),
+        detail: format!("UA of Retrain minus UA of raw {}", signed(&estimate)),
+    }))
+}
+
+/// `one` minus `other` for every seed both have.
+fn difference(one: &Cell, other: &Cell, metric: Metric) -> Differences {
+    let pair = |row: &ResultRow| {
+        let partner = other.rows.iter().find(|partner| partner.seed == row.seed)?;
+        Some((row.seed, metric.of(row)? - metric.of(partner)?))
+    };
+    one.rows.iter().filter_map(pair).collect()
+}
+
+/// Mean over the seeds of `paired`, or `None` where there are none.
+fn mean(cell: &Cell, metric: Metric, paired: &Differences) -> Option<f64> {
+    let rows = cell.rows.iter().filter(|row| paired.contains_key(&row.seed));
+    let values: Vec<f64> = rows.filter_map(|row| metric.of(row)).collect();
+    (!values.is_empty()).then(|| average(&values))
+}
+
+/// Per seed the mean over several comparisons, for the seeds that all of them have.
+fn averaged(comparisons: &[Differences]) -> Differences {
+    let Some(first) = comparisons.first() else { return Differences::new() };
+    let of_seed = |seed: &u64| {
+        let values: Option<Vec<f64>> = comparisons.iter().map(|comparison| comparison.get(seed).copied()).collect();
+        values.map(|values| (*seed, average(&values)))
+    };
+    first.keys().filter_map(of_seed).collect()
+}
+
+fn average(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn values(differences: &Differences) -> Vec<f64> {
+    differences.values().copied().collect()
+}
+
+/// "−5.80 ± 1.20 points (3 seeds)", or the point estimate and the word that it rests on one seed.
+fn signed(estimate: &Interval) -> String {
+    let mean = format!("{:+.2}", estimate.mean).replace('-', "−");
+    match estimate.half_width {
+        Some(half_width) => format!("{mean} ± {half_width:.2} points ({} seeds)", estimate.count),
+        None => format!("{mean} points (one seed, so no interval and no verdict)"),
+    }
+}
+
+/// A block's name in a claim's id: the forget set, and the model where the suite has several.
+fn name(block: &Block, blocks: &[Block]) -> String {
+    let one_model = blocks.iter().all(|other| other.dataset == block.dataset && other.arch == block.arch);
+    if one_model { block.forget.clone() } else { format!("{}/{}/{}", block.dataset, block.arch, block.forget) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
+        ResultRow {
+            dataset: "d".to_owned(),
+            arch: "a".to_owned(),
+            scenario: "class".to_owned(),
+            forget: "class 0".to_owned(),
+            sparsity,
+            pruning: if sparsity > 0.0 { "omp" } else { "none" }.to_owned(),
+            method: method.to_owned(),
+            seed,
+            ua,
+            ra: 99.0,
+            ta: 90.0 - 2.0 * sparsity,
+            mia_efficacy: 50.0,
+            rte_seconds: 1.0,
+            avg_gap: Some(avg_gap),
+        }
+    }
+
+    fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
+        claims(rows).unwrap().into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
+    }
+
+    /// Sparse minus dense gaps of ft, one a seed.
+    fn ft(changes: &[f64]) -> Vec<ResultRow> {
+        let seed = |(seed, change): (usize, &f64)| {
+            [row("ft", 0.0, seed as u64, 50.0, 10.0), row("ft", 0.95, seed as u64, 50.0, 10.0 + change)]
+        };
+        changes.iter().enumerate().flat_map(seed).collect()
+    }
+
+    #[test]
+    fn the_interval_decides_and_one_seed_decides_nothing() {
+        let check = |changes: &[f64], expected| {
+            assert_eq!(verdict(&ft(changes), "C1"), Some(expected), "{changes:?}");
+            assert_eq!(verdict(&ft(changes), "C1/class 0/ft"), Some(expected), "{changes:?}");
+        };
+        check(&[-5.0, -6.0, -4.0], Verdict::Holds);
+        check(&[5.0, 6.0, 4.0], Verdict::Fails);
+        check(&[-5.0, 6.0, -4.0], Verdict::Undecided);
+        check(&[-5.0], Verdict::Undecided);
+        // Student's t at one degree of freedom is 12.7: two seeds that differ this much do not decide.
+        check(&[-5.0, -4.0], Verdict::Undecided);
+    }
+
+    #[test]
+    fn one_seed_is_said_to_be_one() {
+        let claim = claims(&ft(&[-5.0])).unwrap().swap_remove(0);
+        assert!(claim.detail.contains("change −5.00 points (one seed"), "{}", claim.detail);
+        assert!(claim.detail.contains("10.00 dense, 5.00 sparse"), "{}", claim.detail);
+    }
+
+    #[test]
+    fn claims_without_rows_are_left_out() {
+        assert_eq!(claims(&[row("ft", 0.0, 1, 50.0, 10.0)]).unwrap(), []);
+        assert_eq!(claims(&[row("scrub", 0.0, 1, 50.0, 10.0), row("scrub", 0.95, 1, 50.0, 5.0)]).unwrap(), []);
+    }
+
+    #[test]
+    fn l1_sparse_must_win_in_both() {
+        let check = |ua: [f64; 3], gap: [f64; 3], expected| {
+            let rows: Vec<_> = (0..3)
+                .flat_map(|seed| {
+                    let at = seed as usize;
+                    [row("ft", 0.0, seed, 50.0, 10.0), row("l1-sparse", 0.0, seed, 50.0 + ua[at], 10.0 + gap[at])]
+                })
+                .collect();
+            assert_eq!(verdict(&rows, "C2/class 0"), Some(expected));
+        };
+        check([9.0, 10.0, 11.0], [-3.0, -4.0, -5.0], Verdict::Holds);
+        check([9.0, 10.0, 11.0], [3.0, 4.0, 5.0], Verdict::Fails);
+        check([9.0, 10.0, 11.0], [-3.0, 4.0, -5.0], Verdict::Undecided);
+        check([-9.0, -10.0, -11.0], [-3.0, -4.0, -5.0], Verdict::Fails);
+    }
+
+    #[test]
+    fn facts_about_the_experiment_are_checked() {
+        let rows = |retrain: f64, raw: f64| -> Vec<ResultRow> {
+            (0..3).flat_map(|seed| [row(RETRAIN, 0.0, seed, retrain, 0.0), row("raw", 0.0, seed, raw, 40.0)]).collect()
+        };
+        assert_eq!(verdict(&rows(100.0, 2.0), "S1/class 0"), Some(Verdict::Holds));
+        assert_eq!(verdict(&rows(99.9, 2.0), "S1/class 0"), Some(Verdict::Fails));
+        assert_eq!(verdict(&rows(100.0, 2.0), "S2/class 0"), Some(Verdict::Holds));
+        assert_eq!(verdict(&rows(5.0, 7.0), "S2/class 0"), Some(Verdict::Fails));
+    }
+
+    #[test]
+    fn testing_accuracy_is_held_against_the_limit() {
+        let rows = |loss: f64| -> Vec<ResultRow> {
+            let at = |seed: u64| {
+                [
+                    row(RETRAIN, 0.0, seed, 100.0, 0.0),
+                    ResultRow { ta: 90.0 - loss, ..row(RETRAIN, 0.95, seed, 100.0, 0.0) },
+                ]
+            };
+            (0..3).flat_map(at).collect()
+        };
+        assert_eq!(verdict(&rows(1.5), "C3/class 0"), Some(Verdict::Holds));
+        assert_eq!(verdict(&rows(4.0), "C3/class 0"), Some(Verdict::Fails));
+    }
+}

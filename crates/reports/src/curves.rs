@@ -1,0 +1,161 @@
+//! Training curves of the stages a suite's models come from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use unlearn_run_store::{Stage, StageKey, Store, SuiteIndex};
+
+use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
+use crate::error::Result;
+use crate::results::{RETRAIN, distinct};
+use crate::summary::percent;
+
+const SIZE: (u32, u32) = (480, 250);
+const LEFT: i32 = 44;
+const RIGHT: i32 = 96;
+const TOP: i32 = 12;
+const BOTTOM: i32 = 214;
+
+/// What a stage's epochs gave, by the name of the figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// The stage for people: "train", "95 % omp", "retrain".
+    pub label: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Per figure the points (epoch, value).
+    pub figures: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+/// The figures that are drawn, with their headings.
+pub const FIGURES: [(&str, &str); 2] =
+    [("train_loss", "Training loss"), ("validation_accuracy", "Validation accuracy, %")];
+
+/// Collects the curves of every `train` and `prune` stage the suite's rows build on, and of the Retrain stages. Stages that left no rows with
+/// an `epoch` have none.
+///
+/// # Errors
+/// [`crate::ReportError::Store`] when a stage is damaged.
+pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
+    let kinds: BTreeMap<StageKey, String> =
+        store.stages()?.into_iter().map(|summary| (summary.key, summary.kind)).collect();
+    let mut curves: Vec<Curve> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<StageKey> = index.rows.iter().rev().map(|row| row.unlearn.clone()).collect();
+    while let Some(key) = open.pop() {
+        let Some(kind) = kinds.get(&key) else { continue };
+        if !seen.insert(key.clone()) {
+            continue;
+        }
+        let Some(stage) = store.find(kind, &key)? else { continue };
+        open.extend(stage.manifest().inputs.values().cloned());
+        let retrained = || index.rows.iter().any(|row| row.unlearn == key && row.method == RETRAIN);
+        if kind == "train" || kind == "prune" || (kind == "unlearn" && retrained()) {
+            curves.extend(curve(&stage)?);
+        }
+    }
+    curves.sort_by(|one, other| rank(&one.label).cmp(&rank(&other.label)).then(one.seed.cmp(&other.seed)));
+    Ok(curves)
+}
+
+/// One figure of all curves as SVG, labelled at the ends of the lines; `None` when no curve has it.
+///
+/// # Errors
+/// [`crate::ReportError::Plot`].
+pub fn lines(curves: &[Curve], figure: &str) -> Result<Option<String>> {
+    let drawn: Vec<(&Curve, &Vec<(f64, f64)>)> = curves
+        .iter()
+        .filter_map(|curve| Some((curve, curve.figures.get(figure)?)))
+        .filter(|(_, points)| points.len() > 1)
+        .collect();
+    let points = || drawn.iter().flat_map(|(_, points)| points.iter());
+    if drawn.is_empty() {
+        return Ok(None);
+    }
+    let span = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    };
+    let across = Axis::new(span(&mut points().map(|point| point.0)), (LEFT, SIZE.0 as i32 - RIGHT), 6);
+    let up = Axis::new(span(&mut points().map(|point| point.1)), (BOTTOM, TOP), 5);
+    let labels = distinct(drawn.iter().map(|(curve, _)| curve.label.as_str()));
+    let colour = |label: &str| SERIES[labels.iter().position(|known| *known == label).unwrap_or(0) % SERIES.len()];
+
+    let svg = Canvas::draw(figure, SIZE, |canvas| {
+        for (value, label) in up.ticks() {
+            canvas.line(vec![(LEFT, up.at(value)), (SIZE.0 as i32 - RIGHT, up.at(value))], RULE, 1)?;
+            canvas.text(&label, (LEFT - 6, up.at(value)), 12, MUTED, Align::End)?;
+        }
+        for (value, label) in across.ticks() {
+            canvas.text(&label, (across.at(value), BOTTOM + 14), 12, MUTED, Align::Middle)?;
+        }
+        canvas.text("epoch", ((LEFT + SIZE.0 as i32 - RIGHT) / 2, BOTTOM + 29), 12, MUTED, Align::Middle)?;
+        for (curve, points) in &drawn {
+            let path = points.iter().map(|(epoch, value)| (across.at(*epoch), up.at(*value))).collect();
+            canvas.line(path, colour(&curve.label), 2)?;
+        }
+        for (label, y) in ends(&labels, &drawn, &up) {
+            let x = SIZE.0 as i32 - RIGHT + 8;
+            canvas.dot((x + 3, y), 4, colour(label))?;
+            canvas.text(label, (x + 12, y), 12, INK, Align::Start)?;
+        }
+        Ok(())
+    })?;
+    Ok(Some(svg))
+}
+
+/// Where each label goes: at the height its first line ends, moved down where two would touch.
+fn ends<'a>(labels: &[&'a str], drawn: &[(&Curve, &Vec<(f64, f64)>)], up: &Axis) -> Vec<(&'a str, i32)> {
+    const SPACING: i32 = 16;
+    let end = |label: &&'a str| {
+        let (_, points) = drawn.iter().find(|(curve, _)| curve.label == **label)?;
+        Some((*label, up.at(points.last()?.1)))
+    };
+    let mut ends: Vec<_> = labels.iter().filter_map(end).collect();
+    ends.sort_by_key(|(_, y)| *y);
+    for position in 1..ends.len() {
+        ends[position].1 = ends[position].1.max(ends[position - 1].1 + SPACING);
+    }
+    // What was pushed below the axis moves up again, and pushes those above it.
+    let mut limit = BOTTOM;
+    for end in ends.iter_mut().rev() {
+        end.1 = end.1.min(limit);
+        limit = end.1 - SPACING;
+    }
+    ends
+}
+
+fn curve(stage: &Stage) -> Result<Option<Curve>> {
+    let mut figures: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for row in stage.metrics::<Value>()? {
+        let Some(epoch) = row.get("epoch").and_then(Value::as_f64) else { continue };
+        for (figure, _) in FIGURES {
+            if let Some(value) = row.get(figure).and_then(Value::as_f64) {
+                figures.entry(figure.to_owned()).or_default().push((epoch, value));
+            }
+        }
+    }
+    let manifest = stage.manifest();
+    Ok((!figures.is_empty()).then(|| Curve { label: label(stage), seed: manifest.seed, figures }))
+}
+
+/// The stage for people: its method where the configuration names one, with the sparsity of a pruning.
+fn label(stage: &Stage) -> String {
+    let config = &stage.manifest().config;
+    // A method's own settings lie beside its name or one level below it.
+    let setting = |name: &str| config.get(name).or_else(|| config.get("config")?.get(name));
+    let Some(method) = setting("method").and_then(Value::as_str) else { return stage.manifest().kind.clone() };
+    match setting("sparsity").and_then(Value::as_f64) {
+        Some(sparsity) => format!("{} {method}", percent(sparsity)),
+        None => method.to_owned(),
+    }
+}
+
+/// Training first, Retrain last.
+fn rank(label: &str) -> (u8, &str) {
+    let group = match label {
+        "train" => 0,
+        RETRAIN => 2,
+        _ => 1,
+    };
+    (group, label)
+}

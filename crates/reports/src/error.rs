@@ -1,0 +1,57 @@
+//! What can keep a report from being written.
+
+use std::path::PathBuf;
+
+use unlearn_run_store::StoreError;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = ReportError> = std::result::Result<T, E>;
+
+/// An error of the reports.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The run store could not be read, or a file could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The report's folder can't be made.
+    #[error("could not create the report folder {}: {source}; choose another one", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A suite without rows.
+    #[error("the suite `{0}` has no rows; give it at least one `[[unlearn]]` method and run it again")]
+    NoRows(String),
+    /// A figure is NaN or infinite.
+    #[error(
+        "the {metric} of the row {row} is {value}, not a number a report can hold; \
+         the model has probably diverged: lower its learning rate, or delete {} to evaluate it again",
+        folder.display()
+    )]
+    NotFinite {
+        /// The row, spelled out.
+        row: String,
+        /// The figure's label.
+        metric: &'static str,
+        /// The figure.
+        value: f64,
+        /// The evaluation's folder.
+        folder: PathBuf,
+    },
+    /// The rows could not be turned into CSV.
+    #[error("could not write the rows as CSV: {0}")]
+    Csv(#[from] csv::Error),
+    /// The results could not be turned into JSON.
+    #[error("could not write the results as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A picture could not be drawn.
+    #[error("could not draw the picture of {what}: {problem}")]
+    Plot {
+        /// What the picture shows.
+        what: String,
+        /// The drawing library's answer.
+        problem: String,
+    },
+}

@@ -1,0 +1,161 @@
+//! Rows gathered over seeds: blocks of methods, each method dense and sparse.
+
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::results::{RETRAIN, ResultRow, distinct};
+use crate::statistics::{Interval, interval};
+
+/// Everything about one forget set on one model: what the paper prints as one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the architecture.
+    pub arch: String,
+    /// Kind of forget set.
+    pub scenario: String,
+    /// The forget set for people.
+    pub forget: String,
+    /// The sparsities, ascending, dense first.
+    pub variants: Vec<Variant>,
+    /// The methods, Retrain first and then in the order of the suite.
+    pub lines: Vec<Line>,
+}
+
+/// A way the model was pruned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// Share of zeros, 0..1.
+    pub sparsity: f64,
+    /// Name of the pruning method.
+    pub pruning: String,
+}
+
+/// One method of a block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Name of the method.
+    pub method: String,
+    /// A cell per variant of the block; `None` where the suite did not run it.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// One method on one variant, over seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The rows, one a seed.
+    pub rows: Vec<ResultRow>,
+    /// Retrain's rows of the same seeds; empty unless there is one for every seed.
+    pub retrain: Vec<ResultRow>,
+}
+
+impl Variant {
+    /// "dense", or "95 % omp".
+    pub fn label(&self) -> String {
+        if self.sparsity == 0.0 { "dense".to_owned() } else { format!("{} {}", percent(self.sparsity), self.pruning) }
+    }
+
+    fn of(row: &ResultRow) -> Self {
+        Self { sparsity: row.sparsity, pruning: row.pruning.clone() }
+    }
+}
+
+impl Cell {
+    /// Mean and 95 % confidence interval of a figure over the seeds; `None` where a row lacks it.
+    ///
+    /// # Errors
+    /// [`crate::ReportError::Metric`].
+    pub fn estimate(&self, metric: Metric) -> Result<Option<Interval>> {
+        let values: Option<Vec<f64>> = self.rows.iter().map(|row| metric.of(row)).collect();
+        values.map(|values| interval(&values)).transpose()
+    }
+
+    /// Mean over the seeds of the absolute difference to Retrain of the same seed. The four measured figures' gaps average to the average
+    /// gap.
+    pub fn gap(&self, metric: Metric) -> Option<f64> {
+        if self.retrain.is_empty() || !metric.has_gap() {
+            return None;
+        }
+        let pairs = self.rows.iter().zip(&self.retrain);
+        let gaps: Option<Vec<f64>> =
+            pairs.map(|(row, retrain)| Some((metric.of(row)? - metric.of(retrain)?).abs())).collect();
+        gaps.map(|gaps| gaps.iter().sum::<f64>() / gaps.len() as f64)
+    }
+}
+
+impl Block {
+    /// "class 0 · resnet20s on fashion-mnist-mini".
+    pub fn title(&self) -> String {
+        format!("{} · {} on {}", self.forget, self.arch, self.dataset)
+    }
+
+    /// The line of a method.
+    pub fn line(&self, method: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.method == method)
+    }
+
+    /// Position of the dense variant.
+    pub fn dense(&self) -> Option<usize> {
+        self.variants.iter().position(|variant| variant.sparsity == 0.0)
+    }
+
+    /// Position of the sparse variant closest to the 95 % the paper reports; of several, the first of the suite.
+    pub fn sparse(&self) -> Option<usize> {
+        let distance = |position: &usize| (self.variants[*position].sparsity - 0.95).abs();
+        let sparse = (0..self.variants.len()).filter(|&position| self.variants[position].sparsity > 0.0);
+        sparse.min_by(|one, other| distance(one).total_cmp(&distance(other)))
+    }
+
+    /// The most seeds any cell rests on.
+    pub fn seeds(&self) -> usize {
+        self.lines.iter().flat_map(|line| line.cells.iter().flatten()).map(|cell| cell.rows.len()).max().unwrap_or(0)
+    }
+}
+
+/// Gathers rows into blocks, in the order of the suite.
+pub fn blocks(rows: &[ResultRow]) -> Vec<Block> {
+    distinct(rows.iter().map(place))
+        .into_iter()
+        .map(|key| {
+            let members: Vec<&ResultRow> = rows.iter().filter(|row| place(row) == key).collect();
+            block(&members)
+        })
+        .collect()
+}
+
+fn block(rows: &[&ResultRow]) -> Block {
+    let mut variants = distinct(rows.iter().map(|row| Variant::of(row)));
+    let mut methods = distinct(rows.iter().map(|row| row.method.clone()));
+    variants.sort_by(|one, other| one.sparsity.total_cmp(&other.sparsity)); // Stable: pruning methods keep their order.
+    methods.sort_by_key(|method| method != RETRAIN);
+    let lines = methods
+        .into_iter()
+        .map(|method| Line { cells: variants.iter().map(|variant| cell(rows, variant, &method)).collect(), method })
+        .collect();
+    let [dataset, arch, scenario, forget] = place(rows[0]).map(str::to_owned);
+    Block { dataset, arch, scenario, forget, variants, lines }
+}
+
+fn cell(rows: &[&ResultRow], variant: &Variant, method: &str) -> Option<Cell> {
+    let of = |method: &str| -> Vec<ResultRow> {
+        rows.iter()
+            .filter(|row| row.method == method && Variant::of(row) == *variant)
+            .map(|row| (*row).clone())
+            .collect()
+    };
+    let members = of(method);
+    let references = of(RETRAIN);
+    let paired: Option<Vec<ResultRow>> =
+        members.iter().map(|row| references.iter().find(|retrain| retrain.is_comparable(row)).cloned()).collect();
+    (!members.is_empty()).then(|| Cell { rows: members, retrain: paired.unwrap_or_default() })
+}
+
+fn place(row: &ResultRow) -> [&str; 4] {
+    [&row.dataset, &row.arch, &row.scenario, &row.forget]
+}
+
+/// A fraction as percent with as many digits as it has: "95 %", "99.5 %".
+pub(crate) fn percent(fraction: f64) -> String {
+    let text = format!("{:.2}", fraction * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}

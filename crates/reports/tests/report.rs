@@ -1,0 +1,232 @@
+//! A made suite, from store to report.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use unlearn_reports::{ReportError, Verdict, Written, write};
+use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, SuiteIndex, SuiteRow};
+
+/// The paper's table (CIFAR-10, ResNet-18): method, then UA, MIA-efficacy, RA, TA dense and 95 % sparse, and RTE in seconds.
+type Figures = (&'static str, [f64; 4], [f64; 4], f64);
+
+const CLASS: [Figures; 7] = [
+    ("raw", [0.02, 0.9, 100.0, 94.8], [0.03, 1.1, 99.99, 94.1], 0.001),
+    ("retrain", [100.0, 100.0, 100.0, 94.83], [100.0, 100.0, 99.99, 91.80], 2593.8),
+    ("ft", [22.53, 75.0, 99.87, 94.31], [73.64, 83.02, 99.87, 94.32], 151.2),
+    ("ga", [93.08, 94.03, 92.60, 86.64], [98.09, 97.74, 87.74, 82.58], 19.8),
+    ("ff", [79.93, 100.0, 99.45, 94.18], [94.83, 100.0, 99.48, 94.04], 2334.6),
+    ("iu", [87.82, 95.96, 97.98, 91.42], [99.47, 99.93, 97.24, 90.76], 195.0),
+    ("l1-sparse", [99.57, 99.84, 95.20, 90.01], [99.71, 99.90, 94.10, 89.20], 151.9),
+];
+const RANDOM: [Figures; 5] = [
+    ("retrain", [5.41, 13.12, 100.0, 94.42], [6.77, 14.17, 100.0, 93.33], 2529.0),
+    ("ft", [6.83, 14.97, 96.61, 90.13], [5.97, 13.36, 96.99, 90.29], 139.8),
+    ("ga", [7.54, 10.04, 93.31, 89.28], [5.62, 11.76, 95.44, 89.26], 18.6),
+    ("ff", [7.84, 9.52, 92.05, 88.10], [8.16, 10.80, 92.29, 87.79], 2294.4),
+    ("iu", [2.03, 5.07, 98.26, 91.33], [6.51, 11.93, 94.94, 88.74], 193.2),
+];
+
+/// The stage that leaves these rows; they are part of its key, so a store kept between test runs never holds older ones.
+fn finish(store: &Store, mut spec: StageSpec, rows: &[Value]) -> StageKey {
+    spec.config["rows"] = json!(rows);
+    match store.begin(&spec).unwrap() {
+        Begin::Done(stage) => stage.key().clone(),
+        Begin::Run(mut writer) => {
+            rows.iter().for_each(|row| writer.append_metrics(row).unwrap());
+            writer.finish().unwrap().key().clone()
+        }
+    }
+}
+
+/// Epochs that look like training.
+fn epochs(seed: u64, floor: f64) -> Vec<Value> {
+    let row = |epoch: u32| {
+        let progress = (-f64::from(epoch) / 5.0).exp();
+        let wobble = f64::from((epoch * 7 + seed as u32 * 3) % 5) * 0.02 * progress;
+        json!({ "epoch": epoch, "train_loss": floor + 2.0 * progress + wobble, "validation_accuracy": 94.0 - 60.0 * progress - 20.0 * wobble })
+    };
+    (0..8).map(row).collect()
+}
+
+/// A suite with the paper's figures, which differ a little between seeds. All tests share the store.
+fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
+    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let mut index = SuiteIndex::new("table-1", "unlearn run configs/suites/table-1.toml --set 'suite.seeds=[1]' <x>");
+    index.title = Some("The paper’s table 1 & its <gaps>".to_owned());
+    index.commit = Some("0123abc".to_owned());
+    for &seed in seeds {
+        let train = finish(&store, StageSpec::new("train", json!({ "lr": 0.1 }), "d", seed), &epochs(seed, 0.02));
+        let prune = StageSpec::new("prune", json!({ "method": "omp", "config": { "sparsity": 0.95 } }), "d", seed)
+            .with_input("model", train.clone());
+        let prune = finish(&store, prune, &epochs(seed, 0.08));
+        for (scenario, forget, figures) in [("class", "class 0", &CLASS[..]), ("random", "random 10 %", &RANDOM[..])] {
+            for (sparsity, pruning, model) in [(0.0, "none", &train), (0.95, "omp", &prune)] {
+                for &(method, dense, sparse, rte_seconds) in figures {
+                    let config = json!({ "method": method, "forget": forget });
+                    let unlearn = StageSpec::new("unlearn", config, "d", seed).with_input("model", model.clone());
+                    let rows = if method == "retrain" { epochs(seed + 1, 0.05) } else { vec![] };
+                    let unlearn = finish(&store, unlearn, &rows);
+                    let [ua, mia_efficacy, ra, ta] = if sparsity == 0.0 { dense } else { sparse };
+                    // The same shift for every method of a seed: the gaps to Retrain stay the paper's, give or take.
+                    let shift = |value: f64, scale: f64| {
+                        if value >= 99.9 { value } else { (value - scale * (seed as f64 - 1.0)).max(0.0) }
+                    };
+                    let row = Evaluation {
+                        ua: shift(ua, 0.5),
+                        ra: shift(ra, 0.1),
+                        ta: shift(ta, 0.3),
+                        mia_efficacy: shift(mia_efficacy, 0.4),
+                        rte_seconds: rte_seconds * (1.0 + 0.01 * seed as f64),
+                        validation_accuracy: None,
+                        mia: [("confidence".to_owned(), mia_efficacy)].into(),
+                    };
+                    let evaluate =
+                        StageSpec::new("evaluate", json!({}), "d", seed).with_input("model", unlearn.clone());
+                    let evaluate = finish(&store, evaluate, &[json!(row)]);
+                    index.rows.push(SuiteRow {
+                        dataset: "cifar-10".to_owned(),
+                        arch: "resnet18".to_owned(),
+                        scenario: scenario.to_owned(),
+                        forget: forget.to_owned(),
+                        sparsity,
+                        pruning: pruning.to_owned(),
+                        method: method.to_owned(),
+                        seed,
+                        unlearn,
+                        evaluate,
+                    });
+                }
+            }
+        }
+    }
+    (store, index)
+}
+
+fn report(seeds: &[u64], edit: impl FnOnce(&mut SuiteIndex)) -> (tempfile::TempDir, Result<Written, ReportError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut index) = suite(seeds);
+    edit(&mut index);
+    let written = write(&store, &index, &folder.path().join("report"));
+    (folder, written)
+}
+
+#[test]
+fn results_json_keeps_its_form() {
+    let (_folder, written) = report(&[1], |_| {});
+    let json: Value = serde_json::from_slice(&std::fs::read(written.unwrap().json).unwrap()).unwrap();
+    assert_eq!((&json["format"], &json["suite"]), (&json!(1), &json!("table-1")));
+    let rows = json["rows"].as_array().unwrap();
+    let order: Vec<_> = rows.iter().take(7).map(|row| row["method"].as_str().unwrap()).collect();
+    assert_eq!(order, ["raw", "retrain", "ft", "ga", "ff", "iu", "l1-sparse"], "rows keep the order of the suite");
+    let mut fields: Vec<_> = rows[2].as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    let expected =
+        "arch avg_gap dataset forget method mia_efficacy pruning ra rte_seconds scenario seed sparsity ta ua";
+    assert_eq!(fields.join(" "), expected);
+    assert_eq!(
+        (&rows[2]["ua"], &rows[2]["sparsity"], &rows[2]["scenario"]),
+        (&json!(22.53), &json!(0.0), &json!("class"))
+    );
+    // The paper's FT row, class-wise, dense: (77.47 + 25.00 + 0.13 + 0.52) / 4.
+    assert!((rows[2]["avg_gap"].as_f64().unwrap() - 25.78).abs() < 1e-9);
+    assert_eq!(rows[1]["avg_gap"], json!(0.0));
+    assert_eq!(json["provenance"]["commit"], json!("0123abc"));
+    assert!(json["provenance"]["machines"][0]["cores"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn without_retrain_there_is_no_gap() {
+    let (_folder, written) = report(&[1], |index| index.rows.retain(|row| row.method != "retrain"));
+    let written = written.unwrap();
+    assert!(written.results.rows.iter().all(|row| row.avg_gap.is_none()));
+    assert!(written.results.claims.iter().all(|claim| claim.id.starts_with("C3")));
+    assert!(std::fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
+    assert!(written.summary.contains("No Retrain in this suite"));
+}
+
+#[test]
+fn several_seeds_decide_and_one_does_not() {
+    let verdict = |seeds: &[u64]| {
+        let (_folder, written) = report(seeds, |_| {});
+        let results = written.unwrap().results;
+        results.claims.iter().find(|claim| claim.id == "C1").unwrap().verdict
+    };
+    assert_eq!(verdict(&[1]), Verdict::Undecided);
+    assert_eq!(verdict(&[1, 2, 3]), Verdict::Holds);
+}
+
+#[test]
+fn tables_and_csv_hold_the_same_figures() {
+    let (_folder, written) = report(&[1], |_| {});
+    let written = written.unwrap();
+    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    assert!(markdown.contains("| 22.53 (77.47) / 73.64 (26.36) |"), "{markdown}");
+    assert!(
+        markdown.contains("25.78 / 11.4") && markdown.contains("One seed: no figure here has a confidence interval.")
+    );
+    let lines: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(lines.iter().all(|line| line.matches('|').count() == 8), "{markdown}");
+    assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
+
+    let csv = std::fs::read_to_string(&written.csv).unwrap();
+    let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap";
+    assert_eq!(csv.lines().next(), Some(head));
+    assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
+    assert!(csv.contains("cifar-10,resnet18,class,class 0,0.0,none,ft,1,22.53,99.87,94.31,75.0,"), "{csv}");
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_is_escaped() {
+    let (_folder, written) = report(&[1, 2], |_| {});
+    let html = std::fs::read_to_string(written.unwrap().html).unwrap();
+    for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src=", "href="] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    assert_eq!(html.matches("http").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+    assert!(html.contains("The paper’s table 1 &amp; its &lt;gaps&gt;") && html.contains("&lt;x&gt;"));
+    assert!(!html.contains("<gaps>") && !html.contains("<x>"));
+    assert_eq!(
+        html.matches("<svg ").count(),
+        2 * 5 + 2,
+        "five figures for each of two forget sets, and two training curves"
+    );
+    assert_eq!(html.matches("<svg ").count(), html.matches("</svg>").count());
+    for text in ["0123abc", "undecided", "seeds", "95 % omp", "prefers-color-scheme: dark", "width=device-width"] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_figure_that_is_no_number_names_its_row_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut index) = suite(&[1]);
+    let row = json!({ "ua": 10.0, "ra": f64::NAN, "ta": 90.0, "mia_efficacy": 50.0, "rte_seconds": 1.0, "validation_accuracy": null });
+    index.rows[2].evaluate = finish(&store, StageSpec::new("evaluate", json!({}), "d", 1), &[row]);
+    let message = write(&store, &index, &folder.path().join("report")).unwrap_err().to_string();
+    for text in
+        ["the RA of the row", "cifar-10, resnet18, class 0", "method ft, seed 1", "NaN", "lower its learning rate"]
+    {
+        assert!(message.contains(text), "{message}");
+    }
+    assert!(!folder.path().join("report").exists());
+}
+
+#[test]
+fn missing_and_damaged_stages_are_named() {
+    let (_folder, written) = report(&[1], |index| index.rows[0].evaluate = "0".repeat(32).parse().unwrap());
+    let message = written.unwrap_err().to_string();
+    assert!(message.contains("no finished stage evaluate/0000") && message.contains("run the suite"), "{message}");
+    let (_folder, written) = report(&[1], |index| index.rows.clear());
+    assert!(matches!(written, Err(ReportError::NoRows(_))));
+}
+
+/// Writes the made report into the folder `$REPORT_EXAMPLE`, for looking at it; does nothing where that is not set.
+#[test]
+fn example() {
+    let Some(folder) = std::env::var_os("REPORT_EXAMPLE") else { return };
+    for (name, seeds) in [("one-seed", &[1][..]), ("three-seeds", &[1, 2, 3][..])] {
+        let folder = Path::new(&folder).join(name);
+        let (store, index) = suite(seeds);
+        println!("{}", write(&store, &index, &folder).unwrap().summary);
+    }
+}
