@@ -81,7 +81,8 @@ impl Row {
             ("ra", self.ra, percent.clone()),
             ("ta", self.ta, percent.clone()),
             ("mia_efficacy", self.mia_efficacy, percent.clone()),
-            ("avg_gap", self.avg_gap, percent),
+            // Absent where the suite has no Retrain; `Results::violations` knows.
+            ("avg_gap", self.avg_gap.or(Some(0.0)), percent),
             ("rte_seconds", self.rte_seconds, 0.0..=f64::MAX),
             ("sparsity", Some(self.sparsity), 0.0..=1.0),
         ];
@@ -107,6 +108,10 @@ impl Results {
             violations.push("there are no rows".to_owned());
         }
         violations.extend(self.rows.iter().flat_map(Row::out_of_range));
+        if self.rows.iter().any(|row| row.method == "retrain") {
+            let without = self.rows.iter().filter(|row| row.avg_gap.is_none());
+            violations.extend(without.map(|row| format!("{}: avg_gap is not a number", row.label())));
+        }
         for row in self.rows.iter().filter(|row| row.method == "retrain") {
             if row.avg_gap != Some(0.0) {
                 violations.push(format!("{}: Retrain's gap to itself is not 0", row.label()));
@@ -229,6 +234,11 @@ mod tests {
         check(|r| r.format = 2, &["results.json has format 2, this check knows format 1"]);
         check(|r| r.suite = "full".to_owned(), &["the results are of suite `full`, not of `quick`"]);
         check(|r| row(r, "ft").ua = None, &["ft, random, sparsity 0, seed 1: ua is not a number"]);
+        check(|r| row(r, "ft").avg_gap = None, &["ft, random, sparsity 0, seed 1: avg_gap is not a number"]);
+        check(
+            |r| row(r, "ft").avg_gap = Some(f64::NAN),
+            &["ft, random, sparsity 0, seed 1: avg_gap is NaN, outside 0.0..=100.0"],
+        );
         check(|r| row(r, "ft").ra = Some(100.5), &["ft, random, sparsity 0, seed 1: ra is 100.5, outside 0.0..=100.0"]);
         check(
             |r| row(r, "ga").rte_seconds = Some(-1.0),
