@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
-use crate::statistics::{Interval, interval};
+use crate::statistics::Interval;
 use crate::summary::{Block, Cell, blocks};
 
 /// The approximate methods of which the paper claims that sparsity helps them.
@@ -55,23 +54,20 @@ impl Verdict {
 }
 
 /// Judges every claim the rows have something to say about.
-///
-/// # Errors
-/// [`crate::ReportError::Metric`].
-pub fn claims(rows: &[ResultRow]) -> Result<Vec<Claim>> {
+pub fn claims(rows: &[ResultRow]) -> Vec<Claim> {
     let blocks = blocks(rows);
-    let mut claims = sparsity_narrows_the_gap(&blocks)?;
+    let mut claims = sparsity_narrows_the_gap(&blocks);
     for block in &blocks {
-        claims.extend(l1_sparse_beats_ft(block, &blocks)?);
+        claims.extend(l1_sparse_beats_ft(block, &blocks));
     }
     for block in &blocks {
-        claims.extend(testing_accuracy_survives(block, &blocks)?);
+        claims.extend(testing_accuracy_survives(block, &blocks));
     }
     for block in &blocks {
         claims.extend(retrain_forgets_the_class(block, &blocks));
-        claims.extend(the_original_remembers(block, &blocks)?);
+        claims.extend(the_original_remembers(block, &blocks));
     }
-    Ok(claims)
+    claims
 }
 
 /// Differences by seed.
@@ -100,7 +96,7 @@ impl Side {
 }
 
 /// C1: at 95 % sparsity the average gap of the approximate methods to Retrain is smaller than dense.
-fn sparsity_narrows_the_gap(blocks: &[Block]) -> Result<Vec<Claim>> {
+fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
     let mut parts = Vec::new();
     let mut all: Vec<Differences> = Vec::new();
     let (mut before, mut after, mut sparsities, mut methods) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -114,7 +110,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Result<Vec<Claim>> {
             else {
                 continue;
             };
-            let estimate = interval(&values(&changes))?;
+            let Some(estimate) = over_seeds(&changes) else { continue };
             parts.push(Claim {
                 id: format!("C1/{}/{}", name(block, blocks), line.method),
                 statement: format!(
@@ -132,10 +128,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Result<Vec<Claim>> {
         }
     }
     let overall = averaged(&all);
-    if overall.is_empty() {
-        return Ok(parts);
-    }
-    let estimate = interval(&values(&overall))?;
+    let Some(estimate) = over_seeds(&overall) else { return parts };
     let whole = Claim {
         id: "C1".to_owned(),
         statement: format!(
@@ -152,46 +145,41 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Result<Vec<Claim>> {
             signed(&estimate)
         ),
     };
-    Ok(std::iter::once(whole).chain(parts).collect())
+    std::iter::once(whole).chain(parts).collect()
 }
 
 /// C2: on the dense model ℓ1-sparse has a higher UA and a smaller average gap than FT.
-fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
+fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let cell = |method| block.line(method).zip(block.dense()).and_then(|(line, dense)| line.cells[dense].as_ref());
-    let (Some(sparse), Some(ft)) = (cell("l1-sparse"), cell("ft")) else { return Ok(None) };
+    let (sparse, ft) = (cell("l1-sparse")?, cell("ft")?);
     let (ua, gap) = (difference(sparse, ft, Metric::Ua), difference(sparse, ft, Metric::AvgGap));
-    if ua.is_empty() || gap.is_empty() {
-        return Ok(None);
-    }
-    let (ua, gap) = (interval(&values(&ua))?, interval(&values(&gap))?);
+    let (ua, gap) = (over_seeds(&ua)?, over_seeds(&gap)?);
     let verdict = match (Side::Above(0.0).judge(&ua), Side::Below(0.0).judge(&gap)) {
         (Verdict::Holds, Verdict::Holds) => Verdict::Holds,
         (Verdict::Fails, _) | (_, Verdict::Fails) => Verdict::Fails,
         _ => Verdict::Undecided,
     };
-    Ok(Some(Claim {
+    Some(Claim {
         id: format!("C2/{}", name(block, blocks)),
         statement: format!("{}: on the dense model l1-sparse beats ft in UA and in the average gap", block.forget),
         verdict,
         detail: format!("l1-sparse minus ft: UA {}; average gap {}", signed(&ua), signed(&gap)),
-    }))
+    })
 }
 
 /// C3: pruning to the highest sparsity costs at most a few points of testing accuracy.
-fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
-    let (Some(dense), Some(sparsest)) = (block.dense(), block.variants.len().checked_sub(1)) else { return Ok(None) };
+fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
+    let (dense, sparsest) = (block.dense()?, block.variants.len().checked_sub(1)?);
     if dense == sparsest {
-        return Ok(None);
+        return None;
     }
-    let Some(line) = block.line("raw").or_else(|| block.line(RETRAIN)) else { return Ok(None) };
-    let (Some(one), Some(other)) = (&line.cells[dense], &line.cells[sparsest]) else { return Ok(None) };
+    let line = block.line("raw").or_else(|| block.line(RETRAIN))?;
+    let (one, other) = (line.cells[dense].as_ref()?, line.cells[sparsest].as_ref()?);
     let losses = difference(one, other, Metric::Ta);
-    let (Some(from), Some(to)) = (mean(one, Metric::Ta, &losses), mean(other, Metric::Ta, &losses)) else {
-        return Ok(None);
-    };
-    let estimate = interval(&values(&losses))?;
+    let (from, to) = (mean(one, Metric::Ta, &losses)?, mean(other, Metric::Ta, &losses)?);
+    let estimate = over_seeds(&losses)?;
     let variant = block.variants[sparsest].label();
-    Ok(Some(Claim {
+    Some(Claim {
         id: format!("C3/{}", name(block, blocks)),
         statement: format!(
             "{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}",
@@ -199,7 +187,7 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Result<Option<C
         ),
         verdict: Side::Below(FEW_POINTS).judge(&estimate),
         detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&estimate)),
-    }))
+    })
 }
 
 /// S1: a model that never saw a class does not name it. This is a fact about single rows, so one seed is enough.
@@ -218,8 +206,8 @@ fn retrain_forgets_the_class(block: &Block, blocks: &[Block]) -> Option<Claim> {
 }
 
 /// S2: the model that was not unlearned recognises the forget set better than Retrain does, or there would be nothing to unlearn.
-fn the_original_remembers(block: &Block, blocks: &[Block]) -> Result<Option<Claim>> {
-    let (Some(raw), Some(retrain)) = (block.line("raw"), block.line(RETRAIN)) else { return Ok(None) };
+fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
+    let (raw, retrain) = (block.line("raw")?, block.line(RETRAIN)?);
     let pairs: Vec<Differences> = raw
         .cells
         .iter()
@@ -227,17 +215,13 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Result<Option<Clai
         .filter_map(|(raw, retrain)| raw.as_ref().zip(retrain.as_ref()))
         .map(|(raw, retrain)| difference(retrain, raw, Metric::Ua))
         .collect();
-    let differences = averaged(&pairs);
-    if differences.is_empty() {
-        return Ok(None);
-    }
-    let estimate = interval(&values(&differences))?;
-    Ok(Some(Claim {
+    let estimate = over_seeds(&averaged(&pairs))?;
+    Some(Claim {
         id: format!("S2/{}", name(block, blocks)),
         statement: format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
         verdict: Side::Above(0.0).judge(&estimate),
         detail: format!("UA of Retrain minus UA of raw {}", signed(&estimate)),
-    }))
+    })
 }
 
 /// `one` minus `other` for every seed both have.
@@ -270,8 +254,9 @@ fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn values(differences: &Differences) -> Vec<f64> {
-    differences.values().copied().collect()
+/// The mean difference with its interval, or `None` where no seed has one.
+fn over_seeds(differences: &Differences) -> Option<Interval> {
+    Interval::of(&differences.values().copied().collect::<Vec<_>>())
 }
 
 /// "−5.80 ± 1.20 points (3 seeds)", or the point estimate and the word that it rests on one seed.
@@ -313,7 +298,7 @@ mod tests {
     }
 
     fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
-        claims(rows).unwrap().into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
+        claims(rows).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
     }
 
     /// Sparse minus dense gaps of ft, one a seed.
@@ -340,15 +325,15 @@ mod tests {
 
     #[test]
     fn one_seed_is_said_to_be_one() {
-        let claim = claims(&ft(&[-5.0])).unwrap().swap_remove(0);
+        let claim = claims(&ft(&[-5.0])).swap_remove(0);
         assert!(claim.detail.contains("change −5.00 points (one seed"), "{}", claim.detail);
         assert!(claim.detail.contains("10.00 dense, 5.00 sparse"), "{}", claim.detail);
     }
 
     #[test]
     fn claims_without_rows_are_left_out() {
-        assert_eq!(claims(&[row("ft", 0.0, 1, 50.0, 10.0)]).unwrap(), []);
-        assert_eq!(claims(&[row("scrub", 0.0, 1, 50.0, 10.0), row("scrub", 0.95, 1, 50.0, 5.0)]).unwrap(), []);
+        assert_eq!(claims(&[row("ft", 0.0, 1, 50.0, 10.0)]), []);
+        assert_eq!(claims(&[row("scrub", 0.0, 1, 50.0, 10.0), row("scrub", 0.95, 1, 50.0, 5.0)]), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::table::{figure, note};
 /// The page.
 ///
 /// # Errors
-/// [`crate::ReportError::Plot`], [`crate::ReportError::Metric`].
+/// [`crate::ReportError::Plot`].
 pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     let title = escape(results.title.as_deref().unwrap_or(&results.suite));
     let blocks = blocks(&results.rows);
@@ -101,7 +101,7 @@ fn section(block: &Block) -> Result<String> {
             );
         }
     }
-    let _ = writeln!(html, "</div>\n{}<p class=\"note\">{}</p>\n</section>", table(block)?, note(block));
+    let _ = writeln!(html, "</div>\n{}<p class=\"note\">{}</p>\n</section>", table(block), note(block));
     Ok(html)
 }
 
@@ -124,7 +124,7 @@ fn legend(block: &Block) -> String {
     html
 }
 
-fn table(block: &Block) -> Result<String> {
+fn table(block: &Block) -> String {
     let mut html =
         "<div class=\"scroll\"><table>\n<thead><tr><th class=\"left\">Method</th><th class=\"left\">Model</th>"
             .to_owned();
@@ -148,7 +148,7 @@ fn table(block: &Block) -> Result<String> {
             }
             let _ = write!(html, "<td class=\"left\">{}</td>", escape(&variant.label()));
             for metric in Metric::COLUMNS {
-                let text = cell.estimate(metric)?.map_or_else(|| "–".to_owned(), |estimate| figure(&estimate));
+                let text = cell.estimate(metric).map_or_else(|| "–".to_owned(), |estimate| figure(&estimate));
                 let gap = cell.gap(metric).filter(|_| line.method != RETRAIN);
                 let gap = gap.map(|gap| format!("<small>({gap:.2})</small>")).unwrap_or_default();
                 let _ = write!(html, "<td>{text}{gap}</td>");
@@ -157,8 +157,7 @@ fn table(block: &Block) -> Result<String> {
         }
         html += "</tbody>\n";
     }
-    html += "</table></div>\n";
-    Ok(html)
+    html + "</table></div>\n"
 }
 
 /// The claims, each with its parts (`C1/…`) folded away where it has a whole (`C1`).

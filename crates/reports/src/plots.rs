@@ -16,16 +16,12 @@ const RIGHT: i32 = 16;
 /// A dot per method and variant with its confidence interval, as SVG; `None` when no method but Retrain has the figure.
 ///
 /// # Errors
-/// [`crate::ReportError::Plot`], [`crate::ReportError::Metric`].
+/// [`crate::ReportError::Plot`].
 pub fn dots(block: &Block, metric: Metric) -> Result<Option<String>> {
     let mut lines = Vec::new();
     let mut references = vec![None; block.variants.len()];
     for line in &block.lines {
-        let estimates: Vec<Option<Interval>> = line
-            .cells
-            .iter()
-            .map(|cell| cell.as_ref().map_or(Ok(None), |cell| cell.estimate(metric)))
-            .collect::<Result<_>>()?;
+        let estimates: Vec<Option<Interval>> = line.cells.iter().map(|cell| cell.as_ref()?.estimate(metric)).collect();
         if line.method == RETRAIN {
             references = estimates;
         } else if estimates.iter().any(Option::is_some) {

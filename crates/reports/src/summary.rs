@@ -1,9 +1,8 @@
 //! Rows gathered over seeds: blocks of methods, each method dense and sparse.
 
-use crate::error::Result;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
-use crate::statistics::{Interval, interval};
+use crate::statistics::Interval;
 
 /// Everything about one forget set on one model: what the paper prints as one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,12 +61,9 @@ impl Variant {
 
 impl Cell {
     /// Mean and 95 % confidence interval of a figure over the seeds; `None` where a row lacks it.
-    ///
-    /// # Errors
-    /// [`crate::ReportError::Metric`].
-    pub fn estimate(&self, metric: Metric) -> Result<Option<Interval>> {
+    pub fn estimate(&self, metric: Metric) -> Option<Interval> {
         let values: Option<Vec<f64>> = self.rows.iter().map(|row| metric.of(row)).collect();
-        values.map(|values| interval(&values)).transpose()
+        values.and_then(|values| Interval::of(&values))
     }
 
     /// Mean over the seeds of the absolute difference to Retrain of the same seed. The four measured figures' gaps average to the average

@@ -3,20 +3,16 @@
 use std::fmt::Write;
 
 use crate::claims::Claim;
-use crate::error::Result;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
 use crate::statistics::Interval;
 use crate::summary::{Block, Cell, blocks};
 
 /// `table.md`.
-///
-/// # Errors
-/// [`crate::ReportError::Metric`].
-pub fn markdown(results: &Results) -> Result<String> {
+pub fn markdown(results: &Results) -> String {
     let mut text = format!("# {}\n\n", results.title.as_deref().unwrap_or(&results.suite));
     for block in blocks(&results.rows) {
-        let grid = Grid::wide(&block)?;
+        let grid = Grid::wide(&block);
         let _ = writeln!(text, "## {}\n\nEach cell: {}.\n", block.title(), variants(&block));
         let widths = grid.widths();
         let _ = writeln!(text, "|{}", row(&grid.head, &widths, " ", " |"));
@@ -30,17 +26,14 @@ pub fn markdown(results: &Results) -> Result<String> {
         }
         let _ = writeln!(text, "\n{}\n", note(&block));
     }
-    Ok(text)
+    text
 }
 
 /// The same figures for a terminal, a line per method and sparsity, which stays narrow enough, and the claims below them.
-///
-/// # Errors
-/// [`crate::ReportError::Metric`].
-pub fn terminal(results: &Results) -> Result<String> {
+pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
-        let grid = Grid::tall(&block)?;
+        let grid = Grid::tall(&block);
         let widths = grid.widths();
         let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
         let _ = writeln!(text, "{}\n{rule}\n{}\n{rule}", block.title(), row(&grid.head, &widths, "", "  ").trim_end());
@@ -55,7 +48,7 @@ pub fn terminal(results: &Results) -> Result<String> {
             let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", verdict.word());
         }
     }
-    Ok(text)
+    text
 }
 
 /// What stands under a block: how to read it and how far to trust it.
@@ -92,23 +85,23 @@ struct Grid {
 
 impl Grid {
     /// As the paper prints it: a line per method, `dense / sparse` in each cell.
-    fn wide(block: &Block) -> Result<Self> {
+    fn wide(block: &Block) -> Self {
         let head = std::iter::once("Method").chain(Metric::COLUMNS.map(Metric::label)).map(str::to_owned).collect();
         let mut lines = Vec::new();
         for line in &block.lines {
             let mut cells = vec![line.method.clone()];
             for metric in Metric::COLUMNS {
                 let parts: Vec<String> =
-                    line.cells.iter().map(|cell| part(cell.as_ref(), metric, &line.method)).collect::<Result<_>>()?;
+                    line.cells.iter().map(|cell| part(cell.as_ref(), metric, &line.method)).collect();
                 cells.push(parts.join(" / "));
             }
             lines.push(cells);
         }
-        Ok(Self { head, lines })
+        Self { head, lines }
     }
 
     /// A line per method and variant.
-    fn tall(block: &Block) -> Result<Self> {
+    fn tall(block: &Block) -> Self {
         let head =
             ["Method", "Model"].into_iter().chain(Metric::COLUMNS.map(Metric::label)).map(str::to_owned).collect();
         let mut lines = Vec::new();
@@ -117,12 +110,12 @@ impl Grid {
             for (variant, cell) in block.variants.iter().zip(&line.cells) {
                 let Some(cell) = cell else { continue };
                 let figures = Metric::COLUMNS.map(|metric| part(Some(cell), metric, &line.method));
-                let names = [method.to_owned(), variant.label()].map(Ok);
-                lines.push(names.into_iter().chain(figures).collect::<Result<_>>()?);
+                let names = [method.to_owned(), variant.label()];
+                lines.push(names.into_iter().chain(figures).collect());
                 method = "";
             }
         }
-        Ok(Self { head, lines })
+        Self { head, lines }
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -132,11 +125,12 @@ impl Grid {
     }
 }
 
-fn part(cell: Option<&Cell>, metric: Metric, method: &str) -> Result<String> {
-    let Some(cell) = cell else { return Ok("–".to_owned()) };
-    let Some(estimate) = cell.estimate(metric)? else { return Ok("–".to_owned()) };
+fn part(cell: Option<&Cell>, metric: Metric, method: &str) -> String {
+    let Some((cell, estimate)) = cell.and_then(|cell| Some((cell, cell.estimate(metric)?))) else {
+        return "–".to_owned();
+    };
     let gap = cell.gap(metric).filter(|_| method != RETRAIN).map(|gap| format!(" ({gap:.2})"));
-    Ok(figure(&estimate) + &gap.unwrap_or_default())
+    figure(&estimate) + &gap.unwrap_or_default()
 }
 
 /// Pads the cells: names to the left, figures to the right.

@@ -32,7 +32,9 @@ fn finish(store: &Store, mut spec: StageSpec, rows: &[Value]) -> StageKey {
     match store.begin(&spec).unwrap() {
         Begin::Done(stage) => stage.key().clone(),
         Begin::Run(mut writer) => {
-            rows.iter().for_each(|row| writer.append_metrics(row).unwrap());
+            for row in rows {
+                writer.append_metrics(row).unwrap();
+            }
             writer.finish().unwrap().key().clone()
         }
     }
