@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unlearn_metrics::{Estimate, Judgement, Verdict};
 
 use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
-use crate::statistics::Interval;
 use crate::summary::{Block, Cell, blocks};
 
 /// The approximate methods of which the paper claims that sparsity helps them.
@@ -30,26 +30,12 @@ pub struct Claim {
     pub detail: String,
 }
 
-/// What became of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// The rows bear it out.
-    Holds,
-    /// The rows contradict it.
-    Fails,
-    /// The rows allow both.
-    Undecided,
-}
-
-impl Verdict {
-    /// The word used in every report.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Fails => "fails",
-            Self::Undecided => "undecided",
-        }
+/// The word for a verdict, as in `results.json`.
+pub const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Fails => "fails",
+        Verdict::Undecided => "undecided",
     }
 }
 
@@ -81,17 +67,14 @@ enum Side {
 }
 
 impl Side {
-    /// Holds where the whole interval is on this side, fails where none of it is.
-    fn judge(self, estimate: &Interval) -> Verdict {
-        let Some(half_width) = estimate.half_width else { return Verdict::Undecided };
-        let (low, high) = (estimate.mean - half_width, estimate.mean + half_width);
-        match self {
-            Self::Below(limit) if high < limit => Verdict::Holds,
-            Self::Below(limit) if low > limit => Verdict::Fails,
-            Self::Above(limit) if low > limit => Verdict::Holds,
-            Self::Above(limit) if high < limit => Verdict::Fails,
-            _ => Verdict::Undecided,
-        }
+    /// The verdict on the claim that the differences lie on this side, and their mean; `None` where no seed has one.
+    fn judge(self, differences: &Differences) -> Option<(Verdict, Estimate)> {
+        let values: Vec<f64> = differences.values().copied().collect();
+        let judgement = match self {
+            Self::Below(limit) => Judgement::greater(&vec![limit; values.len()], &values),
+            Self::Above(limit) => Judgement::greater(&values, &vec![limit; values.len()]),
+        };
+        Some((judgement.ok()?.verdict, Estimate::over_seeds(&values).ok()?))
     }
 }
 
@@ -110,15 +93,15 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
             else {
                 continue;
             };
-            let Some(estimate) = over_seeds(&changes) else { continue };
+            let Some((verdict, change)) = Side::Below(0.0).judge(&changes) else { continue };
             parts.push(Claim {
                 id: format!("C1/{}/{}", name(block, blocks), line.method),
                 statement: format!(
                     "{}: at {variant} the average gap of {} to Retrain is smaller than dense",
                     block.forget, line.method
                 ),
-                verdict: Side::Below(0.0).judge(&estimate),
-                detail: format!("{from:.2} dense, {to:.2} sparse; change {}", signed(&estimate)),
+                verdict,
+                detail: format!("{from:.2} dense, {to:.2} sparse; change {}", signed(&change)),
             });
             sparsities.push(variant.clone());
             methods.push(line.method.clone());
@@ -127,8 +110,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
             all.push(changes);
         }
     }
-    let overall = averaged(&all);
-    let Some(estimate) = over_seeds(&overall) else { return parts };
+    let Some((verdict, change)) = Side::Below(0.0).judge(&averaged(&all)) else { return parts };
     let whole = Claim {
         id: "C1".to_owned(),
         statement: format!(
@@ -136,13 +118,13 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
             distinct(sparsities).join(", "),
             distinct(methods).join(", ")
         ),
-        verdict: Side::Below(0.0).judge(&estimate),
+        verdict,
         detail: format!(
             "{:.2} dense, {:.2} sparse, mean of {} comparisons; change {}",
             average(&before),
             average(&after),
             all.len(),
-            signed(&estimate)
+            signed(&change)
         ),
     };
     std::iter::once(whole).chain(parts).collect()
@@ -153,8 +135,8 @@ fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let cell = |method| block.line(method).zip(block.dense()).and_then(|(line, dense)| line.cells[dense].as_ref());
     let (sparse, ft) = (cell("l1-sparse")?, cell("ft")?);
     let (ua, gap) = (difference(sparse, ft, Metric::Ua), difference(sparse, ft, Metric::AvgGap));
-    let (ua, gap) = (over_seeds(&ua)?, over_seeds(&gap)?);
-    let verdict = match (Side::Above(0.0).judge(&ua), Side::Below(0.0).judge(&gap)) {
+    let ((on_ua, ua), (on_gap, gap)) = (Side::Above(0.0).judge(&ua)?, Side::Below(0.0).judge(&gap)?);
+    let verdict = match (on_ua, on_gap) {
         (Verdict::Holds, Verdict::Holds) => Verdict::Holds,
         (Verdict::Fails, _) | (_, Verdict::Fails) => Verdict::Fails,
         _ => Verdict::Undecided,
@@ -177,7 +159,7 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (one, other) = (line.cells[dense].as_ref()?, line.cells[sparsest].as_ref()?);
     let losses = difference(one, other, Metric::Ta);
     let (from, to) = (mean(one, Metric::Ta, &losses)?, mean(other, Metric::Ta, &losses)?);
-    let estimate = over_seeds(&losses)?;
+    let (verdict, loss) = Side::Below(FEW_POINTS).judge(&losses)?;
     let variant = block.variants[sparsest].label();
     Some(Claim {
         id: format!("C3/{}", name(block, blocks)),
@@ -185,8 +167,8 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
             "{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}",
             block.forget, line.method
         ),
-        verdict: Side::Below(FEW_POINTS).judge(&estimate),
-        detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&estimate)),
+        verdict,
+        detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&loss)),
     })
 }
 
@@ -215,12 +197,12 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
         .filter_map(|(raw, retrain)| raw.as_ref().zip(retrain.as_ref()))
         .map(|(raw, retrain)| difference(retrain, raw, Metric::Ua))
         .collect();
-    let estimate = over_seeds(&averaged(&pairs))?;
+    let (verdict, lead) = Side::Above(0.0).judge(&averaged(&pairs))?;
     Some(Claim {
         id: format!("S2/{}", name(block, blocks)),
         statement: format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
-        verdict: Side::Above(0.0).judge(&estimate),
-        detail: format!("UA of Retrain minus UA of raw {}", signed(&estimate)),
+        verdict,
+        detail: format!("UA of Retrain minus UA of raw {}", signed(&lead)),
     })
 }
 
@@ -254,16 +236,11 @@ fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The mean difference with its interval, or `None` where no seed has one.
-fn over_seeds(differences: &Differences) -> Option<Interval> {
-    Interval::of(&differences.values().copied().collect::<Vec<_>>())
-}
-
 /// "−5.80 ± 1.20 points (3 seeds)", or the point estimate and the word that it rests on one seed.
-fn signed(estimate: &Interval) -> String {
+fn signed(estimate: &Estimate) -> String {
     let mean = format!("{:+.2}", estimate.mean).replace('-', "−");
     match estimate.half_width {
-        Some(half_width) => format!("{mean} ± {half_width:.2} points ({} seeds)", estimate.count),
+        Some(half_width) => format!("{mean} ± {half_width:.2} points ({} seeds)", estimate.seeds),
         None => format!("{mean} points (one seed, so no interval and no verdict)"),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::claims::{Claim, Verdict};
+use unlearn_metrics::Verdict;
+
+use crate::claims::{Claim, word};
 use crate::curves::{Curve, FIGURES, lines};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -193,7 +195,7 @@ fn one(claim: &Claim) -> String {
         Verdict::Fails => "✗",
         Verdict::Undecided => "?",
     };
-    let (word, id) = (claim.verdict.word(), escape(&claim.id));
+    let (word, id) = (word(claim.verdict), escape(&claim.id));
     let (statement, detail) = (escape(&claim.statement), escape(&claim.detail));
     format!(
         "<p><span class=\"verdict {word}\">{mark} {word}</span>{statement} <span class=\"id\">{id}</span></p>\

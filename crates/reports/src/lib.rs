@@ -31,7 +31,6 @@ pub mod html;
 pub mod metric;
 pub mod plots;
 pub mod results;
-pub mod statistics;
 pub mod summary;
 pub mod table;
 
@@ -39,9 +38,10 @@ use std::path::{Path, PathBuf};
 
 use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 
-pub use claims::{Claim, Verdict};
+pub use claims::Claim;
 pub use error::{ReportError, Result};
 pub use results::{Provenance, ResultRow, Results};
+pub use unlearn_metrics::Verdict;
 
 /// What [`write`] left.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,10 +1,11 @@
 //! A picture per figure and forget set: methods down the page, dense beside sparse, Retrain as the line to reach.
 
+use unlearn_metrics::Estimate;
+
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::results::RETRAIN;
-use crate::statistics::Interval;
 use crate::summary::Block;
 
 const WIDTH: i32 = 340;
@@ -21,7 +22,7 @@ pub fn dots(block: &Block, metric: Metric) -> Result<Option<String>> {
     let mut lines = Vec::new();
     let mut references = vec![None; block.variants.len()];
     for line in &block.lines {
-        let estimates: Vec<Option<Interval>> = line.cells.iter().map(|cell| cell.as_ref()?.estimate(metric)).collect();
+        let estimates: Vec<Option<Estimate>> = line.cells.iter().map(|cell| cell.as_ref()?.estimate(metric)).collect();
         if line.method == RETRAIN {
             references = estimates;
         } else if estimates.iter().any(Option::is_some) {
@@ -92,7 +93,7 @@ fn offset(variant: usize, variants: usize) -> i32 {
 
 /// The span of the figures and their intervals with some air, at least two points wide and within what the figure can be. A gap starts at
 /// zero, which is Retrain itself.
-fn range<'a>(estimates: impl Iterator<Item = &'a Interval>, metric: Metric) -> (f64, f64) {
+fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, metric: Metric) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for estimate in estimates {
         let half_width = estimate.half_width.unwrap_or(0.0);

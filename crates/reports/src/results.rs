@@ -1,12 +1,12 @@
 //! `results.json`: every figure of a suite, unrounded, in a stable form.
 
 use serde::{Deserialize, Serialize};
+use unlearn_metrics::{UnlearningScores, average_gap};
 use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow};
 
 use crate::claims::{Claim, claims};
 use crate::error::{ReportError, Result};
 use crate::metric::Metric;
-use crate::statistics::average_gap;
 
 /// Name of the method every other one is measured against.
 pub const RETRAIN: &str = "retrain";
@@ -89,6 +89,10 @@ impl ResultRow {
             && self.sparsity == other.sparsity
             && self.pruning == other.pruning
             && self.seed == other.seed
+    }
+
+    fn scores(&self) -> UnlearningScores {
+        UnlearningScores { ua: self.ua, ra: self.ra, ta: self.ta, mia_efficacy: self.mia_efficacy }
     }
 
     fn new(row: &SuiteRow, evaluation: &Evaluation) -> Self {
@@ -194,7 +198,7 @@ fn fill_gaps(rows: &mut [ResultRow]) {
         .iter()
         .map(|row| {
             let retrain = rows.iter().find(|other| other.method == RETRAIN && other.is_comparable(row));
-            retrain.map(|retrain| average_gap(row, retrain))
+            retrain.map(|retrain| average_gap(&row.scores(), &retrain.scores()))
         })
         .collect();
     rows.iter_mut().zip(gaps).for_each(|(row, gap)| row.avg_gap = gap);

@@ -1,8 +1,9 @@
 //! Rows gathered over seeds: blocks of methods, each method dense and sparse.
 
+use unlearn_metrics::Estimate;
+
 use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
-use crate::statistics::Interval;
 
 /// Everything about one forget set on one model: what the paper prints as one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,9 +62,9 @@ impl Variant {
 
 impl Cell {
     /// Mean and 95 % confidence interval of a figure over the seeds; `None` where a row lacks it.
-    pub fn estimate(&self, metric: Metric) -> Option<Interval> {
+    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
         let values: Option<Vec<f64>> = self.rows.iter().map(|row| metric.of(row)).collect();
-        values.and_then(|values| Interval::of(&values))
+        values.and_then(|values| Estimate::over_seeds(&values).ok())
     }
 
     /// Mean over the seeds of the absolute difference to Retrain of the same seed. The four measured figures' gaps average to the average

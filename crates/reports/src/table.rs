@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::claims::Claim;
+use unlearn_metrics::Estimate;
+
+use crate::claims::{Claim, word};
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
-use crate::statistics::Interval;
 use crate::summary::{Block, Cell, blocks};
 
 /// `table.md`.
@@ -45,7 +46,7 @@ pub fn terminal(results: &Results) -> String {
     for Claim { id, statement, verdict, detail } in &results.claims {
         // Parts of a claim are in the files; here the whole is enough.
         if !id.starts_with("C1/") {
-            let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", verdict.word());
+            let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", word(*verdict));
         }
     }
     text
@@ -66,7 +67,7 @@ pub(crate) fn note(block: &Block) -> String {
 }
 
 /// A figure for people: two decimals, with its interval where there is one.
-pub(crate) fn figure(estimate: &Interval) -> String {
+pub(crate) fn figure(estimate: &Estimate) -> String {
     match estimate.half_width {
         Some(half_width) => format!("{:.2} ± {half_width:.2}", estimate.mean),
         None => format!("{:.2}", estimate.mean),
