@@ -1,6 +1,6 @@
 //! Tables, plots and one self-contained HTML page, all from the run store alone.
 //!
-//! [`write`] turns a suite that was run into four files: `results.json` (every figure, unrounded, in a stable form), `results.csv` (the same
+//! [`write()`] turns a suite that was run into four files: `results.json` (every figure, unrounded, in a stable form), `results.csv` (the same
 //! rows), `table.md` (the paper's table) and `report.html` (pictures, table, claims and provenance on one page that needs nothing else). The way
 //! there is short and each step can be used alone:
 //!
@@ -43,7 +43,7 @@ pub use error::{ReportError, Result};
 pub use results::{Provenance, ResultRow, Results};
 pub use unlearn_metrics::Verdict;
 
-/// What [`write`] left.
+/// What [`write()`] left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     /// `results.json`.
