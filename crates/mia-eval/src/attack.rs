@@ -19,11 +19,11 @@ pub struct Attack {
 /// One model's scores on the three sets an attack may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Sets<'a> {
-    /// D_r, what the model was trained on and should remember.
+    /// `D_r`, what the model was trained on and should remember.
     pub retain: Scores<'a>,
-    /// D_t, what it never saw.
+    /// `D_t`, what it never saw.
     pub test: Scores<'a>,
-    /// D_f, what it should have forgotten.
+    /// `D_f`, what it should have forgotten.
     pub forget: Scores<'a>,
 }
 

@@ -112,10 +112,9 @@ fn probabilities(scores: &Scores) -> Vec<Vec<f64>> {
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let greatest = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-    let mut p: Vec<f64> = logits.iter().map(|&v| (f64::from(v) - f64::from(greatest)).exp()).collect();
+    let p: Vec<f64> = logits.iter().map(|&v| (f64::from(v) - f64::from(greatest)).exp()).collect();
     let sum: f64 = p.iter().sum();
-    p.iter_mut().for_each(|v| *v /= sum);
-    p
+    p.into_iter().map(|v| v / sum).collect()
 }
 
 /// The logarithm of a probability, finite at zero.

@@ -1,11 +1,11 @@
 //! MIA-efficacy: how much of the forget set an attacker takes for never seen.
 //!
 //! Jia et al. 2023 (arXiv 2304.04934), section 5.1: a membership-inference attack is fitted on the unlearned model, samples of
-//! D_r as members against D_t as non-members, and applied to D_f. The efficacy is TN / |D_f|, the share called
+//! `D_r` as members against `D_t` as non-members, and applied to `D_f`. The efficacy is TN / `|D_f|`, the share called
 //! non-member.
 //!
-//! Deviation: the paper's code takes the first |D_t| rows of D_r as members, here a class-stratified draw by
-//! seed ([`MemberSelection`] offers both), and where D_r is the smaller set D_t is cut down likewise, so that the
+//! Deviation: the paper's code takes the first `|D_t|` rows of `D_r` as members, here a class-stratified draw by
+//! seed ([`MemberSelection`] offers both), and where `D_r` is the smaller set `D_t` is cut down likewise, so that the
 //! attack always sees as many members as non-members.
 
 use crate::features::Feature;

@@ -2,43 +2,33 @@
 //!
 //! Two classes, the radial kernel exp(−γ‖x − x′‖²) with γ = 1/dimension, and a bias. Points are not standardised.
 //! scikit-learn solves the dual by sequential minimal optimisation, whose time grows with the square of the number of
-//! points. Where the kernel is numerically of low rank, as it is for every one-dimensional feature, the same optimum is
-//! reached in linear time: a pivoted Cholesky factor gives explicit coordinates (`low_rank`), in which the dual
-//! is a small convex problem for an interior-point method (`interior_point`). Other kernels go to sequential minimal
-//! optimisation here, too (`smo`).
+//! points. One-dimensional points are solved here in linear time: the kernel between them is, to rounding, a scalar product of a
+//! few coordinates (`interpolation`), in which the dual is a small convex problem (`interior_point`). Points of more dimensions
+//! go to sequential minimal optimisation here, too (`smo`).
 //!
 //! Deviations from scikit-learn: both solvers go on until the optimum is accurate far below scikit-learn's `tol=1e-3`, and the
 //! bias is the exact minimiser of the hinge loss (the midpoint where a whole interval minimises it).
 
+mod banded;
 mod interior_point;
-mod low_rank;
+mod interpolation;
 mod smo;
 
-use low_rank::{Coordinates, LowRank};
+use interpolation::Interpolation;
 
 use crate::{Error, Result};
 
 /// The cost of a margin violation, scikit-learn's `C` as the paper sets it.
 pub const COST: f64 = 3.0;
 
-/// The greatest rank at which the interior-point method is used.
-const MAX_RANK: usize = 256;
-
 /// Decides whether a point looks like a member's.
 #[derive(Debug, Clone)]
 pub struct Svc {
     kernel: Kernel,
     bias: f64,
-    decision: Decision,
-}
-
-/// How the part of the decision without the bias is computed.
-#[derive(Debug, Clone)]
-enum Decision {
-    /// A linear function of low-rank coordinates.
-    Linear { coordinates: Coordinates, weights: Vec<f64> },
-    /// Support points, row-major, and the coefficient of each.
-    Expansion { points: Vec<f64>, coefficients: Vec<f64> },
+    /// `[coefficients.len(), dimension]`, row-major: support vectors, or the nodes of a grid that stand for them.
+    points: Vec<f64>,
+    coefficients: Vec<f64>,
 }
 
 /// The radial kernel on points of one dimension.
@@ -51,6 +41,11 @@ impl Kernel {
     fn eval(self, a: &[f64], b: &[f64]) -> f64 {
         let distance: f64 = a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum();
         (-distance / self.dimension as f64).exp()
+    }
+
+    /// Σ coefficientⱼ · kernel(pointⱼ, at).
+    fn expansion(self, points: &[f64], coefficients: &[f64], at: &[f64]) -> f64 {
+        points.chunks_exact(self.dimension).zip(coefficients).map(|(p, c)| c * self.eval(p, at)).sum()
     }
 }
 
@@ -74,9 +69,10 @@ impl Svc {
     /// was not reached.
     pub fn fit(points: &[f64], dimension: usize, members: &[bool]) -> Result<Self> {
         let problem = Problem::new(points, dimension, members)?;
-        match low_rank::factorise(&problem, MAX_RANK) {
-            Some(low_rank) => problem.solve_low_rank(low_rank),
-            None => problem.solve_full(),
+        let grid = if dimension == 1 { Interpolation::new(&problem.points) } else { None };
+        match grid {
+            Some(grid) => problem.solve_on_grid(&grid),
+            None => problem.solve_pairwise(),
         }
     }
 
@@ -86,14 +82,7 @@ impl Svc {
     /// A point of another dimension than those it was fitted on, or that is not finite.
     pub fn decision(&self, point: &[f64]) -> Result<f64> {
         check_points(point, self.kernel.dimension, 1)?;
-        let unbiased = match &self.decision {
-            Decision::Linear { coordinates, weights } => dot(&coordinates.of(self.kernel, point), weights),
-            Decision::Expansion { points, coefficients } => {
-                let support = points.chunks_exact(self.kernel.dimension);
-                support.zip(coefficients).map(|(p, c)| c * self.kernel.eval(p, point)).sum()
-            }
-        };
-        Ok(unbiased + self.bias)
+        Ok(self.kernel.expansion(&self.points, &self.coefficients, point) + self.bias)
     }
 
     /// Whether a point looks like a member's. A decision of exactly zero does, as in scikit-learn.
@@ -146,21 +135,24 @@ impl Problem {
         self.counts.iter().map(|&count| COST * count as f64).collect()
     }
 
-    fn solve_low_rank(self, low_rank: LowRank) -> Result<Svc> {
-        let weights = interior_point::solve(&low_rank.rows, low_rank.rank, &self.signs, &self.bounds())?;
-        let unbiased: Vec<f64> = low_rank.rows.chunks_exact(low_rank.rank).map(|row| dot(row, &weights)).collect();
-        let bias = self.bias(&unbiased);
-        let decision = Decision::Linear { coordinates: low_rank.coordinates, weights };
-        Ok(Svc { kernel: self.kernel, bias, decision })
+    fn solve_on_grid(self, grid: &Interpolation) -> Result<Svc> {
+        let alphas = interior_point::solve(grid, &self.signs, &self.bounds())?;
+        let signed: Vec<f64> = self.signs.iter().zip(&alphas).map(|(y, alpha)| y * alpha).collect();
+        // The kernel is interpolated in one argument as well as in the other: the nodes do for the support vectors.
+        let coefficients = grid.spread(&signed);
+        let on_nodes: Vec<f64> =
+            grid.nodes.iter().map(|&node| self.kernel.expansion(&grid.nodes, &coefficients, &[node])).collect();
+        let bias = self.bias(&grid.interpolate(&on_nodes));
+        Ok(Svc { kernel: self.kernel, bias, points: grid.nodes.clone(), coefficients })
     }
 
-    fn solve_full(self) -> Result<Svc> {
+    fn solve_pairwise(self) -> Result<Svc> {
         let smo::Solution { alphas, unbiased } = smo::solve(&self)?;
         let bias = self.bias(&unbiased);
         let support: Vec<usize> = (0..self.len()).filter(|&i| alphas[i] > 0.0).collect();
         let points = support.iter().flat_map(|&i| self.point(i)).copied().collect();
         let coefficients = support.iter().map(|&i| alphas[i] * self.signs[i]).collect();
-        Ok(Svc { kernel: self.kernel, bias, decision: Decision::Expansion { points, coefficients } })
+        Ok(Svc { kernel: self.kernel, bias, points, coefficients })
     }
 
     /// The bias that minimises the hinge loss Σ max(0, 1 − yᵢ(fᵢ + b)) for given fᵢ.

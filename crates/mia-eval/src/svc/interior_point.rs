@@ -1,10 +1,12 @@
 //! The support-vector machine as a convex quadratic program, solved by a primal-dual interior-point method.
 //!
-//! In coordinates zᵢ of rank r: minimise ½‖w‖² + Σ Cᵢ ξᵢ subject to yᵢ(w·zᵢ + b) ≥ 1 − ξᵢ, ξᵢ ≥ 0. With multipliers αᵢ
-//! and Cᵢ − αᵢ of the two, Newton's step eliminates all but (w, b): one Cholesky factorisation of size r + 1 a step, of
-//! a matrix that takes O(n r²) to form (Ferris & Munson 2002). Steps follow Mehrotra's predictor and corrector.
+//! In coordinates zᵢ: minimise ½‖w‖² + Σ Cᵢ ξᵢ subject to yᵢ(w·zᵢ + b) ≥ 1 − ξᵢ, ξᵢ ≥ 0. With multipliers αᵢ and Cᵢ − αᵢ of
+//! the two constraints, Newton's step eliminates all but (w, b): one Cholesky factorisation a step, of a matrix that is formed in
+//! one pass over the points (Ferris & Munson 2002). Steps follow Mehrotra's predictor and corrector.
 
+use super::banded::Banded;
 use super::dot;
+use super::interpolation::Interpolation;
 use crate::{Error, Result};
 
 const MAX_ITERATIONS: usize = 200;
@@ -15,7 +17,7 @@ const TOLERANCE: f64 = 1e-10;
 /// The share of the way to the nearest bound that a step may go.
 const STEP: f64 = 0.995;
 
-/// The primal and dual variables of one point.
+/// The primal and dual variables of one point, or a change of them.
 #[derive(Debug, Clone, Copy)]
 struct Variables {
     /// Multiplier of the margin constraint.
@@ -28,84 +30,151 @@ struct Variables {
     violation: f64,
 }
 
-/// Minimises over rows (`[signs.len(), rank]`, row-major) and gives the weights w.
-pub(super) fn solve(rows: &[f64], rank: usize, signs: &[f64], bounds: &[f64]) -> Result<Vec<f64>> {
+/// Newton's step.
+struct Step {
+    weights: Vec<f64>,
+    bias: f64,
+    variables: Vec<Variables>,
+}
+
+/// Minimises, and gives the multipliers α of the margin constraints.
+pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64]) -> Result<Vec<f64>> {
     let n = signs.len();
     let total: f64 = bounds.iter().sum();
-    // The bias is a coordinate that is always 1 and costs nothing.
-    let width = rank + 1;
-    let extended: Vec<f64> = rows.chunks_exact(rank).flat_map(|row| row.iter().copied().chain([1.0])).collect();
-    let mut weights = vec![0.0; width];
     let start = |&c: &f64| Variables { alpha: c / 2.0, room: c / 2.0, slack: 1.0, violation: 1.0 };
     let mut variables: Vec<Variables> = bounds.iter().map(start).collect();
-    let mut margins = vec![0.0; n];
-    let mut violation = f64::INFINITY;
+    let mut weights = vec![0.0; points.nodes.len()];
+    let mut bias = 0.0;
+    let mut reached = f64::INFINITY;
     for _ in 0..MAX_ITERATIONS {
-        let mut residual = transposed_product(&extended, width, |i| signs[i] * variables[i].alpha);
-        residual.iter_mut().zip(&weights).take(rank).for_each(|(r, w)| *r -= w);
-        let infeasible = |i: usize| signs[i] * margins[i] - 1.0 + variables[i].violation - variables[i].slack;
-        let gap: f64 = variables.iter().map(|v| v.alpha * v.slack + v.room * v.violation).sum();
-        let objective = 0.5 * dot(&weights[..rank], &weights[..rank])
-            + bounds.iter().zip(&variables).map(|(c, v)| c * v.violation).sum::<f64>();
-        let dual = residual.iter().fold(0.0_f64, |a, r| a.max(r.abs())) / (1.0 + total);
-        let primal = (0..n).fold(0.0_f64, |a, i| a.max(infeasible(i).abs()));
-        violation = (gap / (1.0 + objective)).max(primal).max(dual);
-        if violation < TOLERANCE {
-            weights.truncate(rank);
-            return Ok(weights);
+        let decisions = points.product(&weights);
+        let residuals = Residuals::new(points, signs, &variables, &weights, |i| decisions[i] + bias);
+        let gap: f64 = variables.iter().map(Variables::gap).sum();
+        let objective =
+            0.5 * dot(&weights, &weights) + bounds.iter().zip(&variables).map(|(c, v)| c * v.violation).sum::<f64>();
+        reached = (gap / (1.0 + objective)).max(residuals.primal()).max(residuals.dual() / (1.0 + total));
+        if reached < TOLERANCE {
+            return Ok(variables.iter().map(|v| v.alpha).collect());
         }
-
-        let scales: Vec<f64> = variables.iter().map(|v| 1.0 / (v.violation / v.room + v.slack / v.alpha)).collect();
-        let Some(factor) = Factor::new(&extended, width, &scales) else { break };
-        // Solves for the step that makes αᵢsᵢ = first(i) and (Cᵢ − αᵢ)ξᵢ = second(i) to first order.
-        let newton = |targets: &dyn Fn(usize) -> (f64, f64)| {
-            let pull: Vec<f64> = (0..n)
-                .map(|i| {
-                    let v = variables[i];
-                    let (first, second) = targets(i);
-                    let (first, second) = (first - v.alpha * v.slack, second - v.room * v.violation);
-                    -infeasible(i) - second / v.room + first / v.alpha
-                })
-                .collect();
-            let mut step = transposed_product(&extended, width, |i| signs[i] * scales[i] * pull[i]);
-            step.iter_mut().zip(&residual).for_each(|(s, r)| *s += r);
-            factor.solve(&mut step);
-            let moves: Vec<Variables> = (0..n)
-                .map(|i| {
-                    let v = variables[i];
-                    let (first, second) = targets(i);
-                    let row = &extended[i * width..(i + 1) * width];
-                    let alpha = scales[i] * (pull[i] - signs[i] * dot(row, &step));
-                    Variables {
-                        alpha,
-                        room: -alpha,
-                        slack: (first - v.slack * alpha) / v.alpha - v.slack,
-                        violation: (second + v.violation * alpha) / v.room - v.violation,
-                    }
-                })
-                .collect();
-            (step, moves)
-        };
-        let (_, affine) = newton(&|_| (0.0, 0.0));
-        let length = step_length(&variables, &affine);
-        let mean = gap / (2 * n) as f64;
-        let reached: f64 = variables.iter().zip(&affine).map(|(v, d)| v.moved(d, length).gap()).sum();
-        let centre = mean * (reached / gap).powi(3);
-        let (step, moves) = newton(&|i| {
-            let d = affine[i];
-            (centre - d.alpha * d.slack, centre - d.room * d.violation)
-        });
-        let length = (STEP * step_length(&variables, &moves)).min(1.0);
-        weights.iter_mut().zip(&step).for_each(|(w, s)| *w += length * s);
-        variables.iter_mut().zip(&moves).for_each(|(v, d)| *v = v.moved(d, length));
-        margins.iter_mut().zip(extended.chunks_exact(width)).for_each(|(m, row)| *m = dot(row, &weights));
+        let Some(normal) = NormalEquations::new(points, &variables) else { break };
+        let newton = |targets: &[(f64, f64)]| normal.step(points, signs, &variables, &residuals, targets);
+        let affine = newton(&vec![(0.0, 0.0); n]).variables;
+        let length = step_length(&variables, &affine).min(1.0);
+        let left: f64 = variables.iter().zip(&affine).map(|(v, d)| v.moved(d, length).gap()).sum();
+        let centre = gap / (2 * n) as f64 * (left / gap).powi(3);
+        let corrected = |d: &Variables| (centre - d.alpha * d.slack, centre - d.room * d.violation);
+        let step = newton(&affine.iter().map(corrected).collect::<Vec<_>>());
+        let length = (STEP * step_length(&variables, &step.variables)).min(1.0);
+        weights.iter_mut().zip(&step.weights).for_each(|(w, d)| *w += length * d);
+        bias += length * step.bias;
+        variables.iter_mut().zip(&step.variables).for_each(|(v, d)| *v = v.moved(d, length));
     }
-    Err(Error::NotConverged {
-        solver: "interior-point method",
-        iterations: MAX_ITERATIONS,
-        violation,
-        tolerance: TOLERANCE,
-    })
+    let solver = "interior-point method";
+    Err(Error::NotConverged { solver, iterations: MAX_ITERATIONS, violation: reached, tolerance: TOLERANCE })
+}
+
+/// What is left of the linear optimality conditions.
+struct Residuals {
+    /// Zᵀ(y α) − w.
+    weights: Vec<f64>,
+    /// Σ yᵢαᵢ.
+    bias: f64,
+    /// yᵢfᵢ − 1 + ξᵢ − sᵢ.
+    margins: Vec<f64>,
+}
+
+impl Residuals {
+    fn new(
+        points: &Interpolation,
+        signs: &[f64],
+        variables: &[Variables],
+        weights: &[f64],
+        decision: impl Fn(usize) -> f64,
+    ) -> Self {
+        let signed: Vec<f64> = signs.iter().zip(variables).map(|(y, v)| y * v.alpha).collect();
+        let spread = points.transposed_product(&signed);
+        let margin = |(i, v): (usize, &Variables)| signs[i] * decision(i) - 1.0 + v.violation - v.slack;
+        Self {
+            weights: spread.iter().zip(weights).map(|(z, w)| z - w).collect(),
+            bias: signed.iter().sum(),
+            margins: variables.iter().enumerate().map(margin).collect(),
+        }
+    }
+
+    fn primal(&self) -> f64 {
+        self.margins.iter().fold(0.0, |a, v| v.abs().max(a))
+    }
+
+    fn dual(&self) -> f64 {
+        self.weights.iter().fold(self.bias.abs(), |a, v| v.abs().max(a))
+    }
+}
+
+/// The matrix of Newton's step, (I + ZᵀΘZ, ZᵀΘ1; 1ᵀΘZ, 1ᵀΘ1), factorised; the last row and column are the bias's.
+struct NormalEquations {
+    /// The diagonal of Θ.
+    scales: Vec<f64>,
+    /// The factor of I + ZᵀΘZ.
+    factor: Banded,
+    /// The last row of the factor of the whole, without its diagonal entry.
+    border: Vec<f64>,
+    /// The square of that entry.
+    corner: f64,
+}
+
+impl NormalEquations {
+    /// `None` where the matrix is not positive definite to rounding.
+    fn new(points: &Interpolation, variables: &[Variables]) -> Option<Self> {
+        let scales: Vec<f64> = variables.iter().map(|v| 1.0 / (v.violation / v.room + v.slack / v.alpha)).collect();
+        let mut gram = points.gram(&scales);
+        (0..gram.len()).for_each(|i| gram.row_mut(i, i)[0] += 1.0);
+        let factor = gram.cholesky()?;
+        let mut border = points.transposed_product(&scales);
+        factor.solve(&mut border);
+        let corner = scales.iter().sum::<f64>() - dot(&border, &border);
+        (corner > 0.0).then_some(Self { scales, factor, border, corner })
+    }
+
+    /// The step that brings αᵢsᵢ and (Cᵢ − αᵢ)ξᵢ to the targets, and the residuals to zero, to first order.
+    fn step(
+        &self,
+        points: &Interpolation,
+        signs: &[f64],
+        variables: &[Variables],
+        residuals: &Residuals,
+        targets: &[(f64, f64)],
+    ) -> Step {
+        let n = signs.len();
+        let pull = |i: usize| {
+            let (v, (margin, bound)) = (variables[i], targets[i]);
+            (v.violation - bound / v.room) + (margin / v.alpha - v.slack) - residuals.margins[i]
+        };
+        let pulled: Vec<f64> = (0..n).map(|i| signs[i] * self.scales[i] * pull(i)).collect();
+        let mut weights = points.transposed_product(&pulled);
+        weights.iter_mut().zip(&residuals.weights).for_each(|(w, r)| *w += r);
+        let bias = self.solve(&mut weights, pulled.iter().sum::<f64>() + residuals.bias);
+        let decisions = points.product(&weights);
+        let of_point = |i: usize| {
+            let (v, (margin, bound)) = (variables[i], targets[i]);
+            let alpha = signs[i] * (pulled[i] - self.scales[i] * (decisions[i] + bias));
+            Variables {
+                alpha,
+                room: -alpha,
+                slack: (margin - v.slack * alpha) / v.alpha - v.slack,
+                violation: (bound + v.violation * alpha) / v.room - v.violation,
+            }
+        };
+        Step { weights, bias, variables: (0..n).map(of_point).collect() }
+    }
+
+    /// Replaces a right-hand side by the solution, and gives the bias's part of it.
+    fn solve(&self, side: &mut [f64], bias_side: f64) -> f64 {
+        self.factor.solve(side);
+        let bias = (bias_side - dot(&self.border, side)) / self.corner;
+        side.iter_mut().zip(&self.border).for_each(|(s, b)| *s -= bias * b);
+        self.factor.solve_transposed(side);
+        bias
+    }
 }
 
 impl Variables {
@@ -133,62 +202,4 @@ fn step_length(variables: &[Variables], moves: &[Variables]) -> f64 {
             .min(limit(v.violation, d.violation))
     };
     variables.iter().zip(moves).map(of_one).fold(1.0 / STEP, f64::min)
-}
-
-/// Σᵢ scale(i) · rowᵢ.
-fn transposed_product(rows: &[f64], width: usize, scale: impl Fn(usize) -> f64) -> Vec<f64> {
-    let mut sum = vec![0.0; width];
-    for (i, row) in rows.chunks_exact(width).enumerate() {
-        let factor = scale(i);
-        sum.iter_mut().zip(row).for_each(|(s, v)| *s += factor * v);
-    }
-    sum
-}
-
-/// The Cholesky factor of E + Σ scaleᵢ rowᵢ rowᵢᵀ, where E is the identity without its last entry, the bias's.
-struct Factor {
-    /// Lower triangle, `[width, width]`, row-major.
-    lower: Vec<f64>,
-    width: usize,
-}
-
-impl Factor {
-    fn new(rows: &[f64], width: usize, scales: &[f64]) -> Option<Self> {
-        let mut lower = vec![0.0; width * width];
-        (0..width - 1).for_each(|i| lower[i * width + i] = 1.0);
-        for (row, scale) in rows.chunks_exact(width).zip(scales) {
-            for (i, &value) in row.iter().enumerate() {
-                let factor = scale * value;
-                lower[i * width..=i * width + i].iter_mut().zip(row).for_each(|(l, v)| *l += factor * v);
-            }
-        }
-        for i in 0..width {
-            let (above, from_i) = lower.split_at_mut(i * width);
-            let row = &mut from_i[..=i];
-            for j in 0..i {
-                let other = &above[j * width..=j * width + j];
-                row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
-            }
-            let square = row[i] - dot(&row[..i], &row[..i]);
-            if square.is_nan() || square <= 0.0 {
-                return None;
-            }
-            row[i] = square.sqrt();
-        }
-        Some(Self { lower, width })
-    }
-
-    /// Replaces a right-hand side by the solution.
-    fn solve(&self, side: &mut [f64]) {
-        for i in 0..self.width {
-            let row = &self.lower[i * self.width..=i * self.width + i];
-            side[i] = (side[i] - dot(&row[..i], &side[..i])) / row[i];
-        }
-        for i in (0..self.width).rev() {
-            let row = &self.lower[i * self.width..=i * self.width + i];
-            side[i] /= row[i];
-            let value = side[i];
-            side[..i].iter_mut().zip(row).for_each(|(s, l)| *s -= value * l);
-        }
-    }
 }
