@@ -1,1 +1,3 @@
-//! End-to-end tests.
+//! End-to-end tests and comparisons with outside references.
+
+mod golden_training;

@@ -2,10 +2,13 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use serde::Serialize;
 use serde_json::{Value, json};
-use unlearn_datasets::{Dataset, ForgetSplit, OpenOptions, Split, SplitOptions};
-use unlearn_mia_eval::Feature;
+use unlearn_datasets::{
+    Dataset, ForgetSplit, Split, SplitOptions, forget, registry,
+    registry::OpenOptions,
+    split::split,
+};
+use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
@@ -15,7 +18,7 @@ use unlearn_unlearning::Entry;
 
 use crate::{
     Error, Result, Suite,
-    suite::{MethodSection, with_nearest},
+    suite::{DataSection, MethodSection, with_nearest},
 };
 
 /// Where a suite runs and where its data lies: what is not part of a result.
@@ -92,7 +95,7 @@ pub(crate) struct SeedData {
 }
 
 pub(crate) struct Forget {
-    pub(crate) scenario: String,
+    pub(crate) scenario: &'static str,
     pub(crate) label: String,
     pub(crate) whole_class: Option<u32>,
     pub(crate) split: ForgetSplit,
@@ -114,112 +117,94 @@ impl Plan {
             shared,
         };
         for seed in 0..plan.shared.seeds.len() {
-            plan.add_seed(suite, seed)?;
+            plan.add_seed(suite, seed);
         }
         let mut seen = HashSet::new();
         plan.stages.retain(|stage| seen.insert(stage.key.clone()));
         Ok(plan)
     }
 
-    fn add_seed(&mut self, suite: &Suite, seed: usize) -> Result<()> {
-        let number = self.shared.seeds[seed].seed;
-        let data = self.shared.data_config(suite, seed);
+    fn add_seed(&mut self, suite: &Suite, seed: usize) {
+        let SeedData { seed: number, data_seed, .. } = self.shared.seeds[seed];
+        let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
         let config = json!({
             "data": data, "arch": self.shared.graph.arch, "recipe": self.shared.recipe,
             "snapshots": self.shared.snapshots,
         });
-        let train = self.push("train", config, &[], seed, format!("train · seed {number}"), |_| Work::Train { seed })?;
+        let train = self.push("train", config, None, seed, format!("train · seed {number}"), Work::Train { seed });
         for pruning in 0..self.shared.prunings.len() {
-            let Pruning { label, method, .. } = &self.shared.prunings[pruning];
-            let pruned = label.clone();
-            let model = match method {
-                None => train.clone(),
-                Some((method, config)) => {
+            let model = match &self.shared.prunings[pruning] {
+                Pruning { method: None, .. } => train.clone(),
+                Pruning { label, method: Some((method, config)), .. } => {
                     let config = json!({ "method": method.name, "config": config });
-                    let label = format!("prune {pruned} · seed {number}");
-                    let train = train.clone();
-                    self.push("prune", config, &[("model", &train)], seed, label, |_| Work::Prune {
-                        seed,
-                        pruning,
-                        train: train.clone(),
-                    })?
+                    let label = format!("prune {label} · seed {number}");
+                    let work = Work::Prune { seed, pruning, train: train.clone() };
+                    self.push("prune", config, Some(&train), seed, label, work)
                 }
             };
-            let masked = method_is_some(&self.shared.prunings[pruning]);
             for forget in 0..self.shared.seeds[seed].forgets.len() {
                 for method in 0..self.shared.methods.len() {
-                    self.add_row(suite, seed, pruning, &pruned, forget, method, &model, masked)?;
+                    self.add_row(suite, RowAt { seed, pruning, forget, method }, &model);
                 }
             }
         }
-        Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the coordinates of one row")]
-    fn add_row(
-        &mut self,
-        suite: &Suite,
-        seed: usize,
-        pruning: usize,
-        pruned: &str,
-        forget: usize,
-        method: usize,
-        model: &StageKey,
-        masked: bool,
-    ) -> Result<()> {
+    fn add_row(&mut self, suite: &Suite, at: RowAt, model: &StageKey) {
+        let RowAt { seed, pruning, forget, method } = at;
         let number = self.shared.seeds[seed].seed;
+        let Pruning { label: pruned, method: pruned_by, .. } = &self.shared.prunings[pruning];
         let (entry, config) = &self.shared.methods[method];
         let name = entry.name;
         let label = format!("{name} · {} · {pruned} · seed {number}", self.shared.seeds[seed].forgets[forget].label);
         let config = json!({ "method": name, "config": config, "forget": suite.forget[forget] });
-        let model_key = model.clone();
-        let unlearn = self.push("unlearn", config, &[("model", model)], seed, format!("unlearn {label}"), |_| {
-            Work::Unlearn { seed, forget, method, model: model_key.clone(), masked }
-        })?;
+        let work = Work::Unlearn { seed, forget, method, model: model.clone(), masked: pruned_by.is_some() };
+        let unlearn = self.push("unlearn", config, Some(model), seed, format!("unlearn {label}"), work);
         let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
-        let evaluate =
-            self.push("evaluate", config, &[("model", &unlearn)], seed, format!("evaluate {label}"), |_| {
-                Work::Evaluate { seed, forget, unlearn: unlearn.clone() }
-            })?;
+        let work = Work::Evaluate { seed, forget, unlearn: unlearn.clone() };
+        let evaluate = self.push("evaluate", config, Some(&unlearn), seed, format!("evaluate {label}"), work);
+        let Pruning { sparsity, method: pruned_by, .. } = &self.shared.prunings[pruning];
         let forget = &self.shared.seeds[seed].forgets[forget];
         self.rows.push(SuiteRow {
             dataset: self.shared.dataset.name.clone(),
             arch: self.shared.graph.arch.clone(),
-            scenario: forget.scenario.clone(),
+            scenario: forget.scenario.into(),
             forget: forget.label.clone(),
-            sparsity: self.shared.prunings[pruning].sparsity,
-            pruning: self.shared.prunings[pruning].method.as_ref().map_or("none", |(m, _)| m.name).into(),
+            sparsity: *sparsity,
+            pruning: pruned_by.as_ref().map_or("none", |(method, _)| method.name).into(),
             method: name.into(),
             seed: number,
             unlearn,
             evaluate,
         });
-        Ok(())
     }
 
     fn push(
         &mut self,
         kind: &str,
         config: Value,
-        inputs: &[(&str, &StageKey)],
+        model: Option<&StageKey>,
         seed: usize,
         label: String,
-        work: impl Fn(&StageKey) -> Work,
-    ) -> Result<StageKey> {
-        let mut spec =
-            StageSpec::new(kind, config, &self.shared.dataset.fingerprint, self.shared.seeds[seed].seed);
-        for (role, key) in inputs {
-            spec = spec.with_input(*role, (*key).clone());
+        work: Work,
+    ) -> StageKey {
+        let mut spec = StageSpec::new(kind, config, &self.shared.dataset.fingerprint, self.shared.seeds[seed].seed);
+        if let Some(model) = model {
+            spec = spec.with_input("model", model.clone());
         }
         let key = spec.key();
-        let work = work(&key);
         self.stages.push(Stage { spec, key: key.clone(), label, work });
-        Ok(key)
+        key
     }
 }
 
-fn method_is_some(pruning: &Pruning) -> bool {
-    pruning.method.is_some()
+/// Where in the grid of a suite a row stands: indices into [`Shared`].
+#[derive(Clone, Copy)]
+struct RowAt {
+    seed: usize,
+    pruning: usize,
+    forget: usize,
+    method: usize,
 }
 
 impl Shared {
@@ -229,7 +214,7 @@ impl Shared {
             reason: with_nearest(&reason.to_string()),
         };
         let options = OpenOptions { data_dir: environment.data_dir.clone() };
-        let dataset = unlearn_datasets::open(&suite.data.name, &options).map_err(|e| refuse(&e))?;
+        let dataset = registry::open(&suite.data.name, &options).map_err(|e| refuse(&e))?;
         let images = &dataset.train;
         let input = InputSpec {
             shape: [images.channels, images.height, images.width],
@@ -258,7 +243,7 @@ impl Shared {
         };
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
         let methods = methods.map_err(|e| refuse(&e))?;
-        let features = suite.evaluate.mia.iter().map(|name| unlearn_mia_eval::feature(name));
+        let features = suite.evaluate.mia.iter().map(|name| features::find(name));
         let features = features.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
         let seeds = seeds.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
@@ -275,12 +260,6 @@ impl Shared {
         };
         let device = environment.device;
         Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device })
-    }
-
-    fn data_config(&self, suite: &Suite, seed: usize) -> impl Serialize {
-        let mut data = suite.data.clone();
-        data.seed = Some(self.seeds[seed].data_seed);
-        data
     }
 }
 
@@ -307,11 +286,11 @@ impl SeedData {
             sampler: suite.data.sampler,
             seed: data_seed,
         };
-        let split = Split::new(&dataset.train, dataset.classes.len(), &options)?;
+        let split = split(dataset, &options)?;
         let forget = |spec: &unlearn_datasets::ForgetSpec| {
-            let drawn = spec.resolve(&dataset.train, &dataset.classes, &split, suite.data.sampler, data_seed)?;
+            let drawn = forget::resolve(spec, dataset, &split, suite.data.sampler, data_seed)?;
             Ok(Forget {
-                scenario: spec.scenario().into(),
+                scenario: spec.scenario(),
                 label: spec.label(),
                 whole_class: spec.whole_class(),
                 split: drawn,

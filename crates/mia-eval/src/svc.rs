@@ -191,3 +191,63 @@ fn check_points(points: &[f64], dimension: usize, rows: usize) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn refuses_what_cannot_be_fitted() {
+        let check = |points: &[f64], dimension, members: &[bool], says: &str| {
+            let message = Svc::fit(points, dimension, members).unwrap_err().to_string();
+            assert!(message.contains(says), "{message}");
+        };
+        check(&[], 1, &[], "the training set is empty");
+        check(&[1.0, 2.0], 1, &[true, true], "all 2 training points are members");
+        check(&[1.0, 2.0], 1, &[false, false], "all 2 training points are non-members");
+        check(&[1.0, 2.0, 3.0], 2, &[true, false], "3 values do not make 2 points of dimension 2");
+        check(&[1.0, 2.0], 0, &[true, false], "dimension 0");
+        check(&[1.0, f64::INFINITY], 1, &[true, false], "coordinate 0 of point 1 is inf");
+        let svc = Svc::fit(&[1.0, 2.0], 1, &[true, false]).unwrap();
+        assert!(svc.decision(&[1.0, 2.0]).is_err() && svc.decision(&[f64::NAN]).is_err());
+    }
+
+    #[test]
+    fn a_decision_of_zero_is_a_member() {
+        let svc = Svc::fit(&[1.0; 4], 1, &[true, false, true, false]).unwrap();
+        assert_eq!(svc.decision(&[1.0]), Ok(0.0));
+        assert_eq!(svc.is_member(&[1.0]), Ok(true));
+    }
+
+    #[test]
+    fn points_far_apart_are_solved_pairwise_and_alike() {
+        // Two clusters 10⁴ apart, too many places for a grid.
+        let points: Vec<f64> = (0..80).map(|i| f64::from(i) * 100.0).collect();
+        let members: Vec<bool> = (0..80).map(|i| i < 40).collect();
+        let svc = Svc::fit(&points, 1, &members).unwrap();
+        for (point, member) in points.iter().zip(members) {
+            assert!((svc.decision(&[*point]).unwrap() - if member { 1.0 } else { -1.0 }).abs() < 1e-4);
+        }
+    }
+
+    proptest! {
+        /// Both solvers minimise the same function, so they must reach the same decisions.
+        #[test]
+        fn the_two_solvers_agree(
+            samples in prop::collection::vec((-3.0_f64..3.0, any::<bool>()), 8..60), shift in 0.0_f64..1.0,
+        ) {
+            let mut members: Vec<bool> = samples.iter().map(|s| s.1).collect();
+            (members[0], members[1]) = (true, false);
+            let points: Vec<f64> = samples.iter().zip(&members).map(|(s, m)| s.0 + if *m { shift } else { 0.0 }).collect();
+            let problem = || Problem::new(&points, 1, &members).unwrap();
+            let grid = Interpolation::new(&problem().points).unwrap();
+            let (a, b) = (problem().solve_on_grid(&grid).unwrap(), problem().solve_pairwise().unwrap());
+            for at in points.iter().chain(&[-9.0, 9.0]) {
+                let (a, b) = (a.decision(&[*at]).unwrap(), b.decision(&[*at]).unwrap());
+                prop_assert!((a - b).abs() < 1e-3, "at {}: {} and {}", at, a, b);
+            }
+        }
+    }
+}

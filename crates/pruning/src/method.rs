@@ -1,6 +1,6 @@
 //! What a pruning method is given, and what it leaves.
 
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
 use unlearn_training::{CrossEntropy, EpochRow, Recipe, Run, Session, train};
@@ -80,9 +80,7 @@ pub fn find(name: &str) -> Result<&'static PruningMethod> {
 impl Request<'_> {
     /// Trains the network as it is, from `start_epoch` of the recipe to its end.
     pub(crate) fn retrain(&mut self, start_epoch: usize) -> Result<Vec<EpochRow>> {
-        let augmentation = if self.recipe.augment { self.augmentation } else { Augmentation::NONE };
-        let batches =
-            BatchPlan::new(self.images, self.train.to_vec(), self.recipe.batch_size, self.seed, true, augmentation);
+        let batches = self.recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
         let validation = Some((self.images, self.validation));
         let run = Run { recipe: self.recipe, batches: &batches, start_epoch, snapshots: &[], validation };
         let mut objective = CrossEntropy { label_smoothing: self.recipe.label_smoothing };

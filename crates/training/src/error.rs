@@ -38,6 +38,9 @@ pub enum Error {
     /// No samples to work on.
     #[error("no samples to {0}")]
     Empty(&'static str),
+    /// Samples that cannot be batched.
+    #[error(transparent)]
+    Data(#[from] unlearn_datasets::Error),
     /// A mask that does not fit the network.
     #[error(transparent)]
     Mask(unlearn_masks::Error),

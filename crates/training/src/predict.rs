@@ -1,6 +1,6 @@
 //! Logits of plain images in evaluation mode.
 
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_datasets::{BatchOptions, BatchPlan, ImageSet};
 use unlearn_network::{Mode, Network};
 
 use crate::{Error, Result};
@@ -35,7 +35,7 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     if indices.is_empty() {
         return Err(Error::Empty("predict"));
     }
-    let plan = BatchPlan::new(images, indices.to_vec(), BATCH_SIZE, 0, false, Augmentation::NONE);
+    let plan = BatchPlan::new(images, indices, BatchOptions::evaluation(BATCH_SIZE))?;
     let classes = network.graph().classes();
     let mut predictions = Predictions { logits: vec![], labels: vec![], classes };
     let mut logits = Vec::new();

@@ -1,6 +1,7 @@
 //! How to train: the numbers of a run, as a suite writes them.
 
 use serde::{Deserialize, Serialize};
+use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
 
 use crate::{Error, Result, Schedule};
 
@@ -100,6 +101,21 @@ impl Recipe {
             return Err(Error::Recipe("`nesterov = true` needs a `momentum` above 0".into()));
         }
         Ok(())
+    }
+
+    /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
+    ///
+    /// # Errors
+    /// No samples, or an index past the end.
+    pub fn batches(
+        &self,
+        images: &ImageSet,
+        indices: &[u32],
+        augmentation: Augmentation,
+        seed: u64,
+    ) -> Result<BatchPlan> {
+        let augmentation = if self.augment { augmentation } else { Augmentation::NONE };
+        Ok(BatchPlan::new(images, indices, BatchOptions::training(self.batch_size, augmentation, seed))?)
     }
 
     /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.

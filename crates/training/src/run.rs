@@ -128,7 +128,7 @@ fn run_epoch(
     let batches_per_epoch = run.batches.batches_per_epoch();
     let Position { epoch, batch: first } = progressing.log.position;
     let mut clock = Instant::now();
-    for (batch, samples) in (first..).zip(run.batches.epoch(epoch, first)) {
+    for (batch, samples) in (first..).zip(run.batches.epoch(epoch as u64, first)) {
         let lr = run.recipe.lr_at(epoch * batches_per_epoch + batch, batches_per_epoch);
         let progress = epoch as f64 / run.recipe.epochs as f64;
         let loss = step(network, objective, &samples, lr, progress, &mut progressing.optimizer, scratch)?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 pub(crate) fn datasets() -> anyhow::Result<()> {
-    for entry in unlearn_datasets::DATASETS {
+    for entry in unlearn_datasets::registry::DATASETS {
         println!("{}\n    {}\n    source: {}\n    licence: {}", entry.name, entry.summary, entry.source, entry.licence);
     }
     Ok(())

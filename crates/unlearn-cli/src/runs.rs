@@ -41,7 +41,7 @@ fn show(store: &Store, key: &str) -> anyhow::Result<()> {
 fn verify(store: &Store) -> anyhow::Result<()> {
     let mut damaged = 0;
     let mut checked = 0;
-    for summary in store.stages()?.into_iter().filter(|stage| stage.state == StageState::Done) {
+    for summary in store.stages()?.into_iter().filter(|stage| stage.state == StageState::Finished) {
         checked += 1;
         if let Err(error) = store.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify()) {
             damaged += 1;

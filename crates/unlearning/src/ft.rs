@@ -7,20 +7,20 @@ use unlearn_training::{CrossEntropy, Schedule};
 use crate::{Method, Outcome, Request, fine_tuning};
 
 /// Fine-tuning on the retain set.
-pub struct Ft;
+pub(crate) struct Ft;
 
 /// Keys of `ft`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Passes over the retain set.
-    pub epochs: usize,
+    pub(crate) epochs: usize,
     /// Peak learning rate; the paper searches 1e-3 to 1e-1.
-    pub lr: f64,
+    pub(crate) lr: f64,
     /// How the learning rate moves.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// Samples a step; the original recipe's if not given.
-    pub batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
 }
 
 impl Default for Config {

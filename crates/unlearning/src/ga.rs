@@ -7,20 +7,20 @@ use unlearn_training::{NegatedCrossEntropy, Schedule};
 use crate::{Method, Outcome, Request, fine_tuning};
 
 /// Gradient ascent on the forget set.
-pub struct Ga;
+pub(crate) struct Ga;
 
 /// Keys of `ga`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Passes over the forget set.
-    pub epochs: usize,
+    pub(crate) epochs: usize,
     /// Learning rate; the paper searches 1e-6 to 1e-3.
-    pub lr: f64,
+    pub(crate) lr: f64,
     /// How the learning rate moves.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// Samples a step; the original recipe's if not given.
-    pub batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
 }
 
 impl Default for Config {

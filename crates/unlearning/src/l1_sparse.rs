@@ -11,30 +11,30 @@ use unlearn_training::{CrossEntropy, Objective, Schedule};
 use crate::{Method, Outcome, Request, fine_tuning};
 
 /// ℓ1-sparse unlearning.
-pub struct L1Sparse;
+pub(crate) struct L1Sparse;
 
 /// Keys of `l1-sparse`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Passes over the retain set (T).
-    pub epochs: usize,
+    pub(crate) epochs: usize,
     /// Peak learning rate.
-    pub lr: f64,
+    pub(crate) lr: f64,
     /// Weight γ of the penalty; the paper searches 1e-5 to 1e-1.
-    pub gamma: f64,
+    pub(crate) gamma: f64,
     /// How γ_t moves from epoch to epoch.
-    pub gamma_schedule: GammaSchedule,
+    pub(crate) gamma_schedule: GammaSchedule,
     /// How the learning rate moves.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// Samples a step; the original recipe's if not given.
-    pub batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
 }
 
 /// How the penalty's weight moves over epochs t = 0, …, T − 1 (arXiv 2304.04934, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum GammaSchedule {
+pub(crate) enum GammaSchedule {
     /// γ(1 − t/T): the paper's choice.
     Falling,
     /// γ.

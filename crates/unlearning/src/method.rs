@@ -1,7 +1,7 @@
 //! What an unlearning method is, and what it is given.
 
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::initialize;
 use unlearn_network::Network;
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, train};
@@ -129,9 +129,7 @@ impl Request<'_> {
         recipe: &Recipe,
         objective: &mut dyn Objective,
     ) -> unlearn_training::Result<Outcome> {
-        let augmentation = if recipe.augment { self.augmentation } else { Augmentation::NONE };
-        let batches =
-            BatchPlan::new(self.images, indices.to_vec(), recipe.batch_size, self.seed, true, augmentation);
+        let batches = recipe.batches(self.images, indices, self.augmentation, self.seed)?;
         let validation = (recipe.select == Select::Best).then_some((self.images, self.validation));
         let run = Run { recipe, batches: &batches, start_epoch: 0, snapshots: &[], validation };
         let outcome = train(self.network, objective, &run, self.session)?;

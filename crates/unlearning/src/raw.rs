@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{Method, Outcome, Request};
 
 /// The original model.
-pub struct Raw;
+pub(crate) struct Raw;
 
 /// No keys.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {}
+pub(crate) struct Config {}
 
 impl Method for Raw {
     const NAME: &'static str = "raw";

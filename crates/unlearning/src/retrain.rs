@@ -9,16 +9,16 @@ use unlearn_training::{CrossEntropy, Recipe};
 use crate::{Method, Outcome, Request};
 
 /// Retraining from scratch.
-pub struct Retrain;
+pub(crate) struct Retrain;
 
 /// Keys of `retrain`; what is not given is the original recipe's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Passes over the retain set.
-    pub epochs: Option<usize>,
+    pub(crate) epochs: Option<usize>,
     /// Peak learning rate.
-    pub lr: Option<f64>,
+    pub(crate) lr: Option<f64>,
 }
 
 impl Method for Retrain {

@@ -1,6 +1,5 @@
 //! `train`: a dense model from fresh weights. Leaves `model.safetensors` and the snapshots that rewinding needs.
 
-use unlearn_datasets::{Augmentation, BatchPlan};
 use unlearn_training::{CrossEntropy, Run, train};
 
 use super::model::derived_seed;
@@ -15,15 +14,10 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
     let data = &shared.seeds[seed];
     let recipe = &shared.recipe;
     let mut network = bench.network(bench.initial_state(data.seed))?;
-    let augmentation = if recipe.augment { shared.dataset.augmentation } else { Augmentation::NONE };
-    let batches = BatchPlan::new(
-        &shared.dataset.train,
-        data.split.train.clone(),
-        recipe.batch_size,
-        derived_seed(data.seed, "train"),
-        true,
-        augmentation,
-    );
+    let seed = derived_seed(data.seed, "train");
+    let batches = recipe
+        .batches(&shared.dataset.train, &data.split.train, shared.dataset.augmentation, seed)
+        .map_err(|error| bench.failure(error))?;
     let validation = Some((&shared.dataset.train, data.split.validation.as_slice()));
     let run = Run { recipe, batches: &batches, start_epoch: 0, snapshots: &shared.snapshots, validation };
     let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };

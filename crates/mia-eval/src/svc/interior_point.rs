@@ -110,11 +110,11 @@ impl Residuals {
     }
 }
 
-/// The matrix of Newton's step, (I + ZᵀΘZ, ZᵀΘ1; 1ᵀΘZ, 1ᵀΘ1), factorised; the last row and column are the bias's.
+/// The matrix of Newton's step, (I + Zᵀ Θ Z, Zᵀ Θ 1; 1ᵀ Θ Z, 1ᵀ Θ 1), factorised; the last row and column are the bias's.
 struct NormalEquations {
     /// The diagonal of Θ.
     scales: Vec<f64>,
-    /// The factor of I + ZᵀΘZ.
+    /// The factor of I + Zᵀ Θ Z.
     factor: Banded,
     /// The last row of the factor of the whole, without its diagonal entry.
     border: Vec<f64>,

@@ -1,15 +1,40 @@
-//! The CPU executor.
+//! The CPU executor: explicit forward and backward passes over the kernels of `unlearn-kernels`.
+//!
+//! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
+//! from a pool and go back to it, so that a step in steady state allocates nothing.
 
+mod buffers;
+mod plan;
+mod steps;
+
+use unlearn_kernels::{Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
+
+use self::{buffers::Buffers, plan::Plan, steps::Saved};
 use crate::{Error, Executor, Gradients, Graph, Mode, Result, State};
 
-/// Runs the convolutional families on the kernels of `unlearn-kernels`.
-#[derive(Debug, Default)]
-pub struct CpuExecutor;
+/// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, global average pooling and
+/// fully connected layers.
+#[derive(Default)]
+pub struct CpuExecutor {
+    plan: Option<Plan>,
+    buffers: Buffers,
+    pass: Option<Pass>,
+}
+
+/// What a forward pass keeps for the backward pass.
+struct Pass {
+    batch: usize,
+    mode: Mode,
+    /// The value of each node that has one; fused nodes have none.
+    values: Vec<Option<Vec<f32>>>,
+    /// What each step keeps besides.
+    saved: Vec<Saved>,
+}
 
 impl CpuExecutor {
     /// An executor without working memory yet.
     pub fn new() -> Self {
-        Self
+        Self::default()
     }
 
     /// Whether every layer of `graph` is one this executor knows.
@@ -17,7 +42,18 @@ impl CpuExecutor {
     /// # Errors
     /// The first layer it does not know.
     pub fn supports(graph: &Graph) -> Result<()> {
-        Err(Error::Unsupported { executor: "cpu", layer: graph.nodes[0].name.clone() })
+        Plan::new(graph).map(|_| ())
+    }
+
+    fn plan_for(&mut self, graph: &Graph) -> Result<()> {
+        if self.plan.as_ref().is_none_or(|plan| plan.graph() != graph) {
+            self.plan = Some(Plan::new(graph)?);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, pass: Pass) {
+        pass.values.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
     }
 }
 
@@ -26,11 +62,84 @@ impl Executor for CpuExecutor {
         "cpu"
     }
 
-    fn forward(&mut self, _: &Graph, _: &mut State, _: &[f32], _: usize, _: Mode, _: &mut Vec<f32>) -> Result<()> {
-        Err(Error::NoForward)
+    fn forward(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: &[f32],
+        count: usize,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.plan_for(graph)?;
+        if let Some(pass) = self.pass.take() {
+            self.release(pass);
+        }
+        let Some(plan) = &self.plan else { return Err(Error::NoForward) };
+        let mut values: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
+        let mut saved = Vec::with_capacity(plan.steps.len());
+
+        let maps = plan.maps(0, count);
+        let mut input = self.buffers.take(maps.len());
+        images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
+        values[plan.input] = Some(input);
+        for (index, step) in plan.steps.iter().enumerate() {
+            let mut output = self.buffers.take(plan.maps(step.output, count).len());
+            saved.push(step.forward(plan, count, &values, state, mode, &mut output));
+            values[step.output] = Some(output);
+            if mode == Mode::Evaluate {
+                for node in plan.last_used_by(index) {
+                    values[*node].take().into_iter().for_each(|buffer| self.buffers.give(buffer));
+                }
+            }
+        }
+        let output = graph.nodes.len() - 1;
+        logits.resize(count * graph.classes(), 0.0);
+        if let Some(features) = &values[output] {
+            maps_to_rows(features, logits, &plan.maps(output, count));
+        }
+        let pass = Pass { batch: count, mode, values, saved };
+        if mode == Mode::Evaluate { self.release(pass) } else { self.pass = Some(pass) }
+        Ok(())
     }
 
-    fn backward(&mut self, _: &Graph, _: &State, _: &[f32], _: bool, _: &mut Gradients) -> Result<()> {
-        Err(Error::NoForward)
+    fn backward(
+        &mut self,
+        graph: &Graph,
+        state: &State,
+        dlogits: &[f32],
+        input: bool,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let (Some(mut pass), Some(plan)) = (self.pass.take(), &self.plan) else { return Err(Error::NoForward) };
+        let mut arriving: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
+        let output = graph.nodes.len() - 1;
+        let maps = plan.maps(output, pass.batch);
+        let mut gradient = self.buffers.take(maps.len());
+        rows_to_maps(dlogits, &mut gradient, &maps);
+        arriving[output] = Some(gradient);
+        for (step, saved) in plan.steps.iter().zip(&mut pass.saved).rev() {
+            let Some(gradient) = arriving[step.output].take() else { continue };
+            let context = steps::Backward {
+                plan,
+                batch: pass.batch,
+                mode: pass.mode,
+                values: &pass.values,
+                state,
+                into_input: input,
+            };
+            step.backward(&context, saved, gradient, &mut arriving, &mut self.buffers, gradients);
+        }
+        gradients.input.clear();
+        if input {
+            let maps: Maps = plan.maps(0, pass.batch);
+            gradients.input.resize(pass.batch * maps.channels * maps.height * maps.width, 0.0);
+            if let Some(gradient) = &arriving[plan.input] {
+                maps_to_images(gradient, &plan.std, &mut gradients.input, &maps);
+            }
+        }
+        arriving.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
+        self.release(pass);
+        Ok(())
     }
 }

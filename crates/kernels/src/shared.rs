@@ -1,0 +1,29 @@
+//! One output buffer, written by several threads at disjoint places.
+
+use std::marker::PhantomData;
+
+/// A buffer whose parts are handed out by offset.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    start: *mut f32,
+    len: usize,
+    owner: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a `Shared` only hands out addresses; whoever writes there promises that no two threads use the same place.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(buffer: &'a mut [f32]) -> Self {
+        Self { start: buffer.as_mut_ptr(), len: buffer.len(), owner: PhantomData }
+    }
+
+    /// The address of one value.
+    #[inline(always)]
+    pub(crate) fn at(&self, offset: usize) -> *mut f32 {
+        debug_assert!(offset < self.len, "offset {offset} in a buffer of {}", self.len);
+        self.start.wrapping_add(offset)
+    }
+}

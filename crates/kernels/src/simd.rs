@@ -1,0 +1,54 @@
+//! Run-time choice of the instruction set, and the few operations on registers that pulp's trait leaves to its users.
+
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pulp::{Arch, Scalar, Simd, WithSimd};
+
+static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+static SCALAR_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Uses scalar code whatever the processor has, for comparisons; `false` goes back.
+pub fn force_scalar(yes: bool) {
+    SCALAR_ONLY.store(yes, Ordering::Relaxed);
+}
+
+/// The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`.
+pub fn instruction_set() -> &'static str {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    match dispatch(Lanes) {
+        16 => "avx512",
+        8 => "avx2",
+        4 => "neon",
+        _ => "scalar",
+    }
+}
+
+pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+    if SCALAR_ONLY.load(Ordering::Relaxed) { op.with_simd(Scalar::new()) } else { ARCH.dispatch(op) }
+}
+
+/// # Safety
+/// `S::F32_LANES` values can be read from `from`.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
+    // SAFETY: the caller's promise; the read needs no alignment.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// # Safety
+/// `S::F32_LANES` values can be written at `to`, and nobody else reads or writes them meanwhile.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
+    // SAFETY: the caller's promise; the write needs no alignment.
+    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}

@@ -1,0 +1,39 @@
+//! A pool of buffers, so that activations and gradients are not allocated anew every step.
+
+/// Buffers that are not in use.
+#[derive(Default)]
+pub(super) struct Buffers {
+    free: Vec<Vec<f32>>,
+}
+
+impl Buffers {
+    /// A buffer of at least `len` values, of unknown content: the smallest free one that fits and is not far too large,
+    /// or a new one.
+    pub(super) fn take(&mut self, len: usize) -> Vec<f32> {
+        let fits = |buffer: &Vec<f32>| buffer.len() >= len && buffer.len() <= 4 * len;
+        let best = (0..self.free.len()).filter(|i| fits(&self.free[*i])).min_by_key(|i| self.free[*i].len());
+        best.map_or_else(|| vec![0.0; len], |i| self.free.swap_remove(i))
+    }
+
+    /// Gives a buffer back.
+    pub(super) fn give(&mut self, buffer: Vec<f32>) {
+        self.free.push(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again_for_what_fits_it() {
+        let mut buffers = Buffers::default();
+        buffers.give(vec![1.0; 100]);
+        buffers.give(vec![1.0; 50]);
+        assert_eq!(buffers.take(40).len(), 50);
+        assert_eq!(buffers.take(40).len(), 100);
+        assert_eq!(buffers.take(40).len(), 40);
+        buffers.give(vec![0.0; 1000]);
+        assert_eq!(buffers.take(10).len(), 10);
+    }
+}

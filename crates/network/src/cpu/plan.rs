@@ -1,0 +1,173 @@
+//! From a graph to the steps that run it.
+
+use std::collections::HashMap;
+
+use unlearn_kernels::{ConvShape, Maps};
+
+use crate::{BufferId, Error, Graph, NodeId, Op, ParameterId, Result};
+
+/// A planned graph.
+pub(super) struct Plan {
+    graph: Graph,
+    /// The node whose value the normalised images are.
+    pub(super) input: NodeId,
+    /// Per-channel mean of the images' normalisation.
+    pub(super) mean: Vec<f32>,
+    /// Per-channel standard deviation of the images' normalisation.
+    pub(super) std: Vec<f32>,
+    pub(super) steps: Vec<Step>,
+    /// Per step, the nodes whose values no later step reads.
+    last_used: Vec<Vec<NodeId>>,
+}
+
+/// One step: what it does, the nodes it reads and the node whose value it makes.
+pub(super) struct Step {
+    pub(super) kind: StepKind,
+    pub(super) input: NodeId,
+    /// A second input: the residual branch, or the other summand.
+    pub(super) other: Option<NodeId>,
+    pub(super) output: NodeId,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum StepKind {
+    Conv { shape: ConvShape, weight: ParameterId },
+    /// Normalise, add the residual branch if there is one, ReLU if `relu`.
+    Norm { weight: ParameterId, bias: ParameterId, running_mean: BufferId, running_var: BufferId, relu: bool },
+    Relu,
+    Add,
+    ShortcutA { stride: usize },
+    GlobalAvgPool,
+    Linear { weight: ParameterId, bias: ParameterId },
+}
+
+impl Plan {
+    pub(super) fn new(graph: &Graph) -> Result<Self> {
+        let channels = graph.input_shape()[0];
+        let mut plan = Self {
+            graph: graph.clone(),
+            input: 0,
+            mean: vec![0.0; channels],
+            std: vec![1.0; channels],
+            steps: Vec::new(),
+            last_used: Vec::new(),
+        };
+        let fused = Fusions::find(graph);
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let unsupported = || Error::Unsupported { executor: "cpu", layer: node.name.clone() };
+            let kind = match &node.op {
+                _ if fused.absorbed.contains_key(&id) => continue,
+                Op::Input => continue,
+                Op::Normalize { mean, std } if node.inputs == [0] && id == 1 => {
+                    (plan.input, plan.mean, plan.std) = (id, mean.clone(), std.clone());
+                    continue;
+                }
+                Op::Normalize { .. } => return Err(unsupported()),
+                Op::Conv2d { weight, kernel, stride, padding } => {
+                    let tensor = &graph.parameters[*weight].shape;
+                    let shape = ConvShape {
+                        in_channels: tensor[1],
+                        out_channels: tensor[0],
+                        kernel: *kernel,
+                        stride: *stride,
+                        padding: *padding,
+                    };
+                    StepKind::Conv { shape, weight: *weight }
+                }
+                Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
+                    let relu = fused.relu.contains(&id);
+                    let (running_mean, running_var) = (*running_mean, *running_var);
+                    StepKind::Norm { weight: *weight, bias: *bias, running_mean, running_var, relu }
+                }
+                Op::Relu => StepKind::Relu,
+                Op::Add => StepKind::Add,
+                Op::ShortcutA { stride, .. } => StepKind::ShortcutA { stride: *stride },
+                Op::GlobalAvgPool => StepKind::GlobalAvgPool,
+                Op::Linear { weight, bias } => StepKind::Linear { weight: *weight, bias: *bias },
+            };
+            let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
+            let output = fused.output.get(&id).copied().unwrap_or(id);
+            plan.steps.push(Step { kind, input: node.inputs[0], other, output });
+        }
+        // A fused step makes the value of the last node it absorbs, so it runs where that node stands.
+        plan.steps.sort_by_key(|step| step.output);
+        plan.last_used = plan.find_last_uses();
+        Ok(plan)
+    }
+
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Layout of a node's value for a batch.
+    pub(super) fn maps(&self, node: NodeId, batch: usize) -> Maps {
+        match self.graph.nodes[node].shape[..] {
+            [channels, height, width] => Maps::new(channels, height, width, batch),
+            ref features => Maps::new(features[0], 1, 1, batch),
+        }
+    }
+
+    /// The nodes whose values are not needed after a step of a pass without backward.
+    pub(super) fn last_used_by(&self, step: usize) -> &[NodeId] {
+        &self.last_used[step]
+    }
+
+    fn find_last_uses(&self) -> Vec<Vec<NodeId>> {
+        let mut last: HashMap<NodeId, usize> = HashMap::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            for node in std::iter::once(step.input).chain(step.other) {
+                last.insert(node, index);
+            }
+        }
+        let mut by_step = vec![Vec::new(); self.steps.len()];
+        last.into_iter().for_each(|(node, step)| by_step[step].push(node));
+        by_step
+    }
+}
+
+/// Which nodes a normalisation takes along: the residual add and the ReLU behind it, where nothing else reads what is
+/// between them.
+#[derive(Default)]
+struct Fusions {
+    /// Absorbed node → the normalisation that absorbs it.
+    absorbed: HashMap<NodeId, NodeId>,
+    /// Normalisation → the node whose value it makes.
+    output: HashMap<NodeId, NodeId>,
+    /// Normalisation → the residual branch.
+    residual: HashMap<NodeId, NodeId>,
+    /// Normalisations with a ReLU.
+    relu: Vec<NodeId>,
+}
+
+impl Fusions {
+    fn find(graph: &Graph) -> Self {
+        let only_reader = |id: NodeId| {
+            let mut readers = (0..graph.nodes.len()).filter(|reader| graph.nodes[*reader].inputs.contains(&id));
+            readers.next().filter(|_| readers.next().is_none())
+        };
+        let mut fusions = Self::default();
+        for (norm, node) in graph.nodes.iter().enumerate() {
+            if !matches!(node.op, Op::BatchNorm2d { .. }) {
+                continue;
+            }
+            let mut end = norm;
+            if let Some(add) = only_reader(end).filter(|id| graph.nodes[*id].op == Op::Add) {
+                let branch = graph.nodes[add].inputs.iter().copied().find(|id| *id != end);
+                // Of two normalisations that are added, only the first can take the sum along.
+                if let Some(branch) = branch.filter(|_| !fusions.absorbed.contains_key(&add)) {
+                    fusions.absorbed.insert(add, norm);
+                    fusions.residual.insert(norm, branch);
+                    end = add;
+                }
+            }
+            if let Some(relu) = only_reader(end).filter(|id| graph.nodes[*id].op == Op::Relu) {
+                fusions.absorbed.insert(relu, norm);
+                fusions.relu.push(norm);
+                end = relu;
+            }
+            fusions.output.insert(norm, end);
+        }
+        fusions
+    }
+}
