@@ -33,7 +33,7 @@ pub static ATTACKS: &[Attack] = &[
         name: "mia-efficacy",
         summary: "share of the forget set that an SVC called non-member; higher is better forgotten",
         needs: "retain, test and forget scores",
-        source: "Jia et al. 2023, arXiv 2304.04934, section 5.1 and appendix C.3",
+        source: "Jia et al. 2023, arXiv 2304.04934",
         run: |sets, feature, selection, seed| {
             mia_efficacy(&sets.retain, &sets.test, &sets.forget, feature, selection, seed)
         },

@@ -1,6 +1,6 @@
 //! What an attack looks at: one number, or one vector, a sample.
 //!
-//! The first five are those of Song & Mittal 2021 (arXiv 2003.10595, section 3.2) as the sparsity paper (arXiv 2304.04934)
+//! The first five are those of Song & Mittal 2021 (arXiv 2003.10595) as the sparsity paper (arXiv 2304.04934)
 //! uses them. Probabilities are the softmax in `f64`; 1 − p is summed from the other classes, so that it keeps its digits
 //! where p is almost 1, and logarithms are cut off at log 10⁻³⁰, as in both papers' code.
 
@@ -39,7 +39,7 @@ pub static FEATURES: &[Feature] = &[
         name: "confidence",
         summary: "probability of the true class, p_y",
         dimension: Dimension::Scalar,
-        source: "Song & Mittal 2021, arXiv 2003.10595, section 3.2.2",
+        source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: confidence,
     },
     Feature {
@@ -53,14 +53,14 @@ pub static FEATURES: &[Feature] = &[
         name: "entropy",
         summary: "entropy of the prediction, −Σ p_c log p_c",
         dimension: Dimension::Scalar,
-        source: "Song & Mittal 2021, arXiv 2003.10595, section 3.2.3",
+        source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: entropy,
     },
     Feature {
         name: "m-entropy",
         summary: "entropy modified by the true class, −(1 − p_y) log p_y − Σ_{c≠y} p_c log(1 − p_c)",
         dimension: Dimension::Scalar,
-        source: "Song & Mittal 2021, arXiv 2003.10595, section 3.2.4",
+        source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: modified_entropy,
     },
     Feature {

@@ -1,6 +1,6 @@
 //! MIA-efficacy: how much of the forget set an attacker takes for never seen.
 //!
-//! Jia et al. 2023 (arXiv 2304.04934), section 5.1: a membership-inference attack is fitted on the unlearned model, samples of
+//! Jia et al. 2023 (arXiv 2304.04934): a membership-inference attack is fitted on the unlearned model, samples of
 //! `D_r` as members against `D_t` as non-members, and applied to `D_f`. The efficacy is TN / `|D_f|`, the share called
 //! non-member.
 //!

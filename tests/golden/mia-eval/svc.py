@@ -39,7 +39,7 @@ def softmax(logits):
 
 
 def features(logits, labels):
-    """Every feature, [rows, dimension], from the definitions: Song & Mittal 2021, section 3.2 for the entropies."""
+    """Every feature, [rows, dimension], from the definitions: Song & Mittal 2021 for the entropies."""
     p = softmax(logits)
     rows = np.arange(len(p))
     # 1 − p without cancellation: the sum of the other classes.
