@@ -40,3 +40,42 @@ pub fn shortcut_a_backward(dy: &[f32], output: &Maps, stride: usize, dx: &mut [f
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{assert_maps, at, batches, noisy_maps, places};
+
+    proptest! {
+        #[test]
+        fn both_directions_agree_with_the_definition(
+            channels in 1usize..5, added in 0usize..6, height in 1usize..8, width in 1usize..8, stride in 1usize..4,
+            batch in batches(),
+        ) {
+            let input = Maps::new(channels, height, width, batch);
+            let output = Maps::new(channels + added, height.div_ceil(stride), width.div_ceil(stride), batch);
+            let (x, dy) = (noisy_maps(&input, 3), noisy_maps(&output, 5));
+            // Input channel and pixel that an output channel and pixel copies.
+            let copied = |c: usize, p: usize| {
+                let pixel = (p / output.width * width + p % output.width) * stride;
+                (added / 2..added / 2 + channels).contains(&c).then(|| (c - added / 2, pixel))
+            };
+            let mut y = vec![f32::NAN; output.len()];
+            shortcut_a(&x, &input, stride, &mut y, &output);
+            assert_maps("forward", &output, &y, |c, p, n| {
+                copied(c, p).map_or(0.0, |(c, p)| f64::from(x[at(&input, c, p, n)]))
+            });
+            let mut expected = vec![0.0; input.len()];
+            for (c, p, n) in places(&output) {
+                if let Some((to, pixel)) = copied(c, p) {
+                    expected[at(&input, to, pixel, n)] += f64::from(dy[at(&output, c, p, n)]);
+                }
+            }
+            let mut dx = vec![f32::NAN; input.len()];
+            shortcut_a_backward(&dy, &output, stride, &mut dx, &input);
+            assert_maps("backward", &input, &dx, |c, p, n| expected[at(&input, c, p, n)]);
+        }
+    }
+}

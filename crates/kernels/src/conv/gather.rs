@@ -1,36 +1,38 @@
 //! Forward pass and input gradient: both gather taps, one from the input, one from the output's gradient.
 //!
-//! For one pixel and one group of lanes, a block of channels is held in registers while all taps of all channels read go
-//! by; each tap is one contiguous run of lanes. A border pixel just has fewer taps.
+//! A task covers a few rows of one group of lanes. It copies what it reads into a [`Panel`], where the taps of one pixel in
+//! one kernel row are one contiguous stretch and a border only shortens it. A block of channels of one pixel is held in
+//! registers while its stretches go by.
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{ConvShape, PackedWeights, packed::BLOCK};
+use super::{
+    ConvShape, PackedWeights,
+    panel::Panel,
+    taps::{ColumnTaps, RowTap, Taps},
+};
 use crate::{LANE_GROUP, Maps, shared::Shared, simd};
 
-/// Lanes that one task covers.
-const TASK_LANES: usize = 64;
+/// Values of a panel, at most, where a row fits: 192 KiB, so that it stays in a second-level cache.
+const PANEL_LEN: usize = 48 * 1024;
 
 /// y = convolution of x. `packed` comes from [`PackedWeights::forward`].
+///
+/// # Panics
+/// If a buffer is shorter than its layout says.
 pub fn forward(shape: &ConvShape, x: &[f32], input: &Maps, packed: &PackedWeights, y: &mut [f32], output: &Maps) {
-    assert_lengths(x, input, y, output);
-    let taps = |row: usize, column: usize| {
-        let mut taps = Vec::with_capacity(shape.kernel * shape.kernel);
-        for kh in 0..shape.kernel {
-            let Some(h) = shape.input_position(row, kh, input.height) else { continue };
-            for kw in 0..shape.kernel {
-                let Some(w) = shape.input_position(column, kw, input.width) else { continue };
-                taps.push(Tap::new(shape, (kh, kw), (h, w), input, packed));
-            }
-        }
-        taps
-    };
-    gather(x, input, packed, y, output, false, &taps);
+    let taps = Taps::forward(shape, input, output);
+    gather(shape, &taps, x, input, packed, y, output, false);
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it. `packed` comes from
 /// [`PackedWeights::transposed`].
+///
+/// # Panics
+/// If a buffer is shorter than its layout says.
 pub fn input_gradient(
     shape: &ConvShape,
     dy: &[f32],
@@ -40,167 +42,169 @@ pub fn input_gradient(
     input: &Maps,
     accumulate: bool,
 ) {
-    assert_lengths(dy, output, dx, input);
-    let taps = |row: usize, column: usize| {
-        let mut taps = Vec::with_capacity(shape.kernel * shape.kernel);
-        for kh in 0..shape.kernel {
-            let Some(h) = shape.output_position(row, kh, output.height) else { continue };
-            for kw in 0..shape.kernel {
-                let Some(w) = shape.output_position(column, kw, output.width) else { continue };
-                taps.push(Tap::new(shape, (kh, kw), (h, w), output, packed));
-            }
-        }
-        taps
-    };
-    gather(dy, output, packed, dx, input, accumulate, &taps);
+    let taps = Taps::transposed(shape, input, output);
+    gather(shape, &taps, dy, output, packed, dx, input, accumulate);
 }
 
-fn assert_lengths(read: &[f32], from: &Maps, written: &[f32], to: &Maps) {
-    assert!(read.len() >= from.len() && written.len() >= to.len() && from.lanes == to.lanes, "maps do not fit");
-}
-
-/// One tap of one pixel: where its lanes and its weights begin.
-#[derive(Clone, Copy)]
-struct Tap {
-    lanes: usize,
-    weights: usize,
-}
-
-impl Tap {
-    fn new(shape: &ConvShape, at: (usize, usize), from: (usize, usize), read: &Maps, packed: &PackedWeights) -> Self {
-        Self {
-            lanes: (from.0 * read.width + from.1) * read.lanes,
-            weights: (at.0 * shape.kernel + at.1) * packed.tap_len,
-        }
-    }
-}
-
+#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
 fn gather(
+    shape: &ConvShape,
+    taps: &Taps,
     from: &[f32],
     read: &Maps,
     packed: &PackedWeights,
     to: &mut [f32],
     written: &Maps,
     accumulate: bool,
-    taps: &(dyn Fn(usize, usize) -> Vec<Tap> + Sync),
 ) {
+    assert!(from.len() >= read.len() && to.len() >= written.len() && read.lanes == written.lanes, "maps do not fit");
     let to = Shared::new(to);
-    let parts = written.lanes.div_ceil(TASK_LANES);
-    (0..written.height * parts).into_par_iter().for_each(|task| {
-        let (row, part) = (task / parts, task % parts);
-        let taps: Vec<Vec<Tap>> = (0..written.width).map(|column| taps(row, column)).collect();
-        let first_lane = part * TASK_LANES;
-        let lanes = TASK_LANES.min(written.lanes - first_lane);
-        simd::dispatch(GatherRow { from, read, packed, to, written, accumulate, taps: &taps, row, first_lane, lanes });
+    let groups = written.lanes / LANE_GROUP;
+    let band = rows_per_task(shape, read, written);
+    (0..groups * written.height.div_ceil(band)).into_par_iter().for_each_init(Panel::default, |panel, task| {
+        let (lane, first) = (task % groups * LANE_GROUP, task / groups * band);
+        let rows = first..(first + band).min(written.height);
+        simd::dispatch(Band {
+            kernel: shape.kernel,
+            taps,
+            from,
+            read,
+            packed,
+            to,
+            written,
+            accumulate,
+            rows,
+            lane,
+            panel,
+        });
     });
 }
 
-/// One row of pixels of one range of lanes.
-struct GatherRow<'a> {
+/// Rows that one task writes: as many as its panel has room for, and few enough for sixteen tasks.
+fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
+    let read_rows = PANEL_LEN / (read.width * read.channels * LANE_GROUP);
+    let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
+    let tasks = 16usize.div_ceil(written.lanes / LANE_GROUP);
+    fitting.min(written.height.div_ceil(tasks)).max(1)
+}
+
+/// Some rows of one group of lanes.
+struct Band<'a> {
+    kernel: usize,
+    taps: &'a Taps,
     from: &'a [f32],
     read: &'a Maps,
     packed: &'a PackedWeights,
     to: Shared<'a>,
     written: &'a Maps,
     accumulate: bool,
-    taps: &'a [Vec<Tap>],
-    row: usize,
-    first_lane: usize,
-    lanes: usize,
+    rows: Range<usize>,
+    lane: usize,
+    panel: &'a mut Panel,
 }
 
-impl WithSimd for GatherRow<'_> {
+/// A stretch of taps: where its values in the panel and its weights start, and how many there are.
+#[derive(Clone, Copy)]
+struct Stretch {
+    panel: usize,
+    weight: usize,
+    length: usize,
+}
+
+impl WithSimd for Band<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::F32_LANES == LANE_GROUP {
-            self.run::<S, 4, 1>(simd);
-        } else {
-            self.run::<S, 2, 2>(simd);
+        match const { LANE_GROUP / S::F32_LANES } {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            _ => self.run::<S, LANE_GROUP>(simd),
         }
     }
 }
 
-impl GatherRow<'_> {
-    /// `WIDE` registers of lanes at a time while that many are left, then `NARROW`.
+impl Band<'_> {
+    /// With `V` registers to a group of lanes.
     #[inline(always)]
-    fn run<S: Simd, const WIDE: usize, const NARROW: usize>(&self, simd: S) {
-        let end = self.first_lane + self.lanes;
-        let mut lane = self.first_lane;
-        while end - lane >= WIDE * S::F32_LANES {
-            self.pixels::<S, WIDE>(simd, lane);
-            lane += WIDE * S::F32_LANES;
-        }
-        while lane < end {
-            self.pixels::<S, NARROW>(simd, lane);
-            lane += NARROW * S::F32_LANES;
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { kernel, taps, from, read, packed, to, written, accumulate, rows, lane, panel } = self;
+        let sources = taps.rows[rows.clone()].iter().flatten().map(|tap| tap.source);
+        let first = sources.clone().min().unwrap_or(0);
+        let end = sources.max().map_or(0, |last| last + 1);
+        let channels = read.channels;
+        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &(first..end), lane);
+        let mut stretches = Vec::with_capacity(kernel);
+        for row in rows {
+            for (column, &ColumnTaps { source, packed: place, count }) in taps.columns.iter().enumerate() {
+                stretches.clear();
+                stretches.extend(taps.rows[row].iter().map(|&RowTap { source: source_row, kernel_row }| Stretch {
+                    panel: ((source_row - first) * read.width + source) * channels,
+                    weight: (kernel_row * kernel + place) * channels,
+                    length: count * channels,
+                }));
+                let pixel = Pixel {
+                    stretches: &stretches,
+                    panel: panel.values(),
+                    to,
+                    place: (row * written.width + column) * written.lanes + lane,
+                    plane: written.plane,
+                    accumulate,
+                };
+                for block in &packed.blocks {
+                    let weights = packed.block(block);
+                    match block.len() {
+                        1 => pixel.block::<S, 1, V>(simd, weights, block.start),
+                        2 => pixel.block::<S, 2, V>(simd, weights, block.start),
+                        3 => pixel.block::<S, 3, V>(simd, weights, block.start),
+                        4 => pixel.block::<S, 4, V>(simd, weights, block.start),
+                        5 => pixel.block::<S, 5, V>(simd, weights, block.start),
+                        _ => pixel.block::<S, 6, V>(simd, weights, block.start),
+                    }
+                }
+            }
         }
     }
+}
 
+/// One pixel of one group of lanes.
+struct Pixel<'a> {
+    stretches: &'a [Stretch],
+    panel: &'a [f32],
+    to: Shared<'a>,
+    /// Where its lanes begin in a plane of `to`.
+    place: usize,
+    /// Values from one channel of `to` to the next.
+    plane: usize,
+    accumulate: bool,
+}
+
+impl Pixel<'_> {
+    /// `C` channels from `first` on.
     #[inline(always)]
-    fn pixels<S: Simd, const V: usize>(&self, simd: S, lane: usize) {
-        for (column, taps) in self.taps.iter().enumerate() {
-            let pixel = (self.row * self.written.width + column) * self.written.lanes + lane;
-            for (block, (first, size)) in self.packed.blocks.iter().enumerate() {
-                let place = first * self.written.plane + pixel;
-                let weights = self.packed.block(block);
-                match size {
-                    1 => self.block::<S, 1, V>(simd, taps, weights, lane, place),
-                    2 => self.block::<S, 2, V>(simd, taps, weights, lane, place),
-                    3 => self.block::<S, 3, V>(simd, taps, weights, lane, place),
-                    4 => self.block::<S, 4, V>(simd, taps, weights, lane, place),
-                    5 => self.block::<S, 5, V>(simd, taps, weights, lane, place),
-                    _ => self.block::<S, 6, V>(simd, taps, weights, lane, place),
+    fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, weights: &[f32], first: usize) {
+        let mut sums = [[simd.splat_f32s(0.0); V]; C];
+        for stretch in self.stretches {
+            let values = &self.panel[stretch.panel * LANE_GROUP..(stretch.panel + stretch.length) * LANE_GROUP];
+            let weights = &weights[stretch.weight * C..(stretch.weight + stretch.length) * C];
+            for (x, w) in values.chunks_exact(LANE_GROUP).zip(weights.chunks_exact(C)) {
+                let (x, _) = S::as_simd_f32s(x);
+                for c in 0..C {
+                    let w = simd.splat_f32s(w[c]);
+                    for v in 0..V {
+                        sums[c][v] = simd.mul_add_e_f32s(x[v], w, sums[c][v]);
+                    }
                 }
             }
         }
-    }
-
-    /// `C` channels × `V` registers of lanes of one pixel.
-    #[inline(always)]
-    fn block<S: Simd, const C: usize, const V: usize>(
-        &self,
-        simd: S,
-        taps: &[Tap],
-        weights: &[f32],
-        lane: usize,
-        place: usize,
-    ) {
-        // SAFETY: `assert_lengths` holds for both buffers; a tap's lanes lie inside a plane of `from`, and its weights
-        // inside the block; this task alone writes the lanes of this row.
-        unsafe {
-            let mut sums = [[simd.splat_f32s(0.0); V]; C];
-            if self.accumulate {
-                for (channel, sums) in sums.iter_mut().enumerate() {
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        let at = place + channel * self.written.plane + v * S::F32_LANES;
-                        *sum = simd::load(simd, self.to.at(at));
-                    }
-                }
-            }
-            for tap in taps {
-                let mut weight = weights.as_ptr().add(tap.weights);
-                let mut x = self.from.as_ptr().add(tap.lanes + lane);
-                for _ in 0..self.read.channels {
-                    let mut values = [simd.splat_f32s(0.0); V];
-                    for (v, value) in values.iter_mut().enumerate() {
-                        *value = simd::load(simd, x.add(v * S::F32_LANES));
-                    }
-                    for (channel, sums) in sums.iter_mut().enumerate() {
-                        let w = simd.splat_f32s(*weight.add(channel));
-                        for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum = simd.mul_add_f32s(value, w, *sum);
-                        }
-                    }
-                    weight = weight.add(BLOCK);
-                    x = x.wrapping_add(self.read.plane);
-                }
-            }
-            for (channel, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    let at = place + channel * self.written.plane + v * S::F32_LANES;
-                    simd::store(simd, self.to.at(at), *sum);
+        for (c, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                let at = self.to.at((first + c) * self.plane + self.place + v * S::F32_LANES);
+                // SAFETY: `gather` asserts that `to` holds all planes, and this task alone uses the lanes of this pixel.
+                unsafe {
+                    let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
+                    simd::store(simd, at, sum);
                 }
             }
         }

@@ -1,22 +1,23 @@
 //! Weights in the order in which the kernels read them.
 
-use super::ConvShape;
+use std::ops::Range;
+
+use super::{ConvShape, blocks::even_blocks, taps::transposed_columns};
 
 /// Output channels that a kernel holds in registers at a time, at most.
 pub(super) const BLOCK: usize = 6;
 
-/// Convolution weights packed as `[block][kernel row][kernel column][channel read][BLOCK]`.
+/// Convolution weights packed, per block of channels written, as
+/// `[kernel row][kernel column][channel read][channel written]`.
 ///
 /// The channels written are divided into blocks of nearly equal size, so that no block wastes registers.
 #[derive(Debug, Clone, Default)]
 pub struct PackedWeights {
     values: Vec<f32>,
-    /// First channel and number of channels of each block.
-    pub(super) blocks: Vec<(usize, usize)>,
-    /// Values of one block.
-    pub(super) block_len: usize,
-    /// Values of one tap of a block.
-    pub(super) tap_len: usize,
+    /// Channels written by each block.
+    pub(super) blocks: Vec<Range<usize>>,
+    /// Values per channel written.
+    channel_len: usize,
 }
 
 impl PackedWeights {
@@ -36,45 +37,42 @@ impl PackedWeights {
 
     /// Packs anew for the forward pass, reusing the memory.
     pub fn pack_forward(&mut self, shape: &ConvShape, weights: &[f32]) {
-        let inputs = shape.in_channels;
-        self.pack(shape, shape.out_channels, inputs, |written, read| weights_at(shape, weights, written, read));
+        let columns: Vec<usize> = (0..shape.kernel).collect();
+        self.pack(shape.out_channels, shape.in_channels, &columns, |written, read| {
+            weights_at(shape, weights, written, read)
+        });
     }
 
     /// Packs anew for the input gradient, reusing the memory.
     pub fn pack_transposed(&mut self, shape: &ConvShape, weights: &[f32]) {
-        let outputs = shape.out_channels;
-        self.pack(shape, shape.in_channels, outputs, |written, read| weights_at(shape, weights, read, written));
+        self.pack(shape.in_channels, shape.out_channels, &transposed_columns(shape), |written, read| {
+            weights_at(shape, weights, read, written)
+        });
     }
 
-    fn pack<'a>(
-        &mut self,
-        shape: &ConvShape,
-        written: usize,
-        read: usize,
-        taps: impl Fn(usize, usize) -> &'a [f32],
-    ) {
-        let count = written.div_ceil(BLOCK);
-        self.tap_len = read * BLOCK;
-        self.block_len = shape.kernel * shape.kernel * self.tap_len;
-        self.values.resize(count * self.block_len, 0.0);
-        self.blocks.clear();
-        let mut first = 0;
-        for block in 0..count {
-            let size = written / count + usize::from(block < written % count);
-            self.blocks.push((first, size));
-            let values = &mut self.values[block * self.block_len..][..self.block_len];
-            for (channel, reader) in (0..size).flat_map(|c| (0..read).map(move |r| (c, r))) {
-                for (tap, weight) in taps(first + channel, reader).iter().enumerate() {
-                    values[tap * self.tap_len + reader * BLOCK + channel] = *weight;
+    fn pack<'a>(&mut self, written: usize, read: usize, columns: &[usize], taps: impl Fn(usize, usize) -> &'a [f32]) {
+        self.channel_len = columns.len() * columns.len() * read;
+        self.values.resize(written * self.channel_len, 0.0);
+        self.blocks = even_blocks(written, BLOCK);
+        for block in &self.blocks {
+            let values = &mut self.values[block.start * self.channel_len..block.end * self.channel_len];
+            for (index, channel) in block.clone().enumerate() {
+                for reader in 0..read {
+                    let taps = taps(channel, reader);
+                    for (row, taps) in taps.chunks_exact(columns.len()).enumerate() {
+                        for (place, &column) in columns.iter().enumerate() {
+                            let tap = row * columns.len() + place;
+                            values[(tap * read + reader) * block.len() + index] = taps[column];
+                        }
+                    }
                 }
             }
-            first += size;
         }
     }
 
     /// The packed values of one block.
-    pub(super) fn block(&self, block: usize) -> &[f32] {
-        &self.values[block * self.block_len..][..self.block_len]
+    pub(super) fn block(&self, block: &Range<usize>) -> &[f32] {
+        &self.values[block.start * self.channel_len..block.end * self.channel_len]
     }
 }
 

@@ -1,148 +1,256 @@
-//! Weight gradient: for every weight, a dot product over pixels and lanes.
+//! The weight gradient: dot products over output pixels and samples, a block of channel pairs at a time.
 //!
-//! A task owns some output channels and one kernel row, hence its weights alone: nothing is reduced over threads. Inside, a
-//! few pixels at a time go through every pair of channel blocks, so that they stay in cache.
+//! Work is cut into tiles of a few output rows of one group of lanes. A tile is copied into panels, `[pixel][channel][lane]`
+//! for three or four channels, so that what one register block reads for all its kernel positions lies densely in the
+//! first-level cache. Tiles form a number of groups that depends on shapes alone; each group sums its tiles in order
+//! and the groups are summed in order, which makes the result independent of the number of threads.
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::ConvShape;
-use crate::{Maps, shared::Shared, simd};
+use super::{ConvShape, blocks::even_blocks, panel::Panel, taps::meeting};
+use crate::{LANE_GROUP, Maps, simd};
 
-/// Output channels in registers at a time.
-const OUT: usize = 4;
-/// Values of one channel that go through all pairs of blocks together: 8 KiB for a block of output channels.
-const RUN: usize = 512;
+/// Pixels of a tile, at most, unless one row has more.
+const TILE_PIXELS: usize = 64;
+/// Input channels that one job covers.
+const JOB_CHANNELS: usize = 16;
+/// Jobs to aim for: enough to balance a handful of cores.
+const JOBS: usize = 16;
+
+/// Some rows of the output in one group of lanes.
+#[derive(Debug, Clone)]
+struct Tile {
+    lane: usize,
+    rows: Range<usize>,
+}
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`.
+///
+/// # Panics
+/// If a buffer is shorter than its layout says, or `dw` is not as long as the weights.
 pub fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
     assert!(x.len() >= input.len() && dy.len() >= output.len() && input.lanes == output.lanes, "maps do not fit");
     assert_eq!(dw.len(), shape.weights(), "weights do not fit");
+    let tile_rows = (TILE_PIXELS / (output.width * shape.stride)).clamp(1, output.height);
+    let tiles: Vec<Tile> = (0..output.lanes)
+        .step_by(LANE_GROUP)
+        .flat_map(|lane| {
+            (0..output.height).step_by(tile_rows).map(move |start| {
+                let rows = start..(start + tile_rows).min(output.height);
+                Tile { lane, rows }
+            })
+        })
+        .collect();
+    let channel_jobs = even_blocks(shape.in_channels, JOB_CHANNELS);
+    let groups = even_blocks(tiles.len(), tiles.len().div_ceil(JOBS.div_ceil(channel_jobs.len())));
+    let jobs: Vec<(Range<usize>, &[Tile])> = groups
+        .iter()
+        .flat_map(|group| channel_jobs.iter().map(|channels| (channels.clone(), &tiles[group.clone()])))
+        .collect();
+    let partial: Vec<Vec<f32>> = jobs
+        .into_par_iter()
+        .map(|(channels, tiles)| simd::dispatch(Job { shape, channels, tiles, x, input, dy, output }))
+        .collect();
     dw.fill(0.0);
-    let dw = Shared::new(dw);
-    let blocks = shape.out_channels.div_ceil(OUT);
-    (0..blocks * shape.kernel).into_par_iter().for_each(|task| {
-        let (block, kernel_row) = (task / shape.kernel, task % shape.kernel);
-        simd::dispatch(Rows { shape, x, input, dy, output, dw, first: block * OUT, kernel_row });
-    });
+    let taps = shape.kernel * shape.kernel;
+    for (partial, channels) in partial.iter().zip(channel_jobs.iter().cycle()) {
+        for (out, row) in partial.chunks_exact(channels.len() * taps).enumerate() {
+            let start = (out * shape.in_channels + channels.start) * taps;
+            for (sum, value) in dw[start..].iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    }
 }
 
-/// The weights of up to [`OUT`] output channels in one kernel row.
-struct Rows<'a> {
+/// The gradient for some input channels from some tiles, as `[out_channels, channels, kernel, kernel]`.
+struct Job<'a> {
     shape: &'a ConvShape,
+    channels: Range<usize>,
+    tiles: &'a [Tile],
     x: &'a [f32],
     input: &'a Maps,
     dy: &'a [f32],
     output: &'a Maps,
-    dw: Shared<'a>,
-    first: usize,
-    kernel_row: usize,
 }
 
-/// Pixels of one output row that a tap reads inside the image.
-#[derive(Clone, Copy)]
-struct Strip {
-    /// Where the first pixel's lanes begin in a plane of `dy`.
-    dy: usize,
-    /// Where its tap's lanes begin in a plane of `x`.
-    x: usize,
-    /// Number of pixels.
-    pixels: usize,
-    /// Kernel column.
-    kernel_column: usize,
-}
-
-impl WithSimd for Rows<'_> {
-    type Output = ();
+impl WithSimd for Job<'_> {
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match self.shape.out_channels - self.first {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            3 => self.run::<S, 3>(simd),
-            _ => self.run::<S, OUT>(simd),
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        match const { LANE_GROUP / S::F32_LANES } {
+            1 => self.sum::<S, 1>(simd, 6),
+            2 => self.sum::<S, 2>(simd, 3),
+            4 => self.sum::<S, 4>(simd, 6),
+            _ => self.sum::<S, LANE_GROUP>(simd, 1),
         }
     }
 }
 
-impl Rows<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const C: usize>(&self, simd: S) {
-        let chunk = (RUN / self.output.lanes).clamp(1, self.output.width);
-        for row in 0..self.output.height {
-            let Some(h) = self.shape.input_position(row, self.kernel_row, self.input.height) else { continue };
-            for first in (0..self.output.width).step_by(chunk) {
-                let end = (first + chunk).min(self.output.width);
-                for kernel_column in 0..self.shape.kernel {
-                    if let Some(strip) = self.strip(row, h, first, end, kernel_column) {
-                        self.strip_gradient::<S, C>(simd, strip);
-                    }
-                }
-            }
-        }
-    }
+/// Input channels of a register block.
+const IN_BLOCK: usize = 4;
 
-    fn strip(&self, row: usize, h: usize, first: usize, end: usize, kernel_column: usize) -> Option<Strip> {
-        let inside = |column: &usize| self.shape.input_position(*column, kernel_column, self.input.width).is_some();
-        let start = (first..end).find(inside)?;
-        let pixels = (start..end).take_while(inside).count();
-        let w = self.shape.input_position(start, kernel_column, self.input.width)?;
-        Some(Strip {
-            dy: (row * self.output.width + start) * self.output.lanes,
-            x: (h * self.input.width + w) * self.input.lanes,
-            pixels,
-            kernel_column,
-        })
-    }
-
+impl Job<'_> {
     #[inline(always)]
-    fn strip_gradient<S: Simd, const C: usize>(&self, simd: S, strip: Strip) {
-        let channels = self.shape.in_channels;
-        let mut channel = 0;
-        while channel + 2 <= channels {
-            self.block::<S, C, 2>(simd, strip, channel);
-            channel += 2;
-        }
-        if channel < channels {
-            self.block::<S, C, 1>(simd, strip, channel);
-        }
-    }
-
-    /// `C` output channels × `I` input channels, added to their weights.
-    #[inline(always)]
-    fn block<S: Simd, const C: usize, const I: usize>(&self, simd: S, strip: Strip, channel: usize) {
-        let lanes = self.output.lanes;
-        // SAFETY: the strip's pixels lie inside the planes of both buffers; this task alone writes these weights.
-        unsafe {
-            let mut sums = [[simd.splat_f32s(0.0); I]; C];
-            let dy = self.dy.as_ptr().add(self.first * self.output.plane + strip.dy);
-            let x = self.x.as_ptr().add(channel * self.input.plane + strip.x);
-            for pixel in 0..strip.pixels {
-                let dy = dy.add(pixel * lanes);
-                let x = x.add(pixel * self.shape.stride * lanes);
-                let mut lane = 0;
-                while lane < lanes {
-                    let mut values = [simd.splat_f32s(0.0); I];
-                    for (i, value) in values.iter_mut().enumerate() {
-                        *value = simd::load(simd, x.add(i * self.input.plane + lane));
-                    }
-                    for (c, sums) in sums.iter_mut().enumerate() {
-                        let gradient = simd::load(simd, dy.add(c * self.output.plane + lane));
-                        for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum = simd.mul_add_f32s(gradient, value, *sum);
+    fn sum<S: Simd, const V: usize>(self, simd: S, out_block: usize) -> Vec<f32> {
+        let Self { shape, channels, tiles, x, input, dy, output } = self;
+        let kernel = shape.kernel;
+        let in_blocks = even_blocks(channels.len(), IN_BLOCK);
+        let shift = |block: &Range<usize>| channels.start + block.start..channels.start + block.end;
+        let in_channels: Vec<_> = in_blocks.iter().map(shift).collect();
+        let out_blocks = even_blocks(shape.out_channels, out_block);
+        // One slot of vectors per register block and kernel position.
+        let slot_len = IN_BLOCK * out_block;
+        let columns: Vec<_> = (0..kernel).map(|k| meeting(shape, input.width, output.width, k)).collect();
+        let mut sums = vec![simd.splat_f32s(0.0); in_blocks.len() * out_blocks.len() * kernel * kernel * slot_len];
+        let (mut in_panels, mut out_panels) = (Panel::default(), Panel::default());
+        for tile in tiles {
+            let in_rows = input_rows(shape, input, &tile.rows);
+            let in_pixels = in_rows.len() * input.width * LANE_GROUP;
+            let out_pixels = tile.rows.len() * output.width * LANE_GROUP;
+            in_panels.fill(x, input, &in_channels, &in_rows, tile.lane);
+            out_panels.fill(dy, output, &out_blocks, &tile.rows, tile.lane);
+            let rows: Vec<_> = (0..kernel)
+                .map(|k| {
+                    let rows = meeting(shape, input.height, output.height, k);
+                    rows.start.max(tile.rows.start)..rows.end.min(tile.rows.end)
+                })
+                .collect();
+            let mut slots = sums.chunks_exact_mut(slot_len);
+            for in_block in &in_blocks {
+                let in_panel = &in_panels.values()[in_block.start * in_pixels..in_block.end * in_pixels];
+                for out_block in &out_blocks {
+                    let out_panel = &out_panels.values()[out_block.start * out_pixels..out_block.end * out_pixels];
+                    let size = (out_block.len(), in_block.len());
+                    let panels = Panels {
+                        shape,
+                        input,
+                        output,
+                        first_rows: (in_rows.start, tile.rows.start),
+                        in_panel,
+                        out_panel,
+                    };
+                    for (kernel_row, rows) in rows.iter().enumerate() {
+                        for (kernel_column, columns) in columns.iter().enumerate() {
+                            let slot = slots.next().expect("one slot per register block and kernel position");
+                            let position = Position { kernel_row, kernel_column, rows, columns };
+                            panels.add::<S, V>(simd, size, &position, slot);
                         }
                     }
-                    lane += S::F32_LANES;
                 }
             }
-            let kernel = self.shape.kernel;
-            for (c, sums) in sums.iter().enumerate() {
-                for (i, sum) in sums.iter().enumerate() {
-                    let pair = (self.first + c) * self.shape.in_channels + channel + i;
-                    let weight = self.dw.at((pair * kernel + self.kernel_row) * kernel + strip.kernel_column);
-                    *weight += simd.reduce_sum_f32s(*sum);
+        }
+        let mut gradient = vec![0.0; shape.out_channels * channels.len() * kernel * kernel];
+        let mut slots = sums.chunks_exact(slot_len);
+        for in_block in &in_blocks {
+            for out_block in &out_blocks {
+                for tap in 0..kernel * kernel {
+                    let mut slot = slots.next().expect("one slot per register block and kernel position").iter();
+                    for out in out_block.clone() {
+                        for input in in_block.clone() {
+                            let sum = slot.next().expect("one vector per channel pair");
+                            gradient[(out * channels.len() + input) * kernel * kernel + tap] =
+                                simd.reduce_sum_f32s(*sum);
+                        }
+                    }
                 }
+            }
+        }
+        gradient
+    }
+}
+
+/// Input rows that the output rows of a tile read.
+fn input_rows(shape: &ConvShape, input: &Maps, rows: &Range<usize>) -> Range<usize> {
+    let start = (rows.start * shape.stride).saturating_sub(shape.padding);
+    let end = ((rows.end - 1) * shape.stride + shape.kernel).saturating_sub(shape.padding).min(input.height);
+    start.min(end)..end
+}
+
+/// One block of input channels and one of output channels of a tile.
+struct Panels<'a> {
+    shape: &'a ConvShape,
+    input: &'a Maps,
+    output: &'a Maps,
+    /// First input row and first output row of the panels.
+    first_rows: (usize, usize),
+    in_panel: &'a [f32],
+    out_panel: &'a [f32],
+}
+
+/// A kernel position and the output pixels whose tap there falls inside the input.
+struct Position<'a> {
+    kernel_row: usize,
+    kernel_column: usize,
+    rows: &'a Range<usize>,
+    columns: &'a Range<usize>,
+}
+
+impl Panels<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        size: (usize, usize),
+        position: &Position<'_>,
+        slot: &mut [S::f32s],
+    ) {
+        macro_rules! sizes {
+            ($($out:literal: $($input:literal)+;)+) => {
+                match size {
+                    $($(($out, $input) => self.dot::<S, V, $out, $input>(simd, position, slot),)+)+
+                    _ => unreachable!("blocks are at most six by four channels"),
+                }
+            };
+        }
+        sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
+    }
+
+    /// Adds the products at one kernel position to `slot`, `[output channel][input channel]`.
+    #[inline(always)]
+    fn dot<S: Simd, const V: usize, const O: usize, const I: usize>(
+        &self,
+        simd: S,
+        position: &Position<'_>,
+        slot: &mut [S::f32s],
+    ) {
+        let Self { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel } = *self;
+        let Position { kernel_row, kernel_column, rows, columns } = *position;
+        if columns.is_empty() {
+            return;
+        }
+        let in_column = columns.start * shape.stride + kernel_column - shape.padding;
+        let mut sums = [[simd.splat_f32s(0.0); I]; O];
+        for o in 0..O {
+            for i in 0..I {
+                sums[o][i] = slot[o * I + i];
+            }
+        }
+        for row in rows.clone() {
+            let in_row = row * shape.stride + kernel_row - shape.padding - first_in_row;
+            let out_start = (row - first_out_row) * output.width;
+            let gradient =
+                &out_panel[(out_start + columns.start) * O * LANE_GROUP..(out_start + columns.end) * O * LANE_GROUP];
+            let input = &in_panel[(in_row * input.width + in_column) * I * LANE_GROUP..];
+            for (d, x) in gradient.chunks_exact(O * LANE_GROUP).zip(input.chunks(shape.stride * I * LANE_GROUP)) {
+                let (d, _) = S::as_simd_f32s(d);
+                let (x, _) = S::as_simd_f32s(&x[..I * LANE_GROUP]);
+                for v in 0..V {
+                    for i in 0..I {
+                        for o in 0..O {
+                            sums[o][i] = simd.mul_add_e_f32s(d[o * V + v], x[i * V + v], sums[o][i]);
+                        }
+                    }
+                }
+            }
+        }
+        for o in 0..O {
+            for i in 0..I {
+                slot[o * I + i] = sums[o][i];
             }
         }
     }

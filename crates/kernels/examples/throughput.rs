@@ -1,0 +1,100 @@
+//! GF/s of every convolution of ResNet-20s, forward and both gradients, beside this machine's fused multiply-add peak.
+//!
+//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS]`
+//! Times are minima over repetitions; taps outside the image are not counted.
+#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use unlearn_kernels::{ConvShape, Maps, PackedWeights, forward, input_gradient, instruction_set, weight_gradient};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|a| a.parse::<usize>().expect("a whole number"));
+    let batch = arguments.next().unwrap_or(128);
+    let side = arguments.next().unwrap_or(32);
+    let threads = arguments.next().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool of this process");
+    let peak = fma_peak(threads);
+    println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
+    println!("{:>24} {:>8} {:>17} {:>17} {:>17}", "layer", "GFLOP", "forward", "input gradient", "weight gradient");
+    for (times, in_channels, out_channels, side, stride) in [
+        (1, 3, 16, side, 1),
+        (6, 16, 16, side, 1),
+        (1, 16, 32, side, 2),
+        (5, 32, 32, side / 2, 1),
+        (1, 32, 64, side / 2, 2),
+        (5, 64, 64, side / 4, 1),
+    ] {
+        let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1 };
+        layer(shape, side, batch, times, peak);
+    }
+}
+
+fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
+    let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
+    let input = Maps::new(shape.in_channels, side, side, batch);
+    let output = shape.output(&input);
+    let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
+    let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
+    let (packed, transposed) = (PackedWeights::forward(&shape, &w), PackedWeights::transposed(&shape, &w));
+    // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
+    let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
+    let gflop = 2e-9 * (taps * taps * shape.in_channels * shape.out_channels * batch) as f64;
+    let rate = |time: Duration| {
+        let rate = gflop / time.as_secs_f64();
+        format!("{:.2} ms {rate:.0} {:.0}%", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
+    };
+    let forward = rate(fastest(|| forward(&shape, &x, &input, &packed, &mut y, &output)));
+    let backward = rate(fastest(|| input_gradient(&shape, &dy, &output, &transposed, &mut dx, &input, false)));
+    let weight = rate(fastest(|| weight_gradient(&shape, &x, &input, &dy, &output, &mut dw)));
+    let ConvShape { in_channels, out_channels, stride, .. } = shape;
+    let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
+    println!("{name:>24} {gflop:>8.2} {forward:>17} {backward:>17} {weight:>17}");
+}
+
+fn fastest(mut body: impl FnMut()) -> Duration {
+    (0..200)
+        .map(|_| {
+            let start = Instant::now();
+            body();
+            start.elapsed()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
+/// GF/s of independent fused multiply-adds on registers.
+fn fma_peak(threads: usize) -> f64 {
+    const STEPS: usize = 1_000_000;
+    const SUMS: usize = 12;
+    struct Peak;
+    impl WithSimd for Peak {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> usize {
+            let factor = simd.splat_f32s(black_box(0.999));
+            let mut sums = [simd.splat_f32s(1.0); SUMS];
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    *sum = simd.mul_add_e_f32s(*sum, factor, factor);
+                }
+            }
+            black_box(sums);
+            S::F32_LANES
+        }
+    }
+    let arch = Arch::new();
+    let lanes = arch.dispatch(Peak);
+    let time = fastest(|| {
+        (0..threads).into_par_iter().for_each(|_| {
+            black_box(arch.dispatch(Peak));
+        });
+    });
+    2e-9 * (STEPS * SUMS * lanes * threads) as f64 / time.as_secs_f64()
+}

@@ -1,0 +1,139 @@
+//! Which source pixels feed a target pixel, and through which weights.
+
+use std::ops::Range;
+
+use super::ConvShape;
+use crate::Maps;
+
+/// Kernel positions `k` of output position `out` that fall inside a side of `length`: `0 ≤ out·stride + k − padding < length`.
+pub(super) fn inside(shape: &ConvShape, length: usize, out: usize) -> Range<usize> {
+    let start = out * shape.stride;
+    let first = shape.padding.saturating_sub(start);
+    let last = (length + shape.padding).saturating_sub(start).min(shape.kernel);
+    first.min(last)..last
+}
+
+/// Output positions, of `out_length`, for which kernel position `k` falls inside a side of `length`.
+pub(super) fn meeting(shape: &ConvShape, length: usize, out_length: usize, k: usize) -> Range<usize> {
+    let first = shape.padding.saturating_sub(k).div_ceil(shape.stride);
+    let end = (length + shape.padding).saturating_sub(k).div_ceil(shape.stride).min(out_length);
+    first.min(end)..end
+}
+
+/// A source row and the kernel row that it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowTap {
+    pub(super) source: usize,
+    pub(super) kernel_row: usize,
+}
+
+/// Neighbouring source columns and the neighbouring packed kernel columns that they meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ColumnTaps {
+    pub(super) source: usize,
+    pub(super) packed: usize,
+    pub(super) count: usize,
+}
+
+impl ColumnTaps {
+    const NONE: Self = Self { source: 0, packed: 0, count: 0 };
+}
+
+/// The taps of every row and every column of a target map.
+#[derive(Debug)]
+pub(super) struct Taps {
+    /// Per target row.
+    pub(super) rows: Vec<Vec<RowTap>>,
+    /// Per target column.
+    pub(super) columns: Vec<ColumnTaps>,
+}
+
+impl Taps {
+    /// Target: the output. Source: the input.
+    pub(super) fn forward(shape: &ConvShape, input: &Maps, output: &Maps) -> Self {
+        let rows = (0..output.height).map(|out| {
+            let taps = inside(shape, input.height, out);
+            taps.map(|k| RowTap { source: out * shape.stride + k - shape.padding, kernel_row: k }).collect()
+        });
+        let columns = (0..output.width).map(|out| {
+            let taps = inside(shape, input.width, out);
+            if taps.is_empty() {
+                return ColumnTaps::NONE;
+            }
+            let source = out * shape.stride + taps.start - shape.padding;
+            ColumnTaps { source, packed: taps.start, count: taps.len() }
+        });
+        Self { rows: rows.collect(), columns: columns.collect() }
+    }
+
+    /// Target: the input's gradient. Source: the output's gradient.
+    pub(super) fn transposed(shape: &ConvShape, input: &Maps, output: &Maps) -> Self {
+        let ConvShape { kernel, stride, padding, .. } = *shape;
+        let column_order = transposed_columns(shape);
+        // Outputs, ascending, that see input position `i`, each with its kernel position.
+        let seen_by = |i: usize, out_length: usize| {
+            let first = (i + padding + 1).saturating_sub(kernel).div_ceil(stride);
+            let end = ((i + padding) / stride + 1).min(out_length);
+            (first..end).map(move |o| (o, i + padding - o * stride))
+        };
+        let rows = (0..input.height).map(|i| {
+            let taps = seen_by(i, output.height);
+            taps.map(|(source, kernel_row)| RowTap { source, kernel_row }).collect()
+        });
+        let columns = (0..input.width).map(|i| {
+            let mut taps = seen_by(i, output.width);
+            let count = taps.clone().count();
+            match taps.next() {
+                Some((source, k)) => {
+                    let packed = column_order.iter().position(|&column| column == k).expect("every column is packed");
+                    ColumnTaps { source, packed, count }
+                }
+                None => ColumnTaps::NONE,
+            }
+        });
+        Self { rows: rows.collect(), columns: columns.collect() }
+    }
+}
+
+/// The kernel columns in the order in which weights are packed for the input gradient.
+///
+/// Input position `i` meets output `o` through `k = i + padding − o·stride`. Positions of one phase `(i + padding) mod
+/// stride` share their kernel positions, which descend while `o` ascends; phase by phase in descending order, the taps of a
+/// pixel are neighbours.
+pub(super) fn transposed_columns(shape: &ConvShape) -> Vec<usize> {
+    let of_phase = |phase| (0..shape.kernel).filter(move |k| k % shape.stride == phase).rev();
+    (0..shape.stride).flat_map(of_phase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_inside_and_outputs_meeting_are_two_views_of_one_relation() {
+        for (kernel, stride, padding, length) in [(3, 1, 1, 5), (3, 2, 1, 6), (1, 2, 0, 5), (5, 3, 2, 4), (7, 1, 3, 2)]
+        {
+            let shape = ConvShape { in_channels: 1, out_channels: 1, kernel, stride, padding };
+            let out_length = (length + 2 * padding - kernel) / stride + 1;
+            for out in 0..out_length {
+                for k in 0..kernel {
+                    let position = out * stride + k;
+                    let is_inside = (padding..length + padding).contains(&position);
+                    assert_eq!(inside(&shape, length, out).contains(&k), is_inside, "{shape:?} {out} {k}");
+                    assert_eq!(meeting(&shape, length, out_length, k).contains(&out), is_inside);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stride_two_alternates_between_phases() {
+        let shape = ConvShape { in_channels: 1, out_channels: 1, kernel: 3, stride: 2, padding: 1 };
+        let input = Maps::new(1, 4, 4, 1);
+        let taps = Taps::transposed(&shape, &input, &shape.output(&input));
+        assert_eq!(transposed_columns(&shape), [2, 0, 1]);
+        // Column 0 is met at kernel column 1 by output 0; column 1 at kernel columns 2 and 0 by outputs 0 and 1.
+        assert_eq!(taps.columns[0], ColumnTaps { source: 0, packed: 2, count: 1 });
+        assert_eq!(taps.columns[1], ColumnTaps { source: 0, packed: 0, count: 2 });
+    }
+}
