@@ -44,16 +44,20 @@ fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, sign: f64, dlog
     let scale = sign / labels.len() as f64;
     let mut total = 0.0;
     for ((logits, dlogits), label) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).zip(labels) {
-        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.iter().map(|z| f64::from(z - max).exp()).sum();
-        let log_sum = sum.ln() + f64::from(max);
+        let log_sum = log_sum_exp(logits);
         for (class, (z, d)) in logits.iter().zip(dlogits).enumerate() {
             let target = smoothing / classes as f64 + if class == *label as usize { 1.0 - smoothing } else { 0.0 };
             total += target * (log_sum - f64::from(*z));
-            *d = (scale * ((f64::from(z - max)).exp() / sum - target)) as f32;
+            *d = (scale * ((f64::from(*z) - log_sum).exp() - target)) as f32;
         }
     }
     total * scale
+}
+
+/// ln Σ exp z, without overflow.
+pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    logits.iter().map(|z| (f64::from(*z) - max).exp()).sum::<f64>().ln() + max
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use unlearn_datasets::{BatchOptions, BatchPlan, ImageSet};
 use unlearn_network::{Mode, Network};
 
-use crate::{Error, Result};
+use crate::{Error, Result, objective::log_sum_exp};
 
 const BATCH_SIZE: usize = 256;
 
@@ -24,6 +24,12 @@ impl Predictions {
         let rows = self.logits.chunks(self.classes).zip(&self.labels);
         let correct = rows.filter(|(logits, label)| argmax(logits) == **label as usize).count();
         100.0 * correct as f64 / self.labels.len() as f64
+    }
+
+    /// Cross-entropy of each sample.
+    pub fn losses(&self) -> impl Iterator<Item = f64> {
+        let rows = self.logits.chunks(self.classes).zip(&self.labels);
+        rows.map(|(logits, label)| log_sum_exp(logits) - f64::from(logits[*label as usize]))
     }
 }
 

@@ -43,11 +43,11 @@ fn entry(name: &str, summary: &str, source: &str, defaults: &serde_json::Value) 
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every command")]
 pub(crate) fn attacks() -> anyhow::Result<()> {
-    for attack in unlearn_mia_eval::ATTACKS {
+    for attack in unlearn_mia_eval::attack::ATTACKS {
         println!("{}\n    {}\n    source: {}", attack.name, attack.summary, attack.source);
     }
     println!("\nfeatures (`evaluate.mia`)\n");
-    for feature in unlearn_mia_eval::FEATURES {
+    for feature in unlearn_mia_eval::features::FEATURES {
         println!("{}\n    {}", feature.name, feature.summary);
     }
     Ok(())

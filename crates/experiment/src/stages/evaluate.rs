@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use unlearn_metrics::{UnlearningScores, accuracy, cross_entropy};
+use unlearn_metrics::UnlearningScores;
 use unlearn_mia_eval::{MemberSelection, Scores, mia_efficacy};
 use unlearn_models::tensor_file;
 use unlearn_network::Network;
@@ -50,8 +50,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &S
         .map_err(|e| bench.failure(format!("attack `{}`: {e}", feature.name)))?;
         mia.insert(feature.name.to_owned(), efficacy);
     }
-    let percent = |p: &Predictions| accuracy(&p.logits, &p.labels, p.classes).map_err(|e| bench.failure(e));
-    let result = UnlearningScores::new(percent(&forget)?, percent(&retain)?, percent(&test)?, mia[CONFIDENCE])
+    let result = UnlearningScores::new(forget.accuracy(), retain.accuracy(), test.accuracy(), mia[CONFIDENCE])
         .map_err(|e| bench.failure(e))?;
     save_scores(bench, &[("forget", &forget), ("retain", &retain), ("test", &test)])?;
     bench.writer.truncate_metrics(0)?;
@@ -85,10 +84,9 @@ fn save_scores(bench: &Bench<'_>, sets: &[(&str, &Predictions)]) -> Result<()> {
     let mut columns: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
     for (set, predictions) in sets {
         let Predictions { logits, labels, classes } = predictions;
-        let losses = cross_entropy(logits, labels, *classes).map_err(|e| bench.failure(e))?;
         columns.push((format!("{set}.logits"), vec![labels.len(), *classes], logits.clone()));
         columns.push((format!("{set}.labels"), vec![labels.len()], labels.iter().map(|l| *l as f32).collect()));
-        columns.push((format!("{set}.losses"), vec![labels.len()], losses.iter().map(|l| *l as f32).collect()));
+        columns.push((format!("{set}.losses"), vec![labels.len()], predictions.losses().map(|l| l as f32).collect()));
     }
     let tensors: Vec<_> =
         columns.iter().map(|(name, shape, values)| (name.clone(), shape.as_slice(), values.as_slice())).collect();
