@@ -1,3 +1,4 @@
-//! End-to-end tests and comparisons with outside references.
+//! Comparisons across crates and with outside references. The binary's own tests are in `crates/unlearn-cli/tests`.
 
+mod executors;
 mod golden_training;

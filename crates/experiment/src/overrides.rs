@@ -62,7 +62,8 @@ fn choices(tables: &[Value]) -> String {
 mod tests {
     use super::*;
 
-    const SUITE: &str = "[train]\nepochs = 10\n[[prune]]\nmethod = \"none\"\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\n";
+    const SUITE: &str =
+        "[train]\nepochs = 10\n[[prune]]\nmethod = \"none\"\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\n";
 
     fn after(assignment: &str) -> Result<Table> {
         let mut table = toml::from_str(SUITE).unwrap();

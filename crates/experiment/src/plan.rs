@@ -4,9 +4,7 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 use unlearn_datasets::{
-    Dataset, ForgetSplit, Split, SplitOptions, forget, registry,
-    registry::OpenOptions,
-    split::split,
+    Dataset, ForgetSplit, Split, SplitOptions, forget, registry, registry::OpenOptions, split::split,
 };
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
@@ -222,9 +220,8 @@ impl Shared {
             mean: dataset.normalization.mean.clone(),
             std: dataset.normalization.std.clone(),
         };
-        let graph = unlearn_models::find(&suite.model.arch)
-            .and_then(|arch| arch.graph(&input))
-            .map_err(|e| refuse(&e))?;
+        let graph =
+            unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
         let prunings = suite.prune.iter().map(Pruning::resolve).collect::<std::result::Result<Vec<_>, _>>();
         let prunings = prunings.map_err(|e| refuse(&e))?;
         let mut snapshots = Vec::new();
@@ -289,12 +286,7 @@ impl SeedData {
         let split = split(dataset, &options)?;
         let forget = |spec: &unlearn_datasets::ForgetSpec| {
             let drawn = forget::resolve(spec, dataset, &split, suite.data.sampler, data_seed)?;
-            Ok(Forget {
-                scenario: spec.scenario(),
-                label: spec.label(),
-                whole_class: spec.whole_class(),
-                split: drawn,
-            })
+            Ok(Forget { scenario: spec.scenario(), label: spec.label(), whole_class: spec.whole_class(), split: drawn })
         };
         let forgets = suite.forget.iter().map(forget).collect::<unlearn_datasets::Result<_>>()?;
         Ok(Self { seed, data_seed, split, forgets })

@@ -83,8 +83,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Suite
 
 fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, options: &RunOptions<'_>) -> Result<()> {
     let checkpoints = FileCheckpoints::new(writer.checkpoint_dir()?, options.checkpoint_interval);
-    let session =
-        Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
+    let session = Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
     let mut bench = Bench { plan, store, stage, writer, session };
     match &stage.work {
         Work::Train { seed } => stages::train::run(&mut bench, *seed),
@@ -123,6 +122,8 @@ impl Bench<'_> {
 
     /// A finished stage that this one reads.
     pub(crate) fn input(&self, kind: &str, key: &StageKey) -> Result<unlearn_run_store::Stage> {
-        self.store.find(kind, key)?.ok_or_else(|| self.failure(format!("its input {kind}/{key} is gone from the store")))
+        self.store
+            .find(kind, key)?
+            .ok_or_else(|| self.failure(format!("its input {kind}/{key} is gone from the store")))
     }
 }

@@ -133,8 +133,11 @@ impl Suite {
     /// # Errors
     /// A file that cannot be read, is not TOML, or holds an unknown key; an assignment that fits nowhere.
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Io { action: "read the suite", path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+            action: "read the suite",
+            path: path.into(),
+            source,
+        })?;
         Self::parse(&text, path, assignments)
     }
 

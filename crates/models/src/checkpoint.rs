@@ -52,8 +52,11 @@ pub fn to_bytes(graph: &Graph, state: &State, info: &CheckpointInfo) -> Result<V
 pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
     let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let file = TensorFile::open(bytes).map_err(|e| fail(format!("not a safetensors file ({e})")))?;
-    let json = file.json().ok_or_else(|| fail("it lacks the metadata of `unlearn`; a foreign file must be converted first".into()))?;
-    let info: CheckpointInfo = serde_json::from_str(json).map_err(|e| fail(format!("its metadata is damaged ({e})")))?;
+    let json = file
+        .json()
+        .ok_or_else(|| fail("it lacks the metadata of `unlearn`; a foreign file must be converted first".into()))?;
+    let info: CheckpointInfo =
+        serde_json::from_str(json).map_err(|e| fail(format!("its metadata is damaged ({e})")))?;
     if info.format > FORMAT {
         return Err(fail(format!("its format {} is newer than {FORMAT}, the newest known here", info.format)));
     }

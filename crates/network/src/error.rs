@@ -20,7 +20,9 @@ pub enum Error {
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,
     /// The graph holds a layer that this executor cannot run.
-    #[error("the {executor} executor cannot run layer `{layer}`; use --device cpu with the candle executor or another device")]
+    #[error(
+        "the {executor} executor cannot run layer `{layer}`; use --device cpu with the candle executor or another device"
+    )]
     Unsupported {
         /// The executor that refused.
         executor: &'static str,

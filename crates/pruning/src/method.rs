@@ -95,3 +95,72 @@ pub(crate) fn refuse_collapse(mask: &Mask, sparsity: f64) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use unlearn_models::{InputSpec, initialize};
+    use unlearn_network::DeviceChoice;
+
+    use super::*;
+    use crate::CRITERIA;
+
+    fn prune(config: &serde_json::Value) -> Result<(Network, Outcome)> {
+        let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
+        let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+        let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
+        let images = ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap();
+        let mut network = Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap();
+        let early = initialize(&graph, 2);
+        let recipe = Recipe { epochs: 2, batch_size: 8, ..Recipe::default() };
+        let mut request = Request {
+            network: &mut network,
+            initial: initialize(&graph, 3),
+            snapshot: &|epoch| (epoch == 1).then(|| early.clone()),
+            images: &images,
+            train: &(0..20).collect::<Vec<_>>(),
+            validation: &(20..24).collect::<Vec<_>>(),
+            recipe: &recipe,
+            augmentation: Augmentation::NONE,
+            seed: 5,
+            session: Session::unattended(),
+        };
+        let method = find("omp")?;
+        let outcome = (method.run)(&(method.resolve)(config)?, &mut request)?;
+        Ok((network, outcome))
+    }
+
+    #[test]
+    fn every_criterion_and_rewinding_gives_the_sparsity_asked_for() {
+        for criterion in CRITERIA {
+            for (rewind, epochs) in [("lt", 2), ("rewind-lt", 1), ("pt", 2)] {
+                let config = json!({
+                    "criterion": criterion.name, "rewind": rewind, "rewind-epoch": 1, "sparsity": 0.75,
+                });
+                let (network, outcome) = prune(&config).unwrap();
+                let expected = outcome.mask.len() - (0.75 * outcome.mask.len() as f64).round_ties_even() as usize;
+                assert_eq!((outcome.mask.kept(), outcome.epochs.len()), (expected, epochs), "{config}");
+                let graph = network.graph();
+                for (parameter, values) in graph.parameters.iter().zip(network.state().parameters()) {
+                    let Some(bits) = outcome.mask.get(&parameter.name) else { continue };
+                    assert!(bits.iter().zip(values).all(|(kept, value)| kept || value.to_bits() == 0), "{config}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_pruned_says_why() {
+        for (config, expected) in [
+            (json!({ "sparsity": 0.9999, "rewind-epoch": 1 }), "layer collapse"),
+            (json!({ "sparsity": 0.5, "rewind-epoch": 2 }), "`rewind-epoch` is 2"),
+            (json!({ "sparsity": 1.5 }), "`sparsity`"),
+            (json!({ "criterion": "magnitud" }), "did you mean `magnitude`"),
+            (json!({ "sparsty": 0.5 }), "`sparsty`"),
+        ] {
+            let message = prune(&config).err().unwrap().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(find("opm").err().unwrap().to_string().contains("none, omp"));
+    }
+}

@@ -29,7 +29,8 @@ pub fn global(graph: &Graph, scores: &[Scores], sparsity: f64) -> Result<Mask> {
         ranked.extend(scores.values.iter().enumerate().map(|(i, v)| (*v, tensor, i)));
     }
     let pruned = (sparsity * ranked.len() as f64).round_ties_even() as usize;
-    let order = |a: &(f32, usize, usize), b: &(f32, usize, usize)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
+    let order =
+        |a: &(f32, usize, usize), b: &(f32, usize, usize)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
     if pruned > 0 && pruned < ranked.len() {
         ranked.select_nth_unstable_by(pruned - 1, order);
     }
@@ -64,8 +65,10 @@ mod tests {
         let graph = two_convolutions();
         let ids = prunable(&graph, false);
         assert_eq!(ids.len(), 2);
-        let scores =
-            [Scores { parameter: ids[0], values: vec![0.5, 0.1] }, Scores { parameter: ids[1], values: vec![0.5, 0.9, 0.5, 0.2] }];
+        let scores = [
+            Scores { parameter: ids[0], values: vec![0.5, 0.1] },
+            Scores { parameter: ids[1], values: vec![0.5, 0.9, 0.5, 0.2] },
+        ];
         let mask = global(&graph, &scores, 0.5).unwrap();
         let bits = |name: &str| mask.get(name).unwrap().iter().collect::<Vec<_>>();
         assert_eq!((bits("a.weight"), bits("b.weight")), (vec![false, false], vec![true, true, true, false]));

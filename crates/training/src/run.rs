@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_datasets::{Batch, BatchPlan, ImageSet};
 use unlearn_network::{Mode, Network, State};
 
-use crate::{
-    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, predict::predict, resume,
-};
+use crate::{EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, predict::predict, resume};
 
 /// One run of a recipe over a set of samples.
 pub struct Run<'a> {
@@ -218,4 +216,129 @@ fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
     let classes = logits.len() / labels.len();
     let correct = |(logits, label): &(&[f32], &u32)| crate::predict::argmax(logits) == **label as usize;
     logits.chunks(classes).zip(labels).filter(correct).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, io, sync::Arc, sync::atomic::AtomicBool};
+
+    use unlearn_datasets::Augmentation;
+    use unlearn_models::{InputSpec, find, initialize};
+    use unlearn_network::{DeviceChoice, Graph};
+
+    use super::*;
+    use crate::{Checkpoints, CrossEntropy, Progress, Schedule};
+
+    fn images() -> ImageSet {
+        let pixels: Vec<u8> = (0..20 * 64).map(|i| ((i * 37 + i * i / 7) % 251) as u8).collect();
+        let labels: Vec<u32> = (0..20).map(|i| i % 4).collect();
+        ImageSet::new([1, 8, 8], pixels, labels).unwrap()
+    }
+
+    fn graph() -> Arc<Graph> {
+        let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
+        find("resnet8s").unwrap().graph(&input).unwrap()
+    }
+
+    fn recipe() -> Recipe {
+        Recipe { epochs: 3, batch_size: 6, lr: 0.05, schedule: Schedule::Cosine, ..Recipe::default() }
+    }
+
+    /// Remembers the last state, and stops the run after so many steps.
+    struct Killer {
+        state: RefCell<Option<Vec<u8>>>,
+        left: RefCell<usize>,
+        stop: AtomicBool,
+    }
+
+    impl Progress for Killer {
+        fn step(&self, _: Position, _: usize, _: usize, _: f64) {
+            let mut left = self.left.borrow_mut();
+            *left = left.saturating_sub(1);
+            self.stop.store(*left == 0, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    impl Checkpoints for Killer {
+        fn load(&self) -> io::Result<Option<Vec<u8>>> {
+            Ok(self.state.borrow().clone())
+        }
+
+        fn save(&self, state: &[u8]) -> io::Result<()> {
+            *self.state.borrow_mut() = Some(state.to_vec());
+            Ok(())
+        }
+
+        fn due(&self) -> bool {
+            false
+        }
+    }
+
+    fn attempt(session: Session<'_>, recipe: &Recipe) -> Result<(State, Outcome)> {
+        let graph = graph();
+        let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();
+        let images = images();
+        let training: Vec<u32> = (0..16).collect();
+        let batches = recipe.batches(&images, &training, Augmentation { crop_padding: 1, flip: true }, 5)?;
+        let validation: Vec<u32> = (16..20).collect();
+        let run = Run {
+            recipe,
+            batches: &batches,
+            start_epoch: 0,
+            snapshots: &[0, 2],
+            validation: Some((&images, &validation)),
+        };
+        let outcome = train(&mut network, &mut CrossEntropy::default(), &run, session)?;
+        Ok((network.state().clone(), outcome))
+    }
+
+    #[test]
+    fn a_run_stopped_at_any_step_ends_bit_identical() {
+        let (expected, undisturbed) = attempt(Session::unattended(), &recipe()).unwrap();
+        assert_eq!(undisturbed.epochs.len(), 3);
+        for stop_after in 1..9 {
+            let killer =
+                Killer { state: RefCell::new(None), left: RefCell::new(stop_after), stop: AtomicBool::new(false) };
+            let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
+            assert!(matches!(attempt(session, &recipe()), Err(Error::Interrupted)));
+            *killer.left.borrow_mut() = usize::MAX;
+            killer.stop.store(false, std::sync::atomic::Ordering::Relaxed);
+            let (found, resumed) = attempt(session, &recipe()).unwrap();
+            assert_eq!(found.parameters(), expected.parameters(), "stopped after step {stop_after}");
+            assert_eq!(found.buffers(), expected.buffers());
+            assert_eq!(resumed.epochs, undisturbed.epochs);
+            assert_eq!(resumed.selected_epoch, undisturbed.selected_epoch);
+            for (epoch, snapshot) in &undisturbed.snapshots {
+                assert_eq!(resumed.snapshots[epoch].parameters(), snapshot.parameters());
+            }
+        }
+    }
+
+    #[test]
+    fn the_best_epochs_weights_stay() {
+        let (_, outcome) = attempt(Session::unattended(), &recipe()).unwrap();
+        let accuracy = |row: &EpochRow| row.validation_accuracy.unwrap();
+        let best = outcome.epochs.iter().map(accuracy).fold(0.0, f64::max);
+        let first_best = outcome.epochs.iter().find(|row| accuracy(row) == best).unwrap();
+        assert_eq!(outcome.selected_epoch, Some(first_best.epoch));
+    }
+
+    #[test]
+    fn a_diverging_run_says_where() {
+        let recipe = Recipe { lr: 1e30, ..recipe() };
+        let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
+        assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`"), "{message}");
+    }
+
+    #[test]
+    fn a_damaged_state_is_refused() {
+        let killer = Killer {
+            state: RefCell::new(Some(b"not a state".to_vec())),
+            left: RefCell::new(usize::MAX),
+            stop: AtomicBool::new(false),
+        };
+        let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
+        let message = attempt(session, &recipe()).unwrap_err().to_string();
+        assert!(message.contains("delete the stage's folder"), "{message}");
+    }
 }

@@ -30,13 +30,15 @@ impl Sgd {
     /// One step.
     pub fn step(&mut self, lr: f64, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
         let (lr, momentum, decay, nesterov) = (lr as f32, self.momentum, self.weight_decay, self.nesterov);
-        parameters.par_iter_mut().zip(&mut self.velocity).zip(gradients).for_each(|((parameter, velocity), gradient)| {
-            for ((theta, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
-                let g = g + decay * *theta;
-                *v = momentum * *v + g;
-                *theta -= lr * if nesterov { g + momentum * *v } else { *v };
-            }
-        });
+        parameters.par_iter_mut().zip(&mut self.velocity).zip(gradients).for_each(
+            |((parameter, velocity), gradient)| {
+                for ((theta, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
+                    let g = g + decay * *theta;
+                    *v = momentum * *v + g;
+                    *theta -= lr * if nesterov { g + momentum * *v } else { *v };
+                }
+            },
+        );
     }
 
     /// Velocity of every parameter, for checkpoints.

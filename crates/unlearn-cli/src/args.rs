@@ -7,7 +7,11 @@ use unlearn_network::DeviceChoice;
 
 /// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
 #[derive(Debug, Parser)]
-#[command(name = "unlearn", version, after_help = "Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.")]
+#[command(
+    name = "unlearn",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

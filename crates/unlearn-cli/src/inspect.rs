@@ -37,15 +37,33 @@ fn file(path: &Path) -> anyhow::Result<()> {
 }
 
 fn print_mask(mask: &Mask) {
-    println!("mask for {}: {} of {} weights kept, sparsity {:.2} %", mask.architecture(), mask.kept(), mask.len(), 100.0 * mask.sparsity());
+    println!(
+        "mask for {}: {} of {} weights kept, sparsity {:.2} %",
+        mask.architecture(),
+        mask.kept(),
+        mask.len(),
+        100.0 * mask.sparsity()
+    );
     for layer in mask.per_layer() {
-        println!("    {:<28} {:>9} of {:>9} kept, density {:>6.2} %", layer.name, layer.kept, layer.len, 100.0 * layer.density());
+        println!(
+            "    {:<28} {:>9} of {:>9} kept, density {:>6.2} %",
+            layer.name,
+            layer.kept,
+            layer.len,
+            100.0 * layer.density()
+        );
     }
 }
 
 fn print_checkpoint(info: &checkpoint::CheckpointInfo, contents: &TensorFile<'_>) {
-    println!("checkpoint of {}: {} classes, images {:?}, trained on {}", info.arch, info.classes, info.input, info.dataset);
-    println!("normalisation: mean {:?}, std {:?}; made by stage {}; format {}", info.mean, info.std, info.config, info.format);
+    println!(
+        "checkpoint of {}: {} classes, images {:?}, trained on {}",
+        info.arch, info.classes, info.input, info.dataset
+    );
+    println!(
+        "normalisation: mean {:?}, std {:?}; made by stage {}; format {}",
+        info.mean, info.std, info.config, info.format
+    );
     print_tensors(contents);
 }
 
@@ -55,7 +73,11 @@ fn print_tensors(contents: &TensorFile<'_>) {
     for name in names {
         if let Some((shape, values)) = contents.tensor(name) {
             let zeros = values.iter().filter(|v| **v == 0.0).count();
-            println!("    {name:<32} {:<18} {:>6.2} % zeros", format!("{shape:?}"), 100.0 * zeros as f64 / values.len().max(1) as f64);
+            println!(
+                "    {name:<32} {:<18} {:>6.2} % zeros",
+                format!("{shape:?}"),
+                100.0 * zeros as f64 / values.len().max(1) as f64
+            );
         }
     }
 }

@@ -86,7 +86,11 @@ impl Progress for ConsoleReporter {
         } else if self.last_line.get().elapsed() >= LINE_INTERVAL {
             self.last_line.set(Instant::now());
             let stage = self.stage.borrow();
-            self.line(&format!("{stage}: epoch {}/{epochs}, batch {}/{batches}, loss {loss:.4}", at.epoch + 1, at.batch));
+            self.line(&format!(
+                "{stage}: epoch {}/{epochs}, batch {}/{batches}, loss {loss:.4}",
+                at.epoch + 1,
+                at.batch
+            ));
         }
     }
 

@@ -52,12 +52,8 @@ impl CandleExecutor {
             .zip(state.parameters())
             .map(|(p, v)| Ok(Var::from_tensor(&tensor(v, &p.shape)?)?))
             .collect::<Result<_>>()?;
-        let buffers = graph
-            .buffers
-            .iter()
-            .zip(state.buffers())
-            .map(|(b, v)| Ok(tensor(v, &b.shape)?))
-            .collect::<Result<_>>()?;
+        let buffers =
+            graph.buffers.iter().zip(state.buffers()).map(|(b, v)| Ok(tensor(v, &b.shape)?)).collect::<Result<_>>()?;
         self.values = Some(Uploaded { generation: state.generation(), parameters, buffers });
         Ok(())
     }

@@ -99,7 +99,11 @@ impl Executor for CpuExecutor {
             maps_to_rows(features, logits, &plan.maps(output, count));
         }
         let pass = Pass { batch: count, mode, values, saved };
-        if mode == Mode::Evaluate { self.release(pass) } else { self.pass = Some(pass) }
+        if mode == Mode::Evaluate {
+            self.release(pass)
+        } else {
+            self.pass = Some(pass)
+        }
         Ok(())
     }
 

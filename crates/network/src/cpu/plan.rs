@@ -32,14 +32,28 @@ pub(super) struct Step {
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StepKind {
-    Conv { shape: ConvShape, weight: ParameterId },
+    Conv {
+        shape: ConvShape,
+        weight: ParameterId,
+    },
     /// Normalise, add the residual branch if there is one, ReLU if `relu`.
-    Norm { weight: ParameterId, bias: ParameterId, running_mean: BufferId, running_var: BufferId, relu: bool },
+    Norm {
+        weight: ParameterId,
+        bias: ParameterId,
+        running_mean: BufferId,
+        running_var: BufferId,
+        relu: bool,
+    },
     Relu,
     Add,
-    ShortcutA { stride: usize },
+    ShortcutA {
+        stride: usize,
+    },
     GlobalAvgPool,
-    Linear { weight: ParameterId, bias: ParameterId },
+    Linear {
+        weight: ParameterId,
+        bias: ParameterId,
+    },
 }
 
 impl Plan {

@@ -65,12 +65,8 @@ impl Step {
                     running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
                 };
                 let parameters = state.parameters();
-                let norm = NormInput {
-                    x,
-                    statistics: &statistics,
-                    weight: &parameters[weight],
-                    bias: &parameters[bias],
-                };
+                let norm =
+                    NormInput { x, statistics: &statistics, weight: &parameters[weight], bias: &parameters[bias] };
                 let residual = self.other.map(|other| value(values, other));
                 norm_apply(norm, residual, relu, out, &output);
                 return Saved::Statistics(statistics);
@@ -122,12 +118,8 @@ impl Step {
                     unreachable!("a normalisation keeps its statistics")
                 };
                 let parameters = state.parameters();
-                let norm = NormInput {
-                    x,
-                    statistics: &statistics,
-                    weight: &parameters[weight],
-                    bias: &parameters[bias],
-                };
+                let norm =
+                    NormInput { x, statistics: &statistics, weight: &parameters[weight], bias: &parameters[bias] };
                 let z = relu.then(|| value(values, self.output));
                 let mut dx = buffers.take(input.len());
                 let (dweight, dbias) = two(&mut gradients.parameters, weight, bias);

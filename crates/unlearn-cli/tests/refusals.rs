@@ -1,0 +1,134 @@
+//! Bad input: one clear message that says what, where and the fix, the right exit code, and a store that stays readable.
+
+use crate::{Place, SUITE};
+
+/// Runs a suite in which one line was replaced, and expects a refusal that contains every word.
+fn refused(code: i32, from: &str, to: &str, words: &[&str]) {
+    assert!(SUITE.contains(from), "`{from}` is in the suite");
+    let place = Place::new(&SUITE.replacen(from, to, 1));
+    let message = place.refuse(code, &["run", "suite.toml"]);
+    for word in words {
+        assert!(message.contains(word), "`{word}` in: {message}");
+    }
+    if place.path("runs").exists() {
+        place.succeed(&["runs", "list"]);
+        place.succeed(&["runs", "verify"]);
+    }
+}
+
+#[test]
+fn what_a_suite_must_not_say() {
+    refused(2, "batch-size = 32", "batch-sise = 32", &["suite.toml", "`batch-sise`", "did you mean `batch-size`"]);
+    refused(2, "[model]", "[modell]", &["suite.toml", "`modell`", "`model`"]);
+    refused(2, "\"ft\"", "\"fft\"", &["suite.toml", "`fft`", "did you mean `ft`", "l1-sparse"]);
+    refused(2, "\"omp\"", "\"imp\"", &["suite.toml", "`imp`", "omp"]);
+    refused(2, "\"resnet8s\"", "\"resnet9s\"", &["suite.toml", "`resnet9s`", "resnet8s", "resnet20s"]);
+    refused(2, "\"fashion-mnist-mini\"", "\"fashion\"", &["suite.toml", "fashion", "fashion-mnist-mini"]);
+    refused(2, "class = 0", "class = 10", &["suite.toml", "10"]);
+    refused(2, "fraction = 0.1", "fraction = 1.5", &["suite.toml", "1.5"]);
+    refused(2, "sparsity = 0.9", "sparsity = 1.0", &["suite.toml", "`sparsity`", "`none`"]);
+    refused(2, "rewind-epoch = 1", "rewind-epoch = 5", &["suite.toml", "`rewind-epoch` is 5", "2 epochs"]);
+    refused(
+        2,
+        "method = \"ga\"\nepochs = 1",
+        "method = \"ga\"\nepoch = 1",
+        &["`ga`", "`epoch`", "did you mean `epochs`"],
+    );
+    refused(2, "seeds = [1]", "seeds = [1, 1]", &["suite.toml", "`suite.seeds`"]);
+    refused(2, "[suite]", "[suite", &["suite.toml", "line 2"]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run() {
+    let lr = "epochs = 2\nlr = 1e30";
+    refused(1, "epochs = 2", lr, &["train · seed 1", "loss", "epoch 0", "lower `lr`"]);
+    let ga = "method = \"ga\"\nlr = 1e30\nepochs = 5";
+    refused(1, "method = \"ga\"\nepochs = 1", ga, &["unlearn ga", "lower `lr`"]);
+}
+
+#[test]
+fn what_the_command_line_must_not_say() {
+    let place = Place::new(SUITE);
+    let refused = |code, arguments: &[&str], word: &str| {
+        let message = place.refuse(code, arguments);
+        assert!(message.contains(word), "`{word}` in: {message}");
+    };
+    refused(2, &["run", "suite.toml", "--set", "train.epochs"], "key=value");
+    refused(2, &["run", "suite.toml", "--set", "unlearn.fit.lr=1"], "raw, retrain, ft, ga, l1-sparse");
+    refused(2, &["run", "suite.toml", "--set", "train.epoch=1"], "did you mean `epochs`");
+    refused(2, &["run", "suite.toml", "--device", "gpu"], "cuda:N");
+    refused(1, &["run", "absent.toml"], "absent.toml");
+    refused(1, &["run", "suite.toml", "--device", "cuda:0"], "--features cuda");
+    refused(1, &["inspect", "suite.toml"], "suite.toml");
+    refused(1, &["runs", "list"], "runs");
+}
+
+#[test]
+fn a_run_folder_that_cannot_be_written() {
+    let place = Place::new(SUITE);
+    std::fs::write(place.path("file"), "").unwrap();
+    let message = place.refuse(1, &["run", "suite.toml", "--runs", "file/runs"]);
+    assert!(message.contains("file/runs"), "{message}");
+    let message = place.refuse(1, &["run", "suite.toml", "--runs", "/proc/runs"]);
+    assert!(message.contains("/proc/runs"), "{message}");
+}
+
+/// Needs the right to mount; elsewhere the store's own test of a full device stands alone.
+#[test]
+fn a_full_disk() {
+    let place = Place::new(SUITE);
+    let disk = place.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk.to_str().unwrap()])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        eprintln!("not allowed to mount a small disk: left out");
+        return;
+    }
+    let message = place.refuse(1, &["run", "suite.toml", "--runs", "disk/runs"]);
+    let listed = place.succeed(&["runs", "--runs", "disk/runs", "list"]);
+    std::process::Command::new("umount").arg(&disk).status().unwrap();
+    assert!(message.contains("disk/runs") && message.contains("space"), "{message}");
+    assert!(!listed.contains("Damaged"), "{listed}");
+}
+
+#[test]
+fn datasets_that_are_damaged_or_do_not_fit() {
+    let suite = SUITE.replace("fashion-mnist-mini", "fashion-mnist");
+    let idx = |dimensions: &[u32], data: &[u8]| {
+        let mut bytes = vec![0, 0, 8, dimensions.len() as u8];
+        dimensions.iter().for_each(|d| bytes.extend(d.to_be_bytes()));
+        bytes.extend(data);
+        bytes
+    };
+    let images = idx(&[2, 28, 28], &[0; 2 * 784]);
+    let cases: [(&str, Vec<u8>, Vec<u8>, &[&str]); 3] = [
+        ("truncated", images[..900].to_vec(), idx(&[2], &[0, 1]), &["train-images-idx3-ubyte", "truncated"]),
+        (
+            "foreign",
+            b"\x89PNG not idx at all".to_vec(),
+            idx(&[2], &[0, 1]),
+            &["train-images-idx3-ubyte", "not an IDX file"],
+        ),
+        ("counts", images.clone(), idx(&[3], &[0, 1, 2]), &["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]),
+    ];
+    for (name, train_images, train_labels, words) in cases {
+        let place = Place::new(&suite);
+        let folder = place.path(name);
+        std::fs::create_dir(&folder).unwrap();
+        for (file, bytes) in [
+            ("train-images-idx3-ubyte", &train_images),
+            ("train-labels-idx1-ubyte", &train_labels),
+            ("t10k-images-idx3-ubyte", &images),
+            ("t10k-labels-idx1-ubyte", &idx(&[2], &[0, 1])),
+        ] {
+            std::fs::write(folder.join(file), bytes).unwrap();
+        }
+        let message = place.refuse(2, &["run", "suite.toml", "--data-dir", name]);
+        for word in words {
+            assert!(message.contains(word), "`{word}` in: {message}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The CPU executor against the Candle executor on the architectures themselves: logits, gradients, running statistics.
+
+use unlearn_models::{ARCHITECTURES, InputSpec, initialize};
+use unlearn_network::{DeviceChoice, Mode, Network};
+
+const BATCH: usize = 19;
+
+/// Largest relative distance in the L2 norm that two correct executors may show: a ReLU whose input is 0 up to rounding
+/// may go either way, and takes its gradient with it.
+const TOLERANCE: f64 = 2e-3;
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b)));
+    difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-9)
+}
+
+#[test]
+fn both_executors_agree_on_every_architecture() {
+    let input = InputSpec { shape: [3, 16, 16], classes: 10, mean: vec![0.5; 3], std: vec![0.25; 3] };
+    let images: Vec<f32> = (0..BATCH * 3 * 256).map(|i| ((i * 7919 + i * i / 11) % 1000) as f32 / 1000.0).collect();
+    for architecture in ARCHITECTURES {
+        let graph = architecture.graph(&input).unwrap();
+        let state = initialize(&graph, 4);
+        let network = |device| Network::new(graph.clone(), state.clone(), device).unwrap();
+        let (mut cpu, mut candle) = (network(DeviceChoice::Cpu), network(DeviceChoice::CandleCpu));
+        assert_eq!((cpu.executor_name(), candle.executor_name()), ("cpu", "candle"));
+        for mode in [Mode::Train, Mode::Frozen, Mode::Evaluate] {
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            cpu.forward(&images, mode, &mut found).unwrap();
+            candle.forward(&images, mode, &mut expected).unwrap();
+            assert!(distance(&found, &expected) < 1e-4, "{}, {mode:?}: logits", architecture.name);
+            for ((buffer, found), expected) in
+                graph.buffers.iter().zip(cpu.state().buffers()).zip(candle.state().buffers())
+            {
+                assert!(distance(found, expected) < 1e-4, "{}: {}", architecture.name, buffer.name);
+            }
+            if mode == Mode::Evaluate {
+                assert!(cpu.backward(&found).is_err(), "nothing is kept for a backward pass");
+                continue;
+            }
+            let found = cpu.backward_to_input(&expected).unwrap();
+            let expected = candle.backward_to_input(&expected).unwrap();
+            assert!(distance(&found.input, &expected.input) < TOLERANCE, "{}: images", architecture.name);
+            for ((parameter, found), expected) in
+                graph.parameters.iter().zip(&found.parameters).zip(&expected.parameters)
+            {
+                let distance = distance(found, expected);
+                assert!(distance < TOLERANCE, "{}, {mode:?}: ∂{} {distance}", architecture.name, parameter.name);
+            }
+        }
+    }
+}
