@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct FileCheckpoints {
 }
 
 impl FileCheckpoints {
-    pub(crate) fn new(folder: PathBuf, interval: Duration) -> Self {
+    pub(crate) fn new(folder: &Path, interval: Duration) -> Self {
         Self { file: folder.join("state.safetensors"), interval, saved: Cell::new(Instant::now()) }
     }
 }

@@ -82,7 +82,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Suite
 }
 
 fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, options: &RunOptions<'_>) -> Result<()> {
-    let checkpoints = FileCheckpoints::new(writer.checkpoint_dir()?, options.checkpoint_interval);
+    let checkpoints = FileCheckpoints::new(&writer.checkpoint_dir()?, options.checkpoint_interval);
     let session = Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
     let mut bench = Bench { plan, store, stage, writer, session };
     match &stage.work {

@@ -226,6 +226,9 @@ impl GraphBuilder {
     }
 
     /// Sum of two nodes of one shape.
+    ///
+    /// # Panics
+    /// Where the shapes differ: an architecture that was written wrongly.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> NodeId {
         assert_eq!(self.shape(a), self.shape(b), "`{name}` adds two shapes");
         let shape = self.shape(a).to_vec();

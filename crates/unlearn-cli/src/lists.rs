@@ -2,19 +2,16 @@
 
 use serde_json::json;
 
-pub(crate) fn datasets() -> anyhow::Result<()> {
+pub(crate) fn datasets() {
     for entry in unlearn_datasets::registry::DATASETS {
         println!("{}\n    {}\n    source: {}\n    licence: {}", entry.name, entry.summary, entry.source, entry.licence);
     }
-    Ok(())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every command")]
-pub(crate) fn models() -> anyhow::Result<()> {
+pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
         println!("{}\n    {}\n    source: {}", arch.name, arch.summary, arch.source);
     }
-    Ok(())
 }
 
 pub(crate) fn methods() -> anyhow::Result<()> {
@@ -41,8 +38,7 @@ fn entry(name: &str, summary: &str, source: &str, defaults: &serde_json::Value) 
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every command")]
-pub(crate) fn attacks() -> anyhow::Result<()> {
+pub(crate) fn attacks() {
     for attack in unlearn_mia_eval::attack::ATTACKS {
         println!("{}\n    {}\n    source: {}", attack.name, attack.summary, attack.source);
     }
@@ -50,5 +46,4 @@ pub(crate) fn attacks() -> anyhow::Result<()> {
     for feature in unlearn_mia_eval::features::FEATURES {
         println!("{}\n    {}", feature.name, feature.summary);
     }
-    Ok(())
 }

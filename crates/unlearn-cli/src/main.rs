@@ -24,10 +24,19 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
-        Command::Datasets => lists::datasets(),
-        Command::Models => lists::models(),
+        Command::Datasets => {
+            lists::datasets();
+            Ok(())
+        }
+        Command::Models => {
+            lists::models();
+            Ok(())
+        }
         Command::Methods => lists::methods(),
-        Command::Attacks => lists::attacks(),
+        Command::Attacks => {
+            lists::attacks();
+            Ok(())
+        }
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)

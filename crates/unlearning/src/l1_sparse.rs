@@ -1,5 +1,5 @@
 //! `l1-sparse`: fine-tuning on the retain set with an ℓ1 penalty, the paper's sparsity-aware unlearning (arXiv 2304.04934,
-//! section 4.2, equation 3): min over θ of ℓ(θ; D_r) + γ_t‖θ‖₁.
+//! section 4.2, equation 3): min over θ of ℓ(θ; D_r) + γₜ‖θ‖₁.
 //!
 //! The penalty covers every parameter, normalisation and biases included, by its subgradient, as in the paper's own code; so
 //! weights come close to 0 and never stay there.
@@ -23,7 +23,7 @@ pub(crate) struct Config {
     pub(crate) lr: f64,
     /// Weight γ of the penalty; the paper searches 1e-5 to 1e-1.
     pub(crate) gamma: f64,
-    /// How γ_t moves from epoch to epoch.
+    /// How γₜ moves from epoch to epoch.
     pub(crate) gamma_schedule: GammaSchedule,
     /// How the learning rate moves.
     pub(crate) schedule: Schedule,
@@ -76,7 +76,7 @@ impl Method for L1Sparse {
     }
 }
 
-/// Cross-entropy + γ_t‖θ‖₁.
+/// Cross-entropy + γₜ‖θ‖₁.
 struct L1Penalized {
     gamma: f64,
     gamma_schedule: GammaSchedule,

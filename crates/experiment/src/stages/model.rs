@@ -1,7 +1,5 @@
 //! Models and masks in stage folders: `model.safetensors` and `mask.safetensors`.
 
-use std::path::Path;
-
 use unlearn_masks::Mask;
 use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
@@ -63,16 +61,12 @@ impl Bench<'_> {
     /// Writes the network this stage leaves, and its mask.
     pub(super) fn save_network(&self, network: &Network, mask: Option<&Mask>) -> Result<()> {
         self.save_state(MODEL, network.state())?;
-        mask.map_or(Ok(()), |mask| mask.save(&self.path_of(MASK)).map_err(|e| self.failure(e)))
+        mask.map_or(Ok(()), |mask| mask.save(self.writer.path(MASK)).map_err(|e| self.failure(e)))
     }
 
     /// Writes the rows of `metrics.jsonl`; what an earlier, killed attempt wrote is replaced.
     pub(super) fn save_epochs(&mut self, rows: &[EpochRow]) -> Result<()> {
         self.writer.truncate_metrics(0)?;
         rows.iter().try_for_each(|row| Ok(self.writer.append_metrics(row)?))
-    }
-
-    fn path_of(&self, name: &str) -> impl AsRef<Path> {
-        self.writer.path(name)
     }
 }

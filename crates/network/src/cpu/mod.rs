@@ -100,9 +100,9 @@ impl Executor for CpuExecutor {
         }
         let pass = Pass { batch: count, mode, values, saved };
         if mode == Mode::Evaluate {
-            self.release(pass)
+            self.release(pass);
         } else {
-            self.pass = Some(pass)
+            self.pass = Some(pass);
         }
         Ok(())
     }

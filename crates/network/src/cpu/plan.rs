@@ -135,7 +135,9 @@ impl Plan {
             }
         }
         let mut by_step = vec![Vec::new(); self.steps.len()];
-        last.into_iter().for_each(|(node, step)| by_step[step].push(node));
+        for (node, step) in last {
+            by_step[step].push(node);
+        }
         by_step
     }
 }
