@@ -31,6 +31,9 @@ pub enum Error {
         /// What is wrong and what is valid.
         reason: String,
     },
+    /// A device that this build or this machine lacks.
+    #[error("--device: {0}")]
+    Device(unlearn_network::Error),
     /// A stage that failed.
     #[error("stage {stage} failed: {reason}")]
     Stage {
@@ -56,6 +59,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// Whether the suite or the command line is to blame, rather than the run.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Suite { .. } | Self::Set { .. })
+        matches!(self, Self::Suite { .. } | Self::Set { .. } | Self::Device(_))
     }
 }

@@ -103,7 +103,7 @@ impl Plan {
     /// Opens the data, looks every name up and works out every stage. Nothing is computed yet.
     ///
     /// # Errors
-    /// Anything in the suite that does not exist, does not fit or is out of range; the error names the file.
+    /// Anything in the suite that does not exist, does not fit or is out of range, or a device that does not open.
     pub fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
         let shared = Shared::resolve(suite, environment)?;
         let mut plan = Self {
@@ -256,6 +256,7 @@ impl Shared {
             config: String::new(),
         };
         let device = environment.device;
+        device.executor(&graph).map_err(Error::Device)?;
         Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device })
     }
 }

@@ -58,7 +58,7 @@ fn what_the_command_line_must_not_say() {
     refused(2, &["run", "suite.toml", "--set", "train.epoch=1"], "did you mean `epochs`");
     refused(2, &["run", "suite.toml", "--device", "gpu"], "cuda:N");
     refused(1, &["run", "absent.toml"], "absent.toml");
-    refused(1, &["run", "suite.toml", "--device", "cuda:0"], "--features cuda");
+    refused(2, &["run", "suite.toml", "--device", "cuda:0"], "--features cuda");
     refused(1, &["inspect", "suite.toml"], "suite.toml");
     refused(1, &["runs", "list"], "runs");
 }
@@ -99,22 +99,17 @@ fn datasets_that_are_damaged_or_do_not_fit() {
     let suite = SUITE.replace("fashion-mnist-mini", "fashion-mnist");
     let idx = |dimensions: &[u32], data: &[u8]| {
         let mut bytes = vec![0, 0, 8, dimensions.len() as u8];
-        dimensions.iter().for_each(|d| bytes.extend(d.to_be_bytes()));
+        bytes.extend(dimensions.iter().flat_map(|d| d.to_be_bytes()));
         bytes.extend(data);
         bytes
     };
     let images = idx(&[2, 28, 28], &[0; 2 * 784]);
-    let cases: [(&str, Vec<u8>, Vec<u8>, &[&str]); 3] = [
-        ("truncated", images[..900].to_vec(), idx(&[2], &[0, 1]), &["train-images-idx3-ubyte", "truncated"]),
-        (
-            "foreign",
-            b"\x89PNG not idx at all".to_vec(),
-            idx(&[2], &[0, 1]),
-            &["train-images-idx3-ubyte", "not an IDX file"],
-        ),
-        ("counts", images.clone(), idx(&[3], &[0, 1, 2]), &["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]),
-    ];
-    for (name, train_images, train_labels, words) in cases {
+    let labels = idx(&[2], &[0, 1]);
+    for (name, train_images, train_labels, word) in [
+        ("truncated", images[..900].to_vec(), labels.clone(), "truncated"),
+        ("foreign", b"\x89PNG not idx at all".to_vec(), labels.clone(), "not an IDX file"),
+        ("counts", images.clone(), idx(&[3], &[0, 1, 2]), "train-labels-idx1-ubyte"),
+    ] {
         let place = Place::new(&suite);
         let folder = place.path(name);
         std::fs::create_dir(&folder).unwrap();
@@ -122,12 +117,12 @@ fn datasets_that_are_damaged_or_do_not_fit() {
             ("train-images-idx3-ubyte", &train_images),
             ("train-labels-idx1-ubyte", &train_labels),
             ("t10k-images-idx3-ubyte", &images),
-            ("t10k-labels-idx1-ubyte", &idx(&[2], &[0, 1])),
+            ("t10k-labels-idx1-ubyte", &labels),
         ] {
             std::fs::write(folder.join(file), bytes).unwrap();
         }
         let message = place.refuse(2, &["run", "suite.toml", "--data-dir", name]);
-        for word in words {
+        for word in ["train-images-idx3-ubyte", word] {
             assert!(message.contains(word), "`{word}` in: {message}");
         }
     }
