@@ -2,7 +2,8 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use unlearn_run_store::{Begin, StageKey, StageWriter, Store, SuiteIndex};
+use serde_json::json;
+use unlearn_run_store::{Begin, StageKey, StageWriter, Store, SuiteIndex, clock};
 use unlearn_training::{Progress, Session};
 
 use crate::{
@@ -85,14 +86,22 @@ fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, opt
     let checkpoints = FileCheckpoints::new(&writer.checkpoint_dir()?, options.checkpoint_interval);
     let session = Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
     let mut bench = Bench { plan, store, stage, writer, session };
-    match &stage.work {
+    let resumed = bench.writer.resumed();
+    bench.log(if resumed { "resumed" } else { "started" }, None)?;
+    let result = match &stage.work {
         Work::Train { seed } => stages::train::run(&mut bench, *seed),
         Work::Prune { seed, pruning, train } => stages::prune::run(&mut bench, *seed, *pruning, train),
         Work::Unlearn { seed, forget, method, model, masked } => {
             stages::unlearn::run(&mut bench, *seed, *forget, *method, model, *masked)
         }
         Work::Evaluate { seed, forget, unlearn } => stages::evaluate::run(&mut bench, *seed, *forget, unlearn),
-    }?;
+    };
+    match &result {
+        Ok(()) => bench.log("finished", None)?,
+        // The failure itself is what the user must hear of, whether or not it could be logged.
+        Err(error) => drop(bench.log("stopped", Some(&error.to_string()))),
+    }
+    result?;
     bench.writer.finish()?;
     Ok(())
 }
@@ -107,6 +116,13 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Adds a line to the stage's `log.jsonl`.
+    fn log(&mut self, event: &str, reason: Option<&str>) -> Result<()> {
+        let Stage { label, .. } = self.stage;
+        let line = json!({ "time": clock::now(), "event": event, "stage": label, "reason": reason });
+        Ok(self.writer.append_log(&line)?)
+    }
+
     /// The error of this stage for a reason.
     pub(crate) fn failure(&self, reason: impl std::fmt::Display) -> Error {
         Error::Stage { stage: self.stage.label.clone(), reason: reason.to_string() }

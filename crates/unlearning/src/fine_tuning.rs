@@ -1,31 +1,53 @@
-//! The keys that every fine-tuning method shares, and the recipe they make.
+//! The keys that fine-tuning methods share, and the recipe they make.
 
+use serde::{Deserialize, Serialize};
 use unlearn_training::{Recipe, Schedule, Select};
 
-/// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation.
-pub(crate) fn recipe(original: &Recipe, epochs: usize, lr: f64, schedule: Schedule, batch: Option<usize>) -> Recipe {
-    Recipe {
-        epochs,
-        lr,
-        schedule,
-        batch_size: batch.unwrap_or(original.batch_size),
-        warmup_epochs: 0.0,
-        label_smoothing: 0.0,
-        select: Select::Last,
-        ..original.clone()
-    }
+/// Keys of a method that fine-tunes; each method has its own defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct FineTuning {
+    /// Passes over the method's samples.
+    pub(crate) epochs: usize,
+    /// Peak learning rate.
+    pub(crate) lr: f64,
+    /// How the learning rate moves.
+    pub(crate) schedule: Schedule,
+    /// Samples a step; the original recipe's if not given.
+    pub(crate) batch_size: Option<usize>,
 }
 
-/// Checks what [`recipe`] is made of.
-pub(crate) fn check(epochs: usize, lr: f64, batch_size: Option<usize>) -> Result<(), String> {
-    if epochs == 0 {
-        return Err("`epochs` must be 1 or more; to change nothing use method `raw`".into());
+impl FineTuning {
+    /// So many epochs at one learning rate.
+    pub(crate) fn new(epochs: usize, lr: f64) -> Self {
+        Self { epochs, lr, schedule: Schedule::Constant, batch_size: None }
     }
-    if !(lr.is_finite() && lr > 0.0) {
-        return Err(format!("`lr` must be a positive number, found {lr}"));
+
+    /// Checks ranges.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.epochs == 0 {
+            return Err("`epochs` must be 1 or more; to change nothing use method `raw`".into());
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return Err(format!("`lr` must be a positive number, found {}", self.lr));
+        }
+        if self.batch_size == Some(0) {
+            return Err("`batch-size` must be 1 or more".into());
+        }
+        Ok(())
     }
-    if batch_size == Some(0) {
-        return Err("`batch-size` must be 1 or more".into());
+
+    /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation.
+    pub(crate) fn recipe(&self, original: &Recipe) -> Recipe {
+        Recipe {
+            epochs: self.epochs,
+            lr: self.lr,
+            schedule: self.schedule,
+            batch_size: self.batch_size.unwrap_or(original.batch_size),
+            warmup_epochs: 0.0,
+            label_smoothing: 0.0,
+            select: Select::Last,
+            ..original.clone()
+        }
     }
-    Ok(())
 }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use unlearn_datasets::Batch;
 use unlearn_training::{CrossEntropy, Objective, Schedule};
 
-use crate::{Method, Outcome, Request, fine_tuning};
+use crate::{Method, Outcome, Request, fine_tuning::FineTuning};
 
 /// ℓ1-sparse unlearning.
 pub(crate) struct L1Sparse;
 
 /// Keys of `l1-sparse`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Config {
     /// Passes over the retain set (T).
     pub(crate) epochs: usize,
@@ -43,16 +43,10 @@ pub(crate) enum GammaSchedule {
     Rising,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            lr: 0.01,
-            gamma: 1e-4,
-            gamma_schedule: GammaSchedule::Falling,
-            schedule: Schedule::Constant,
-            batch_size: None,
-        }
+impl Config {
+    fn fine_tuning(&self) -> FineTuning {
+        let Self { epochs, lr, schedule, batch_size, .. } = *self;
+        FineTuning { epochs, lr, schedule, batch_size }
     }
 }
 
@@ -62,16 +56,28 @@ impl Method for L1Sparse {
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, equation 3";
     type Config = Config;
 
+    /// The paper's epochs, learning rate, schedule of γ and γ (of the 1e-5 to 1e-1 that it searches).
+    fn defaults() -> Config {
+        Config {
+            epochs: 10,
+            lr: 0.01,
+            gamma: 1e-4,
+            gamma_schedule: GammaSchedule::Falling,
+            schedule: Schedule::Constant,
+            batch_size: None,
+        }
+    }
+
     fn check(config: &Config) -> Result<(), String> {
         if !(config.gamma.is_finite() && config.gamma >= 0.0) {
             return Err(format!("`gamma` must be zero or more, found {}", config.gamma));
         }
-        fine_tuning::check(config.epochs, config.lr, config.batch_size)
+        config.fine_tuning().check()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let Config { epochs, lr, gamma, gamma_schedule, schedule, batch_size } = *config;
-        let recipe = fine_tuning::recipe(request.recipe, epochs, lr, schedule, batch_size);
+        let Config { gamma, gamma_schedule, .. } = *config;
+        let recipe = config.fine_tuning().recipe(request.recipe);
         request.train(request.retain, &recipe, &mut L1Penalized { gamma, gamma_schedule })
     }
 }

@@ -48,7 +48,10 @@ pub trait Method {
     /// Paper and equation.
     const SOURCE: &'static str;
     /// Its keys in a suite; unknown ones are refused.
-    type Config: DeserializeOwned + Serialize + Default;
+    type Config: DeserializeOwned + Serialize;
+
+    /// What a suite need not say.
+    fn defaults() -> Self::Config;
 
     /// Checks ranges that types cannot.
     ///
@@ -100,7 +103,11 @@ impl Entry {
 
 fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     let fail = |reason: String| Error::Config { method: M::NAME, reason };
-    let config: M::Config = serde_json::from_value(config.clone()).map_err(|e| fail(e.to_string()))?;
+    let mut keys = serde_json::to_value(M::defaults()).map_err(|e| fail(e.to_string()))?;
+    for (key, value) in config.as_object().into_iter().flatten() {
+        keys[key] = value.clone();
+    }
+    let config: M::Config = serde_json::from_value(keys).map_err(|e| fail(e.to_string()))?;
     M::check(&config).map_err(fail)?;
     Ok(config)
 }

@@ -8,7 +8,7 @@ use crate::{Method, Outcome, Request};
 pub(crate) struct Raw;
 
 /// No keys.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {}
 
@@ -17,6 +17,10 @@ impl Method for Raw {
     const SUMMARY: &'static str = "the original model, unchanged";
     const SOURCE: &'static str = "baseline";
     type Config = Config;
+
+    fn defaults() -> Config {
+        Config {}
+    }
 
     fn check(_: &Config) -> Result<(), String> {
         Ok(())

@@ -12,8 +12,8 @@ use crate::{Method, Outcome, Request};
 pub(crate) struct Retrain;
 
 /// Keys of `retrain`; what is not given is the original recipe's.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Config {
     /// Passes over the retain set.
     pub(crate) epochs: Option<usize>,
@@ -26,6 +26,10 @@ impl Method for Retrain {
     const SUMMARY: &'static str = "fresh weights, same mask, trained on the retain set: the gold standard";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 2";
     type Config = Config;
+
+    fn defaults() -> Config {
+        Config { epochs: None, lr: None }
+    }
 
     fn check(config: &Config) -> Result<(), String> {
         match config.lr {
