@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Run with seeds 1 to N instead of the suite's own.
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u32>,
-    /// The report's folder [default: target/reproduce/<suite>].
+    /// The report's folder; `target/reproduce/SUITE` if not given.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// The run store's folder [default: runs in the workspace].

@@ -18,7 +18,7 @@ pub const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 pub const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
 /// Whether any of the four files is in `folder`.
-pub(crate) fn is_in(folder: &Path) -> bool {
+pub fn is_in(folder: &Path) -> bool {
     [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].iter().any(|name| locate(folder, name).is_ok())
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
-    /// Say what a checkpoint, a mask or a finished stage holds.
+    /// Say what a checkpoint, a mask, a finished stage or a folder of IDX files holds.
     Inspect(InspectArguments),
     /// List the datasets and where they come from.
     Datasets,
@@ -99,7 +99,7 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// A `.safetensors` file or a stage's folder.
+    /// A `.safetensors` file, a stage's folder, or a dataset's folder.
     pub(crate) path: PathBuf,
 }
 

@@ -1,8 +1,9 @@
-//! `unlearn inspect`: what a file or a finished stage holds.
+//! `unlearn inspect`: what a file, a finished stage or a dataset's folder holds.
 
 use std::path::Path;
 
 use anyhow::Context;
+use unlearn_datasets::{ImageSet, fashion_mnist, idx_folder, registry};
 use unlearn_masks::Mask;
 use unlearn_models::{checkpoint, tensor_file::TensorFile};
 use unlearn_run_store::Stage;
@@ -11,7 +12,29 @@ use crate::args::InspectArguments;
 
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
     let path = &arguments.path;
-    if path.is_dir() { stage(path) } else { file(path) }
+    if path.is_file() {
+        file(path)
+    } else if idx_folder::is_in(path) {
+        dataset(path)
+    } else {
+        stage(path)
+    }
+}
+
+fn dataset(path: &Path) -> anyhow::Result<()> {
+    let options = registry::OpenOptions { data_dir: Some(path.into()) };
+    let dataset = registry::open(fashion_mnist::ENTRY.name, &options)?;
+    let ImageSet { channels, height, width, .. } = dataset.train;
+    println!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);
+    for (name, set) in [("training", &dataset.train), ("test", &dataset.test)] {
+        println!("    {:>6} {name} images", set.len());
+    }
+    for (class, name) in dataset.classes.iter().enumerate() {
+        let count = |set: &ImageSet| set.labels.iter().filter(|label| **label as usize == class).count();
+        println!("    class {class} {name:<12} {:>6} training {:>6} test", count(&dataset.train), count(&dataset.test));
+    }
+    println!("    fingerprint {}", dataset.fingerprint);
+    Ok(())
 }
 
 fn stage(path: &Path) -> anyhow::Result<()> {
