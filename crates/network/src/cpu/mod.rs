@@ -9,7 +9,7 @@ mod steps;
 
 use unlearn_kernels::{Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
-use self::{buffers::Buffers, plan::Plan, steps::Saved};
+use self::{buffers::Buffers, plan::Plan, steps::Statistics};
 use crate::{Error, Executor, Gradients, Graph, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, global average pooling and
@@ -28,7 +28,7 @@ struct Pass {
     /// The value of each node that has one; fused nodes have none.
     values: Vec<Option<Vec<f32>>>,
     /// What each step keeps besides.
-    saved: Vec<Saved>,
+    statistics: Vec<Statistics>,
 }
 
 impl CpuExecutor {
@@ -77,7 +77,7 @@ impl Executor for CpuExecutor {
         }
         let Some(plan) = &self.plan else { return Err(Error::NoForward) };
         let mut values: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
-        let mut saved = Vec::with_capacity(plan.steps.len());
+        let mut statistics = Vec::with_capacity(plan.steps.len());
 
         let maps = plan.maps(0, count);
         let mut input = self.buffers.take(maps.len());
@@ -85,7 +85,7 @@ impl Executor for CpuExecutor {
         values[plan.input] = Some(input);
         for (index, step) in plan.steps.iter().enumerate() {
             let mut output = self.buffers.take(plan.maps(step.output, count).len());
-            saved.push(step.forward(plan, count, &values, state, mode, &mut output));
+            statistics.push(step.forward(plan, count, &values, state, mode, &mut output));
             values[step.output] = Some(output);
             if mode == Mode::Evaluate {
                 for node in plan.last_used_by(index) {
@@ -98,7 +98,7 @@ impl Executor for CpuExecutor {
         if let Some(features) = &values[output] {
             maps_to_rows(features, logits, &plan.maps(output, count));
         }
-        let pass = Pass { batch: count, mode, values, saved };
+        let pass = Pass { batch: count, mode, values, statistics };
         if mode == Mode::Evaluate {
             self.release(pass);
         } else {
@@ -115,14 +115,14 @@ impl Executor for CpuExecutor {
         input: bool,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let (Some(mut pass), Some(plan)) = (self.pass.take(), &self.plan) else { return Err(Error::NoForward) };
+        let (Some(pass), Some(plan)) = (self.pass.take(), &self.plan) else { return Err(Error::NoForward) };
         let mut arriving: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
         let output = graph.nodes.len() - 1;
         let maps = plan.maps(output, pass.batch);
         let mut gradient = self.buffers.take(maps.len());
         rows_to_maps(dlogits, &mut gradient, &maps);
         arriving[output] = Some(gradient);
-        for (step, saved) in plan.steps.iter().zip(&mut pass.saved).rev() {
+        for (step, statistics) in plan.steps.iter().zip(&pass.statistics).rev() {
             let Some(gradient) = arriving[step.output].take() else { continue };
             let context = steps::Backward {
                 plan,
@@ -132,7 +132,7 @@ impl Executor for CpuExecutor {
                 state,
                 into_input: input,
             };
-            step.backward(&context, saved, gradient, &mut arriving, &mut self.buffers, gradients);
+            step.backward(&context, statistics, gradient, &mut arriving, &mut self.buffers, gradients);
         }
         gradients.input.clear();
         if input {

@@ -12,11 +12,8 @@ use super::{
 };
 use crate::{Gradients, Mode, NodeId, State};
 
-/// What a step keeps from forward to backward besides its value.
-pub(super) enum Saved {
-    Nothing,
-    Statistics(Vec<ChannelStatistics>),
-}
+/// What a normalisation keeps from forward to backward besides its value; other steps keep nothing.
+pub(super) type Statistics = Option<Vec<ChannelStatistics>>;
 
 /// What every backward step reads.
 pub(super) struct Backward<'a> {
@@ -42,7 +39,7 @@ impl Step {
         state: &mut State,
         mode: Mode,
         out: &mut [f32],
-    ) -> Saved {
+    ) -> Statistics {
         let input = plan.maps(self.input, batch);
         let output = plan.maps(self.output, batch);
         let x = value(values, self.input);
@@ -69,7 +66,7 @@ impl Step {
                     NormInput { x, statistics: &statistics, weight: &parameters[weight], bias: &parameters[bias] };
                 let residual = self.other.map(|other| value(values, other));
                 norm_apply(norm, residual, relu, out, &output);
-                return Saved::Statistics(statistics);
+                return Some(statistics);
             }
             StepKind::Relu => kernels::relu(x, out, &output),
             StepKind::Add => {
@@ -83,7 +80,7 @@ impl Step {
                 linear_forward(x, &input, &parameters[weight], &parameters[bias], out, &output);
             }
         }
-        Saved::Nothing
+        None
     }
 
     /// From `gradient` = ∂loss/∂value of this step's node, writes the gradients of its parameters and hands on, through
@@ -91,7 +88,7 @@ impl Step {
     pub(super) fn backward(
         &self,
         context: &Backward<'_>,
-        saved: &mut Saved,
+        statistics: &Statistics,
         mut gradient: Vec<f32>,
         arriving: &mut [Option<Vec<f32>>],
         buffers: &mut Buffers,
@@ -114,12 +111,9 @@ impl Step {
                 buffers.give(gradient);
             }
             StepKind::Norm { weight, bias, relu, .. } => {
-                let Saved::Statistics(statistics) = std::mem::replace(saved, Saved::Nothing) else {
-                    unreachable!("a normalisation keeps its statistics")
-                };
+                let statistics = statistics.as_deref().unwrap_or_else(|| unreachable!("a normalisation keeps them"));
                 let parameters = state.parameters();
-                let norm =
-                    NormInput { x, statistics: &statistics, weight: &parameters[weight], bias: &parameters[bias] };
+                let norm = NormInput { x, statistics, weight: &parameters[weight], bias: &parameters[bias] };
                 let z = relu.then(|| value(values, self.output));
                 let mut dx = buffers.take(input.len());
                 let (dweight, dbias) = two(&mut gradients.parameters, weight, bias);
