@@ -56,7 +56,8 @@ impl Reporter for ConsoleReporter {
         self.started.set(Instant::now());
         self.last_line.set(Instant::now());
         if self.terminal {
-            let bar = ProgressBar::new(0);
+            // Until the first step tells how many there are.
+            let bar = ProgressBar::new(1);
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_message(title.clone());
