@@ -21,9 +21,7 @@ pub struct Predictions {
 impl Predictions {
     /// Share of samples whose largest logit is the label's, in percent; a tie goes to the lowest class.
     pub fn accuracy(&self) -> f64 {
-        let rows = self.logits.chunks(self.classes).zip(&self.labels);
-        let correct = rows.filter(|(logits, label)| argmax(logits) == **label as usize).count();
-        100.0 * correct as f64 / self.labels.len() as f64
+        100.0 * count_correct(&self.logits, &self.labels) as f64 / self.labels.len() as f64
     }
 
     /// Cross-entropy of each sample.
@@ -53,6 +51,12 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     Ok(predictions)
 }
 
-pub(crate) fn argmax(logits: &[f32]) -> usize {
+/// Samples whose largest logit is the label's.
+pub(crate) fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
+    let rows = logits.chunks(logits.len() / labels.len()).zip(labels);
+    rows.filter(|(logits, label)| argmax(logits) == **label as usize).count()
+}
+
+fn argmax(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use unlearn_datasets::{Batch, BatchPlan, ImageSet};
 use unlearn_network::{Mode, Network, State};
 
-use crate::{EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, predict::predict, resume};
+use crate::{
+    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd,
+    predict::{count_correct, predict},
+    resume,
+};
 
 /// One run of a recipe over a set of samples.
 pub struct Run<'a> {
@@ -210,12 +214,6 @@ fn finish_epoch(
 fn save(network: &Network, session: Session<'_>, progressing: &Progressing) -> Result<()> {
     let bytes = resume::to_bytes(network, progressing)?;
     session.checkpoints.save(&bytes).map_err(|source| Error::Io { action: "save", source })
-}
-
-fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
-    let classes = logits.len() / labels.len();
-    let correct = |(logits, label): &(&[f32], &u32)| crate::predict::argmax(logits) == **label as usize;
-    logits.chunks(classes).zip(labels).filter(correct).count()
 }
 
 #[cfg(test)]

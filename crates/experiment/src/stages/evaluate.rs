@@ -19,7 +19,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &S
     let request = &data.forgets[forget];
     let stage = bench.input("unlearn", unlearn)?;
     let run_time = RunTime::of(bench, &stage)?;
-    let (mut network, _) = bench.load_network(&stage, run_time.masked)?;
+    let (mut network, _) = bench.load_network(&stage)?;
 
     // Forgetting a whole class takes it out of the test set too.
     let test_labels = &shared.dataset.test.labels;

@@ -37,9 +37,9 @@ impl Bench<'_> {
     }
 
     /// The network that a finished stage left, pruned by its mask if it has one.
-    pub(super) fn load_network(&self, stage: &Stage, masked: bool) -> Result<(Network, Option<Mask>)> {
+    pub(super) fn load_network(&self, stage: &Stage) -> Result<(Network, Option<Mask>)> {
         let mut network = self.network(self.load_state(stage, MODEL)?)?;
-        if !masked {
+        if !stage.manifest().artifacts.contains_key(MASK) {
             return Ok((network, None));
         }
         let mask = Mask::load(&stage.artifact(MASK)?).map_err(|e| self.failure(e))?;

@@ -13,7 +13,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &St
         return Err(bench.failure("a dense model needs no pruning stage"));
     };
     let dense = bench.input("train", train)?;
-    let (mut network, _) = bench.load_network(&dense, false)?;
+    let (mut network, _) = bench.load_network(&dense)?;
     let snapshot = |epoch: usize| bench.load_state(&dense, &snapshot_name(epoch)).ok();
     let mut request = Request {
         network: &mut network,

@@ -16,8 +16,6 @@ const RUN_TIME: &str = "run-time.json";
 pub(super) struct RunTime {
     /// Seconds.
     pub(super) rte_seconds: f64,
-    /// Whether the model has a mask.
-    pub(super) masked: bool,
 }
 
 impl RunTime {
@@ -46,7 +44,7 @@ pub(crate) fn run(
     let data = &shared.seeds[seed];
     let (entry, config) = &shared.methods[method];
     let trained = bench.input(if masked { "prune" } else { "train" }, model)?;
-    let (mut network, mask) = bench.load_network(&trained, masked)?;
+    let (mut network, mask) = bench.load_network(&trained)?;
     let mut request = Request {
         network: &mut network,
         images: &shared.dataset.train,
@@ -63,6 +61,6 @@ pub(crate) fn run(
         _ => bench.failure(&error),
     })?;
     bench.save_network(&network, mask.as_ref())?;
-    RunTime { rte_seconds: outcome.seconds, masked }.save(bench, &bench.writer.path(RUN_TIME))?;
+    RunTime { rte_seconds: outcome.seconds }.save(bench, &bench.writer.path(RUN_TIME))?;
     bench.save_epochs(&outcome.epochs)
 }
