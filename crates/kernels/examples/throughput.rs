@@ -11,7 +11,7 @@ use std::{
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-use unlearn_kernels::{ConvShape, Maps, PackedWeights, forward, input_gradient, instruction_set, weight_gradient};
+use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, Maps, instruction_set};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|a| a.parse::<usize>().expect("a whole number"));
@@ -30,7 +30,7 @@ fn main() {
         (1, 32, 64, side / 2, 2),
         (5, 64, 64, side / 4, 1),
     ] {
-        let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1 };
+        let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 };
         layer(shape, side, batch, times, peak);
     }
 }
@@ -41,7 +41,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
     let output = shape.output(&input);
     let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
     let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
-    let (packed, transposed) = (PackedWeights::forward(&shape, &w), PackedWeights::transposed(&shape, &w));
+    let conv = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
     // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
     let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
     let gflop = 2e-9 * (taps * taps * shape.in_channels * shape.out_channels * batch) as f64;
@@ -49,9 +49,9 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
         let rate = gflop / time.as_secs_f64();
         format!("{:.2} ms {rate:.0} {:.0}%", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
     };
-    let forward = rate(fastest(|| forward(&shape, &x, &input, &packed, &mut y, &output)));
-    let backward = rate(fastest(|| input_gradient(&shape, &dy, &output, &transposed, &mut dx, &input, false)));
-    let weight = rate(fastest(|| weight_gradient(&shape, &x, &input, &dy, &output, &mut dw)));
+    let forward = rate(fastest(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
+    let backward = rate(fastest(|| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
+    let weight = rate(fastest(|| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
     let ConvShape { in_channels, out_channels, stride, .. } = shape;
     let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
     println!("{name:>24} {gflop:>8.2} {forward:>17} {backward:>17} {weight:>17}");

@@ -2,9 +2,9 @@
 //!
 //! # Layout
 //!
-//! Activations are `[channels, height, width, lanes]` ([`Maps`]): the batch is innermost, so SIMD lanes are samples. An
-//! output pixel of a convolution reads each tap as one run of lanes; borders, kernels and strides never cut through a vector.
-//! The batch is rounded up to a multiple of [`LANE_GROUP`] lanes.
+//! Activations are `[bundles, channels, height, width, LANES]` ([`Maps`]): sixteen samples make a bundle, and within it the
+//! samples are innermost, so SIMD lanes are samples. An output pixel of a convolution reads each tap as one run of lanes;
+//! borders, kernels and strides never cut through a vector, and a row of pixels is one contiguous run.
 //!
 //! **The tail is zero.** Every kernel that writes activations or their gradients leaves exact zeros in the lanes past the
 //! batch, and may rely on finding them there. So sums over lanes need no masks, and nothing leaks into statistics or weight
@@ -33,11 +33,11 @@ mod simd;
 #[cfg(test)]
 mod testing;
 
-pub use conv::{ConvShape, PackedWeights, forward, input_gradient, weight_gradient};
+pub use conv::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
 pub use linear::{linear_backward, linear_forward};
-pub use maps::{LANE_GROUP, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
+pub use maps::{LANES, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 pub use norm::{ChannelStatistics, NormInput, norm_apply, norm_backward, norm_statistics, update_running_statistics};
 pub use pointwise::{add, add_assign, relu, relu_backward};
-pub use pool::{global_avg_pool, global_avg_pool_backward};
+pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};
 pub use shortcut::{shortcut_a, shortcut_a_backward};
 pub use simd::{force_scalar, instruction_set};

@@ -1,18 +1,23 @@
-//! The fully connected layer on feature maps `[features, 1, 1, lanes]`. Classifier heads are small; clarity wins here.
+//! The fully connected layer on feature maps `[features, 1, 1]`. Classifier heads are small; clarity wins here.
 
-use crate::Maps;
+use rayon::prelude::*;
+
+use crate::{LANES, Maps, simd};
 
 /// y = W x + b, with W `[out, in]`; the tail stays zero.
 pub fn linear_forward(x: &[f32], input: &Maps, weight: &[f32], bias: &[f32], y: &mut [f32], output: &Maps) {
-    let rows = weight.chunks_exact(input.channels);
-    for ((y, row), bias) in y[..output.len()].chunks_exact_mut(output.plane).zip(rows).zip(bias) {
-        let (samples, tail) = y[..output.lanes].split_at_mut(output.batch);
-        samples.fill(*bias);
-        tail.fill(0.0);
-        for (weight, x) in row.iter().zip(x.chunks(input.plane)) {
-            samples.iter_mut().zip(x).for_each(|(y, x)| *y += weight * x);
-        }
-    }
+    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+        let (bundle, out) = output.bundle_and_channel(index);
+        let x = &x[input.start(bundle, 0)..][..input.bundle];
+        let y = &mut y[..LANES];
+        simd::dispatch(|| {
+            y.fill(bias[out]);
+            for (weight, x) in weight[out * input.channels..].iter().zip(x.chunks_exact(input.plane)) {
+                y.iter_mut().zip(x).for_each(|(y, x)| *y += weight * x);
+            }
+        });
+        output.zero_tail(bundle, y);
+    });
 }
 
 /// dW, db and dx, each written over.
@@ -27,19 +32,37 @@ pub fn linear_backward(
     dbias: &mut [f32],
     dx: &mut [f32],
 ) {
-    for plane in dx[..input.len()].chunks_exact_mut(input.plane) {
-        plane[..input.lanes].fill(0.0);
-    }
-    let rows = weight.chunks_exact(input.channels).zip(dweight.chunks_exact_mut(input.channels));
-    for ((dy, (weight, dweight)), dbias) in dy.chunks(output.plane).zip(rows).zip(dbias) {
-        let dy = &dy[..output.batch];
-        *dbias = dy.iter().sum();
-        let planes = x.chunks(input.plane).zip(dx.chunks_mut(input.plane));
-        for ((weight, dweight), (x, dx)) in weight.iter().zip(dweight).zip(planes) {
-            *dweight = dy.iter().zip(x).map(|(dy, x)| dy * x).sum();
-            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += weight * dy);
-        }
-    }
+    // The tail of dy is zero, and so needs no care below.
+    let gradients = |out: usize| (0..output.bundles()).map(move |bundle| lanes(dy, output, bundle, out));
+    dweight.par_chunks_mut(input.channels).zip(dbias.par_iter_mut()).enumerate().for_each(|(out, (dweight, dbias))| {
+        simd::dispatch(|| {
+            *dbias = gradients(out).flatten().sum();
+            for (feature, dweight) in dweight.iter_mut().enumerate() {
+                let mut sums = [0.0; LANES];
+                for (bundle, dy) in gradients(out).enumerate() {
+                    let products = dy.iter().zip(lanes(x, input, bundle, feature)).map(|(dy, x)| dy * x);
+                    sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+                }
+                *dweight = sums.iter().sum();
+            }
+        });
+    });
+    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+        let (bundle, feature) = input.bundle_and_channel(index);
+        let dx = &mut dx[..LANES];
+        simd::dispatch(|| {
+            dx.fill(0.0);
+            for out in 0..output.channels {
+                let weight = weight[out * input.channels + feature];
+                dx.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(dx, dy)| *dx += weight * dy);
+            }
+        });
+    });
+}
+
+/// The samples of one feature of one bundle.
+fn lanes<'a>(values: &'a [f32], maps: &Maps, bundle: usize, feature: usize) -> &'a [f32] {
+    &values[maps.start(bundle, feature)..][..LANES]
 }
 
 #[cfg(test)]
@@ -47,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{assert_close, assert_maps, at, batches, noise, noisy_maps};
+    use crate::testing::{assert_maps, assert_sums, at, batches, noise, noisy_maps};
 
     proptest! {
         #[test]
@@ -70,13 +93,15 @@ mod tests {
             assert_maps("input gradient", &input, &dx, |i, _, n| {
                 (0..outputs).map(|o| weight_at(o, i) * dy_at(o, n)).sum()
             });
-            let over_samples = |f: &dyn Fn(usize) -> f64| (0..batch).map(f).sum::<f64>();
-            let expected: Vec<f64> = (0..outputs * inputs)
-                .map(|w| over_samples(&|n| dy_at(w / inputs, n) * x_at(w % inputs, n)))
-                .collect();
-            assert_close("weight gradient", &dweight, &expected);
-            let expected: Vec<f64> = (0..outputs).map(|o| over_samples(&|n| dy_at(o, n))).collect();
-            assert_close("bias gradient", &dbias, &expected);
+            let products = |w: usize| (0..batch).map(move |n| dy_at(w / inputs, n) * x_at(w % inputs, n));
+            let sums = |terms: &dyn Fn(usize) -> Vec<f64>, count: usize| -> (Vec<f64>, Vec<f64>) {
+                let magnitude = |terms: Vec<f64>| terms.iter().map(|term| term.abs()).sum::<f64>();
+                (0..count).map(|i| (terms(i).iter().sum::<f64>(), magnitude(terms(i)))).unzip()
+            };
+            let (expected, magnitudes) = sums(&|w| products(w).collect(), outputs * inputs);
+            assert_sums("weight gradient", &dweight, &expected, &magnitudes, 1e-6);
+            let (expected, magnitudes) = sums(&|o| (0..batch).map(|n| dy_at(o, n)).collect(), outputs);
+            assert_sums("bias gradient", &dbias, &expected, &magnitudes, 1e-6);
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use rayon::prelude::*;
 
-/// The batch is padded to a multiple of this many lanes: one AVX-512 register, two of AVX2.
-pub const LANE_GROUP: usize = 16;
+/// Samples side by side in one bundle: one AVX-512 register, two of AVX2.
+pub const LANES: usize = 16;
 
-/// Shape of a set of activations: `[channels, height, width, lanes]`.
+/// Shape of a set of activations: `[bundles, channels, height, width, LANES]`.
 ///
-/// Channels are `plane` values apart: a few more than `height · width · lanes`, so that the same pixel of successive channels
-/// falls into different cache sets. What lies in the gap is never read.
+/// Sixteen samples make a bundle; within it the samples are innermost, so that a row of pixels is one contiguous run whatever
+/// the batch. Channels are `plane` values apart: one vector more than `height · width · LANES`, so that the same pixel of
+/// successive channels falls into different cache sets. What lies in the gap is never read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Maps {
     /// Channels, or features where height and width are 1.
@@ -19,33 +20,68 @@ pub struct Maps {
     pub width: usize,
     /// Samples.
     pub batch: usize,
-    /// Samples rounded up to a multiple of [`LANE_GROUP`].
-    pub lanes: usize,
     /// Values from one channel to the next.
     pub plane: usize,
+    /// Values from one bundle to the next.
+    pub bundle: usize,
 }
 
 impl Maps {
     /// The layout for so many channels of so many pixels of so many samples.
     pub fn new(channels: usize, height: usize, width: usize, batch: usize) -> Self {
-        let lanes = batch.next_multiple_of(LANE_GROUP);
-        let plane = height * width * lanes + LANE_GROUP;
-        Self { channels, height, width, batch, lanes, plane }
+        let plane = height * width * LANES + LANES;
+        Self { channels, height, width, batch, plane, bundle: channels * plane }
+    }
+
+    /// Bundles that the samples fill, the last of them perhaps in part.
+    pub fn bundles(&self) -> usize {
+        self.batch.div_ceil(LANES)
     }
 
     /// Values that a buffer must hold.
     pub fn len(&self) -> usize {
-        self.channels * self.plane
+        match self.bundles() {
+            0 => 0,
+            bundles => (bundles - 1) * self.bundle + self.channels * self.plane,
+        }
     }
 
     /// Whether there is nothing to hold.
     pub fn is_empty(&self) -> bool {
-        self.channels == 0
+        self.len() == 0
     }
 
-    /// Values of one channel, without the gap.
+    /// The layout of so many of these channels, for a buffer that begins at the first of them.
+    pub(crate) fn some(&self, channels: usize) -> Self {
+        Self { channels, ..*self }
+    }
+
+    /// Values of one channel of one bundle, without the gap.
     pub(crate) fn used(&self) -> usize {
-        self.height * self.width * self.lanes
+        self.height * self.width * LANES
+    }
+
+    /// Samples in a bundle.
+    pub(crate) fn samples(&self, bundle: usize) -> usize {
+        (self.batch - bundle * LANES).min(LANES)
+    }
+
+    /// Where a channel of a bundle begins.
+    pub(crate) fn start(&self, bundle: usize, channel: usize) -> usize {
+        bundle * self.bundle + channel * self.plane
+    }
+
+    /// Bundle and channel of the plane of this index, counted through the whole buffer.
+    pub(crate) fn bundle_and_channel(&self, plane: usize) -> (usize, usize) {
+        (plane / self.channels, plane % self.channels)
+    }
+
+    /// Writes zeros into the lanes past the batch, of a plane without its gap.
+    pub(crate) fn zero_tail(&self, bundle: usize, plane: &mut [f32]) {
+        let samples = self.samples(bundle);
+        if samples < LANES {
+            plane.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[samples..].fill(0.0));
+        }
     }
 
     /// Values per channel that count: pixels times samples.
@@ -57,15 +93,16 @@ impl Maps {
 /// Writes images `[batch, channels, height, width]` as maps, normalised per channel: (x − mean) / std.
 pub fn images_to_maps(images: &[f32], mean: &[f32], std: &[f32], out: &mut [f32], maps: &Maps) {
     let pixels = maps.height * maps.width;
-    let used = maps.used();
-    out[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(channel, plane)| {
+    out[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, plane)| {
+        let (bundle, channel) = maps.bundle_and_channel(index);
         let (mean, scale) = (mean[channel], 1.0 / std[channel]);
-        for (pixel, lanes) in plane[..used].chunks_exact_mut(maps.lanes).enumerate() {
-            let (samples, tail) = lanes.split_at_mut(maps.batch);
-            for (sample, value) in samples.iter_mut().enumerate() {
-                *value = (images[(sample * maps.channels + channel) * pixels + pixel] - mean) * scale;
+        let samples = maps.samples(bundle);
+        let first = (bundle * LANES * maps.channels + channel) * pixels;
+        for (pixel, lanes) in plane.as_chunks_mut::<LANES>().0[..pixels].iter_mut().enumerate() {
+            for (sample, value) in lanes[..samples].iter_mut().enumerate() {
+                *value = (images[first + sample * maps.channels * pixels + pixel] - mean) * scale;
             }
-            tail.fill(0.0);
+            lanes[samples..].fill(0.0);
         }
     });
 }
@@ -75,8 +112,9 @@ pub fn maps_to_images(gradient: &[f32], std: &[f32], out: &mut [f32], maps: &Map
     let pixels = maps.height * maps.width;
     out.par_chunks_mut(pixels).enumerate().for_each(|(index, image)| {
         let (sample, channel) = (index / maps.channels, index % maps.channels);
+        let plane = &gradient[maps.start(sample / LANES, channel)..];
         for (pixel, value) in image.iter_mut().enumerate() {
-            *value = gradient[channel * maps.plane + pixel * maps.lanes + sample] / std[channel];
+            *value = plane[pixel * LANES + sample % LANES] / std[channel];
         }
     });
 }
@@ -85,17 +123,18 @@ pub fn maps_to_images(gradient: &[f32], std: &[f32], out: &mut [f32], maps: &Map
 pub fn maps_to_rows(features: &[f32], rows: &mut [f32], maps: &Maps) {
     for (sample, row) in rows.chunks_exact_mut(maps.channels).enumerate() {
         for (channel, value) in row.iter_mut().enumerate() {
-            *value = features[channel * maps.plane + sample];
+            *value = features[maps.start(sample / LANES, channel) + sample % LANES];
         }
     }
 }
 
 /// Rows `[batch, features]` as feature maps (height and width 1).
 pub fn rows_to_maps(rows: &[f32], features: &mut [f32], maps: &Maps) {
-    for (channel, plane) in features[..maps.len()].chunks_exact_mut(maps.plane).enumerate() {
-        let (samples, tail) = plane.split_at_mut(maps.batch);
+    for (index, plane) in features[..maps.len()].chunks_exact_mut(maps.plane).enumerate() {
+        let (bundle, channel) = maps.bundle_and_channel(index);
+        let (samples, tail) = plane.split_at_mut(maps.samples(bundle));
         for (sample, value) in samples.iter_mut().enumerate() {
-            *value = rows[sample * maps.channels + channel];
+            *value = rows[(bundle * LANES + sample) * maps.channels + channel];
         }
         tail.fill(0.0);
     }
@@ -107,11 +146,12 @@ mod tests {
 
     #[test]
     fn images_survive_the_way_in_and_out_and_the_tail_is_zero() {
-        let maps = Maps::new(2, 2, 3, 5);
-        let images: Vec<f32> = (0..5 * 2 * 6).map(|i| i as f32 * 0.1).collect();
+        let maps = Maps::new(2, 2, 3, 21);
+        let images: Vec<f32> = (0..21 * 2 * 6).map(|i| i as f32 * 0.1).collect();
         let mut inside = vec![f32::NAN; maps.len()];
         images_to_maps(&images, &[0.0, 0.0], &[1.0, 1.0], &mut inside, &maps);
-        assert!(inside[..maps.used()].chunks(maps.lanes).all(|lanes| lanes[5..].iter().all(|v| *v == 0.0)));
+        let last = &inside[maps.start(1, 0)..][..maps.used()];
+        assert!(last.chunks(LANES).all(|lanes| lanes[5..].iter().all(|v| *v == 0.0)));
         let mut outside = vec![0.0; images.len()];
         maps_to_images(&inside, &[1.0, 1.0], &mut outside, &maps);
         assert_eq!(outside, images);

@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::{Maps, simd};
+use crate::{LANES, Maps, shared::Shared, simd};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
@@ -26,20 +26,63 @@ impl ChannelStatistics {
     }
 }
 
+/// Count, mean and sum of squared distances from the mean of some values.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moments {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Of some pixels of a channel of one bundle, in which the first `samples` lanes count.
+    pub(crate) fn of(pixels: &[f32], samples: usize) -> Self {
+        let count = (pixels.len() / LANES * samples) as f64;
+        let mean = simd::dispatch(Sum { values: pixels }) / count;
+        let squares = if samples == LANES {
+            simd::dispatch(SumOfSquares { values: pixels, mean: mean as f32 })
+        } else {
+            let counting = pixels.chunks_exact(LANES).flat_map(|lanes| &lanes[..samples]);
+            counting.map(|v| (f64::from(*v) - f64::from(mean as f32)).powi(2)).sum()
+        };
+        // The distances are from the rounded mean; what that adds is taken off.
+        Self { count, mean, squares: (squares - count * (mean - f64::from(mean as f32)).powi(2)).max(0.0) }
+    }
+
+    /// Of these and those values together (Chan, Golub and LeVeque 1983).
+    fn merge(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        if count == 0.0 {
+            return self;
+        }
+        let distance = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + distance * other.count / count,
+            squares: self.squares + other.squares + distance * distance * self.count * other.count / count,
+        }
+    }
+}
+
+/// Statistics of each channel from the moments that each of several tasks found for all of them, merged in order; nothing
+/// from nothing.
+pub(crate) fn merge_moments(tasks: &[Vec<Moments>], channels: usize) -> Vec<ChannelStatistics> {
+    let of_channel = |channel: usize| {
+        let moments = tasks.iter().map(|task| task[channel]).fold(Moments::default(), Moments::merge);
+        ChannelStatistics { mean: moments.mean as f32, var: (moments.squares / moments.count) as f32 }
+    };
+    let found = tasks.iter().any(|task| !task.is_empty());
+    if found { (0..channels).map(of_channel).collect() } else { vec![] }
+}
+
 /// Statistics of each channel over pixels and samples.
 pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
-    let count = maps.samples_per_channel() as f64;
-    let statistics = |plane: &[f32]| {
-        let mean = simd::dispatch(Sum { values: plane }) / count;
-        let squares = if maps.batch == maps.lanes {
-            simd::dispatch(SumOfSquares { values: plane, mean: mean as f32 })
-        } else {
-            let samples = plane.chunks_exact(maps.lanes).flat_map(|lanes| &lanes[..maps.batch]);
-            samples.map(|v| (f64::from(*v) - mean).powi(2)).sum()
-        };
-        ChannelStatistics { mean: mean as f32, var: (squares / count) as f32 }
+    let of_bundle = |bundle: usize| -> Vec<Moments> {
+        let of_channel = |channel| Moments::of(&x[maps.start(bundle, channel)..][..maps.used()], maps.samples(bundle));
+        (0..maps.channels).map(of_channel).collect()
     };
-    planes(x, maps).map(statistics).collect()
+    let moments: Vec<_> = (0..maps.bundles()).into_par_iter().map(of_bundle).collect();
+    merge_moments(&moments, maps.channels)
 }
 
 /// Moves running statistics towards a batch's.
@@ -70,25 +113,42 @@ pub struct NormInput<'a> {
     pub bias: &'a [f32],
 }
 
+impl NormInput<'_> {
+    /// What the normalisation does to each channel: scale · x + shift.
+    pub fn scale_and_shift(&self) -> (Vec<f32>, Vec<f32>) {
+        (0..self.statistics.len()).map(|channel| self.of_channel(channel)).unzip()
+    }
+
+    fn of_channel(&self, channel: usize) -> (f32, f32) {
+        let scale = self.weight[channel] * self.statistics[channel].inverse_std();
+        (scale, self.bias[channel] - self.statistics[channel].mean * scale)
+    }
+}
+
 /// z = relu?(γ (x − mean) / σ + β + residual?); NaN stays NaN.
 pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z: &mut [f32], maps: &Maps) {
     let used = maps.used();
-    z[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(channel, z)| {
-        let start = channel * maps.plane;
+    z[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, z)| {
+        let (bundle, channel) = maps.bundle_and_channel(index);
+        let start = index * maps.plane;
         let z = &mut z[..used];
-        let scale = input.weight[channel] * input.statistics[channel].inverse_std();
-        let shift = input.bias[channel] - input.statistics[channel].mean * scale;
+        let (scale, shift) = input.of_channel(channel);
         let residual = residual.map(|r| &r[start..start + used]);
         simd::dispatch(Apply { x: &input.x[start..start + used], z, residual, scale, shift, relu });
-        zero_tail(z, maps);
+        maps.zero_tail(bundle, z);
     });
+}
+
+/// values = relu?(values + shift + residual?); NaN stays NaN.
+pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]>, relu: bool) {
+    simd::dispatch(Shift { values, residual, shift, relu });
 }
 
 /// The way back through [`norm_apply`].
 ///
-/// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch, or, where
-/// `keep_residual` is false, it may hold anything. `dx` may not alias it. `batch` says that the statistics were the batch's
-/// own, which the gradient then flows through. Returns (∂γ, ∂β) per channel.
+/// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
+/// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
+/// ∂β per channel.
 #[expect(clippy::too_many_arguments, reason = "everything a fused backward pass reads and writes")]
 pub fn norm_backward(
     input: NormInput<'_>,
@@ -100,41 +160,37 @@ pub fn norm_backward(
     dbias: &mut [f32],
     maps: &Maps,
 ) {
+    assert!(dz.len() >= maps.len() && dx.len() >= maps.len(), "maps do not fit");
     let used = maps.used();
     let count = maps.samples_per_channel() as f64;
-    dz[..maps.len()]
-        .par_chunks_mut(maps.plane)
-        .zip(dx[..maps.len()].par_chunks_mut(maps.plane))
-        .zip(dweight.par_iter_mut().zip(dbias.par_iter_mut()))
-        .enumerate()
-        .for_each(|(channel, ((dz, dx), (dweight, dbias)))| {
-            let start = channel * maps.plane;
-            let x = &input.x[start..start + used];
-            let z = z.map(|z| &z[start..start + used]);
-            let (dz, dx) = (&mut dz[..used], &mut dx[..used]);
-            let statistics = &input.statistics[channel];
-            let inverse_std = f64::from(statistics.inverse_std());
-            let (sum, product) = simd::dispatch(Reduce { x, z, dz, mean: statistics.mean });
-            *dbias = sum as f32;
-            *dweight = (product * inverse_std) as f32;
-            // dx = a·g + b·x + c, with b and c the parts that flow through the batch's mean and variance.
-            let a = f64::from(input.weight[channel]) * inverse_std;
-            let b = if batch { -a * product * inverse_std * inverse_std / count } else { 0.0 };
-            let c = if batch { -a * sum / count - b * f64::from(statistics.mean) } else { 0.0 };
-            simd::dispatch(Combine { x, g: dz, dx, a: a as f32, b: b as f32, c: c as f32 });
-            zero_tail(dx, maps);
-        });
-}
-
-fn planes<'a>(x: &'a [f32], maps: &Maps) -> impl IndexedParallelIterator<Item = &'a [f32]> {
-    let used = maps.used();
-    x[..maps.len()].par_chunks(maps.plane).map(move |plane| &plane[..used])
-}
-
-fn zero_tail(plane: &mut [f32], maps: &Maps) {
-    if maps.batch < maps.lanes {
-        plane.chunks_exact_mut(maps.lanes).for_each(|lanes| lanes[maps.batch..].fill(0.0));
-    }
+    let (dz, dx) = (Shared::new(dz), Shared::new(dx));
+    // A channel is finished before the next begins, so that what the second pass reads is still in a cache.
+    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
+        let statistics = &input.statistics[channel];
+        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
+        let (mut sum, mut product) = (0.0, 0.0);
+        for start in starts.clone() {
+            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
+            let dz = unsafe { dz.slice_mut(start, used) };
+            let (x, z) = (&input.x[start..start + used], z.map(|z| &z[start..start + used]));
+            let (of_plane, product_of_plane) = simd::dispatch(Reduce { x, z, dz, mean: statistics.mean });
+            sum += of_plane;
+            product += product_of_plane;
+        }
+        let inverse_std = f64::from(statistics.inverse_std());
+        *dbias = sum as f32;
+        *dweight = (product * inverse_std) as f32;
+        // dx = a·g + b·x + c, with b and c the parts that flow through the batch's mean and variance.
+        let a = f64::from(input.weight[channel]) * inverse_std;
+        let b = if batch { -a * product * inverse_std * inverse_std / count } else { 0.0 };
+        let c = if batch { -a * sum / count - b * f64::from(statistics.mean) } else { 0.0 };
+        for (bundle, start) in starts.enumerate() {
+            // SAFETY: as above.
+            let (g, dx) = unsafe { (dz.slice(start, used), dx.slice_mut(start, used)) };
+            simd::dispatch(Combine { x: &input.x[start..start + used], g, dx, a: a as f32, b: b as f32, c: c as f32 });
+            maps.zero_tail(bundle, dx);
+        }
+    });
 }
 
 struct Sum<'a> {
@@ -216,6 +272,36 @@ impl WithSimd for Apply<'_> {
     }
 }
 
+struct Shift<'a> {
+    values: &'a mut [f32],
+    residual: Option<&'a [f32]>,
+    shift: f32,
+    relu: bool,
+}
+
+impl WithSimd for Shift<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let shift = simd.splat_f32s(self.shift);
+        let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let values = S::as_mut_simd_f32s(self.values).0;
+        match self.residual {
+            Some(residual) => {
+                for (value, residual) in values.iter_mut().zip(S::as_simd_f32s(residual).0) {
+                    *value = at_least(simd, floor, simd.add_f32s(simd.add_f32s(*value, shift), *residual));
+                }
+            }
+            None => {
+                for value in values {
+                    *value = at_least(simd, floor, simd.add_f32s(*value, shift));
+                }
+            }
+        }
+    }
+}
+
 /// max(value, floor), but NaN stays NaN: the maximum of some instruction sets would return the floor and hide a diverged
 /// network.
 #[inline(always)]
@@ -240,26 +326,26 @@ impl WithSimd for Reduce<'_> {
         let mean = simd.splat_f32s(self.mean);
         let (mut total, mut product_total) = (0.0, 0.0);
         for (i, (x, dz)) in self.x.chunks(CHUNK).zip(self.dz.chunks_mut(CHUNK)).enumerate() {
-            let (mut sum, mut product) = (zero, zero);
+            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
             let x = S::as_simd_f32s(x).0;
             let dz = S::as_mut_simd_f32s(dz).0;
             if let Some(z) = self.z {
                 let end = (i * CHUNK + CHUNK).min(z.len());
                 let z = S::as_simd_f32s(&z[i * CHUNK..end]).0;
-                for ((dz, x), z) in dz.iter_mut().zip(x).zip(z) {
+                for (j, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
                     let g = simd.select_f32s(simd.less_than_f32s(zero, *z), *dz, zero);
                     *dz = g;
-                    sum = simd.add_f32s(sum, g);
-                    product = simd.mul_add_f32s(g, simd.sub_f32s(*x, mean), product);
+                    sum[j % 2] = simd.add_f32s(sum[j % 2], g);
+                    product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(*x, mean), product[j % 2]);
                 }
             } else {
-                for (g, x) in dz.iter().zip(x) {
-                    sum = simd.add_f32s(sum, *g);
-                    product = simd.mul_add_f32s(*g, simd.sub_f32s(*x, mean), product);
+                for (j, (g, x)) in dz.iter().zip(x).enumerate() {
+                    sum[j % 2] = simd.add_f32s(sum[j % 2], *g);
+                    product[j % 2] = simd.mul_add_f32s(*g, simd.sub_f32s(*x, mean), product[j % 2]);
                 }
             }
-            total += f64::from(simd.reduce_sum_f32s(sum));
-            product_total += f64::from(simd.reduce_sum_f32s(product));
+            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
+            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
         }
         (total, product_total)
     }
@@ -294,7 +380,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{
-        assert_close, assert_maps, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
+        assert_maps, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
     };
 
     /// One normalisation with what stands behind it, and how its result is to be checked.
@@ -364,9 +450,10 @@ mod tests {
                     (mean, over(c, &|p, n| (value(x, c, p, n) - mean).powi(2)) / count)
                 })
                 .collect();
-            let column = |f: fn(&ChannelStatistics) -> f32| statistics.iter().map(f).collect::<Vec<_>>();
-            assert_close("mean", &column(|s| s.mean), &exact.iter().map(|s| s.0).collect::<Vec<_>>());
-            assert_close("variance", &column(|s| s.var), &exact.iter().map(|s| s.1).collect::<Vec<_>>());
+            for (found, (mean, var)) in statistics.iter().zip(&exact) {
+                assert!((f64::from(found.mean) - mean).abs() <= 1e-6 * mean.abs(), "{found:?}, mean {mean}");
+                assert!((f64::from(found.var) - var).abs() <= 1e-5 * var, "{found:?}, variance {var}");
+            }
 
             let [z, masked, dx, dweight, dbias] = self.run(&statistics);
             let inverse = |c: usize| 1.0 / (exact[c].1 + EPSILON).sqrt();
@@ -379,11 +466,14 @@ mod tests {
             // The mask is read off the output found, so that a value near zero cannot fall on either side.
             let g = |c, p, n| if self.relu && value(&z, c, p, n) <= 0.0 { 0.0 } else { value(&self.dz, c, p, n) };
             assert_maps("masked gradient", maps, &masked, g);
-            let sums: Vec<f64> = (0..maps.channels).map(|c| over(c, &|p, n| g(c, p, n))).collect();
-            let products: Vec<f64> =
-                (0..maps.channels).map(|c| over(c, &|p, n| g(c, p, n) * normalised(c, p, n))).collect();
-            assert_close("gradient of the shift", &dbias, &sums);
-            assert_close("gradient of the scale", &dweight, &products);
+            let channels = || 0..maps.channels;
+            let sums: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n))).collect();
+            let magnitudes: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n).abs())).collect();
+            assert_sums("gradient of the shift", &dbias, &sums, &magnitudes, 1e-6);
+            let products: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n) * normalised(c, p, n))).collect();
+            let magnitudes: Vec<f64> =
+                channels().map(|c| over(c, &|p, n| (g(c, p, n) * normalised(c, p, n)).abs())).collect();
+            assert_sums("gradient of the scale", &dweight, &products, &magnitudes, 1e-6);
             assert_maps("input gradient", maps, &dx, |c, p, n| {
                 let through = if self.batch { (sums[c] + normalised(c, p, n) * products[c]) / count } else { 0.0 };
                 f64::from(weight[c]) * inverse(c) * (g(c, p, n) - through)
@@ -408,8 +498,7 @@ mod tests {
         let (mut mean, mut var) = ([1.0], [1.0]);
         let batch = [ChannelStatistics { mean: 2.0, var: 3.0 }];
         update_running_statistics(&batch, &Maps::new(1, 1, 2, 2), &mut mean, &mut var);
-        assert_close("mean", &mean, &[1.1]);
-        assert_close("variance", &var, &[0.9 + 0.1 * 3.0 * 4.0 / 3.0]);
+        assert!((mean[0] - 1.1f32).abs() < 1e-6 && (var[0] - (0.9 + 0.1 * 3.0 * 4.0 / 3.0)).abs() < 1e-6);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use crate::Maps;
+use crate::{Maps, simd};
 
 fn by_plane(out: &mut [f32], maps: &Maps, each: impl Fn(usize, &mut [f32]) + Sync) {
     let used = maps.used();
     out[..maps.len()]
         .par_chunks_mut(maps.plane)
         .enumerate()
-        .for_each(|(channel, plane)| each(channel * maps.plane, &mut plane[..used]));
+        .for_each(|(index, plane)| simd::dispatch(|| each(index * maps.plane, &mut plane[..used])));
 }
 
 /// y = max(x, 0); NaN stays NaN.

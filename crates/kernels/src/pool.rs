@@ -1,22 +1,19 @@
-//! Global average pooling: `[channels, height, width, lanes]` to `[channels, 1, 1, lanes]`.
+//! Pooling. Global average: `[channels, height, width]` to `[channels, 1, 1]` of every sample. Maximum: over windows.
 
 use rayon::prelude::*;
 
-use crate::Maps;
+use crate::{LANES, Maps, simd};
 
 /// y = mean of x over height and width.
 pub fn global_avg_pool(x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
     let scale = 1.0 / (input.height * input.width) as f32;
     let planes = x[..input.len()].par_chunks(input.plane);
     y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
-        let y = &mut y[..output.lanes];
-        y.fill(0.0);
-        for lanes in x[..input.used()].chunks_exact(input.lanes) {
-            y.iter_mut().zip(lanes).for_each(|(y, x)| *y += x);
+        let mut sums = [0.0; LANES];
+        for lanes in x[..input.used()].as_chunks::<LANES>().0 {
+            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += x);
         }
-        for y in y {
-            *y *= scale;
-        }
+        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum * scale);
     });
 }
 
@@ -25,9 +22,91 @@ pub fn global_avg_pool_backward(dy: &[f32], output: &Maps, dx: &mut [f32], input
     let scale = 1.0 / (input.height * input.width) as f32;
     let planes = dy[..output.len()].par_chunks(output.plane);
     dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, dy)| {
-        for lanes in dx[..input.used()].chunks_exact_mut(input.lanes) {
+        for lanes in dx[..input.used()].as_chunks_mut::<LANES>().0 {
             lanes.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = dy * scale);
         }
+    });
+}
+
+/// Geometry of pooling windows: square, with `padding` places on every side that no value of the input is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Side of the window.
+    pub side: usize,
+    /// Step in both directions.
+    pub stride: usize,
+    /// Places beyond every edge, at most half a side.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Layout of the output for an input of this layout.
+    pub fn output(&self, input: &Maps) -> Maps {
+        let side = |length: usize| (length + 2 * self.padding - self.side) / self.stride + 1;
+        Maps::new(input.channels, side(input.height), side(input.width), input.batch)
+    }
+
+    /// Input pixels in the window of an output pixel, row by row.
+    fn pixels(self, input: &Maps, output: &Maps, pixel: usize) -> impl Iterator<Item = usize> + use<> {
+        let width = input.width;
+        let side = |out: usize, length: usize| {
+            let start = out * self.stride;
+            start.saturating_sub(self.padding)..(start + self.side).saturating_sub(self.padding).min(length)
+        };
+        let rows = side(pixel / output.width, input.height);
+        let columns = side(pixel % output.width, input.width);
+        rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
+    }
+}
+
+/// y = the largest x of each window; a NaN in the window comes through.
+pub fn max_pool(window: Window, x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
+    let planes = x[..input.len()].par_chunks(input.plane);
+    y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
+        let (x, _) = x.as_chunks::<LANES>();
+        let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
+        simd::dispatch(|| {
+            for (pixel, y) in y.iter_mut().enumerate() {
+                y.fill(f32::NEG_INFINITY);
+                for source in window.pixels(input, output, pixel) {
+                    for (y, x) in y.iter_mut().zip(&x[source]) {
+                        *y = if replaces(*x, *y) { *x } else { *y };
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// Whether a value takes the place of the maximum so far. The first of equal values stays; NaN, once met, stays too.
+#[inline(always)]
+fn replaces(value: f32, maximum: f32) -> bool {
+    value > maximum || (value.is_nan() && !maximum.is_nan())
+}
+
+/// dx: each dy goes to the first largest value of its window, as in PyTorch. Written over `dx`.
+pub fn max_pool_backward(window: Window, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dx: &mut [f32]) {
+    let planes = x[..input.len()].par_chunks(input.plane).zip(dy[..output.len()].par_chunks(output.plane));
+    dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, (x, dy))| {
+        let (x, _) = x.as_chunks::<LANES>();
+        let (dx, _) = dx[..input.used()].as_chunks_mut::<LANES>();
+        let (dy, _) = dy[..output.used()].as_chunks::<LANES>();
+        simd::dispatch(|| {
+            dx.as_flattened_mut().fill(0.0);
+            for (pixel, dy) in dy.iter().enumerate() {
+                let (mut largest, mut place) = ([f32::NEG_INFINITY; LANES], [0; LANES]);
+                for source in window.pixels(input, output, pixel) {
+                    for (lane, x) in x[source].iter().enumerate() {
+                        if replaces(*x, largest[lane]) {
+                            (largest[lane], place[lane]) = (*x, source);
+                        }
+                    }
+                }
+                for (lane, (dy, place)) in dy.iter().zip(place).enumerate() {
+                    dx[place][lane] += dy;
+                }
+            }
+        });
     });
 }
 
@@ -36,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{assert_maps, at, batches, noisy_maps, same_bits_on_any_threads};
+    use crate::testing::{assert_maps, at, batches, noisy_maps, places, same_bits_on_any_threads};
 
     proptest! {
         #[test]
@@ -54,6 +133,48 @@ mod tests {
             let mut dx = vec![f32::NAN; input.len()];
             global_avg_pool_backward(&dy, &output, &mut dx, &input);
             assert_maps("gradient", &input, &dx, |c, _, n| f64::from(dy[at(&output, c, 0, n)]) / pixels as f64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_largest_of_a_window_and_its_gradient(
+            channels in 1usize..4, height in 2usize..9, width in 2usize..9, side in 2usize..4, stride in 1usize..4,
+            padded: bool, batch in batches(),
+        ) {
+            let window = Window { side, stride, padding: if padded { side / 2 } else { 0 } };
+            prop_assume!(height.min(width) >= side);
+            let input = Maps::new(channels, height, width, batch);
+            let output = window.output(&input);
+            // Coarse values, so that ties occur.
+            let x: Vec<f32> = noisy_maps(&input, 3).iter().map(|v| (v * 3.0).round()).collect();
+            let dy = noisy_maps(&output, 5);
+            // The pixel that PyTorch's rule picks: the first of the largest, row by row.
+            let picked = |c: usize, p: usize, n: usize| {
+                let start = |out: usize| (out * stride) as isize - window.padding as isize;
+                let (top, left) = (start(p / output.width), start(p % output.width));
+                let mut best: Option<(f32, usize)> = None;
+                for row in top.max(0)..(top + side as isize).min(height as isize) {
+                    for column in left.max(0)..(left + side as isize).min(width as isize) {
+                        let pixel = row as usize * width + column as usize;
+                        let value = x[at(&input, c, pixel, n)];
+                        if best.is_none_or(|(largest, _)| value > largest) {
+                            best = Some((value, pixel));
+                        }
+                    }
+                }
+                best.expect("no window is empty")
+            };
+            let mut y = vec![f32::NAN; output.len()];
+            max_pool(window, &x, &input, &mut y, &output);
+            assert_maps("maximum", &output, &y, |c, p, n| f64::from(picked(c, p, n).0));
+            let mut expected = vec![0.0; input.len()];
+            for (c, p, n) in places(&output) {
+                expected[at(&input, c, picked(c, p, n).1, n)] += f64::from(dy[at(&output, c, p, n)]);
+            }
+            let mut dx = vec![f32::NAN; input.len()];
+            max_pool_backward(window, &x, &input, &dy, &output, &mut dx);
+            assert_maps("gradient", &input, &dx, |c, p, n| expected[at(&input, c, p, n)]);
         }
     }
 

@@ -26,4 +26,27 @@ impl<'a> Shared<'a> {
         debug_assert!(offset < self.len, "offset {offset} in a buffer of {}", self.len);
         self.start.wrapping_add(offset)
     }
+
+    /// Some values, to be read.
+    ///
+    /// # Safety
+    /// They lie in the buffer, and nobody writes there while the slice lives.
+    #[inline(always)]
+    pub(crate) unsafe fn slice<'s>(&self, offset: usize, len: usize) -> &'s [f32] {
+        debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.at(offset), len) }
+    }
+
+    /// Some values, to be written.
+    ///
+    /// # Safety
+    /// They lie in the buffer, and nobody else reads or writes there while the slice lives.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "the caller promises that the parts are disjoint")]
+    pub(crate) unsafe fn slice_mut<'s>(&self, offset: usize, len: usize) -> &'s mut [f32] {
+        debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.at(offset), len) }
+    }
 }

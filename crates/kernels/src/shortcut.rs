@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::Maps;
+use crate::{LANES, Maps};
 
 /// Channel of the input that a channel of the output copies.
 fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
@@ -13,13 +13,14 @@ fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
 
 /// y = shortcut of x.
 pub fn shortcut_a(x: &[f32], input: &Maps, stride: usize, y: &mut [f32], output: &Maps) {
-    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(channel, y)| {
-        let y = &mut y[..output.used()];
-        let Some(channel) = source(channel, input, output) else { return y.fill(0.0) };
-        for (pixel, lanes) in y.chunks_exact_mut(output.lanes).enumerate() {
+    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+        let (bundle, channel) = output.bundle_and_channel(index);
+        let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
+        let Some(channel) = source(channel, input, output) else { return y.as_flattened_mut().fill(0.0) };
+        let (x, _) = x[input.start(bundle, channel)..].as_chunks::<LANES>();
+        for (pixel, y) in y.iter_mut().enumerate() {
             let (row, column) = (pixel / output.width, pixel % output.width);
-            let from = channel * input.plane + (row * input.width + column) * stride * input.lanes;
-            lanes.copy_from_slice(&x[from..from + input.lanes]);
+            *y = x[(row * input.width + column) * stride];
         }
     });
 }
@@ -27,16 +28,17 @@ pub fn shortcut_a(x: &[f32], input: &Maps, stride: usize, y: &mut [f32], output:
 /// dx = gradient with respect to x, written over `dx`.
 pub fn shortcut_a_backward(dy: &[f32], output: &Maps, stride: usize, dx: &mut [f32], input: &Maps) {
     let before = (output.channels - input.channels) / 2;
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(channel, dx)| {
-        for (pixel, lanes) in dx[..input.used()].chunks_exact_mut(input.lanes).enumerate() {
+    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+        let (bundle, channel) = input.bundle_and_channel(index);
+        let (dx, _) = dx[..input.used()].as_chunks_mut::<LANES>();
+        let (dy, _) = dy[output.start(bundle, channel + before)..].as_chunks::<LANES>();
+        for (pixel, dx) in dx.iter_mut().enumerate() {
             let (row, column) = (pixel / input.width, pixel % input.width);
-            if row % stride == 0 && column % stride == 0 {
-                let pixel = row / stride * output.width + column / stride;
-                let from = (channel + before) * output.plane + pixel * output.lanes;
-                lanes.copy_from_slice(&dy[from..from + output.lanes]);
+            *dx = if row % stride == 0 && column % stride == 0 {
+                dy[row / stride * output.width + column / stride]
             } else {
-                lanes.fill(0.0);
-            }
+                [0.0; LANES]
+            };
         }
     });
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proptest::prelude::*;
 
-use crate::{Maps, force_scalar};
+use crate::{LANES, Maps, force_scalar};
 
 /// Batches worth trying: one sample, a group exactly, and groups with a tail.
 pub(crate) fn batches() -> impl Strategy<Value = usize> {
@@ -26,18 +26,17 @@ pub(crate) fn noise(len: usize, seed: u32) -> Vec<f32> {
 /// Noise as activations: zero in the tail, NaN in the gaps that nothing may read.
 pub(crate) fn noisy_maps(maps: &Maps, seed: u32) -> Vec<f32> {
     let mut values = noise(maps.len(), seed);
-    for plane in values.chunks_mut(maps.plane) {
-        for lanes in plane[..maps.used()].chunks_mut(maps.lanes) {
-            lanes[maps.batch..].fill(0.0);
-        }
-        plane[maps.used()..].fill(f32::NAN);
+    for (index, plane) in values.chunks_mut(maps.plane).enumerate() {
+        let (used, gap) = plane.split_at_mut(maps.used());
+        maps.zero_tail(maps.bundle_and_channel(index).0, used);
+        gap.fill(f32::NAN);
     }
     values
 }
 
 /// Place of a value in a buffer.
 pub(crate) fn at(maps: &Maps, channel: usize, pixel: usize, sample: usize) -> usize {
-    channel * maps.plane + pixel * maps.lanes + sample
+    maps.start(sample / LANES, channel) + pixel * LANES + sample % LANES
 }
 
 /// Every (channel, pixel, sample) of some maps.
@@ -50,23 +49,41 @@ pub(crate) fn places(maps: &Maps) -> impl Iterator<Item = (usize, usize, usize)>
 /// Holds `found` against `expected(channel, pixel, sample)`, relative to the largest value, and the tail against zero.
 pub(crate) fn assert_maps(what: &str, maps: &Maps, found: &[f32], expected: impl Fn(usize, usize, usize) -> f64) {
     let scale = places(maps).map(|(c, p, n)| expected(c, p, n).abs()).fold(1.0, f64::max);
+    assert_maps_within(what, maps, found, |c, p, n| (expected(c, p, n), 1e-5 * scale));
+}
+
+/// Holds `found` against a value and what it may be off by at (channel, pixel, sample), and the tail against zero.
+pub(crate) fn assert_maps_within(
+    what: &str,
+    maps: &Maps,
+    found: &[f32],
+    expected: impl Fn(usize, usize, usize) -> (f64, f64),
+) {
     for (c, p, n) in places(maps) {
-        let (found, expected) = (f64::from(found[at(maps, c, p, n)]), expected(c, p, n));
-        assert!((found - expected).abs() <= 1e-5 * scale, "{what} {c} {p} {n}: {found}, expected {expected}");
+        let (found, (expected, tolerance)) = (f64::from(found[at(maps, c, p, n)]), expected(c, p, n));
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "{what} {c} {p} {n}: {found}, expected {expected} ± {tolerance}"
+        );
     }
-    for plane in found.chunks(maps.plane) {
-        for lanes in plane[..maps.used()].chunks(maps.lanes) {
-            assert!(lanes[maps.batch..].iter().all(|v| *v == 0.0), "{what}: the tail is not zero");
+    for (index, plane) in found.chunks(maps.plane).enumerate() {
+        let samples = maps.samples(maps.bundle_and_channel(index).0);
+        for lanes in plane[..maps.used()].chunks(LANES) {
+            assert!(lanes[samples..].iter().all(|v| *v == 0.0), "{what}: the tail is not zero");
         }
     }
 }
 
-/// Holds a vector against its expected values, relative to the largest.
-pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let scale = expected.iter().fold(1.0f64, |max, v| max.max(v.abs()));
-    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((f64::from(*found) - expected).abs() <= 2e-5 * scale, "{what} {i}: {found}, expected {expected}");
+/// Holds sums against their exact values. What rounding costs a sum is measured by the magnitudes of its terms, not by a
+/// result in which they may cancel.
+pub(crate) fn assert_sums(what: &str, found: &[f32], expected: &[f64], magnitudes: &[f64], tolerance: f64) {
+    assert_eq!((found.len(), magnitudes.len()), (expected.len(), expected.len()), "{what}");
+    for (i, (found, (expected, magnitude))) in found.iter().zip(expected.iter().zip(magnitudes)).enumerate() {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(
+            error <= tolerance * magnitude,
+            "{what} {i}: {found}, expected {expected} ± {tolerance} of {magnitude}"
+        );
     }
 }
 

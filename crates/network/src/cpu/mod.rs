@@ -27,8 +27,7 @@ struct Pass {
     mode: Mode,
     /// The value of each node that has one; fused nodes have none.
     values: Vec<Option<Vec<f32>>>,
-    /// What each step keeps besides.
-    statistics: Vec<Statistics>,
+    statistics: Statistics,
 }
 
 impl CpuExecutor {
@@ -77,15 +76,21 @@ impl Executor for CpuExecutor {
         }
         let Some(plan) = &self.plan else { return Err(Error::NoForward) };
         let mut values: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
-        let mut statistics = Vec::with_capacity(plan.steps.len());
+        let mut statistics: Statistics = vec![None; graph.nodes.len()];
 
         let maps = plan.maps(0, count);
         let mut input = self.buffers.take(maps.len());
         images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
         values[plan.input] = Some(input);
         for (index, step) in plan.steps.iter().enumerate() {
+            if mode == Mode::Evaluate && step.folded {
+                continue;
+            }
             let mut output = self.buffers.take(plan.maps(step.output, count).len());
-            statistics.push(step.forward(plan, count, &values, state, mode, &mut output));
+            let (values_so_far, statistics) = (&values, &mut statistics);
+            let mut context =
+                steps::Forward { plan, batch: count, mode, values: values_so_far, state: &mut *state, statistics };
+            step.forward(&mut context, &mut output);
             values[step.output] = Some(output);
             if mode == Mode::Evaluate {
                 for node in plan.last_used_by(index) {
@@ -122,17 +127,18 @@ impl Executor for CpuExecutor {
         let mut gradient = self.buffers.take(maps.len());
         rows_to_maps(dlogits, &mut gradient, &maps);
         arriving[output] = Some(gradient);
-        for (step, statistics) in plan.steps.iter().zip(&pass.statistics).rev() {
+        for step in plan.steps.iter().rev() {
             let Some(gradient) = arriving[step.output].take() else { continue };
             let context = steps::Backward {
                 plan,
                 batch: pass.batch,
                 mode: pass.mode,
                 values: &pass.values,
+                statistics: &pass.statistics,
                 state,
                 into_input: input,
             };
-            step.backward(&context, statistics, gradient, &mut arriving, &mut self.buffers, gradients);
+            step.backward(&context, gradient, &mut arriving, &mut self.buffers, gradients);
         }
         gradients.input.clear();
         if input {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use unlearn_kernels::{ConvShape, Maps};
+use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Maps};
 
 use crate::{BufferId, Error, Graph, NodeId, Op, ParameterId, Result};
 
@@ -16,7 +16,7 @@ pub(super) struct Plan {
     /// Per-channel standard deviation of the images' normalisation.
     pub(super) std: Vec<f32>,
     pub(super) steps: Vec<Step>,
-    /// Per step, the nodes whose values no later step reads.
+    /// Per step of an evaluation, the nodes whose values no later step reads.
     last_used: Vec<Vec<NodeId>>,
 }
 
@@ -27,33 +27,40 @@ pub(super) struct Step {
     /// A second input: the residual branch, or the other summand.
     pub(super) other: Option<NodeId>,
     pub(super) output: NodeId,
+    /// The step that is a convolution where this is a normalisation of nothing but its output: an evaluation folds them
+    /// into one.
+    pub(super) folds: Option<usize>,
+    /// Whether a normalisation folds this convolution.
+    pub(super) folded: bool,
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum StepKind {
-    Conv {
-        shape: ConvShape,
-        weight: ParameterId,
-    },
-    /// Normalise, add the residual branch if there is one, ReLU if `relu`.
-    Norm {
-        weight: ParameterId,
-        bias: ParameterId,
-        running_mean: BufferId,
-        running_var: BufferId,
-        relu: bool,
-    },
+    Conv(ConvStep),
+    Norm(NormStep),
     Relu,
     Add,
-    ShortcutA {
-        stride: usize,
-    },
+    ShortcutA { stride: usize },
     GlobalAvgPool,
-    Linear {
-        weight: ParameterId,
-        bias: ParameterId,
-    },
+    Linear { weight: ParameterId, bias: ParameterId },
+}
+
+/// A convolution and its weight.
+#[derive(Debug, Clone)]
+pub(super) struct ConvStep {
+    pub(super) convolution: Convolution,
+    pub(super) weight: ParameterId,
+}
+
+/// Normalise, add the residual branch if there is one, ReLU if `relu`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NormStep {
+    pub(super) weight: ParameterId,
+    pub(super) bias: ParameterId,
+    pub(super) running_mean: BufferId,
+    pub(super) running_var: BufferId,
+    pub(super) relu: bool,
 }
 
 impl Plan {
@@ -86,13 +93,15 @@ impl Plan {
                         kernel: *kernel,
                         stride: *stride,
                         padding: *padding,
+                        groups: 1,
                     };
-                    StepKind::Conv { shape, weight: *weight }
+                    let convolution = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
+                    StepKind::Conv(ConvStep { convolution, weight: *weight })
                 }
                 Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
                     let relu = fused.relu.contains(&id);
                     let (running_mean, running_var) = (*running_mean, *running_var);
-                    StepKind::Norm { weight: *weight, bias: *bias, running_mean, running_var, relu }
+                    StepKind::Norm(NormStep { weight: *weight, bias: *bias, running_mean, running_var, relu })
                 }
                 Op::Relu => StepKind::Relu,
                 Op::Add => StepKind::Add,
@@ -102,10 +111,11 @@ impl Plan {
             };
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);
-            plan.steps.push(Step { kind, input: node.inputs[0], other, output });
+            plan.steps.push(Step { kind, input: node.inputs[0], other, output, folds: None, folded: false });
         }
         // A fused step makes the value of the last node it absorbs, so it runs where that node stands.
         plan.steps.sort_by_key(|step| step.output);
+        plan.fold();
         plan.last_used = plan.find_last_uses();
         Ok(plan)
     }
@@ -127,10 +137,28 @@ impl Plan {
         &self.last_used[step]
     }
 
+    /// Pairs each normalisation with the convolution before it, where nothing else reads what is between them.
+    fn fold(&mut self) {
+        for norm in 0..self.steps.len() {
+            let input = self.steps[norm].input;
+            let readers = self.steps.iter().filter(|step| step.input == input || step.other == Some(input)).count();
+            let conv = self.steps.iter().position(|step| step.output == input);
+            let Some(conv) = conv.filter(|conv| readers == 1 && matches!(self.steps[*conv].kind, StepKind::Conv(_)))
+            else {
+                continue;
+            };
+            if matches!(self.steps[norm].kind, StepKind::Norm(_)) {
+                self.steps[norm].folds = Some(conv);
+                self.steps[conv].folded = true;
+            }
+        }
+    }
+
     fn find_last_uses(&self) -> Vec<Vec<NodeId>> {
         let mut last: HashMap<NodeId, usize> = HashMap::new();
         for (index, step) in self.steps.iter().enumerate() {
-            for node in std::iter::once(step.input).chain(step.other) {
+            let folded = step.folds.map(|conv| self.steps[conv].input);
+            for node in std::iter::once(step.input).chain(step.other).chain(folded) {
                 last.insert(node, index);
             }
         }

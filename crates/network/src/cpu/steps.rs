@@ -1,19 +1,29 @@
 //! What a step computes forward and backward.
 
 use unlearn_kernels::{
-    self as kernels, ChannelStatistics, NormInput, PackedWeights, add_assign, global_avg_pool,
-    global_avg_pool_backward, linear_backward, linear_forward, norm_apply, norm_backward, norm_statistics,
-    relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
+    self as kernels, ChannelStatistics, Epilogue, NormInput, add_assign, global_avg_pool, global_avg_pool_backward,
+    linear_backward, linear_forward, norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a,
+    shortcut_a_backward, update_running_statistics,
 };
 
 use super::{
     buffers::Buffers,
-    plan::{Plan, Step, StepKind},
+    plan::{ConvStep, NormStep, Plan, Step, StepKind},
 };
 use crate::{Gradients, Mode, NodeId, State};
 
-/// What a normalisation keeps from forward to backward besides its value; other steps keep nothing.
-pub(super) type Statistics = Option<Vec<ChannelStatistics>>;
+/// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.
+pub(super) type Statistics = Vec<Option<Vec<ChannelStatistics>>>;
+
+/// What every forward step reads and writes.
+pub(super) struct Forward<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) batch: usize,
+    pub(super) mode: Mode,
+    pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) state: &'a mut State,
+    pub(super) statistics: &'a mut Statistics,
+}
 
 /// What every backward step reads.
 pub(super) struct Backward<'a> {
@@ -21,6 +31,7 @@ pub(super) struct Backward<'a> {
     pub(super) batch: usize,
     pub(super) mode: Mode,
     pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) statistics: &'a Statistics,
     pub(super) state: &'a State,
     /// Whether the gradient of the images is wanted.
     pub(super) into_input: bool,
@@ -31,56 +42,72 @@ fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
 }
 
 impl Step {
-    pub(super) fn forward(
-        &self,
-        plan: &Plan,
-        batch: usize,
-        values: &[Option<Vec<f32>>],
-        state: &mut State,
-        mode: Mode,
-        out: &mut [f32],
-    ) -> Statistics {
+    /// Writes the value of this step's node.
+    pub(super) fn forward(&self, context: &mut Forward<'_>, out: &mut [f32]) {
+        let Forward { plan, batch, mode, values, .. } = *context;
+        if let (Mode::Evaluate, Some(conv)) = (mode, self.folds) {
+            return self.folded_forward(&plan.steps[conv], context, out);
+        }
         let input = plan.maps(self.input, batch);
         let output = plan.maps(self.output, batch);
         let x = value(values, self.input);
-        match self.kind {
-            StepKind::Conv { shape, weight } => {
-                let packed = PackedWeights::forward(&shape, &state.parameters()[weight]);
-                kernels::forward(&shape, x, &input, &packed, out, &output);
+        match &self.kind {
+            StepKind::Conv(conv) => {
+                let take_statistics = self.folded && mode == Mode::Train;
+                let epilogue = if take_statistics { Epilogue::Statistics } else { Epilogue::None };
+                let weights = &context.state.parameters()[conv.weight];
+                context.statistics[self.output] = conv.convolution.forward(weights, x, &input, out, &output, epilogue);
             }
-            StepKind::Norm { weight, bias, running_mean, running_var, relu } => {
+            StepKind::Norm(norm) => {
                 let statistics = if mode == Mode::Train {
-                    let statistics = norm_statistics(x, &input);
-                    let buffers = state.buffers_mut();
+                    let statistics = context.statistics[self.input].take();
+                    let statistics = statistics.unwrap_or_else(|| norm_statistics(x, &input));
+                    let buffers = context.state.buffers_mut();
                     let [mean, var] = buffers
-                        .get_disjoint_mut([running_mean, running_var])
+                        .get_disjoint_mut([norm.running_mean, norm.running_var])
                         .unwrap_or_else(|_| unreachable!("two buffers of one layer"));
                     update_running_statistics(&statistics, &input, mean, var);
                     statistics
                 } else {
-                    let running = state.buffers()[running_mean].iter().zip(&state.buffers()[running_var]);
-                    running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
+                    norm.running_statistics(context.state)
                 };
-                let parameters = state.parameters();
-                let norm =
-                    NormInput { x, statistics: &statistics, weight: &parameters[weight], bias: &parameters[bias] };
+                let parameters = context.state.parameters();
+                let reads = norm.input(x, &statistics, parameters);
                 let residual = self.other.map(|other| value(values, other));
-                norm_apply(norm, residual, relu, out, &output);
-                return Some(statistics);
+                norm_apply(reads, residual, norm.relu, out, &output);
+                context.statistics[self.output] = Some(statistics);
             }
             StepKind::Relu => kernels::relu(x, out, &output),
             StepKind::Add => {
                 let other = self.other.unwrap_or(self.input);
                 kernels::add(x, value(values, other), out, &output);
             }
-            StepKind::ShortcutA { stride } => shortcut_a(x, &input, stride, out, &output),
+            StepKind::ShortcutA { stride } => shortcut_a(x, &input, *stride, out, &output),
             StepKind::GlobalAvgPool => global_avg_pool(x, &input, out, &output),
             StepKind::Linear { weight, bias } => {
-                let parameters = state.parameters();
-                linear_forward(x, &input, &parameters[weight], &parameters[bias], out, &output);
+                let parameters = context.state.parameters();
+                linear_forward(x, &input, &parameters[*weight], &parameters[*bias], out, &output);
             }
         }
-        None
+    }
+
+    /// This normalisation and the convolution before it in one: the scale goes into the weights, the rest happens while an
+    /// output is in cache.
+    fn folded_forward(&self, conv_step: &Self, context: &Forward<'_>, out: &mut [f32]) {
+        let Forward { plan, batch, values, .. } = *context;
+        let (StepKind::Norm(norm), StepKind::Conv(conv)) = (&self.kind, &conv_step.kind) else {
+            unreachable!("a normalisation folds a convolution")
+        };
+        let statistics = norm.running_statistics(context.state);
+        let parameters = context.state.parameters();
+        let (scale, shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
+        let weights = &parameters[conv.weight];
+        let per_channel = weights.len() / scale.len();
+        let scaled: Vec<f32> = weights.iter().enumerate().map(|(i, w)| w * scale[i / per_channel]).collect();
+        let residual = self.other.map(|other| value(values, other));
+        let epilogue = Epilogue::Shift { shift: &shift, residual, relu: norm.relu };
+        let (input, output) = (plan.maps(conv_step.input, batch), plan.maps(self.output, batch));
+        conv.convolution.forward(&scaled, value(values, conv_step.input), &input, out, &output, epilogue);
     }
 
     /// From `gradient` = ∂loss/∂value of this step's node, writes the gradients of its parameters and hands on, through
@@ -88,7 +115,6 @@ impl Step {
     pub(super) fn backward(
         &self,
         context: &Backward<'_>,
-        statistics: &Statistics,
         mut gradient: Vec<f32>,
         arriving: &mut [Option<Vec<f32>>],
         buffers: &mut Buffers,
@@ -98,27 +124,27 @@ impl Step {
         let input = plan.maps(self.input, batch);
         let output = plan.maps(self.output, batch);
         let x = value(values, self.input);
-        match self.kind {
-            StepKind::Conv { shape, weight } => {
-                kernels::weight_gradient(&shape, x, &input, &gradient, &output, &mut gradients.parameters[weight]);
+        match &self.kind {
+            StepKind::Conv(ConvStep { convolution, weight }) => {
+                convolution.weight_gradient(x, &input, &gradient, &output, &mut gradients.parameters[*weight]);
                 if self.input != plan.input || context.into_input {
-                    let packed = PackedWeights::transposed(&shape, &state.parameters()[weight]);
                     // Where a gradient has arrived already, the kernel adds to it.
                     let accumulate = arriving[self.input].is_some();
                     let dx = arriving[self.input].get_or_insert_with(|| buffers.take(input.len()));
-                    kernels::input_gradient(&shape, &gradient, &output, &packed, dx, &input, accumulate);
+                    let weights = &state.parameters()[*weight];
+                    convolution.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
                 }
                 buffers.give(gradient);
             }
-            StepKind::Norm { weight, bias, relu, .. } => {
-                let statistics = statistics.as_deref().unwrap_or_else(|| unreachable!("a normalisation keeps them"));
-                let parameters = state.parameters();
-                let norm = NormInput { x, statistics, weight: &parameters[weight], bias: &parameters[bias] };
-                let z = relu.then(|| value(values, self.output));
+            StepKind::Norm(norm) => {
+                let statistics = context.statistics[self.output].as_deref();
+                let statistics = statistics.unwrap_or_else(|| unreachable!("a normalisation keeps them"));
+                let reads = norm.input(x, statistics, state.parameters());
+                let z = norm.relu.then(|| value(values, self.output));
                 let mut dx = buffers.take(input.len());
-                let (dweight, dbias) = two(&mut gradients.parameters, weight, bias);
+                let (dweight, dbias) = two(&mut gradients.parameters, norm.weight, norm.bias);
                 let through_batch = context.mode == Mode::Train;
-                norm_backward(norm, z, through_batch, &mut gradient, &mut dx, dweight, dbias, &input);
+                norm_backward(reads, z, through_batch, &mut gradient, &mut dx, dweight, dbias, &input);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 match self.other {
                     Some(other) => deliver(arriving, other, gradient, plan, batch, buffers),
@@ -141,7 +167,7 @@ impl Step {
             }
             StepKind::ShortcutA { stride } => {
                 let mut dx = buffers.take(input.len());
-                shortcut_a_backward(&gradient, &output, stride, &mut dx, &input);
+                shortcut_a_backward(&gradient, &output, *stride, &mut dx, &input);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 buffers.give(gradient);
             }
@@ -153,13 +179,29 @@ impl Step {
             }
             StepKind::Linear { weight, bias } => {
                 let mut dx = buffers.take(input.len());
-                let (dweight, dbias) = two(&mut gradients.parameters, weight, bias);
-                let weight = &state.parameters()[weight];
+                let (dweight, dbias) = two(&mut gradients.parameters, *weight, *bias);
+                let weight = &state.parameters()[*weight];
                 linear_backward(x, &input, weight, &gradient, &output, dweight, dbias, &mut dx);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 buffers.give(gradient);
             }
         }
+    }
+}
+
+impl NormStep {
+    fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {
+        let running = state.buffers()[self.running_mean].iter().zip(&state.buffers()[self.running_var]);
+        running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
+    }
+
+    fn input<'a>(
+        &self,
+        x: &'a [f32],
+        statistics: &'a [ChannelStatistics],
+        parameters: &'a [Vec<f32>],
+    ) -> NormInput<'a> {
+        NormInput { x, statistics, weight: &parameters[self.weight], bias: &parameters[self.bias] }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Forward pass and input gradient: both gather taps, one from the input, one from the output's gradient.
 //!
-//! A task covers a few rows of one group of lanes. It copies what it reads into a [`Panel`], where the taps of one pixel in
+//! A task covers a few rows of one bundle. It copies what it reads into a [`Panel`], where the taps of one pixel in
 //! one kernel row are one contiguous stretch and a border only shortens it. A block of channels of one pixel is held in
 //! registers while its stretches go by.
 
@@ -10,85 +10,83 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    ConvShape, PackedWeights,
+    super::epilogue::Epilogue,
+    packed::PackedWeights,
     panel::Panel,
     taps::{ColumnTaps, RowTap, Taps},
 };
-use crate::{LANE_GROUP, Maps, shared::Shared, simd};
+use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
 
 /// Values of a panel, at most, where a row fits: 192 KiB, so that it stays in a second-level cache.
 const PANEL_LEN: usize = 48 * 1024;
 
-/// y = convolution of x. `packed` comes from [`PackedWeights::forward`].
-///
-/// # Panics
-/// If a buffer is shorter than its layout says.
-pub fn forward(shape: &ConvShape, x: &[f32], input: &Maps, packed: &PackedWeights, y: &mut [f32], output: &Maps) {
-    let taps = Taps::forward(shape, input, output);
-    gather(shape, &taps, x, input, packed, y, output, false);
+/// y = convolution of x. Gives what the epilogue finds, task by task.
+pub(crate) fn forward(
+    shape: &ConvShape,
+    weights: &[f32],
+    x: &[f32],
+    input: &Maps,
+    y: &mut [f32],
+    output: &Maps,
+    epilogue: Epilogue<'_>,
+) -> Vec<Vec<Moments>> {
+    let (packed, taps) = (PackedWeights::forward(shape, weights), Taps::forward(shape, input, output));
+    gather(shape, &taps, &packed, x, input, y, output, |to, bundle, rows| {
+        // SAFETY: a task finishes the rows that it alone has written; `gather` asserts that they exist.
+        unsafe { epilogue.finish(to, output, bundle, &rows) }
+    })
 }
 
-/// dx = gradient with respect to the input, written over `dx` or added to it. `packed` comes from
-/// [`PackedWeights::transposed`].
-///
-/// # Panics
-/// If a buffer is shorter than its layout says.
-pub fn input_gradient(
+/// dx = gradient with respect to the input, written over `dx` or added to it.
+pub(crate) fn input_gradient(
     shape: &ConvShape,
+    weights: &[f32],
     dy: &[f32],
     output: &Maps,
-    packed: &PackedWeights,
     dx: &mut [f32],
     input: &Maps,
     accumulate: bool,
 ) {
-    let taps = Taps::transposed(shape, input, output);
-    gather(shape, &taps, dy, output, packed, dx, input, accumulate);
+    let (packed, taps) = (PackedWeights::transposed(shape, weights), Taps::transposed(shape, input, output));
+    let taps = Taps { accumulate, ..taps };
+    gather(shape, &taps, &packed, dy, output, dx, input, |_, _, _| ());
 }
 
+/// Runs every task and, while what it wrote is in cache, `finish(to, bundle, rows)`; gives what that gave, in order.
 #[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
-fn gather(
+fn gather<T: Send>(
     shape: &ConvShape,
     taps: &Taps,
+    packed: &PackedWeights,
     from: &[f32],
     read: &Maps,
-    packed: &PackedWeights,
     to: &mut [f32],
     written: &Maps,
-    accumulate: bool,
-) {
-    assert!(from.len() >= read.len() && to.len() >= written.len() && read.lanes == written.lanes, "maps do not fit");
+    finish: impl Fn(Shared<'_>, usize, Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
     let to = Shared::new(to);
-    let groups = written.lanes / LANE_GROUP;
+    let bundles = written.bundles();
     let band = rows_per_task(shape, read, written);
-    (0..groups * written.height.div_ceil(band)).into_par_iter().for_each_init(Panel::default, |panel, task| {
-        let (lane, first) = (task % groups * LANE_GROUP, task / groups * band);
+    let task = |panel: &mut Panel, task: usize| {
+        let (bundle, first) = (task % bundles, task / bundles * band);
         let rows = first..(first + band).min(written.height);
-        simd::dispatch(Band {
-            kernel: shape.kernel,
-            taps,
-            from,
-            read,
-            packed,
-            to,
-            written,
-            accumulate,
-            rows,
-            lane,
-            panel,
-        });
-    });
+        let kernel = shape.kernel;
+        simd::dispatch(Band { kernel, taps, from, read, packed, to, written, rows: rows.clone(), bundle, panel });
+        finish(to, bundle, rows)
+    };
+    (0..bundles * written.height.div_ceil(band)).into_par_iter().map_init(Panel::default, task).collect()
 }
 
 /// Rows that one task writes: as many as its panel has room for, and few enough for sixteen tasks.
 fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
-    let read_rows = PANEL_LEN / (read.width * read.channels * LANE_GROUP);
+    let read_rows = PANEL_LEN / (read.width * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
-    let tasks = 16usize.div_ceil(written.lanes / LANE_GROUP);
+    let tasks = 16usize.div_ceil(written.bundles());
     fitting.min(written.height.div_ceil(tasks)).max(1)
 }
 
-/// Some rows of one group of lanes.
+/// Some rows of one bundle.
 struct Band<'a> {
     kernel: usize,
     taps: &'a Taps,
@@ -97,9 +95,8 @@ struct Band<'a> {
     packed: &'a PackedWeights,
     to: Shared<'a>,
     written: &'a Maps,
-    accumulate: bool,
     rows: Range<usize>,
-    lane: usize,
+    bundle: usize,
     panel: &'a mut Panel,
 }
 
@@ -116,25 +113,25 @@ impl WithSimd for Band<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANE_GROUP / S::F32_LANES } {
+        match const { LANES / S::F32_LANES } {
             1 => self.run::<S, 1>(simd),
             2 => self.run::<S, 2>(simd),
             4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANE_GROUP>(simd),
+            _ => self.run::<S, LANES>(simd),
         }
     }
 }
 
 impl Band<'_> {
-    /// With `V` registers to a group of lanes.
+    /// With `V` registers to the lanes of a bundle.
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { kernel, taps, from, read, packed, to, written, accumulate, rows, lane, panel } = self;
+        let Self { kernel, taps, from, read, packed, to, written, rows, bundle, panel } = self;
         let sources = taps.rows[rows.clone()].iter().flatten().map(|tap| tap.source);
         let first = sources.clone().min().unwrap_or(0);
         let end = sources.max().map_or(0, |last| last + 1);
         let channels = read.channels;
-        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &(first..end), lane);
+        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &(first..end), bundle);
         let mut stretches = Vec::with_capacity(kernel);
         for row in rows {
             for (column, &ColumnTaps { source, packed: place, count }) in taps.columns.iter().enumerate() {
@@ -148,9 +145,9 @@ impl Band<'_> {
                     stretches: &stretches,
                     panel: panel.values(),
                     to,
-                    place: (row * written.width + column) * written.lanes + lane,
+                    place: written.start(bundle, 0) + (row * written.width + column) * LANES,
                     plane: written.plane,
-                    accumulate,
+                    accumulate: taps.accumulate,
                 };
                 for block in &packed.blocks {
                     let weights = packed.block(block);
@@ -168,12 +165,12 @@ impl Band<'_> {
     }
 }
 
-/// One pixel of one group of lanes.
+/// One pixel of one bundle.
 struct Pixel<'a> {
     stretches: &'a [Stretch],
     panel: &'a [f32],
     to: Shared<'a>,
-    /// Where its lanes begin in a plane of `to`.
+    /// Where its lanes of the first channel begin in `to`.
     place: usize,
     /// Values from one channel of `to` to the next.
     plane: usize,
@@ -186,9 +183,9 @@ impl Pixel<'_> {
     fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, weights: &[f32], first: usize) {
         let mut sums = [[simd.splat_f32s(0.0); V]; C];
         for stretch in self.stretches {
-            let values = &self.panel[stretch.panel * LANE_GROUP..(stretch.panel + stretch.length) * LANE_GROUP];
+            let values = &self.panel[stretch.panel * LANES..(stretch.panel + stretch.length) * LANES];
             let weights = &weights[stretch.weight * C..(stretch.weight + stretch.length) * C];
-            for (x, w) in values.chunks_exact(LANE_GROUP).zip(weights.chunks_exact(C)) {
+            for (x, w) in values.chunks_exact(LANES).zip(weights.chunks_exact(C)) {
                 let (x, _) = S::as_simd_f32s(x);
                 for c in 0..C {
                     let w = simd.splat_f32s(w[c]);

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::ConvShape;
-use crate::Maps;
+use crate::{ConvShape, Maps};
 
 /// Kernel positions `k` of output position `out` that fall inside a side of `length`: `0 ≤ out·stride + k − padding < length`.
 pub(super) fn inside(shape: &ConvShape, length: usize, out: usize) -> Range<usize> {
@@ -46,6 +45,8 @@ pub(super) struct Taps {
     pub(super) rows: Vec<Vec<RowTap>>,
     /// Per target column.
     pub(super) columns: Vec<ColumnTaps>,
+    /// Whether the target is added to rather than written over.
+    pub(super) accumulate: bool,
 }
 
 impl Taps {
@@ -63,7 +64,7 @@ impl Taps {
             let source = out * shape.stride + taps.start - shape.padding;
             ColumnTaps { source, packed: taps.start, count: taps.len() }
         });
-        Self { rows: rows.collect(), columns: columns.collect() }
+        Self { rows: rows.collect(), columns: columns.collect(), accumulate: false }
     }
 
     /// Target: the input's gradient. Source: the output's gradient.
@@ -91,7 +92,7 @@ impl Taps {
                 None => ColumnTaps::NONE,
             }
         });
-        Self { rows: rows.collect(), columns: columns.collect() }
+        Self { rows: rows.collect(), columns: columns.collect(), accumulate: false }
     }
 }
 
@@ -113,7 +114,7 @@ mod tests {
     fn positions_inside_and_outputs_meeting_are_two_views_of_one_relation() {
         for (kernel, stride, padding, length) in [(3, 1, 1, 5), (3, 2, 1, 6), (1, 2, 0, 5), (5, 3, 2, 4), (7, 1, 3, 2)]
         {
-            let shape = ConvShape { in_channels: 1, out_channels: 1, kernel, stride, padding };
+            let shape = ConvShape { in_channels: 1, out_channels: 1, kernel, stride, padding, groups: 1 };
             let out_length = (length + 2 * padding - kernel) / stride + 1;
             for out in 0..out_length {
                 for k in 0..kernel {
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn stride_two_alternates_between_phases() {
-        let shape = ConvShape { in_channels: 1, out_channels: 1, kernel: 3, stride: 2, padding: 1 };
+        let shape = ConvShape { in_channels: 1, out_channels: 1, kernel: 3, stride: 2, padding: 1, groups: 1 };
         let input = Maps::new(1, 4, 4, 1);
         let taps = Taps::transposed(&shape, &input, &shape.output(&input));
         assert_eq!(transposed_columns(&shape), [2, 0, 1]);

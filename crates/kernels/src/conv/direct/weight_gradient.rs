@@ -1,6 +1,6 @@
 //! The weight gradient: dot products over output pixels and samples, a block of channel pairs at a time.
 //!
-//! Work is cut into tiles of a few output rows of one group of lanes. A tile is copied into panels, `[pixel][channel][lane]`
+//! Work is cut into tiles of a few output rows of one bundle. A tile is copied into panels, `[pixel][channel][lane]`
 //! for three or four channels, so that what one register block reads for all its kernel positions lies densely in the
 //! first-level cache. Tiles form a number of groups that depends on shapes alone; each group sums its tiles in order
 //! and the groups are summed in order, which makes the result independent of the number of threads.
@@ -10,8 +10,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{ConvShape, blocks::even_blocks, panel::Panel, taps::meeting};
-use crate::{LANE_GROUP, Maps, simd};
+use super::{super::blocks::even_blocks, panel::Panel, taps::meeting};
+use crate::{ConvShape, LANES, Maps, simd};
 
 /// Pixels of a tile, at most, unless one row has more.
 const TILE_PIXELS: usize = 64;
@@ -20,27 +20,21 @@ const JOB_CHANNELS: usize = 16;
 /// Jobs to aim for: enough to balance a handful of cores.
 const JOBS: usize = 16;
 
-/// Some rows of the output in one group of lanes.
+/// Some rows of the output in one bundle.
 #[derive(Debug, Clone)]
 struct Tile {
-    lane: usize,
+    bundle: usize,
     rows: Range<usize>,
 }
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`.
-///
-/// # Panics
-/// If a buffer is shorter than its layout says, or `dw` is not as long as the weights.
-pub fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
-    assert!(x.len() >= input.len() && dy.len() >= output.len() && input.lanes == output.lanes, "maps do not fit");
-    assert_eq!(dw.len(), shape.weights(), "weights do not fit");
+pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
     let tile_rows = (TILE_PIXELS / (output.width * shape.stride)).clamp(1, output.height);
-    let tiles: Vec<Tile> = (0..output.lanes)
-        .step_by(LANE_GROUP)
-        .flat_map(|lane| {
+    let tiles: Vec<Tile> = (0..output.bundles())
+        .flat_map(|bundle| {
             (0..output.height).step_by(tile_rows).map(move |start| {
                 let rows = start..(start + tile_rows).min(output.height);
-                Tile { lane, rows }
+                Tile { bundle, rows }
             })
         })
         .collect();
@@ -82,11 +76,11 @@ impl WithSimd for Job<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match const { LANE_GROUP / S::F32_LANES } {
+        match const { LANES / S::F32_LANES } {
             1 => self.sum::<S, 1>(simd, 6),
             2 => self.sum::<S, 2>(simd, 3),
             4 => self.sum::<S, 4>(simd, 6),
-            _ => self.sum::<S, LANE_GROUP>(simd, 1),
+            _ => self.sum::<S, LANES>(simd, 1),
         }
     }
 }
@@ -110,10 +104,10 @@ impl Job<'_> {
         let (mut in_panels, mut out_panels) = (Panel::default(), Panel::default());
         for tile in tiles {
             let in_rows = input_rows(shape, input, &tile.rows);
-            let in_pixels = in_rows.len() * input.width * LANE_GROUP;
-            let out_pixels = tile.rows.len() * output.width * LANE_GROUP;
-            in_panels.fill(x, input, &in_channels, &in_rows, tile.lane);
-            out_panels.fill(dy, output, &out_blocks, &tile.rows, tile.lane);
+            let in_pixels = in_rows.len() * input.width * LANES;
+            let out_pixels = tile.rows.len() * output.width * LANES;
+            in_panels.fill(x, input, &in_channels, &in_rows, tile.bundle);
+            out_panels.fill(dy, output, &out_blocks, &tile.rows, tile.bundle);
             let rows: Vec<_> = (0..kernel)
                 .map(|k| {
                     let rows = meeting(shape, input.height, output.height, k);
@@ -233,12 +227,11 @@ impl Panels<'_> {
         for row in rows.clone() {
             let in_row = row * shape.stride + kernel_row - shape.padding - first_in_row;
             let out_start = (row - first_out_row) * output.width;
-            let gradient =
-                &out_panel[(out_start + columns.start) * O * LANE_GROUP..(out_start + columns.end) * O * LANE_GROUP];
-            let input = &in_panel[(in_row * input.width + in_column) * I * LANE_GROUP..];
-            for (d, x) in gradient.chunks_exact(O * LANE_GROUP).zip(input.chunks(shape.stride * I * LANE_GROUP)) {
+            let gradient = &out_panel[(out_start + columns.start) * O * LANES..(out_start + columns.end) * O * LANES];
+            let input = &in_panel[(in_row * input.width + in_column) * I * LANES..];
+            for (d, x) in gradient.chunks_exact(O * LANES).zip(input.chunks(shape.stride * I * LANES)) {
                 let (d, _) = S::as_simd_f32s(d);
-                let (x, _) = S::as_simd_f32s(&x[..I * LANE_GROUP]);
+                let (x, _) = S::as_simd_f32s(&x[..I * LANES]);
                 for v in 0..V {
                     for i in 0..I {
                         for o in 0..O {

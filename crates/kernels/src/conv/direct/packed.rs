@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{ConvShape, blocks::even_blocks, taps::transposed_columns};
+use super::{super::blocks::even_blocks, taps::transposed_columns};
+use crate::ConvShape;
 
 /// Output channels that a kernel holds in registers at a time, at most.
 pub(super) const BLOCK: usize = 6;
@@ -11,8 +12,7 @@ pub(super) const BLOCK: usize = 6;
 /// `[kernel row][kernel column][channel read][channel written]`.
 ///
 /// The channels written are divided into blocks of nearly equal size, so that no block wastes registers.
-#[derive(Debug, Clone, Default)]
-pub struct PackedWeights {
+pub(super) struct PackedWeights {
     values: Vec<f32>,
     /// Channels written by each block.
     pub(super) blocks: Vec<Range<usize>>,
@@ -22,40 +22,26 @@ pub struct PackedWeights {
 
 impl PackedWeights {
     /// For the forward pass, from weights `[out, in, kernel, kernel]`.
-    pub fn forward(shape: &ConvShape, weights: &[f32]) -> Self {
-        let mut packed = Self::default();
-        packed.pack_forward(shape, weights);
-        packed
+    pub(super) fn forward(shape: &ConvShape, weights: &[f32]) -> Self {
+        let columns: Vec<usize> = (0..shape.kernel).collect();
+        Self::pack(shape.out_channels, shape.in_channels, &columns, |written, read| {
+            weights_at(shape, weights, written, read)
+        })
     }
 
     /// For the input gradient, from the same weights.
-    pub fn transposed(shape: &ConvShape, weights: &[f32]) -> Self {
-        let mut packed = Self::default();
-        packed.pack_transposed(shape, weights);
-        packed
-    }
-
-    /// Packs anew for the forward pass, reusing the memory.
-    pub fn pack_forward(&mut self, shape: &ConvShape, weights: &[f32]) {
-        let columns: Vec<usize> = (0..shape.kernel).collect();
-        self.pack(shape.out_channels, shape.in_channels, &columns, |written, read| {
-            weights_at(shape, weights, written, read)
-        });
-    }
-
-    /// Packs anew for the input gradient, reusing the memory.
-    pub fn pack_transposed(&mut self, shape: &ConvShape, weights: &[f32]) {
-        self.pack(shape.in_channels, shape.out_channels, &transposed_columns(shape), |written, read| {
+    pub(super) fn transposed(shape: &ConvShape, weights: &[f32]) -> Self {
+        Self::pack(shape.in_channels, shape.out_channels, &transposed_columns(shape), |written, read| {
             weights_at(shape, weights, read, written)
-        });
+        })
     }
 
-    fn pack<'a>(&mut self, written: usize, read: usize, columns: &[usize], taps: impl Fn(usize, usize) -> &'a [f32]) {
-        self.channel_len = columns.len() * columns.len() * read;
-        self.values.resize(written * self.channel_len, 0.0);
-        self.blocks = even_blocks(written, BLOCK);
-        for block in &self.blocks {
-            let values = &mut self.values[block.start * self.channel_len..block.end * self.channel_len];
+    fn pack<'a>(written: usize, read: usize, columns: &[usize], taps: impl Fn(usize, usize) -> &'a [f32]) -> Self {
+        let channel_len = columns.len() * columns.len() * read;
+        let mut values = vec![0.0; written * channel_len];
+        let blocks = even_blocks(written, BLOCK);
+        for block in &blocks {
+            let values = &mut values[block.start * channel_len..block.end * channel_len];
             for (index, channel) in block.clone().enumerate() {
                 for reader in 0..read {
                     let taps = taps(channel, reader);
@@ -68,6 +54,7 @@ impl PackedWeights {
                 }
             }
         }
+        Self { values, blocks, channel_len }
     }
 
     /// The packed values of one block.

@@ -1,0 +1,13 @@
+//! The direct algorithm: every tap multiplied as the definition says, a block of channels in registers. For every kernel,
+//! stride and padding.
+
+mod gather;
+mod packed;
+mod panel;
+mod taps;
+mod weight_gradient;
+
+pub(super) use self::{
+    gather::{forward, input_gradient},
+    weight_gradient::weight_gradient,
+};

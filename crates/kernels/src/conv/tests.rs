@@ -1,0 +1,186 @@
+//! Every algorithm against the definition in f64.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{
+    assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
+};
+
+/// One convolution with what goes through it.
+struct Case {
+    convolution: Convolution,
+    input: Maps,
+    output: Maps,
+    x: Vec<f32>,
+    dy: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+/// Sums of the terms that make a value, and of their absolute values: what rounding is to be measured by.
+#[derive(Clone)]
+struct Sums {
+    values: Vec<f64>,
+    magnitudes: Vec<f64>,
+}
+
+impl Sums {
+    fn zeros(len: usize) -> Self {
+        Self { values: vec![0.0; len], magnitudes: vec![0.0; len] }
+    }
+
+    fn add(&mut self, at: usize, a: f32, b: f32) {
+        let term = f64::from(a) * f64::from(b);
+        self.values[at] += term;
+        self.magnitudes[at] += term.abs();
+    }
+}
+
+/// Input position of a tap for an output position; `None` in the padding.
+fn input_position(shape: &ConvShape, output: usize, tap: usize, length: usize) -> Option<usize> {
+    (output * shape.stride + tap).checked_sub(shape.padding).filter(|position| *position < length)
+}
+
+impl Case {
+    fn new(shape: ConvShape, algorithm: Algorithm, height: usize, width: usize, batch: usize) -> Self {
+        let input = Maps::new(shape.in_channels, height, width, batch);
+        let output = shape.output(&input);
+        let (x, dy) = (noisy_maps(&input, 7), noisy_maps(&output, 11));
+        let convolution = Convolution::with_algorithms(shape, Algorithms::all(algorithm));
+        Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13) }
+    }
+
+    /// Calls `visit(weight index, input index, output index)` for every product of the convolution.
+    fn products(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let shape = self.convolution.shape();
+        let within = shape.within_group();
+        let (input, output) = (&self.input, &self.output);
+        for (co, ci) in (0..shape.out_channels).flat_map(|co| (0..within.in_channels).map(move |ci| (co, ci))) {
+            let channel = co / within.out_channels * within.in_channels + ci;
+            for (oh, ow) in (0..output.height).flat_map(|oh| (0..output.width).map(move |ow| (oh, ow))) {
+                for (kh, kw) in (0..shape.kernel).flat_map(|kh| (0..shape.kernel).map(move |kw| (kh, kw))) {
+                    let h = input_position(shape, oh, kh, input.height);
+                    let w = input_position(shape, ow, kw, input.width);
+                    let (Some(h), Some(w)) = (h, w) else { continue };
+                    for n in 0..input.batch {
+                        visit(
+                            ((co * within.in_channels + ci) * shape.kernel + kh) * shape.kernel + kw,
+                            at(input, channel, h * input.width + w, n),
+                            at(output, co, oh * output.width + ow, n),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(&self, tolerance: f64) {
+        let (mut y, mut dx) = (Sums::zeros(self.output.len()), Sums::zeros(self.input.len()));
+        let mut dw = Sums::zeros(self.weights.len());
+        self.products(|w, i, o| {
+            y.add(o, self.weights[w], self.x[i]);
+            dx.add(i, self.weights[w], self.dy[o]);
+            dw.add(w, self.x[i], self.dy[o]);
+        });
+        let results = self.run();
+        let maps = |what, maps: &Maps, found: &[f32], sums: &Sums, shift: f64| {
+            assert_maps_within(what, maps, found, |c, p, n| {
+                let place = at(maps, c, p, n);
+                (sums.values[place] + shift, tolerance * (sums.magnitudes[place] + shift))
+            });
+        };
+        maps("forward", &self.output, &results.y, &y, 0.0);
+        maps("input gradient", &self.input, &results.dx, &dx, 0.0);
+        assert_sums("weight gradient", &results.dw, &dw.values, &dw.magnitudes, tolerance);
+        let mut accumulated = vec![0.0; self.input.len()];
+        places(&self.input).for_each(|(c, p, n)| accumulated[at(&self.input, c, p, n)] = 1.0);
+        self.convolution.input_gradient(&self.weights, &self.dy, &self.output, &mut accumulated, &self.input, true);
+        maps("accumulated input gradient", &self.input, &accumulated, &dx, 1.0);
+        self.check_statistics(&results);
+        self.check_shift(&results);
+    }
+
+    fn check_shift(&self, results: &Results) {
+        let Self { convolution, input, output, .. } = self;
+        let (shift, residual) = (noise(output.channels, 17), noisy_maps(output, 19));
+        let mut z = vec![f32::NAN; output.len()];
+        let epilogue = Epilogue::Shift { shift: &shift, residual: Some(&residual), relu: true };
+        convolution.forward(&self.weights, &self.x, input, &mut z, output, epilogue);
+        assert_maps_within("shifted", output, &z, |c, p, n| {
+            let place = at(output, c, p, n);
+            let terms = [results.y[place], shift[c], residual[place]].map(f64::from);
+            (terms.iter().sum::<f64>().max(0.0), 1e-6 * terms.iter().map(|term| term.abs()).sum::<f64>())
+        });
+    }
+
+    fn check_statistics(&self, results: &Results) {
+        let count = self.output.samples_per_channel() as f64;
+        for (channel, statistics) in results.statistics.iter().enumerate() {
+            let of_channel = places(&self.output).filter(|place| place.0 == channel);
+            let values: Vec<f64> =
+                of_channel.map(|(c, p, n)| f64::from(results.y[at(&self.output, c, p, n)])).collect();
+            let mean = values.iter().sum::<f64>() / count;
+            let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+            let magnitude = values.iter().map(|v| v.abs()).sum::<f64>() / count;
+            assert!((f64::from(statistics.mean) - mean).abs() <= 1e-6 * magnitude, "{statistics:?}, mean {mean}");
+            assert!((f64::from(statistics.var) - var).abs() <= 1e-5 * var, "{statistics:?}, variance {var}");
+        }
+    }
+
+    fn run(&self) -> Results {
+        let mut y = vec![f32::NAN; self.output.len()];
+        let mut dx = vec![f32::NAN; self.input.len()];
+        let mut dw = vec![f32::NAN; self.weights.len()];
+        let Self { convolution, input, output, .. } = self;
+        let statistics = convolution.forward(&self.weights, &self.x, input, &mut y, output, Epilogue::Statistics);
+        convolution.input_gradient(&self.weights, &self.dy, output, &mut dx, input, false);
+        convolution.weight_gradient(&self.x, input, &self.dy, output, &mut dw);
+        Results { y, dx, dw, statistics: statistics.expect("asked for") }
+    }
+}
+
+struct Results {
+    y: Vec<f32>,
+    dx: Vec<f32>,
+    dw: Vec<f32>,
+    statistics: Vec<ChannelStatistics>,
+}
+
+/// What rounding may cost, in parts of the sum of the magnitudes of a value's terms: eight units in the last place.
+const ROUNDING: f64 = 1e-6;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn direct_passes_agree_with_the_definition(
+        in_channels in 1usize..8, out_channels in 1usize..15, kernel in prop::sample::select(vec![1usize, 3, 5, 7]),
+        stride in 1usize..3, extra in 0usize..5, padded: bool, batch in batches(),
+        groups in prop::sample::select(vec![1usize, 1, 3]),
+    ) {
+        let padding = if padded { kernel / 2 } else { 0 };
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
+        let case = Case::new(shape, Algorithm::Direct, kernel + extra, kernel + extra / 2 + 1, batch);
+        on_both_paths(|| case.check(ROUNDING));
+    }
+}
+
+/// With kernel 1 and stride 2 every second row of the input meets no output: its task once read past its panel.
+#[test]
+fn rows_that_meet_no_tap_have_no_gradient() {
+    let shape = ConvShape { in_channels: 2, out_channels: 3, kernel: 1, stride: 2, padding: 0, groups: 1 };
+    Case::new(shape, Algorithm::Direct, 5, 4, 200).check(ROUNDING);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let shape = ConvShape { in_channels: 21, out_channels: 13, kernel: 3, stride: 1, padding: 1, groups: 1 };
+    let case = Case::new(shape, Algorithm::Direct, 9, 7, 70);
+    same_bits_on_any_threads(|| {
+        let results = case.run();
+        let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
+        let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
+        let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
+        planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
+    });
+}
