@@ -3,9 +3,12 @@
 mod blocks;
 mod direct;
 mod epilogue;
+mod product;
+mod scratch;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use self::{epilogue::Epilogue, shape::ConvShape};
 
@@ -16,6 +19,8 @@ use crate::{ChannelStatistics, Maps, norm::merge_moments};
 pub enum Algorithm {
     /// Every tap, as the definition says. Every shape.
     Direct,
+    /// Winograd's F(4×4, 3×3). Kernels of 3×3 with stride 1 and at most 2 of padding.
+    Winograd,
 }
 
 /// The algorithm of each pass.
@@ -45,7 +50,13 @@ pub struct Convolution {
 
 impl Convolution {
     /// A convolution that uses these algorithms.
+    ///
+    /// # Panics
+    /// If one of them does not apply to the shape.
     pub fn with_algorithms(shape: ConvShape, algorithms: Algorithms) -> Self {
+        let Algorithms { forward, input_gradient, weight_gradient } = algorithms;
+        let uses_winograd = [forward, input_gradient, weight_gradient].contains(&Algorithm::Winograd);
+        assert!(!uses_winograd || winograd::applies_to(&shape), "{shape:?} by {algorithms:?}");
         Self { shape, algorithms }
     }
 
@@ -81,6 +92,9 @@ impl Convolution {
                 Algorithm::Direct => {
                     direct::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
                 }
+                Algorithm::Winograd => {
+                    winograd::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
+                }
             };
             statistics.extend(merge_moments(&moments, group.output.channels));
         }
@@ -106,7 +120,10 @@ impl Convolution {
             let (dy, dx, weights) = (&dy[group.output_start..], &mut dx[group.input_start..], group.of(weights));
             match self.algorithms.input_gradient {
                 Algorithm::Direct => {
-                    direct::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate);
+                    direct::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate)
+                }
+                Algorithm::Winograd => {
+                    winograd::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate)
                 }
             }
         }
@@ -122,6 +139,7 @@ impl Convolution {
             let (x, dy, dw) = (&x[group.input_start..], &dy[group.output_start..], &mut dw[group.weights.clone()]);
             match self.algorithms.weight_gradient {
                 Algorithm::Direct => direct::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
+                Algorithm::Winograd => winograd::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
             }
         }
     }

@@ -29,6 +29,12 @@ impl Sums {
         Self { values: vec![0.0; len], magnitudes: vec![0.0; len] }
     }
 
+    /// Measures every value by the largest: a transform mixes the values of a tile, and with them their rounding.
+    fn level(&mut self) {
+        let largest = self.magnitudes.iter().fold(0.0f64, |largest, magnitude| largest.max(*magnitude));
+        self.magnitudes.fill(largest);
+    }
+
     fn add(&mut self, at: usize, a: f32, b: f32) {
         let term = f64::from(a) * f64::from(b);
         self.values[at] += term;
@@ -82,6 +88,9 @@ impl Case {
             dx.add(i, self.weights[w], self.dy[o]);
             dw.add(w, self.x[i], self.dy[o]);
         });
+        if self.convolution.algorithms() == Algorithms::all(Algorithm::Winograd) {
+            [&mut y, &mut dx, &mut dw].into_iter().for_each(Sums::level);
+        }
         let results = self.run();
         let maps = |what, maps: &Maps, found: &[f32], sums: &Sums, shift: f64| {
             assert_maps_within(what, maps, found, |c, p, n| {
@@ -165,6 +174,23 @@ proptest! {
     }
 }
 
+/// What Winograd's transforms may cost: they multiply values by up to a hundred before they cancel.
+const WINOGRAD_ROUNDING: f64 = 4e-6;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn winograd_passes_agree_with_the_definition(
+        in_channels in 1usize..8, out_channels in 1usize..15, height in 3usize..11, width in 3usize..11,
+        padding in 0usize..3, batch in batches(), groups in prop::sample::select(vec![1usize, 1, 3]),
+    ) {
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel: 3, stride: 1, padding, groups };
+        let case = Case::new(shape, Algorithm::Winograd, height, width, batch);
+        on_both_paths(|| case.check(WINOGRAD_ROUNDING));
+    }
+}
+
 /// With kernel 1 and stride 2 every second row of the input meets no output: its task once read past its panel.
 #[test]
 fn rows_that_meet_no_tap_have_no_gradient() {
@@ -175,12 +201,19 @@ fn rows_that_meet_no_tap_have_no_gradient() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let shape = ConvShape { in_channels: 21, out_channels: 13, kernel: 3, stride: 1, padding: 1, groups: 1 };
-    let case = Case::new(shape, Algorithm::Direct, 9, 7, 70);
-    same_bits_on_any_threads(|| {
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        let case = Case::new(shape, algorithm, 9, 7, 70);
+        same_bits_on_any_threads(|| case.bits());
+    }
+}
+
+impl Case {
+    fn bits(&self) -> Vec<f32> {
+        let case = self;
         let results = case.run();
         let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
         let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
         let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
         planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
-    });
+    }
 }

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    super::epilogue::Epilogue,
+    super::{epilogue::Epilogue, product::add_products},
     packed::PackedWeights,
     panel::Panel,
     taps::{ColumnTaps, RowTap, Taps},
@@ -185,15 +185,7 @@ impl Pixel<'_> {
         for stretch in self.stretches {
             let values = &self.panel[stretch.panel * LANES..(stretch.panel + stretch.length) * LANES];
             let weights = &weights[stretch.weight * C..(stretch.weight + stretch.length) * C];
-            for (x, w) in values.chunks_exact(LANES).zip(weights.chunks_exact(C)) {
-                let (x, _) = S::as_simd_f32s(x);
-                for c in 0..C {
-                    let w = simd.splat_f32s(w[c]);
-                    for v in 0..V {
-                        sums[c][v] = simd.mul_add_e_f32s(x[v], w, sums[c][v]);
-                    }
-                }
-            }
+            add_products(simd, values, weights, &mut sums);
         }
         for (c, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {

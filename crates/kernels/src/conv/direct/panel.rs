@@ -6,15 +6,12 @@
 
 use std::ops::Range;
 
+use super::super::scratch::Scratch;
 use crate::{LANES, Maps};
 
-/// Reusable memory for one panel, aligned so that no vector straddles two cache lines.
+/// Reusable memory for one panel.
 #[derive(Default)]
-pub(super) struct Panel {
-    storage: Vec<f32>,
-    start: usize,
-    len: usize,
-}
+pub(super) struct Panel(Scratch);
 
 impl Panel {
     /// Copies `rows` of one bundle of `blocks` of channels.
@@ -29,7 +26,7 @@ impl Panel {
     ) {
         let pixels = rows.len() * maps.width;
         let channels = blocks.iter().map(Range::len).sum::<usize>();
-        let panel = self.resize(channels * pixels * LANES);
+        let panel = self.0.resize(channels * pixels * LANES);
         if pixels == 0 {
             return;
         }
@@ -49,18 +46,7 @@ impl Panel {
 
     /// The panel's values.
     pub(super) fn values(&self) -> &[f32] {
-        &self.storage[self.start..self.start + self.len]
-    }
-
-    fn resize(&mut self, len: usize) -> &mut [f32] {
-        if self.start + len > self.storage.len() {
-            self.storage = vec![0.0; len + LANES - 1];
-            // `align_offset` may decline to answer, in which case alignment, a matter of speed alone, is given up.
-            let offset = self.storage.as_ptr().align_offset(LANES * size_of::<f32>());
-            self.start = if offset < LANES { offset } else { 0 };
-        }
-        self.len = len;
-        &mut self.storage[self.start..self.start + len]
+        self.0.values()
     }
 }
 

@@ -1,0 +1,30 @@
+//! Reusable working memory of a task.
+
+use crate::LANES;
+
+/// A buffer that grows when it must, aligned so that no vector straddles two cache lines.
+#[derive(Default)]
+pub(super) struct Scratch {
+    storage: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Scratch {
+    /// So many values of unknown content.
+    pub(super) fn resize(&mut self, len: usize) -> &mut [f32] {
+        if self.start + len > self.storage.len() {
+            self.storage = vec![0.0; len + LANES - 1];
+            // `align_offset` may decline to answer, in which case alignment, a matter of speed alone, is given up.
+            let offset = self.storage.as_ptr().align_offset(LANES * size_of::<f32>());
+            self.start = if offset < LANES { offset } else { 0 };
+        }
+        self.len = len;
+        &mut self.storage[self.start..self.start + len]
+    }
+
+    /// The values.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.storage[self.start..self.start + self.len]
+    }
+}

@@ -1,0 +1,247 @@
+//! The weight gradient: at each place, products of transformed input tiles with transformed tiles of the output's gradient,
+//! summed over tiles and samples.
+//!
+//! Tiles go by in parts. Of a part, first all tiles are transformed, channel by channel; then the sums are taken, place by
+//! place. Nothing is summed in an order that depends on the number of threads.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    super::{blocks::even_blocks, scratch::Scratch},
+    PLACES,
+    gather::transform_input,
+    tiles::{OUTPUT_TILE, Tile, Tiles, within},
+    transform::gradient_line,
+    weights::kernel_gradient,
+};
+use crate::{ConvShape, LANES, Maps, shared::Shared, simd};
+
+/// Values of the transformed tiles of one part, at most: 8 MiB.
+const PART_LEN: usize = 2 * 1024 * 1024;
+/// Tiles in a part, at least, where there are so many: sums over few are dominated by what follows them.
+const PART_TILES: usize = 8;
+
+/// dw = gradient with respect to the weights `[out, in, 3, 3]`, written over `dw`.
+pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+    let (inputs, outputs) = (shape.in_channels, shape.out_channels);
+    let tiles = Tiles::of(output);
+    let part_tiles = (PART_LEN / (PLACES * LANES * (inputs + outputs))).max(PART_TILES).min(tiles.count());
+    // One vector more than needed between channels: they would meet in the same few cache sets.
+    let run = part_tiles * LANES + LANES;
+    let (mut in_places, mut out_places) = (Scratch::default(), Scratch::default());
+    let (in_places, out_places) = (in_places.resize(PLACES * inputs * run), out_places.resize(PLACES * outputs * run));
+    let mut sums = vec![0.0; PLACES * inputs * outputs];
+    for first in (0..tiles.count()).step_by(part_tiles) {
+        let part = first..(first + part_tiles).min(tiles.count());
+        let (to_in, to_out) = (Shared::new(in_places), Shared::new(out_places));
+        (0..inputs + outputs).into_par_iter().for_each(|channel| {
+            let transform = Transform { tiles, part: part.clone(), run };
+            if channel < inputs {
+                simd::dispatch(InputChannel { transform, x, input, padding: shape.padding, channel, to: to_in });
+            } else {
+                let channel = channel - inputs;
+                simd::dispatch(OutputChannel { transform, dy, output, channel, to: to_out });
+            }
+        });
+        let (in_places, out_places) = (&*in_places, &*out_places);
+        sums.par_chunks_mut(inputs * outputs).enumerate().for_each(|(place, sums)| {
+            let of_place = |channels: usize| place * channels * run..(place + 1) * channels * run;
+            let (in_run, out_run) = (&in_places[of_place(inputs)], &out_places[of_place(outputs)]);
+            simd::dispatch(Products { in_run, out_run, run, len: part.len() * LANES, sums, inputs, outputs });
+        });
+    }
+    dw.par_chunks_mut(9).enumerate().with_min_len(256).for_each(|(pair, dw)| {
+        let mut u = [[0.0; 6]; 6];
+        for (place, u) in u.as_flattened_mut().iter_mut().enumerate() {
+            *u = sums[place * inputs * outputs + pair];
+        }
+        dw.copy_from_slice(kernel_gradient(u).as_flattened());
+    });
+}
+
+/// Which tiles are transformed, and the values from one channel of a place to the next.
+struct Transform {
+    tiles: Tiles,
+    part: Range<usize>,
+    run: usize,
+}
+
+/// Transforms the tiles of one input channel to `[place][channel][tile][lane]`.
+struct InputChannel<'a> {
+    transform: Transform,
+    x: &'a [f32],
+    input: &'a Maps,
+    padding: usize,
+    channel: usize,
+    to: Shared<'a>,
+}
+
+impl WithSimd for InputChannel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match const { LANES / S::F32_LANES } {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            _ => self.run::<S, LANES>(simd),
+        }
+    }
+}
+
+impl InputChannel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { transform: Transform { tiles, part, run }, x, input, padding, channel, to } = self;
+        let place_len = input.channels * run;
+        for (index, tile) in part.map(|tile| tiles.tile(tile)).enumerate() {
+            let plane = &x[input.start(tile.bundle, channel)..][..input.used()];
+            let to = to.at(channel * run + index * LANES);
+            transform_input::<S, V>(simd, plane, input, tile, padding, |place, v, value| {
+                // SAFETY: a place of a tile of a channel lies in the buffer, and this task alone writes those of its channel.
+                unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), value) }
+            });
+        }
+    }
+}
+
+/// Transforms the gradient's tiles of one output channel to `[place][channel][tile][lane]`.
+struct OutputChannel<'a> {
+    transform: Transform,
+    dy: &'a [f32],
+    output: &'a Maps,
+    channel: usize,
+    to: Shared<'a>,
+}
+
+impl WithSimd for OutputChannel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match const { LANES / S::F32_LANES } {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            _ => self.run::<S, LANES>(simd),
+        }
+    }
+}
+
+impl OutputChannel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { transform: Transform { tiles, part, run }, dy, output, channel, to } = self;
+        let place_len = output.channels * run;
+        for (index, tile) in part.map(|tile| tiles.tile(tile)).enumerate() {
+            let plane = &dy[output.start(tile.bundle, channel)..][..output.used()];
+            let to = to.at(channel * run + index * LANES);
+            for v in 0..V {
+                for (place, value) in gradient_places(simd, plane, output, tile, v).as_flattened().iter().enumerate() {
+                    // SAFETY: as for the input.
+                    unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), *value) }
+                }
+            }
+        }
+    }
+}
+
+/// A y Aᵀ of one register of lanes of one tile.
+#[inline(always)]
+fn gradient_places<S: Simd>(simd: S, plane: &[f32], maps: &Maps, tile: Tile, v: usize) -> [[S::f32s; 6]; 6] {
+    let zero = simd.splat_f32s(0.0);
+    let rows = within::<OUTPUT_TILE>(tile.row as isize, maps.height);
+    let columns = within::<OUTPUT_TILE>(tile.column as isize, maps.width);
+    let mut lines = [[zero; 4]; 6];
+    for column in columns {
+        let mut y = [zero; 4];
+        for row in rows.clone() {
+            let pixel = (tile.row + row) * maps.width + tile.column + column;
+            y[row] = S::as_simd_f32s(&plane[pixel * LANES + v * S::F32_LANES..][..S::F32_LANES]).0[0];
+        }
+        let line = gradient_line(simd, y);
+        for row in 0..6 {
+            lines[row][column] = line[row];
+        }
+    }
+    let mut places = [[zero; 6]; 6];
+    for row in 0..6 {
+        places[row] = gradient_line(simd, lines[row]);
+    }
+    places
+}
+
+/// Adds to `sums` `[out, in]` the products of one place.
+struct Products<'a> {
+    in_run: &'a [f32],
+    out_run: &'a [f32],
+    run: usize,
+    len: usize,
+    sums: &'a mut [f32],
+    inputs: usize,
+    outputs: usize,
+}
+
+/// Channels of the input and of the output in one register block.
+const BLOCK: (usize, usize) = (4, 3);
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for out_block in even_blocks(self.outputs, BLOCK.1) {
+            for in_block in even_blocks(self.inputs, BLOCK.0) {
+                macro_rules! sizes {
+                    ($($out:literal: $($input:literal)+;)+) => {
+                        match (out_block.len(), in_block.len()) {
+                            $($(($out, $input) => self.add::<S, $out, $input>(simd, out_block.start, in_block.start),)+)+
+                            _ => unreachable!("blocks are at most three by four channels"),
+                        }
+                    };
+                }
+                sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; }
+            }
+        }
+    }
+}
+
+impl Products<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const O: usize, const I: usize>(&mut self, simd: S, out: usize, input: usize) {
+        let mut sums = [[simd.splat_f32s(0.0); I]; O];
+        let mut d: [&[S::f32s]; O] = [&[]; O];
+        let mut x: [&[S::f32s]; I] = [&[]; I];
+        for (o, d) in d.iter_mut().enumerate() {
+            *d = S::as_simd_f32s(&self.out_run[(out + o) * self.run..][..self.len]).0;
+        }
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = S::as_simd_f32s(&self.in_run[(input + i) * self.run..][..self.len]).0;
+        }
+        let vectors = self.len / S::F32_LANES;
+        // Equal lengths, which the compiler then knows.
+        for d in &mut d {
+            *d = &d[..vectors];
+        }
+        for x in &mut x {
+            *x = &x[..vectors];
+        }
+        for k in 0..vectors {
+            for i in 0..I {
+                let x = x[i][k];
+                for o in 0..O {
+                    sums[o][i] = simd.mul_add_e_f32s(d[o][k], x, sums[o][i]);
+                }
+            }
+        }
+        for o in 0..O {
+            for i in 0..I {
+                self.sums[(out + o) * self.inputs + input + i] += simd.reduce_sum_f32s(sums[o][i]);
+            }
+        }
+    }
+}
