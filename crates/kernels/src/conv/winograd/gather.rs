@@ -138,9 +138,11 @@ impl Task<'_> {
             for channel in 0..channels {
                 let plane = &from[pass.read.start(tile.bundle, channel)..][..pass.read.used()];
                 let places = &mut transformed[(index * channels + channel) * LANES..];
+                assert!(places.len() > (PLACES - 1) * place_len + LANES, "a tile has 36 places");
+                let places = places.as_mut_ptr();
                 transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
-                    let start = place * place_len + v * S::F32_LANES;
-                    S::as_mut_simd_f32s(&mut places[start..start + S::F32_LANES]).0[0] = value;
+                    // SAFETY: there are 36 places, each of a run of lanes, as asserted above.
+                    unsafe { simd::store(simd, places.wrapping_add(place * place_len + v * S::F32_LANES), value) }
                 });
             }
         }
@@ -174,47 +176,82 @@ pub(super) fn transform_input<S: Simd, const V: usize>(
     maps: &Maps,
     tile: Tile,
     padding: usize,
-    mut store: impl FnMut(usize, usize, S::f32s),
+    store: impl FnMut(usize, usize, S::f32s),
 ) {
     let (top, left) = (tile.row as isize - padding as isize, tile.column as isize - padding as isize);
     let (rows, columns) = (within::<INPUT_TILE>(top, maps.height), within::<INPUT_TILE>(left, maps.width));
-    let zero = simd.splat_f32s(0.0);
-    let row_len = maps.width * LANES;
-    for v in 0..V {
-        // Column by column of the input, then row by row of what that gives.
-        let mut lines = [[zero; 6]; 6];
-        if rows.len() == INPUT_TILE {
+    if rows.len() == INPUT_TILE && columns.len() == INPUT_TILE {
+        let start = (top as usize * maps.width + left as usize) * LANES;
+        transform_rows::<S, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
+    } else {
+        // A tile that reaches beyond the maps is completed with zeros.
+        let mut pixels = [[[0.0; LANES]; INPUT_TILE]; INPUT_TILE];
+        for row in rows {
+            let start = (top + row as isize) as usize * maps.width;
             for column in columns.clone() {
-                let start = (top as usize * maps.width + (left + column as isize) as usize) * LANES + v * S::F32_LANES;
-                let mut d = [zero; 6];
-                for (row, d) in d.iter_mut().enumerate() {
-                    *d = S::as_simd_f32s(&plane[start + row * row_len..][..S::F32_LANES]).0[0];
-                }
-                let line = input_line(simd, d);
-                for row in 0..6 {
-                    lines[row][column] = line[row];
-                }
-            }
-        } else {
-            for column in columns.clone() {
-                let mut d = [zero; 6];
-                for row in rows.clone() {
-                    let pixel = (top + row as isize) as usize * maps.width + (left + column as isize) as usize;
-                    d[row] = S::as_simd_f32s(&plane[pixel * LANES + v * S::F32_LANES..][..S::F32_LANES]).0[0];
-                }
-                let line = input_line(simd, d);
-                for row in 0..6 {
-                    lines[row][column] = line[row];
-                }
+                let (from, _) = plane[(start + (left + column as isize) as usize) * LANES..].as_chunks::<LANES>();
+                pixels[row][column] = from[0];
             }
         }
-        for (row, line) in lines.into_iter().enumerate() {
-            let line = input_line(simd, line);
-            for (column, value) in line.into_iter().enumerate() {
-                store(row * 6 + column, v, value);
+        transform_rows::<S, V>(simd, rows_of(pixels.as_flattened().as_flattened(), INPUT_TILE * LANES), store);
+    }
+}
+
+/// `H` rows of a tile, each of `L` values, that are `row_len` apart.
+#[inline(always)]
+pub(super) fn rows_of<const H: usize, const L: usize>(pixels: &[f32], row_len: usize) -> [&[f32; L]; H] {
+    let mut rows = [&[0.0; L]; H];
+    for (row, values) in rows.iter_mut().enumerate() {
+        *values = pixels[row * row_len..].first_chunk().expect("a tile lies within its plane");
+    }
+    rows
+}
+
+/// The same of the rows of a tile.
+#[inline(always)]
+fn transform_rows<S: Simd, const V: usize>(
+    simd: S,
+    rows: [&[f32; INPUT_TILE * LANES]; INPUT_TILE],
+    mut store: impl FnMut(usize, usize, S::f32s),
+) {
+    for v in 0..V {
+        // Column by column of the input, then row by row of what that gives.
+        let columns = [
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 0)),
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 1)),
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 2)),
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 3)),
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 4)),
+            input_line(simd, pixels_at::<S, 6, _>(rows, v, 5)),
+        ];
+        for row in 0..6 {
+            let line = input_line(simd, across(&columns, row));
+            for column in 0..6 {
+                store(row * 6 + column, v, line[column]);
             }
         }
     }
+}
+
+/// Register `v` of the pixel in this column of each row.
+#[inline(always)]
+pub(super) fn pixels_at<S: Simd, const H: usize, const L: usize>(
+    rows: [&[f32; L]; H],
+    v: usize,
+    column: usize,
+) -> [S::f32s; H] {
+    let place = column * (LANES / S::F32_LANES) + v;
+    let mut pixels = [S::as_simd_f32s(rows[0]).0[place]; H];
+    for row in 1..H {
+        pixels[row] = S::as_simd_f32s(rows[row]).0[place];
+    }
+    pixels
+}
+
+/// One row of six columns.
+#[inline(always)]
+fn across<T: Copy, const H: usize>(columns: &[[T; H]; 6], row: usize) -> [T; 6] {
+    [columns[0][row], columns[1][row], columns[2][row], columns[3][row], columns[4][row], columns[5][row]]
 }
 
 /// The 36 products of a block of `C` channels of one tile.
@@ -256,33 +293,53 @@ impl Pass<'_> {
         let rows = (maps.height - tile.row).min(OUTPUT_TILE);
         let columns = (maps.width - tile.column).min(OUTPUT_TILE);
         let (products, _) = S::as_simd_f32s(products);
+        let products = &products[..PLACES * C * V];
         for c in 0..C {
             let start = maps.start(tile.bundle, first + c) + (tile.row * maps.width + tile.column) * LANES;
             for v in 0..V {
-                let mut lines = [[simd.splat_f32s(0.0); 6]; 4];
-                for column in 0..6 {
-                    let mut m = [simd.splat_f32s(0.0); 6];
-                    for (row, m) in m.iter_mut().enumerate() {
-                        *m = products[((row * 6 + column) * C + c) * V + v];
-                    }
-                    let line = output_line(simd, m);
-                    for row in 0..4 {
-                        lines[row][column] = line[row];
-                    }
-                }
-                for (row, line) in lines.into_iter().enumerate().take(rows) {
-                    let line = output_line(simd, line);
-                    for (column, value) in line.into_iter().enumerate().take(columns) {
-                        let at = to.at(start + (row * maps.width + column) * LANES + v * S::F32_LANES);
-                        // SAFETY: `run` asserts that `to` holds all planes, and this task alone uses the pixels of its tiles.
-                        unsafe {
-                            let value =
-                                if self.accumulate { simd.add_f32s(simd::load(simd, at), value) } else { value };
-                            simd::store(simd, at, value);
+                let places = [
+                    output_line(simd, place_column::<S, C, V>(products, c * V + v)),
+                    output_line(simd, place_column::<S, C, V>(products, C * V + c * V + v)),
+                    output_line(simd, place_column::<S, C, V>(products, 2 * C * V + c * V + v)),
+                    output_line(simd, place_column::<S, C, V>(products, 3 * C * V + c * V + v)),
+                    output_line(simd, place_column::<S, C, V>(products, 4 * C * V + c * V + v)),
+                    output_line(simd, place_column::<S, C, V>(products, 5 * C * V + c * V + v)),
+                ];
+                for row in 0..OUTPUT_TILE {
+                    let line = output_line(simd, across(&places, row));
+                    let at = start + row * maps.width * LANES + v * S::F32_LANES;
+                    // Most tiles lie within the maps; for those every bound is known here.
+                    if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
+                        for column in 0..OUTPUT_TILE {
+                            self.write(simd, to.at(at + column * LANES), line[column]);
+                        }
+                    } else if row < rows {
+                        for column in 0..columns {
+                            self.write(simd, to.at(at + column * LANES), line[column]);
                         }
                     }
                 }
             }
         }
     }
+
+    /// Writes, or adds, one register of an output pixel.
+    #[inline(always)]
+    fn write<S: Simd>(&self, simd: S, at: *mut f32, value: S::f32s) {
+        // SAFETY: `run` asserts that the buffer holds all planes; a task alone uses the pixels of its tiles.
+        unsafe {
+            let value = if self.accumulate { simd.add_f32s(simd::load(simd, at), value) } else { value };
+            simd::store(simd, at, value);
+        }
+    }
+}
+
+/// One column of the places, which are `C` runs of lanes apart.
+#[inline(always)]
+fn place_column<S: Simd, const C: usize, const V: usize>(products: &[S::f32s], first: usize) -> [S::f32s; 6] {
+    let mut column = [products[first]; 6];
+    for row in 1..6 {
+        column[row] = products[row * 6 * C * V + first];
+    }
+    column
 }

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::{
     super::{blocks::even_blocks, scratch::Scratch},
     PLACES,
-    gather::transform_input,
-    tiles::{OUTPUT_TILE, Tile, Tiles, within},
+    gather::{pixels_at, rows_of, transform_input},
+    tiles::{OUTPUT_TILE, Tile, Tiles},
     transform::gradient_line,
     weights::kernel_gradient,
 };
@@ -33,7 +33,9 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     let run = part_tiles * LANES + LANES;
     let (mut in_places, mut out_places) = (Scratch::default(), Scratch::default());
     let (in_places, out_places) = (in_places.resize(PLACES * inputs * run), out_places.resize(PLACES * outputs * run));
-    let mut sums = vec![0.0; PLACES * inputs * outputs];
+    let mut sums = Scratch::default();
+    let sums = sums.resize(PLACES * inputs * outputs);
+    sums.fill(0.0);
     for first in (0..tiles.count()).step_by(part_tiles) {
         let part = first..(first + part_tiles).min(tiles.count());
         let (to_in, to_out) = (Shared::new(in_places), Shared::new(out_places));
@@ -140,39 +142,61 @@ impl OutputChannel<'_> {
         for (index, tile) in part.map(|tile| tiles.tile(tile)).enumerate() {
             let plane = &dy[output.start(tile.bundle, channel)..][..output.used()];
             let to = to.at(channel * run + index * LANES);
-            for v in 0..V {
-                for (place, value) in gradient_places(simd, plane, output, tile, v).as_flattened().iter().enumerate() {
-                    // SAFETY: as for the input.
-                    unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), *value) }
-                }
-            }
+            transform_gradient::<S, V>(simd, plane, output, tile, |place, v, value| {
+                // SAFETY: as for the input.
+                unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), value) }
+            });
         }
     }
 }
 
-/// A y Aᵀ of one register of lanes of one tile.
+/// A y Aᵀ of one output tile of one channel: calls `store(place, register of lanes, value)`.
 #[inline(always)]
-fn gradient_places<S: Simd>(simd: S, plane: &[f32], maps: &Maps, tile: Tile, v: usize) -> [[S::f32s; 6]; 6] {
-    let zero = simd.splat_f32s(0.0);
-    let rows = within::<OUTPUT_TILE>(tile.row as isize, maps.height);
-    let columns = within::<OUTPUT_TILE>(tile.column as isize, maps.width);
-    let mut lines = [[zero; 4]; 6];
-    for column in columns {
-        let mut y = [zero; 4];
-        for row in rows.clone() {
-            let pixel = (tile.row + row) * maps.width + tile.column + column;
-            y[row] = S::as_simd_f32s(&plane[pixel * LANES + v * S::F32_LANES..][..S::F32_LANES]).0[0];
+fn transform_gradient<S: Simd, const V: usize>(
+    simd: S,
+    plane: &[f32],
+    maps: &Maps,
+    tile: Tile,
+    store: impl FnMut(usize, usize, S::f32s),
+) {
+    let start = (tile.row * maps.width + tile.column) * LANES;
+    let (rows, columns) = ((maps.height - tile.row).min(OUTPUT_TILE), (maps.width - tile.column).min(OUTPUT_TILE));
+    if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
+        transform_rows::<S, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
+    } else {
+        let mut pixels = [[[0.0; LANES]; OUTPUT_TILE]; OUTPUT_TILE];
+        for row in 0..rows {
+            let (from, _) = plane[start + row * maps.width * LANES..].as_chunks::<LANES>();
+            for column in 0..columns {
+                pixels[row][column] = from[column];
+            }
         }
-        let line = gradient_line(simd, y);
+        transform_rows::<S, V>(simd, rows_of(pixels.as_flattened().as_flattened(), OUTPUT_TILE * LANES), store);
+    }
+}
+
+/// The same of the rows of a tile.
+#[inline(always)]
+fn transform_rows<S: Simd, const V: usize>(
+    simd: S,
+    rows: [&[f32; OUTPUT_TILE * LANES]; OUTPUT_TILE],
+    mut store: impl FnMut(usize, usize, S::f32s),
+) {
+    for v in 0..V {
+        let columns = [
+            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 0)),
+            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 1)),
+            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 2)),
+            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 3)),
+        ];
         for row in 0..6 {
-            lines[row][column] = line[row];
+            let line = [columns[0][row], columns[1][row], columns[2][row], columns[3][row]];
+            let line = gradient_line(simd, line);
+            for column in 0..6 {
+                store(row * 6 + column, v, line[column]);
+            }
         }
     }
-    let mut places = [[zero; 6]; 6];
-    for row in 0..6 {
-        places[row] = gradient_line(simd, lines[row]);
-    }
-    places
 }
 
 /// Adds to `sums` `[out, in]` the products of one place.
