@@ -17,7 +17,7 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
                 let std = (2.0 / fan_in as f64).sqrt();
                 fill_normal(values, std, &mut rng);
             }
-            ParameterKind::LinearBias => {
+            ParameterKind::ConvBias | ParameterKind::LinearBias => {
                 // A bias follows its weight, whose fan-in it shares.
                 let bound = 1.0 / (fan_in as f64).sqrt();
                 values.fill_with(|| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32);

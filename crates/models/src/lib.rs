@@ -17,8 +17,10 @@ pub mod checkpoint;
 mod error;
 mod init;
 mod registry;
+mod resnet;
 mod resnet_s;
 pub mod tensor_file;
+mod vgg;
 
 pub use error::{Error, Result};
 pub use init::initialize;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use unlearn_network::Graph;
 
-use crate::{Error, Result, resnet_s};
+use crate::{Error, Result, resnet, resnet_s, vgg};
 
 /// What an architecture needs to know about the data.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub struct Architecture {
     build: fn(&'static str, &InputSpec) -> Graph,
 }
 
-/// All architectures, smallest first.
+/// All architectures by family, smallest first.
 pub static ARCHITECTURES: &[Architecture] = &[
     Architecture {
         name: "resnet8s",
@@ -47,6 +47,101 @@ pub static ARCHITECTURES: &[Architecture] = &[
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 3)",
         minimum_side: 4,
         build: |name, input| resnet_s::build(name, input, 3),
+    },
+    Architecture {
+        name: "resnet32s",
+        summary: "ResNet for small images, five blocks a stage, 16-32-64 channels, option-A shortcuts",
+        source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 5)",
+        minimum_side: 4,
+        build: |name, input| resnet_s::build(name, input, 5),
+    },
+    Architecture {
+        name: "resnet44s",
+        summary: "ResNet for small images, seven blocks a stage, 16-32-64 channels, option-A shortcuts",
+        source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 7)",
+        minimum_side: 4,
+        build: |name, input| resnet_s::build(name, input, 7),
+    },
+    Architecture {
+        name: "resnet56s",
+        summary: "ResNet for small images, nine blocks a stage, 16-32-64 channels, option-A shortcuts",
+        source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 9)",
+        minimum_side: 4,
+        build: |name, input| resnet_s::build(name, input, 9),
+    },
+    Architecture {
+        name: "resnet110s",
+        summary: "ResNet for small images, 18 blocks a stage, 16-32-64 channels, option-A shortcuts",
+        source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 18)",
+        minimum_side: 4,
+        build: |name, input| resnet_s::build(name, input, 18),
+    },
+    Architecture {
+        name: "resnet18",
+        summary: "ResNet of basic blocks, 64 to 512 channels; stem for CIFAR up to 64 pixels a side, else for ImageNet",
+        source: "He et al. 2016, arXiv 1512.03385, table 1",
+        minimum_side: 8,
+        build: |name, input| resnet::build(name, input, resnet::Block::Basic, [2, 2, 2, 2]),
+    },
+    Architecture {
+        name: "resnet34",
+        summary: "resnet18 with 16 basic blocks instead of 8",
+        source: "He et al. 2016, arXiv 1512.03385, table 1",
+        minimum_side: 8,
+        build: |name, input| resnet::build(name, input, resnet::Block::Basic, [3, 4, 6, 3]),
+    },
+    Architecture {
+        name: "resnet50",
+        summary: "ResNet of 16 bottlenecks, 256 to 2048 channels; stem as resnet18's",
+        source: "He et al. 2016, arXiv 1512.03385, table 1",
+        minimum_side: 8,
+        build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 4, 6, 3]),
+    },
+    Architecture {
+        name: "resnet101",
+        summary: "resnet50 with 33 bottlenecks",
+        source: "He et al. 2016, arXiv 1512.03385, table 1",
+        minimum_side: 8,
+        build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 4, 23, 3]),
+    },
+    Architecture {
+        name: "resnet152",
+        summary: "resnet50 with 50 bottlenecks",
+        source: "He et al. 2016, arXiv 1512.03385, table 1",
+        minimum_side: 8,
+        build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 8, 36, 3]),
+    },
+    Architecture {
+        name: "resnext50_32x4d",
+        summary: "resnet50 whose 3×3 convolutions have 32 groups of 4 channels in the first stage",
+        source: "Xie et al. 2017, arXiv 1611.05431, table 1",
+        minimum_side: 8,
+        build: |name, input| {
+            resnet::build(name, input, resnet::Block::Bottleneck { groups: 32, width: 128 }, [3, 4, 6, 3])
+        },
+    },
+    Architecture {
+        name: "wide_resnet50_2",
+        summary: "resnet50 whose 3×3 convolutions are twice as wide",
+        source: "Zagoruyko and Komodakis 2016, arXiv 1605.07146",
+        minimum_side: 8,
+        build: |name, input| {
+            resnet::build(name, input, resnet::Block::Bottleneck { groups: 1, width: 128 }, [3, 4, 6, 3])
+        },
+    },
+    Architecture {
+        name: "vgg16_bn",
+        summary: "VGG-16 with batch normalisation and a head of 512, 512 and one value per class",
+        source: "Simonyan and Zisserman 2015, arXiv 1409.1556, column D",
+        minimum_side: 32,
+        build: vgg::build,
+    },
+    Architecture {
+        name: "vgg16_bn_lth",
+        summary: "VGG-16 with batch normalisation and a single fully connected layer",
+        source: "Simonyan and Zisserman 2015, arXiv 1409.1556, column D",
+        minimum_side: 32,
+        build: vgg::build_lth,
     },
 ];
 
@@ -97,6 +192,25 @@ mod tests {
             assert!(!architecture.summary.is_empty() && !architecture.source.is_empty());
             let graph = architecture.graph(&cifar()).unwrap();
             assert_eq!((graph.classes(), graph.input_shape()), (10, [3, 32, 32]));
+        }
+    }
+
+    #[test]
+    fn the_least_images_fit_and_smaller_ones_are_refused() {
+        for architecture in ARCHITECTURES {
+            let with_side = |side| InputSpec { shape: [1, side, side], mean: vec![0.5], std: vec![0.25], ..cifar() };
+            assert_eq!(architecture.graph(&with_side(architecture.minimum_side)).unwrap().classes(), 10);
+            assert!(architecture.graph(&with_side(architecture.minimum_side - 1)).is_err());
+        }
+    }
+
+    #[test]
+    fn the_stem_follows_the_images() {
+        for (side, kernel, last_side) in [(32, 3, 4), (64, 3, 8), (65, 7, 3), (224, 7, 7)] {
+            let graph = find("resnet18").unwrap().graph(&InputSpec { shape: [3, side, side], ..cifar() }).unwrap();
+            assert_eq!(graph.parameters[0].shape, [64, 3, kernel, kernel]);
+            let last = graph.nodes.iter().rfind(|node| node.shape.len() == 3).unwrap();
+            assert_eq!(last.shape, [512, last_side, last_side], "images of side {side}");
         }
     }
 

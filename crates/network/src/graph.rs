@@ -12,8 +12,10 @@ pub type BufferId = usize;
 /// What a trainable tensor is for; pruning, weight decay and initialisation ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
-    /// Convolution weight, shape `[out, in, kernel, kernel]`.
+    /// Convolution weight, shape `[out, in / groups, kernel, kernel]`.
     ConvWeight,
+    /// Bias of a convolution, shape `[out]`.
+    ConvBias,
     /// Fully connected weight, shape `[out, in]`.
     LinearWeight,
     /// Bias of a fully connected layer, shape `[out]`.
@@ -58,15 +60,30 @@ pub enum Op {
         /// Per-channel standard deviation.
         std: Vec<f32>,
     },
-    /// Two-dimensional cross-correlation with a square kernel and no bias.
+    /// Two-dimensional cross-correlation with a square kernel.
     Conv2d {
-        /// Weight `[out, in, kernel, kernel]`.
+        /// Weight `[out, in / groups, kernel, kernel]`.
         weight: ParameterId,
+        /// Bias `[out]`, if there is one.
+        bias: Option<ParameterId>,
         /// Side of the kernel.
         kernel: usize,
         /// Step in both directions.
         stride: usize,
         /// Zeros on every side.
+        padding: usize,
+        /// Blocks of channels that do not see each other: the n-th block of outputs reads the n-th block of inputs.
+        groups: usize,
+    },
+    /// Largest value of each square window.
+    ///
+    /// Padding counts as −∞, and the gradient goes to the first of several largest values in row-major order, as in PyTorch.
+    MaxPool2d {
+        /// Side of the window.
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// −∞ on every side.
         padding: usize,
     },
     /// Batch normalisation over batch, height and width; ε 1e-5, running statistics with momentum 0.1.
@@ -165,6 +182,35 @@ impl Graph {
     }
 }
 
+/// Settings of a convolution with a square kernel, for [`GraphBuilder::convolution`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv {
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+    bias: bool,
+}
+
+impl Conv {
+    /// One group, no bias.
+    pub const fn new(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { kernel, stride, padding, groups: 1, bias: false }
+    }
+
+    /// The same in `groups` blocks of channels.
+    #[must_use]
+    pub const fn grouped(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// The same with a bias.
+    #[must_use]
+    pub const fn with_bias(self) -> Self {
+        Self { bias: true, ..self }
+    }
+}
+
 /// Builds a [`Graph`] layer by layer, working out shapes on the way.
 #[derive(Debug)]
 pub struct GraphBuilder {
@@ -190,7 +236,10 @@ impl GraphBuilder {
         self.node("normalize", Op::Normalize { mean: mean.to_vec(), std: std.to_vec() }, vec![input], shape)
     }
 
-    /// A convolution without bias.
+    /// A convolution with one group and no bias.
+    ///
+    /// # Panics
+    /// As [`GraphBuilder::convolution`].
     pub fn conv2d(
         &mut self,
         name: &str,
@@ -200,12 +249,35 @@ impl GraphBuilder {
         stride: usize,
         padding: usize,
     ) -> NodeId {
-        let [channels, height, width] = self.map_shape(input);
-        let shape = vec![out_channels, channels, kernel, kernel];
+        self.convolution(name, input, out_channels, Conv::new(kernel, stride, padding))
+    }
+
+    /// A convolution: weight `{name}.weight`, and `{name}.bias` if it has one.
+    ///
+    /// # Panics
+    /// Where groups do not divide the channels, or the kernel does not fit the padded map: an architecture that was
+    /// written wrongly, or images smaller than it admits.
+    pub fn convolution(&mut self, name: &str, input: NodeId, out_channels: usize, conv: Conv) -> NodeId {
+        let Conv { kernel, stride, padding, groups, bias } = conv;
+        let channels = self.map_shape(input)[0];
+        let divides = groups > 0 && channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups);
+        assert!(divides, "`{name}`: {groups} groups do not divide {channels} input and {out_channels} output channels");
+        let [height, width] = self.windows(name, input, kernel, stride, padding);
+        let shape = vec![out_channels, channels / groups, kernel, kernel];
         let weight = self.parameter(format!("{name}.weight"), shape, ParameterKind::ConvWeight);
-        let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
-        let output = vec![out_channels, side(height), side(width)];
-        self.node(name, Op::Conv2d { weight, kernel, stride, padding }, vec![input], output)
+        let bias = bias.then(|| self.parameter(format!("{name}.bias"), vec![out_channels], ParameterKind::ConvBias));
+        let op = Op::Conv2d { weight, bias, kernel, stride, padding, groups };
+        self.node(name, op, vec![input], vec![out_channels, height, width])
+    }
+
+    /// Largest value of each window.
+    ///
+    /// # Panics
+    /// Where the window does not fit the padded map.
+    pub fn max_pool2d(&mut self, name: &str, input: NodeId, kernel: usize, stride: usize, padding: usize) -> NodeId {
+        let channels = self.map_shape(input)[0];
+        let [height, width] = self.windows(name, input, kernel, stride, padding);
+        self.node(name, Op::MaxPool2d { kernel, stride, padding }, vec![input], vec![channels, height, width])
     }
 
     /// Batch normalisation.
@@ -262,6 +334,19 @@ impl GraphBuilder {
         self.graph
     }
 
+    /// How many windows fit the padded map of `input`, `[height, width]`.
+    fn windows(&self, name: &str, input: NodeId, kernel: usize, stride: usize, padding: usize) -> [usize; 2] {
+        let [_, height, width] = self.map_shape(input);
+        assert!(stride > 0, "`{name}`: a stride of 0 never ends");
+        // More padding would make windows that hold nothing else.
+        assert!(padding < kernel, "`{name}`: padding {padding} is not smaller than the window of side {kernel}");
+        [height, width].map(|side| {
+            let padded = side + 2 * padding;
+            assert!(kernel <= padded, "`{name}`: a window of side {kernel} does not fit a padded map of side {padded}");
+            (padded - kernel) / stride + 1
+        })
+    }
+
     fn map_shape(&self, node: NodeId) -> [usize; 3] {
         let shape = self.shape(node);
         [shape[0], shape[1], shape[2]]
@@ -280,5 +365,49 @@ impl GraphBuilder {
     fn buffer(&mut self, name: String, shape: Vec<usize>, initial: f32) -> BufferId {
         self.graph.buffers.push(Buffer { name, shape, initial });
         self.graph.buffers.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> (GraphBuilder, NodeId) {
+        GraphBuilder::new("test", [4, 7, 9])
+    }
+
+    #[test]
+    fn a_grouped_convolution_has_pytorchs_shapes_and_counts_its_operations() {
+        let (mut graph, input) = builder();
+        let conv = graph.convolution("conv", input, 6, Conv::new(3, 2, 1).grouped(2).with_bias());
+        let pool = graph.max_pool2d("pool", conv, 3, 2, 1);
+        assert_eq!((graph.shape(conv), graph.shape(pool)), (&[6, 4, 5][..], &[6, 2, 3][..]));
+        let graph = graph.finish();
+        let shapes: Vec<_> = graph.parameters.iter().map(|p| (p.name.as_str(), p.shape.as_slice(), p.kind)).collect();
+        let weight = ("conv.weight", &[6, 2, 3, 3][..], ParameterKind::ConvWeight);
+        assert_eq!(shapes, [weight, ("conv.bias", &[6], ParameterKind::ConvBias)]);
+        // Each of the 6·4·5 outputs reads 2 channels of 3·3.
+        assert_eq!(graph.conv_operations(), [(0, 6 * 4 * 5 * 2 * 9)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "`conv`: 3 groups do not divide 4 input and 6 output channels")]
+    fn groups_divide_the_channels() {
+        let (mut graph, input) = builder();
+        graph.convolution("conv", input, 6, Conv::new(3, 1, 1).grouped(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "`pool`: a window of side 8 does not fit a padded map of side 7")]
+    fn a_window_fits_the_padded_map() {
+        let (mut graph, input) = builder();
+        graph.max_pool2d("pool", input, 8, 1, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "`conv`: padding 1 is not smaller than the window of side 1")]
+    fn padding_is_smaller_than_the_window() {
+        let (mut graph, input) = builder();
+        graph.conv2d("conv", input, 6, 1, 1, 1);
     }
 }

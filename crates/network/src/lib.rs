@@ -39,6 +39,6 @@ pub use cpu::CpuExecutor;
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
-pub use graph::{Buffer, BufferId, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId, ParameterKind};
+pub use graph::{Buffer, BufferId, Conv, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId, ParameterKind};
 pub use network::Network;
 pub use state::State;

@@ -2,6 +2,7 @@
 
 use candle_core::{D, Result, Tensor};
 
+use super::windows::Windows;
 use crate::{BufferId, State};
 
 const EPSILON: f64 = 1e-5;
@@ -62,6 +63,32 @@ pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
     x * positive
 }
 
+/// Adds a value per channel.
+pub(super) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    x.broadcast_add(&per_channel(bias)?)
+}
+
+/// Largest value of each window, with −∞ as padding. Of several largest values the first takes the gradient, as in PyTorch;
+/// Candle's own pooling knows neither padding nor gradients of windows that overlap.
+pub(super) fn max_pool(x: &Tensor, windows: Windows) -> Result<Tensor> {
+    let taps = windows.taps(x, f32::NEG_INFINITY)?;
+    let mut largest = taps[0].detach();
+    let mut position = largest.zeros_like()?;
+    for (number, tap) in taps.iter().enumerate().skip(1) {
+        let (tap, number) = (tap.detach(), number as f64);
+        let larger = tap.gt(&largest)?;
+        largest = larger.where_cond(&tap, &largest)?;
+        position = larger.where_cond(&(position.zeros_like()? + number)?, &position)?;
+    }
+    // The tape sees a choice of one value per window.
+    let nothing = largest.zeros_like()?;
+    let mut output = nothing.clone();
+    for (number, tap) in taps.iter().enumerate() {
+        output = (output + position.eq(number as f32)?.where_cond(tap, &nothing)?)?;
+    }
+    Ok(output)
+}
+
 pub(super) fn shortcut_a(x: &Tensor, stride: usize, out_channels: usize) -> Result<Tensor> {
     let (_, channels, height, width) = x.dims4()?;
     let every = |length: usize| -> Result<Tensor> {
@@ -71,4 +98,24 @@ pub(super) fn shortcut_a(x: &Tensor, stride: usize, out_channels: usize) -> Resu
     let kept = x.index_select(&every(height)?, 2)?.index_select(&every(width)?, 3)?;
     let added = out_channels - channels;
     kept.pad_with_zeros(1, added / 2, added - added / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    #[test]
+    fn padding_is_never_the_maximum_and_the_first_of_equals_takes_the_gradient() {
+        let map: [f32; 9] = [-1.0, -2.0, -2.0, -3.0, -1.0, -2.0, -1.0, -4.0, -5.0];
+        let x = Var::from_slice(&map, (1, 1, 3, 3), &Device::Cpu).unwrap();
+        let y = max_pool(x.as_tensor(), Windows { kernel: 3, stride: 2, padding: 1 }).unwrap();
+        assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [-1.0; 4]);
+        let weights = Tensor::from_slice(&[1f32, 2.0, 4.0, 8.0], (1, 1, 2, 2), &Device::Cpu).unwrap();
+        let gradients = (y * weights).unwrap().sum_all().unwrap().backward().unwrap();
+        let dx: Vec<f32> = gradients.get(x.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        // The upper left window finds −1 in its corner before the centre's, the lower left one the centre's before its corner.
+        assert_eq!(dx, [1.0, 0.0, 0.0, 0.0, 2.0 + 4.0 + 8.0, 0.0, 0.0, 0.0, 0.0]);
+    }
 }

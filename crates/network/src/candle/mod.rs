@@ -1,9 +1,12 @@
 //! The Candle executor: every layer, every device, through Candle's operations and autograd. The reference in tests.
 
+mod convolution;
 mod layers;
+mod windows;
 
 use candle_core::{Device, Tensor, Var};
 
+use self::{convolution::convolution, windows::Windows};
 use crate::{Error, Executor, Gradients, Graph, Mode, Op, Result, State};
 
 /// Runs a graph on a Candle device (CPU, CUDA, Metal).
@@ -69,8 +72,16 @@ impl Uploaded {
             let output = match &node.op {
                 Op::Input => images.clone(),
                 Op::Normalize { mean, std } => layers::normalize(input(0), mean, std)?,
-                Op::Conv2d { weight, stride, padding, .. } => {
-                    input(0).conv2d(parameter(*weight), *padding, *stride, 1, 1)?
+                &Op::Conv2d { weight, bias, kernel, stride, padding, groups } => {
+                    let windows = Windows { kernel, stride, padding };
+                    let product = convolution(input(0), parameter(weight), windows, groups)?;
+                    match bias {
+                        Some(bias) => layers::add_bias(&product, parameter(bias))?,
+                        None => product,
+                    }
+                }
+                &Op::MaxPool2d { kernel, stride, padding } => {
+                    layers::max_pool(input(0), Windows { kernel, stride, padding })?
                 }
                 Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
                     let (mean, var) = match mode {

@@ -84,8 +84,7 @@ impl Plan {
                     (plan.input, plan.mean, plan.std) = (id, mean.clone(), std.clone());
                     continue;
                 }
-                Op::Normalize { .. } => return Err(unsupported()),
-                Op::Conv2d { weight, kernel, stride, padding } => {
+                Op::Conv2d { weight, bias: None, kernel, stride, padding, groups: 1 } => {
                     let tensor = &graph.parameters[*weight].shape;
                     let shape = ConvShape {
                         in_channels: tensor[1],
@@ -108,6 +107,7 @@ impl Plan {
                 Op::ShortcutA { stride, .. } => StepKind::ShortcutA { stride: *stride },
                 Op::GlobalAvgPool => StepKind::GlobalAvgPool,
                 Op::Linear { weight, bias } => StepKind::Linear { weight: *weight, bias: *bias },
+                Op::Normalize { .. } | Op::Conv2d { .. } | Op::MaxPool2d { .. } => return Err(unsupported()),
             };
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);
