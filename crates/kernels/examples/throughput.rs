@@ -13,6 +13,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, Maps, instruction_set};
 
+/// Repetitions, of which the fastest counts.
+const ROUNDS: usize = 15;
+
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|a| a.parse::<usize>().expect("a whole number"));
     let batch = arguments.next().unwrap_or(128);
@@ -21,7 +24,10 @@ fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool of this process");
     let peak = fma_peak(threads);
     println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
-    println!("{:>24} {:>8} {:>17} {:>17} {:>17}", "layer", "GFLOP", "forward", "input gradient", "weight gradient");
+    println!(
+        "{:>24} {:>8} {:>9}{:>26}{:>26}{:>26}",
+        "layer", "GFLOP", "algorithm", "forward", "input gradient", "weight gradient"
+    );
     for (times, in_channels, out_channels, side, stride) in [
         (1, 3, 16, side, 1),
         (6, 16, 16, side, 1),
@@ -41,31 +47,40 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
     let output = shape.output(&input);
     let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
     let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
-    let conv = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
     // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
     let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
     let gflop = 2e-9 * (taps * taps * shape.in_channels * shape.out_channels * batch) as f64;
-    let rate = |time: Duration| {
-        let rate = gflop / time.as_secs_f64();
-        format!("{:.2} ms {rate:.0} {:.0}%", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
-    };
-    let forward = rate(fastest(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
-    let backward = rate(fastest(|| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
-    let weight = rate(fastest(|| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
+    let mut convs = vec![("direct", Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct)))];
+    if shape.stride == 1 {
+        convs.push(("winograd", Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Winograd))));
+    }
+    let mut best = vec![[Duration::MAX; 3]; convs.len()];
+    // Round by round, so that whatever else the machine does meets all algorithms alike.
+    for _ in 0..ROUNDS {
+        for ((_, conv), best) in convs.iter().zip(&mut best) {
+            best[0] = best[0].min(time(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
+            best[1] = best[1].min(time(|| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
+            best[2] = best[2].min(time(|| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
+        }
+    }
     let ConvShape { in_channels, out_channels, stride, .. } = shape;
     let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
-    println!("{name:>24} {gflop:>8.2} {forward:>17} {backward:>17} {weight:>17}");
+    let best_direct = best[0];
+    for ((algorithm, _), times) in convs.iter().zip(&best) {
+        let cells = times.iter().zip(&best_direct).map(|(time, direct)| {
+            let rate = gflop / time.as_secs_f64();
+            let ratio = direct.as_secs_f64() / time.as_secs_f64();
+            format!("{:.2} ms {rate:.0} {:.0}% {ratio:.2}×", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
+        });
+        let cells = cells.map(|cell| format!("{cell:>26}")).collect::<String>();
+        println!("{name:>24} {gflop:>8.2} {algorithm:>9}{cells}");
+    }
 }
 
-fn fastest(mut body: impl FnMut()) -> Duration {
-    (0..200)
-        .map(|_| {
-            let start = Instant::now();
-            body();
-            start.elapsed()
-        })
-        .min()
-        .unwrap_or_default()
+fn time(body: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    body();
+    start.elapsed()
 }
 
 /// GF/s of independent fused multiply-adds on registers.
@@ -91,10 +106,13 @@ fn fma_peak(threads: usize) -> f64 {
     }
     let arch = Arch::new();
     let lanes = arch.dispatch(Peak);
-    let time = fastest(|| {
-        (0..threads).into_par_iter().for_each(|_| {
-            black_box(arch.dispatch(Peak));
-        });
-    });
+    let once = |_| {
+        time(|| {
+            (0..threads).into_par_iter().for_each(|_| {
+                black_box(arch.dispatch(Peak));
+            })
+        })
+    };
+    let time = (0..100).map(once).min().unwrap_or_default();
     2e-9 * (STEPS * SUMS * lanes * threads) as f64 / time.as_secs_f64()
 }

@@ -85,6 +85,13 @@ pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
     merge_moments(&moments, maps.channels)
 }
 
+/// Sum of each channel over pixels and samples: the gradient of a bias.
+pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
+    let of_bundle = |bundle, channel| simd::dispatch(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
+    let of_channel = |channel| (0..maps.bundles()).map(|bundle| of_bundle(bundle, channel)).sum::<f64>() as f32;
+    (0..maps.channels).into_par_iter().map(of_channel).collect()
+}
+
 /// Moves running statistics towards a batch's.
 pub fn update_running_statistics(
     batch: &[ChannelStatistics],
@@ -470,6 +477,7 @@ mod tests {
             let sums: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n))).collect();
             let magnitudes: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n).abs())).collect();
             assert_sums("gradient of the shift", &dbias, &sums, &magnitudes, 1e-6);
+            assert_sums("sums", &channel_sums(&masked, maps), &sums, &magnitudes, 1e-6);
             let products: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n) * normalised(c, p, n))).collect();
             let magnitudes: Vec<f64> =
                 channels().map(|c| over(c, &|p, n| (g(c, p, n) * normalised(c, p, n)).abs())).collect();

@@ -30,7 +30,7 @@ pub enum Error {
         layer: String,
     },
     /// A `--device` value that means nothing.
-    #[error("unknown device `{0}`; valid names: auto, cpu, candle-cpu, cuda, cuda:N, metal")]
+    #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, candle-cpu, cuda, cuda:N, metal")]
     UnknownDevice(String),
     /// The device exists in name only in this build.
     #[error("device `{device}` is not in this build; build again with `--features {feature}`")]

@@ -35,7 +35,7 @@ pub type Kept = Vec<Option<Vec<bool>>>;
 
 /// Runs a graph. An executor holds working memory, never the model: values come in as a [`State`].
 pub trait Executor: Send {
-    /// Name for logs: `cpu` or `candle`.
+    /// Name for logs: `cpu`, `cpu-direct` or `candle`.
     fn name(&self) -> &'static str;
 
     /// Writes `logits` `[count, classes]` for `images` `[count, channels, height, width]` in 0..1.

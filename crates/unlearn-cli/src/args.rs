@@ -75,7 +75,7 @@ pub(crate) struct RunArguments {
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// auto, cpu, candle-cpu, cuda:N or metal.
+    /// auto, cpu, cpu-direct (no Winograd), candle-cpu, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
     /// Seconds between two saves of a running stage.

@@ -48,7 +48,24 @@ pub struct Convolution {
     algorithms: Algorithms,
 }
 
+/// Channels read and channels written from which on Winograd's transforms pay, in each pass: measured on two cores of a Zen 3
+/// (see `docs/kernels.md`).
+const WINOGRAD_CHANNELS: usize = 16;
+
 impl Convolution {
+    /// A convolution whose passes are computed by the algorithms that measured fastest for its shape.
+    pub fn new(shape: ConvShape) -> Self {
+        let ConvShape { in_channels, out_channels, .. } = shape.within_group();
+        let pays = winograd::applies_to(&shape) && in_channels.min(out_channels) >= WINOGRAD_CHANNELS;
+        let algorithm = if pays { Algorithm::Winograd } else { Algorithm::Direct };
+        Self::with_algorithms(shape, Algorithms::all(algorithm))
+    }
+
+    /// A convolution whose passes are computed as the definition says.
+    pub fn direct(shape: ConvShape) -> Self {
+        Self::with_algorithms(shape, Algorithms::all(Algorithm::Direct))
+    }
+
     /// A convolution that uses these algorithms.
     ///
     /// # Panics

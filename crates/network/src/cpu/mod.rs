@@ -12,13 +12,14 @@ use unlearn_kernels::{Maps, images_to_maps, maps_to_images, maps_to_rows, rows_t
 use self::{buffers::Buffers, plan::Plan, steps::Statistics};
 use crate::{Error, Executor, Gradients, Graph, Mode, Result, State};
 
-/// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, global average pooling and
-/// fully connected layers.
+/// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
+/// pooling, and fully connected layers.
 #[derive(Default)]
 pub struct CpuExecutor {
     plan: Option<Plan>,
     buffers: Buffers,
     pass: Option<Pass>,
+    direct: bool,
 }
 
 /// What a forward pass keeps for the backward pass.
@@ -36,17 +37,23 @@ impl CpuExecutor {
         Self::default()
     }
 
+    /// An executor whose convolutions are computed as the definition says, without Winograd's transforms: slower, and rounded
+    /// otherwise.
+    pub fn direct() -> Self {
+        Self { direct: true, ..Self::default() }
+    }
+
     /// Whether every layer of `graph` is one this executor knows.
     ///
     /// # Errors
     /// The first layer it does not know.
     pub fn supports(graph: &Graph) -> Result<()> {
-        Plan::new(graph).map(|_| ())
+        Plan::new(graph, false).map(|_| ())
     }
 
     fn plan_for(&mut self, graph: &Graph) -> Result<()> {
         if self.plan.as_ref().is_none_or(|plan| plan.graph() != graph) {
-            self.plan = Some(Plan::new(graph)?);
+            self.plan = Some(Plan::new(graph, self.direct)?);
         }
         Ok(())
     }
@@ -58,7 +65,7 @@ impl CpuExecutor {
 
 impl Executor for CpuExecutor {
     fn name(&self) -> &'static str {
-        "cpu"
+        if self.direct { "cpu-direct" } else { "cpu" }
     }
 
     fn forward(

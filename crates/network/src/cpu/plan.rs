@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Maps};
+use unlearn_kernels::{ConvShape, Convolution, Maps, Window};
 
 use crate::{BufferId, Error, Graph, NodeId, Op, ParameterId, Result};
 
@@ -43,6 +43,7 @@ pub(super) enum StepKind {
     Add,
     ShortcutA { stride: usize },
     GlobalAvgPool,
+    MaxPool(Window),
     Linear { weight: ParameterId, bias: ParameterId },
 }
 
@@ -51,6 +52,7 @@ pub(super) enum StepKind {
 pub(super) struct ConvStep {
     pub(super) convolution: Convolution,
     pub(super) weight: ParameterId,
+    pub(super) bias: Option<ParameterId>,
 }
 
 /// Normalise, add the residual branch if there is one, ReLU if `relu`.
@@ -64,7 +66,8 @@ pub(super) struct NormStep {
 }
 
 impl Plan {
-    pub(super) fn new(graph: &Graph) -> Result<Self> {
+    /// Plans a graph; with `direct`, its convolutions are computed as the definition says.
+    pub(super) fn new(graph: &Graph, direct: bool) -> Result<Self> {
         let channels = graph.input_shape()[0];
         let mut plan = Self {
             graph: graph.clone(),
@@ -84,18 +87,18 @@ impl Plan {
                     (plan.input, plan.mean, plan.std) = (id, mean.clone(), std.clone());
                     continue;
                 }
-                Op::Conv2d { weight, bias: None, kernel, stride, padding, groups: 1 } => {
+                Op::Conv2d { weight, bias, kernel, stride, padding, groups } => {
                     let tensor = &graph.parameters[*weight].shape;
                     let shape = ConvShape {
-                        in_channels: tensor[1],
+                        in_channels: tensor[1] * groups,
                         out_channels: tensor[0],
                         kernel: *kernel,
                         stride: *stride,
                         padding: *padding,
-                        groups: 1,
+                        groups: *groups,
                     };
-                    let convolution = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
-                    StepKind::Conv(ConvStep { convolution, weight: *weight })
+                    let convolution = if direct { Convolution::direct(shape) } else { Convolution::new(shape) };
+                    StepKind::Conv(ConvStep { convolution, weight: *weight, bias: *bias })
                 }
                 Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
                     let relu = fused.relu.contains(&id);
@@ -107,7 +110,10 @@ impl Plan {
                 Op::ShortcutA { stride, .. } => StepKind::ShortcutA { stride: *stride },
                 Op::GlobalAvgPool => StepKind::GlobalAvgPool,
                 Op::Linear { weight, bias } => StepKind::Linear { weight: *weight, bias: *bias },
-                Op::Normalize { .. } | Op::Conv2d { .. } | Op::MaxPool2d { .. } => return Err(unsupported()),
+                Op::MaxPool2d { kernel, stride, padding } => {
+                    StepKind::MaxPool(Window { side: *kernel, stride: *stride, padding: *padding })
+                }
+                Op::Normalize { .. } => return Err(unsupported()),
             };
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);

@@ -1,9 +1,9 @@
 //! What a step computes forward and backward.
 
 use unlearn_kernels::{
-    self as kernels, ChannelStatistics, Epilogue, NormInput, add_assign, global_avg_pool, global_avg_pool_backward,
-    linear_backward, linear_forward, norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a,
-    shortcut_a_backward, update_running_statistics,
+    self as kernels, ChannelStatistics, Epilogue, NormInput, add_assign, channel_sums, global_avg_pool,
+    global_avg_pool_backward, linear_backward, linear_forward, max_pool, max_pool_backward, norm_apply, norm_backward,
+    norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
 use super::{
@@ -53,9 +53,13 @@ impl Step {
         let x = value(values, self.input);
         match &self.kind {
             StepKind::Conv(conv) => {
-                let take_statistics = self.folded && mode == Mode::Train;
-                let epilogue = if take_statistics { Epilogue::Statistics } else { Epilogue::None };
-                let weights = &context.state.parameters()[conv.weight];
+                let parameters = context.state.parameters();
+                let epilogue = match conv.bias {
+                    Some(bias) => Epilogue::Shift { shift: &parameters[bias], residual: None, relu: false },
+                    None if self.folded && mode == Mode::Train => Epilogue::Statistics,
+                    None => Epilogue::None,
+                };
+                let weights = &parameters[conv.weight];
                 context.statistics[self.output] = conv.convolution.forward(weights, x, &input, out, &output, epilogue);
             }
             StepKind::Norm(norm) => {
@@ -84,6 +88,7 @@ impl Step {
             }
             StepKind::ShortcutA { stride } => shortcut_a(x, &input, *stride, out, &output),
             StepKind::GlobalAvgPool => global_avg_pool(x, &input, out, &output),
+            StepKind::MaxPool(window) => max_pool(*window, x, &input, out, &output),
             StepKind::Linear { weight, bias } => {
                 let parameters = context.state.parameters();
                 linear_forward(x, &input, &parameters[*weight], &parameters[*bias], out, &output);
@@ -100,7 +105,14 @@ impl Step {
         };
         let statistics = norm.running_statistics(context.state);
         let parameters = context.state.parameters();
-        let (scale, shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
+        let (scale, mut shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
+        if let Some(bias) = conv.bias {
+            shift
+                .iter_mut()
+                .zip(&scale)
+                .zip(&parameters[bias])
+                .for_each(|((shift, scale), bias)| *shift += scale * bias);
+        }
         let weights = &parameters[conv.weight];
         let per_channel = weights.len() / scale.len();
         let scaled: Vec<f32> = weights.iter().enumerate().map(|(i, w)| w * scale[i / per_channel]).collect();
@@ -125,7 +137,10 @@ impl Step {
         let output = plan.maps(self.output, batch);
         let x = value(values, self.input);
         match &self.kind {
-            StepKind::Conv(ConvStep { convolution, weight }) => {
+            StepKind::Conv(ConvStep { convolution, weight, bias }) => {
+                if let Some(bias) = bias {
+                    gradients.parameters[*bias] = channel_sums(&gradient, &output);
+                }
                 convolution.weight_gradient(x, &input, &gradient, &output, &mut gradients.parameters[*weight]);
                 if self.input != plan.input || context.into_input {
                     // Where a gradient has arrived already, the kernel adds to it.
@@ -174,6 +189,12 @@ impl Step {
             StepKind::GlobalAvgPool => {
                 let mut dx = buffers.take(input.len());
                 global_avg_pool_backward(&gradient, &output, &mut dx, &input);
+                deliver(arriving, self.input, dx, plan, batch, buffers);
+                buffers.give(gradient);
+            }
+            StepKind::MaxPool(window) => {
+                let mut dx = buffers.take(input.len());
+                max_pool_backward(*window, x, &input, &gradient, &output, &mut dx);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 buffers.give(gradient);
             }
