@@ -1,4 +1,5 @@
 //! Comparisons across crates and with outside references. The binary's own tests are in `crates/unlearn-cli/tests`.
 
 mod executors;
+mod golden_models;
 mod golden_training;
