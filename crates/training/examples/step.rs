@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
 use rand::{RngExt as _, SeedableRng as _, seq::index};
 use rand_pcg::Pcg64;
@@ -120,7 +120,8 @@ fn main() -> ExitCode {
     match measure(&args).and_then(|measurement| print(&measurement, args.json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Each error of the workspace's crates already says what caused it.
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -147,7 +148,10 @@ fn print(measurement: &Measurement, json: bool) -> Result<()> {
 
 fn measure(args: &Args) -> Result<Measurement> {
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("failed to start the threads")?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| anyhow!("failed to start {threads} threads: {error}"))?;
     let input = InputSpec {
         shape: [CHANNELS, SIDE, SIDE],
         classes: CLASSES,
@@ -205,7 +209,7 @@ fn mask(args: &Args, graph: &Graph, rng: &mut Pcg64) -> Result<Mask> {
     match (&args.mask, args.density) {
         (MaskChoice::File(path), None) => Ok(Mask::load(path)?),
         (MaskChoice::File(_), Some(_)) => {
-            anyhow::bail!("a mask file has its own density; leave out --density, or use --mask uniform")
+            bail!("a mask file has its own density; leave out --density, or use --mask uniform")
         }
         (MaskChoice::Uniform, None | Some(1.0)) => Ok(Mask::new(&graph.arch)),
         (MaskChoice::Uniform, Some(density)) => uniform_mask(graph, density, rng),
