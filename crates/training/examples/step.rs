@@ -141,7 +141,7 @@ fn print(measurement: &Measurement, json: bool) -> Result<()> {
         println!("memory     {peak:.0} MiB at its peak");
     }
     if let Some(percent) = measurement.percent_of_peak_flops {
-        println!("arithmetic {percent:.0} % of this machine's peak");
+        println!("arithmetic {percent:.1} % of this machine's peak");
     }
     Ok(())
 }
