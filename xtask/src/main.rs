@@ -1,8 +1,9 @@
 //! The workspace's task runner: `cargo xtask <command>`.
 //!
-//! One file a command. A command gives back its exit code: 0 done, 1 failed, 2 bad usage, or the code of the program that
+//! One file a command, or a folder. A command gives back its exit code: 0 done, 1 failed, 2 bad usage, or the code of the program that
 //! it ran. It knows no crate of the workspace; what it needs of them it runs, or reads from the files they leave.
 
+mod bench;
 mod check_cuda;
 mod check_results;
 mod ci;
@@ -31,6 +32,7 @@ enum Command {
     Ci(ci::Args),
     Tidy(tidy::Args),
     Golden(golden::Args),
+    Bench(bench::Args),
     CheckResults(check_results::Args),
     CheckCuda(check_cuda::Args),
 }
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::CheckResults(args) => check_results::run(&args),
         Command::CheckCuda(args) => check_cuda::run(&args),
     };

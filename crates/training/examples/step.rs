@@ -1,0 +1,320 @@
+//! Times one training step and one evaluation pass of an architecture, dense or masked, on random images.
+//!
+//! `cargo run --release -p unlearn-training --example step -- --model resnet20s --batch 128 --density 0.05 --threads 2`
+//! A training step is forward, cross-entropy, backward and SGD with momentum and weight decay; an evaluation is the forward
+//! pass of the same batch on running statistics. `cargo xtask bench` builds and runs this program.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
+use rand::{RngExt as _, SeedableRng as _, seq::index};
+use rand_pcg::Pcg64;
+use serde::Serialize;
+use unlearn_datasets::Batch;
+use unlearn_masks::{Bits, Mask};
+use unlearn_models::{Architecture, InputSpec, initialize};
+use unlearn_network::{DeviceChoice, Graph, Mode, Network, ParameterKind};
+use unlearn_training::{CrossEntropy, Objective as _, Recipe, Sgd, apply_mask};
+
+const CHANNELS: usize = 3;
+const SIDE: usize = 32;
+const CLASSES: usize = 10;
+const WARM_UPS: usize = 2;
+const LEARNING_RATE: f64 = 0.01;
+
+/// Time one training step and one evaluation pass on random 3×32×32 images of 10 classes.
+#[derive(Parser)]
+#[command(disable_version_flag = true)]
+struct Args {
+    /// A name of the model registry.
+    #[arg(long, default_value = "resnet20s", value_name = "NAME", value_parser = unlearn_models::find)]
+    model: &'static Architecture,
+    /// Images a batch.
+    #[arg(long, default_value = "128", value_name = "N", value_parser = at_least_one())]
+    batch: usize,
+    /// Share of the weights that a uniform mask keeps in every convolution, in (0, 1] [default: 1, dense].
+    #[arg(long, value_name = "D", value_parser = density)]
+    density: Option<f64>,
+    /// `uniform` (the same density everywhere, weights drawn at random), or a mask file.
+    #[arg(long, default_value = "uniform", value_name = "uniform|FILE", value_parser = mask_choice)]
+    mask: MaskChoice,
+    /// Threads [default: one a core].
+    #[arg(long, value_name = "T", value_parser = at_least_one())]
+    threads: Option<usize>,
+    /// Steps that are timed, after 2 that are not.
+    #[arg(long, default_value = "7", value_name = "K", value_parser = at_least_one())]
+    steps: usize,
+    /// The CPU kernels, or Candle on the CPU (which takes its threads from `RAYON_NUM_THREADS`).
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    executor: ExecutorChoice,
+    /// Decides weights, mask, images and labels.
+    #[arg(long, default_value = "1", value_name = "N")]
+    seed: u64,
+    /// This machine's peak of fused multiply-adds over the same threads, in GF/s; `percent_of_peak_flops` needs it.
+    #[arg(long, value_name = "P", value_parser = peak)]
+    peak_gflops: Option<f64>,
+    /// One line of JSON instead of a list.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone)]
+enum MaskChoice {
+    Uniform,
+    File(PathBuf),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ExecutorChoice {
+    Cpu,
+    Candle,
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+fn density(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("a density lies in (0, 1]".to_owned()) }
+}
+
+fn peak(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("a peak is a positive number".to_owned()) }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature that clap asks of a parser")]
+fn mask_choice(text: &str) -> Result<MaskChoice, String> {
+    Ok(if text == "uniform" { MaskChoice::Uniform } else { MaskChoice::File(text.into()) })
+}
+
+/// What was measured; a line of JSON with these names is what `cargo xtask bench` reads.
+#[derive(Serialize)]
+struct Measurement {
+    model: &'static str,
+    executor: &'static str,
+    batch: usize,
+    /// Kept share of the convolutions' weights.
+    density: f64,
+    /// Kept share of the convolutions' multiply-accumulates.
+    flop_density: f64,
+    threads: usize,
+    train_ms: f64,
+    eval_ms: f64,
+    train_img_per_s: f64,
+    eval_img_per_s: f64,
+    peak_rss_mib: Option<f64>,
+    /// Of a training step: the arithmetic of a direct algorithm on kept weights, counted as three forward passes.
+    percent_of_peak_flops: Option<f64>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match measure(&args).and_then(|measurement| print(&measurement, args.json)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Each error of the workspace's crates already says what caused it.
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(measurement: &Measurement, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(measurement)?);
+        return Ok(());
+    }
+    let Measurement { model, executor, batch, density, flop_density, threads, .. } = measurement;
+    println!("{model}, {executor} executor, batch {batch}, {threads} threads");
+    println!("density    {:.2} % of weights, {:.2} % of operations", 100.0 * density, 100.0 * flop_density);
+    println!("training   {:.2} ms, {:.1} images/s", measurement.train_ms, measurement.train_img_per_s);
+    println!("evaluation {:.2} ms, {:.1} images/s", measurement.eval_ms, measurement.eval_img_per_s);
+    if let Some(peak) = measurement.peak_rss_mib {
+        println!("memory     {peak:.0} MiB at its peak");
+    }
+    if let Some(percent) = measurement.percent_of_peak_flops {
+        println!("arithmetic {percent:.1} % of this machine's peak");
+    }
+    Ok(())
+}
+
+fn measure(args: &Args) -> Result<Measurement> {
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| anyhow!("failed to start {threads} threads: {error}"))?;
+    let input = InputSpec {
+        shape: [CHANNELS, SIDE, SIDE],
+        classes: CLASSES,
+        mean: vec![0.5; CHANNELS],
+        std: vec![0.25; CHANNELS],
+    };
+    let graph = args.model.graph(&input)?;
+    let mut rng = Pcg64::seed_from_u64(args.seed);
+    let mask = mask(args, &graph, &mut rng)?;
+    let (density, flop_density) = densities(&graph, &mask);
+
+    let (device, name) = match args.executor {
+        ExecutorChoice::Cpu => (DeviceChoice::Cpu, "cpu"),
+        ExecutorChoice::Candle => (DeviceChoice::CandleCpu, "candle"),
+    };
+    let mut network = Network::new(graph.clone(), initialize(&graph, args.seed), device)?;
+    let executor = network.executor_name();
+    ensure!(
+        executor == name,
+        "the {name} executor lacks a layer of {}, which the {executor} executor runs",
+        graph.arch
+    );
+    apply_mask(&mut network, &mask)?;
+
+    let batch = Batch {
+        images: (0..args.batch * CHANNELS * SIDE * SIDE).map(|_| rng.random()).collect(),
+        labels: (0..args.batch).map(|_| rng.random_range(0..CLASSES as u32)).collect(),
+        indices: (0..args.batch as u32).collect(),
+    };
+    let train = training_time(&mut network, &batch, args.steps)?;
+    let mut logits = Vec::new();
+    let eval = median(args.steps, || Ok(network.forward(&batch.images, Mode::Evaluate, &mut logits)?))?;
+
+    let operations: usize = graph.conv_operations().iter().map(|(_, count)| count).sum();
+    let gflop = 2e-9 * 3.0 * (operations * args.batch) as f64 * flop_density;
+    let per_second = |time: Duration| args.batch as f64 / time.as_secs_f64();
+    Ok(Measurement {
+        model: args.model.name,
+        executor,
+        batch: args.batch,
+        density,
+        flop_density,
+        threads,
+        train_ms: 1e3 * train.as_secs_f64(),
+        eval_ms: 1e3 * eval.as_secs_f64(),
+        train_img_per_s: per_second(train),
+        eval_img_per_s: per_second(eval),
+        peak_rss_mib: peak_rss_mib(),
+        percent_of_peak_flops: args.peak_gflops.map(|peak| 100.0 * gflop / train.as_secs_f64() / peak),
+    })
+}
+
+/// The mask that the arguments ask for; one that covers nothing for a dense network.
+fn mask(args: &Args, graph: &Graph, rng: &mut Pcg64) -> Result<Mask> {
+    match (&args.mask, args.density) {
+        (MaskChoice::File(path), None) => Ok(Mask::load(path)?),
+        (MaskChoice::File(_), Some(_)) => {
+            bail!("a mask file has its own density; leave out --density, or use --mask uniform")
+        }
+        (MaskChoice::Uniform, None | Some(1.0)) => Ok(Mask::new(&graph.arch)),
+        (MaskChoice::Uniform, Some(density)) => uniform_mask(graph, density, rng),
+    }
+}
+
+/// Keeps, in every convolution, `density` of the weights to the nearest whole one (and at least one), drawn at random.
+fn uniform_mask(graph: &Graph, density: f64, rng: &mut Pcg64) -> Result<Mask> {
+    let mut mask = Mask::new(&graph.arch);
+    for parameter in graph.parameters.iter().filter(|p| p.kind == ParameterKind::ConvWeight) {
+        let mut bits = Bits::zeros(&parameter.shape)?;
+        let kept = ((density * bits.len() as f64).round() as usize).max(1);
+        for position in index::sample(rng, bits.len(), kept) {
+            bits.set(position, true);
+        }
+        mask.insert(&parameter.name, bits);
+    }
+    Ok(mask)
+}
+
+/// Kept shares of the convolutions' weights and of their multiply-accumulates.
+fn densities(graph: &Graph, mask: &Mask) -> (f64, f64) {
+    let [mut weights, mut kept, mut operations, mut kept_operations] = [0.0; 4];
+    for (id, count) in graph.conv_operations() {
+        let parameter = &graph.parameters[id];
+        let len = parameter.shape.iter().product::<usize>() as f64;
+        let density = mask.get(&parameter.name).map_or(1.0, Bits::density);
+        weights += len;
+        kept += density * len;
+        operations += count as f64;
+        kept_operations += density * count as f64;
+    }
+    (kept / weights, kept_operations / operations)
+}
+
+fn training_time(network: &mut Network, batch: &Batch, steps: usize) -> Result<Duration> {
+    let recipe = Recipe { momentum: 0.9, weight_decay: 5e-4, ..Recipe::default() };
+    let mut optimizer = Sgd::new(&recipe, network.state().parameters());
+    let mut objective = CrossEntropy::default();
+    let (mut logits, mut dlogits) = (Vec::new(), vec![0.0; batch.len() * CLASSES]);
+    median(steps, || {
+        network.forward(&batch.images, Mode::Train, &mut logits)?;
+        let loss = objective.loss(batch, &logits, &mut dlogits);
+        network.backward(&dlogits)?;
+        let (parameters, gradients) = network.parameters_and_gradients();
+        optimizer.step(LEARNING_RATE, parameters, &gradients.parameters);
+        ensure!(loss.is_finite(), "the loss became {loss}: what was timed is not training");
+        Ok(())
+    })
+}
+
+/// The median time of `body` over `steps` calls, after some that warm caches and buffers.
+fn median(steps: usize, mut body: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut times = Vec::with_capacity(WARM_UPS + steps);
+    for _ in 0..WARM_UPS + steps {
+        let start = Instant::now();
+        body()?;
+        times.push(start.elapsed());
+    }
+    let timed = &mut times[WARM_UPS..];
+    timed.sort_unstable();
+    Ok((timed[(steps - 1) / 2] + timed[steps / 2]) / 2)
+}
+
+/// High-water mark of this process's resident memory; `None` on systems without `/proc`.
+fn peak_rss_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib as f64 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph() -> std::sync::Arc<Graph> {
+        let input =
+            InputSpec { shape: [CHANNELS, SIDE, SIDE], classes: CLASSES, mean: vec![0.0; 3], std: vec![1.0; 3] };
+        unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap()
+    }
+
+    #[test]
+    fn a_uniform_mask_keeps_its_share_of_every_convolution() {
+        let graph = graph();
+        let mask = uniform_mask(&graph, 0.05, &mut Pcg64::seed_from_u64(1)).unwrap();
+        for layer in mask.per_layer() {
+            assert_eq!(layer.kept, (0.05 * layer.len as f64).round() as usize, "{}", layer.name);
+        }
+        assert_eq!(mask.per_layer().len(), graph.conv_operations().len());
+        let (weights, operations) = densities(&graph, &mask);
+        assert!((weights - 0.05).abs() < 1e-4 && (operations - 0.05).abs() < 1e-3, "{weights} {operations}");
+    }
+
+    #[test]
+    fn operations_weigh_a_layer_by_its_map() {
+        let graph = graph();
+        let mut mask = Mask::new("resnet8s");
+        let id = graph.parameter("conv1.weight").unwrap();
+        mask.insert("conv1.weight", Bits::zeros(&graph.parameters[id].shape).unwrap());
+        let (weights, operations) = densities(&graph, &mask);
+        let total: usize = graph.conv_operations().iter().map(|(_, count)| count).sum();
+        let stem = 16 * 3 * 9 * SIDE * SIDE;
+        assert_eq!(operations, (total - stem) as f64 / total as f64);
+        assert!(weights > operations);
+        assert_eq!(densities(&graph, &Mask::new("resnet8s")), (1.0, 1.0));
+    }
+}

@@ -1,0 +1,36 @@
+//! `bench`: how long a training step takes, alone and beside PyTorch in the same run.
+
+mod child;
+mod machine;
+mod measurement;
+mod peak;
+mod peer;
+mod step;
+mod table;
+
+use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
+
+/// Time training steps and evaluation passes, alone or beside PyTorch.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Step(step::Args),
+    Peer(peer::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    match &args.what {
+        What::Step(args) => step::run(args),
+        What::Peer(args) => peer::run(args),
+    }
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}

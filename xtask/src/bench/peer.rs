@@ -1,0 +1,246 @@
+//! `bench peer`: the same step here and in PyTorch, round by round in the same run.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::available_parallelism,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    at_least_one, child,
+    machine::Machine,
+    measurement::Measurement,
+    peak::Peak,
+    step::{self, UNIFORM},
+    table::{self, Case, Circumstances, Measured, Round},
+};
+use crate::{process, venv::Venv, workspace};
+
+/// Time steps here and in PyTorch side by side, and print a table of ratios.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Names of the model registry that the peer knows too.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "resnet20s")]
+    model: Vec<String>,
+    /// Images a batch [default: 64 for resnet18, else 128].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    batch: Option<usize>,
+    /// Numbers of threads [default: one a core].
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = at_least_one())]
+    threads: Vec<usize>,
+    /// Densities of a uniform mask; 1 is dense.
+    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1,0.05")]
+    density: Vec<f64>,
+    /// A mask file instead: the peer, to which it makes no difference which weights are kept, gets a uniform mask as dense.
+    #[arg(long, value_name = "FILE", conflicts_with = "density")]
+    mask: Option<String>,
+    /// Rounds, each of both programs.
+    #[arg(long, value_name = "R", default_value = "5", value_parser = at_least_one())]
+    rounds: usize,
+    /// Steps that a program times in a round, after 2 that it does not.
+    #[arg(long, value_name = "K", default_value = "5", value_parser = at_least_one())]
+    steps: usize,
+    /// Let the peer compute in bfloat16.
+    #[arg(long)]
+    bf16: bool,
+    /// Write the table to this file as well.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// A virtual environment that has PyTorch, instead of one below `target/`.
+    #[arg(long, value_name = "DIR")]
+    venv: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let root = workspace::root()?;
+    for density in &args.density {
+        ensure!(*density > 0.0 && *density <= 1.0, "--density {density} does not lie in (0, 1]");
+    }
+    let target = workspace::target(&root)?;
+    let script = root.join("xtask/peer/torch_step.py");
+    // Whatever may fail comes before what takes long.
+    let python = python(args.venv.as_deref(), &target, &script.with_file_name("requirements.txt"))?;
+    process::succeed(&mut process::cargo(
+        &root,
+        &["build", "--release", "--package", "unlearn-training", "--example", "step"],
+    ))?;
+    let programs = Programs { step: target.join("release/examples/step"), python, script, args };
+
+    let threads = match args.threads.as_slice() {
+        [] => vec![available_parallelism().map_or(1, usize::from)],
+        given => given.to_vec(),
+    };
+    let mut peaks = Vec::new();
+    let mut measured = Vec::new();
+    for threads in threads {
+        let peak = Peak::measure(&root, threads)?;
+        for model in &args.model {
+            for case in cases(args, model, threads, |case| Ok(programs.ours(case, &peak, 1)?.density))? {
+                let rounds = (0..args.rounds).map(|round| programs.round(&case, &peak, round));
+                measured.push(Measured { rounds: rounds.collect::<Result<_>>()?, case });
+            }
+        }
+        peaks.push((threads, peak));
+    }
+
+    let machine = Machine::this(&root);
+    let circumstances = Circumstances { machine, peaks, rounds: args.rounds, steps: args.steps, command: command() };
+    let page = table::page(&circumstances, &measured);
+    print!("{page}");
+    if let Some(path) = &args.out {
+        fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(0)
+}
+
+/// What is measured with one model and one number of threads. `density_of` asks how dense the mask file of a case is.
+fn cases(args: &Args, model: &str, threads: usize, density_of: impl FnOnce(&Case) -> Result<f64>) -> Result<Vec<Case>> {
+    let batch = args.batch.unwrap_or(if model == "resnet18" { 64 } else { 128 });
+    let case = |density, mask: String| Case { model: model.to_owned(), batch, threads, density, mask };
+    if let Some(mask) = &args.mask {
+        let mut case = case(1.0, step::mask(mask)?);
+        case.density = density_of(&case)?;
+        return Ok(vec![case]);
+    }
+    Ok(args.density.iter().map(|density| case(*density, UNIFORM.to_owned())).collect())
+}
+
+/// A Python that has PyTorch.
+fn python(venv: Option<&Path>, target: &Path, requirements: &Path) -> Result<PathBuf> {
+    if let Some(folder) = venv {
+        let python = folder.join("bin/python");
+        ensure!(
+            python.exists(),
+            "no bin/python in {}; --venv takes the folder of a virtual environment",
+            folder.display()
+        );
+        return Ok(python);
+    }
+    let text =
+        fs::read_to_string(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
+    let requirements: Vec<_> = text.split_whitespace().collect();
+    let venv = Venv::with(target.join("bench/venv"), &requirements).context(
+        "failed to make an environment with PyTorch, which takes `python3` with its module `venv`; \
+         or name one that is there with --venv",
+    )?;
+    Ok(venv.python().get_program().into())
+}
+
+/// The two programs, built and installed.
+struct Programs<'a> {
+    step: PathBuf,
+    python: PathBuf,
+    script: PathBuf,
+    args: &'a Args,
+}
+
+impl Programs<'_> {
+    /// One round; which program comes first alternates, so that neither always meets a warmer machine.
+    fn round(&self, case: &Case, peak: &Peak, round: usize) -> Result<Round> {
+        if round.is_multiple_of(2) {
+            let ours = self.ours(case, peak, self.args.steps)?;
+            Ok(Round { ours, peer: self.peer(case)? })
+        } else {
+            let peer = self.peer(case)?;
+            Ok(Round { ours: self.ours(case, peak, self.args.steps)?, peer })
+        }
+    }
+
+    fn ours(&self, case: &Case, peak: &Peak, steps: usize) -> Result<Measurement> {
+        let mut command = Command::new(&self.step);
+        command
+            .args(["--model", &case.model, "--batch", &case.batch.to_string(), "--threads", &case.threads.to_string()])
+            .args(["--mask", &case.mask, "--steps", &steps.to_string()])
+            .args(["--peak-gflops", &peak.gflops.to_string(), "--json"]);
+        if case.mask == UNIFORM {
+            command.args(["--density", &case.density.to_string()]);
+        }
+        Measurement::parse("the example `step`", &child::output(command)?)
+    }
+
+    fn peer(&self, case: &Case) -> Result<Measurement> {
+        let mut command = Command::new(&self.python);
+        command
+            .arg(&self.script)
+            .args(["--model", &case.model, "--batch", &case.batch.to_string(), "--threads", &case.threads.to_string()])
+            .args(["--density", &case.density.to_string(), "--steps", &self.args.steps.to_string()]);
+        if self.args.bf16 {
+            command.arg("--bf16");
+        }
+        Measurement::parse("torch_step.py", &child::output(command)?)
+    }
+}
+
+/// This command as it was typed.
+fn command() -> String {
+    let words = ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(env::args().skip(1));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(words: &[&str]) -> Result<Args> {
+        Ok(Cli::try_parse_from(["peer"].iter().chain(words))?.args)
+    }
+
+    #[test]
+    fn by_default_a_model_is_measured_dense_and_at_95_percent() -> Result<()> {
+        for (model, batch) in [("resnet20s", 128), ("resnet18", 64)] {
+            let cases = cases(&args(&[])?, model, 2, |_| anyhow::bail!("no mask file, nothing to ask"))?;
+            let expected = [1.0, 0.05].map(|density| Case {
+                model: model.to_owned(),
+                batch,
+                threads: 2,
+                density,
+                mask: "uniform".to_owned(),
+            });
+            assert_eq!(cases, expected);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_mask_file_says_its_own_density() -> Result<()> {
+        let given = args(&["--mask", "/masks/omp.safetensors", "--batch", "32"])?;
+        let cases = cases(&given, "resnet18", 1, |case| {
+            assert_eq!(case.mask, "/masks/omp.safetensors");
+            Ok(0.1)
+        })?;
+        assert_eq!(cases.len(), 1);
+        assert_eq!((cases[0].density, cases[0].batch), (0.1, 32));
+        assert!(args(&["--mask", "x", "--density", "0.1"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas_and_zero_is_refused() -> Result<()> {
+        let given = args(&["--threads", "1,2", "--density", "0.5,0.1", "--model", "a,b"])?;
+        assert_eq!((given.threads, given.density), (vec![1, 2], vec![0.5, 0.1]));
+        assert_eq!(given.model, ["a", "b"]);
+        for flag in ["--threads", "--batch", "--rounds", "--steps"] {
+            assert!(args(&[flag, "0"]).is_err(), "{flag}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_environment_without_python_is_named() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let message = python(Some(folder.path()), folder.path(), folder.path()).unwrap_err().to_string();
+        assert!(message.contains("no bin/python") && message.contains("--venv"), "{message}");
+        Ok(())
+    }
+}

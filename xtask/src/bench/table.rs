@@ -1,0 +1,250 @@
+//! Medians and ratios of measurements that were taken side by side, and the page they end up on.
+
+use std::fmt;
+
+use super::{machine::Machine, measurement::Measurement, peak::Peak};
+
+/// What is measured by both programs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Case {
+    pub(super) model: String,
+    pub(super) batch: usize,
+    pub(super) threads: usize,
+    /// Kept share of the convolutions' weights.
+    pub(super) density: f64,
+    /// The mask as the example takes it: `uniform`, or the path of a file.
+    pub(super) mask: String,
+}
+
+/// Both measurements of one round.
+#[derive(Debug, Clone)]
+pub(super) struct Round {
+    pub(super) ours: Measurement,
+    pub(super) peer: Measurement,
+}
+
+/// A case with its rounds, of which there is at least one.
+#[derive(Debug, Clone)]
+pub(super) struct Measured {
+    pub(super) case: Case,
+    pub(super) rounds: Vec<Round>,
+}
+
+/// Where and how the cases were measured.
+pub(super) struct Circumstances {
+    pub(super) machine: Machine,
+    /// The peak for each number of threads.
+    pub(super) peaks: Vec<(usize, Peak)>,
+    pub(super) rounds: usize,
+    pub(super) steps: usize,
+    pub(super) command: String,
+}
+
+/// Median, least and greatest of some figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Spread {
+    median: f64,
+    least: f64,
+    greatest: f64,
+}
+
+impl Spread {
+    /// `None` for no figures. The median of an even number is the mean of the two in the middle.
+    fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<_> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        let (least, greatest) = (*figures.first()?, *figures.last()?);
+        let median = f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
+        Some(Self { median, least, greatest })
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ({:.2}–{:.2})", self.median, self.least, self.greatest)
+    }
+}
+
+const UNKNOWN: &str = "—";
+
+impl Measured {
+    /// The peer's figure ÷ ours, round by round; `None` if a round lacks one.
+    fn ratio(&self, figure: impl Fn(&Measurement) -> Option<f64>) -> Option<Spread> {
+        let ratios = self.rounds.iter().map(|round| Some(figure(&round.peer)? / figure(&round.ours)?));
+        Spread::of(ratios.collect::<Option<Vec<_>>>()?)
+    }
+
+    /// The median of a figure over the rounds.
+    fn median(&self, figure: impl Fn(&Round) -> Option<f64>) -> Option<f64> {
+        Some(Spread::of(self.rounds.iter().map(figure).collect::<Option<Vec<_>>>()?)?.median)
+    }
+
+    fn row(&self) -> String {
+        let Case { model, batch, threads, .. } = &self.case;
+        let number = |value: Option<f64>, unit: &str| value.map_or(UNKNOWN.to_owned(), |v| format!("{v:.0}{unit}"));
+        let ratio = |spread: Option<Spread>| spread.map_or(UNKNOWN.to_owned(), |spread| spread.to_string());
+        let kept = match self.rounds.first().map(|round| &round.ours) {
+            Some(ours) if ours.density < 1.0 => {
+                let share = |share: f64| format!("{:.1} %", 100.0 * share);
+                format!("{} / {}", share(ours.density), ours.flop_density.map_or(UNKNOWN.to_owned(), share))
+            }
+            _ => "dense".to_owned(),
+        };
+        let cells = [
+            model.clone(),
+            batch.to_string(),
+            threads.to_string(),
+            kept,
+            number(self.median(|round| Some(round.ours.train_ms)), ""),
+            number(self.median(|round| Some(round.peer.train_ms)), ""),
+            ratio(self.ratio(|m| Some(m.train_ms))),
+            number(self.median(|round| Some(round.ours.eval_ms)), ""),
+            number(self.median(|round| Some(round.peer.eval_ms)), ""),
+            ratio(self.ratio(|m| Some(m.eval_ms))),
+            ratio(self.ratio(|m| m.peak_rss_mib)),
+            number(self.median(|round| round.ours.percent_of_peak_flops), " %"),
+        ];
+        format!("| {} |", cells.join(" | "))
+    }
+}
+
+/// The page, in Markdown.
+pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> String {
+    let Circumstances { machine, peaks, rounds, steps, command } = circumstances;
+    let Machine { cpu, cores, rustc, commit, date } = machine;
+    let instruction_set = peaks.first().map_or(UNKNOWN, |(_, peak)| &peak.instruction_set);
+    let peaks: Vec<_> = peaks.iter().map(|(threads, peak)| format!("{:.0} on {threads}", peak.gflops)).collect();
+    let peer = measured.first().and_then(|measured| measured.rounds.first()).map(|round| &round.peer);
+    let name = peer.and_then(|peer| peer.peer.as_deref()).unwrap_or(UNKNOWN);
+    let dtype = peer.and_then(|peer| peer.dtype.as_deref()).unwrap_or(UNKNOWN);
+    let mut page = format!(
+        "# A training step and an evaluation pass beside PyTorch\n\n\
+         - Hardware: {cpu}, {cores} cores, {instruction_set}; peak of fused multiply-adds in GF/s, by threads: {}\n\
+         - Versions: {rustc}; {name} in {dtype}; commit {commit}\n\
+         - n: {rounds} rounds of ours and the peer, one after the other in alternating order; within a round, the median of \
+         {steps} steps\n\
+         - Date: {date}\n\
+         - Command: `{command}`\n\n\
+         A ratio is the peer's figure ÷ ours, so above 1 this workspace is faster or needs less memory: the median over the \
+         rounds, with the least and the greatest in brackets. Kept: share of the convolutions' weights / of their operations. \
+         The peer is the better of PyTorch's two memory layouts. Peak: arithmetic of a training step on kept weights.\n\n",
+        peaks.join(", ")
+    );
+    page += "| model | batch | threads | kept | train ms | peer | train ratio | eval ms | peer | eval ratio | memory ratio \
+             | of peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    for case in measured {
+        page += &case.row();
+        page.push('\n');
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measurement(train_ms: f64, eval_ms: f64) -> Measurement {
+        Measurement {
+            peer: None,
+            dtype: None,
+            density: 0.05,
+            flop_density: None,
+            train_ms,
+            eval_ms,
+            peak_rss_mib: None,
+            percent_of_peak_flops: None,
+        }
+    }
+
+    fn measured(rounds: Vec<Round>) -> Measured {
+        let (model, mask) = ("resnet20s".to_owned(), "uniform".to_owned());
+        Measured { case: Case { model, batch: 128, threads: 2, density: 0.05, mask }, rounds }
+    }
+
+    fn rounds() -> Vec<Round> {
+        [(100.0, 300.0, 40.0), (200.0, 400.0, 20.0), (100.0, 250.0, 30.0)]
+            .map(|(ours, peer, eval)| Round {
+                ours: Measurement {
+                    flop_density: Some(0.161),
+                    peak_rss_mib: Some(250.0),
+                    percent_of_peak_flops: Some(61.4),
+                    ..measurement(ours, 10.0)
+                },
+                peer: Measurement {
+                    peer: Some("torch 2.15.0".to_owned()),
+                    dtype: Some("f32".to_owned()),
+                    peak_rss_mib: Some(1000.0),
+                    ..measurement(peer, eval)
+                },
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn spreads_are_of_any_order_and_number() {
+        let spread = |figures: &[f64]| Spread::of(figures.iter().copied()).map(|s| (s.least, s.median, s.greatest));
+        assert_eq!(spread(&[]), None);
+        assert_eq!(spread(&[2.0]), Some((2.0, 2.0, 2.0)));
+        assert_eq!(spread(&[10.0, 9.0, 1.0]), Some((1.0, 9.0, 10.0)));
+        assert_eq!(spread(&[3.0, 1.0, 10.0, 2.0]), Some((1.0, 2.5, 10.0)));
+    }
+
+    #[test]
+    fn ratios_are_taken_within_rounds() {
+        // Medians of each side would give 300 ÷ 100 = 3; side by side the rounds say 3, 2 and 2.5.
+        let ratio = measured(rounds()).ratio(|m| Some(m.train_ms));
+        assert_eq!(ratio, Some(Spread { median: 2.5, least: 2.0, greatest: 3.0 }));
+    }
+
+    #[test]
+    fn a_row_is_read_from_left_to_right() {
+        assert_eq!(
+            measured(rounds()).row(),
+            "| resnet20s | 128 | 2 | 5.0 % / 16.1 % | 100 | 300 | 2.50 (2.00–3.00) | 10 | 30 | 3.00 (2.00–4.00) \
+             | 4.00 (4.00–4.00) | 61 % |"
+        );
+    }
+
+    #[test]
+    fn what_was_not_measured_is_a_dash() {
+        let mut rounds = rounds();
+        rounds[1].ours.peak_rss_mib = None;
+        rounds[2].ours.percent_of_peak_flops = None;
+        rounds[0].ours.density = 1.0;
+        let row = measured(rounds).row();
+        assert!(row.contains("| dense |") && row.ends_with("| — | — |"), "{row}");
+    }
+
+    #[test]
+    fn the_page_says_where_when_and_how() {
+        let machine = Machine {
+            cpu: "A CPU".to_owned(),
+            cores: 2,
+            rustc: "rustc 1.95.0".to_owned(),
+            commit: "abc1234".to_owned(),
+            date: "2026-01-31".to_owned(),
+        };
+        let peak = |gflops| Peak { instruction_set: "avx2".to_owned(), gflops };
+        let circumstances = Circumstances {
+            machine,
+            peaks: vec![(1, peak(99.6)), (2, peak(199.0))],
+            rounds: 3,
+            steps: 5,
+            command: "cargo xtask bench peer --rounds 3".to_owned(),
+        };
+        let page = page(&circumstances, &[measured(rounds())]);
+        for expected in [
+            "A CPU, 2 cores, avx2",
+            "100 on 1, 199 on 2",
+            "rustc 1.95.0; torch 2.15.0 in f32; commit abc1234",
+            "3 rounds",
+            "median of 5 steps",
+            "Date: 2026-01-31",
+            "`cargo xtask bench peer --rounds 3`",
+        ] {
+            assert!(page.contains(expected), "{expected} in\n{page}");
+        }
+        let columns: Vec<_> = page.lines().filter(|l| l.starts_with('|')).map(|l| l.matches('|').count()).collect();
+        assert_eq!(columns, [13, 13, 13]);
+    }
+}
