@@ -1,14 +1,17 @@
 //! The CPU executor against the Candle executor on the architectures themselves: logits, gradients, running statistics.
 
+use std::sync::Arc;
+
 use unlearn_models::{ARCHITECTURES, InputSpec, initialize};
-use unlearn_network::{CpuExecutor, DeviceChoice, Mode, Network};
+use unlearn_network::{CpuExecutor, DeviceChoice, Graph, Mode, Network};
 
 const BATCH: usize = 19;
 
 /// Largest relative distance in the L2 norm that two correct executors may show: a ReLU whose input is 0 up to rounding
 /// may go either way, and takes its gradient with it. With normalisation over a batch this small the eighteen layers of
-/// `resnet18` make 0.4 % of it at the images.
-const TOLERANCE: f64 = 1e-2;
+/// `resnet18` make 0.4 % of it at the images, and more where Winograd's transforms round four times as much; the products
+/// themselves are held against their definition in the kernels' own tests.
+const TOLERANCES: [(DeviceChoice, f64); 2] = [(DeviceChoice::CpuDirect, 1e-2), (DeviceChoice::Cpu, 3e-2)];
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
@@ -17,7 +20,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// One architecture of each kind of block that both run; `golden_models` holds the others against torchvision.
-const REPRESENTATIVES: [&str; 4] = ["resnet8s", "resnet20s", "resnet18", "vgg16_bn"];
+const REPRESENTATIVES: [&str; 3] = ["resnet8s", "resnet20s", "resnet18"];
 
 #[test]
 fn both_executors_agree_on_every_kind_of_architecture() {
@@ -27,37 +30,39 @@ fn both_executors_agree_on_every_kind_of_architecture() {
         let pixel = |i: usize| ((i * 7919 + i * i / 11) % 1000) as f32 / 1000.0;
         let images: Vec<f32> = (0..BATCH * 3 * side * side).map(pixel).collect();
         let graph = architecture.graph(&input).unwrap();
-        if CpuExecutor::supports(&graph).is_err() {
+        CpuExecutor::supports(&graph).unwrap();
+        for (device, tolerance) in TOLERANCES {
+            agree(&graph, device, &images, tolerance);
+        }
+    }
+}
+
+fn agree(graph: &Arc<Graph>, device: DeviceChoice, images: &[f32], tolerance: f64) {
+    let state = initialize(graph, 4);
+    let network = |device| Network::new(graph.clone(), state.clone(), device).unwrap();
+    let (mut cpu, mut candle) = (network(device), network(DeviceChoice::CandleCpu));
+    let what = format!("{} on {}", graph.arch, cpu.executor_name());
+    assert_eq!((cpu.executor_name(), candle.executor_name()), (&*device.to_string(), "candle"));
+    for mode in [Mode::Train, Mode::Frozen, Mode::Evaluate] {
+        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        cpu.forward(images, mode, &mut found).unwrap();
+        candle.forward(images, mode, &mut expected).unwrap();
+        assert!(distance(&found, &expected) < 1e-4, "{what}, {mode:?}: logits");
+        for ((buffer, found), expected) in graph.buffers.iter().zip(cpu.state().buffers()).zip(candle.state().buffers())
+        {
+            assert!(distance(found, expected) < 1e-4, "{what}: {}", buffer.name);
+        }
+        if mode == Mode::Evaluate {
+            assert!(cpu.backward(&found).is_err(), "nothing is kept for a backward pass");
             continue;
         }
-        let state = initialize(&graph, 4);
-        let network = |device| Network::new(graph.clone(), state.clone(), device).unwrap();
-        let (mut cpu, mut candle) = (network(DeviceChoice::Cpu), network(DeviceChoice::CandleCpu));
-        assert_eq!((cpu.executor_name(), candle.executor_name()), ("cpu", "candle"));
-        for mode in [Mode::Train, Mode::Frozen, Mode::Evaluate] {
-            let (mut found, mut expected) = (Vec::new(), Vec::new());
-            cpu.forward(&images, mode, &mut found).unwrap();
-            candle.forward(&images, mode, &mut expected).unwrap();
-            assert!(distance(&found, &expected) < 1e-4, "{}, {mode:?}: logits", architecture.name);
-            for ((buffer, found), expected) in
-                graph.buffers.iter().zip(cpu.state().buffers()).zip(candle.state().buffers())
-            {
-                assert!(distance(found, expected) < 1e-4, "{}: {}", architecture.name, buffer.name);
-            }
-            if mode == Mode::Evaluate {
-                assert!(cpu.backward(&found).is_err(), "nothing is kept for a backward pass");
-                continue;
-            }
-            let found = cpu.backward_to_input(&expected).unwrap();
-            let expected = candle.backward_to_input(&expected).unwrap();
-            let moved = distance(&found.input, &expected.input);
-            assert!(moved < TOLERANCE, "{}, {mode:?}: images {moved}", architecture.name);
-            for ((parameter, found), expected) in
-                graph.parameters.iter().zip(&found.parameters).zip(&expected.parameters)
-            {
-                let distance = distance(found, expected);
-                assert!(distance < TOLERANCE, "{}, {mode:?}: ∂{} {distance}", architecture.name, parameter.name);
-            }
+        let found = cpu.backward_to_input(&expected).unwrap();
+        let expected = candle.backward_to_input(&expected).unwrap();
+        let moved = distance(&found.input, &expected.input);
+        assert!(moved < tolerance, "{what}, {mode:?}: images {moved}");
+        for ((parameter, found), expected) in graph.parameters.iter().zip(&found.parameters).zip(&expected.parameters) {
+            let distance = distance(found, expected);
+            assert!(distance < tolerance, "{what}, {mode:?}: ∂{} {distance}", parameter.name);
         }
     }
 }
