@@ -20,7 +20,7 @@ const TURNED_BY_TRANSFORMS: f64 = 1e-3;
 
 /// Gradients may be that many times as far from f64 as PyTorch's own in f32 are. A ReLU whose input is 0 up to rounding may
 /// go either way and takes the gradient of one activation with it, and behind a normalisation over few values all of them
-/// move: in fifty layers that reaches a fifth of a tensor's largest entry for PyTorch, and which ReLUs is chance.
+/// move: in fifty layers that reaches a fifth of a tensor's largest entry for PyTorch, and which of them is chance.
 const CHANCE: f64 = 0.5;
 
 fn golden() -> Value {

@@ -1,8 +1,8 @@
 //! The residual networks of He et al. 2016 (arXiv 1512.03385, section 4.1) as torchvision builds them, with its parameter
 //! names: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0`, …, `fc`.
 //!
-//! As in torchvision, a bottleneck's stride is in its 3×3 convolution ("ResNet v1.5"). ResNeXt (arXiv 1611.05431) splits that
-//! convolution into groups, Wide ResNet (arXiv 1605.07146) widens it.
+//! As in torchvision, a bottleneck's stride is in its 3×3 convolution ("version 1.5"). The aggregated transformations of
+//! arXiv 1611.05431 split that convolution into groups, Wide ResNet (arXiv 1605.07146) widens it.
 //!
 //! The stem follows the images: up to 64 pixels a side it is the 3×3 convolution that is usual on CIFAR, at full
 //! resolution; above, the 7×7 convolution and max-pool of the paper, which reduce the side to a quarter.
