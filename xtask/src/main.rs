@@ -10,6 +10,7 @@ mod ci;
 mod golden;
 mod process;
 mod reproduce;
+mod smoke;
 mod tidy;
 mod venv;
 mod workspace;
@@ -35,6 +36,7 @@ enum Command {
     Bench(bench::Args),
     CheckResults(check_results::Args),
     CheckCuda(check_cuda::Args),
+    Smoke(smoke::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::CheckResults(args) => check_results::run(&args),
         Command::CheckCuda(args) => check_cuda::run(&args),
+        Command::Smoke(args) => smoke::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),
