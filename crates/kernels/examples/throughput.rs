@@ -1,7 +1,8 @@
 //! GF/s of every convolution of ResNet-20s, forward and both gradients, beside this machine's fused multiply-add peak.
 //!
-//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS]`
-//! Times are minima over repetitions; taps outside the image are not counted.
+//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS] [DENSITY]`
+//! With a density in percent, that share of the weights is kept, and the times are of the direct and the sparse algorithm in
+//! turns. Times are minima over repetitions; taps outside the image are not counted.
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
 use std::{
@@ -19,9 +20,18 @@ fn main() {
     let side = arguments.next().unwrap_or(32);
     let threads = arguments.next().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool of this process");
-    let peak = fma_peak(threads);
-    println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
-    println!("{:>24} {:>8} {:>17} {:>17} {:>17}", "layer", "GFLOP", "forward", "input gradient", "weight gradient");
+    let percent = arguments.next();
+    if let Some(percent) = percent {
+        println!("{}, {threads} threads, batch {batch}, {percent} % of the weights", instruction_set());
+        println!(
+            "{:>26} {:>27} {:>27} {:>27}",
+            "direct/sparse ms = times", "forward", "input gradient", "weight gradient"
+        );
+    } else {
+        println!("{}, {threads} threads, batch {batch}", instruction_set());
+        println!("{:>26} {:>8} {:>17} {:>17} {:>17}", "layer", "GFLOP", "forward", "input gradient", "weight gradient");
+    }
+    let peak = if percent.is_none() { fma_peak(threads) } else { 0.0 };
     for (times, in_channels, out_channels, side, stride) in [
         (1, 3, 16, side, 1),
         (6, 16, 16, side, 1),
@@ -31,16 +41,65 @@ fn main() {
         (5, 64, 64, side / 4, 1),
     ] {
         let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 };
-        layer(shape, side, batch, times, peak);
+        print!("{:>26} ", format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}"));
+        match percent {
+            Some(percent) => compare(shape, side, batch, percent),
+            None => layer(shape, side, batch, peak),
+        }
     }
 }
 
-fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
-    let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
-    let input = Maps::new(shape.in_channels, side, side, batch);
-    let output = shape.output(&input);
-    let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
-    let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
+/// Direct and sparse times of each pass, taken in turns.
+fn compare(shape: ConvShape, side: usize, batch: usize, percent: usize) {
+    let Buffers { input, output, x, dy, w, mut y, mut dx, mut dw } = Buffers::new(&shape, side, batch);
+    // A step that has no divisor in common with the length visits every weight once, all over the tensor.
+    let step = (0..).map(|i| w.len() * 5 / 8 + i).find(|step| gcd(*step, w.len()) == 1).unwrap_or(1);
+    let mut kept = vec![false; w.len()];
+    (0..w.len() * percent / 100).for_each(|i| kept[i * step % w.len()] = true);
+    let direct = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
+    let sparse = Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept);
+    let report = |mut pass: Box<dyn FnMut(&Convolution) + '_>| {
+        let [direct, sparse] = fastest_in_turns(|first| pass(if first { &direct } else { &sparse }));
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        let ratio = direct.as_secs_f64() / sparse.as_secs_f64();
+        print!(" {:>26}", format!("{:.2}/{:.2} = {ratio:.1}", milliseconds(direct), milliseconds(sparse)));
+    };
+    report(Box::new(|conv| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
+    report(Box::new(|conv| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
+    report(Box::new(|conv| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
+    println!();
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// What goes through a layer.
+struct Buffers {
+    input: Maps,
+    output: Maps,
+    x: Vec<f32>,
+    dy: Vec<f32>,
+    w: Vec<f32>,
+    y: Vec<f32>,
+    dx: Vec<f32>,
+    dw: Vec<f32>,
+}
+
+impl Buffers {
+    fn new(shape: &ConvShape, side: usize, batch: usize) -> Self {
+        let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
+        let input = Maps::new(shape.in_channels, side, side, batch);
+        let output = shape.output(&input);
+        let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
+        let (y, dx, dw) = (values(output.len()), values(input.len()), values(shape.weights()));
+        Self { input, output, x, dy, w, y, dx, dw }
+    }
+}
+
+/// GF/s of each pass.
+fn layer(shape: ConvShape, side: usize, batch: usize, peak: f64) {
+    let Buffers { input, output, x, dy, w, mut y, mut dx, mut dw } = Buffers::new(&shape, side, batch);
     let conv = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
     // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
     let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
@@ -52,9 +111,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
     let forward = rate(fastest(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
     let backward = rate(fastest(|| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
     let weight = rate(fastest(|| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
-    let ConvShape { in_channels, out_channels, stride, .. } = shape;
-    let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
-    println!("{name:>24} {gflop:>8.2} {forward:>17} {backward:>17} {weight:>17}");
+    println!("{gflop:>8.2} {forward:>17} {backward:>17} {weight:>17}");
 }
 
 fn fastest(mut body: impl FnMut()) -> Duration {
@@ -66,6 +123,19 @@ fn fastest(mut body: impl FnMut()) -> Duration {
         })
         .min()
         .unwrap_or_default()
+}
+
+/// The fastest of `body(true)` and of `body(false)`, run in turns so that whatever else runs slows both.
+fn fastest_in_turns(mut body: impl FnMut(bool)) -> [Duration; 2] {
+    let mut fastest = [Duration::MAX; 2];
+    for _ in 0..60 {
+        for (fastest, first) in fastest.iter_mut().zip([true, false]) {
+            let start = Instant::now();
+            body(first);
+            *fastest = start.elapsed().min(*fastest);
+        }
+    }
+    fastest
 }
 
 /// GF/s of independent fused multiply-adds on registers.

@@ -4,6 +4,7 @@ mod blocks;
 mod direct;
 mod epilogue;
 mod shape;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,8 @@ use crate::{ChannelStatistics, Maps, norm::merge_moments};
 pub enum Algorithm {
     /// Every tap, as the definition says. Every shape.
     Direct,
+    /// Kept weights only: fewer of them, less time. Every shape.
+    Sparse,
 }
 
 /// The algorithm of each pass.
@@ -34,6 +37,11 @@ impl Algorithms {
     pub fn all(algorithm: Algorithm) -> Self {
         Self { forward: algorithm, input_gradient: algorithm, weight_gradient: algorithm }
     }
+
+    /// Whether any pass uses this one.
+    fn any(self, algorithm: Algorithm) -> bool {
+        [self.forward, self.input_gradient, self.weight_gradient].contains(&algorithm)
+    }
 }
 
 /// A convolution with its algorithms.
@@ -41,12 +49,33 @@ impl Algorithms {
 pub struct Convolution {
     shape: ConvShape,
     algorithms: Algorithms,
+    /// The kept weights of each group, where an algorithm goes by them.
+    patterns: Vec<sparse::Pattern>,
 }
 
 impl Convolution {
-    /// A convolution that uses these algorithms.
+    /// A convolution that uses these algorithms and keeps every weight.
     pub fn with_algorithms(shape: ConvShape, algorithms: Algorithms) -> Self {
-        Self { shape, algorithms }
+        if algorithms.any(Algorithm::Sparse) {
+            return Self::with_kept(shape, algorithms, &vec![true; shape.weights()]);
+        }
+        Self { shape, algorithms, patterns: vec![] }
+    }
+
+    /// A convolution that uses these algorithms and keeps some weights: those where `kept`, `[out, in / groups, kernel,
+    /// kernel]`, is true.
+    ///
+    /// A sparse pass takes the others for zero, whatever their values, and their gradient is exactly zero. A pass by another
+    /// algorithm does not go by what is kept.
+    ///
+    /// # Panics
+    /// If `kept` has not one value per weight.
+    pub fn with_kept(shape: ConvShape, algorithms: Algorithms, kept: &[bool]) -> Self {
+        assert_eq!(kept.len(), shape.weights(), "values of the kept pattern, and weights of {shape:?}");
+        let group = shape.within_group();
+        let of_group = |index: usize| &kept[index * group.weights()..(index + 1) * group.weights()];
+        let patterns = (0..shape.groups).map(|index| sparse::Pattern::new(&group, of_group(index))).collect();
+        Self { shape, algorithms, patterns }
     }
 
     /// Its geometry.
@@ -81,6 +110,10 @@ impl Convolution {
                 Algorithm::Direct => {
                     direct::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
                 }
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    sparse::forward(&group.shape, pattern, weights, x, &group.input, y, &group.output, epilogue)
+                }
             };
             statistics.extend(merge_moments(&moments, group.output.channels));
         }
@@ -108,6 +141,11 @@ impl Convolution {
                 Algorithm::Direct => {
                     direct::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate);
                 }
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    let (input, output) = (&group.input, &group.output);
+                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate);
+                }
             }
         }
     }
@@ -122,6 +160,10 @@ impl Convolution {
             let (x, dy, dw) = (&x[group.input_start..], &dy[group.output_start..], &mut dw[group.weights.clone()]);
             match self.algorithms.weight_gradient {
                 Algorithm::Direct => direct::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    sparse::weight_gradient(&group.shape, pattern, x, &group.input, dy, &group.output, dw);
+                }
             }
         }
     }
@@ -139,6 +181,7 @@ impl Convolution {
         let shape = self.shape.within_group();
         let (input, output) = (input.some(shape.in_channels), output.some(shape.out_channels));
         (0..self.shape.groups).map(move |group| Group {
+            index: group,
             shape,
             input,
             output,
@@ -151,6 +194,7 @@ impl Convolution {
 
 /// One group of channels.
 struct Group {
+    index: usize,
     shape: ConvShape,
     input: Maps,
     output: Maps,

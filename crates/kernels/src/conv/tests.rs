@@ -15,6 +15,7 @@ struct Case {
     x: Vec<f32>,
     dy: Vec<f32>,
     weights: Vec<f32>,
+    kept: Vec<bool>,
 }
 
 /// Sums of the terms that make a value, and of their absolute values: what rounding is to be measured by.
@@ -47,10 +48,18 @@ impl Case {
         let output = shape.output(&input);
         let (x, dy) = (noisy_maps(&input, 7), noisy_maps(&output, 11));
         let convolution = Convolution::with_algorithms(shape, Algorithms::all(algorithm));
-        Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13) }
+        let kept = vec![true; shape.weights()];
+        Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13), kept }
     }
 
-    /// Calls `visit(weight index, input index, output index)` for every product of the convolution.
+    /// A sparse case that keeps about this share of the weights; those pruned have values all the same.
+    fn sparse(shape: ConvShape, density: f32, height: usize, width: usize, batch: usize) -> Self {
+        let kept: Vec<bool> = noise(shape.weights(), 23).iter().map(|value| value.midpoint(1.0) < density).collect();
+        let convolution = Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept);
+        Self { convolution, kept, ..Self::new(shape, Algorithm::Direct, height, width, batch) }
+    }
+
+    /// Calls `visit(weight index, input index, output index)` for every product of the convolution with a kept weight.
     fn products(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let shape = self.convolution.shape();
         let within = shape.within_group();
@@ -61,10 +70,11 @@ impl Case {
                 for (kh, kw) in (0..shape.kernel).flat_map(|kh| (0..shape.kernel).map(move |kw| (kh, kw))) {
                     let h = input_position(shape, oh, kh, input.height);
                     let w = input_position(shape, ow, kw, input.width);
-                    let (Some(h), Some(w)) = (h, w) else { continue };
+                    let weight = ((co * within.in_channels + ci) * shape.kernel + kh) * shape.kernel + kw;
+                    let (Some(h), Some(w), true) = (h, w, self.kept[weight]) else { continue };
                     for n in 0..input.batch {
                         visit(
-                            ((co * within.in_channels + ci) * shape.kernel + kh) * shape.kernel + kw,
+                            weight,
                             at(input, channel, h * input.width + w, n),
                             at(output, co, oh * output.width + ow, n),
                         );
@@ -163,6 +173,20 @@ proptest! {
         let case = Case::new(shape, Algorithm::Direct, kernel + extra, kernel + extra / 2 + 1, batch);
         on_both_paths(|| case.check(ROUNDING));
     }
+
+    #[test]
+    fn sparse_passes_agree_with_the_definition_at_every_density(
+        in_channels in 1usize..8, out_channels in 1usize..15, kernel in prop::sample::select(vec![1usize, 3, 5, 7]),
+        stride in 1usize..4, extra in 0usize..9, padded: bool, batch in batches(),
+        groups in prop::sample::select(vec![1usize, 1, 3]),
+        density in prop::sample::select(vec![0.0f32, 0.001, 0.05, 0.5, 1.0]),
+    ) {
+        let padding = if padded { kernel / 2 } else { 0 };
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
+        let case = Case::sparse(shape, density, kernel + extra, kernel + extra / 2 + 1, batch);
+        on_both_paths(|| case.check(ROUNDING));
+    }
 }
 
 /// With kernel 1 and stride 2 every second row of the input meets no output: its task once read past its panel.
@@ -175,12 +199,13 @@ fn rows_that_meet_no_tap_have_no_gradient() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let shape = ConvShape { in_channels: 21, out_channels: 13, kernel: 3, stride: 1, padding: 1, groups: 1 };
-    let case = Case::new(shape, Algorithm::Direct, 9, 7, 70);
-    same_bits_on_any_threads(|| {
-        let results = case.run();
-        let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
-        let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
-        let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
-        planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
-    });
+    for case in [Case::new(shape, Algorithm::Direct, 9, 7, 70), Case::sparse(shape, 0.2, 9, 7, 70)] {
+        same_bits_on_any_threads(|| {
+            let results = case.run();
+            let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
+            let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
+            let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
+            planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
+        });
+    }
 }

@@ -9,5 +9,6 @@ mod weight_gradient;
 
 pub(super) use self::{
     gather::{forward, input_gradient},
+    panel::Panel,
     weight_gradient::weight_gradient,
 };

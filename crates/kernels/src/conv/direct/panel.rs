@@ -10,7 +10,7 @@ use crate::{LANES, Maps};
 
 /// Reusable memory for one panel, aligned so that no vector straddles two cache lines.
 #[derive(Default)]
-pub(super) struct Panel {
+pub(in super::super) struct Panel {
     storage: Vec<f32>,
     start: usize,
     len: usize,
@@ -48,11 +48,12 @@ impl Panel {
     }
 
     /// The panel's values.
-    pub(super) fn values(&self) -> &[f32] {
+    pub(in super::super) fn values(&self) -> &[f32] {
         &self.storage[self.start..self.start + self.len]
     }
 
-    fn resize(&mut self, len: usize) -> &mut [f32] {
+    /// Room for so many values, whatever they were.
+    pub(in super::super) fn resize(&mut self, len: usize) -> &mut [f32] {
         if self.start + len > self.storage.len() {
             self.storage = vec![0.0; len + LANES - 1];
             // `align_offset` may decline to answer, in which case alignment, a matter of speed alone, is given up.
