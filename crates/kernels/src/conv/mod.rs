@@ -3,6 +3,7 @@
 mod blocks;
 mod direct;
 mod epilogue;
+mod per_sample;
 mod shape;
 mod sparse;
 #[cfg(test)]
@@ -168,9 +169,13 @@ impl Convolution {
         }
     }
 
-    fn check(&self, weights: &[f32], (x, input): (usize, &Maps), (y, output): (usize, &Maps)) {
+    fn check(&self, weights: &[f32], x: (usize, &Maps), y: (usize, &Maps)) {
+        assert_eq!(weights.len(), self.shape.weights(), "values of the weights, and what {:?} has", self.shape);
+        self.check_maps(x, y);
+    }
+
+    fn check_maps(&self, (x, input): (usize, &Maps), (y, output): (usize, &Maps)) {
         let shape = &self.shape;
-        assert_eq!(weights.len(), shape.weights(), "values of the weights, and what {shape:?} has");
         assert_eq!(input.channels, shape.in_channels, "channels of the input, and what {shape:?} reads");
         assert_eq!(*output, shape.output(input), "layout of the output, and what {shape:?} gives");
         assert!(x >= input.len() && y >= output.len(), "buffers of {x} and {y} values for {input:?} and {output:?}");

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::LANES;
 use crate::testing::{
     assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
 };
@@ -110,6 +111,43 @@ impl Case {
         self.check_shift(&results);
     }
 
+    /// Per-sample gradients, their squares and dot products, against sums over the products of each sample.
+    fn check_per_sample(&self, tolerance: f64) {
+        let Self { convolution, input, output, x, dy, weights, .. } = self;
+        let kept: Vec<usize> = convolution.kept().collect();
+        assert!((0..weights.len()).filter(|&w| self.kept[w]).eq(kept.iter().copied()), "what is kept");
+        let mut by_sample = vec![Sums::zeros(weights.len()); output.batch];
+        self.products(|w, i, o| {
+            let bundle = o / output.bundle.max(1);
+            by_sample[bundle * LANES + o % output.bundle % output.plane % LANES].add(w, x[i], dy[o]);
+        });
+        let stride = kept.len() + 3;
+        let mut rows = vec![7.0; output.batch * stride];
+        convolution.sample_gradients(x, input, dy, output, &mut rows, stride);
+        for (row, sums) in rows.chunks_exact(stride).zip(&by_sample) {
+            let pick = |values: &[f64]| kept.iter().map(|&w| values[w]).collect::<Vec<_>>();
+            assert_sums("sample", &row[..kept.len()], &pick(&sums.values), &pick(&sums.magnitudes), tolerance);
+            assert_eq!(row[kept.len()..], [7.0; 3], "what lies between the rows");
+        }
+        let over = |f: &dyn Fn(&Sums, usize) -> f64| -> Vec<f64> {
+            (0..weights.len()).map(|w| 0.5 + by_sample.iter().map(|sums| f(sums, w)).sum::<f64>()).collect()
+        };
+        let mut squares = vec![0.5; weights.len()];
+        convolution.add_squared_gradients(x, input, dy, output, &mut squares);
+        let (expected, magnitudes) = (over(&|s, w| s.values[w].powi(2)), over(&|s, w| s.magnitudes[w].powi(2)));
+        assert_sums("squares", &squares, &expected, &magnitudes, 2.0 * tolerance);
+
+        let along = |values: fn(&Sums) -> &Vec<f64>, weight: &dyn Fn(f32) -> f64| -> Vec<f64> {
+            let of_sample = |sums| weights.iter().zip(values(sums)).map(|(w, value)| weight(*w) * value).sum::<f64>();
+            by_sample.iter().map(|sums| 0.5 + of_sample(sums)).collect()
+        };
+        let mut dots = vec![0.5; output.batch];
+        convolution.add_gradient_dots(weights, x, input, dy, output, &mut dots);
+        let expected = along(|sums| &sums.values, &|w| f64::from(w));
+        let magnitudes = along(|sums| &sums.magnitudes, &|w| f64::from(w).abs());
+        assert_sums("dot products", &dots, &expected, &magnitudes, tolerance);
+    }
+
     fn check_shift(&self, results: &Results) {
         let Self { convolution, input, output, .. } = self;
         let (shift, residual) = (noise(output.channels, 17), noisy_maps(output, 19));
@@ -175,6 +213,23 @@ proptest! {
     }
 
     #[test]
+    fn per_sample_gradients_agree_with_the_definition(
+        in_channels in 1usize..6, out_channels in 1usize..9, kernel in prop::sample::select(vec![1usize, 3, 5]),
+        stride in 1usize..3, extra in 0usize..6, batch in batches(), groups in prop::sample::select(vec![1usize, 1, 3]),
+        density in prop::sample::select(vec![0.0f32, 0.05, 0.5]), dense: bool,
+    ) {
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding: kernel / 2, groups };
+        let (height, width) = (kernel + extra, kernel + extra / 2 + 1);
+        let case = if dense {
+            Case::new(shape, Algorithm::Direct, height, width, batch)
+        } else {
+            Case::sparse(shape, density, height, width, batch)
+        };
+        on_both_paths(|| case.check_per_sample(ROUNDING));
+    }
+
+    #[test]
     fn sparse_passes_agree_with_the_definition_at_every_density(
         in_channels in 1usize..8, out_channels in 1usize..15, kernel in prop::sample::select(vec![1usize, 3, 5, 7]),
         stride in 1usize..4, extra in 0usize..9, padded: bool, batch in batches(),
@@ -202,10 +257,12 @@ fn the_number_of_threads_changes_no_bit() {
     for case in [Case::new(shape, Algorithm::Direct, 9, 7, 70), Case::sparse(shape, 0.2, 9, 7, 70)] {
         same_bits_on_any_threads(|| {
             let results = case.run();
+            let mut squares = vec![0.0; case.weights.len()];
+            case.convolution.add_squared_gradients(&case.x, &case.input, &case.dy, &case.output, &mut squares);
             let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
             let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
             let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
-            planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
+            planes.chain([&results.dw[..], &statistics, &squares]).flatten().copied().collect()
         });
     }
 }

@@ -9,7 +9,7 @@ use super::{
     super::{blocks::even_blocks, direct::Panel, epilogue::Epilogue},
     axis::Axis,
     panel::{PanelLayout, Walks},
-    pattern::Pattern,
+    pattern::{KeptWeight, Pattern},
 };
 use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
 
@@ -31,7 +31,7 @@ pub(in super::super) fn forward(
     epilogue: Epilogue<'_>,
 ) -> Vec<Vec<Moments>> {
     let layout = forward_layout(shape, input, output, TASKS);
-    let walks = Walks::new(&pattern.by_output, output.channels, &layout, (0, 0), |weight| (weight.out, weight.input));
+    let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
     gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
         // SAFETY: a task finishes the rows that it alone has written; `gather` asserts that they exist.
         unsafe { epilogue.finish(to, output, bundle, rows) }
@@ -64,8 +64,7 @@ pub(in super::super) fn input_gradient(
     let phases = (0..shape.stride).flat_map(|row| (0..shape.stride).map(move |column| (row, column)));
     let parts: Vec<_> = phases
         .map(|phases| {
-            let walks =
-                Walks::new(&pattern.by_input, input.channels, &layout, phases, |weight| (weight.input, weight.out));
+            let walks = Walks::new(pattern.by_input(), input.channels, &layout, phases, KeptWeight::transposed);
             Part::new(&layout, phases, walks, weights)
         })
         .collect();
@@ -94,7 +93,7 @@ const TILE: usize = 6;
 
 impl Part {
     fn new(layout: &PanelLayout, phases: (usize, usize), walks: Walks, weights: &[f32]) -> Self {
-        let weights = walks.indices.iter().map(|&index| weights[index]).collect();
+        let weights = walks.indices.iter().map(|&index| weights[index as usize]).collect();
         Self { phases, walks, weights, tiles: even_blocks(layout.columns.phases[phases.1].count, TILE) }
     }
 }

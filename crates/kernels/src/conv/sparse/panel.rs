@@ -99,25 +99,25 @@ pub(super) struct Walks {
     /// How far from the pixel's place each reads.
     pub(super) offsets: Vec<u32>,
     /// Place of each in the weight tensor.
-    pub(super) indices: Vec<usize>,
+    pub(super) indices: Vec<u32>,
 }
 
 impl Walks {
     /// `kept` by the channel written; `channels` gives the channels (written, read) of each.
-    pub(super) fn new(
-        kept: &[KeptWeight],
+    pub(super) fn new<'a>(
+        kept: impl Iterator<Item = &'a KeptWeight>,
         written: usize,
         layout: &PanelLayout,
         (row_phase, column_phase): (usize, usize),
         channels: impl Fn(&KeptWeight) -> (usize, usize),
     ) -> Self {
-        let (row_taps, column_taps) = (&layout.rows.phases[row_phase].taps, &layout.columns.phases[column_phase].taps);
+        let row_taps = &layout.rows.phases[row_phase].taps;
+        let column_taps = &layout.columns.phases[column_phase].taps;
         let mut walks = Self { starts: vec![0], ..Self::default() };
         for weight in kept {
             let (channel, read) = channels(weight);
-            let (Some(row), Some(column)) = (row_taps[weight.kernel_row], column_taps[weight.kernel_column]) else {
-                continue;
-            };
+            let (kernel_row, kernel_column) = weight.position();
+            let (Some(row), Some(column)) = (row_taps[kernel_row], column_taps[kernel_column]) else { continue };
             walks.starts.resize(channel + 1, walks.offsets.len());
             walks.offsets.push(layout.offset(read, row, column));
             walks.indices.push(weight.index);

@@ -14,12 +14,14 @@ use super::{
     super::{blocks::even_blocks, direct::Panel},
     gather::forward_layout,
     panel::{PanelLayout, Walks},
-    pattern::Pattern,
+    pattern::{KeptWeight, Pattern},
 };
 use crate::{ConvShape, LANES, Maps, simd};
 
 /// Jobs to aim for: enough to balance a handful of cores.
 const JOBS: usize = 16;
+/// Kept weights of a block of output channels, about: 256 KiB of sums, half of a second-level cache.
+const BLOCK_WEIGHTS: usize = 4096;
 /// Pixels that a kernel holds in registers at a time, at most.
 const TILE: usize = 6;
 
@@ -34,31 +36,31 @@ pub(in super::super) fn weight_gradient(
     dw: &mut [f32],
 ) {
     let pass = Pass::new(shape, pattern, x, input, dy, output);
-    let bands = pass.layout.bands(output.height);
-    let tiles: Vec<(usize, &Range<usize>)> =
-        (0..output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows))).collect();
-    let jobs = even_blocks(tiles.len(), tiles.len().div_ceil(JOBS).max(1));
-    let partial: Vec<Vec<f32>> = jobs
-        .into_par_iter()
-        .map_init(Panel::default, |panel, job| {
-            let mut sums = vec![[0.0; LANES]; pattern.len()];
-            for &(bundle, rows) in &tiles[job] {
-                simd::dispatch(Band {
-                    pass: &pass,
-                    channels: 0..shape.out_channels,
-                    bundle,
-                    rows,
-                    sums: &mut sums,
-                    panel,
-                });
-            }
-            sums.iter().map(|lanes| lanes.iter().sum()).collect()
-        })
-        .collect();
+    let bands = pass.bands();
+    let groups: Vec<&[_]> =
+        even_blocks(bands.len(), bands.len().div_ceil(JOBS).max(1)).into_iter().map(|group| &bands[group]).collect();
+    let partial = pass.sums_by_lane(&groups, |_, kept, sums| -> (Range<usize>, Vec<f32>) {
+        (kept, sums.iter().map(|lanes| lanes.iter().sum()).collect())
+    });
     dw.fill(0.0);
-    for partial in &partial {
-        pattern.indices().zip(partial).for_each(|(index, value)| dw[index] += value);
+    for (kept, partial) in &partial {
+        pattern.indices(kept).zip(partial).for_each(|(index, value)| dw[index] += value);
     }
+}
+
+/// Gradients of single samples with respect to the kept weights. Gives what `take(bundle, kept, gradients)` gives, bundle by
+/// bundle and for each by blocks of the kept weights: which of them these are, and for each the gradients of the samples.
+pub(in super::super) fn gradients_by_sample<T: Send>(
+    shape: &ConvShape,
+    pattern: &Pattern,
+    (x, input): (&[f32], &Maps),
+    (dy, output): (&[f32], &Maps),
+    take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+) -> Vec<T> {
+    let pass = Pass::new(shape, pattern, x, input, dy, output);
+    let bands = pass.bands();
+    let groups: Vec<&[_]> = bands.chunk_by(|(bundle, _), (next, _)| bundle == next).collect();
+    pass.sums_by_lane(&groups, take)
 }
 
 /// What every band of a pass reads and goes by.
@@ -83,8 +85,39 @@ impl<'a> Pass<'a> {
         output: &'a Maps,
     ) -> Self {
         let layout = forward_layout(shape, input, output, JOBS);
-        let walks = Walks::new(&pattern.by_output, output.channels, &layout, (0, 0), |w| (w.out, w.input));
+        let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
         Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, TILE) }
+    }
+}
+
+impl Pass<'_> {
+    /// Bundle and rows of every band.
+    fn bands(&self) -> Vec<(usize, Range<usize>)> {
+        let bands = self.layout.bands(self.output.height);
+        (0..self.output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows.clone()))).collect()
+    }
+
+    /// Sums the products over each group of bands, lane by lane, for one block of output channels after the other; gives what
+    /// `finish(first bundle of the group, kept weights of the block, sums)` gives, in order.
+    fn sums_by_lane<T: Send>(
+        &self,
+        groups: &[&[(usize, Range<usize>)]],
+        finish: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+    ) -> Vec<T> {
+        let channels = self.output.channels;
+        let blocks = self.walks.offsets.len().div_ceil(BLOCK_WEIGHTS).max(JOBS.div_ceil(groups.len().max(1)));
+        let blocks = even_blocks(channels, channels.div_ceil(blocks));
+        let jobs: Vec<_> = groups.iter().flat_map(|group| blocks.iter().map(move |block| (*group, block))).collect();
+        let run = |panel: &mut Panel, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
+            let kept = self.walks.of(block.start).start..self.walks.of(block.end - 1).end;
+            let mut sums = vec![[0.0; LANES]; kept.len()];
+            for (bundle, rows) in group {
+                let (channels, sums) = (block.clone(), &mut sums[..]);
+                simd::dispatch(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
+            }
+            finish(group[0].0, kept, &sums)
+        };
+        jobs.into_par_iter().map_init(Panel::default, run).collect()
     }
 }
 
