@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS] [DENSITY]`
 //! With a density in percent, that share of the weights is kept, and the times are of the direct and the sparse algorithm in
-//! turns. Times are minima over repetitions; taps outside the image are not counted.
+//! turns; then those of squared and of dotted per-sample gradients in units of the direct weight gradient, for all weights and
+//! for those kept. Times are minima over repetitions; taps outside the image are not counted.
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
 use std::{
@@ -52,26 +53,31 @@ fn main() {
 /// Direct and sparse times of each pass, taken in turns.
 fn compare(shape: ConvShape, side: usize, batch: usize, percent: usize) {
     let Buffers { input, output, x, dy, w, mut y, mut dx, mut dw } = Buffers::new(&shape, side, batch);
-    // A step that has no divisor in common with the length visits every weight once, all over the tensor.
-    let step = (0..).map(|i| w.len() * 5 / 8 + i).find(|step| gcd(*step, w.len()) == 1).unwrap_or(1);
-    let mut kept = vec![false; w.len()];
-    (0..w.len() * percent / 100).for_each(|i| kept[i * step % w.len()] = true);
+    let kept: Vec<bool> = (0..w.len()).map(|i| i * 7919 % 1000 < percent * 10).collect();
     let direct = Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct));
     let sparse = Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept);
-    let report = |mut pass: Box<dyn FnMut(&Convolution) + '_>| {
-        let [direct, sparse] = fastest_in_turns(|first| pass(if first { &direct } else { &sparse }));
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-        let ratio = direct.as_secs_f64() / sparse.as_secs_f64();
-        print!(" {:>26}", format!("{:.2}/{:.2} = {ratio:.1}", milliseconds(direct), milliseconds(sparse)));
+    let of = |first: bool| if first { &direct } else { &sparse };
+    let report = |[direct, sparse]: [Duration; 2]| {
+        let (direct, sparse) = (direct.as_secs_f64() * 1e3, sparse.as_secs_f64() * 1e3);
+        print!(" {:>26}", format!("{direct:.2}/{sparse:.2} = {:.1}", direct / sparse));
     };
-    report(Box::new(|conv| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
-    report(Box::new(|conv| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
-    report(Box::new(|conv| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
+    report(fastest_in_turns(|first| drop(of(first).forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
+    report(fastest_in_turns(|first| of(first).input_gradient(&w, &dy, &output, &mut dx, &input, false)));
+    report(fastest_in_turns(|first| of(first).weight_gradient(&x, &input, &dy, &output, &mut dw)));
+    let (mut squares, mut dots) = (vec![0.0; w.len()], vec![0.0; batch]);
+    for conv in [&direct, &sparse] {
+        let [gradient, squared] = fastest_in_turns(|first| {
+            if first {
+                direct.weight_gradient(&x, &input, &dy, &output, &mut dw);
+            } else {
+                conv.add_squared_gradients(&x, &input, &dy, &output, &mut squares);
+            }
+        });
+        let dotted = fastest(|| conv.add_gradient_dots(&w, &x, &input, &dy, &output, &mut dots));
+        let [squared, dotted] = [squared, dotted].map(|time| time.as_secs_f64() / gradient.as_secs_f64());
+        print!(" {:>13}", format!("{squared:.2} {dotted:.2}"));
+    }
     println!();
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// What goes through a layer.
@@ -115,7 +121,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, peak: f64) {
 }
 
 fn fastest(mut body: impl FnMut()) -> Duration {
-    (0..200)
+    (0..100)
         .map(|_| {
             let start = Instant::now();
             body();
@@ -128,7 +134,7 @@ fn fastest(mut body: impl FnMut()) -> Duration {
 /// The fastest of `body(true)` and of `body(false)`, run in turns so that whatever else runs slows both.
 fn fastest_in_turns(mut body: impl FnMut(bool)) -> [Duration; 2] {
     let mut fastest = [Duration::MAX; 2];
-    for _ in 0..60 {
+    for _ in 0..30 {
         for (fastest, first) in fastest.iter_mut().zip([true, false]) {
             let start = Instant::now();
             body(first);

@@ -87,8 +87,7 @@ mod tests {
     #[test]
     fn kept_weights_are_listed_by_either_channel() {
         let shape = ConvShape { in_channels: 2, out_channels: 2, kernel: 3, stride: 1, padding: 1, groups: 1 };
-        let mut kept = [false; 36];
-        [4, 11, 20].into_iter().for_each(|index| kept[index] = true);
+        let kept: Vec<bool> = (0..36).map(|index| [4, 11, 20].contains(&index)).collect();
         let pattern = Pattern::new(&shape, &kept);
         let by_output: Vec<_> = pattern.by_output().map(|w| (w.index, w.forward(), w.position())).collect();
         assert_eq!(by_output, [(4, (0, 0), (1, 1)), (11, (0, 1), (0, 2)), (20, (1, 0), (0, 2))]);
