@@ -1,7 +1,10 @@
 //! GF/s of every convolution of ResNet-20s, forward and both gradients, beside this machine's fused multiply-add peak.
 //!
-//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS]`
-//! Times are minima over repetitions; taps outside the image are not counted.
+//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS] [PERCENT]`
+//! Every algorithm that applies, in turns; with a percentage, that share of the weights is kept and the sparse algorithm takes
+//! part. Times are minima over repetitions, rates those of the dense definition without taps outside the image, and × the
+//! gain over the direct algorithm. The last columns are squared and dotted per-sample gradients in units of the direct weight
+//! gradient.
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
 use std::{
@@ -22,11 +25,12 @@ fn main() {
     let side = arguments.next().unwrap_or(32);
     let threads = arguments.next().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool of this process");
+    let percent = arguments.next();
     let peak = fma_peak(threads);
     println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
     println!(
-        "{:>24} {:>8} {:>9}{:>26}{:>26}{:>26}",
-        "layer", "GFLOP", "algorithm", "forward", "input gradient", "weight gradient"
+        "{:>24} {:>8} {:>9}{:>26}{:>26}{:>26} {:>8} {:>8}",
+        "layer", "GFLOP", "algorithm", "forward", "input gradient", "weight gradient", "squared", "dotted"
     );
     for (times, in_channels, out_channels, side, stride) in [
         (1, 3, 16, side, 1),
@@ -37,11 +41,11 @@ fn main() {
         (5, 64, 64, side / 4, 1),
     ] {
         let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 };
-        layer(shape, side, batch, times, peak);
+        layer(shape, side, batch, times, percent, peak);
     }
 }
 
-fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
+fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Option<usize>, peak: f64) {
     let values = |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
     let input = Maps::new(shape.in_channels, side, side, batch);
     let output = shape.output(&input);
@@ -54,26 +58,34 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, peak: f64) {
     if shape.stride == 1 {
         convs.push(("winograd", Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Winograd))));
     }
-    let mut best = vec![[Duration::MAX; 3]; convs.len()];
+    if let Some(percent) = percent {
+        let kept: Vec<bool> = (0..w.len()).map(|i| i * 7919 % 1000 < percent * 10).collect();
+        convs.push(("sparse", Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept)));
+    }
+    let (mut squares, mut dots) = (vec![0.0; w.len()], vec![0.0; batch]);
+    let mut best = vec![[Duration::MAX; 5]; convs.len()];
     // Round by round, so that whatever else the machine does meets all algorithms alike.
     for _ in 0..ROUNDS {
         for ((_, conv), best) in convs.iter().zip(&mut best) {
             best[0] = best[0].min(time(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));
             best[1] = best[1].min(time(|| conv.input_gradient(&w, &dy, &output, &mut dx, &input, false)));
             best[2] = best[2].min(time(|| conv.weight_gradient(&x, &input, &dy, &output, &mut dw)));
+            best[3] = best[3].min(time(|| conv.add_squared_gradients(&x, &input, &dy, &output, &mut squares)));
+            best[4] = best[4].min(time(|| conv.add_gradient_dots(&w, &x, &input, &dy, &output, &mut dots)));
         }
     }
     let ConvShape { in_channels, out_channels, stride, .. } = shape;
     let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
     let best_direct = best[0];
     for ((algorithm, _), times) in convs.iter().zip(&best) {
-        let cells = times.iter().zip(&best_direct).map(|(time, direct)| {
+        let cells = times[..3].iter().zip(&best_direct).map(|(time, direct)| {
             let rate = gflop / time.as_secs_f64();
             let ratio = direct.as_secs_f64() / time.as_secs_f64();
             format!("{:.2} ms {rate:.0} {:.0}% {ratio:.2}×", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
         });
         let cells = cells.map(|cell| format!("{cell:>26}")).collect::<String>();
-        println!("{name:>24} {gflop:>8.2} {algorithm:>9}{cells}");
+        let [squared, dotted] = [times[3], times[4]].map(|time| time.as_secs_f64() / best_direct[2].as_secs_f64());
+        println!("{name:>24} {gflop:>8.2} {algorithm:>9}{cells} {squared:>8.2} {dotted:>8.2}");
     }
 }
 

@@ -60,6 +60,72 @@ pub fn linear_backward(
     });
 }
 
+/// Each sample's gradient with respect to W and then b: that of sample `n`, `[out · in + out]`, is written from
+/// `rows[n · stride]` on.
+///
+/// # Panics
+/// If `rows` has no room for a row per sample, or these overlap.
+pub fn linear_sample_gradients(x: &[f32], input: &Maps, dy: &[f32], output: &Maps, rows: &mut [f32], stride: usize) {
+    let weights = output.channels * input.channels;
+    assert!(stride >= weights + output.channels, "rows of {} values, {stride} apart", weights + output.channels);
+    assert!(rows.len().div_ceil(stride) >= output.batch, "{} values for {} rows", rows.len(), output.batch);
+    rows.par_chunks_mut(stride).take(output.batch).enumerate().for_each(|(sample, row)| {
+        let (bundle, lane) = (sample / LANES, sample % LANES);
+        let (dweight, dbias) = row[..weights + output.channels].split_at_mut(weights);
+        for (out, (dweight, dbias)) in dweight.chunks_exact_mut(input.channels).zip(dbias).enumerate() {
+            *dbias = lanes(dy, output, bundle, out)[lane];
+            for (feature, dweight) in dweight.iter_mut().enumerate() {
+                *dweight = *dbias * lanes(x, input, bundle, feature)[lane];
+            }
+        }
+    });
+}
+
+/// Adds Σ over samples of the square of each sample's gradient, to `weight` `[out, in]` for W and to `bias` `[out]` for b.
+pub fn linear_add_squared_gradients(
+    x: &[f32],
+    input: &Maps,
+    dy: &[f32],
+    output: &Maps,
+    weight: &mut [f32],
+    bias: &mut [f32],
+) {
+    // The squares of products are products of squares, so that this is the weight gradient of squares.
+    weight.par_chunks_mut(input.channels).zip(bias.par_iter_mut()).enumerate().for_each(|(out, (weight, bias))| {
+        simd::dispatch(|| {
+            for bundle in 0..output.bundles() {
+                let mut squares = [0.0; LANES];
+                squares.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(square, dy)| *square = dy * dy);
+                *bias += squares.iter().sum::<f32>();
+                for (feature, weight) in weight.iter_mut().enumerate() {
+                    let x = lanes(x, input, bundle, feature);
+                    *weight += squares.iter().zip(x).map(|(square, x)| square * x * x).sum::<f32>();
+                }
+            }
+        });
+    });
+}
+
+/// Adds to `dots` `[batch]` the dot product of each sample's gradient with the directions `weight` `[out, in]` for W and
+/// `bias` `[out]` for b.
+pub fn linear_add_gradient_dots(
+    (weight, bias): (&[f32], &[f32]),
+    x: &[f32],
+    input: &Maps,
+    dy: &[f32],
+    output: &Maps,
+    dots: &mut [f32],
+) {
+    let mut along = vec![0.0; output.len()];
+    linear_forward(x, input, weight, bias, &mut along, output);
+    for (bundle, dots) in dots.chunks_mut(LANES).enumerate() {
+        for out in 0..output.channels {
+            let products = lanes(&along, output, bundle, out).iter().zip(lanes(dy, output, bundle, out));
+            dots.iter_mut().zip(products).for_each(|(dot, (along, dy))| *dot += along * dy);
+        }
+    }
+}
+
 /// The samples of one feature of one bundle.
 fn lanes<'a>(values: &'a [f32], maps: &Maps, bundle: usize, feature: usize) -> &'a [f32] {
     &values[maps.start(bundle, feature)..][..LANES]
@@ -102,6 +168,43 @@ mod tests {
             assert_sums("weight gradient", &dweight, &expected, &magnitudes, 1e-6);
             let (expected, magnitudes) = sums(&|o| (0..batch).map(|n| dy_at(o, n)).collect(), outputs);
             assert_sums("bias gradient", &dbias, &expected, &magnitudes, 1e-6);
+        }
+
+        #[test]
+        fn per_sample_gradients_agree_with_the_definition(inputs in 1usize..20, outputs in 1usize..12, batch in batches()) {
+            let (input, output) = (Maps::new(inputs, 1, 1, batch), Maps::new(outputs, 1, 1, batch));
+            let (x, dy) = (noisy_maps(&input, 3), noisy_maps(&output, 5));
+            let (weights, stride) = (inputs * outputs, inputs * outputs + outputs + 2);
+            // The gradient of sample n with respect to parameter p: W and then b.
+            let gradient = |n: usize, p: usize| {
+                let dy = |out| f64::from(dy[at(&output, out, 0, n)]);
+                if p < weights { dy(p / inputs) * f64::from(x[at(&input, p % inputs, 0, n)]) } else { dy(p - weights) }
+            };
+            let parameters = 0..weights + outputs;
+            let mut rows = vec![7.0; batch * stride];
+            linear_sample_gradients(&x, &input, &dy, &output, &mut rows, stride);
+            for (n, row) in rows.chunks_exact(stride).enumerate() {
+                let expected: Vec<_> = parameters.clone().map(|p| gradient(n, p)).collect();
+                let magnitudes: Vec<_> = expected.iter().map(|value| value.abs()).collect();
+                assert_sums("sample", &row[..weights + outputs], &expected, &magnitudes, 1e-6);
+                assert_eq!(row[weights + outputs..], [7.0; 2], "what lies between the rows");
+            }
+
+            let mut squares = vec![0.5; weights + outputs];
+            let (weight, bias) = squares.split_at_mut(weights);
+            linear_add_squared_gradients(&x, &input, &dy, &output, weight, bias);
+            let of_parameter = |p| 0.5 + (0..batch).map(|n| gradient(n, p).powi(2)).sum::<f64>();
+            let expected: Vec<_> = parameters.clone().map(of_parameter).collect();
+            assert_sums("squares", &squares, &expected, &expected, 1e-6);
+
+            let direction = noise(weights + outputs, 7);
+            let mut dots = vec![0.5; batch];
+            linear_add_gradient_dots(direction.split_at(weights), &x, &input, &dy, &output, &mut dots);
+            let sums = |size: fn(f64) -> f64| -> Vec<f64> {
+                let term = |n, p| size(gradient(n, p) * f64::from(direction[p]));
+                (0..batch).map(|n| 0.5 + parameters.clone().map(|p| term(n, p)).sum::<f64>()).collect()
+            };
+            assert_sums("dot products", &dots, &sums(|term| term), &sums(f64::abs), 1e-6);
         }
     }
 }

@@ -200,6 +200,39 @@ pub fn norm_backward(
     });
 }
 
+/// Each sample's ∂γ and ∂β, `[batch, channels]` each, written over, with the statistics held fixed.
+///
+/// `g` is the gradient behind the `ReLU`, which [`norm_backward`] leaves in its `dz`.
+pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweight: &mut [f32], dbias: &mut [f32]) {
+    let samples = LANES * maps.channels;
+    let rows = dweight.par_chunks_mut(samples).zip(dbias.par_chunks_mut(samples));
+    rows.enumerate().for_each(|(bundle, (dweight, dbias))| {
+        for (channel, statistics) in input.statistics[..maps.channels].iter().enumerate() {
+            let plane = maps.start(bundle, channel)..maps.start(bundle, channel) + maps.used();
+            let (sums, products) = reduce_by_lane(&input.x[plane.clone()], &g[plane], statistics.mean);
+            let inverse_std = statistics.inverse_std();
+            for sample in 0..maps.samples(bundle) {
+                dbias[sample * maps.channels + channel] = sums[sample];
+                dweight[sample * maps.channels + channel] = products[sample] * inverse_std;
+            }
+        }
+    });
+}
+
+/// Lane by lane, Σ g and Σ g · (x − mean).
+fn reduce_by_lane(x: &[f32], g: &[f32], mean: f32) -> ([f32; LANES], [f32; LANES]) {
+    simd::dispatch(|| {
+        let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
+        for (x, g) in x.as_chunks::<LANES>().0.iter().zip(g.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                sums[lane] += g[lane];
+                products[lane] += g[lane] * (x[lane] - mean);
+            }
+        }
+        (sums, products)
+    })
+}
+
 struct Sum<'a> {
     values: &'a [f32],
 }
@@ -482,10 +515,33 @@ mod tests {
             let magnitudes: Vec<f64> =
                 channels().map(|c| over(c, &|p, n| (g(c, p, n) * normalised(c, p, n)).abs())).collect();
             assert_sums("gradient of the scale", &dweight, &products, &magnitudes, 1e-6);
+            self.check_per_sample(&statistics, &masked);
             assert_maps("input gradient", maps, &dx, |c, p, n| {
                 let through = if self.batch { (sums[c] + normalised(c, p, n) * products[c]) / count } else { 0.0 };
                 f64::from(weight[c]) * inverse(c) * (g(c, p, n) - through)
             });
+        }
+    }
+
+    impl Case {
+        fn check_per_sample(&self, statistics: &[ChannelStatistics], g: &[f32]) {
+            let Self { maps, x, weight, bias, .. } = self;
+            let rows = maps.batch * maps.channels;
+            let (mut dweight, mut dbias) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+            norm_sample_gradients(NormInput { x, statistics, weight, bias }, g, maps, &mut dweight, &mut dbias);
+            let sums = |term: &dyn Fn(ChannelStatistics, f64, f64) -> f64| -> Vec<f64> {
+                let mut sums = vec![0.0; rows];
+                for (c, p, n) in places(maps) {
+                    let (x, g) = (x[at(maps, c, p, n)], g[at(maps, c, p, n)]);
+                    sums[n * maps.channels + c] += term(statistics[c], f64::from(x), f64::from(g));
+                }
+                sums
+            };
+            assert_sums("∂β by sample", &dbias, &sums(&|_, _, g| g), &sums(&|_, _, g| g.abs()), 1e-6);
+            let normalised =
+                |s: ChannelStatistics, x: f64| (x - f64::from(s.mean)) / (f64::from(s.var) + EPSILON).sqrt();
+            let products = sums(&|s, x, g| g * normalised(s, x));
+            assert_sums("∂γ by sample", &dweight, &products, &sums(&|s, x, g| (g * normalised(s, x)).abs()), 1e-6);
         }
     }
 

@@ -3,9 +3,11 @@
 mod blocks;
 mod direct;
 mod epilogue;
+mod per_sample;
 mod product;
 mod scratch;
 mod shape;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod winograd;
@@ -21,6 +23,8 @@ pub enum Algorithm {
     Direct,
     /// Winograd's F(4×4, 3×3). Kernels of 3×3 with stride 1 and at most 2 of padding.
     Winograd,
+    /// Kept weights only: fewer of them, less time. Every shape.
+    Sparse,
 }
 
 /// The algorithm of each pass.
@@ -39,6 +43,11 @@ impl Algorithms {
     pub fn all(algorithm: Algorithm) -> Self {
         Self { forward: algorithm, input_gradient: algorithm, weight_gradient: algorithm }
     }
+
+    /// Whether any pass uses this one.
+    fn any(self, algorithm: Algorithm) -> bool {
+        [self.forward, self.input_gradient, self.weight_gradient].contains(&algorithm)
+    }
 }
 
 /// A convolution with its algorithms.
@@ -46,19 +55,62 @@ impl Algorithms {
 pub struct Convolution {
     shape: ConvShape,
     algorithms: Algorithms,
+    /// The kept weights of each group, where an algorithm goes by them.
+    patterns: Vec<sparse::Pattern>,
 }
 
 /// Channels read and channels written from which on Winograd's transforms pay, in each pass: measured on two cores of a Zen 3
 /// (see `docs/kernels.md`).
 const WINOGRAD_CHANNELS: usize = 16;
 
+/// Densities up to which the sparse algorithm measured faster than each dense one (see `docs/kernels.md`).
+#[derive(Clone, Copy)]
+struct Threshold {
+    direct: f64,
+    winograd: f64,
+}
+
+const SPARSE_FORWARD: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
+const SPARSE_INPUT_GRADIENT: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
+const SPARSE_WEIGHT_GRADIENT: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
+
+impl Threshold {
+    fn beside(self, dense: Algorithm) -> f64 {
+        if dense == Algorithm::Winograd { self.winograd } else { self.direct }
+    }
+}
+
+fn fastest_dense(shape: &ConvShape) -> Algorithm {
+    let ConvShape { in_channels, out_channels, .. } = shape.within_group();
+    let pays = winograd::applies_to(shape) && in_channels.min(out_channels) >= WINOGRAD_CHANNELS;
+    if pays { Algorithm::Winograd } else { Algorithm::Direct }
+}
+
+fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
+    let apply = !algorithms.any(Algorithm::Winograd) || winograd::applies_to(shape);
+    assert!(apply, "{shape:?} by {algorithms:?}");
+}
+
 impl Convolution {
     /// A convolution whose passes are computed by the algorithms that measured fastest for its shape.
     pub fn new(shape: ConvShape) -> Self {
-        let ConvShape { in_channels, out_channels, .. } = shape.within_group();
-        let pays = winograd::applies_to(&shape) && in_channels.min(out_channels) >= WINOGRAD_CHANNELS;
-        let algorithm = if pays { Algorithm::Winograd } else { Algorithm::Direct };
-        Self::with_algorithms(shape, Algorithms::all(algorithm))
+        Self::with_algorithms(shape, Algorithms::all(fastest_dense(&shape)))
+    }
+
+    /// The same where some weights are pruned: a pass visits the kept ones alone if they are few enough for that to pay.
+    ///
+    /// # Panics
+    /// If `kept`, `[out, in / groups, kernel, kernel]`, has not one value per weight.
+    pub fn pruned(shape: ConvShape, kept: &[bool]) -> Self {
+        let density = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
+        let dense = fastest_dense(&shape);
+        let below = |threshold: Threshold| if density <= threshold.beside(dense) { Algorithm::Sparse } else { dense };
+        let algorithms = Algorithms {
+            forward: below(SPARSE_FORWARD),
+            input_gradient: below(SPARSE_INPUT_GRADIENT),
+            weight_gradient: below(SPARSE_WEIGHT_GRADIENT),
+        };
+        Self::with_kept(shape, algorithms, kept)
     }
 
     /// A convolution whose passes are computed as the definition says.
@@ -66,15 +118,33 @@ impl Convolution {
         Self::with_algorithms(shape, Algorithms::all(Algorithm::Direct))
     }
 
-    /// A convolution that uses these algorithms.
+    /// A convolution that uses these algorithms and keeps every weight.
     ///
     /// # Panics
     /// If one of them does not apply to the shape.
     pub fn with_algorithms(shape: ConvShape, algorithms: Algorithms) -> Self {
-        let Algorithms { forward, input_gradient, weight_gradient } = algorithms;
-        let uses_winograd = [forward, input_gradient, weight_gradient].contains(&Algorithm::Winograd);
-        assert!(!uses_winograd || winograd::applies_to(&shape), "{shape:?} by {algorithms:?}");
-        Self { shape, algorithms }
+        if algorithms.any(Algorithm::Sparse) {
+            return Self::with_kept(shape, algorithms, &vec![true; shape.weights()]);
+        }
+        check_algorithms(&shape, algorithms);
+        Self { shape, algorithms, patterns: vec![] }
+    }
+
+    /// A convolution that uses these algorithms and keeps some weights: those where `kept`, `[out, in / groups, kernel,
+    /// kernel]`, is true.
+    ///
+    /// A sparse pass takes the others for zero, whatever their values, and their gradient is exactly zero. A pass by another
+    /// algorithm does not go by what is kept.
+    ///
+    /// # Panics
+    /// If `kept` has not one value per weight, or an algorithm does not apply to the shape.
+    pub fn with_kept(shape: ConvShape, algorithms: Algorithms, kept: &[bool]) -> Self {
+        assert_eq!(kept.len(), shape.weights(), "values of the kept pattern, and weights of {shape:?}");
+        check_algorithms(&shape, algorithms);
+        let group = shape.within_group();
+        let of_group = |index: usize| &kept[index * group.weights()..(index + 1) * group.weights()];
+        let patterns = (0..shape.groups).map(|index| sparse::Pattern::new(&group, of_group(index))).collect();
+        Self { shape, algorithms, patterns }
     }
 
     /// Its geometry.
@@ -112,6 +182,10 @@ impl Convolution {
                 Algorithm::Winograd => {
                     winograd::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
                 }
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    sparse::forward(&group.shape, pattern, weights, x, &group.input, y, &group.output, epilogue)
+                }
             };
             statistics.extend(merge_moments(&moments, group.output.channels));
         }
@@ -142,6 +216,11 @@ impl Convolution {
                 Algorithm::Winograd => {
                     winograd::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate)
                 }
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    let (input, output) = (&group.input, &group.output);
+                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate);
+                }
             }
         }
     }
@@ -157,13 +236,21 @@ impl Convolution {
             match self.algorithms.weight_gradient {
                 Algorithm::Direct => direct::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
                 Algorithm::Winograd => winograd::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
+                Algorithm::Sparse => {
+                    let pattern = &self.patterns[group.index];
+                    sparse::weight_gradient(&group.shape, pattern, x, &group.input, dy, &group.output, dw);
+                }
             }
         }
     }
 
-    fn check(&self, weights: &[f32], (x, input): (usize, &Maps), (y, output): (usize, &Maps)) {
+    fn check(&self, weights: &[f32], x: (usize, &Maps), y: (usize, &Maps)) {
+        assert_eq!(weights.len(), self.shape.weights(), "values of the weights, and what {:?} has", self.shape);
+        self.check_maps(x, y);
+    }
+
+    fn check_maps(&self, (x, input): (usize, &Maps), (y, output): (usize, &Maps)) {
         let shape = &self.shape;
-        assert_eq!(weights.len(), shape.weights(), "values of the weights, and what {shape:?} has");
         assert_eq!(input.channels, shape.in_channels, "channels of the input, and what {shape:?} reads");
         assert_eq!(*output, shape.output(input), "layout of the output, and what {shape:?} gives");
         assert!(x >= input.len() && y >= output.len(), "buffers of {x} and {y} values for {input:?} and {output:?}");
@@ -174,6 +261,7 @@ impl Convolution {
         let shape = self.shape.within_group();
         let (input, output) = (input.some(shape.in_channels), output.some(shape.out_channels));
         (0..self.shape.groups).map(move |group| Group {
+            index: group,
             shape,
             input,
             output,
@@ -186,6 +274,7 @@ impl Convolution {
 
 /// One group of channels.
 struct Group {
+    index: usize,
     shape: ConvShape,
     input: Maps,
     output: Maps,

@@ -3,8 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{
-    assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
+use crate::{
+    LANES,
+    testing::{
+        assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places,
+        same_bits_on_any_threads,
+    },
 };
 
 /// One convolution with what goes through it.
@@ -15,6 +19,7 @@ struct Case {
     x: Vec<f32>,
     dy: Vec<f32>,
     weights: Vec<f32>,
+    kept: Vec<bool>,
 }
 
 /// Sums of the terms that make a value, and of their absolute values: what rounding is to be measured by.
@@ -53,10 +58,18 @@ impl Case {
         let output = shape.output(&input);
         let (x, dy) = (noisy_maps(&input, 7), noisy_maps(&output, 11));
         let convolution = Convolution::with_algorithms(shape, Algorithms::all(algorithm));
-        Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13) }
+        let kept = vec![true; shape.weights()];
+        Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13), kept }
     }
 
-    /// Calls `visit(weight index, input index, output index)` for every product of the convolution.
+    /// A sparse case that keeps about this share of the weights; those pruned have values all the same.
+    fn sparse(shape: ConvShape, density: f32, height: usize, width: usize, batch: usize) -> Self {
+        let kept: Vec<bool> = noise(shape.weights(), 23).iter().map(|value| value.midpoint(1.0) < density).collect();
+        let convolution = Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept);
+        Self { convolution, kept, ..Self::new(shape, Algorithm::Direct, height, width, batch) }
+    }
+
+    /// Calls `visit(weight index, input index, output index)` for every product of the convolution with a kept weight.
     fn products(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let shape = self.convolution.shape();
         let within = shape.within_group();
@@ -67,10 +80,11 @@ impl Case {
                 for (kh, kw) in (0..shape.kernel).flat_map(|kh| (0..shape.kernel).map(move |kw| (kh, kw))) {
                     let h = input_position(shape, oh, kh, input.height);
                     let w = input_position(shape, ow, kw, input.width);
-                    let (Some(h), Some(w)) = (h, w) else { continue };
+                    let weight = ((co * within.in_channels + ci) * shape.kernel + kh) * shape.kernel + kw;
+                    let (Some(h), Some(w), true) = (h, w, self.kept[weight]) else { continue };
                     for n in 0..input.batch {
                         visit(
-                            ((co * within.in_channels + ci) * shape.kernel + kh) * shape.kernel + kw,
+                            weight,
                             at(input, channel, h * input.width + w, n),
                             at(output, co, oh * output.width + ow, n),
                         );
@@ -107,6 +121,43 @@ impl Case {
         maps("accumulated input gradient", &self.input, &accumulated, &dx, 1.0);
         self.check_statistics(&results);
         self.check_shift(&results);
+    }
+
+    /// Per-sample gradients, their squares and dot products, against sums over the products of each sample.
+    fn check_per_sample(&self, tolerance: f64) {
+        let Self { convolution, input, output, x, dy, weights, .. } = self;
+        let kept: Vec<usize> = convolution.kept().collect();
+        assert!((0..weights.len()).filter(|&w| self.kept[w]).eq(kept.iter().copied()), "what is kept");
+        let mut by_sample = vec![Sums::zeros(weights.len()); output.batch];
+        self.products(|w, i, o| {
+            let bundle = o / output.bundle.max(1);
+            by_sample[bundle * LANES + o % output.bundle % output.plane % LANES].add(w, x[i], dy[o]);
+        });
+        let stride = kept.len() + 3;
+        let mut rows = vec![7.0; output.batch * stride];
+        convolution.sample_gradients(x, input, dy, output, &mut rows, stride);
+        for (row, sums) in rows.chunks_exact(stride).zip(&by_sample) {
+            let pick = |values: &[f64]| kept.iter().map(|&w| values[w]).collect::<Vec<_>>();
+            assert_sums("sample", &row[..kept.len()], &pick(&sums.values), &pick(&sums.magnitudes), tolerance);
+            assert_eq!(row[kept.len()..], [7.0; 3], "what lies between the rows");
+        }
+        let over = |f: &dyn Fn(&Sums, usize) -> f64| -> Vec<f64> {
+            (0..weights.len()).map(|w| 0.5 + by_sample.iter().map(|sums| f(sums, w)).sum::<f64>()).collect()
+        };
+        let mut squares = vec![0.5; weights.len()];
+        convolution.add_squared_gradients(x, input, dy, output, &mut squares);
+        let (expected, magnitudes) = (over(&|s, w| s.values[w].powi(2)), over(&|s, w| s.magnitudes[w].powi(2)));
+        assert_sums("squares", &squares, &expected, &magnitudes, 2.0 * tolerance);
+
+        let along = |values: fn(&Sums) -> &Vec<f64>, weight: &dyn Fn(f32) -> f64| -> Vec<f64> {
+            let of_sample = |sums| weights.iter().zip(values(sums)).map(|(w, value)| weight(*w) * value).sum::<f64>();
+            by_sample.iter().map(|sums| 0.5 + of_sample(sums)).collect()
+        };
+        let mut dots = vec![0.5; output.batch];
+        convolution.add_gradient_dots(weights, x, input, dy, output, &mut dots);
+        let expected = along(|sums| &sums.values, &|w| f64::from(w));
+        let magnitudes = along(|sums| &sums.magnitudes, &|w| f64::from(w).abs());
+        assert_sums("dot products", &dots, &expected, &magnitudes, tolerance);
     }
 
     fn check_shift(&self, results: &Results) {
@@ -172,6 +223,37 @@ proptest! {
         let case = Case::new(shape, Algorithm::Direct, kernel + extra, kernel + extra / 2 + 1, batch);
         on_both_paths(|| case.check(ROUNDING));
     }
+
+    #[test]
+    fn per_sample_gradients_agree_with_the_definition(
+        in_channels in 1usize..6, out_channels in 1usize..9, kernel in prop::sample::select(vec![1usize, 3, 5]),
+        stride in 1usize..3, extra in 0usize..6, batch in batches(), groups in prop::sample::select(vec![1usize, 1, 3]),
+        density in prop::sample::select(vec![0.0f32, 0.05, 0.5]), dense: bool,
+    ) {
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding: kernel / 2, groups };
+        let (height, width) = (kernel + extra, kernel + extra / 2 + 1);
+        let case = if dense {
+            Case::new(shape, Algorithm::Direct, height, width, batch)
+        } else {
+            Case::sparse(shape, density, height, width, batch)
+        };
+        on_both_paths(|| case.check_per_sample(ROUNDING));
+    }
+
+    #[test]
+    fn sparse_passes_agree_with_the_definition_at_every_density(
+        in_channels in 1usize..8, out_channels in 1usize..15, kernel in prop::sample::select(vec![1usize, 3, 5, 7]),
+        stride in 1usize..4, extra in 0usize..9, padded: bool, batch in batches(),
+        groups in prop::sample::select(vec![1usize, 1, 3]),
+        density in prop::sample::select(vec![0.0f32, 0.001, 0.05, 0.5, 1.0]),
+    ) {
+        let padding = if padded { kernel / 2 } else { 0 };
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
+        let case = Case::sparse(shape, density, kernel + extra, kernel + extra / 2 + 1, batch);
+        on_both_paths(|| case.check(ROUNDING));
+    }
 }
 
 /// What Winograd's transforms may cost: they multiply values by up to a hundred before they cancel.
@@ -201,19 +283,20 @@ fn rows_that_meet_no_tap_have_no_gradient() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let shape = ConvShape { in_channels: 21, out_channels: 13, kernel: 3, stride: 1, padding: 1, groups: 1 };
-    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
-        let case = Case::new(shape, algorithm, 9, 7, 70);
-        same_bits_on_any_threads(|| case.bits());
-    }
-}
-
-impl Case {
-    fn bits(&self) -> Vec<f32> {
-        let case = self;
-        let results = case.run();
-        let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
-        let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
-        let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
-        planes.chain([&results.dw[..], &statistics]).flatten().copied().collect()
+    let cases = [
+        Case::new(shape, Algorithm::Direct, 9, 7, 70),
+        Case::new(shape, Algorithm::Winograd, 9, 7, 70),
+        Case::sparse(shape, 0.2, 9, 7, 70),
+    ];
+    for case in cases {
+        same_bits_on_any_threads(|| {
+            let results = case.run();
+            let mut squares = vec![0.0; case.weights.len()];
+            case.convolution.add_squared_gradients(&case.x, &case.input, &case.dy, &case.output, &mut squares);
+            let planes = results.y.chunks(case.output.plane).map(|plane| &plane[..case.output.used()]);
+            let planes = planes.chain(results.dx.chunks(case.input.plane).map(|plane| &plane[..case.input.used()]));
+            let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
+            planes.chain([&results.dw[..], &statistics, &squares]).flatten().copied().collect()
+        });
     }
 }

@@ -10,7 +10,7 @@ mod steps;
 use unlearn_kernels::{Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
 use self::{buffers::Buffers, plan::Plan, steps::Statistics};
-use crate::{Error, Executor, Gradients, Graph, Mode, Result, State};
+use crate::{Error, Executor, Gradients, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
 /// pooling, and fully connected layers.
@@ -20,6 +20,7 @@ pub struct CpuExecutor {
     buffers: Buffers,
     pass: Option<Pass>,
     direct: bool,
+    kept: Kept,
 }
 
 /// What a forward pass keeps for the backward pass.
@@ -48,12 +49,12 @@ impl CpuExecutor {
     /// # Errors
     /// The first layer it does not know.
     pub fn supports(graph: &Graph) -> Result<()> {
-        Plan::new(graph, false).map(|_| ())
+        Plan::new(graph, &Kept::new(), false).map(|_| ())
     }
 
     fn plan_for(&mut self, graph: &Graph) -> Result<()> {
         if self.plan.as_ref().is_none_or(|plan| plan.graph() != graph) {
-            self.plan = Some(Plan::new(graph, self.direct)?);
+            self.plan = Some(Plan::new(graph, &self.kept, self.direct)?);
         }
         Ok(())
     }
@@ -117,6 +118,13 @@ impl Executor for CpuExecutor {
             self.pass = Some(pass);
         }
         Ok(())
+    }
+
+    fn set_kept(&mut self, kept: &Kept) {
+        if self.kept != *kept {
+            self.kept.clone_from(kept);
+            self.plan = None;
+        }
     }
 
     fn backward(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use unlearn_kernels::{ConvShape, Convolution, Maps, Window};
 
-use crate::{BufferId, Error, Graph, NodeId, Op, ParameterId, Result};
+use crate::{BufferId, Error, Graph, Kept, NodeId, Op, ParameterId, Result};
 
 /// A planned graph.
 pub(super) struct Plan {
@@ -66,8 +66,8 @@ pub(super) struct NormStep {
 }
 
 impl Plan {
-    /// Plans a graph; with `direct`, its convolutions are computed as the definition says.
-    pub(super) fn new(graph: &Graph, direct: bool) -> Result<Self> {
+    /// Plans a graph of which some weights are kept; with `direct`, its convolutions are computed as the definition says.
+    pub(super) fn new(graph: &Graph, kept: &Kept, direct: bool) -> Result<Self> {
         let channels = graph.input_shape()[0];
         let mut plan = Self {
             graph: graph.clone(),
@@ -97,7 +97,11 @@ impl Plan {
                         padding: *padding,
                         groups: *groups,
                     };
-                    let convolution = if direct { Convolution::direct(shape) } else { Convolution::new(shape) };
+                    let convolution = match kept.get(*weight) {
+                        _ if direct => Convolution::direct(shape),
+                        Some(Some(kept)) => Convolution::pruned(shape, kept),
+                        _ => Convolution::new(shape),
+                    };
                     StepKind::Conv(ConvStep { convolution, weight: *weight, bias: *bias })
                 }
                 Op::BatchNorm2d { weight, bias, running_mean, running_var } => {

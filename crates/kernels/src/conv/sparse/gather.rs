@@ -1,0 +1,236 @@
+//! Forward pass and input gradient: a few pixels of one channel in registers while its kept weights go by.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch},
+    axis::Axis,
+    panel::{PanelLayout, Walks},
+    pattern::{KeptWeight, Pattern},
+};
+use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
+
+/// Values of a panel, at most, where a row fits: 256 KiB, half of a second-level cache.
+const PANEL_LEN: usize = 64 * 1024;
+/// Tasks to aim for: enough to balance a handful of cores.
+const TASKS: usize = 16;
+
+/// y = convolution of x. Gives what the epilogue finds, task by task.
+#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+pub(in super::super) fn forward(
+    shape: &ConvShape,
+    pattern: &Pattern,
+    weights: &[f32],
+    x: &[f32],
+    input: &Maps,
+    y: &mut [f32],
+    output: &Maps,
+    epilogue: Epilogue<'_>,
+) -> Vec<Vec<Moments>> {
+    let layout = forward_layout(shape, input, output, TASKS);
+    let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
+    gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
+        // SAFETY: a task finishes the rows that it alone has written; `gather` asserts that they exist.
+        unsafe { epilogue.finish(to, output, bundle, rows) }
+    })
+}
+
+/// The panels of a pass that reads the input at the output's pixels, for so many tasks at least.
+pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tasks: usize) -> PanelLayout {
+    let rows = Axis::forward(shape, input.height, output.height);
+    let columns = Axis::forward(shape, input.width, output.width);
+    PanelLayout::new(rows, columns, shape.kernel, output, rows_per_task(shape, input, output, tasks))
+}
+
+/// dx = gradient with respect to the input, written over `dx` or added to it.
+#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+pub(in super::super) fn input_gradient(
+    shape: &ConvShape,
+    pattern: &Pattern,
+    weights: &[f32],
+    dy: &[f32],
+    output: &Maps,
+    dx: &mut [f32],
+    input: &Maps,
+    accumulate: bool,
+) {
+    let rows = Axis::transposed(shape, input.height, output.height);
+    let columns = Axis::transposed(shape, input.width, output.width);
+    let band = rows_per_task(shape, output, input, TASKS);
+    let layout = PanelLayout::new(rows, columns, shape.kernel, input, band);
+    let phases = (0..shape.stride).flat_map(|row| (0..shape.stride).map(move |column| (row, column)));
+    let parts: Vec<_> = phases
+        .map(|phases| {
+            let walks = Walks::new(pattern.by_input(), input.channels, &layout, phases, KeptWeight::transposed);
+            Part::new(&layout, phases, walks, weights)
+        })
+        .collect();
+    gather(&layout, &parts, dy, output, dx, input, accumulate, |_, _, _| ());
+}
+
+/// Rows that one task writes: as many as its panel has room for, and few enough for so many tasks.
+fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize) -> usize {
+    let read_rows = PANEL_LEN / ((read.width + shape.kernel) * read.channels * LANES);
+    let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
+    fitting.min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
+}
+
+/// The pixels of one phase of rows and one of columns, with the kept weights that meet them.
+struct Part {
+    phases: (usize, usize),
+    walks: Walks,
+    /// One for each of the walks' offsets.
+    weights: Vec<f32>,
+    /// Pixels of a row, as the `t` of the phase, cut into tiles.
+    tiles: Vec<Range<usize>>,
+}
+
+/// Pixels that a kernel holds in registers at a time, at most.
+const TILE: usize = 6;
+
+impl Part {
+    fn new(layout: &PanelLayout, phases: (usize, usize), walks: Walks, weights: &[f32]) -> Self {
+        let weights = walks.indices.iter().map(|&index| weights[index as usize]).collect();
+        Self { phases, walks, weights, tiles: even_blocks(layout.columns.phases[phases.1].count, TILE) }
+    }
+}
+
+/// Runs every task and, while what it wrote is in cache, `finish(to, bundle, rows)`; gives what that gave, in order.
+#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+fn gather<T: Send>(
+    layout: &PanelLayout,
+    parts: &[Part],
+    from: &[f32],
+    read: &Maps,
+    to: &mut [f32],
+    written: &Maps,
+    accumulate: bool,
+    finish: impl Fn(Shared<'_>, usize, &Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
+    let to = Shared::new(to);
+    let bands = layout.bands(written.height);
+    let task = |panel: &mut Scratch, task: usize| {
+        let (bundle, rows) = (task / bands.len(), &bands[task % bands.len()]);
+        simd::dispatch(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel });
+        finish(to, bundle, rows)
+    };
+    (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
+}
+
+/// Some rows of one bundle.
+struct Band<'a> {
+    layout: &'a PanelLayout,
+    parts: &'a [Part],
+    from: &'a [f32],
+    read: &'a Maps,
+    to: Shared<'a>,
+    written: &'a Maps,
+    accumulate: bool,
+    bundle: usize,
+    rows: &'a Range<usize>,
+    panel: &'a mut Scratch,
+}
+
+impl WithSimd for Band<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match const { LANES / S::F32_LANES } {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            _ => self.run::<S, LANES>(simd),
+        }
+    }
+}
+
+impl Band<'_> {
+    /// With `V` registers to the lanes of a bundle.
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel } = self;
+        layout.fill(panel, from, read, bundle, rows);
+        let first = layout.first_row(rows);
+        for part in parts {
+            let (row_phase, column_phase) = (&layout.rows.phases[part.phases.0], &layout.columns.phases[part.phases.1]);
+            for t in row_phase.within(rows) {
+                let panel_row = (layout.rows.step * (row_phase.base + t)).saturating_sub(first);
+                for tile in &part.tiles {
+                    let pixel = row_phase.position(t) * written.width + column_phase.position(tile.start);
+                    let place = layout.place(panel_row, column_phase.base + tile.start);
+                    let tile_of = Tile {
+                        part,
+                        // A phase that meets no tap has a place too, perhaps past all that the others read.
+                        panel: panel.values().get(place..).unwrap_or_default(),
+                        to,
+                        place: written.start(bundle, 0) + pixel * LANES,
+                        spacing: column_phase.spacing * LANES,
+                        written,
+                        accumulate,
+                    };
+                    match tile.len() {
+                        1 => tile_of.run::<S, 1, V>(simd),
+                        2 => tile_of.run::<S, 2, V>(simd),
+                        3 => tile_of.run::<S, 3, V>(simd),
+                        4 => tile_of.run::<S, 4, V>(simd),
+                        5 => tile_of.run::<S, 5, V>(simd),
+                        _ => tile_of.run::<S, 6, V>(simd),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A few pixels of one row.
+struct Tile<'a> {
+    part: &'a Part,
+    /// From the place of the first pixel on.
+    panel: &'a [f32],
+    to: Shared<'a>,
+    /// Where the first pixel's lanes of the first channel begin in `to`.
+    place: usize,
+    /// Values from one pixel to the next in `to`.
+    spacing: usize,
+    written: &'a Maps,
+    accumulate: bool,
+}
+
+impl Tile<'_> {
+    /// Every channel of `P` pixels.
+    #[inline(always)]
+    fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S) {
+        for channel in 0..self.written.channels {
+            let kept = self.part.walks.of(channel);
+            if self.accumulate && kept.is_empty() {
+                continue;
+            }
+            let mut sums = [[simd.splat_f32s(0.0); V]; P];
+            for (&offset, &weight) in self.part.walks.offsets[kept.clone()].iter().zip(&self.part.weights[kept]) {
+                let (x, _) = S::as_simd_f32s(&self.panel[offset as usize..][..P * LANES]);
+                let weight = simd.splat_f32s(weight);
+                for p in 0..P {
+                    for v in 0..V {
+                        sums[p][v] = simd.mul_add_e_f32s(x[p * V + v], weight, sums[p][v]);
+                    }
+                }
+            }
+            let place = self.place + channel * self.written.plane;
+            for (p, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    let at = self.to.at(place + p * self.spacing + v * S::F32_LANES);
+                    // SAFETY: `gather` asserts that `to` holds all planes, and this task alone uses the lanes of its rows.
+                    unsafe {
+                        let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
+                        simd::store(simd, at, sum);
+                    }
+                }
+            }
+        }
+    }
+}

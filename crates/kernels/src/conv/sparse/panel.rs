@@ -1,0 +1,133 @@
+//! Rows of one bundle with zeros around them, so that a kept weight is an offset.
+
+use std::ops::Range;
+
+use super::{super::scratch::Scratch, axis::Axis, pattern::KeptWeight};
+use crate::{LANES, Maps};
+
+/// Where things lie in a panel, `[channel][row][run][place][lane]`.
+///
+/// Columns are dealt out into runs: column `c` is place `c / step` of run `c % step`. So neighbouring pixels read
+/// neighbouring places, whatever the stride.
+#[derive(Debug)]
+pub(super) struct PanelLayout {
+    pub(super) rows: Axis,
+    pub(super) columns: Axis,
+    runs: usize,
+    /// Pixels of a run.
+    run: usize,
+    /// Pixels from one channel to the next: an odd number, so that channels fall into different cache sets.
+    plane: usize,
+    /// Written rows of a band.
+    band: usize,
+}
+
+impl PanelLayout {
+    /// For bands of so many of the rows written.
+    pub(super) fn new(rows: Axis, columns: Axis, kernel: usize, written: &Maps, band: usize) -> Self {
+        let read = columns.read_by(&(0..written.width));
+        let (runs, run) = (columns.step.min(kernel), read.end.div_ceil(columns.step));
+        let bands = (0..written.height).step_by(band).map(|first| rows.read_by(&(first..first + band)).len());
+        let plane = (bands.max().unwrap_or(0) * runs * run) | 1;
+        Self { rows, columns, runs, run, plane, band }
+    }
+
+    /// The bands of written rows.
+    pub(super) fn bands(&self, height: usize) -> Vec<Range<usize>> {
+        (0..height).step_by(self.band).map(|first| first..(first + self.band).min(height)).collect()
+    }
+
+    /// Panel row from which a band's rows are copied.
+    pub(super) fn first_row(&self, band: &Range<usize>) -> usize {
+        self.rows.read_by(band).start
+    }
+
+    /// How far from a pixel's own place a kept weight reads, through these panel positions of its kernel row and column.
+    pub(super) fn offset(&self, channel: usize, row: usize, column: usize) -> u32 {
+        let place = column % self.columns.step * self.run + column / self.columns.step;
+        let pixel = channel * self.plane + row * self.runs * self.run + place;
+        u32::try_from(pixel * LANES).expect("a panel, which fits a cache, has fewer than 2³² values")
+    }
+
+    /// The place of a pixel: of the panel row, counted from the first copied, and the place in a run at which it reads.
+    pub(super) fn place(&self, row: usize, place: usize) -> usize {
+        (row * self.runs * self.run + place) * LANES
+    }
+
+    /// Copies what a band of one bundle reads.
+    #[inline(always)]
+    pub(super) fn fill(&self, panel: &mut Scratch, values: &[f32], maps: &Maps, bundle: usize, band: &Range<usize>) {
+        let rows = self.rows.read_by(band);
+        let panel = panel.resize(maps.channels * self.plane * LANES);
+        let (pixels, _) = panel.as_chunks_mut::<LANES>();
+        // Of each run, the places that lie in the source, and the column that the first of them copies.
+        let columns: Vec<(Range<usize>, usize)> = (0..self.runs)
+            .map(|run| {
+                let source = |place: usize| self.columns.source(place * self.columns.step + run);
+                let first = (0..self.run).find(|&place| source(place).is_some()).unwrap_or(self.run);
+                let end = (first..self.run).find(|&place| source(place).is_none()).unwrap_or(self.run);
+                (first..end, source(first).unwrap_or(0))
+            })
+            .collect();
+        for (channel, plane) in pixels.chunks_exact_mut(self.plane).enumerate() {
+            let (source, _) = values[maps.start(bundle, channel)..][..maps.used()].as_chunks::<LANES>();
+            for (row, to) in rows.clone().zip(plane.chunks_exact_mut(self.runs * self.run)) {
+                if !self.rows.is_read(row) {
+                    continue;
+                }
+                let Some(row) = self.rows.source(row) else {
+                    to.fill([0.0; LANES]);
+                    continue;
+                };
+                let from = &source[row * maps.width..(row + 1) * maps.width];
+                for (to, (places, column)) in to.chunks_exact_mut(self.run).zip(&columns) {
+                    to[..places.start].fill([0.0; LANES]);
+                    to[places.end..].fill([0.0; LANES]);
+                    let from = from[(*column).min(maps.width)..].iter().step_by(self.columns.step);
+                    to[places.clone()].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
+            }
+        }
+    }
+}
+
+/// The kept weights of each written channel, for the pixels of one phase of rows and one of columns.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    /// Where each channel's begin, and where the last one's end.
+    pub(super) starts: Vec<usize>,
+    /// How far from the pixel's place each reads.
+    pub(super) offsets: Vec<u32>,
+    /// Place of each in the weight tensor.
+    pub(super) indices: Vec<u32>,
+}
+
+impl Walks {
+    /// `kept` by the channel written; `channels` gives the channels (written, read) of each.
+    pub(super) fn new<'a>(
+        kept: impl Iterator<Item = &'a KeptWeight>,
+        written: usize,
+        layout: &PanelLayout,
+        (row_phase, column_phase): (usize, usize),
+        channels: impl Fn(&KeptWeight) -> (usize, usize),
+    ) -> Self {
+        let row_taps = &layout.rows.phases[row_phase].taps;
+        let column_taps = &layout.columns.phases[column_phase].taps;
+        let mut walks = Self { starts: vec![0], ..Self::default() };
+        for weight in kept {
+            let (channel, read) = channels(weight);
+            let (kernel_row, kernel_column) = weight.position();
+            let (Some(row), Some(column)) = (row_taps[kernel_row], column_taps[kernel_column]) else { continue };
+            walks.starts.resize(channel + 1, walks.offsets.len());
+            walks.offsets.push(layout.offset(read, row, column));
+            walks.indices.push(weight.index);
+        }
+        walks.starts.resize(written + 1, walks.offsets.len());
+        walks
+    }
+
+    /// Which of the kept weights are a channel's.
+    pub(super) fn of(&self, channel: usize) -> Range<usize> {
+        self.starts[channel]..self.starts[channel + 1]
+    }
+}

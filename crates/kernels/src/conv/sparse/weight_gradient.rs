@@ -1,0 +1,208 @@
+//! The weight gradient at kept weights: products of the output's gradient, a few pixels of it in registers, with what each
+//! kept weight reads, summed lane by lane. As lanes are samples, these sums are gradients of single samples until their lanes
+//! are added.
+//!
+//! Work is cut by shape alone into bands of one bundle and blocks of output channels. Each job sums its bands in order and the
+//! jobs are summed in order, which makes the result independent of the number of threads.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    super::{blocks::even_blocks, scratch::Scratch},
+    gather::forward_layout,
+    panel::{PanelLayout, Walks},
+    pattern::{KeptWeight, Pattern},
+};
+use crate::{ConvShape, LANES, Maps, simd};
+
+/// Jobs to aim for: enough to balance a handful of cores.
+const JOBS: usize = 16;
+/// Kept weights of a block of output channels, about: 256 KiB of sums, half of a second-level cache.
+const BLOCK_WEIGHTS: usize = 4096;
+/// Pixels that a kernel holds in registers at a time, at most.
+const TILE: usize = 6;
+
+/// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`; zero where none is kept.
+pub(in super::super) fn weight_gradient(
+    shape: &ConvShape,
+    pattern: &Pattern,
+    x: &[f32],
+    input: &Maps,
+    dy: &[f32],
+    output: &Maps,
+    dw: &mut [f32],
+) {
+    let pass = Pass::new(shape, pattern, x, input, dy, output);
+    let bands = pass.bands();
+    let groups: Vec<&[_]> =
+        even_blocks(bands.len(), bands.len().div_ceil(JOBS).max(1)).into_iter().map(|group| &bands[group]).collect();
+    let partial = pass.sums_by_lane(&groups, |_, kept, sums| -> (Range<usize>, Vec<f32>) {
+        (kept, sums.iter().map(|lanes| lanes.iter().sum()).collect())
+    });
+    dw.fill(0.0);
+    for (kept, partial) in &partial {
+        pattern.indices(kept).zip(partial).for_each(|(index, value)| dw[index] += value);
+    }
+}
+
+/// Gradients of single samples with respect to the kept weights. Gives what `take(bundle, kept, gradients)` gives, bundle by
+/// bundle and for each by blocks of the kept weights: which of them these are, and for each the gradients of the samples.
+pub(in super::super) fn gradients_by_sample<T: Send>(
+    shape: &ConvShape,
+    pattern: &Pattern,
+    (x, input): (&[f32], &Maps),
+    (dy, output): (&[f32], &Maps),
+    take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+) -> Vec<T> {
+    let pass = Pass::new(shape, pattern, x, input, dy, output);
+    let bands = pass.bands();
+    let groups: Vec<&[_]> = bands.chunk_by(|(bundle, _), (next, _)| bundle == next).collect();
+    pass.sums_by_lane(&groups, take)
+}
+
+/// What every band of a pass reads and goes by.
+struct Pass<'a> {
+    layout: PanelLayout,
+    walks: Walks,
+    x: &'a [f32],
+    input: &'a Maps,
+    dy: &'a [f32],
+    output: &'a Maps,
+    /// Pixels of a row, cut into tiles.
+    tiles: Vec<Range<usize>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(
+        shape: &ConvShape,
+        pattern: &Pattern,
+        x: &'a [f32],
+        input: &'a Maps,
+        dy: &'a [f32],
+        output: &'a Maps,
+    ) -> Self {
+        let layout = forward_layout(shape, input, output, JOBS);
+        let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
+        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, TILE) }
+    }
+}
+
+impl Pass<'_> {
+    /// Bundle and rows of every band.
+    fn bands(&self) -> Vec<(usize, Range<usize>)> {
+        let bands = self.layout.bands(self.output.height);
+        (0..self.output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows.clone()))).collect()
+    }
+
+    /// Sums the products over each group of bands, lane by lane, for one block of output channels after the other; gives what
+    /// `finish(first bundle of the group, kept weights of the block, sums)` gives, in order.
+    fn sums_by_lane<T: Send>(
+        &self,
+        groups: &[&[(usize, Range<usize>)]],
+        finish: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+    ) -> Vec<T> {
+        let channels = self.output.channels;
+        let blocks = self.walks.offsets.len().div_ceil(BLOCK_WEIGHTS).max(JOBS.div_ceil(groups.len().max(1)));
+        let blocks = even_blocks(channels, channels.div_ceil(blocks));
+        let jobs: Vec<_> = groups.iter().flat_map(|group| blocks.iter().map(move |block| (*group, block))).collect();
+        let run = |panel: &mut Scratch, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
+            let kept = self.walks.of(block.start).start..self.walks.of(block.end - 1).end;
+            let mut sums = vec![[0.0; LANES]; kept.len()];
+            for (bundle, rows) in group {
+                let (channels, sums) = (block.clone(), &mut sums[..]);
+                simd::dispatch(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
+            }
+            finish(group[0].0, kept, &sums)
+        };
+        jobs.into_par_iter().map_init(Scratch::default, run).collect()
+    }
+}
+
+/// Some rows of some output channels of one bundle.
+struct Band<'a> {
+    pass: &'a Pass<'a>,
+    channels: Range<usize>,
+    bundle: usize,
+    rows: &'a Range<usize>,
+    /// For each kept weight of these channels.
+    sums: &'a mut [[f32; LANES]],
+    panel: &'a mut Scratch,
+}
+
+impl WithSimd for Band<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match const { LANES / S::F32_LANES } {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            _ => self.run::<S, LANES>(simd),
+        }
+    }
+}
+
+impl Band<'_> {
+    /// With `V` registers to the lanes of a bundle.
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { pass, channels, bundle, rows, sums, panel } = self;
+        let Pass { layout, walks, output, .. } = pass;
+        layout.fill(panel, pass.x, pass.input, bundle, rows);
+        let (step, base, first) = (layout.rows.step, layout.rows.phases[0].base, layout.first_row(rows));
+        let start = walks.of(channels.start).start;
+        for row in rows.clone() {
+            for tile in &pass.tiles {
+                let panel = &panel.values()[layout.place(step * (base + row) - first, tile.start)..];
+                for channel in channels.clone() {
+                    let kept = walks.of(channel);
+                    let gradient =
+                        &pass.dy[output.start(bundle, channel) + (row * output.width + tile.start) * LANES..];
+                    let sums = &mut sums[kept.start - start..kept.end - start];
+                    let offsets = &walks.offsets[kept];
+                    match tile.len() {
+                        1 => add_products::<S, 1, V>(simd, gradient, panel, offsets, sums),
+                        2 => add_products::<S, 2, V>(simd, gradient, panel, offsets, sums),
+                        3 => add_products::<S, 3, V>(simd, gradient, panel, offsets, sums),
+                        4 => add_products::<S, 4, V>(simd, gradient, panel, offsets, sums),
+                        5 => add_products::<S, 5, V>(simd, gradient, panel, offsets, sums),
+                        _ => add_products::<S, 6, V>(simd, gradient, panel, offsets, sums),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds to each sum the products of `P` pixels of the gradient with those at its offset.
+#[inline(always)]
+fn add_products<S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    gradient: &[f32],
+    panel: &[f32],
+    offsets: &[u32],
+    sums: &mut [[f32; LANES]],
+) {
+    let (gradient, _) = S::as_simd_f32s(&gradient[..P * LANES]);
+    let mut held = [[simd.splat_f32s(0.0); V]; P];
+    for p in 0..P {
+        for v in 0..V {
+            held[p][v] = gradient[p * V + v];
+        }
+    }
+    for (&offset, sums) in offsets.iter().zip(sums) {
+        let (x, _) = S::as_simd_f32s(&panel[offset as usize..][..P * LANES]);
+        let (sums, _) = S::as_mut_simd_f32s(sums);
+        for v in 0..V {
+            let mut sum = sums[v];
+            for p in 0..P {
+                sum = simd.mul_add_e_f32s(held[p][v], x[p * V + v], sum);
+            }
+            sums[v] = sum;
+        }
+    }
+}
