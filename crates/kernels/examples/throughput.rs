@@ -78,14 +78,16 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
     let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
     let best_direct = best[0];
     for ((algorithm, _), times) in convs.iter().zip(&best) {
-        let cells = times[..3].iter().zip(&best_direct).map(|(time, direct)| {
-            let rate = gflop / time.as_secs_f64();
-            let ratio = direct.as_secs_f64() / time.as_secs_f64();
-            format!("{:.2} ms {rate:.0} {:.0}% {ratio:.2}×", time.as_secs_f64() * 1e3, 100.0 * rate / peak)
-        });
-        let cells = cells.map(|cell| format!("{cell:>26}")).collect::<String>();
+        let cell = |pass: usize| {
+            let (time, direct) = (times[pass].as_secs_f64(), best_direct[pass].as_secs_f64());
+            let rate = gflop / time;
+            format!("{:.2} ms {rate:.0} {:.0}% {:.2}×", time * 1e3, 100.0 * rate / peak, direct / time)
+        };
+        let [forward, input, weight] = [0, 1, 2].map(cell);
         let [squared, dotted] = [times[3], times[4]].map(|time| time.as_secs_f64() / best_direct[2].as_secs_f64());
-        println!("{name:>24} {gflop:>8.2} {algorithm:>9}{cells} {squared:>8.2} {dotted:>8.2}");
+        println!(
+            "{name:>24} {gflop:>8.2} {algorithm:>9}{forward:>26}{input:>26}{weight:>26} {squared:>8.2} {dotted:>8.2}"
+        );
     }
 }
 
@@ -122,7 +124,7 @@ fn fma_peak(threads: usize) -> f64 {
         time(|| {
             (0..threads).into_par_iter().for_each(|_| {
                 black_box(arch.dispatch(Peak));
-            })
+            });
         })
     };
     let time = (0..100).map(once).min().unwrap_or_default();

@@ -49,7 +49,7 @@ impl Moments {
         Self { count, mean, squares: (squares - count * (mean - f64::from(mean as f32)).powi(2)).max(0.0) }
     }
 
-    /// Of these and those values together (Chan, Golub and LeVeque 1983).
+    /// Of these and those values together (Chan et al. 1983, doi 10.1080/00031305.1983.10483115).
     fn merge(self, other: Self) -> Self {
         let count = self.count + other.count;
         if count == 0.0 {
@@ -148,7 +148,7 @@ pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z:
 
 /// values = relu?(values + shift + residual?); NaN stays NaN.
 pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]>, relu: bool) {
-    simd::dispatch(Shift { values, residual, shift, relu });
+    simd::dispatch(AddAndClamp { values, residual, shift, relu });
 }
 
 /// The way back through [`norm_apply`].
@@ -156,6 +156,9 @@ pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]
 /// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
 /// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
 /// ∂β per channel.
+///
+/// # Panics
+/// If a buffer is shorter than the layout says.
 #[expect(clippy::too_many_arguments, reason = "everything a fused backward pass reads and writes")]
 pub fn norm_backward(
     input: NormInput<'_>,
@@ -312,14 +315,14 @@ impl WithSimd for Apply<'_> {
     }
 }
 
-struct Shift<'a> {
+struct AddAndClamp<'a> {
     values: &'a mut [f32],
     residual: Option<&'a [f32]>,
     shift: f32,
     relu: bool,
 }
 
-impl WithSimd for Shift<'_> {
+impl WithSimd for AddAndClamp<'_> {
     type Output = ();
 
     #[inline(always)]

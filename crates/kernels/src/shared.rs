@@ -43,7 +43,6 @@ impl<'a> Shared<'a> {
     /// # Safety
     /// They lie in the buffer, and nobody else reads or writes there while the slice lives.
     #[inline(always)]
-    #[expect(clippy::mut_from_ref, reason = "the caller promises that the parts are disjoint")]
     pub(crate) unsafe fn slice_mut<'s>(&self, offset: usize, len: usize) -> &'s mut [f32] {
         debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
         // SAFETY: the caller's promise.

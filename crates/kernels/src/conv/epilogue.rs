@@ -28,7 +28,7 @@ pub enum Epilogue<'a> {
 
 impl Epilogue<'_> {
     /// For the channels from `first` on, which begin `start` values into the maps.
-    pub(super) fn from_channel(self, first: usize, start: usize) -> Self {
+    pub(super) fn after(self, first: usize, start: usize) -> Self {
         match self {
             Self::Shift { shift, residual, relu } => {
                 Self::Shift { shift: &shift[first..], residual: residual.map(|residual| &residual[start..]), relu }

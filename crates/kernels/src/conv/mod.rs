@@ -174,7 +174,7 @@ impl Convolution {
         let mut statistics = Vec::new();
         for group in self.groups(input, output) {
             let (x, y, weights) = (&x[group.input_start..], &mut y[group.output_start..], group.of(weights));
-            let epilogue = epilogue.from_channel(group.output_start / output.plane, group.output_start);
+            let epilogue = epilogue.after(group.output_start / output.plane, group.output_start);
             let moments = match self.algorithms.forward {
                 Algorithm::Direct => {
                     direct::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
@@ -196,7 +196,6 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    #[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
     pub fn input_gradient(
         &self,
         weights: &[f32],
@@ -211,10 +210,10 @@ impl Convolution {
             let (dy, dx, weights) = (&dy[group.output_start..], &mut dx[group.input_start..], group.of(weights));
             match self.algorithms.input_gradient {
                 Algorithm::Direct => {
-                    direct::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate)
+                    direct::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate);
                 }
                 Algorithm::Winograd => {
-                    winograd::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate)
+                    winograd::input_gradient(&group.shape, weights, dy, &group.output, dx, &group.input, accumulate);
                 }
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];

@@ -226,8 +226,8 @@ fn transform_rows<S: Simd, const V: usize>(
         ];
         for row in 0..6 {
             let line = input_line(simd, across(&columns, row));
-            for column in 0..6 {
-                store(row * 6 + column, v, line[column]);
+            for (column, value) in line.iter().enumerate() {
+                store(row * 6 + column, v, *value);
             }
         }
     }
@@ -248,10 +248,14 @@ pub(super) fn pixels_at<S: Simd, const H: usize, const L: usize>(
     pixels
 }
 
-/// One row of six columns.
+/// One row of several columns.
 #[inline(always)]
-fn across<T: Copy, const H: usize>(columns: &[[T; H]; 6], row: usize) -> [T; 6] {
-    [columns[0][row], columns[1][row], columns[2][row], columns[3][row], columns[4][row], columns[5][row]]
+pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H]; N], row: usize) -> [T; N] {
+    let mut line = [columns[0][row]; N];
+    for (value, column) in line.iter_mut().zip(columns) {
+        *value = column[row];
+    }
+    line
 }
 
 /// The 36 products of a block of `C` channels of one tile.
@@ -310,12 +314,12 @@ impl Pass<'_> {
                     let at = start + row * maps.width * LANES + v * S::F32_LANES;
                     // Most tiles lie within the maps; for those every bound is known here.
                     if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
-                        for column in 0..OUTPUT_TILE {
-                            self.write(simd, to.at(at + column * LANES), line[column]);
+                        for (column, value) in line.iter().enumerate() {
+                            self.write(simd, to.at(at + column * LANES), *value);
                         }
                     } else if row < rows {
-                        for column in 0..columns {
-                            self.write(simd, to.at(at + column * LANES), line[column]);
+                        for (column, value) in line.iter().enumerate().take(columns) {
+                            self.write(simd, to.at(at + column * LANES), *value);
                         }
                     }
                 }

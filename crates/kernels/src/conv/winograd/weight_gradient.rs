@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     super::{blocks::even_blocks, scratch::Scratch},
     PLACES,
-    gather::{pixels_at, rows_of, transform_input},
+    gather::{across, pixels_at, rows_of, transform_input},
     tiles::{OUTPUT_TILE, Tile, Tiles},
     transform::gradient_line,
     weights::kernel_gradient,
@@ -167,9 +167,7 @@ fn transform_gradient<S: Simd, const V: usize>(
         let mut pixels = [[[0.0; LANES]; OUTPUT_TILE]; OUTPUT_TILE];
         for row in 0..rows {
             let (from, _) = plane[start + row * maps.width * LANES..].as_chunks::<LANES>();
-            for column in 0..columns {
-                pixels[row][column] = from[column];
-            }
+            pixels[row][..columns].copy_from_slice(&from[..columns]);
         }
         transform_rows::<S, V>(simd, rows_of(pixels.as_flattened().as_flattened(), OUTPUT_TILE * LANES), store);
     }
@@ -190,10 +188,9 @@ fn transform_rows<S: Simd, const V: usize>(
             gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 3)),
         ];
         for row in 0..6 {
-            let line = [columns[0][row], columns[1][row], columns[2][row], columns[3][row]];
-            let line = gradient_line(simd, line);
-            for column in 0..6 {
-                store(row * 6 + column, v, line[column]);
+            let line = gradient_line(simd, across(&columns, row));
+            for (column, value) in line.iter().enumerate() {
+                store(row * 6 + column, v, *value);
             }
         }
     }
@@ -262,9 +259,9 @@ impl Products<'_> {
                 }
             }
         }
-        for o in 0..O {
-            for i in 0..I {
-                self.sums[(out + o) * self.inputs + input + i] += simd.reduce_sum_f32s(sums[o][i]);
+        for (o, sums) in sums.iter().enumerate() {
+            for (i, sum) in sums.iter().enumerate() {
+                self.sums[(out + o) * self.inputs + input + i] += simd.reduce_sum_f32s(*sum);
             }
         }
     }
