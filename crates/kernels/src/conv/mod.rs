@@ -59,31 +59,37 @@ pub struct Convolution {
     patterns: Vec<sparse::Pattern>,
 }
 
-/// Channels read and channels written from which on Winograd's transforms pay, in each pass: measured on two cores of a Zen 3
-/// (see `docs/kernels.md`).
+/// Channels read and channels written from which on Winograd's transforms pay: measured on two cores of a Zen 3
+/// (`docs/kernels.md`), as is all that follows.
 const WINOGRAD_CHANNELS: usize = 16;
+/// The same for the weight gradient, which transforms both sides.
+const WINOGRAD_GRADIENT_CHANNELS: usize = 32;
 
-/// Densities up to which the sparse algorithm measured faster than each dense one (see `docs/kernels.md`).
-#[derive(Clone, Copy)]
-struct Threshold {
-    direct: f64,
-    winograd: f64,
+/// The dense algorithm of each pass that measured fastest.
+fn fastest_dense(shape: &ConvShape) -> Algorithms {
+    let channels = fewest_channels(shape);
+    let from = |least| {
+        let pays = winograd::applies_to(shape) && channels >= least;
+        if pays { Algorithm::Winograd } else { Algorithm::Direct }
+    };
+    let (gather, weight_gradient) = (from(WINOGRAD_CHANNELS), from(WINOGRAD_GRADIENT_CHANNELS));
+    Algorithms { forward: gather, input_gradient: gather, weight_gradient }
 }
 
-const SPARSE_FORWARD: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
-const SPARSE_INPUT_GRADIENT: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
-const SPARSE_WEIGHT_GRADIENT: Threshold = Threshold { direct: 0.3, winograd: 0.15 };
-
-impl Threshold {
-    fn beside(self, dense: Algorithm) -> f64 {
-        if dense == Algorithm::Winograd { self.winograd } else { self.direct }
+/// Density up to which the sparse algorithm measured faster than a dense one. The more channels, the more the dense ones gain
+/// from their registers.
+fn sparse_pays_up_to(shape: &ConvShape, dense: Algorithm) -> f64 {
+    match (dense, fewest_channels(shape)) {
+        (_, ..32) => 0.5,
+        (Algorithm::Winograd, 32..64) => 0.27,
+        (Algorithm::Winograd, _) => 0.18,
+        _ => 0.35,
     }
 }
 
-fn fastest_dense(shape: &ConvShape) -> Algorithm {
+fn fewest_channels(shape: &ConvShape) -> usize {
     let ConvShape { in_channels, out_channels, .. } = shape.within_group();
-    let pays = winograd::applies_to(shape) && in_channels.min(out_channels) >= WINOGRAD_CHANNELS;
-    if pays { Algorithm::Winograd } else { Algorithm::Direct }
+    in_channels.min(out_channels)
 }
 
 fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
@@ -94,7 +100,7 @@ fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
 impl Convolution {
     /// A convolution whose passes are computed by the algorithms that measured fastest for its shape.
     pub fn new(shape: ConvShape) -> Self {
-        Self::with_algorithms(shape, Algorithms::all(fastest_dense(&shape)))
+        Self::with_algorithms(shape, fastest_dense(&shape))
     }
 
     /// The same where some weights are pruned: a pass visits the kept ones alone if they are few enough for that to pay.
@@ -104,11 +110,11 @@ impl Convolution {
     pub fn pruned(shape: ConvShape, kept: &[bool]) -> Self {
         let density = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
         let dense = fastest_dense(&shape);
-        let below = |threshold: Threshold| if density <= threshold.beside(dense) { Algorithm::Sparse } else { dense };
+        let choose = |dense| if density <= sparse_pays_up_to(&shape, dense) { Algorithm::Sparse } else { dense };
         let algorithms = Algorithms {
-            forward: below(SPARSE_FORWARD),
-            input_gradient: below(SPARSE_INPUT_GRADIENT),
-            weight_gradient: below(SPARSE_WEIGHT_GRADIENT),
+            forward: choose(dense.forward),
+            input_gradient: choose(dense.input_gradient),
+            weight_gradient: choose(dense.weight_gradient),
         };
         Self::with_kept(shape, algorithms, kept)
     }
