@@ -21,6 +21,7 @@
 #![expect(unsafe_code, reason = "register-blocked kernels address disjoint parts of one buffer from several threads")]
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
+mod buffers;
 mod conv;
 mod linear;
 mod maps;
@@ -33,6 +34,7 @@ mod simd;
 #[cfg(test)]
 mod testing;
 
+pub use buffers::Buffers;
 pub use conv::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
 pub use linear::{
     linear_add_gradient_dots, linear_add_squared_gradients, linear_backward, linear_forward, linear_sample_gradients,

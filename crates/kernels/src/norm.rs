@@ -515,8 +515,9 @@ mod tests {
             assert_sums("gradient of the shift", &dbias, &sums, &magnitudes, 1e-6);
             assert_sums("sums", &channel_sums(&masked, maps), &sums, &magnitudes, 1e-6);
             let products: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n) * normalised(c, p, n))).collect();
-            let magnitudes: Vec<f64> =
-                channels().map(|c| over(c, &|p, n| (g(c, p, n) * normalised(c, p, n)).abs())).collect();
+            // x − mean is itself a difference that rounding in x and in the mean moves.
+            let terms = |c, p, n| g(c, p, n) * inverse(c) * (value(x, c, p, n).abs() + exact[c].0.abs());
+            let magnitudes: Vec<f64> = channels().map(|c| over(c, &|p, n| terms(c, p, n).abs())).collect();
             assert_sums("gradient of the scale", &dweight, &products, &magnitudes, 1e-6);
             self.check_per_sample(&statistics, &masked);
             assert_maps("input gradient", maps, &dx, |c, p, n| {

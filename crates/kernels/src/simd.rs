@@ -7,6 +7,8 @@ use std::sync::{
 
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
+use crate::LANES;
+
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 static SCALAR_ONLY: AtomicBool = AtomicBool::new(false);
 
@@ -35,6 +37,35 @@ pub fn instruction_set() -> &'static str {
 
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     if SCALAR_ONLY.load(Ordering::Relaxed) { op.with_simd(Scalar::new()) } else { ARCH.dispatch(op) }
+}
+
+/// A kernel written for `V` registers to the samples of a bundle.
+pub(crate) trait BundleKernel {
+    /// What it gives.
+    type Output;
+
+    /// Runs it. Implementations are inlined always, so that they get the instructions of the function dispatched to.
+    fn run<S: Simd, const V: usize>(self, simd: S) -> Self::Output;
+}
+
+/// Runs a kernel with as many registers to a bundle as the instruction set in use needs.
+pub(crate) fn dispatch_bundle<K: BundleKernel>(kernel: K) -> K::Output {
+    struct WithRegisters<K>(K);
+
+    impl<K: BundleKernel> WithSimd for WithRegisters<K> {
+        type Output = K::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+            match const { LANES / S::F32_LANES } {
+                1 => self.0.run::<S, 1>(simd),
+                2 => self.0.run::<S, 2>(simd),
+                4 => self.0.run::<S, 4>(simd),
+                _ => self.0.run::<S, LANES>(simd),
+            }
+        }
+    }
+    dispatch(WithRegisters(kernel))
 }
 
 /// # Safety

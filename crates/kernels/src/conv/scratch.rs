@@ -1,11 +1,11 @@
-//! Working memory that outlives the calls that use it: what is allocated anew at each call costs a page fault for every page.
+//! Working memory of tasks, which outlives the calls that use it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::LANES;
+use crate::{Buffers, LANES};
 
 /// Memory that no call uses at the moment.
-static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Buffers> = Mutex::new(Buffers::new());
 
 /// A buffer that grows when it must, aligned so that no vector straddles two cache lines.
 #[derive(Default)]
@@ -19,8 +19,9 @@ impl Scratch {
     /// So many values of unknown content.
     pub(super) fn resize(&mut self, len: usize) -> &mut [f32] {
         if self.start + len > self.storage.len() {
-            let outgrown = std::mem::replace(&mut self.storage, take(len + LANES - 1));
-            give(outgrown);
+            let mut free = free();
+            free.give(std::mem::take(&mut self.storage));
+            self.storage = free.take(len + LANES - 1);
             // `align_offset` may decline to answer, in which case alignment, a matter of speed alone, is given up.
             let offset = self.storage.as_ptr().align_offset(LANES * size_of::<f32>());
             self.start = if offset < LANES { offset } else { 0 };
@@ -37,23 +38,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        give(std::mem::take(&mut self.storage));
+        free().give(std::mem::take(&mut self.storage));
     }
 }
 
-/// The smallest free buffer that is long enough and not far too long, or a new one.
-fn take(len: usize) -> Vec<f32> {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |buffer: &Vec<f32>| buffer.len() >= len && buffer.len() <= 4 * len;
-    let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
-    match best {
-        Some(best) => free.swap_remove(best),
-        None => vec![0.0; len],
-    }
-}
-
-fn give(buffer: Vec<f32>) {
-    if !buffer.is_empty() {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-    }
+fn free() -> MutexGuard<'static, Buffers> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }

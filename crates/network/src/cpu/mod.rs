@@ -3,13 +3,12 @@
 //! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
 //! from a pool and go back to it, so that a step in steady state allocates nothing.
 
-mod buffers;
 mod plan;
 mod steps;
 
-use unlearn_kernels::{Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
+use unlearn_kernels::{Buffers, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
-use self::{buffers::Buffers, plan::Plan, steps::Statistics};
+use self::{plan::Plan, steps::Statistics};
 use crate::{Error, Executor, Gradients, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average

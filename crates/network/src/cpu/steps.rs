@@ -1,15 +1,12 @@
 //! What a step computes forward and backward.
 
 use unlearn_kernels::{
-    self as kernels, ChannelStatistics, Epilogue, NormInput, add_assign, channel_sums, global_avg_pool,
+    self as kernels, Buffers, ChannelStatistics, Epilogue, NormInput, add_assign, channel_sums, global_avg_pool,
     global_avg_pool_backward, linear_backward, linear_forward, max_pool, max_pool_backward, norm_apply, norm_backward,
     norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
-use super::{
-    buffers::Buffers,
-    plan::{ConvStep, NormStep, Plan, Step, StepKind},
-};
+use super::plan::{ConvStep, NormStep, Plan, Step, StepKind};
 use crate::{Gradients, Mode, NodeId, State};
 
 /// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
@@ -15,7 +15,12 @@ use super::{
     panel::Panel,
     taps::{ColumnTaps, RowTap, Taps},
 };
-use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    norm::Moments,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// Values of a panel, at most, where a row fits: 192 KiB, so that it stays in a second-level cache.
 const PANEL_LEN: usize = 48 * 1024;
@@ -72,7 +77,18 @@ fn gather<T: Send>(
         let (bundle, first) = (task % bundles, task / bundles * band);
         let rows = first..(first + band).min(written.height);
         let kernel = shape.kernel;
-        simd::dispatch(Band { kernel, taps, from, read, packed, to, written, rows: rows.clone(), bundle, panel });
+        simd::dispatch_bundle(Band {
+            kernel,
+            taps,
+            from,
+            read,
+            packed,
+            to,
+            written,
+            rows: rows.clone(),
+            bundle,
+            panel,
+        });
         finish(to, bundle, rows)
     };
     (0..bundles * written.height.div_ceil(band)).into_par_iter().map_init(Panel::default, task).collect()
@@ -108,22 +124,9 @@ struct Stretch {
     length: usize,
 }
 
-impl WithSimd for Band<'_> {
+impl BundleKernel for Band<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl Band<'_> {
-    /// With `V` registers to the lanes of a bundle.
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { kernel, taps, from, read, packed, to, written, rows, bundle, panel } = self;

@@ -7,11 +7,14 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{super::blocks::even_blocks, panel::Panel, taps::meeting};
-use crate::{ConvShape, LANES, Maps, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    simd::{self, BundleKernel},
+};
 
 /// Pixels of a tile, at most, unless one row has more.
 const TILE_PIXELS: usize = 64;
@@ -46,7 +49,7 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
         .collect();
     let partial: Vec<Vec<f32>> = jobs
         .into_par_iter()
-        .map(|(channels, tiles)| simd::dispatch(Job { shape, channels, tiles, x, input, dy, output }))
+        .map(|(channels, tiles)| simd::dispatch_bundle(Job { shape, channels, tiles, x, input, dy, output }))
         .collect();
     dw.fill(0.0);
     let taps = shape.kernel * shape.kernel;
@@ -71,26 +74,20 @@ struct Job<'a> {
     output: &'a Maps,
 }
 
-impl WithSimd for Job<'_> {
-    type Output = Vec<f32>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match const { LANES / S::F32_LANES } {
-            1 => self.sum::<S, 1>(simd, 6),
-            2 => self.sum::<S, 2>(simd, 3),
-            4 => self.sum::<S, 4>(simd, 6),
-            _ => self.sum::<S, LANES>(simd, 1),
-        }
-    }
-}
-
 /// Input channels of a register block.
 const IN_BLOCK: usize = 4;
 
-impl Job<'_> {
+impl BundleKernel for Job<'_> {
+    type Output = Vec<f32>;
+
     #[inline(always)]
-    fn sum<S: Simd, const V: usize>(self, simd: S, out_block: usize) -> Vec<f32> {
+    fn run<S: Simd, const V: usize>(self, simd: S) -> Vec<f32> {
+        // As many output channels as the registers hold sums of, beside `IN_BLOCK` input channels.
+        let out_block = match V {
+            1 | 4 => 6,
+            2 => 3,
+            _ => 1,
+        };
         let Self { shape, channels, tiles, x, input, dy, output } = self;
         let kernel = shape.kernel;
         let in_blocks = even_blocks(channels.len(), IN_BLOCK);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
@@ -11,7 +11,12 @@ use super::{
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
 };
-use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    norm::Moments,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// Values of a panel, at most, where a row fits: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
@@ -115,7 +120,7 @@ fn gather<T: Send>(
     let bands = layout.bands(written.height);
     let task = |panel: &mut Scratch, task: usize| {
         let (bundle, rows) = (task / bands.len(), &bands[task % bands.len()]);
-        simd::dispatch(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel });
+        simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel });
         finish(to, bundle, rows)
     };
     (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
@@ -135,22 +140,9 @@ struct Band<'a> {
     panel: &'a mut Scratch,
 }
 
-impl WithSimd for Band<'_> {
+impl BundleKernel for Band<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl Band<'_> {
-    /// With `V` registers to the lanes of a bundle.
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel } = self;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
@@ -16,7 +16,10 @@ use super::{
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
 };
-use crate::{ConvShape, LANES, Maps, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    simd::{self, BundleKernel},
+};
 
 /// Jobs to aim for: enough to balance a handful of cores.
 const JOBS: usize = 16;
@@ -113,7 +116,7 @@ impl Pass<'_> {
             let mut sums = vec![[0.0; LANES]; kept.len()];
             for (bundle, rows) in group {
                 let (channels, sums) = (block.clone(), &mut sums[..]);
-                simd::dispatch(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
+                simd::dispatch_bundle(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
             }
             finish(group[0].0, kept, &sums)
         };
@@ -132,22 +135,9 @@ struct Band<'a> {
     panel: &'a mut Scratch,
 }
 
-impl WithSimd for Band<'_> {
+impl BundleKernel for Band<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl Band<'_> {
-    /// With `V` registers to the lanes of a bundle.
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { pass, channels, bundle, rows, sums, panel } = self;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
@@ -15,7 +15,12 @@ use super::{
     transform::{input_line, output_line},
     weights::{BLOCK, TransformedWeights},
 };
-use crate::{ConvShape, LANES, Maps, norm::Moments, shared::Shared, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    norm::Moments,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// Values of a task's transformed input tiles, at most, where a row of tiles fits: 256 KiB, half of a second-level cache.
 const TRANSFORMED_LEN: usize = 64 * 1024;
@@ -83,7 +88,7 @@ impl Pass<'_> {
         let rows_per_task = (TRANSFORMED_LEN / (PLACES * read.channels * LANES * tiles.across)).max(1);
         let task = |memory: &mut Memory, task: usize| {
             let rows = task * rows_per_task..((task + 1) * rows_per_task).min(tiles.rows);
-            simd::dispatch(Task { pass: self, weights, from, to, tiles, rows: rows.clone(), memory });
+            simd::dispatch_bundle(Task { pass: self, weights, from, to, tiles, rows: rows.clone(), memory });
             let finish = |row| {
                 let (bundle, rows) = tiles.output_rows(row, written);
                 // SAFETY: a task finishes the rows that it alone has written; they exist by the assertion above.
@@ -108,22 +113,9 @@ struct Task<'a> {
     memory: &'a mut Memory,
 }
 
-impl WithSimd for Task<'_> {
+impl BundleKernel for Task<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl Task<'_> {
-    /// With `V` registers to the lanes of a bundle.
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { pass, weights, from, to, tiles, rows, memory } = self;

@@ -17,7 +17,11 @@ use super::{
     transform::gradient_line,
     weights::kernel_gradient,
 };
-use crate::{ConvShape, LANES, Maps, shared::Shared, simd};
+use crate::{
+    ConvShape, LANES, Maps,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// Values of the transformed tiles of one part, at most: 8 MiB.
 const PART_LEN: usize = 2 * 1024 * 1024;
@@ -42,10 +46,10 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
         (0..inputs + outputs).into_par_iter().for_each(|channel| {
             let transform = Transform { tiles, part: part.clone(), run };
             if channel < inputs {
-                simd::dispatch(InputChannel { transform, x, input, padding: shape.padding, channel, to: to_in });
+                simd::dispatch_bundle(InputChannel { transform, x, input, padding: shape.padding, channel, to: to_in });
             } else {
                 let channel = channel - inputs;
-                simd::dispatch(OutputChannel { transform, dy, output, channel, to: to_out });
+                simd::dispatch_bundle(OutputChannel { transform, dy, output, channel, to: to_out });
             }
         });
         let (in_places, out_places) = (&*in_places, &*out_places);
@@ -81,21 +85,9 @@ struct InputChannel<'a> {
     to: Shared<'a>,
 }
 
-impl WithSimd for InputChannel<'_> {
+impl BundleKernel for InputChannel<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl InputChannel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { transform: Transform { tiles, part, run }, x, input, padding, channel, to } = self;
@@ -120,21 +112,9 @@ struct OutputChannel<'a> {
     to: Shared<'a>,
 }
 
-impl WithSimd for OutputChannel<'_> {
+impl BundleKernel for OutputChannel<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match const { LANES / S::F32_LANES } {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, LANES>(simd),
-        }
-    }
-}
-
-impl OutputChannel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { transform: Transform { tiles, part, run }, dy, output, channel, to } = self;

@@ -1,23 +1,30 @@
-//! A pool of buffers, so that activations and gradients are not allocated anew every step.
+//! A pool of buffers: memory that is allocated anew at every step costs a page fault for every page.
 
 /// Buffers that are not in use.
 #[derive(Default)]
-pub(super) struct Buffers {
+pub struct Buffers {
     free: Vec<Vec<f32>>,
 }
 
 impl Buffers {
+    /// An empty pool.
+    pub const fn new() -> Self {
+        Self { free: Vec::new() }
+    }
+
     /// A buffer of at least `len` values, of unknown content: the smallest free one that fits and is not far too large,
     /// or a new one.
-    pub(super) fn take(&mut self, len: usize) -> Vec<f32> {
+    pub fn take(&mut self, len: usize) -> Vec<f32> {
         let fits = |buffer: &Vec<f32>| buffer.len() >= len && buffer.len() <= 4 * len;
         let best = (0..self.free.len()).filter(|i| fits(&self.free[*i])).min_by_key(|i| self.free[*i].len());
         best.map_or_else(|| vec![0.0; len], |i| self.free.swap_remove(i))
     }
 
-    /// Gives a buffer back.
-    pub(super) fn give(&mut self, buffer: Vec<f32>) {
-        self.free.push(buffer);
+    /// Gives a buffer back; one that holds nothing is dropped.
+    pub fn give(&mut self, buffer: Vec<f32>) {
+        if !buffer.is_empty() {
+            self.free.push(buffer);
+        }
     }
 }
 
