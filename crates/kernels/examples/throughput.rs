@@ -1,6 +1,6 @@
-//! GF/s of every convolution of ResNet-20s, forward and both gradients, beside this machine's fused multiply-add peak.
+//! GF/s of every convolution of ResNet-20s (or ResNet-18), forward and both gradients, beside this machine's fused multiply-add peak.
 //!
-//! `cargo run --release -p unlearn-kernels --example throughput [BATCH] [SIDE] [THREADS] [PERCENT]`
+//! `cargo run --release -p unlearn-kernels --example throughput [resnet18] [BATCH] [SIDE] [THREADS] [PERCENT]`
 //! Every algorithm that applies, in turns; with a percentage, that share of the weights is kept and the sparse algorithm takes
 //! part. Times are minima over repetitions, rates those of the dense definition without taps outside the image, and × the
 //! gain over the direct algorithm. The last columns are squared and dotted per-sample gradients in units of the direct weight
@@ -19,29 +19,53 @@ use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, M
 /// Repetitions, of which the fastest counts.
 const ROUNDS: usize = 15;
 
+/// How often a layer occurs, its channels read and written, its kernel, by what the image's side is divided before it, and its
+/// stride.
+type Layer = (usize, usize, usize, usize, usize, usize);
+const RESNET20S: &[Layer] = &[
+    (1, 3, 16, 3, 1, 1),
+    (6, 16, 16, 3, 1, 1),
+    (1, 16, 32, 3, 1, 2),
+    (5, 32, 32, 3, 2, 1),
+    (1, 32, 64, 3, 2, 2),
+    (5, 64, 64, 3, 4, 1),
+];
+const RESNET18: &[Layer] = &[
+    (1, 3, 64, 3, 1, 1),
+    (4, 64, 64, 3, 1, 1),
+    (1, 64, 128, 3, 1, 2),
+    (1, 64, 128, 1, 1, 2),
+    (3, 128, 128, 3, 2, 1),
+    (1, 128, 256, 3, 2, 2),
+    (1, 128, 256, 1, 2, 2),
+    (3, 256, 256, 3, 4, 1),
+    (1, 256, 512, 3, 4, 2),
+    (1, 256, 512, 1, 4, 2),
+    (3, 512, 512, 3, 8, 1),
+];
+
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|a| a.parse::<usize>().expect("a whole number"));
+    let mut words: Vec<_> = std::env::args().skip(1).collect();
+    let wide = words.first().is_some_and(|word| word == "resnet18");
+    if wide {
+        words.remove(0);
+    }
+    let mut arguments = words.iter().map(|a| a.parse::<usize>().expect("a whole number"));
     let batch = arguments.next().unwrap_or(128);
     let side = arguments.next().unwrap_or(32);
     let threads = arguments.next().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool of this process");
     let percent = arguments.next();
+    let layers = if wide { RESNET18 } else { RESNET20S };
     let peak = fma_peak(threads);
     println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
     println!(
-        "{:>24} {:>8} {:>9}{:>26}{:>26}{:>26} {:>8} {:>8}",
+        "{:>30} {:>8} {:>9}{:>26}{:>26}{:>26} {:>8} {:>8}",
         "layer", "GFLOP", "algorithm", "forward", "input gradient", "weight gradient", "squared", "dotted"
     );
-    for (times, in_channels, out_channels, side, stride) in [
-        (1, 3, 16, side, 1),
-        (6, 16, 16, side, 1),
-        (1, 16, 32, side, 2),
-        (5, 32, 32, side / 2, 1),
-        (1, 32, 64, side / 2, 2),
-        (5, 64, 64, side / 4, 1),
-    ] {
-        let shape = ConvShape { in_channels, out_channels, kernel: 3, stride, padding: 1, groups: 1 };
-        layer(shape, side, batch, times, percent, peak);
+    for &(times, in_channels, out_channels, kernel, divisor, stride) in layers {
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding: kernel / 2, groups: 1 };
+        layer(shape, side / divisor, batch, times, percent, peak);
     }
 }
 
@@ -52,10 +76,11 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
     let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
     let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
     // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
-    let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
+    let outside = if shape.kernel == 1 { 0 } else { 3 - shape.stride.min(2) };
+    let taps = shape.kernel * output.width - outside;
     let gflop = 2e-9 * (taps * taps * shape.in_channels * shape.out_channels * batch) as f64;
     let mut convs = vec![("direct", Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Direct)))];
-    if shape.stride == 1 {
+    if shape.stride == 1 && shape.kernel == 3 {
         convs.push(("winograd", Convolution::with_algorithms(shape, Algorithms::all(Algorithm::Winograd))));
     }
     if let Some(percent) = percent {
@@ -74,8 +99,8 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
             best[4] = best[4].min(time(|| conv.add_gradient_dots(&w, &x, &input, &dy, &output, &mut dots)));
         }
     }
-    let ConvShape { in_channels, out_channels, stride, .. } = shape;
-    let name = format!("{times}× {in_channels}→{out_channels}, {side}², stride {stride}");
+    let ConvShape { in_channels, out_channels, kernel, stride, .. } = shape;
+    let name = format!("{times}× {in_channels}→{out_channels}, {kernel}×{kernel}, {side}², stride {stride}");
     let best_direct = best[0];
     for ((algorithm, _), times) in convs.iter().zip(&best) {
         let cell = |pass: usize| {
@@ -86,7 +111,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
         let [forward, input, weight] = [0, 1, 2].map(cell);
         let [squared, dotted] = [times[3], times[4]].map(|time| time.as_secs_f64() / best_direct[2].as_secs_f64());
         println!(
-            "{name:>24} {gflop:>8.2} {algorithm:>9}{forward:>26}{input:>26}{weight:>26} {squared:>8.2} {dotted:>8.2}"
+            "{name:>30} {gflop:>8.2} {algorithm:>9}{forward:>26}{input:>26}{weight:>26} {squared:>8.2} {dotted:>8.2}"
         );
     }
 }
