@@ -1,7 +1,8 @@
 //! Forward pass and input gradient.
 //!
-//! A task covers a few rows of tiles. It transforms all its input tiles; then, for a block of channels of one tile, the 36
-//! products fill a small buffer that the output transform empties.
+//! Either tile by tile: a task covers a few rows of tiles. It transforms all its input tiles; then, for a block of channels of
+//! one tile, the 36 products fill a small buffer that the output transform empties. Or, where the transformed kernels are too
+//! many to go by for every few tiles, place by place (`places.rs`).
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use super::{
     PLACES,
     tiles::{INPUT_TILE, OUTPUT_TILE, Tile, Tiles, within},
     transform::{input_line, output_line},
-    weights::{BLOCK, TransformedWeights},
+    weights::{BLOCK, Order, TransformedWeights},
 };
 use crate::{
     ConvShape, LANES, Maps,
@@ -24,6 +25,13 @@ use crate::{
 
 /// Values of a task's transformed input tiles, at most, where a row of tiles fits: 256 KiB, half of a second-level cache.
 const TRANSFORMED_LEN: usize = 64 * 1024;
+
+/// Pairs of channels from which on going place by place measured faster.
+const PAIRS_BY_PLACES: usize = 128 * 256;
+
+fn order(shape: &ConvShape) -> Order {
+    if shape.in_channels * shape.out_channels < PAIRS_BY_PLACES { Order::Blocks } else { Order::Places }
+}
 
 /// y = convolution of x. Gives what the epilogue finds, row of tiles by row of tiles.
 pub(crate) fn forward(
@@ -36,7 +44,7 @@ pub(crate) fn forward(
     epilogue: Epilogue<'_>,
 ) -> Vec<Vec<Moments>> {
     let pass = Pass { read: input, written: output, padding: shape.padding, accumulate: false };
-    pass.run(&TransformedWeights::forward(shape, weights), x, y, epilogue)
+    pass.run(&TransformedWeights::forward(shape, weights, order(shape)), x, y, epilogue)
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it.
@@ -50,14 +58,14 @@ pub(crate) fn input_gradient(
     accumulate: bool,
 ) {
     let pass = Pass { read: output, written: input, padding: 2 - shape.padding, accumulate };
-    pass.run(&TransformedWeights::transposed(shape, weights), dy, dx, Epilogue::None);
+    pass.run(&TransformedWeights::transposed(shape, weights, order(shape)), dy, dx, Epilogue::None);
 }
 
 /// What a pass reads and writes.
-struct Pass<'a> {
-    read: &'a Maps,
-    written: &'a Maps,
-    padding: usize,
+pub(super) struct Pass<'a> {
+    pub(super) read: &'a Maps,
+    pub(super) written: &'a Maps,
+    pub(super) padding: usize,
     accumulate: bool,
 }
 
@@ -84,6 +92,20 @@ impl Pass<'_> {
             "maps do not fit"
         );
         let to = Shared::new(to);
+        match weights.order() {
+            Order::Blocks => self.run_by_tiles(weights, from, to, epilogue),
+            Order::Places => self.run_by_places(weights, from, to, epilogue),
+        }
+    }
+
+    fn run_by_tiles(
+        &self,
+        weights: &TransformedWeights,
+        from: &[f32],
+        to: Shared<'_>,
+        epilogue: Epilogue<'_>,
+    ) -> Vec<Vec<Moments>> {
+        let Self { read, written, .. } = *self;
         let tiles = Tiles::of(written);
         let rows_per_task = (TRANSFORMED_LEN / (PLACES * read.channels * LANES * tiles.across)).max(1);
         let task = |memory: &mut Memory, task: usize| {
@@ -148,7 +170,12 @@ impl BundleKernel for Task<'_> {
                         match block.len() {
                             $($size => {
                                 multiply::<S, $size, V>(simd, weights, block, inputs, channels, place_len, products);
-                                pass.transform_output::<S, $size, V>(simd, products, to, tile, block.start);
+                                for channel in 0..$size {
+                                    let products = &products[channel * LANES..];
+                                    let products = &products[..(PLACES - 1) * $size * LANES + LANES];
+                                    let channel = block.start + channel;
+                                    pass.transform_output::<S, V>(simd, products, $size * V, to, tile, channel);
+                                }
                             })+
                             _ => unreachable!("blocks are at most six channels"),
                         }
@@ -275,44 +302,43 @@ fn multiply<S: Simd, const C: usize, const V: usize>(
 }
 
 impl Pass<'_> {
-    /// Writes Aᵀ m A of a tile of `C` channels from `first` on, as far as it lies within the maps.
+    /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps, from its products: a run of lanes for each
+    /// place, `place_len` registers from one to the next.
     #[inline(always)]
-    fn transform_output<S: Simd, const C: usize, const V: usize>(
+    pub(super) fn transform_output<S: Simd, const V: usize>(
         &self,
         simd: S,
         products: &[f32],
+        place_len: usize,
         to: Shared<'_>,
         tile: Tile,
-        first: usize,
+        channel: usize,
     ) {
         let maps = self.written;
         let rows = (maps.height - tile.row).min(OUTPUT_TILE);
         let columns = (maps.width - tile.column).min(OUTPUT_TILE);
         let (products, _) = S::as_simd_f32s(products);
-        let products = &products[..PLACES * C * V];
-        for c in 0..C {
-            let start = maps.start(tile.bundle, first + c) + (tile.row * maps.width + tile.column) * LANES;
-            for v in 0..V {
-                let places = [
-                    output_line(simd, place_column::<S, C, V>(products, c * V + v)),
-                    output_line(simd, place_column::<S, C, V>(products, C * V + c * V + v)),
-                    output_line(simd, place_column::<S, C, V>(products, 2 * C * V + c * V + v)),
-                    output_line(simd, place_column::<S, C, V>(products, 3 * C * V + c * V + v)),
-                    output_line(simd, place_column::<S, C, V>(products, 4 * C * V + c * V + v)),
-                    output_line(simd, place_column::<S, C, V>(products, 5 * C * V + c * V + v)),
-                ];
-                for row in 0..OUTPUT_TILE {
-                    let line = output_line(simd, across(&places, row));
-                    let at = start + row * maps.width * LANES + v * S::F32_LANES;
-                    // Most tiles lie within the maps; for those every bound is known here.
-                    if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
-                        for (column, value) in line.iter().enumerate() {
-                            self.write(simd, to.at(at + column * LANES), *value);
-                        }
-                    } else if row < rows {
-                        for (column, value) in line.iter().enumerate().take(columns) {
-                            self.write(simd, to.at(at + column * LANES), *value);
-                        }
+        let start = maps.start(tile.bundle, channel) + (tile.row * maps.width + tile.column) * LANES;
+        for v in 0..V {
+            let places = [
+                output_line(simd, place_column::<S>(products, place_len, 0, v)),
+                output_line(simd, place_column::<S>(products, place_len, 1, v)),
+                output_line(simd, place_column::<S>(products, place_len, 2, v)),
+                output_line(simd, place_column::<S>(products, place_len, 3, v)),
+                output_line(simd, place_column::<S>(products, place_len, 4, v)),
+                output_line(simd, place_column::<S>(products, place_len, 5, v)),
+            ];
+            for row in 0..OUTPUT_TILE {
+                let line = output_line(simd, across(&places, row));
+                let at = start + row * maps.width * LANES + v * S::F32_LANES;
+                // Most tiles lie within the maps; for those every bound is known here.
+                if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
+                    for (column, value) in line.iter().enumerate() {
+                        self.write(simd, to.at(at + column * LANES), *value);
+                    }
+                } else if row < rows {
+                    for (column, value) in line.iter().enumerate().take(columns) {
+                        self.write(simd, to.at(at + column * LANES), *value);
                     }
                 }
             }
@@ -330,12 +356,41 @@ impl Pass<'_> {
     }
 }
 
-/// One column of the places, which are `C` runs of lanes apart.
+/// Register `v` of one column of the places, which are `place_len` registers apart.
 #[inline(always)]
-fn place_column<S: Simd, const C: usize, const V: usize>(products: &[S::f32s], first: usize) -> [S::f32s; 6] {
-    let mut column = [products[first]; 6];
+fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, v: usize) -> [S::f32s; 6] {
+    let first = column * place_len + v;
+    let mut places = [products[first]; 6];
     for row in 1..6 {
-        column[row] = products[row * 6 * C * V + first];
+        places[row] = products[row * 6 * place_len + first];
     }
-    column
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_tiles_and_by_places_give_the_same_bits() {
+        for (in_channels, out_channels, side, batch, padding) in
+            [(5, 7, 9, 19, 1), (16, 13, 4, 5, 1), (40, 3, 6, 33, 0), (1, 1, 3, 1, 2)]
+        {
+            let shape = ConvShape { in_channels, out_channels, kernel: 3, stride: 1, padding, groups: 1 };
+            let input = Maps::new(in_channels, side, side + 2, batch);
+            let output = shape.output(&input);
+            let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i * 7919 % 101) as f32 / 50.0 - 1.0).collect() };
+            let (weights, x) = (values(shape.weights()), values(input.len()));
+            let pass = Pass { read: &input, written: &output, padding, accumulate: false };
+            let run = |order| {
+                let mut y = vec![0.0; output.len()];
+                let weights = TransformedWeights::forward(&shape, &weights, order);
+                let moments = pass.run(&weights, &x, &mut y, Epilogue::Statistics);
+                (y, format!("{moments:?}"))
+            };
+            let by_tiles = run(Order::Blocks);
+            assert!(by_tiles.0.iter().any(|value| *value != 0.0));
+            assert_eq!(by_tiles, run(Order::Places), "{shape:?}");
+        }
+    }
 }

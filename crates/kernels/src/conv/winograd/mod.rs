@@ -5,6 +5,7 @@
 //! lanes are samples; between them lie 36 independent matrix products, one per place of a transformed tile.
 
 mod gather;
+mod places;
 mod tiles;
 mod transform;
 mod weight_gradient;

@@ -55,25 +55,35 @@ pub(super) fn gradient_line<S: Simd>(simd: S, y: [S::f32s; 4]) -> [S::f32s; 6] {
 }
 
 /// G g for one line of a kernel.
-pub(super) fn kernel_line(g: [f32; 3]) -> [f32; 6] {
-    let (outer, wide) = (g[0] + g[2], g[0] + 4.0 * g[2]);
+#[inline(always)]
+pub(super) fn kernel_line<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; 6] {
+    let (four, fourth) = (simd.splat_f32s(4.0), simd.splat_f32s(1.0 / 4.0));
+    let (minus_sixth, twenty_fourth) = (simd.splat_f32s(-1.0 / 6.0), simd.splat_f32s(1.0 / 24.0));
+    let outer = simd.add_f32s(g[0], g[2]);
+    let wide = simd.mul_add_e_f32s(g[2], four, g[0]);
+    let two = simd.add_f32s(g[1], g[1]);
     [
-        g[0] / 4.0,
-        -(outer + g[1]) / 6.0,
-        -(outer - g[1]) / 6.0,
-        (wide + 2.0 * g[1]) / 24.0,
-        (wide - 2.0 * g[1]) / 24.0,
+        simd.mul_f32s(g[0], fourth),
+        simd.mul_f32s(simd.add_f32s(outer, g[1]), minus_sixth),
+        simd.mul_f32s(simd.sub_f32s(outer, g[1]), minus_sixth),
+        simd.mul_f32s(simd.add_f32s(wide, two), twenty_fourth),
+        simd.mul_f32s(simd.sub_f32s(wide, two), twenty_fourth),
         g[2],
     ]
 }
 
 /// Gᵀu for one line of the gradient's places.
-pub(super) fn kernel_gradient_line(u: [f32; 6]) -> [f32; 3] {
-    let (sum, difference) = (u[1] + u[2], u[1] - u[2]);
-    let (sum_two, difference_two) = (u[3] + u[4], u[3] - u[4]);
+#[inline(always)]
+pub(super) fn kernel_gradient_line<S: Simd>(simd: S, u: [S::f32s; 6]) -> [S::f32s; 3] {
+    let (fourth, minus_sixth) = (simd.splat_f32s(1.0 / 4.0), simd.splat_f32s(-1.0 / 6.0));
+    let (sixth, twelfth, twenty_fourth) =
+        (simd.splat_f32s(1.0 / 6.0), simd.splat_f32s(1.0 / 12.0), simd.splat_f32s(1.0 / 24.0));
+    let (sum, difference) = (simd.add_f32s(u[1], u[2]), simd.sub_f32s(u[1], u[2]));
+    let (sum_two, difference_two) = (simd.add_f32s(u[3], u[4]), simd.sub_f32s(u[3], u[4]));
+    let outer = simd.mul_add_e_f32s(sum, minus_sixth, simd.mul_f32s(u[0], fourth));
     [
-        u[0] / 4.0 - sum / 6.0 + sum_two / 24.0,
-        -difference / 6.0 + difference_two / 12.0,
-        -sum / 6.0 + sum_two / 6.0 + u[5],
+        simd.mul_add_e_f32s(sum_two, twenty_fourth, outer),
+        simd.mul_add_e_f32s(difference_two, twelfth, simd.mul_f32s(difference, minus_sixth)),
+        simd.add_f32s(simd.mul_f32s(simd.sub_f32s(sum_two, sum), sixth), u[5]),
     ]
 }

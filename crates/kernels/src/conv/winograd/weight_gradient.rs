@@ -37,8 +37,11 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     let run = part_tiles * LANES + LANES;
     let (mut in_places, mut out_places) = (Scratch::default(), Scratch::default());
     let (in_places, out_places) = (in_places.resize(PLACES * inputs * run), out_places.resize(PLACES * outputs * run));
+    let pairs = inputs * outputs;
+    // The same between places.
+    let place_len = pairs + LANES;
     let mut sums = Scratch::default();
-    let sums = sums.resize(PLACES * inputs * outputs);
+    let sums = sums.resize(PLACES * place_len);
     sums.fill(0.0);
     for first in (0..tiles.count()).step_by(part_tiles) {
         let part = first..(first + part_tiles).min(tiles.count());
@@ -53,19 +56,40 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
             }
         });
         let (in_places, out_places) = (&*in_places, &*out_places);
-        sums.par_chunks_mut(inputs * outputs).enumerate().for_each(|(place, sums)| {
+        sums.par_chunks_mut(place_len).enumerate().for_each(|(place, sums)| {
             let of_place = |channels: usize| place * channels * run..(place + 1) * channels * run;
             let (in_run, out_run) = (&in_places[of_place(inputs)], &out_places[of_place(outputs)]);
             simd::dispatch(Products { in_run, out_run, run, len: part.len() * LANES, sums, inputs, outputs });
         });
     }
-    dw.par_chunks_mut(9).enumerate().with_min_len(256).for_each(|(pair, dw)| {
-        let mut u = [[0.0; 6]; 6];
-        for (place, u) in u.as_flattened_mut().iter_mut().enumerate() {
-            *u = sums[place * inputs * outputs + pair];
-        }
-        dw.copy_from_slice(kernel_gradient(u).as_flattened());
+    let sums = &*sums;
+    dw.par_chunks_mut(9 * LANES).enumerate().with_min_len(16).for_each(|(index, dw)| {
+        simd::dispatch_bundle(KernelGradients { sums: &sums[index * LANES..], place_len, dw });
     });
+}
+
+/// Transforms the sums of as many pairs of channels as a bundle has lanes to gradients of their kernels.
+struct KernelGradients<'a> {
+    /// From the first of these pairs on.
+    sums: &'a [f32],
+    place_len: usize,
+    dw: &'a mut [f32],
+}
+
+impl BundleKernel for KernelGradients<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { sums, place_len, dw } = self;
+        let mut taps = [[0.0; LANES]; 9];
+        kernel_gradient::<S, V>(simd, sums, place_len, &mut taps);
+        for (pair, dw) in dw.chunks_exact_mut(9).enumerate() {
+            for (tap, dw) in dw.iter_mut().enumerate() {
+                *dw = taps[tap][pair];
+            }
+        }
+    }
 }
 
 /// Which tiles are transformed, and the values from one channel of a place to the next.

@@ -2,97 +2,222 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::blocks::even_blocks,
+    super::{blocks::even_blocks, scratch::Scratch},
     PLACES,
+    gather::across,
     transform::{kernel_gradient_line, kernel_line},
 };
-use crate::ConvShape;
+use crate::{
+    ConvShape, LANES,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// Channels written that a matrix product holds in registers at a time, at most.
 pub(super) const BLOCK: usize = 6;
 
-/// Transformed kernels, per block of channels written: `[place][channel read][channel written]`.
+/// What lies together of transformed kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// All places of a block of channels written: `[block][place][channel read][channel written]`.
+    Blocks,
+    /// All blocks of a place: `[place][block][channel read][channel written]`.
+    Places,
+}
+
+/// Transformed kernels.
 pub(super) struct TransformedWeights {
-    values: Vec<f32>,
+    values: Scratch,
+    layout: Layout,
     /// Channels written by each block.
     pub(super) blocks: Vec<Range<usize>>,
+}
+
+/// Where they lie.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    order: Order,
     read: usize,
+    written: usize,
+}
+
+impl Layout {
+    /// Where the first place of a block begins, and how far it is from one place to the next.
+    #[inline(always)]
+    fn place(&self, block: &Range<usize>) -> (usize, usize) {
+        let first = block.start * self.read;
+        match self.order {
+            Order::Blocks => (first * PLACES, block.len() * self.read),
+            Order::Places => (first, self.written * self.read),
+        }
+    }
 }
 
 impl TransformedWeights {
     /// For the forward pass, from weights `[out, in, 3, 3]`.
-    pub(super) fn forward(shape: &ConvShape, weights: &[f32]) -> Self {
-        Self::transform(shape.out_channels, shape.in_channels, |written, read| kernel(shape, weights, written, read))
+    pub(super) fn forward(shape: &ConvShape, weights: &[f32], order: Order) -> Self {
+        let kernels = Kernels { weights, written: shape.in_channels, read: 1, turned: false };
+        Self::transform(shape.out_channels, shape.in_channels, &kernels, order)
     }
 
     /// For the input gradient, a convolution with the kernels turned by half a turn.
-    pub(super) fn transposed(shape: &ConvShape, weights: &[f32]) -> Self {
-        Self::transform(shape.in_channels, shape.out_channels, |written, read| {
-            let mut turned = kernel(shape, weights, read, written);
-            turned.as_flattened_mut().reverse();
-            turned
-        })
+    pub(super) fn transposed(shape: &ConvShape, weights: &[f32], order: Order) -> Self {
+        let kernels = Kernels { weights, written: 1, read: shape.in_channels, turned: true };
+        Self::transform(shape.in_channels, shape.out_channels, &kernels, order)
     }
 
-    fn transform(written: usize, read: usize, kernel: impl Fn(usize, usize) -> [[f32; 3]; 3] + Sync) -> Self {
-        let blocks = even_blocks(written, BLOCK);
-        let mut values = vec![0.0; written * read * PLACES];
-        let mut rest = &mut values[..];
-        let mut parts = Vec::with_capacity(blocks.len());
-        for block in &blocks {
-            let (part, others) = rest.split_at_mut(block.len() * read * PLACES);
-            parts.push((block, part));
-            rest = others;
-        }
-        parts.into_par_iter().for_each(|(block, values)| {
-            for (index, channel) in block.clone().enumerate() {
-                for reader in 0..read {
-                    for (place, value) in transformed(kernel(channel, reader)).as_flattened().iter().enumerate() {
-                        values[(place * read + reader) * block.len() + index] = *value;
-                    }
-                }
-            }
+    fn transform(written: usize, read: usize, kernels: &Kernels<'_>, order: Order) -> Self {
+        let (blocks, layout) = (even_blocks(written, BLOCK), Layout { order, read, written });
+        let mut values = Scratch::default();
+        let to = Shared::new(values.resize(PLACES * written * read));
+        blocks.par_iter().for_each_init(Scratch::default, |memory, block| {
+            simd::dispatch_bundle(TransformBlock { kernels, block, layout, to, memory });
         });
-        Self { values, blocks, read }
+        Self { values, layout, blocks }
+    }
+
+    /// What lies together.
+    pub(super) fn order(&self) -> Order {
+        self.layout.order
     }
 
     /// The transformed kernels of a block at a place, `[channel read][channel written]`.
     #[inline(always)]
     pub(super) fn at(&self, block: &Range<usize>, place: usize) -> &[f32] {
-        let len = self.read * block.len();
-        &self.values[block.start * self.read * PLACES + place * len..][..len]
+        let (start, place_len) = self.layout.place(block);
+        &self.values.values()[start + place * place_len..][..self.layout.read * block.len()]
     }
 }
 
-fn kernel(shape: &ConvShape, weights: &[f32], out: usize, input: usize) -> [[f32; 3]; 3] {
-    let start = (out * shape.in_channels + input) * 9;
-    let mut kernel = [[0.0; 3]; 3];
-    kernel.as_flattened_mut().copy_from_slice(&weights[start..start + 9]);
-    kernel
+/// Kernels, and how far apart they are in units of one.
+struct Kernels<'a> {
+    weights: &'a [f32],
+    /// From one channel written to the next.
+    written: usize,
+    /// From one channel read to the next.
+    read: usize,
+    /// By half a turn.
+    turned: bool,
 }
 
-/// G g Gᵀ.
-fn transformed(g: [[f32; 3]; 3]) -> [[f32; 6]; 6] {
-    let mut columns = [[0.0; 3]; 6];
-    for column in 0..3 {
-        let line = kernel_line([g[0][column], g[1][column], g[2][column]]);
-        (0..6).for_each(|row| columns[row][column] = line[row]);
+impl Kernels<'_> {
+    #[inline(always)]
+    fn at(&self, written: usize, read: usize) -> &[f32; 9] {
+        let start = 9 * (written * self.written + read * self.read);
+        self.weights[start..].first_chunk().expect("a kernel has nine weights")
     }
-    columns.map(kernel_line)
 }
 
-/// Gᵀ u G: the gradient of a kernel from that of its places.
-pub(super) fn kernel_gradient(u: [[f32; 6]; 6]) -> [[f32; 3]; 3] {
-    let rows = u.map(kernel_gradient_line);
-    let mut gradient = [[0.0; 3]; 3];
-    for column in 0..3 {
-        let mut line = [0.0; 6];
-        (0..6).for_each(|row| line[row] = rows[row][column]);
-        let line = kernel_gradient_line(line);
-        (0..3).for_each(|row| gradient[row][column] = line[row]);
+/// Transforms the kernels of one block of channels written, as many channels read at a time as a bundle has lanes.
+struct TransformBlock<'a> {
+    kernels: &'a Kernels<'a>,
+    block: &'a Range<usize>,
+    layout: Layout,
+    to: Shared<'a>,
+    memory: &'a mut Scratch,
+}
+
+impl BundleKernel for TransformBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { kernels, block, layout, to, memory } = self;
+        let (start, place_len) = layout.place(block);
+        let (count, read) = (block.len(), layout.read);
+        // `[place][channel written][channel read]`, and one vector more between places, which would meet in a few cache sets.
+        let run = (count + 1) * LANES;
+        let transformed = memory.resize(PLACES * run);
+        for first in (0..read).step_by(LANES) {
+            let lanes = (read - first).min(LANES);
+            for (index, channel) in block.clone().enumerate() {
+                let mut taps = [[0.0; LANES]; 9];
+                for lane in 0..lanes {
+                    let kernel = kernels.at(channel, first + lane);
+                    for tap in 0..9 {
+                        taps[if kernels.turned { 8 - tap } else { tap }][lane] = kernel[tap];
+                    }
+                }
+                let places = transformed[index * LANES..].chunks_mut(run);
+                transform::<S, V>(simd, &taps, places);
+            }
+            for (place, transformed) in transformed.chunks_exact(run).enumerate() {
+                // SAFETY: the kernels of a block at a place lie in the buffer, and this task alone writes those of its block.
+                let to = unsafe { to.slice_mut(start + place * place_len + first * count, lanes * count) };
+                for (lane, to) in to.chunks_exact_mut(count).enumerate() {
+                    for (index, to) in to.iter_mut().enumerate() {
+                        *to = transformed[index * LANES + lane];
+                    }
+                }
+            }
+        }
     }
-    gradient
+}
+
+/// G g Gᵀ of kernels side by side, `[tap][lane]`; writes the lanes of each place.
+#[inline(always)]
+fn transform<'a, S: Simd, const V: usize>(
+    simd: S,
+    taps: &[[f32; LANES]; 9],
+    places: impl Iterator<Item = &'a mut [f32]>,
+) {
+    let mut lines = [[[simd.splat_f32s(0.0); 6]; 6]; V];
+    for (v, lines) in lines.iter_mut().enumerate() {
+        let columns = [
+            kernel_line(simd, column::<S>(taps, v, 0)),
+            kernel_line(simd, column::<S>(taps, v, 1)),
+            kernel_line(simd, column::<S>(taps, v, 2)),
+        ];
+        for row in 0..6 {
+            lines[row] = kernel_line(simd, across(&columns, row));
+        }
+    }
+    for (place, to) in places.enumerate().take(PLACES) {
+        let (to, _) = S::as_mut_simd_f32s(&mut to[..LANES]);
+        for v in 0..V {
+            to[v] = lines[v][place / 6][place % 6];
+        }
+    }
+}
+
+/// Register `v` of one column of taps.
+#[inline(always)]
+fn column<S: Simd>(taps: &[[f32; LANES]; 9], v: usize, column: usize) -> [S::f32s; 3] {
+    [
+        S::as_simd_f32s(&taps[column]).0[v],
+        S::as_simd_f32s(&taps[column + 3]).0[v],
+        S::as_simd_f32s(&taps[column + 6]).0[v],
+    ]
+}
+
+/// Gᵀ u G: the gradients of kernels side by side, `[tap][lane]`, from those of their places, which are runs of lanes
+/// `place_len` values apart.
+#[inline(always)]
+pub(super) fn kernel_gradient<S: Simd, const V: usize>(
+    simd: S,
+    places: &[f32],
+    place_len: usize,
+    taps: &mut [[f32; LANES]; 9],
+) {
+    for v in 0..V {
+        let mut rows = [[simd.splat_f32s(0.0); 3]; 6];
+        for (row, line) in rows.iter_mut().enumerate() {
+            let mut places_of_row = [simd.splat_f32s(0.0); 6];
+            for (column, place) in places_of_row.iter_mut().enumerate() {
+                let run = &places[(row * 6 + column) * place_len..][..LANES];
+                *place = S::as_simd_f32s(run).0[v];
+            }
+            *line = kernel_gradient_line(simd, places_of_row);
+        }
+        for column in 0..3 {
+            let line = kernel_gradient_line(simd, across(&rows, column));
+            for (row, value) in line.iter().enumerate() {
+                S::as_mut_simd_f32s(&mut taps[row * 3 + column]).0[v] = *value;
+            }
+        }
+    }
 }

@@ -1,0 +1,222 @@
+//! Forward pass and input gradient place by place: of a number of tiles, all are transformed; then each place is one product of
+//! matrices, which goes once by its kernels; then the products of all places are transformed back.
+
+use std::ops::Range;
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::{
+    super::{blocks::even_blocks, epilogue::Epilogue, product::add_products, scratch::Scratch},
+    PLACES,
+    gather::{Pass, transform_input},
+    tiles::Tiles,
+    weights::TransformedWeights,
+};
+use crate::{
+    LANES, Maps,
+    norm::Moments,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
+
+/// Values of one place of the transformed tiles, at most, where a row of tiles fits: 256 KiB, half of a second-level cache.
+const PLACE_LEN: usize = 64 * 1024;
+/// Channels that one task transforms, about.
+const CHANNELS: usize = 32;
+/// Blocks of channels that one task multiplies, about.
+const BLOCKS: usize = 12;
+
+impl Pass<'_> {
+    pub(super) fn run_by_places(
+        &self,
+        weights: &TransformedWeights,
+        from: &[f32],
+        to: Shared<'_>,
+        epilogue: Epilogue<'_>,
+    ) -> Vec<Vec<Moments>> {
+        let Self { read, written, .. } = *self;
+        let tiles = Tiles::of(written);
+        let part_rows = (PLACE_LEN / (read.channels * LANES * tiles.across)).clamp(1, tiles.rows);
+        let of_part = |channels| Places::new(part_rows * tiles.across, channels);
+        let (inputs, products) = (of_part(read.channels), of_part(written.channels));
+        let (mut transformed, mut multiplied) = (Scratch::default(), Scratch::default());
+        let (transformed, multiplied) = (transformed.resize(inputs.len()), multiplied.resize(products.len()));
+        let mut moments = Vec::new();
+        for first in (0..tiles.rows).step_by(part_rows) {
+            let rows = first..(first + part_rows).min(tiles.rows);
+            let count = rows.len() * tiles.across;
+            let part = Part { pass: self, tiles, first: first * tiles.across };
+
+            let into = Shared::new(transformed);
+            each_tile_and_channels(count, read, |tile, channels| {
+                simd::dispatch_bundle(TransformInput { part: &part, tile, channels, from, into, places: &inputs });
+            });
+            let (transformed, into) = (&*transformed, Shared::new(multiplied));
+            let groups = even_blocks(weights.blocks.len(), BLOCKS);
+            (0..PLACES * groups.len()).into_par_iter().for_each(|task| {
+                let (place, blocks) = (task / groups.len(), &weights.blocks[groups[task % groups.len()].clone()]);
+                let inputs = &transformed[inputs.at(place, 0, 0)..][..count * read.channels * LANES];
+                simd::dispatch_bundle(Multiply { weights, blocks, place, inputs, read, into, places: &products });
+            });
+            let multiplied = &*multiplied;
+            each_tile_and_channels(count, written, |tile, channels| {
+                simd::dispatch_bundle(TransformOutput {
+                    part: &part,
+                    tile,
+                    channels,
+                    multiplied,
+                    places: &products,
+                    to,
+                });
+            });
+            moments.par_extend(rows.into_par_iter().map(|row| {
+                let (bundle, rows) = tiles.output_rows(row, written);
+                // SAFETY: these rows are written, and each belongs to one task; they exist by the assertion of `run`.
+                unsafe { epilogue.finish(to, written, bundle, &rows) }
+            }));
+        }
+        moments
+    }
+}
+
+/// Calls `task(tile, channels)` for every tile and some channels at a time.
+fn each_tile_and_channels(tiles: usize, maps: &Maps, task: impl Fn(usize, Range<usize>) + Sync) {
+    let blocks = even_blocks(maps.channels, CHANNELS);
+    (0..tiles * blocks.len())
+        .into_par_iter()
+        .for_each(|index| task(index / blocks.len(), blocks[index % blocks.len()].clone()));
+}
+
+/// The layout `[place][tile][channel][lane]`.
+struct Places {
+    tiles: usize,
+    channels: usize,
+    /// From one place to the next: one vector more than needed, as they would all meet in the same few cache sets.
+    place: usize,
+}
+
+impl Places {
+    fn new(tiles: usize, channels: usize) -> Self {
+        Self { tiles, channels, place: tiles * channels * LANES + LANES }
+    }
+
+    fn len(&self) -> usize {
+        PLACES * self.place
+    }
+
+    #[inline(always)]
+    fn at(&self, place: usize, tile: usize, channel: usize) -> usize {
+        debug_assert!(tile < self.tiles && channel < self.channels, "tile {tile}, channel {channel}");
+        place * self.place + (tile * self.channels + channel) * LANES
+    }
+}
+
+/// The tiles of a pass from one on.
+struct Part<'a> {
+    pass: &'a Pass<'a>,
+    tiles: Tiles,
+    first: usize,
+}
+
+/// Transforms some channels of one tile.
+struct TransformInput<'a> {
+    part: &'a Part<'a>,
+    tile: usize,
+    channels: Range<usize>,
+    from: &'a [f32],
+    into: Shared<'a>,
+    places: &'a Places,
+}
+
+impl BundleKernel for TransformInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { part: Part { pass, tiles, first }, tile: index, channels, from, into, places } = self;
+        let tile = tiles.tile(first + index);
+        for channel in channels {
+            let plane = &from[pass.read.start(tile.bundle, channel)..][..pass.read.used()];
+            let into = into.at(places.at(0, index, channel));
+            transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
+                // SAFETY: each place of a tile and channel lies in the buffer, and this task alone writes those of its own.
+                unsafe { simd::store(simd, into.wrapping_add(place * places.place + v * S::F32_LANES), value) }
+            });
+        }
+    }
+}
+
+/// Multiplies all tiles at one place with the kernels of some blocks.
+struct Multiply<'a> {
+    weights: &'a TransformedWeights,
+    blocks: &'a [Range<usize>],
+    place: usize,
+    /// `[tile][channel read][lane]`
+    inputs: &'a [f32],
+    read: &'a Maps,
+    into: Shared<'a>,
+    places: &'a Places,
+}
+
+impl BundleKernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        for block in self.blocks {
+            macro_rules! sizes {
+                ($($size:literal)+) => {
+                    match block.len() {
+                        $($size => self.block::<S, $size, V>(simd, block),)+
+                        _ => unreachable!("blocks are at most six channels"),
+                    }
+                };
+            }
+            sizes! { 1 2 3 4 5 6 }
+        }
+    }
+}
+
+impl Multiply<'_> {
+    #[inline(always)]
+    fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, block: &Range<usize>) {
+        let weights = self.weights.at(block, self.place);
+        for (tile, inputs) in self.inputs.chunks_exact(self.read.channels * LANES).enumerate() {
+            let mut sums = [[simd.splat_f32s(0.0); V]; C];
+            add_products(simd, inputs, weights, &mut sums);
+            // SAFETY: the products of a block of a tile lie in the buffer, and this task alone writes them.
+            let into = unsafe { self.into.slice_mut(self.places.at(self.place, tile, block.start), C * LANES) };
+            let (into, _) = S::as_mut_simd_f32s(into);
+            for c in 0..C {
+                for v in 0..V {
+                    into[c * V + v] = sums[c][v];
+                }
+            }
+        }
+    }
+}
+
+/// Transforms the products of some channels of one tile back.
+struct TransformOutput<'a> {
+    part: &'a Part<'a>,
+    tile: usize,
+    channels: Range<usize>,
+    multiplied: &'a [f32],
+    places: &'a Places,
+    to: Shared<'a>,
+}
+
+impl BundleKernel for TransformOutput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { part: Part { pass, tiles, first }, tile: index, channels, multiplied, places, to } = self;
+        let tile = tiles.tile(first + index);
+        for channel in channels {
+            let products = &multiplied[places.at(0, index, channel)..];
+            pass.transform_output::<S, V>(simd, products, places.place / S::F32_LANES, to, tile, channel);
+        }
+    }
+}
