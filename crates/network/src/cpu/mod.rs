@@ -3,12 +3,13 @@
 //! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
 //! from a pool and go back to it, so that a step in steady state allocates nothing.
 
+mod folded;
 mod plan;
 mod steps;
 
 use unlearn_kernels::{Buffers, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
-use self::{plan::Plan, steps::Statistics};
+use self::{folded::FoldedLayers, plan::Plan, steps::Statistics};
 use crate::{Error, Executor, Gradients, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
@@ -18,6 +19,7 @@ pub struct CpuExecutor {
     plan: Option<Plan>,
     buffers: Buffers,
     pass: Option<Pass>,
+    folded: FoldedLayers,
     direct: bool,
     kept: Kept,
 }
@@ -85,6 +87,8 @@ impl Executor for CpuExecutor {
         let mut values: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
         let mut statistics: Statistics = vec![None; graph.nodes.len()];
 
+        let evaluated = (mode == Mode::Evaluate).then(|| state.generation());
+        self.folded.keep_only(evaluated, graph.nodes.len(), &mut self.buffers);
         let maps = plan.maps(0, count);
         let mut input = self.buffers.take(maps.len());
         images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
@@ -94,9 +98,16 @@ impl Executor for CpuExecutor {
                 continue;
             }
             let mut output = self.buffers.take(plan.maps(step.output, count).len());
-            let (values_so_far, statistics) = (&values, &mut statistics);
-            let mut context =
-                steps::Forward { plan, batch: count, mode, values: values_so_far, state: &mut *state, statistics };
+            let mut context = steps::Forward {
+                plan,
+                batch: count,
+                mode,
+                values: &values,
+                state: &mut *state,
+                statistics: &mut statistics,
+                folded: &mut self.folded,
+                buffers: &mut self.buffers,
+            };
             step.forward(&mut context, &mut output);
             values[step.output] = Some(output);
             if mode == Mode::Evaluate {
@@ -123,6 +134,7 @@ impl Executor for CpuExecutor {
         if self.kept != *kept {
             self.kept.clone_from(kept);
             self.plan = None;
+            self.folded = FoldedLayers::default();
         }
     }
 

@@ -6,7 +6,10 @@ use unlearn_kernels::{
     norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
-use super::plan::{ConvStep, NormStep, Plan, Step, StepKind};
+use super::{
+    folded::{Folded, FoldedLayers},
+    plan::{ConvStep, NormStep, Plan, Step, StepKind},
+};
 use crate::{Gradients, Mode, NodeId, State};
 
 /// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.
@@ -20,6 +23,8 @@ pub(super) struct Forward<'a> {
     pub(super) values: &'a [Option<Vec<f32>>],
     pub(super) state: &'a mut State,
     pub(super) statistics: &'a mut Statistics,
+    pub(super) folded: &'a mut FoldedLayers,
+    pub(super) buffers: &'a mut Buffers,
 }
 
 /// What every backward step reads.
@@ -95,28 +100,16 @@ impl Step {
 
     /// This normalisation and the convolution before it in one: the scale goes into the weights, the rest happens while an
     /// output is in cache.
-    fn folded_forward(&self, conv_step: &Self, context: &Forward<'_>, out: &mut [f32]) {
+    fn folded_forward(&self, conv_step: &Self, context: &mut Forward<'_>, out: &mut [f32]) {
         let Forward { plan, batch, values, .. } = *context;
         let (StepKind::Norm(norm), StepKind::Conv(conv)) = (&self.kind, &conv_step.kind) else {
             unreachable!("a normalisation folds a convolution")
         };
-        let statistics = norm.running_statistics(context.state);
-        let parameters = context.state.parameters();
-        let (scale, mut shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
-        if let Some(bias) = conv.bias {
-            shift
-                .iter_mut()
-                .zip(&scale)
-                .zip(&parameters[bias])
-                .for_each(|((shift, scale), bias)| *shift += scale * bias);
-        }
-        let weights = &parameters[conv.weight];
-        let per_channel = weights.len() / scale.len();
-        let scaled: Vec<f32> = weights.iter().enumerate().map(|(i, w)| w * scale[i / per_channel]).collect();
+        let Folded { weights, shift } = context.folded.layer(self.output, (conv, norm), context.state, context.buffers);
         let residual = self.other.map(|other| value(values, other));
-        let epilogue = Epilogue::Shift { shift: &shift, residual, relu: norm.relu };
+        let epilogue = Epilogue::Shift { shift, residual, relu: norm.relu };
         let (input, output) = (plan.maps(conv_step.input, batch), plan.maps(self.output, batch));
-        conv.convolution.forward(&scaled, value(values, conv_step.input), &input, out, &output, epilogue);
+        conv.convolution.forward(weights, value(values, conv_step.input), &input, out, &output, epilogue);
     }
 
     /// From `gradient` = ∂loss/∂value of this step's node, writes the gradients of its parameters and hands on, through
@@ -208,12 +201,12 @@ impl Step {
 }
 
 impl NormStep {
-    fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {
+    pub(super) fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {
         let running = state.buffers()[self.running_mean].iter().zip(&state.buffers()[self.running_var]);
         running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
     }
 
-    fn input<'a>(
+    pub(super) fn input<'a>(
         &self,
         x: &'a [f32],
         statistics: &'a [ChannelStatistics],
