@@ -82,8 +82,10 @@ fn sparse_pays_up_to(shape: &ConvShape, dense: Algorithm) -> f64 {
     match (dense, fewest_channels(shape)) {
         (_, ..32) => 0.5,
         (Algorithm::Winograd, 32..64) => 0.27,
-        (Algorithm::Winograd, _) => 0.18,
-        _ => 0.35,
+        (Algorithm::Winograd, 64..128) => 0.18,
+        (Algorithm::Winograd, _) => 0.13,
+        (_, ..256) => 0.35,
+        _ => 0.22,
     }
 }
 

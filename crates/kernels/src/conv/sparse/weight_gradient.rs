@@ -23,8 +23,8 @@ use crate::{
 
 /// Jobs to aim for: enough to balance a handful of cores.
 const JOBS: usize = 16;
-/// Kept weights of a block of output channels, about: 256 KiB of sums, half of a second-level cache.
-const BLOCK_WEIGHTS: usize = 4096;
+/// Kept weights of a block of output channels, about: 1 MiB of sums. Every block fills the panels anew.
+const BLOCK_WEIGHTS: usize = 16 * 1024;
 /// Pixels that a kernel holds in registers at a time, at most.
 const TILE: usize = 6;
 
@@ -40,8 +40,9 @@ pub(in super::super) fn weight_gradient(
 ) {
     let pass = Pass::new(shape, pattern, x, input, dy, output);
     let bands = pass.bands();
-    let groups: Vec<&[_]> =
-        even_blocks(bands.len(), bands.len().div_ceil(JOBS).max(1)).into_iter().map(|group| &bands[group]).collect();
+    // Every group adds up its lanes for itself: the more blocks there are, the fewer groups.
+    let of_group = bands.len().div_ceil(JOBS.div_ceil(pass.blocks)).max(1);
+    let groups: Vec<&[_]> = even_blocks(bands.len(), of_group).into_iter().map(|group| &bands[group]).collect();
     let partial = pass.sums_by_lane(&groups, |_, kept, sums| -> (Range<usize>, Vec<f32>) {
         (kept, sums.iter().map(|lanes| lanes.iter().sum()).collect())
     });
@@ -76,6 +77,8 @@ struct Pass<'a> {
     output: &'a Maps,
     /// Pixels of a row, cut into tiles.
     tiles: Vec<Range<usize>>,
+    /// Blocks of output channels that the kept weights make.
+    blocks: usize,
 }
 
 impl<'a> Pass<'a> {
@@ -87,9 +90,10 @@ impl<'a> Pass<'a> {
         dy: &'a [f32],
         output: &'a Maps,
     ) -> Self {
-        let layout = forward_layout(shape, input, output, JOBS);
+        let blocks = pattern.len().div_ceil(BLOCK_WEIGHTS).max(1);
+        let layout = forward_layout(shape, input, output, JOBS.div_ceil(blocks));
         let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
-        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, TILE) }
+        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, TILE), blocks }
     }
 }
 
@@ -108,7 +112,7 @@ impl Pass<'_> {
         finish: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
     ) -> Vec<T> {
         let channels = self.output.channels;
-        let blocks = self.walks.offsets.len().div_ceil(BLOCK_WEIGHTS).max(JOBS.div_ceil(groups.len().max(1)));
+        let blocks = self.blocks.max(JOBS.div_ceil(groups.len().max(1)));
         let blocks = even_blocks(channels, channels.div_ceil(blocks));
         let jobs: Vec<_> = groups.iter().flat_map(|group| blocks.iter().map(move |block| (*group, block))).collect();
         let run = |panel: &mut Scratch, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
