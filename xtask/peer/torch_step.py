@@ -6,6 +6,7 @@
 
 A density below 1 masks every convolution through torch.nn.utils.prune, as the code of arXiv 2304.04934 does: either the
 same share everywhere, drawn at random (`--mask uniform`), or the least magnitudes of all layers together (`--mask global`).
+`--mask FILE` applies a mask file of this workspace instead (crates/masks/src/file.rs); modules have the names of its tensors.
 Both memory layouts are timed, and the better figure of each is the peer's. Prints one line of JSON.
 """
 import argparse
@@ -14,13 +15,15 @@ import resource
 import statistics
 import sys
 import time
+from collections import OrderedDict
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
-SIDE, CHANNELS, CLASSES, WARM_UPS = 32, 3, 10, 2
+CLASSES, WARM_UPS = 10, 2
+SMALL_IMAGE = 64  # above, the stem of resnet18 would be another
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -50,37 +53,71 @@ class BasicBlock(nn.Module):
         self.conv1, self.bn1 = conv(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs)
         self.conv2, self.bn2 = conv(outputs, outputs, 3), nn.BatchNorm2d(outputs)
         changes_shape = stride != 1 or inputs != outputs
-        self.shortcut = shortcut(inputs, outputs, stride) if changes_shape else nn.Identity()
+        self.downsample = shortcut(inputs, outputs, stride) if changes_shape else nn.Identity()
 
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x), inplace=True)
+        return F.relu(self.bn2(self.conv2(y)) + self.downsample(x), inplace=True)
 
 
-def resnet(widths, blocks, shortcut):
+def resnet(channels, widths, blocks, shortcut):
     """A residual network of basic blocks whose stem keeps the resolution, as small images ask for."""
-    layers, inputs = [conv(CHANNELS, widths[0], 3), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)], widths[0]
+    inputs = widths[0]
+    layers = OrderedDict(conv1=conv(channels, inputs, 3), bn1=nn.BatchNorm2d(inputs), relu=nn.ReLU(inplace=True))
     for stage, outputs in enumerate(widths):
+        layer = []
         for block in range(blocks):
-            layers.append(BasicBlock(inputs, outputs, 2 if stage > 0 and block == 0 else 1, shortcut))
+            layer.append(BasicBlock(inputs, outputs, 2 if stage > 0 and block == 0 else 1, shortcut))
             inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, CLASSES))
+        layers[f"layer{stage + 1}"] = nn.Sequential(*layer)
+    layers.update(avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(inputs, CLASSES))
+    return nn.Sequential(layers)
 
 
 MODELS = {
-    "resnet20s": lambda: resnet([16, 32, 64], 3, PaddedShortcut),
-    "resnet18": lambda: resnet([64, 128, 256, 512], 2, projected_shortcut),
+    "resnet8s": lambda channels: resnet(channels, [16, 32, 64], 1, PaddedShortcut),
+    "resnet20s": lambda channels: resnet(channels, [16, 32, 64], 3, PaddedShortcut),
+    "resnet18": lambda channels: resnet(channels, [64, 128, 256, 512], 2, projected_shortcut),
 }
 
 
-def put_mask(net, kind, density):
-    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    if kind == "global":
-        weights = [(module, "weight") for module in convolutions]
+def read_mask(path, model):
+    """The kept weights by the name of their tensor, from a mask file for `model`."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    about = json.loads(header.pop("__metadata__")["unlearn"])
+    if (about["kind"], about["format"], about["architecture"]) != ("mask", 1, model):
+        sys.exit(f"{path}: a {about['kind']} of format {about['format']} for {about['architecture']}, not a mask for {model}")
+    kept = {}
+    for name, shape in about["shapes"].items():
+        start, end = header[name]["data_offsets"]
+        packed = torch.frombuffer(bytearray(data[start:end]), dtype=torch.uint8)
+        bits = (packed[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1  # the lowest bit comes first
+        kept[name] = bits.flatten()[: torch.Size(shape).numel()].reshape(shape)
+    return kept
+
+
+def put_mask(net, mask, density):
+    """Masks the convolutions and gives back the share of their weights that is kept."""
+    convolutions = {f"{name}.weight": module for name, module in net.named_modules() if isinstance(module, nn.Conv2d)}
+    if isinstance(mask, dict):
+        if not mask.keys() <= convolutions.keys():
+            sys.exit(f"the mask covers {sorted(mask.keys() - convolutions.keys())}, which are no convolutions of this model")
+        for name, kept in mask.items():
+            module = convolutions[name]
+            if module.weight.shape != kept.shape:
+                sys.exit(f"{name} has shape {[*kept.shape]} in the mask, {[*module.weight.shape]} here; see --input")
+            prune.custom_from_mask(module, "weight", kept)
+    elif density < 1 and mask == "global":
+        weights = [(module, "weight") for module in convolutions.values()]
         prune.global_unstructured(weights, prune.L1Unstructured, amount=1 - density)
-    else:
-        for module in convolutions:
+    elif density < 1:
+        for module in convolutions.values():
             prune.random_unstructured(module, "weight", amount=1 - density)
+    weights = sum(module.weight.numel() for module in convolutions.values())
+    pruned = sum((module.weight_mask == 0).sum().item() for module in convolutions.values() if prune.is_pruned(module))
+    return (weights - pruned) / weights
 
 
 def median_ms(steps, body):
@@ -93,13 +130,12 @@ def median_ms(steps, body):
 
 
 def measure(args, layout):
-    """Milliseconds of a training step and of an evaluation pass."""
+    """Milliseconds of a training step and of an evaluation pass, and the share of weights kept."""
     torch.manual_seed(args.seed)
-    net = MODELS[args.model]()
-    if args.density < 1:
-        put_mask(net, args.mask, args.density)
+    net = MODELS[args.model](args.input[0])
+    density = put_mask(net, args.mask, args.density)
     net = net.to(memory_format=layout)
-    images = torch.rand(args.batch, CHANNELS, SIDE, SIDE).sub(0.5).div(0.25).contiguous(memory_format=layout)
+    images = torch.rand(args.batch, *args.input).sub(0.5).div(0.25).contiguous(memory_format=layout)
     labels = torch.randint(CLASSES, (args.batch,))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
@@ -119,7 +155,7 @@ def measure(args, layout):
 
     train_ms = median_ms(args.steps, train)
     net.eval()
-    return train_ms, median_ms(args.steps, evaluate)
+    return train_ms, median_ms(args.steps, evaluate), density
 
 
 def at_least_one(text):
@@ -127,6 +163,11 @@ def at_least_one(text):
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value
+
+
+def image_shape(text):
+    channels, height, width = (at_least_one(size) for size in text.split(","))
+    return channels, height, width
 
 
 def share(text):
@@ -144,17 +185,26 @@ def peak_rss_mib():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="resnet20s", choices=MODELS)
+    parser.add_argument("--input", type=image_shape, default=(3, 32, 32), metavar="C,H,W")
     parser.add_argument("--batch", type=at_least_one, default=128)
     parser.add_argument("--density", type=share, default=1.0)
-    parser.add_argument("--mask", default="uniform", choices=["uniform", "global"])
+    parser.add_argument("--mask", default="uniform", metavar="uniform|global|FILE")
     parser.add_argument("--threads", type=at_least_one, default=torch.get_num_threads())
     parser.add_argument("--steps", type=at_least_one, default=7)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     args = parser.parse_args()
+    if max(args.input[1:]) > SMALL_IMAGE:
+        parser.error(f"--input: the models here are those for images of at most {SMALL_IMAGE} pixels a side")
+    if args.mask not in ("uniform", "global"):
+        if args.density != 1:
+            parser.error("a mask file has its own density; leave out --density")
+        args.mask = read_mask(args.mask, args.model)
     torch.set_num_threads(args.threads)
 
-    by_layout = {name: measure(args, layout) for name, layout in LAYOUTS.items()}
+    by_layout = {}
+    for name, layout in LAYOUTS.items():
+        *by_layout[name], density = measure(args, layout)
     train_ms, eval_ms = (min(times) for times in zip(*by_layout.values()))
     print(
         json.dumps(
@@ -162,8 +212,7 @@ def main():
                 "peer": f"torch {torch.__version__}",
                 "model": args.model,
                 "batch": args.batch,
-                "density": args.density,
-                "mask": args.mask if args.density < 1 else None,
+                "density": density,
                 "threads": args.threads,
                 "dtype": "bf16" if args.bf16 else "f32",
                 "train_ms": train_ms,

@@ -22,19 +22,20 @@ use unlearn_models::{Architecture, InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network, ParameterKind};
 use unlearn_training::{CrossEntropy, Objective as _, Recipe, Sgd, apply_mask};
 
-const CHANNELS: usize = 3;
-const SIDE: usize = 32;
 const CLASSES: usize = 10;
 const WARM_UPS: usize = 2;
 const LEARNING_RATE: f64 = 0.01;
 
-/// Time one training step and one evaluation pass on random 3×32×32 images of 10 classes.
+/// Time one training step and one evaluation pass on random images of 10 classes.
 #[derive(Parser)]
 #[command(disable_version_flag = true)]
 struct Args {
     /// A name of the model registry.
     #[arg(long, default_value = "resnet20s", value_name = "NAME", value_parser = unlearn_models::find)]
     model: &'static Architecture,
+    /// Channels, height and width of the images.
+    #[arg(long, default_value = "3,32,32", value_name = "C,H,W", value_parser = input)]
+    input: Shape,
     /// Images a batch.
     #[arg(long, default_value = "128", value_name = "N", value_parser = at_least_one())]
     batch: usize,
@@ -64,6 +65,9 @@ struct Args {
     json: bool,
 }
 
+/// Channels, height and width.
+type Shape = [usize; 3];
+
 #[derive(Clone)]
 enum MaskChoice {
     Uniform,
@@ -78,6 +82,13 @@ enum ExecutorChoice {
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
+}
+
+fn input(text: &str) -> Result<Shape, String> {
+    let sizes: Option<Vec<usize>> = text.split(',').map(|size| size.parse().ok().filter(|size| *size > 0)).collect();
+    sizes
+        .and_then(|sizes| sizes.try_into().ok())
+        .ok_or_else(|| "channels, height and width are three whole numbers above 0, such as 1,28,28".to_owned())
 }
 
 fn density(text: &str) -> Result<f64, String> {
@@ -153,10 +164,10 @@ fn measure(args: &Args) -> Result<Measurement> {
         .build_global()
         .map_err(|error| anyhow!("failed to start {threads} threads: {error}"))?;
     let input = InputSpec {
-        shape: [CHANNELS, SIDE, SIDE],
+        shape: args.input,
         classes: CLASSES,
-        mean: vec![0.5; CHANNELS],
-        std: vec![0.25; CHANNELS],
+        mean: vec![0.5; args.input[0]],
+        std: vec![0.25; args.input[0]],
     };
     let graph = args.model.graph(&input)?;
     let mut rng = Pcg64::seed_from_u64(args.seed);
@@ -174,10 +185,10 @@ fn measure(args: &Args) -> Result<Measurement> {
         "the {name} executor lacks a layer of {}, which the {executor} executor runs",
         graph.arch
     );
-    apply_mask(&mut network, &mask)?;
+    apply_mask(&mut network, &mask).map_err(|error| about_input(error, args.input))?;
 
     let batch = Batch {
-        images: (0..args.batch * CHANNELS * SIDE * SIDE).map(|_| rng.random()).collect(),
+        images: (0..args.batch * args.input.iter().product::<usize>()).map(|_| rng.random()).collect(),
         labels: (0..args.batch).map(|_| rng.random_range(0..CLASSES as u32)).collect(),
         indices: (0..args.batch as u32).collect(),
     };
@@ -214,6 +225,18 @@ fn mask(args: &Args, graph: &Graph, rng: &mut Pcg64) -> Result<Mask> {
         (MaskChoice::Uniform, None | Some(1.0)) => Ok(Mask::new(&graph.arch)),
         (MaskChoice::Uniform, Some(density)) => uniform_mask(graph, density, rng),
     }
+}
+
+/// Says of a mask whose tensors have other shapes than the model's where those come from.
+fn about_input(error: unlearn_training::Error, input: Shape) -> anyhow::Error {
+    let [channels, height, width] = input;
+    if let unlearn_training::Error::Mask(unlearn_masks::Error::Shape { .. }) = error {
+        return anyhow!(
+            "{error}; the model is built for {channels}×{height}×{width} images: name those that the mask was made for with \
+             --input C,H,W"
+        );
+    }
+    error.into()
 }
 
 /// Keeps, in every convolution, `density` of the weights to the nearest whole one (and at least one), drawn at random.
@@ -286,9 +309,10 @@ fn peak_rss_mib() -> Option<f64> {
 mod tests {
     use super::*;
 
+    const SIDE: usize = 32;
+
     fn graph() -> std::sync::Arc<Graph> {
-        let input =
-            InputSpec { shape: [CHANNELS, SIDE, SIDE], classes: CLASSES, mean: vec![0.0; 3], std: vec![1.0; 3] };
+        let input = InputSpec { shape: [3, SIDE, SIDE], classes: CLASSES, mean: vec![0.0; 3], std: vec![1.0; 3] };
         unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap()
     }
 
@@ -316,5 +340,27 @@ mod tests {
         assert_eq!(operations, (total - stem) as f64 / total as f64);
         assert!(weights > operations);
         assert_eq!(densities(&graph, &Mask::new("resnet8s")), (1.0, 1.0));
+    }
+
+    #[test]
+    fn an_input_is_three_sizes() {
+        assert_eq!(input("1,28,20"), Ok([1, 28, 20]));
+        for wrong in ["", "28", "1,28", "1,28,28,1", "0,28,28", "1,-2,3", "1x28x28"] {
+            assert!(input(wrong).unwrap_err().contains("1,28,28"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mask_for_other_images_is_told_of_the_input() {
+        let graph = graph();
+        let state = initialize(&graph, 1);
+        let mut network = Network::new(graph, state, DeviceChoice::Cpu).unwrap();
+        let mut mask = Mask::new("resnet8s");
+        mask.insert("conv1.weight", Bits::ones(&[16, 1, 3, 3]).unwrap());
+        let message = about_input(apply_mask(&mut network, &mask).unwrap_err(), [3, SIDE, SIDE]).to_string();
+        assert!(message.contains("[16, 1, 3, 3]") && message.contains("3×32×32 images"), "{message}");
+        assert!(message.ends_with("--input C,H,W"), "{message}");
+        let other = about_input(apply_mask(&mut network, &Mask::new("vgg16_bn")).unwrap_err(), [3, SIDE, SIDE]);
+        assert!(!other.to_string().contains("--input"), "{other}");
     }
 }

@@ -14,8 +14,8 @@ use super::{
     machine::Machine,
     measurement::Measurement,
     peak::Peak,
-    step::{self, UNIFORM},
-    table::{self, Case, Circumstances, Measured, Round},
+    step,
+    table::{self, Case, Circumstances, Mask, Measured, Round},
 };
 use crate::{process, venv::Venv, workspace};
 
@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Names of the model registry that the peer knows too.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "resnet20s")]
     model: Vec<String>,
+    /// Channels, height and width of the images; a mask file fits those that it was made for.
+    #[arg(long, value_name = "C,H,W", default_value = "3,32,32")]
+    input: String,
     /// Images a batch [default: 64 for resnet18, else 128].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     batch: Option<usize>,
@@ -34,7 +37,7 @@ pub(super) struct Args {
     /// Densities of a uniform mask; 1 is dense.
     #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1,0.05")]
     density: Vec<f64>,
-    /// A mask file instead: the peer, to which it makes no difference which weights are kept, gets a uniform mask as dense.
+    /// A mask file instead, which both programs apply, beside the dense network.
     #[arg(long, value_name = "FILE", conflicts_with = "density")]
     mask: Option<String>,
     /// Rounds, each of both programs.
@@ -78,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for threads in threads {
         let peak = Peak::measure(&root, threads)?;
         for model in &args.model {
-            for case in cases(args, model, threads, |case| Ok(programs.ours(case, &peak, 1)?.density))? {
+            for case in cases(args, model, threads)? {
                 let rounds = (0..args.rounds).map(|round| programs.round(&case, &peak, round));
                 measured.push(Measured { rounds: rounds.collect::<Result<_>>()?, case });
             }
@@ -87,7 +90,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
 
     let machine = Machine::this(&root);
-    let circumstances = Circumstances { machine, peaks, rounds: args.rounds, steps: args.steps, command: command() };
+    let Args { input, rounds, steps, .. } = args;
+    let circumstances =
+        Circumstances { machine, input: input.clone(), peaks, rounds: *rounds, steps: *steps, command: command() };
     let page = table::page(&circumstances, &measured);
     print!("{page}");
     if let Some(path) = &args.out {
@@ -96,16 +101,14 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// What is measured with one model and one number of threads. `density_of` asks how dense the mask file of a case is.
-fn cases(args: &Args, model: &str, threads: usize, density_of: impl FnOnce(&Case) -> Result<f64>) -> Result<Vec<Case>> {
+/// What is measured with one model and one number of threads.
+fn cases(args: &Args, model: &str, threads: usize) -> Result<Vec<Case>> {
     let batch = args.batch.unwrap_or(if model == "resnet18" { 64 } else { 128 });
-    let case = |density, mask: String| Case { model: model.to_owned(), batch, threads, density, mask };
-    if let Some(mask) = &args.mask {
-        let mut case = case(1.0, step::mask(mask)?);
-        case.density = density_of(&case)?;
-        return Ok(vec![case]);
-    }
-    Ok(args.density.iter().map(|density| case(*density, UNIFORM.to_owned())).collect())
+    let masks = match &args.mask {
+        Some(file) => vec![Mask::Uniform(1.0), Mask::File(step::mask(file)?)],
+        None => args.density.iter().copied().map(Mask::Uniform).collect(),
+    };
+    Ok(masks.into_iter().map(|mask| Case { model: model.to_owned(), batch, threads, mask }).collect())
 }
 
 /// A Python that has PyTorch.
@@ -140,37 +143,48 @@ struct Programs<'a> {
 impl Programs<'_> {
     /// One round; which program comes first alternates, so that neither always meets a warmer machine.
     fn round(&self, case: &Case, peak: &Peak, round: usize) -> Result<Round> {
-        if round.is_multiple_of(2) {
-            let ours = self.ours(case, peak, self.args.steps)?;
-            Ok(Round { ours, peer: self.peer(case)? })
+        let (ours, peer) = if round.is_multiple_of(2) {
+            let ours = self.ours(case, peak)?;
+            (ours, self.peer(case)?)
         } else {
             let peer = self.peer(case)?;
-            Ok(Round { ours: self.ours(case, peak, self.args.steps)?, peer })
-        }
+            (self.ours(case, peak)?, peer)
+        };
+        let (kept, by_peer) = (ours.density, peer.density);
+        ensure!(
+            (kept - by_peer).abs() < 1e-3,
+            "{} keeps {kept} of the weights here and {by_peer} in the peer",
+            case.model
+        );
+        Ok(Round { ours, peer })
     }
 
-    fn ours(&self, case: &Case, peak: &Peak, steps: usize) -> Result<Measurement> {
+    fn ours(&self, case: &Case, peak: &Peak) -> Result<Measurement> {
         let mut command = Command::new(&self.step);
-        command
-            .args(["--model", &case.model, "--batch", &case.batch.to_string(), "--threads", &case.threads.to_string()])
-            .args(["--mask", &case.mask, "--steps", &steps.to_string()])
-            .args(["--peak-gflops", &peak.gflops.to_string(), "--json"]);
-        if case.mask == UNIFORM {
-            command.args(["--density", &case.density.to_string()]);
-        }
+        command.args(self.arguments(case)).args(["--peak-gflops", &peak.gflops.to_string(), "--json"]);
         Measurement::parse("the example `step`", &child::output(command)?)
     }
 
     fn peer(&self, case: &Case) -> Result<Measurement> {
         let mut command = Command::new(&self.python);
-        command
-            .arg(&self.script)
-            .args(["--model", &case.model, "--batch", &case.batch.to_string(), "--threads", &case.threads.to_string()])
-            .args(["--density", &case.density.to_string(), "--steps", &self.args.steps.to_string()]);
+        command.arg(&self.script).args(self.arguments(case));
         if self.args.bf16 {
             command.arg("--bf16");
         }
         Measurement::parse("torch_step.py", &child::output(command)?)
+    }
+
+    /// What both programs are told.
+    fn arguments(&self, case: &Case) -> Vec<String> {
+        let Case { model, batch, threads, mask } = case;
+        let mask = match mask {
+            Mask::Uniform(density) => format!("--density={density}"),
+            Mask::File(path) => format!("--mask={path}"),
+        };
+        let Args { input, steps, .. } = self.args;
+        let sizes = [("input", input), ("batch", &batch.to_string()), ("threads", &threads.to_string())];
+        let sizes = sizes.map(|(name, value)| format!("--{name}={value}"));
+        [format!("--model={model}"), format!("--steps={steps}"), mask].into_iter().chain(sizes).collect()
     }
 }
 
@@ -199,29 +213,36 @@ mod tests {
     #[test]
     fn by_default_a_model_is_measured_dense_and_at_95_percent() -> Result<()> {
         for (model, batch) in [("resnet20s", 128), ("resnet18", 64)] {
-            let cases = cases(&args(&[])?, model, 2, |_| anyhow::bail!("no mask file, nothing to ask"))?;
             let expected = [1.0, 0.05].map(|density| Case {
                 model: model.to_owned(),
                 batch,
                 threads: 2,
-                density,
-                mask: "uniform".to_owned(),
+                mask: Mask::Uniform(density),
             });
-            assert_eq!(cases, expected);
+            assert_eq!(cases(&args(&[])?, model, 2)?, expected);
         }
         Ok(())
     }
 
     #[test]
-    fn a_mask_file_says_its_own_density() -> Result<()> {
+    fn a_mask_file_is_measured_beside_the_dense_network() -> Result<()> {
         let given = args(&["--mask", "/masks/omp.safetensors", "--batch", "32"])?;
-        let cases = cases(&given, "resnet18", 1, |case| {
-            assert_eq!(case.mask, "/masks/omp.safetensors");
-            Ok(0.1)
-        })?;
-        assert_eq!(cases.len(), 1);
-        assert_eq!((cases[0].density, cases[0].batch), (0.1, 32));
+        let cases = cases(&given, "resnet18", 1)?;
+        let masks: Vec<_> = cases.iter().map(|case| case.mask.clone()).collect();
+        assert_eq!(masks, [Mask::Uniform(1.0), Mask::File("/masks/omp.safetensors".to_owned())]);
+        assert!(cases.iter().all(|case| case.batch == 32));
         assert!(args(&["--mask", "x", "--density", "0.1"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn both_programs_are_told_the_same() -> Result<()> {
+        let args = args(&["--input", "1,28,28", "--steps", "3", "--mask", "/m"])?;
+        let programs = Programs { step: PathBuf::new(), python: PathBuf::new(), script: PathBuf::new(), args: &args };
+        let [dense, masked] = &cases(&args, "resnet8s", 2)?[..] else { anyhow::bail!("two cases") };
+        let told = |case| programs.arguments(case).join(" ");
+        assert_eq!(told(dense), "--model=resnet8s --steps=3 --density=1 --input=1,28,28 --batch=128 --threads=2");
+        assert!(told(masked).contains(" --mask=/m ") && !told(masked).contains("density"));
         Ok(())
     }
 

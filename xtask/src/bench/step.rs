@@ -7,14 +7,17 @@ use anyhow::{Context as _, Result};
 use super::{at_least_one, peak::Peak};
 use crate::{process, workspace};
 
-/// Time one training step and one evaluation pass on random 3×32×32 images of 10 classes.
+/// Time one training step and one evaluation pass on random images of 10 classes.
 ///
-/// What is left out is as the example has it: `resnet20s`, a batch of 128, dense, 7 steps, the CPU kernels.
+/// What is left out is as the example has it: `resnet20s`, a batch of 128 images of 3×32×32, dense, 7 steps, the CPU kernels.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// A name of the model registry.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// Channels, height and width of the images; a mask file fits those that it was made for.
+    #[arg(long, value_name = "C,H,W")]
+    input: Option<String>,
     /// Images a batch.
     #[arg(long, value_name = "N")]
     batch: Option<String>,
@@ -41,9 +44,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// The mask that is no file.
-pub(super) const UNIFORM: &str = "uniform";
-
 pub(super) fn run(args: &Args) -> Result<u8> {
     let root = workspace::root()?;
     let threads = args.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
@@ -58,6 +58,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mask = args.mask.as_deref().map(mask).transpose()?;
     for (name, value) in [
         ("--model", &args.model),
+        ("--input", &args.input),
         ("--batch", &args.batch),
         ("--density", &args.density),
         ("--mask", &mask),
@@ -78,8 +79,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 /// The mask as the example, which runs in the workspace's root, must be told of it.
 pub(super) fn mask(typed: &str) -> Result<String> {
-    if typed == UNIFORM {
-        return Ok(UNIFORM.to_owned());
+    if typed == "uniform" {
+        return Ok(typed.to_owned());
     }
     let path = absolute(typed).with_context(|| format!("failed to find the mask `{typed}`"))?;
     Ok(path.to_string_lossy().into_owned())

@@ -10,10 +10,16 @@ pub(super) struct Case {
     pub(super) model: String,
     pub(super) batch: usize,
     pub(super) threads: usize,
-    /// Kept share of the convolutions' weights.
-    pub(super) density: f64,
-    /// The mask as the example takes it: `uniform`, or the path of a file.
-    pub(super) mask: String,
+    pub(super) mask: Mask,
+}
+
+/// The weights that both programs keep.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Mask {
+    /// In every convolution this share, drawn at random; 1 is dense.
+    Uniform(f64),
+    /// What the file of this path says.
+    File(String),
 }
 
 /// Both measurements of one round.
@@ -33,6 +39,8 @@ pub(super) struct Measured {
 /// Where and how the cases were measured.
 pub(super) struct Circumstances {
     pub(super) machine: Machine,
+    /// Channels, height and width of the images, as typed.
+    pub(super) input: String,
     /// The peak for each number of threads.
     pub(super) peaks: Vec<(usize, Peak)>,
     pub(super) rounds: usize,
@@ -80,13 +88,14 @@ impl Measured {
     }
 
     fn row(&self) -> String {
-        let Case { model, batch, threads, .. } = &self.case;
+        let Case { model, batch, threads, mask } = &self.case;
         let number = |value: Option<f64>, unit: &str| value.map_or(UNKNOWN.to_owned(), |v| format!("{v:.0}{unit}"));
         let ratio = |spread: Option<Spread>| spread.map_or(UNKNOWN.to_owned(), |spread| spread.to_string());
         let kept = match self.rounds.first().map(|round| &round.ours) {
             Some(ours) if ours.density < 1.0 => {
                 let share = |share: f64| format!("{:.1} %", 100.0 * share);
-                format!("{} / {}", share(ours.density), ours.flop_density.map_or(UNKNOWN.to_owned(), share))
+                let kept = format!("{} / {}", share(ours.density), ours.flop_density.map_or(UNKNOWN.to_owned(), share));
+                if let Mask::File(_) = mask { format!("{kept}, mask file") } else { kept }
             }
             _ => "dense".to_owned(),
         };
@@ -110,7 +119,7 @@ impl Measured {
 
 /// The page, in Markdown.
 pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> String {
-    let Circumstances { machine, peaks, rounds, steps, command } = circumstances;
+    let Circumstances { machine, input, peaks, rounds, steps, command } = circumstances;
     let Machine { cpu, cores, rustc, commit, date } = machine;
     let instruction_set = peaks.first().map_or(UNKNOWN, |(_, peak)| &peak.instruction_set);
     let peaks: Vec<_> = peaks.iter().map(|(threads, peak)| format!("{:.0} on {threads}", peak.gflops)).collect();
@@ -121,6 +130,7 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
         "# A training step and an evaluation pass beside PyTorch\n\n\
          - Hardware: {cpu}, {cores} cores, {instruction_set}; peak of fused multiply-adds in GF/s, by threads: {}\n\
          - Versions: {rustc}; {name} in {dtype}; commit {commit}\n\
+         - Data: random images of {}, 10 classes\n\
          - n: {rounds} rounds of ours and the peer, one after the other in alternating order; within a round, the median of \
          {steps} steps\n\
          - Date: {date}\n\
@@ -128,7 +138,8 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
          A ratio is the peer's figure ÷ ours, so above 1 this workspace is faster or needs less memory: the median over the \
          rounds, with the least and the greatest in brackets. Kept: share of the convolutions' weights / of their operations. \
          The peer is the better of PyTorch's two memory layouts. Peak: arithmetic of a training step on kept weights.\n\n",
-        peaks.join(", ")
+        peaks.join(", "),
+        input.replace(',', "×")
     );
     page += "| model | batch | threads | kept | train ms | peer | train ratio | eval ms | peer | eval ratio | memory ratio \
              | of peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
@@ -157,8 +168,8 @@ mod tests {
     }
 
     fn measured(rounds: Vec<Round>) -> Measured {
-        let (model, mask) = ("resnet20s".to_owned(), "uniform".to_owned());
-        Measured { case: Case { model, batch: 128, threads: 2, density: 0.05, mask }, rounds }
+        let case = Case { model: "resnet20s".to_owned(), batch: 128, threads: 2, mask: Mask::Uniform(0.05) };
+        Measured { case, rounds }
     }
 
     fn rounds() -> Vec<Round> {
@@ -206,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_file_is_told_from_a_uniform_mask() {
+        let mut measured = measured(rounds());
+        measured.case.mask = Mask::File("/masks/omp.safetensors".to_owned());
+        let row = measured.row();
+        assert!(row.contains("| 5.0 % / 16.1 %, mask file |"), "{row}");
+    }
+
+    #[test]
     fn what_was_not_measured_is_a_dash() {
         let mut rounds = rounds();
         rounds[1].ours.peak_rss_mib = None;
@@ -227,6 +246,7 @@ mod tests {
         let peak = |gflops| Peak { instruction_set: "avx2".to_owned(), gflops };
         let circumstances = Circumstances {
             machine,
+            input: "1,28,28".to_owned(),
             peaks: vec![(1, peak(99.6)), (2, peak(199.0))],
             rounds: 3,
             steps: 5,
@@ -237,6 +257,7 @@ mod tests {
             "A CPU, 2 cores, avx2",
             "100 on 1, 199 on 2",
             "rustc 1.95.0; torch 2.15.0 in f32; commit abc1234",
+            "random images of 1×28×28",
             "3 rounds",
             "median of 5 steps",
             "Date: 2026-01-31",
