@@ -31,7 +31,14 @@ impl Convolution {
                 (places, gradients.iter().map(sum_of_squares).collect::<Vec<f32>>())
             });
             for (places, of_bundle) in of_bundles {
-                places.zip(of_bundle).for_each(|(place, square)| squares[kept.index(place)] += square);
+                match &kept {
+                    KeptWeights::All(_) => {
+                        squares[places].iter_mut().zip(of_bundle).for_each(|(sum, square)| *sum += square);
+                    }
+                    KeptWeights::These(indices) => {
+                        indices[places].iter().zip(of_bundle).for_each(|(&index, square)| squares[index] += square);
+                    }
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 //! first-level cache. Tiles form a number of groups that depends on shapes alone; each group sums its tiles in order
 //! and the groups are summed in order, which makes the result independent of the number of threads.
 //!
-//! As lanes are samples, the sums over one bundle are gradients of its samples, if a sum takes in no two registers of a pixel.
+//! As lanes are samples, sums over one bundle are the gradients of its samples, where every lane has a sum of its own.
 
 use std::ops::Range;
 
