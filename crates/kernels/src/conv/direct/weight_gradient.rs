@@ -287,7 +287,6 @@ impl Panels<'_> {
         // Known before the loop, so that it need not be checked within.
         assert!(part * G + G <= V, "part {part} of {V} registers, {G} to a part");
         let in_column = columns.start * shape.stride + kernel_column - shape.padding;
-        let step = shape.stride * I * LANES;
         let mut sums = [[simd.splat_f32s(0.0); I]; O];
         for o in 0..O {
             for i in 0..I {
@@ -299,10 +298,9 @@ impl Panels<'_> {
             let out_start = (row - first_out_row) * output.width;
             let gradient = &out_panel[(out_start + columns.start) * O * LANES..(out_start + columns.end) * O * LANES];
             let input = &in_panel[(in_row * input.width + in_column) * I * LANES..];
-            // Not zipped with chunks of the input, whose number would take a division for every row.
-            for (pixel, d) in gradient.chunks_exact(O * LANES).enumerate() {
+            for (d, x) in gradient.chunks_exact(O * LANES).zip(input.chunks(shape.stride * I * LANES)) {
                 let (d, _) = S::as_simd_f32s(d);
-                let (x, _) = S::as_simd_f32s(&input[pixel * step..pixel * step + I * LANES]);
+                let (x, _) = S::as_simd_f32s(&x[..I * LANES]);
                 for v in part * G..part * G + G {
                     for i in 0..I {
                         for o in 0..O {
