@@ -3,3 +3,4 @@
 mod executors;
 mod golden_models;
 mod golden_training;
+mod per_sample;

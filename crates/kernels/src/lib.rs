@@ -37,12 +37,13 @@ mod testing;
 pub use buffers::Buffers;
 pub use conv::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
 pub use linear::{
-    linear_add_gradient_dots, linear_add_squared_gradients, linear_backward, linear_forward, linear_sample_gradients,
+    linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
+    linear_sample_gradients, linear_weight_gradient,
 };
 pub use maps::{LANES, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 pub use norm::{
-    ChannelStatistics, NormInput, channel_sums, norm_apply, norm_backward, norm_sample_gradients, norm_statistics,
-    update_running_statistics,
+    ChannelStatistics, NormInput, channel_sums, channel_sums_by_sample, norm_apply, norm_backward,
+    norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};

@@ -20,17 +20,29 @@ pub fn linear_forward(x: &[f32], input: &Maps, weight: &[f32], bias: &[f32], y: 
     });
 }
 
-/// dW, db and dx, each written over.
-#[expect(clippy::too_many_arguments, reason = "everything a backward pass reads and writes")]
-pub fn linear_backward(
+/// dx = gradient with respect to x, written over `dx`.
+pub fn linear_input_gradient(weight: &[f32], dy: &[f32], output: &Maps, dx: &mut [f32], input: &Maps) {
+    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+        let (bundle, feature) = input.bundle_and_channel(index);
+        let dx = &mut dx[..LANES];
+        simd::dispatch(|| {
+            dx.fill(0.0);
+            for out in 0..output.channels {
+                let weight = weight[out * input.channels + feature];
+                dx.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(dx, dy)| *dx += weight * dy);
+            }
+        });
+    });
+}
+
+/// dW and db, written over.
+pub fn linear_weight_gradient(
     x: &[f32],
     input: &Maps,
-    weight: &[f32],
     dy: &[f32],
     output: &Maps,
     dweight: &mut [f32],
     dbias: &mut [f32],
-    dx: &mut [f32],
 ) {
     // The tail of dy is zero, and so needs no care below.
     let gradients = |out: usize| (0..output.bundles()).map(move |bundle| lanes(dy, output, bundle, out));
@@ -44,17 +56,6 @@ pub fn linear_backward(
                     sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
                 }
                 *dweight = sums.iter().sum();
-            }
-        });
-    });
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
-        let (bundle, feature) = input.bundle_and_channel(index);
-        let dx = &mut dx[..LANES];
-        simd::dispatch(|| {
-            dx.fill(0.0);
-            for out in 0..output.channels {
-                let weight = weight[out * input.channels + feature];
-                dx.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(dx, dy)| *dx += weight * dy);
             }
         });
     });
@@ -155,7 +156,8 @@ mod tests {
             });
             let (mut dweight, mut dbias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; outputs]);
             let mut dx = vec![f32::NAN; input.len()];
-            linear_backward(&x, &input, &weight, &dy, &output, &mut dweight, &mut dbias, &mut dx);
+            linear_weight_gradient(&x, &input, &dy, &output, &mut dweight, &mut dbias);
+            linear_input_gradient(&weight, &dy, &output, &mut dx, &input);
             assert_maps("input gradient", &input, &dx, |i, _, n| {
                 (0..outputs).map(|o| weight_at(o, i) * dy_at(o, n)).sum()
             });

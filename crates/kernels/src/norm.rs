@@ -92,6 +92,16 @@ pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
     (0..maps.channels).into_par_iter().map(of_channel).collect()
 }
 
+/// The same by sample: each sample's gradient of a bias, `[batch, channels]`, written over `rows`.
+pub fn channel_sums_by_sample(x: &[f32], maps: &Maps, rows: &mut [f32]) {
+    rows.par_chunks_mut(LANES * maps.channels).enumerate().for_each(|(bundle, rows)| {
+        for channel in 0..maps.channels {
+            let sums = sum_by_lane(&x[maps.start(bundle, channel)..][..maps.used()]);
+            rows.chunks_exact_mut(maps.channels).zip(sums).for_each(|(row, sum)| row[channel] = sum);
+        }
+    });
+}
+
 /// Moves running statistics towards a batch's.
 pub fn update_running_statistics(
     batch: &[ChannelStatistics],
@@ -220,6 +230,17 @@ pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweig
             }
         }
     });
+}
+
+/// Lane by lane, Σ x.
+fn sum_by_lane(x: &[f32]) -> [f32; LANES] {
+    simd::dispatch(|| {
+        let mut sums = [0.0; LANES];
+        for x in x.as_chunks::<LANES>().0 {
+            sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+        }
+        sums
+    })
 }
 
 /// Lane by lane, Σ g and Σ g · (x − mean).
@@ -541,7 +562,11 @@ mod tests {
                 }
                 sums
             };
-            assert_sums("∂β by sample", &dbias, &sums(&|_, _, g| g), &sums(&|_, _, g| g.abs()), 1e-6);
+            let (shifts, magnitudes) = (sums(&|_, _, g| g), sums(&|_, _, g| g.abs()));
+            assert_sums("∂β by sample", &dbias, &shifts, &magnitudes, 1e-6);
+            let mut biases = vec![f32::NAN; rows];
+            channel_sums_by_sample(g, maps, &mut biases);
+            assert_sums("sums by sample", &biases, &shifts, &magnitudes, 1e-6);
             let normalised =
                 |s: ChannelStatistics, x: f64| (x - f64::from(s.mean)) / (f64::from(s.var) + EPSILON).sqrt();
             let products = sums(&|s, x, g| g * normalised(s, x));

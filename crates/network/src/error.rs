@@ -19,6 +19,12 @@ pub enum Error {
     /// `backward` without a matching `forward`.
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,
+    /// Gradients of single samples where statistics were the batch's.
+    #[error(
+        "gradients of single samples need a forward pass in mode frozen; in mode train, where statistics are the batch's, \
+         a sample's loss depends on every other sample"
+    )]
+    NotFrozen,
     /// The graph holds a layer that this executor cannot run.
     #[error(
         "the {executor} executor cannot run layer `{layer}`; use --device cpu with the candle executor or another device"

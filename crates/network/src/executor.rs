@@ -1,6 +1,6 @@
 //! The one interface between what a model is and how it is run.
 
-use crate::{Graph, Result, State};
+use crate::{Collect, Graph, Result, State};
 
 /// How a forward pass treats normalisation, and whether a backward pass may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Mode {
     Evaluate,
 }
 
-/// What `backward` leaves: ∂loss/∂parameters in the graph's order, and ∂loss/∂images when it was asked for.
+/// ∂loss/∂parameters in the graph's order, and ∂loss/∂images when it was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Gradients {
     /// One gradient per parameter, in its shape.
@@ -52,19 +52,14 @@ pub trait Executor: Send {
         logits: &mut Vec<f32>,
     ) -> Result<()>;
 
-    /// From `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, overwrites `gradients`.
-    /// The input's gradient is computed only when `input` is set.
+    /// From `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, collects what is asked for.
+    ///
+    /// [`Collect::Gradients`] ends the forward pass. Whatever is made of gradients of single samples leaves it for further
+    /// backward passes, and needs that it was in mode frozen.
     ///
     /// # Errors
-    /// No matching forward pass, shapes, or a device that fails.
-    fn backward(
-        &mut self,
-        graph: &Graph,
-        state: &State,
-        dlogits: &[f32],
-        input: bool,
-        gradients: &mut Gradients,
-    ) -> Result<()>;
+    /// No matching forward pass, or one in the wrong mode; shapes, or a device that fails.
+    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], collect: Collect<'_>) -> Result<()>;
 
     /// Tells which weights are pruned, so that an executor may skip them. Gradients at pruned weights need not be
     /// computed: [`crate::Network`] zeroes them in any case.

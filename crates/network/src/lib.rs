@@ -4,6 +4,8 @@
 //! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain slices.
 //! - [`Executor`] is the interface: forward → logits, backward from ∂loss/∂logits → gradients. [`CpuExecutor`] is the fast
 //!   path on the kernels of `unlearn-kernels`; [`CandleExecutor`] runs every layer on every device and is the reference.
+//! - [`Collect`] says what a backward pass leaves: gradients, or what is made of the gradients of single samples (their squares,
+//!   their products with a direction, or themselves as rows of a [`RowLayout`]).
 //! - [`Network`] ties the three together with the weights that pruning keeps. Nothing above this crate knows more.
 //!
 //! ```
@@ -26,19 +28,23 @@
 //! ```
 
 mod candle;
+mod collect;
 mod cpu;
 mod device;
 mod error;
 mod executor;
 mod graph;
 mod network;
+mod row_layout;
 mod state;
 
 pub use candle::CandleExecutor;
+pub use collect::Collect;
 pub use cpu::CpuExecutor;
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
 pub use graph::{Buffer, BufferId, Conv, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId, ParameterKind};
 pub use network::Network;
+pub use row_layout::RowLayout;
 pub use state::State;

@@ -1,8 +1,8 @@
 //! A model ready to run: graph, values, executor and the weights that pruning keeps.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use crate::{DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, State};
+use crate::{Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, RowLayout, State};
 
 /// A graph with its values and the executor that runs it. Training, pruning and unlearning see only this.
 ///
@@ -122,14 +122,80 @@ impl Network {
     }
 
     fn run_backward(&mut self, dlogits: &[f32], input: bool) -> Result<&Gradients> {
-        let count = self.last_count.take().ok_or(Error::NoForward)?;
-        let expected = vec![count, self.graph.classes()];
-        if dlogits.len() != expected[0] * expected[1] {
-            return Err(Error::Shape { what: "∂loss/∂logits".into(), expected, found: vec![dlogits.len()] });
-        }
-        self.executor.backward(&self.graph, &self.state, dlogits, input, &mut self.gradients)?;
+        self.check_dlogits(dlogits)?;
+        self.last_count = None;
+        let collect = Collect::Gradients { gradients: &mut self.gradients, input };
+        self.executor.backward(&self.graph, &self.state, dlogits, collect)?;
         zero_pruned(&self.kept, &mut self.gradients.parameters);
         Ok(&self.gradients)
+    }
+
+    /// Adds to `squares`, per parameter in its shape, Σ over samples of (∂ℓₙ/∂θ)², the square of each sample's gradient; at
+    /// pruned weights it becomes zero. In expectation over the model's own labels this is the diagonal of the Fisher
+    /// information.
+    ///
+    /// `dlogits` `[count, classes]` holds in row n the derivative of sample n's own loss ℓₙ, not its share of a mean. The last
+    /// forward pass must have been in [`Mode::Frozen`] and stays: more of the kind, and then a [`Network::backward`], may
+    /// follow.
+    ///
+    /// # Errors
+    /// No forward pass, or one in mode train; wrong shapes.
+    pub fn add_squared_gradients(&mut self, dlogits: &[f32], squares: &mut [Vec<f32>]) -> Result<()> {
+        self.check_dlogits(dlogits)?;
+        self.check_tensors("squared gradients", squares)?;
+        self.executor.backward(&self.graph, &self.state, dlogits, Collect::Squares(squares))?;
+        zero_pruned(&self.kept, squares);
+        Ok(())
+    }
+
+    /// Adds to `dots` `[count]` the dot product of each sample's gradient with a direction, given per parameter in its shape,
+    /// over the weights that are kept. `dlogits` and the forward pass are as for [`Network::add_squared_gradients`].
+    ///
+    /// # Errors
+    /// As [`Network::add_squared_gradients`].
+    pub fn add_gradient_dots(&mut self, direction: &[Vec<f32>], dlogits: &[f32], dots: &mut [f32]) -> Result<()> {
+        let count = self.check_dlogits(dlogits)?;
+        self.check_tensors("direction", direction)?;
+        check_shape("dot products", &[count], dots.len())?;
+        let mut direction = Cow::Borrowed(direction);
+        if self.kept.iter().any(Option::is_some) {
+            zero_pruned(&self.kept, direction.to_mut());
+        }
+        let collect = Collect::Dots { direction: &direction, dots };
+        self.executor.backward(&self.graph, &self.state, dlogits, collect)
+    }
+
+    /// Writes each sample's gradient as a row of `rows` `[count, width]`, which [`Network::row_layout`] lays out. `dlogits`
+    /// and the forward pass are as for [`Network::add_squared_gradients`].
+    ///
+    /// # Errors
+    /// As [`Network::add_squared_gradients`].
+    pub fn sample_gradients(&mut self, dlogits: &[f32], rows: &mut [f32]) -> Result<()> {
+        let count = self.check_dlogits(dlogits)?;
+        let layout = self.row_layout();
+        check_shape("rows of gradients", &[count, layout.width()], rows.len())?;
+        rows.fill(0.0);
+        self.executor.backward(&self.graph, &self.state, dlogits, Collect::Rows { layout: &layout, rows })
+    }
+
+    /// What a row of [`Network::sample_gradients`] holds, and so how wide it is.
+    pub fn row_layout(&self) -> RowLayout {
+        RowLayout::new(&self.graph, &self.kept)
+    }
+
+    /// Samples of the forward pass that a backward pass may follow.
+    fn check_dlogits(&self, dlogits: &[f32]) -> Result<usize> {
+        let count = self.last_count.ok_or(Error::NoForward)?;
+        check_shape("∂loss/∂logits", &[count, self.graph.classes()], dlogits.len())?;
+        Ok(count)
+    }
+
+    fn check_tensors(&self, what: &str, tensors: &[Vec<f32>]) -> Result<()> {
+        check_shape(what, &[self.graph.parameters.len()], tensors.len())?;
+        let mut pairs = self.graph.parameters.iter().zip(tensors);
+        pairs.try_for_each(|(parameter, values)| {
+            check_shape(&format!("{what} of `{}`", parameter.name), &parameter.shape, values.len())
+        })
     }
 
     fn zero_pruned_weights(&mut self) {
@@ -137,6 +203,14 @@ impl Network {
             zero_pruned(&self.kept, self.state.parameters_mut());
         }
     }
+}
+
+/// Holds a number of values against a shape.
+fn check_shape(what: &str, expected: &[usize], found: usize) -> Result<()> {
+    if found == expected.iter().product::<usize>() {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.to_owned(), expected: expected.to_vec(), found: vec![found] })
 }
 
 fn zero_pruned(kept: &Kept, tensors: &mut [Vec<f32>]) {

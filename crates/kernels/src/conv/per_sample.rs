@@ -1,10 +1,10 @@
 //! Gradients of single samples. Lanes are samples: the weight gradient before its lanes are added is one gradient per sample.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{Convolution, Epilogue, sparse};
+use super::{Algorithm, Convolution, Epilogue, Group, direct, scratch::Scratch, sparse};
 use crate::{LANES, Maps, shared::Shared, simd};
 
 impl Convolution {
@@ -12,9 +12,8 @@ impl Convolution {
     pub fn kept(&self) -> impl Iterator<Item = usize> {
         let group = self.shape.within_group().weights();
         (0..self.shape.groups).flat_map(move |index| {
-            let pattern = self.pattern(index);
-            let indices: Vec<_> = pattern.indices(&(0..pattern.len())).map(|place| index * group + place).collect();
-            indices
+            let kept = self.kept_in(index);
+            (0..kept.len()).map(move |place| index * group + kept.index(place))
         })
     }
 
@@ -27,21 +26,19 @@ impl Convolution {
     pub fn add_squared_gradients(&self, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, squares: &mut [f32]) {
         self.check(squares, (x.len(), input), (dy.len(), output));
         for group in self.groups(input, output) {
-            let (x, dy) = (&x[group.input_start..], &dy[group.output_start..]);
-            let (pattern, squares) = (self.pattern(group.index), &mut squares[group.weights.clone()]);
-            let of_bundles = sparse::gradients_by_sample(
-                &group.shape,
-                &pattern,
-                (x, &group.input),
-                (dy, &group.output),
-                |_, kept, gradients| {
-                    // The tail of dy is zero, and so is its gradient.
-                    let square = |lanes: &[f32; LANES]| lanes.iter().map(|value| value * value).sum();
-                    (kept, gradients.iter().map(square).collect::<Vec<f32>>())
-                },
-            );
-            for (kept, of_bundle) in &of_bundles {
-                pattern.indices(kept).zip(of_bundle).for_each(|(index, square)| squares[index] += square);
+            let (kept, squares) = (self.kept_in(group.index), &mut squares[group.weights.clone()]);
+            let of_bundles = self.gradients_by_sample(&group, &kept, x, dy, |_, places, gradients| {
+                (places, gradients.iter().map(sum_of_squares).collect::<Vec<f32>>())
+            });
+            for (places, of_bundle) in of_bundles {
+                match &kept {
+                    KeptWeights::All(_) => {
+                        squares[places].iter_mut().zip(of_bundle).for_each(|(sum, square)| *sum += square);
+                    }
+                    KeptWeights::These(indices) => {
+                        indices[places].iter().zip(of_bundle).for_each(|(&index, square)| squares[index] += square);
+                    }
+                }
             }
         }
     }
@@ -63,8 +60,9 @@ impl Convolution {
         dots: &mut [f32],
     ) {
         assert_eq!(dots.len(), output.batch, "dot products, and samples of {output:?}");
-        let mut along = vec![0.0; output.len()];
-        self.forward(&self.only_kept(direction), x, input, &mut along, output, Epilogue::None);
+        let mut along = Scratch::default();
+        self.forward(&self.only_kept(direction), x, input, along.resize(output.len()), output, Epilogue::None);
+        let along = along.values();
         dots.par_chunks_mut(LANES).enumerate().for_each(|(bundle, dots)| {
             let plane = |channel| output.start(bundle, channel)..output.start(bundle, channel) + output.used();
             let mut sums = [0.0; LANES];
@@ -91,34 +89,57 @@ impl Convolution {
         stride: usize,
     ) {
         self.check_maps((x.len(), input), (dy.len(), output));
-        let patterns: Vec<_> = (0..self.shape.groups).map(|index| self.pattern(index)).collect();
-        let width: usize = patterns.iter().map(|pattern| pattern.len()).sum();
+        let kept: Vec<_> = (0..self.shape.groups).map(|index| self.kept_in(index)).collect();
+        let width: usize = kept.iter().map(KeptWeights::len).sum();
         let needed = output.batch.saturating_sub(1) * stride + width;
         assert!(width <= stride && rows.len() >= needed, "{} values for rows of {width}, {stride} apart", rows.len());
         let rows = Shared::new(rows);
         let mut first = 0;
-        for (group, pattern) in self.groups(input, output).zip(&patterns) {
-            let (x, dy) = ((&x[group.input_start..], &group.input), (&dy[group.output_start..], &group.output));
-            sparse::gradients_by_sample(&group.shape, pattern, x, dy, |bundle, kept, gradients| {
+        for (group, kept) in self.groups(input, output).zip(&kept) {
+            self.gradients_by_sample(&group, kept, x, dy, |bundle, places, gradients| {
                 for sample in 0..output.samples(bundle) {
-                    let start = (bundle * LANES + sample) * stride + first + kept.start;
+                    let start = (bundle * LANES + sample) * stride + first + places.start;
                     // SAFETY: as asserted, the row of a sample lies in the buffer and apart from others; no two calls share
                     // both a bundle and a kept weight.
-                    let row = unsafe { rows.slice_mut(start, kept.len()) };
+                    let row = unsafe { rows.slice_mut(start, places.len()) };
                     row.iter_mut().zip(gradients).for_each(|(value, lanes)| *value = lanes[sample]);
                 }
             });
-            first += pattern.len();
+            first += kept.len();
         }
     }
 
+    /// Gradients of single samples with respect to the kept weights of a group, by the algorithm of the weight gradient, or
+    /// directly instead of by Winograd's, which mixes products before it sums. Gives what `take(bundle, places, gradients)`
+    /// gives, bundle by bundle and for each by blocks of the kept weights: which of them these are, and for each the gradients
+    /// of the samples.
+    fn gradients_by_sample<T: Send>(
+        &self,
+        group: &Group,
+        kept: &KeptWeights,
+        x: &[f32],
+        dy: &[f32],
+        take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+    ) -> Vec<T> {
+        let (x, dy) = ((&x[group.input_start..], &group.input), (&dy[group.output_start..], &group.output));
+        if self.algorithms.weight_gradient == Algorithm::Sparse {
+            return sparse::gradients_by_sample(&group.shape, &self.patterns[group.index], x, dy, take);
+        }
+        direct::gradients_by_sample(&group.shape, x, dy, |bundle, weights, gradients| {
+            let KeptWeights::These(kept) = kept else { return take(bundle, weights, gradients) };
+            let place = |weight: usize| kept.partition_point(|&kept| kept < weight);
+            let places = place(weights.start)..place(weights.end);
+            let of_kept: Vec<_> = kept[places.clone()].iter().map(|&kept| gradients[kept - weights.start]).collect();
+            take(bundle, places, &of_kept)
+        })
+    }
+
     /// The kept weights of a group.
-    fn pattern(&self, group: usize) -> Cow<'_, sparse::Pattern> {
-        let all = || {
-            let shape = self.shape.within_group();
-            Cow::Owned(sparse::Pattern::new(&shape, &vec![true; shape.weights()]))
-        };
-        self.patterns.get(group).map_or_else(all, Cow::Borrowed)
+    fn kept_in(&self, group: usize) -> KeptWeights {
+        match self.patterns.get(group) {
+            Some(pattern) => KeptWeights::These(pattern.indices(&(0..pattern.len())).collect()),
+            None => KeptWeights::All(self.shape.within_group().weights()),
+        }
     }
 
     /// Values of the weights that are kept, zero for the others.
@@ -130,6 +151,46 @@ impl Convolution {
         self.kept().for_each(|index| kept[index] = values[index]);
         Cow::Owned(kept)
     }
+}
+
+/// Which weights of a group are kept.
+enum KeptWeights {
+    /// All of so many.
+    All(usize),
+    /// Those at these places in the group's weights, ascending.
+    These(Vec<usize>),
+}
+
+impl KeptWeights {
+    /// How many are kept.
+    fn len(&self) -> usize {
+        match self {
+            Self::All(weights) => *weights,
+            Self::These(indices) => indices.len(),
+        }
+    }
+
+    /// Where in the group's weights the kept one of this place is.
+    fn index(&self, place: usize) -> usize {
+        match self {
+            Self::All(_) => place,
+            Self::These(indices) => indices[place],
+        }
+    }
+}
+
+/// Sum of the squares of a weight's gradients: of halves and halves of them, which the processor adds side by side. The tail of
+/// dy is zero, and so is its gradient.
+fn sum_of_squares(gradients: &[f32; LANES]) -> f32 {
+    let mut squares = gradients.map(|gradient| gradient * gradient);
+    let mut count = LANES;
+    while count > 1 {
+        count /= 2;
+        for lane in 0..count {
+            squares[lane] += squares[lane + count];
+        }
+    }
+    squares[0]
 }
 
 /// Sum of the products of two planes, lane by lane.

@@ -64,9 +64,15 @@ impl Case {
 
     /// A sparse case that keeps about this share of the weights; those pruned have values all the same.
     fn sparse(shape: ConvShape, density: f32, height: usize, width: usize, batch: usize) -> Self {
+        Self::new(shape, Algorithm::Direct, height, width, batch).pruned(Algorithm::Sparse, density)
+    }
+
+    /// The same by another algorithm, of a convolution that keeps about this share of the weights.
+    fn pruned(self, algorithm: Algorithm, density: f32) -> Self {
+        let shape = *self.convolution.shape();
         let kept: Vec<bool> = noise(shape.weights(), 23).iter().map(|value| value.midpoint(1.0) < density).collect();
-        let convolution = Convolution::with_kept(shape, Algorithms::all(Algorithm::Sparse), &kept);
-        Self { convolution, kept, ..Self::new(shape, Algorithm::Direct, height, width, batch) }
+        let convolution = Convolution::with_kept(shape, Algorithms::all(algorithm), &kept);
+        Self { convolution, kept, ..self }
     }
 
     /// Calls `visit(weight index, input index, output index)` for every product of the convolution with a kept weight.
@@ -226,17 +232,18 @@ proptest! {
 
     #[test]
     fn per_sample_gradients_agree_with_the_definition(
-        in_channels in 1usize..6, out_channels in 1usize..9, kernel in prop::sample::select(vec![1usize, 3, 5]),
-        stride in 1usize..3, extra in 0usize..6, batch in batches(), groups in prop::sample::select(vec![1usize, 1, 3]),
-        density in prop::sample::select(vec![0.0f32, 0.05, 0.5]), dense: bool,
+        in_channels in 1usize..6, out_channels in 1usize..15, kernel in prop::sample::select(vec![1usize, 3, 5]),
+        stride in 1usize..4, extra in 0usize..9, batch in batches(), groups in prop::sample::select(vec![1usize, 1, 3]),
+        density in prop::sample::select(vec![None, Some(0.0f32), Some(0.05), Some(0.5)]), sparse: bool,
     ) {
         let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
         let shape = ConvShape { in_channels, out_channels, kernel, stride, padding: kernel / 2, groups };
         let (height, width) = (kernel + extra, kernel + extra / 2 + 1);
-        let case = if dense {
-            Case::new(shape, Algorithm::Direct, height, width, batch)
-        } else {
-            Case::sparse(shape, density, height, width, batch)
+        let algorithm = if sparse { Algorithm::Sparse } else { Algorithm::Direct };
+        let case = Case::new(shape, algorithm, height, width, batch);
+        let case = match density {
+            Some(density) => case.pruned(algorithm, density),
+            None => case,
         };
         on_both_paths(|| case.check_per_sample(ROUNDING));
     }

@@ -7,7 +7,7 @@ mod windows;
 use candle_core::{Device, Tensor, Var};
 
 use self::{convolution::convolution, windows::Windows};
-use crate::{Error, Executor, Gradients, Graph, Mode, Op, Result, State};
+use crate::{Collect, Error, Executor, Gradients, Graph, Mode, Op, Result, State};
 
 /// Runs a graph on a Candle device (CPU, CUDA, Metal).
 ///
@@ -110,6 +110,35 @@ impl Uploaded {
         let logits = outputs.pop().expect("a graph has an input node");
         Ok(Output { logits, statistics })
     }
+
+    /// Gradients of a whole loss.
+    fn gradients(
+        &self,
+        graph: &Graph,
+        pass: &Pass,
+        dlogits: &Tensor,
+        input: bool,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        // The images are a leaf of the tape only where their gradient is wanted: the pass is then taped once more.
+        let images = if input { Some(Var::from_tensor(&pass.images)?) } else { None };
+        let logits = match &images {
+            Some(images) => &self.run(graph, images.as_tensor(), pass.mode)?.logits,
+            None => &pass.logits,
+        };
+        let store = (logits * dlogits)?.sum_all()?.backward()?;
+        for (parameter, gradient) in self.parameters.iter().zip(&mut gradients.parameters) {
+            match store.get(parameter.as_tensor()) {
+                Some(tensor) => *gradient = tensor.flatten_all()?.to_vec1()?,
+                None => gradient.fill(0.0),
+            }
+        }
+        gradients.input.clear();
+        if let Some(tensor) = images.as_ref().and_then(|images| store.get(images.as_tensor())) {
+            gradients.input = tensor.flatten_all()?.to_vec1()?;
+        }
+        Ok(())
+    }
 }
 
 impl Executor for CandleExecutor {
@@ -139,33 +168,24 @@ impl Executor for CandleExecutor {
         Ok(())
     }
 
-    fn backward(
-        &mut self,
-        graph: &Graph,
-        _state: &State,
-        dlogits: &[f32],
-        input: bool,
-        gradients: &mut Gradients,
-    ) -> Result<()> {
-        let pass = self.pass.take().ok_or(Error::NoForward)?;
-        let values = self.values.as_ref().ok_or(Error::NoForward)?;
+    fn backward(&mut self, graph: &Graph, _state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
+        let (Some(pass), Some(values)) = (&self.pass, &self.values) else { return Err(Error::NoForward) };
+        collect.check(pass.mode)?;
         let dlogits = Tensor::from_slice(dlogits, pass.logits.shape(), &self.device)?;
-        // The images are a leaf of the tape only where their gradient is wanted: the pass is then taped once more.
-        let images = if input { Some(Var::from_tensor(&pass.images)?) } else { None };
-        let logits = match &images {
-            Some(images) => values.run(graph, images.as_tensor(), pass.mode)?.logits,
-            None => pass.logits,
-        };
-        let store = (logits * dlogits)?.sum_all()?.backward()?;
-        for (parameter, gradient) in values.parameters.iter().zip(&mut gradients.parameters) {
-            match store.get(parameter.as_tensor()) {
-                Some(tensor) => *gradient = tensor.flatten_all()?.to_vec1()?,
-                None => gradient.fill(0.0),
-            }
+        if let Collect::Gradients { gradients, input } = collect {
+            values.gradients(graph, pass, &dlogits, input, gradients)?;
+            self.pass = None;
+            return Ok(());
         }
-        gradients.input.clear();
-        if let Some(tensor) = images.as_ref().and_then(|images| store.get(images.as_tensor())) {
-            gradients.input = tensor.flatten_all()?.to_vec1()?;
+        // Statistics are constants, so that a sample on its own is worth what it was in its batch.
+        for sample in 0..pass.images.dim(0)? {
+            let logits = values.run(graph, &pass.images.narrow(0, sample, 1)?, pass.mode)?.logits;
+            let store = (logits * dlogits.narrow(0, sample, 1)?)?.sum_all()?.backward()?;
+            for (id, parameter) in values.parameters.iter().enumerate() {
+                if let Some(gradient) = store.get(parameter.as_tensor()) {
+                    collect.add_samples(id, sample, &gradient.flatten_all()?.to_vec1()?);
+                }
+            }
         }
         Ok(())
     }

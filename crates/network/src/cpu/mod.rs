@@ -3,6 +3,7 @@
 //! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
 //! from a pool and go back to it, so that a step in steady state allocates nothing.
 
+mod collect;
 mod folded;
 mod plan;
 mod steps;
@@ -10,7 +11,7 @@ mod steps;
 use unlearn_kernels::{Buffers, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
 use self::{folded::FoldedLayers, plan::Plan, steps::Statistics};
-use crate::{Error, Executor, Gradients, Graph, Kept, Mode, Result, State};
+use crate::{Collect, Error, Executor, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
 /// pooling, and fully connected layers.
@@ -138,15 +139,9 @@ impl Executor for CpuExecutor {
         }
     }
 
-    fn backward(
-        &mut self,
-        graph: &Graph,
-        state: &State,
-        dlogits: &[f32],
-        input: bool,
-        gradients: &mut Gradients,
-    ) -> Result<()> {
-        let (Some(pass), Some(plan)) = (self.pass.take(), &self.plan) else { return Err(Error::NoForward) };
+    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
+        let (Some(pass), Some(plan)) = (&self.pass, &self.plan) else { return Err(Error::NoForward) };
+        collect.check(pass.mode)?;
         let mut arriving: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
         let output = graph.nodes.len() - 1;
         let maps = plan.maps(output, pass.batch);
@@ -162,20 +157,23 @@ impl Executor for CpuExecutor {
                 values: &pass.values,
                 statistics: &pass.statistics,
                 state,
-                into_input: input,
             };
-            step.backward(&context, gradient, &mut arriving, &mut self.buffers, gradients);
+            step.backward(&context, gradient, &mut arriving, &mut self.buffers, &mut collect);
         }
-        gradients.input.clear();
-        if input {
-            let maps: Maps = plan.maps(0, pass.batch);
-            gradients.input.resize(pass.batch * maps.channels * maps.height * maps.width, 0.0);
-            if let Some(gradient) = &arriving[plan.input] {
-                maps_to_images(gradient, &plan.std, &mut gradients.input, &maps);
+        if let Collect::Gradients { gradients, input } = &mut collect {
+            gradients.input.clear();
+            if *input {
+                let maps: Maps = plan.maps(0, pass.batch);
+                gradients.input.resize(pass.batch * maps.channels * maps.height * maps.width, 0.0);
+                if let Some(gradient) = &arriving[plan.input] {
+                    maps_to_images(gradient, &plan.std, &mut gradients.input, &maps);
+                }
             }
         }
         arriving.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
-        self.release(pass);
+        if !collect.by_sample() {
+            self.pass.take().into_iter().for_each(|pass| self.release(pass));
+        }
         Ok(())
     }
 }

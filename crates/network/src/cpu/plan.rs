@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use unlearn_kernels::{ConvShape, Convolution, Maps, Window};
+use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Maps, Window};
 
 use crate::{BufferId, Error, Graph, Kept, NodeId, Op, ParameterId, Result};
 
@@ -98,6 +98,9 @@ impl Plan {
                         groups: *groups,
                     };
                     let convolution = match kept.get(*weight) {
+                        Some(Some(kept)) if direct => {
+                            Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
+                        }
                         _ if direct => Convolution::direct(shape),
                         Some(Some(kept)) => Convolution::pruned(shape, kept),
                         _ => Convolution::new(shape),

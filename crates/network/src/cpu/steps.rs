@@ -1,16 +1,16 @@
 //! What a step computes forward and backward.
 
 use unlearn_kernels::{
-    self as kernels, Buffers, ChannelStatistics, Epilogue, NormInput, add_assign, channel_sums, global_avg_pool,
-    global_avg_pool_backward, linear_backward, linear_forward, max_pool, max_pool_backward, norm_apply, norm_backward,
-    norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
+    self as kernels, Buffers, ChannelStatistics, Epilogue, NormInput, add_assign, global_avg_pool,
+    global_avg_pool_backward, linear_forward, linear_input_gradient, max_pool, max_pool_backward, norm_apply,
+    norm_backward, norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
 use super::{
     folded::{Folded, FoldedLayers},
-    plan::{ConvStep, NormStep, Plan, Step, StepKind},
+    plan::{NormStep, Plan, Step, StepKind},
 };
-use crate::{Gradients, Mode, NodeId, State};
+use crate::{Collect, Mode, NodeId, State};
 
 /// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.
 pub(super) type Statistics = Vec<Option<Vec<ChannelStatistics>>>;
@@ -35,8 +35,6 @@ pub(super) struct Backward<'a> {
     pub(super) values: &'a [Option<Vec<f32>>],
     pub(super) statistics: &'a Statistics,
     pub(super) state: &'a State,
-    /// Whether the gradient of the images is wanted.
-    pub(super) into_input: bool,
 }
 
 fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
@@ -112,7 +110,7 @@ impl Step {
         conv.convolution.forward(weights, value(values, conv_step.input), &input, out, &output, epilogue);
     }
 
-    /// From `gradient` = ∂loss/∂value of this step's node, writes the gradients of its parameters and hands on, through
+    /// From `gradient` = ∂loss/∂value of this step's node, collects what concerns its parameters and hands on, through
     /// `arriving`, those of the nodes it read.
     pub(super) fn backward(
         &self,
@@ -120,24 +118,21 @@ impl Step {
         mut gradient: Vec<f32>,
         arriving: &mut [Option<Vec<f32>>],
         buffers: &mut Buffers,
-        gradients: &mut Gradients,
+        collect: &mut Collect<'_>,
     ) {
         let Backward { plan, batch, values, state, .. } = *context;
         let input = plan.maps(self.input, batch);
         let output = plan.maps(self.output, batch);
         let x = value(values, self.input);
         match &self.kind {
-            StepKind::Conv(ConvStep { convolution, weight, bias }) => {
-                if let Some(bias) = bias {
-                    gradients.parameters[*bias] = channel_sums(&gradient, &output);
-                }
-                convolution.weight_gradient(x, &input, &gradient, &output, &mut gradients.parameters[*weight]);
-                if self.input != plan.input || context.into_input {
+            StepKind::Conv(conv) => {
+                collect.conv(conv, (x, &input), (&gradient, &output));
+                if self.input != plan.input || collect.into_input() {
                     // Where a gradient has arrived already, the kernel adds to it.
                     let accumulate = arriving[self.input].is_some();
                     let dx = arriving[self.input].get_or_insert_with(|| buffers.take(input.len()));
-                    let weights = &state.parameters()[*weight];
-                    convolution.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+                    let weights = &state.parameters()[conv.weight];
+                    conv.convolution.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
                 }
                 buffers.give(gradient);
             }
@@ -147,9 +142,10 @@ impl Step {
                 let reads = norm.input(x, statistics, state.parameters());
                 let z = norm.relu.then(|| value(values, self.output));
                 let mut dx = buffers.take(input.len());
-                let (dweight, dbias) = two(&mut gradients.parameters, norm.weight, norm.bias);
+                let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; input.channels]);
                 let through_batch = context.mode == Mode::Train;
-                norm_backward(reads, z, through_batch, &mut gradient, &mut dx, dweight, dbias, &input);
+                norm_backward(reads, z, through_batch, &mut gradient, &mut dx, &mut dweight, &mut dbias, &input);
+                collect.norm(norm, reads, (&gradient, &input), [dweight, dbias]);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 match self.other {
                     Some(other) => deliver(arriving, other, gradient, plan, batch, buffers),
@@ -190,9 +186,8 @@ impl Step {
             }
             StepKind::Linear { weight, bias } => {
                 let mut dx = buffers.take(input.len());
-                let (dweight, dbias) = two(&mut gradients.parameters, *weight, *bias);
-                let weight = &state.parameters()[*weight];
-                linear_backward(x, &input, weight, &gradient, &output, dweight, dbias, &mut dx);
+                collect.linear((*weight, *bias), (x, &input), (&gradient, &output));
+                linear_input_gradient(&state.parameters()[*weight], &gradient, &output, &mut dx, &input);
                 deliver(arriving, self.input, dx, plan, batch, buffers);
                 buffers.give(gradient);
             }
@@ -231,12 +226,5 @@ fn deliver(
             buffers.give(gradient);
         }
         empty => *empty = Some(gradient),
-    }
-}
-
-fn two(tensors: &mut [Vec<f32>], a: usize, b: usize) -> (&mut [f32], &mut [f32]) {
-    match tensors.get_disjoint_mut([a, b]) {
-        Ok([a, b]) => (a, b),
-        Err(_) => unreachable!("a layer's weight and bias are two tensors"),
     }
 }

@@ -9,5 +9,5 @@ mod weight_gradient;
 
 pub(super) use self::{
     gather::{forward, input_gradient},
-    weight_gradient::weight_gradient,
+    weight_gradient::{gradients_by_sample, weight_gradient},
 };

@@ -4,13 +4,19 @@
 //! for three or four channels, so that what one register block reads for all its kernel positions lies densely in the
 //! first-level cache. Tiles form a number of groups that depends on shapes alone; each group sums its tiles in order
 //! and the groups are summed in order, which makes the result independent of the number of threads.
+//!
+//! As lanes are samples, sums over one bundle are the gradients of its samples, where every lane has a sum of its own.
 
 use std::ops::Range;
 
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::{super::blocks::even_blocks, panel::Panel, taps::meeting};
+use super::{
+    super::{blocks::even_blocks, scratch::Scratch},
+    panel::Panel,
+    taps::meeting,
+};
 use crate::{
     ConvShape, LANES, Maps,
     simd::{self, BundleKernel},
@@ -20,6 +26,8 @@ use crate::{
 const TILE_PIXELS: usize = 64;
 /// Input channels that one job covers.
 const JOB_CHANNELS: usize = 16;
+/// Output channels that one job covers where gradients are kept apart by sample.
+const JOB_OUTPUTS: usize = 24;
 /// Jobs to aim for: enough to balance a handful of cores.
 const JOBS: usize = 16;
 
@@ -32,24 +40,20 @@ struct Tile {
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`.
 pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
-    let tile_rows = (TILE_PIXELS / (output.width * shape.stride)).clamp(1, output.height);
-    let tiles: Vec<Tile> = (0..output.bundles())
-        .flat_map(|bundle| {
-            (0..output.height).step_by(tile_rows).map(move |start| {
-                let rows = start..(start + tile_rows).min(output.height);
-                Tile { bundle, rows }
-            })
-        })
-        .collect();
+    let tiles: Vec<Tile> = (0..output.bundles()).flat_map(|bundle| tiles_of(shape, output, bundle)).collect();
     let channel_jobs = even_blocks(shape.in_channels, JOB_CHANNELS);
     let groups = even_blocks(tiles.len(), tiles.len().div_ceil(JOBS.div_ceil(channel_jobs.len())));
     let jobs: Vec<(Range<usize>, &[Tile])> = groups
         .iter()
         .flat_map(|group| channel_jobs.iter().map(|channels| (channels.clone(), &tiles[group.clone()])))
         .collect();
+    let outputs = 0..shape.out_channels;
     let partial: Vec<Vec<f32>> = jobs
         .into_par_iter()
-        .map(|(channels, tiles)| simd::dispatch_bundle(Job { shape, channels, tiles, x, input, dy, output }))
+        .map(|(inputs, tiles)| {
+            let job = Job { shape, inputs, outputs: outputs.clone(), tiles, x, input, dy, output };
+            simd::dispatch_bundle(Total(job))
+        })
         .collect();
     dw.fill(0.0);
     let taps = shape.kernel * shape.kernel;
@@ -63,10 +67,42 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     }
 }
 
-/// The gradient for some input channels from some tiles, as `[out_channels, channels, kernel, kernel]`.
+/// Gradients of single samples with respect to all weights. Gives what `take(bundle, weights, gradients)` gives, bundle by
+/// bundle and for each by blocks of output channels: which weights these are, and for each the gradients of the samples.
+pub(crate) fn gradients_by_sample<T: Send>(
+    shape: &ConvShape,
+    (x, input): (&[f32], &Maps),
+    (dy, output): (&[f32], &Maps),
+    take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
+) -> Vec<T> {
+    let blocks = shape.out_channels.div_ceil(JOB_OUTPUTS).max(JOBS.div_ceil(output.bundles().max(1)));
+    let blocks = even_blocks(shape.out_channels, shape.out_channels.div_ceil(blocks));
+    let jobs: Vec<_> =
+        (0..output.bundles()).flat_map(|bundle| blocks.iter().map(move |block| (bundle, block))).collect();
+    let run = |gradients: &mut Scratch, (bundle, outputs): (usize, &Range<usize>)| {
+        let tiles: Vec<_> = tiles_of(shape, output, bundle).collect();
+        let (inputs, outputs) = (0..shape.in_channels, outputs.clone());
+        let of_channel = shape.weights() / shape.out_channels;
+        let weights = outputs.start * of_channel..outputs.end * of_channel;
+        let job = Job { shape, inputs, outputs, tiles: &tiles, x, input, dy, output };
+        let gradients = gradients.resize(weights.len() * LANES);
+        simd::dispatch_bundle(BySample { job, gradients });
+        take(bundle, weights, gradients.as_chunks().0)
+    };
+    jobs.into_par_iter().map_init(Scratch::default, run).collect()
+}
+
+/// The tiles of one bundle.
+fn tiles_of(shape: &ConvShape, output: &Maps, bundle: usize) -> impl Iterator<Item = Tile> + use<> {
+    let (height, rows) = (output.height, (TILE_PIXELS / (output.width * shape.stride)).clamp(1, output.height));
+    (0..height).step_by(rows).map(move |start| Tile { bundle, rows: start..(start + rows).min(height) })
+}
+
+/// Products for some input and some output channels from some tiles.
 struct Job<'a> {
     shape: &'a ConvShape,
-    channels: Range<usize>,
+    inputs: Range<usize>,
+    outputs: Range<usize>,
     tiles: &'a [Tile],
     x: &'a [f32],
     input: &'a Maps,
@@ -74,84 +110,112 @@ struct Job<'a> {
     output: &'a Maps,
 }
 
-/// Input channels of a register block.
-const IN_BLOCK: usize = 4;
+/// A job's gradient, `[outputs, inputs, kernel, kernel]`.
+struct Total<'a>(Job<'a>);
 
-impl BundleKernel for Job<'_> {
+impl BundleKernel for Total<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) -> Vec<f32> {
+        let mut sums = vec![simd.splat_f32s(0.0); self.0.weights()];
+        self.0.add::<S, V, V>(simd, &mut sums);
+        let mut gradient = Vec::with_capacity(sums.len());
+        for sum in sums {
+            gradient.push(simd.reduce_sum_f32s(sum));
+        }
+        gradient
+    }
+}
+
+/// The gradients of the samples of a job's one bundle, `[outputs, inputs, kernel, kernel, LANES]`, written over `gradients`.
+struct BySample<'a> {
+    job: Job<'a>,
+    gradients: &'a mut [f32],
+}
+
+impl BundleKernel for BySample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        self.gradients.fill(0.0);
+        self.job.add::<S, V, 1>(simd, S::as_mut_simd_f32s(self.gradients).0);
+    }
+}
+
+/// Input channels of a register block.
+const IN_BLOCK: usize = 4;
+
+impl Job<'_> {
+    /// How many weights it covers.
+    fn weights(&self) -> usize {
+        self.outputs.len() * self.inputs.len() * self.shape.kernel * self.shape.kernel
+    }
+
+    /// Adds the products of its tiles to `sums`, `[outputs, inputs, kernel, kernel, V / G]`: of the `V` registers to a bundle,
+    /// `G` at a time go into one sum.
+    #[inline(always)]
+    fn add<S: Simd, const V: usize, const G: usize>(self, simd: S, sums: &mut [S::f32s]) {
         // As many output channels as the registers hold sums of, beside `IN_BLOCK` input channels.
         let out_block = match V {
             1 | 4 => 6,
             2 => 3,
             _ => 1,
         };
-        let Self { shape, channels, tiles, x, input, dy, output } = self;
+        let Self { shape, inputs, outputs, tiles, x, input, dy, output } = self;
         let kernel = shape.kernel;
-        let in_blocks = even_blocks(channels.len(), IN_BLOCK);
-        let shift = |block: &Range<usize>| channels.start + block.start..channels.start + block.end;
-        let in_channels: Vec<_> = in_blocks.iter().map(shift).collect();
-        let out_blocks = even_blocks(shape.out_channels, out_block);
-        // One slot of vectors per register block and kernel position.
-        let slot_len = IN_BLOCK * out_block;
+        let in_blocks = even_blocks(inputs.len(), IN_BLOCK);
+        let out_blocks = even_blocks(outputs.len(), out_block);
+        let shift = |blocks: &[Range<usize>], by: usize| -> Vec<_> {
+            blocks.iter().map(|block| by + block.start..by + block.end).collect()
+        };
+        let (in_channels, out_channels) = (shift(&in_blocks, inputs.start), shift(&out_blocks, outputs.start));
         let columns: Vec<_> = (0..kernel).map(|k| meeting(shape, input.width, output.width, k)).collect();
-        let mut sums = vec![simd.splat_f32s(0.0); in_blocks.len() * out_blocks.len() * kernel * kernel * slot_len];
+        let of_pair = kernel * kernel * (V / G);
         let (mut in_panels, mut out_panels) = (Panel::default(), Panel::default());
         for tile in tiles {
             let in_rows = input_rows(shape, input, &tile.rows);
             let in_pixels = in_rows.len() * input.width * LANES;
             let out_pixels = tile.rows.len() * output.width * LANES;
             in_panels.fill(x, input, &in_channels, &in_rows, tile.bundle);
-            out_panels.fill(dy, output, &out_blocks, &tile.rows, tile.bundle);
+            out_panels.fill(dy, output, &out_channels, &tile.rows, tile.bundle);
             let rows: Vec<_> = (0..kernel)
                 .map(|k| {
                     let rows = meeting(shape, input.height, output.height, k);
                     rows.start.max(tile.rows.start)..rows.end.min(tile.rows.end)
                 })
                 .collect();
-            let mut slots = sums.chunks_exact_mut(slot_len);
             for in_block in &in_blocks {
                 let in_panel = &in_panels.values()[in_block.start * in_pixels..in_block.end * in_pixels];
                 for out_block in &out_blocks {
                     let out_panel = &out_panels.values()[out_block.start * out_pixels..out_block.end * out_pixels];
                     let size = (out_block.len(), in_block.len());
+                    let first_rows = (in_rows.start, tile.rows.start);
+                    let row_len = inputs.len() * of_pair;
                     let panels = Panels {
                         shape,
                         input,
                         output,
-                        first_rows: (in_rows.start, tile.rows.start),
+                        first_rows,
                         in_panel,
                         out_panel,
+                        sum_strides: (row_len, of_pair),
                     };
+                    let sums = &mut sums[out_block.start * row_len + in_block.start * of_pair..];
+                    let mut place = 0;
                     for (kernel_row, rows) in rows.iter().enumerate() {
                         for (kernel_column, columns) in columns.iter().enumerate() {
-                            let slot = slots.next().expect("one slot per register block and kernel position");
                             let position = Position { kernel_row, kernel_column, rows, columns };
-                            panels.add::<S, V>(simd, size, &position, slot);
+                            for part in 0..V / G {
+                                panels.add::<S, V, G>(simd, size, &position, part, &mut sums[place..]);
+                                place += 1;
+                            }
                         }
                     }
                 }
             }
         }
-        let mut gradient = vec![0.0; shape.out_channels * channels.len() * kernel * kernel];
-        let mut slots = sums.chunks_exact(slot_len);
-        for in_block in &in_blocks {
-            for out_block in &out_blocks {
-                for tap in 0..kernel * kernel {
-                    let mut slot = slots.next().expect("one slot per register block and kernel position").iter();
-                    for out in out_block.clone() {
-                        for input in in_block.clone() {
-                            let sum = slot.next().expect("one vector per channel pair");
-                            gradient[(out * channels.len() + input) * kernel * kernel + tap] =
-                                simd.reduce_sum_f32s(*sum);
-                        }
-                    }
-                }
-            }
-        }
-        gradient
     }
 }
 
@@ -171,6 +235,8 @@ struct Panels<'a> {
     first_rows: (usize, usize),
     in_panel: &'a [f32],
     out_panel: &'a [f32],
+    /// Sums from one output channel to the next, and from one input channel to the next.
+    sum_strides: (usize, usize),
 }
 
 /// A kernel position and the output pixels whose tap there falls inside the input.
@@ -183,17 +249,18 @@ struct Position<'a> {
 
 impl Panels<'_> {
     #[inline(always)]
-    fn add<S: Simd, const V: usize>(
+    fn add<S: Simd, const V: usize, const G: usize>(
         &self,
         simd: S,
         size: (usize, usize),
         position: &Position<'_>,
-        slot: &mut [S::f32s],
+        part: usize,
+        to: &mut [S::f32s],
     ) {
         macro_rules! sizes {
             ($($out:literal: $($input:literal)+;)+) => {
                 match size {
-                    $($(($out, $input) => self.dot::<S, V, $out, $input>(simd, position, slot),)+)+
+                    $($(($out, $input) => self.dot::<S, V, G, $out, $input>(simd, position, part, to),)+)+
                     _ => unreachable!("blocks are at most six by four channels"),
                 }
             };
@@ -201,24 +268,29 @@ impl Panels<'_> {
         sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
     }
 
-    /// Adds the products at one kernel position to `slot`, `[output channel][input channel]`.
+    /// Adds the products at one kernel position to a sum per channel pair: of the `V` registers to a bundle,
+    /// those of the `part`-th `G`.
     #[inline(always)]
-    fn dot<S: Simd, const V: usize, const O: usize, const I: usize>(
+    fn dot<S: Simd, const V: usize, const G: usize, const O: usize, const I: usize>(
         &self,
         simd: S,
         position: &Position<'_>,
-        slot: &mut [S::f32s],
+        part: usize,
+        to: &mut [S::f32s],
     ) {
-        let Self { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel } = *self;
+        let Self { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel, .. } = *self;
+        let (of_output, of_input) = self.sum_strides;
         let Position { kernel_row, kernel_column, rows, columns } = *position;
         if columns.is_empty() {
             return;
         }
+        // Known before the loop, so that it need not be checked within.
+        assert!(part * G + G <= V, "part {part} of {V} registers, {G} to a part");
         let in_column = columns.start * shape.stride + kernel_column - shape.padding;
         let mut sums = [[simd.splat_f32s(0.0); I]; O];
         for o in 0..O {
             for i in 0..I {
-                sums[o][i] = slot[o * I + i];
+                sums[o][i] = to[o * of_output + i * of_input];
             }
         }
         for row in rows.clone() {
@@ -229,10 +301,11 @@ impl Panels<'_> {
             for (d, x) in gradient.chunks_exact(O * LANES).zip(input.chunks(shape.stride * I * LANES)) {
                 let (d, _) = S::as_simd_f32s(d);
                 let (x, _) = S::as_simd_f32s(&x[..I * LANES]);
-                for v in 0..V {
+                for v in part * G..part * G + G {
                     for i in 0..I {
                         for o in 0..O {
-                            sums[o][i] = simd.mul_add_e_f32s(d[o * V + v], x[i * V + v], sums[o][i]);
+                            let (d, x) = (&d[o * V..(o + 1) * V], &x[i * V..(i + 1) * V]);
+                            sums[o][i] = simd.mul_add_e_f32s(d[v], x[v], sums[o][i]);
                         }
                     }
                 }
@@ -240,7 +313,7 @@ impl Panels<'_> {
         }
         for o in 0..O {
             for i in 0..I {
-                slot[o * I + i] = sums[o][i];
+                to[o * of_output + i * of_input] = sums[o][i];
             }
         }
     }
