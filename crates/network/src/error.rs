@@ -13,6 +13,16 @@ pub enum Error {
         /// The shape that was given.
         found: Vec<usize>,
     },
+    /// A NaN or an infinity goes in, which debug builds look for.
+    #[error("{what}: {value} at {position:?}; what goes into a network must be finite")]
+    NonFinite {
+        /// The tensor or argument concerned.
+        what: String,
+        /// Place of the first such value.
+        position: Vec<usize>,
+        /// The value.
+        value: f32,
+    },
     /// A tensor the graph names is missing from the values given.
     #[error("tensor `{0}` is missing; the graph of this architecture needs it")]
     Missing(String),

@@ -21,13 +21,14 @@ impl Network {
     /// Puts a model on a device.
     ///
     /// # Errors
-    /// A device that is not in this build or does not open.
+    /// A device that is not in this build or does not open, or values of another graph.
     pub fn new(graph: Arc<Graph>, state: State, device: DeviceChoice) -> Result<Self> {
+        check_state(&graph, &state)?;
         let executor = device.executor(&graph)?;
         Ok(Self::with_executor(graph, state, executor))
     }
 
-    /// Puts a model on an executor of the caller's choice.
+    /// Puts a model on an executor of the caller's choice. Values of another graph are refused by the next pass.
     pub fn with_executor(graph: Arc<Graph>, state: State, executor: Box<dyn Executor>) -> Self {
         let gradients = Gradients::zeros(&graph);
         let kept = vec![None; graph.parameters.len()];
@@ -49,7 +50,7 @@ impl Network {
         &self.state
     }
 
-    /// Replaces the values; pruned weights stay pruned.
+    /// Replaces the values; pruned weights stay pruned. Values of another graph are refused by the next pass.
     pub fn set_state(&mut self, state: State) {
         self.state = state;
         self.zero_pruned_weights();
@@ -73,13 +74,16 @@ impl Network {
     /// Prunes: weights outside `kept` become zero and stay so.
     ///
     /// # Errors
-    /// A pattern whose length is not the parameter's.
+    /// A pattern whose length is not the parameter's, or not one pattern (or `None`) for each parameter.
     pub fn prune(&mut self, kept: Kept) -> Result<()> {
-        for (parameter, kept) in self.graph.parameters.iter().zip(&kept) {
-            let size = parameter.shape.iter().product::<usize>();
-            if let Some(kept) = kept.as_ref().filter(|kept| kept.len() != size) {
-                let what = format!("mask of `{}`", parameter.name);
-                return Err(Error::Shape { what, expected: vec![size], found: vec![kept.len()] });
+        let parameters = &self.graph.parameters;
+        if kept.len() != parameters.len() {
+            let (expected, found) = (vec![parameters.len()], vec![kept.len()]);
+            return Err(Error::Shape { what: "masks, one for each parameter".into(), expected, found });
+        }
+        for (parameter, kept) in parameters.iter().zip(&kept) {
+            if let Some(kept) = kept {
+                check_len(|| format!("mask of `{}`", parameter.name), &parameter.shape, kept.len())?;
             }
         }
         self.kept = kept;
@@ -91,15 +95,15 @@ impl Network {
     /// Logits `[count, classes]` for images `[count, channels, height, width]` in 0..1.
     ///
     /// # Errors
-    /// Images of another shape, or a device that fails.
+    /// Images of another shape, values of another graph, or a device that fails; in debug builds, images that are not finite.
     pub fn forward(&mut self, images: &[f32], mode: Mode, logits: &mut Vec<f32>) -> Result<()> {
         let [channels, height, width] = self.graph.input_shape();
         let size = channels * height * width;
-        let count = images.len() / size;
-        if count == 0 || count * size != images.len() {
-            let expected = vec![count.max(1), channels, height, width];
-            return Err(Error::Shape { what: "images".into(), expected, found: vec![images.len()] });
-        }
+        let count = images.len().checked_div(size).unwrap_or(0).max(1);
+        let shape = [count, channels, height, width];
+        check_len(|| "images".into(), &shape, images.len())?;
+        check_finite("images", &shape, images)?;
+        check_state(&self.graph, &self.state)?;
         self.executor.forward(&self.graph, &mut self.state, images, count, mode, logits)?;
         self.last_count = (mode != Mode::Evaluate).then_some(count);
         Ok(())
@@ -108,7 +112,7 @@ impl Network {
     /// Gradients from ∂loss/∂logits `[count, classes]` of the last forward pass.
     ///
     /// # Errors
-    /// No forward pass to go back through, or a wrong shape.
+    /// No forward pass to go back through, or a wrong shape; in debug builds, values that are not finite.
     pub fn backward(&mut self, dlogits: &[f32]) -> Result<&Gradients> {
         self.run_backward(dlogits, false)
     }
@@ -156,7 +160,7 @@ impl Network {
     pub fn add_gradient_dots(&mut self, direction: &[Vec<f32>], dlogits: &[f32], dots: &mut [f32]) -> Result<()> {
         let count = self.check_dlogits(dlogits)?;
         self.check_tensors("direction", direction)?;
-        check_shape("dot products", &[count], dots.len())?;
+        check_len(|| "dot products".into(), &[count], dots.len())?;
         let mut direction = Cow::Borrowed(direction);
         if self.kept.iter().any(Option::is_some) {
             zero_pruned(&self.kept, direction.to_mut());
@@ -173,7 +177,7 @@ impl Network {
     pub fn sample_gradients(&mut self, dlogits: &[f32], rows: &mut [f32]) -> Result<()> {
         let count = self.check_dlogits(dlogits)?;
         let layout = self.row_layout();
-        check_shape("rows of gradients", &[count, layout.width()], rows.len())?;
+        check_len(|| "rows of gradients".into(), &[count, layout.width()], rows.len())?;
         rows.fill(0.0);
         self.executor.backward(&self.graph, &self.state, dlogits, Collect::Rows { layout: &layout, rows })
     }
@@ -186,15 +190,18 @@ impl Network {
     /// Samples of the forward pass that a backward pass may follow.
     fn check_dlogits(&self, dlogits: &[f32]) -> Result<usize> {
         let count = self.last_count.ok_or(Error::NoForward)?;
-        check_shape("∂loss/∂logits", &[count, self.graph.classes()], dlogits.len())?;
+        let shape = [count, self.graph.classes()];
+        check_len(|| "∂loss/∂logits".into(), &shape, dlogits.len())?;
+        check_finite("∂loss/∂logits", &shape, dlogits)?;
+        check_state(&self.graph, &self.state)?;
         Ok(count)
     }
 
     fn check_tensors(&self, what: &str, tensors: &[Vec<f32>]) -> Result<()> {
-        check_shape(what, &[self.graph.parameters.len()], tensors.len())?;
+        check_len(|| what.to_owned(), &[self.graph.parameters.len()], tensors.len())?;
         let mut pairs = self.graph.parameters.iter().zip(tensors);
         pairs.try_for_each(|(parameter, values)| {
-            check_shape(&format!("{what} of `{}`", parameter.name), &parameter.shape, values.len())
+            check_len(|| format!("{what} of `{}`", parameter.name), &parameter.shape, values.len())
         })
     }
 
@@ -205,12 +212,38 @@ impl Network {
     }
 }
 
-/// Holds a number of values against a shape.
-fn check_shape(what: &str, expected: &[usize], found: usize) -> Result<()> {
-    if found == expected.iter().product::<usize>() {
+/// Refuses values that do not fill their shape.
+fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Result<()> {
+    if shape.iter().product::<usize>() == len {
         return Ok(());
     }
-    Err(Error::Shape { what: what.to_owned(), expected: expected.to_vec(), found: vec![found] })
+    Err(Error::Shape { what: what(), expected: shape.to_vec(), found: vec![len] })
+}
+
+/// Refuses the values of another graph.
+fn check_state(graph: &Graph, state: &State) -> Result<()> {
+    let expected = vec![graph.parameters.len(), graph.buffers.len()];
+    let found = vec![state.parameters().len(), state.buffers().len()];
+    if expected != found {
+        return Err(Error::Shape { what: "numbers of parameters and buffers".into(), expected, found });
+    }
+    state
+        .named(graph)
+        .try_for_each(|(name, shape, values)| check_len(|| format!("tensor `{name}`"), shape, values.len()))
+}
+
+/// In debug builds, refuses values of which one is a NaN or an infinity: it would surface far from where it came in.
+fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+    if !cfg!(debug_assertions) {
+        return Ok(());
+    }
+    let Some(mut index) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let value = values[index];
+    let mut position = vec![0; shape.len()];
+    for (place, size) in position.iter_mut().zip(shape).rev() {
+        (*place, index) = (index % size, index / size);
+    }
+    Err(Error::NonFinite { what: what.to_owned(), position, value })
 }
 
 fn zero_pruned(kept: &Kept, tensors: &mut [Vec<f32>]) {
@@ -220,5 +253,95 @@ fn zero_pruned(kept: &Kept, tensors: &mut [Vec<f32>]) {
                 *value = 0.0;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GraphBuilder;
+
+    /// Images `[2, 4, 4]`, three classes.
+    fn graph(outputs: usize) -> Arc<Graph> {
+        let (mut graph, images) = GraphBuilder::new("test", [2, 4, 4]);
+        let conv = graph.conv2d("conv", images, outputs, 3, 1, 1);
+        let pooled = graph.global_avg_pool("pool", conv);
+        graph.linear("fc", pooled, 3);
+        graph.finish().into()
+    }
+
+    fn network() -> Network {
+        let graph = graph(5);
+        let state = State::zeros(&graph);
+        Network::new(graph, state, DeviceChoice::Cpu).unwrap()
+    }
+
+    fn refusal<T>(result: Result<T>) -> String {
+        result.map(drop).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn images_fill_their_shape() {
+        let mut network = network();
+        let mut forward = |len| network.forward(&vec![0.5; len], Mode::Train, &mut vec![]);
+        assert_eq!(refusal(forward(0)), "images: expected shape [1, 2, 4, 4], found [0]");
+        assert_eq!(refusal(forward(16)), "images: expected shape [1, 2, 4, 4], found [16]", "one channel of two");
+        assert_eq!(refusal(forward(7 * 16)), "images: expected shape [3, 2, 4, 4], found [112]");
+        forward(2 * 32).unwrap();
+    }
+
+    #[test]
+    fn gradients_of_the_logits_fill_their_shape_and_follow_a_forward_pass() {
+        let mut network = network();
+        assert!(matches!(network.backward(&[0.0; 3]), Err(Error::NoForward)));
+        for len in [0, 5, 12] {
+            network.forward(&[0.5; 3 * 32], Mode::Train, &mut vec![]).unwrap();
+            let expected = format!("∂loss/∂logits: expected shape [3, 3], found [{len}]");
+            assert_eq!(refusal(network.backward(&vec![0.0; len])), expected);
+        }
+        network.forward(&[0.5; 3 * 32], Mode::Evaluate, &mut vec![]).unwrap();
+        assert!(matches!(network.backward(&[0.0; 9]), Err(Error::NoForward)));
+    }
+
+    #[test]
+    fn masks_fill_their_parameters() {
+        let mut network = network();
+        let mut kept: Kept = vec![None; 3];
+        kept[0] = Some(vec![true; 5 * 2 * 9]);
+        network.prune(kept.clone()).unwrap();
+        assert_eq!(
+            refusal(network.prune(vec![None; 2])),
+            "masks, one for each parameter: expected shape [3], found [2]"
+        );
+        kept[0] = Some(vec![true; 45]);
+        assert_eq!(refusal(network.prune(kept)), "mask of `conv.weight`: expected shape [5, 2, 3, 3], found [45]");
+    }
+
+    #[test]
+    fn values_of_another_graph_are_refused() {
+        let other = State::zeros(&graph(4));
+        let expected = "tensor `conv.weight`: expected shape [5, 2, 3, 3], found [72]";
+        assert_eq!(refusal(Network::new(graph(5), other.clone(), DeviceChoice::Cpu)), expected);
+        let mut network = network();
+        network.set_state(other);
+        assert_eq!(refusal(network.forward(&[0.5; 32], Mode::Evaluate, &mut vec![])), expected);
+        let (mut empty, images) = GraphBuilder::new("test", [2, 4, 4]);
+        empty.global_avg_pool("pool", images);
+        network.set_state(State::zeros(&empty.finish()));
+        let message = refusal(network.forward(&[0.5; 32], Mode::Evaluate, &mut vec![]));
+        assert_eq!(message, "numbers of parameters and buffers: expected shape [3, 0], found [0, 0]");
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn debug_builds_say_where_something_is_not_finite() {
+        let mut network = network();
+        let mut images = vec![0.5; 2 * 32];
+        (images[32 + 16 + 4 * 2 + 1], images[32 + 31]) = (f32::NAN, f32::INFINITY);
+        let message = refusal(network.forward(&images, Mode::Evaluate, &mut vec![]));
+        assert_eq!(message, "images: NaN at [1, 1, 2, 1]; what goes into a network must be finite");
+        network.forward(&[0.5; 2 * 32], Mode::Train, &mut vec![]).unwrap();
+        let message = refusal(network.backward(&[0.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0]));
+        assert_eq!(message, "∂loss/∂logits: -inf at [1, 1]; what goes into a network must be finite");
     }
 }

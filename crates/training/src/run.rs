@@ -167,6 +167,10 @@ fn step(
     network.forward(&batch.images, Mode::Train, &mut scratch.logits)?;
     scratch.dlogits.resize(scratch.logits.len(), 0.0);
     let mut loss = objective.loss(batch, &scratch.logits, &mut scratch.dlogits);
+    if !loss.is_finite() {
+        // The caller says that training diverged; there is no gradient to step along.
+        return Ok(loss);
+    }
     network.backward(&scratch.dlogits)?;
     let (parameters, gradients) = network.parameters_and_gradients();
     loss += objective.penalty(progress, parameters, &mut gradients.parameters);
