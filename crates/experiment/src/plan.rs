@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) features: Vec<&'static Feature>,
     pub(crate) seeds: Vec<SeedData>,
     pub(crate) device: DeviceChoice,
+    /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    pub(crate) arithmetic: String,
 }
 
 /// One `[[prune]]` table; `None` is the dense model.
@@ -127,7 +129,7 @@ impl Plan {
         let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
         let config = json!({
             "data": data, "arch": self.shared.graph.arch, "recipe": self.shared.recipe,
-            "snapshots": self.shared.snapshots,
+            "snapshots": self.shared.snapshots, "arithmetic": self.shared.arithmetic,
         });
         let train = self.push("train", config, None, seed, format!("train · seed {number}"), Work::Train { seed });
         for pruning in 0..self.shared.prunings.len() {
@@ -256,8 +258,9 @@ impl Shared {
             config: String::new(),
         };
         let device = environment.device;
-        device.executor(&graph).map_err(Error::Device)?;
-        Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device })
+        let executor = device.executor(&graph).map_err(Error::Device)?;
+        let arithmetic = format!("{} {}", executor.name(), executor.revision());
+        Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device, arithmetic })
     }
 }
 

@@ -38,6 +38,10 @@ pub trait Executor: Send {
     /// Name for logs: `cpu`, `cpu-direct` or `candle`.
     fn name(&self) -> &'static str;
 
+    /// A number that is raised whenever the same values and images come to give other bits, so that a store never takes what
+    /// one arithmetic has computed for the work of another.
+    fn revision(&self) -> u32;
+
     /// Writes `logits` `[count, classes]` for `images` `[count, channels, height, width]` in 0..1.
     ///
     /// # Errors

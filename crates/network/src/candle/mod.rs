@@ -146,6 +146,11 @@ impl Executor for CandleExecutor {
         "candle"
     }
 
+    /// 1: Candle's gradients of convolutions. 2: our matrix products.
+    fn revision(&self) -> u32 {
+        2
+    }
+
     fn forward(
         &mut self,
         graph: &Graph,

@@ -71,6 +71,11 @@ impl Executor for CpuExecutor {
         if self.direct { "cpu-direct" } else { "cpu" }
     }
 
+    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors.
+    fn revision(&self) -> u32 {
+        3
+    }
+
     fn forward(
         &mut self,
         graph: &Graph,
