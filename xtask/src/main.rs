@@ -10,6 +10,7 @@ mod ci;
 mod golden;
 mod process;
 mod reproduce;
+mod sanitize;
 mod smoke;
 mod tidy;
 mod venv;
@@ -37,6 +38,7 @@ enum Command {
     CheckResults(check_results::Args),
     CheckCuda(check_cuda::Args),
     Smoke(smoke::Args),
+    Sanitize(sanitize::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::CheckResults(args) => check_results::run(&args),
         Command::CheckCuda(args) => check_cuda::run(&args),
         Command::Smoke(args) => smoke::run(&args),
+        Command::Sanitize(args) => sanitize::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),

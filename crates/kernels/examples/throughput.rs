@@ -5,15 +5,12 @@
 //! part. Times are minima over repetitions, rates those of the dense definition without taps outside the image, and × the
 //! gain over the direct algorithm. The last columns are squared and dotted per-sample gradients in units of the direct weight
 //! gradient.
-#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+mod peak;
 
-use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+use std::time::Duration;
+
+use peak::{fma_peak, time};
 use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, Maps, instruction_set};
 
 /// Repetitions, of which the fastest counts.
@@ -114,44 +111,4 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
             "{name:>30} {gflop:>8.2} {algorithm:>9}{forward:>26}{input:>26}{weight:>26} {squared:>8.2} {dotted:>8.2}"
         );
     }
-}
-
-fn time(body: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    body();
-    start.elapsed()
-}
-
-/// GF/s of independent fused multiply-adds on registers.
-fn fma_peak(threads: usize) -> f64 {
-    const STEPS: usize = 1_000_000;
-    const SUMS: usize = 12;
-    struct Peak;
-    impl WithSimd for Peak {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) -> usize {
-            let factor = simd.splat_f32s(black_box(0.999));
-            let mut sums = [simd.splat_f32s(1.0); SUMS];
-            for _ in 0..STEPS {
-                for sum in &mut sums {
-                    *sum = simd.mul_add_e_f32s(*sum, factor, factor);
-                }
-            }
-            black_box(sums);
-            S::F32_LANES
-        }
-    }
-    let arch = Arch::new();
-    let lanes = arch.dispatch(Peak);
-    let once = |_| {
-        time(|| {
-            (0..threads).into_par_iter().for_each(|_| {
-                black_box(arch.dispatch(Peak));
-            });
-        })
-    };
-    let time = (0..100).map(once).min().unwrap_or_default();
-    2e-9 * (STEPS * SUMS * lanes * threads) as f64 / time.as_secs_f64()
 }

@@ -1,0 +1,51 @@
+//! This machine's peak of fused multiply-adds.
+#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// How long something takes.
+pub(crate) fn time(body: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    body();
+    start.elapsed()
+}
+
+/// GF/s of independent fused multiply-adds on registers.
+pub(crate) fn fma_peak(threads: usize) -> f64 {
+    const STEPS: usize = 1_000_000;
+    const SUMS: usize = 12;
+    struct Peak;
+    impl WithSimd for Peak {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> usize {
+            let factor = simd.splat_f32s(black_box(0.999));
+            let mut sums = [simd.splat_f32s(1.0); SUMS];
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    *sum = simd.mul_add_e_f32s(*sum, factor, factor);
+                }
+            }
+            black_box(sums);
+            S::F32_LANES
+        }
+    }
+    let arch = Arch::new();
+    let lanes = arch.dispatch(Peak);
+    let once = |_| {
+        time(|| {
+            (0..threads).into_par_iter().for_each(|_| {
+                black_box(arch.dispatch(Peak));
+            });
+        })
+    };
+    let time = (0..100).map(once).min().unwrap_or_default();
+    2e-9 * (STEPS * SUMS * lanes * threads) as f64 / time.as_secs_f64()
+}
