@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use unlearn_datasets::{Batch, BatchPlan, ImageSet};
+use unlearn_masks::Mask;
 use unlearn_network::{Mode, Network, State};
 
 use crate::{
-    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd,
+    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, apply_mask,
     predict::{count_correct, predict},
     resume,
 };
@@ -77,16 +78,35 @@ pub fn train(
     run: &Run<'_>,
     session: Session<'_>,
 ) -> Result<Outcome> {
+    train_and_prune::<Error>(network, objective, run, session, &mut |_, _| Ok(None))
+}
+
+/// The same, with a chance to prune between epochs: `prune` is given the network and the number of finished epochs, and may
+/// answer with a mask, which the network has from then on. Velocities of pruned weights become 0, and the best epoch is
+/// looked for anew. The mask is part of the saved state.
+///
+/// # Errors
+/// As [`train`], and those of `prune`.
+pub fn train_and_prune<E: From<Error>>(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    run: &Run<'_>,
+    session: Session<'_>,
+    prune: &mut dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E>,
+) -> std::result::Result<Outcome, E> {
     run.recipe.check()?;
     let batches_per_epoch = run.batches.batches_per_epoch();
     if batches_per_epoch == 0 {
-        return Err(Error::Empty("train on"));
+        return Err(Error::Empty("train on").into());
     }
     let mut progressing = begin(network, run, session)?;
     let mut scratch = Scratch::default();
     while progressing.log.position.epoch < run.recipe.epochs {
         run_epoch(network, objective, run, session, &mut progressing, &mut scratch)?;
         finish_epoch(network, run, session, &mut progressing)?;
+        if let Some(mask) = prune(network, progressing.log.position.epoch)? {
+            progressing.prune(network, &mask)?;
+        }
     }
     let Progressing { log, best, snapshots, .. } = progressing;
     let selected_epoch = match (best, log.best) {
@@ -97,6 +117,19 @@ pub fn train(
         _ => log.rows.last().map(|row| row.epoch),
     };
     Ok(Outcome { epochs: log.rows, seconds: log.seconds, snapshots, selected_epoch })
+}
+
+impl Progressing {
+    /// Prunes the network, and with it all that would bring a pruned weight back.
+    fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
+        apply_mask(network, mask)?;
+        for (parameter, velocity) in network.graph().parameters.iter().zip(self.optimizer.velocity_mut()) {
+            mask.apply(&parameter.name, velocity).map_err(Error::Mask)?;
+        }
+        self.log.best = None;
+        self.best = None;
+        Ok(())
+    }
 }
 
 #[derive(Default)]
