@@ -2,4 +2,6 @@
 
 mod executors;
 mod golden_models;
+mod golden_pruning;
 mod golden_training;
+mod pruning_configs;

@@ -174,6 +174,8 @@ def main():
         # GraSP's scores may be negative: shift them so that −1 stays below all.
         values = [s.detach() - flat(scores).min() for s in scores]
         masks[name] = hexadecimal(keep_highest(values, ones, keep_count(total, 1 - SPARSITY)))
+    # Training mode has moved the running statistics.
+    net = network().double()
     write("synflow.f32", flat(synflow(net, ones)))
     current = ones
     for i in range(1, ROUNDS + 1):
