@@ -257,11 +257,7 @@ impl Shared {
 
 impl Pruning {
     /// Adds to `snapshots` the epochs after which dense training must keep its weights.
-    fn resolve(
-        section: &MethodSection,
-        recipe: &Recipe,
-        snapshots: &mut Vec<usize>,
-    ) -> unlearn_pruning::Result<Self> {
+    fn resolve(section: &MethodSection, recipe: &Recipe, snapshots: &mut Vec<usize>) -> unlearn_pruning::Result<Self> {
         if section.method == "none" {
             return Ok(Self { label: "dense".into(), sparsity: 0.0, method: None });
         }

@@ -24,6 +24,8 @@ mod scopes;
 mod selection;
 mod settings;
 mod shares;
+#[cfg(test)]
+mod testing;
 
 pub use criteria::{CRITERIA, Criterion, Scores, Subject, criterion};
 pub use error::{Error, Result};

@@ -135,8 +135,7 @@ impl PruningMethod {
 impl Request<'_> {
     /// Prunes the network to `sparsity`, now.
     pub(crate) fn prune(&mut self, settings: &Settings, sparsity: f64) -> Result<Mask> {
-        let mut subject =
-            Subject { network: self.network, images: self.images, train: self.train, seed: self.seed };
+        let mut subject = Subject { network: self.network, images: self.images, train: self.train, seed: self.seed };
         prune_to(&mut subject, settings, sparsity)
     }
 

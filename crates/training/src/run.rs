@@ -306,6 +306,14 @@ mod tests {
     }
 
     fn attempt(session: Session<'_>, recipe: &Recipe) -> Result<(State, Outcome)> {
+        attempt_pruning(session, recipe, &mut |_, _| Ok(None))
+    }
+
+    fn attempt_pruning(
+        session: Session<'_>,
+        recipe: &Recipe,
+        prune: &mut dyn FnMut(&mut Network, usize) -> Result<Option<Mask>>,
+    ) -> Result<(State, Outcome)> {
         let graph = graph();
         let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();
         let images = images();
@@ -319,7 +327,7 @@ mod tests {
             snapshots: &[0, 2],
             validation: Some((&images, &validation)),
         };
-        let outcome = train(&mut network, &mut CrossEntropy::default(), &run, session)?;
+        let outcome = train_and_prune(&mut network, &mut CrossEntropy::default(), &run, session, prune)?;
         Ok((network.state().clone(), outcome))
     }
 
@@ -352,6 +360,23 @@ mod tests {
         let best = outcome.epochs.iter().map(accuracy).fold(0.0, f64::max);
         let first_best = outcome.epochs.iter().find(|row| accuracy(row) == best).unwrap();
         assert_eq!(outcome.selected_epoch, Some(first_best.epoch));
+    }
+
+    #[test]
+    fn a_mask_that_arrives_between_epochs_stays_and_the_best_epoch_comes_after_it() {
+        let graph = graph();
+        let conv = graph.parameter("conv1.weight").unwrap();
+        let mut prune = |_: &mut Network, epochs| {
+            let mut mask = Mask::new("resnet8s");
+            let bits = unlearn_masks::Bits::from_fn(&graph.parameters[conv].shape, |i| i % 2 == 0);
+            mask.insert("conv1.weight", bits.map_err(Error::Mask)?);
+            Ok((epochs == 2).then_some(mask))
+        };
+        let (state, outcome) = attempt_pruning(Session::unattended(), &recipe(), &mut prune).unwrap();
+        assert_eq!(outcome.selected_epoch, Some(2));
+        for (i, weight) in state.parameters()[conv].iter().enumerate() {
+            assert_eq!(weight.to_bits() == 0, i % 2 == 1, "weight {i} is {weight}");
+        }
     }
 
     #[test]

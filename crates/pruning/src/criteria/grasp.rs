@@ -43,7 +43,8 @@ fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Score
     };
     let (ahead, behind) = (gradient_at(epsilon)?, gradient_at(-epsilon)?);
     let product = |id: ParameterId| {
-        let differences = ahead[id].iter().zip(&behind[id]).map(|(a, b)| (f64::from(*a) - f64::from(*b)) / (2.0 * epsilon));
+        let differences =
+            ahead[id].iter().zip(&behind[id]).map(|(a, b)| (f64::from(*a) - f64::from(*b)) / (2.0 * epsilon));
         differences.zip(&state.parameters()[id]).map(|(hg, w)| (hg * f64::from(*w)) as f32).collect()
     };
     let scores = covered.iter().map(|id| Scores { parameter: *id, values: product(*id) }).collect();

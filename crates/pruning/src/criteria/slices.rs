@@ -3,8 +3,9 @@
 //! Within a layer this ranks as the ℓ1 norm of Li et al. 2017 (arXiv 1608.08710, section 3.1) does; the mean, unlike the sum,
 //! can be compared between layers of different sizes.
 
-use super::{Scores, Subject};
 use unlearn_network::ParameterId;
+
+use super::{Scores, Subject};
 
 /// Scores each weight by the mean |θ| of all weights with the same index in dimension `dim`.
 pub(super) fn mean_magnitudes(subject: &Subject<'_>, covered: &[ParameterId], dim: usize) -> Vec<Scores> {
@@ -22,4 +23,29 @@ pub(super) fn mean_magnitudes(subject: &Subject<'_>, covered: &[ParameterId], di
         Scores { parameter: id, values }
     };
     covered.iter().map(|id| scores(*id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use unlearn_network::{DeviceChoice, GraphBuilder, Network, State};
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn weights_of_a_slice_share_its_mean_magnitude() {
+        let (mut graph, images) = GraphBuilder::new("slices", [1, 8, 8]);
+        let first = graph.conv2d("a", images, 2, 1, 1, 0);
+        graph.conv2d("b", first, 2, 1, 1, 0);
+        let graph = Arc::new(graph.finish());
+        let mut state = State::zeros(&graph);
+        state.parameters_mut()[1] = vec![1.0, -3.0, 5.0, 7.0];
+        let mut network = Network::new(graph, state, DeviceChoice::CandleCpu).unwrap();
+        let images = testing::images();
+        let subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };
+        let values = |dim| mean_magnitudes(&subject, &[1], dim)[0].values.clone();
+        assert_eq!((values(0), values(1)), (vec![2.0, 2.0, 6.0, 6.0], vec![3.0, 5.0, 3.0, 5.0]));
+    }
 }

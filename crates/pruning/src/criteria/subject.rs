@@ -79,3 +79,27 @@ impl Subject<'_> {
         Ok(mean)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_draw_holds_as_many_of_each_class_as_there_are_and_repeats() {
+        let (mut network, images) = (testing::network(), testing::images());
+        // Six samples of class 0, five of 1 and 2, and one of 3.
+        let train: Vec<u32> = (0..24).filter(|i| ![1, 2, 3, 7, 11, 15, 19].contains(i)).collect();
+        let subject = Subject { network: &mut network, images: &images, train: &train, seed: 4 };
+        for (per_class, expected) in [(1, [1, 1, 1, 1]), (3, [3, 3, 3, 1]), (100, [6, 5, 5, 1])] {
+            let batches = subject.balanced_batches("test", per_class).unwrap();
+            assert_eq!(batches, subject.balanced_batches("test", per_class).unwrap());
+            let drawn: Vec<u32> = batches.into_iter().flat_map(|batch| batch.indices).collect();
+            let of_class = |class| drawn.iter().filter(|i| **i % 4 == class).count();
+            assert_eq!([0, 1, 2, 3].map(of_class), expected);
+            assert!(drawn.iter().enumerate().all(|(n, i)| train.contains(i) && !drawn[..n].contains(i)), "{drawn:?}");
+        }
+        let nothing = Subject { train: &[], ..subject };
+        assert!(nothing.balanced_batches("test", 3).unwrap_err().to_string().contains("score weights on"));
+    }
+}

@@ -78,3 +78,75 @@ fn absolute(state: &State, graph: &Graph, scale: f32) -> State {
     }
     absolute
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use unlearn_network::{DeviceChoice, GraphBuilder};
+
+    use super::*;
+    use crate::{prunable, testing};
+
+    /// Convolutions of one weight each, behind a normalisation; the classifier's weights are 1.
+    fn chain(weights: &[f32]) -> Result<Vec<f32>> {
+        let (mut graph, images) = GraphBuilder::new("chain", [1, 8, 8]);
+        let mut node = graph.normalize(images, &[0.3], &[0.6]);
+        for layer in 0..weights.len() {
+            node = graph.conv2d(&format!("conv{layer}"), node, 1, 1, 1, 0);
+        }
+        let pool = graph.global_avg_pool("pool", node);
+        graph.linear("fc", pool, 2);
+        let graph = Arc::new(graph.finish());
+        let mut state = State::zeros(&graph);
+        for (values, weight) in state.parameters_mut().iter_mut().zip(weights.iter().chain([&1.0])) {
+            values.fill(*weight);
+        }
+        let mut network = Network::new(graph.clone(), state, DeviceChoice::Cpu).unwrap();
+        let images = testing::images();
+        let mut subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };
+        let scores = score(&mut subject, &prunable(&graph, false))?;
+        Ok(scores.into_iter().flat_map(|scores| scores.values).collect())
+    }
+
+    #[test]
+    fn all_of_the_flow_from_ones_passes_every_layer() {
+        for score in chain(&[-0.5, 3.0, 0.25]).unwrap() {
+            assert!((score - 2.0 * 0.375).abs() < 1e-6, "{score}");
+        }
+    }
+
+    #[test]
+    fn flow_beyond_f32_is_scaled_or_refused() {
+        let scores = chain(&[1e10; 6]).unwrap();
+        assert!(scores.iter().all(|score| score.is_finite() && (score / scores[0] - 1.0).abs() < 1e-5), "{scores:?}");
+        assert!(scores[0] > 0.0);
+        assert!(chain(&[1e10; 12]).unwrap_err().to_string().contains("overflow"));
+    }
+
+    #[test]
+    fn scaling_by_powers_of_two_changes_no_ranking() {
+        let (mut network, images) = (testing::network(), testing::images());
+        let (graph, state) = (network.graph().clone(), network.state().clone());
+        let covered = prunable(&graph, false);
+        let mut subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };
+        let plain = score(&mut subject, &covered).unwrap();
+        assert_eq!(subject.network.state().parameters(), state.parameters(), "the network is left as it was");
+        let mut shiftless = state;
+        for (parameter, values) in graph.parameters.iter().zip(shiftless.parameters_mut()) {
+            if parameter.name.ends_with("bias") {
+                values.fill(0.0);
+            }
+        }
+        let mut at = |scale: f32| {
+            subject.network.set_state(absolute(&shiftless, &graph, scale));
+            flow(subject.network, &covered, scale).unwrap()
+        };
+        let (whole, scaled) = (at(1.0), at(2f32.powi(-20)));
+        assert_ne!(plain, whole);
+        for (whole, scaled) in whole.iter().zip(&scaled) {
+            let back: Vec<_> = scaled.values.iter().map(|v| v * 2f32.powi(40)).collect();
+            assert_eq!(back, whole.values);
+        }
+    }
+}

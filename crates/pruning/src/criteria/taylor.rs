@@ -29,3 +29,25 @@ fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Score
     })?;
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{criterion, prunable, testing};
+
+    #[test]
+    fn on_one_batch_it_is_snip_squared() {
+        let (mut network, images) = (testing::network(), testing::images());
+        let (covered, train) = (prunable(network.graph(), false), (0..24).collect::<Vec<_>>());
+        let mut subject = Subject { network: &mut network, images: &images, train: &train, seed: 1 };
+        let snip = (criterion("snip").unwrap().score)(&mut subject, &covered).unwrap();
+        let taylor = score(&mut subject, &covered).unwrap();
+        let values = |scores: &[Scores]| scores.iter().flat_map(|s| s.values.clone()).collect::<Vec<_>>();
+        let (snip, taylor) = (values(&snip), values(&taylor));
+        let largest = taylor.iter().copied().fold(0.0, f32::max);
+        assert!(largest > 0.0);
+        for (snip, taylor) in snip.iter().zip(&taylor) {
+            assert!((snip * snip - taylor).abs() < 1e-5 * largest, "{snip}² {taylor}");
+        }
+    }
+}

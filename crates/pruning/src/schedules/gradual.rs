@@ -8,9 +8,7 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::Recipe;
 
-use crate::{
-    Outcome, Request, Result, Rewind, Settings, method::Schedule, selection::current_mask, settings::Config,
-};
+use crate::{Outcome, Request, Result, Rewind, Settings, method::Schedule, selection::current_mask, settings::Config};
 
 pub(super) struct Gradual;
 

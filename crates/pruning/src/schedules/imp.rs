@@ -51,7 +51,8 @@ impl Schedule for Imp {
             let mut start_epoch = 0;
             // A round whose state was saved has been pruned and rewound already.
             if !rounds.resumes() {
-                let sparsity = if round == total { shared.sparsity } else { 1.0 - geometric(1.0, density, round, total) };
+                let sparsity =
+                    if round == total { shared.sparsity } else { 1.0 - geometric(1.0, density, round, total) };
                 request.prune(shared, sparsity)?;
                 start_epoch = request.rewind::<Self>(shared)?;
             }

@@ -47,7 +47,9 @@ impl Schedule for Reg {
         if every == 0 || every >= epochs {
             return Err(format!("`every` must be 1 or more and less than `epochs`, found {every} and {epochs}"));
         }
-        config.shared.require_rewind(Rewind::Pt, "the trained weights are what is fine-tuned; to train anew use `gradual`")
+        config
+            .shared
+            .require_rewind(Rewind::Pt, "the trained weights are what is fine-tuned; to train anew use `gradual`")
     }
 
     fn run(Config { shared, own }: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {

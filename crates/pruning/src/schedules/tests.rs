@@ -1,57 +1,26 @@
 //! Every combination on tiny data: exact counts, nested masks, zeros that stay, runs that survive a kill.
 
-use std::{cell::RefCell, io, sync::Arc, sync::atomic::AtomicBool};
+use std::{cell::RefCell, io, sync::atomic::AtomicBool};
 
 use serde_json::{Value, json};
-use unlearn_datasets::{Augmentation, ImageSet};
+use unlearn_datasets::Augmentation;
 use unlearn_masks::Mask;
-use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Network, ParameterKind, State};
+use unlearn_network::Network;
 use unlearn_training::{Checkpoints, Position, Progress, Recipe, Schedule as LearningRate, Session};
 
 use super::*;
-use crate::{CRITERIA, Outcome, Request, SCOPES, Settings, Subject, prune_to};
-
-/// Two convolutions, a residual block with a change of shape, a classifier: 1,332 covered weights.
-fn graph() -> Arc<Graph> {
-    let (mut g, images) = GraphBuilder::new("tiny", [1, 8, 8]);
-    let x = g.normalize(images, &[0.5], &[0.25]);
-    let x = g.conv2d("conv1", x, 4, 3, 1, 1);
-    let x = g.batch_norm2d("bn1", x);
-    let x = g.relu("relu1", x);
-    let y = g.conv2d("conv2", x, 8, 3, 2, 1);
-    let y = g.batch_norm2d("bn2", y);
-    let y = g.relu("relu2", y);
-    let y = g.conv2d("conv3", y, 8, 3, 1, 1);
-    let y = g.batch_norm2d("bn3", y);
-    let shortcut = g.shortcut_a("shortcut", x, 2, 8);
-    let y = g.add("add", y, shortcut);
-    let y = g.relu("relu3", y);
-    let y = g.conv2d("conv4", y, 48, 1, 1, 0);
-    let y = g.global_avg_pool("pool", y);
-    g.linear("fc", y, 4);
-    Arc::new(g.finish())
-}
-
-fn weights(seed: usize) -> State {
-    let graph = graph();
-    let mut state = State::zeros(&graph);
-    for (number, (parameter, values)) in graph.parameters.iter().zip(state.parameters_mut()).enumerate() {
-        for (i, value) in values.iter_mut().enumerate() {
-            let wave = (1.7 * i as f64 + 0.01 * (i * i) as f64 + (number + 10 * seed) as f64).sin() as f32;
-            *value = if parameter.kind == ParameterKind::NormWeight { 1.0 } else { 0.4 * wave };
-        }
-    }
-    state
-}
+use crate::{
+    CRITERIA, Outcome, Request, SCOPES, Settings, Subject, prune_to,
+    testing::{images, network, weights},
+};
 
 fn recipe() -> Recipe {
     Recipe { epochs: 3, batch_size: 8, lr: 0.02, schedule: LearningRate::Cosine, ..Recipe::default() }
 }
 
 fn run(method: &PruningMethod, config: &Value, session: Session<'_>) -> Result<(Network, Outcome)> {
-    let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
-    let images = ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap();
-    let mut network = Network::new(graph(), weights(1), DeviceChoice::Cpu).unwrap();
+    let images = images();
+    let mut network = network();
     let mut request = Request {
         network: &mut network,
         initial: weights(2),
@@ -232,20 +201,14 @@ fn a_run_stopped_at_any_step_ends_bit_identical() {
 fn masks_nest_along_a_schedule() {
     /// Prunes, in the steps of a schedule, a network whose weights move in between.
     fn steps(criterion: &str, scope: &str) -> Vec<Mask> {
-        let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
-        let images = ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap();
-        let settings = Settings {
-            criterion: criterion.into(),
-            scope: scope.into(),
-            allow_collapse: true,
-            ..Settings::default()
-        };
-        let mut network = Network::new(graph(), weights(1), DeviceChoice::Cpu).unwrap();
+        let settings =
+            Settings { criterion: criterion.into(), scope: scope.into(), allow_collapse: true, ..Settings::default() };
+        let (mut network, images) = (network(), images());
         let train: Vec<u32> = (0..24).collect();
         let sparsities = [0.1, 0.101, 0.3, 0.3, 0.8, 0.97];
         let mut masks = Vec::new();
         for (step, sparsity) in sparsities.into_iter().enumerate() {
-            network.set_state(weights(step));
+            network.set_state(weights(step + 1));
             let mut subject = Subject { network: &mut network, images: &images, train: &train, seed: 1 };
             masks.push(prune_to(&mut subject, &settings, sparsity).unwrap());
             check(&format!("{criterion} {scope}"), &network, &masks[step], sparsity);
