@@ -23,10 +23,11 @@ pub fn prune_to(subject: &mut Subject<'_>, settings: &Settings, sparsity: f64) -
     let covered = prunable(&graph, settings.include_classifier);
     let (criterion, scope) = (criterion(&settings.criterion)?, scope(&settings.scope)?);
     let mut mask = current_mask(subject.network, settings.include_classifier)?;
-    let (from, to) = (mask.density(), 1.0 - sparsity);
+    let from = mask.density();
     for round in 1..=criterion.rounds {
-        let density = if round == criterion.rounds { to } else { geometric(from, to, round, criterion.rounds) };
-        let keep = mask.len() - ((1.0 - density) * mask.len() as f64).round_ties_even() as usize;
+        let last = round == criterion.rounds;
+        let sparsity = if last { sparsity } else { 1.0 - geometric(from, 1.0 - sparsity, round, criterion.rounds) };
+        let keep = mask.len() - (sparsity * mask.len() as f64).round_ties_even() as usize;
         if keep < mask.kept() {
             let scores = (criterion.score)(subject, &covered)?;
             mask = scope.select(&graph, &scores, subject.network.kept(), keep)?;
