@@ -2,5 +2,7 @@
 
 mod executors;
 mod golden_models;
+mod golden_pruning;
 mod golden_training;
 mod per_sample;
+mod pruning_configs;

@@ -224,18 +224,12 @@ impl Shared {
         };
         let graph =
             unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
-        let prunings = suite.prune.iter().map(Pruning::resolve).collect::<std::result::Result<Vec<_>, _>>();
-        let prunings = prunings.map_err(|e| refuse(&e))?;
         let mut snapshots = Vec::new();
-        for (method, config) in prunings.iter().filter_map(|p| p.method.as_ref()) {
-            snapshots.extend((method.plan)(config).map_err(|e| refuse(&e))?.snapshots);
-        }
+        let resolve = |section: &MethodSection| Pruning::resolve(section, &suite.train, &mut snapshots);
+        let prunings = suite.prune.iter().map(resolve).collect::<std::result::Result<_, _>>();
+        let prunings = prunings.map_err(|e| refuse(&e))?;
         snapshots.sort_unstable();
         snapshots.dedup();
-        if let Some(late) = snapshots.iter().find(|epoch| **epoch >= suite.train.epochs) {
-            let epochs = suite.train.epochs;
-            return Err(refuse(&format!("`rewind-epoch` is {late}, but [train] has only {epochs} epochs")));
-        }
         let resolve = |section: &MethodSection| {
             let entry = unlearn_unlearning::find(&section.method)?;
             Ok((entry, entry.resolve(&section.config)?))
@@ -265,13 +259,16 @@ impl Shared {
 }
 
 impl Pruning {
-    fn resolve(section: &MethodSection) -> unlearn_pruning::Result<Self> {
+    /// Adds to `snapshots` the epochs after which dense training must keep its weights.
+    fn resolve(section: &MethodSection, recipe: &Recipe, snapshots: &mut Vec<usize>) -> unlearn_pruning::Result<Self> {
         if section.method == "none" {
             return Ok(Self { label: "dense".into(), sparsity: 0.0, method: None });
         }
         let method = unlearn_pruning::find(&section.method)?;
-        let config = (method.resolve)(&section.config)?;
-        let sparsity = (method.plan)(&config)?.sparsity;
+        let config = method.resolve(&section.config)?;
+        let plan = method.plan(&config, recipe)?;
+        snapshots.extend(plan.snapshots);
+        let sparsity = plan.sparsity;
         let label = format!("{} {:.4} %", method.name, 100.0 * sparsity);
         let label = label.replace(".0000 %", " %");
         Ok(Self { label, sparsity, method: Some((method, config)) })

@@ -3,7 +3,7 @@
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No method, criterion or scope of that name.
+    /// No method, criterion, scope or key of that name.
     #[error("unknown pruning {what} `{name}`{suggestion}; valid names: {valid}")]
     Unknown {
         /// `method`, `criterion`, …
@@ -40,6 +40,12 @@ pub enum Error {
         /// The layer.
         layer: String,
     },
+    /// Scores beyond the range of f32.
+    #[error(
+        "the scores of `synflow` overflow: R of this network is beyond the range of f32; score a trained network, or use \
+         another criterion"
+    )]
+    Overflow,
     /// A mask of impossible shape.
     #[error(transparent)]
     Mask(#[from] unlearn_masks::Error),

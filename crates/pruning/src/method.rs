@@ -1,11 +1,16 @@
-//! What a pruning method is given, and what it leaves.
+//! What a pruning method (a schedule) is, what it is given, and what it leaves.
 
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
-use unlearn_training::{CrossEntropy, EpochRow, Recipe, Run, Session, train};
+use unlearn_training::{CrossEntropy, EpochRow, Recipe, Run, Session, train_and_prune};
 
-use crate::{Error, Result, error::unknown, omp};
+use crate::{
+    Error, Result, Subject, prune_to,
+    settings::{Config, Settings, parse, plan, resolve},
+};
 
 /// A request to prune, with all that a method may use.
 pub struct Request<'a> {
@@ -36,131 +41,135 @@ pub struct Request<'a> {
 pub struct Outcome {
     /// Which weights are kept.
     pub mask: Mask,
-    /// A row per epoch of retraining.
+    /// A row per epoch of training, in the order they were run; a method of several rounds counts epochs anew in each.
     pub epochs: Vec<EpochRow>,
-}
-
-/// A pruning method: a criterion, a schedule and what follows.
-pub struct PruningMethod {
-    /// Name in suites, files and reports.
-    pub name: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
-    /// Paper and equation.
-    pub source: &'static str,
-    /// Fills in the defaults of a configuration and checks it.
-    pub resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
-    /// What the method needs from dense training, and what it aims at.
-    pub plan: fn(&serde_json::Value) -> Result<Plan>,
-    /// Prunes.
-    pub run: fn(&serde_json::Value, &mut Request<'_>) -> Result<Outcome>,
 }
 
 /// What must be known of a method before it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Share of zeros among the covered weights, in 0..1.
+    /// Share of zeros among the covered weights in the end, in 0..1.
     pub sparsity: f64,
     /// Numbers of epochs after which dense training must keep its weights.
     pub snapshots: Vec<usize>,
 }
 
-/// All pruning methods. `none`, the dense model itself, is no method: there is nothing to run.
-pub static METHODS: &[PruningMethod] = &[omp::METHOD];
+/// A schedule: when to prune how much, and what is trained before and after. One file implements it, and one line in
+/// [`METHODS`](crate::METHODS) makes it known.
+pub(crate) trait Schedule {
+    /// Name in suites, files and reports.
+    const NAME: &'static str;
+    /// One line about it.
+    const SUMMARY: &'static str;
+    /// Paper and section.
+    const SOURCE: &'static str;
+    /// Its keys in a suite beside [`Settings`].
+    type Keys: DeserializeOwned + Serialize;
 
-/// Looks a method up.
-///
-/// # Errors
-/// An unknown name; the error lists the valid ones.
-pub fn find(name: &str) -> Result<&'static PruningMethod> {
-    let names: Vec<_> = std::iter::once("none").chain(METHODS.iter().map(|m| m.name)).collect();
-    METHODS.iter().find(|m| m.name == name).ok_or_else(|| unknown("method", name, &names))
+    /// What a suite need not say.
+    fn defaults() -> Config<Self::Keys>;
+
+    /// Checks what the types and [`Settings`] cannot: ranges of its own keys, settings that make no sense here.
+    fn check(config: &Config<Self::Keys>) -> std::result::Result<(), String>;
+
+    /// Checks the configuration against the recipe of dense training.
+    fn check_against(_config: &Config<Self::Keys>, _recipe: &Recipe) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// Prunes.
+    fn run(config: &Config<Self::Keys>, request: &mut Request<'_>) -> Result<Outcome>;
+}
+
+/// A pruning method with its types erased, for the registry.
+pub struct PruningMethod {
+    /// Name in suites, files and reports.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Paper and section.
+    pub source: &'static str,
+    resolve: fn(&Value) -> Result<Value>,
+    plan: fn(&Value, &Recipe) -> Result<Plan>,
+    run: fn(&Value, &mut Request<'_>) -> Result<Outcome>,
+}
+
+/// The registry entry of a schedule.
+pub(crate) const fn entry<S: Schedule>() -> PruningMethod {
+    PruningMethod {
+        name: S::NAME,
+        summary: S::SUMMARY,
+        source: S::SOURCE,
+        resolve: resolve::<S>,
+        plan: plan::<S>,
+        run: |config, request| S::run(&parse::<S>(config)?, request),
+    }
+}
+
+impl PruningMethod {
+    /// Fills in the defaults of a configuration and checks every key.
+    ///
+    /// # Errors
+    /// An unknown key or name, a value of the wrong type or out of range, a combination that makes no sense.
+    pub fn resolve(&self, config: &Value) -> Result<Value> {
+        (self.resolve)(config)
+    }
+
+    /// What the method needs from dense training by `recipe`, and what it aims at.
+    ///
+    /// # Errors
+    /// As [`PruningMethod::resolve`], or a recipe with too few epochs.
+    pub fn plan(&self, config: &Value, recipe: &Recipe) -> Result<Plan> {
+        (self.plan)(config, recipe)
+    }
+
+    /// Prunes. A run that was killed goes on from the session's saved state and ends bit-identical.
+    ///
+    /// # Errors
+    /// As [`PruningMethod::resolve`]; layer collapse; scores that are NaN; training that fails or is interrupted.
+    pub fn run(&self, config: &Value, request: &mut Request<'_>) -> Result<Outcome> {
+        (self.run)(config, request)
+    }
 }
 
 impl Request<'_> {
-    /// Trains the network as it is, from `start_epoch` of the recipe to its end.
-    pub(crate) fn retrain(&mut self, start_epoch: usize) -> Result<Vec<EpochRow>> {
-        let batches = self.recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
+    /// Prunes the network to `sparsity`, now.
+    pub(crate) fn prune(&mut self, settings: &Settings, sparsity: f64) -> Result<Mask> {
+        let mut subject = Subject { network: self.network, images: self.images, train: self.train, seed: self.seed };
+        prune_to(&mut subject, settings, sparsity)
+    }
+
+    /// Trains the network as it is, from `start_epoch` of the request's recipe to its end.
+    pub(crate) fn retrain(&mut self, start_epoch: usize, session: Session<'_>) -> Result<Vec<EpochRow>> {
+        self.train(self.recipe, start_epoch, session, &mut |_, _| Ok(None))
+    }
+
+    /// Trains by `recipe`, pruning to `sparsity_after(epochs)` whenever it names a sparsity for a number of finished epochs.
+    pub(crate) fn train_while_pruning(
+        &mut self,
+        recipe: &Recipe,
+        start_epoch: usize,
+        settings: &Settings,
+        sparsity_after: impl Fn(usize) -> Option<f64>,
+    ) -> Result<Vec<EpochRow>> {
+        let (images, train, seed) = (self.images, self.train, self.seed);
+        self.train(recipe, start_epoch, self.session, &mut |network, epochs| {
+            let mut subject = Subject { network, images, train, seed };
+            sparsity_after(epochs).map(|sparsity| prune_to(&mut subject, settings, sparsity)).transpose()
+        })
+    }
+
+    fn train(
+        &mut self,
+        recipe: &Recipe,
+        start_epoch: usize,
+        session: Session<'_>,
+        prune: &mut dyn FnMut(&mut Network, usize) -> Result<Option<Mask>>,
+    ) -> Result<Vec<EpochRow>> {
+        let batches = recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
         let validation = Some((self.images, self.validation));
-        let run = Run { recipe: self.recipe, batches: &batches, start_epoch, snapshots: &[], validation };
-        let mut objective = CrossEntropy { label_smoothing: self.recipe.label_smoothing };
-        Ok(train(self.network, &mut objective, &run, self.session)?.epochs)
-    }
-}
-
-/// Refuses a mask that leaves nothing of a layer.
-pub(crate) fn refuse_collapse(mask: &Mask, sparsity: f64) -> Result<()> {
-    match mask.empty_layers().first() {
-        Some(layer) => Err(Error::LayerCollapse { layer: (*layer).to_string(), sparsity }),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use unlearn_models::{InputSpec, initialize};
-    use unlearn_network::DeviceChoice;
-
-    use super::*;
-    use crate::CRITERIA;
-
-    fn prune(config: &serde_json::Value) -> Result<(Network, Outcome)> {
-        let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
-        let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
-        let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
-        let images = ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap();
-        let mut network = Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap();
-        let early = initialize(&graph, 2);
-        let recipe = Recipe { epochs: 2, batch_size: 8, ..Recipe::default() };
-        let mut request = Request {
-            network: &mut network,
-            initial: initialize(&graph, 3),
-            snapshot: &|epoch| (epoch == 1).then(|| early.clone()),
-            images: &images,
-            train: &(0..20).collect::<Vec<_>>(),
-            validation: &(20..24).collect::<Vec<_>>(),
-            recipe: &recipe,
-            augmentation: Augmentation::NONE,
-            seed: 5,
-            session: Session::unattended(),
-        };
-        let method = find("omp")?;
-        let outcome = (method.run)(&(method.resolve)(config)?, &mut request)?;
-        Ok((network, outcome))
-    }
-
-    #[test]
-    fn every_criterion_and_rewinding_gives_the_sparsity_asked_for() {
-        for criterion in CRITERIA {
-            for (rewind, epochs) in [("lt", 2), ("rewind-lt", 1), ("pt", 2)] {
-                let config = json!({
-                    "criterion": criterion.name, "rewind": rewind, "rewind-epoch": 1, "sparsity": 0.75,
-                });
-                let (network, outcome) = prune(&config).unwrap();
-                let expected = outcome.mask.len() - (0.75 * outcome.mask.len() as f64).round_ties_even() as usize;
-                assert_eq!((outcome.mask.kept(), outcome.epochs.len()), (expected, epochs), "{config}");
-                let graph = network.graph();
-                for (parameter, values) in graph.parameters.iter().zip(network.state().parameters()) {
-                    let Some(bits) = outcome.mask.get(&parameter.name) else { continue };
-                    assert!(bits.iter().zip(values).all(|(kept, value)| kept || value.to_bits() == 0), "{config}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_pruned_says_why() {
-        for (config, expected) in [
-            (json!({ "sparsity": 0.9999, "rewind-epoch": 1 }), "layer collapse"),
-            (json!({ "sparsity": 0.5, "rewind-epoch": 2 }), "`rewind-epoch` is 2"),
-            (json!({ "sparsity": 1.5 }), "`sparsity`"),
-            (json!({ "criterion": "magnitud" }), "did you mean `magnitude`"),
-            (json!({ "sparsty": 0.5 }), "`sparsty`"),
-        ] {
-            let message = prune(&config).err().unwrap().to_string();
-            assert!(message.contains(expected), "{message}");
-        }
-        assert!(find("opm").err().unwrap().to_string().contains("none, omp"));
+        let run = Run { recipe, batches: &batches, start_epoch, snapshots: &[], validation };
+        let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
+        Ok(train_and_prune::<Error>(self.network, &mut objective, &run, session, prune)?.epochs)
     }
 }

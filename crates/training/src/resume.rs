@@ -1,11 +1,12 @@
-//! The state of a run in progress as bytes: safetensors with the weights, running statistics, velocities, the best
-//! weights and the snapshots so far, and the run's log as metadata. Randomness needs no state: order and augmentation are
+//! The state of a run in progress as bytes: safetensors with the weights, running statistics, velocities, which weights are
+//! kept (1 or 0, for parameters of which some are pruned), the best weights and the snapshots so far, and the run's log as
+//! metadata. Randomness needs no state: order and augmentation are
 //! functions of seed, epoch and sample.
 
 use std::collections::BTreeSet;
 
 use unlearn_models::{tensor_file, tensor_file::NamedTensor, tensor_file::TensorFile};
-use unlearn_network::{Network, State};
+use unlearn_network::{Kept, Network, State};
 
 use crate::{
     Error, Result,
@@ -16,6 +17,7 @@ const CURRENT: &str = "current";
 const BEST: &str = "best";
 const SNAPSHOT: &str = "snapshot";
 const VELOCITY: &str = "velocity";
+const KEPT: &str = "kept";
 
 pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<Vec<u8>> {
     let graph = network.graph();
@@ -35,6 +37,13 @@ pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<V
     for (parameter, velocity) in graph.parameters.iter().zip(progressing.optimizer.velocity()) {
         tensors.push((format!("{VELOCITY}/{}", parameter.name), &parameter.shape, velocity));
     }
+    let as_values = |kept: &Vec<bool>| kept.iter().map(|kept| f32::from(u8::from(*kept))).collect::<Vec<_>>();
+    let kept: Vec<_> = network.kept().iter().map(|kept| kept.as_ref().map(as_values)).collect();
+    for (parameter, kept) in graph.parameters.iter().zip(&kept) {
+        if let Some(kept) = kept {
+            tensors.push((format!("{KEPT}/{}", parameter.name), &parameter.shape, kept));
+        }
+    }
     let log = serde_json::to_string(&progressing.log).map_err(|e| Error::Resume(e.to_string()))?;
     tensor_file::encode(&tensors, log).map_err(|e| Error::Resume(e.to_string()))
 }
@@ -47,6 +56,14 @@ pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Pro
     let graph = network.graph().clone();
     let state = |prefix: &str| State::from_named(&graph, |name| file.tensor(&format!("{prefix}/{name}")));
 
+    let kept = |name: &str| {
+        let (_, values) = file.tensor(&format!("{KEPT}/{name}"))?;
+        Some(values.into_iter().map(|kept| kept != 0.0).collect())
+    };
+    let kept: Kept = graph.parameters.iter().map(|parameter| kept(&parameter.name)).collect();
+    if kept.iter().any(Option::is_some) {
+        network.prune(kept)?;
+    }
     network.set_state(state(CURRENT)?);
     progressing.best = if log.best.is_some() { Some(state(BEST)?) } else { None };
     let prefixes: BTreeSet<&str> = file.names().into_iter().filter_map(|n| n.split_once('/')).map(|p| p.0).collect();

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use unlearn_datasets::{Batch, BatchPlan, ImageSet};
+use unlearn_masks::Mask;
 use unlearn_network::{Mode, Network, State};
 
 use crate::{
-    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd,
+    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, apply_mask,
     predict::{count_correct, predict},
     resume,
 };
@@ -77,16 +78,35 @@ pub fn train(
     run: &Run<'_>,
     session: Session<'_>,
 ) -> Result<Outcome> {
+    train_and_prune::<Error>(network, objective, run, session, &mut |_, _| Ok(None))
+}
+
+/// The same, with a chance to prune between epochs: `prune` is given the network and the number of finished epochs, and may
+/// answer with a mask, which the network has from then on. Velocities of pruned weights become 0, and the best epoch is
+/// looked for anew. The mask is part of the saved state.
+///
+/// # Errors
+/// As [`train`], and those of `prune`.
+pub fn train_and_prune<E: From<Error>>(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    run: &Run<'_>,
+    session: Session<'_>,
+    prune: &mut dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E>,
+) -> std::result::Result<Outcome, E> {
     run.recipe.check()?;
     let batches_per_epoch = run.batches.batches_per_epoch();
     if batches_per_epoch == 0 {
-        return Err(Error::Empty("train on"));
+        return Err(Error::Empty("train on").into());
     }
     let mut progressing = begin(network, run, session)?;
     let mut scratch = Scratch::default();
     while progressing.log.position.epoch < run.recipe.epochs {
         run_epoch(network, objective, run, session, &mut progressing, &mut scratch)?;
         finish_epoch(network, run, session, &mut progressing)?;
+        if let Some(mask) = prune(network, progressing.log.position.epoch)? {
+            progressing.prune(network, &mask)?;
+        }
     }
     let Progressing { log, best, snapshots, .. } = progressing;
     let selected_epoch = match (best, log.best) {
@@ -97,6 +117,19 @@ pub fn train(
         _ => log.rows.last().map(|row| row.epoch),
     };
     Ok(Outcome { epochs: log.rows, seconds: log.seconds, snapshots, selected_epoch })
+}
+
+impl Progressing {
+    /// Prunes the network, and with it all that would bring a pruned weight back.
+    fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
+        apply_mask(network, mask)?;
+        for (parameter, velocity) in network.graph().parameters.iter().zip(self.optimizer.velocity_mut()) {
+            mask.apply(&parameter.name, velocity).map_err(Error::Mask)?;
+        }
+        self.log.best = None;
+        self.best = None;
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -277,6 +310,14 @@ mod tests {
     }
 
     fn attempt(session: Session<'_>, recipe: &Recipe) -> Result<(State, Outcome)> {
+        attempt_pruning(session, recipe, &mut |_, _| Ok(None))
+    }
+
+    fn attempt_pruning(
+        session: Session<'_>,
+        recipe: &Recipe,
+        prune: &mut dyn FnMut(&mut Network, usize) -> Result<Option<Mask>>,
+    ) -> Result<(State, Outcome)> {
         let graph = graph();
         let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();
         let images = images();
@@ -290,7 +331,7 @@ mod tests {
             snapshots: &[0, 2],
             validation: Some((&images, &validation)),
         };
-        let outcome = train(&mut network, &mut CrossEntropy::default(), &run, session)?;
+        let outcome = train_and_prune(&mut network, &mut CrossEntropy::default(), &run, session, prune)?;
         Ok((network.state().clone(), outcome))
     }
 
@@ -323,6 +364,23 @@ mod tests {
         let best = outcome.epochs.iter().map(accuracy).fold(0.0, f64::max);
         let first_best = outcome.epochs.iter().find(|row| accuracy(row) == best).unwrap();
         assert_eq!(outcome.selected_epoch, Some(first_best.epoch));
+    }
+
+    #[test]
+    fn a_mask_that_arrives_between_epochs_stays_and_the_best_epoch_comes_after_it() {
+        let graph = graph();
+        let conv = graph.parameter("conv1.weight").unwrap();
+        let mut prune = |_: &mut Network, epochs| {
+            let mut mask = Mask::new("resnet8s");
+            let bits = unlearn_masks::Bits::from_fn(&graph.parameters[conv].shape, |i| i % 2 == 0);
+            mask.insert("conv1.weight", bits.map_err(Error::Mask)?);
+            Ok((epochs == 2).then_some(mask))
+        };
+        let (state, outcome) = attempt_pruning(Session::unattended(), &recipe(), &mut prune).unwrap();
+        assert_eq!(outcome.selected_epoch, Some(2));
+        for (i, weight) in state.parameters()[conv].iter().enumerate() {
+            assert_eq!(weight.to_bits() == 0, i % 2 == 1, "weight {i} is {weight}");
+        }
     }
 
     #[test]

@@ -15,13 +15,17 @@ pub(crate) fn models() {
 }
 
 pub(crate) fn methods() -> anyhow::Result<()> {
-    println!("pruning (`[[prune]]`)\n\nnone\n    the dense model");
+    println!("pruning (`[[prune]]`); every schedule goes with every criterion and scope\n\nnone\n    the dense model");
     for method in unlearn_pruning::METHODS {
-        entry(method.name, method.summary, method.source, &(method.resolve)(&json!({}))?);
+        entry(method.name, method.summary, method.source, &method.resolve(&json!({}))?);
     }
-    println!("\npruning criteria\n");
+    println!("\npruning criteria (`criterion`)\n");
     for criterion in unlearn_pruning::CRITERIA {
         println!("{}\n    {}\n    source: {}", criterion.name, criterion.summary, criterion.source);
+    }
+    println!("\npruning scopes (`scope`)\n");
+    for scope in unlearn_pruning::SCOPES {
+        println!("{}\n    {}\n    source: {}", scope.name, scope.summary, scope.source);
     }
     println!("\nunlearning (`[[unlearn]]`)\n");
     for method in unlearn_unlearning::METHODS {

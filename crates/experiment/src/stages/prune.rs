@@ -1,10 +1,13 @@
-//! `prune`: a trained dense model, pruned and retrained. Leaves `model.safetensors` and `mask.safetensors`.
+//! `prune`: a dense model, pruned and retrained. Leaves `model.safetensors`, `mask.safetensors` and `sparsity.json`: the shares
+//! of parameters and of operations that are left, in total and per layer ([`Shares`]).
 
-use unlearn_pruning::{Error, Request};
-use unlearn_run_store::StageKey;
+use unlearn_pruning::{Error, Request, Shares};
+use unlearn_run_store::{StageKey, write_atomic};
 
 use super::{model::derived_seed, train::snapshot_name};
 use crate::{Result, runner::Bench};
+
+const SPARSITY: &str = "sparsity.json";
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &StageKey) -> Result<()> {
     let shared = &bench.plan.shared;
@@ -27,10 +30,13 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &St
         seed: derived_seed(data.seed, "prune"),
         session: bench.session,
     };
-    let outcome = (method.run)(config, &mut request).map_err(|error| match &error {
+    let outcome = method.run(config, &mut request).map_err(|error| match &error {
         Error::Training(training) => bench.training_failure(training, &error),
         _ => bench.failure(&error),
     })?;
     bench.save_network(&network, Some(&outcome.mask))?;
+    let shares = Shares::new(&shared.graph, &outcome.mask);
+    let text = serde_json::to_vec_pretty(&shares).map_err(|e| bench.failure(e))?;
+    write_atomic(&bench.writer.path(SPARSITY), &text)?;
     bench.save_epochs(&outcome.epochs)
 }

@@ -1,9 +1,19 @@
 //! Criteria: how much a weight matters. One file each; the registry is [`CRITERIA`].
 
+mod grasp;
+mod l1_channel;
+mod l1_filter;
 mod magnitude;
+mod random;
+mod slices;
+mod snip;
+mod subject;
+mod synflow;
+mod taylor;
 
-use unlearn_network::{Network, ParameterId};
+use unlearn_network::ParameterId;
 
+pub use self::subject::Subject;
 use crate::{Result, error::unknown};
 
 /// The scores of one parameter's weights; the lowest are pruned first.
@@ -11,7 +21,7 @@ use crate::{Result, error::unknown};
 pub struct Scores {
     /// Which parameter.
     pub parameter: ParameterId,
-    /// A score per weight.
+    /// A score per weight, in the parameter's order.
     pub values: Vec<f32>,
 }
 
@@ -23,12 +33,23 @@ pub struct Criterion {
     pub summary: &'static str,
     /// Paper and equation.
     pub source: &'static str,
-    /// Scores of the parameters asked for.
-    pub score: fn(&mut Network, &[ParameterId]) -> Result<Vec<Scores>>,
+    /// In how many rounds of scoring and pruning a sparsity is reached.
+    pub rounds: usize,
+    /// Scores of the parameters asked for. The network is left as it was.
+    pub score: fn(&mut Subject<'_>, &[ParameterId]) -> Result<Vec<Scores>>,
 }
 
 /// All criteria.
-pub static CRITERIA: &[Criterion] = &[magnitude::CRITERION];
+pub static CRITERIA: &[Criterion] = &[
+    magnitude::CRITERION,
+    random::CRITERION,
+    snip::CRITERION,
+    grasp::CRITERION,
+    synflow::CRITERION,
+    taylor::CRITERION,
+    l1_channel::CRITERION,
+    l1_filter::CRITERION,
+];
 
 /// Looks a criterion up.
 ///

@@ -1,0 +1,20 @@
+//! `l1-channel`: mean |θ| of the weight's input channel, the same for all its weights, so that whole input channels go (Li et
+//! al. 2017, arXiv 1608.08710, section 3.1). Counts are exact, so the one at the threshold may go in part.
+
+use unlearn_network::ParameterId;
+
+use super::{Criterion, Scores, Subject, slices::mean_magnitudes};
+use crate::Result;
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "l1-channel",
+    summary: "mean absolute value over the weight's input channel (structured)",
+    source: "Li et al. 2017, arXiv 1608.08710, section 3.1",
+    rounds: 1,
+    score,
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every criterion")]
+fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Scores>> {
+    Ok(mean_magnitudes(subject, covered, 1))
+}

@@ -1,0 +1,97 @@
+//! Several training runs in a row that share one saved state, so that a schedule of rounds survives a kill.
+//!
+//! A saved state is a line of JSON, the number of the round and the rows of those before it, followed by the round's own
+//! training state, which holds the weights and the mask. A reader refuses a format newer than its own.
+
+use std::{cell::RefCell, io};
+
+use serde::{Deserialize, Serialize};
+use unlearn_training::{Checkpoints, EpochRow, Error, Result, Session};
+
+const FORMAT: u32 = 1;
+
+/// What is saved beside the state of the round in progress.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    /// The round in progress, from 1.
+    round: usize,
+    /// The rows of the rounds before it.
+    rows: Vec<EpochRow>,
+}
+
+/// The rounds of a schedule: those done, and the saved state of the one in progress.
+pub(crate) struct Rounds<'a> {
+    checkpoints: &'a dyn Checkpoints,
+    header: Header,
+    /// The state of the round that was in progress when it was saved.
+    saved: RefCell<Option<Vec<u8>>>,
+}
+
+impl<'a> Rounds<'a> {
+    /// Starts with round 1, or where the saved state says.
+    pub(crate) fn load(checkpoints: &'a dyn Checkpoints) -> Result<Self> {
+        let saved = checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
+        let (header, state) = match saved {
+            None => (Header { format: FORMAT, round: 1, rows: vec![] }, None),
+            Some(bytes) => {
+                let (header, state) = decode(&bytes).map_err(Error::Resume)?;
+                (header, Some(state.to_vec()))
+            }
+        };
+        Ok(Self { checkpoints, header, saved: RefCell::new(state) })
+    }
+
+    /// The round to go on with, from 1.
+    pub(crate) fn next(&self) -> usize {
+        self.header.round
+    }
+
+    /// Whether the round in progress goes on from a saved state.
+    pub(crate) fn resumes(&self) -> bool {
+        self.saved.borrow().is_some()
+    }
+
+    /// `outer` with this round's part of the saved state.
+    pub(crate) fn session<'b>(&'b self, outer: Session<'b>) -> Session<'b> {
+        Session { checkpoints: self, ..outer }
+    }
+
+    /// Notes that the round in progress is done.
+    pub(crate) fn finish(&mut self, rows: Vec<EpochRow>) {
+        self.header.rows.extend(rows);
+        self.header.round += 1;
+        self.saved.take();
+    }
+
+    /// The rows of all rounds.
+    pub(crate) fn into_rows(self) -> Vec<EpochRow> {
+        self.header.rows
+    }
+}
+
+impl Checkpoints for Rounds<'_> {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.saved.take())
+    }
+
+    fn save(&self, state: &[u8]) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(&self.header)?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(state);
+        self.checkpoints.save(&bytes)
+    }
+
+    fn due(&self) -> bool {
+        self.checkpoints.due()
+    }
+}
+
+fn decode(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it does not say which round it is of")?;
+    let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| e.to_string())?;
+    if header.format > FORMAT {
+        return Err(format!("its format {} is newer than {FORMAT}, the newest known here", header.format));
+    }
+    Ok((header, &bytes[end + 1..]))
+}

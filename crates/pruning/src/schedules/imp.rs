@@ -1,0 +1,86 @@
+//! `imp`: iterative pruning, the search for lottery tickets. T rounds of: prune a share of what remains, rewind, retrain
+//! (Frankle & Carbin 2019, arXiv 1803.03635, section 1; Frankle et al. 2020, arXiv 1912.05671).
+//!
+//! T rounds at rate p end at sparsity 1 − (1 − p)^T. A suite gives the sparsity s, as for every schedule, and p: T is the whole
+//! number nearest to ln(1 − s) / ln(1 − p), and every round keeps (1 − s)^(1/T) of what remains, so that the last one
+//! ends at s exactly. With s = 1 − 0.8^T each round prunes a fifth, as published.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Outcome, Request, Result, Settings,
+    method::Schedule,
+    rounds::Rounds,
+    selection::{current_mask, geometric},
+    settings::Config,
+};
+
+pub(super) struct Imp;
+
+/// Keys of `imp`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Keys {
+    /// About which share of the remaining weights a round prunes, in 0..1.
+    rate: f64,
+}
+
+impl Schedule for Imp {
+    const NAME: &'static str = "imp";
+    const SUMMARY: &'static str = "rounds of pruning a share of what remains, rewinding and retraining";
+    const SOURCE: &'static str = "Frankle & Carbin 2019, arXiv 1803.03635, section 1";
+    type Keys = Keys;
+
+    fn defaults() -> Config<Keys> {
+        Config { shared: Settings::default(), own: Keys { rate: 0.2 } }
+    }
+
+    fn check(config: &Config<Keys>) -> std::result::Result<(), String> {
+        let rate = config.own.rate;
+        if rate > 0.0 && rate < 1.0 {
+            return Ok(());
+        }
+        Err(format!("`rate` must lie strictly between 0 and 1, found {rate}"))
+    }
+
+    fn run(config: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
+        let Config { shared, own } = config;
+        let (density, total) = (1.0 - shared.sparsity, rounds(shared.sparsity, own.rate));
+        let mut rounds = Rounds::load(request.session.checkpoints)?;
+        for round in rounds.next()..=total {
+            let mut start_epoch = 0;
+            // A round whose state was saved has been pruned and rewound already.
+            if !rounds.resumes() {
+                let sparsity =
+                    if round == total { shared.sparsity } else { 1.0 - geometric(1.0, density, round, total) };
+                request.prune(shared, sparsity)?;
+                start_epoch = request.rewind::<Self>(shared)?;
+            }
+            let rows = request.retrain(start_epoch, rounds.session(request.session))?;
+            rounds.finish(rows);
+        }
+        let mask = current_mask(request.network, shared.include_classifier)?;
+        Ok(Outcome { mask, epochs: rounds.into_rows() })
+    }
+}
+
+/// How many rounds at about `rate` lead to `sparsity`.
+fn rounds(sparsity: f64, rate: f64) -> usize {
+    ((1.0 - sparsity).ln() / (1.0 - rate).ln()).round().max(1.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_of_a_fifth_end_at_the_published_sparsities() {
+        for total in 1..20 {
+            let sparsity = 1.0 - 0.8f64.powi(total);
+            assert_eq!(rounds(sparsity, 0.2), total as usize);
+            // Given with four digits, as people do.
+            assert_eq!(rounds((1e4 * sparsity).round() / 1e4, 0.2), total as usize);
+        }
+        assert_eq!((rounds(0.95, 0.2), rounds(0.1, 0.9)), (13, 1));
+    }
+}

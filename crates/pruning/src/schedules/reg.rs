@@ -1,0 +1,74 @@
+//! `reg`: fine-tune and prune in turns. Of a fine-tuning run of the trained weights, every second epoch is followed by pruning
+//! 1 − (1 − s)^(1/k) of what remains, k the number of such points (the alternation of fine-tuning and pruning in the
+//! published code of arXiv 2304.04934, `FT_prune_bi`).
+//!
+//! The last epochs are always trained after the last pruning, so that no run ends with a model just cut.
+
+use serde::{Deserialize, Serialize};
+use unlearn_training::{Recipe, Schedule as LearningRate};
+
+use crate::{
+    Outcome, Request, Result, Rewind, Settings,
+    method::Schedule,
+    selection::{current_mask, geometric},
+    settings::Config,
+};
+
+pub(super) struct Reg;
+
+/// Keys of `reg`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Keys {
+    /// Epochs of fine-tuning in all.
+    epochs: usize,
+    /// Its constant learning rate.
+    lr: f64,
+    /// Epochs from one pruning to the next.
+    every: usize,
+}
+
+impl Schedule for Reg {
+    const NAME: &'static str = "reg";
+    const SUMMARY: &'static str = "fine-tune the trained weights and prune a share of what remains, in turns";
+    const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, published code (FT_prune_bi)";
+    type Keys = Keys;
+
+    fn defaults() -> Config<Keys> {
+        let shared = Settings { rewind: Rewind::Pt, ..Settings::default() };
+        Config { shared, own: Keys { epochs: 10, lr: 0.01, every: 2 } }
+    }
+
+    fn check(config: &Config<Keys>) -> std::result::Result<(), String> {
+        let Keys { epochs, lr, every } = config.own;
+        if !(lr.is_finite() && lr > 0.0) {
+            return Err(format!("`lr` must be a positive number, found {lr}"));
+        }
+        if every == 0 || every >= epochs {
+            return Err(format!("`every` must be 1 or more and less than `epochs`, found {every} and {epochs}"));
+        }
+        config
+            .shared
+            .require_rewind(Rewind::Pt, "the trained weights are what is fine-tuned; to train anew use `gradual`")
+    }
+
+    fn run(Config { shared, own }: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
+        let points = (own.epochs - 1) / own.every;
+        let sparsity_after = |epochs: usize| {
+            let point = epochs / own.every;
+            let due = epochs.is_multiple_of(own.every) && point <= points;
+            let sparsity = || 1.0 - geometric(1.0, 1.0 - shared.sparsity, point, points);
+            due.then(|| if point == points { shared.sparsity } else { sparsity() })
+        };
+        let recipe = Recipe {
+            epochs: own.epochs,
+            lr: own.lr,
+            schedule: LearningRate::Constant,
+            warmup_epochs: 0.0,
+            ..request.recipe.clone()
+        };
+        let epochs = request.train_while_pruning(&recipe, 0, shared, sparsity_after)?;
+        let mask = current_mask(request.network, shared.include_classifier)?;
+        Ok(Outcome { mask, epochs })
+    }
+}

@@ -1,0 +1,225 @@
+//! Every combination on tiny data: exact counts, nested masks, zeros that stay, runs that survive a kill.
+
+use std::{cell::RefCell, io, sync::atomic::AtomicBool};
+
+use serde_json::{Value, json};
+use unlearn_datasets::Augmentation;
+use unlearn_masks::Mask;
+use unlearn_network::Network;
+use unlearn_training::{Checkpoints, Position, Progress, Recipe, Schedule as LearningRate, Session};
+
+use super::*;
+use crate::{
+    CRITERIA, Outcome, Request, SCOPES, Settings, Subject, prune_to,
+    testing::{images, network, weights},
+};
+
+fn recipe() -> Recipe {
+    Recipe { epochs: 3, batch_size: 8, lr: 0.02, schedule: LearningRate::Cosine, ..Recipe::default() }
+}
+
+fn run(method: &PruningMethod, config: &Value, session: Session<'_>) -> Result<(Network, Outcome)> {
+    let images = images();
+    let mut network = network();
+    let mut request = Request {
+        network: &mut network,
+        initial: weights(2),
+        snapshot: &|epoch| (epoch == 1).then(|| weights(3)),
+        images: &images,
+        train: &(0..20).collect::<Vec<_>>(),
+        validation: &(20..24).collect::<Vec<_>>(),
+        recipe: &recipe(),
+        augmentation: Augmentation::NONE,
+        seed: 5,
+        session,
+    };
+    let config = method.resolve(config)?;
+    method.plan(&config, request.recipe)?;
+    let outcome = method.run(&config, &mut request)?;
+    Ok((network, outcome))
+}
+
+fn prune(method: &str, config: &Value) -> Result<(Network, Outcome)> {
+    run(find(method)?, config, Session::unattended())
+}
+
+/// The mask's weights, and no others, are exactly 0, and so many are kept as the sparsity says.
+fn check(what: &str, network: &Network, mask: &Mask, sparsity: f64) {
+    assert_eq!(mask.kept(), mask.len() - (sparsity * mask.len() as f64).round_ties_even() as usize, "{what}");
+    let graph = network.graph();
+    assert_eq!(network.state().first_non_finite(graph), None, "{what}");
+    for (parameter, values) in graph.parameters.iter().zip(network.state().parameters()) {
+        let Some(bits) = mask.get(&parameter.name) else { continue };
+        for (kept, value) in bits.iter().zip(values) {
+            assert!(if kept { *value != 0.0 } else { value.to_bits() == 0 }, "{what}: {}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn every_schedule_is_documented_uniquely_named_and_refuses_unknown_keys() {
+    for (i, method) in METHODS.iter().enumerate() {
+        assert!(METHODS[..i].iter().all(|other| other.name != method.name), "{} twice", method.name);
+        assert!(!method.summary.is_empty() && !method.source.is_empty(), "{}", method.name);
+        let defaults = method.resolve(&json!({})).unwrap();
+        assert_eq!(method.resolve(&defaults).unwrap(), defaults, "{}", method.name);
+        assert!(method.plan(&defaults, &Recipe::default()).is_ok(), "{}", method.name);
+        let message = method.resolve(&json!({ "nonsense": 1 })).unwrap_err().to_string();
+        assert!(message.contains(method.name) && message.contains("`nonsense`"), "{message}");
+    }
+}
+
+#[test]
+fn every_combination_gives_the_sparsity_asked_for_and_zeros_that_stay() {
+    for method in METHODS {
+        for criterion in CRITERIA {
+            for scope in SCOPES {
+                let mut config = json!({
+                    "criterion": criterion.name, "scope": scope.name, "sparsity": 0.75, "rewind-epoch": 1,
+                    "allow-collapse": true,
+                });
+                if method.name == "reg" {
+                    config["epochs"] = 3.into();
+                    config["every"] = 1.into();
+                }
+                let what = format!("{} {config}", method.name);
+                let (network, outcome) = run(method, &config, Session::unattended()).unwrap();
+                check(&what, &network, &outcome.mask, 0.75);
+                assert!(!outcome.epochs.is_empty(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rewinding_trains_its_epochs() {
+    for (method, rewind, epochs) in [
+        ("omp", "lt", 3),
+        ("omp", "rewind-lt", 2),
+        ("omp", "pt", 3),
+        ("imp", "lt", 6),
+        ("imp", "rewind-lt", 4),
+        ("imp", "pt", 6),
+        ("gradual", "lt", 3),
+        ("gradual", "rewind-lt", 2),
+        ("gradual", "pt", 3),
+    ] {
+        let mut config = json!({ "rewind": rewind, "rewind-epoch": 1, "sparsity": 0.4, "include-classifier": true });
+        if method == "gradual" {
+            config["end"] = 1.into();
+        }
+        let (network, outcome) = prune(method, &config).unwrap();
+        check(&format!("{method} {rewind}"), &network, &outcome.mask, 0.4);
+        assert_eq!(outcome.epochs.len(), epochs, "{method} {rewind}");
+        assert!(outcome.mask.get("fc.weight").is_some());
+    }
+}
+
+#[test]
+fn what_cannot_be_pruned_says_why() {
+    for (method, config, expected) in [
+        ("omp", json!({ "sparsity": 0.9999, "rewind-epoch": 1 }), "layer collapse"),
+        ("omp", json!({ "sparsity": 0.5, "rewind-epoch": 3 }), "`rewind-epoch` is 3, but [train] has only 3 epochs"),
+        ("omp", json!({ "sparsity": 0.5, "rewind-epoch": 2 }), "kept no weights of that epoch"),
+        ("omp", json!({ "sparsity": 1.5 }), "`sparsity`"),
+        ("omp", json!({ "criterion": "magnitud" }), "did you mean `magnitude`"),
+        ("omp", json!({ "scope": "locale" }), "valid names: global, layer, erk"),
+        ("omp", json!({ "sparsty": 0.5 }), "`sparsty` (did you mean `sparsity`?)"),
+        ("omp", json!({ "rate": 0.2 }), "`rate`"),
+        ("imp", json!({ "rate": 1.0 }), "`rate`"),
+        ("gradual", json!({ "begin": 0.5 }), "`begin`"),
+        ("gradual", json!({ "every": 0 }), "`every`"),
+        ("gradual", json!({ "end": 0.1 }), "no epoch of pruning"),
+        ("gradual", json!({ "rewind": "rewind-lt", "rewind-epoch": 2 }), "no epoch of pruning"),
+        ("at-init", json!({ "rewind": "pt" }), "pruning at initialisation knows no weights"),
+        ("reg", json!({ "rewind": "lt" }), "the trained weights are what is fine-tuned"),
+        ("reg", json!({ "every": 10 }), "`every`"),
+    ] {
+        let message = prune(method, &config).err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(find("opm").err().unwrap().to_string().contains("none, omp"));
+}
+
+/// Stops a run after so many steps, and remembers what it saved and which masks its saved states held.
+struct Killer {
+    state: RefCell<Option<Vec<u8>>>,
+    left: RefCell<usize>,
+    stop: AtomicBool,
+}
+
+impl Progress for Killer {
+    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
+        let mut left = self.left.borrow_mut();
+        *left = left.saturating_sub(1);
+        self.stop.store(*left == 0, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Checkpoints for Killer {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.state.borrow().clone())
+    }
+
+    fn save(&self, state: &[u8]) -> io::Result<()> {
+        *self.state.borrow_mut() = Some(state.to_vec());
+        Ok(())
+    }
+
+    fn due(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_run_stopped_at_any_step_ends_bit_identical() {
+    for method in METHODS {
+        let mut config = json!({ "sparsity": 0.5, "rewind-epoch": 1, "criterion": "snip" });
+        if method.name == "reg" {
+            config["epochs"] = 3.into();
+            config["every"] = 1.into();
+        }
+        let (expected, undisturbed) = run(method, &config, Session::unattended()).unwrap();
+        let steps = 3 * undisturbed.epochs.len();
+        for stop_after in 1..=steps {
+            let killer =
+                Killer { state: RefCell::new(None), left: RefCell::new(stop_after), stop: AtomicBool::new(false) };
+            let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
+            let what = format!("{} stopped after step {stop_after}", method.name);
+            assert!(run(method, &config, session).is_err(), "{what}");
+            *killer.left.borrow_mut() = usize::MAX;
+            killer.stop.store(false, std::sync::atomic::Ordering::Relaxed);
+            let (found, resumed) = run(method, &config, session).unwrap();
+            assert_eq!(found.state().parameters(), expected.state().parameters(), "{what}");
+            assert_eq!(found.state().buffers(), expected.state().buffers(), "{what}");
+            assert_eq!((resumed.mask, &resumed.epochs), (undisturbed.mask.clone(), &undisturbed.epochs), "{what}");
+        }
+    }
+}
+
+#[test]
+fn masks_nest_along_a_schedule() {
+    /// Prunes, in the steps of a schedule, a network whose weights move in between.
+    fn steps(criterion: &str, scope: &str) -> Vec<Mask> {
+        let settings =
+            Settings { criterion: criterion.into(), scope: scope.into(), allow_collapse: true, ..Settings::default() };
+        let (mut network, images) = (network(), images());
+        let train: Vec<u32> = (0..24).collect();
+        let sparsities = [0.1, 0.101, 0.3, 0.3, 0.8, 0.97];
+        let mut masks = Vec::new();
+        for (step, sparsity) in sparsities.into_iter().enumerate() {
+            network.set_state(weights(step + 1));
+            let mut subject = Subject { network: &mut network, images: &images, train: &train, seed: 1 };
+            masks.push(prune_to(&mut subject, &settings, sparsity).unwrap());
+            check(&format!("{criterion} {scope}"), &network, &masks[step], sparsity);
+        }
+        masks
+    }
+    for criterion in CRITERIA {
+        for scope in SCOPES {
+            for pair in steps(criterion.name, scope.name).windows(2) {
+                assert!(pair[1].is_subset_of(&pair[0]).unwrap(), "{} {}", criterion.name, scope.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Scopes: among which weights the lowest scores are looked for. One file each; the registry is [`SCOPES`].
+
+mod apportionment;
+mod erk;
+mod global;
+mod layer;
+
+use unlearn_masks::{Bits, Mask};
+use unlearn_network::{Graph, Kept, ParameterId, ParameterKind};
+
+use self::apportionment::apportion;
+use crate::{Error, Result, criteria::Scores, error::unknown};
+
+/// A pruning scope.
+pub struct Scope {
+    /// Name in suites and reports.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Paper and section.
+    pub source: &'static str,
+    /// To what a layer's number of kept weights is proportional, given its weight's shape; `None` where layers compete.
+    pub quota: Option<fn(&[usize]) -> f64>,
+}
+
+/// All scopes.
+pub static SCOPES: &[Scope] = &[global::SCOPE, layer::SCOPE, erk::SCOPE];
+
+/// Looks a scope up.
+///
+/// # Errors
+/// An unknown name; the error lists the valid ones.
+pub fn scope(name: &str) -> Result<&'static Scope> {
+    let names: Vec<_> = SCOPES.iter().map(|s| s.name).collect();
+    SCOPES.iter().find(|s| s.name == name).ok_or_else(|| unknown("scope", name, &names))
+}
+
+/// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1); the classifier only if asked.
+pub fn prunable(graph: &Graph, include_classifier: bool) -> Vec<ParameterId> {
+    let covered = |kind| match kind {
+        ParameterKind::ConvWeight => true,
+        ParameterKind::LinearWeight => include_classifier,
+        _ => false,
+    };
+    (0..graph.parameters.len()).filter(|id| covered(graph.parameters[*id].kind)).collect()
+}
+
+impl Scope {
+    /// The mask that keeps exactly `keep` of the scored weights: those with the highest scores among the weights that
+    /// `kept` still has. Of equal scores the earlier weight goes first. If `kept` has no more than `keep`, all of it stays.
+    ///
+    /// # Errors
+    /// A score that is NaN.
+    pub fn select(&self, graph: &Graph, scores: &[Scores], kept: &Kept, keep: usize) -> Result<Mask> {
+        let mut layers: Vec<Layer<'_>> = Vec::new();
+        for scores in scores {
+            if scores.values.iter().any(|v| v.is_nan()) {
+                return Err(Error::Score { layer: graph.parameters[scores.parameter].name.clone() });
+            }
+            let keep = kept[scores.parameter].clone().unwrap_or_else(|| vec![true; scores.values.len()]);
+            layers.push(Layer { scores: &scores.values, keep });
+        }
+        match self.quota {
+            None => prune_lowest(&mut layers, keep),
+            Some(quota) => {
+                let shape = |scores: &Scores| quota(&graph.parameters[scores.parameter].shape);
+                let quotas: Vec<_> = scores.iter().map(shape).collect();
+                let left: Vec<_> = layers.iter().map(Layer::kept).collect();
+                for (layer, keep) in layers.iter_mut().zip(apportion(keep, &quotas, &left)) {
+                    prune_lowest(std::slice::from_mut(layer), keep);
+                }
+            }
+        }
+        let mut mask = Mask::new(graph.arch.as_str());
+        for (scores, layer) in scores.iter().zip(layers) {
+            let parameter = &graph.parameters[scores.parameter];
+            mask.insert(parameter.name.as_str(), Bits::from_bools(&parameter.shape, &layer.keep)?);
+        }
+        Ok(mask)
+    }
+}
+
+/// One tensor's scores, and which of its weights are kept so far.
+struct Layer<'a> {
+    scores: &'a [f32],
+    keep: Vec<bool>,
+}
+
+impl Layer<'_> {
+    fn kept(&self) -> usize {
+        self.keep.iter().filter(|keep| **keep).count()
+    }
+}
+
+/// Prunes the lowest scores of all the layers together until `keep` weights are left.
+fn prune_lowest(layers: &mut [Layer<'_>], keep: usize) {
+    let mut ranked: Vec<(f32, u32, u32)> = Vec::new();
+    for (number, layer) in (0..).zip(&*layers) {
+        let kept = (0..).zip(layer.scores).zip(&layer.keep).filter(|(_, keep)| **keep);
+        ranked.extend(kept.map(|((position, score), _)| (*score, number, position)));
+    }
+    let pruned = ranked.len().saturating_sub(keep);
+    if pruned == 0 {
+        return;
+    }
+    ranked.select_nth_unstable_by(pruned - 1, |a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    for (_, layer, position) in &ranked[..pruned] {
+        layers[*layer as usize].keep[*position as usize] = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_network::GraphBuilder;
+
+    use super::*;
+
+    fn two_convolutions() -> Graph {
+        let (mut graph, input) = GraphBuilder::new("two", [1, 4, 4]);
+        let first = graph.conv2d("a", input, 2, 1, 1, 0);
+        let second = graph.conv2d("b", first, 2, 1, 1, 0);
+        let pooled = graph.global_avg_pool("pool", second);
+        graph.linear("fc", pooled, 2);
+        graph.finish()
+    }
+
+    fn scores(graph: &Graph) -> [Scores; 2] {
+        let ids = prunable(graph, false);
+        assert_eq!((ids.len(), prunable(graph, true).len()), (2, 3));
+        [
+            Scores { parameter: ids[0], values: vec![0.5, 0.1] },
+            Scores { parameter: ids[1], values: vec![0.5, 0.9, 0.5, 0.2] },
+        ]
+    }
+
+    #[test]
+    fn the_lowest_scores_go_and_ties_go_by_position() {
+        let graph = two_convolutions();
+        let whole = vec![None; graph.parameters.len()];
+        let check = |name, kept: &Kept, keep, a: [bool; 2], b: [bool; 4]| {
+            let mask = scope(name).unwrap().select(&graph, &scores(&graph), kept, keep).unwrap();
+            let bits = |name: &str| mask.get(name).unwrap().iter().collect::<Vec<_>>();
+            assert_eq!((bits("a.weight"), bits("b.weight")), (a.to_vec(), b.to_vec()), "{name} {keep}");
+        };
+        check("global", &whole, 3, [false, false], [true, true, true, false]);
+        check("global", &whole, 6, [true, true], [true; 4]);
+        check("global", &whole, 0, [false, false], [false; 4]);
+        // A third each, and of the equal scores of `b` the later stays.
+        check("layer", &whole, 3, [true, false], [false, true, true, false]);
+        // The sums of the dimensions are 5 and 6: three weights each, but `a` has only two.
+        check("erk", &whole, 5, [true, true], [true, true, true, false]);
+        check("erk", &whole, 4, [true, true], [false, true, true, false]);
+        // What is pruned already stays so, whatever its score.
+        let mut pruned = whole.clone();
+        pruned[scores(&graph)[1].parameter] = Some(vec![true, false, true, true]);
+        check("global", &pruned, 2, [false, false], [true, false, true, false]);
+        check("global", &pruned, 6, [true, true], [true, false, true, true]);
+    }
+
+    #[test]
+    fn every_scope_is_documented_and_uniquely_named() {
+        for (i, scope) in SCOPES.iter().enumerate() {
+            assert!(SCOPES[..i].iter().all(|other| other.name != scope.name), "{} twice", scope.name);
+            assert!(!scope.summary.is_empty() && !scope.source.is_empty(), "{}", scope.name);
+        }
+        assert!(scope("layers").err().unwrap().to_string().contains("did you mean `layer`"));
+    }
+
+    #[test]
+    fn a_nan_score_is_named() {
+        let graph = two_convolutions();
+        let scores = [Scores { parameter: 1, values: vec![f32::NAN; 4] }];
+        let kept = vec![None; graph.parameters.len()];
+        let message = SCOPES[0].select(&graph, &scores, &kept, 2).unwrap_err().to_string();
+        assert!(message.contains("`b.weight`"), "{message}");
+    }
+}
