@@ -3,7 +3,7 @@
 //!
 //! A pickle is a program for a machine with a stack and a memo. This one knows protocols 2 to 5; each object lies once in an
 //! arena and is referred to by number, so that a file takes memory in proportion to its length however it nests and
-//! repeats, and cycles are harmless. The opcodes are those of CPython's `pickletools`.
+//! repeats, and cycles are harmless. The opcodes are those of Python's module `pickletools`.
 
 use std::collections::HashMap;
 
@@ -106,7 +106,7 @@ struct Machine<'a> {
     stack: Vec<Id>,
     /// Heights of the stack, innermost mark last.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    memo: HashMap<u64, Id>,
 }
 
 impl<'a> Machine<'a> {
@@ -115,30 +115,26 @@ impl<'a> Machine<'a> {
             // PROTO, FRAME
             0x80 => self.protocol()?,
             0x95 => drop(self.take(8)?),
-            // MARK, POP, POP_MARK, DUP
+            // MARK, POP, POP_MARK and ADDITEMS (to a set, of which no item is needed), DUP
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop_or_unmark()?),
-            b'1' => drop(self.pop_to_mark()?),
+            b'0' => self.pop_or_unmark()?,
+            b'1' | 0x90 => drop(self.pop_to_mark()?),
             b'2' => self.stack.push(self.top()?),
             // NONE, NEWTRUE, NEWFALSE
             b'N' => self.push(Value::None)?,
             0x88 => self.push(Value::Bool(true))?,
             0x89 => self.push(Value::Bool(false))?,
-            // BININT, BININT1, BININT2, LONG1, LONG4, BINFLOAT
+            // BININT1, BININT2, BININT, LONG1, LONG4, BINFLOAT
+            b'K' => self.natural(1)?,
+            b'M' => self.natural(2)?,
             b'J' => {
-                let value = i32::from_le_bytes(self.array()?);
-                self.push(Value::Int(value.into()))?;
+                let digits = self.take(4)?;
+                self.integer(digits)?;
             }
-            b'K' => {
-                let value = self.byte()?;
-                self.push(Value::Int(value.into()))?;
+            0x8A | 0x8B => {
+                let digits = self.counted(if opcode == 0x8A { 1 } else { 4 })?;
+                self.integer(digits)?;
             }
-            b'M' => {
-                let value = u16::from_le_bytes(self.array()?);
-                self.push(Value::Int(value.into()))?;
-            }
-            0x8A => self.long(1)?,
-            0x8B => self.long(4)?,
             b'G' => {
                 self.take(8)?;
                 self.push(Value::Ignored)?;
@@ -187,9 +183,8 @@ impl<'a> Machine<'a> {
                 let items = self.pop_to_mark()?;
                 self.set_items(&items)?;
             }
-            // EMPTY_SET, ADDITEMS, FROZENSET
+            // EMPTY_SET, FROZENSET
             0x8F => self.push(Value::Ignored)?,
-            0x90 => drop(self.pop_to_mark()?),
             0x91 => {
                 self.pop_to_mark()?;
                 self.push(Value::Ignored)?;
@@ -210,19 +205,11 @@ impl<'a> Machine<'a> {
             b'b' => drop(self.pop()?),
             b'Q' => self.persistent()?,
             // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
-            b'q' | b'r' | 0x94 => {
-                let index = match opcode {
-                    b'q' => self.byte()?.into(),
-                    b'r' => u32::from_le_bytes(self.array()?),
-                    _ => self.memo.len() as u32,
-                };
-                self.memo.insert(index, self.top()?);
-            }
-            b'h' | b'j' => {
-                let index = if opcode == b'h' { self.byte()?.into() } else { u32::from_le_bytes(self.array()?) };
-                let id = self.memo.get(&index).copied();
-                self.stack.push(id.ok_or_else(|| self.damaged(format!("nothing was memoised as {index}")))?);
-            }
+            b'q' => self.memoise_as(1)?,
+            b'r' => self.memoise_as(4)?,
+            0x94 => drop(self.memo.insert(self.memo.len() as u64, self.top()?)),
+            b'h' => self.recall(1)?,
+            b'j' => self.recall(4)?,
             other => {
                 let what =
                     if other.is_ascii_graphic() { format!("`{}`", char::from(other)) } else { format!("{other:#04x}") };
@@ -244,22 +231,20 @@ impl<'a> Machine<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
     fn byte(&mut self) -> Result<u8> {
         Ok(self.take(1)?[0])
     }
 
-    /// As many bytes as a little-endian number of `width` bytes before them says.
+    /// A little-endian number of `width` bytes, at most 8.
+    fn unsigned(&mut self, width: usize) -> Result<u64> {
+        Ok(self.take(width)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// As many bytes as a number of `width` bytes before them says.
     fn counted(&mut self, width: usize) -> Result<&'a [u8]> {
-        let mut count = [0; 8];
-        count[..width].copy_from_slice(self.take(width)?);
+        let count = self.unsigned(width)?;
         // Larger than the address space is larger than the file.
-        self.take(usize::try_from(u64::from_le_bytes(count)).unwrap_or(usize::MAX))
+        self.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     fn protocol(&mut self) -> Result<()> {
@@ -307,9 +292,13 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
-    /// Integers longer than any that counts elements are dropped.
-    fn long(&mut self, width: usize) -> Result<()> {
-        let digits = self.counted(width)?;
+    fn natural(&mut self, width: usize) -> Result<()> {
+        let value = self.unsigned(width)?;
+        self.push(Value::Int(value.into()))
+    }
+
+    /// A signed little-endian integer; one longer than any that counts elements is dropped.
+    fn integer(&mut self, digits: &[u8]) -> Result<()> {
         let sign = if digits.last().is_some_and(|last| *last >= 0x80) { 0xFF } else { 0 };
         let mut extended = [sign; 16];
         let value = if digits.len() <= extended.len() {
@@ -319,6 +308,19 @@ impl<'a> Machine<'a> {
             Value::Ignored
         };
         self.push(value)
+    }
+
+    fn memoise_as(&mut self, width: usize) -> Result<()> {
+        let index = self.unsigned(width)?;
+        self.memo.insert(index, self.top()?);
+        Ok(())
+    }
+
+    fn recall(&mut self, width: usize) -> Result<()> {
+        let index = self.unsigned(width)?;
+        let id = self.memo.get(&index).copied();
+        self.stack.push(id.ok_or_else(|| self.damaged(format!("nothing was memoised as {index}")))?);
+        Ok(())
     }
 
     /// Text, or a string of Python 2's, which may be bytes that are no text.

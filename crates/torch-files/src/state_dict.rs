@@ -107,8 +107,10 @@ impl<'a> StateDict<'a> {
     }
 }
 
+type Entries<'p, 'a> = Vec<(&'a str, &'p View<'a>)>;
+
 /// The entries of the state dict, and the keys of what lies beside it.
-fn entries<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<(Vec<(&'a str, &'p View<'a>)>, Vec<String>)> {
+fn entries<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<(Entries<'p, 'a>, Vec<String>)> {
     let Value::Dict(outer) = pickle.root() else {
         return Err(Error::NoStateDict("its object is no dictionary".into()));
     };
