@@ -4,6 +4,7 @@
     python generate.py                 # writes *.pth and expected.json beside this file
 
 `expected.json` holds, for each file that can be read, each tensor's element type, shape and bytes in row-major order.
+In the legacy format, PyTorch names storages by their addresses: those files differ from run to run.
 """
 import collections
 import io
@@ -90,6 +91,42 @@ def views():
     }
 
 
+class Block(nn.Module):
+    """Two 3×3 convolutions; the shortcut has no tensors."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, bias=False), nn.BatchNorm2d(outputs)
+
+
+class ResNet8s(nn.Module):
+    """The tensors of `resnet8s`; it is saved and never run."""
+
+    def __init__(self):
+        super().__init__()
+        self.normalize = Normalize()
+        self.conv1, self.bn1 = nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(Block(16, 16))
+        self.layer2 = nn.Sequential(Block(16, 32))
+        self.layer3 = nn.Sequential(Block(32, 64))
+        self.fc = nn.Linear(64, 10)
+
+
+def resnet8s():
+    """Half precision, trained in parallel, its first and last layer pruned. Value i of each tensor is a function of i."""
+    net = ResNet8s().half()
+    with torch.no_grad():
+        for name, tensor in net.state_dict().items():
+            if not name.startswith("normalize") and tensor.is_floating_point():
+                i = torch.arange(tensor.numel())
+                tensor.copy_(((i * 7919 % 1009 - 504) / 512).reshape(tensor.shape))
+    for layer in (net.conv1, net.fc):
+        i = torch.arange(layer.weight.numel())
+        prune.custom_from_mask(layer, "weight", (i % 4 == 1).reshape(layer.weight.shape))
+    return nn.DataParallel(net)
+
+
 class RunsACommand:
     def __reduce__(self):
         return (os.system, ("echo this file ran a command",))
@@ -126,6 +163,7 @@ def main():
     }
     save("pruned.pth.tar", checkpoint, net.state_dict())
 
+    save("resnet8s.pth.tar", {"epoch": 1, "state_dict": resnet8s().state_dict()})
     save("hostile.pth", {"state_dict": net.state_dict(), "extra": RunsACommand()})
     save("hostile-legacy.pth", RunsACommand(), _use_new_zipfile_serialization=False)
     save("module.pth", net)
