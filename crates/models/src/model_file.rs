@@ -131,7 +131,7 @@ impl ModelFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sparse_checkpoint::tests::pruned;
+    use crate::sparse_checkpoint::tests::{info_of, pruned};
 
     fn read(bytes: &[u8], options: &ImportOptions) -> Result<ModelFile> {
         ModelFile::read(bytes, options, Path::new("m.pth"))
@@ -187,12 +187,12 @@ mod tests {
 
     #[test]
     fn every_architecture_is_recognised_by_its_tensors() {
-        for architecture in crate::ARCHITECTURES {
-            let (graph, state, mask, info) = pruned(architecture.name);
-            if graph.parameter_count() > 12_000_000 {
-                continue;
-            }
-            let model = ModelFile { source: Source::Dense, graph, state, mask: Some(mask), info };
+        // Shapes decide; the largest would only take longer.
+        for architecture in crate::ARCHITECTURES.iter().filter(|a| !["resnet101", "resnet152"].contains(&a.name)) {
+            let info = info_of(architecture.name);
+            let graph = info.graph().unwrap();
+            let state = State::zeros(&graph);
+            let model = ModelFile { source: Source::Dense, graph, state, mask: None, info };
             let back = read(&model.to_bytes(Target::Torch).unwrap(), &ImportOptions::default()).unwrap();
             assert_eq!(back.graph, model.graph);
         }

@@ -254,7 +254,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::initialize;
 
-    fn info_of(arch: &str) -> CheckpointInfo {
+    pub(crate) fn info_of(arch: &str) -> CheckpointInfo {
         CheckpointInfo {
             format: checkpoint::FORMAT,
             arch: arch.into(),
@@ -412,7 +412,7 @@ pub(crate) mod tests {
         refused(|_, t| tensor(t, "fc.weight.kept").1 = Dtype::I32, "`fc.weight.kept` is not F32");
         refused(|_, t| tensor(t, "fc.weight.mask").1 = Dtype::I8, "`fc.weight.mask` is I8");
         refused(|_, t| tensor(t, "fc.bias").2 = vec![5, 2], "expected shape [10], found [5, 2]");
-        refused(|_, t| tensor(t, "fc.weight.kept").3[3] = 0xFF, "holds a NaN");
+        refused(|_, t| tensor(t, "fc.weight.kept").3[2..4].fill(0xFF), "holds a NaN");
     }
 
     /// Ten weights pack into two bytes, six bits of which mean nothing.
