@@ -170,7 +170,11 @@ impl Bits {
     /// [`Error::Count`] when there is not one weight for each element.
     pub fn gather(&self, weights: &[f32]) -> Result<Vec<f32>> {
         check_count(&self.shape, self.len, weights.len())?;
-        Ok(weights.iter().zip(self.iter()).filter_map(|(&weight, keep)| keep.then_some(weight)).collect())
+        let mut kept = Vec::with_capacity(self.kept());
+        for (octet, &byte) in weights.chunks(8).zip(&self.bytes) {
+            kept.extend(set_bits(byte).map(|i| octet[i]));
+        }
+        Ok(kept)
     }
 
     /// The inverse of [`gather`](Self::gather): a dense tensor with `kept` in the kept places and `0.0` elsewhere.
@@ -179,8 +183,15 @@ impl Bits {
     /// [`Error::Count`] when there is not one value for each kept element.
     pub fn scatter(&self, kept: &[f32]) -> Result<Vec<f32>> {
         check_count(&self.shape, self.kept(), kept.len())?;
-        let mut next = kept.iter().copied();
-        Ok(self.iter().map(|keep| if keep { next.next().unwrap_or_default() } else { 0.0 }).collect())
+        // Where most bytes are 0, most of the tensor is never touched.
+        let mut dense = vec![0.0; self.len];
+        let mut next = kept.iter();
+        for (octet, &byte) in dense.chunks_mut(8).zip(&self.bytes) {
+            for (i, &value) in set_bits(byte).zip(&mut next) {
+                octet[i] = value;
+            }
+        }
+        Ok(dense)
     }
 
     /// Whether every weight kept here is kept in `other` too: masks of rising sparsity are nested.
@@ -208,6 +219,17 @@ impl Bits {
         }
         Err(Error::Shape { name: String::new(), mask: self.shape.clone(), other: other.to_vec() })
     }
+}
+
+/// The places of a byte's ones, least significant first.
+fn set_bits(mut byte: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = byte.trailing_zeros() as usize;
+        // Takes the least significant one away; of 0 nothing is left to take.
+        let taken = byte != 0;
+        byte &= byte.wrapping_sub(1);
+        taken.then_some(place)
+    })
 }
 
 /// Share kept; a tensor without elements has lost none.

@@ -3,12 +3,12 @@
 //! Equal models give equal bytes.
 //! Format policy: a reader accepts its own and older versions and refuses newer ones.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, State};
 
-use crate::{Error, Result, tensor_file, tensor_file::TensorFile};
+use crate::{Error, InputSpec, Result, find, tensor_file, tensor_file::TensorFile};
 
 /// Version written by this crate.
 pub const FORMAT: u32 = 1;
@@ -34,6 +34,43 @@ pub struct CheckpointInfo {
     pub config: String,
 }
 
+/// Longest side of an image, most channels and most classes that a file may speak of: more is damage.
+const MOST: usize = 1 << 20;
+
+impl CheckpointInfo {
+    /// The graph of the architecture that the checkpoint is of.
+    ///
+    /// # Errors
+    /// An unknown architecture; images, classes or a normalisation that it cannot have.
+    pub fn graph(&self) -> Result<Arc<Graph>> {
+        let architecture = find(&self.arch)?;
+        let channels = self.input[0];
+        let numbers = || self.mean.iter().chain(&self.std);
+        let sound = self.input.iter().chain([&self.classes]).all(|count| (1..=MOST).contains(count))
+            && self.mean.len() == channels
+            && self.std.len() == channels
+            && numbers().all(|value| value.is_finite())
+            && self.std.iter().all(|std| *std > 0.0);
+        if !sound {
+            let Self { classes, input, mean, std, .. } = self;
+            let reason = format!(
+                "a model of {classes} classes for images {input:?} with mean {mean:?} and deviation {std:?} cannot be: one \
+                 finite mean and one positive deviation a channel are needed"
+            );
+            return Err(Error::Description(reason));
+        }
+        let input =
+            InputSpec { shape: self.input, classes: self.classes, mean: self.mean.clone(), std: self.std.clone() };
+        architecture.graph(&input)
+    }
+}
+
+/// What files of ours other than dense checkpoints say of themselves.
+#[derive(Deserialize)]
+struct Kind {
+    kind: Option<String>,
+}
+
 /// Serialises a model. Equal models give equal bytes.
 ///
 /// # Errors
@@ -55,6 +92,11 @@ pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
     let json = file
         .json()
         .ok_or_else(|| fail("it lacks the metadata of `unlearn`; a foreign file must be converted first".into()))?;
+    if let Ok(Kind { kind: Some(kind) }) = serde_json::from_str(json) {
+        return Err(fail(format!(
+            "it holds a `{kind}`, not a dense checkpoint; `unlearn convert` makes one of a sparse one"
+        )));
+    }
     let info: CheckpointInfo =
         serde_json::from_str(json).map_err(|e| fail(format!("its metadata is damaged ({e})")))?;
     if info.format > FORMAT {
@@ -97,7 +139,7 @@ pub fn load_info(path: &Path) -> Result<CheckpointInfo> {
     info(&read(path)?, path)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })
 }
 

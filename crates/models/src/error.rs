@@ -45,10 +45,32 @@ pub enum Error {
         /// What is wrong with it and what would help.
         reason: String,
     },
+    /// What a file says of its model cannot be true of any.
+    #[error("{0}")]
+    Description(String),
+    /// A file of PyTorch's that cannot be read.
+    #[error("failed to read {path}: {source}")]
+    TorchFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: unlearn_torch_files::Error,
+    },
+    /// A foreign file whose tensors are not those of a model that is known here.
+    #[error("{path} holds no model that is known here: {reason}")]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A mask that is not for this model.
+    #[error(transparent)]
+    Mask(#[from] unlearn_masks::Error),
     /// A graph or its values.
     #[error(transparent)]
     Network(#[from] unlearn_network::Error),
 }
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,7 +1,8 @@
 //! Architectures as graphs, their fresh weights, and their checkpoints.
 //!
 //! [`find`] looks an architecture up in [`ARCHITECTURES`], [`initialize`] draws its weights from a seed, and
-//! [`checkpoint`] reads and writes them.
+//! [`checkpoint`] reads and writes them; [`sparse_checkpoint`] does so for a pruned model, in a fraction of the bytes.
+//! [`ModelFile`] reads a model from any file that holds one, PyTorch's included, and writes it as any of them.
 //!
 //! ```
 //! use unlearn_models::{InputSpec, find, initialize};
@@ -15,13 +16,20 @@
 
 pub mod checkpoint;
 mod error;
+#[cfg(test)]
+mod fuzz;
+mod import;
 mod init;
+mod model_file;
 mod registry;
 mod resnet;
 mod resnet_s;
+pub mod sparse_checkpoint;
 pub mod tensor_file;
 mod vgg;
 
 pub use error::{Error, Result};
+pub use import::ImportOptions;
 pub use init::initialize;
+pub use model_file::{ModelFile, Source, Target};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};

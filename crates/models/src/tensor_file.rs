@@ -16,14 +16,26 @@ pub type NamedTensor<'a> = (String, &'a [usize], &'a [f32]);
 /// # Errors
 /// A tensor whose values do not fill its shape, or a name given twice.
 pub fn encode(tensors: &[NamedTensor<'_>], json: String) -> Result<Vec<u8>, SafeTensorError> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, _, values)| le_bytes(values)).collect();
     let views = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, shape, _), data)| Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), data)?)))
         .collect::<Result<Vec<_>, SafeTensorError>>()?;
+    encode_views(views, json)
+}
+
+/// Serialises tensors of any type and a JSON document.
+pub(crate) fn encode_views<S: AsRef<str> + Ord + std::fmt::Display>(
+    views: Vec<(S, TensorView<'_>)>,
+    json: String,
+) -> Result<Vec<u8>, SafeTensorError> {
     safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_string(), json)])))
+}
+
+/// Values as a file holds them.
+pub(crate) fn le_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Bytes written by [`encode`], opened for reading.
@@ -54,9 +66,14 @@ impl<'a> TensorFile<'a> {
         self.tensors.names()
     }
 
+    /// A tensor of any type as it lies in the file; `None` if it is missing.
+    pub(crate) fn view(&self, name: &str) -> Option<TensorView<'a>> {
+        self.tensors.tensor(name).ok()
+    }
+
     /// Shape and values of an f32 tensor; `None` if it is missing or of another type.
     pub fn tensor(&self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
-        let view = self.tensors.tensor(name).ok().filter(|view| view.dtype() == Dtype::F32)?;
+        let view = self.view(name).filter(|view| view.dtype() == Dtype::F32)?;
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         Some((view.shape().to_vec(), values))
     }

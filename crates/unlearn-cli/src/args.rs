@@ -34,8 +34,10 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
-    /// Say what a checkpoint, a mask, a finished stage or a folder of IDX files holds.
+    /// Say what a checkpoint, a mask, a file of PyTorch's, a finished stage or a folder of IDX files holds.
     Inspect(InspectArguments),
+    /// Turn a model into another kind of file: checkpoints, dense or sparse, and PyTorch's `.pth`, `.pth.tar` and safetensors.
+    Convert(ConvertArguments),
     /// List the datasets and where they come from.
     Datasets,
     /// List the architectures.
@@ -99,8 +101,54 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// A `.safetensors` file, a stage's folder, or a dataset's folder.
+    /// A `.safetensors` or `.pth` file, a stage's folder, or a dataset's folder.
     pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArguments {
+    /// A checkpoint, or a `.pth`, `.pth.tar` or `.safetensors` of PyTorch's; the content decides, not the name.
+    pub(crate) input: PathBuf,
+    /// The file to write, in one piece or not at all; one of that name is replaced.
+    pub(crate) output: PathBuf,
+    /// What to write; by default `sparse` if there is a mask, else `dense`.
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<Target>,
+    /// Prune by this mask first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mask: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// A checkpoint with every weight.
+    Dense,
+    /// A checkpoint with the kept weights and the mask.
+    Sparse,
+    /// What `safetensors.torch.load_file` reads for `load_state_dict`.
+    Torch,
+}
+
+/// What a file of PyTorch's does not say.
+#[derive(Debug, Args)]
+pub(crate) struct ForeignArguments {
+    /// Architecture; found by the names and shapes of the tensors if not given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+    /// Side of the images in pixels; 32, or 224 where the stem says so, if not given.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) side: Option<usize>,
+    /// Mean of each channel; the file's `normalize.mean`, or 0, if not given.
+    #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]
+    pub(crate) mean: Option<Vec<f32>>,
+    /// Standard deviation of each channel; the file's `normalize.std`, or 1, if not given.
+    #[arg(long, value_name = "S,…", value_delimiter = ',', requires = "mean")]
+    pub(crate) std: Option<Vec<f32>>,
+    /// Name of the dataset that the model was trained on.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: Option<String>,
 }
 
 #[derive(Debug, Args)]

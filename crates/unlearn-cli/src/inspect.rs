@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context as _, bail};
 use unlearn_datasets::{ImageSet, fashion_mnist, idx_folder, registry};
-use unlearn_masks::Mask;
-use unlearn_models::{checkpoint, tensor_file::TensorFile};
+use unlearn_masks::{Error as NoMask, Mask};
+use unlearn_models::{
+    ImportOptions, ModelFile, Source,
+    checkpoint::{self, CheckpointInfo},
+    sparse_checkpoint,
+};
 use unlearn_run_store::Stage;
+use unlearn_torch_files::{Container, StateDict};
 
 use crate::args::InspectArguments;
 
@@ -45,18 +50,60 @@ fn stage(path: &Path) -> anyhow::Result<()> {
 
 fn file(path: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    let contents = TensorFile::open(&bytes)
-        .with_context(|| format!("{} is neither a stage's folder nor a safetensors file", path.display()))?;
-    println!("{}: {} bytes", path.display(), bytes.len());
-    if let Ok(mask) = Mask::from_bytes(&bytes) {
-        print_mask(&mask);
-    } else if let Ok(info) = checkpoint::info(&bytes, path) {
-        print_checkpoint(&info, &contents);
-    } else {
-        println!("tensors of unknown purpose; no metadata of `unlearn`");
-        print_tensors(&contents);
+    match Mask::from_bytes(&bytes) {
+        Ok(mask) => {
+            println!("{}: {} bytes", path.display(), bytes.len());
+            print_mask(&mask);
+            return Ok(());
+        }
+        // No mask at all, and perhaps something else.
+        Err(NoMask::Safetensors(_) | NoMask::MissingMetadata | NoMask::Metadata(_) | NoMask::Kind { .. }) => {}
+        Err(damaged) => bail!("{}: {damaged}", path.display()),
     }
+    let tensors = StateDict::read(&bytes).with_context(|| format!("failed to read {}", path.display()))?;
+    let model = ModelFile::read(&bytes, &ImportOptions::default(), path);
+    if let Err(error) = &model
+        && (sparse_checkpoint::is_sparse(&bytes) || checkpoint::info(&bytes, path).is_ok())
+    {
+        bail!("{error}");
+    }
+    println!("{}: {} bytes", path.display(), bytes.len());
+    match &model {
+        Ok(model) => {
+            println!("{}", source(model.source));
+            println!("{}", description(&model.info));
+            if let Some(mask) = &model.mask {
+                print_mask(mask);
+            }
+        }
+        // Scores, a training state, or a model that is not known here: its tensors are still worth showing.
+        Err(_) => println!("tensors of unknown purpose; no model that is known here"),
+    }
+    if !tensors.companions().is_empty() {
+        println!("beside the weights: {}", tensors.companions().join(", "));
+    }
+    print_tensors(&tensors);
     Ok(())
+}
+
+/// What kind of file a model was read from.
+pub(crate) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Dense => "dense checkpoint",
+        Source::Sparse => "sparse checkpoint",
+        Source::Foreign(Container::Zip) => "file of torch.save",
+        Source::Foreign(Container::Legacy) => "file of torch.save before PyTorch 1.6",
+        Source::Foreign(Container::Safetensors) => "safetensors without metadata of `unlearn`",
+    }
+}
+
+/// What is known of a model, in two lines.
+pub(crate) fn description(info: &CheckpointInfo) -> String {
+    let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config } = info;
+    format!(
+        "checkpoint of {arch}: {classes} classes, images {input:?}, trained on {dataset}\n\
+         normalisation: mean {mean:?}, std {std:?}; made by stage {config}; format {format}"
+    )
 }
 
 fn print_mask(mask: &Mask) {
@@ -78,29 +125,23 @@ fn print_mask(mask: &Mask) {
     }
 }
 
-fn print_checkpoint(info: &checkpoint::CheckpointInfo, contents: &TensorFile<'_>) {
-    println!(
-        "checkpoint of {}: {} classes, images {:?}, trained on {}",
-        info.arch, info.classes, info.input, info.dataset
-    );
-    println!(
-        "normalisation: mean {:?}, std {:?}; made by stage {}; format {}",
-        info.mean, info.std, info.config, info.format
-    );
-    print_tensors(contents);
+fn print_tensors(tensors: &StateDict<'_>) {
+    let (mut values, mut zeros) = (0, 0);
+    for (name, tensor) in tensors.iter() {
+        let zero = tensor.to_f32().iter().filter(|value| **value == 0.0).count();
+        values += tensor.len();
+        zeros += zero;
+        println!(
+            "    {:<32} {:<8} {:<18} {:>6.2} % zeros",
+            name.escape_debug().to_string(),
+            tensor.dtype().name(),
+            format!("{:?}", tensor.shape()),
+            percent(zero, tensor.len())
+        );
+    }
+    println!("{values} values in {} tensors, {:.2} % zeros", tensors.iter().len(), percent(zeros, values));
 }
 
-fn print_tensors(contents: &TensorFile<'_>) {
-    let mut names = contents.names();
-    names.sort_unstable();
-    for name in names {
-        if let Some((shape, values)) = contents.tensor(name) {
-            let zeros = values.iter().filter(|v| **v == 0.0).count();
-            println!(
-                "    {name:<32} {:<18} {:>6.2} % zeros",
-                format!("{shape:?}"),
-                100.0 * zeros as f64 / values.len().max(1) as f64
-            );
-        }
-    }
+fn percent(part: usize, whole: usize) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.
 
 mod args;
+mod convert;
 mod exit;
 mod inspect;
 mod lists;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Convert(arguments) => convert::convert(&arguments),
         Command::Datasets => {
             lists::datasets();
             Ok(())

@@ -1,5 +1,6 @@
 //! The binary as a user meets it: whole suites on a few hundred real images, kills, and everything that must be refused.
 
+mod convert;
 mod refusals;
 mod suites;
 

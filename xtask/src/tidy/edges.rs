@@ -14,8 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("mia-eval", &[]),
     ("run-store", &[]),
+    ("torch-files", &[]),
     ("network", &["kernels"]),
-    ("models", &["network"]),
+    ("models", &["masks", "network", "torch-files"]),
     ("training", &["datasets", "masks", "models", "network"]),
     // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
     ("backdoor", &["datasets", "masks", "models", "network", "training"]),
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pruning",
             "reports",
             "run-store",
+            "torch-files",
             "training",
             "unlearning",
         ],
@@ -59,7 +61,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
-const WITHOUT_TENSOR_LIBRARY: &[&str] = &["datasets", "kernels", "masks", "metrics", "mia-eval", "run-store"];
+const WITHOUT_TENSOR_LIBRARY: &[&str] =
+    &["datasets", "kernels", "masks", "metrics", "mia-eval", "run-store", "torch-files"];
 
 const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
 

@@ -1,0 +1,69 @@
+//! The container of `torch.save` before PyTorch 1.6 (`_use_new_zipfile_serialization=False`): a run of pickles — a magic
+//! number, a version, facts about the machine, the object, the keys of its storages — and then each storage, its number of
+//! elements before it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Error, Result,
+    archive::Parts,
+    pickle::{Pickle, Value},
+};
+
+/// What the first bytes of such a file are: protocol 2 and the magic number.
+pub(crate) const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+const VERSION: i128 = 1001;
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
+    let mut rest = &bytes[MAGIC.len()..];
+    let version = next(&mut rest)?;
+    if version.root() != &Value::Int(VERSION) {
+        let found = version.root();
+        return Err(Error::Unsupported(format!("the file's version is {found:?}; only {VERSION} is known")));
+    }
+    if !little_endian(&next(&mut rest)?) {
+        return Err(Error::Unsupported("the file was saved on a big-endian machine; save it on another".into()));
+    }
+    let object = next(&mut rest)?;
+    let keys = next(&mut rest)?;
+    let Value::List(ids) = keys.root() else {
+        return Err(Error::Archive("it has no list of storages".into()));
+    };
+    let sizes: BTreeMap<_, _> = object.storages().map(|storage| (storage.key, storage.dtype.size())).collect();
+    let mut storages = BTreeMap::new();
+    for id in ids {
+        let Value::Text(key) = keys.get(*id) else {
+            return Err(Error::Archive("a storage's key is no text".into()));
+        };
+        let size = sizes.get(key).ok_or_else(|| Error::Archive(format!("no tensor lies in storage `{key}`")))?;
+        storages.insert(
+            *key,
+            storage(&mut rest, *size).ok_or_else(|| Error::Archive(format!("it ends within storage `{key}`")))?,
+        );
+    }
+    Ok((object, storages))
+}
+
+fn next<'a>(rest: &mut &'a [u8]) -> Result<Pickle<'a>> {
+    let pickle = Pickle::read(rest)?;
+    *rest = &rest[pickle.len..];
+    Ok(pickle)
+}
+
+fn little_endian(facts: &Pickle<'_>) -> bool {
+    let Value::Dict(entries) = facts.root() else { return false };
+    let is = |(key, value): &(_, _)| {
+        facts.get(*key) == &Value::Text("little_endian") && facts.get(*value) == &Value::Bool(true)
+    };
+    entries.iter().any(is)
+}
+
+/// Takes a storage of elements of `size` bytes off the front.
+fn storage<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
+    let (count, after) = rest.split_first_chunk()?;
+    let len = usize::try_from(i64::from_le_bytes(*count)).ok()?.checked_mul(size)?;
+    let (data, after) = after.split_at_checked(len)?;
+    *rest = after;
+    Some(data)
+}

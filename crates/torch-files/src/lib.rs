@@ -1,0 +1,28 @@
+//! PyTorch's files as named tensors: `.pth` and `.pth.tar` in both of their formats, and plain safetensors.
+//!
+//! A `.pth` is a Python pickle, which is a program: loading one the usual way runs whatever it says. This crate runs nothing.
+//! It reads the few names that weights are made of (`globals.rs` lists them) as data, and refuses a file that asks for any
+//! other by that name. A damaged or hostile file is an error: never a panic, and never memory out of proportion to its size.
+//!
+//! ```
+//! use unlearn_torch_files::StateDict;
+//!
+//! // torch.save({"w": torch.tensor([1.0])}, …, _use_new_zipfile_serialization=False) would begin like the first of these.
+//! for bytes in [&b"\x80\x02\x8a\x0al\xfc\x9cF"[..], b"PK\x03\x04", b"neither"] {
+//!     assert!(StateDict::read(bytes).is_err());
+//! }
+//! ```
+
+mod archive;
+mod error;
+mod globals;
+#[cfg(test)]
+mod golden;
+mod legacy;
+mod pickle;
+mod state_dict;
+mod tensor;
+
+pub use error::{Error, Result};
+pub use state_dict::{Container, StateDict};
+pub use tensor::{Dtype, Tensor};

@@ -1,0 +1,44 @@
+//! `unlearn convert`: a model as another kind of file.
+
+use anyhow::Context as _;
+use unlearn_masks::Mask;
+use unlearn_models::{ImportOptions, ModelFile, Target as Written, find};
+use unlearn_run_store::write_atomic;
+
+use crate::{
+    args::{ConvertArguments, ForeignArguments, Target},
+    exit::Usage,
+    inspect::{description, source},
+};
+
+pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
+    let ConvertArguments { input, output, to, mask, foreign } = arguments;
+    if let Some(arch) = &foreign.arch {
+        find(arch).map_err(|error| Usage(error.to_string()))?;
+    }
+    let bytes = std::fs::read(input).with_context(|| format!("failed to read {}", input.display()))?;
+    let mut model = ModelFile::read(&bytes, &options(foreign), input)?;
+    if let Some(mask) = mask {
+        model.apply(&Mask::load(mask)?)?;
+    }
+    let (target, what) = match to.unwrap_or(if model.mask.is_some() { Target::Sparse } else { Target::Dense }) {
+        Target::Dense => (Written::Dense, "dense checkpoint"),
+        Target::Sparse => (Written::Sparse, "sparse checkpoint"),
+        Target::Torch => (Written::Torch, "safetensors for PyTorch"),
+    };
+    let written = model.to_bytes(target)?;
+    write_atomic(output, &written)?;
+    println!("{}: {}, {} bytes", input.display(), source(model.source), bytes.len());
+    println!("{}: {what}, {} bytes", output.display(), written.len());
+    println!("{}", description(&model.info));
+    if let Some(mask) = &model.mask {
+        let left_out = if target == Written::Sparse { "" } else { "; the zeros are written, the mask is not" };
+        println!("{} of {} covered weights kept{left_out}", mask.kept(), mask.len());
+    }
+    Ok(())
+}
+
+fn options(foreign: &ForeignArguments) -> ImportOptions {
+    let ForeignArguments { arch, side, mean, std, dataset } = foreign;
+    ImportOptions { arch: arch.clone(), side: *side, mean: mean.clone(), std: std.clone(), dataset: dataset.clone() }
+}
