@@ -138,8 +138,8 @@ impl BundleKernel for TransformBlock<'_> {
                 let mut taps = [[0.0; LANES]; 9];
                 for lane in 0..lanes {
                     let kernel = kernels.at(channel, first + lane);
-                    for tap in 0..9 {
-                        taps[if kernels.turned { 8 - tap } else { tap }][lane] = kernel[tap];
+                    for (tap, taps) in taps.iter_mut().enumerate() {
+                        taps[lane] = kernel[if kernels.turned { 8 - tap } else { tap }];
                     }
                 }
                 let places = transformed[index * LANES..].chunks_mut(run);
@@ -172,8 +172,8 @@ fn transform<'a, S: Simd, const V: usize>(
             kernel_line(simd, column::<S>(taps, v, 1)),
             kernel_line(simd, column::<S>(taps, v, 2)),
         ];
-        for row in 0..6 {
-            lines[row] = kernel_line(simd, across(&columns, row));
+        for (row, line) in lines.iter_mut().enumerate() {
+            *line = kernel_line(simd, across(&columns, row));
         }
     }
     for (place, to) in places.enumerate().take(PLACES) {
