@@ -1,5 +1,5 @@
-//! Magnitude masks against `torch.nn.utils.prune`, and the scores of SNIP, GraSP and SynFlow against autograd, in f64 there and
-//! f32 here (`golden/pruning/generate.py`).
+//! Magnitude masks against `torch.nn.utils.prune`, and the scores of `snip`, `grasp` and `synflow` against autograd, in f64 there
+//! and f32 here (`golden/pruning/generate.py`).
 
 use std::sync::Arc;
 

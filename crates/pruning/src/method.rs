@@ -5,7 +5,7 @@ use serde_json::Value;
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
-use unlearn_training::{CrossEntropy, EpochRow, Recipe, Run, Session, train_and_prune};
+use unlearn_training::{CrossEntropy, EpochRow, Pruner, Recipe, Run, Session, train_and_prune};
 
 use crate::{
     Error, Result, Subject, prune_to,
@@ -164,7 +164,7 @@ impl Request<'_> {
         recipe: &Recipe,
         start_epoch: usize,
         session: Session<'_>,
-        prune: &mut dyn FnMut(&mut Network, usize) -> Result<Option<Mask>>,
+        prune: &mut Pruner<'_, Error>,
     ) -> Result<Vec<EpochRow>> {
         let batches = recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
         let validation = Some((self.images, self.validation));

@@ -93,14 +93,11 @@ pub(crate) fn refusal<S: Schedule>(reason: impl std::fmt::Display) -> Error {
 pub(crate) fn parse<S: Schedule>(config: &Value) -> Result<Config<S::Keys>> {
     let (mut shared, mut own) = to_values::<S>(&S::defaults())?;
     for (key, value) in config.as_object().into_iter().flatten() {
-        match shared.get_mut(key).or(own.get_mut(key)) {
-            Some(slot) => *slot = value.clone(),
-            None => {
-                let valid: Vec<_> = [&shared, &own].into_iter().filter_map(Value::as_object).flatten().collect();
-                let valid: Vec<_> = valid.into_iter().map(|(key, _)| key.as_str()).collect();
-                return Err(refusal::<S>(unknown("key", key, &valid)));
-            }
-        }
+        let Some(slot) = shared.get_mut(key).or(own.get_mut(key)) else {
+            let valid = [&shared, &own].into_iter().filter_map(Value::as_object).flat_map(|keys| keys.keys());
+            return Err(refusal::<S>(unknown("key", key, &valid.map(String::as_str).collect::<Vec<_>>())));
+        };
+        *slot = value.clone();
     }
     let config = Config { shared: from_value::<S, _>(shared)?, own: from_value::<S, _>(own)? };
     config.shared.check().and_then(|()| S::check(&config)).map_err(refusal::<S>)?;

@@ -21,7 +21,7 @@ pub use masking::apply_mask;
 pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective};
 pub use predict::{Predictions, predict};
 pub use recipe::{Recipe, Select};
-pub use run::{Outcome, Run, train, train_and_prune};
+pub use run::{Outcome, Pruner, Run, train, train_and_prune};
 pub use schedule::Schedule;
 pub use session::{Checkpoints, EpochRow, Position, Progress, Session, Unattended};
 pub use sgd::Sgd;

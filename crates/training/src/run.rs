@@ -81,9 +81,11 @@ pub fn train(
     train_and_prune::<Error>(network, objective, run, session, &mut |_, _| Ok(None))
 }
 
-/// The same, with a chance to prune between epochs: `prune` is given the network and the number of finished epochs, and may
-/// answer with a mask, which the network has from then on. Velocities of pruned weights become 0, and the best epoch is
-/// looked for anew. The mask is part of the saved state.
+/// What [`train_and_prune`] asks after every epoch: given the network and the number of finished epochs, a mask or none.
+pub type Pruner<'a, E> = dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E> + 'a;
+
+/// The same, with a chance to prune between epochs: where `prune` answers with a mask, the network has it from then on.
+/// Velocities of pruned weights become 0, and the best epoch is looked for anew. The mask is part of the saved state.
 ///
 /// # Errors
 /// As [`train`], and those of `prune`.
@@ -92,7 +94,7 @@ pub fn train_and_prune<E: From<Error>>(
     objective: &mut dyn Objective,
     run: &Run<'_>,
     session: Session<'_>,
-    prune: &mut dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E>,
+    prune: &mut Pruner<'_, E>,
 ) -> std::result::Result<Outcome, E> {
     run.recipe.check()?;
     let batches_per_epoch = run.batches.batches_per_epoch();
@@ -316,7 +318,7 @@ mod tests {
     fn attempt_pruning(
         session: Session<'_>,
         recipe: &Recipe,
-        prune: &mut dyn FnMut(&mut Network, usize) -> Result<Option<Mask>>,
+        prune: &mut Pruner<'_, Error>,
     ) -> Result<(State, Outcome)> {
         let graph = graph();
         let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();

@@ -56,10 +56,10 @@ impl Subject<'_> {
         for batch in batches {
             let training = |error| unlearn_training::Error::Network(error);
             self.network.forward(&batch.images, Mode::Train, &mut logits).map_err(training)?;
-            logits.iter_mut().for_each(|logit| *logit /= temperature);
+            divide(&mut logits, temperature);
             dlogits.resize(logits.len(), 0.0);
             CrossEntropy::default().loss(batch, &logits, &mut dlogits);
-            dlogits.iter_mut().for_each(|derivative| *derivative /= temperature);
+            divide(&mut dlogits, temperature);
             self.network.backward(&dlogits).map_err(training)?;
             let share = batch.len() as f32 / samples as f32;
             visit(share, self.network.state().parameters(), &self.network.gradients().parameters);
@@ -77,6 +77,12 @@ impl Subject<'_> {
             }
         })?;
         Ok(mean)
+    }
+}
+
+fn divide(values: &mut [f32], divisor: f32) {
+    for value in values {
+        *value /= divisor;
     }
 }
 

@@ -1,5 +1,6 @@
-//! `gradual`: prune during training, fast at first and slower later, s_e = s · (1 − (1 − (e − b)/(n − b))³) after e epochs, b
-//! and n the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878, equation 1, with initial sparsity 0).
+//! `gradual`: prune during training, fast at first and slower later. After e epochs the sparsity is
+//! s · (1 − (1 − (e − b)/(n − b))³), b and n the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878, equation
+//! 1, with initial sparsity 0).
 //!
 //! The paper counts steps and lets pruned weights come back; here pruning happens between epochs, and what is pruned stays so.
 //! The optimiser's velocity stays, but for pruned weights; `select = "best"` chooses among the epochs after the last
