@@ -46,7 +46,7 @@ fn items(maps: &Maps) -> ItemsCount {
 mod convolution {
     use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
 
-    use super::*;
+    use super::{BATCH, Bencher, ItemsCount, KEPT, Maps, fmt, values};
 
     /// A 3×3 convolution by one algorithm.
     #[derive(Clone, Copy)]
@@ -155,7 +155,7 @@ mod convolution {
 mod norm {
     use unlearn_kernels::{NormInput, channel_sums, norm_apply, norm_backward, norm_sample_gradients, norm_statistics};
 
-    use super::*;
+    use super::{BATCH, Bencher, SIZES, Size, items, values};
 
     #[divan::bench(args = SIZES)]
     fn statistics(bencher: Bencher, size: Size) {
@@ -201,7 +201,7 @@ mod norm {
 mod pool {
     use unlearn_kernels::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};
 
-    use super::*;
+    use super::{Bencher, SIZES, Size, items, values};
 
     const WINDOW: Window = Window { side: 2, stride: 2, padding: 0 };
 
@@ -237,7 +237,7 @@ mod pool {
 mod shortcut {
     use unlearn_kernels::{shortcut_a, shortcut_a_backward};
 
-    use super::*;
+    use super::{Bencher, Size, items, values};
 
     /// The two places where the network changes its maps.
     const BEFORE: [Size; 2] = [Size(16, 32), Size(32, 16)];
@@ -263,7 +263,7 @@ mod linear {
         linear_sample_gradients,
     };
 
-    use super::*;
+    use super::{BATCH, Bencher, ItemsCount, Size, values};
 
     /// The network's classifier.
     const INPUT: Size = Size(64, 1);
@@ -325,7 +325,7 @@ mod linear {
 mod pointwise {
     use unlearn_kernels::{add, add_assign, relu, relu_backward};
 
-    use super::*;
+    use super::{Bencher, SIZES, Size, items, values};
 
     #[divan::bench(args = SIZES)]
     fn relu_forward(bencher: Bencher, size: Size) {
@@ -359,7 +359,7 @@ mod pointwise {
 mod layout {
     use unlearn_kernels::{images_to_maps, maps_to_images};
 
-    use super::*;
+    use super::{Bencher, Size, items, values};
 
     const IMAGES: Size = Size(3, 32);
 

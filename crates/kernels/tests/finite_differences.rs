@@ -5,9 +5,9 @@
 
 use proptest::prelude::*;
 use unlearn_kernels::{
-    Algorithm, Algorithms, ConvShape, Convolution, Maps, NormInput, Window, global_avg_pool_backward, images_to_maps,
-    linear_backward, maps_to_images, max_pool_backward, norm_apply, norm_backward, norm_statistics, relu_backward,
-    shortcut_a_backward,
+    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Maps, NormInput, Window,
+    global_avg_pool_backward, images_to_maps, linear_backward, maps_to_images, max_pool_backward, norm_apply,
+    norm_backward, norm_statistics, relu_backward, shortcut_a_backward,
 };
 
 /// What rounding may cost, in parts of the magnitudes that a sum is made of: eight units in the last place.
@@ -216,10 +216,10 @@ fn check_norm(maps: &Maps, relu: bool, fixed: bool, seed: u32) {
     let residual64 = wide(&residual);
 
     let (x, residual) = (maps_of(&x, maps), maps_of(&residual, maps));
-    let mut statistics = norm_statistics(&x, maps);
-    if let Some((mean, var)) = norm.fixed {
-        statistics.iter_mut().for_each(|s| (s.mean, s.var) = (mean as f32, var as f32));
-    }
+    let statistics = match norm.fixed {
+        Some((mean, var)) => vec![ChannelStatistics { mean: mean as f32, var: var as f32 }; maps.channels],
+        None => norm_statistics(&x, maps),
+    };
     let input = NormInput { x: &x, statistics: &statistics, weight: &weight, bias: &bias };
     let mut z = vec![f32::NAN; maps.len()];
     norm_apply(input, Some(&residual), relu, &mut z, maps);
