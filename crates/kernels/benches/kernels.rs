@@ -259,8 +259,8 @@ mod shortcut {
 
 mod linear {
     use unlearn_kernels::{
-        linear_add_gradient_dots, linear_add_squared_gradients, linear_backward, linear_forward,
-        linear_sample_gradients,
+        linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
+        linear_sample_gradients, linear_weight_gradient,
     };
 
     use super::{BATCH, Bencher, ItemsCount, Size, values};
@@ -287,7 +287,8 @@ mod linear {
         let (x, weight, dy) = (values(input.len()), values(WEIGHTS), values(output.len()));
         let (mut dweight, mut dbias, mut dx) = (weight.clone(), values(OUTPUT.0), x.clone());
         bencher.counter(operations()).bench_local(|| {
-            linear_backward(&x, &input, &weight, &dy, &output, &mut dweight, &mut dbias, &mut dx);
+            linear_weight_gradient(&x, &input, &dy, &output, &mut dweight, &mut dbias);
+            linear_input_gradient(&weight, &dy, &output, &mut dx, &input);
         });
     }
 

@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use unlearn_kernels::{
     Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Maps, NormInput, Window,
-    global_avg_pool_backward, images_to_maps, linear_backward, maps_to_images, max_pool_backward, norm_apply,
-    norm_backward, norm_statistics, relu_backward, shortcut_a_backward,
+    global_avg_pool_backward, images_to_maps, linear_input_gradient, linear_weight_gradient, maps_to_images,
+    max_pool_backward, norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a_backward,
 };
 
 /// What rounding may cost, in parts of the magnitudes that a sum is made of: eight units in the last place.
@@ -260,7 +260,8 @@ fn check_linear(input: &Maps, output: &Maps, seed: u32) {
     let (mut dweight, mut dbias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
     let mut dx = vec![f32::NAN; input.len()];
     let (x_maps, dy_maps) = (maps_of(&x, input), maps_of(&dy, output));
-    linear_backward(&x_maps, input, &weight, &dy_maps, output, &mut dweight, &mut dbias, &mut dx);
+    linear_weight_gradient(&x_maps, input, &dy_maps, output, &mut dweight, &mut dbias);
+    linear_input_gradient(&weight, &dy_maps, output, &mut dx, input);
     let [x, dy, weight, bias] = [&x, &dy, &weight, &bias].map(|values| wide(values));
     let loss = |x: &[f64], weight: &[f64], bias: &[f64]| -> f64 {
         let value = |[n, out, ..]: [usize; 4]| {
