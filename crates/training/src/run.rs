@@ -378,10 +378,13 @@ mod tests {
             mask.insert("conv1.weight", bits.map_err(Error::Mask)?);
             Ok((epochs == 2).then_some(mask))
         };
-        let (state, outcome) = attempt_pruning(Session::unattended(), &recipe(), &mut prune).unwrap();
-        assert_eq!(outcome.selected_epoch, Some(2));
-        for (i, weight) in state.parameters()[conv].iter().enumerate() {
-            assert_eq!(weight.to_bits() == 0, i % 2 == 1, "weight {i} is {weight}");
+        for select in [Select::Best, Select::Last] {
+            let recipe = Recipe { select, ..recipe() };
+            let (state, outcome) = attempt_pruning(Session::unattended(), &recipe, &mut prune).unwrap();
+            assert_eq!(outcome.selected_epoch, Some(2));
+            for (i, weight) in state.parameters()[conv].iter().enumerate() {
+                assert_eq!(weight.to_bits() == 0, i % 2 == 1, "{select:?}: weight {i} is {weight}");
+            }
         }
     }
 
