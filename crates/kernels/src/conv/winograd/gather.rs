@@ -370,9 +370,14 @@ fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::on_both_paths;
 
     #[test]
     fn by_tiles_and_by_places_give_the_same_bits() {
+        on_both_paths(check_orders);
+    }
+
+    fn check_orders() {
         for (in_channels, out_channels, side, batch, padding) in
             [(5, 7, 9, 19, 1), (16, 13, 4, 5, 1), (40, 3, 6, 33, 0), (1, 1, 3, 1, 2)]
         {
