@@ -174,7 +174,7 @@ fn they_leave_out_what_is_pruned() {
 #[test]
 fn statistics_of_the_batch_and_wrong_shapes_are_refused() {
     let case = Case::dense(biased());
-    for (device, _) in TOLERANCES {
+    for device in DEVICES {
         let mut network = case.network(device);
         let (mut squares, width) = (case.state.parameters().to_vec(), network.row_layout().width());
         let refusal = network.add_squared_gradients(&case.dlogits, &mut squares).unwrap_err();
