@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use unlearn_datasets::ImageSet;
 use unlearn_masks::{Bits, Mask};
-use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Kept, Network, ParameterKind, State};
+use unlearn_network::{DeviceChoice, Graph, Kept, Network, ParameterKind, State};
 use unlearn_pruning::{Settings, Subject, criterion, prunable, prune_to, scope};
+
+use crate::small_residual::small_residual;
 
 const CHANNELS: usize = 2;
 const SIDE: usize = 8;
@@ -23,22 +25,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 }
 
 fn graph() -> Arc<Graph> {
-    let (mut g, images) = GraphBuilder::new("golden", [CHANNELS, SIDE, SIDE]);
-    let x = g.normalize(images, &[0.3, 0.6], &[0.5, 0.25]);
-    let x = g.conv2d("conv1", x, 6, 3, 1, 1);
-    let x = g.batch_norm2d("bn1", x);
-    let x = g.relu("relu1", x);
-    let y = g.conv2d("conv2", x, 12, 3, 2, 1);
-    let y = g.batch_norm2d("bn2", y);
-    let y = g.relu("relu2", y);
-    let y = g.conv2d("conv3", y, 12, 3, 1, 1);
-    let y = g.batch_norm2d("bn3", y);
-    let shortcut = g.shortcut_a("shortcut", x, 2, 12);
-    let x = g.add("add", y, shortcut);
-    let x = g.relu("relu3", x);
-    let x = g.global_avg_pool("pool", x);
-    g.linear("fc", x, CLASSES as usize);
-    Arc::new(g.finish())
+    small_residual(6, CLASSES as usize)
 }
 
 fn network(device: DeviceChoice) -> Network {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use unlearn_datasets::Batch;
-use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Mode, Network, ParameterKind, State};
+use unlearn_network::{DeviceChoice, Graph, Mode, Network, ParameterKind, State};
 use unlearn_training::{CrossEntropy, Objective, Recipe, Schedule, Sgd};
+
+use crate::small_residual::small_residual;
 
 const CHANNELS: usize = 2;
 const SIDE: usize = 8;
@@ -19,22 +21,7 @@ fn golden() -> Value {
 }
 
 fn small_net() -> Arc<Graph> {
-    let (mut g, images) = GraphBuilder::new("small-net", [CHANNELS, SIDE, SIDE]);
-    let x = g.normalize(images, &[0.3, 0.6], &[0.5, 0.25]);
-    let x = g.conv2d("conv1", x, 8, 3, 1, 1);
-    let x = g.batch_norm2d("bn1", x);
-    let x = g.relu("relu1", x);
-    let y = g.conv2d("conv2", x, 16, 3, 2, 1);
-    let y = g.batch_norm2d("bn2", y);
-    let y = g.relu("relu2", y);
-    let y = g.conv2d("conv3", y, 16, 3, 1, 1);
-    let y = g.batch_norm2d("bn3", y);
-    let shortcut = g.shortcut_a("shortcut", x, 2, 16);
-    let x = g.add("add", y, shortcut);
-    let x = g.relu("relu3", x);
-    let x = g.global_avg_pool("pool", x);
-    g.linear("fc", x, CLASSES);
-    Arc::new(g.finish())
+    small_residual(8, CLASSES)
 }
 
 fn wave(count: usize, phase: f64) -> impl Iterator<Item = f32> {

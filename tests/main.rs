@@ -6,3 +6,4 @@ mod golden_pruning;
 mod golden_training;
 mod per_sample;
 mod pruning_configs;
+mod small_residual;
