@@ -1,7 +1,7 @@
 //! `--set key=value`: changes one value of a suite from the command line.
 //!
 //! A key is a path with dots: `train.epochs=3`. In a list of tables a step is a position counted from 0, or the table's
-//! `method` or `kind`: `prune.1.sparsity=0.9`, `unlearn.ft.lr=0.02`.
+//! `name`, `method` or `kind`: `prune.1.sparsity=0.9`, `unlearn.ft.lr=0.02`.
 
 use toml::{Table, Value};
 
@@ -45,7 +45,7 @@ fn parse(text: &str) -> Value {
 }
 
 fn label(table: &Value) -> Option<&str> {
-    table.get("method").or_else(|| table.get("kind")).and_then(Value::as_str)
+    ["name", "method", "kind"].iter().find_map(|key| table.get(key)?.as_str())
 }
 
 fn position(tables: &[Value], step: &str) -> Option<usize> {
@@ -62,8 +62,8 @@ fn choices(tables: &[Value]) -> String {
 mod tests {
     use super::*;
 
-    const SUITE: &str =
-        "[train]\nepochs = 10\n[[prune]]\nmethod = \"none\"\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\n";
+    const SUITE: &str = "[train]\nepochs = 10\n[[prune]]\nmethod = \"none\"\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\n\
+         [[prune]]\nmethod = \"at-init\"\nname = \"synflow\"\n";
 
     fn after(assignment: &str) -> Result<Table> {
         let mut table = toml::from_str(SUITE).unwrap();
@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(after("train.epochs=3").unwrap()["train"]["epochs"], Value::Integer(3));
         assert_eq!(after("prune.1.sparsity=0.9").unwrap()["prune"][1]["sparsity"], Value::Float(0.9));
         assert_eq!(after("prune.omp.sparsity = 0.9").unwrap()["prune"][1]["sparsity"], Value::Float(0.9));
+        assert_eq!(after("prune.synflow.sparsity=0.8").unwrap()["prune"][2]["sparsity"], Value::Float(0.8));
         assert_eq!(after("train.schedule=cosine").unwrap()["train"]["schedule"], Value::String("cosine".into()));
         assert_eq!(after("suite.seeds=[1, 2]").unwrap()["suite"]["seeds"].as_array().unwrap().len(), 2);
     }
@@ -83,7 +84,7 @@ mod tests {
     fn a_path_that_leads_nowhere_says_where_it_ends() {
         for (assignment, expected) in [
             ("train.epochs", "write it as key=value"),
-            ("prune.imp.sparsity=1", "`prune` has no table `imp`; name one of its tables: none, omp"),
+            ("prune.imp.sparsity=1", "`prune` has no table `imp`; name one of its tables: none, omp, synflow"),
             ("train.epochs.x=1", "`train.epochs` is a value"),
             ("prune.sparsity=1", "name one of its tables"),
         ] {

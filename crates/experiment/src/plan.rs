@@ -71,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) recipe: Recipe,
     pub(crate) snapshots: Vec<usize>,
     pub(crate) prunings: Vec<Pruning>,
-    pub(crate) methods: Vec<(&'static Entry, Value)>,
+    pub(crate) methods: Vec<Unlearning>,
     pub(crate) features: Vec<&'static Feature>,
     pub(crate) seeds: Vec<SeedData>,
     pub(crate) device: DeviceChoice,
@@ -79,8 +79,16 @@ pub(crate) struct Shared {
     pub(crate) arithmetic: String,
 }
 
-/// One `[[prune]]` table; `None` is the dense model.
+/// One `[[unlearn]]` table.
+pub(crate) struct Unlearning {
+    pub(crate) name: String,
+    pub(crate) entry: &'static Entry,
+    pub(crate) config: Value,
+}
+
+/// One `[[prune]]` table; without a method, the dense model.
 pub(crate) struct Pruning {
+    pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) sparsity: f64,
     pub(crate) method: Option<(&'static PruningMethod, Value)>,
@@ -154,16 +162,18 @@ impl Plan {
         let RowAt { seed, pruning, forget, method } = at;
         let number = self.shared.seeds[seed].seed;
         let Pruning { label: pruned, method: pruned_by, .. } = &self.shared.prunings[pruning];
-        let (entry, config) = &self.shared.methods[method];
-        let name = entry.name;
-        let label = format!("{name} · {} · {pruned} · seed {number}", self.shared.seeds[seed].forgets[forget].label);
-        let config = json!({ "method": name, "config": config, "forget": suite.forget[forget] });
+        let Unlearning { name, entry, config } = &self.shared.methods[method];
+        let (name, label) = (
+            name.clone(),
+            format!("{name} · {} · {pruned} · seed {number}", self.shared.seeds[seed].forgets[forget].label),
+        );
+        let config = json!({ "method": entry.name, "config": config, "forget": suite.forget[forget] });
         let work = Work::Unlearn { seed, forget, method, model: model.clone(), masked: pruned_by.is_some() };
         let unlearn = self.push("unlearn", config, Some(model), seed, format!("unlearn {label}"), work);
         let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
         let work = Work::Evaluate { seed, forget, unlearn: unlearn.clone() };
         let evaluate = self.push("evaluate", config, Some(&unlearn), seed, format!("evaluate {label}"), work);
-        let Pruning { sparsity, method: pruned_by, .. } = &self.shared.prunings[pruning];
+        let Pruning { sparsity, name: pruning, .. } = &self.shared.prunings[pruning];
         let forget = &self.shared.seeds[seed].forgets[forget];
         self.rows.push(SuiteRow {
             dataset: self.shared.dataset.name.clone(),
@@ -171,8 +181,8 @@ impl Plan {
             scenario: forget.scenario.into(),
             forget: forget.label.clone(),
             sparsity: *sparsity,
-            pruning: pruned_by.as_ref().map_or("none", |(method, _)| method.name).into(),
-            method: name.into(),
+            pruning: pruning.clone(),
+            method: name,
             seed: number,
             unlearn,
             evaluate,
@@ -227,15 +237,17 @@ impl Shared {
         let mut snapshots = Vec::new();
         let resolve = |section: &MethodSection| Pruning::resolve(section, &suite.train, &mut snapshots);
         let prunings = suite.prune.iter().map(resolve).collect::<std::result::Result<_, _>>();
-        let prunings = prunings.map_err(|e| refuse(&e))?;
+        let prunings: Vec<Pruning> = prunings.map_err(|e| refuse(&e))?;
+        all_differ("prune", prunings.iter().map(|pruning| &pruning.label)).map_err(|e| refuse(&e))?;
         snapshots.sort_unstable();
         snapshots.dedup();
         let resolve = |section: &MethodSection| {
             let entry = unlearn_unlearning::find(&section.method)?;
-            Ok((entry, entry.resolve(&section.config)?))
+            Ok(Unlearning { name: section.name().to_owned(), entry, config: entry.resolve(&section.config)? })
         };
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
-        let methods = methods.map_err(|e| refuse(&e))?;
+        let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
+        all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
         let features = suite.evaluate.mia.iter().map(|name| features::find(name));
         let features = features.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
@@ -258,20 +270,32 @@ impl Shared {
     }
 }
 
+/// Refuses two tables that reports could not tell apart.
+fn all_differ<'a>(section: &str, mut labels: impl Iterator<Item = &'a String>) -> std::result::Result<(), String> {
+    let mut seen = HashSet::new();
+    match labels.find(|label| !seen.insert(*label)) {
+        None => Ok(()),
+        Some(label) => Err(format!(
+            "two [[{section}]] tables both read `{label}` in reports; give one of them another `name = \"…\"`"
+        )),
+    }
+}
+
 impl Pruning {
     /// Adds to `snapshots` the epochs after which dense training must keep its weights.
     fn resolve(section: &MethodSection, recipe: &Recipe, snapshots: &mut Vec<usize>) -> unlearn_pruning::Result<Self> {
         if section.method == "none" {
-            return Ok(Self { label: "dense".into(), sparsity: 0.0, method: None });
+            return Ok(Self { name: section.method.clone(), label: "dense".into(), sparsity: 0.0, method: None });
         }
         let method = unlearn_pruning::find(&section.method)?;
         let config = method.resolve(&section.config)?;
         let plan = method.plan(&config, recipe)?;
         snapshots.extend(plan.snapshots);
         let sparsity = plan.sparsity;
-        let label = format!("{} {:.4} %", method.name, 100.0 * sparsity);
+        let name = section.name().to_owned();
+        let label = format!("{name} {:.4} %", 100.0 * sparsity);
         let label = label.replace(".0000 %", " %");
-        Ok(Self { label, sparsity, method: Some((method, config)) })
+        Ok(Self { name, label, sparsity, method: Some((method, config)) })
     }
 }
 

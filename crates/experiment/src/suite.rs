@@ -22,12 +22,12 @@ pub struct Suite {
     /// `[train]`
     #[serde(default)]
     pub train: Recipe,
-    /// `[[prune]]`: `method` and the method's own keys.
+    /// `[[prune]]`: `method`, perhaps `name`, and the method's own keys.
     #[serde(default = "dense_only")]
     pub prune: Vec<MethodSection>,
     /// `[[forget]]`
     pub forget: Vec<ForgetSpec>,
-    /// `[[unlearn]]`: `method` and the method's own keys.
+    /// `[[unlearn]]`: `method`, perhaps `name`, and the method's own keys.
     pub unlearn: Vec<MethodSection>,
     /// `[evaluate]`
     #[serde(default)]
@@ -95,28 +95,38 @@ impl Default for EvaluateSection {
 /// The attack feature that the paper's tables report.
 pub(crate) const CONFIDENCE: &str = "confidence";
 
-/// A table with a `method` and the method's own keys.
+/// A table with a `method`, perhaps a `name`, and the method's own keys.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "serde_json::Map<String, Value>")]
 pub struct MethodSection {
     /// The method's name; empty if the key is missing.
     pub method: String,
+    /// What reports call it, where that is not `method`: one method under two settings needs two names.
+    pub name: Option<String>,
     /// Every other key.
     pub config: Value,
 }
 
 impl From<serde_json::Map<String, Value>> for MethodSection {
     fn from(mut table: serde_json::Map<String, Value>) -> Self {
-        let method = match table.remove("method") {
-            Some(Value::String(name)) => name,
-            _ => String::new(),
+        let mut text = |key: &str| match table.remove(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
         };
-        Self { method, config: Value::Object(table) }
+        let (method, name) = (text("method").unwrap_or_default(), text("name"));
+        Self { method, name, config: Value::Object(table) }
+    }
+}
+
+impl MethodSection {
+    /// What reports call it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.method)
     }
 }
 
 fn dense_only() -> Vec<MethodSection> {
-    vec![MethodSection { method: "none".into(), config: Value::Object(serde_json::Map::default()) }]
+    vec![MethodSection { method: "none".into(), name: None, config: Value::Object(serde_json::Map::default()) }]
 }
 
 fn tenth() -> f64 {

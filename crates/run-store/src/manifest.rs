@@ -45,6 +45,9 @@ pub struct Manifest {
     pub cpu_seconds: Option<f64>,
     /// Largest resident memory of those processes in MiB. `None` where the system does not tell.
     pub peak_rss_mib: Option<f64>,
+    /// What this kind of stage has to say for itself, by name; whoever wrote it knows its form. `sparsity` of a `prune` stage, for example.
+    #[serde(default)]
+    pub facts: BTreeMap<String, Value>,
     /// Every file of the stage but this one, by its path inside the folder.
     pub artifacts: BTreeMap<String, Artifact>,
 }
@@ -74,7 +77,12 @@ impl Manifest {
     /// Name of the file in a stage's folder.
     pub const FILE: &str = "manifest.json";
 
-    pub(crate) fn new(spec: &StageSpec, usage: Usage, artifacts: BTreeMap<String, Artifact>) -> Self {
+    pub(crate) fn new(
+        spec: &StageSpec,
+        usage: Usage,
+        facts: BTreeMap<String, Value>,
+        artifacts: BTreeMap<String, Artifact>,
+    ) -> Self {
         Self {
             format: Self::FORMAT,
             kind: spec.kind.clone(),
@@ -89,6 +97,7 @@ impl Manifest {
             wall_seconds: usage.wall_seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_rss_mib: usage.peak_rss_mib,
+            facts,
             artifacts,
         }
     }

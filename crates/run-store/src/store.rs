@@ -283,6 +283,7 @@ mod tests {
         writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
         writer.append_log(&json!({ "message": "hello" })).unwrap();
         write_atomic(&writer.path("model.safetensors"), b"weights").unwrap();
+        writer.note("size", &json!({ "layers": 3 })).unwrap();
         assert!(store.find("train", &key).unwrap().is_none(), "a stage shows only once it is finished");
         let stage = writer.finish().unwrap();
 
@@ -292,6 +293,7 @@ mod tests {
         let manifest = again.manifest();
         assert_eq!((manifest.format, &manifest.key, manifest.seed), (1, &key, 1));
         assert_eq!(manifest.spec(), spec());
+        assert_eq!(manifest.facts["size"]["layers"], 3);
         assert_eq!(manifest.artifacts.keys().collect::<Vec<_>>(), ["log.jsonl", "metrics.jsonl", "model.safetensors"]);
         assert_eq!(manifest.artifacts["model.safetensors"].bytes, 7);
         assert_eq!(again.metrics::<Value>().unwrap(), [json!({ "epoch": 0 })]);

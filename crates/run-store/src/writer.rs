@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::atomic::{is_temporary, sync_folder, write_atomic};
 use crate::clock;
@@ -32,6 +33,7 @@ pub struct StageWriter {
     working: PathBuf,
     place: PathBuf,
     resumed: bool,
+    facts: BTreeMap<String, Value>,
     meter: Meter,
     /// `None` only once the stage is finished.
     lock: Option<StageLock>,
@@ -44,7 +46,8 @@ impl StageWriter {
         let usage = fs::read(working.join(USAGE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
         let resumed = tidy(&working)?;
         let meter = Meter::start(usage.unwrap_or_else(|| Usage::none(clock::now())));
-        let writer = Self { spec: spec.clone(), key: spec.key(), working, place, resumed, meter, lock: Some(lock) };
+        let (key, facts) = (spec.key(), BTreeMap::new());
+        let writer = Self { spec: spec.clone(), key, working, place, resumed, facts, meter, lock: Some(lock) };
         writer.save_usage()?;
         Ok(writer)
     }
@@ -119,6 +122,17 @@ impl StageWriter {
         append(&self.working.join(LOG), event)
     }
 
+    /// Notes something the stage has to say for itself, for the manifest's `facts`. What an earlier, killed process noted is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unserialisable`].
+    pub fn note(&mut self, name: &str, fact: &impl Serialize) -> Result<()> {
+        let fact = serde_json::to_value(fact)
+            .map_err(|source| StoreError::Unserialisable { path: self.working.join(Manifest::FILE), source })?;
+        self.facts.insert(name.to_owned(), fact);
+        Ok(())
+    }
+
     /// Seals the stage: flushes and hashes every file, writes the manifest, removes the checkpoint, and renames the folder into place.
     ///
     /// The manifest is the point of no return. A process killed after it was written leaves a whole stage that only lacks the rename, which
@@ -139,7 +153,8 @@ impl StageWriter {
             File::open(&path).and_then(|file| file.sync_all()).map_err(StoreError::io("flush", &path))?;
             artifacts.insert(name, Artifact::of(&path)?);
         }
-        let manifest = Manifest::new(&self.spec, self.meter.read(), artifacts);
+        let facts = std::mem::take(&mut self.facts);
+        let manifest = Manifest::new(&self.spec, self.meter.read(), facts, artifacts);
         let file = self.working.join(Manifest::FILE);
         let mut text = serde_json::to_vec_pretty(&manifest)
             .map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;

@@ -34,6 +34,9 @@ fn what_a_suite_must_not_say() {
         "method = \"ga\"\nepoch = 1",
         &["`ga`", "`epoch`", "did you mean `epochs`"],
     );
+    let twice = "[[prune]]\nmethod = \"omp\"\nsparsity = 0.9\ncriterion = \"snip\"\nrewind-epoch = 1\n\n[[forget]]";
+    refused(2, "[[forget]]", twice, &["suite.toml", "two [[prune]] tables", "`omp 90 %`", "name"]);
+    refused(2, "\"ga\"", "\"ft\"", &["suite.toml", "two [[unlearn]] tables", "`ft`", "name"]);
     refused(2, "seeds = [1]", "seeds = [1, 1]", &["suite.toml", "`suite.seeds`"]);
     refused(2, "[suite]", "[suite", &["suite.toml", "line 2"]);
 }

@@ -71,6 +71,46 @@ fn pruned_weights_are_zero_in_every_model(place: &Place) {
 }
 
 #[test]
+fn one_method_under_two_names_gives_rows_of_both_and_what_it_prunes_is_in_the_manifest() {
+    let tables = |sparsity: &str| {
+        format!(
+            "[[prune]]\nmethod = \"at-init\"\ncriterion = \"snip\"\nname = \"snip\"\nsparsity = {sparsity}\n\n[[forget]]"
+        )
+    };
+    let suite = SUITE.replacen("[[forget]]", &tables("0.9"), 1);
+    let suite = suite.split("[[unlearn]]\nmethod = \"retrain\"").next().unwrap();
+    let place = Place::new(suite);
+    place.succeed(&["run", "suite.toml", "--out", "report", "--set", "prune.snip.sparsity=0.8"]);
+    let rows: Vec<_> = place
+        .rows("report")
+        .iter()
+        .map(|row| (row["pruning"].to_string(), row["sparsity"].as_f64().unwrap()))
+        .collect();
+    for row in [("\"none\"", 0.0), ("\"omp\"", 0.9), ("\"snip\"", 0.8)] {
+        assert_eq!(
+            rows.iter().filter(|(pruning, sparsity)| (pruning.as_str(), *sparsity) == row).count(),
+            2,
+            "{rows:?}"
+        );
+    }
+
+    let mut densities = Vec::new();
+    for entry in std::fs::read_dir(place.path("runs/prune")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let sparsity = &manifest["facts"]["sparsity"];
+        let layers = sparsity["layers"].as_array().unwrap();
+        let sum = |key: &str| layers.iter().map(|layer| layer[key].as_u64().unwrap()).sum::<u64>();
+        for key in ["parameters", "kept_parameters", "operations", "kept_operations"] {
+            assert_eq!(sparsity["total"][key].as_u64(), Some(sum(key)), "{key}");
+        }
+        densities.push((100.0 * sum("kept_parameters") as f64 / sum("parameters") as f64).round());
+    }
+    densities.sort_by(f64::total_cmp);
+    assert_eq!(densities, [10.0, 20.0]);
+}
+
+#[test]
 fn one_thread_and_two_leave_the_same_bytes() {
     let suite = SUITE.replace("fraction = 0.1", "count = 10");
     let (one, two) = (Place::new(&suite), Place::new(&suite));

@@ -1,13 +1,11 @@
-//! `prune`: a dense model, pruned and retrained. Leaves `model.safetensors`, `mask.safetensors` and `sparsity.json`: the shares
-//! of parameters and of operations that are left, in total and per layer ([`Shares`]).
+//! `prune`: a dense model, pruned and retrained. Leaves `model.safetensors`, `mask.safetensors` and, in the manifest, the fact
+//! `sparsity`: the shares of parameters and of operations that are left, in total and per layer ([`Shares`]).
 
 use unlearn_pruning::{Error, Request, Shares};
-use unlearn_run_store::{StageKey, write_atomic};
+use unlearn_run_store::StageKey;
 
 use super::{model::derived_seed, train::snapshot_name};
 use crate::{Result, runner::Bench};
-
-const SPARSITY: &str = "sparsity.json";
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &StageKey) -> Result<()> {
     let shared = &bench.plan.shared;
@@ -36,7 +34,6 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &St
     })?;
     bench.save_network(&network, Some(&outcome.mask))?;
     let shares = Shares::new(&shared.graph, &outcome.mask);
-    let text = serde_json::to_vec_pretty(&shares).map_err(|e| bench.failure(e))?;
-    write_atomic(&bench.writer.path(SPARSITY), &text)?;
+    bench.writer.note("sparsity", &shares)?;
     bench.save_epochs(&outcome.epochs)
 }

@@ -7,7 +7,7 @@ use unlearn_run_store::{Stage, StageKey, write_atomic};
 use unlearn_unlearning::{Error, Request};
 
 use super::model::derived_seed;
-use crate::{Result, runner::Bench};
+use crate::{Result, plan::Unlearning, runner::Bench};
 
 const RUN_TIME: &str = "run-time.json";
 
@@ -42,7 +42,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let shared = &bench.plan.shared;
     let data = &shared.seeds[seed];
-    let (entry, config) = &shared.methods[method];
+    let Unlearning { entry, config, .. } = &shared.methods[method];
     let trained = bench.input(if masked { "prune" } else { "train" }, model)?;
     let (mut network, mask) = bench.load_network(&trained)?;
     let mut request = Request {
