@@ -1,5 +1,7 @@
 //! What an unlearning method is, and what it is given.
 
+use std::collections::BTreeSet;
+
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::initialize;
@@ -123,6 +125,14 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
 }
 
 impl Request<'_> {
+    /// Classes that D_f holds and D_r does not, ascending: those that are to be forgotten as a whole.
+    pub(crate) fn forgotten_classes(&self) -> Vec<u32> {
+        let classes = |positions: &[u32]| -> BTreeSet<u32> {
+            positions.iter().map(|position| self.images.labels[*position as usize]).collect()
+        };
+        classes(self.forget).difference(&classes(self.retain)).copied().collect()
+    }
+
     /// Replaces every value by a fresh one drawn from the request's seed; the mask stays.
     pub(crate) fn initialize_afresh(&mut self) {
         let state = initialize(self.network.graph(), self.seed);
