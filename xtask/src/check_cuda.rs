@@ -1,4 +1,4 @@
-//! `check-cuda`: type-checks the CUDA build on a machine without a GPU or a CUDA toolkit.
+//! `check-cuda`: type-checks the CUDA build, with and without cuDNN, on a machine without a GPU or a CUDA toolkit.
 //!
 //! Candle's kernels are compiled by `nvcc` in a build script, so the check needs a toolkit. NVIDIA publishes one in parts
 //! on the Python Package Index; this command puts it together in a virtual environment. What it proves is that the code
@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{process, venv::Venv, workspace};
 
-/// Type-check the workspace with the feature `cuda`, with a CUDA toolkit from the Python Package Index.
+/// Type-check the workspace with the features `cuda` and `cudnn`, with a CUDA toolkit from the Python Package Index.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The GPUs' compute capability, times ten.
@@ -42,16 +42,20 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let cuda = venv.site_packages()?.join("nvidia/cu13");
     link_lib64(&cuda)?;
 
-    let check = ["check", "--workspace", "--features", "unlearn-cli/cuda,unlearn-network/cuda"];
-    let mut command = process::cargo(&root, &check);
-    command
-        .arg("--target-dir")
-        .arg(&folder)
-        .env("CUDA_HOME", &cuda)
-        .env("CUDA_PATH", &cuda)
-        .env("PATH", first_on_path(&cuda.join("bin"))?)
-        .env("CUDA_COMPUTE_CAP", &args.compute_cap);
-    process::run(&mut command)
+    let path = first_on_path(&cuda.join("bin"))?;
+    let mut worst = 0;
+    for feature in ["cuda", "cudnn"] {
+        let features = format!("unlearn-cli/{feature},unlearn-network/{feature}");
+        let mut command = process::cargo(&root, &["check", "--workspace", "--features", &features, "--target-dir"]);
+        command
+            .arg(&folder)
+            .env("CUDA_HOME", &cuda)
+            .env("CUDA_PATH", &cuda)
+            .env("PATH", &path)
+            .env("CUDA_COMPUTE_CAP", &args.compute_cap);
+        worst = worst.max(process::run(&mut command)?);
+    }
+    Ok(worst)
 }
 
 /// Build scripts look for the toolkit's libraries in `lib64`, the Python packages put them in `lib`.

@@ -23,6 +23,8 @@
 
 mod buffers;
 mod conv;
+#[cfg(feature = "cudnn")]
+pub mod cudnn;
 mod linear;
 mod maps;
 mod norm;

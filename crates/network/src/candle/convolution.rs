@@ -11,6 +11,8 @@
 //! ```
 //!
 //! Columns are made anew for ∂W instead of being kept: they are kernel² times as large as the map.
+//!
+//! With the feature `cudnn`, tensors on a CUDA device go to cuDNN instead.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +21,8 @@ use candle_core::{
     backend::BackendStorage,
 };
 
+#[cfg(feature = "cudnn")]
+use super::cudnn::Geometry;
 use super::windows::Windows;
 
 /// Cross-correlation of `x` `[batch, in, height, width]` with `weight` `[out, in / groups, kernel, kernel]`.
@@ -100,6 +104,10 @@ fn rows(weight: &Tensor, groups: usize) -> Result<Tensor> {
 }
 
 fn correlate(x: &Tensor, weight: &Tensor, windows: Windows, groups: usize) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if let Some(y) = Geometry::new(x.dims(), weight.dims(), windows, groups).forward(x, weight)? {
+        return Ok(y);
+    }
     let (batch, _, height, width) = x.dims4()?;
     let product = rows(weight, groups)?.matmul(&columns(x, windows, groups)?)?;
     let (height, width) = (windows.count(height), windows.count(width));
@@ -107,6 +115,10 @@ fn correlate(x: &Tensor, weight: &Tensor, windows: Windows, groups: usize) -> Re
 }
 
 fn weight_gradient(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, groups: usize) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if let Some(dweight) = Geometry::new(x.dims(), weight.dims(), windows, groups).weight_gradient(x, dy)? {
+        return Ok(dweight);
+    }
     let (out, per_group, kernel, _) = weight.dims4()?;
     let (size, count) = (kernel * kernel, dy.elem_count() / out);
     let dy = dy.transpose(0, 1)?.reshape((groups, out / groups, count))?;
@@ -116,6 +128,10 @@ fn weight_gradient(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, g
 }
 
 fn input_gradient(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, groups: usize) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if let Some(dx) = Geometry::new(x.dims(), weight.dims(), windows, groups).input_gradient(weight, dy)? {
+        return Ok(dx);
+    }
     let (_, channels, height, width) = x.dims4()?;
     let (out, per_group, kernel, _) = weight.dims4()?;
     let turned = weight.flip(&[2, 3])?.reshape((groups, out / groups, per_group, kernel * kernel))?;

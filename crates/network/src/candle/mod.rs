@@ -1,6 +1,8 @@
 //! The Candle executor: every layer, every device, through Candle's operations and autograd. The reference in tests.
 
 mod convolution;
+#[cfg(feature = "cudnn")]
+mod cudnn;
 mod layers;
 mod windows;
 
