@@ -8,7 +8,7 @@ use unlearn_datasets::{
 };
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
-use unlearn_network::{DeviceChoice, Graph};
+use unlearn_network::{DeviceChoice, Graph, Widths};
 use unlearn_pruning::PruningMethod;
 use unlearn_run_store::{StageKey, StageSpec, SuiteRow};
 use unlearn_training::Recipe;
@@ -262,6 +262,7 @@ impl Shared {
             std: input.std,
             dataset: dataset.name.clone(),
             config: String::new(),
+            widths: Widths::new(),
         };
         let device = environment.device;
         let executor = device.executor(&graph).map_err(Error::Device)?;

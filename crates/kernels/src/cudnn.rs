@@ -92,8 +92,7 @@ impl Convolution {
         let count = |maps: &Maps| maps.batch * maps.channels * maps.height * maps.width;
         let output = shape.output(input);
         let (padding, stride, kernel) = (int(shape.padding)?, int(shape.stride)?, int(shape.kernel)?);
-        let mut convolution =
-            cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], CUDNN_CROSS_CORRELATION)?;
+        let mut convolution = cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], CUDNN_CROSS_CORRELATION)?;
         convolution.set_group_count(int(shape.groups)?)?;
         let filter = [int(shape.out_channels)?, int(shape.in_channels / shape.groups)?, kernel, kernel];
         Ok(Self {
@@ -126,11 +125,7 @@ impl Convolution {
     ///
     /// # Errors
     /// A tensor of another length; a failure of cuDNN or the driver.
-    pub fn input_gradient(
-        &self,
-        weight: &CudaView<'_, f32>,
-        dy: &CudaView<'_, f32>,
-    ) -> Result<CudaSlice<f32>, Error> {
+    pub fn input_gradient(&self, weight: &CudaView<'_, f32>, dy: &CudaView<'_, f32>) -> Result<CudaSlice<f32>, Error> {
         expect("weight", weight, self.lengths.weight)?;
         expect("output's gradient", dy, self.lengths.output)?;
         let pass = ConvBackwardData { conv: &self.convolution, dx: &self.input, w: &self.weight, dy: &self.output };

@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use unlearn_network::{Graph, State};
+use unlearn_network::{Graph, State, Widths};
 
 use crate::{Error, InputSpec, Result, find, tensor_file, tensor_file::TensorFile};
 
@@ -32,6 +32,9 @@ pub struct CheckpointInfo {
     pub dataset: String,
     /// Hash of the configuration that made it.
     pub config: String,
+    /// Channels that convolutions write where it is fewer than the architecture's, by the name of their weight.
+    #[serde(default, skip_serializing_if = "Widths::is_empty")]
+    pub widths: Widths,
 }
 
 /// Longest side of an image, most channels and most classes that a file may speak of: more is damage.
@@ -41,7 +44,7 @@ impl CheckpointInfo {
     /// The graph of the architecture that the checkpoint is of.
     ///
     /// # Errors
-    /// An unknown architecture; images, classes or a normalisation that it cannot have.
+    /// An unknown architecture; images, classes, a normalisation or widths that it cannot have.
     pub fn graph(&self) -> Result<Arc<Graph>> {
         let architecture = find(&self.arch)?;
         let channels = self.input[0];
@@ -61,7 +64,8 @@ impl CheckpointInfo {
         }
         let input =
             InputSpec { shape: self.input, classes: self.classes, mean: self.mean.clone(), std: self.std.clone() };
-        architecture.graph(&input)
+        let graph = architecture.graph(&input)?;
+        if self.widths.is_empty() { Ok(graph) } else { Ok(Arc::new(graph.narrowed(&self.widths)?)) }
     }
 }
 
@@ -161,6 +165,7 @@ mod tests {
             std: input.std,
             dataset: "fashion-mnist-mini".into(),
             config: "abc".into(),
+            widths: Widths::new(),
         };
         let state = initialize(&graph, 1);
         (graph, state, info)

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use unlearn_masks::{Bits, Mask};
-use unlearn_network::{Graph, State};
+use unlearn_network::{Graph, State, Widths};
 use unlearn_torch_files::{StateDict, Tensor};
 
 use crate::{
@@ -66,6 +66,7 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
         std: input.std,
         dataset: options.dataset.clone().unwrap_or_else(|| "unknown".into()),
         config: "imported".into(),
+        widths: Widths::new(),
     };
     // The graph once more, by way of all that a checkpoint's own description must satisfy.
     let graph = info.graph().map_err(|error| fail(error.to_string()))?;

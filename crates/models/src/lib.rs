@@ -25,6 +25,7 @@ mod registry;
 mod resnet;
 mod resnet_s;
 pub mod sparse_checkpoint;
+mod structured;
 pub mod tensor_file;
 mod vgg;
 
@@ -33,3 +34,4 @@ pub use import::ImportOptions;
 pub use init::initialize;
 pub use model_file::{ModelFile, Source, Target};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};
+pub use structured::{Structured, structured};

@@ -12,6 +12,7 @@ use crate::{
     checkpoint::{self, CheckpointInfo},
     import::{self, ImportOptions},
     sparse_checkpoint,
+    structured::{Structured, structured},
     tensor_file::{TensorFile, le_bytes},
 };
 
@@ -90,6 +91,18 @@ impl ModelFile {
             None => mask.clone(),
         });
         Ok(())
+    }
+
+    /// The model without the channels that its logits do not depend on ([`structured`]); a smaller dense one with the same
+    /// outputs, and without a mask.
+    ///
+    /// # Errors
+    /// As [`structured`].
+    pub fn structured(&self) -> Result<Self> {
+        let Structured { graph, state, widths } = structured(&self.graph, &self.state)?;
+        let mut info = self.info.clone();
+        info.widths.extend(widths);
+        Ok(Self { source: self.source, graph: Arc::new(graph), state, mask: None, info })
     }
 
     /// The bytes of a file. Equal models give equal bytes.

@@ -251,6 +251,8 @@ fn dense(file: &TensorFile<'_>, name: &str, bits: &Bits) -> Result<Vec<f32>, Str
 pub(crate) mod tests {
     use std::sync::Arc;
 
+    use unlearn_network::Widths;
+
     use super::*;
     use crate::initialize;
 
@@ -264,6 +266,7 @@ pub(crate) mod tests {
             std: vec![0.25; 3],
             dataset: "cifar10".into(),
             config: "abc".into(),
+            widths: Widths::new(),
         }
     }
 

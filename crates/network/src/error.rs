@@ -45,6 +45,14 @@ pub enum Error {
         /// The layer's name.
         layer: String,
     },
+    /// Fewer channels than a layer can do with.
+    #[error("`{layer}` {reason}")]
+    Narrow {
+        /// The layer or tensor.
+        layer: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A `--device` value that means nothing.
     #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, candle-cpu, cuda, cuda:N, metal")]
     UnknownDevice(String),

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Turn a model into another kind of file: checkpoints, dense or sparse, and PyTorch's `.pth`, `.pth.tar` and safetensors.
     Convert(ConvertArguments),
+    /// Write a model for deployment: dense, sparse, or narrowed to the channels that its outputs depend on.
+    Export(ExportArguments),
     /// List the datasets and where they come from.
     Datasets,
     /// List the architectures.
@@ -119,6 +121,39 @@ pub(crate) struct ConvertArguments {
     pub(crate) mask: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) foreign: ForeignArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// A finished stage's folder, or a file as for `convert`.
+    pub(crate) model: PathBuf,
+    /// The file to write; one of that name is replaced.
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) form: Form,
+    /// Prune by this mask first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mask: Option<PathBuf>,
+    /// Time evaluation before and after, here and now.
+    #[arg(long)]
+    pub(crate) measure: bool,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArguments,
+}
+
+/// What is deployed.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Form {
+    /// Every weight; what any reader of safetensors reads.
+    #[arg(long)]
+    pub(crate) dense: bool,
+    /// The kept weights and the mask.
+    #[arg(long)]
+    pub(crate) sparse: bool,
+    /// A smaller dense network with the same outputs: channels that these do not depend on are taken out.
+    #[arg(long)]
+    pub(crate) structured: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

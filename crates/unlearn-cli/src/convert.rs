@@ -38,7 +38,8 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(foreign: &ForeignArguments) -> ImportOptions {
+/// What the user says of a foreign file.
+pub(crate) fn options(foreign: &ForeignArguments) -> ImportOptions {
     let ForeignArguments { arch, side, mean, std, dataset } = foreign;
     ImportOptions { arch: arch.clone(), side: *side, mean: mean.clone(), std: std.clone(), dataset: dataset.clone() }
 }

@@ -99,9 +99,13 @@ pub(crate) fn source(source: Source) -> &'static str {
 
 /// What is known of a model, in two lines.
 pub(crate) fn description(info: &CheckpointInfo) -> String {
-    let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config } = info;
+    let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config, widths } = info;
+    let narrowed = match widths.len() {
+        0 => String::new(),
+        convolutions => format!("; {convolutions} convolutions narrowed"),
+    };
     format!(
-        "checkpoint of {arch}: {classes} classes, images {input:?}, trained on {dataset}\n\
+        "checkpoint of {arch}{narrowed}: {classes} classes, images {input:?}, trained on {dataset}\n\
          normalisation: mean {mean:?}, std {std:?}; made by stage {config}; format {format}"
     )
 }

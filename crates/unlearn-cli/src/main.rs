@@ -5,6 +5,7 @@
 mod args;
 mod convert;
 mod exit;
+mod export;
 mod inspect;
 mod lists;
 mod progress;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
         Command::Datasets => {
             lists::datasets();
             Ok(())

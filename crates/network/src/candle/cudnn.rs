@@ -20,8 +20,7 @@ impl Geometry {
     /// Of an input `[batch, in, height, width]` and a weight `[out, in / groups, kernel, kernel]`.
     pub(super) fn new(input: &[usize], weight: &[usize], windows: Windows, groups: usize) -> Self {
         let Windows { kernel, stride, padding } = windows;
-        let shape =
-            ConvShape { in_channels: input[1], out_channels: weight[0], kernel, stride, padding, groups };
+        let shape = ConvShape { in_channels: input[1], out_channels: weight[0], kernel, stride, padding, groups };
         Self { shape, input: Maps::new(input[1], input[2], input[3], input[0]) }
     }
 
@@ -63,8 +62,7 @@ impl Geometry {
             let from = layout.start_offset();
             Ok::<_, Error>(storage.as_cuda_slice::<f32>()?.slice(from..from + layout.shape().elem_count()))
         });
-        let convolution =
-            Convolution::new(&device.cuda_stream(), &self.shape, &self.input).map_err(Error::wrap)?;
+        let convolution = Convolution::new(&device.cuda_stream(), &self.shape, &self.input).map_err(Error::wrap)?;
         let values = pass(&convolution, [&a?, &b?]).map_err(Error::wrap)?;
         let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(values, device));
         Ok(Some(Tensor::from_storage(storage, Shape::from(&dims[..]), BackpropOp::none(), false)))
