@@ -219,7 +219,8 @@ fn claims(claims: &[Claim]) -> String {
         let _ = write!(html, "<li>{}", one(claim));
         let parts: Vec<&Claim> = claims.iter().filter(|part| part.id.starts_with(&format!("{}/", claim.id))).collect();
         if !parts.is_empty() {
-            let _ = write!(html, "<details><summary>its {} parts</summary><ul>", parts.len());
+            let count = if parts.len() == 1 { "part".to_owned() } else { format!("{} parts", parts.len()) };
+            let _ = write!(html, "<details><summary>its {count}</summary><ul>");
             for part in parts {
                 let _ = write!(html, "<li>{}</li>", one(part));
             }

@@ -91,7 +91,13 @@ impl<'b> Sweep<'b> {
             canvas.text(&self.block.title(), (MARGIN, TITLE / 2), 20, INK, Align::Start)?;
             let mut top = TITLE;
             for (line, metrics) in &methods {
-                canvas.text(&line.method, (MARGIN, top + HEADING / 2), 17, INK, Align::Start)?;
+                canvas.text(
+                    &format!("{} over sparsity", line.method),
+                    (MARGIN, top + HEADING / 2),
+                    17,
+                    INK,
+                    Align::Start,
+                )?;
                 let place = |cell: usize| {
                     let (column, down) = ((cell % COLUMNS) as i32, (cell / COLUMNS) as i32);
                     (MARGIN + column * PANEL.0 as i32, top + HEADING + down * row)
