@@ -139,22 +139,28 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
 }
 
 fn curve(stage: &Stage, variant: Option<&Variant>) -> Result<Option<Curve>> {
+    let figures = figures(&stage.metrics::<Value>()?);
+    let label = variant.map_or_else(|| label(stage), Variant::label);
+    let seed = stage.manifest().seed;
+    Ok((!figures.is_empty()).then(|| Curve { label, variant: variant.cloned(), seed, figures }))
+}
+
+/// The points of each figure; where a training in rounds counts its epochs anew, those before are dropped.
+fn figures(rows: &[Value]) -> BTreeMap<String, Vec<(f64, f64)>> {
     let mut figures: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    for row in stage.metrics::<Value>()? {
+    for row in rows {
         let Some(epoch) = row.get("epoch").and_then(Value::as_f64) else { continue };
         for (figure, _) in FIGURES {
             if let Some(value) = row.get(figure).and_then(Value::as_f64) {
                 let points = figures.entry(figure.to_owned()).or_default();
                 if points.last().is_some_and(|(last, _)| epoch <= *last) {
-                    points.clear(); // A round counts its epochs anew.
+                    points.clear();
                 }
                 points.push((epoch, value));
             }
         }
     }
-    let label = variant.map_or_else(|| label(stage), Variant::label);
-    let seed = stage.manifest().seed;
-    Ok((!figures.is_empty()).then(|| Curve { label, variant: variant.cloned(), seed, figures }))
+    figures
 }
 
 /// The stage for people: its method where the configuration names one, with the sparsity of a pruning.
@@ -199,5 +205,12 @@ mod tests {
         curves.push(curve("", Some((0.75, "omp"))));
         let labels: Vec<&str> = readable(&curves).into_iter().map(|curve| curve.label.as_str()).collect();
         assert_eq!(labels, [TRAIN, "99 % omp", "99 % imp"]);
+    }
+
+    #[test]
+    fn of_several_rounds_the_last_is_drawn() {
+        let row = |(epoch, loss): (u32, f64)| serde_json::json!({ "epoch": epoch, "train_loss": loss });
+        let rows = [(1, 0.9), (2, 0.8), (1, 0.7), (2, 0.6)].map(row);
+        assert_eq!(figures(&rows)["train_loss"], [(1.0, 0.7), (2.0, 0.6)]);
     }
 }
