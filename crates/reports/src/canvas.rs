@@ -49,6 +49,16 @@ impl Canvas<'_> {
         Ok(svg)
     }
 
+    /// A part of the canvas with an origin of its own.
+    pub(crate) fn part(&self, at: (i32, i32), size: (u32, u32)) -> Self {
+        Self { area: self.area.clone().shrink(at, size), what: self.what }
+    }
+
+    /// Fills the whole canvas, for a picture that is shown on pages of unknown colour.
+    pub(crate) fn fill(&self, colour: RGBColor) -> Result<()> {
+        self.put(self.area.fill(&colour))
+    }
+
     pub(crate) fn line(&self, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) -> Result<()> {
         self.put(self.area.draw(&PathElement::new(points, colour.stroke_width(width))))
     }
@@ -122,6 +132,22 @@ impl Axis {
     }
 }
 
+/// Moves labels at the given heights apart where they would touch, keeping their order and staying above `bottom`.
+pub(crate) fn apart<T>(mut labels: Vec<(T, i32)>, bottom: i32) -> Vec<(T, i32)> {
+    const SPACING: i32 = 16;
+    labels.sort_by_key(|(_, y)| *y);
+    for position in 1..labels.len() {
+        labels[position].1 = labels[position].1.max(labels[position - 1].1 + SPACING);
+    }
+    // What was pushed below the axis moves up again, and pushes those above it.
+    let mut limit = bottom;
+    for (_, y) in labels.iter_mut().rev() {
+        *y = (*y).min(limit);
+        limit = *y - SPACING;
+    }
+    labels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +171,12 @@ mod tests {
             [axis.at(0.0), axis.at(5.0), axis.at(10.0), axis.at(99.0), axis.at(-1.0)],
             [200, 150, 100, 100, 200]
         );
+    }
+
+    #[test]
+    fn labels_that_would_touch_move_apart() {
+        assert_eq!(apart(vec![("b", 60), ("a", 50)], 200), [("a", 50), ("b", 66)]);
+        assert_eq!(apart(vec![("a", 195), ("b", 198)], 200), [("a", 184), ("b", 200)]);
+        assert_eq!(apart(vec![("a", 10), ("b", 90)], 200), [("a", 10), ("b", 90)]);
     }
 }

@@ -10,12 +10,18 @@ use unlearn_metrics::{Estimate, Judgement, Verdict};
 
 use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
-use crate::summary::{Block, Cell, blocks};
+use crate::summary::{Block, Cell, Variant, blocks, percent};
 
 /// The approximate methods of which the paper claims that sparsity helps them.
 pub const APPROXIMATE: [&str; 4] = ["ft", "ga", "ff", "iu"];
 /// Points of testing accuracy that count as "at most a few".
 pub const FEW_POINTS: f64 = 3.0;
+
+/// Points of average gap that "at least as well" may cost: well above what one sample moves (0.2 points of UA in a forget set of 450), and
+/// small beside the gaps of several points by which unlearning methods differ.
+pub const MARGIN: f64 = 1.0;
+/// The pruning method that the paper prefers for unlearning.
+const OMP: &str = "omp";
 
 /// One claim and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,13 @@ pub struct Claim {
     pub verdict: Verdict,
     /// The figures behind the verdict.
     pub detail: String,
+}
+
+impl Claim {
+    /// True for a part (`C1/…`) of a claim that is there as a whole (`C1`).
+    pub(crate) fn is_part(&self, claims: &[Self]) -> bool {
+        self.id.split_once('/').is_some_and(|(whole, _)| claims.iter().any(|claim| claim.id == whole))
+    }
 }
 
 /// The word for a verdict, as in `results.json`.
@@ -49,6 +62,7 @@ pub fn claims(rows: &[ResultRow]) -> Vec<Claim> {
     for block in &blocks {
         claims.extend(testing_accuracy_survives(block, &blocks));
     }
+    claims.extend(omp_serves_as_well(&blocks));
     for block in &blocks {
         claims.extend(retrain_forgets_the_class(block, &blocks));
         claims.extend(the_original_remembers(block, &blocks));
@@ -95,7 +109,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
             };
             let Some((verdict, change)) = Side::Below(0.0).judge(&changes) else { continue };
             parts.push(Claim {
-                id: format!("C1/{}/{}", name(block, blocks), line.method),
+                id: format!("C1/{}/{}", block.name(blocks), line.method),
                 statement: format!(
                     "{}: at {variant} the average gap of {} to Retrain is smaller than dense",
                     block.forget, line.method
@@ -136,13 +150,9 @@ fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (sparse, ft) = (cell("l1-sparse")?, cell("ft")?);
     let (ua, gap) = (difference(sparse, ft, Metric::Ua), difference(sparse, ft, Metric::AvgGap));
     let ((on_ua, ua), (on_gap, gap)) = (Side::Above(0.0).judge(&ua)?, Side::Below(0.0).judge(&gap)?);
-    let verdict = match (on_ua, on_gap) {
-        (Verdict::Holds, Verdict::Holds) => Verdict::Holds,
-        (Verdict::Fails, _) | (_, Verdict::Fails) => Verdict::Fails,
-        _ => Verdict::Undecided,
-    };
+    let verdict = all(&[on_ua, on_gap]);
     Some(Claim {
-        id: format!("C2/{}", name(block, blocks)),
+        id: format!("C2/{}", block.name(blocks)),
         statement: format!("{}: on the dense model l1-sparse beats ft in UA and in the average gap", block.forget),
         verdict,
         detail: format!("l1-sparse minus ft: UA {}; average gap {}", signed(&ua), signed(&gap)),
@@ -162,7 +172,7 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (verdict, loss) = Side::Below(FEW_POINTS).judge(&losses)?;
     let variant = block.variants[sparsest].label();
     Some(Claim {
-        id: format!("C3/{}", name(block, blocks)),
+        id: format!("C3/{}", block.name(blocks)),
         statement: format!(
             "{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}",
             block.forget, line.method
@@ -170,6 +180,73 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
         verdict,
         detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&loss)),
     })
+}
+
+/// C4: at equal sparsity the average gap after OMP is at most a margin larger than after any other way to prune.
+fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
+    let mut parts = Vec::new();
+    let mut rivals: BTreeMap<&str, Vec<Differences>> = BTreeMap::new();
+    for block in blocks {
+        for rival in block.prunings().into_iter().filter(|rival| *rival != OMP) {
+            for line in block.lines.iter().filter(|line| line.method != RETRAIN && line.method != "raw") {
+                let at = |sparsity: &f64| {
+                    let cell = |pruning: &str| {
+                        let is_meant = |variant: &Variant| variant.sparsity == *sparsity && variant.pruning == pruning;
+                        line.cells[block.variants.iter().position(is_meant)?].as_ref()
+                    };
+                    let differences = difference(cell(OMP)?, cell(rival)?, Metric::AvgGap);
+                    (*sparsity != 0.0 && !differences.is_empty()).then_some((*sparsity, differences))
+                };
+                let (sparsities, differences): (Vec<f64>, Vec<Differences>) =
+                    block.sparsities().iter().filter_map(at).unzip();
+                let mean = averaged(&differences);
+                let Some((verdict, change)) = Side::Below(MARGIN).judge(&mean) else { continue };
+                parts.push(Claim {
+                    id: format!("C4/{}/{rival}/{}", block.name(blocks), line.method),
+                    statement: format!(
+                        "{}: the average gap of {} to Retrain is after {OMP} at most {MARGIN} point larger than after {rival}",
+                        block.forget, line.method
+                    ),
+                    verdict,
+                    detail: format!(
+                        "mean over {} sparsity; {OMP} minus {rival} {}",
+                        sparsities.into_iter().map(percent).collect::<Vec<_>>().join(", "),
+                        signed(&change)
+                    ),
+                });
+                rivals.entry(rival).or_default().push(mean);
+            }
+        }
+    }
+    let judged = rivals.iter().filter_map(|(rival, all)| Some((*rival, Side::Below(MARGIN).judge(&averaged(all))?)));
+    let judged: Vec<(&str, (Verdict, Estimate))> = judged.collect();
+    if judged.is_empty() {
+        return parts;
+    }
+    let names: Vec<&str> = judged.iter().map(|(rival, _)| *rival).collect();
+    let verdicts: Vec<Verdict> = judged.iter().map(|(_, (verdict, _))| *verdict).collect();
+    let details = judged.iter().map(|(rival, (_, change))| format!("{OMP} minus {rival} {}", signed(change)));
+    let whole = Claim {
+        id: "C4".to_owned(),
+        statement: format!(
+            "{OMP} serves unlearning at least as well as {} at equal sparsity: its average gap is at most {MARGIN} point larger",
+            names.join(" and ")
+        ),
+        verdict: all(&verdicts),
+        detail: details.collect::<Vec<_>>().join("; "),
+    };
+    std::iter::once(whole).chain(parts).collect()
+}
+
+/// The verdict on claims that are made together: one that fails is enough to fail, and all must hold to hold.
+fn all(verdicts: &[Verdict]) -> Verdict {
+    if verdicts.contains(&Verdict::Fails) {
+        Verdict::Fails
+    } else if verdicts.iter().all(|verdict| *verdict == Verdict::Holds) {
+        Verdict::Holds
+    } else {
+        Verdict::Undecided
+    }
 }
 
 /// S1: a model that never saw a class does not name it. This is a fact about single rows, so one seed is enough.
@@ -180,7 +257,7 @@ fn retrain_forgets_the_class(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let cells = block.line(RETRAIN)?.cells.iter().flatten();
     let lowest = cells.flat_map(|cell| &cell.rows).map(|row| row.ua).min_by(f64::total_cmp)?;
     Some(Claim {
-        id: format!("S1/{}", name(block, blocks)),
+        id: format!("S1/{}", block.name(blocks)),
         statement: format!("{}: Retrain, which never saw the class, has 100 % UA", block.forget),
         verdict: if lowest >= 100.0 { Verdict::Holds } else { Verdict::Fails },
         detail: format!("lowest UA of any seed and sparsity {lowest:.2} %"),
@@ -199,7 +276,7 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
         .collect();
     let (verdict, lead) = Side::Above(0.0).judge(&averaged(&pairs))?;
     Some(Claim {
-        id: format!("S2/{}", name(block, blocks)),
+        id: format!("S2/{}", block.name(blocks)),
         statement: format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
         verdict,
         detail: format!("UA of Retrain minus UA of raw {}", signed(&lead)),
@@ -243,12 +320,6 @@ fn signed(estimate: &Estimate) -> String {
         Some(half_width) => format!("{mean} ± {half_width:.2} points ({} seeds)", estimate.seeds),
         None => format!("{mean} points (one seed, so no interval and no verdict)"),
     }
-}
-
-/// A block's name in a claim's id: the forget set, and the model where the suite has several.
-fn name(block: &Block, blocks: &[Block]) -> String {
-    let one_model = blocks.iter().all(|other| other.dataset == block.dataset && other.arch == block.arch);
-    if one_model { block.forget.clone() } else { format!("{}/{}/{}", block.dataset, block.arch, block.forget) }
 }
 
 #[cfg(test)]
@@ -354,5 +425,52 @@ mod tests {
         };
         assert_eq!(verdict(&rows(1.5), "C3/class 0"), Some(Verdict::Holds));
         assert_eq!(verdict(&rows(4.0), "C3/class 0"), Some(Verdict::Fails));
+    }
+
+    /// Rows of ft after omp and after `rival` with these differences of the average gap (omp minus rival), by sparsity and seed.
+    fn against(rival: &str, differences: &[(f64, [f64; 3])]) -> Vec<ResultRow> {
+        let mut rows = Vec::new();
+        for (sparsity, by_seed) in differences {
+            for (seed, difference) in (0..).zip(by_seed) {
+                let other = ResultRow { pruning: rival.to_owned(), ..row("ft", *sparsity, seed, 50.0, 10.0) };
+                rows.extend([row("ft", *sparsity, seed, 50.0, 10.0 + difference), other]);
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn omp_may_be_worse_by_less_than_the_margin() {
+        let check = |differences: &[(f64, [f64; 3])], expected| {
+            let rows = against("imp", differences);
+            assert_eq!(verdict(&rows, "C4/class 0/imp/ft"), Some(expected), "{differences:?}");
+            assert_eq!(verdict(&rows, "C4"), Some(expected), "{differences:?}");
+        };
+        check(&[(0.9, [0.1, 0.2, 0.3])], Verdict::Holds);
+        check(&[(0.9, [-4.0, -5.0, -6.0])], Verdict::Holds);
+        check(&[(0.9, [2.0, 2.1, 2.2])], Verdict::Fails);
+        check(&[(0.9, [0.8, 0.9, 1.1])], Verdict::Undecided);
+        // Averaged over the sparsities, seed by seed.
+        check(&[(0.5, [2.0, 3.0, 4.0]), (0.9, [-2.0, -3.1, -3.9])], Verdict::Holds);
+    }
+
+    #[test]
+    fn a_win_over_one_pruning_does_not_hide_a_loss_to_another() {
+        let mut rows = against("imp", &[(0.9, [2.0, 2.1, 2.2])]);
+        let synflow = against("synflow", &[(0.9, [2.0, 2.1, 2.2])]).into_iter().filter(|row| row.pruning == "synflow");
+        rows.extend(synflow.map(|row| ResultRow { avg_gap: Some(30.0), ..row }));
+        assert_eq!(verdict(&rows, "C4/class 0/imp/ft"), Some(Verdict::Fails));
+        assert_eq!(verdict(&rows, "C4/class 0/synflow/ft"), Some(Verdict::Holds));
+        assert_eq!(verdict(&rows, "C4"), Some(Verdict::Fails));
+    }
+
+    #[test]
+    fn omp_is_compared_at_equal_sparsity_only() {
+        let mut rows = against("imp", &[(0.5, [0.1, 0.2, 0.3]), (0.9, [0.1, 0.2, 0.3])]);
+        rows.retain(|row| row.pruning == "omp" || row.sparsity == 0.5);
+        let claim = claims(&rows).into_iter().find(|claim| claim.id == "C4/class 0/imp/ft").unwrap();
+        assert!(claim.detail.starts_with("mean over 50 % sparsity; omp minus imp +0.20 ±"), "{}", claim.detail);
+        rows.retain(|row| row.pruning == "omp" || row.sparsity != 0.5);
+        assert_eq!(verdict(&rows, "C4"), None);
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use unlearn_run_store::{Stage, StageKey, Store, SuiteIndex};
 
-use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
+use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES, apart};
 use crate::error::Result;
+use crate::prunings;
 use crate::results::{RETRAIN, distinct};
-use crate::summary::percent;
+use crate::summary::{Variant, percent};
 
 const SIZE: (u32, u32) = (480, 250);
 const LEFT: i32 = 44;
@@ -21,11 +22,18 @@ const BOTTOM: i32 = 214;
 pub struct Curve {
     /// The stage for people: "train", "95 % omp", "retrain".
     pub label: String,
+    /// The pruning of a `prune` stage whose model the suite unlearns.
+    pub variant: Option<Variant>,
     /// Its seed.
     pub seed: u64,
-    /// Per figure the points (epoch, value).
+    /// Per figure the points (epoch, value); of a training in rounds, those of the last.
     pub figures: BTreeMap<String, Vec<(f64, f64)>>,
 }
+
+/// Labels that can be told apart in one picture.
+const MOST_LABELS: usize = 8;
+/// Label of dense training.
+const TRAIN: &str = "train";
 
 /// The figures that are drawn, with their headings.
 pub const FIGURES: [(&str, &str); 2] =
@@ -39,6 +47,10 @@ pub const FIGURES: [(&str, &str); 2] =
 pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
     let kinds: BTreeMap<StageKey, String> =
         store.stages()?.into_iter().map(|summary| (summary.key, summary.kind)).collect();
+    let variants: BTreeMap<StageKey, Variant> = prunings::stages(store, index)?
+        .into_iter()
+        .map(|(stage, row)| (stage.key().clone(), Variant { sparsity: row.sparsity, pruning: row.pruning.clone() }))
+        .collect();
     let mut curves: Vec<Curve> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut open: Vec<StageKey> = index.rows.iter().rev().map(|row| row.unlearn.clone()).collect();
@@ -50,22 +62,40 @@ pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
         let Some(stage) = store.find(kind, &key)? else { continue };
         open.extend(stage.manifest().inputs.values().cloned());
         let retrained = || index.rows.iter().any(|row| row.unlearn == key && row.method == RETRAIN);
-        if kind == "train" || kind == "prune" || (kind == "unlearn" && retrained()) {
-            curves.extend(curve(&stage)?);
+        if kind == TRAIN || kind == "prune" || (kind == "unlearn" && retrained()) {
+            curves.extend(curve(&stage, variants.get(&key))?);
         }
     }
     curves.sort_by(|one, other| rank(&one.label).cmp(&rank(&other.label)).then(one.seed.cmp(&other.seed)));
     Ok(curves)
 }
 
+/// The curves that one picture can show: all of them if they have few labels, otherwise dense training and of each pruning method the
+/// sparsity closest to the 95 % the paper reports.
+pub fn readable(curves: &[Curve]) -> Vec<&Curve> {
+    if distinct(curves.iter().map(|curve| curve.label.as_str())).len() <= MOST_LABELS {
+        return curves.iter().collect();
+    }
+    let closest = |pruning: &str| {
+        let sparsities = curves.iter().filter_map(|curve| curve.variant.as_ref());
+        let sparsities = sparsities.filter(|variant| variant.pruning == pruning).map(|variant| variant.sparsity);
+        sparsities.min_by(|one, other| (one - 0.95).abs().total_cmp(&(other - 0.95).abs()))
+    };
+    let is_shown = |curve: &&Curve| match &curve.variant {
+        Some(variant) => closest(&variant.pruning) == Some(variant.sparsity),
+        None => curve.label == TRAIN,
+    };
+    curves.iter().filter(is_shown).collect()
+}
+
 /// One figure of all curves as SVG, labelled at the ends of the lines; `None` when no curve has it.
 ///
 /// # Errors
 /// [`crate::ReportError::Plot`].
-pub fn lines(curves: &[Curve], figure: &str) -> Result<Option<String>> {
+pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
     let drawn: Vec<(&Curve, &Vec<(f64, f64)>)> = curves
         .iter()
-        .filter_map(|curve| Some((curve, curve.figures.get(figure)?)))
+        .filter_map(|curve| Some((*curve, curve.figures.get(figure)?)))
         .filter(|(_, points)| points.len() > 1)
         .collect();
     let points = || drawn.iter().flat_map(|(_, points)| points.iter());
@@ -93,7 +123,12 @@ pub fn lines(curves: &[Curve], figure: &str) -> Result<Option<String>> {
             let path = points.iter().map(|(epoch, value)| (across.at(*epoch), up.at(*value))).collect();
             canvas.line(path, colour(&curve.label), 2)?;
         }
-        for (label, y) in ends(&labels, &drawn, &up) {
+        // A label stands at the height its first line ends.
+        let ends = labels.iter().filter_map(|label| {
+            let (_, points) = drawn.iter().find(|(curve, _)| curve.label == **label)?;
+            Some((*label, up.at(points.last()?.1)))
+        });
+        for (label, y) in apart(ends.collect(), BOTTOM) {
             let x = SIZE.0 as i32 - RIGHT + 8;
             canvas.dot((x + 3, y), 4, colour(label))?;
             canvas.text(label, (x + 12, y), 12, INK, Align::Start)?;
@@ -103,39 +138,29 @@ pub fn lines(curves: &[Curve], figure: &str) -> Result<Option<String>> {
     Ok(Some(svg))
 }
 
-/// Where each label goes: at the height its first line ends, moved down where two would touch.
-fn ends<'a>(labels: &[&'a str], drawn: &[(&Curve, &Vec<(f64, f64)>)], up: &Axis) -> Vec<(&'a str, i32)> {
-    const SPACING: i32 = 16;
-    let end = |label: &&'a str| {
-        let (_, points) = drawn.iter().find(|(curve, _)| curve.label == **label)?;
-        Some((*label, up.at(points.last()?.1)))
-    };
-    let mut ends: Vec<_> = labels.iter().filter_map(end).collect();
-    ends.sort_by_key(|(_, y)| *y);
-    for position in 1..ends.len() {
-        ends[position].1 = ends[position].1.max(ends[position - 1].1 + SPACING);
-    }
-    // What was pushed below the axis moves up again, and pushes those above it.
-    let mut limit = BOTTOM;
-    for end in ends.iter_mut().rev() {
-        end.1 = end.1.min(limit);
-        limit = end.1 - SPACING;
-    }
-    ends
+fn curve(stage: &Stage, variant: Option<&Variant>) -> Result<Option<Curve>> {
+    let figures = figures(&stage.metrics::<Value>()?);
+    let label = variant.map_or_else(|| label(stage), Variant::label);
+    let seed = stage.manifest().seed;
+    Ok((!figures.is_empty()).then(|| Curve { label, variant: variant.cloned(), seed, figures }))
 }
 
-fn curve(stage: &Stage) -> Result<Option<Curve>> {
+/// The points of each figure; where a training in rounds counts its epochs anew, those before are dropped.
+fn figures(rows: &[Value]) -> BTreeMap<String, Vec<(f64, f64)>> {
     let mut figures: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    for row in stage.metrics::<Value>()? {
+    for row in rows {
         let Some(epoch) = row.get("epoch").and_then(Value::as_f64) else { continue };
         for (figure, _) in FIGURES {
             if let Some(value) = row.get(figure).and_then(Value::as_f64) {
-                figures.entry(figure.to_owned()).or_default().push((epoch, value));
+                let points = figures.entry(figure.to_owned()).or_default();
+                if points.last().is_some_and(|(last, _)| epoch <= *last) {
+                    points.clear();
+                }
+                points.push((epoch, value));
             }
         }
     }
-    let manifest = stage.manifest();
-    Ok((!figures.is_empty()).then(|| Curve { label: label(stage), seed: manifest.seed, figures }))
+    figures
 }
 
 /// The stage for people: its method where the configuration names one, with the sparsity of a pruning.
@@ -153,9 +178,39 @@ fn label(stage: &Stage) -> String {
 /// Training first, Retrain last.
 fn rank(label: &str) -> (u8, &str) {
     let group = match label {
-        "train" => 0,
+        TRAIN => 0,
         RETRAIN => 2,
         _ => 1,
     };
     (group, label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(label: &str, variant: Option<(f64, &str)>) -> Curve {
+        let variant = variant.map(|(sparsity, pruning)| Variant { sparsity, pruning: pruning.to_owned() });
+        let label = variant.as_ref().map_or_else(|| label.to_owned(), Variant::label);
+        Curve { label, variant, seed: 1, figures: BTreeMap::new() }
+    }
+
+    #[test]
+    fn many_labels_leave_dense_training_and_one_sparsity_per_pruning() {
+        let mut curves = vec![curve(TRAIN, None), curve(RETRAIN, None)];
+        for pruning in ["omp", "imp"] {
+            curves.extend([0.5, 0.9, 0.99].map(|sparsity| curve("", Some((sparsity, pruning)))));
+        }
+        assert_eq!(readable(&curves).len(), 8, "as many as can be told apart");
+        curves.push(curve("", Some((0.75, "omp"))));
+        let labels: Vec<&str> = readable(&curves).into_iter().map(|curve| curve.label.as_str()).collect();
+        assert_eq!(labels, [TRAIN, "99 % omp", "99 % imp"]);
+    }
+
+    #[test]
+    fn of_several_rounds_the_last_is_drawn() {
+        let row = |(epoch, loss): (u32, f64)| serde_json::json!({ "epoch": epoch, "train_loss": loss });
+        let rows = [(1, 0.9), (2, 0.8), (1, 0.7), (2, 0.6)].map(row);
+        assert_eq!(figures(&rows)["train_loss"], [(1.0, 0.7), (2.0, 0.6)]);
+    }
 }

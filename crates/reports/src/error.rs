@@ -40,6 +40,28 @@ pub enum ReportError {
         /// The evaluation's folder.
         folder: PathBuf,
     },
+    /// A newer program wrote the shares that a pruning left.
+    #[error(
+        "the fact `sparsity` of {} has format {found}, this program knows up to {known}; \
+         report with the program that ran the suite, or a newer one",
+        folder.display()
+    )]
+    NewerShares {
+        /// The pruning stage's folder.
+        folder: PathBuf,
+        /// The format found.
+        found: u64,
+        /// The newest known.
+        known: u64,
+    },
+    /// The shares that a pruning left can't be understood.
+    #[error("the fact `sparsity` of {} can't be read: {problem}; delete the folder and run the suite again", folder.display())]
+    Shares {
+        /// The pruning stage's folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The rows could not be turned into CSV.
     #[error("could not write the rows as CSV: {0}")]
     Csv(#[from] csv::Error),

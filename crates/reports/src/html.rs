@@ -5,12 +5,15 @@ use std::fmt::Write;
 use unlearn_metrics::Verdict;
 
 use crate::claims::{Claim, word};
-use crate::curves::{Curve, FIGURES, lines};
+use crate::curves::{Curve, FIGURES, lines, readable};
+use crate::density::densities;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::plots::{dots, palette};
+use crate::plots::{are_readable, dots, palette};
+use crate::prunings::Pruning;
 use crate::results::{RETRAIN, ResultRow, Results, distinct};
-use crate::summary::{Block, Cell, Variant, blocks};
+use crate::summary::{Block, Cell, Variant, blocks, sparsity_label};
+use crate::sweep::{Sweep, intervals};
 use crate::table::{figure, note};
 
 /// The page.
@@ -30,6 +33,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     for block in &blocks {
         body += &section(block)?;
     }
+    body += &prunings(&results.prunings)?;
     body += &claims(&results.claims);
     body += &training(curves)?;
     body += &provenance(results);
@@ -74,7 +78,10 @@ fn facts(results: &Results, blocks: &[Block]) -> String {
     let named = |of: fn(&ResultRow) -> &str| distinct(results.rows.iter().map(of)).join(", ");
     let mut variants: Vec<&Variant> = blocks.iter().flat_map(|block| &block.variants).collect();
     variants.sort_by(|one, other| one.sparsity.total_cmp(&other.sparsity));
-    let sparsities = distinct(variants.into_iter().map(Variant::label)).join(", ");
+    let prunings =
+        distinct(variants.iter().filter(|one| one.sparsity > 0.0).map(|one| one.pruning.as_str())).join(", ");
+    let sparsities = distinct(variants.iter().map(|one| sparsity_label(one.sparsity))).join(", ");
+    let sparsities = if prunings.is_empty() { sparsities } else { format!("{sparsities} ({prunings})") };
     let seeds = results.seeds();
     let listed = seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     let entries = [
@@ -92,37 +99,72 @@ fn facts(results: &Results, blocks: &[Block]) -> String {
 
 /// One forget set: pictures, then the table.
 fn section(block: &Block) -> Result<String> {
-    let mut html = format!("<section>\n<h2>{}</h2>\n<div class=\"panels\">\n{}", escape(&block.title()), legend(block));
-    for metric in Metric::PICTURED {
-        if let Some(svg) = dots(block, metric)? {
-            let (label, meaning) = (metric.label(), metric.meaning());
-            let _ = writeln!(
-                html,
-                "<figure><figcaption><b>{label}</b><small>{meaning}</small></figcaption>{}</figure>",
-                labelled(&svg, &format!("{label} of each method for {}", block.title()))
+    let mut html = format!("<section>\n<h2>{}</h2>\n", escape(&block.title()));
+    if are_readable(block) {
+        let pictures =
+            panels(|metric| dots(block, metric), |label| format!("{label} of each method for {}", block.title()));
+        let _ = writeln!(html, "<div class=\"panels\">\n{}{}</div>", legend(block), pictures?);
+    }
+    if let Some(sweep) = Sweep::of(block) {
+        for line in sweep.methods() {
+            let method = escape(&line.method);
+            let pictures = panels(
+                |metric| sweep.panel(line, metric),
+                |label| format!("{label} of {} over sparsity for {}", line.method, block.title()),
             );
+            let legend = sweep_legend(block);
+            let _ =
+                writeln!(html, "<h3>{method} over sparsity</h3>\n<div class=\"panels\">\n{legend}{}</div>", pictures?);
         }
     }
-    let _ = writeln!(html, "</div>\n{}<p class=\"note\">{}</p>\n</section>", table(block), note(block));
+    let _ = writeln!(html, "{}<p class=\"note\">{}</p>\n</section>", table(block), note(block));
     Ok(html)
 }
 
-/// How to read the pictures, as the first of their panels.
+/// A picture per figure, with its heading and the name that `label` gives it.
+fn panels(picture: impl Fn(Metric) -> Result<Option<String>>, label: impl Fn(&str) -> String) -> Result<String> {
+    let mut html = String::new();
+    for metric in Metric::PICTURED {
+        if let Some(svg) = picture(metric)? {
+            let (heading, meaning) = (metric.label(), metric.meaning());
+            let _ = writeln!(
+                html,
+                "<figure><figcaption><b>{heading}</b><small>{meaning}</small></figcaption>{}</figure>",
+                labelled(&svg, &label(heading))
+            );
+        }
+    }
+    Ok(html)
+}
+
+/// How to read the dots, as the first of their panels.
 fn legend(block: &Block) -> String {
+    let note = format!(
+        "A dot per method; the closer to the dashed line of its colour, the closer to a model that never saw the forgotten data. {}",
+        intervals(block)
+    );
+    keys(block.variants.iter().map(Variant::label), block, &note)
+}
+
+/// How to read the pictures over sparsity, as the first of their panels.
+fn sweep_legend(block: &Block) -> String {
+    let note = format!(
+        "A line per way to prune, all from the dense model; the closer to the dashed line of its colour, the closer to a model that was \
+         pruned the same way and never saw the forgotten data. The steps of sparsity are drawn equally wide. {}",
+        intervals(block)
+    );
+    keys(block.prunings().into_iter().map(str::to_owned), block, &note)
+}
+
+fn keys(series: impl Iterator<Item = String>, block: &Block, note: &str) -> String {
     let mut html = "<div class=\"legend\"><ul>".to_owned();
-    for (position, variant) in block.variants.iter().enumerate() {
-        let _ = write!(html, "<li><span class=\"key s{}\"></span>{}</li>", palette(position), escape(&variant.label()));
+    for (position, name) in series.enumerate() {
+        let _ = write!(html, "<li><span class=\"key s{}\"></span>{}</li>", palette(position), escape(&name));
     }
     if block.line(RETRAIN).is_some() {
         html += "<li><span class=\"key dash\"></span>Retrain, the value to reach</li>";
     }
-    let bars =
-        if block.seeds() > 1 { "Bars are 95 % confidence intervals." } else { "One seed, so no confidence intervals." };
-    let _ = writeln!(
-        html,
-        "</ul><p class=\"note\">A dot per method; the closer to the dashed line of its colour, the closer to a model \
-                            that never saw the forgotten data. {bars}</p></div>"
-    );
+    let _ = writeln!(html, "</ul><p class=\"note\">{note}</p></div>");
     html
 }
 
@@ -143,7 +185,9 @@ fn table(block: &Block) -> String {
             .filter_map(|(variant, cell)| Some((variant, cell.as_ref()?)))
             .collect();
         for (position, (variant, cell)) in present.iter().enumerate() {
-            html += "<tr>";
+            // Many models are read a sparsity at a time.
+            let steps = !are_readable(block) && position > 0 && present[position - 1].0.sparsity != variant.sparsity;
+            html += if steps { "<tr class=\"step\">" } else { "<tr>" };
             if position == 0 {
                 let (rows, method) = (present.len(), escape(&line.method));
                 let _ = write!(html, "<th scope=\"rowgroup\" class=\"left\" rowspan=\"{rows}\">{method}</th>");
@@ -167,18 +211,16 @@ fn claims(claims: &[Claim]) -> String {
     if claims.is_empty() {
         return String::new();
     }
-    let family = |claim: &Claim| claim.id.split('/').next().unwrap_or_default().to_owned();
-    let wholes: Vec<&str> =
-        claims.iter().filter(|claim| !claim.id.contains('/')).map(|claim| claim.id.as_str()).collect();
     let mut html = "<section>\n<h2>Claims of the paper</h2>\n<p class=\"note\">Judged on differences paired by seed: a claim holds \
                     when the whole 95 % confidence interval is on its side, and one seed decides nothing. S1 and S2 check the experiment \
                     itself.</p>\n<ul class=\"claims\">\n"
         .to_owned();
-    for claim in claims.iter().filter(|claim| !claim.id.contains('/') || !wholes.contains(&family(claim).as_str())) {
+    for claim in claims.iter().filter(|claim| !claim.is_part(claims)) {
         let _ = write!(html, "<li>{}", one(claim));
         let parts: Vec<&Claim> = claims.iter().filter(|part| part.id.starts_with(&format!("{}/", claim.id))).collect();
         if !parts.is_empty() {
-            let _ = write!(html, "<details><summary>its {} parts</summary><ul>", parts.len());
+            let count = if parts.len() == 1 { "part".to_owned() } else { format!("{} parts", parts.len()) };
+            let _ = write!(html, "<details><summary>its {count}</summary><ul>");
             for part in parts {
                 let _ = write!(html, "<li>{}</li>", one(part));
             }
@@ -203,10 +245,52 @@ fn one(claim: &Claim) -> String {
     )
 }
 
+/// Table and pictures of what the prunings left.
+fn prunings(prunings: &[Pruning]) -> Result<String> {
+    if prunings.is_empty() {
+        return Ok(String::new());
+    }
+    let mut html = "<section>\n<h2>What pruning left</h2>\n".to_owned();
+    let gathered = densities(prunings);
+    for model in &gathered {
+        if gathered.len() > 1 {
+            let _ = writeln!(html, "<h3>{} on {}</h3>", escape(&model.arch), escape(&model.dataset));
+        }
+        html += "<div class=\"panels\">\n";
+        for method in model.methods() {
+            let svg = labelled(&model.picture(method)?, &format!("Density by layer of {method}"));
+            let _ = writeln!(
+                html,
+                "<figure><figcaption><b>{}</b><small>parameters kept by layer, a line per sparsity</small></figcaption>{svg}</figure>",
+                escape(method)
+            );
+        }
+        html += "</div>\n<div class=\"scroll\"><table class=\"narrow\">\n<thead><tr><th class=\"left\">Model</th><th>Parameters kept, \
+                 %</th><th>Operations kept, %</th></tr></thead>\n";
+        for method in model.methods() {
+            html += "<tbody>";
+            for line in model.lines.iter().filter(|line| line.variant.pruning == method) {
+                let (label, operations) = (escape(&line.variant.label()), figure(&line.operations));
+                let parameters = line.parameters.mean;
+                let _ = write!(
+                    html,
+                    "<tr><td class=\"left\">{label}</td><td>{parameters:.2}</td><td>{operations}</td></tr>"
+                );
+            }
+            html += "</tbody>\n";
+        }
+        html += "</table></div>\n";
+    }
+    html += "<p class=\"note\">Of the layers that pruning covers: weights that are kept, and multiply-accumulates of a forward pass that use \
+             one of them. Means over seeds; the densities of every layer and seed are in results.json.</p>\n</section>\n";
+    Ok(html)
+}
+
 fn training(curves: &[Curve]) -> Result<String> {
+    let shown = readable(curves);
     let mut figures = String::new();
     for (figure, heading) in FIGURES {
-        if let Some(svg) = lines(curves, figure)? {
+        if let Some(svg) = lines(&shown, figure)? {
             let svg = labelled(&svg, &format!("{heading} by epoch"));
             let _ = writeln!(figures, "<figure><figcaption><b>{heading}</b></figcaption>{svg}</figure>");
         }
@@ -214,8 +298,14 @@ fn training(curves: &[Curve]) -> Result<String> {
     if figures.is_empty() {
         return Ok(String::new());
     }
+    let note = if shown.len() < curves.len() {
+        "<p class=\"note\">Of many models, only dense training and for each way to prune the sparsity closest to 95 %. A pruning in rounds shows \
+         its last.</p>\n"
+    } else {
+        ""
+    };
     Ok(format!(
-        "<section>\n<h2>How the models were trained</h2>\n<div class=\"panels\">\n{figures}</div>\n</section>\n"
+        "<section>\n<h2>How the models were trained</h2>\n{note}<div class=\"panels\">\n{figures}</div>\n</section>\n"
     ))
 }
 

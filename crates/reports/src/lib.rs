@@ -1,14 +1,16 @@
 //! Tables, plots and one self-contained HTML page, all from the run store alone.
 //!
 //! [`write()`] turns a suite that was run into four files: `results.json` (every figure, unrounded, in a stable form), `results.csv` (the same
-//! rows), `table.md` (the paper's table) and `report.html` (pictures, table, claims and provenance on one page that needs nothing else). The way
-//! there is short and each step can be used alone:
+//! rows), `table.md` (the paper's table) and `report.html` (pictures, table, claims and provenance on one page that needs nothing else); and a
+//! picture `sweep-<forget set>.svg` for each forget set whose model was pruned to several sparsities. The way there is short and each step can
+//! be used alone:
 //!
-//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain.
+//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain, and [`prunings::gather`] what
+//!    each pruning left of its network.
 //! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
-//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`curves`] and [`html`] write it down.
+//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`curves`] and [`html`] write it down.
 //!
-//! This crate knows no model and no tensor: it never looks into an artifact but `metrics.jsonl`, and runs nothing.
+//! This crate knows no model and no tensor: it never looks into an artifact but manifests and `metrics.jsonl`, and runs nothing.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -26,12 +28,15 @@ mod canvas;
 pub mod claims;
 pub mod csv;
 pub mod curves;
+pub mod density;
 pub mod error;
 pub mod html;
 pub mod metric;
 pub mod plots;
+pub mod prunings;
 pub mod results;
 pub mod summary;
+pub mod sweep;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -40,8 +45,11 @@ use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 
 pub use claims::Claim;
 pub use error::{ReportError, Result};
+pub use prunings::Pruning;
 pub use results::{Provenance, ResultRow, Results};
 pub use unlearn_metrics::Verdict;
+
+use sweep::Sweep;
 
 /// What [`write()`] left.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +62,8 @@ pub struct Written {
     pub markdown: PathBuf,
     /// `report.html`.
     pub html: PathBuf,
+    /// `sweep-<forget set>.svg`, in the order of the suite; none for a suite that prunes to fewer than three sparsities.
+    pub sweeps: Vec<PathBuf>,
     /// The table and the claims for a terminal.
     pub summary: String,
     /// What the files hold.
@@ -64,7 +74,7 @@ pub struct Written {
 ///
 /// # Errors
 /// [`ReportError::Store`] when a stage is missing or damaged or a file can't be written, [`ReportError::NotFinite`] for a diverged model,
-/// [`ReportError::Folder`].
+/// [`ReportError::NewerShares`] when a newer program pruned, [`ReportError::Folder`].
 pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written> {
     let results = Results::gather(store, index)?;
     let curves = curves::collect(store, index)?;
@@ -74,10 +84,22 @@ pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written
         ("table.md", table::markdown(&results).into_bytes()),
         ("report.html", html::page(&results, &curves)?.into_bytes()),
     ];
+    let blocks = summary::blocks(&results.rows);
+    let mut pictures = Vec::new();
+    for (block, name) in blocks.iter().zip(sweep::file_names(&blocks)) {
+        if let Some((sweep, name)) = Sweep::of(block).zip(name) {
+            pictures.push((name, sweep.page()?.into_bytes()));
+        }
+    }
     std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder { folder: folder.to_path_buf(), source })?;
+    let mut sweeps = Vec::new();
+    for (name, bytes) in pictures {
+        sweeps.push(folder.join(name));
+        write_atomic(&sweeps[sweeps.len() - 1], &bytes)?;
+    }
     for (name, bytes) in &files {
         write_atomic(&folder.join(name), bytes)?;
     }
     let [json, csv, markdown, html] = files.map(|(name, _)| folder.join(name));
-    Ok(Written { json, csv, markdown, html, summary: table::terminal(&results), results })
+    Ok(Written { json, csv, markdown, html, sweeps, summary: table::terminal(&results), results })
 }

@@ -1,5 +1,6 @@
 //! A picture per figure and forget set: methods down the page, dense beside sparse, Retrain as the line to reach.
 
+use plotters::style::RGBColor;
 use unlearn_metrics::Estimate;
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
@@ -76,13 +77,19 @@ pub fn dots(block: &Block, metric: Metric) -> Result<Option<String>> {
     Ok(Some(svg))
 }
 
+/// True when a block's variants are few enough for dots: one colour each.
+pub fn are_readable(block: &Block) -> bool {
+    block.variants.len() <= SERIES.len()
+}
+
 /// Position of a variant's colour in the palette.
 pub(crate) fn palette(variant: usize) -> usize {
     variant % SERIES.len()
 }
 
-fn colour(variant: usize) -> plotters::style::RGBColor {
-    SERIES[palette(variant)]
+/// The colour of a series by its position.
+pub(crate) fn colour(series: usize) -> RGBColor {
+    SERIES[palette(series)]
 }
 
 /// Variants lie a little above and below each other, so that equal figures stay visible.
@@ -93,7 +100,7 @@ fn offset(variant: usize, variants: usize) -> i32 {
 
 /// The span of the figures and their intervals with some air, at least two points wide and within what the figure can be. A gap starts at
 /// zero, which is Retrain itself.
-fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, metric: Metric) -> (f64, f64) {
+pub(crate) fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, metric: Metric) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for estimate in estimates {
         let half_width = estimate.half_width.unwrap_or(0.0);

@@ -7,6 +7,7 @@ use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow};
 use crate::claims::{Claim, claims};
 use crate::error::{ReportError, Result};
 use crate::metric::Metric;
+use crate::prunings::{self, Pruning};
 
 /// Name of the method every other one is measured against.
 pub const RETRAIN: &str = "retrain";
@@ -26,6 +27,9 @@ pub struct Results {
     pub rows: Vec<ResultRow>,
     /// What the rows say about the paper's claims; claims the suite has no rows for are left out.
     pub claims: Vec<Claim>,
+    /// What each pruning left, in the order of the suite; stages of programs that did not say so are left out.
+    #[serde(default)]
+    pub prunings: Vec<Pruning>,
 }
 
 /// Where the figures come from.
@@ -123,7 +127,7 @@ impl Results {
     ///
     /// # Errors
     /// [`ReportError::Store`] when a stage is missing or damaged, [`ReportError::NoRows`], [`ReportError::NotFinite`] naming row and
-    /// metric.
+    /// metric, [`ReportError::NewerShares`] and [`ReportError::Shares`] for what a pruning left.
     pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Self> {
         let mut rows = Vec::with_capacity(index.rows.len());
         let (mut machines, mut versions) = (Vec::new(), Vec::new());
@@ -173,6 +177,7 @@ impl Results {
             provenance,
             rows,
             claims,
+            prunings: prunings::gather(store, index)?,
         })
     }
 

@@ -52,7 +52,8 @@ pub struct Cell {
 impl Variant {
     /// "dense", or "95 % omp".
     pub fn label(&self) -> String {
-        if self.sparsity == 0.0 { "dense".to_owned() } else { format!("{} {}", percent(self.sparsity), self.pruning) }
+        let sparsity = sparsity_label(self.sparsity);
+        if self.sparsity == 0.0 { sparsity } else { format!("{sparsity} {}", self.pruning) }
     }
 
     fn of(row: &ResultRow) -> Self {
@@ -86,6 +87,12 @@ impl Block {
         format!("{} · {} on {}", self.forget, self.arch, self.dataset)
     }
 
+    /// The block's name among those of its suite: the forget set, with the model where the suite has several.
+    pub(crate) fn name(&self, blocks: &[Self]) -> String {
+        let one_model = blocks.iter().all(|other| other.dataset == self.dataset && other.arch == self.arch);
+        if one_model { self.forget.clone() } else { format!("{}/{}/{}", self.dataset, self.arch, self.forget) }
+    }
+
     /// The line of a method.
     pub fn line(&self, method: &str) -> Option<&Line> {
         self.lines.iter().find(|line| line.method == method)
@@ -101,6 +108,17 @@ impl Block {
         let distance = |position: &usize| (self.variants[*position].sparsity - 0.95).abs();
         let sparse = (0..self.variants.len()).filter(|&position| self.variants[position].sparsity > 0.0);
         sparse.min_by(|one, other| distance(one).total_cmp(&distance(other)))
+    }
+
+    /// The distinct sparsities, ascending, dense being 0.
+    pub fn sparsities(&self) -> Vec<f64> {
+        distinct(self.variants.iter().map(|variant| variant.sparsity))
+    }
+
+    /// The distinct names of pruning methods but dense's, in the order of the suite.
+    pub fn prunings(&self) -> Vec<&str> {
+        let sparse = self.variants.iter().filter(|variant| variant.sparsity != 0.0);
+        distinct(sparse.map(|variant| variant.pruning.as_str()))
     }
 
     /// The most seeds any cell rests on.
@@ -149,6 +167,11 @@ fn cell(rows: &[&ResultRow], variant: &Variant, method: &str) -> Option<Cell> {
 
 fn place(row: &ResultRow) -> [&str; 4] {
     [&row.dataset, &row.arch, &row.scenario, &row.forget]
+}
+
+/// "dense", or "95 %".
+pub(crate) fn sparsity_label(sparsity: f64) -> String {
+    if sparsity == 0.0 { "dense".to_owned() } else { percent(sparsity) }
 }
 
 /// A fraction as percent with as many digits as it has: "95 %", "99.5 %".

@@ -1,4 +1,5 @@
-//! The paper's table: a block per forget set, a line per method, every cell dense / sparse with the gap to Retrain in parentheses.
+//! The paper's table: a block per forget set, a line per method, every cell dense / sparse with the gap to Retrain in parentheses. Where the
+//! model was pruned in many ways, a line per method and model.
 
 use std::fmt::Write;
 
@@ -8,24 +9,41 @@ use crate::claims::{Claim, word};
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
+use crate::sweep;
 
-/// `table.md`.
+/// Variants that one cell can hold.
+const MOST_IN_A_CELL: usize = 3;
+
+/// `table.md`. Shows the pictures over sparsity that lie beside it.
 pub fn markdown(results: &Results) -> String {
     let mut text = format!("# {}\n\n", results.title.as_deref().unwrap_or(&results.suite));
-    for block in blocks(&results.rows) {
-        let grid = Grid::wide(&block);
-        let _ = writeln!(text, "## {}\n\nEach cell: {}.\n", block.title(), variants(&block));
+    let blocks = blocks(&results.rows);
+    for (block, picture) in blocks.iter().zip(sweep::file_names(&blocks)) {
+        let _ = writeln!(text, "## {}\n", block.title());
+        if let Some(file) = picture {
+            let _ = writeln!(text, "![{} over sparsity]({file})\n", block.forget);
+        }
+        let grid = if block.variants.len() > MOST_IN_A_CELL {
+            Grid::tall(block)
+        } else {
+            let _ = writeln!(text, "Each cell: {}.\n", variants(block));
+            Grid::wide(block)
+        };
         let widths = grid.widths();
         let _ = writeln!(text, "|{}", row(&grid.head, &widths, " ", " |"));
-        let rule = widths.iter().enumerate().map(|(column, width)| match column {
-            0 => format!(" {} |", "-".repeat(*width)),
-            _ => format!(" {}: |", "-".repeat(width.saturating_sub(1))),
+        let names = widths.len() - Metric::COLUMNS.len();
+        let rule = widths.iter().enumerate().map(|(column, width)| {
+            if column < names {
+                format!(" {} |", "-".repeat(*width))
+            } else {
+                format!(" {}: |", "-".repeat(width.saturating_sub(1)))
+            }
         });
         let _ = writeln!(text, "|{}", rule.collect::<String>());
         for line in &grid.lines {
             let _ = writeln!(text, "|{}", row(line, &widths, " ", " |"));
         }
-        let _ = writeln!(text, "\n{}\n", note(&block));
+        let _ = writeln!(text, "\n{}\n", note(block));
     }
     text
 }
@@ -34,7 +52,7 @@ pub fn markdown(results: &Results) -> String {
 pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
-        let grid = Grid::tall(&block);
+        let grid = Grid::tall(&block).naming_methods_once();
         let widths = grid.widths();
         let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
         let _ = writeln!(text, "{}\n{rule}\n{}\n{rule}", block.title(), row(&grid.head, &widths, "", "  ").trim_end());
@@ -43,9 +61,10 @@ pub fn terminal(results: &Results) -> String {
         }
         let _ = writeln!(text, "{rule}\n{}\n", note(&block));
     }
-    for Claim { id, statement, verdict, detail } in &results.claims {
+    for claim in &results.claims {
         // Parts of a claim are in the files; here the whole is enough.
-        if !id.starts_with("C1/") {
+        if !claim.is_part(&results.claims) {
+            let Claim { id, statement, verdict, detail } = claim;
             let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", word(*verdict));
         }
     }
@@ -107,16 +126,24 @@ impl Grid {
             ["Method", "Model"].into_iter().chain(Metric::COLUMNS.map(Metric::label)).map(str::to_owned).collect();
         let mut lines = Vec::new();
         for line in &block.lines {
-            let mut method = line.method.as_str();
             for (variant, cell) in block.variants.iter().zip(&line.cells) {
                 let Some(cell) = cell else { continue };
                 let figures = Metric::COLUMNS.map(|metric| part(Some(cell), metric, &line.method));
-                let names = [method.to_owned(), variant.label()];
+                let names = [line.method.clone(), variant.label()];
                 lines.push(names.into_iter().chain(figures).collect());
-                method = "";
             }
         }
         Self { head, lines }
+    }
+
+    /// Leaves the method's name on the first of its lines only.
+    fn naming_methods_once(mut self) -> Self {
+        for position in (1..self.lines.len()).rev() {
+            if self.lines[position][0] == self.lines[position - 1][0] {
+                self.lines[position][0].clear();
+            }
+        }
+        self
     }
 
     fn widths(&self) -> Vec<usize> {

@@ -27,13 +27,22 @@ const RANDOM: [Figures; 5] = [
 ];
 
 /// The stage that leaves these rows; they are part of its key, so a store kept between test runs never holds older ones.
-fn finish(store: &Store, mut spec: StageSpec, rows: &[Value]) -> StageKey {
+fn finish(store: &Store, spec: StageSpec, rows: &[Value]) -> StageKey {
+    finish_with(store, spec, rows, None)
+}
+
+/// The same with a fact `sparsity`.
+fn finish_with(store: &Store, mut spec: StageSpec, rows: &[Value], fact: Option<Value>) -> StageKey {
     spec.config["rows"] = json!(rows);
+    spec.config["fact"] = json!(fact);
     match store.begin(&spec).unwrap() {
         Begin::Done(stage) => stage.key().clone(),
         Begin::Run(mut writer) => {
             for row in rows {
                 writer.append_metrics(row).unwrap();
+            }
+            if let Some(fact) = fact {
+                writer.note("sparsity", &fact).unwrap();
             }
             writer.finish().unwrap().key().clone()
         }
@@ -222,6 +231,141 @@ fn missing_and_damaged_stages_are_named() {
     assert!(matches!(written, Err(ReportError::NoRows(_))));
 }
 
+/// What a pruning left of three layers, in the form of `format`. SynFlow keeps early layers, magnitude thins late ones.
+fn shares(format: u32, pruning: &str, sparsity: f64) -> Value {
+    let share = |name: &str, density: f64| json!({ "name": name, "parameters": 100, "parameter_density": density, "operation_density": density * 0.9 });
+    let tilt = if pruning == "synflow" { 0.9 } else { 0.5 };
+    let layers: Vec<Value> =
+        ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer2.0.conv1.weight"]
+            .iter()
+            .zip([1.0, tilt, tilt * tilt, tilt * tilt * tilt])
+            .map(|(name, factor)| share(name, (1.0 - sparsity).powf(1.0 / (1.0 + factor))))
+            .collect();
+    json!({ "format": format, "total": share("total", 1.0 - sparsity), "layers": layers })
+}
+
+/// A suite that prunes in three ways to five sparsities; `fact` is what each `prune` stage says of itself.
+fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Value>) -> (Store, SuiteIndex) {
+    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let mut index = SuiteIndex::new("sweep", "unlearn run sweep.toml");
+    for &seed in seeds {
+        let train = finish(&store, StageSpec::new("train", json!({ "lr": 0.2 }), "d", seed), &epochs(seed, 0.02));
+        let mut models = vec![(0.0, "none", train.clone())];
+        for pruning in ["omp", "imp", "synflow"] {
+            for sparsity in [0.5, 0.75, 0.9, 0.95, 0.99] {
+                let method = if pruning == "synflow" { "at-init" } else { pruning };
+                let config = json!({ "method": method, "name": pruning, "config": { "sparsity": sparsity } });
+                let spec = StageSpec::new("prune", config, "d", seed).with_input("model", train.clone());
+                let rows = epochs(seed, 0.1 * sparsity);
+                models.push((sparsity, pruning, finish_with(&store, spec, &rows, fact(pruning, sparsity))));
+            }
+        }
+        for (sparsity, pruning, model) in models {
+            for (method, ua, cost) in [("retrain", 100.0, 0.0), ("ft", 60.0, 1.0)] {
+                let config = json!({ "method": method });
+                let unlearn = StageSpec::new("unlearn", config, "d", seed).with_input("model", model.clone());
+                let rows = if method == "retrain" { epochs(seed + 1, 0.05) } else { vec![] };
+                let unlearn = finish(&store, unlearn, &rows);
+                let worse = if pruning == "synflow" { 20.0 * cost } else { 0.0 };
+                let row = Evaluation {
+                    ua: ua + (30.0 * sparsity - worse + seed as f64) * cost,
+                    ra: 95.0 - 5.0 * sparsity - seed as f64 * 0.3,
+                    ta: 90.0 - 6.0 * sparsity.powi(4) - seed as f64 * 0.2,
+                    mia_efficacy: 95.0 - (20.0 - 10.0 * sparsity) * cost,
+                    rte_seconds: 1.0,
+                    validation_accuracy: None,
+                    mia: [].into(),
+                };
+                let evaluate = StageSpec::new("evaluate", json!({}), "d", seed).with_input("model", unlearn.clone());
+                let evaluate = finish(&store, evaluate, &[json!(row)]);
+                index.rows.push(SuiteRow {
+                    dataset: "fashion-mnist".to_owned(),
+                    arch: "resnet20s".to_owned(),
+                    scenario: "class".to_owned(),
+                    forget: "class 0".to_owned(),
+                    sparsity,
+                    pruning: pruning.to_owned(),
+                    method: method.to_owned(),
+                    seed,
+                    unlearn,
+                    evaluate,
+                });
+            }
+        }
+    }
+    (store, index)
+}
+
+#[test]
+fn a_sweep_is_shown_over_sparsity() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, index) = sweep(&[1, 2, 3], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
+    let written = write(&store, &index, folder.path()).unwrap();
+
+    assert_eq!(written.sweeps, [folder.path().join("sweep-class-0.svg")]);
+    let svg = std::fs::read_to_string(&written.sweeps[0]).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("over 3 seeds"), "{svg}");
+
+    let html = std::fs::read_to_string(&written.html).unwrap();
+    assert_eq!(html.matches("<svg ").count(), 5 + 3 + 2, "ft over sparsity, density of three prunings, training");
+    for text in
+        ["<h3>ft over sparsity</h3>", "<h2>What pruning left</h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
+    {
+        assert!(html.contains(text), "{text}");
+    }
+    let training = html.split("How the models were trained").nth(1).unwrap();
+    for (label, shown) in [("95 % omp", true), ("95 % synflow", true), ("90 % omp", false), ("at-init", false)] {
+        assert_eq!(training.contains(label), shown, "{label}");
+    }
+
+    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
+    let lines: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ft ")).collect();
+    assert_eq!(lines.len(), 16, "a line per model: {markdown}");
+    assert!(lines.iter().all(|line| line.matches('|').count() == 9 && !line.contains(" / ")), "{markdown}");
+
+    let verdict = |id: &str| written.results.claims.iter().find(|claim| claim.id == id).map(|claim| claim.verdict);
+    assert_eq!(verdict("C4"), Some(Verdict::Holds));
+    assert!(verdict("C4/class 0/synflow/ft").is_some() && !written.summary.contains("C4/"), "{}", written.summary);
+}
+
+#[test]
+fn results_json_says_what_pruning_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, index) = sweep(&[1, 2], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
+    let written = write(&store, &index, folder.path()).unwrap();
+    let json: Value = serde_json::from_slice(&std::fs::read(written.json).unwrap()).unwrap();
+    let prunings = json["prunings"].as_array().unwrap();
+    assert_eq!(prunings.len(), 2 * 3 * 5, "a stage is listed once, however many rows build on it");
+    let last = &prunings[29];
+    assert_eq!((&last["pruning"], &last["sparsity"], &last["seed"]), (&json!("synflow"), &json!(0.99), &json!(2)));
+    let expected = shares(1, "synflow", 0.99);
+    assert_eq!(last["operation_density"], expected["total"]["operation_density"]);
+    assert_eq!(last["layers"][1]["name"], json!("layer1.0.conv1.weight"));
+    assert_eq!(last["layers"][1]["parameter_density"], expected["layers"][1]["parameter_density"]);
+}
+
+#[test]
+fn older_stores_have_no_shares_and_newer_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let attempt = |fact: Option<Value>| {
+        let (store, index) = sweep(&[1], |_, _| fact.clone());
+        write(&store, &index, folder.path())
+    };
+    let written = attempt(None).unwrap();
+    assert!(written.results.prunings.is_empty());
+    assert!(!std::fs::read_to_string(written.html).unwrap().contains("What pruning left"));
+    let check = |fact: Value, expected: &[&str]| {
+        let message = attempt(Some(fact)).unwrap_err().to_string();
+        for text in expected {
+            assert!(message.contains(text), "{message}");
+        }
+    };
+    check(shares(2, "omp", 0.5), &["prune/", "format 2", "knows up to 1", "a newer one"]);
+    check(json!({ "format": 1, "layers": [] }), &["prune/", "missing field `total`", "run the suite again"]);
+    check(json!({ "layers": [] }), &["has no `format`"]);
+}
+
 /// Writes the made report into the folder `$REPORT_EXAMPLE`, for looking at it; does nothing where that is not set.
 #[test]
 fn example() {
@@ -231,4 +375,6 @@ fn example() {
         let (store, index) = suite(seeds);
         println!("{}", write(&store, &index, &folder).unwrap().summary);
     }
+    let (store, index) = sweep(&[1, 2, 3], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
+    println!("{}", write(&store, &index, &Path::new(&folder).join("sweep")).unwrap().summary);
 }
