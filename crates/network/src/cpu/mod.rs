@@ -71,9 +71,10 @@ impl Executor for CpuExecutor {
         if self.direct { "cpu-direct" } else { "cpu" }
     }
 
-    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors.
+    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors. 4: sparse bands of four rows
+    /// and more.
     fn revision(&self) -> u32 {
-        3
+        4
     }
 
     fn forward(

@@ -20,6 +20,8 @@ use crate::{
 
 /// Values of a panel, at most, where a row fits: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
+/// Rows of a band, at least: each band copies the rows around it too, which costs more than a panel that leaves the cache.
+const LEAST_ROWS: usize = 4;
 /// Tasks to aim for: enough to balance a handful of cores.
 const TASKS: usize = 16;
 
@@ -76,11 +78,11 @@ pub(in super::super) fn input_gradient(
     gather(&layout, &parts, dy, output, dx, input, accumulate, |_, _, _| ());
 }
 
-/// Rows that one task writes: as many as its panel has room for, and few enough for so many tasks.
+/// Rows that one task writes: as many as its panel has room for, yet not too few, and few enough for so many tasks.
 fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize) -> usize {
     let read_rows = PANEL_LEN / ((read.width + shape.kernel) * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
-    fitting.min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
+    fitting.max(LEAST_ROWS).min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
 }
 
 /// The pixels of one phase of rows and one of columns, with the kept weights that meet them.
