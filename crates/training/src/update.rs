@@ -10,7 +10,7 @@ pub type Trainable = Vec<Option<Vec<bool>>>;
 pub struct Update {
     /// The rule of the step.
     pub rule: Rule,
-    /// Radius ρ of sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, equation 3): the gradient is taken at
+    /// Radius ρ of sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1): the gradient is taken at
     /// θ + ρ·g/‖g‖, the step is made from θ. Running statistics see the first pass only.
     pub sam: Option<f64>,
     /// What the optimiser may move, all if not given. Everything else keeps its bits: it does not decay either.

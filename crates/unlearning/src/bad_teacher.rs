@@ -1,5 +1,5 @@
 //! `bad-teacher`: the student learns the forget set from a model that knows nothing and part of the retain set from the
-//! original (Chundawat et al. 2023, arXiv 2205.08096, section 4, equation 3), by T²·KL(teacher‖student).
+//! original (Chundawat et al. 2023, arXiv 2205.08096), by T²·KL(teacher‖student).
 //!
 //! The incompetent teacher is freshly initialised, under the same mask. Teachers answer in evaluation mode and see the same
 //! augmented images as the student. The part of D_r is drawn once, by the request's seed; weight decay is 0, as in the paper's
@@ -42,7 +42,7 @@ pub(crate) struct Config {
 impl Method for BadTeacher {
     const NAME: &'static str = "bad-teacher";
     const SUMMARY: &'static str = "distillation, on the forget set from a fresh model, elsewhere from the original";
-    const SOURCE: &'static str = "Chundawat et al. 2023, arXiv 2205.08096, section 4";
+    const SOURCE: &'static str = "Chundawat et al. 2023, arXiv 2205.08096";
     type Config = Config;
 
     fn defaults() -> Config {
@@ -117,5 +117,47 @@ impl Objective for Teachers {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         dlogits.fill(0.0);
         add_divergence(&self.answers, logits, logits.len() / batch.len(), self.temperature, 1.0, dlogits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{InputSpec, find};
+    use unlearn_network::DeviceChoice;
+
+    use super::*;
+
+    #[test]
+    fn each_sample_has_its_own_teacher() {
+        let input = InputSpec { shape: [1, 8, 8], classes: 3, mean: vec![0.5], std: vec![0.25] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let network = |seed| Network::new(graph.clone(), initialize(&graph, seed), DeviceChoice::Cpu).unwrap();
+        let images: Vec<f32> = (0..3 * 64).map(|i| (i * 7 % 11) as f32 / 11.0).collect();
+        let answers = |seed| {
+            let mut logits = vec![];
+            network(seed).forward(&images, Mode::Evaluate, &mut logits).unwrap();
+            logits
+        };
+        let (competent, incompetent) = (answers(1), answers(2));
+        let forgotten = vec![false, true, false, false];
+        let (answers, temperature) = (vec![], 1.0);
+        let mut objective =
+            Teachers { competent: network(1), incompetent: network(2), forgotten, answers, temperature };
+        let batch = Batch { images: images.clone(), labels: vec![0; 3], indices: vec![3, 1, 0] };
+        objective.prepare(0, &batch).unwrap();
+        assert_eq!(objective.answers, [&competent[..3], &incompetent[3..6], &competent[6..]].concat());
+        let mut gradient = [1.0; 9];
+        let loss = objective.loss(&batch, &objective.answers.clone(), &mut gradient);
+        assert_eq!((loss, gradient), (0.0, [0.0; 9]));
+    }
+
+    #[test]
+    fn a_part_is_a_share_drawn_by_the_seed() {
+        let all: Vec<u32> = (100..200).collect();
+        let drawn = part(&all, 0.3, 5);
+        assert_eq!(drawn.len(), 30);
+        assert!(drawn.iter().all(|position| all.contains(position)));
+        assert_eq!(drawn, part(&all, 0.3, 5));
+        assert_ne!(drawn, part(&all, 0.3, 6));
     }
 }

@@ -1,5 +1,5 @@
-//! `boundary-expand`: one output more takes all of the forget set while the model is fine-tuned, and is cut off afterwards (Chen
-//! et al. 2023, arXiv 2303.11570, section 4.2).
+//! `boundary-expand`: one output more takes all of the forget set while the model is fine-tuned, and is cut off afterwards ("Boundary
+//! Expanding", Chen et al. 2023, arXiv 2303.11570).
 //!
 //! The further output starts from fresh values, drawn by the request's seed; everything else from the original model's.
 
@@ -17,7 +17,7 @@ pub(crate) struct BoundaryExpand;
 impl Method for BoundaryExpand {
     const NAME: &'static str = "boundary-expand";
     const SUMMARY: &'static str = "fine-tuning of the forget set on one class more, which is cut off afterwards";
-    const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570, section 4.2";
+    const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Expanding)";
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {
@@ -77,4 +77,36 @@ fn copy(from: &State, to: &mut State) {
     let pairs = from.parameters().iter().zip(to.parameters_mut());
     pairs.for_each(|(from, to)| to.iter_mut().zip(from).for_each(|(to, from)| *to = *from));
     to.buffers_mut().clone_from_slice(from.buffers());
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{InputSpec, find};
+    use unlearn_network::{DeviceChoice, Mode};
+
+    use super::*;
+
+    #[test]
+    fn the_wider_network_says_the_same_and_one_thing_more() {
+        let input = InputSpec { shape: [1, 8, 8], classes: 3, mean: vec![0.5], std: vec![0.25] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let state = initialize(&graph, 1);
+        let (wide, weight) = with_further_output(&graph).unwrap();
+        assert_eq!((wide.classes(), wide.parameters[weight].name.as_str()), (4, "fc.weight"));
+        let mut wide_state = initialize(&wide, 2);
+        copy(&state, &mut wide_state);
+        let mut narrowed = initialize(&graph, 3);
+        copy(&wide_state, &mut narrowed);
+        assert_eq!(narrowed.parameters(), state.parameters());
+
+        let logits = |graph: Arc<Graph>, state| {
+            let mut logits = vec![];
+            let mut network = Network::new(graph, state, DeviceChoice::Cpu).unwrap();
+            network.forward(&[0.7; 64], Mode::Evaluate, &mut logits).unwrap();
+            logits
+        };
+        let (narrow, wide) = (logits(graph, state), logits(Arc::new(wide), wide_state));
+        assert_eq!(narrow, wide[..3]);
+        assert_eq!(wide.len(), 4);
+    }
 }

@@ -1,6 +1,6 @@
 //! `boundary-shrink`: each forget sample takes the nearest wrong class, and the model is fine-tuned on the forget set under these
-//! labels, so that the neighbours' regions grow over the forgotten one (Chen et al. 2023, arXiv 2303.11570, section 4.1, equations 2
-//! and 3).
+//! labels, so that the neighbours' regions grow over the forgotten one ("Boundary
+//! Shrink", Chen et al. 2023, arXiv 2303.11570).
 //!
 //! The nearest wrong class is the one with the largest logit, the true class excepted, at x + ε·sign(∇ₓℓ), clipped to 0..1:
 //! one step of the fast gradient sign method. It is found once, with the original model in evaluation mode on plain images.
@@ -33,7 +33,7 @@ pub(crate) struct Config {
 impl Method for BoundaryShrink {
     const NAME: &'static str = "boundary-shrink";
     const SUMMARY: &'static str = "fine-tuning of the forget set on the nearest wrong class";
-    const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570, section 4.1";
+    const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Shrink)";
     type Config = Config;
 
     fn defaults() -> Config {

@@ -1,5 +1,5 @@
 //! `cf-k`: catastrophic forgetting of the last k stages. They are fine-tuned on the retain set, everything before them is
-//! frozen (Goel et al. 2022, arXiv 2201.06640, section 4).
+//! frozen ("CF-k", Goel et al. 2022, arXiv 2201.06640).
 //!
 //! What is frozen keeps its bits, running statistics included; while training, normalisation takes the batch's statistics
 //! throughout. What a stage is, `last_stages.rs` says.
@@ -52,7 +52,7 @@ impl Config {
 impl Method for CfK {
     const NAME: &'static str = "cf-k";
     const SUMMARY: &'static str = "fine-tuning of the last k stages on the retain set, the rest frozen";
-    const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640, section 4";
+    const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (CF-k)";
     type Config = Config;
 
     fn defaults() -> Config {

@@ -1,5 +1,5 @@
 //! `eu-k`: exact unlearning of the last k stages. They are initialised afresh and trained on the retain set, everything before
-//! them is frozen (Goel et al. 2022, arXiv 2201.06640, section 4).
+//! them is frozen ("EU-k", Goel et al. 2022, arXiv 2201.06640).
 //!
 //! As `cf-k`, but for the fresh values, which are those `retrain` starts from. Deviation: the paper trains them by the original
 //! recipe; the keys are `cf-k`'s, whose epochs and learning rate are fewer and lower.
@@ -12,7 +12,7 @@ pub(crate) struct EuK;
 impl Method for EuK {
     const NAME: &'static str = "eu-k";
     const SUMMARY: &'static str = "retraining of the last k stages on the retain set, the rest frozen";
-    const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640, section 4";
+    const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (EU-k)";
     type Config = Config;
 
     fn defaults() -> Config {

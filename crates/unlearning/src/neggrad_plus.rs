@@ -1,5 +1,5 @@
-//! `neggrad-plus`: descent on the retain set and ascent on the forget set at once (Kurmanji et al. 2023, arXiv 2302.09880,
-//! section 4, "NegGrad+"): min over θ of β·ℓ(θ; D_r) − (1 − β)·ℓ(θ; D_f).
+//! `neggrad-plus`: descent on the retain set and ascent on the forget set at once ("NegGrad+", Kurmanji et al. 2023,
+//! arXiv 2302.09880): min over θ of β·ℓ(θ; D_r) − (1 − β)·ℓ(θ; D_f).
 //!
 //! As in the paper's code, each step sees one batch of either, in two passes of their own, so that normalisation takes each
 //! batch's statistics. An epoch is a pass over D_r; D_f goes round and round.
@@ -27,7 +27,7 @@ pub(crate) struct Config {
 impl Method for NegGradPlus {
     const NAME: &'static str = "neggrad-plus";
     const SUMMARY: &'static str = "descent on the retain set and ascent on the forget set at once";
-    const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880, section 4";
+    const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (NegGrad+)";
     type Config = Config;
 
     fn defaults() -> Config {

@@ -1,6 +1,6 @@
 //! `rl`: random labels. Forget samples get random wrong labels, retain samples keep theirs, and the model is fine-tuned on both,
-//! shuffled together (Golatkar et al. 2020, arXiv 1911.04933, section 6; Graves et al. 2021, arXiv 2010.10981, section III; in this
-//! form Fan et al. 2024, arXiv 2310.12508, equation 6).
+//! shuffled together (Golatkar et al. 2020, arXiv 1911.04933, "random labels"; Graves et al. 2021, arXiv 2010.10981; on both
+//! sets as in the code of Fan et al. 2024, arXiv 2310.12508).
 //!
 //! A wrong label is uniform over the other classes, drawn anew in each epoch.
 
@@ -12,7 +12,7 @@ pub(crate) struct Rl;
 impl Method for Rl {
     const NAME: &'static str = "rl";
     const SUMMARY: &'static str = "fine-tuning on all samples with random wrong labels on the forget set";
-    const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933, section 6";
+    const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933";
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {

@@ -1,11 +1,10 @@
-//! `salun`: another method restricted to the weights that matter most to the forget set (Fan et al. 2024, arXiv 2310.12508,
-//! equations 3 to 6): θ ← θ₀ + m ⊙ Δθ, where m keeps the share of the weights with the largest |∇ℓ(θ₀; D_f)|.
+//! `salun`: another method restricted to the weights that matter most to the forget set ("SalUn", Fan et al. 2024, arXiv
+//! 2310.12508): θ ← θ₀ + m ⊙ Δθ, where m keeps the share of the weights with the largest |∇ℓ(θ₀; D_f)|.
 //!
 //! The gradient is over all of D_f on plain images, under running statistics. All parameters are ranked together; pruned weights
 //! do not count, and of equal gradients the earlier weight is taken. What is not salient keeps its bits.
 //!
-//! Deviation: in the paper's code the mask covers the gradient only, so that momentum aside, weight decay still moves the
-//! others.
+//! Deviation: in the paper's code the mask covers the gradient only, so that weight decay still moves the others.
 
 use std::time::Instant;
 
@@ -47,7 +46,7 @@ pub(crate) enum Over {
 impl Method for SalUn {
     const NAME: &'static str = "salun";
     const SUMMARY: &'static str = "random labels, gradient ascent or fine-tuning of the most salient weights only";
-    const SOURCE: &'static str = "Fan et al. 2024, arXiv 2310.12508, equations 3 to 6";
+    const SOURCE: &'static str = "Fan et al. 2024, arXiv 2310.12508";
     type Config = Config;
 
     fn defaults() -> Config {

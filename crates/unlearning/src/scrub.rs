@@ -1,5 +1,5 @@
 //! `scrub`: the student is driven away from the original model on the forget set and kept beside it on the retain set
-//! (Kurmanji et al. 2023, arXiv 2302.09880, section 3, equations 1 to 3; rewinding: section 3.2, SCRUB+R).
+//! ("SCRUB", Kurmanji et al. 2023, arXiv 2302.09880; with rewinding "SCRUB+R").
 //!
 //! Each epoch is a pass over D_f that maximises T²·KL(teacher‖student), in the first `msteps` epochs only, then a pass over D_r
 //! that minimises α·T²·KL(teacher‖student) + γ·ℓ. One Adam serves all passes, with the recipe's weight decay. The teacher is the
@@ -55,7 +55,7 @@ pub(crate) struct Config {
 impl Method for Scrub {
     const NAME: &'static str = "scrub";
     const SUMMARY: &'static str = "away from the original model on the forget set, beside it on the retain set";
-    const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880, section 3";
+    const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (SCRUB, SCRUB+R)";
     type Config = Config;
 
     fn defaults() -> Config {

@@ -1,5 +1,5 @@
 //! `unsir`: noise that maximises the error on a forgotten class impairs the model, and part of the retain set repairs it
-//! (Tarun et al. 2023, arXiv 2111.08947, section IV, "unlearning with single pass impair and repair"). Whole classes only.
+//! ("unlearning with single pass impair and repair", Tarun et al. 2023, arXiv 2111.08947). Whole classes only.
 //!
 //! For each forgotten class, a batch of images z, normal at first, is moved by Adam to minimise −ℓ(z) + λ·mean‖z‖², z in the units
 //! of normalised images, under running statistics. Then one epoch of SGD on copies of this noise, labelled as the forgotten class,
@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, permutation::shuffle, stream::stream};
 use unlearn_models::fill_normal;
-use unlearn_network::{Graph, Mode, Op};
+use unlearn_network::{Graph, Mode, Network, Op};
 use unlearn_training::{Adam, CrossEntropy, Error, Recipe, Result, Rounds, Run, train};
 
 use crate::{
@@ -54,7 +54,7 @@ impl Method for Unsir {
     const NAME: &'static str = "unsir";
     const SUMMARY: &'static str =
         "impaired by noise that maximises the error, repaired on retain samples (whole classes)";
-    const SOURCE: &'static str = "Tarun et al. 2023, arXiv 2111.08947, section IV";
+    const SOURCE: &'static str = "Tarun et al. 2023, arXiv 2111.08947";
     type Config = Config;
 
     fn defaults() -> Config {
@@ -161,33 +161,103 @@ fn with_noise(
 
 /// Images, as bytes, on which the network errs most if they are of this class.
 fn maximise_error(config: &Config, class: u32, request: &mut Request<'_>) -> Result<Vec<u8>> {
-    let count = config.noise_samples;
-    let plane = request.images.height * request.images.width;
-    let (mean, std) = normalization(request.network.graph());
-    let channel = |i: usize| i / plane % mean.len();
-    let pixel = |(i, z): (usize, &f32)| mean[channel(i)] + std[channel(i)] * z;
-    let mut noise = vec![vec![0.0; count * mean.len() * plane]];
-    fill_normal(&mut noise[0], 1.0, &mut stream("unsir noise", &[request.seed, u64::from(class)]));
-    let mut adam = Adam::new(&Recipe { weight_decay: 0.0, ..request.recipe.clone() }, &noise, None);
-    let labels = vec![class; count];
-    let (mut logits, mut dlogits) = (vec![], vec![]);
+    let mut noise = Noise::new(request.network.graph());
+    let mut z = vec![vec![0.0; config.noise_samples * noise.size()]];
+    fill_normal(&mut z[0], 1.0, &mut stream("unsir noise", &[request.seed, u64::from(class)]));
+    let mut adam = Adam::new(&Recipe { weight_decay: 0.0, ..request.recipe.clone() }, &z, None);
     for step in 1..=config.noise_steps {
-        let images: Vec<f32> = noise[0].iter().enumerate().map(pixel).collect();
-        request.network.forward(&images, Mode::Frozen, &mut logits)?;
-        dlogits.resize(logits.len(), 0.0);
-        CrossEntropy::default().against(&labels, &logits, &mut dlogits);
-        let ascent = &request.network.backward_to_input(&dlogits)?.input;
-        let pull = (2.0 * config.noise_decay / count as f64) as f32;
-        let descent = |(i, (g, z)): (usize, (&f32, &f32))| pull * z - std[channel(i)] * g;
-        let gradient = vec![ascent.iter().zip(&noise[0]).enumerate().map(descent).collect()];
-        adam.step(step as u64, config.noise_lr, &mut noise, &gradient);
+        let (_, gradient) = noise.objective(&z[0], class, config.noise_decay, request.network)?;
+        adam.step(step as u64, config.noise_lr, &mut z, &[gradient]);
     }
-    Ok(noise[0].iter().enumerate().map(|z| (255.0 * pixel(z).clamp(0.0, 1.0)).round() as u8).collect())
+    Ok(noise.pixels(&z[0]).into_iter().map(|x| (255.0 * x.clamp(0.0, 1.0)).round() as u8).collect())
 }
 
-/// Mean and standard deviation per channel by which the network normalises images.
-fn normalization(graph: &Graph) -> (Vec<f32>, Vec<f32>) {
-    let find = |op: &Op| if let Op::Normalize { mean, std } = op { Some((mean.clone(), std.clone())) } else { None };
-    let channels = graph.input_shape()[0];
-    graph.nodes.iter().find_map(|node| find(&node.op)).unwrap_or_else(|| (vec![0.0; channels], vec![1.0; channels]))
+/// Noise z in the units of normalised images, `[count, channels, height, width]`.
+struct Noise {
+    /// Per channel, what the network subtracts from images.
+    mean: Vec<f32>,
+    /// Per channel, what it then divides by.
+    std: Vec<f32>,
+    /// Pixels of a channel.
+    plane: usize,
+    logits: Vec<f32>,
+    dlogits: Vec<f32>,
+}
+
+impl Noise {
+    fn new(graph: &Graph) -> Self {
+        let [channels, height, width] = graph.input_shape();
+        let find =
+            |op: &Op| if let Op::Normalize { mean, std } = op { Some((mean.clone(), std.clone())) } else { None };
+        let found = graph.nodes.iter().find_map(|node| find(&node.op));
+        let (mean, std) = found.unwrap_or_else(|| (vec![0.0; channels], vec![1.0; channels]));
+        Self { mean, std, plane: height * width, logits: vec![], dlogits: vec![] }
+    }
+
+    /// Values of an image.
+    fn size(&self) -> usize {
+        self.mean.len() * self.plane
+    }
+
+    /// The images that z is after normalisation.
+    fn pixels(&self, z: &[f32]) -> Vec<f32> {
+        let channels = self.mean.iter().zip(&self.std).cycle();
+        let planes = z.chunks(self.plane).zip(channels);
+        planes.flat_map(|(z, (mean, std))| z.iter().map(move |z| mean + std * z)).collect()
+    }
+
+    /// −ℓ + λ·mean‖z‖² and its gradient.
+    fn objective(&mut self, z: &[f32], class: u32, decay: f64, network: &mut Network) -> Result<(f64, Vec<f32>)> {
+        let count = z.len() / self.size();
+        network.forward(&self.pixels(z), Mode::Frozen, &mut self.logits)?;
+        self.dlogits.resize(self.logits.len(), 0.0);
+        let loss = CrossEntropy::default().against(&vec![class; count], &self.logits, &mut self.dlogits);
+        let images = &network.backward_to_input(&self.dlogits)?.input;
+        let share = decay / count as f64;
+        let squares: f64 = z.iter().map(|z| f64::from(*z).powi(2)).sum();
+        let planes = z.chunks(self.plane).zip(images.chunks(self.plane)).zip(self.std.iter().cycle());
+        let descent = |((z, dx), std): ((&[f32], &[f32]), &f32)| -> Vec<f32> {
+            z.iter().zip(dx).map(|(z, dx)| (2.0 * share) as f32 * z - std * dx).collect()
+        };
+        Ok((share * squares - loss, planes.flat_map(descent).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{InputSpec, find, initialize};
+    use unlearn_network::DeviceChoice;
+
+    use super::*;
+
+    #[test]
+    fn the_gradient_is_the_difference_of_the_objective_and_descent_raises_the_error() {
+        let input = InputSpec { shape: [2, 8, 8], classes: 4, mean: vec![0.5, 0.3], std: vec![0.25, 0.5] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let mut network = Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap();
+        let mut noise = Noise::new(&graph);
+        let mut z = vec![vec![0.0; 3 * noise.size()]];
+        fill_normal(&mut z[0], 1.0, &mut stream("test", &[1]));
+        let (_, gradient) = noise.objective(&z[0], 2, 0.1, &mut network).unwrap();
+        // The difference along a direction, relative to the sum of its absolute terms.
+        for channel in 0..2 {
+            let direction = |i: usize| if i / 64 % 2 == channel { (i as f32).sin() } else { 0.0 };
+            let mut at = |step: f32| {
+                let moved: Vec<f32> = z[0].iter().enumerate().map(|(i, z)| z + step * direction(i)).collect();
+                noise.objective(&moved, 2, 0.1, &mut network).unwrap().0
+            };
+            let difference = (at(2e-3) - at(-2e-3)) / 4e-3;
+            let terms: Vec<f64> = gradient.iter().enumerate().map(|(i, g)| f64::from(g * direction(i))).collect();
+            let (sum, scale) = (terms.iter().sum::<f64>(), terms.iter().map(|term| term.abs()).sum::<f64>());
+            assert!((difference - sum).abs() < 2e-2 * scale, "channel {channel}: {difference}, {sum} of {scale}");
+        }
+        let mut adam = Adam::new(&Recipe { weight_decay: 0.0, ..Recipe::default() }, &z, None);
+        let before = noise.objective(&z[0], 2, 0.0, &mut network).unwrap().0;
+        for step in 1..=20 {
+            let (_, gradient) = noise.objective(&z[0], 2, 0.0, &mut network).unwrap();
+            adam.step(step, 0.1, &mut z, &[gradient]);
+        }
+        let after = noise.objective(&z[0], 2, 0.0, &mut network).unwrap().0;
+        assert!(after < before - 0.5, "{before} to {after}");
+    }
 }

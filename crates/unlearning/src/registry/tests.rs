@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
-use unlearn_training::{Checkpoints, Position, Progress, Recipe, Session};
+use unlearn_training::{Checkpoints, Position, Progress, Recipe, Session, predict};
 
 use super::*;
 use crate::{Outcome, Request};
@@ -64,20 +64,25 @@ impl Samples {
     }
 }
 
+fn images() -> ImageSet {
+    let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
+    ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap()
+}
+
 /// Applies a method, of a configuration that differs from the defaults where the work would be long.
-fn apply_to(samples: &Samples, method: &Entry, changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
+fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
     let mut config = if method.name == "unsir" {
         json!({ "noise-samples": 6, "noise-copies": 2, "noise-steps": 3, "retain-per-class": 3, "batch-size": 4 })
     } else {
         json!({})
     };
-    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
-    let images = ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap();
+    for (key, value) in changes.as_object_mut().unwrap() {
+        config[key] = value.take();
+    }
     let mut network = pruned_network();
     let mut request = Request {
         network: &mut network,
-        images: &images,
+        images: &images(),
         forget: &samples.forget,
         retain: &samples.retain,
         validation: &samples.validation,
@@ -281,25 +286,47 @@ fn the_proximal_methods_zeros_become_a_mask() {
     }
 }
 
+/// Batches of each pass.
+#[derive(Default)]
+struct Passes(RefCell<Vec<usize>>);
+
+impl Progress for Passes {
+    fn step(&self, at: Position, _: usize, batches: usize, _: f64) {
+        if at.batch == 1 {
+            self.0.borrow_mut().push(batches);
+        }
+    }
+}
+
 #[test]
 fn scrub_has_a_pass_over_each_set_in_its_first_epochs_and_one_in_the_others() {
     let changes = json!({ "epochs": 4, "msteps": 2, "forget-batch-size": 5, "retain-batch-size": 7 });
-    /// Batches of each pass.
-    #[derive(Default)]
-    struct Passes(RefCell<Vec<usize>>);
-    impl Progress for Passes {
-        fn step(&self, at: Position, _: usize, batches: usize, _: f64) {
-            if at.batch == 1 {
-                self.0.borrow_mut().push(batches);
-            }
-        }
-    }
     let passes = Passes::default();
     let session = Session { progress: &passes, ..Session::unattended() };
     let (_, outcome) = apply(find("scrub").unwrap(), changes, session).unwrap();
     // 5 forget samples in one batch, 15 retain samples in two.
     assert_eq!(*passes.0.borrow(), [1, 2, 1, 2, 2, 2]);
     assert_eq!(outcome.epochs.len(), 6);
+}
+
+#[test]
+fn scrub_goes_back_to_the_epoch_that_forgets_as_much_as_was_never_learnt() {
+    let samples = Samples::first_class();
+    let after = |epochs: usize, rewind: bool| {
+        forget(find("scrub").unwrap(), json!({ "epochs": epochs, "msteps": 1, "lr": 0.02, "rewind": rewind }))
+    };
+    let accuracy =
+        |network: &mut Network, positions: &[u32]| predict(network, &images(), positions).unwrap().accuracy();
+    // At a constant rate, a run of fewer epochs is the beginning of a longer one.
+    let mut epochs: Vec<Network> = (1..=6).map(|epochs| after(epochs, false)).collect();
+    let wanted = accuracy(epochs.last_mut().unwrap(), &[20]);
+    let distances: Vec<f64> =
+        epochs.iter_mut().map(|network| (accuracy(network, &samples.forget) - wanted).abs()).collect();
+    let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+    let nearest = distances.iter().rposition(|distance| *distance == least).unwrap();
+    assert!(nearest < 5, "the last epoch is the nearest, which shows nothing: {distances:?}");
+    let rewound = after(6, true);
+    assert_eq!(rewound.state().parameters(), epochs[nearest].state().parameters(), "{distances:?}");
 }
 
 #[test]
