@@ -4,6 +4,8 @@ mod executors;
 mod golden_models;
 mod golden_pruning;
 mod golden_training;
+mod golden_unlearning;
 mod per_sample;
 mod pruning_configs;
 mod small_residual;
+mod unlearning_configs;

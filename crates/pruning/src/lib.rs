@@ -18,7 +18,6 @@ mod criteria;
 mod error;
 mod method;
 mod rewind;
-mod rounds;
 mod schedules;
 mod scopes;
 mod selection;

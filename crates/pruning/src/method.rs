@@ -168,7 +168,7 @@ impl Request<'_> {
     ) -> Result<Vec<EpochRow>> {
         let batches = recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
         let validation = Some((self.images, self.validation));
-        let run = Run { recipe, batches: &batches, start_epoch, snapshots: &[], validation };
+        let run = Run { start_epoch, validation, ..Run::new(recipe, &batches) };
         let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
         Ok(train_and_prune::<Error>(self.network, &mut objective, &run, session, prune)?.epochs)
     }

@@ -118,7 +118,7 @@ fn one_epoch(dataset: &Dataset, images: usize, device: DeviceChoice) -> Result<f
         ..Recipe::default()
     };
     let batches = recipe.batches(&dataset.train, &indices, dataset.augmentation, 1)?;
-    let run = Run { recipe: &recipe, batches: &batches, start_epoch: 0, snapshots: &[], validation: None };
+    let run = Run::new(&recipe, &batches);
     let outcome = train(&mut network, &mut CrossEntropy::default(), &run, Session::unattended())?;
     let every: Vec<u32> = (0..dataset.test.len() as u32).collect();
     let accuracy = predict(&mut network, &dataset.test, &every)?.accuracy();

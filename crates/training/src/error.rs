@@ -35,6 +35,9 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Samples or a network that what was asked for cannot work on.
+    #[error("{0}")]
+    Unsuitable(String),
     /// No samples to work on.
     #[error("no samples to {0}")]
     Empty(&'static str),

@@ -1,27 +1,36 @@
 //! Training a [`Network`](unlearn_network::Network): recipes, schedules, objectives, the loop, prediction, and runs that
 //! survive a kill.
 //!
-//! [`train`] follows a [`Recipe`] over batches and minimises an [`Objective`]; a [`Session`] says who hears of progress and
-//! where the state is saved. Everything random is a function of seed, epoch and sample, so a run that is killed and started
-//! again ends bit-identical to one that was not.
+//! [`train`] follows a [`Recipe`] over the batches of a [`Course`] and minimises an [`Objective`]; an [`Update`] says how
+//! gradients become steps, and a [`Session`] who hears of progress and where the state is saved. Everything random is a
+//! function of seed, epoch and sample, so a run that is killed and started again ends bit-identical to one that was not.
 
+mod adam;
+mod course;
 mod error;
 mod masking;
 mod objective;
 mod predict;
 mod recipe;
 mod resume;
+mod rounds;
 mod run;
 mod schedule;
 mod session;
 mod sgd;
+mod step;
+mod update;
 
+pub use adam::Adam;
+pub use course::Course;
 pub use error::{Error, Result};
 pub use masking::apply_mask;
-pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective};
+pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective, log_sum_exp};
 pub use predict::{Predictions, predict};
 pub use recipe::{Recipe, Select};
+pub use rounds::Rounds;
 pub use run::{Outcome, Pruner, Run, train, train_and_prune};
 pub use schedule::Schedule;
 pub use session::{Checkpoints, EpochRow, Position, Progress, Session, Unattended};
 pub use sgd::Sgd;
+pub use update::{Rule, Trainable, Update};

@@ -4,8 +4,20 @@
 
 use unlearn_datasets::Batch;
 
+use crate::Result;
+
 /// An objective over one batch.
 pub trait Objective {
+    /// Sees each batch before the network does, with the number of its epoch. What the loss needs beside the logits, such as
+    /// a teacher's answer or labels drawn anew, is made here, as a function of the two: a run that goes on after a kill
+    /// enters an epoch at any batch.
+    ///
+    /// # Errors
+    /// Whatever keeps the loss from being computed.
+    fn prepare(&mut self, _epoch: usize, _batch: &Batch) -> Result<()> {
+        Ok(())
+    }
+
     /// Mean loss over the batch; writes ∂(mean loss)/∂logits `[count, classes]`.
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64;
 
@@ -14,6 +26,10 @@ pub trait Objective {
     fn penalty(&mut self, _progress: f64, _parameters: &[Vec<f32>], _gradients: &mut [Vec<f32>]) -> f64 {
         0.0
     }
+
+    /// After a step at learning rate `lr`: θ ← argmin over x of ‖x − θ‖²/2 + lr·R(x), the proximal step of a penalty R that
+    /// has no gradient. It maps 0 to 0, so that pruned weights stay.
+    fn proximal(&mut self, _progress: f64, _lr: f64, _parameters: &mut [Vec<f32>]) {}
 }
 
 /// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7).
@@ -23,9 +39,16 @@ pub struct CrossEntropy {
     pub label_smoothing: f64,
 }
 
+impl CrossEntropy {
+    /// The same as [`Objective::loss`], against `labels` instead of the batch's own.
+    pub fn against(&self, labels: &[u32], logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        cross_entropy(labels, logits, self.label_smoothing, 1.0, dlogits)
+    }
+}
+
 impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        cross_entropy(&batch.labels, logits, self.label_smoothing, 1.0, dlogits)
+        self.against(&batch.labels, logits, dlogits)
     }
 }
 
@@ -55,7 +78,7 @@ fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, sign: f64, dlog
 }
 
 /// ln Σ exp z, without overflow.
-pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
+pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     logits.iter().map(|z| (f64::from(*z) - max).exp()).sum::<f64>().ln() + max
 }

@@ -1,7 +1,7 @@
-//! The state of a run in progress as bytes: safetensors with the weights, running statistics, velocities, which weights are
-//! kept (1 or 0, for parameters of which some are pruned), the best weights and the snapshots so far, and the run's log as
-//! metadata. Randomness needs no state: order and augmentation are
-//! functions of seed, epoch and sample.
+//! The state of a run in progress as bytes: safetensors with the weights, running statistics, what the optimiser
+//! remembers, which weights are kept (1 or 0, for parameters of which some are pruned), the best weights and the snapshots so
+//! far, and the run's log as metadata. Randomness needs no state: order and augmentation are functions of seed, epoch and
+//! sample.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,6 @@ use crate::{
 const CURRENT: &str = "current";
 const BEST: &str = "best";
 const SNAPSHOT: &str = "snapshot";
-const VELOCITY: &str = "velocity";
 const KEPT: &str = "kept";
 
 pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<Vec<u8>> {
@@ -34,8 +33,10 @@ pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<V
     for (epoch, state) in &progressing.snapshots {
         push_state(&format!("{SNAPSHOT}-{epoch}"), state);
     }
-    for (parameter, velocity) in graph.parameters.iter().zip(progressing.optimizer.velocity()) {
-        tensors.push((format!("{VELOCITY}/{}", parameter.name), &parameter.shape, velocity));
+    for (memory, values) in progressing.optimizer.memory() {
+        for (parameter, values) in graph.parameters.iter().zip(values) {
+            tensors.push((format!("{memory}/{}", parameter.name), &parameter.shape, values));
+        }
     }
     let as_values = |kept: &Vec<bool>| kept.iter().map(|kept| f32::from(u8::from(*kept))).collect::<Vec<_>>();
     let kept: Vec<_> = network.kept().iter().map(|kept| kept.as_ref().map(as_values)).collect();
@@ -72,13 +73,15 @@ pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Pro
             progressing.snapshots.insert(epoch, state(prefix)?);
         }
     }
-    for (parameter, velocity) in graph.parameters.iter().zip(progressing.optimizer.velocity_mut()) {
-        let name = format!("{VELOCITY}/{}", parameter.name);
-        let (_, values) = file.tensor(&name).ok_or_else(|| fail(format!("`{name}` is missing")))?;
-        if values.len() != velocity.len() {
-            return Err(fail(format!("`{name}` has {} values, expected {}", values.len(), velocity.len())));
+    for (memory, all) in progressing.optimizer.memory_mut() {
+        for (parameter, values) in graph.parameters.iter().zip(all) {
+            let name = format!("{memory}/{}", parameter.name);
+            let (_, saved) = file.tensor(&name).ok_or_else(|| fail(format!("`{name}` is missing")))?;
+            if saved.len() != values.len() {
+                return Err(fail(format!("`{name}` has {} values, expected {}", saved.len(), values.len())));
+            }
+            *values = saved;
         }
-        *velocity = values;
     }
     progressing.log = log;
     Ok(())

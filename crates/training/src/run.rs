@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Batch, BatchPlan, ImageSet};
+use unlearn_datasets::{BatchPlan, ImageSet};
 use unlearn_masks::Mask;
-use unlearn_network::{Mode, Network, State};
+use unlearn_network::{Network, State};
 
 use crate::{
-    EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Sgd, apply_mask,
-    predict::{count_correct, predict},
+    Course, EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Update, apply_mask,
+    predict::predict,
     resume,
+    step::{At, Seen, Stepper},
+    update::Optimizer,
 };
 
 /// One run of a recipe over a set of samples.
@@ -18,13 +20,23 @@ pub struct Run<'a> {
     /// The numbers.
     pub recipe: &'a Recipe,
     /// The samples, their order and their augmentation.
-    pub batches: &'a BatchPlan,
+    pub course: Course<'a>,
+    /// How gradients become steps.
+    pub update: Update,
     /// The epoch to start in: 0, or the epoch that weights were rewound to.
     pub start_epoch: usize,
     /// Numbers of finished epochs after which the weights are kept (0 is before training).
     pub snapshots: &'a [usize],
     /// Samples that pick the best epoch, evaluated on plain images.
     pub validation: Option<(&'a ImageSet, &'a [u32])>,
+}
+
+impl<'a> Run<'a> {
+    /// A run over `batches` from the first epoch on, by SGD, that keeps no snapshots and chooses no epoch.
+    pub fn new(recipe: &'a Recipe, batches: &'a BatchPlan) -> Self {
+        let (course, update) = (Course::Alone(batches), Update::default());
+        Self { recipe, course, update, start_epoch: 0, snapshots: &[], validation: None }
+    }
 }
 
 /// What a run leaves besides the trained network.
@@ -55,6 +67,9 @@ pub(crate) struct Log {
     pub(crate) sums: EpochSums,
     pub(crate) rows: Vec<EpochRow>,
     pub(crate) seconds: f64,
+    /// Steps of the optimiser.
+    #[serde(default)]
+    pub(crate) steps: u64,
     /// Epoch and validation accuracy of the best weights so far.
     pub(crate) best: Option<(usize, f64)>,
 }
@@ -62,7 +77,7 @@ pub(crate) struct Log {
 /// A run in progress: with the network's own values, all that a resumed run needs.
 pub(crate) struct Progressing {
     pub(crate) log: Log,
-    pub(crate) optimizer: Sgd,
+    pub(crate) optimizer: Optimizer,
     pub(crate) best: Option<State>,
     pub(crate) snapshots: BTreeMap<usize, State>,
 }
@@ -85,7 +100,8 @@ pub fn train(
 pub type Pruner<'a, E> = dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E> + 'a;
 
 /// The same, with a chance to prune between epochs: where `prune` answers with a mask, the network has it from then on.
-/// Velocities of pruned weights become 0, and the best epoch is looked for anew. The mask is part of the saved state.
+/// What the optimiser remembers of pruned weights becomes 0, and the best epoch is looked for anew. The mask is part of the
+/// saved state.
 ///
 /// # Errors
 /// As [`train`], and those of `prune`.
@@ -97,14 +113,11 @@ pub fn train_and_prune<E: From<Error>>(
     prune: &mut Pruner<'_, E>,
 ) -> std::result::Result<Outcome, E> {
     run.recipe.check()?;
-    let batches_per_epoch = run.batches.batches_per_epoch();
-    if batches_per_epoch == 0 {
-        return Err(Error::Empty("train on").into());
-    }
+    run.course.check(run.recipe)?;
     let mut progressing = begin(network, run, session)?;
-    let mut scratch = Scratch::default();
+    let mut stepper = Stepper::default();
     while progressing.log.position.epoch < run.recipe.epochs {
-        run_epoch(network, objective, run, session, &mut progressing, &mut scratch)?;
+        run_epoch(network, objective, run, session, &mut progressing, &mut stepper)?;
         finish_epoch(network, run, session, &mut progressing)?;
         if let Some(mask) = prune(network, progressing.log.position.epoch)? {
             progressing.prune(network, &mask)?;
@@ -125,8 +138,10 @@ impl Progressing {
     /// Prunes the network, and with it all that would bring a pruned weight back.
     fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
         apply_mask(network, mask)?;
-        for (parameter, velocity) in network.graph().parameters.iter().zip(self.optimizer.velocity_mut()) {
-            mask.apply(&parameter.name, velocity).map_err(Error::Mask)?;
+        for (_, memory) in self.optimizer.memory_mut() {
+            for (parameter, values) in network.graph().parameters.iter().zip(memory) {
+                mask.apply(&parameter.name, values).map_err(Error::Mask)?;
+            }
         }
         self.log.best = None;
         self.best = None;
@@ -134,16 +149,10 @@ impl Progressing {
     }
 }
 
-#[derive(Default)]
-struct Scratch {
-    logits: Vec<f32>,
-    dlogits: Vec<f32>,
-}
-
 fn begin(network: &mut Network, run: &Run<'_>, session: Session<'_>) -> Result<Progressing> {
     let position = Position { epoch: run.start_epoch, batch: 0 };
-    let log = Log { position, sums: EpochSums::default(), rows: vec![], seconds: 0.0, best: None };
-    let optimizer = Sgd::new(run.recipe, network.state().parameters());
+    let log = Log { position, sums: EpochSums::default(), rows: vec![], seconds: 0.0, steps: 0, best: None };
+    let optimizer = Optimizer::new(run.recipe, &run.update, network.state().parameters());
     let mut progressing = Progressing { log, optimizer, best: None, snapshots: BTreeMap::new() };
     let saved = session.checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
     if let Some(bytes) = saved {
@@ -160,25 +169,28 @@ fn run_epoch(
     run: &Run<'_>,
     session: Session<'_>,
     progressing: &mut Progressing,
-    scratch: &mut Scratch,
+    stepper: &mut Stepper,
 ) -> Result<()> {
-    let batches_per_epoch = run.batches.batches_per_epoch();
     let Position { epoch, batch: first } = progressing.log.position;
+    let steps = run.course.steps(epoch);
     let mut clock = Instant::now();
-    for (batch, samples) in (first..).zip(run.batches.epoch(epoch as u64, first)) {
-        let lr = run.recipe.lr_at(epoch * batches_per_epoch + batch, batches_per_epoch);
+    for (batch, batches) in (first..).zip(run.course.epoch(epoch, first)) {
+        let lr = run.recipe.lr_at(epoch * steps + batch, steps);
         let progress = epoch as f64 / run.recipe.epochs as f64;
-        let loss = step(network, objective, &samples, lr, progress, &mut progressing.optimizer, scratch)?;
+        let at = At { epoch, number: progressing.log.steps + 1, progress, lr };
+        let Seen { samples, correct, loss } =
+            stepper.step(network, objective, &batches, at, &run.update, &mut progressing.optimizer)?;
         if !loss.is_finite() {
             return Err(Error::Diverged { loss, epoch, batch, lr });
         }
         let log = &mut progressing.log;
-        log.sums.samples += samples.labels.len();
-        log.sums.loss += loss * samples.labels.len() as f64;
-        log.sums.correct += count_correct(&scratch.logits, &samples.labels);
+        log.steps += 1;
+        log.sums.samples += samples;
+        log.sums.loss += loss * samples as f64;
+        log.sums.correct += correct;
         log.position.batch = batch + 1;
         log.seconds += clock.elapsed().as_secs_f64();
-        session.progress.step(log.position, run.recipe.epochs, batches_per_epoch, loss);
+        session.progress.step(log.position, run.recipe.epochs, steps, loss);
         if session.interrupted() || session.checkpoints.due() {
             save(network, session, progressing)?;
         }
@@ -190,37 +202,14 @@ fn run_epoch(
     Ok(())
 }
 
-fn step(
-    network: &mut Network,
-    objective: &mut dyn Objective,
-    batch: &Batch,
-    lr: f64,
-    progress: f64,
-    optimizer: &mut Sgd,
-    scratch: &mut Scratch,
-) -> Result<f64> {
-    network.forward(&batch.images, Mode::Train, &mut scratch.logits)?;
-    scratch.dlogits.resize(scratch.logits.len(), 0.0);
-    let mut loss = objective.loss(batch, &scratch.logits, &mut scratch.dlogits);
-    if !loss.is_finite() {
-        // The caller says that training diverged; there is no gradient to step along.
-        return Ok(loss);
-    }
-    network.backward(&scratch.dlogits)?;
-    let (parameters, gradients) = network.parameters_and_gradients();
-    loss += objective.penalty(progress, parameters, &mut gradients.parameters);
-    optimizer.step(lr, parameters, &gradients.parameters);
-    Ok(loss)
-}
-
 fn finish_epoch(
     network: &mut Network,
     run: &Run<'_>,
     session: Session<'_>,
     progressing: &mut Progressing,
 ) -> Result<()> {
-    let batches_per_epoch = run.batches.batches_per_epoch();
     let epoch = progressing.log.position.epoch;
+    let steps = run.course.steps(epoch);
     let validation_accuracy = match run.validation {
         Some((images, indices)) if !indices.is_empty() => Some(predict(network, images, indices)?.accuracy()),
         _ => None,
@@ -229,7 +218,7 @@ fn finish_epoch(
     let samples = log.sums.samples.max(1) as f64;
     let row = EpochRow {
         epoch,
-        lr: run.recipe.lr_at((epoch + 1) * batches_per_epoch - 1, batches_per_epoch),
+        lr: run.recipe.lr_at((epoch + 1) * steps - 1, steps),
         train_loss: log.sums.loss / samples,
         train_accuracy: 100.0 * log.sums.correct as f64 / samples,
         validation_accuracy,
@@ -264,7 +253,7 @@ mod tests {
     use unlearn_network::{DeviceChoice, Graph};
 
     use super::*;
-    use crate::{Checkpoints, CrossEntropy, Progress, Schedule};
+    use crate::{Checkpoints, CrossEntropy, Progress, Rule, Schedule};
 
     fn images() -> ImageSet {
         let pixels: Vec<u8> = (0..20 * 64).map(|i| ((i * 37 + i * i / 7) % 251) as u8).collect();
@@ -312,26 +301,32 @@ mod tests {
     }
 
     fn attempt(session: Session<'_>, recipe: &Recipe) -> Result<(State, Outcome)> {
-        attempt_pruning(session, recipe, &mut |_, _| Ok(None))
+        attempt_all(session, recipe, &Update::default(), false, &mut |_, _| Ok(None))
     }
 
-    fn attempt_pruning(
+    /// `together`: the validation samples are the second part of every step.
+    fn attempt_all(
         session: Session<'_>,
         recipe: &Recipe,
+        update: &Update,
+        together: bool,
         prune: &mut Pruner<'_, Error>,
     ) -> Result<(State, Outcome)> {
         let graph = graph();
         let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();
         let images = images();
         let training: Vec<u32> = (0..16).collect();
-        let batches = recipe.batches(&images, &training, Augmentation { crop_padding: 1, flip: true }, 5)?;
         let validation: Vec<u32> = (16..20).collect();
+        let augmentation = Augmentation { crop_padding: 1, flip: true };
+        let batches = recipe.batches(&images, &training, augmentation, 5)?;
+        let others = Recipe { batch_size: 2, ..recipe.clone() }.batches(&images, &validation, augmentation, 5)?;
+        let course = if together { Course::Together(&batches, &others) } else { Course::Alone(&batches) };
         let run = Run {
-            recipe,
-            batches: &batches,
-            start_epoch: 0,
+            course,
+            update: update.clone(),
             snapshots: &[0, 2],
             validation: Some((&images, &validation)),
+            ..Run::new(recipe, &batches)
         };
         let outcome = train_and_prune(&mut network, &mut CrossEntropy::default(), &run, session, prune)?;
         Ok((network.state().clone(), outcome))
@@ -339,16 +334,27 @@ mod tests {
 
     #[test]
     fn a_run_stopped_at_any_step_ends_bit_identical() {
-        let (expected, undisturbed) = attempt(Session::unattended(), &recipe()).unwrap();
+        stopped_at_any_step(&Update::default(), false);
+    }
+
+    #[test]
+    fn so_does_one_of_pairs_of_batches_with_another_optimizer() {
+        stopped_at_any_step(&Update { rule: Rule::Adam, ..Update::default() }, true);
+    }
+
+    fn stopped_at_any_step(update: &Update, together: bool) {
+        let recipe = Recipe { lr: 0.01, ..recipe() };
+        let attempt = |session: Session<'_>| attempt_all(session, &recipe, update, together, &mut |_, _| Ok(None));
+        let (expected, undisturbed) = attempt(Session::unattended()).unwrap();
         assert_eq!(undisturbed.epochs.len(), 3);
         for stop_after in 1..9 {
             let killer =
                 Killer { state: RefCell::new(None), left: RefCell::new(stop_after), stop: AtomicBool::new(false) };
             let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
-            assert!(matches!(attempt(session, &recipe()), Err(Error::Interrupted)));
+            assert!(matches!(attempt(session), Err(Error::Interrupted)));
             *killer.left.borrow_mut() = usize::MAX;
             killer.stop.store(false, std::sync::atomic::Ordering::Relaxed);
-            let (found, resumed) = attempt(session, &recipe()).unwrap();
+            let (found, resumed) = attempt(session).unwrap();
             assert_eq!(found.parameters(), expected.parameters(), "stopped after step {stop_after}");
             assert_eq!(found.buffers(), expected.buffers());
             assert_eq!(resumed.epochs, undisturbed.epochs);
@@ -380,7 +386,8 @@ mod tests {
         };
         for select in [Select::Best, Select::Last] {
             let recipe = Recipe { select, ..recipe() };
-            let (state, outcome) = attempt_pruning(Session::unattended(), &recipe, &mut prune).unwrap();
+            let update = Update::default();
+            let (state, outcome) = attempt_all(Session::unattended(), &recipe, &update, false, &mut prune).unwrap();
             assert_eq!(outcome.selected_epoch, Some(2));
             for (i, weight) in state.parameters()[conv].iter().enumerate() {
                 assert_eq!(weight.to_bits() == 0, i % 2 == 1, "{select:?}: weight {i} is {weight}");

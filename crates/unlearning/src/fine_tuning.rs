@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::{Recipe, Schedule, Select};
 
+use crate::range::{one_or_more, positive};
+
 /// Keys of a method that fine-tunes; each method has its own defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct FineTuning {
     /// Passes over the method's samples.
     pub(crate) epochs: usize,
@@ -26,15 +28,10 @@ impl FineTuning {
     /// Checks ranges.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.epochs == 0 {
-            return Err("`epochs` must be 1 or more; to change nothing use method `raw`".into());
+            return Err("`epochs` must be 1 or more, found 0; to change nothing use method `raw`".into());
         }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return Err(format!("`lr` must be a positive number, found {}", self.lr));
-        }
-        if self.batch_size == Some(0) {
-            return Err("`batch-size` must be 1 or more".into());
-        }
-        Ok(())
+        positive("lr", self.lr)?;
+        self.batch_size.map_or(Ok(()), |size| one_or_more("batch-size", size))
     }
 
     /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation.

@@ -11,15 +11,34 @@
 //! # Ok::<(), unlearn_unlearning::Error>(())
 //! ```
 
+mod bad_teacher;
+mod boundary_expand;
+mod boundary_shrink;
+mod cf_k;
+mod distillation;
 mod error;
+mod eu_k;
 mod fine_tuning;
 mod ft;
 mod ga;
+mod ga_l1;
+mod l1_penalty;
+mod l1_prox;
 mod l1_sparse;
+mod last_stages;
 mod method;
+mod neggrad_plus;
+mod range;
 mod raw;
 mod registry;
 mod retrain;
+mod retrain_ls;
+mod retrain_sam;
+mod rl;
+mod salun;
+mod scrub;
+mod unsir;
+mod wrong_labels;
 
 pub use error::{Error, Result};
 pub use method::{Entry, Method, Outcome, Request};

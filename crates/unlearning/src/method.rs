@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_datasets::{Augmentation, ImageSet};
+use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
 use unlearn_models::initialize;
-use unlearn_network::Network;
-use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, train};
+use unlearn_network::{DeviceChoice, Network, State};
+use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
 use crate::{Error, Result};
 
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub recipe: &'a Recipe,
     /// The dataset's augmentation, used where the recipe says so.
     pub augmentation: Augmentation,
+    /// Where further networks run, such as a teacher.
+    pub device: DeviceChoice,
     /// Seed of everything random in the method.
     pub seed: u64,
     /// Progress, saved state and interruption.
@@ -107,11 +109,20 @@ fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     let fail = |reason: String| Error::Config { method: M::NAME, reason };
     let mut keys = serde_json::to_value(M::defaults()).map_err(|e| fail(e.to_string()))?;
     for (key, value) in config.as_object().into_iter().flatten() {
+        // A configuration's keys are those of its defaults.
+        if keys.get(key).is_none() {
+            let valid: Vec<&String> = keys.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
+            return Err(fail(format!("unknown key `{key}`; valid keys: {}", join(&valid))));
+        }
         keys[key] = value.clone();
     }
     let config: M::Config = serde_json::from_value(keys).map_err(|e| fail(e.to_string()))?;
     M::check(&config).map_err(fail)?;
     Ok(config)
+}
+
+fn join(keys: &[&String]) -> String {
+    if keys.is_empty() { "none".into() } else { keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ") }
 }
 
 fn resolve<M: Method>(config: &serde_json::Value) -> Result<serde_json::Value> {
@@ -133,23 +144,57 @@ impl Request<'_> {
         classes(self.forget).difference(&classes(self.retain)).copied().collect()
     }
 
+    /// For each position of the images, whether it is in D_f.
+    pub(crate) fn forgotten(&self) -> Vec<bool> {
+        let mut forgotten = vec![false; self.images.len()];
+        self.forget.iter().for_each(|position| forgotten[*position as usize] = true);
+        forgotten
+    }
+
     /// Replaces every value by a fresh one drawn from the request's seed; the mask stays.
     pub(crate) fn initialize_afresh(&mut self) {
         let state = initialize(self.network.graph(), self.seed);
         self.network.set_state(state);
     }
 
-    /// Follows `recipe` over the samples at `indices`, whose last epoch's weights stay.
+    /// A second network under the same mask, for a teacher with these values.
+    pub(crate) fn teacher(&self, state: State) -> unlearn_training::Result<Network> {
+        let mut teacher = Network::new(self.network.graph().clone(), state, self.device)?;
+        teacher.prune(self.network.kept().clone())?;
+        Ok(teacher)
+    }
+
+    /// Shuffled batches of the samples at `indices`.
+    pub(crate) fn batches(&self, indices: &[u32], recipe: &Recipe) -> unlearn_training::Result<BatchPlan> {
+        recipe.batches(self.images, indices, self.augmentation, self.seed)
+    }
+
+    /// Follows `recipe` over the samples at `indices`.
     pub(crate) fn train(
         &mut self,
         indices: &[u32],
         recipe: &Recipe,
         objective: &mut dyn Objective,
     ) -> unlearn_training::Result<Outcome> {
-        let batches = recipe.batches(self.images, indices, self.augmentation, self.seed)?;
+        self.train_by(Update::default(), indices, recipe, objective)
+    }
+
+    /// The same with another way from gradients to steps.
+    pub(crate) fn train_by(
+        &mut self,
+        update: Update,
+        indices: &[u32],
+        recipe: &Recipe,
+        objective: &mut dyn Objective,
+    ) -> unlearn_training::Result<Outcome> {
+        let batches = self.batches(indices, recipe)?;
         let validation = (recipe.select == Select::Best).then_some((self.images, self.validation));
-        let run = Run { recipe, batches: &batches, start_epoch: 0, snapshots: &[], validation };
-        let outcome = train(self.network, objective, &run, self.session)?;
+        self.follow(&Run { update, validation, ..Run::new(recipe, &batches) }, objective)
+    }
+
+    /// Trains as `run` says.
+    pub(crate) fn follow(&mut self, run: &Run<'_>, objective: &mut dyn Objective) -> unlearn_training::Result<Outcome> {
+        let outcome = train(self.network, objective, run, self.session)?;
         Ok(Outcome { epochs: outcome.epochs, seconds: outcome.seconds })
     }
 }

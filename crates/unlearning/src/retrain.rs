@@ -4,21 +4,49 @@
 //! Deviation: the mask was learned with the forget set in the data, as in the paper's own code.
 
 use serde::{Deserialize, Serialize};
-use unlearn_training::{CrossEntropy, Recipe};
+use unlearn_training::{CrossEntropy, Recipe, Update};
 
-use crate::{Method, Outcome, Request};
+use crate::{Method, Outcome, Request, range::positive};
 
 /// Retraining from scratch.
 pub(crate) struct Retrain;
 
-/// Keys of `retrain`; what is not given is the original recipe's.
+/// Keys of `retrain`, which its variants share; what is not given is the original recipe's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// Passes over the retain set.
     pub(crate) epochs: Option<usize>,
     /// Peak learning rate.
     pub(crate) lr: Option<f64>,
+}
+
+impl Config {
+    /// Everything as in the original recipe.
+    pub(crate) fn original() -> Self {
+        Self { epochs: None, lr: None }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.lr.map_or(Ok(()), |lr| positive("lr", lr))
+    }
+
+    /// Retrains from scratch.
+    pub(crate) fn retrain(
+        &self,
+        request: &mut Request<'_>,
+        label_smoothing: f64,
+        update: Update,
+    ) -> unlearn_training::Result<Outcome> {
+        let recipe = Recipe {
+            epochs: self.epochs.unwrap_or(request.recipe.epochs),
+            lr: self.lr.unwrap_or(request.recipe.lr),
+            label_smoothing,
+            ..request.recipe.clone()
+        };
+        request.initialize_afresh();
+        request.train_by(update, request.retain, &recipe, &mut CrossEntropy { label_smoothing })
+    }
 }
 
 impl Method for Retrain {
@@ -28,24 +56,14 @@ impl Method for Retrain {
     type Config = Config;
 
     fn defaults() -> Config {
-        Config { epochs: None, lr: None }
+        Config::original()
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        match config.lr {
-            Some(lr) if !(lr.is_finite() && lr > 0.0) => Err(format!("`lr` must be a positive number, found {lr}")),
-            _ => Ok(()),
-        }
+        config.check()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = Recipe {
-            epochs: config.epochs.unwrap_or(request.recipe.epochs),
-            lr: config.lr.unwrap_or(request.recipe.lr),
-            ..request.recipe.clone()
-        };
-        request.initialize_afresh();
-        let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
-        request.train(request.retain, &recipe, &mut objective)
+        config.retrain(request, request.recipe.label_smoothing, Update::default())
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
         .batches(&shared.dataset.train, &data.split.train, shared.dataset.augmentation, seed)
         .map_err(|error| bench.failure(error))?;
     let validation = Some((&shared.dataset.train, data.split.validation.as_slice()));
-    let run = Run { recipe, batches: &batches, start_epoch: 0, snapshots: &shared.snapshots, validation };
+    let run = Run { snapshots: &shared.snapshots, validation, ..Run::new(recipe, &batches) };
     let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
     let outcome = train(&mut network, &mut objective, &run, bench.session)
         .map_err(|error| bench.training_failure(&error, &error))?;

@@ -53,6 +53,7 @@ pub(crate) fn run(
         validation: &data.split.validation,
         recipe: &shared.recipe,
         augmentation: shared.dataset.augmentation,
+        device: shared.device,
         seed: derived_seed(data.seed, "unlearn"),
         session: bench.session,
     };

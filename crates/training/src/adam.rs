@@ -1,0 +1,81 @@
+//! Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in PyTorch's form, with weight decay added to the gradient:
+//! g ← g + λθ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m/(√(v/(1 − β₂ᵗ)) + ε).
+//!
+//! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0: a pruned weight, whose gradient is always 0, stays exactly 0.
+
+use rayon::prelude::*;
+
+use crate::{Recipe, Trainable};
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// Running means of every parameter's gradient and of its square.
+#[derive(Debug, Clone)]
+pub struct Adam {
+    pub(crate) mean: Vec<Vec<f32>>,
+    pub(crate) square: Vec<Vec<f32>>,
+    weight_decay: f32,
+    trainable: Option<Trainable>,
+}
+
+impl Adam {
+    /// An optimiser at rest for parameters of these sizes; it moves the `trainable` ones.
+    pub fn new(recipe: &Recipe, parameters: &[Vec<f32>], trainable: Option<Trainable>) -> Self {
+        let zeros: Vec<Vec<f32>> = parameters.iter().map(|p| vec![0.0; p.len()]).collect();
+        Self { mean: zeros.clone(), square: zeros, weight_decay: recipe.weight_decay as f32, trainable }
+    }
+
+    /// Step number `t`, from 1.
+    pub fn step(&mut self, t: u64, lr: f64, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
+        let bias = |beta: f64| 1.0 - beta.powf(t as f64);
+        let rate = (lr / bias(BETA_1)) as f32;
+        let root = bias(BETA_2).sqrt() as f32;
+        let (decay, trainable) = (self.weight_decay, self.trainable.as_ref());
+        let [keep_mean, keep_square] = [BETA_1 as f32, BETA_2 as f32];
+        let [take_mean, take_square] = [(1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32];
+        let update = |theta: &mut f32, m: &mut f32, v: &mut f32, g: &f32| {
+            let g = g + decay * *theta;
+            *m = keep_mean * *m + take_mean * g;
+            *v = keep_square * *v + take_square * g * g;
+            *theta -= rate * *m / (v.sqrt() / root + EPSILON);
+        };
+        let tensors = parameters.par_iter_mut().zip(&mut self.mean).zip(&mut self.square).zip(gradients);
+        tensors.enumerate().for_each(|(id, (((parameter, mean), square), gradient))| {
+            let values = parameter.iter_mut().zip(mean).zip(square).zip(gradient);
+            match trainable.and_then(|trainable| trainable[id].as_ref()) {
+                None => values.for_each(|(((theta, m), v), g)| update(theta, m, v, g)),
+                Some(moves) => {
+                    let moving = values.zip(moves).filter(|(_, moves)| **moves);
+                    moving.for_each(|((((theta, m), v), g), _)| update(theta, m, v, g));
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_is_the_learning_rate_whatever_the_gradient() {
+        let recipe = Recipe { weight_decay: 0.0, ..Recipe::default() };
+        let mut theta = vec![vec![1.0, 1.0, 0.0]];
+        let mut adam = Adam::new(&recipe, &theta, None);
+        adam.step(1, 0.1, &mut theta, &[vec![1e-3, -50.0, 0.0]]);
+        assert!((theta[0][0] - 0.9).abs() < 1e-5 && (theta[0][1] - 1.1).abs() < 1e-5, "{theta:?}");
+        assert_eq!(theta[0][2].to_bits(), 0);
+    }
+
+    #[test]
+    fn what_is_not_trainable_does_not_even_decay() {
+        let recipe = Recipe { weight_decay: 0.1, ..Recipe::default() };
+        let mut theta = vec![vec![1.0, 1.0], vec![3.0]];
+        let mut adam = Adam::new(&recipe, &theta, Some(vec![Some(vec![true, false]), None]));
+        adam.step(1, 0.1, &mut theta, &[vec![1.0, 1.0], vec![0.0]]);
+        assert!(theta[0][0] < 1.0 && theta[1][0] < 3.0);
+        assert_eq!((theta[0][1], adam.mean[0][1]), (1.0, 0.0));
+    }
+}

@@ -1,0 +1,153 @@
+//! The last stages of a network, by which `cf-k` and `eu-k` count.
+//!
+//! A layer belongs to the block that the first two parts of its name say: `layer2.0.conv1` to `layer2.0`, `features.3` and
+//! `conv1` to themselves. A block has the resolution at which it ends, and consecutive blocks of one resolution make a stage. Fully
+//! connected layers belong to the last stage. So the small-image ResNets have three stages (`conv1` and `layer1`, `layer2`,
+//! `layer3` and `fc`), torchvision's four on small images and five on large ones, VGG-16 five.
+
+use std::collections::BTreeMap;
+
+use unlearn_models::initialize;
+use unlearn_network::{Graph, Network, Node, Op, State};
+use unlearn_training::{Error, Result, Trainable};
+
+/// The last `k` stages of a network, and what lies before them.
+pub(crate) struct LastStages {
+    /// Per parameter, whether it lies in them.
+    parameters: Vec<bool>,
+    /// Per buffer, the same.
+    buffers: Vec<bool>,
+}
+
+impl LastStages {
+    /// # Errors
+    /// More stages than the network has.
+    pub(crate) fn new(graph: &Graph, k: usize) -> Result<Self> {
+        let stages = stages(graph);
+        let count = stages.last().map_or(0, |(stage, _)| stage + 1);
+        if k > count {
+            return Err(Error::Unsuitable(format!(
+                "`k` must lie in 1..={count}, the stages of {}, found {k}",
+                graph.arch
+            )));
+        }
+        let mut last =
+            Self { parameters: vec![false; graph.parameters.len()], buffers: vec![false; graph.buffers.len()] };
+        for (_, node) in stages.into_iter().filter(|(stage, _)| stage + k >= count) {
+            let (parameters, buffers) = tensors(&node.op);
+            parameters.into_iter().for_each(|id| last.parameters[id] = true);
+            buffers.into_iter().for_each(|id| last.buffers[id] = true);
+        }
+        Ok(last)
+    }
+
+    /// What training may move: the parameters of these stages.
+    pub(crate) fn trainable(&self, state: &State) -> Trainable {
+        let parameters = self.parameters.iter().zip(state.parameters());
+        parameters.map(|(inside, values)| if *inside { None } else { Some(vec![false; values.len()]) }).collect()
+    }
+
+    /// Gives these stages the values of a fresh model of this seed; the mask stays.
+    pub(crate) fn initialize_afresh(&self, network: &mut Network, seed: u64) {
+        let fresh = initialize(network.graph(), seed);
+        let mut state = network.state().clone();
+        replace(state.parameters_mut(), fresh.parameters(), &self.parameters, true);
+        replace(state.buffers_mut(), fresh.buffers(), &self.buffers, true);
+        network.set_state(state);
+    }
+
+    /// Gives the running statistics before these stages the values they have in `original`.
+    pub(crate) fn restore_statistics_before(&self, network: &mut Network, original: &State) {
+        let mut state = network.state().clone();
+        replace(state.buffers_mut(), original.buffers(), &self.buffers, false);
+        network.set_state(state);
+    }
+}
+
+/// Copies the tensors whose flag is `wanted`.
+fn replace(tensors: &mut [Vec<f32>], by: &[Vec<f32>], flags: &[bool], wanted: bool) {
+    for ((tensor, by), _) in tensors.iter_mut().zip(by).zip(flags).filter(|(_, flag)| **flag == wanted) {
+        tensor.clone_from(by);
+    }
+}
+
+/// The layers that own tensors, in the graph's order, each with the number of its stage.
+fn stages<'a>(graph: &'a Graph) -> Vec<(usize, &'a Node)> {
+    let maps = graph.nodes.iter().filter(|node| node.shape.len() == 3);
+    let resolutions: BTreeMap<&str, &[usize]> = maps.map(|node| (block(&node.name), &node.shape[1..])).collect();
+    let owners = graph.nodes.iter().filter(|node| !tensors(&node.op).0.is_empty());
+    let (mut stage, mut current) = (0, None);
+    let number = |node: &'a Node| {
+        if node.shape.len() == 3 {
+            let resolution = resolutions.get(block(&node.name)).copied();
+            if current.is_some() && current != Some(resolution) {
+                stage += 1;
+            }
+            current = Some(resolution);
+        }
+        (stage, node)
+    };
+    owners.map(number).collect()
+}
+
+/// The first two parts of a name.
+fn block(name: &str) -> &str {
+    name.match_indices('.').nth(1).map_or(name, |(end, _)| &name[..end])
+}
+
+/// Parameters and buffers that a layer owns.
+fn tensors(op: &Op) -> (Vec<usize>, Vec<usize>) {
+    match *op {
+        Op::Conv2d { weight, bias, .. } => ([weight].into_iter().chain(bias).collect(), vec![]),
+        Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
+            (vec![weight, bias], vec![running_mean, running_var])
+        }
+        Op::Linear { weight, bias } => (vec![weight, bias], vec![]),
+        _ => (vec![], vec![]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{InputSpec, find};
+
+    use super::*;
+
+    /// The layers' first names of each stage.
+    fn names(arch: &str, side: usize) -> Vec<Vec<String>> {
+        let input = InputSpec { shape: [3, side, side], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
+        let graph = find(arch).unwrap().graph(&input).unwrap();
+        let mut names: Vec<Vec<String>> = vec![];
+        for (stage, node) in stages(&graph) {
+            names.resize(stage + 1, vec![]);
+            let name = node.name.split('.').next().unwrap().to_owned();
+            if names[stage].last() != Some(&name) {
+                names[stage].push(name);
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn stages_are_those_of_the_papers() {
+        assert_eq!(names("resnet20s", 32), [vec!["conv1", "bn1", "layer1"], vec!["layer2"], vec!["layer3", "fc"]]);
+        let small = [vec!["conv1", "bn1", "layer1"], vec!["layer2"], vec!["layer3"], vec!["layer4", "fc"]];
+        assert_eq!(names("resnet18", 32), small);
+        assert_eq!(names("resnet50", 32), small);
+        let large = [vec!["conv1", "bn1"], vec!["layer1"], vec!["layer2"], vec!["layer3"], vec!["layer4", "fc"]];
+        assert_eq!(names("resnet50", 224), large);
+        let features = vec!["features"];
+        let vgg = [features.clone(), features.clone(), features.clone(), features, vec!["features", "classifier"]];
+        assert_eq!(names("vgg16_bn", 32), vgg);
+    }
+
+    #[test]
+    fn more_stages_than_there_are_is_an_error_that_says_how_many() {
+        let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.0], std: vec![1.0] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let message = LastStages::new(&graph, 4).err().unwrap().to_string();
+        assert!(message.contains("1..=3") && message.contains("found 4"), "{message}");
+        let all = LastStages::new(&graph, 3).unwrap();
+        assert!(all.parameters.iter().chain(&all.buffers).all(|inside| *inside));
+    }
+}
