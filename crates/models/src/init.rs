@@ -30,7 +30,7 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
 }
 
 /// Independent normal values with mean 0, by the Box–Muller transform in f64.
-fn fill_normal(values: &mut [f32], std: f64, rng: &mut Pcg64) {
+pub fn fill_normal(values: &mut [f32], std: f64, rng: &mut Pcg64) {
     for pair in values.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * std;
         let (sin, cos) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();

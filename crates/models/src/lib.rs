@@ -30,6 +30,6 @@ mod vgg;
 
 pub use error::{Error, Result};
 pub use import::ImportOptions;
-pub use init::initialize;
+pub use init::{fill_normal, initialize};
 pub use model_file::{ModelFile, Source, Target};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};

@@ -12,15 +12,25 @@
 //! ```
 
 mod error;
+mod ff;
 mod fine_tuning;
+mod fisher;
+mod fisher_sample;
+mod frozen;
 mod ft;
 mod ga;
+mod influence;
+mod iu;
 mod l1_sparse;
 mod method;
+mod noise;
 mod raw;
 mod registry;
 mod retrain;
+mod ssd;
 
 pub use error::{Error, Result};
+pub use fisher::{Estimator, FisherOptions, empirical_fisher, expected_fisher};
+pub use influence::{Influence, InfluenceOptions, Solver, influence};
 pub use method::{Entry, Method, Outcome, Request};
 pub use registry::{METHODS, find};

@@ -2,16 +2,30 @@
 
 use crate::{
     Error, Result,
+    ff::Ff,
+    fisher_sample::FisherSample,
     ft::Ft,
     ga::Ga,
+    iu::Iu,
     l1_sparse::L1Sparse,
     method::{Entry, entry},
     raw::Raw,
     retrain::Retrain,
+    ssd::Ssd,
 };
 
 /// All methods, in the order of the report's rows.
-pub static METHODS: &[Entry] = &[entry::<Raw>(), entry::<Retrain>(), entry::<Ft>(), entry::<Ga>(), entry::<L1Sparse>()];
+pub static METHODS: &[Entry] = &[
+    entry::<Raw>(),
+    entry::<Retrain>(),
+    entry::<Ft>(),
+    entry::<Ga>(),
+    entry::<Ff>(),
+    entry::<FisherSample>(),
+    entry::<Iu>(),
+    entry::<Ssd>(),
+    entry::<L1Sparse>(),
+];
 
 /// Looks a method up.
 ///
@@ -83,7 +97,9 @@ mod tests {
                 seed: 9,
                 session: Session::unattended(),
             };
-            let outcome = method.run(&json!({}), &mut request).unwrap();
+            // A quarter of the images is forgotten, and no weight can be ten times as important to a quarter as to all.
+            let config = if method.name == "ssd" { json!({ "alpha": 1.5 }) } else { json!({}) };
+            let outcome = method.run(&config, &mut request).unwrap();
             assert!(outcome.seconds >= 0.0);
             network
         };
