@@ -133,10 +133,9 @@ fn graph() -> Arc<Graph> {
 
 #[test]
 fn fisher_information_is_that_of_one_gradient_at_a_time() {
-    for (estimator, expected) in [
-        (Estimator::PerSample, golden!("expected_per_sample")),
-        (Estimator::BatchMean, golden!("expected_batch_mean")),
-    ] {
+    for (estimator, expected) in
+        [(Estimator::PerSample, golden!("expected_per_sample")), (Estimator::BatchMean, golden!("expected_batch_mean"))]
+    {
         for device in DEVICES {
             let found = with_request(&mut network(device), Forgotten::EveryFifth, 1, |request| {
                 let options = FisherOptions { estimator, batch_size: 32, augment: false };
