@@ -3,7 +3,7 @@
 //! they are computed, says [`influence`].
 //!
 //! Deviation from the code of arXiv 2304.04934: the product with the inverse is exact. The recursion there, `solver =
-//! "wood-fisher"`, leaves nearly θ + α·u.
+//! "wood-fisher"`, takes nothing from u but a multiple of one sample's gradient.
 
 use std::time::Instant;
 
