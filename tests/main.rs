@@ -1,10 +1,12 @@
 //! Comparisons across crates and with outside references. The binary's own tests are in `crates/unlearn-cli/tests`.
 
 mod executors;
+mod golden_influence;
 mod golden_models;
 mod golden_pruning;
 mod golden_training;
 mod golden_unlearning;
+mod influence_of_removal;
 mod per_sample;
 mod pruning_configs;
 mod small_residual;

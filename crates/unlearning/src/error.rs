@@ -21,6 +21,17 @@ pub enum Error {
         /// The key, what is wrong with it, and the valid keys.
         reason: String,
     },
+    /// A method whose result is a NaN or an infinity.
+    #[error(
+        "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower its step (`alpha`, or `lr`), and \
+         check that the model it was given predicts at all"
+    )]
+    NonFinite {
+        /// The method.
+        method: &'static str,
+        /// The first tensor that holds such a value.
+        tensor: String,
+    },
     /// Training that failed, diverged or was interrupted.
     #[error("unlearning method `{method}`: {source}")]
     Training {

@@ -99,7 +99,7 @@ impl Entry {
     /// Runs the method.
     ///
     /// # Errors
-    /// As [`Entry::resolve`] and [`Method::run`].
+    /// As [`Entry::resolve`] and [`Method::run`], and a model that is no longer finite.
     pub fn run(&self, config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
         (self.run)(config, request)
     }
@@ -132,7 +132,11 @@ fn resolve<M: Method>(config: &serde_json::Value) -> Result<serde_json::Value> {
 
 fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
     let config = parse::<M>(config)?;
-    M::run(&config, request).map_err(|source| Error::Training { method: M::NAME, source })
+    let outcome = M::run(&config, request).map_err(|source| Error::Training { method: M::NAME, source })?;
+    match request.network.state().first_non_finite(request.network.graph()) {
+        Some(tensor) => Err(Error::NonFinite { method: M::NAME, tensor: tensor.to_owned() }),
+        None => Ok(outcome),
+    }
 }
 
 impl Request<'_> {

@@ -73,6 +73,9 @@ fn images() -> ImageSet {
 fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
     let mut config = if method.name == "unsir" {
         json!({ "noise-samples": 6, "noise-copies": 2, "noise-steps": 3, "retain-per-class": 3, "batch-size": 4 })
+    } else if method.name == "ssd" {
+        // A quarter of the images is forgotten, and no weight can be ten times as important to a quarter as to all.
+        json!({ "alpha": 1.5 })
     } else {
         json!({})
     };
