@@ -27,7 +27,6 @@ impl Graph {
             let (before, whole) =
                 (node.shape[0], |input: usize| channels(input) == self.nodes[node.inputs[input]].shape[0]);
             let after = match &node.op {
-                Op::Input | Op::Linear { .. } => before,
                 Op::Conv2d { weight, groups, .. } => {
                     let width = widths.get(&self.parameters[*weight].name).copied().unwrap_or(before);
                     if width == 0 || width > before {
@@ -44,7 +43,7 @@ impl Graph {
                 Op::ShortcutA { .. } if !whole(0) => {
                     return Err(refuse("shifts channels, and needs all of them".into()));
                 }
-                Op::ShortcutA { .. } => before,
+                Op::Input | Op::Linear { .. } | Op::ShortcutA { .. } => before,
                 _ => channels(0),
             };
             graph.resize(id, after);

@@ -1,4 +1,4 @@
-//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07935): with F the
+//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707): with F the
 //! mean of squared gradients of samples at their labels, over D_f and over D_f ∪ D_r, θ ← θ·min(λ·F_all/F_f, 1) where
 //! F_f > α·F_all.
 //!
@@ -28,7 +28,7 @@ pub(crate) struct Config {
 impl Method for Ssd {
     const NAME: &'static str = "ssd";
     const SUMMARY: &'static str = "dampens weights that matter to the forget set far more than to all data";
-    const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07935";
+    const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07707";
     type Config = Config;
 
     /// The paper's.
