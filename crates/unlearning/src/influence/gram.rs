@@ -1,15 +1,14 @@
 //! Products of rows with each other and with vectors, summed in f64.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Rows of a tile of the Gram matrix: those of two tiles at [`DEPTH`] fit the second-level cache.
+/// Rows of a tile of the Gram matrix: those of two tiles at [`DEPTH`] fit the second-level cache. Whole blocks make a tile.
 const TILE: usize = 96;
 /// Values of a row that are multiplied before the next rows' turn.
 const DEPTH: usize = 256;
 /// Rows of one tile, and of the other, whose products are in registers together.
 const BLOCK: [usize; 2] = [4, 3];
-/// Values of a register.
-const LANES: usize = 4;
 
 /// The lower triangle, diagonal included, of the matrix `[n, n]` of dot products of `rows` `[n, width]`; above it is
 /// nonsense. Stops, and gives nothing, once `stop` holds.
@@ -18,75 +17,76 @@ pub(super) fn gram(rows: &[f32], width: usize, stop: impl Fn() -> bool + Sync) -
     let tiles = n.div_ceil(TILE);
     let pairs: Vec<_> = (0..tiles).flat_map(|i| (0..=i).map(move |j| (i * TILE, j * TILE))).collect();
     let range = |first: usize| first..(first + TILE).min(n);
-    let products: Vec<_> = pairs
-        .par_iter()
-        .map(|&(i, j)| {
-            let tile = |first| &rows[range(first).start * width..range(first).end * width];
-            (!stop()).then(|| products(tile(i), tile(j), width))
-        })
-        .collect::<Option<_>>()?;
+    let of_pair = |&(i, j): &(usize, usize)| {
+        let tile = |first| &rows[range(first).start * width..range(first).end * width];
+        (!stop()).then(|| products(tile(i), tile(j), width))
+    };
+    let products: Vec<_> = pairs.par_iter().map(of_pair).collect::<Option<_>>()?;
     let mut matrix = vec![0.0; n * n];
     for ((i, j), products) in pairs.into_iter().zip(products) {
-        for (row, products) in range(i).zip(products.chunks_exact(range(j).len())) {
-            matrix[row * n..][range(j)].copy_from_slice(products);
+        for (row, products) in range(i).zip(products.chunks_exact(TILE)) {
+            matrix[row * n..][range(j)].copy_from_slice(&products[..range(j).len()]);
         }
     }
     Some(matrix)
 }
 
-/// Dot products of every row of `a` with every row of `b`.
+/// Dot products `[TILE, TILE]` of every row of `a` with every row of `b`, which have at most so many.
 fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
-    let columns = b.len() / width;
-    let mut sums = vec![0.0; a.len() / width * columns];
-    pulp::Arch::new().dispatch(|| {
-        for start in (0..width).step_by(DEPTH) {
-            let depth = start..(start + DEPTH).min(width);
-            for (a, sums) in a.chunks(BLOCK[0] * width).zip(sums.chunks_mut(BLOCK[0] * columns)) {
-                let mut doubled = [[0.0; DEPTH]; BLOCK[0]];
-                for (doubled, row) in doubled.iter_mut().zip(a.chunks_exact(width)) {
-                    doubled.iter_mut().zip(&row[depth.clone()]).for_each(|(to, from)| *to = f64::from(*from));
+    let mut sums = vec![0.0; TILE * TILE];
+    let [mut doubled_a, mut doubled_b] = [(); 2].map(|()| vec![0.0; TILE * DEPTH]);
+    for start in (0..width).step_by(DEPTH) {
+        let depth = start..(start + DEPTH).min(width);
+        for (doubled, rows) in [(&mut doubled_a, a), (&mut doubled_b, b)] {
+            for (doubled, row) in doubled.chunks_exact_mut(DEPTH).zip(rows.chunks_exact(width)) {
+                doubled.iter_mut().zip(&row[depth.clone()]).for_each(|(to, from)| *to = f64::from(*from));
+                doubled[depth.len()..].fill(0.0);
+            }
+        }
+        let used = [a.len() / width, b.len() / width];
+        Arch::new().dispatch(AddProducts { a: &doubled_a, b: &doubled_b, used, sums: &mut sums });
+    }
+    sums
+}
+
+/// Adds to `sums` `[TILE, TILE]` the products of rows `[TILE, DEPTH]`, of which so many are used.
+struct AddProducts<'a> {
+    a: &'a [f64],
+    b: &'a [f64],
+    used: [usize; 2],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for AddProducts<'_> {
+    type Output = ();
+
+    #[expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for i in (0..self.used[0]).step_by(BLOCK[0]) {
+            let a = |row: usize| S::as_simd_f64s(&self.a[(i + row) * DEPTH..][..DEPTH]).0;
+            let (a0, a1, a2, a3) = (a(0), a(1), a(2), a(3));
+            for j in (0..self.used[1]).step_by(BLOCK[1]) {
+                let b = |row: usize| S::as_simd_f64s(&self.b[(j + row) * DEPTH..][..DEPTH]).0;
+                let (b0, b1, b2) = (b(0), b(1), b(2));
+                let mut sums = [[simd.splat_f64s(0.0); BLOCK[1]]; BLOCK[0]];
+                for ((((((a0, a1), a2), a3), b0), b1), b2) in a0.iter().zip(a1).zip(a2).zip(a3).zip(b0).zip(b1).zip(b2)
+                {
+                    let (a, b) = ([*a0, *a1, *a2, *a3], [*b0, *b1, *b2]);
+                    for i in 0..BLOCK[0] {
+                        for j in 0..BLOCK[1] {
+                            sums[i][j] = simd.mul_add_e_f64s(a[i], b[j], sums[i][j]);
+                        }
+                    }
                 }
-                for (number, b) in b.chunks(BLOCK[1] * width).enumerate() {
-                    // A block at the edge takes its last row more than once, and drops what that gives.
-                    let last = b.len() / width - 1;
-                    let row = |j: usize| &b[j.min(last) * width..][depth.clone()];
-                    let block = block(&doubled, std::array::from_fn(row));
-                    for (sums, block) in sums.chunks_exact_mut(columns).zip(block) {
-                        let sums = &mut sums[number * BLOCK[1]..];
-                        sums.iter_mut().zip(block).for_each(|(sum, product)| *sum += product);
+                for (row, sums) in sums.into_iter().enumerate() {
+                    for (sum, product) in self.sums[(i + row) * TILE + j..].iter_mut().zip(sums) {
+                        *sum += simd.reduce_sum_f64s(product);
                     }
                 }
             }
         }
-    });
-    sums
-}
-
-/// Products of the rows of `a`, zero past the length of those of `b`, with these.
-#[expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
-#[inline(always)]
-fn block(a: &[[f64; DEPTH]; BLOCK[0]], b: [&[f32]; BLOCK[1]]) -> [[f64; BLOCK[1]]; BLOCK[0]] {
-    let a_lanes = a.each_ref().map(|row| row.as_chunks::<LANES>().0);
-    let b_lanes = b.map(|row| row.as_chunks::<LANES>());
-    let mut sums = [[[0.0; LANES]; BLOCK[1]]; BLOCK[0]];
-    let places = b_lanes[0].0.len();
-    for place in 0..places {
-        let b = b_lanes.map(|(chunks, _)| chunks[place].map(f64::from));
-        for (sums, a) in sums.iter_mut().zip(&a_lanes) {
-            let a = &a[place];
-            for (sums, b) in sums.iter_mut().zip(&b) {
-                for lane in 0..LANES {
-                    sums[lane] += a[lane] * b[lane];
-                }
-            }
-        }
     }
-    std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
-            let rest = a[i][places * LANES..].iter().zip(b_lanes[j].1).map(|(a, b)| a * f64::from(*b));
-            sums[i][j].iter().sum::<f64>() + rest.sum::<f64>()
-        })
-    })
 }
 
 #[cfg(test)]
