@@ -94,6 +94,7 @@ fn with_request<T>(
         validation: &[],
         recipe: &Recipe::default(),
         augmentation: Augmentation::NONE,
+        device: DeviceChoice::Cpu,
         seed,
         session: Session::unattended(),
     })

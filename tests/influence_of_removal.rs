@@ -119,6 +119,7 @@ fn changes_of_held_out_losses_are_those_of_training_without_the_images() {
                 validation: &[],
                 recipe: &Recipe::default(),
                 augmentation: Augmentation::NONE,
+                device: DeviceChoice::Cpu,
                 seed: 1,
                 session: Session::unattended(),
             },

@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         validation: &[],
         recipe: &Recipe::default(),
         augmentation: Augmentation::NONE,
+        device: DeviceChoice::Cpu,
         seed: 1,
         session: Session::unattended(),
     };
