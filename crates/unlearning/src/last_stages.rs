@@ -2,7 +2,7 @@
 //!
 //! A layer belongs to the block that the first two parts of its name say: `layer2.0.conv1` to `layer2.0`, `features.3` and
 //! `conv1` to themselves. A block has the resolution at which it ends, and consecutive blocks of one resolution make a stage. Fully
-//! connected layers belong to the last stage. So the small-image ResNets have three stages (`conv1` and `layer1`, `layer2`,
+//! connected layers belong to the last stage. So the small-image residual networks have three stages (`conv1` and `layer1`, `layer2`,
 //! `layer3` and `fc`), torchvision's four on small images and five on large ones, VGG-16 five.
 
 use std::collections::BTreeMap;
@@ -35,8 +35,12 @@ impl LastStages {
             Self { parameters: vec![false; graph.parameters.len()], buffers: vec![false; graph.buffers.len()] };
         for (_, node) in stages.into_iter().filter(|(stage, _)| stage + k >= count) {
             let (parameters, buffers) = tensors(&node.op);
-            parameters.into_iter().for_each(|id| last.parameters[id] = true);
-            buffers.into_iter().for_each(|id| last.buffers[id] = true);
+            for id in parameters {
+                last.parameters[id] = true;
+            }
+            for id in buffers {
+                last.buffers[id] = true;
+            }
         }
         Ok(last)
     }

@@ -1,4 +1,4 @@
-//! `neggrad-plus`: descent on the retain set and ascent on the forget set at once ("NegGrad+", Kurmanji et al. 2023,
+//! `neggrad-plus`: descent on the retain set and ascent on the forget set at once (`NegGrad+`, Kurmanji et al. 2023,
 //! arXiv 2302.09880): min over θ of β·ℓ(θ; D_r) − (1 − β)·ℓ(θ; D_f).
 //!
 //! As in the paper's code, each step sees one batch of either, in two passes of their own, so that normalisation takes each
@@ -59,7 +59,9 @@ impl Objective for Contrast {
         // A batch is of one kind, whose first sample tells which.
         let weight = if self.forgotten[batch.indices[0] as usize] { self.beta - 1.0 } else { self.beta };
         let loss = CrossEntropy::default().loss(batch, logits, dlogits);
-        dlogits.iter_mut().for_each(|d| *d *= weight as f32);
+        for d in dlogits {
+            *d *= weight as f32;
+        }
         weight * loss
     }
 }

@@ -1,4 +1,4 @@
-//! `salun`: another method restricted to the weights that matter most to the forget set ("SalUn", Fan et al. 2024, arXiv
+//! `salun`: another method restricted to the weights that matter most to the forget set (`SalUn`, Fan et al. 2024, arXiv
 //! 2310.12508): θ ← θ₀ + m ⊙ Δθ, where m keeps the share of the weights with the largest |∇ℓ(θ₀; D_f)|.
 //!
 //! The gradient is over all of D_f on plain images, under running statistics. All parameters are ranked together; pruned weights
@@ -90,7 +90,9 @@ fn forget_gradient(request: &mut Request<'_>) -> Result<Vec<Vec<f32>>> {
         dlogits.resize(logits.len(), 0.0);
         CrossEntropy::default().loss(&batch, &logits, &mut dlogits);
         let share = batch.len() as f32 / request.forget.len() as f32;
-        dlogits.iter_mut().for_each(|d| *d *= share);
+        for d in &mut dlogits {
+            *d *= share;
+        }
         for (sum, gradient) in sums.iter_mut().zip(&request.network.backward(&dlogits)?.parameters) {
             sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
         }

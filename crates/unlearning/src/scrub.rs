@@ -116,7 +116,7 @@ impl Method for Scrub {
         let outcome = train(request.network, &mut objective, &run, request.session)?;
         let started = Instant::now();
         if config.rewind {
-            rewind(request, outcome.snapshots.into_values(), &reference)?;
+            rewind(request, outcome.snapshots.into_values().collect(), &reference)?;
         }
         let seconds = outcome.seconds + prepared + started.elapsed().as_secs_f64();
         Ok(Outcome { epochs: outcome.epochs, seconds })
@@ -143,20 +143,21 @@ fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
 }
 
 /// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
-fn rewind(request: &mut Request<'_>, states: impl Iterator<Item = State>, reference: &[u32]) -> Result<()> {
+fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
     let wanted = predict(request.network, request.images, reference)?.accuracy();
-    let mut nearest: Option<(f64, State)> = None;
-    for state in states {
+    let mut accuracies = vec![];
+    for state in &states {
         request.network.set_state(state.clone());
-        let distance = (predict(request.network, request.images, request.forget)?.accuracy() - wanted).abs();
-        if nearest.as_ref().is_none_or(|(least, _)| distance <= *least) {
-            nearest = Some((distance, state));
-        }
+        accuracies.push(predict(request.network, request.images, request.forget)?.accuracy());
     }
-    if let Some((_, state)) = nearest {
-        request.network.set_state(state);
-    }
+    request.network.set_state(states[nearest(&accuracies, wanted)].clone());
     Ok(())
+}
+
+/// Which value is nearest to `wanted`, the last of several.
+fn nearest(values: &[f64], wanted: f64) -> usize {
+    let distance = |i: usize| (values[i] - wanted).abs();
+    (1..values.len()).fold(0, |best, i| if distance(i) <= distance(best) { i } else { best })
 }
 
 /// −T²·KL on a batch of D_f, α·T²·KL + γ·cross-entropy on one of D_r.
@@ -178,8 +179,22 @@ impl Objective for Distance {
         let (divergence, entropy) =
             if self.forgotten[batch.indices[0] as usize] { (-1.0, 0.0) } else { (alpha, gamma) };
         let loss = entropy * CrossEntropy::default().loss(batch, logits, dlogits);
-        dlogits.iter_mut().for_each(|d| *d *= entropy as f32);
+        for d in dlogits.iter_mut() {
+            *d *= entropy as f32;
+        }
         let classes = logits.len() / batch.len();
         loss + add_divergence(&self.answers, logits, classes, temperature, divergence, dlogits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_epoch_is_the_latest_of_several() {
+        assert_eq!(nearest(&[80.0, 20.0, 60.0, 40.0, 0.0], 50.0), 3);
+        assert_eq!(nearest(&[90.0, 55.0, 10.0], 60.0), 1);
+        assert_eq!(nearest(&[90.0, 10.0], 100.0), 0);
     }
 }
