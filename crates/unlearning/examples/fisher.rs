@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = FisherOptions { estimator: Estimator::PerSample, batch_size: 64, augment: false };
     expected_fisher(&mut request, &retain[..fisher_samples], options)?;
     let fisher = clock.elapsed().as_secs_f64();
-    println!("{} parameters kept", width);
+    println!("{width} parameters kept");
     println!("fisher: {:.2} ms a sample, {fisher_samples} samples", 1e3 * fisher / fisher_samples as f64);
 
     request.retain = &retain[..influence_samples];

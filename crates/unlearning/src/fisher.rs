@@ -100,7 +100,9 @@ fn sum_squares(
     let mut of_batch: Vec<Vec<f32>> = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
     let mut terms = 0;
     pass.run(request, |network, batch| {
-        of_batch.iter_mut().for_each(|values| values.fill(0.0));
+        for values in &mut of_batch {
+            values.fill(0.0);
+        }
         terms += add(network, batch, &mut of_batch)?;
         for (total, squares) in totals.iter_mut().flatten().zip(of_batch.iter().flatten()) {
             *total += f64::from(*squares);

@@ -1,10 +1,9 @@
-//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707): with F the
-//! mean of squared gradients of samples at their labels, over D_f and over D_f ∪ D_r, θ ← θ·min(λ·F_all/F_f, 1) where
-//! F_f > α·F_all.
+//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). With f the mean of squared
+//! gradients of the samples of D_f at their labels, and a that of all samples, θ ← θ·min(λ·a/f, 1) where f > α·a.
 //!
 //! Deviation: the paper's code squares mean gradients of batches; here gradients of samples are squared, as the Fisher
-//! information is defined. As D_f is part of all, F_f/F_all is at most 1/share of D_f: with a forget set larger than 1/α of the training set nothing is
-//! dampened.
+//! information is defined. As D_f is part of all, f/a is at most 1/share of D_f: with a forget set larger than 1/α of the
+//! training set nothing is dampened.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! What samples did to a model: the product of an inverse Hessian with the gradient that their removal leaves.
 //!
-//! With n_f and n_r samples to forget and to retain, u = Σ over D_f of ∇ℓ / (n_f + n_r) − n_f / ((n_f + n_r)·n_r) · Σ over D_r
-//! of ∇ℓ is minus the gradient of the retained loss at weights that are optimal for all samples, and Ĥ⁻¹u the Newton step to
-//! the weights without D_f. Ĥ = I + (1/N)·Σ gᵢgᵢᵀ is made of the gradients of N samples of D_r.
+//! With m samples to forget and n to retain, u = Σ over D_f of ∇ℓ / (m + n) − m / ((m + n)·n) · Σ over D_r of ∇ℓ is minus the
+//! gradient of the retained loss at weights that are optimal for all samples, and Ĥ⁻¹u the Newton step to the weights without
+//! D_f. Ĥ = I + (1/N)·Σ gᵢgᵢᵀ is made of the gradients of N samples of D_r.
 
 mod cholesky;
 mod conjugate_gradients;
