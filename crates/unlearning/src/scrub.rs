@@ -143,7 +143,7 @@ fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
 }
 
 /// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
-fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
+fn rewind(request: &mut Request<'_>, states: &[State], reference: &[u32]) -> Result<()> {
     let wanted = predict(request.network, request.images, reference)?.accuracy();
     let mut accuracies = vec![];
     for state in states {
