@@ -150,7 +150,9 @@ fn rewind(request: &mut Request<'_>, states: &[State], reference: &[u32]) -> Res
         request.network.set_state(state.clone());
         accuracies.push(predict(request.network, request.images, request.forget)?.accuracy());
     }
-    request.network.set_state(states[nearest(&accuracies, wanted)].clone());
+    if let Some(state) = states.into_iter().nth(nearest(&accuracies, wanted)) {
+        request.network.set_state(state);
+    }
     Ok(())
 }
 
