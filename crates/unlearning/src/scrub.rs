@@ -116,7 +116,7 @@ impl Method for Scrub {
         let outcome = train(request.network, &mut objective, &run, request.session)?;
         let started = Instant::now();
         if config.rewind {
-            rewind(request, &outcome.snapshots.into_values().collect::<Vec<_>>(), &reference)?;
+            rewind(request, outcome.snapshots.into_values().collect(), &reference)?;
         }
         let seconds = outcome.seconds + prepared + started.elapsed().as_secs_f64();
         Ok(Outcome { epochs: outcome.epochs, seconds })
@@ -143,10 +143,10 @@ fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
 }
 
 /// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
-fn rewind(request: &mut Request<'_>, states: &[State], reference: &[u32]) -> Result<()> {
+fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
     let wanted = predict(request.network, request.images, reference)?.accuracy();
     let mut accuracies = vec![];
-    for state in states {
+    for state in &states {
         request.network.set_state(state.clone());
         accuracies.push(predict(request.network, request.images, request.forget)?.accuracy());
     }
