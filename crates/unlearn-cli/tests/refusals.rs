@@ -20,7 +20,7 @@ fn refused(code: i32, from: &str, to: &str, words: &[&str]) {
 fn what_a_suite_must_not_say() {
     refused(2, "batch-size = 32", "batch-sise = 32", &["suite.toml", "`batch-sise`", "did you mean `batch-size`"]);
     refused(2, "[model]", "[modell]", &["suite.toml", "`modell`", "`model`"]);
-    refused(2, "\"ft\"", "\"fft\"", &["suite.toml", "`fft`", "did you mean `ft`", "l1-sparse"]);
+    refused(2, "\"ft\"", "\"ftt\"", &["suite.toml", "`ftt`", "did you mean `ft`", "l1-sparse"]);
     refused(2, "\"omp\"", "\"ompp\"", &["suite.toml", "`ompp`", "did you mean `omp`"]);
     refused(2, "\"resnet8s\"", "\"resnet9s\"", &["suite.toml", "`resnet9s`", "resnet8s", "resnet20s"]);
     refused(2, "\"fashion-mnist-mini\"", "\"fashion\"", &["suite.toml", "fashion", "fashion-mnist-mini"]);
