@@ -55,9 +55,6 @@ impl FrozenPass<'_> {
         let (classes, batches) = (request.network.graph().classes(), plan.batches_per_epoch());
         let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
         for (number, batch) in plan.epoch(0, 0).enumerate() {
-            if request.session.interrupted() {
-                return Err(Error::Interrupted);
-            }
             request.network.forward(&batch.images, Mode::Frozen, &mut logits)?;
             let probabilities = probabilities(&logits, classes);
             let (dlogits, logits) = (&mut dlogits, &mut logits);
@@ -66,6 +63,9 @@ impl FrozenPass<'_> {
             body(request.network, &mut frozen)?;
             let (pass, passes) = self.number;
             request.session.progress.step(Position { epoch: pass, batch: number + 1 }, passes, batches, loss);
+            if request.session.interrupted() {
+                return Err(Error::Interrupted);
+            }
         }
         Ok(())
     }

@@ -112,7 +112,10 @@ fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
         // A configuration's keys are those of its defaults.
         if keys.get(key).is_none() {
             let valid: Vec<&String> = keys.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
-            return Err(fail(format!("unknown key `{key}`; valid keys: {}", join(&valid))));
+            let similarity = |other: &&&String| strsim::jaro_winkler(other, key);
+            let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+            let suggestion = nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default();
+            return Err(fail(format!("unknown key `{key}`{suggestion}; valid keys: {}", join(&valid))));
         }
         keys[key] = value.clone();
     }
