@@ -19,6 +19,8 @@ mod schedule;
 mod session;
 mod sgd;
 mod step;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod update;
 
 pub use adam::Adam;

@@ -246,14 +246,14 @@ fn save(network: &Network, session: Session<'_>, progressing: &Progressing) -> R
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, io, sync::Arc, sync::atomic::AtomicBool};
+    use std::sync::Arc;
 
     use unlearn_datasets::Augmentation;
     use unlearn_models::{InputSpec, find, initialize};
     use unlearn_network::{DeviceChoice, Graph};
 
     use super::*;
-    use crate::{Checkpoints, CrossEntropy, Progress, Rule, Schedule};
+    use crate::{CrossEntropy, Rule, Schedule, testing::Killer};
 
     fn images() -> ImageSet {
         let pixels: Vec<u8> = (0..20 * 64).map(|i| ((i * 37 + i * i / 7) % 251) as u8).collect();
@@ -268,36 +268,6 @@ mod tests {
 
     fn recipe() -> Recipe {
         Recipe { epochs: 3, batch_size: 6, lr: 0.05, schedule: Schedule::Cosine, ..Recipe::default() }
-    }
-
-    /// Remembers the last state, and stops the run after so many steps.
-    struct Killer {
-        state: RefCell<Option<Vec<u8>>>,
-        left: RefCell<usize>,
-        stop: AtomicBool,
-    }
-
-    impl Progress for Killer {
-        fn step(&self, _: Position, _: usize, _: usize, _: f64) {
-            let mut left = self.left.borrow_mut();
-            *left = left.saturating_sub(1);
-            self.stop.store(*left == 0, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-
-    impl Checkpoints for Killer {
-        fn load(&self) -> io::Result<Option<Vec<u8>>> {
-            Ok(self.state.borrow().clone())
-        }
-
-        fn save(&self, state: &[u8]) -> io::Result<()> {
-            *self.state.borrow_mut() = Some(state.to_vec());
-            Ok(())
-        }
-
-        fn due(&self) -> bool {
-            false
-        }
     }
 
     fn attempt(session: Session<'_>, recipe: &Recipe) -> Result<(State, Outcome)> {
@@ -348,13 +318,10 @@ mod tests {
         let (expected, undisturbed) = attempt(Session::unattended()).unwrap();
         assert_eq!(undisturbed.epochs.len(), 3);
         for stop_after in 1..9 {
-            let killer =
-                Killer { state: RefCell::new(None), left: RefCell::new(stop_after), stop: AtomicBool::new(false) };
-            let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
-            assert!(matches!(attempt(session), Err(Error::Interrupted)));
-            *killer.left.borrow_mut() = usize::MAX;
-            killer.stop.store(false, std::sync::atomic::Ordering::Relaxed);
-            let (found, resumed) = attempt(session).unwrap();
+            let killer = Killer::after(stop_after);
+            assert!(matches!(attempt(killer.session()), Err(Error::Interrupted)));
+            killer.relent();
+            let (found, resumed) = attempt(killer.session()).unwrap();
             assert_eq!(found.parameters(), expected.parameters(), "stopped after step {stop_after}");
             assert_eq!(found.buffers(), expected.buffers());
             assert_eq!(resumed.epochs, undisturbed.epochs);
@@ -404,13 +371,8 @@ mod tests {
 
     #[test]
     fn a_damaged_state_is_refused() {
-        let killer = Killer {
-            state: RefCell::new(Some(b"not a state".to_vec())),
-            left: RefCell::new(usize::MAX),
-            stop: AtomicBool::new(false),
-        };
-        let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
-        let message = attempt(session, &recipe()).unwrap_err().to_string();
+        let killer = Killer::never(b"not a state");
+        let message = attempt(killer.session(), &recipe()).unwrap_err().to_string();
         assert!(message.contains("delete the stage's folder"), "{message}");
     }
 }

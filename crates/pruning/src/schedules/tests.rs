@@ -1,12 +1,10 @@
 //! Every combination on tiny data: exact counts, nested masks, zeros that stay, runs that survive a kill.
 
-use std::{cell::RefCell, io, sync::atomic::AtomicBool};
-
 use serde_json::{Value, json};
 use unlearn_datasets::Augmentation;
 use unlearn_masks::Mask;
 use unlearn_network::Network;
-use unlearn_training::{Checkpoints, Position, Progress, Recipe, Schedule as LearningRate, Select, Session};
+use unlearn_training::{Recipe, Schedule as LearningRate, Select, Session, testing::Killer};
 
 use super::*;
 use crate::{
@@ -143,36 +141,6 @@ fn what_cannot_be_pruned_says_why() {
     assert!(find("opm").err().unwrap().to_string().contains("none, omp"));
 }
 
-/// Stops a run after so many steps, and remembers what it saved and which masks its saved states held.
-struct Killer {
-    state: RefCell<Option<Vec<u8>>>,
-    left: RefCell<usize>,
-    stop: AtomicBool,
-}
-
-impl Progress for Killer {
-    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
-        let mut left = self.left.borrow_mut();
-        *left = left.saturating_sub(1);
-        self.stop.store(*left == 0, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-impl Checkpoints for Killer {
-    fn load(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.state.borrow().clone())
-    }
-
-    fn save(&self, state: &[u8]) -> io::Result<()> {
-        *self.state.borrow_mut() = Some(state.to_vec());
-        Ok(())
-    }
-
-    fn due(&self) -> bool {
-        false
-    }
-}
-
 #[test]
 fn a_run_stopped_at_any_step_ends_bit_identical() {
     for method in METHODS {
@@ -184,14 +152,11 @@ fn a_run_stopped_at_any_step_ends_bit_identical() {
         let (expected, undisturbed) = run(method, &config, Session::unattended()).unwrap();
         let steps = 3 * undisturbed.epochs.len();
         for stop_after in 1..=steps {
-            let killer =
-                Killer { state: RefCell::new(None), left: RefCell::new(stop_after), stop: AtomicBool::new(false) };
-            let session = Session { progress: &killer, checkpoints: &killer, interrupt: &killer.stop };
+            let killer = Killer::after(stop_after);
             let what = format!("{} stopped after step {stop_after}", method.name);
-            assert!(run(method, &config, session).is_err(), "{what}");
-            *killer.left.borrow_mut() = usize::MAX;
-            killer.stop.store(false, std::sync::atomic::Ordering::Relaxed);
-            let (found, resumed) = run(method, &config, session).unwrap();
+            assert!(run(method, &config, killer.session()).is_err(), "{what}");
+            killer.relent();
+            let (found, resumed) = run(method, &config, killer.session()).unwrap();
             assert_eq!(found.state().parameters(), expected.state().parameters(), "{what}");
             assert_eq!(found.state().buffers(), expected.state().buffers(), "{what}");
             assert_eq!((resumed.mask, &resumed.epochs), (undisturbed.mask.clone(), &undisturbed.epochs), "{what}");

@@ -1,16 +1,12 @@
 //! What holds for every method: names, keys, the mask, repetition, threads, and going on after a kill.
 
-use std::{
-    cell::{Cell, RefCell},
-    io,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::cell::RefCell;
 
 use serde_json::{Value, json};
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
-use unlearn_training::{Checkpoints, Position, Progress, Recipe, Session, predict};
+use unlearn_training::{Position, Progress, Recipe, Session, predict, testing::Killer};
 
 use super::*;
 use crate::{Outcome, Request};
@@ -140,51 +136,6 @@ fn no_method_depends_on_the_number_of_threads() {
         let (one, three): (State, State) = (on(1), on(3));
         assert_eq!(one.parameters(), three.parameters(), "{}", method.name);
         assert_eq!(one.buffers(), three.buffers(), "{}", method.name);
-    }
-}
-
-/// Remembers the last state, and stops the run after so many steps.
-struct Killer {
-    state: RefCell<Option<Vec<u8>>>,
-    left: Cell<usize>,
-    stop: AtomicBool,
-}
-
-impl Killer {
-    fn after(steps: usize) -> Self {
-        Self { state: RefCell::default(), left: Cell::new(steps), stop: AtomicBool::new(false) }
-    }
-
-    fn session(&self) -> Session<'_> {
-        Session { progress: self, checkpoints: self, interrupt: &self.stop }
-    }
-
-    /// Steps that were not made before the run was over.
-    fn relent(&self) -> usize {
-        self.stop.store(false, Ordering::Relaxed);
-        self.left.replace(usize::MAX)
-    }
-}
-
-impl Progress for Killer {
-    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
-        self.left.set(self.left.get().saturating_sub(1));
-        self.stop.store(self.left.get() == 0, Ordering::Relaxed);
-    }
-}
-
-impl Checkpoints for Killer {
-    fn load(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.state.borrow().clone())
-    }
-
-    fn save(&self, state: &[u8]) -> io::Result<()> {
-        *self.state.borrow_mut() = Some(state.to_vec());
-        Ok(())
-    }
-
-    fn due(&self) -> bool {
-        false
     }
 }
 

@@ -1,0 +1,63 @@
+//! What tests of resuming need, here and in the crates that train (feature `testing`).
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::{Checkpoints, Position, Progress, Session};
+
+/// Remembers the last state that was saved, and stops the run after so many steps.
+pub struct Killer {
+    state: RefCell<Option<Vec<u8>>>,
+    left: Cell<usize>,
+    stop: AtomicBool,
+}
+
+impl Killer {
+    /// Stops after so many steps.
+    pub fn after(steps: usize) -> Self {
+        Self { state: RefCell::default(), left: Cell::new(steps), stop: AtomicBool::new(false) }
+    }
+
+    /// Never stops, and has this state to go on from.
+    pub fn never(state: &[u8]) -> Self {
+        let killer = Self::after(usize::MAX);
+        killer.state.replace(Some(state.to_vec()));
+        killer
+    }
+
+    /// The session of a run that is to be stopped, and then of the one that goes on.
+    pub fn session(&self) -> Session<'_> {
+        Session { progress: self, checkpoints: self, interrupt: &self.stop }
+    }
+
+    /// Stops no more. Gives the steps that were not made before the run was over.
+    pub fn relent(&self) -> usize {
+        self.stop.store(false, Ordering::Relaxed);
+        self.left.replace(usize::MAX)
+    }
+}
+
+impl Progress for Killer {
+    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.stop.store(self.left.get() == 0, Ordering::Relaxed);
+    }
+}
+
+impl Checkpoints for Killer {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.state.borrow().clone())
+    }
+
+    fn save(&self, state: &[u8]) -> io::Result<()> {
+        self.state.replace(Some(state.to_vec()));
+        Ok(())
+    }
+
+    fn due(&self) -> bool {
+        false
+    }
+}
