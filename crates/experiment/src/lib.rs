@@ -14,4 +14,5 @@ mod suite;
 pub use error::{Error, Result};
 pub use plan::{Environment, Plan, Stage};
 pub use runner::{Reporter, RunOptions, Status, run, status};
+pub use stages::{MASK as MASK_FILE, MODEL as MODEL_FILE};
 pub use suite::{DataSection, EvaluateSection, MethodSection, ModelSection, Suite, SuiteSection};

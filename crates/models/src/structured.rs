@@ -8,14 +8,11 @@
 //! Channels run through additions: the maps of a residual stream keep or lose a channel together. Channels that pass an
 //! option-A shortcut, which counts them, or a convolution in groups all stay.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use unlearn_network::{Graph, NodeId, Op, State, Widths};
+use unlearn_network::{BATCH_NORM_EPSILON, Graph, NodeId, Op, State, Widths};
 
 use crate::Result;
-
-/// ε of batch normalisation.
-const EPSILON: f64 = 1e-5;
 
 /// A network without its dead channels.
 #[derive(Debug, Clone)]
@@ -46,17 +43,11 @@ pub fn structured(graph: &Graph, state: &State) -> Result<Structured> {
         }
     }
     let narrow = graph.narrowed(&widths)?;
-    let mut tensors = HashMap::new();
+    let mut gathered = State::zeros(&narrow);
     for id in 0..graph.nodes.len() {
-        model.gather(id, &constants, &streams, &mut tensors);
+        model.gather(id, &constants, &streams, &mut gathered);
     }
-    let state = State::from_named(&narrow, |name| {
-        let values = tensors.remove(name)?;
-        let shape = narrow.parameters.iter().map(|p| (&p.name, &p.shape));
-        let mut shape = shape.chain(narrow.buffers.iter().map(|b| (&b.name, &b.shape)));
-        Some((shape.find(|(other, _)| *other == name)?.1.clone(), values))
-    })?;
-    Ok(Structured { graph: narrow, state, widths })
+    Ok(Structured { graph: narrow, state: gathered, widths })
 }
 
 /// Per node and channel: the value that it holds for every image and at every pixel, if there is one.
@@ -72,6 +63,10 @@ struct Stream {
 }
 
 impl Stream {
+    fn whole(channels: usize) -> Self {
+        Self { kept: (0..channels).collect(), merged: None }
+    }
+
     fn width(&self) -> usize {
         self.kept.len() + usize::from(self.merged.is_some())
     }
@@ -127,7 +122,7 @@ impl Model<'_> {
                     let (parameters, buffers) = (self.state.parameters(), self.state.buffers());
                     let normalise = |(channel, value): (usize, &Option<f64>)| {
                         let scale = at(parameters, weight, channel);
-                        let scale = scale / (at(buffers, running_var, channel) + EPSILON).sqrt();
+                        let scale = scale / (at(buffers, running_var, channel) + BATCH_NORM_EPSILON).sqrt();
                         let shift = at(parameters, bias, channel);
                         let centred = value.map(|value| value - at(buffers, running_mean, channel));
                         if scale == 0.0 { Some(shift) } else { centred.map(|centred| centred * scale + shift) }
@@ -273,11 +268,11 @@ impl Model<'_> {
         values
     }
 
-    /// Writes the tensors of a node as they are in the narrowed network.
-    fn gather(&self, id: NodeId, constants: &Constants, streams: &[Stream], tensors: &mut HashMap<String, Vec<f32>>) {
+    /// Writes the tensors of a node as they are in the narrowed network, whose tensors have the same numbers.
+    fn gather(&self, id: NodeId, constants: &Constants, streams: &[Stream], to: &mut State) {
         let (node, stream) = (&self.graph.nodes[id], &streams[id]);
         let (parameters, buffers) = (self.state.parameters(), self.state.buffers());
-        let mut put = |parameter: usize, values| tensors.insert(self.graph.parameters[parameter].name.clone(), values);
+        let mut put = |parameter: usize, values| to.parameters_mut()[parameter] = values;
         match node.op {
             Op::Conv2d { weight, bias, groups, .. } => {
                 let read = node.inputs[0];
@@ -300,8 +295,7 @@ impl Model<'_> {
                 put(weight, stream.select(&parameters[weight], 0.0));
                 put(bias, stream.select(&parameters[bias], 1.0));
                 for (buffer, merged) in [(running_mean, 0.0), (running_var, 1.0)] {
-                    let name = self.graph.buffers[buffer].name.clone();
-                    tensors.insert(name, stream.select(&buffers[buffer], merged));
+                    to.buffers_mut()[buffer] = stream.select(&buffers[buffer], merged);
                 }
             }
             Op::Linear { weight, bias } => {
@@ -334,12 +328,6 @@ impl Model<'_> {
             row.extend(sums.into_iter().map(|sum| sum as f32));
         }
         row
-    }
-}
-
-impl Stream {
-    fn whole(channels: usize) -> Self {
-        Self { kept: (0..channels).collect(), merged: None }
     }
 }
 

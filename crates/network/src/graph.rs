@@ -9,6 +9,9 @@ pub type ParameterId = usize;
 /// Index of a non-trainable tensor in [`Graph::buffers`].
 pub type BufferId = usize;
 
+/// What batch normalisation adds to a variance (ε).
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
 /// What a trainable tensor is for; pruning, weight decay and initialisation ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
@@ -86,7 +89,7 @@ pub enum Op {
         /// −∞ on every side.
         padding: usize,
     },
-    /// Batch normalisation over batch, height and width; ε 1e-5, running statistics with momentum 0.1.
+    /// Batch normalisation over batch, height and width; ε [`BATCH_NORM_EPSILON`], running statistics with momentum 0.1.
     BatchNorm2d {
         /// Scale γ `[channels]`.
         weight: ParameterId,

@@ -45,7 +45,10 @@ pub use cpu::CpuExecutor;
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
-pub use graph::{Buffer, BufferId, Conv, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId, ParameterKind};
+pub use graph::{
+    BATCH_NORM_EPSILON, Buffer, BufferId, Conv, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId,
+    ParameterKind,
+};
 pub use narrow::Widths;
 pub use network::Network;
 pub use row_layout::RowLayout;

@@ -5,6 +5,7 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, ensure};
+use unlearn_experiment::{MASK_FILE, MODEL_FILE};
 use unlearn_masks::Mask;
 use unlearn_models::{ImportOptions, ModelFile, Target as Written};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network};
@@ -86,11 +87,11 @@ fn open(path: &Path, options: &ImportOptions) -> anyhow::Result<(ModelFile, usiz
         return Ok((ModelFile::read(&bytes, options, path)?, bytes.len()));
     }
     let stage = Stage::open(path)?;
-    let file = stage.artifact("model.safetensors")?;
+    let file = stage.artifact(MODEL_FILE)?;
     let bytes = read(&file)?;
     let mut model = ModelFile::read(&bytes, options, &file)?;
-    if stage.manifest().artifacts.contains_key("mask.safetensors") {
-        model.apply(&Mask::load(stage.artifact("mask.safetensors")?)?)?;
+    if stage.manifest().artifacts.contains_key(MASK_FILE) {
+        model.apply(&Mask::load(stage.artifact(MASK_FILE)?)?)?;
     }
     Ok((model, bytes.len()))
 }

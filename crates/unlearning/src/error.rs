@@ -42,5 +42,12 @@ pub enum Error {
     },
 }
 
+/// " (did you mean `…`?)", the nearest of the valid names; nothing where there is none.
+pub(crate) fn suggestion(name: &str, valid: &[&str]) -> String {
+    let similarity = |other: &&&str| strsim::jaro_winkler(other, name);
+    let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    nearest.map(|nearest| format!(" (did you mean `{nearest}`?)")).unwrap_or_default()
+}
+
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

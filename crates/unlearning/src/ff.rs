@@ -15,14 +15,18 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, Op, ParameterId};
 
-use crate::{Estimator, FisherOptions, Method, Outcome, Request, expected_fisher, noise::standard_normal};
+use crate::{
+    Estimator, FisherOptions, Method, Outcome, Request, expected_fisher,
+    noise::standard_normal,
+    range::{one_or_more, positive},
+};
 
 /// Fisher forgetting.
 pub(crate) struct Ff;
 
 /// Keys of `ff`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// Scale of the noise's variance; the paper searches 1e-9 to 1e-6.
     pub(crate) alpha: f64,
@@ -71,13 +75,8 @@ impl Method for Ff {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        if !(config.alpha.is_finite() && config.alpha > 0.0) {
-            return Err(format!("`alpha` must be a positive number, found {}", config.alpha));
-        }
-        if config.batch_size == 0 {
-            return Err("`batch-size` must be 1 or more".into());
-        }
-        Ok(())
+        positive("alpha", config.alpha)?;
+        one_or_more("batch-size", config.batch_size)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Method, Outcome, Request, empirical_fisher, ff, noise::standard_normal};
+use crate::{Method, Outcome, Request, empirical_fisher, ff, noise::standard_normal, range::positive};
 
 /// The older Fisher noise.
 pub(crate) struct FisherSample;
 
 /// Keys of `fisher-sample`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// Scale of the noise's variance.
     pub(crate) alpha: f64,
@@ -38,10 +38,7 @@ impl Method for FisherSample {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        if config.alpha.is_finite() && config.alpha > 0.0 {
-            return Ok(());
-        }
-        Err(format!("`alpha` must be a positive number, found {}", config.alpha))
+        positive("alpha", config.alpha)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -9,14 +9,17 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InfluenceOptions, Method, Outcome, Request, Solver, influence};
+use crate::{
+    InfluenceOptions, Method, Outcome, Request, Solver, influence,
+    range::{one_or_more, positive},
+};
 
 /// Influence unlearning.
 pub(crate) struct Iu;
 
 /// Keys of `iu`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// Length of the step; the paper searches 1 to 20.
     pub(crate) alpha: f64,
@@ -43,13 +46,8 @@ impl Method for Iu {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        if !(config.alpha.is_finite() && config.alpha > 0.0) {
-            return Err(format!("`alpha` must be a positive number, found {}", config.alpha));
-        }
-        if config.samples == 0 {
-            return Err("`samples` must be 1 or more".into());
-        }
-        Ok(())
+        positive("alpha", config.alpha)?;
+        one_or_more("samples", config.samples)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -8,7 +8,7 @@ use unlearn_models::initialize;
 use unlearn_network::{DeviceChoice, Network, State};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
-use crate::{Error, Result};
+use crate::{Error, Result, error::suggestion};
 
 /// A request to forget, with all that a method may use.
 pub struct Request<'a> {
@@ -111,21 +111,17 @@ fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     for (key, value) in config.as_object().into_iter().flatten() {
         // A configuration's keys are those of its defaults.
         if keys.get(key).is_none() {
-            let valid: Vec<&String> = keys.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
-            let similarity = |other: &&&String| strsim::jaro_winkler(other, key);
-            let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-            let suggestion = nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default();
-            return Err(fail(format!("unknown key `{key}`{suggestion}; valid keys: {}", join(&valid))));
+            let valid = keys.as_object().into_iter().flat_map(serde_json::Map::keys);
+            let valid: Vec<&str> = valid.map(String::as_str).collect();
+            let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
+            let suggestion = suggestion(key, &valid);
+            return Err(fail(format!("unknown key `{key}`{suggestion}; valid keys: {listed}")));
         }
         keys[key] = value.clone();
     }
     let config: M::Config = serde_json::from_value(keys).map_err(|e| fail(e.to_string()))?;
     M::check(&config).map_err(fail)?;
     Ok(config)
-}
-
-fn join(keys: &[&String]) -> String {
-    if keys.is_empty() { "none".into() } else { keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ") }
 }
 
 fn resolve<M: Method>(config: &serde_json::Value) -> Result<serde_json::Value> {

@@ -6,6 +6,7 @@ use crate::{
     boundary_expand::BoundaryExpand,
     boundary_shrink::BoundaryShrink,
     cf_k::CfK,
+    error::suggestion,
     eu_k::EuK,
     ff::Ff,
     fisher_sample::FisherSample,
@@ -61,11 +62,8 @@ pub static METHODS: &[Entry] = &[
 /// An unknown name; the error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static Entry> {
     METHODS.iter().find(|m| m.name == name).ok_or_else(|| {
-        let similarity = |m: &&Entry| strsim::jaro_winkler(m.name, name);
-        let nearest = METHODS.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-        let suggestion = nearest.map(|m| format!(" (did you mean `{}`?)", m.name)).unwrap_or_default();
-        let valid = METHODS.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
-        Error::UnknownMethod { name: name.into(), suggestion, valid }
+        let valid: Vec<&str> = METHODS.iter().map(|m| m.name).collect();
+        Error::UnknownMethod { name: name.into(), suggestion: suggestion(name, &valid), valid: valid.join(", ") }
     })
 }
 

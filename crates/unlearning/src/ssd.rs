@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Method, Outcome, Request, fisher::squares_at_labels};
+use crate::{Method, Outcome, Request, fisher::squares_at_labels, range::positive};
 
 /// Selective synaptic dampening.
 pub(crate) struct Ssd;
 
 /// Keys of `ssd`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// How many times as important to D_f a weight must be to be dampened.
     pub(crate) alpha: f64,
@@ -36,12 +36,8 @@ impl Method for Ssd {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        for (name, value) in [("alpha", config.alpha), ("lambda", config.lambda)] {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(format!("`{name}` must be a positive number, found {value}"));
-            }
-        }
-        Ok(())
+        positive("alpha", config.alpha)?;
+        positive("lambda", config.lambda)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

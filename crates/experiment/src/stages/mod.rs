@@ -5,3 +5,5 @@ mod model;
 pub(crate) mod prune;
 pub(crate) mod train;
 pub(crate) mod unlearn;
+
+pub use model::{MASK, MODEL};

@@ -8,8 +8,10 @@ use unlearn_training::{EpochRow, apply_mask};
 
 use crate::{Result, runner::Bench};
 
-pub(super) const MODEL: &str = "model.safetensors";
-pub(super) const MASK: &str = "mask.safetensors";
+/// A stage's model.
+pub const MODEL: &str = "model.safetensors";
+/// Which of its weights are kept, if it was pruned.
+pub const MASK: &str = "mask.safetensors";
 
 /// Seeds for things that must not share random numbers: a function of the run's seed and what it is for.
 pub(super) fn derived_seed(seed: u64, purpose: &str) -> u64 {

@@ -3,9 +3,8 @@
 use candle_core::{D, Result, Tensor};
 
 use super::windows::Windows;
-use crate::{BufferId, State};
+use crate::{BATCH_NORM_EPSILON, BufferId, State};
 
-const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
 
 /// Mean and biased variance of one batch, per channel, and where the running ones are kept.
@@ -53,7 +52,7 @@ pub(super) fn batch_statistics(x: &Tensor, running: (BufferId, BufferId)) -> Res
 }
 
 pub(super) fn batch_norm(x: &Tensor, mean: &Tensor, var: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let scale = (weight / (var + EPSILON)?.sqrt()?)?;
+    let scale = (weight / (var + BATCH_NORM_EPSILON)?.sqrt()?)?;
     x.broadcast_sub(&per_channel(mean)?)?.broadcast_mul(&per_channel(&scale)?)?.broadcast_add(&per_channel(bias)?)
 }
 
