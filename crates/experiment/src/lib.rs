@@ -5,6 +5,7 @@
 
 mod checkpoints;
 mod error;
+mod judgement;
 mod overrides;
 mod plan;
 mod runner;

@@ -1,17 +1,16 @@
 //! `evaluate`: how well a model forgot. Leaves one row of metrics and `scores.safetensors`: logits and losses of every
 //! sample of the forget, retain and test set, from which every metric can be computed again without the model.
 
-use std::collections::BTreeMap;
-
-use unlearn_metrics::UnlearningScores;
-use unlearn_mia_eval::{MemberSelection, Scores, mia_efficacy};
 use unlearn_models::tensor_file;
-use unlearn_network::Network;
 use unlearn_run_store::{Evaluation, StageKey, write_atomic};
-use unlearn_training::{Predictions, predict};
+use unlearn_training::Predictions;
 
 use super::{model::derived_seed, unlearn::RunTime};
-use crate::{Result, runner::Bench, suite::CONFIDENCE};
+use crate::{
+    Result,
+    judgement::{Sets, judge},
+    runner::Bench,
+};
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &StageKey) -> Result<()> {
     let shared = &bench.plan.shared;
@@ -20,64 +19,27 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &S
     let stage = bench.input("unlearn", unlearn)?;
     let run_time = RunTime::of(bench, &stage)?;
     let (mut network, _) = bench.load_network(&stage)?;
-
-    // Forgetting a whole class takes it out of the test set too.
-    let test_labels = &shared.dataset.test.labels;
-    let kept = |i: &u32| request.whole_class.is_none_or(|class| test_labels[*i as usize] != class);
-    let test_indices: Vec<u32> = (0..test_labels.len() as u32).filter(kept).collect();
-    let mut predictions = |images, indices: &[u32]| predict(&mut network, images, indices);
-    let all = (|| {
-        let forget = predictions(&shared.dataset.train, &request.split.forget)?;
-        let retain = predictions(&shared.dataset.train, &request.split.retain)?;
-        let test = predictions(&shared.dataset.test, &test_indices)?;
-        Ok((forget, retain, test))
-    })();
-    let (forget, retain, test) = all.map_err(|error: unlearn_training::Error| bench.failure(error))?;
-    let validation_accuracy = validation_accuracy(bench, &mut network, seed)?;
-
-    let attack_seed = derived_seed(data.seed, "attack");
-    let mut mia = BTreeMap::new();
-    for feature in &shared.features {
-        let scores = |p| scores(p).map_err(|e| bench.failure(e));
-        let efficacy = mia_efficacy(
-            &scores(&retain)?,
-            &scores(&test)?,
-            &scores(&forget)?,
-            feature,
-            MemberSelection::Stratified,
-            attack_seed,
-        )
-        .map_err(|e| bench.failure(format!("attack `{}`: {e}", feature.name)))?;
-        mia.insert(feature.name.to_owned(), efficacy);
-    }
-    let result = UnlearningScores::new(forget.accuracy(), retain.accuracy(), test.accuracy(), mia[CONFIDENCE])
-        .map_err(|e| bench.failure(e))?;
-    save_scores(bench, &[("forget", &forget), ("retain", &retain), ("test", &test)])?;
+    let sets = Sets {
+        dataset: &shared.dataset,
+        forget: &request.split.forget,
+        retain: &request.split.retain,
+        validation: &data.split.validation,
+        whole_classes: request.whole_class.as_slice(),
+    };
+    let judged = judge(&mut network, &sets, &shared.features, derived_seed(data.seed, "attack"))
+        .map_err(|error| bench.failure(error))?;
+    save_scores(bench, &[("forget", &judged.forget), ("retain", &judged.retain), ("test", &judged.test)])?;
     bench.writer.truncate_metrics(0)?;
     bench.writer.append_metrics(&Evaluation {
-        ua: result.ua,
-        ra: result.ra,
-        ta: result.ta,
-        mia_efficacy: result.mia_efficacy,
+        ua: judged.scores.ua,
+        ra: judged.scores.ra,
+        ta: judged.scores.ta,
+        mia_efficacy: judged.scores.mia_efficacy,
         rte_seconds: run_time.rte_seconds,
-        validation_accuracy,
-        mia,
+        validation_accuracy: judged.validation_accuracy,
+        mia: judged.mia,
     })?;
     Ok(())
-}
-
-fn validation_accuracy(bench: &Bench<'_>, network: &mut Network, seed: usize) -> Result<Option<f64>> {
-    let shared = &bench.plan.shared;
-    let indices = &shared.seeds[seed].split.validation;
-    if indices.is_empty() {
-        return Ok(None);
-    }
-    let predictions = predict(network, &shared.dataset.train, indices).map_err(|e| bench.failure(e))?;
-    Ok(Some(predictions.accuracy()))
-}
-
-fn scores(predictions: &Predictions) -> unlearn_mia_eval::Result<Scores<'_>> {
-    Scores::new(&predictions.logits, &predictions.labels, predictions.classes)
 }
 
 fn save_scores(bench: &Bench<'_>, sets: &[(&str, &Predictions)]) -> Result<()> {
