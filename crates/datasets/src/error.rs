@@ -297,7 +297,7 @@ pub enum Error {
         path: PathBuf,
         /// The position.
         index: u32,
-        /// "in the validation split" or "left out by the train limit".
+        /// "in the validation split" or "left out by the train limit or forgotten already".
         place: &'static str,
     },
 

@@ -128,6 +128,27 @@ pub fn resolve(
     Ok(ForgetSplit { forget, retain })
 }
 
+/// Serves requests one after the other: each is drawn from what those before it left to retain. The same seed serves all.
+///
+/// # Errors
+/// As [`resolve`], where "the training split" is what is left of it.
+pub fn resolve_in_turn(
+    specs: &[ForgetSpec],
+    dataset: &Dataset,
+    split: &Split,
+    sampler: Sampler,
+    seed: u64,
+) -> Result<Vec<ForgetSplit>> {
+    let mut left = split.clone();
+    let mut drawn = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let request = resolve(spec, dataset, &left, sampler, seed)?;
+        left.train.clone_from(&request.retain);
+        drawn.push(request);
+    }
+    Ok(drawn)
+}
+
 /// The images of `class` in the training split.
 fn members(dataset: &Dataset, split: &Split, class: u32) -> Result<Vec<u32>> {
     let Some(name) = dataset.classes.get(class as usize) else {
@@ -177,7 +198,11 @@ fn listed(path: &Path, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
             }
             if split.train.binary_search(&position).is_err() {
                 let held_out = split.validation.binary_search(&position).is_ok();
-                let place = if held_out { "in the validation split" } else { "left out by the train limit" };
+                let place = if held_out {
+                    "in the validation split"
+                } else {
+                    "left out by the train limit or forgotten already"
+                };
                 return Err(Error::IndexNotTrained { path: path.into(), index: position, place });
             }
             Ok(position)
@@ -312,7 +337,29 @@ mod tests {
         let limited = crate::split::split(&dataset, &options).unwrap();
         let (_folder, spec) = file("150");
         let error = resolve(&spec, &dataset, &limited, LEGACY, 2).unwrap_err().to_string();
-        assert!(error.contains("which is left out by the train limit"), "{error}");
+        assert!(error.contains("which is left out by the train limit or forgotten already"), "{error}");
+    }
+
+    #[test]
+    fn requests_in_turn_are_drawn_from_what_is_left() {
+        let (dataset, split) = small();
+        let specs = [class(4, Some(6)), class(4, None), random(Some(0.5), None)];
+        let drawn = resolve_in_turn(&specs, &dataset, &split, LEGACY, 2).unwrap();
+        let counts: Vec<_> = drawn.iter().map(|request| (request.forget.len(), request.retain.len())).collect();
+        assert_eq!(counts, [(6, 156), (12, 144), (72, 72)]);
+        assert_eq!(drawn[0], resolve(&specs[0], &dataset, &split, LEGACY, 2).unwrap(), "the first is as if alone");
+        let mut all: Vec<u32> = drawn.iter().flat_map(|request| request.forget.clone()).collect();
+        all.extend(&drawn[2].retain);
+        all.sort_unstable();
+        assert_eq!(all, split.train, "nothing is forgotten twice");
+
+        let refused =
+            |specs: &[ForgetSpec]| resolve_in_turn(specs, &dataset, &split, LEGACY, 2).unwrap_err().to_string();
+        let error = refused(&[class(4, None), class(4, None)]);
+        assert!(error.contains("class 4 (e) has no image in the training split"), "{error}");
+        let (_folder, list) = file(&drawn[1].forget[0].to_string());
+        let error = refused(&[class(4, None), list]);
+        assert!(error.contains("forgotten already"), "{error}");
     }
 
     #[test]

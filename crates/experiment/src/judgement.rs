@@ -52,11 +52,8 @@ pub(crate) fn judge(
     let forget = predict(network, train, sets.forget)?;
     let retain = predict(network, train, sets.retain)?;
     let test = predict(network, test, &test_indices)?;
-    let validation_accuracy = if sets.validation.is_empty() {
-        None
-    } else {
-        Some(predict(network, train, sets.validation)?.accuracy())
-    };
+    let validation_accuracy =
+        if sets.validation.is_empty() { None } else { Some(predict(network, train, sets.validation)?.accuracy()) };
     let mut mia = BTreeMap::new();
     for feature in features {
         let attack =

@@ -3,9 +3,7 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
-use unlearn_datasets::{
-    Dataset, ForgetSplit, Split, SplitOptions, forget, registry, registry::OpenOptions, split::split,
-};
+use unlearn_datasets::{Dataset, Split, SplitOptions, registry, registry::OpenOptions, split::split};
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph, Widths};
@@ -16,6 +14,7 @@ use unlearn_unlearning::Entry;
 
 use crate::{
     Error, Result, Suite,
+    requests::{self, Forget},
     suite::{DataSection, MethodSection, with_nearest},
 };
 
@@ -40,6 +39,8 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// The rows of the report, each with the stages that make it.
     pub rows: Vec<SuiteRow>,
+    /// Average gap to Retrain, in points, beyond which a full retrain is due; `None` without requests in turn.
+    pub drift_threshold: Option<f64>,
     pub(crate) shared: Shared,
 }
 
@@ -59,8 +60,15 @@ pub struct Stage {
 pub(crate) enum Work {
     Train { seed: usize },
     Prune { seed: usize, pruning: usize, train: StageKey },
-    Unlearn { seed: usize, forget: usize, method: usize, model: StageKey, masked: bool },
+    Unlearn { seed: usize, forget: usize, method: usize, model: Model },
     Evaluate { seed: usize, forget: usize, unlearn: StageKey },
+}
+
+/// A stage that leaves a model.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) kind: &'static str,
+    pub(crate) key: StageKey,
 }
 
 /// What all stages of a suite share.
@@ -102,13 +110,6 @@ pub(crate) struct SeedData {
     pub(crate) forgets: Vec<Forget>,
 }
 
-pub(crate) struct Forget {
-    pub(crate) scenario: &'static str,
-    pub(crate) label: String,
-    pub(crate) whole_class: Option<u32>,
-    pub(crate) split: ForgetSplit,
-}
-
 impl Plan {
     /// Opens the data, looks every name up and works out every stage. Nothing is computed yet.
     ///
@@ -122,6 +123,11 @@ impl Plan {
             notes: suite.suite.notes.clone(),
             stages: Vec::new(),
             rows: Vec::new(),
+            drift_threshold: suite
+                .forget
+                .iter()
+                .any(|section| section.sequence)
+                .then_some(suite.evaluate.drift_threshold),
             shared,
         };
         for seed in 0..plan.shared.seeds.len() {
@@ -142,34 +148,42 @@ impl Plan {
         let train = self.push("train", config, None, seed, format!("train · seed {number}"), Work::Train { seed });
         for pruning in 0..self.shared.prunings.len() {
             let model = match &self.shared.prunings[pruning] {
-                Pruning { method: None, .. } => train.clone(),
+                Pruning { method: None, .. } => Model { kind: "train", key: train.clone() },
                 Pruning { label, method: Some((method, config)), .. } => {
                     let config = json!({ "method": method.name, "config": config });
                     let label = format!("prune {label} · seed {number}");
                     let work = Work::Prune { seed, pruning, train: train.clone() };
-                    self.push("prune", config, Some(&train), seed, label, work)
+                    let key = self.push("prune", config, Some(&train), seed, label, work);
+                    Model { kind: "prune", key }
                 }
             };
+            // A method's requests in turn each begin with the model that the one before left.
+            let mut left = vec![model.clone(); self.shared.methods.len()];
             for forget in 0..self.shared.seeds[seed].forgets.len() {
-                for method in 0..self.shared.methods.len() {
-                    self.add_row(suite, RowAt { seed, pruning, forget, method }, &model);
+                for (method, left) in left.iter_mut().enumerate() {
+                    let first = self.shared.seeds[seed].forgets[forget].served.is_empty();
+                    let input = if first { &model } else { &*left };
+                    let key = self.add_row(RowAt { seed, pruning, forget, method }, input);
+                    *left = Model { kind: "unlearn", key };
                 }
             }
         }
     }
 
-    fn add_row(&mut self, suite: &Suite, at: RowAt, model: &StageKey) {
+    /// Adds the row of a method that serves a request, with its stages; the key of the model it leaves.
+    fn add_row(&mut self, at: RowAt, model: &Model) -> StageKey {
         let RowAt { seed, pruning, forget, method } = at;
         let number = self.shared.seeds[seed].seed;
-        let Pruning { label: pruned, method: pruned_by, .. } = &self.shared.prunings[pruning];
+        let pruned = &self.shared.prunings[pruning].label;
         let Unlearning { name, entry, config } = &self.shared.methods[method];
-        let (name, label) = (
-            name.clone(),
-            format!("{name} · {} · {pruned} · seed {number}", self.shared.seeds[seed].forgets[forget].label),
-        );
-        let config = json!({ "method": entry.name, "config": config, "forget": suite.forget[forget] });
-        let work = Work::Unlearn { seed, forget, method, model: model.clone(), masked: pruned_by.is_some() };
-        let unlearn = self.push("unlearn", config, Some(model), seed, format!("unlearn {label}"), work);
+        let request = &self.shared.seeds[seed].forgets[forget];
+        let (name, label) = (name.clone(), format!("{name} · {} · {pruned} · seed {number}", request.label));
+        let mut config = json!({ "method": entry.name, "config": config, "forget": request.spec });
+        if !request.served.is_empty() {
+            config["served"] = json!(request.served);
+        }
+        let work = Work::Unlearn { seed, forget, method, model: model.clone() };
+        let unlearn = self.push("unlearn", config, Some(&model.key), seed, format!("unlearn {label}"), work);
         let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
         let work = Work::Evaluate { seed, forget, unlearn: unlearn.clone() };
         let evaluate = self.push("evaluate", config, Some(&unlearn), seed, format!("evaluate {label}"), work);
@@ -184,9 +198,11 @@ impl Plan {
             pruning: pruning.clone(),
             method: name,
             seed: number,
-            unlearn,
+            unlearn: unlearn.clone(),
             evaluate,
+            turn: forget.turn.clone(),
         });
+        unlearn
     }
 
     fn push(
@@ -251,7 +267,9 @@ impl Shared {
         let features = suite.evaluate.mia.iter().map(|name| features::find(name));
         let features = features.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
-        let seeds = seeds.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
+        let seeds: Vec<SeedData> = seeds.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
+        let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
+        all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let recipe = suite.train.clone();
         let info = CheckpointInfo {
             format: unlearn_models::checkpoint::FORMAT,
@@ -310,11 +328,8 @@ impl SeedData {
             seed: data_seed,
         };
         let split = split(dataset, &options)?;
-        let forget = |spec: &unlearn_datasets::ForgetSpec| {
-            let drawn = forget::resolve(spec, dataset, &split, suite.data.sampler, data_seed)?;
-            Ok(Forget { scenario: spec.scenario(), label: spec.label(), whole_class: spec.whole_class(), split: drawn })
-        };
-        let forgets = suite.forget.iter().map(forget).collect::<unlearn_datasets::Result<_>>()?;
-        Ok(Self { seed, data_seed, split, forgets })
+        let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
+        let forgets = suite.forget.iter().map(draw).collect::<unlearn_datasets::Result<Vec<_>>>()?;
+        Ok(Self { seed, data_seed, forgets: forgets.into_iter().flatten().collect(), split })
     }
 }

@@ -77,6 +77,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Suite
     index.title.clone_from(&plan.title);
     index.notes.clone_from(&plan.notes);
     index.commit.clone_from(&options.commit);
+    index.drift_threshold = plan.drift_threshold;
     index.rows.clone_from(&plan.rows);
     store.write_suite(&index)?;
     Ok(index)
@@ -91,8 +92,8 @@ fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, opt
     let result = match &stage.work {
         Work::Train { seed } => stages::train::run(&mut bench, *seed),
         Work::Prune { seed, pruning, train } => stages::prune::run(&mut bench, *seed, *pruning, train),
-        Work::Unlearn { seed, forget, method, model, masked } => {
-            stages::unlearn::run(&mut bench, *seed, *forget, *method, model, *masked)
+        Work::Unlearn { seed, forget, method, model } => {
+            stages::unlearn::run(&mut bench, *seed, *forget, *method, model)
         }
         Work::Evaluate { seed, forget, unlearn } => stages::evaluate::run(&mut bench, *seed, *forget, unlearn),
     };

@@ -25,8 +25,8 @@ pub struct Suite {
     /// `[[prune]]`: `method`, perhaps `name`, and the method's own keys.
     #[serde(default = "dense_only")]
     pub prune: Vec<MethodSection>,
-    /// `[[forget]]`
-    pub forget: Vec<ForgetSpec>,
+    /// `[[forget]]`: a request, or several in turn.
+    pub forget: Vec<ForgetSection>,
     /// `[[unlearn]]`: `method`, perhaps `name`, and the method's own keys.
     pub unlearn: Vec<MethodSection>,
     /// `[evaluate]`
@@ -84,11 +84,13 @@ pub struct ModelSection {
 pub struct EvaluateSection {
     /// Features of the membership-inference attack; `confidence` is the one that tables report.
     pub mia: Vec<String>,
+    /// Average gap to Retrain, in points, beyond which a model that served several requests is due for a full retrain.
+    pub drift_threshold: f64,
 }
 
 impl Default for EvaluateSection {
     fn default() -> Self {
-        Self { mia: vec![CONFIDENCE.into()] }
+        Self { mia: vec![CONFIDENCE.into()], drift_threshold: 5.0 }
     }
 }
 
@@ -122,6 +124,45 @@ impl MethodSection {
     /// What reports call it.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.method)
+    }
+}
+
+/// A `[[forget]]` table: one request, or with `kind = "sequence"` several that the same model serves one after the other.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "serde_json::Map<String, Value>")]
+pub struct ForgetSection {
+    /// What reports call it, where that is not the request's own label.
+    pub name: Option<String>,
+    /// Whether the requests are a sequence, be it of one.
+    pub sequence: bool,
+    /// The requests, in turn.
+    pub requests: Vec<ForgetSpec>,
+}
+
+impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
+    type Error = String;
+
+    fn try_from(mut table: serde_json::Map<String, Value>) -> std::result::Result<Self, String> {
+        let name = match table.remove("name") {
+            None => None,
+            Some(Value::String(name)) => Some(name),
+            Some(other) => return Err(format!("`name` must be a string, found {other}")),
+        };
+        let sequence = table.get("kind").is_some_and(|kind| kind == "sequence");
+        let requests = if sequence {
+            table.remove("kind");
+            let requests = table.remove("requests").unwrap_or_default();
+            if let Some(key) = table.keys().next() {
+                return Err(format!("unknown field `{key}` of a sequence, expected one of `name`, `requests`"));
+            }
+            serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?
+        } else {
+            vec![serde_json::from_value(Value::Object(table)).map_err(|e| e.to_string())?]
+        };
+        if requests.is_empty() {
+            return Err("a sequence needs `requests`, one table or more".into());
+        }
+        Ok(Self { name, sequence, requests })
     }
 }
 
@@ -196,6 +237,10 @@ impl Suite {
         }
         if !self.evaluate.mia.iter().any(|feature| feature == CONFIDENCE) {
             return Err(format!("`evaluate.mia` must name `{CONFIDENCE}`, the feature that tables report"));
+        }
+        let threshold = self.evaluate.drift_threshold;
+        if !(threshold.is_finite() && threshold > 0.0) {
+            return Err(format!("`evaluate.drift-threshold` must be a positive number of points, found {threshold}"));
         }
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }

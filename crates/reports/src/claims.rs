@@ -339,6 +339,8 @@ mod tests {
             mia_efficacy: 50.0,
             rte_seconds: 1.0,
             avg_gap: Some(avg_gap),
+            sequence: None,
+            turn: None,
         }
     }
 

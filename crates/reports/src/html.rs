@@ -7,6 +7,7 @@ use unlearn_metrics::Verdict;
 use crate::claims::{Claim, word};
 use crate::curves::{Curve, FIGURES, lines, readable};
 use crate::density::densities;
+use crate::drift::{self, Drift};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::plots::{are_readable, dots, palette};
@@ -32,6 +33,9 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     let _ = writeln!(body, "<h1>{title}</h1>\n{}{}</header>", headline(results), facts(results, &blocks));
     for block in &blocks {
         body += &section(block)?;
+    }
+    if let Some(drift) = &results.drift {
+        body += &drifts(drift)?;
     }
     body += &prunings(&results.prunings)?;
     body += &claims(&results.claims);
@@ -243,6 +247,44 @@ fn one(claim: &Claim) -> String {
         "<p><span class=\"verdict {word}\">{mark} {word}</span>{statement} <span class=\"id\">{id}</span></p>\
          <p class=\"note\">{detail}</p>"
     )
+}
+
+/// Pictures and a table per sequence of requests.
+fn drifts(drift: &Drift) -> Result<String> {
+    let mut html =
+        format!("<section>\n<h2>Drift over requests</h2>\n<p class=\"note\">{}</p>\n", escape(&drift.note()));
+    for group in drift.groups() {
+        let _ = writeln!(html, "<h3>{}</h3>\n<div class=\"panels\">", escape(&group[0].title()));
+        for model in distinct(group.iter().map(|line| line.model())) {
+            let lines: Vec<_> = group.iter().filter(|line| line.model() == model).copied().collect();
+            let svg =
+                labelled(&drift::picture(&lines, drift.threshold)?, &format!("Average gap over requests, {model}"));
+            let _ = writeln!(
+                html,
+                "<figure><figcaption><b>{}</b><small>average gap to Retrain, points; dashed: a full retrain is due</small></figcaption>{svg}\
+                 </figure>",
+                escape(&model)
+            );
+        }
+        html += "</div>\n<div class=\"scroll\"><table>\n<thead><tr>";
+        let cell = |tag: &str, column: usize, text: &str| {
+            let class = if column < 2 { " class=\"left\"" } else { "" };
+            format!("<{tag}{class}>{}</{tag}>", escape(text))
+        };
+        html.extend(drift::head(&group).iter().enumerate().map(|(column, text)| cell("th", column, text)));
+        html += "</tr></thead>\n<tbody>";
+        for line in &group {
+            html += "<tr>";
+            html.extend(drift::cells(line).iter().enumerate().map(|(column, text)| cell("td", column, text)));
+            html += "</tr>";
+        }
+        html += "</tbody>\n</table></div>\n<ol class=\"note\">";
+        for point in group.iter().max_by_key(|line| line.points.len()).into_iter().flat_map(|line| &line.points) {
+            let _ = write!(html, "<li>{}</li>", escape(&point.forget));
+        }
+        html += "</ol>\n";
+    }
+    Ok(html + "</section>\n")
 }
 
 /// Table and pictures of what the prunings left.

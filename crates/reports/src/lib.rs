@@ -8,7 +8,7 @@
 //! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain, and [`prunings::gather`] what
 //!    each pruning left of its network.
 //! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
-//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`curves`] and [`html`] write it down.
+//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`curves`] and [`html`] write it down.
 //!
 //! This crate knows no model and no tensor: it never looks into an artifact but manifests and `metrics.jsonl`, and runs nothing.
 //!
@@ -29,6 +29,7 @@ pub mod claims;
 pub mod csv;
 pub mod curves;
 pub mod density;
+pub mod drift;
 pub mod error;
 pub mod html;
 pub mod metric;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 
 pub use claims::Claim;
+pub use drift::Drift;
 pub use error::{ReportError, Result};
 pub use prunings::Pruning;
 pub use results::{Provenance, ResultRow, Results};

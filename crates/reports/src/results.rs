@@ -5,6 +5,7 @@ use unlearn_metrics::{UnlearningScores, average_gap};
 use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow};
 
 use crate::claims::{Claim, claims};
+use crate::drift::Drift;
 use crate::error::{ReportError, Result};
 use crate::metric::Metric;
 use crate::prunings::{self, Pruning};
@@ -30,6 +31,9 @@ pub struct Results {
     /// What each pruning left, in the order of the suite; stages of programs that did not say so are left out.
     #[serde(default)]
     pub prunings: Vec<Pruning>,
+    /// How models drifted over requests served one after the other; `None` for a suite without such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
 }
 
 /// Where the figures come from.
@@ -81,6 +85,12 @@ pub struct ResultRow {
     /// Mean absolute difference to Retrain of the same forget set, sparsity, pruning and seed over UA, MIA-efficacy, RA and TA;
     /// `None` where the suite has no such Retrain.
     pub avg_gap: Option<f64>,
+    /// Name of the requests that the same model served one after the other; `None` for a request alone.
+    #[serde(default)]
+    pub sequence: Option<String>,
+    /// Which of them this one is, from 1.
+    #[serde(default)]
+    pub turn: Option<usize>,
 }
 
 impl ResultRow {
@@ -115,6 +125,8 @@ impl ResultRow {
             mia_efficacy: evaluation.mia_efficacy,
             rte_seconds: evaluation.rte_seconds,
             avg_gap: None,
+            sequence: row.turn.as_ref().map(|turn| turn.sequence.clone()),
+            turn: row.turn.as_ref().map(|turn| turn.number),
         }
     }
 }
@@ -161,7 +173,10 @@ impl Results {
             return Err(ReportError::NoRows(index.suite.clone()));
         }
         fill_gaps(&mut rows);
-        let claims = claims(&rows);
+        // The paper's claims are about one request to a model.
+        let alone: Vec<ResultRow> = rows.iter().filter(|row| row.turn.is_none()).cloned().collect();
+        let claims = claims(&alone);
+        let drift = index.drift_threshold.and_then(|threshold| Drift::of(&rows, threshold));
         let provenance = Provenance {
             command: index.command.clone(),
             commit: index.commit.clone(),
@@ -178,6 +193,7 @@ impl Results {
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
+            drift,
         })
     }
 

@@ -258,6 +258,8 @@ mod tests {
             mia_efficacy: 50.0,
             rte_seconds: 1.0,
             avg_gap: Some(10.0 - 5.0 * sparsity),
+            sequence: None,
+            turn: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use unlearn_metrics::Estimate;
 
 use crate::claims::{Claim, word};
+use crate::drift;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
@@ -29,23 +30,24 @@ pub fn markdown(results: &Results) -> String {
             let _ = writeln!(text, "Each cell: {}.\n", variants(block));
             Grid::wide(block)
         };
-        let widths = grid.widths();
-        let _ = writeln!(text, "|{}", row(&grid.head, &widths, " ", " |"));
-        let names = widths.len() - Metric::COLUMNS.len();
-        let rule = widths.iter().enumerate().map(|(column, width)| {
-            if column < names {
-                format!(" {} |", "-".repeat(*width))
-            } else {
-                format!(" {}: |", "-".repeat(width.saturating_sub(1)))
-            }
-        });
-        let _ = writeln!(text, "|{}", rule.collect::<String>());
-        for line in &grid.lines {
-            let _ = writeln!(text, "|{}", row(line, &widths, " ", " |"));
-        }
-        let _ = writeln!(text, "\n{}\n", note(block));
+        let _ = writeln!(text, "{}\n{}\n", grid.markdown(), note(block));
+    }
+    for (title, grid) in drifts(results) {
+        let _ = writeln!(text, "## Drift over requests: {title}\n\n{}", grid.markdown());
+    }
+    if let Some(drift) = &results.drift {
+        let _ = writeln!(text, "{}", drift.note());
     }
     text
+}
+
+/// A grid per sequence of requests, with its title.
+fn drifts(results: &Results) -> impl Iterator<Item = (String, Grid)> {
+    let groups = results.drift.iter().flat_map(drift::Drift::groups);
+    groups.map(|group| {
+        let lines = group.iter().map(|line| drift::cells(line)).collect();
+        (group[0].title(), Grid { head: drift::head(&group), names: 2, lines })
+    })
 }
 
 /// The same figures for a terminal, a line per method and sparsity, which stays narrow enough, and the claims below them.
@@ -53,13 +55,13 @@ pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
         let grid = Grid::tall(&block).naming_methods_once();
-        let widths = grid.widths();
-        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
-        let _ = writeln!(text, "{}\n{rule}\n{}\n{rule}", block.title(), row(&grid.head, &widths, "", "  ").trim_end());
-        for line in &grid.lines {
-            let _ = writeln!(text, "{}", row(line, &widths, "", "  ").trim_end());
-        }
-        let _ = writeln!(text, "{rule}\n{}\n", note(&block));
+        let _ = writeln!(text, "{}\n{}{}\n", block.title(), grid.terminal(), note(&block));
+    }
+    for (title, grid) in drifts(results) {
+        let _ = writeln!(text, "drift over requests: {title}\n{}", grid.naming_methods_once().terminal());
+    }
+    if let Some(drift) = &results.drift {
+        let _ = writeln!(text, "{}\n", drift.note());
     }
     for claim in &results.claims {
         // Parts of a claim are in the files; here the whole is enough.
@@ -100,6 +102,8 @@ fn variants(block: &Block) -> String {
 /// A block as text cells.
 struct Grid {
     head: Vec<String>,
+    /// How many of the columns, the first ones, hold names; the others hold figures.
+    names: usize,
     lines: Vec<Vec<String>>,
 }
 
@@ -117,7 +121,7 @@ impl Grid {
             }
             lines.push(cells);
         }
-        Self { head, lines }
+        Self { head, names: 1, lines }
     }
 
     /// A line per method and variant.
@@ -133,7 +137,7 @@ impl Grid {
                 lines.push(names.into_iter().chain(figures).collect());
             }
         }
-        Self { head, lines }
+        Self { head, names: 2, lines }
     }
 
     /// Leaves the method's name on the first of its lines only.
@@ -144,6 +148,44 @@ impl Grid {
             }
         }
         self
+    }
+
+    fn markdown(&self) -> String {
+        let widths = self.widths();
+        let rule = widths.iter().enumerate().map(|(column, width)| {
+            if column < self.names {
+                format!(" {} |", "-".repeat(*width))
+            } else {
+                format!(" {}: |", "-".repeat(width.saturating_sub(1)))
+            }
+        });
+        let mut text = format!("|{}\n|{}\n", self.row(&self.head, " ", " |"), rule.collect::<String>());
+        for line in &self.lines {
+            let _ = writeln!(text, "|{}", self.row(line, " ", " |"));
+        }
+        text
+    }
+
+    fn terminal(&self) -> String {
+        let widths = self.widths();
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
+        let mut text = format!("{rule}\n{}\n{rule}\n", self.row(&self.head, "", "  ").trim_end());
+        for line in &self.lines {
+            let _ = writeln!(text, "{}", self.row(line, "", "  ").trim_end());
+        }
+        text + &rule + "\n"
+    }
+
+    /// A line with its cells padded: names to the left, figures to the right.
+    fn row(&self, cells: &[String], before: &str, after: &str) -> String {
+        let pad = |(column, (cell, width)): (usize, (&String, usize))| {
+            if column < self.names {
+                format!("{before}{cell:<width$}{after}")
+            } else {
+                format!("{before}{cell:>width$}{after}")
+            }
+        };
+        cells.iter().zip(self.widths()).enumerate().map(pad).collect()
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -159,13 +201,4 @@ fn part(cell: Option<&Cell>, metric: Metric, method: &str) -> String {
     };
     let gap = cell.gap(metric).filter(|_| method != RETRAIN).map(|gap| format!(" ({gap:.2})"));
     figure(&estimate) + &gap.unwrap_or_default()
-}
-
-/// Pads the cells: names to the left, figures to the right.
-fn row(cells: &[String], widths: &[usize], before: &str, after: &str) -> String {
-    let names = cells.len() - Metric::COLUMNS.len();
-    let pad = |(column, (cell, &width)): (usize, (&String, &usize))| {
-        if column < names { format!("{before}{cell:<width$}{after}") } else { format!("{before}{cell:>width$}{after}") }
-    };
-    cells.iter().zip(widths).enumerate().map(pad).collect()
 }

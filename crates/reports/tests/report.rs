@@ -105,6 +105,7 @@ fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
                         seed,
                         unlearn,
                         evaluate,
+                        turn: None,
                     });
                 }
             }
@@ -131,8 +132,7 @@ fn results_json_keeps_its_form() {
     assert_eq!(order, ["raw", "retrain", "ft", "ga", "ff", "iu", "l1-sparse"], "rows keep the order of the suite");
     let mut fields: Vec<_> = rows[2].as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let expected =
-        "arch avg_gap dataset forget method mia_efficacy pruning ra rte_seconds scenario seed sparsity ta ua";
+    let expected = "arch avg_gap dataset forget method mia_efficacy pruning ra rte_seconds scenario seed sequence sparsity ta turn ua";
     assert_eq!(fields.join(" "), expected);
     assert_eq!(
         (&rows[2]["ua"], &rows[2]["sparsity"], &rows[2]["scenario"]),
@@ -180,7 +180,8 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
     let csv = std::fs::read_to_string(&written.csv).unwrap();
-    let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap";
+    let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
+                sequence,turn";
     assert_eq!(csv.lines().next(), Some(head));
     assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
     assert!(csv.contains("cifar-10,resnet18,class,class 0,0.0,none,ft,1,22.53,99.87,94.31,75.0,"), "{csv}");
@@ -289,6 +290,7 @@ fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Value>) -> (Store, Su
                     seed,
                     unlearn,
                     evaluate,
+                    turn: None,
                 });
             }
         }

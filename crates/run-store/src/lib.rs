@@ -54,5 +54,5 @@ pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};
 pub use stage::Stage;
 pub use store::{Begin, StageState, StageSummary, Store};
-pub use suite_index::{SuiteIndex, SuiteRow};
+pub use suite_index::{SuiteIndex, SuiteRow, Turn};
 pub use writer::StageWriter;

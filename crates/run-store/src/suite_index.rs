@@ -34,6 +34,9 @@ pub struct SuiteIndex {
     /// What a reader of the results must know (switches in force, data that was left out, …).
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Average gap to Retrain, in points, beyond which a model that has served several requests is due for a full retrain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_threshold: Option<f64>,
     /// The rows, in the order of the suite.
     pub rows: Vec<SuiteRow>,
 }
@@ -61,6 +64,20 @@ pub struct SuiteRow {
     pub unlearn: StageKey,
     /// The `evaluate` stage that holds its figures.
     pub evaluate: StageKey,
+    /// Where the request stands among those that the same model served one after the other; `None` for a request alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+}
+
+/// Where a request stands among those that the same model served one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Name of the sequence, distinct within a suite.
+    pub sequence: String,
+    /// Which request, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
 }
 
 impl SuiteIndex {
@@ -77,6 +94,7 @@ impl SuiteIndex {
             created: crate::clock::now(),
             commit: None,
             notes: Vec::new(),
+            drift_threshold: None,
             rows: Vec::new(),
         }
     }
@@ -162,6 +180,7 @@ mod tests {
             seed: 1,
             unlearn: key.clone(),
             evaluate: key,
+            turn: Some(Turn { sequence: "sequence".to_owned(), number: 2, of: 3 }),
         });
         store.write_suite(&index).unwrap();
         assert_eq!(store.suite("quick").unwrap(), index);

@@ -111,6 +111,52 @@ fn one_method_under_two_names_gives_rows_of_both_and_what_it_prunes_is_in_the_ma
 }
 
 #[test]
+fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
+    let sequence = "[[forget]]\nkind = \"sequence\"\nrequests = [{ kind = \"class\", class = 0 }, { kind = \"random\", count = 9 }]\n\n\
+                    [[unlearn]]";
+    let suite = SUITE.replacen("[[unlearn]]", sequence, 1);
+    let place = Place::new(&suite);
+    place.succeed(&["run", "suite.toml", "--out", "report", "--set", "evaluate.drift-threshold=0.01"]);
+    let rows = place.rows("report");
+    let labels = ["class 0", "random 10 %", "sequence 1 of 2: class 0", "sequence 2 of 2: random 9"];
+    for method in ["raw", "retrain", "ft"] {
+        let of = |label: &str| {
+            rows.iter().find(|row| row["method"] == method && row["sparsity"] == 0.0 && row["forget"] == label).unwrap()
+        };
+        let [alone, _, first, second] = labels.map(of);
+        for metric in ["ua", "ra", "ta", "mia_efficacy"] {
+            assert_eq!(alone[metric], first[metric], "the first request is as if alone: {method} {metric}");
+        }
+        assert_eq!((&first["turn"], &second["turn"]), (&1.into(), &2.into()));
+        assert_eq!(second["scenario"], "sequence");
+        if method == "retrain" {
+            assert!(second["ua"].as_f64().unwrap() > 50.0, "the class of the first request stays forgotten: {second}");
+            assert_eq!(second["avg_gap"], 0.0, "each request has a Retrain of its own");
+        }
+    }
+
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("report/results.json")).unwrap()).unwrap();
+    let lines = results["drift"]["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 2 * 4, "every method but Retrain, dense and sparse");
+    assert!(lines.iter().any(|line| line["retrain_due"] == 1), "{lines:?}");
+    let page = std::fs::read_to_string(place.path("report/report.html")).unwrap();
+    assert!(page.contains("Drift over requests") && page.contains("after request 1"));
+    // The second request begins with the model that the first left.
+    let unlearned = place.path("runs/unlearn");
+    let manifests = std::fs::read_dir(&unlearned).unwrap().map(|entry| {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    });
+    let manifests: Vec<_> = manifests.filter(|manifest| manifest["config"].get("served").is_some()).collect();
+    assert_eq!(manifests.len(), 2 * 5);
+    for manifest in manifests {
+        let model = manifest["inputs"]["model"].as_str().unwrap();
+        assert!(unlearned.join(model).is_dir(), "{manifest}");
+    }
+}
+
+#[test]
 fn one_thread_and_two_leave_the_same_bytes() {
     let suite = SUITE.replace("fraction = 0.1", "count = 10");
     let (one, two) = (Place::new(&suite), Place::new(&suite));
@@ -180,5 +226,5 @@ fn the_commented_reference_is_a_suite_itself() {
     let defaults = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/defaults.toml");
     let place = Place::new(&std::fs::read_to_string(defaults).unwrap());
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
-    assert!(plan.contains("42 stages"), "{plan}");
+    assert!(plan.contains("82 stages"), "{plan}");
 }

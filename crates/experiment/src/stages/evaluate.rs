@@ -21,10 +21,10 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &S
     let (mut network, _) = bench.load_network(&stage)?;
     let sets = Sets {
         dataset: &shared.dataset,
-        forget: &request.split.forget,
+        forget: &request.forgotten,
         retain: &request.split.retain,
         validation: &data.split.validation,
-        whole_classes: request.whole_class.as_slice(),
+        whole_classes: &request.whole_classes,
     };
     let judged = judge(&mut network, &sets, &shared.features, derived_seed(data.seed, "attack"))
         .map_err(|error| bench.failure(error))?;

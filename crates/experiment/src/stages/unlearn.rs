@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use unlearn_run_store::{Stage, StageKey, write_atomic};
+use unlearn_run_store::{Stage, write_atomic};
 use unlearn_unlearning::{Error, Request};
 
 use super::model::derived_seed;
-use crate::{Result, plan::Unlearning, runner::Bench};
+use crate::{
+    Result,
+    plan::{Model, Unlearning},
+    runner::Bench,
+};
 
 const RUN_TIME: &str = "run-time.json";
 
@@ -32,19 +36,11 @@ impl RunTime {
     }
 }
 
-pub(crate) fn run(
-    bench: &mut Bench<'_>,
-    seed: usize,
-    forget: usize,
-    method: usize,
-    model: &StageKey,
-    masked: bool,
-) -> Result<()> {
+pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, method: usize, model: &Model) -> Result<()> {
     let shared = &bench.plan.shared;
     let data = &shared.seeds[seed];
     let Unlearning { entry, config, .. } = &shared.methods[method];
-    let trained = bench.input(if masked { "prune" } else { "train" }, model)?;
-    let (mut network, mask) = bench.load_network(&trained)?;
+    let (mut network, mask) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
     let mut request = Request {
         network: &mut network,
         images: &shared.dataset.train,
