@@ -1,9 +1,9 @@
 //! How well a model forgot: its predictions on the sets of a request, and the figures that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unlearn_datasets::Dataset;
-use unlearn_metrics::UnlearningScores;
+use unlearn_metrics::{UnlearningScores, auc};
 use unlearn_mia_eval::{MemberSelection, Scores, features::Feature, mia_efficacy};
 use unlearn_network::Network;
 use unlearn_training::{Predictions, predict};
@@ -56,16 +56,70 @@ pub(crate) fn judge(
         if sets.validation.is_empty() { None } else { Some(predict(network, train, sets.validation)?.accuracy()) };
     let mut mia = BTreeMap::new();
     for feature in features {
-        let attack =
-            || mia_efficacy(&scores(&retain)?, &scores(&test)?, &scores(&forget)?, feature, MEMBERS, attack_seed);
-        let efficacy = attack().map_err(|source| Failure::Attack { feature: feature.name, source })?;
-        mia.insert(feature.name.to_owned(), efficacy);
+        mia.insert(feature.name.to_owned(), efficacy(&retain, &test, &forget, feature, attack_seed)?);
     }
     let scores = UnlearningScores::new(forget.accuracy(), retain.accuracy(), test.accuracy(), mia[CONFIDENCE])?;
     Ok(Judgement { forget, retain, test, scores, validation_accuracy, mia })
 }
 
-/// As many of each class as the test set has, drawn with a seed.
+/// What can be known of a model without a test set.
+pub(crate) struct Foresight {
+    /// UA, RA, and the validation set in the place of the test set: VA and the efficacy of an attack fitted on it.
+    pub(crate) scores: UnlearningScores,
+    /// Probability that a forgotten sample has a lower loss than a validation sample of the forgotten classes, 0..1.
+    pub(crate) forget_auc: f64,
+}
+
+/// Judges a model by the training images alone; the test set is not looked at.
+///
+/// # Errors
+/// As [`judge`], and a validation set without an image of the forgotten classes.
+pub(crate) fn foresee(
+    network: &mut Network,
+    sets: &Sets<'_>,
+    confidence: &'static Feature,
+    attack_seed: u64,
+) -> Result<Foresight, Failure> {
+    let train = &sets.dataset.train;
+    let label = |position: &u32| train.labels[*position as usize];
+    let (whole, others): (Vec<u32>, Vec<u32>) =
+        sets.validation.iter().partition(|position| sets.whole_classes.contains(&label(position)));
+    let classes: BTreeSet<u32> = sets.forget.iter().map(label).collect();
+    let is_akin = |label: &u32| classes.contains(label);
+    let forget = predict(network, train, sets.forget)?;
+    let retain = predict(network, train, sets.retain)?;
+    let validation = predict(network, train, &others)?;
+    let efficacy = efficacy(&retain, &validation, &forget, confidence, attack_seed)?;
+    let akin = |predictions: &Predictions| -> Vec<f64> {
+        predictions
+            .losses()
+            .zip(&predictions.labels)
+            .filter(|(_, label)| is_akin(label))
+            .map(|(loss, _)| loss)
+            .collect()
+    };
+    let mut unseen = akin(&validation);
+    if !whole.is_empty() {
+        unseen.extend(akin(&predict(network, train, &whole)?));
+    }
+    let forgotten: Vec<f64> = forget.losses().collect();
+    let forget_auc = auc(&unseen, &forgotten)?;
+    let scores = UnlearningScores::new(forget.accuracy(), retain.accuracy(), validation.accuracy(), efficacy)?;
+    Ok(Foresight { scores, forget_auc })
+}
+
+fn efficacy(
+    members: &Predictions,
+    non_members: &Predictions,
+    forget: &Predictions,
+    feature: &'static Feature,
+    seed: u64,
+) -> Result<f64, Failure> {
+    let attack = || mia_efficacy(&scores(members)?, &scores(non_members)?, &scores(forget)?, feature, MEMBERS, seed);
+    attack().map_err(|source| Failure::Attack { feature: feature.name, source })
+}
+
+/// As many of each class as the set of non-members has, drawn with a seed.
 const MEMBERS: MemberSelection = MemberSelection::Stratified;
 
 /// Why a model could not be judged.
@@ -80,6 +134,6 @@ pub(crate) enum Failure {
 }
 
 /// What an attack looks at.
-pub(crate) fn scores(predictions: &Predictions) -> unlearn_mia_eval::Result<Scores<'_>> {
+fn scores(predictions: &Predictions) -> unlearn_mia_eval::Result<Scores<'_>> {
     Scores::new(&predictions.logits, &predictions.labels, predictions.classes)
 }

@@ -12,9 +12,11 @@ mod requests;
 mod runner;
 mod stages;
 mod suite;
+mod tuning;
 
 pub use error::{Error, Result};
 pub use plan::{Environment, Plan, Stage};
 pub use runner::{Reporter, RunOptions, Status, run, status};
 pub use stages::{MASK as MASK_FILE, MODEL as MODEL_FILE};
 pub use suite::{DataSection, EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
+pub use tuning::{Objective, TuneOptions, tune};

@@ -8,14 +8,14 @@ use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph, Widths};
 use unlearn_pruning::PruningMethod;
-use unlearn_run_store::{StageKey, StageSpec, SuiteRow};
+use unlearn_run_store::{StageKey, StageSpec, SuiteRow, Tuning};
 use unlearn_training::Recipe;
 use unlearn_unlearning::Entry;
 
 use crate::{
     Error, Result, Suite,
     requests::{self, Forget},
-    suite::{DataSection, MethodSection, with_nearest},
+    suite::{CONFIDENCE, DataSection, MethodSection, with_nearest},
 };
 
 /// Where a suite runs and where its data lies: what is not part of a result.
@@ -60,8 +60,18 @@ pub struct Stage {
 pub(crate) enum Work {
     Train { seed: usize },
     Prune { seed: usize, pruning: usize, train: StageKey },
-    Unlearn { seed: usize, forget: usize, method: usize, model: Model },
+    Unlearn { seed: usize, forget: usize, method: usize, config: Value, model: Model },
     Evaluate { seed: usize, forget: usize, unlearn: StageKey },
+    Validate { seed: usize, forget: usize, unlearn: StageKey },
+}
+
+/// How the models of a plan are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judging {
+    /// On the test set, for a report.
+    Test,
+    /// On what may be seen while settings are still chosen.
+    Validation,
 }
 
 /// A stage that leaves a model.
@@ -81,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) prunings: Vec<Pruning>,
     pub(crate) methods: Vec<Unlearning>,
     pub(crate) features: Vec<&'static Feature>,
+    pub(crate) tuning: Option<Tuning>,
     pub(crate) seeds: Vec<SeedData>,
     pub(crate) device: DeviceChoice,
     /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
@@ -116,11 +127,15 @@ impl Plan {
     /// # Errors
     /// Anything in the suite that does not exist, does not fit or is out of range, or a device that does not open.
     pub fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
+        Self::resolve_for(suite, environment, Judging::Test)
+    }
+
+    pub(crate) fn resolve_for(suite: &Suite, environment: &Environment, judging: Judging) -> Result<Self> {
         let shared = Shared::resolve(suite, environment)?;
         let mut plan = Self {
             suite: suite.suite.name.clone(),
             title: suite.suite.title.clone(),
-            notes: suite.suite.notes.clone(),
+            notes: suite.suite.notes.iter().cloned().chain(shared.left_out()).collect(),
             stages: Vec::new(),
             rows: Vec::new(),
             drift_threshold: suite
@@ -131,14 +146,14 @@ impl Plan {
             shared,
         };
         for seed in 0..plan.shared.seeds.len() {
-            plan.add_seed(suite, seed);
+            plan.add_seed(suite, seed, judging);
         }
         let mut seen = HashSet::new();
         plan.stages.retain(|stage| seen.insert(stage.key.clone()));
         Ok(plan)
     }
 
-    fn add_seed(&mut self, suite: &Suite, seed: usize) {
+    fn add_seed(&mut self, suite: &Suite, seed: usize, judging: Judging) {
         let SeedData { seed: number, data_seed, .. } = self.shared.seeds[seed];
         let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
         let config = json!({
@@ -161,9 +176,12 @@ impl Plan {
             let mut left = vec![model.clone(); self.shared.methods.len()];
             for forget in 0..self.shared.seeds[seed].forgets.len() {
                 for (method, left) in left.iter_mut().enumerate() {
+                    if !self.shared.serves(method, &self.shared.seeds[seed].forgets[forget]) {
+                        continue;
+                    }
                     let first = self.shared.seeds[seed].forgets[forget].served.is_empty();
                     let input = if first { &model } else { &*left };
-                    let key = self.add_row(RowAt { seed, pruning, forget, method }, input);
+                    let key = self.add_row(RowAt { seed, pruning, forget, method }, input, judging);
                     *left = Model { kind: "unlearn", key };
                 }
             }
@@ -171,22 +189,28 @@ impl Plan {
     }
 
     /// Adds the row of a method that serves a request, with its stages; the key of the model it leaves.
-    fn add_row(&mut self, at: RowAt, model: &Model) -> StageKey {
+    fn add_row(&mut self, at: RowAt, model: &Model, judging: Judging) -> StageKey {
         let RowAt { seed, pruning, forget, method } = at;
         let number = self.shared.seeds[seed].seed;
-        let pruned = &self.shared.prunings[pruning].label;
-        let Unlearning { name, entry, config } = &self.shared.methods[method];
+        let pruned = &self.shared.prunings[pruning];
+        let Unlearning { name, entry, .. } = &self.shared.methods[method];
         let request = &self.shared.seeds[seed].forgets[forget];
-        let (name, label) = (name.clone(), format!("{name} · {} · {pruned} · seed {number}", request.label));
-        let mut config = json!({ "method": entry.name, "config": config, "forget": request.spec });
+        let settings = self.shared.settings(method, request, pruned).clone();
+        let (name, label) = (name.clone(), format!("{name} · {} · {} · seed {number}", request.label, pruned.label));
+        let mut config = json!({ "method": entry.name, "config": settings, "forget": request.spec });
         if !request.served.is_empty() {
             config["served"] = json!(request.served);
         }
-        let work = Work::Unlearn { seed, forget, method, model: model.clone() };
+        let work = Work::Unlearn { seed, forget, method, config: settings, model: model.clone() };
         let unlearn = self.push("unlearn", config, Some(&model.key), seed, format!("unlearn {label}"), work);
-        let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
-        let work = Work::Evaluate { seed, forget, unlearn: unlearn.clone() };
-        let evaluate = self.push("evaluate", config, Some(&unlearn), seed, format!("evaluate {label}"), work);
+        let (kind, config, work) = match judging {
+            Judging::Test => {
+                let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
+                ("evaluate", config, Work::Evaluate { seed, forget, unlearn: unlearn.clone() })
+            }
+            Judging::Validation => ("validate", json!({}), Work::Validate { seed, forget, unlearn: unlearn.clone() }),
+        };
+        let evaluate = self.push(kind, config, Some(&unlearn), seed, format!("{kind} {label}"), work);
         let Pruning { sparsity, name: pruning, .. } = &self.shared.prunings[pruning];
         let forget = &self.shared.seeds[seed].forgets[forget];
         self.rows.push(SuiteRow {
@@ -285,8 +309,70 @@ impl Shared {
         let device = environment.device;
         let executor = device.executor(&graph).map_err(Error::Device)?;
         let arithmetic = format!("{} {}", executor.name(), executor.revision());
-        Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device, arithmetic })
+        let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        Ok(Self {
+            dataset,
+            graph,
+            info,
+            recipe,
+            snapshots,
+            prunings,
+            methods,
+            features,
+            tuning,
+            seeds,
+            device,
+            arithmetic,
+        })
     }
+
+    /// Whether a method can serve a request; rows of one that cannot are left out.
+    fn serves(&self, method: usize, request: &Forget) -> bool {
+        request.spec.whole_class().is_some() || !self.methods[method].entry.whole_classes_only
+    }
+
+    /// Says which rows are left out, so that their absence is no riddle.
+    fn left_out(&self) -> Vec<String> {
+        let requests = self.seeds.first().map_or(&[][..], |data| &data.forgets);
+        let pairs = (0..self.methods.len()).flat_map(|method| requests.iter().map(move |request| (method, request)));
+        pairs
+            .filter(|(method, request)| !self.serves(*method, request))
+            .map(|(method, request)| {
+                format!("`{}` forgets whole classes only: no row for {}", self.methods[method].name, request.label)
+            })
+            .collect()
+    }
+
+    /// The feature that tables report.
+    pub(crate) fn confidence(&self) -> &'static Feature {
+        let named = self.features.iter().find(|feature| feature.name == CONFIDENCE);
+        named.expect("a suite without it is refused")
+    }
+
+    /// A method's settings for a request to a model: those that a tuning chose, or else the suite's.
+    fn settings(&self, method: usize, request: &Forget, pruning: &Pruning) -> &Value {
+        let Unlearning { name, config, .. } = &self.methods[method];
+        let tuned = self
+            .tuning
+            .as_ref()
+            .and_then(|tuning| tuning.chosen(name, &request.label, &pruning.name, pruning.sparsity));
+        tuned.map_or(config, |trial| &trial.config)
+    }
+}
+
+/// The tuning that a suite names.
+fn tuning(suite: &Suite, dataset: &str, arch: &str) -> std::result::Result<Option<Tuning>, String> {
+    let Some(file) = &suite.suite.tuned else { return Ok(None) };
+    let file = suite.path.parent().map_or_else(|| file.clone(), |folder| folder.join(file));
+    let tuning = Tuning::read(&file).map_err(|error| format!("`suite.tuned`: {error}"))?;
+    if (tuning.dataset.as_str(), tuning.arch.as_str()) != (dataset, arch) {
+        let (its_data, its_arch) = (&tuning.dataset, &tuning.arch);
+        return Err(format!(
+            "`suite.tuned`: {} was made for {its_arch} on {its_data}, not for {arch} on {dataset}; run `unlearn tune` on this suite",
+            file.display()
+        ));
+    }
+    Ok(Some(tuning))
 }
 
 /// Refuses two tables that reports could not tell apart.

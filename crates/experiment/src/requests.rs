@@ -3,7 +3,7 @@
 use unlearn_datasets::{Dataset, ForgetSpec, ForgetSplit, Sampler, Split, forget};
 use unlearn_run_store::Turn;
 
-use crate::suite::ForgetSection;
+use crate::{judgement::Sets, suite::ForgetSection};
 
 /// A request, alone or in its turn.
 pub(crate) struct Forget {
@@ -19,6 +19,19 @@ pub(crate) struct Forget {
     pub(crate) forgotten: Vec<u32>,
     /// Classes of which nothing is left by a request for all of them.
     pub(crate) whole_classes: Vec<u32>,
+}
+
+impl Forget {
+    /// What a model that has served this request is judged on.
+    pub(crate) fn sets<'a>(&'a self, dataset: &'a Dataset, split: &'a Split) -> Sets<'a> {
+        Sets {
+            dataset,
+            forget: &self.forgotten,
+            retain: &self.split.retain,
+            validation: &split.validation,
+            whole_classes: &self.whole_classes,
+        }
+    }
 }
 
 /// Kind of forget set of every request in a sequence.

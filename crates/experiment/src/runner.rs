@@ -64,23 +64,36 @@ pub fn status(plan: &Plan, store: &Store) -> Result<Vec<Status>> {
 pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<SuiteIndex> {
     let total = plan.stages.len();
     for (number, stage) in (1..).zip(&plan.stages) {
-        match store.begin(&stage.spec)? {
-            Begin::Done(_) => options.reporter.stage_reused(number, total, &stage.label),
-            Begin::Run(writer) => {
-                options.reporter.stage_started(number, total, &stage.label, writer.resumed());
-                run_stage(plan, store, stage, writer, options)?;
-                options.reporter.stage_finished(number, total, &stage.label);
-            }
-        }
+        complete(plan, store, stage, (number, total), options)?;
     }
     let mut index = SuiteIndex::new(&plan.suite, &options.command);
     index.title.clone_from(&plan.title);
     index.notes.clone_from(&plan.notes);
     index.commit.clone_from(&options.commit);
     index.drift_threshold = plan.drift_threshold;
+    index.tuning.clone_from(&plan.shared.tuning);
     index.rows.clone_from(&plan.rows);
     store.write_suite(&index)?;
     Ok(index)
+}
+
+/// Runs a stage, the how-manieth of how many, unless it is done.
+pub(crate) fn complete(
+    plan: &Plan,
+    store: &Store,
+    stage: &Stage,
+    (number, total): (usize, usize),
+    options: &RunOptions<'_>,
+) -> Result<()> {
+    match store.begin(&stage.spec)? {
+        Begin::Done(_) => options.reporter.stage_reused(number, total, &stage.label),
+        Begin::Run(writer) => {
+            options.reporter.stage_started(number, total, &stage.label, writer.resumed());
+            run_stage(plan, store, stage, writer, options)?;
+            options.reporter.stage_finished(number, total, &stage.label);
+        }
+    }
+    Ok(())
 }
 
 fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, options: &RunOptions<'_>) -> Result<()> {
@@ -92,10 +105,11 @@ fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, opt
     let result = match &stage.work {
         Work::Train { seed } => stages::train::run(&mut bench, *seed),
         Work::Prune { seed, pruning, train } => stages::prune::run(&mut bench, *seed, *pruning, train),
-        Work::Unlearn { seed, forget, method, model } => {
-            stages::unlearn::run(&mut bench, *seed, *forget, *method, model)
+        Work::Unlearn { seed, forget, method, config, model } => {
+            stages::unlearn::run(&mut bench, *seed, *forget, *method, config, model)
         }
         Work::Evaluate { seed, forget, unlearn } => stages::evaluate::run(&mut bench, *seed, *forget, unlearn),
+        Work::Validate { seed, forget, unlearn } => stages::validate::run(&mut bench, *seed, *forget, unlearn),
     };
     match &result {
         Ok(()) => bench.log("finished", None)?,

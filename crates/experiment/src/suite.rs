@@ -50,6 +50,8 @@ pub struct SuiteSection {
     /// Remarks that the report repeats.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// A file of `unlearn tune`, relative to the suite, whose chosen settings are taken where it has some.
+    pub tuned: Option<PathBuf>,
 }
 
 /// `[data]`: which images, and how they are split.

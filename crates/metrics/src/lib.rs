@@ -23,6 +23,7 @@
 //! ```
 
 mod accuracy;
+mod auc;
 mod claim;
 pub mod closeness;
 mod error;
@@ -31,6 +32,7 @@ mod logits;
 mod unlearning;
 
 pub use accuracy::{accuracy, mean_cross_entropy};
+pub use auc::auc;
 pub use claim::{Judgement, Verdict};
 pub use error::{Error, Result};
 pub use interval::Estimate;

@@ -12,7 +12,7 @@ use crate::metric::Metric;
 use crate::plots::{colour, range};
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::Variant;
-use crate::table::figure;
+use crate::table::{Grid, figure};
 
 /// Every sequence of requests in a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,16 +109,19 @@ impl DriftLine {
     }
 }
 
-/// The columns of a group's table.
-pub(crate) fn head(group: &[&DriftLine]) -> Vec<String> {
+/// A group as a table.
+pub(crate) fn grid(group: &[&DriftLine]) -> Grid {
+    Grid { head: head(group), names: 2, lines: group.iter().map(|line| cells(line)).collect() }
+}
+
+fn head(group: &[&DriftLine]) -> Vec<String> {
     let most = group.iter().map(|line| line.points.len()).max().unwrap_or(0);
     let requests = (1..=most).map(|number| format!("Request {number}"));
     let ends = ["Run time", "Retrain due"].map(str::to_owned);
     ["Method", "Model"].map(str::to_owned).into_iter().chain(requests).chain(ends).collect()
 }
 
-/// A line of a group's table.
-pub(crate) fn cells(line: &DriftLine) -> Vec<String> {
+fn cells(line: &DriftLine) -> Vec<String> {
     let share = line.points.last().map_or_else(String::new, |point| format!("{:.0} %", 100.0 * point.run_time_share));
     let due = line.retrain_due.map_or_else(|| "no".to_owned(), |number| format!("after request {number}"));
     let gaps = line.points.iter().map(|point| figure(&point.gap()));

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use unlearn_metrics::Verdict;
+use unlearn_run_store::Tuning;
 
 use crate::claims::{Claim, word};
 use crate::curves::{Curve, FIGURES, lines, readable};
@@ -15,7 +16,8 @@ use crate::prunings::Pruning;
 use crate::results::{RETRAIN, ResultRow, Results, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, sparsity_label};
 use crate::sweep::{Sweep, intervals};
-use crate::table::{figure, note};
+use crate::table::{Grid, figure, note};
+use crate::{published, tuning};
 
 /// The page.
 ///
@@ -37,6 +39,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     if let Some(drift) = &results.drift {
         body += &drifts(drift)?;
     }
+    body += &results.tuning.as_ref().map(tuned).unwrap_or_default();
     body += &prunings(&results.prunings)?;
     body += &claims(&results.claims);
     body += &training(curves)?;
@@ -121,7 +124,11 @@ fn section(block: &Block) -> Result<String> {
                 writeln!(html, "<h3>{method} over sparsity</h3>\n<div class=\"panels\">\n{legend}{}</div>", pictures?);
         }
     }
-    let _ = writeln!(html, "{}<p class=\"note\">{}</p>\n</section>", table(block), note(block));
+    let _ = writeln!(html, "{}<p class=\"note\">{}</p>", table(block), note(block));
+    if let Some(published) = published::beside(block) {
+        let _ = writeln!(html, "{}<p class=\"note\">{}</p>", grid(&published), published::NOTE);
+    }
+    html += "</section>\n";
     Ok(html)
 }
 
@@ -266,25 +273,43 @@ fn drifts(drift: &Drift) -> Result<String> {
                 escape(&model)
             );
         }
-        html += "</div>\n<div class=\"scroll\"><table>\n<thead><tr>";
-        let cell = |tag: &str, column: usize, text: &str| {
-            let class = if column < 2 { " class=\"left\"" } else { "" };
-            format!("<{tag}{class}>{}</{tag}>", escape(text))
-        };
-        html.extend(drift::head(&group).iter().enumerate().map(|(column, text)| cell("th", column, text)));
-        html += "</tr></thead>\n<tbody>";
-        for line in &group {
-            html += "<tr>";
-            html.extend(drift::cells(line).iter().enumerate().map(|(column, text)| cell("td", column, text)));
-            html += "</tr>";
-        }
-        html += "</tbody>\n</table></div>\n<ol class=\"note\">";
+        let _ = writeln!(html, "</div>\n{}<ol class=\"note\">", grid(&drift::grid(&group)));
         for point in group.iter().max_by_key(|line| line.points.len()).into_iter().flat_map(|line| &line.points) {
             let _ = write!(html, "<li>{}</li>", escape(&point.forget));
         }
         html += "</ol>\n";
     }
     Ok(html + "</section>\n")
+}
+
+/// The search that chose the settings: what won, and folded away what it was chosen from.
+fn tuned(tuning: &Tuning) -> String {
+    let space =
+        tuning::space(tuning).iter().map(|line| format!("<li>{}</li>", escape(line))).collect::<Vec<_>>().concat();
+    format!(
+        "<section>\n<h2>Settings that a search chose</h2>\n<p class=\"note\">{}</p>\n{}<details><summary>the search space</summary><ul \
+         class=\"note\">{space}</ul></details>\n<details><summary>its {} trials</summary>{}</details>\n</section>\n",
+        escape(&tuning::criterion(tuning)),
+        grid(&tuning::chosen(tuning)),
+        tuning.trials.len(),
+        grid(&tuning::trials(tuning)),
+    )
+}
+
+/// A grid as a table.
+fn grid(grid: &Grid) -> String {
+    let row = |tag: &str, cells: &[String]| {
+        let cell = |(column, text): (usize, &String)| {
+            let class = if column < grid.names { " class=\"left\"" } else { "" };
+            format!("<{tag}{class}>{}</{tag}>", escape(text))
+        };
+        format!("<tr>{}</tr>", cells.iter().enumerate().map(cell).collect::<String>())
+    };
+    let body: String = grid.lines.iter().map(|line| row("td", line)).collect();
+    format!(
+        "<div class=\"scroll\"><table>\n<thead>{}</thead>\n<tbody>{body}</tbody>\n</table></div>\n",
+        row("th", &grid.head)
+    )
 }
 
 /// Table and pictures of what the prunings left.

@@ -8,7 +8,7 @@
 //! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain, and [`prunings::gather`] what
 //!    each pruning left of its network.
 //! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
-//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`curves`] and [`html`] write it down.
+//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`tuning`], [`curves`] and [`html`] write it down.
 //!
 //! This crate knows no model and no tensor: it never looks into an artifact but manifests and `metrics.jsonl`, and runs nothing.
 //!
@@ -35,10 +35,12 @@ pub mod html;
 pub mod metric;
 pub mod plots;
 pub mod prunings;
+mod published;
 pub mod results;
 pub mod summary;
 pub mod sweep;
 pub mod table;
+pub mod tuning;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::{UnlearningScores, average_gap};
-use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow};
+use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow, Tuning};
 
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
@@ -34,6 +34,9 @@ pub struct Results {
     /// How models drifted over requests served one after the other; `None` for a suite without such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// The search that chose the methods' settings, with every trial; `None` for settings that were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
 }
 
 /// Where the figures come from.
@@ -194,6 +197,7 @@ impl Results {
             claims,
             prunings: prunings::gather(store, index)?,
             drift,
+            tuning: index.tuning.clone(),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::drift;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::sweep;
+use crate::{published, sweep, tuning};
 
 /// Variants that one cell can hold.
 const MOST_IN_A_CELL: usize = 3;
@@ -31,12 +31,18 @@ pub fn markdown(results: &Results) -> String {
             Grid::wide(block)
         };
         let _ = writeln!(text, "{}\n{}\n", grid.markdown(), note(block));
+        if let Some(published) = published::beside(block) {
+            let _ = writeln!(text, "{}\n{}\n", published.markdown(), published::NOTE);
+        }
     }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "## Drift over requests: {title}\n\n{}", grid.markdown());
     }
     if let Some(drift) = &results.drift {
-        let _ = writeln!(text, "{}", drift.note());
+        let _ = writeln!(text, "{}\n", drift.note());
+    }
+    if let Some(tuning) = &results.tuning {
+        text += &tuning::markdown(tuning);
     }
     text
 }
@@ -44,10 +50,7 @@ pub fn markdown(results: &Results) -> String {
 /// A grid per sequence of requests, with its title.
 fn drifts(results: &Results) -> impl Iterator<Item = (String, Grid)> {
     let groups = results.drift.iter().flat_map(drift::Drift::groups);
-    groups.map(|group| {
-        let lines = group.iter().map(|line| drift::cells(line)).collect();
-        (group[0].title(), Grid { head: drift::head(&group), names: 2, lines })
-    })
+    groups.map(|group| (group[0].title(), drift::grid(&group)))
 }
 
 /// The same figures for a terminal, a line per method and sparsity, which stays narrow enough, and the claims below them.
@@ -99,12 +102,12 @@ fn variants(block: &Block) -> String {
     block.variants.iter().map(crate::summary::Variant::label).collect::<Vec<_>>().join(" / ")
 }
 
-/// A block as text cells.
-struct Grid {
-    head: Vec<String>,
+/// A table as text cells.
+pub(crate) struct Grid {
+    pub(crate) head: Vec<String>,
     /// How many of the columns, the first ones, hold names; the others hold figures.
-    names: usize,
-    lines: Vec<Vec<String>>,
+    pub(crate) names: usize,
+    pub(crate) lines: Vec<Vec<String>>,
 }
 
 impl Grid {
@@ -150,7 +153,7 @@ impl Grid {
         self
     }
 
-    fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let widths = self.widths();
         let rule = widths.iter().enumerate().map(|(column, width)| {
             if column < self.names {
@@ -166,7 +169,7 @@ impl Grid {
         text
     }
 
-    fn terminal(&self) -> String {
+    pub(crate) fn terminal(&self) -> String {
         let widths = self.widths();
         let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
         let mut text = format!("{rule}\n{}\n{rule}\n", self.row(&self.head, "", "  ").trim_end());

@@ -35,6 +35,7 @@
 
 pub mod atomic;
 pub mod clock;
+mod document;
 pub mod error;
 pub mod evaluation;
 pub mod key;
@@ -44,6 +45,7 @@ pub mod manifest;
 pub mod stage;
 pub mod store;
 pub mod suite_index;
+pub mod tuning;
 pub mod writer;
 
 pub use atomic::{write_atomic, write_atomic_with};
@@ -55,4 +57,5 @@ pub use manifest::{Artifact, Manifest};
 pub use stage::Stage;
 pub use store::{Begin, StageState, StageSummary, Store};
 pub use suite_index::{SuiteIndex, SuiteRow, Turn};
+pub use tuning::{Searched, Trial, Tuning, Validation};
 pub use writer::StageWriter;

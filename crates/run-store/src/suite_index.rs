@@ -3,13 +3,12 @@
 use std::fs;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::atomic::write_atomic;
+use crate::document;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
-use crate::manifest::check_format;
 use crate::store::{Store, check_name};
+use crate::tuning::Tuning;
 
 /// Folder of the suites inside the store.
 pub(crate) const SUITES: &str = "suites";
@@ -37,6 +36,9 @@ pub struct SuiteIndex {
     /// Average gap to Retrain, in points, beyond which a model that has served several requests is due for a full retrain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_threshold: Option<f64>,
+    /// The search that chose the methods' settings, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// The rows, in the order of the suite.
     pub rows: Vec<SuiteRow>,
 }
@@ -95,6 +97,7 @@ impl SuiteIndex {
             commit: None,
             notes: Vec::new(),
             drift_threshold: None,
+            tuning: None,
             rows: Vec::new(),
         }
     }
@@ -107,13 +110,7 @@ impl Store {
     /// [`StoreError::BadName`] for a name that can't be a file's, [`StoreError::Io`] when it can't be written.
     pub fn write_suite(&self, index: &SuiteIndex) -> Result<()> {
         check_name("suite", &index.suite)?;
-        let folder = self.root().join(SUITES);
-        fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
-        let file = folder.join(format!("{}.json", index.suite));
-        let mut text = serde_json::to_vec_pretty(index)
-            .map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;
-        text.push(b'\n');
-        write_atomic(&file, &text)
+        document::write(&self.root().join(SUITES).join(format!("{}.json", index.suite)), index)
     }
 
     /// Reads a suite's index.
@@ -123,19 +120,11 @@ impl Store {
     pub fn suite(&self, name: &str) -> Result<SuiteIndex> {
         check_name("suite", name)?;
         let file = self.root().join(SUITES).join(format!("{name}.json"));
-        let text = match fs::read(&file) {
-            Ok(text) => text,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                let root = self.root().to_path_buf();
-                return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
-            }
-            Err(source) => return Err(StoreError::io("read", &file)(source)),
-        };
-        let damaged =
-            |source: serde_json::Error| StoreError::DamagedIndex { file: file.clone(), problem: source.to_string() };
-        let value: Value = serde_json::from_slice(&text).map_err(damaged)?;
-        check_format(&file, &value, SuiteIndex::FORMAT)?;
-        serde_json::from_value(value).map_err(damaged)
+        if !file.try_exists().map_err(StoreError::io("read", &file))? {
+            let root = self.root().to_path_buf();
+            return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
+        }
+        document::read(&file, SuiteIndex::FORMAT)
     }
 
     /// Names of the suites the store has an index of, sorted.

@@ -32,6 +32,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run a suite: train, prune, unlearn, evaluate, report. What is done already is not done again.
     Run(RunArguments),
+    /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
+    Tune(TuneArguments),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
     /// Say what a checkpoint, a mask, a file of PyTorch's, a finished stage or a folder of IDX files holds.
@@ -44,8 +46,8 @@ pub(crate) enum Command {
     Datasets,
     /// List the architectures.
     Models,
-    /// List the pruning and unlearning methods with their default configurations.
-    Methods,
+    /// List the pruning and unlearning methods with their default configurations, or say more of one.
+    Methods(MethodsArguments),
     /// List the membership-inference attacks and their features.
     Attacks,
     /// Look into the run store.
@@ -76,6 +78,15 @@ pub(crate) struct RunArguments {
     /// Write the report here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+/// Where stages run.
+#[derive(Debug, Args)]
+pub(crate) struct ComputeArguments {
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -85,8 +96,42 @@ pub(crate) struct RunArguments {
     /// Seconds between two saves of a running stage.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) checkpoint_interval: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArguments {
+    /// The suite file; its first seed is used.
+    pub(crate) suite: PathBuf,
+    /// Trials of each method on each model and request; the first has the suite's own settings.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) trials: u64,
+    /// What is made small.
+    #[arg(long, value_enum, default_value_t = ObjectiveName::Gap)]
+    pub(crate) objective: ObjectiveName,
+    /// Tune only this method of the suite; may be given several times.
+    #[arg(long = "method", value_name = "NAME")]
+    pub(crate) methods: Vec<String>,
+    /// Seed that settings are drawn with.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Change one value of the suite, as for `run`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    /// Write the tuning here too, for `tuned = "FILE"` in a suite.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ObjectiveName {
+    /// Distance to Retrain on training and validation images; Retrain must be run.
+    Gap,
+    /// What can be asked of a model without a Retrain.
+    OracleFree,
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +229,24 @@ pub(crate) struct ForeignArguments {
     /// Name of the dataset that the model was trained on.
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MethodsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<MethodsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MethodsCommand {
+    /// Say what a method does, and where it comes from.
+    Show {
+        /// The method.
+        name: String,
+        /// Each key with its default, where that comes from, and where `tune` searches.
+        #[arg(long)]
+        defaults: bool,
+    },
 }
 
 #[derive(Debug, Args)]

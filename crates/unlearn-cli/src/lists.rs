@@ -1,6 +1,9 @@
 //! The lists: what there is, what it needs and where it comes from.
 
 use serde_json::json;
+use unlearn_unlearning::Parameter;
+
+use crate::exit::Usage;
 
 pub(crate) fn datasets() {
     for entry in unlearn_datasets::registry::DATASETS {
@@ -34,12 +37,46 @@ pub(crate) fn methods() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One method; pruning and unlearning share the names.
+pub(crate) fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
+    if let Ok(method) = unlearn_pruning::find(name) {
+        println!("{name} (pruning)\n    {}\n    source: {}", method.summary, method.source);
+        if with_defaults {
+            keys(&method.resolve(&json!({}))?);
+        }
+        return Ok(());
+    }
+    let method = unlearn_unlearning::find(name).map_err(|error| Usage(error.to_string()))?;
+    println!("{name} (unlearning)\n    {}\n    source: {}", method.summary, method.source);
+    if method.whole_classes_only {
+        println!("    forgets whole classes only");
+    }
+    if with_defaults {
+        let defaults = method.resolve(&json!({}))?;
+        for Parameter { key, meaning, origin, search } in method.parameters() {
+            println!("\n{key} = {}    from {origin}\n    {meaning}", shown(&defaults[key]));
+            if let Some(search) = search {
+                println!("    searched: {search}");
+            }
+        }
+    }
+    Ok(())
+}
+
 fn entry(name: &str, summary: &str, source: &str, defaults: &serde_json::Value) {
     println!("{name}\n    {summary}\n    source: {source}");
+    keys(defaults);
+}
+
+fn keys(defaults: &serde_json::Value) {
     for (key, value) in defaults.as_object().into_iter().flatten() {
-        let value = if value.is_null() { "as in [train]".to_owned() } else { value.to_string() };
-        println!("    {key} = {value}");
+        println!("    {key} = {}", shown(value));
     }
+}
+
+/// A default; none is the original training's.
+fn shown(value: &serde_json::Value) -> String {
+    if value.is_null() { "as in [train]".to_owned() } else { value.to_string() }
 }
 
 pub(crate) fn attacks() {

@@ -12,18 +12,20 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod tune;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, LogFormat};
+use crate::args::{Arguments, Command, LogFormat, MethodsCommand};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(arguments.log_format);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Tune(arguments) => tune::tune(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
@@ -36,7 +38,10 @@ fn main() -> ExitCode {
             lists::models();
             Ok(())
         }
-        Command::Methods => lists::methods(),
+        Command::Methods(arguments) => match arguments.command {
+            None => lists::methods(),
+            Some(MethodsCommand::Show { name, defaults }) => lists::method(&name, defaults),
+        },
         Command::Attacks => {
             lists::attacks();
             Ok(())

@@ -10,7 +10,12 @@ use anyhow::Context;
 use unlearn_experiment::{Environment, Plan, RunOptions, Status, Suite};
 use unlearn_run_store::Store;
 
-use crate::{args::RunArguments, exit::Usage, progress::ConsoleReporter, report::write_report};
+use crate::{
+    args::{ComputeArguments, RunArguments},
+    exit::Usage,
+    progress::ConsoleReporter,
+    report::write_report,
+};
 
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
@@ -20,31 +25,35 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    if !(arguments.checkpoint_interval.is_finite() && arguments.checkpoint_interval >= 0.0) {
-        return Err(Usage("--checkpoint-interval must be zero or more seconds".into()).into());
-    }
+    let interval = checkpoint_interval(&arguments.compute)?;
     let suite = Suite::load(&arguments.suite, &assignments)?;
-    let environment = Environment { data_dir: arguments.data_dir.clone(), device: arguments.device };
-    let plan = Plan::resolve(&suite, &environment)?;
+    let plan = Plan::resolve(&suite, &environment(&arguments.compute))?;
     let store = Store::open(&arguments.store.runs)?;
     if arguments.dry_run {
         return dry_run(&plan, &store);
     }
-    stop_on_signals()?;
     let reporter = ConsoleReporter::new();
-    let options = RunOptions {
-        reporter: &reporter,
-        interrupt: &INTERRUPT,
-        command: command_line(),
-        commit: commit(),
-        checkpoint_interval: Duration::from_secs_f64(arguments.checkpoint_interval),
-    };
-    let index = unlearn_experiment::run(&plan, &store, &options)?;
+    let index = unlearn_experiment::run(&plan, &store, &run_options(&reporter, interval)?)?;
     if reporter.reused() > 0 {
         eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
     }
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
     write_report(&store, &index, &out)
+}
+
+pub(crate) fn environment(arguments: &ComputeArguments) -> Environment {
+    Environment { data_dir: arguments.data_dir.clone(), device: arguments.device }
+}
+
+pub(crate) fn checkpoint_interval(arguments: &ComputeArguments) -> Result<Duration, Usage> {
+    Duration::try_from_secs_f64(arguments.checkpoint_interval)
+        .map_err(|_| Usage("--checkpoint-interval must be zero or more seconds".into()))
+}
+
+/// Options of a run from the command line; from here on an interrupt stops it with the state saved.
+pub(crate) fn run_options(reporter: &ConsoleReporter, checkpoint_interval: Duration) -> anyhow::Result<RunOptions<'_>> {
+    stop_on_signals()?;
+    Ok(RunOptions { reporter, interrupt: &INTERRUPT, command: command_line(), commit: commit(), checkpoint_interval })
 }
 
 fn default_out(runs: &Path, suite: &str) -> PathBuf {

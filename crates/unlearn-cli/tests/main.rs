@@ -4,6 +4,7 @@ mod convert;
 mod export;
 mod refusals;
 mod suites;
+mod tuning;
 
 use std::{
     path::{Path, PathBuf},

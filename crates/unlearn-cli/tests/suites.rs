@@ -222,6 +222,20 @@ fn the_lists_name_what_suites_may_name() {
 }
 
 #[test]
+fn a_method_says_where_its_defaults_come_from() {
+    let place = Place::new(SUITE);
+    let shown = place.succeed(&["methods", "show", "ft", "--defaults"]);
+    for part in
+        ["lr = 0.01    from paper", "batch-size = as in [train]    from [train]", "searched: 1e-3 to 1e-1, logarithmic"]
+    {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(place.succeed(&["methods", "show", "unsir"]).contains("whole classes only"));
+    assert!(place.succeed(&["methods", "show", "omp", "--defaults"]).contains("sparsity"));
+    assert!(place.refuse(2, &["methods", "show", "fft"]).contains("did you mean"));
+}
+
+#[test]
 fn the_commented_reference_is_a_suite_itself() {
     let defaults = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/defaults.toml");
     let place = Place::new(&std::fs::read_to_string(defaults).unwrap());

@@ -19,7 +19,8 @@ use unlearn_training::{Objective, Recipe, Result, Rule, Update};
 use crate::{
     Method, Outcome, Request,
     distillation::add_divergence,
-    fine_tuning::FineTuning,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, fixed, log},
     range::{positive, share},
 };
 
@@ -43,6 +44,13 @@ impl Method for BadTeacher {
     const NAME: &'static str = "bad-teacher";
     const SUMMARY: &'static str = "distillation, on the forget set from a fresh model, elsewhere from the original";
     const SOURCE: &'static str = "Chundawat et al. 2023, arXiv 2205.08096";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-5, 1e-3)),
+        &[
+            fixed("temperature", "what logits are divided by before they are compared", Origin::Paper),
+            fixed("retain-share", "share of the retain set that is used", Origin::Paper),
+        ],
+    ];
     type Config = Config;
 
     fn defaults() -> Config {

@@ -9,7 +9,11 @@ use unlearn_models::initialize;
 use unlearn_network::{Graph, Network, Node, Op, ParameterId, State};
 use unlearn_training::{CrossEntropy, Error, Result, Run, train};
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, log},
+};
 
 /// Fine-tuning the forget set on a class of its own.
 pub(crate) struct BoundaryExpand;
@@ -18,6 +22,8 @@ impl Method for BoundaryExpand {
     const NAME: &'static str = "boundary-expand";
     const SUMMARY: &'static str = "fine-tuning of the forget set on one class more, which is cut off afterwards";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Expanding)";
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-6, 1e-3))];
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {

@@ -14,7 +14,12 @@ use unlearn_datasets::{BatchOptions, BatchPlan};
 use unlearn_network::Mode;
 use unlearn_training::{CrossEntropy, Error, Objective, Result, Run};
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning, range::positive};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, log, searched},
+    range::positive,
+};
 
 /// Fine-tuning the forget set on the nearest wrong class.
 pub(crate) struct BoundaryShrink;
@@ -34,6 +39,15 @@ impl Method for BoundaryShrink {
     const NAME: &'static str = "boundary-shrink";
     const SUMMARY: &'static str = "fine-tuning of the forget set on the nearest wrong class";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Shrink)";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-6, 1e-3)),
+        &[searched(
+            "epsilon",
+            "step of the attack that finds the nearest wrong class, on images in 0..1",
+            Origin::Paper,
+            log(0.01, 0.5),
+        )],
+    ];
     type Config = Config;
 
     fn defaults() -> Config {

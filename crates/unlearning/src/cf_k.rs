@@ -7,7 +7,13 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Update};
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning, last_stages::LastStages, range::one_or_more};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    last_stages::LastStages,
+    parameter::{Origin, Parameter, fixed, log},
+    range::one_or_more,
+};
 
 /// Fine-tuning of the last stages.
 pub(crate) struct CfK;
@@ -49,10 +55,17 @@ impl Config {
     }
 }
 
+/// Keys of both methods.
+pub(crate) const PARAMETERS: &[&[Parameter]] = &[
+    &fine_tuning::parameters(Origin::Ours, Origin::Ours, log(1e-3, 1e-1)),
+    &[fixed("k", "how many of the last stages are trained", Origin::Ours)],
+];
+
 impl Method for CfK {
     const NAME: &'static str = "cf-k";
     const SUMMARY: &'static str = "fine-tuning of the last k stages on the retain set, the rest frozen";
     const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (CF-k)";
+    const PARAMETERS: &'static [&'static [Parameter]] = PARAMETERS;
     type Config = Config;
 
     fn defaults() -> Config {

@@ -4,7 +4,7 @@
 //! As `cf-k`, but for the fresh values, which are those `retrain` starts from. Deviation: the paper trains them by the original
 //! recipe; the keys are `cf-k`'s, whose epochs and learning rate are fewer and lower.
 
-use crate::{Method, Outcome, Request, cf_k::Config};
+use crate::{Method, Outcome, Request, cf_k::Config, parameter::Parameter};
 
 /// Retraining of the last stages.
 pub(crate) struct EuK;
@@ -13,6 +13,7 @@ impl Method for EuK {
     const NAME: &'static str = "eu-k";
     const SUMMARY: &'static str = "retraining of the last k stages on the retain set, the rest frozen";
     const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (EU-k)";
+    const PARAMETERS: &'static [&'static [Parameter]] = crate::cf_k::PARAMETERS;
     type Config = Config;
 
     fn defaults() -> Config {

@@ -18,6 +18,7 @@ use unlearn_network::{Graph, Op, ParameterId};
 use crate::{
     Estimator, FisherOptions, Method, Outcome, Request, expected_fisher,
     noise::standard_normal,
+    parameter::{Origin, Parameter, fixed, log, searched},
     range::{one_or_more, positive},
 };
 
@@ -67,6 +68,13 @@ impl Method for Ff {
     const NAME: &'static str = "ff";
     const SUMMARY: &'static str = "Fisher forgetting: noise where the retain set does not hold a weight";
     const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933; Jia et al. 2023, arXiv 2304.04934, section 3";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        searched("alpha", "scale of the noise", Origin::Code, log(1e-9, 1e-6)),
+        fixed("estimator", "what is squared: per-sample gradients, or those of batch means", Origin::Paper),
+        fixed("batch-size", "samples of a batch mean", Origin::Code),
+        fixed("augment", "random crops and flips, as the dataset prescribes", Origin::Code),
+        fixed("compat", "masked-mean, last-class, ten-classes: do as the code of arXiv 2304.04934", Origin::Ours),
+    ]];
     type Config = Config;
 
     /// α of the early scripts of arXiv 2304.04934, and the batches of its code.

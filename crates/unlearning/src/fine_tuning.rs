@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::{Recipe, Schedule, Select};
 
-use crate::range::{one_or_more, positive};
+use crate::{
+    parameter::{Origin, Parameter, Search, fixed, searched},
+    range::{one_or_more, positive},
+};
 
 /// Keys of a method that fine-tunes; each method has its own defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,6 +20,16 @@ pub(crate) struct FineTuning {
     pub(crate) schedule: Schedule,
     /// Samples a step; the original recipe's if not given.
     pub(crate) batch_size: Option<usize>,
+}
+
+/// The keys of [`FineTuning`], with the sources of a method's epochs and learning rate and where the latter is searched.
+pub(crate) const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [Parameter; 4] {
+    [
+        fixed("epochs", "passes over the method's samples", epochs),
+        searched("lr", "peak learning rate", lr, search),
+        fixed("schedule", "how the learning rate moves: constant, multistep, cosine or one-cycle", Origin::Ours),
+        fixed("batch-size", "samples a step", Origin::Training),
+    ]
 }
 
 impl FineTuning {

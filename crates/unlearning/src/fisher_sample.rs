@@ -8,7 +8,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Method, Outcome, Request, empirical_fisher, ff, noise::standard_normal, range::positive};
+use crate::{
+    Method, Outcome, Request, empirical_fisher, ff,
+    noise::standard_normal,
+    parameter::{Origin, Parameter, log, searched},
+    range::positive,
+};
 
 /// The older Fisher noise.
 pub(crate) struct FisherSample;
@@ -30,6 +35,8 @@ impl Method for FisherSample {
     const NAME: &'static str = "fisher-sample";
     const SUMMARY: &'static str = "bounded noise by the Fisher information at the true labels";
     const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934, its older Fisher forgetting";
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[&[searched("alpha", "scale of the noise", Origin::Ours, log(1e-12, 1e-8))]];
     type Config = Config;
 
     /// No value is published. With this one F tells weights apart from 3e-5 on; below, the bound holds.

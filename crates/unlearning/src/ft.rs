@@ -3,7 +3,11 @@
 
 use unlearn_training::CrossEntropy;
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, log},
+};
 
 /// Fine-tuning on the retain set.
 pub(crate) struct Ft;
@@ -12,6 +16,8 @@ impl Method for Ft {
     const NAME: &'static str = "ft";
     const SUMMARY: &'static str = "fine-tuning on the retain set";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 3";
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1))];
     type Config = FineTuning;
 
     /// The paper's epochs, and the middle of the learning rates it searches (1e-3 to 1e-1).

@@ -3,7 +3,11 @@
 
 use unlearn_training::NegatedCrossEntropy;
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, log},
+};
 
 /// Gradient ascent on the forget set.
 pub(crate) struct Ga;
@@ -12,6 +16,8 @@ impl Method for Ga {
     const NAME: &'static str = "ga";
     const SUMMARY: &'static str = "gradient ascent on the forget set";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 3";
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-6, 1e-3))];
     type Config = FineTuning;
 
     /// The paper's epochs, and the middle of the learning rates it searches (1e-6 to 1e-3).

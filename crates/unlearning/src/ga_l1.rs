@@ -8,8 +8,9 @@ use unlearn_training::NegatedCrossEntropy;
 
 use crate::{
     Method, Outcome, Request,
-    fine_tuning::FineTuning,
+    fine_tuning::{self, FineTuning},
     l1_penalty::{GammaSchedule, L1Penalized},
+    parameter::{Origin, Parameter, log, searched},
     range::zero_or_more,
 };
 
@@ -31,6 +32,10 @@ impl Method for GaL1 {
     const NAME: &'static str = "ga-l1";
     const SUMMARY: &'static str = "gradient ascent on the forget set with an ℓ1 penalty";
     const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-6, 1e-3)),
+        &[searched("gamma", "weight of the penalty", Origin::Code, log(1e-5, 1e-1))],
+    ];
     type Config = Config;
 
     /// As `ga`, and γ as `l1-sparse`.

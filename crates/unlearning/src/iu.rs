@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     InfluenceOptions, Method, Outcome, Request, Solver, influence,
+    parameter::{Origin, Parameter, fixed, log, searched},
     range::{one_or_more, positive},
 };
 
@@ -37,6 +38,17 @@ impl Method for Iu {
     const NAME: &'static str = "iu";
     const SUMMARY: &'static str = "influence unlearning: the Newton step that removing the forget set asks for";
     const SOURCE: &'static str = "Koh and Liang 2017, arXiv 1703.04730; Jia et al. 2023, arXiv 2304.04934, section 3";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        searched("alpha", "length of the Newton step", Origin::Code, log(1.0, 20.0)),
+        fixed("samples", "retain samples whose gradients make the Hessian", Origin::Paper),
+        fixed(
+            "solver",
+            "auto, woodbury, conjugate-gradients, or wood-fisher as in the code of arXiv 2304.04934",
+            Origin::Ours,
+        ),
+        fixed("memory-mib", "how much the gradients may take before auto turns to conjugate gradients", Origin::Ours),
+        fixed("augment", "random crops and flips, as the dataset prescribes", Origin::Code),
+    ]];
     type Config = Config;
 
     /// α of the early scripts of arXiv 2304.04934, which is the step that theory asks for, and N of its code. The memory is

@@ -11,7 +11,7 @@ use unlearn_datasets::Batch;
 use unlearn_network::{Graph, Kept, Network, ParameterKind};
 use unlearn_training::{CrossEntropy, Objective};
 
-use crate::{Method, Outcome, Request, l1_penalty::GammaSchedule, l1_sparse::Config};
+use crate::{Method, Outcome, Request, l1_penalty::GammaSchedule, l1_sparse::Config, parameter::Parameter};
 
 /// Proximal ℓ1-sparse unlearning.
 pub(crate) struct L1Prox;
@@ -20,6 +20,7 @@ impl Method for L1Prox {
     const NAME: &'static str = "l1-prox";
     const SUMMARY: &'static str = "fine-tuning on the retain set with soft-thresholded convolution weights";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, equation 3; Parikh & Boyd 2014, section 6.5.2";
+    const PARAMETERS: &'static [&'static [Parameter]] = <crate::l1_sparse::L1Sparse as Method>::PARAMETERS;
     type Config = Config;
 
     fn defaults() -> Config {

@@ -9,8 +9,9 @@ use unlearn_training::CrossEntropy;
 
 use crate::{
     Method, Outcome, Request,
-    fine_tuning::FineTuning,
+    fine_tuning::{self, FineTuning},
     l1_penalty::{GammaSchedule, L1Penalized},
+    parameter::{Origin, Parameter, fixed, log, searched},
     range::zero_or_more,
 };
 
@@ -46,6 +47,13 @@ impl Method for L1Sparse {
     const NAME: &'static str = "l1-sparse";
     const SUMMARY: &'static str = "fine-tuning on the retain set with an ℓ1 penalty";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, equation 3";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1)),
+        &[
+            searched("gamma", "weight of the penalty", Origin::Code, log(1e-5, 1e-1)),
+            fixed("gamma-schedule", "how the weight moves: falling, constant or rising", Origin::Paper),
+        ],
+    ];
     type Config = Config;
 
     fn defaults() -> Config {

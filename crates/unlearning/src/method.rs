@@ -8,7 +8,7 @@ use unlearn_models::initialize;
 use unlearn_network::{DeviceChoice, Network, State};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
-use crate::{Error, Result, error::suggestion};
+use crate::{Error, Result, error::suggestion, parameter::Parameter};
 
 /// A request to forget, with all that a method may use.
 pub struct Request<'a> {
@@ -51,6 +51,10 @@ pub trait Method {
     const SUMMARY: &'static str;
     /// Paper and equation.
     const SOURCE: &'static str;
+    /// What its keys mean and where their defaults come from: each key once, in groups that methods may share.
+    const PARAMETERS: &'static [&'static [Parameter]];
+    /// Whether it can forget nothing but whole classes.
+    const WHOLE_CLASSES_ONLY: bool = false;
     /// Its keys in a suite; unknown ones are refused.
     type Config: DeserializeOwned + Serialize;
 
@@ -78,16 +82,32 @@ pub struct Entry {
     pub summary: &'static str,
     /// Paper and equation.
     pub source: &'static str,
+    /// Whether it can forget nothing but whole classes.
+    pub whole_classes_only: bool,
+    parameters: &'static [&'static [Parameter]],
     resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
     run: fn(&serde_json::Value, &mut Request<'_>) -> Result<Outcome>,
 }
 
 /// The registry entry of a method.
 pub(crate) const fn entry<M: Method>() -> Entry {
-    Entry { name: M::NAME, summary: M::SUMMARY, source: M::SOURCE, resolve: resolve::<M>, run: run::<M> }
+    Entry {
+        name: M::NAME,
+        summary: M::SUMMARY,
+        source: M::SOURCE,
+        whole_classes_only: M::WHOLE_CLASSES_ONLY,
+        parameters: M::PARAMETERS,
+        resolve: resolve::<M>,
+        run: run::<M>,
+    }
 }
 
 impl Entry {
+    /// What the method's keys mean and where their defaults come from.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
+        self.parameters.iter().copied().flatten()
+    }
+
     /// Fills in the defaults and checks every key.
     ///
     /// # Errors

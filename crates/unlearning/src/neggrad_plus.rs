@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 use unlearn_datasets::Batch;
 use unlearn_training::{Course, CrossEntropy, Objective, Run};
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning, range::share};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, Search, log, searched},
+    range::share,
+};
 
 /// Descent on the retain set, ascent on the forget set.
 pub(crate) struct NegGradPlus;
@@ -28,6 +33,15 @@ impl Method for NegGradPlus {
     const NAME: &'static str = "neggrad-plus";
     const SUMMARY: &'static str = "descent on the retain set and ascent on the forget set at once";
     const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (NegGrad+)";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Ours, Origin::Ours, log(1e-3, 1e-1)),
+        &[searched(
+            "beta",
+            "weight of the retain set; the forget set has beta - 1",
+            Origin::Paper,
+            Search::Linear { low: 0.8, high: 0.999 },
+        )],
+    ];
     type Config = Config;
 
     fn defaults() -> Config {

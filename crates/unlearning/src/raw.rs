@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Method, Outcome, Request};
+use crate::{Method, Outcome, Request, parameter::Parameter};
 
 /// The original model.
 pub(crate) struct Raw;
@@ -16,6 +16,7 @@ impl Method for Raw {
     const NAME: &'static str = "raw";
     const SUMMARY: &'static str = "the original model, unchanged";
     const SOURCE: &'static str = "baseline";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[];
     type Config = Config;
 
     fn defaults() -> Config {

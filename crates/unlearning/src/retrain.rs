@@ -6,7 +6,11 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Recipe, Update};
 
-use crate::{Method, Outcome, Request, range::positive};
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed},
+    range::positive,
+};
 
 /// Retraining from scratch.
 pub(crate) struct Retrain;
@@ -53,6 +57,10 @@ impl Method for Retrain {
     const NAME: &'static str = "retrain";
     const SUMMARY: &'static str = "fresh weights, same mask, trained on the retain set: the gold standard";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 2";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        fixed("epochs", "passes over the retain set", Origin::Training),
+        fixed("lr", "peak learning rate", Origin::Training),
+    ]];
     type Config = Config;
 
     fn defaults() -> Config {

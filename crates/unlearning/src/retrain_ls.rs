@@ -4,7 +4,11 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
 
-use crate::{Method, Outcome, Request, retrain};
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed},
+    retrain,
+};
 
 /// Retraining with label smoothing.
 pub(crate) struct RetrainLs;
@@ -25,6 +29,11 @@ impl Method for RetrainLs {
     const SUMMARY: &'static str = "retraining with label smoothing";
     const SOURCE: &'static str =
         "code of Jia et al. 2023, arXiv 2304.04934; Szegedy et al. 2016, arXiv 1512.00567, section 7";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        fixed("epochs", "passes over the retain set", Origin::Training),
+        fixed("lr", "peak learning rate", Origin::Training),
+        fixed("label-smoothing", "share of each target spread evenly over all classes", Origin::Code),
+    ]];
     type Config = Config;
 
     fn defaults() -> Config {

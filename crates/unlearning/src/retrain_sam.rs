@@ -8,7 +8,12 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
 
-use crate::{Method, Outcome, Request, range::positive, retrain};
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed},
+    range::positive,
+    retrain,
+};
 
 /// Retraining with sharpness-aware minimisation.
 pub(crate) struct RetrainSam;
@@ -29,6 +34,11 @@ impl Method for RetrainSam {
     const SUMMARY: &'static str = "retraining with sharpness-aware minimisation";
     const SOURCE: &'static str =
         "code of Jia et al. 2023, arXiv 2304.04934; Foret et al. 2021, arXiv 2010.01412, algorithm 1";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        fixed("epochs", "passes over the retain set", Origin::Training),
+        fixed("lr", "peak learning rate", Origin::Training),
+        fixed("rho", "how far away from the weights the gradient is taken", Origin::Paper),
+    ]];
     type Config = Config;
 
     fn defaults() -> Config {

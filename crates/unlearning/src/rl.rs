@@ -4,7 +4,12 @@
 //!
 //! A wrong label is uniform over the other classes, drawn anew in each epoch.
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning, wrong_labels::WrongLabels};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, log},
+    wrong_labels::WrongLabels,
+};
 
 /// Fine-tuning with random wrong labels on the forget set.
 pub(crate) struct Rl;
@@ -13,6 +18,8 @@ impl Method for Rl {
     const NAME: &'static str = "rl";
     const SUMMARY: &'static str = "fine-tuning on all samples with random wrong labels on the forget set";
     const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933";
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1))];
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {

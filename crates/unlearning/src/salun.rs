@@ -13,7 +13,13 @@ use unlearn_datasets::{BatchOptions, BatchPlan};
 use unlearn_network::{Kept, Mode};
 use unlearn_training::{CrossEntropy, NegatedCrossEntropy, Objective, Result, Trainable, Update};
 
-use crate::{Method, Outcome, Request, fine_tuning::FineTuning, range::share, wrong_labels::WrongLabels};
+use crate::{
+    Method, Outcome, Request,
+    fine_tuning::{self, FineTuning},
+    parameter::{Origin, Parameter, Search, fixed, log, searched},
+    range::share,
+    wrong_labels::WrongLabels,
+};
 
 /// Saliency unlearning.
 pub(crate) struct SalUn;
@@ -47,6 +53,18 @@ impl Method for SalUn {
     const NAME: &'static str = "salun";
     const SUMMARY: &'static str = "random labels, gradient ascent or fine-tuning of the most salient weights only";
     const SOURCE: &'static str = "Fan et al. 2024, arXiv 2310.12508";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1)),
+        &[
+            fixed("over", "what is restricted to salient weights: rl, ga or ft", Origin::Paper),
+            searched(
+                "share",
+                "share of the kept weights that are salient",
+                Origin::Paper,
+                Search::Linear { low: 0.1, high: 0.9 },
+            ),
+        ],
+    ];
     type Config = Config;
 
     fn defaults() -> Config {

@@ -9,7 +9,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Method, Outcome, Request, fisher::squares_at_labels, range::positive};
+use crate::{
+    Method, Outcome, Request,
+    fisher::squares_at_labels,
+    parameter::{Origin, Parameter, log, searched},
+    range::positive,
+};
 
 /// Selective synaptic dampening.
 pub(crate) struct Ssd;
@@ -28,6 +33,15 @@ impl Method for Ssd {
     const NAME: &'static str = "ssd";
     const SUMMARY: &'static str = "dampens weights that matter to the forget set far more than to all data";
     const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07707";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        searched(
+            "alpha",
+            "how much more a weight must matter to the forget set than to all samples",
+            Origin::Paper,
+            log(1.0, 100.0),
+        ),
+        searched("lambda", "strength of the dampening", Origin::Paper, log(0.1, 10.0)),
+    ]];
     type Config = Config;
 
     /// The paper's.

@@ -20,6 +20,7 @@ use unlearn_training::{Adam, CrossEntropy, Error, Recipe, Result, Rounds, Run, t
 use crate::{
     Method, Outcome, Request,
     fine_tuning::FineTuning,
+    parameter::{Origin, Parameter, fixed, log, searched},
     range::{one_or_more, positive, zero_or_more},
 };
 
@@ -55,6 +56,18 @@ impl Method for Unsir {
     const SUMMARY: &'static str =
         "impaired by noise that maximises the error, repaired on retain samples (whole classes)";
     const SOURCE: &'static str = "Tarun et al. 2023, arXiv 2111.08947";
+    const WHOLE_CLASSES_ONLY: bool = true;
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        fixed("noise-samples", "images of noise for each forgotten class", Origin::Ours),
+        fixed("noise-steps", "steps of Adam that make them", Origin::Ours),
+        fixed("noise-lr", "learning rate of these steps", Origin::Code),
+        fixed("noise-decay", "weight of the squared norm of the noise", Origin::Code),
+        fixed("noise-copies", "how often each image of noise comes in the epoch that impairs", Origin::Code),
+        fixed("retain-per-class", "retain samples of each class in either epoch", Origin::Code),
+        searched("impair-lr", "learning rate of the epoch that impairs", Origin::Paper, log(1e-3, 1e-1)),
+        searched("repair-lr", "learning rate of the epoch that repairs", Origin::Paper, log(1e-3, 1e-1)),
+        fixed("batch-size", "samples a step", Origin::Training),
+    ]];
     type Config = Config;
 
     fn defaults() -> Config {

@@ -1,4 +1,4 @@
-"""Writes the golden values of `unlearn-metrics`: SciPy's t intervals, entropies and distances.
+"""Writes the golden values of `unlearn-metrics`: SciPy's t intervals, entropies, distances and rank statistics.
 
     python metrics.py        needs numpy 2.4 and scipy 1.17
 """
@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
-from scipy.stats import entropy, t
+from scipy.stats import entropy, mannwhitneyu, t
 
 rng = np.random.default_rng(1)
 
@@ -34,8 +34,16 @@ def closeness(samples=40, classes=7):
     }
 
 
+def separation(positives, negatives):
+    """Rounded values, so that there are ties."""
+    high, low = rng.normal(0.4, 1, positives).round(1), rng.normal(0, 1, negatives).round(1)
+    area = mannwhitneyu(high, low).statistic / (positives * negatives)
+    return {"positives": high.tolist(), "negatives": low.tolist(), "auc": area}
+
+
 golden = {
     "intervals": [interval((94 + rng.normal(0, 1.5, n)).round(2)) for n in (2, 3, 5, 10, 30)],
     "closeness": closeness(),
+    "auc": [separation(*sizes) for sizes in ((1, 1), (3, 50), (80, 40))],
 }
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(golden) + "\n")

@@ -6,26 +6,15 @@ use unlearn_run_store::{Evaluation, StageKey, write_atomic};
 use unlearn_training::Predictions;
 
 use super::{model::derived_seed, unlearn::RunTime};
-use crate::{
-    Result,
-    judgement::{Sets, judge},
-    runner::Bench,
-};
+use crate::{Result, judgement::judge, runner::Bench};
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &StageKey) -> Result<()> {
     let shared = &bench.plan.shared;
     let data = &shared.seeds[seed];
-    let request = &data.forgets[forget];
     let stage = bench.input("unlearn", unlearn)?;
     let run_time = RunTime::of(bench, &stage)?;
     let (mut network, _) = bench.load_network(&stage)?;
-    let sets = Sets {
-        dataset: &shared.dataset,
-        forget: &request.forgotten,
-        retain: &request.split.retain,
-        validation: &data.split.validation,
-        whole_classes: &request.whole_classes,
-    };
+    let sets = data.forgets[forget].sets(&shared.dataset, &data.split);
     let judged = judge(&mut network, &sets, &shared.features, derived_seed(data.seed, "attack"))
         .map_err(|error| bench.failure(error))?;
     save_scores(bench, &[("forget", &judged.forget), ("retain", &judged.retain), ("test", &judged.test)])?;

@@ -5,5 +5,6 @@ mod model;
 pub(crate) mod prune;
 pub(crate) mod train;
 pub(crate) mod unlearn;
+pub(crate) mod validate;
 
 pub use model::{MASK, MODEL};

@@ -3,15 +3,12 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_unlearning::{Error, Request};
 
 use super::model::derived_seed;
-use crate::{
-    Result,
-    plan::{Model, Unlearning},
-    runner::Bench,
-};
+use crate::{Result, plan::Model, runner::Bench};
 
 const RUN_TIME: &str = "run-time.json";
 
@@ -36,10 +33,17 @@ impl RunTime {
     }
 }
 
-pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, method: usize, model: &Model) -> Result<()> {
+pub(crate) fn run(
+    bench: &mut Bench<'_>,
+    seed: usize,
+    forget: usize,
+    method: usize,
+    config: &Value,
+    model: &Model,
+) -> Result<()> {
     let shared = &bench.plan.shared;
     let data = &shared.seeds[seed];
-    let Unlearning { entry, config, .. } = &shared.methods[method];
+    let entry = shared.methods[method].entry;
     let (mut network, mask) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
     let mut request = Request {
         network: &mut network,

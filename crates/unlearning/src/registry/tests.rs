@@ -9,7 +9,7 @@ use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
 use unlearn_training::{Position, Progress, Recipe, Session, predict, testing::Killer};
 
 use super::*;
-use crate::{Outcome, Request};
+use crate::{Outcome, Parameter, Request, Search};
 
 #[test]
 fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
@@ -31,6 +31,40 @@ fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
         }
     }
     assert!(find("l1sparse").err().unwrap().to_string().contains("did you mean `l1-sparse`"));
+}
+
+#[test]
+fn every_key_is_explained_once_and_searched_where_it_may_be() {
+    for method in METHODS {
+        let defaults = method.resolve(&json!({})).unwrap();
+        let mut keys: Vec<&String> = defaults.as_object().unwrap().keys().collect();
+        let mut explained: Vec<&str> = method.parameters().map(|parameter| parameter.key).collect();
+        keys.sort_unstable();
+        explained.sort_unstable();
+        assert_eq!(explained, keys, "{}", method.name);
+        for parameter in method.parameters() {
+            let Parameter { key, meaning, search, .. } = parameter;
+            assert!(!meaning.is_empty(), "{} {key}", method.name);
+            assert!(
+                !["epochs", "msteps"].contains(key) || search.is_none(),
+                "{}: a search keeps the budget",
+                method.name
+            );
+            let bounds = match *search {
+                None => vec![],
+                Some(Search::Log { low, high }) => {
+                    assert!(0.0 < low && low < high, "{} {key}", method.name);
+                    vec![json!(low), json!(high)]
+                }
+                Some(Search::Linear { low, high }) => vec![json!(low), json!(high)],
+                Some(Search::Whole { low, high }) => vec![json!(low), json!(high)],
+                Some(Search::OneOf(names)) => names.iter().map(|name| json!(name)).collect(),
+            };
+            for value in bounds {
+                method.resolve(&json!({ *key: value })).unwrap();
+            }
+        }
+    }
 }
 
 /// A small model with every second convolution weight pruned.

@@ -1,0 +1,207 @@
+//! A search for settings of unlearning methods: the same number of trials for each method, chosen without a test set.
+//!
+//! Trial 0 of a method has the suite's own settings; the others draw every key that the method declares searchable, from the same seeded
+//! stream whatever the model and the request. What the suite says of epochs holds in every trial, so that budgets stay equal. A trial is an
+//! `unlearn` and a `validate` stage of the run store: it resumes, is never computed twice, and is there already when the suite itself runs.
+
+mod objective;
+mod space;
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use unlearn_run_store::{Searched, StageKey, Store, SuiteRow, Trial, Tuning, Validation, clock};
+
+pub use objective::Objective;
+
+use crate::{
+    Environment, Error, Plan, Result, RunOptions, Suite,
+    plan::{Judging, Work},
+    runner::complete,
+    suite::{ForgetSection, MethodSection},
+};
+use objective::Reference;
+
+/// What to search, and by what.
+#[derive(Debug, Clone)]
+pub struct TuneOptions {
+    /// Trials of each method on each model and request, the suite's own settings among them.
+    pub trials: usize,
+    /// What is made small.
+    pub objective: Objective,
+    /// Names of methods of the suite; all that have something to search if empty.
+    pub methods: Vec<String>,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// Method of the original model, and of the one that the gap is measured to.
+const RAW: &str = "raw";
+const RETRAIN: &str = "retrain";
+
+/// Searches settings for a suite's methods on its first seed, writes the tuning into the store and returns it.
+///
+/// A trial that fails (a diverged model, say) is kept with its reason and never chosen.
+///
+/// # Errors
+/// A suite that cannot be tuned, an original model or a Retrain that fails, an interruption (every trial done so far is kept).
+pub fn tune(
+    suite: &Suite,
+    environment: &Environment,
+    store: &Store,
+    tuning: &TuneOptions,
+    run: &RunOptions<'_>,
+) -> Result<Tuning> {
+    let refuse = |reason: String| Error::Suite { path: suite.path.clone(), reason };
+    if let Some(section) = suite.forget.iter().find(|section| section.sequence) {
+        let ForgetSection { name, .. } = section;
+        let name = name.as_deref().unwrap_or("sequence");
+        return Err(refuse(format!(
+            "[[forget]] `{name}` is a sequence, whose later requests depend on what the earlier ones chose; give its requests tables of \
+             their own to tune them"
+        )));
+    }
+    let searched = space::of(suite, tuning).map_err(refuse)?;
+    let plan = Plan::resolve_for(&searched.suite, environment, Judging::Validation)?;
+    let failures = run_all(&plan, store, run)?;
+    let judged = Judged { plan: &plan, store, failures: &failures };
+    let mut trials = Vec::new();
+    for row in &plan.rows {
+        let Some((method, number)) = searched.trials.get(&row.method) else { continue };
+        let reference = judged.reference(row, tuning.objective)?;
+        trials.push(judged.trial(row, method, *number, &reference)?);
+    }
+    choose(&mut trials);
+    let index = Tuning {
+        format: Tuning::FORMAT,
+        suite: suite.suite.name.clone(),
+        command: run.command.clone(),
+        created: clock::now(),
+        commit: run.commit.clone(),
+        dataset: plan.shared.dataset.name.clone(),
+        arch: plan.shared.graph.arch.clone(),
+        objective: tuning.objective.name().into(),
+        criterion: tuning.objective.criterion().into(),
+        budget: tuning.trials,
+        seed: tuning.seed,
+        run_seed: searched.suite.suite.seeds[0],
+        space: searched.space,
+        trials,
+    };
+    store.write_tuning(&index)?;
+    Ok(index)
+}
+
+/// Runs every stage; stages of trials that fail, and those that build on them, are left out and given with their reasons.
+fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<HashMap<StageKey, String>> {
+    let mut failures: HashMap<StageKey, String> = HashMap::new();
+    let total = plan.stages.len();
+    for (number, stage) in (1..).zip(&plan.stages) {
+        let inherited = stage.spec.inputs.values().find_map(|input| failures.get(input)).cloned();
+        if let Some(reason) = inherited {
+            failures.insert(stage.key.clone(), reason);
+            continue;
+        }
+        match (&stage.work, complete(plan, store, stage, (number, total), run)) {
+            (_, Ok(())) => {}
+            (Work::Unlearn { .. } | Work::Validate { .. }, Err(Error::Stage { reason, .. })) => {
+                failures.insert(stage.key.clone(), reason);
+            }
+            (_, Err(error)) => return Err(error),
+        }
+    }
+    Ok(failures)
+}
+
+/// Marks the best trial of every method, model and request; of equal ones the earliest.
+fn choose(trials: &mut [Trial]) {
+    let group =
+        |trial: &Trial| (trial.method.clone(), trial.forget.clone(), trial.pruning.clone(), trial.sparsity.to_bits());
+    let mut best = HashMap::new();
+    for (position, trial) in trials.iter().enumerate() {
+        let Some(value) = trial.value else { continue };
+        let held = best.entry(group(trial)).or_insert((position, value));
+        if value < held.1 {
+            *held = (position, value);
+        }
+    }
+    for (position, _) in best.into_values() {
+        trials[position].chosen = true;
+    }
+}
+
+/// The finished stages of a search.
+struct Judged<'a> {
+    plan: &'a Plan,
+    store: &'a Store,
+    failures: &'a HashMap<StageKey, String>,
+}
+
+impl Judged<'_> {
+    fn validation(&self, row: &SuiteRow) -> Result<Validation> {
+        let stage = self.store.stage("validate", &row.evaluate)?;
+        stage.metrics()?.pop().ok_or_else(|| Error::Stage {
+            stage: format!("validate {}", row.evaluate),
+            reason: "it left no figures; delete its folder and run again".into(),
+        })
+    }
+
+    /// The figures that a row's objective is measured from.
+    fn reference(&self, row: &SuiteRow, objective: Objective) -> Result<Reference> {
+        let is_beside = |other: &&SuiteRow| {
+            other.forget == row.forget && other.pruning == row.pruning && other.sparsity == row.sparsity
+        };
+        let beside = |method: &str| self.plan.rows.iter().filter(is_beside).find(|other| other.method == method);
+        let name = match objective {
+            Objective::Gap => RETRAIN,
+            Objective::OracleFree => RAW,
+        };
+        let found = beside(name).ok_or_else(|| Error::Stage {
+            stage: row.forget.clone(),
+            reason: format!("there is no `{name}` to measure it against"),
+        })?;
+        if let Some(reason) = self.failures.get(&found.evaluate) {
+            return Err(Error::Stage { stage: format!("{name} · {}", row.forget), reason: reason.clone() });
+        }
+        let shared = &self.plan.shared;
+        let request = shared.seeds[0].forgets.iter().find(|request| request.label == row.forget);
+        let whole = request.map_or(0.0, |request| {
+            let label = |position: &u32| shared.dataset.train.labels[*position as usize];
+            let whole = request.forgotten.iter().filter(|at| request.whole_classes.contains(&label(at))).count();
+            whole as f64 / request.forgotten.len() as f64
+        });
+        Ok(Reference { objective, figures: self.validation(found)?, whole })
+    }
+
+    fn trial(&self, row: &SuiteRow, method: &str, number: usize, reference: &Reference) -> Result<Trial> {
+        let failure = self.failures.get(&row.evaluate).cloned();
+        let validation = if failure.is_some() { None } else { Some(self.validation(row)?) };
+        let unlearning = self.plan.shared.methods.iter().find(|tried| tried.name == row.method);
+        Ok(Trial {
+            method: method.to_owned(),
+            forget: row.forget.clone(),
+            pruning: row.pruning.clone(),
+            sparsity: row.sparsity,
+            number,
+            config: unlearning.map_or(json!({}), |tried| tried.config.clone()),
+            value: validation.map(|validation| reference.value(&validation)),
+            validation,
+            failure,
+            unlearn: row.unlearn.clone(),
+            chosen: false,
+        })
+    }
+}
+
+/// A suite whose methods are the trials of another's.
+struct SearchedSuite {
+    suite: Suite,
+    space: Vec<Searched>,
+    /// Method of the original suite and number of the trial, by the name of the method in this one.
+    trials: HashMap<String, (String, usize)>,
+}
+
+/// A table without keys.
+fn plain(method: &str) -> MethodSection {
+    MethodSection { method: method.into(), name: None, config: json!({}) }
+}

@@ -1,0 +1,206 @@
+//! `tunings/<suite>.json`: a search for the settings of unlearning methods, with every trial and what was chosen.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::document;
+use crate::error::Result;
+use crate::key::StageKey;
+use crate::store::{Store, check_name};
+
+/// Folder of the tunings inside the store.
+const TUNINGS: &str = "tunings";
+
+/// A search over settings of unlearning methods, under the same number of trials for each. Format policy as for
+/// [`crate::Manifest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Version of this file's format.
+    pub format: u32,
+    /// The suite whose methods were tuned.
+    pub suite: String,
+    /// The command that ran the search.
+    pub command: String,
+    /// When it was run, RFC 3339 in UTC.
+    pub created: String,
+    /// The commit of the program, where known.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the architecture.
+    pub arch: String,
+    /// Name of the criterion.
+    pub objective: String,
+    /// The criterion in words; lower is better.
+    pub criterion: String,
+    /// Trials of each method on each model and request, the suite's own settings among them.
+    pub budget: usize,
+    /// Seed that settings were drawn with.
+    pub seed: u64,
+    /// Seed of the run that trials were made on.
+    pub run_seed: u64,
+    /// What was searched.
+    pub space: Vec<Searched>,
+    /// Every trial, in the order it was made.
+    pub trials: Vec<Trial>,
+}
+
+/// A setting that was searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Searched {
+    /// Name of the method, as in the suite.
+    pub method: String,
+    /// The method's key.
+    pub key: String,
+    /// From where to where, and on which scale.
+    pub search: Value,
+}
+
+/// One setting of one method, tried on one model and one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Name of the method, as in the suite.
+    pub method: String,
+    /// The request for people.
+    pub forget: String,
+    /// Name of the pruning method, `none` for dense.
+    pub pruning: String,
+    /// Share of zeros among the weights the mask covers, 0..1.
+    pub sparsity: f64,
+    /// Which trial, from 0; 0 has the suite's own settings.
+    pub number: usize,
+    /// All settings.
+    pub config: Value,
+    /// What was measured, without a test set; `None` for a trial that failed.
+    pub validation: Option<Validation>,
+    /// The criterion's value; `None` for a trial that failed.
+    pub value: Option<f64>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// The `unlearn` stage.
+    pub unlearn: StageKey,
+    /// Whether it is the best of its method, model and request.
+    pub chosen: bool,
+}
+
+/// How well a model forgot as far as an operator can know: no test set. The row that a `validate` stage leaves; percent, 0..100,
+/// but for the area.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// 100 − accuracy on the forget set.
+    pub ua: f64,
+    /// Accuracy on the retain set.
+    pub ra: f64,
+    /// Accuracy on the validation set, without classes that were forgotten whole.
+    pub va: f64,
+    /// Share of the forget set that an attack takes for unseen, fitted on the retain set against the validation set.
+    pub mia_efficacy: f64,
+    /// Probability, 0..1, that a forgotten sample has a lower loss than a validation sample of the forgotten classes.
+    pub forget_auc: f64,
+    /// Wall seconds of the method alone.
+    pub rte_seconds: f64,
+}
+
+impl Tuning {
+    /// The newest version of the format, which is what this program writes.
+    pub const FORMAT: u32 = 1;
+
+    /// Reads a tuning from a file.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Io`], [`crate::StoreError::NewerFormat`], [`crate::StoreError::DamagedIndex`].
+    pub fn read(file: &Path) -> Result<Self> {
+        document::read(file, Self::FORMAT)
+    }
+
+    /// Writes it into a file, in one piece or not at all.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Io`] when it can't be written.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        document::write(file, self)
+    }
+
+    /// The settings chosen for a method, a request and a pruning; `None` where none was tried or all failed.
+    pub fn chosen(&self, method: &str, forget: &str, pruning: &str, sparsity: f64) -> Option<&Trial> {
+        self.trials.iter().find(|trial| {
+            trial.chosen
+                && trial.method == method
+                && trial.forget == forget
+                && trial.pruning == pruning
+                && trial.sparsity == sparsity
+        })
+    }
+}
+
+impl Store {
+    /// Writes a tuning, replacing an older one of that suite; returns the file.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::BadName`] for a name that can't be a file's, [`crate::StoreError::Io`] when it can't be written.
+    pub fn write_tuning(&self, tuning: &Tuning) -> Result<PathBuf> {
+        check_name("suite", &tuning.suite)?;
+        let file = self.root().join(TUNINGS).join(format!("{}.json", tuning.suite));
+        tuning.write(&file)?;
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::StoreError;
+    use serde_json::json;
+
+    #[test]
+    fn comes_back_as_written_and_tells_what_was_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let key: StageKey = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let trial = |number: usize, chosen: bool| Trial {
+            method: "ft".to_owned(),
+            forget: "class 0".to_owned(),
+            pruning: "omp".to_owned(),
+            sparsity: 0.95,
+            number,
+            config: json!({ "lr": 0.1 * number as f64 }),
+            validation: None,
+            value: Some(1.5),
+            failure: None,
+            unlearn: key.clone(),
+            chosen,
+        };
+        let tuning = Tuning {
+            format: Tuning::FORMAT,
+            suite: "quick".to_owned(),
+            command: "unlearn tune quick.toml".to_owned(),
+            created: crate::clock::now(),
+            commit: None,
+            dataset: "d".to_owned(),
+            arch: "a".to_owned(),
+            objective: "gap".to_owned(),
+            criterion: "distance".to_owned(),
+            budget: 2,
+            seed: 1,
+            run_seed: 1,
+            space: vec![Searched { method: "ft".to_owned(), key: "lr".to_owned(), search: json!([1e-3, 1e-1]) }],
+            trials: vec![trial(0, false), trial(1, true)],
+        };
+        let file = store.write_tuning(&tuning).unwrap();
+        let read = Tuning::read(&file).unwrap();
+        assert_eq!(read, tuning);
+        assert_eq!(read.chosen("ft", "class 0", "omp", 0.95).map(|trial| trial.number), Some(1));
+        assert_eq!(read.chosen("ft", "class 1", "omp", 0.95), None);
+        assert_eq!(read.chosen("ft", "class 0", "omp", 0.9), None);
+
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        assert!(matches!(Tuning::read(&file), Err(StoreError::NewerFormat { .. })));
+        std::fs::write(&file, &text[..text.len() / 2]).unwrap();
+        assert!(matches!(Tuning::read(&file), Err(StoreError::DamagedIndex { .. })));
+    }
+}

@@ -1,0 +1,38 @@
+//! `unlearn tune`: a search for the settings of a suite's methods.
+
+use anyhow::Context;
+use unlearn_experiment::{Objective, Suite, TuneOptions};
+use unlearn_run_store::Store;
+
+use crate::{
+    args::{ObjectiveName, TuneArguments},
+    progress::ConsoleReporter,
+    run::{checkpoint_interval, environment, run_options},
+};
+
+pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
+    let interval = checkpoint_interval(&arguments.compute)?;
+    let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
+    let store = Store::open(&arguments.store.runs)?;
+    let options = TuneOptions {
+        trials: usize::try_from(arguments.trials)?,
+        objective: match arguments.objective {
+            ObjectiveName::Gap => Objective::Gap,
+            ObjectiveName::OracleFree => Objective::OracleFree,
+        },
+        methods: arguments.methods.clone(),
+        seed: arguments.seed,
+    };
+    let reporter = ConsoleReporter::new();
+    let run = run_options(&reporter, interval)?;
+    let tuning = unlearn_experiment::tune(&suite, &environment(&arguments.compute), &store, &options, &run)?;
+    if reporter.reused() > 0 {
+        eprintln!("{} stages were done already", reporter.reused());
+    }
+    print!("{}", unlearn_reports::tuning::terminal(&tuning));
+    if let Some(file) = &arguments.out {
+        tuning.write(file).context("--out")?;
+        println!("tuning: {}", file.display());
+    }
+    Ok(())
+}

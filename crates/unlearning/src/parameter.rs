@@ -1,0 +1,96 @@
+//! The settings of a method: what they mean, where their defaults come from, and where a search may look.
+
+use serde::Serialize;
+
+/// A setting of a method.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameter {
+    /// Its key in a suite.
+    pub key: &'static str,
+    /// What it means, in a line.
+    pub meaning: &'static str,
+    /// Where its default comes from.
+    pub origin: Origin,
+    /// Where a search may look for a better value; `None` for what is not searched. Epochs never are: a search compares
+    /// methods under equal budgets.
+    pub search: Option<Search>,
+}
+
+/// Where a default comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A paper that the method names as its source.
+    Paper,
+    /// The code that belongs to that paper.
+    Code,
+    /// The recipe of the original training.
+    Training,
+    /// A choice of this workspace, where sources give no value or one that does not carry over.
+    Ours,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Paper => "paper",
+            Self::Code => "its code",
+            Self::Training => "[train]",
+            Self::Ours => "our choice",
+        })
+    }
+}
+
+/// Where a search may look.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Search {
+    /// Numbers between two bounds, each order of magnitude as likely.
+    Log {
+        /// The least.
+        low: f64,
+        /// The greatest.
+        high: f64,
+    },
+    /// Numbers between two bounds, all as likely.
+    Linear {
+        /// The least.
+        low: f64,
+        /// The greatest.
+        high: f64,
+    },
+    /// Whole numbers between two bounds, both included.
+    Whole {
+        /// The least.
+        low: u64,
+        /// The greatest.
+        high: u64,
+    },
+    /// One of these names.
+    OneOf(&'static [&'static str]),
+}
+
+impl std::fmt::Display for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Log { low, high } => write!(f, "{low:e} to {high:e}, logarithmic"),
+            Self::Linear { low, high } => write!(f, "{low} to {high}"),
+            Self::Whole { low, high } => write!(f, "{low} to {high}, whole"),
+            Self::OneOf(names) => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+/// A setting that is not searched.
+pub(crate) const fn fixed(key: &'static str, meaning: &'static str, origin: Origin) -> Parameter {
+    Parameter { key, meaning, origin, search: None }
+}
+
+/// A setting that is searched.
+pub(crate) const fn searched(key: &'static str, meaning: &'static str, origin: Origin, search: Search) -> Parameter {
+    Parameter { key, meaning, origin, search: Some(search) }
+}
+
+/// Numbers between two bounds, each order of magnitude as likely.
+pub(crate) const fn log(low: f64, high: f64) -> Search {
+    Search::Log { low, high }
+}
