@@ -30,8 +30,10 @@ mod bits;
 mod error;
 mod file;
 mod mask;
+mod ranking;
 
 pub use bits::Bits;
 pub use error::{Error, Result, Tensors};
 pub use file::{FORMAT, KIND, METADATA_KEY};
 pub use mask::{LayerCount, Mask};
+pub use ranking::{Ranked, keep_highest};

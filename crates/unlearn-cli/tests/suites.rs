@@ -157,6 +157,33 @@ fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
 }
 
 #[test]
+fn what_a_method_prunes_is_saved_as_its_mask() {
+    let before = SUITE.split("[[forget]]\nkind = \"random\"").next().unwrap();
+    let tables = "[[unlearn]]\nmethod = \"l1-prox\"\nepochs = 1\ngamma = 0.3\ngamma-schedule = \"constant\"\n\n[[unlearn]]\nmethod = \
+                  \"ft-prune\"\nepochs = 3\nsparsity = 0.95\n";
+    let place = Place::new(&format!("{before}{tables}"));
+    place.succeed(&["run", "suite.toml"]);
+    for entry in std::fs::read_dir(place.path("runs/unlearn")).unwrap() {
+        let folder = entry.unwrap().path();
+        let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+        let mask = place.succeed(&["inspect", folder.join("mask.safetensors").to_str().unwrap()]);
+        let model = place.succeed(&["inspect", folder.join("model.safetensors").to_str().unwrap()]);
+        if manifest.contains("ft-prune") {
+            assert!(mask.contains("sparsity 95.00 %"), "{mask}");
+        }
+        // Percent of each convolution that is 0: the mask's and the model's own.
+        for line in mask.lines().filter(|line| line.contains("conv") && line.contains("density")) {
+            let name = line.split_whitespace().next().unwrap();
+            let density: f64 = line.rsplit_once("density").unwrap().1.trim().trim_end_matches(" %").parse().unwrap();
+            let zeros = model.lines().find(|line| line.contains(name)).unwrap().split_whitespace().collect::<Vec<_>>();
+            let at = zeros.iter().position(|word| *word == "zeros").unwrap();
+            let zeros: f64 = zeros[at - 2].parse().unwrap();
+            assert!((100.0 - density - zeros).abs() < 0.011, "{name}: {line} {zeros}");
+        }
+    }
+}
+
+#[test]
 fn one_thread_and_two_leave_the_same_bytes() {
     let suite = SUITE.replace("fraction = 0.1", "count = 10");
     let (one, two) = (Place::new(&suite), Place::new(&suite));

@@ -24,6 +24,7 @@ mod fisher;
 mod fisher_sample;
 mod frozen;
 mod ft;
+mod ft_prune;
 mod ga;
 mod ga_l1;
 mod influence;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_run_store::{Stage, write_atomic};
+use unlearn_training::mask_of;
 use unlearn_unlearning::{Error, Request};
 
 use super::model::derived_seed;
@@ -44,7 +45,7 @@ pub(crate) fn run(
     let shared = &bench.plan.shared;
     let data = &shared.seeds[seed];
     let entry = shared.methods[method].entry;
-    let (mut network, mask) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
+    let (mut network, _) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
     let mut request = Request {
         network: &mut network,
         images: &shared.dataset.train,
@@ -61,6 +62,7 @@ pub(crate) fn run(
         Error::Training { source, .. } => bench.training_failure(source, &error),
         _ => bench.failure(&error),
     })?;
+    let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
     bench.save_network(&network, mask.as_ref())?;
     RunTime { rte_seconds: outcome.seconds }.save(bench, &bench.writer.path(RUN_TIME))?;
     bench.save_epochs(&outcome.epochs)

@@ -5,7 +5,7 @@ mod erk;
 mod global;
 mod layer;
 
-use unlearn_masks::{Bits, Mask};
+use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
 use unlearn_network::{Graph, Kept, ParameterId, ParameterKind};
 
 use self::apportionment::apportion;
@@ -52,22 +52,22 @@ impl Scope {
     /// # Errors
     /// A score that is NaN.
     pub fn select(&self, graph: &Graph, scores: &[Scores], kept: &Kept, keep: usize) -> Result<Mask> {
-        let mut layers: Vec<Layer<'_>> = Vec::new();
+        let mut layers: Vec<Ranked<'_>> = Vec::new();
         for scores in scores {
             if scores.values.iter().any(|v| v.is_nan()) {
                 return Err(Error::Score { layer: graph.parameters[scores.parameter].name.clone() });
             }
             let keep = kept[scores.parameter].clone().unwrap_or_else(|| vec![true; scores.values.len()]);
-            layers.push(Layer { scores: &scores.values, keep });
+            layers.push(Ranked { scores: &scores.values, keep });
         }
         match self.quota {
-            None => prune_lowest(&mut layers, keep),
+            None => keep_highest(&mut layers, keep),
             Some(quota) => {
                 let shape = |scores: &Scores| quota(&graph.parameters[scores.parameter].shape);
                 let quotas: Vec<_> = scores.iter().map(shape).collect();
-                let left: Vec<_> = layers.iter().map(Layer::kept).collect();
+                let left: Vec<_> = layers.iter().map(Ranked::kept).collect();
                 for (layer, keep) in layers.iter_mut().zip(apportion(keep, &quotas, &left)) {
-                    prune_lowest(std::slice::from_mut(layer), keep);
+                    keep_highest(std::slice::from_mut(layer), keep);
                 }
             }
         }
@@ -77,35 +77,6 @@ impl Scope {
             mask.insert(parameter.name.as_str(), Bits::from_bools(&parameter.shape, &layer.keep)?);
         }
         Ok(mask)
-    }
-}
-
-/// One tensor's scores, and which of its weights are kept so far.
-struct Layer<'a> {
-    scores: &'a [f32],
-    keep: Vec<bool>,
-}
-
-impl Layer<'_> {
-    fn kept(&self) -> usize {
-        self.keep.iter().filter(|keep| **keep).count()
-    }
-}
-
-/// Prunes the lowest scores of all the layers together until `keep` weights are left.
-fn prune_lowest(layers: &mut [Layer<'_>], keep: usize) {
-    let mut ranked: Vec<(f32, u32, u32)> = Vec::new();
-    for (number, layer) in (0..).zip(&*layers) {
-        let kept = (0..).zip(layer.scores).zip(&layer.keep).filter(|(_, keep)| **keep);
-        ranked.extend(kept.map(|((position, score), _)| (*score, number, position)));
-    }
-    let pruned = ranked.len().saturating_sub(keep);
-    if pruned == 0 {
-        return;
-    }
-    ranked.select_nth_unstable_by(pruned - 1, |a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    for (_, layer, position) in &ranked[..pruned] {
-        layers[*layer as usize].keep[*position as usize] = false;
     }
 }
 

@@ -180,7 +180,7 @@ fn a_method_stopped_at_any_step_ends_bit_identical() {
     for (method, mut changes) in cases {
         let resolved = method.resolve(&json!({})).unwrap();
         // Few epochs and small batches, so that a few stops meet every phase.
-        for (key, value) in [("epochs", 2), ("batch-size", 4), ("msteps", 1), ("retain-batch-size", 8)] {
+        for (key, value) in [("epochs", 2), ("every", 1), ("batch-size", 4), ("msteps", 1), ("retain-batch-size", 8)] {
             if resolved.get(key).is_some() {
                 changes[key] = json!(value);
             }
