@@ -1,7 +1,7 @@
 //! One file per kind of stage: what it reads, computes and leaves.
 
 pub(crate) mod evaluate;
-mod model;
+pub(crate) mod model;
 pub(crate) mod prune;
 pub(crate) mod train;
 pub(crate) mod unlearn;

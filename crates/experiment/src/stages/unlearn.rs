@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_unlearning::{Error, Request};
+use unlearn_unlearning::Request;
 
 use super::model::derived_seed;
 use crate::{
@@ -53,10 +53,8 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, method: usi
         seed: derived_seed(data.seed, "unlearn"),
         session: bench.session,
     };
-    let outcome = entry.run(config, &mut request).map_err(|error| match &error {
-        Error::Training { source, .. } => bench.training_failure(source, &error),
-        _ => bench.failure(&error),
-    })?;
+    let outcome = entry.run(config, &mut request);
+    let outcome = outcome.map_err(|error| bench.method_failure(&network, &error))?;
     bench.save_network(&network, mask.as_ref())?;
     RunTime { rte_seconds: outcome.seconds }.save(bench, &bench.writer.path(RUN_TIME))?;
     bench.save_epochs(&outcome.epochs)
