@@ -33,7 +33,7 @@ pub struct Certificate {
     pub data: Data,
     /// How it was made to forget.
     pub method: Done,
-    /// The model's files before, by name.
+    /// The model's files before: `model` and, where its mask lay apart, `mask`.
     pub input: BTreeMap<String, Artifact>,
     /// The model's files after, by name, in the certificate's folder.
     pub output: BTreeMap<String, Artifact>,
@@ -306,7 +306,7 @@ pub(crate) mod tests {
                 seed: 1,
                 executor: "cpu 1".into(),
             },
-            input: [("model.safetensors".to_owned(), artifact(b"before"))].into(),
+            input: [("model".to_owned(), artifact(b"before"))].into(),
             output: [("model.safetensors".to_owned(), artifact(b"model"))].into(),
             measured: Measured {
                 before: metrics(1.0),

@@ -297,10 +297,15 @@ impl Shared {
             training: None,
         };
         let device = environment.device;
-        let executor = device.executor(&graph).map_err(Error::Device)?;
-        let arithmetic = format!("{} {}", executor.name(), executor.revision());
+        let arithmetic = arithmetic(device, &graph)?;
         Ok(Self { dataset, graph, info, recipe, snapshots, prunings, methods, features, seeds, device, arithmetic })
     }
+}
+
+/// The executor that a device computes a graph with, and its revision.
+pub(crate) fn arithmetic(device: DeviceChoice, graph: &Arc<Graph>) -> Result<String> {
+    let executor = device.executor(graph).map_err(Error::Device)?;
+    Ok(format!("{} {}", executor.name(), executor.revision()))
 }
 
 /// Refuses two tables that reports could not tell apart.

@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use unlearn_experiment::{Environment, Plan, RunOptions, Status, Suite};
+use unlearn_experiment::{Plan, RunOptions, Status, Suite};
 use unlearn_run_store::Store;
 
 use crate::{args::RunArguments, exit::Usage, progress::ConsoleReporter, report::write_report};
 
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
+pub(crate) static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let mut assignments = arguments.assignments.clone();
@@ -20,12 +20,9 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    if !(arguments.checkpoint_interval.is_finite() && arguments.checkpoint_interval >= 0.0) {
-        return Err(Usage("--checkpoint-interval must be zero or more seconds".into()).into());
-    }
+    let checkpoint_interval = interval(arguments.checkpoint_interval)?;
     let suite = Suite::load(&arguments.suite, &assignments)?;
-    let environment = Environment { data_dir: arguments.data_dir.clone(), device: arguments.device };
-    let plan = Plan::resolve(&suite, &environment)?;
+    let plan = Plan::resolve(&suite, &arguments.environment.environment())?;
     let store = Store::open(&arguments.store.runs)?;
     if arguments.dry_run {
         return dry_run(&plan, &store);
@@ -37,7 +34,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         interrupt: &INTERRUPT,
         command: command_line(),
         commit: commit(),
-        checkpoint_interval: Duration::from_secs_f64(arguments.checkpoint_interval),
+        checkpoint_interval,
     };
     let index = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
@@ -45,6 +42,11 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     }
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
     write_report(&store, &index, &out)
+}
+
+/// Time between two saves.
+pub(crate) fn interval(seconds: f64) -> Result<Duration, Usage> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| Usage("--checkpoint-interval must be zero or more seconds".into()))
 }
 
 fn default_out(runs: &Path, suite: &str) -> PathBuf {
@@ -63,7 +65,7 @@ fn dry_run(plan: &Plan, store: &Store) -> anyhow::Result<()> {
 }
 
 /// The first Ctrl-C stops after the current step with the state saved; a second one stops at once.
-fn stop_on_signals() -> anyhow::Result<()> {
+pub(crate) fn stop_on_signals() -> anyhow::Result<()> {
     let stop = || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
@@ -73,13 +75,13 @@ fn stop_on_signals() -> anyhow::Result<()> {
     ctrlc::set_handler(stop).context("failed to listen for interrupts")
 }
 
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     format!("unlearn {arguments}")
 }
 
 /// The sources' commit, where the command runs inside their repository.
-fn commit() -> Option<String> {
+pub(crate) fn commit() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = std::process::Command::new("git").args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -1,9 +1,10 @@
 //! One file per kind of stage: what it reads, computes and leaves.
 
 pub(crate) mod evaluate;
-pub(crate) mod model;
+mod model;
 pub(crate) mod prune;
 pub(crate) mod train;
 pub(crate) mod unlearn;
 
+pub(crate) use model::{LAST_FINITE, derived_seed, has_diverged, kept_apart};
 pub use model::{MASK, MODEL};
