@@ -151,6 +151,8 @@ mod tests {
     use super::*;
     use crate::{SigningKey, certificate::tests::example, signature::tests::PRIVATE};
 
+    type Edit<'a> = &'a dyn Fn(&mut Certificate);
+
     fn failures(folder: &Path, certificate: &Certificate, key: Option<&PublicKey>) -> Vec<String> {
         let findings = check(folder, certificate, key).into_iter();
         findings.filter(Finding::is_failure).map(|finding| finding.what).collect()
@@ -176,7 +178,6 @@ mod tests {
         assert_eq!(failures(folder, &example(), Some(&public)), ["signature"]);
         assert_eq!(failures(folder, &signed, Some(&public)), [""; 0]);
 
-        type Edit<'a> = &'a dyn Fn(&mut Certificate);
         let cases: [(Edit<'_>, &[&str]); 9] = [
             (&|c| c.request.ids[0] = 4, &["request"]),
             (&|c| c.request.ids.reverse(), &["request"]),

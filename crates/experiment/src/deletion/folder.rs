@@ -54,14 +54,9 @@ impl Folder {
             return Ok(Found::Done(Box::new(certificate)));
         }
         let partial = out.join(PARTIAL);
-        let begun = partial.join(BEGUN);
-        if !begun.exists() {
+        if !partial.join(BEGUN).exists() {
             only_leftovers(out)?;
         }
-        let io = |action, path: &Path| {
-            let path = path.to_path_buf();
-            move |source| Error::Io { action, path, source }
-        };
         fs::create_dir_all(&partial).map_err(io("create the folder", &partial))?;
         let lock = File::create(partial.join(LOCK)).map_err(io("create", &partial.join(LOCK)))?;
         match lock.try_lock() {
@@ -71,26 +66,7 @@ impl Folder {
             }
             Err(TryLockError::Error(source)) => return Err(io("lock", &partial)(source)),
         }
-        let (started, resumed) = match fs::read(&begun) {
-            Ok(bytes) => {
-                let other = || {
-                    let reason = format!(
-                        "the folder holds another deletion that was begun and not finished; give another `--out`, or delete {}",
-                        partial.display()
-                    );
-                    Error::deletion(out.display(), reason)
-                };
-                let begun: Begun = serde_json::from_slice(&bytes).map_err(|_| other())?;
-                (begun.started, (begun.key == *key).then_some(true).ok_or_else(other)?)
-            }
-            Err(_) => {
-                let started = clock::now();
-                let json = serde_json::to_vec(&Begun { key: key.clone(), started: started.clone() });
-                let json = json.map_err(|e| io("write", &begun)(e.into()))?;
-                write_atomic(&begun, &json)?;
-                (started, false)
-            }
-        };
+        let (started, resumed) = begin(out, key)?;
         let stale = out.join(LAST_FINITE);
         if stale.exists() {
             fs::remove_file(&stale).map_err(io("remove", &stale))?;
@@ -111,8 +87,33 @@ impl Folder {
     /// Nothing is left to go on from.
     pub(super) fn close(self) -> Result<()> {
         let partial = self.partial();
-        fs::remove_dir_all(&partial).map_err(|source| Error::Io { action: "remove", path: partial, source })
+        fs::remove_dir_all(&partial).map_err(io("remove", &partial))
     }
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io { action, path, source }
+}
+
+/// When the deletion was begun, and whether that was by an earlier process.
+fn begin(out: &Path, key: &StageKey) -> Result<(String, bool)> {
+    let path = out.join(PARTIAL).join(BEGUN);
+    if path.exists() {
+        let bytes = fs::read(&path).map_err(io("read", &path))?;
+        let begun: Option<Begun> = serde_json::from_slice(&bytes).ok();
+        let begun = begun.filter(|begun| begun.key == *key).ok_or_else(|| {
+            let partial = out.join(PARTIAL);
+            let reason =
+                "the folder holds another deletion that was begun and not finished; give another `--out`, or delete";
+            Error::deletion(out.display(), format!("{reason} {}", partial.display()))
+        })?;
+        return Ok((begun.started, true));
+    }
+    let begun = Begun { key: key.clone(), started: clock::now() };
+    let json = serde_json::to_vec(&begun).map_err(|e| io("write", &path)(e.into()))?;
+    write_atomic(&path, &json)?;
+    Ok((begun.started, false))
 }
 
 /// The certificate of this deletion, if it is done.
@@ -122,6 +123,8 @@ fn done(out: &Path, key: &StageKey) -> Result<Option<Certificate>> {
     }
     let certificate = Certificate::load(out)?;
     if certificate.key == *key {
+        // Left where the process was killed between its last two acts.
+        let _ = fs::remove_dir_all(out.join(PARTIAL));
         return Ok(Some(certificate));
     }
     Err(Error::deletion(out.display(), "the folder holds the certificate of another deletion; give another `--out`"))

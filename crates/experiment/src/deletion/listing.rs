@@ -30,12 +30,10 @@ pub(super) fn read(path: &Path, setting: &Setting) -> Result<Vec<u32>> {
 
 fn parse(text: &str, path: &Path) -> Result<Vec<Listed>> {
     let lines = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
-    let listed = lines.map(|(line, text)| match id(text) {
-        Some(id) => Ok(Listed { line, id }),
-        None => {
-            let reason = format!("`{}` is neither a whole number nor {{\"id\": number}}", text.trim());
-            Err(Error::deletion(at(path, line), reason))
-        }
+    let listed = lines.map(|(line, text)| {
+        let reason = || format!("`{}` is neither a whole number nor {{\"id\": number}}", text.trim());
+        let id = id(text).ok_or_else(|| Error::deletion(at(path, line), reason()))?;
+        Ok(Listed { line, id })
     });
     listed.collect()
 }

@@ -156,7 +156,9 @@ impl Division {
         let class = |position: &u32| dataset.train.labels[*position as usize];
         let count = |positions: &[u32]| {
             let mut counts = vec![0; dataset.classes.len()];
-            positions.iter().for_each(|position| counts[class(position) as usize] += 1);
+            for position in positions {
+                counts[class(position) as usize] += 1;
+            }
             counts
         };
         let (forgotten, retained) = (count(forget), count(&retain));
