@@ -31,6 +31,20 @@ pub enum Error {
         /// What is wrong and what is valid.
         reason: String,
     },
+    /// A deletion that cannot be asked for.
+    #[error("{place}: {reason}")]
+    Deletion {
+        /// The file with the line, or the option.
+        place: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A model that cannot be read.
+    #[error(transparent)]
+    Model(#[from] unlearn_models::Error),
+    /// A certificate that cannot be read or written.
+    #[error(transparent)]
+    Certificate(#[from] unlearn_certificates::Error),
     /// A device that this build or this machine lacks.
     #[error("--device: {0}")]
     Device(unlearn_network::Error),
@@ -54,11 +68,16 @@ pub enum Error {
 }
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The error of a deletion that cannot be asked for.
+    pub(crate) fn deletion(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Self {
+        Self::Deletion { place: place.to_string(), reason: reason.to_string() }
+    }
+
     /// Whether the suite or the command line is to blame, rather than the run.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Suite { .. } | Self::Set { .. } | Self::Device(_))
+        matches!(self, Self::Suite { .. } | Self::Set { .. } | Self::Deletion { .. } | Self::Device(_))
     }
 }

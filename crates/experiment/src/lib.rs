@@ -4,6 +4,7 @@
 //! its content-addressed key; [`run`] does what is not done yet. A stage of a kind is one file in `stages`.
 
 mod checkpoints;
+pub mod deletion;
 mod error;
 mod judgement;
 mod overrides;

@@ -38,6 +38,18 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
+/// Assignments alone, as a JSON object.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn object(assignments: &[String]) -> Result<serde_json::Value> {
+    let mut table = Table::new();
+    for assignment in assignments {
+        apply(&mut table, assignment)?;
+    }
+    serde_json::to_value(&table).map_err(|e| Error::Set { assignment: assignments.join(" "), reason: e.to_string() })
+}
+
 /// A TOML value; what is none is taken as a string, so that quotes are not needed in a shell.
 fn parse(text: &str) -> Value {
     let parsed: Option<Table> = toml::from_str(&format!("value = {text}")).ok();

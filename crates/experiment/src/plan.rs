@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
-use unlearn_datasets::{Dataset, Split, SplitOptions, registry, registry::OpenOptions, split::split};
+use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph, Widths};
@@ -74,6 +74,19 @@ pub(crate) enum Judging {
     Validation,
 }
 
+impl Work {
+    /// The seed it is of.
+    pub(crate) fn seed(&self) -> usize {
+        match self {
+            Self::Train { seed }
+            | Self::Prune { seed, .. }
+            | Self::Unlearn { seed, .. }
+            | Self::Evaluate { seed, .. }
+            | Self::Validate { seed, .. } => *seed,
+        }
+    }
+}
+
 /// A stage that leaves a model.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
@@ -116,7 +129,8 @@ pub(crate) struct Pruning {
 /// What is drawn from one seed.
 pub(crate) struct SeedData {
     pub(crate) seed: u64,
-    pub(crate) data_seed: u64,
+    /// `[data]` with its seed filled in.
+    pub(crate) data: DataSection,
     pub(crate) split: Split,
     pub(crate) forgets: Vec<Forget>,
 }
@@ -146,16 +160,16 @@ impl Plan {
             shared,
         };
         for seed in 0..plan.shared.seeds.len() {
-            plan.add_seed(suite, seed, judging);
+            plan.add_seed(seed, judging);
         }
         let mut seen = HashSet::new();
         plan.stages.retain(|stage| seen.insert(stage.key.clone()));
         Ok(plan)
     }
 
-    fn add_seed(&mut self, suite: &Suite, seed: usize, judging: Judging) {
-        let SeedData { seed: number, data_seed, .. } = self.shared.seeds[seed];
-        let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
+    fn add_seed(&mut self, seed: usize, judging: Judging) {
+        let SeedData { seed: number, data, .. } = &self.shared.seeds[seed];
+        let number = *number;
         let config = json!({
             "data": data, "arch": self.shared.graph.arch, "recipe": self.shared.recipe,
             "snapshots": self.shared.snapshots, "arithmetic": self.shared.arithmetic,
@@ -305,10 +319,10 @@ impl Shared {
             dataset: dataset.name.clone(),
             config: String::new(),
             widths: Widths::new(),
+            training: None,
         };
         let device = environment.device;
-        let executor = device.executor(&graph).map_err(Error::Device)?;
-        let arithmetic = format!("{} {}", executor.name(), executor.revision());
+        let arithmetic = arithmetic(device, &graph)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
         Ok(Self {
             dataset,
@@ -375,6 +389,12 @@ fn tuning(suite: &Suite, dataset: &str, arch: &str) -> std::result::Result<Optio
     Ok(Some(tuning))
 }
 
+/// The executor that a device computes a graph with, and its revision.
+pub(crate) fn arithmetic(device: DeviceChoice, graph: &Arc<Graph>) -> Result<String> {
+    let executor = device.executor(graph).map_err(Error::Device)?;
+    Ok(format!("{} {}", executor.name(), executor.revision()))
+}
+
 /// Refuses two tables that reports could not tell apart.
 fn all_differ<'a>(section: &str, mut labels: impl Iterator<Item = &'a String>) -> std::result::Result<(), String> {
     let mut seen = HashSet::new();
@@ -407,15 +427,10 @@ impl Pruning {
 impl SeedData {
     fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_datasets::Result<Self> {
         let data_seed = suite.data.seed.unwrap_or(seed + 1);
-        let options = SplitOptions {
-            validation_fraction: suite.data.validation,
-            train_limit: suite.data.train_limit,
-            sampler: suite.data.sampler,
-            seed: data_seed,
-        };
-        let split = split(dataset, &options)?;
+        let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
+        let split = data.split(dataset)?;
         let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
         let forgets = suite.forget.iter().map(draw).collect::<unlearn_datasets::Result<Vec<_>>>()?;
-        Ok(Self { seed, data_seed, forgets: forgets.into_iter().flatten().collect(), split })
+        Ok(Self { seed, data, forgets: forgets.into_iter().flatten().collect(), split })
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_datasets::{ForgetSpec, Sampler};
+use unlearn_datasets::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
 use crate::{Error, Result, overrides};
@@ -70,6 +70,19 @@ pub struct DataSection {
     pub sampler: Sampler,
     /// Seed of the split and of random forget sets; the run's seed + 1 if not given (the paper: 2, with training seed 1).
     pub seed: Option<u64>,
+}
+
+impl DataSection {
+    /// The split it describes; it must have a seed.
+    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_datasets::Result<Split> {
+        let options = SplitOptions {
+            validation_fraction: self.validation,
+            train_limit: self.train_limit,
+            sampler: self.sampler,
+            seed: self.seed.unwrap_or(SplitOptions::default().seed),
+        };
+        split(dataset, &options)
+    }
 }
 
 /// `[model]`

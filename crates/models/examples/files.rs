@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         dataset: "none".into(),
         config: "none".into(),
         widths: Widths::new(),
+        training: None,
     };
     let mut model = ModelFile { source: Source::Dense, state: initialize(&graph, 1), graph, mask: None, info };
     model.apply(&mask)?;

@@ -1,11 +1,13 @@
 //! Checkpoints: safetensors with the model's tensors under torchvision's names, and metadata that says what they are.
 //!
 //! Equal models give equal bytes.
-//! Format policy: a reader accepts its own and older versions and refuses newer ones.
+//! Format policy: a reader accepts its own and older versions and refuses newer ones. A new key that may be absent raises no
+//! version.
 
 use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use unlearn_network::{Graph, State, Widths};
 
 use crate::{Error, InputSpec, Result, find, tensor_file, tensor_file::TensorFile};
@@ -35,6 +37,25 @@ pub struct CheckpointInfo {
     /// Channels that convolutions write where it is fewer than the architecture's, by the name of their weight.
     #[serde(default, skip_serializing_if = "Widths::is_empty")]
     pub widths: Widths,
+    /// What it was trained on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
+}
+
+/// What a model was trained on and how: what must be known to make it forget a part of that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// The suite's section `data`, from which the split follows; its seed is filled in.
+    pub data: Value,
+    /// Fingerprint of the dataset.
+    pub fingerprint: String,
+    /// The recipe.
+    pub recipe: Value,
+    /// The run's seed.
+    pub seed: u64,
+    /// Positions in the official training set that it was asked to forget since; ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<u32>,
 }
 
 /// Longest side of an image, most channels and most classes that a file may speak of: more is damage.
@@ -166,6 +187,7 @@ mod tests {
             dataset: "fashion-mnist-mini".into(),
             config: "abc".into(),
             widths: Widths::new(),
+            training: None,
         };
         let state = initialize(&graph, 1);
         (graph, state, info)
@@ -182,6 +204,23 @@ mod tests {
         assert_eq!(bytes, to_bytes(&graph, &state.clone(), &info).unwrap());
         let (read, read_info) = from_bytes(&bytes, &graph, Path::new("m")).unwrap();
         assert_eq!((read.parameters(), read.buffers(), read_info), (state.parameters(), state.buffers(), info));
+    }
+
+    #[test]
+    fn what_it_was_trained_on_comes_back_and_may_be_missing() {
+        let (graph, state, info) = example("resnet8s");
+        let json = serde_json::to_string(&info).unwrap();
+        assert!(!json.contains("training"), "{json}");
+        let training = Training {
+            data: serde_json::json!({ "name": "fashion-mnist-mini", "validation": 0.1 }),
+            fingerprint: "f".into(),
+            recipe: serde_json::json!({ "lr": 0.1 }),
+            seed: 1,
+            forgotten: vec![3, 5],
+        };
+        let info = CheckpointInfo { training: Some(training), ..info };
+        let bytes = to_bytes(&graph, &state, &info).unwrap();
+        assert_eq!(from_bytes(&bytes, &graph, Path::new("m")).unwrap().1, info);
     }
 
     #[test]

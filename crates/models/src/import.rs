@@ -67,6 +67,7 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
         dataset: options.dataset.clone().unwrap_or_else(|| "unknown".into()),
         config: "imported".into(),
         widths: Widths::new(),
+        training: None,
     };
     // The graph once more, by way of all that a checkpoint's own description must satisfy.
     let graph = info.graph().map_err(|error| fail(error.to_string()))?;

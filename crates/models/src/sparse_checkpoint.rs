@@ -6,7 +6,8 @@
 //! `checksum` of all that and of every tensor, so that no bit can flip unseen.
 //!
 //! Equal models give equal bytes.
-//! Format policy: a reader refuses any other format, and any key or tensor that it does not know.
+//! Format policy: a reader reads its own and older versions and refuses newer ones, and any key or tensor that it does not
+//! know. Version 2 may say what the model was trained on (`model.training`), which version 1 could not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +25,8 @@ use crate::{
     tensor_file::{self, TensorFile, le_bytes},
 };
 
-/// Version written by this crate, and the only one it reads.
-pub const FORMAT: u32 = 1;
+/// Version written by this crate.
+pub const FORMAT: u32 = 2;
 
 /// What such a file calls itself.
 pub const KIND: &str = "sparse-checkpoint";
@@ -173,8 +174,8 @@ fn unchecked_metadata(file: &TensorFile<'_>) -> Result<Metadata, String> {
         Some(other) => return Err(format!("it holds a `{other}`, not a `{KIND}`")),
         None => return Err(format!("it holds a dense checkpoint, not a `{KIND}`")),
     }
-    if preamble.format != FORMAT {
-        return Err(format!("its format is {}, and only {FORMAT} is known here", preamble.format));
+    if !(1..=FORMAT).contains(&preamble.format) {
+        return Err(format!("its format is {}, and only 1 to {FORMAT} are known here", preamble.format));
     }
     serde_json::from_str(json).map_err(damaged)
 }
@@ -267,6 +268,7 @@ pub(crate) mod tests {
             dataset: "cifar10".into(),
             config: "abc".into(),
             widths: Widths::new(),
+            training: None,
         }
     }
 

@@ -63,7 +63,10 @@ pub struct Artifact {
 
 impl Artifact {
     /// Reads a file's size and hash, a piece at a time.
-    pub(crate) fn of(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let mut file = fs::File::open(path).map_err(StoreError::io("open", path))?;
         let bytes = std::io::copy(&mut file, &mut hasher).map_err(StoreError::io("read", path))?;

@@ -80,13 +80,16 @@ pub(crate) struct Progressing {
     pub(crate) optimizer: Optimizer,
     pub(crate) best: Option<State>,
     pub(crate) snapshots: BTreeMap<usize, State>,
+    /// The last weights between two epochs that were finite, or those that the run went on from.
+    pub(crate) finite: Option<State>,
 }
 
 /// Trains `network` in place. A run whose state was saved goes on from there, and ends bit-identical to one never stopped.
 ///
 /// # Errors
 /// A recipe out of range, no samples, a loss that is not finite, an interruption (the state is saved first), or a state
-/// that cannot be saved or does not fit.
+/// that cannot be saved or does not fit. After a loss that is not finite the network holds the weights with which the epoch
+/// began, or with which the run went on; if these were not finite themselves, those of the epoch before, and so on.
 pub fn train(
     network: &mut Network,
     objective: &mut dyn Objective,
@@ -117,11 +120,17 @@ pub fn train_and_prune<E: From<Error>>(
     let mut progressing = begin(network, run, session)?;
     let mut stepper = Stepper::default();
     while progressing.log.position.epoch < run.recipe.epochs {
-        run_epoch(network, objective, run, session, &mut progressing, &mut stepper)?;
+        if let Err(error) = run_epoch(network, objective, run, session, &mut progressing, &mut stepper) {
+            if let (Error::Diverged { .. }, Some(finite)) = (&error, progressing.finite) {
+                network.set_state(finite);
+            }
+            return Err(error.into());
+        }
         finish_epoch(network, run, session, &mut progressing)?;
         if let Some(mask) = prune(network, progressing.log.position.epoch)? {
             progressing.prune(network, &mask)?;
         }
+        progressing.keep_if_finite(network);
     }
     let Progressing { log, best, snapshots, .. } = progressing;
     let selected_epoch = match (best, log.best) {
@@ -135,6 +144,13 @@ pub fn train_and_prune<E: From<Error>>(
 }
 
 impl Progressing {
+    /// Keeps the network's values, unless one is a NaN or an infinity.
+    fn keep_if_finite(&mut self, network: &Network) {
+        if network.state().first_non_finite(network.graph()).is_none() {
+            self.finite = Some(network.state().clone());
+        }
+    }
+
     /// Prunes the network, and with it all that would bring a pruned weight back.
     fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
         apply_mask(network, mask)?;
@@ -153,13 +169,14 @@ fn begin(network: &mut Network, run: &Run<'_>, session: Session<'_>) -> Result<P
     let position = Position { epoch: run.start_epoch, batch: 0 };
     let log = Log { position, sums: EpochSums::default(), rows: vec![], seconds: 0.0, steps: 0, best: None };
     let optimizer = Optimizer::new(run.recipe, &run.update, network.state().parameters());
-    let mut progressing = Progressing { log, optimizer, best: None, snapshots: BTreeMap::new() };
+    let mut progressing = Progressing { log, optimizer, best: None, snapshots: BTreeMap::new(), finite: None };
     let saved = session.checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
     if let Some(bytes) = saved {
         resume::restore(&bytes, network, &mut progressing)?;
     } else if run.snapshots.contains(&run.start_epoch) {
         progressing.snapshots.insert(run.start_epoch, network.state().clone());
     }
+    progressing.keep_if_finite(network);
     Ok(progressing)
 }
 
@@ -367,6 +384,27 @@ mod tests {
         let recipe = Recipe { lr: 1e30, ..recipe() };
         let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
         assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`"), "{message}");
+    }
+
+    #[test]
+    fn a_run_that_diverges_leaves_the_last_finite_weights() {
+        let graph = graph();
+        let images = images();
+        let indices: Vec<u32> = (0..16).collect();
+        let trained = |recipe: &Recipe| {
+            let batches = recipe.batches(&images, &indices, Augmentation::NONE, 5).unwrap();
+            let mut network = Network::new(graph.clone(), initialize(&graph, 3), DeviceChoice::Cpu).unwrap();
+            let run = Run::new(recipe, &batches);
+            let result = train(&mut network, &mut CrossEntropy::default(), &run, Session::unattended());
+            (network.state().clone(), result)
+        };
+        // The learning rate of the second epoch is what makes the third diverge.
+        let calm = Recipe { schedule: Schedule::Multistep, milestones: vec![1], gamma: 1e38, ..recipe() };
+        let (expected, _) = trained(&Recipe { epochs: 1, ..calm.clone() });
+        let (left, result) = trained(&calm);
+        assert!(matches!(result, Err(Error::Diverged { epoch: 1.., .. })), "{result:?}");
+        assert_eq!(left.parameters(), expected.parameters());
+        assert_eq!(left.buffers(), expected.buffers());
     }
 
     #[test]

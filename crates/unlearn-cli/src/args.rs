@@ -1,9 +1,12 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use unlearn_experiment::Environment;
 use unlearn_network::DeviceChoice;
+
+use crate::exit::Usage;
 
 /// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
 #[derive(Debug, Parser)]
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
+    /// Make a trained model forget the images that a request lists, and certify what was done and measured.
+    Forget(ForgetArguments),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
     /// Say what a checkpoint, a mask, a file of PyTorch's, a finished stage or a folder of IDX files holds.
@@ -84,18 +89,87 @@ pub(crate) struct RunArguments {
     pub(crate) store: StoreArguments,
 }
 
-/// Where stages run.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArguments {
+    /// The model: a checkpoint, a finished stage's folder, or the folder of an earlier deletion.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) checkpoint: PathBuf,
+    /// The dataset it was trained on: its name, or a folder that it lies in.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) data: String,
+    /// The images: positions in the official training set, one JSON value a line, 17 or {"id": 17}.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: PathBuf,
+    /// The unlearning method.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: String,
+    /// Change one parameter of the method, for example `epochs=3`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    /// Where the model and its certificate go: a new or empty folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// What is demanded of the model, for example `ua>=90` or `mia.confidence>=50`; the certificate says whether it is so.
+    #[arg(long = "threshold", value_name = "DEMAND")]
+    pub(crate) thresholds: Vec<String>,
+    /// Sign the certificate: an Ed25519 key of `openssl genpkey -algorithm ed25519 -out KEY`.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Prune by this mask first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mask: Option<PathBuf>,
+    /// The suite that trained the model, where its checkpoint does not say what on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suite: Option<PathBuf>,
+    /// Which of the suite's seeds is the model's.
+    #[arg(long, value_name = "N", requires = "suite")]
+    pub(crate) seed: Option<u64>,
+    /// Features of the membership-inference attack.
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "confidence,correctness,entropy,m-entropy,prob"
+    )]
+    pub(crate) mia: Vec<String>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
+}
+
+/// Where and how something long runs.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeArguments {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArguments,
+    /// Seconds between two saves of what runs.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) checkpoint_interval: f64,
+}
+
+impl ComputeArguments {
+    /// Time between two saves.
+    pub(crate) fn interval(&self) -> Result<Duration, Usage> {
+        Duration::try_from_secs_f64(self.checkpoint_interval)
+            .map_err(|_| Usage("--checkpoint-interval must be zero or more seconds".into()))
+    }
+}
+
+/// Where data lie and which device computes.
+#[derive(Debug, Args)]
+pub(crate) struct EnvironmentArguments {
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// auto, cpu, cpu-direct (no Winograd), candle-cpu, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
-    /// Seconds between two saves of a running stage.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
-    pub(crate) checkpoint_interval: f64,
+}
+
+impl EnvironmentArguments {
+    /// As the library takes it.
+    pub(crate) fn environment(&self) -> Environment {
+        Environment { data_dir: self.data_dir.clone(), device: self.device }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -266,6 +340,21 @@ pub(crate) enum RunsCommand {
         /// The stage's key or the beginning of it.
         key: String,
     },
-    /// Recompute the hash of everything that finished stages left.
-    Verify,
+    /// Recompute the hash of everything that finished stages left, or hold certificates of deletions against their files.
+    Verify(VerifyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Folders with certificates; the run store if none is given.
+    #[arg(value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Demand a signature by this key: `openssl pkey -in KEY -pubout -out FILE`.
+    #[arg(long, value_name = "FILE", requires = "folders")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Measure the models again on this dataset: its name, or a folder that it lies in.
+    #[arg(long, value_name = "NAME|DIR", requires = "folders")]
+    pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArguments,
 }

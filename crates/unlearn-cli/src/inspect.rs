@@ -99,13 +99,17 @@ pub(crate) fn source(source: Source) -> &'static str {
 
 /// What is known of a model, in two lines.
 pub(crate) fn description(info: &CheckpointInfo) -> String {
-    let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config, widths } = info;
+    let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config, widths, training } = info;
     let narrowed = match widths.len() {
         0 => String::new(),
         convolutions => format!("; {convolutions} convolutions narrowed"),
     };
+    let asked = match training.as_ref().map_or(0, |training| training.forgotten.len()) {
+        0 => String::new(),
+        images => format!(", asked to forget {images} images"),
+    };
     format!(
-        "checkpoint of {arch}{narrowed}: {classes} classes, images {input:?}, trained on {dataset}\n\
+        "checkpoint of {arch}{narrowed}: {classes} classes, images {input:?}, trained on {dataset}{asked}\n\
          normalisation: mean {mean:?}, std {std:?}; made by stage {config}; format {format}"
     )
 }

@@ -6,6 +6,7 @@ mod args;
 mod convert;
 mod exit;
 mod export;
+mod forget;
 mod inspect;
 mod lists;
 mod progress;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),

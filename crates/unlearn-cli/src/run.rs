@@ -7,15 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
-use unlearn_experiment::{Environment, Plan, RunOptions, Status, Suite};
+use unlearn_experiment::{Plan, RunOptions, Status, Suite};
 use unlearn_run_store::Store;
 
-use crate::{
-    args::{ComputeArguments, RunArguments},
-    exit::Usage,
-    progress::ConsoleReporter,
-    report::write_report,
-};
+use crate::{args::RunArguments, progress::ConsoleReporter, report::write_report};
 
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
@@ -25,9 +20,9 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    let interval = checkpoint_interval(&arguments.compute)?;
+    let interval = arguments.compute.interval()?;
     let suite = Suite::load(&arguments.suite, &assignments)?;
-    let plan = Plan::resolve(&suite, &environment(&arguments.compute))?;
+    let plan = Plan::resolve(&suite, &arguments.compute.environment.environment())?;
     let store = Store::open(&arguments.store.runs)?;
     if arguments.dry_run {
         return dry_run(&plan, &store);
@@ -39,15 +34,6 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     }
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
     write_report(&store, &index, &out)
-}
-
-pub(crate) fn environment(arguments: &ComputeArguments) -> Environment {
-    Environment { data_dir: arguments.data_dir.clone(), device: arguments.device }
-}
-
-pub(crate) fn checkpoint_interval(arguments: &ComputeArguments) -> Result<Duration, Usage> {
-    Duration::try_from_secs_f64(arguments.checkpoint_interval)
-        .map_err(|_| Usage("--checkpoint-interval must be zero or more seconds".into()))
 }
 
 /// Options of a run from the command line; from here on an interrupt stops it with the state saved.

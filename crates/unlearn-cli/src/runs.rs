@@ -1,19 +1,22 @@
-//! `unlearn runs`: a look into the run store.
+//! `unlearn runs`: a look into the run store, and at certificates of deletions.
 
 use anyhow::bail;
+use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
+use unlearn_experiment::deletion::measure_again;
 use unlearn_run_store::{StageState, Store};
 
 use crate::{
-    args::{RunsArguments, RunsCommand},
+    args::{RunsArguments, RunsCommand, VerifyArguments},
     exit::Usage,
 };
 
 pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
-    let store = Store::open_existing(&arguments.store.runs)?;
+    let store = || Store::open_existing(&arguments.store.runs);
     match &arguments.command {
-        RunsCommand::List => list(&store),
-        RunsCommand::Show { key } => show(&store, key),
-        RunsCommand::Verify => verify(&store),
+        RunsCommand::List => list(&store()?),
+        RunsCommand::Show { key } => show(&store()?, key),
+        RunsCommand::Verify(wanted) if wanted.folders.is_empty() => verify(&store()?),
+        RunsCommand::Verify(wanted) => verify_certificates(wanted),
     }
 }
 
@@ -52,5 +55,34 @@ fn verify(store: &Store) -> anyhow::Result<()> {
         bail!("{damaged} of {checked} finished stages are damaged");
     }
     println!("{checked} finished stages are as they were left");
+    Ok(())
+}
+
+fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
+    let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
+    let mut wrong = 0;
+    for folder in &wanted.folders {
+        let certificate = Certificate::load(folder)?;
+        let mut findings = check(folder, &certificate, public_key.as_ref());
+        findings.extend(match &wanted.data {
+            Some(data) => measure_again(folder, &certificate, data, &wanted.environment.environment())?,
+            None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
+        });
+        println!("{}: certificate of {}", folder.display(), certificate.finished);
+        for Finding { what, outcome } in &findings {
+            let (word, how) = match outcome {
+                Outcome::Holds(how) => ("holds", how),
+                Outcome::Unchecked(how) => ("-", how),
+                Outcome::Fails(how) => ("FAILS", how),
+            };
+            println!("    {word:<5}  {what}: {how}");
+        }
+        println!("{}", certificate.statement());
+        wrong += usize::from(findings.iter().any(Finding::is_failure));
+    }
+    if wrong > 0 {
+        bail!("{wrong} of {} certificates do not hold", wanted.folders.len());
+    }
+    println!("{} of {} certificates hold", wanted.folders.len(), wanted.folders.len());
     Ok(())
 }

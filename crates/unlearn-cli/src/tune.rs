@@ -7,11 +7,11 @@ use unlearn_run_store::Store;
 use crate::{
     args::{ObjectiveName, TuneArguments},
     progress::ConsoleReporter,
-    run::{checkpoint_interval, environment, run_options},
+    run::run_options,
 };
 
 pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
-    let interval = checkpoint_interval(&arguments.compute)?;
+    let interval = arguments.compute.interval()?;
     let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     let store = Store::open(&arguments.store.runs)?;
     let options = TuneOptions {
@@ -25,7 +25,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     };
     let reporter = ConsoleReporter::new();
     let run = run_options(&reporter, interval)?;
-    let tuning = unlearn_experiment::tune(&suite, &environment(&arguments.compute), &store, &options, &run)?;
+    let tuning =
+        unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {
         eprintln!("{} stages were done already", reporter.reused());
     }

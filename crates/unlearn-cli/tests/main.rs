@@ -2,6 +2,7 @@
 
 mod convert;
 mod export;
+mod forget;
 mod refusals;
 mod suites;
 mod tuning;

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mia-eval", &[]),
     ("run-store", &[]),
     ("torch-files", &[]),
+    ("certificates", &["run-store"]),
     ("network", &["kernels"]),
     ("models", &["masks", "network", "torch-files"]),
     ("training", &["datasets", "masks", "models", "network"]),
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "experiment",
         &[
             "backdoor",
+            "certificates",
             "datasets",
             "masks",
             "metrics",
@@ -43,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "backdoor",
+            "certificates",
             "datasets",
             "experiment",
             "masks",
@@ -62,7 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
 const WITHOUT_TENSOR_LIBRARY: &[&str] =
-    &["datasets", "kernels", "masks", "metrics", "mia-eval", "run-store", "torch-files"];
+    &["certificates", "datasets", "kernels", "masks", "metrics", "mia-eval", "run-store", "torch-files"];
 
 const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
 

@@ -7,4 +7,5 @@ pub(crate) mod train;
 pub(crate) mod unlearn;
 pub(crate) mod validate;
 
+pub(crate) use model::{LAST_FINITE, derived_seed, has_diverged, kept_apart};
 pub use model::{MASK, MODEL};

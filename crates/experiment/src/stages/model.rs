@@ -1,22 +1,37 @@
 //! Models and masks in stage folders: `model.safetensors` and `mask.safetensors`.
 
+use std::path::Path;
+
 use unlearn_masks::Mask;
-use unlearn_models::checkpoint::{self, CheckpointInfo};
+use unlearn_models::checkpoint::{self, CheckpointInfo, Training};
 use unlearn_network::{Network, State};
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{EpochRow, apply_mask};
 
-use crate::{Result, runner::Bench};
+use crate::{Error, Result, plan::Work, runner::Bench};
 
 /// A stage's model.
 pub const MODEL: &str = "model.safetensors";
 /// Which of its weights are kept, if it was pruned.
 pub const MASK: &str = "mask.safetensors";
+/// The last finite weights of a method that diverged.
+pub(crate) const LAST_FINITE: &str = "last-finite.safetensors";
 
 /// Seeds for things that must not share random numbers: a function of the run's seed and what it is for.
-pub(super) fn derived_seed(seed: u64, purpose: &str) -> u64 {
+pub(crate) fn derived_seed(seed: u64, purpose: &str) -> u64 {
     let hash = blake3::hash(format!("{seed}/{purpose}").as_bytes());
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+/// Whether a method failed because its numbers became infinite or no numbers.
+pub(crate) fn has_diverged(error: &unlearn_unlearning::Error) -> bool {
+    use unlearn_unlearning::Error::{NonFinite, Training};
+    matches!(error, Training { source: unlearn_training::Error::Diverged { .. }, .. } | NonFinite { .. })
+}
+
+/// What there is to say of a method that diverged and left finite weights.
+pub(crate) fn kept_apart(error: &unlearn_unlearning::Error, place: &Path) -> String {
+    format!("{error}; the last finite weights are kept in {}", place.display())
 }
 
 impl Bench<'_> {
@@ -55,9 +70,41 @@ impl Bench<'_> {
         if let Some(tensor) = state.first_non_finite(&shared.graph) {
             return Err(self.failure(format!("the model has diverged: `{tensor}` holds a NaN; lower `lr`")));
         }
-        let info = CheckpointInfo { config: self.stage.key.to_string(), ..shared.info.clone() };
+        let training = Some(self.training()?);
+        let info = CheckpointInfo { config: self.stage.key.to_string(), training, ..shared.info.clone() };
         let bytes = checkpoint::to_bytes(&shared.graph, state, &info).map_err(|e| self.failure(e))?;
         Ok(write_atomic(&self.writer.path(name), &bytes)?)
+    }
+
+    /// What the model of this stage was trained on, and asked to forget.
+    fn training(&self) -> Result<Training> {
+        let shared = &self.plan.shared;
+        let data = &shared.seeds[self.stage.work.seed()];
+        let forgotten = match self.stage.work {
+            Work::Unlearn { forget, .. } => data.forgets[forget].forgotten.clone(),
+            _ => Vec::new(),
+        };
+        Ok(Training {
+            data: serde_json::to_value(&data.data).map_err(|e| self.failure(e))?,
+            fingerprint: shared.dataset.fingerprint.clone(),
+            recipe: serde_json::to_value(&shared.recipe).map_err(|e| self.failure(e))?,
+            seed: data.seed,
+            forgotten,
+        })
+    }
+
+    /// The error of a method that failed. If it diverged, the last finite weights are kept apart in the working folder.
+    pub(super) fn method_failure(&self, network: &Network, error: &unlearn_unlearning::Error) -> Error {
+        if let unlearn_unlearning::Error::Training { source: unlearn_training::Error::Interrupted, .. } = error {
+            return Error::Interrupted { stage: self.stage.label.clone() };
+        }
+        if !has_diverged(error) || network.state().first_non_finite(network.graph()).is_some() {
+            return self.failure(error);
+        }
+        match self.save_state(LAST_FINITE, network.state()) {
+            Ok(()) => self.failure(kept_apart(error, &self.writer.path(LAST_FINITE))),
+            Err(unsaved) => self.failure(format!("{error}; the last finite weights could not be kept: {unsaved}")),
+        }
     }
 
     /// Writes the network this stage leaves, and its mask.

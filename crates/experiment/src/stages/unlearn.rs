@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::mask_of;
-use unlearn_unlearning::{Error, Request};
+use unlearn_unlearning::Request;
 
 use super::model::derived_seed;
 use crate::{Result, plan::Model, runner::Bench};
@@ -58,10 +58,8 @@ pub(crate) fn run(
         seed: derived_seed(data.seed, "unlearn"),
         session: bench.session,
     };
-    let outcome = entry.run(config, &mut request).map_err(|error| match &error {
-        Error::Training { source, .. } => bench.training_failure(source, &error),
-        _ => bench.failure(&error),
-    })?;
+    let outcome = entry.run(config, &mut request);
+    let outcome = outcome.map_err(|error| bench.method_failure(&network, &error))?;
     let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
     bench.save_network(&network, mask.as_ref())?;
     RunTime { rte_seconds: outcome.seconds }.save(bench, &bench.writer.path(RUN_TIME))?;

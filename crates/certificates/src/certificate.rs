@@ -1,0 +1,365 @@
+//! A deletion's certificate: `certificate.json`.
+//!
+//! # Format policy
+//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones; a key that it does not know
+//! is refused too, so that nothing in a certificate goes unchecked.
+//!
+//! # What is signed
+//! The bytes of [`Certificate::signed_bytes`]: the certificate without its `signature` as JSON without white space, keys in
+//! ascending order at every level, numbers in the shortest form that reads back as the same (as `serde_json` writes them).
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use unlearn_run_store::{Artifact, Machine, StageKey, write_atomic};
+
+use crate::{Error, Metrics, Result, Samples, Signature, SigningKey, Verdict, threshold::RTE};
+
+/// The newest version of the format, which is what this program writes.
+pub const FORMAT: u32 = 1;
+
+/// What was asked, done and measured in one deletion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// Version of this file's format.
+    pub format: u32,
+    /// Hash of all that decides the deletion: two deletions with one key are the same.
+    pub key: StageKey,
+    /// What was to be forgotten.
+    pub request: Asked,
+    /// Which data the model was trained on.
+    pub data: Data,
+    /// How it was made to forget.
+    pub method: Done,
+    /// The model's files before: `model` and, where its mask lay apart, `mask`.
+    pub input: BTreeMap<String, Artifact>,
+    /// The model's files after, by name, in the certificate's folder.
+    pub output: BTreeMap<String, Artifact>,
+    /// What was measured.
+    pub measured: Measured,
+    /// Which program did it.
+    pub code: Code,
+    /// Which machine did it.
+    pub machine: Machine,
+    /// When the deletion was begun, RFC 3339 in UTC.
+    pub started: String,
+    /// When it was done.
+    pub finished: String,
+    /// The signature, if the operator has signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+}
+
+/// What was to be forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// BLAKE3 of `ids`: in decimal, ascending, each followed by a line feed.
+    pub blake3: String,
+    /// Positions in the official training set, ascending.
+    pub ids: Vec<u32>,
+    /// What the model had been asked to forget before, ascending.
+    #[serde(default)]
+    pub before: Vec<u32>,
+}
+
+/// Which data the model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Name of the dataset.
+    pub name: String,
+    /// BLAKE3 of its images and labels.
+    pub fingerprint: String,
+    /// How it was split, as in a suite.
+    pub split: Value,
+    /// Classes of which every training image was to be forgotten: they are left out of the test set.
+    pub whole_classes: Vec<u32>,
+    /// Samples of the sets that the model is judged on.
+    pub samples: Samples,
+    /// Who says that the model was trained on this.
+    pub stated_by: Basis,
+}
+
+/// Who says what a model was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The checkpoint itself.
+    Checkpoint,
+    /// The operator, by a suite; nothing in the checkpoint bears it out.
+    Operator,
+}
+
+/// How the model was made to forget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// Name of the method.
+    pub name: String,
+    /// Every parameter, defaults filled in.
+    pub parameters: Value,
+    /// The recipe that the model was trained by, which methods go by too.
+    pub recipe: Value,
+    /// The run's seed.
+    pub seed: u64,
+    /// The executor and its revision.
+    pub executor: String,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// On the model before.
+    pub before: Metrics,
+    /// On the model after.
+    pub after: Metrics,
+    /// Run time of the method in seconds; evaluation, loading and saving are not counted.
+    pub rte_seconds: f64,
+    /// What was demanded of the model after.
+    pub thresholds: Vec<Verdict>,
+}
+
+/// Which program did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// Its version.
+    pub version: String,
+    /// The commit checked out where the command ran, where that was a repository.
+    pub commit: Option<String>,
+    /// BLAKE3 of the running binary.
+    pub binary: String,
+}
+
+impl Asked {
+    /// A request for these positions, ascending, of a model that was asked to forget others `before`.
+    pub fn new(ids: Vec<u32>, before: Vec<u32>) -> Self {
+        Self { blake3: Self::hash(&ids), ids, before }
+    }
+
+    /// The hash of positions.
+    pub(crate) fn hash(ids: &[u32]) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for id in ids {
+            hasher.update(format!("{id}\n").as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// All that the model must have forgotten, ascending.
+    pub fn all(&self) -> Vec<u32> {
+        let mut all = [self.ids.as_slice(), &self.before].concat();
+        all.sort_unstable();
+        all
+    }
+}
+
+impl Measured {
+    /// The figure of that name on the model after.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        let rte = (metric == RTE).then_some(self.rte_seconds);
+        rte.or_else(|| self.after.named().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value))
+    }
+
+    /// Whether every threshold was met.
+    pub fn passed(&self) -> bool {
+        self.thresholds.iter().all(|verdict| verdict.passed)
+    }
+}
+
+impl Code {
+    /// The running program.
+    ///
+    /// # Errors
+    /// A binary that cannot be read.
+    pub fn running(version: &str, commit: Option<String>) -> Result<Self> {
+        let path = std::env::current_exe().map_err(|source| Error::Io { path: "the running binary".into(), source })?;
+        Ok(Self { version: version.into(), commit, binary: Artifact::of(&path)?.blake3 })
+    }
+}
+
+impl Certificate {
+    /// Name of the file.
+    pub const FILE: &str = "certificate.json";
+
+    /// Reads the certificate in `folder`.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or of a newer format.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(Self::FILE);
+        let bytes = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        Self::parse(&bytes, &path)
+    }
+
+    /// Reads a certificate from bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Certificate::load`].
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let damaged = |e: serde_json::Error| Error::Damaged { path: path.into(), reason: e.to_string() };
+        let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(found) if found > u64::from(FORMAT) => {
+                Err(Error::NewerFormat { path: path.into(), found, known: FORMAT })
+            }
+            // Not from `value`: a key that stands there twice must be refused.
+            _ => serde_json::from_slice(bytes).map_err(damaged),
+        }
+    }
+
+    /// Writes it into `folder`, in one piece or not at all.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(Self::FILE);
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| Error::Damaged { path: path.clone(), reason: e.to_string() })?;
+        Ok(write_atomic(&path, format!("{text}\n").as_bytes())?)
+    }
+
+    /// What is signed; see the module's page.
+    ///
+    /// # Errors
+    /// None in practice; JSON's own refusals are passed on.
+    pub fn signed_bytes(&self) -> Result<Vec<u8>> {
+        let damaged = |e: serde_json::Error| Error::Damaged { path: Self::FILE.into(), reason: e.to_string() };
+        let unsigned = Self { signature: None, ..self.clone() };
+        // A `Value` sorts its keys.
+        let value = serde_json::to_value(unsigned).map_err(damaged)?;
+        serde_json::to_vec(&value).map_err(damaged)
+    }
+
+    /// Signs it with a key.
+    ///
+    /// # Errors
+    /// As [`Certificate::signed_bytes`].
+    pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
+        self.signature = Some(key.sign(&self.signed_bytes()?));
+        Ok(())
+    }
+
+    /// What the certificate claims and what it does not, in words.
+    pub fn statement(&self) -> String {
+        let Self { request, data, method, measured, .. } = self;
+        let before = match request.before.len() {
+            0 => String::new(),
+            images => format!(" (and {images} before)"),
+        };
+        let stated = match data.stated_by {
+            Basis::Checkpoint => "the checkpoint says so",
+            Basis::Operator => "the operator says so, nothing in the checkpoint does",
+        };
+        format!(
+            "It claims: a model trained on {name} ({stated}) was asked to forget {count} training images{before} by the method \
+             `{method}`; {before_ua:.2} % of them were classified wrongly before and {after_ua:.2} % after, and the other figures \
+             are those that were measured on the sets it names.\n\
+             It does not claim: that no trace of the images is left. A figure is one attack's on one model; another attack may \
+             find more. Copies, backups, other models and the images themselves are not its subject. Who wrote it, only a \
+             signature by a key that you trust can say.",
+            name = data.name,
+            count = request.ids.len(),
+            method = method.name,
+            before_ua = measured.before.ua,
+            after_ua = measured.after.ua,
+        )
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A certificate of a model whose one file holds `model`.
+    pub(crate) fn example() -> Certificate {
+        let metrics = |ua| Metrics {
+            ua,
+            ra: 99.5,
+            ta: 90.25,
+            validation_accuracy: Some(91.0),
+            mia_efficacy: [("confidence".to_owned(), 100.0 / 3.0)].into(),
+        };
+        let artifact =
+            |bytes: &[u8]| Artifact { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 };
+        Certificate {
+            format: FORMAT,
+            key: "0".repeat(32).parse().unwrap(),
+            request: Asked::new(vec![3, 5, 8], vec![1]),
+            data: Data {
+                name: "fashion-mnist-mini".into(),
+                fingerprint: "f".into(),
+                split: json!({ "validation": 0.1, "name": "fashion-mnist-mini" }),
+                whole_classes: vec![],
+                samples: Samples { forget: 4, retain: 200, validation: 20, test: 2000 },
+                stated_by: Basis::Checkpoint,
+            },
+            method: Done {
+                name: "ft".into(),
+                parameters: json!({ "lr": 0.01, "epochs": 1 }),
+                recipe: json!({ "lr": 0.1 }),
+                seed: 1,
+                executor: "cpu 1".into(),
+            },
+            input: [("model".to_owned(), artifact(b"before"))].into(),
+            output: [("model.safetensors".to_owned(), artifact(b"model"))].into(),
+            measured: Measured {
+                before: metrics(1.0),
+                after: metrics(95.0),
+                rte_seconds: 1.5,
+                thresholds: vec!["ua>=90".parse::<crate::Threshold>().unwrap().judge(95.0)],
+            },
+            code: Code { version: "0.1.0".into(), commit: None, binary: "b".into() },
+            machine: Machine { cpu: "c".into(), cores: 2, os: "linux".into() },
+            started: "2026-01-31T12:00:00Z".into(),
+            finished: "2026-01-31T12:01:00Z".into(),
+            signature: None,
+        }
+    }
+
+    #[test]
+    fn a_certificate_comes_back_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        example().save(folder.path()).unwrap();
+        assert_eq!(Certificate::load(folder.path()).unwrap(), example());
+    }
+
+    #[test]
+    fn what_is_signed_does_not_depend_on_how_the_file_is_written() {
+        let bytes = example().signed_bytes().unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.starts_with(r#"{"code":{"binary":"b","commit":null,"version":"0.1.0"},"data":"#), "{text}");
+        assert!(text.contains(r#""parameters":{"epochs":1,"lr":0.01}"#), "{text}");
+        assert!(text.contains(r#""confidence":33.333333333333336"#), "{text}");
+        let pretty = serde_json::to_vec_pretty(&example()).unwrap();
+        assert_eq!(Certificate::parse(&pretty, Path::new("c")).unwrap().signed_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn unknown_doubled_and_newer_keys_are_refused() {
+        let text = serde_json::to_string(&example()).unwrap();
+        let refusal = |from: &str, to: &str| {
+            assert!(text.contains(from), "{text}");
+            let changed = text.replacen(from, to, 1);
+            Certificate::parse(changed.as_bytes(), Path::new("certificate.json")).unwrap_err().to_string()
+        };
+        assert!(refusal(r#"{"format":1"#, r#"{"format":2"#).contains("the newest known here is 1"));
+        assert!(refusal(r#""ua":1"#, r#""uaa":1.0,"ua":1"#).contains("`uaa`"));
+        assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("duplicate"));
+        let message = Certificate::parse(b"{", Path::new("certificate.json")).unwrap_err().to_string();
+        assert!(message.contains("certificate.json"), "{message}");
+    }
+
+    #[test]
+    fn a_requests_hash_is_that_of_its_lines() {
+        // `printf '3\n5\n8\n' | b3sum`
+        let expected = blake3::hash(b"3\n5\n8\n").to_hex().to_string();
+        assert_eq!(example().request.blake3, expected);
+        assert_eq!(example().request.all(), [1, 3, 5, 8]);
+    }
+}

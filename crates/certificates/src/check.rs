@@ -1,0 +1,206 @@
+//! Checking a certificate against the files beside it, and against itself.
+
+use std::path::Path;
+
+use unlearn_run_store::Artifact;
+
+use crate::{Certificate, PublicKey, certificate::Asked};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What: `request`, `output model.safetensors`, …
+    pub what: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of looking at something; with words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As the certificate says.
+    Holds(String),
+    /// Not looked at, and why.
+    Unchecked(String),
+    /// Otherwise than the certificate says.
+    Fails(String),
+}
+
+impl Finding {
+    /// Something that is as the certificate says.
+    pub fn holds(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { what: what.into(), outcome: Outcome::Holds(how.into()) }
+    }
+
+    /// Something that was not looked at.
+    pub fn unchecked(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), outcome: Outcome::Unchecked(why.into()) }
+    }
+
+    /// Something that is otherwise than the certificate says.
+    pub fn fails(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { what: what.into(), outcome: Outcome::Fails(how.into()) }
+    }
+
+    /// Whether it speaks against the certificate.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, Outcome::Fails(_))
+    }
+}
+
+/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, the verdicts on thresholds, and the
+/// signature; with a `public_key`, that it is that key's.
+pub fn check(folder: &Path, certificate: &Certificate, public_key: Option<&PublicKey>) -> Vec<Finding> {
+    let mut findings = vec![request(&certificate.request)];
+    findings.extend(certificate.input.iter().map(|(name, artifact)| {
+        Finding::unchecked(
+            format!("input {name}"),
+            format!("not beside the certificate; its hash was {}", artifact.blake3),
+        )
+    }));
+    if certificate.output.is_empty() {
+        findings.push(Finding::fails("output", "the certificate names no file"));
+    }
+    findings.extend(certificate.output.iter().map(|(name, artifact)| output(folder, name, artifact)));
+    findings.extend(thresholds(certificate));
+    findings.push(signature(certificate, public_key));
+    findings
+}
+
+fn request(request: &Asked) -> Finding {
+    let Asked { blake3, ids, before } = request;
+    let ascending = |ids: &[u32]| ids.is_sorted_by(|one, next| one < next);
+    if ids.is_empty() || !ascending(ids) || !ascending(before) || !ascending(&request.all()) {
+        Finding::fails("request", "its ids must ascend, each once, and there must be one or more")
+    } else if *blake3 == Asked::hash(ids) {
+        Finding::holds("request", format!("{} ids have the hash {blake3}", ids.len()))
+    } else {
+        Finding::fails("request", format!("its ids have the hash {}, not {blake3}", Asked::hash(ids)))
+    }
+}
+
+fn output(folder: &Path, name: &str, artifact: &Artifact) -> Finding {
+    let what = format!("output {name}");
+    // A certificate from elsewhere must not make anyone read other files.
+    if Path::new(name).components().count() != 1 || Path::new(name).file_name().is_none() {
+        return Finding::fails(what, "not a file's name");
+    }
+    match Artifact::of(&folder.join(name)) {
+        Err(error) => Finding::fails(what, error.to_string()),
+        Ok(found) if found == *artifact => Finding::holds(what, format!("has the hash {}", found.blake3)),
+        Ok(found) => Finding::fails(
+            what,
+            format!(
+                "has {} bytes and the hash {}, not {} and {}",
+                found.bytes, found.blake3, artifact.bytes, artifact.blake3
+            ),
+        ),
+    }
+}
+
+fn thresholds(certificate: &Certificate) -> Vec<Finding> {
+    let verdicts = certificate.measured.thresholds.iter();
+    let findings = verdicts.map(|verdict| {
+        let what = format!("threshold {}", verdict.threshold);
+        let Some(value) = certificate.measured.value(&verdict.threshold.metric) else {
+            return Finding::fails(what, "the certificate has no such figure");
+        };
+        let word = |passed| if passed { "passed" } else { "failed" };
+        if verdict.threshold.judge(value) == *verdict {
+            Finding::holds(what, format!("{} at {value}", word(verdict.passed)))
+        } else {
+            let stated = format!("{} at {}", word(verdict.passed), verdict.measured);
+            Finding::fails(
+                what,
+                format!("{} at {value}, but stated as {stated}", word(verdict.threshold.passes(value))),
+            )
+        }
+    });
+    let mut findings: Vec<_> = findings.collect();
+    if findings.is_empty() {
+        findings.push(Finding::unchecked("thresholds", "none were stated"));
+    }
+    findings
+}
+
+fn signature(certificate: &Certificate, public_key: Option<&PublicKey>) -> Finding {
+    let what = "signature";
+    let Some(signature) = &certificate.signature else {
+        let unsigned = "there is none: anyone may have written this certificate";
+        return match public_key {
+            None => Finding::unchecked(what, unsigned),
+            Some(_) => Finding::fails(what, unsigned),
+        };
+    };
+    let fits = certificate.signed_bytes().map_err(|e| e.to_string()).and_then(|bytes| signature.check(&bytes));
+    match (fits, public_key.map(PublicKey::to_hex)) {
+        (Err(reason), _) => Finding::fails(what, reason),
+        (Ok(()), Some(wanted)) if wanted != signature.public_key => {
+            Finding::fails(what, format!("it is by the key {}, not by {wanted}", signature.public_key))
+        }
+        (Ok(()), Some(wanted)) => Finding::holds(what, format!("by the key {wanted}, as wanted")),
+        (Ok(()), None) => Finding::holds(
+            what,
+            format!("by the key {}; whose that is was not checked (`--public-key`)", signature.public_key),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SigningKey, certificate::tests::example, signature::tests::PRIVATE};
+
+    type Edit<'a> = &'a dyn Fn(&mut Certificate);
+
+    fn failures(folder: &Path, certificate: &Certificate, key: Option<&PublicKey>) -> Vec<String> {
+        let findings = check(folder, certificate, key).into_iter();
+        findings.filter(Finding::is_failure).map(|finding| finding.what).collect()
+    }
+
+    fn key(folder: &Path) -> SigningKey {
+        let path = folder.join("key.pem");
+        std::fs::write(&path, PRIVATE).unwrap();
+        SigningKey::load(&path).unwrap()
+    }
+
+    #[test]
+    fn whatever_is_changed_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let model = folder.join("model.safetensors");
+        std::fs::write(&model, "model").unwrap();
+        let key = key(folder);
+        let public = key.public_key();
+        let mut signed = example();
+        signed.sign(&key).unwrap();
+        assert_eq!(failures(folder, &example(), None), [""; 0]);
+        assert_eq!(failures(folder, &example(), Some(&public)), ["signature"]);
+        assert_eq!(failures(folder, &signed, Some(&public)), [""; 0]);
+
+        let cases: [(Edit<'_>, &[&str]); 9] = [
+            (&|c| c.request.ids[0] = 4, &["request"]),
+            (&|c| c.request.ids.reverse(), &["request"]),
+            (&|c| c.request.before = vec![3], &["request"]),
+            (&|c| c.measured.after.ua = 96.0, &["threshold ua >= 90"]),
+            (&|c| c.measured.thresholds[0].passed = false, &["threshold ua >= 90"]),
+            (&|c| c.measured.thresholds[0].threshold.metric = "mia.none".into(), &["threshold mia.none >= 90"]),
+            (&|c| drop(c.output.insert("../key.pem".into(), Artifact::of(&model).unwrap())), &["output ../key.pem"]),
+            (&|c| drop(c.output.insert("gone".into(), Artifact::of(&model).unwrap())), &["output gone"]),
+            (&|c| c.output.clear(), &["output"]),
+        ];
+        for (edit, expected) in cases {
+            let mut changed = signed.clone();
+            edit(&mut changed);
+            assert_eq!(failures(folder, &Certificate { signature: None, ..changed.clone() }, None), expected);
+            let and_signature = [expected, &["signature"]].concat();
+            assert_eq!(failures(folder, &changed, None), and_signature, "whoever changes a certificate cannot sign it");
+        }
+        let mut unseen = signed.clone();
+        unseen.measured.after.ra = 100.0;
+        assert_eq!(failures(folder, &unseen, None), ["signature"]);
+
+        std::fs::write(&model, "modem").unwrap();
+        assert_eq!(failures(folder, &signed, None), ["output model.safetensors"]);
+    }
+}

@@ -1,0 +1,28 @@
+//! Certificates of deletions: what was asked, done and measured, hashed and perhaps signed.
+//!
+//! A [`Certificate`] lies as `certificate.json` beside the model that a deletion left. It claims no more than was measured.
+//! [`check()`] recomputes what can be recomputed without a model: hashes, verdicts on [`Threshold`]s and the signature. Measuring
+//! again takes the data and the model, and is another crate's.
+//!
+//! ```
+//! use unlearn_certificates::Threshold;
+//!
+//! let threshold: Threshold = "ua>=90".parse()?;
+//! assert!(threshold.passes(95.0) && !threshold.passes(89.9));
+//! assert_eq!(threshold.to_string(), "ua >= 90");
+//! # Ok::<(), unlearn_certificates::Error>(())
+//! ```
+
+mod certificate;
+mod check;
+mod error;
+mod metrics;
+mod signature;
+mod threshold;
+
+pub use certificate::{Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured};
+pub use check::{Finding, Outcome, check};
+pub use error::{Error, Result};
+pub use metrics::{Metrics, Samples};
+pub use signature::{PublicKey, Signature, SigningKey};
+pub use threshold::{Relation, Threshold, Verdict};

@@ -1,0 +1,63 @@
+//! `unlearn forget`: a trained model without what a request lists, and the certificate of that.
+
+use anyhow::bail;
+use unlearn_certificates::{Certificate, SigningKey, Threshold};
+use unlearn_experiment::{
+    MODEL_FILE,
+    deletion::{Deleted, Deletion, DeletionOptions, Stated},
+};
+
+use crate::{args::ForgetArguments, exit::Usage, progress::ConsoleReporter, run::run_options};
+
+pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
+    let interval = arguments.compute.interval()?;
+    let thresholds = arguments.thresholds.iter().map(|text| text.parse());
+    let thresholds: Vec<Threshold> =
+        thresholds.collect::<Result<_, _>>().map_err(|e| Usage(format!("--threshold: {e}")))?;
+    let signer = arguments.sign.as_deref().map(SigningKey::load).transpose()?;
+    let stated = arguments.suite.clone().map(|suite| Stated { suite, seed: arguments.seed });
+    let deletion = Deletion::resolve(&DeletionOptions {
+        checkpoint: arguments.checkpoint.clone(),
+        mask: arguments.mask.clone(),
+        data: arguments.data.clone(),
+        request: arguments.request.clone(),
+        method: arguments.method.clone(),
+        assignments: arguments.assignments.clone(),
+        thresholds,
+        features: arguments.mia.clone(),
+        stated,
+        environment: arguments.compute.environment.environment(),
+    })?;
+    let reporter = ConsoleReporter::new();
+    let options = run_options(&reporter, interval)?;
+    let certificate = match deletion.run(&arguments.out, &options, signer.as_ref())? {
+        Deleted::Now(certificate) => certificate,
+        Deleted::Before(certificate) => {
+            println!("{}: this deletion was done on {} already", arguments.out.display(), certificate.finished);
+            certificate
+        }
+    };
+    print(&certificate);
+    for name in [MODEL_FILE, Certificate::FILE] {
+        println!("{}", arguments.out.join(name).display());
+    }
+    println!("{}", certificate.statement());
+    let failed = certificate.measured.thresholds.iter().filter(|verdict| !verdict.passed).count();
+    if failed > 0 {
+        bail!("{failed} of {} thresholds failed; the certificate says so", certificate.measured.thresholds.len());
+    }
+    Ok(())
+}
+
+fn print(certificate: &Certificate) {
+    let measured = &certificate.measured;
+    println!("{:<20} {:>8} {:>8}", "", "before", "after");
+    for ((name, before), (_, after)) in measured.before.named().iter().zip(measured.after.named()) {
+        println!("{name:<20} {before:>8.2} {after:>8.2}");
+    }
+    println!("{:<20} {:>17.2}", "rte-seconds", measured.rte_seconds);
+    for verdict in &measured.thresholds {
+        let word = if verdict.passed { "passed" } else { "FAILED" };
+        println!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
+    }
+}

@@ -1,0 +1,241 @@
+//! `forget` and `runs verify`: the example of docs/forget.md as it stands there, and all that must be refused or found out.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{Place, SUITE, models};
+
+/// The key pair of RFC 8410, section 10.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                       -----END PRIVATE KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+                      -----END PUBLIC KEY-----\n";
+
+/// The first block of docs/forget.md in that language.
+fn block(language: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/forget.md")).unwrap();
+    let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// A folder as the example has it, before its first command.
+fn example() -> Place {
+    let place = Place::new(&block("toml"));
+    for (name, text) in [("ids.jsonl", block("jsonl").as_str()), ("key.pem", PRIVATE), ("public.pem", PUBLIC)] {
+        fs::write(place.path(name), text).unwrap();
+    }
+    place
+}
+
+/// Runs a line as a shell does, with `unlearn` on the path.
+fn shell(place: &Place, line: &str) -> Output {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_unlearn")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    Command::new("sh").args(["-c", line]).env("PATH", path).current_dir(place.path("")).output().unwrap()
+}
+
+/// Runs a line and expects an exit code and words, on either output.
+fn expect(place: &Place, code: i32, line: &str, words: &[&str]) {
+    let Output { status, stdout, stderr } = shell(place, line);
+    let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(code), "{line}\n{said}");
+    for word in words {
+        assert!(said.contains(word), "`{word}` in: {said}");
+    }
+}
+
+fn certificate(place: &Place, folder: &str) -> Value {
+    serde_json::from_slice(&fs::read(place.path(folder).join("certificate.json")).unwrap()).unwrap()
+}
+
+fn weights(place: &Place, model: &str) -> Vec<u8> {
+    place.succeed(&["convert", model, "weights.safetensors", "--to", "torch"]);
+    fs::read(place.path("weights.safetensors")).unwrap()
+}
+
+#[test]
+fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
+    let place = example();
+    let commands = block("sh");
+    let mut commands = commands.lines();
+    let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
+    expect(&place, 0, run, &[]);
+    expect(&place, 0, forget, &["before", "mia.confidence", "ta >= 20: passed", "It does not claim"]);
+    expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificates hold"]);
+    expect(&place, 0, forget, &["was done on"]);
+    expect(
+        &place,
+        0,
+        "unlearn inspect forgotten/model.safetensors",
+        &["sparse checkpoint", "asked to forget 12 images"],
+    );
+
+    // What was certified is what the suite found.
+    let suites = models(&place.path("runs")).into_iter().map(|(path, _)| path);
+    let suites = suites.filter(|path| path.starts_with("unlearn") && path.ends_with("model.safetensors"));
+    let [suites] = suites.collect::<Vec<_>>().try_into().unwrap();
+    let forgotten = weights(&place, "forgotten/model.safetensors");
+    assert!(weights(&place, &format!("runs/{}", suites.display())) == forgotten, "the suite's `ft` left another model");
+
+    let whole = certificate(&place, "forgotten");
+    assert_eq!(whole["request"]["ids"].as_array().unwrap().len(), 12);
+    assert_eq!(whole["method"]["parameters"]["epochs"], 2);
+    assert_eq!(whole["data"]["stated_by"], "checkpoint");
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        let mut changed = whole.clone();
+        edit(&mut changed);
+        fs::write(place.path("forgotten/certificate.json"), changed.to_string()).unwrap();
+    };
+    let unsigned = |value: &mut Value| drop(value.as_object_mut().unwrap().remove("signature"));
+    edited(&unsigned);
+    expect(&place, 0, "unlearn runs verify forgotten", &["anyone may have written", "not measured again"]);
+    expect(&place, 1, verify, &["FAILS  signature: there is none"]);
+    edited(&|value| value["measured"]["after"]["ra"] = json!(100.0));
+    expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  signature", "1 of 1 certificates do not hold"]);
+    let measured_again = "unlearn runs verify forgotten --data fashion-mnist-mini";
+    edited(&|value| {
+        unsigned(value);
+        value["measured"]["after"]["ua"] = json!(99.0);
+    });
+    expect(&place, 0, "unlearn runs verify forgotten", &[]);
+    expect(&place, 1, measured_again, &["FAILS  metric ua"]);
+    edited(&|value| {
+        unsigned(value);
+        value["request"]["ids"].as_array_mut().unwrap().pop();
+    });
+    expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  request: its ids have the hash"]);
+    edited(&|_| {});
+    let model = place.path("forgotten/model.safetensors");
+    let bytes = fs::read(&model).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    fs::write(&model, flipped).unwrap();
+    expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  output model.safetensors"]);
+    fs::write(&model, bytes).unwrap();
+
+    a_second_request_is_served_on_what_the_first_left(&place);
+    what_cannot_be_forgotten_is_refused(&place);
+}
+
+fn a_second_request_is_served_on_what_the_first_left(place: &Place) {
+    let ids = block("jsonl");
+    fs::write(place.path("again.jsonl"), ids.lines().next().unwrap()).unwrap();
+    let second = "unlearn forget --checkpoint forgotten --data fashion-mnist-mini --method raw --out second --request";
+    expect(place, 2, &format!("{second} again.jsonl"), &["again.jsonl:1", "asked to forget", "before"]);
+    let trained = (0..400).map(|id: u32| id.to_string()).find(|id| {
+        fs::write(place.path("more.jsonl"), id).unwrap();
+        shell(place, &format!("{second} more.jsonl --threshold 'ua>=101'")).status.code() == Some(1)
+    });
+    assert_eq!(certificate(place, "second")["request"]["ids"], json!([trained.unwrap().parse::<u32>().unwrap()]));
+    assert_eq!(certificate(place, "second")["request"]["before"], certificate(place, "forgotten")["request"]["ids"]);
+    assert_eq!(certificate(place, "second")["measured"]["thresholds"][0]["passed"], false);
+    assert_eq!(certificate(place, "second")["data"]["samples"]["forget"], 13);
+    expect(place, 0, "unlearn runs verify forgotten second --data fashion-mnist-mini", &["2 of 2 certificates hold"]);
+}
+
+fn what_cannot_be_forgotten_is_refused(place: &Place) {
+    let refused = |code, options: &str, words: &[&str]| {
+        let line = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method ft --out refused";
+        // Of an option given twice the last is meant.
+        let given: Vec<&str> = options.split_whitespace().filter(|word| word.starts_with("--")).collect();
+        let kept = line
+            .split(" --")
+            .filter(|part| !given.iter().any(|option| part.split_whitespace().next() == option.strip_prefix("--")));
+        let line = kept.collect::<Vec<_>>().join(" --");
+        expect(place, code, &format!("{line} {options}"), words);
+        assert!(!place.path("refused").exists(), "{options}");
+    };
+    fs::write(place.path("empty.jsonl"), "\n").unwrap();
+    refused(2, "--request empty.jsonl", &["empty.jsonl: names no image"]);
+    refused(1, "--request absent.jsonl", &["absent.jsonl"]);
+    refused(2, "--method ftt", &["--method", "did you mean `ft`"]);
+    refused(2, "--set epoch=1", &["--set", "did you mean `epochs`"]);
+    refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
+    refused(2, "--threshold 'mia.x>=1'", &["`x` is not among", "confidence"]);
+    refused(2, "--mia prob", &["--mia", "`confidence`"]);
+    refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
+    refused(2, "--suite suite.toml", &["says itself what it was trained on"]);
+    refused(1, "--sign public.pem", &["public.pem", "openssl genpkey"]);
+    refused(1, "--checkpoint suite.toml", &["suite.toml"]);
+    // Another deletion's folder stays as it is.
+    expect(
+        place,
+        2,
+        "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method ga --out forgotten",
+        &["forgotten", "another deletion", "`--out`"],
+    );
+    // A model that does not say what it was trained on.
+    place.succeed(&["convert", "forgotten/model.safetensors", "foreign.safetensors", "--to", "torch"]);
+    place.succeed(&["convert", "foreign.safetensors", "silent.safetensors", "--side", "28"]);
+    refused(2, "--checkpoint silent.safetensors", &["silent.safetensors", "does not say", "`--suite`"]);
+    let stated = "unlearn forget --checkpoint silent.safetensors --suite suite.toml --data fashion-mnist-mini \
+                  --request ids.jsonl --method raw --out stated";
+    expect(place, 0, stated, &["the operator says so"]);
+    assert_eq!(certificate(place, "stated")["data"]["stated_by"], "operator");
+}
+
+#[test]
+fn a_deletion_that_was_killed_ends_with_the_same_model() {
+    let place = example();
+    let suite = block("toml").replace("epochs = 6", "epochs = 2");
+    fs::write(place.path("suite.toml"), suite.split("[[prune]]").next().unwrap().to_owned() + &judged(&suite)).unwrap();
+    place.succeed(&["run", "suite.toml"]);
+    let train = fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
+    let arguments = |out: &'static str| {
+        let options = ["--data", "fashion-mnist-mini", "--request", "ids.jsonl", "--method", "ft", "--set", "epochs=6"];
+        let place = ["forget", "--checkpoint", train.to_str().unwrap(), "--out", out, "--checkpoint-interval", "0"];
+        [&place[..], &options, &["--mia", "confidence"]].concat()
+    };
+    place.succeed(&arguments("undisturbed"));
+    let state = place.path("killed/partial/state.safetensors");
+    let saved = || fs::metadata(&state).and_then(|state| state.modified()).ok();
+    for _ in 0..3 {
+        let before = saved();
+        let mut child =
+            place.command(&arguments("killed")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while saved() == before {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    place.succeed(&arguments("killed"));
+    assert!(!place.path("killed/partial").exists());
+    let read = |folder: &str| fs::read(place.path(folder).join("model.safetensors")).unwrap();
+    assert!(read("killed") == read("undisturbed"), "a killed deletion left another model");
+    let after = |folder: &str| certificate(&place, folder)["measured"]["after"].clone();
+    assert_eq!(after("killed"), after("undisturbed"));
+}
+
+/// What a suite must have beside training.
+fn judged(suite: &str) -> String {
+    format!("[[forget]]{}", suite.split_once("[[forget]]").unwrap().1.replace("\"ft\"\nepochs = 2", "\"raw\""))
+}
+
+#[test]
+fn a_method_that_diverges_leaves_the_last_finite_weights_and_no_certificate() {
+    let place = example();
+    let suite = SUITE.split("[[prune]]").next().unwrap().to_owned();
+    let diverging =
+        "[[forget]]\nkind = \"indices\"\npath = \"ids.jsonl\"\n\n[[unlearn]]\nmethod = \"ga\"\nlr = 1e30\nepochs = 5\n";
+    let suite = suite.replace("train-limit = 200", "train-limit = 400").replace("epochs = 2", "epochs = 1") + diverging;
+    fs::write(place.path("suite.toml"), suite).unwrap();
+    // In a suite the weights are kept in the stage's working folder.
+    expect(&place, 1, "unlearn run suite.toml", &["unlearn ga", "epoch", "lower `lr`", "last-finite.safetensors"]);
+    expect(&place, 0, "unlearn inspect runs/unlearn/*.partial/last-finite.safetensors", &["dense checkpoint"]);
+    let forget = "unlearn forget --checkpoint runs/train/* --data fashion-mnist-mini --request ids.jsonl --method ga \
+                  --set epochs=5 --mia confidence --out out";
+    expect(&place, 1, &format!("{forget} --set lr=1e30"), &["epoch", "lower `lr`", "out/last-finite.safetensors"]);
+    expect(&place, 0, "unlearn inspect out/last-finite.safetensors", &["dense checkpoint"]);
+    let names: Vec<_> = fs::read_dir(place.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["last-finite.safetensors"]);
+    expect(&place, 0, &format!("{forget} --set lr=1e-4"), &["before"]);
+    assert!(!place.path("out/last-finite.safetensors").exists());
+}
