@@ -45,10 +45,10 @@ impl Method for BadTeacher {
     const SUMMARY: &'static str = "distillation, on the forget set from a fresh model, elsewhere from the original";
     const SOURCE: &'static str = "Chundawat et al. 2023, arXiv 2205.08096";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-5, 1e-3)),
+        &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-5, 1e-3)),
         &[
-            fixed("temperature", "what logits are divided by before they are compared", Origin::Paper),
-            fixed("retain-share", "share of the retain set that is used", Origin::Paper),
+            fixed("temperature", "what logits are divided by before they are compared", Origin::Code),
+            fixed("retain-share", "share of the retain set that is used", Origin::Code),
         ],
     ];
     type Config = Config;

@@ -23,7 +23,7 @@ impl Method for BoundaryExpand {
     const SUMMARY: &'static str = "fine-tuning of the forget set on one class more, which is cut off afterwards";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Expanding)";
     const PARAMETERS: &'static [&'static [Parameter]] =
-        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-6, 1e-3))];
+        &[&fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-6, 1e-3))];
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {

@@ -40,11 +40,11 @@ impl Method for BoundaryShrink {
     const SUMMARY: &'static str = "fine-tuning of the forget set on the nearest wrong class";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Shrink)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-6, 1e-3)),
+        &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-6, 1e-3)),
         &[searched(
             "epsilon",
             "step of the attack that finds the nearest wrong class, on images in 0..1",
-            Origin::Paper,
+            Origin::Code,
             log(0.01, 0.5),
         )],
     ];

@@ -17,10 +17,10 @@ impl Method for Ft {
     const SUMMARY: &'static str = "fine-tuning on the retain set";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 3";
     const PARAMETERS: &'static [&'static [Parameter]] =
-        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1))];
+        &[&fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1))];
     type Config = FineTuning;
 
-    /// The paper's epochs, and the middle of the learning rates it searches (1e-3 to 1e-1).
+    /// The paper's epochs and the learning rate of its code, of the 1e-3 to 1e-1 that the paper searches.
     fn defaults() -> FineTuning {
         FineTuning::new(10, 0.01)
     }

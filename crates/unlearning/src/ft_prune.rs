@@ -1,9 +1,12 @@
-//! `ft-prune`: fine-tuning and pruning in turns, on the retain set (the published code of arXiv 2304.04934, `FT_prune` and
-//! `FT_prune_bi`): every second epoch is followed by pruning 1 − (1 − s)^(1/k) of what remains, by magnitude over all
-//! convolutions, k the number of such points. What was pruned before stays so and counts; the last epochs are always
-//! trained after the last pruning.
+//! `ft-prune`: fine-tuning and pruning in turns, on the retain set (the published code of arXiv 2304.04934, `FT_prune_bi`):
+//! every second epoch is followed by pruning 1 − (1 − s)^(1/k) of what remains, by magnitude over all convolutions, k the number
+//! of such points. What was pruned before stays so and counts; the last epochs are always trained after the last pruning.
 //!
 //! The zeros are pruned in the network it leaves. A layer of which nothing is left is an error that names it.
+//!
+//! Deviations: that code prunes before an epoch, the first one included, so that it has one point more; s is there a share of what
+//! the model came with, pruned or not, here of all convolution weights; and with an odd number of epochs its points are one too
+//! few for s. The penalty γ‖θ‖₁ is ours.
 
 use serde::{Deserialize, Serialize};
 use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
@@ -39,9 +42,9 @@ pub(crate) struct Config {
 impl Method for FtPrune {
     const NAME: &'static str = "ft-prune";
     const SUMMARY: &'static str = "fine-tuning on the retain set and pruning of what remains, in turns";
-    const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934 (FT_prune, FT_prune_bi)";
+    const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934 (FT_prune_bi)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1)),
+        &fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1)),
         &[
             searched(
                 "sparsity",
@@ -133,7 +136,63 @@ fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> 
 
 #[cfg(test)]
 mod tests {
+    use unlearn_models::{InputSpec, initialize};
+    use unlearn_network::{DeviceChoice, Kept};
+    use unlearn_training::apply_mask;
+
     use super::*;
+
+    fn network() -> Network {
+        let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
+        let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+        Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap()
+    }
+
+    /// Magnitudes of the convolution weights that are kept, and of those that are not, in `before`.
+    fn split(before: &Network, kept: &Kept) -> [Vec<f32>; 2] {
+        let mut magnitudes = [vec![], vec![]];
+        for (kept, values) in kept.iter().zip(before.state().parameters()) {
+            for (kept, theta) in kept.iter().flatten().zip(values) {
+                magnitudes[usize::from(!kept)].push(theta.abs());
+            }
+        }
+        magnitudes
+    }
+
+    #[test]
+    fn the_share_is_of_all_weights_and_the_largest_of_what_is_left_stay() {
+        let (before, mut network) = (network(), network());
+        let mut last: Option<Kept> = None;
+        for density in [0.6, 0.25] {
+            let mask = strongest(&network, density).unwrap();
+            apply_mask(&mut network, &mask).unwrap();
+            let [kept, pruned] = split(&before, network.kept());
+            let all = kept.len() + pruned.len();
+            assert_eq!(pruned.len(), ((1.0 - density) * all as f64).round_ties_even() as usize);
+            let least = kept.into_iter().fold(f32::INFINITY, f32::min);
+            assert!(pruned.into_iter().all(|theta| theta <= least), "{density}");
+            for (now, last) in network.kept().iter().flatten().flatten().zip(last.iter().flatten().flatten().flatten())
+            {
+                assert!(!now || *last, "a pruned weight came back");
+            }
+            last = Some(network.kept().clone());
+        }
+        let mask = strongest(&network, 0.5).unwrap();
+        apply_mask(&mut network, &mask).unwrap();
+        assert_eq!(Some(network.kept()), last.as_ref(), "fewer are left already");
+    }
+
+    #[test]
+    fn a_layer_that_would_be_emptied_is_named() {
+        let mut network = network();
+        let graph = network.graph().clone();
+        let weak = graph.parameters.iter().position(|p| p.name == "layer2.0.conv1.weight").unwrap();
+        let mut state = network.state().clone();
+        state.parameters_mut()[weak].iter_mut().for_each(|theta| *theta *= 1e-6);
+        network.set_state(state);
+        let message = strongest(&network, 0.5).unwrap_err().to_string();
+        assert!(message.contains("`layer2.0.conv1.weight`") && message.contains("lower `sparsity`"), "{message}");
+    }
 
     #[test]
     fn each_pruning_keeps_the_same_share_of_what_remains_and_the_last_epochs_train() {

@@ -40,7 +40,7 @@ impl Method for Iu {
     const SOURCE: &'static str = "Koh and Liang 2017, arXiv 1703.04730; Jia et al. 2023, arXiv 2304.04934, section 3";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         searched("alpha", "length of the Newton step", Origin::Code, log(1.0, 20.0)),
-        fixed("samples", "retain samples whose gradients make the Hessian", Origin::Paper),
+        fixed("samples", "retain samples whose gradients make the Hessian", Origin::Code),
         fixed(
             "solver",
             "auto, woodbury, conjugate-gradients, or wood-fisher as in the code of arXiv 2304.04934",

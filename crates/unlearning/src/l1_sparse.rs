@@ -48,7 +48,7 @@ impl Method for L1Sparse {
     const SUMMARY: &'static str = "fine-tuning on the retain set with an ℓ1 penalty";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, equation 3";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1)),
+        &fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1)),
         &[
             searched("gamma", "weight of the penalty", Origin::Code, log(1e-5, 1e-1)),
             fixed("gamma-schedule", "how the weight moves: falling, constant or rising", Origin::Paper),

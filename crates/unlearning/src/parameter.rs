@@ -21,7 +21,7 @@ pub struct Parameter {
 pub enum Origin {
     /// A paper that the method names as its source.
     Paper,
-    /// The code that belongs to that paper.
+    /// The code that belongs to such a paper.
     Code,
     /// The recipe of the original training.
     Training,

@@ -17,9 +17,9 @@ pub(crate) struct Rl;
 impl Method for Rl {
     const NAME: &'static str = "rl";
     const SUMMARY: &'static str = "fine-tuning on all samples with random wrong labels on the forget set";
-    const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933";
+    const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933; code of Jia et al. 2023, arXiv 2304.04934";
     const PARAMETERS: &'static [&'static [Parameter]] =
-        &[&fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1))];
+        &[&fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-3, 1e-1))];
     type Config = FineTuning;
 
     fn defaults() -> FineTuning {

@@ -54,7 +54,7 @@ impl Method for SalUn {
     const SUMMARY: &'static str = "random labels, gradient ascent or fine-tuning of the most salient weights only";
     const SOURCE: &'static str = "Fan et al. 2024, arXiv 2310.12508";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Paper, Origin::Paper, log(1e-3, 1e-1)),
+        &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-3, 1e-1)),
         &[
             fixed("over", "what is restricted to salient weights: rl, ga or ft", Origin::Paper),
             searched(

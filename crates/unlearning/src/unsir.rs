@@ -58,14 +58,14 @@ impl Method for Unsir {
     const SOURCE: &'static str = "Tarun et al. 2023, arXiv 2111.08947";
     const WHOLE_CLASSES_ONLY: bool = true;
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
-        fixed("noise-samples", "images of noise for each forgotten class", Origin::Ours),
-        fixed("noise-steps", "steps of Adam that make them", Origin::Ours),
+        fixed("noise-samples", "images of noise for each forgotten class", Origin::Code),
+        fixed("noise-steps", "steps of Adam that make them", Origin::Code),
         fixed("noise-lr", "learning rate of these steps", Origin::Code),
         fixed("noise-decay", "weight of the squared norm of the noise", Origin::Code),
         fixed("noise-copies", "how often each image of noise comes in the epoch that impairs", Origin::Code),
         fixed("retain-per-class", "retain samples of each class in either epoch", Origin::Code),
-        searched("impair-lr", "learning rate of the epoch that impairs", Origin::Paper, log(1e-3, 1e-1)),
-        searched("repair-lr", "learning rate of the epoch that repairs", Origin::Paper, log(1e-3, 1e-1)),
+        searched("impair-lr", "learning rate of the epoch that impairs", Origin::Code, log(1e-3, 1e-1)),
+        searched("repair-lr", "learning rate of the epoch that repairs", Origin::Code, log(1e-3, 1e-1)),
         fixed("batch-size", "samples a step", Origin::Training),
     ]];
     type Config = Config;
