@@ -130,6 +130,7 @@ fn updates(golden: &Value, case: &Value, device: DeviceChoice) -> [Vec<f32>; 2] 
         recipe: &recipe,
         augmentation: Augmentation::NONE,
         device,
+        prune_anew: None,
         seed: SEED,
         session: Session::unattended(),
     };
