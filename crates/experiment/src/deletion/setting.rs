@@ -238,7 +238,7 @@ pub(super) mod tests {
             Setting::of(model, place, "fashion-mnist-mini", None, &environment)
         };
         let setting = of(&model(Some(training.clone()))).unwrap();
-        assert_eq!((setting.split, setting.forgotten), (super::tests::setting().split, vec![7]));
+        assert_eq!((setting.split, setting.forgotten), (tests::setting().split, vec![7]));
         let refusal = |model: &ModelFile| of(model).err().unwrap().to_string();
         let other = Training { fingerprint: "0".repeat(64), ..training.clone() };
         let message = refusal(&model(Some(other)));
