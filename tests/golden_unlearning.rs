@@ -17,7 +17,7 @@ const WIDTH: usize = 4;
 const COUNT: u32 = 40;
 /// Of the request, and so of all that is random.
 const SEED: u64 = 9;
-/// Images of noise that `unsir` begins with, and the class that they take the place of.
+/// Images of noise that `unsir` begins with, and the forgotten class that they are labelled as.
 const NOISE: (usize, u64) = (6, 3);
 
 fn graph(classes: usize) -> Arc<Graph> {
