@@ -169,6 +169,18 @@ fn the_newton_step_is_that_of_the_dense_hessian() {
 }
 
 #[test]
+fn gradients_at_hand_are_neither_left_out_of_the_sum_nor_counted_twice() {
+    let u = golden!("removal_gradient");
+    for samples in [1, 20] {
+        let found = with_request(&mut network(DeviceChoice::Cpu), Forgotten::EveryFifth, 1, |request| {
+            let solver = Solver::Woodbury;
+            influence(request, &InfluenceOptions { solver, samples, memory_mib: 0, augment: false }).unwrap()
+        });
+        assert_close(&format!("gradient, {samples} at hand"), &graph(), &row(&found.gradient), &u, 1e-4);
+    }
+}
+
+#[test]
 fn memory_decides_between_the_solvers() {
     assert_eq!(influence_by(Solver::Auto, 1, DeviceChoice::Cpu).solver, Solver::Woodbury);
     assert_eq!(influence_by(Solver::Auto, 0, DeviceChoice::Cpu).solver, Solver::ConjugateGradients);
