@@ -35,7 +35,12 @@
 
 pub mod augment;
 pub mod batches;
+mod cifar;
+pub mod cifar10;
+pub mod cifar100;
 pub mod dataset;
+#[cfg(test)]
+mod distributed;
 mod error;
 pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
