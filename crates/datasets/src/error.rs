@@ -210,6 +210,14 @@ pub enum Error {
         /// Lengths found.
         found: Vec<usize>,
     },
+    /// A MAT-file that is damaged or holds something else than was asked for.
+    #[error("failed to read {}: {problem}", path.display())]
+    Mat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A pickle that is not a record of arrays.
     #[error("failed to read {}: {source}", path.display())]
     Record {

@@ -49,6 +49,9 @@ pub mod forget;
 mod golden;
 pub mod idx;
 pub mod idx_folder;
+pub mod kmnist;
+pub mod mat5;
+pub mod mnist;
 pub mod mt19937;
 pub mod permutation;
 pub mod positions;
@@ -56,6 +59,8 @@ pub mod registry;
 pub mod sampler;
 pub mod split;
 pub mod stream;
+pub mod svhn;
+pub mod verify;
 
 pub use augment::Augmentation;
 pub use batches::{Batch, BatchOptions, BatchPlan, Batches};

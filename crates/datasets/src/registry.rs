@@ -5,13 +5,21 @@ use std::path::{Path, PathBuf};
 use crate::augment::Augmentation;
 use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
-use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini};
+use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn};
 
 /// The environment variable that names a folder of datasets.
 pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
 
 /// All datasets, by name.
-pub static DATASETS: &[Entry] = &[fashion_mnist_mini::ENTRY, fashion_mnist::ENTRY, cifar10::ENTRY, cifar100::ENTRY];
+pub static DATASETS: &[Entry] = &[
+    fashion_mnist_mini::ENTRY,
+    fashion_mnist::ENTRY,
+    cifar10::ENTRY,
+    cifar100::ENTRY,
+    svhn::ENTRY,
+    mnist::ENTRY,
+    kmnist::ENTRY,
+];
 
 /// What is known of a dataset before it is opened.
 #[derive(Debug, Clone, Copy)]
@@ -190,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
-        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100";
+        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
             format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")
