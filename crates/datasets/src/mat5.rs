@@ -2,7 +2,7 @@
 //!
 //! A header of 128 bytes, then elements: a tag (type and length), and the data, filled up to a multiple of 8 bytes. An
 //! array is an element of elements (flags, lengths of the sides, name, values in column-major order), and may be packed
-//! with zlib as a whole. The layout is MathWorks' "MAT-File Format", R2023b. Only files of little-endian machines are read.
+//! with zlib as a whole. Its maker publishes the layout as "MAT-File Format". Only files of little-endian machines are read.
 //!
 //! The caller says which shape each array has to have, before any of its values is read: a file, however packed, takes no
 //! more memory than the arrays that were asked for.

@@ -1,6 +1,6 @@
 //! MNIST: 70,000 grey pictures of handwritten digits, 28 × 28 pixels, 10 classes.
 //!
-//! LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998. Its four files bear
+//! "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998. Its four files bear
 //! the names that Fashion-MNIST's and Kuzushiji-MNIST's bear too: keep each in a folder of its own name.
 
 use crate::augment::Augmentation;

@@ -25,7 +25,8 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     let found = Normalization::of(&dataset.train);
     for (what, found, published) in [("mean", found.mean, entry.mean), ("deviation", found.std, entry.std)] {
         for (channel, (found, published)) in found.iter().zip(published).enumerate() {
-            if !((found - published).abs() <= TOLERANCE) {
+            let near = (found - published).abs() <= TOLERANCE;
+            if !near {
                 problems
                     .push(format!("channel {channel} has the {what} {found:.4}, where {published:.4} is published"));
             }
