@@ -95,6 +95,7 @@ fn with_request<T>(
         recipe: &Recipe::default(),
         augmentation: Augmentation::NONE,
         device: DeviceChoice::Cpu,
+        prune_anew: None,
         seed,
         session: Session::unattended(),
     })
@@ -164,6 +165,18 @@ fn the_newton_step_is_that_of_the_dense_hessian() {
             assert_close(&format!("{what}: gradient"), &graph(), &row(&found.gradient), &u, 1e-4);
             assert_close(&format!("{what}: step"), &graph(), &row(&found.change), &step, 1e-4);
         }
+    }
+}
+
+#[test]
+fn gradients_at_hand_are_neither_left_out_of_the_sum_nor_counted_twice() {
+    let u = golden!("removal_gradient");
+    for samples in [1, 20] {
+        let found = with_request(&mut network(DeviceChoice::Cpu), Forgotten::EveryFifth, 1, |request| {
+            let solver = Solver::Woodbury;
+            influence(request, &InfluenceOptions { solver, samples, memory_mib: 0, augment: false }).unwrap()
+        });
+        assert_close(&format!("gradient, {samples} at hand"), &graph(), &row(&found.gradient), &u, 1e-4);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
-use unlearn_datasets::{Augmentation, ImageSet};
-use unlearn_models::initialize;
+use unlearn_datasets::{Augmentation, ImageSet, stream::stream};
+use unlearn_models::{fill_normal, initialize};
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_training::{Recipe, Schedule, Select, Session};
 use unlearn_unlearning::{Request, find};
@@ -15,8 +15,10 @@ const CHANNELS: usize = 2;
 const SIDE: usize = 8;
 const WIDTH: usize = 4;
 const COUNT: u32 = 40;
-/// Of the request, and so of every fresh weight.
+/// Of the request, and so of all that is random.
 const SEED: u64 = 9;
+/// Images of noise that `unsir` begins with, and the forgotten class that they are labelled as.
+const NOISE: (usize, u64) = (6, 3);
 
 fn graph(classes: usize) -> Arc<Graph> {
     small_residual(WIDTH, classes)
@@ -64,21 +66,26 @@ fn floats(file: &str) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// File and number of outputs of the fresh weights that the script starts from.
-const FRESH: [(&str, usize); 2] = [("fresh.f32", 4), ("fresh-wide.f32", 5)];
+/// What the script cannot draw, by file: fresh weights of the network and of one with a fifth output, and the noise of `unsir`.
+fn drawn() -> [(&'static str, Vec<f32>); 3] {
+    let fresh = |classes| initialize(&graph(classes), SEED).parameters().concat();
+    let (count, class) = NOISE;
+    let mut noise = vec![0.0; count * CHANNELS * SIDE * SIDE];
+    fill_normal(&mut noise, 1.0, &mut stream("unsir noise", &[SEED, class]));
+    [("fresh.f32", fresh(4)), ("fresh-wide.f32", fresh(5)), ("noise.f32", noise)]
+}
 
 #[test]
-fn the_script_starts_from_the_fresh_weights_of_this_seed() {
-    for (file, classes) in FRESH {
-        assert_eq!(initialize(&graph(classes), SEED).parameters().concat(), floats(file), "{file}");
+fn the_script_starts_from_what_this_seed_draws() {
+    for (file, values) in drawn() {
+        assert_eq!(values, floats(file), "{file}");
     }
 }
 
 #[test]
-#[ignore = "writes the fresh weights that generate.py starts from"]
-fn write_fresh_weights() {
-    for (file, classes) in FRESH {
-        let values = initialize(&graph(classes), SEED).parameters().concat();
+#[ignore = "writes what generate.py cannot draw"]
+fn write_what_the_seed_draws() {
+    for (file, values) in drawn() {
         std::fs::write(folder().join(file), values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<_>>()).unwrap();
     }
 }
@@ -111,34 +118,67 @@ fn start(name: &str, graph: &Graph) -> State {
     state
 }
 
-/// What a method adds to the parameters, and to the running statistics.
-fn updates(golden: &Value, case: &Value, device: DeviceChoice) -> [Vec<f32>; 2] {
-    let classes = case["classes"].as_u64().unwrap();
-    let graph = graph(classes as usize);
-    let mut network = Network::new(graph.clone(), original(&graph), device).unwrap();
-    let (epochs, lr) = (case["config"]["epochs"].as_u64().unwrap(), case["config"]["lr"].as_f64().unwrap());
-    // Each set is one batch, and methods that follow the original recipe do the same as the others.
-    let (schedule, select) = (Schedule::Constant, Select::Last);
-    let recipe =
-        Recipe { epochs: epochs as usize, lr, batch_size: 64, schedule, select, augment: false, ..Recipe::default() };
-    let mut request = Request {
-        network: &mut network,
-        images: &images(classes as u32),
-        forget: &positions(&golden["forget"]),
-        retain: &positions(&golden["retain"]),
-        validation: &[],
-        recipe: &recipe,
-        augmentation: Augmentation::NONE,
-        device,
-        seed: SEED,
-        session: Session::unattended(),
-    };
-    find(case["method"].as_str().unwrap()).unwrap().run(&case["config"], &mut request).unwrap();
-    let (after, before) = (network.state(), start(case["start"].as_str().unwrap(), &graph));
-    let difference = |after: &[Vec<f32>], before: &[Vec<f32>]| -> Vec<f32> {
-        after.concat().iter().zip(before.concat()).map(|(after, before)| after - before).collect()
-    };
-    [difference(after.parameters(), before.parameters()), difference(after.buffers(), before.buffers())]
+/// A network after a method, and the values that the method's steps started from.
+struct Made {
+    network: Network,
+    before: State,
+}
+
+impl Made {
+    fn by(case: &Value, requests: &Value, device: DeviceChoice) -> Self {
+        let classes = case["classes"].as_u64().unwrap();
+        let graph = graph(classes as usize);
+        let mut network = Network::new(graph.clone(), original(&graph), device).unwrap();
+        let sets = &requests[case["request"].as_str().unwrap()];
+        // Each set is one batch.
+        let (schedule, select) = (Schedule::Constant, Select::Last);
+        let recipe = Recipe { batch_size: 64, schedule, select, augment: false, ..Recipe::default() };
+        let mut request = Request {
+            network: &mut network,
+            images: &images(classes as u32),
+            forget: &positions(&sets["forget"]),
+            retain: &positions(&sets["retain"]),
+            validation: &[],
+            recipe: &recipe,
+            augmentation: Augmentation::NONE,
+            device,
+            prune_anew: None,
+            seed: SEED,
+            session: Session::unattended(),
+        };
+        find(case["method"].as_str().unwrap()).unwrap().run(&case["config"], &mut request).unwrap();
+        Self { network, before: start(case["start"].as_str().unwrap(), &graph) }
+    }
+
+    /// What was added to the parameters and to the running statistics.
+    fn updates(&self) -> [Vec<f32>; 2] {
+        let difference = |after: &[Vec<f32>], before: &[Vec<f32>]| -> Vec<f32> {
+            after.concat().iter().zip(before.concat()).map(|(after, before)| after - before).collect()
+        };
+        let (after, before) = (self.network.state(), &self.before);
+        [difference(after.parameters(), before.parameters()), difference(after.buffers(), before.buffers())]
+    }
+
+    /// Which parameters are exactly 0.
+    fn zeros(&self) -> Vec<bool> {
+        self.network.state().parameters().iter().flatten().map(|value| *value == 0.0).collect()
+    }
+
+    /// Which would be if what was added to the parameters began with `updates`.
+    fn zeros_by(&self, updates: &[f32]) -> Vec<bool> {
+        let values = self.before.parameters().iter().flatten().zip(updates);
+        values.map(|(before, update)| before + update == 0.0).collect()
+    }
+
+    /// Which parameters are pruned.
+    fn pruned(&self) -> Vec<bool> {
+        let parameters = self.network.state().parameters().iter().zip(self.network.kept());
+        let pruned = |(values, kept): (&Vec<f32>, &Option<Vec<bool>>)| match kept {
+            Some(kept) => kept.iter().map(|kept| !kept).collect(),
+            None => vec![false; values.len()],
+        };
+        parameters.flat_map(pruned).collect()
+    }
 }
 
 fn norm(values: impl Iterator<Item = f32>) -> f64 {
@@ -152,7 +192,12 @@ fn every_iterative_method_makes_pytorchs_steps() {
     for device in [DeviceChoice::Cpu, DeviceChoice::CandleCpu] {
         let mut rest = all.as_slice();
         for case in golden["cases"].as_array().unwrap() {
-            for (what, found) in ["parameters", "running statistics"].into_iter().zip(updates(&golden, case, device)) {
+            let made = Made::by(case, &golden["requests"], device);
+            assert!(made.zeros() == made.zeros_by(rest), "{} on {device}: others are exactly 0", case["method"]);
+            if case["method"] == "ft-prune" {
+                assert!(made.zeros() == made.pruned(), "{device}: the mask is not that of the zeros");
+            }
+            for (what, found) in ["parameters", "running statistics"].into_iter().zip(made.updates()) {
                 let (expected, others) = rest.split_at(found.len());
                 rest = others;
                 let length = norm(expected.iter().copied());

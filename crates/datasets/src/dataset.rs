@@ -75,6 +75,17 @@ impl ImageSet {
         (0..).zip(self.labels.iter()).filter(wanted).map(|(position, _)| position).collect()
     }
 
+    /// How many images there are of each class below `classes`.
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for &label in self.labels.iter() {
+            if let Some(count) = counts.get_mut(label as usize) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     fn hash_into(&self, hasher: &mut blake3::Hasher) {
         for side in [self.len(), self.channels, self.height, self.width] {
             hasher.update(&(side as u64).to_le_bytes());
@@ -93,6 +104,32 @@ pub struct Normalization {
     pub mean: Vec<f32>,
     /// One standard deviation a channel.
     pub std: Vec<f32>,
+}
+
+impl Normalization {
+    /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel.
+    pub fn of(set: &ImageSet) -> Self {
+        let plane = set.height * set.width;
+        let mut histograms = vec![[0_u64; 256]; set.channels];
+        for image in set.pixels.chunks_exact(set.image_len().max(1)) {
+            for (histogram, channel) in histograms.iter_mut().zip(image.chunks_exact(plane)) {
+                for &pixel in channel {
+                    histogram[usize::from(pixel)] += 1;
+                }
+            }
+        }
+        // Sums of whole numbers are exact, whatever the number of images.
+        let moment = |histogram: &[u64; 256], power: u32| {
+            let sum: u64 = (0..).zip(histogram).map(|(value, count): (u64, _)| value.pow(power) * count).sum();
+            sum as f64 / histogram.iter().sum::<u64>() as f64
+        };
+        let mean = |histogram| moment(histogram, 1);
+        let std = |histogram| (moment(histogram, 2) - mean(histogram).powi(2)).sqrt();
+        Self {
+            mean: histograms.iter().map(|histogram| (mean(histogram) / 255.0) as f32).collect(),
+            std: histograms.iter().map(|histogram| (std(histogram) / 255.0) as f32).collect(),
+        }
+    }
 }
 
 /// A dataset, opened.
@@ -164,6 +201,13 @@ mod tests {
         let set = ImageSet::new([1, 1, 1], vec![0; 8], labels).unwrap();
         assert_eq!(set.first_of_each_class(3, 2), [0, 1, 2, 3, 4]);
         assert_eq!(set.first_of_each_class(3, 0), [0; 0]);
+    }
+
+    #[test]
+    fn classes_are_counted_and_channels_measured() {
+        let set = ImageSet::new([2, 1, 2], vec![0, 255, 51, 51, 255, 0, 51, 51], vec![2, 7]).unwrap();
+        assert_eq!(set.class_counts(3), [0, 0, 1]);
+        assert_eq!(Normalization::of(&set), Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::registry::{DATA_VARIABLE, Entry};
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -101,7 +103,7 @@ pub enum Error {
         /// Which image.
         position: usize,
         /// Its label.
-        label: u8,
+        label: i64,
         /// Number of classes.
         classes: usize,
     },
@@ -150,22 +152,79 @@ pub enum Error {
         valid: String,
     },
     /// The dataset's files are nowhere.
-    #[error("{name} was not found; looked in {looked}; {fix}")]
+    #[error("{name} was not found; looked in {looked}; it needs {needs}")]
     DatasetNotFound {
         /// The dataset.
         name: &'static str,
         /// Folders looked in.
         looked: String,
-        /// How to get it.
-        fix: &'static str,
+        /// What has to be done to have it.
+        needs: &'static str,
     },
     /// A folder with some of a dataset's files.
-    #[error("{} lacks {file} (or {file}.gz), though other files of the dataset are there", folder.display())]
+    #[error("{} lacks {file}, though other files of the dataset are there", folder.display())]
     MissingFile {
         /// The folder.
         folder: PathBuf,
         /// The file missing.
-        file: &'static str,
+        file: String,
+    },
+    /// A file whose size alone says that it is not the dataset's.
+    #[error(
+        "{} has {found} bytes, but {images} images of {dataset} take {expected}; fetch the file again",
+        path.display()
+    )]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// The dataset.
+        dataset: &'static str,
+        /// Images it should hold.
+        images: usize,
+        /// Bytes needed.
+        expected: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// A file larger than any of the datasets'.
+    #[error("{} has {found} bytes; at most {limit} are read", path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// Most bytes accepted.
+        limit: u64,
+    },
+    /// An array of another shape than the dataset's.
+    #[error("{} holds `{array}` of shape {found:?}, but in {dataset} it has {expected:?}", path.display())]
+    ArrayShape {
+        /// The file.
+        path: PathBuf,
+        /// The array's name.
+        array: &'static str,
+        /// The dataset.
+        dataset: &'static str,
+        /// Lengths of its sides in the dataset.
+        expected: Vec<usize>,
+        /// Lengths found.
+        found: Vec<usize>,
+    },
+    /// A MAT-file that is damaged or holds something else than was asked for.
+    #[error("failed to read {}: {problem}", path.display())]
+    Mat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A pickle that is not a record of arrays.
+    #[error("failed to read {}: {source}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: unlearn_torch_files::Error,
     },
 
     /// A seed that NumPy's legacy generator cannot take.
@@ -330,6 +389,16 @@ pub enum Error {
         /// Images in the set.
         expected: usize,
     },
+}
+
+impl Error {
+    /// That the dataset of `entry` is in none of `folders`.
+    pub(crate) fn not_found(entry: &Entry, folders: &[PathBuf]) -> Self {
+        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let nowhere = || format!("no folder, for neither --data-dir nor ${DATA_VARIABLE} names one");
+        let looked = if looked.is_empty() { nowhere() } else { looked.join(", ") };
+        Self::DatasetNotFound { name: entry.name, looked, needs: entry.needs }
+    }
 }
 
 /// This crate's result.

@@ -4,11 +4,9 @@
 //! arXiv 1708.07747. MNIST's own files bear the same names: a folder of them would be taken for this dataset, and only
 //! the fingerprint would tell.
 
-use std::path::PathBuf;
-
 use crate::augment::Augmentation;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::idx_folder;
 use crate::registry::{Entry, OpenOptions};
 
@@ -44,20 +42,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
-    open_first(entry, &options.folders(entry.name, DEBIAN_FOLDER))
-}
-
-/// Opens the first of `folders` that has any of the files.
-fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> {
-    match folders.iter().find(|folder| idx_folder::is_in(folder)) {
-        Some(folder) => idx_folder::open(entry, folder),
-        None => Err(Error::DatasetNotFound {
-            name: entry.name,
-            looked: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),
-            fix: "install it with `apt-get install dataset-fashion-mnist`, or put its four IDX files (plain or .gz) \
-                  into --data-dir or $UNLEARN_DATA",
-        }),
-    }
+    idx_folder::open_first(entry, &options.folders(entry.name, &[DEBIAN_FOLDER]))
 }
 
 #[cfg(test)]
@@ -73,12 +58,5 @@ mod tests {
         let options = OpenOptions { data_dir: Some(root.path().into()) };
         let error = open(&ENTRY, &options).unwrap_err().to_string();
         assert!(error.contains("fashion-mnist lacks train-labels-idx1-ubyte"), "{error}");
-    }
-
-    #[test]
-    fn a_dataset_found_nowhere_says_where_it_was_looked_for_and_the_fix() {
-        let error = open_first(&ENTRY, &["no/such".into(), "place".into()]).unwrap_err().to_string();
-        assert!(error.starts_with("fashion-mnist was not found; looked in no/such, place; install it with"), "{error}");
-        assert!(error.contains("apt-get install dataset-fashion-mnist"), "{error}");
     }
 }

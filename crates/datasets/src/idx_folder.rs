@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Dataset, ImageSet, Normalization};
+use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::idx;
 use crate::registry::Entry;
@@ -22,13 +22,21 @@ pub fn is_in(folder: &Path) -> bool {
     [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].iter().any(|name| locate(folder, name).is_ok())
 }
 
+/// Opens the dataset of `entry` from the first of `folders` that has any of the files.
+pub(crate) fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> {
+    match folders.iter().find(|folder| is_in(folder)) {
+        Some(folder) => open(entry, folder),
+        None => Err(Error::not_found(entry, folders)),
+    }
+}
+
 /// Opens the dataset of `entry` from its four files in `folder`.
 pub(crate) fn open(entry: &Entry, folder: &Path) -> Result<Dataset> {
     let set = |images, labels| -> Result<ImageSet> {
         let (images, labels) = (locate(folder, images)?, locate(folder, labels)?);
         pair(entry, (&images, idx::read_images(&images)?), (&labels, idx::read_labels(&labels)?))
     };
-    Ok(assemble(entry, set(TRAIN_IMAGES, TRAIN_LABELS)?, set(TEST_IMAGES, TEST_LABELS)?))
+    Ok(entry.dataset(set(TRAIN_IMAGES, TRAIN_LABELS)?, set(TEST_IMAGES, TEST_LABELS)?))
 }
 
 /// As [`open`], from four files in memory: training images and labels, test images and labels.
@@ -43,14 +51,14 @@ pub(crate) fn decode(entry: &Entry, files: [impl Read; 4]) -> Result<Dataset> {
     };
     let train = set((train_images, TRAIN_IMAGES), (train_labels, TRAIN_LABELS))?;
     let test = set((test_images, TEST_IMAGES), (test_labels, TEST_LABELS))?;
-    Ok(assemble(entry, train, test))
+    Ok(entry.dataset(train, test))
 }
 
 fn locate(folder: &Path, file: &'static str) -> Result<PathBuf> {
     [folder.join(file), folder.join(format!("{file}.gz"))]
         .into_iter()
         .find(|path| path.is_file())
-        .ok_or_else(|| Error::MissingFile { folder: folder.into(), file })
+        .ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
 }
 
 /// Images and labels that belong together, checked against each other and against `entry`.
@@ -78,18 +86,10 @@ fn pair(
             found_width: images.width,
         });
     }
-    let classes = entry.classes.len();
-    if let Some((position, &label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
-        return Err(Error::LabelOutOfRange { path: labels_path.into(), position, label, classes });
-    }
-    let labels: Vec<u32> = labels.into_iter().map(u32::from).collect();
+    let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
+    entry.check_labels(labels_path, &labels)?;
+    let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
     ImageSet::new([channels, height, width], images.pixels, labels)
-}
-
-fn assemble(entry: &Entry, train: ImageSet, test: ImageSet) -> Dataset {
-    let classes = entry.classes.iter().map(ToString::to_string).collect();
-    let normalization = Normalization { mean: entry.mean.to_vec(), std: entry.std.to_vec() };
-    Dataset::new(entry.name, classes, normalization, entry.augmentation, train, test)
 }
 
 #[cfg(test)]
@@ -133,6 +133,17 @@ mod tests {
         refuses(&folder(3, 28, &[4, 0]), "train-labels-idx1-ubyte holds 2 labels");
         refuses(&folder(2, 28, &[4, 10]), "gives image 1 the label 10, but there are 10 classes (0 to 9)");
         refuses(&folder(2, 32, &[4, 1]), "holds images of 32×32 pixels, but fashion-mnist has 28×28");
+    }
+
+    #[test]
+    fn a_dataset_found_nowhere_says_where_it_was_looked_for_and_the_fix() {
+        let error = |folders: &[PathBuf]| open_first(&ENTRY, folders).unwrap_err().to_string();
+        assert_eq!(
+            error(&["no/such".into(), "place".into()]),
+            "fashion-mnist was not found; looked in no/such, place; it needs apt-get install dataset-fashion-mnist, or \
+             the four IDX files in --data-dir or $UNLEARN_DATA"
+        );
+        assert!(error(&[]).contains("looked in no folder, for neither --data-dir nor $UNLEARN_DATA names one"));
     }
 
     #[test]

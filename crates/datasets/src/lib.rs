@@ -35,7 +35,12 @@
 
 pub mod augment;
 pub mod batches;
+mod cifar;
+pub mod cifar10;
+pub mod cifar100;
 pub mod dataset;
+#[cfg(test)]
+mod distributed;
 mod error;
 pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
@@ -44,6 +49,9 @@ pub mod forget;
 mod golden;
 pub mod idx;
 pub mod idx_folder;
+pub mod kmnist;
+pub mod mat5;
+pub mod mnist;
 pub mod mt19937;
 pub mod permutation;
 pub mod positions;
@@ -51,6 +59,8 @@ pub mod registry;
 pub mod sampler;
 pub mod split;
 pub mod stream;
+pub mod svhn;
+pub mod verify;
 
 pub use augment::Augmentation;
 pub use batches::{Batch, BatchOptions, BatchPlan, Batches};

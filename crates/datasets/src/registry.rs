@@ -1,17 +1,25 @@
 //! Every dataset this crate can open, and how to open it by name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::augment::Augmentation;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
-use crate::{fashion_mnist, fashion_mnist_mini};
+use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn};
 
 /// The environment variable that names a folder of datasets.
 pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
 
 /// All datasets, by name.
-pub static DATASETS: &[Entry] = &[fashion_mnist_mini::ENTRY, fashion_mnist::ENTRY];
+pub static DATASETS: &[Entry] = &[
+    fashion_mnist_mini::ENTRY,
+    fashion_mnist::ENTRY,
+    cifar10::ENTRY,
+    cifar100::ENTRY,
+    svhn::ENTRY,
+    mnist::ENTRY,
+    kmnist::ENTRY,
+];
 
 /// What is known of a dataset before it is opened.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +52,52 @@ pub struct Entry {
     pub(crate) open: fn(&Entry, &OpenOptions) -> Result<Dataset>,
 }
 
+impl Entry {
+    /// Bytes of one image.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The dataset of these images.
+    pub(crate) fn dataset(&self, train: ImageSet, test: ImageSet) -> Dataset {
+        let classes = self.classes.iter().map(ToString::to_string).collect();
+        let normalization = Normalization { mean: self.mean.to_vec(), std: self.std.to_vec() };
+        Dataset::new(self.name, classes, normalization, self.augmentation, train, test)
+    }
+
+    /// That every label of the file `path` is one of the classes.
+    pub(crate) fn check_labels(&self, path: &Path, labels: &[i64]) -> Result<()> {
+        let classes = self.classes.len();
+        let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
+        match labels.iter().position(|&label| !valid(label)) {
+            None => Ok(()),
+            Some(position) => {
+                Err(Error::LabelOutOfRange { path: path.into(), position, label: labels[position], classes })
+            }
+        }
+    }
+
+    /// That the array `array` of the file `path` has the shape that the dataset's has.
+    pub(crate) fn check_shape(
+        &self,
+        path: &Path,
+        array: &'static str,
+        expected: &[usize],
+        found: &[usize],
+    ) -> Result<()> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::ArrayShape {
+            path: path.into(),
+            array,
+            dataset: self.name,
+            expected: expected.to_vec(),
+            found: found.to_vec(),
+        })
+    }
+}
+
 /// Where to look for datasets.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
@@ -54,15 +108,15 @@ pub struct OpenOptions {
 impl OpenOptions {
     /// The folders that may hold dataset `name`, in the order they are tried: `data_dir` itself and its subfolder
     /// `name`, the same of `$UNLEARN_DATA`, then `system`.
-    pub(crate) fn folders(&self, name: &str, system: &str) -> Vec<PathBuf> {
+    pub(crate) fn folders(&self, name: &str, system: &[&str]) -> Vec<PathBuf> {
         let variable = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         candidates([self.data_dir.clone(), variable], name, system)
     }
 }
 
-fn candidates(roots: [Option<PathBuf>; 2], name: &str, system: &str) -> Vec<PathBuf> {
+fn candidates(roots: [Option<PathBuf>; 2], name: &str, system: &[&str]) -> Vec<PathBuf> {
     let roots = roots.into_iter().flatten();
-    roots.flat_map(|root| [root.clone(), root.join(name)]).chain([system.into()]).collect()
+    roots.flat_map(|root| [root.clone(), root.join(name)]).chain(system.iter().map(PathBuf::from)).collect()
 }
 
 /// The entry of that name.
@@ -135,23 +189,20 @@ mod tests {
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
         let (flag, variable) = (Some("flag".into()), Some("variable".into()));
         assert_eq!(
-            candidates([flag.clone(), variable.clone()], "cats", "/usr/cats"),
+            candidates([flag.clone(), variable.clone()], "cats", &["/usr/cats"]),
             paths(&["flag", "flag/cats", "variable", "variable/cats", "/usr/cats"])
         );
-        assert_eq!(candidates([None, variable], "cats", "/usr/cats")[0], PathBuf::from("variable"));
-        assert_eq!(candidates([None, None], "cats", "/usr/cats"), paths(&["/usr/cats"]));
+        assert_eq!(candidates([None, variable], "cats", &["/usr/cats"])[0], PathBuf::from("variable"));
+        assert_eq!(candidates([None, None], "cats", &["/usr/cats"]), paths(&["/usr/cats"]));
     }
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
+        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
-            "unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); \
-             valid names: fashion-mnist-mini, fashion-mnist"
+            format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")
         );
-        assert_eq!(
-            find("zzz").unwrap_err().to_string(),
-            "unknown dataset `zzz`; valid names: fashion-mnist-mini, fashion-mnist"
-        );
+        assert_eq!(find("zzz").unwrap_err().to_string(), format!("unknown dataset `zzz`; valid names: {valid}"));
     }
 }

@@ -60,7 +60,7 @@ pub struct Stage {
 pub(crate) enum Work {
     Train { seed: usize },
     Prune { seed: usize, pruning: usize, train: StageKey },
-    Unlearn { seed: usize, forget: usize, method: usize, config: Value, model: Model },
+    Unlearn { at: RowAt, config: Value, model: Model },
     Evaluate { seed: usize, forget: usize, unlearn: StageKey },
     Validate { seed: usize, forget: usize, unlearn: StageKey },
 }
@@ -80,7 +80,7 @@ impl Work {
         match self {
             Self::Train { seed }
             | Self::Prune { seed, .. }
-            | Self::Unlearn { seed, .. }
+            | Self::Unlearn { at: RowAt { seed, .. }, .. }
             | Self::Evaluate { seed, .. }
             | Self::Validate { seed, .. } => *seed,
         }
@@ -215,7 +215,7 @@ impl Plan {
         if !request.served.is_empty() {
             config["served"] = json!(request.served);
         }
-        let work = Work::Unlearn { seed, forget, method, config: settings, model: model.clone() };
+        let work = Work::Unlearn { at, config: settings, model: model.clone() };
         let unlearn = self.push("unlearn", config, Some(&model.key), seed, format!("unlearn {label}"), work);
         let (kind, config, work) = match judging {
             Judging::Test => {
@@ -263,12 +263,12 @@ impl Plan {
 }
 
 /// Where in the grid of a suite a row stands: indices into [`Shared`].
-#[derive(Clone, Copy)]
-struct RowAt {
-    seed: usize,
-    pruning: usize,
-    forget: usize,
-    method: usize,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowAt {
+    pub(crate) seed: usize,
+    pub(crate) pruning: usize,
+    pub(crate) forget: usize,
+    pub(crate) method: usize,
 }
 
 impl Shared {

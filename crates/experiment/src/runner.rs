@@ -99,15 +99,13 @@ pub(crate) fn complete(
 fn run_stage(plan: &Plan, store: &Store, stage: &Stage, writer: StageWriter, options: &RunOptions<'_>) -> Result<()> {
     let checkpoints = FileCheckpoints::new(&writer.checkpoint_dir()?, options.checkpoint_interval);
     let session = Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
-    let mut bench = Bench { plan, store, stage, writer, session };
+    let mut bench = Bench { plan, store, stage, writer, session, checkpoint_interval: options.checkpoint_interval };
     let resumed = bench.writer.resumed();
     bench.log(if resumed { "resumed" } else { "started" }, None)?;
     let result = match &stage.work {
         Work::Train { seed } => stages::train::run(&mut bench, *seed),
         Work::Prune { seed, pruning, train } => stages::prune::run(&mut bench, *seed, *pruning, train),
-        Work::Unlearn { seed, forget, method, config, model } => {
-            stages::unlearn::run(&mut bench, *seed, *forget, *method, config, model)
-        }
+        Work::Unlearn { at, config, model } => stages::unlearn::run(&mut bench, *at, config, model),
         Work::Evaluate { seed, forget, unlearn } => stages::evaluate::run(&mut bench, *seed, *forget, unlearn),
         Work::Validate { seed, forget, unlearn } => stages::validate::run(&mut bench, *seed, *forget, unlearn),
     };
@@ -128,6 +126,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) stage: &'a Stage,
     pub(crate) writer: StageWriter,
     pub(crate) session: Session<'a>,
+    /// How often state is saved.
+    pub(crate) checkpoint_interval: Duration,
 }
 
 impl Bench<'_> {

@@ -388,13 +388,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_first_format_is_read_too() {
+        let graph = info_of("resnet8s").graph().unwrap();
+        let (_, state, mask, info) = pruned("resnet8s");
+        let (read_state, read_mask, read_info) = read(&forged(|m, _| m.format = 1), &graph).unwrap();
+        assert_eq!((bits(&read_state), read_mask, read_info), (bits(&state), mask, info));
+    }
+
+    #[test]
     fn a_file_that_contradicts_itself_is_refused_by_name() {
         let graph = info_of("resnet8s").graph().unwrap();
         let refused = |change: fn(&mut Metadata, &mut Vec<Stored>), reason: &str| {
             let found = refusal(&forged(change), &graph);
             assert!(found.contains(reason) && found.contains("m.safetensors"), "{reason}: {found}");
         };
-        refused(|m, _| m.format += 1, "its format is 2, and only 1 is known");
+        refused(|m, _| m.format += 1, "its format is 3, and only 1 to 2 are known");
+        refused(|m, _| m.format = 0, "its format is 0, and only 1 to 2 are known");
         refused(|m, _| m.kind = "mask".into(), "it holds a `mask`, not a `sparse-checkpoint`");
         refused(|m, _| m.model.arch = "resnet20s".into(), "it holds a resnet20s, but a resnet8s is wanted");
         // One bit more than values: a kept weight has none.

@@ -12,7 +12,7 @@ use zip::{
     result::ZipError,
 };
 
-use crate::{Error, Result, pickle::Pickle};
+use crate::{Error, Result, globals::Vocabulary, pickle::Pickle};
 
 /// What the first bytes of such a file are.
 pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
@@ -34,7 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     }
     let name = format!("{folder}{PICKLE}");
     let pickle = entry(&mut archive, bytes, &name)?.ok_or_else(|| Error::Archive(format!("it lacks `{name}`")))?;
-    let pickle = Pickle::read(pickle)?;
+    let pickle = Pickle::read(pickle, Vocabulary::Weights)?;
     let mut storages = BTreeMap::new();
     // Entries of a sound archive do not overlap; each is read once to check its sum, and this bounds the work.
     let mut left = bytes.len();

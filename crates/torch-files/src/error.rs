@@ -12,6 +12,20 @@ pub enum Error {
         /// Module and name as the file spells them.
         name: String,
     },
+    /// A pickle of arrays names something that no array needs. Nothing of it was run.
+    #[error("the file asks for `{name}`, which no array needs; nothing of it was run")]
+    ArrayGlobal {
+        /// Module and name as the file spells them.
+        name: String,
+    },
+    /// An entry of a [`Record`](crate::Record) that is missing or of another kind.
+    #[error("entry `{key}`: {reason}")]
+    Record {
+        /// The entry's key.
+        key: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A pickle that ends early, or whose parts do not fit together.
     #[error("damaged pickle at byte {at}: {reason}")]
     Pickle {

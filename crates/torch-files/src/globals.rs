@@ -1,6 +1,15 @@
 //! The names that a pickle may ask for. Whatever else it asks for is refused by its name.
 
-use crate::tensor::Dtype;
+use crate::{Error, Result, tensor::Dtype};
+
+/// What a pickle is read for, and so what it may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vocabulary {
+    /// Tensors, as PyTorch saves them.
+    Weights,
+    /// Arrays, as NumPy pickles them.
+    Arrays,
+}
 
 /// What stands in for a Python function or class when a pickle applies it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +22,17 @@ pub(crate) enum Global {
     RebuildParameter,
     /// A kind of storage.
     Storage(Dtype),
+    /// A NumPy array, which is filled later.
+    Array,
+    /// The type of a NumPy array's elements.
+    ElementType,
     /// Something that lies beside weights and of which no value is needed.
     Ignored,
 }
 
-/// All of them, with what they are for. Those that are ignored lie beside the weights in the checkpoints of a training run:
+/// Those of weights, with what they are for. Those that are ignored lie beside the weights in the checkpoints of a training run:
 /// accuracies as NumPy scalars, and the milestones of a learning-rate schedule.
-const ALLOWED: &[(&str, &str, Global)] = &[
+const WEIGHTS: &[(&str, &str, Global)] = &[
     ("collections", "OrderedDict", Global::Dictionary),
     ("torch._utils", "_rebuild_tensor_v2", Global::RebuildTensor),
     ("torch._utils", "_rebuild_parameter", Global::RebuildParameter),
@@ -41,9 +54,35 @@ const ALLOWED: &[(&str, &str, Global)] = &[
     ("_codecs", "encode", Global::Ignored),
 ];
 
-/// Looks a name up.
-pub(crate) fn find(module: &str, name: &str) -> Option<Global> {
-    ALLOWED.iter().find(|(m, n, _)| (*m, *n) == (module, name)).map(|(_, _, global)| *global)
+/// Those of arrays. NumPy 2 moved its inner module.
+const ARRAYS: &[(&str, &str, Global)] = &[
+    ("numpy.core.multiarray", "_reconstruct", Global::Array),
+    ("numpy._core.multiarray", "_reconstruct", Global::Array),
+    ("numpy", "ndarray", Global::Ignored),
+    ("numpy", "dtype", Global::ElementType),
+];
+
+impl Vocabulary {
+    fn names(self) -> &'static [(&'static str, &'static str, Global)] {
+        match self {
+            Self::Weights => WEIGHTS,
+            Self::Arrays => ARRAYS,
+        }
+    }
+
+    /// Looks a name up.
+    pub(crate) fn find(self, module: &str, name: &str) -> Result<Global> {
+        const SHOWN: usize = 120;
+        let found = self.names().iter().find(|(m, n, _)| (*m, *n) == (module, name));
+        found.map(|(_, _, global)| *global).ok_or_else(|| {
+            // Whatever the file says goes to a terminal: in short, and without its control characters.
+            let name = format!("{module}.{name}").escape_debug().take(SHOWN).collect();
+            match self {
+                Self::Weights => Error::Global { name },
+                Self::Arrays => Error::ArrayGlobal { name },
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -52,12 +91,16 @@ mod tests {
 
     #[test]
     fn names_are_matched_whole_and_listed_once() {
-        assert_eq!(find("collections", "OrderedDict"), Some(Global::Dictionary));
-        for (module, name) in [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch", "Size.x"), ("", "")]
-        {
-            assert_eq!(find(module, name), None, "{module}.{name}");
+        assert_eq!(Vocabulary::Weights.find("collections", "OrderedDict").unwrap(), Global::Dictionary);
+        for vocabulary in [Vocabulary::Weights, Vocabulary::Arrays] {
+            for (module, name) in
+                [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch", "Size.x"), ("", "")]
+            {
+                assert!(vocabulary.find(module, name).is_err(), "{module}.{name}");
+            }
+            let names: std::collections::BTreeSet<_> =
+                vocabulary.names().iter().map(|(module, name, _)| (module, name)).collect();
+            assert_eq!(names.len(), vocabulary.names().len());
         }
-        let names: std::collections::BTreeSet<_> = ALLOWED.iter().map(|(module, name, _)| (module, name)).collect();
-        assert_eq!(names.len(), ALLOWED.len());
     }
 }

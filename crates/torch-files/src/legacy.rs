@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::{
     Error, Result,
     archive::Parts,
+    globals::Vocabulary,
     pickle::{Pickle, Value},
 };
 
@@ -46,7 +47,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
 }
 
 fn next<'a>(rest: &mut &'a [u8]) -> Result<Pickle<'a>> {
-    let pickle = Pickle::read(rest)?;
+    let pickle = Pickle::read(rest, Vocabulary::Weights)?;
     *rest = &rest[pickle.len..];
     Ok(pickle)
 }

@@ -1,4 +1,5 @@
-//! PyTorch's files as named tensors: `.pth` and `.pth.tar` in both of their formats, and plain safetensors.
+//! PyTorch's files as named tensors: `.pth` and `.pth.tar` in both of their formats, and plain safetensors. Also pickled
+//! dictionaries of NumPy arrays ([`Record`]), the form in which some datasets are distributed.
 //!
 //! A `.pth` is a Python pickle, which is a program: loading one the usual way runs whatever it says. This crate runs nothing.
 //! It reads the few names that weights are made of (`globals.rs` lists them) as data, and refuses a file that asks for any
@@ -20,9 +21,11 @@ mod globals;
 mod golden;
 mod legacy;
 mod pickle;
+mod record;
 mod state_dict;
 mod tensor;
 
 pub use error::{Error, Result};
+pub use record::{ByteArray, Record};
 pub use state_dict::{Container, StateDict};
 pub use tensor::{Dtype, Tensor};

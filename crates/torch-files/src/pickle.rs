@@ -1,5 +1,5 @@
-//! The part of Python's pickle language that weights are written in, read as data: nothing is imported, called or built
-//! but what this file holds.
+//! The part of Python's pickle language that weights and arrays are written in, read as data: nothing is imported, called
+//! or built but what this file holds.
 //!
 //! A pickle is a program for a machine with a stack and a memo. This one knows protocols 2 to 5; each object lies once in an
 //! arena and is referred to by number, so that a file takes memory in proportion to its length however it nests and
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::{
     Error, Result,
-    globals::{self, Global},
+    globals::{Global, Vocabulary},
     tensor::Dtype,
 };
 
@@ -30,14 +30,27 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Int(i128),
     Text(&'a str),
+    /// A string of Python 2's that is no text.
+    Bytes(&'a [u8]),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
     Storage(Storage<'a>),
     Tensor(View<'a>),
+    Object(Object),
     /// Whatever no weight consists of.
     Ignored,
+}
+
+/// An object of a class that is looked into once the pickle was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) class: Global,
+    /// The tuple it was made with.
+    pub(crate) arguments: Id,
+    /// What it was then filled with.
+    pub(crate) state: Option<Id>,
 }
 
 /// Where the bytes of tensors lie.
@@ -69,9 +82,10 @@ pub(crate) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads one pickle from the beginning of `bytes`.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
-        let mut machine = Machine { bytes, at: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() };
+    /// Reads one pickle from the beginning of `bytes`; it may ask for the names of `vocabulary`.
+    pub(crate) fn read(bytes: &'a [u8], vocabulary: Vocabulary) -> Result<Self> {
+        let mut machine =
+            Machine { bytes, vocabulary, at: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() };
         loop {
             let start = machine.at;
             let opcode = machine.byte()?;
@@ -101,6 +115,7 @@ impl<'a> Pickle<'a> {
 
 struct Machine<'a> {
     bytes: &'a [u8],
+    vocabulary: Vocabulary,
     at: usize,
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
@@ -201,8 +216,7 @@ impl<'a> Machine<'a> {
                 let (_, arguments, callable) = (self.pop()?, self.pop()?, self.pop()?);
                 self.apply(callable, arguments)?;
             }
-            // An object's attributes: of a state dict, the versions of its modules.
-            b'b' => drop(self.pop()?),
+            b'b' => self.build()?,
             b'Q' => self.persistent()?,
             // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
             b'q' => self.memoise_as(1)?,
@@ -213,7 +227,7 @@ impl<'a> Machine<'a> {
             other => {
                 let what =
                     if other.is_ascii_graphic() { format!("`{}`", char::from(other)) } else { format!("{other:#04x}") };
-                let reason = format!("opcode {what} is none of those that weights are saved with");
+                let reason = format!("opcode {what} is none of those that weights and arrays are saved with");
                 return Err(Error::Pickle { at: start, reason });
             }
         }
@@ -256,7 +270,8 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, value: Value<'a>) -> Result<()> {
         if self.values.len() == MAX_OBJECTS {
-            return Err(self.damaged(format!("it holds more than {MAX_OBJECTS} objects, many more than weights need")));
+            return Err(self
+                .damaged(format!("it holds more than {MAX_OBJECTS} objects, many more than weights or arrays need")));
         }
         self.stack.push(Id(self.values.len()));
         self.values.push(value);
@@ -328,7 +343,7 @@ impl<'a> Machine<'a> {
         let bytes = self.counted(width)?;
         let value = match std::str::from_utf8(bytes) {
             Ok(text) => Value::Text(text),
-            Err(_) if may_be_bytes => Value::Ignored,
+            Err(_) if may_be_bytes => Value::Bytes(bytes),
             Err(error) => return Err(self.damaged(format!("a text is not UTF-8 ({error})"))),
         };
         self.push(value)
@@ -376,9 +391,9 @@ impl<'a> Machine<'a> {
 
     fn global(&mut self, instantiates: bool) -> Result<()> {
         let (module, name) = (self.line()?, self.line()?);
-        let global = allowed(module, name)?;
+        let global = self.vocabulary.find(module, name)?;
         if instantiates {
-            return Err(self.damaged("opcode `i` is none of those that weights are saved with"));
+            return Err(self.damaged("opcode `i` is none of those that weights and arrays are saved with"));
         }
         self.push(Value::Global(global))
     }
@@ -388,19 +403,32 @@ impl<'a> Machine<'a> {
         let (Value::Text(module), Value::Text(name)) = (&self.values[module.0], &self.values[name.0]) else {
             return Err(self.damaged("a name is no text"));
         };
-        let global = allowed(module, name)?;
+        let global = self.vocabulary.find(module, name)?;
         self.push(Value::Global(global))
     }
 
+    /// Fills the object on top. The attributes of one that is not looked into are dropped: of a state dict, for
+    /// example, the versions of its modules.
+    fn build(&mut self) -> Result<()> {
+        let state = self.pop()?;
+        let target = self.top()?;
+        if let Value::Object(object) = &mut self.values[target.0] {
+            object.state = Some(state);
+        }
+        Ok(())
+    }
+
     /// What takes the place of a call.
-    fn apply(&mut self, callable: Id, arguments: Id) -> Result<()> {
-        let (Value::Global(global), Value::Tuple(arguments)) = (&self.values[callable.0], &self.values[arguments.0])
-        else {
+    fn apply(&mut self, callable: Id, tuple: Id) -> Result<()> {
+        let (Value::Global(global), Value::Tuple(arguments)) = (&self.values[callable.0], &self.values[tuple.0]) else {
             return Err(self.damaged("something that is no function is called"));
         };
         let value = match global {
             Global::Dictionary => Value::Dict(vec![]),
             Global::Ignored => Value::Ignored,
+            Global::Array | Global::ElementType => {
+                Value::Object(Object { class: *global, arguments: tuple, state: None })
+            }
             Global::RebuildTensor => {
                 let view = self.view(arguments);
                 Value::Tensor(view.ok_or_else(|| self.damaged("a tensor is not described as PyTorch describes it"))?)
@@ -461,21 +489,12 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn allowed(module: &str, name: &str) -> Result<Global> {
-    const SHOWN: usize = 120;
-    globals::find(module, name).ok_or_else(|| {
-        // Whatever the file says goes to a terminal: in short, and without its control characters.
-        let name = format!("{module}.{name}").escape_debug().take(SHOWN).collect();
-        Error::Global { name }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refusal(program: &[u8]) -> String {
-        Pickle::read(program).unwrap_err().to_string()
+        Pickle::read(program, Vocabulary::Weights).unwrap_err().to_string()
     }
 
     #[test]
@@ -483,7 +502,7 @@ mod tests {
         // pickle.dumps({"a": (1, -2, 300), "b": x, "c": [x, True]}, 2) with x = [None]
         let program = b"\x80\x02}q\x00(X\x01\x00\x00\x00aK\x01J\xfe\xff\xff\xffM,\x01\x87X\x01\x00\x00\x00b]q\x01Na\
                         X\x01\x00\x00\x00c](h\x01\x88eu.";
-        let pickle = Pickle::read(program).unwrap();
+        let pickle = Pickle::read(program, Vocabulary::Weights).unwrap();
         assert_eq!(pickle.len, program.len());
         let Value::Dict(entries) = pickle.root() else { panic!("{:?}", pickle.root()) };
         assert_eq!(entries.len(), 3);
@@ -503,7 +522,7 @@ mod tests {
             (b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", Value::Int(0x1950_A86A_20F9_469C_FC6C)),
             (b"\x8a\x11aaaaaaaaaaaaaaaaa.", Value::Ignored),
         ] {
-            assert_eq!(Pickle::read(program).unwrap().root(), &value);
+            assert_eq!(Pickle::read(program, Vocabulary::Weights).unwrap().root(), &value);
         }
     }
 
@@ -555,7 +574,7 @@ mod tests {
         many.push(b'.');
         assert!(refusal(&many).contains("more than 1048576 objects"));
         // A list that holds itself.
-        let pickle = Pickle::read(b"]q\x00h\x00a.").unwrap();
+        let pickle = Pickle::read(b"]q\x00h\x00a.", Vocabulary::Weights).unwrap();
         let Value::List(items) = pickle.root() else { panic!() };
         assert_eq!(pickle.get(items[0]), pickle.root());
     }

@@ -44,6 +44,11 @@ impl CrossEntropy {
     pub fn against(&self, labels: &[u32], logits: &[f32], dlogits: &mut [f32]) -> f64 {
         cross_entropy(labels, logits, self.label_smoothing, 1.0, dlogits)
     }
+
+    /// The same as [`Objective::loss`], times a weight; a negative one makes descent ascend.
+    pub fn weighted(&self, weight: f64, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        cross_entropy(&batch.labels, logits, self.label_smoothing, weight, dlogits)
+    }
 }
 
 impl Objective for CrossEntropy {
@@ -62,9 +67,9 @@ impl Objective for NegatedCrossEntropy {
     }
 }
 
-fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, sign: f64, dlogits: &mut [f32]) -> f64 {
+fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, weight: f64, dlogits: &mut [f32]) -> f64 {
     let classes = logits.len() / labels.len();
-    let scale = sign / labels.len() as f64;
+    let scale = weight / labels.len() as f64;
     let mut total = 0.0;
     for ((logits, dlogits), label) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).zip(labels) {
         let log_sum = log_sum_exp(logits);

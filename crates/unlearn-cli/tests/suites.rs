@@ -184,6 +184,40 @@ fn what_a_method_prunes_is_saved_as_its_mask() {
 }
 
 #[test]
+fn a_mask_learned_anew_is_another_of_the_same_size_however_often_it_is_killed() {
+    let before = SUITE.split("[[forget]]\nkind = \"random\"").next().unwrap();
+    let suite = format!("{before}[[unlearn]]\nmethod = \"retrain\"\n\n[[unlearn]]\nmethod = \"retrain-relearn\"\n");
+    let place = Place::new(&suite);
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    let models = models(&place.path("runs"));
+    let masks: Vec<_> = models.iter().filter(|(path, _)| path.ends_with("mask.safetensors")).collect();
+    assert_eq!(masks.len(), 3, "pruned, retrained under the same mask, retrained under a new one");
+    let mut contents: Vec<_> = masks.iter().map(|(_, bytes)| bytes).collect();
+    contents.sort_unstable();
+    contents.dedup();
+    assert_eq!(contents.len(), 2, "one of them was learned anew");
+    for (path, _) in masks {
+        let mask = place.succeed(&["inspect", place.path("runs").join(path).to_str().unwrap()]);
+        assert!(mask.contains("sparsity 90.00 %"), "{mask}");
+    }
+    let rows = place.rows("report");
+    let dense =
+        |method: &str| rows.iter().find(|row| row["method"] == method && row["sparsity"] == 0.0).unwrap()["ua"].clone();
+    assert_eq!(dense("retrain"), dense("retrain-relearn"), "a dense model has no mask to learn");
+
+    let killed = Place::new(&suite);
+    let arguments = ["run", "suite.toml", "--checkpoint-interval", "0"];
+    for milliseconds in [500, 700, 900, 1100, 1300] {
+        let mut child = killed.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        drop(child.kill());
+        child.wait().unwrap();
+    }
+    killed.succeed(&arguments);
+    assert!(crate::models(&killed.path("runs")) == models, "a killed run left another model");
+}
+
+#[test]
 fn one_thread_and_two_leave_the_same_bytes() {
     let suite = SUITE.replace("fraction = 0.1", "count = 10");
     let (one, two) = (Place::new(&suite), Place::new(&suite));

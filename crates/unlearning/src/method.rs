@@ -28,11 +28,17 @@ pub struct Request<'a> {
     pub augmentation: Augmentation,
     /// Where further networks run, such as a teacher.
     pub device: DeviceChoice,
+    /// How the model was pruned, for methods that learn its mask anew; `None` where that is not known.
+    pub prune_anew: Option<&'a PruneAnew<'a>>,
     /// Seed of everything random in the method.
     pub seed: u64,
     /// Progress, saved state and interruption.
     pub session: Session<'a>,
 }
+
+/// Replaces a pruned network's values and mask by those of a fresh model, trained on the samples at some positions and pruned as the
+/// original was. This crate knows no pruning; whoever makes the request does.
+pub type PruneAnew<'a> = dyn Fn(&mut Network, &[u32], Session<'_>) -> unlearn_training::Result<Outcome> + 'a;
 
 /// What a method leaves besides the changed network.
 #[derive(Debug, Default)]

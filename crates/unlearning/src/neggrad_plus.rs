@@ -72,11 +72,7 @@ impl Objective for Contrast {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         // A batch is of one kind, whose first sample tells which.
         let weight = if self.forgotten[batch.indices[0] as usize] { self.beta - 1.0 } else { self.beta };
-        let loss = CrossEntropy::default().loss(batch, logits, dlogits);
-        for d in dlogits {
-            *d *= weight as f32;
-        }
-        weight * loss
+        CrossEntropy::default().weighted(weight, batch, logits, dlogits)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     raw::Raw,
     retrain::Retrain,
     retrain_ls::RetrainLs,
+    retrain_relearn::RetrainRelearn,
     retrain_sam::RetrainSam,
     rl::Rl,
     salun::SalUn,
@@ -34,6 +35,7 @@ use crate::{
 pub static METHODS: &[Entry] = &[
     entry::<Raw>(),
     entry::<Retrain>(),
+    entry::<RetrainRelearn>(),
     entry::<RetrainLs>(),
     entry::<RetrainSam>(),
     entry::<Ft>(),

@@ -201,10 +201,7 @@ impl Objective for Distance {
         // A batch is of one kind, whose first sample tells which.
         let (divergence, entropy) =
             if self.forgotten[batch.indices[0] as usize] { (-1.0, 0.0) } else { (alpha, gamma) };
-        let loss = entropy * CrossEntropy::default().loss(batch, logits, dlogits);
-        for d in dlogits.iter_mut() {
-            *d *= entropy as f32;
-        }
+        let loss = CrossEntropy::default().weighted(entropy, batch, logits, dlogits);
         let classes = logits.len() / batch.len();
         loss + add_divergence(&self.answers, logits, classes, temperature, divergence, dlogits)
     }

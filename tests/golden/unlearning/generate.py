@@ -4,8 +4,9 @@
     python generate.py        # writes cases.json and updates.f32 beside this file
 
 Every method starts from the same weights, which a formula gives, and sees each of its sets as one batch, so that order and
-batching are not in question. `fresh.f32` and `fresh-wide.f32` hold what the Rust side draws for fresh weights of the network and
-of the one with a fifth output; a test checks that it still does, and one that is ignored writes them.
+batching are not in question. What is random the Rust side draws: `fresh.f32` and `fresh-wide.f32` hold fresh weights of the
+network and of the one with a fifth output, `noise.f32` the normal noise that `unsir` starts from. A test checks that it still
+draws the same, and one that is ignored writes these files.
 
 `updates.f32` holds, for each case of cases.json, what the method has added to the parameters and then to the running statistics
 from where it started: the original model, or fresh weights.
@@ -25,6 +26,15 @@ CHANNELS, SIDE, WIDTH, COUNT = 2, 8, 4, 40
 VALIDATION = range(32, 40)
 FORGET = [i for i in range(32) if i % 8 in (3, 6)]
 RETAIN = [i for i in range(32) if i % 8 not in (3, 6)]
+FORGOTTEN_CLASS = 3
+REQUESTS = {
+    "samples": {"forget": FORGET, "retain": RETAIN},
+    "class": {
+        "forget": [i for i in range(32) if i % 4 == FORGOTTEN_CLASS],
+        "retain": [i for i in range(32) if i % 4 != FORGOTTEN_CLASS],
+    },
+}
+MEAN, STD = torch.tensor([0.3, 0.6])[:, None, None], torch.tensor([0.5, 0.25])[:, None, None]
 MOMENTUM, DECAY = 0.9, 5e-4
 
 
@@ -39,9 +49,7 @@ class Net(nn.Module):
         self.fc = nn.Linear(2 * WIDTH, classes)
 
     def forward(self, x):
-        mean, std = torch.tensor([0.3, 0.6]), torch.tensor([0.5, 0.25])
-        x = (x - mean[:, None, None]) / std[:, None, None]
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn1(self.conv1((x - MEAN) / STD)))
         y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(x)))))
         half = WIDTH // 2
         x = F.relu(y + F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, half, half)))
@@ -73,9 +81,13 @@ def original(classes):
     return net
 
 
+def floats(name):
+    return torch.from_numpy(np.fromfile(HERE / name, "<f4").astype(np.float64))
+
+
 def fresh(name, classes):
     """A model with the values of a file, and statistics that have seen nothing."""
-    net, values = Net(classes), torch.from_numpy(np.fromfile(HERE / name, "<f4").astype(np.float64))
+    net, values = Net(classes), floats(name)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.copy_(values[: parameter.numel()].reshape(parameter.shape))
@@ -160,6 +172,26 @@ def l1_prox(net, config, classes):
                 conv.weight.copy_(F.softshrink(conv.weight, config["lr"] * falling(config, step)))
 
     return minimise(net, config, entropy(net, RETAIN, classes), threshold)
+
+
+def ft_prune(net, config, classes):
+    convolutions, optimizer = [net.conv1.weight, net.conv2.weight, net.conv3.weight], sgd(net, config)
+    descent, points = entropy(net, RETAIN, classes), (config["epochs"] - 1) // config["every"]
+
+    def prune(step):
+        point, between = divmod(step + 1, config["every"])
+        if between or point > points:
+            return
+        sizes = torch.cat([c.detach().abs().flatten() for c in convolutions]).sort().values
+        least = sizes[round((1 - (1 - config["sparsity"]) ** (point / points)) * len(sizes))]
+        for weight in convolutions:
+            kept = weight.detach().abs() >= least
+            weight.register_hook(lambda gradient, kept=kept: gradient * kept)
+            with torch.no_grad():
+                weight.mul_(kept)
+                optimizer.state[weight]["momentum_buffer"].mul_(kept)
+
+    return descend(net, optimizer, lambda step: descent(step) + config["gamma"] * l1(net), config["epochs"], prune)
 
 
 def retrain_ls(net, config, classes):
@@ -289,6 +321,23 @@ def boundary_expand(net, config, classes):
     return net
 
 
+def unsir(net, config, classes):
+    (images, labels), noise = samples(REQUESTS["class"]["retain"], classes), floats("noise.f32")
+    z = noise.reshape(config["noise-samples"], CHANNELS, SIDE, SIDE).requires_grad_()
+    wrong = torch.full((len(z),), FORGOTTEN_CLASS)
+    adam = torch.optim.Adam([z], lr=config["noise-lr"])
+    net.eval()
+    for _ in range(config["noise-steps"]):
+        adam.zero_grad()
+        error = F.cross_entropy(net(MEAN + STD * z), wrong)
+        (config["noise-decay"] * (z * z).sum((1, 2, 3)).mean() - error).backward()
+        adam.step()
+    noise, copies = ((MEAN + STD * z.detach()).clamp(0, 1) * 255).round() / 255, config["noise-copies"]
+    among, targets = torch.cat([images] + copies * [noise]), torch.cat([labels] + copies * [wrong])
+    descend(net, sgd(net, {"lr": config["impair-lr"]}), lambda step: F.cross_entropy(net(among), targets), 1)
+    return descend(net, sgd(net, {"lr": config["repair-lr"]}), lambda step: F.cross_entropy(net(images), labels), 1)
+
+
 def anew(classes):
     """Where retraining starts."""
     return fresh("fresh.f32", classes)
@@ -301,35 +350,40 @@ def anew_but_for_the_stem(classes):
 
 
 TUNING = {"epochs": 3, "lr": 0.05}
+NOISE = {"noise-samples": 6, "noise-steps": 5, "noise-lr": 0.1, "noise-decay": 0.1, "noise-copies": 3}
 CASES = [
-    ("ft", ft, original, 4, {}),
-    ("ga", ga, original, 4, {}),
-    ("ga-l1", ga_l1, original, 4, {"gamma": 0.01}),
-    ("l1-sparse", l1_sparse, original, 4, {"gamma": 0.01}),
-    ("l1-prox", l1_prox, original, 4, {"gamma": 0.2}),
-    ("retrain-ls", retrain_ls, anew, 4, {"label-smoothing": 0.1}),
-    ("retrain-sam", retrain_sam, anew, 4, {"rho": 0.05}),
-    ("rl", rl, original, 2, {}),
-    ("salun", salun, original, 2, {"share": 0.5}),
-    ("neggrad-plus", neggrad_plus, original, 4, {"beta": 0.8}),
-    ("cf-k", last_stage, original, 4, {"k": 1}),
-    ("eu-k", last_stage, anew_but_for_the_stem, 4, {"k": 1}),
-    ("scrub", scrub, original, 4, {"lr": 0.005, "msteps": 2, "alpha": 0.5, "gamma": 1.0, "temperature": 4.0}),
-    ("bad-teacher", bad_teacher, original, 4, {"lr": 0.005, "temperature": 1.0, "retain-share": 1.0}),
-    ("boundary-shrink", boundary_shrink, original, 4, {"epsilon": 0.1}),
-    ("boundary-expand", boundary_expand, original, 4, {}),
+    ("ft", ft, original, 4, TUNING),
+    ("ga", ga, original, 4, TUNING),
+    ("ga-l1", ga_l1, original, 4, TUNING | {"gamma": 0.01}),
+    ("l1-sparse", l1_sparse, original, 4, TUNING | {"gamma": 0.01}),
+    ("l1-prox", l1_prox, original, 4, TUNING | {"gamma": 0.2}),
+    ("retrain-ls", retrain_ls, anew, 4, TUNING | {"label-smoothing": 0.1}),
+    ("retrain-sam", retrain_sam, anew, 4, TUNING | {"rho": 0.05}),
+    ("rl", rl, original, 2, TUNING),
+    ("salun", salun, original, 2, TUNING | {"share": 0.5}),
+    ("neggrad-plus", neggrad_plus, original, 4, TUNING | {"beta": 0.8}),
+    ("cf-k", last_stage, original, 4, TUNING | {"k": 1}),
+    ("eu-k", last_stage, anew_but_for_the_stem, 4, TUNING | {"k": 1}),
+    ("scrub", scrub, original, 4, TUNING | {"lr": 0.005, "msteps": 2, "alpha": 0.5, "gamma": 1.0, "temperature": 4.0}),
+    ("bad-teacher", bad_teacher, original, 4, TUNING | {"lr": 0.005, "temperature": 1.0, "retain-share": 1.0}),
+    ("boundary-shrink", boundary_shrink, original, 4, TUNING | {"epsilon": 0.1}),
+    ("boundary-expand", boundary_expand, original, 4, TUNING),
+    ("ft-prune", ft_prune, original, 4, TUNING | {"epochs": 5, "sparsity": 0.84, "every": 2, "gamma": 0.01}),
+    ("unsir", unsir, original, 4, NOISE | {"impair-lr": 0.05, "repair-lr": 0.02}),
 ]
 
 
 def main():
     cases, updates = [], []
-    for name, method, start, classes, changes in CASES:
-        config = TUNING | changes
+    for name, method, start, classes, config in CASES:
         pairs = zip(method(start(classes), config, classes).values(), start(classes).values())
         updates.append(torch.cat([(after - before).detach().flatten() for after, before in pairs]))
-        cases.append({"method": name, "start": start.__name__, "classes": classes, "config": config})
+        request = "class" if method is unsir else "samples"
+        cases.append(
+            {"method": name, "request": request, "start": start.__name__, "classes": classes, "config": config}
+        )
     torch.cat(updates).numpy().astype("<f4").tofile(HERE / "updates.f32")
-    golden = {"torch": torch.__version__.split("+")[0], "forget": FORGET, "retain": RETAIN, "cases": cases}
+    golden = {"torch": torch.__version__.split("+")[0], "requests": REQUESTS, "cases": cases}
     (HERE / "cases.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 

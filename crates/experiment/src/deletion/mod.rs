@@ -210,6 +210,7 @@ impl Deletion {
             recipe,
             augmentation: dataset.augmentation,
             device: self.environment.device,
+            prune_anew: None,
             seed: derived_seed(*seed, "unlearn"),
             session: Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt },
         };

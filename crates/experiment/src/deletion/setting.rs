@@ -204,6 +204,54 @@ pub(super) mod tests {
         assert_eq!(division.samples.test, dataset.test.len());
     }
 
+    /// A fresh model for `fashion-mnist-mini` that says what it was trained on.
+    fn model(training: Option<Training>) -> ModelFile {
+        let info = CheckpointInfo {
+            format: unlearn_models::checkpoint::FORMAT,
+            arch: "resnet8s".into(),
+            classes: 10,
+            input: [1, 28, 28],
+            mean: vec![0.286],
+            std: vec![0.353],
+            dataset: "fashion-mnist-mini".into(),
+            config: "abc".into(),
+            widths: unlearn_network::Widths::new(),
+            training,
+        };
+        let graph = info.graph().unwrap();
+        let state = unlearn_models::initialize(&graph, 1);
+        ModelFile { source: unlearn_models::Source::Dense, graph, state, mask: None, info }
+    }
+
+    #[test]
+    fn data_that_the_model_was_not_trained_on_are_refused() {
+        let Setting { dataset, data, recipe, .. } = setting();
+        let training = Training {
+            data: serde_json::to_value(data).unwrap(),
+            fingerprint: dataset.fingerprint,
+            recipe: serde_json::to_value(recipe).unwrap(),
+            seed: 1,
+            forgotten: vec![7],
+        };
+        let of = |model: &ModelFile| {
+            let (place, environment) = (Path::new("model.safetensors"), Environment::default());
+            Setting::of(model, place, "fashion-mnist-mini", None, &environment)
+        };
+        let setting = of(&model(Some(training.clone()))).unwrap();
+        assert_eq!((setting.split, setting.forgotten), (tests::setting().split, vec![7]));
+        let refusal = |model: &ModelFile| of(model).err().unwrap().to_string();
+        let other = Training { fingerprint: "0".repeat(64), ..training.clone() };
+        let message = refusal(&model(Some(other)));
+        assert!(message.contains("model.safetensors: it was trained on other images or labels"), "{message}");
+        assert!(refusal(&model(None)).contains("does not say what it was trained on"));
+        let mut wide = model(Some(training.clone()));
+        wide.info.input = [3, 32, 32];
+        let message = refusal(&wide);
+        assert!(message.contains("images [3, 32, 32]") && message.contains("images [1, 28, 28]"), "{message}");
+        let damaged = Training { data: serde_json::json!({ "names": "x" }), ..training };
+        assert!(refusal(&model(Some(damaged))).contains("its `training` is damaged"));
+    }
+
     #[test]
     fn data_are_named_or_lie_in_a_folder_and_are_the_models_own() {
         let environment = Environment::default();

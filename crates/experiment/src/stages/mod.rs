@@ -3,6 +3,7 @@
 pub(crate) mod evaluate;
 mod model;
 pub(crate) mod prune;
+mod prune_anew;
 pub(crate) mod train;
 pub(crate) mod unlearn;
 pub(crate) mod validate;

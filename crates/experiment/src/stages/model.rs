@@ -81,7 +81,7 @@ impl Bench<'_> {
         let shared = &self.plan.shared;
         let data = &shared.seeds[self.stage.work.seed()];
         let forgotten = match self.stage.work {
-            Work::Unlearn { forget, .. } => data.forgets[forget].forgotten.clone(),
+            Work::Unlearn { at, .. } => data.forgets[at.forget].forgotten.clone(),
             _ => Vec::new(),
         };
         Ok(Training {

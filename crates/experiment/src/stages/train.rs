@@ -1,6 +1,7 @@
 //! `train`: a dense model from fresh weights. Leaves `model.safetensors` and the snapshots that rewinding needs.
 
-use unlearn_training::{CrossEntropy, Run, train};
+use unlearn_network::Network;
+use unlearn_training::{CrossEntropy, Outcome, Run, Session, train};
 
 use super::model::derived_seed;
 use crate::{Result, runner::Bench};
@@ -10,22 +11,30 @@ pub(super) fn snapshot_name(epoch: usize) -> String {
 }
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let recipe = &shared.recipe;
+    let data = &bench.plan.shared.seeds[seed];
     let mut network = bench.network(bench.initial_state(data.seed))?;
-    let seed = derived_seed(data.seed, "train");
-    let batches = recipe
-        .batches(&shared.dataset.train, &data.split.train, shared.dataset.augmentation, seed)
-        .map_err(|error| bench.failure(error))?;
-    let validation = Some((&shared.dataset.train, data.split.validation.as_slice()));
-    let run = Run { snapshots: &shared.snapshots, validation, ..Run::new(recipe, &batches) };
-    let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
-    let outcome = train(&mut network, &mut objective, &run, bench.session)
+    let outcome = train_dense(bench, seed, &mut network, &data.split.train, bench.session)
         .map_err(|error| bench.training_failure(&error, &error))?;
     for (epoch, state) in &outcome.snapshots {
         bench.save_state(&snapshot_name(*epoch), state)?;
     }
     bench.save_network(&network, None)?;
     bench.save_epochs(&outcome.epochs)
+}
+
+/// Trains a fresh network on the samples at `positions` by the suite's recipe.
+pub(super) fn train_dense(
+    bench: &Bench<'_>,
+    seed: usize,
+    network: &mut Network,
+    positions: &[u32],
+    session: Session<'_>,
+) -> unlearn_training::Result<Outcome> {
+    let shared = &bench.plan.shared;
+    let data = &shared.seeds[seed];
+    let (images, recipe) = (&shared.dataset.train, &shared.recipe);
+    let batches = recipe.batches(images, positions, shared.dataset.augmentation, derived_seed(data.seed, "train"))?;
+    let validation = Some((images, data.split.validation.as_slice()));
+    let run = Run { snapshots: &shared.snapshots, validation, ..Run::new(recipe, &batches) };
+    train(network, &mut CrossEntropy { label_smoothing: recipe.label_smoothing }, &run, session)
 }

@@ -4,12 +4,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn_network::Network;
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::mask_of;
+use unlearn_training::{Session, mask_of};
 use unlearn_unlearning::Request;
 
-use super::model::derived_seed;
-use crate::{Result, plan::Model, runner::Bench};
+use super::{model::derived_seed, prune_anew::prune_anew};
+use crate::{
+    Result,
+    plan::{Model, RowAt},
+    runner::Bench,
+};
 
 const RUN_TIME: &str = "run-time.json";
 
@@ -36,9 +41,7 @@ impl RunTime {
 
 pub(crate) fn run(
     bench: &mut Bench<'_>,
-    seed: usize,
-    forget: usize,
-    method: usize,
+    RowAt { seed, pruning, forget, method }: RowAt,
     config: &Value,
     model: &Model,
 ) -> Result<()> {
@@ -46,6 +49,9 @@ pub(crate) fn run(
     let data = &shared.seeds[seed];
     let entry = shared.methods[method].entry;
     let (mut network, _) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
+    let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
+        prune_anew(bench, (seed, pruning), network, samples, session)
+    };
     let mut request = Request {
         network: &mut network,
         images: &shared.dataset.train,
@@ -55,6 +61,7 @@ pub(crate) fn run(
         recipe: &shared.recipe,
         augmentation: shared.dataset.augmentation,
         device: shared.device,
+        prune_anew: Some(&prune_anew),
         seed: derived_seed(data.seed, "unlearn"),
         session: bench.session,
     };

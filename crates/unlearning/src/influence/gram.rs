@@ -1,5 +1,7 @@
 //! Products of rows with each other and with vectors, summed in f64.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -38,15 +40,34 @@ fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
     for start in (0..width).step_by(DEPTH) {
         let depth = start..(start + DEPTH).min(width);
         for (doubled, rows) in [(&mut doubled_a, a), (&mut doubled_b, b)] {
-            for (doubled, row) in doubled.chunks_exact_mut(DEPTH).zip(rows.chunks_exact(width)) {
-                doubled.iter_mut().zip(&row[depth.clone()]).for_each(|(to, from)| *to = f64::from(*from));
-                doubled[depth.len()..].fill(0.0);
-            }
+            Arch::new().dispatch(Double { rows, width, depth: depth.clone(), doubled });
         }
         let used = [a.len() / width, b.len() / width];
         Arch::new().dispatch(AddProducts { a: &doubled_a, b: &doubled_b, used, sums: &mut sums });
     }
     sums
+}
+
+/// Writes the values at `depth` of rows of `width` as `[TILE, DEPTH]`, and zeros after the last.
+struct Double<'a> {
+    rows: &'a [f32],
+    width: usize,
+    depth: Range<usize>,
+    doubled: &'a mut [f64],
+}
+
+impl WithSimd for Double<'_> {
+    type Output = ();
+
+    #[expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (doubled, row) in self.doubled.chunks_exact_mut(DEPTH).zip(self.rows.chunks_exact(self.width)) {
+            let (values, rest) = doubled.split_at_mut(self.depth.len());
+            values.iter_mut().zip(&row[self.depth.clone()]).for_each(|(to, from)| *to = f64::from(*from));
+            rest.fill(0.0);
+        }
+    }
 }
 
 /// Adds to `sums` `[TILE, TILE]` the products of rows `[TILE, DEPTH]`, of which so many are used.

@@ -10,11 +10,14 @@ mod gram;
 mod wood_fisher;
 mod woodbury;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use unlearn_datasets::{permutation::choice, stream::stream};
 use unlearn_network::RowLayout;
 use unlearn_training::Result;
 
+use self::woodbury::SampleGradients;
 use crate::{Request, frozen::FrozenPass};
 
 /// How Ĥ⁻¹u is computed.
@@ -67,7 +70,6 @@ const BATCH_SIZE: usize = 64;
 /// No samples, an interruption, or a network that fails.
 pub fn influence(request: &mut Request<'_>, options: &InfluenceOptions) -> Result<Influence> {
     let layout = request.network.row_layout();
-    let gradient = removal_gradient(request, &layout, options.augment)?;
     let samples = choice(&mut stream("influence samples", &[request.seed]), request.retain, options.samples);
     let solver = match options.solver {
         Solver::Auto if woodbury::mebibytes(samples.len(), layout.width()) <= options.memory_mib => Solver::Woodbury,
@@ -75,26 +77,51 @@ pub fn influence(request: &mut Request<'_>, options: &InfluenceOptions) -> Resul
         chosen => chosen,
     };
     tracing::info!("influence of {} parameters by {solver:?} over {} samples", layout.width(), samples.len());
-    let pass = FrozenPass { samples: &samples, batch_size: BATCH_SIZE, augment: options.augment, number: (2, 3) };
-    let (change, iterations) = match solver {
-        Solver::Auto | Solver::Woodbury => (woodbury::solve(request, &layout, &pass, &gradient)?, 0),
-        Solver::ConjugateGradients => {
-            let solution = conjugate_gradients::solve_by_passes(request, &layout, &pass, &gradient)?;
-            (solution.x, solution.iterations)
+    let pass = |number| FrozenPass { samples: &samples, batch_size: BATCH_SIZE, augment: options.augment, number };
+    let (gradient, change, iterations) = match solver {
+        Solver::Auto | Solver::Woodbury => {
+            let gradients = SampleGradients::collect(request, &layout, &pass((0, 3)))?;
+            let u = removal_gradient(request, &layout, options.augment, Some(&gradients))?;
+            let change = gradients.solve(request, &u)?;
+            (u, change, 0)
         }
-        Solver::WoodFisher => (wood_fisher::solve(request, &layout, &pass, &gradient)?, 0),
+        Solver::ConjugateGradients => {
+            let u = removal_gradient(request, &layout, options.augment, None)?;
+            let solution = conjugate_gradients::solve_by_passes(request, &layout, &pass((2, 3)), &u)?;
+            (u, solution.x, solution.iterations)
+        }
+        Solver::WoodFisher => {
+            let u = removal_gradient(request, &layout, options.augment, None)?;
+            let change = wood_fisher::solve(request, &layout, &pass((2, 3)), &u)?;
+            (u, change, 0)
+        }
     };
     let scatter = |row: &[f64]| layout.scatter(&single(row));
     Ok(Influence { gradient: scatter(&gradient), change: scatter(&change), solver, iterations })
 }
 
-/// u as a row.
-fn removal_gradient(request: &mut Request<'_>, layout: &RowLayout, augment: bool) -> Result<Vec<f64>> {
+/// u as a row. Gradients of retain samples that are at hand are not computed again.
+fn removal_gradient(
+    request: &mut Request<'_>,
+    layout: &RowLayout,
+    augment: bool,
+    at_hand: Option<&SampleGradients>,
+) -> Result<Vec<f64>> {
     let (of_forget, of_retain) = (request.forget.len() as f64, request.retain.len() as f64);
     let all = of_forget + of_retain;
+    let [weight_of_forget, weight_of_retain] = [1.0 / all, -of_forget / (all * of_retain)];
     let mut u = vec![0.0; layout.width()];
-    let sets = [(request.forget, 1.0 / all), (request.retain, -of_forget / (all * of_retain))];
-    for (number, (samples, weight)) in sets.into_iter().enumerate() {
+    let mut others = request.retain.to_vec();
+    if let Some(gradients) = at_hand {
+        gradients.add_combination(&vec![weight_of_retain; gradients.samples.len()], &mut u);
+        let seen: HashSet<u32> = gradients.samples.iter().copied().collect();
+        others.retain(|sample| !seen.contains(sample));
+    }
+    let mut sets = vec![(request.forget, weight_of_forget)];
+    if at_hand.is_none() || !others.is_empty() {
+        sets.push((&others, weight_of_retain));
+    }
+    for (number, (samples, weight)) in (usize::from(at_hand.is_some())..).zip(sets) {
         let pass = FrozenPass { samples, batch_size: BATCH_SIZE, augment, number: (number, 3) };
         pass.run(request, |network, batch| {
             let gradients = network.backward(batch.derivative(|batch, sample| (batch.label(sample), 1.0)))?;
@@ -111,7 +138,33 @@ fn single(row: &[f64]) -> Vec<f32> {
     row.iter().map(|value| *value as f32).collect()
 }
 
+/// Sums that [`dot`] keeps side by side: none waits for another, where a single one waits for itself at every product.
+const SUMS: usize = 8;
+
 /// Sum of products.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn dot<A: Copy + Into<f64>>(a: &[A], b: &[f64]) -> f64 {
+    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
+    let mut sums = [0.0; SUMS];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..SUMS {
+            sums[i] += a[i].into() * b[i];
+        }
+    }
+    let rest = rest_of_a.iter().zip(rest_of_b).map(|(a, b)| (*a).into() * b).sum::<f64>();
+    sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_products_leaves_none_out() {
+        for len in [0, 1, 7, 8, 9, 40, 43] {
+            let (a, b): (Vec<f32>, Vec<f64>) = (0..len).map(|i| ((i + 1) as f32, f64::from(i - 3))).unzip();
+            // Of whole numbers, and so exact in any order.
+            let expected: i32 = (0..len).map(|i| (i + 1) * (i - 3)).sum();
+            assert_eq!(dot(&a, &b), f64::from(expected), "{len} products");
+        }
+    }
 }

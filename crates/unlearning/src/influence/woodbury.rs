@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use unlearn_network::RowLayout;
 use unlearn_training::{Error, Result};
 
-use super::{cholesky, gram::gram};
+use super::{cholesky, dot, gram::gram};
 use crate::{Request, frozen::FrozenPass};
 
 /// Memory of the matrices, in MiB, rounded up.
@@ -16,47 +16,61 @@ pub(super) fn mebibytes(samples: usize, width: usize) -> usize {
     bytes.div_ceil(1 << 20)
 }
 
-/// Ĥ⁻¹u over the samples of a pass.
-pub(super) fn solve(
-    request: &mut Request<'_>,
-    layout: &RowLayout,
-    pass: &FrozenPass<'_>,
-    u: &[f64],
-) -> Result<Vec<f64>> {
-    let width = layout.width();
-    let mut rows = vec![0.0; pass.samples.len() * width];
-    let mut first = 0;
-    pass.run(request, |network, batch| {
-        let of_batch = &mut rows[first * width..][..batch.len() * width];
-        first += batch.len();
-        Ok(network.sample_gradients(batch.derivative(|batch, sample| (batch.label(sample), 1.0)), of_batch)?)
-    })?;
-    let interrupt = request.session.interrupt;
-    let interrupted = || interrupt.load(std::sync::atomic::Ordering::Relaxed);
-    solve_rows(&rows, u, interrupted).ok_or(Error::Interrupted)
+/// G, the gradients of single samples.
+pub(super) struct SampleGradients {
+    /// Positions of the samples.
+    pub(super) samples: Vec<u32>,
+    /// `[samples, width]`.
+    rows: Vec<f32>,
+    width: usize,
 }
 
-/// The same for gradients `[samples, width]`; nothing once `stop` holds.
-fn solve_rows(rows: &[f32], u: &[f64], stop: impl Fn() -> bool + Sync) -> Option<Vec<f64>> {
-    let width = u.len();
-    let samples = rows.len() / width;
-    let mut matrix = gram(rows, width, stop)?;
-    matrix.iter_mut().step_by(samples + 1).for_each(|diagonal| *diagonal += samples as f64);
-    let along: Vec<f64> = rows.par_chunks_exact(width).map(|row| product(row, u)).collect();
-    let weights = cholesky::solve(&mut matrix, &along);
-    let mut solution = u.to_vec();
-    solution.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, values)| {
-        for (row, weight) in rows.chunks_exact(width).zip(&weights) {
-            let row = &row[number * COLUMNS..];
-            values.iter_mut().zip(row).for_each(|(value, g)| *value -= weight * f64::from(*g));
-        }
-    });
-    Some(solution)
+impl SampleGradients {
+    /// Of the samples of a pass.
+    pub(super) fn collect(request: &mut Request<'_>, layout: &RowLayout, pass: &FrozenPass<'_>) -> Result<Self> {
+        let width = layout.width();
+        let mut rows = vec![0.0; pass.samples.len() * width];
+        let mut first = 0;
+        pass.run(request, |network, batch| {
+            let of_batch = &mut rows[first * width..][..batch.len() * width];
+            first += batch.len();
+            Ok(network.sample_gradients(batch.derivative(|batch, sample| (batch.label(sample), 1.0)), of_batch)?)
+        })?;
+        Ok(Self { samples: pass.samples.to_vec(), rows, width })
+    }
+
+    /// values += Gᵀ · weights.
+    pub(super) fn add_combination(&self, weights: &[f64], values: &mut [f64]) {
+        values.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, values)| {
+            for (row, weight) in self.rows.chunks_exact(self.width).zip(weights) {
+                let row = &row[number * COLUMNS..];
+                values.iter_mut().zip(row).for_each(|(value, g)| *value += weight * f64::from(*g));
+            }
+        });
+    }
+
+    /// Ĥ⁻¹u; nothing once `stop` holds.
+    fn solve_unless(&self, u: &[f64], stop: impl Fn() -> bool + Sync) -> Option<Vec<f64>> {
+        let samples = self.samples.len();
+        let mut matrix = gram(&self.rows, self.width, stop)?;
+        matrix.iter_mut().step_by(samples + 1).for_each(|diagonal| *diagonal += samples as f64);
+        let taken: Vec<f64> = self.rows.par_chunks_exact(self.width).map(|row| -dot(row, u)).collect();
+        let weights = cholesky::solve(&mut matrix, &taken);
+        let mut solution = u.to_vec();
+        self.add_combination(&weights, &mut solution);
+        Some(solution)
+    }
+
+    /// Ĥ⁻¹u.
+    ///
+    /// # Errors
+    /// An interruption.
+    pub(super) fn solve(&self, request: &Request<'_>, u: &[f64]) -> Result<Vec<f64>> {
+        let interrupt = request.session.interrupt;
+        let interrupted = || interrupt.load(std::sync::atomic::Ordering::Relaxed);
+        self.solve_unless(u, interrupted).ok_or(Error::Interrupted)
+    }
 }
 
-/// Values of the solution that stay in cache while all rows pass.
+/// Values of a combination that stay in cache while all rows pass.
 const COLUMNS: usize = 1024;
-
-fn product(row: &[f32], u: &[f64]) -> f64 {
-    row.iter().zip(u).map(|(g, u)| f64::from(*g) * u).sum()
-}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
-use unlearn_training::{Position, Progress, Recipe, Session, predict, testing::Killer};
+use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, predict, testing::Killer, train};
 
 use super::*;
 use crate::{Outcome, Parameter, Request, Search};
@@ -113,15 +113,25 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         config[key] = value.take();
     }
     let mut network = pruned_network();
+    let (images, recipe) = (images(), Recipe { epochs: 2, batch_size: 8, ..Recipe::default() });
+    let augmentation = Augmentation { crop_padding: 1, flip: true };
+    // Pruned as it was: whatever the values, every second weight goes.
+    let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
+        network.set_state(initialize(network.graph(), 5));
+        let batches = recipe.batches(&images, samples, augmentation, 5)?;
+        let trained = train(network, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), session)?;
+        Ok(Outcome { epochs: trained.epochs, seconds: trained.seconds })
+    };
     let mut request = Request {
         network: &mut network,
-        images: &images(),
+        images: &images,
         forget: &samples.forget,
         retain: &samples.retain,
         validation: &samples.validation,
-        recipe: &Recipe { epochs: 2, batch_size: 8, ..Recipe::default() },
-        augmentation: Augmentation { crop_padding: 1, flip: true },
+        recipe: &recipe,
+        augmentation,
         device: DeviceChoice::Cpu,
+        prune_anew: Some(&prune_anew),
         seed: 9,
         session,
     };

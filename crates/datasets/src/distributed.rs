@@ -1,0 +1,239 @@
+//! Tiny datasets in the forms in which the real ones are distributed, and what Python reads in them:
+//! `tests/golden/datasets/distributed/`, written by the script beside it. Tests only.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use crate::cifar::{self, Form};
+use crate::dataset::{Dataset, ImageSet};
+use crate::error::{Error, Result};
+use crate::registry::Entry;
+use crate::{cifar10, cifar100, mat5, svhn};
+
+#[derive(Deserialize)]
+struct Expected {
+    train: Summary,
+    test: Summary,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    shape: [usize; 4],
+    labels: Vec<u32>,
+    /// `[channel, column]`
+    row_16_of_the_first: Vec<Vec<u8>>,
+    crc32: u32,
+}
+
+impl Summary {
+    fn check(&self, set: &ImageSet, what: &str) {
+        assert_eq!([set.len(), set.channels, set.height, set.width], self.shape, "{what}");
+        assert_eq!(*set.labels, *self.labels, "{what}");
+        for (channel, row) in set.image(0).chunks_exact(32 * 32).zip(&self.row_16_of_the_first) {
+            assert_eq!(channel[16 * 32..][..32], **row, "{what}");
+        }
+        let mut crc = Crc::new();
+        crc.update(&set.pixels);
+        assert_eq!(crc.sum(), self.crc32, "{what}");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/distributed")
+}
+
+/// A dataset of few images in one of its forms.
+struct Case {
+    entry: Entry,
+    folder: &'static str,
+    /// One of its files, with everything that a reader may trip over.
+    file: &'static str,
+    open: fn(&Entry, &Path) -> Result<Dataset>,
+}
+
+fn open_form<const DATASET: usize, const FORM: usize>(entry: &Entry, folder: &Path) -> Result<Dataset> {
+    let forms: [&[Form]; 2] = [&cifar10::FORMS, &cifar100::FORMS];
+    cifar::open_folder(entry, &forms[DATASET][FORM], folder)
+}
+
+fn cases() -> Vec<Case> {
+    let cifar10 = Entry { train: 10, test: 2, ..cifar10::ENTRY };
+    let cifar100 = Entry { train: 4, test: 2, ..cifar100::ENTRY };
+    let svhn = Entry { train: 12, test: 5, ..svhn::ENTRY };
+    vec![
+        Case { entry: cifar10, folder: "cifar-10-batches-bin", file: "data_batch_2.bin", open: open_form::<0, 0> },
+        Case { entry: cifar10, folder: "cifar-10-batches-py", file: "data_batch_2", open: open_form::<0, 1> },
+        Case { entry: cifar100, folder: "cifar-100-binary", file: "test.bin", open: open_form::<1, 0> },
+        Case { entry: cifar100, folder: "cifar-100-python", file: "test", open: open_form::<1, 1> },
+        Case { entry: svhn, folder: "svhn", file: "test_32x32.mat", open: svhn::open_folder },
+    ]
+}
+
+/// A copy of a case's folder in which one file can be exchanged.
+struct Copy {
+    case: Case,
+    folder: tempfile::TempDir,
+    sound: Vec<u8>,
+}
+
+impl Copy {
+    fn new(case: Case) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(root().join(case.folder)).unwrap() {
+            let path = file.unwrap().path();
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let sound = fs::read(folder.path().join(case.file)).unwrap();
+        Self { case, folder, sound }
+    }
+
+    fn with(&self, bytes: &[u8]) -> Result<Dataset> {
+        fs::write(self.folder.path().join(self.case.file), bytes).unwrap();
+        (self.case.open)(&self.case.entry, self.folder.path())
+    }
+
+    /// That the file in this state is refused, by its name; what is said.
+    fn refusal(&self, bytes: &[u8]) -> String {
+        let error = self.with(bytes).unwrap_err().to_string();
+        assert!(error.contains(self.case.file), "{error}");
+        error
+    }
+}
+
+#[test]
+fn every_form_holds_what_python_reads_in_it() {
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    for Case { entry, folder, open, .. } in cases() {
+        let dataset = open(&entry, &root().join(folder)).unwrap();
+        let expected = &expected[entry.name];
+        expected.train.check(&dataset.train, folder);
+        expected.test.check(&dataset.test, folder);
+        assert_eq!(dataset.classes, entry.classes);
+    }
+}
+
+#[test]
+fn files_of_another_size_are_refused() {
+    for copy in cases().into_iter().map(Copy::new) {
+        let sound = copy.sound.clone();
+        for len in (0..64).chain((64..sound.len()).step_by(61)).chain(sound.len() - 64..sound.len()) {
+            copy.refusal(&sound[..len]);
+        }
+        // What follows the arrays of a MAT-file, as other variables would, is not read.
+        if copy.case.entry.name != svhn::ENTRY.name {
+            copy.refusal(&[&sound[..], &sound[..]].concat());
+        }
+        copy.with(&sound).unwrap();
+        let more = Entry { train: copy.case.entry.train * 2, ..copy.case.entry };
+        assert!((copy.case.open)(&more, copy.folder.path()).is_err(), "half of {}", copy.case.folder);
+    }
+}
+
+#[test]
+fn labels_outside_the_classes_are_refused() {
+    for copy in cases().into_iter().map(Copy::new) {
+        let few = Entry { classes: &copy.case.entry.classes[..2], ..copy.case.entry };
+        let error = (copy.case.open)(&few, copy.folder.path()).unwrap_err();
+        assert!(matches!(error, Error::LabelOutOfRange { classes: 2, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for copy in cases().into_iter().map(Copy::new) {
+        fs::remove_file(copy.folder.path().join(copy.case.file)).unwrap();
+        let error = (copy.case.open)(&copy.case.entry, copy.folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("lacks {}, though", copy.case.file)), "{error}");
+    }
+}
+
+/// The checksum of a packed array, Adler-32, covers all of it, but it is weak: the flip at byte 5310 makes the pixels 93,
+/// 92, 91, 92 into 92, 93, 92, 91, which have the same sum, and Python's zlib accepts it too. No other flip goes unseen.
+#[test]
+fn a_flipped_bit_changes_a_packed_image_in_silence_only_where_its_checksum_is_blind() {
+    let path = root().join("svhn").join(svhn::TEST);
+    let whole = fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| mat5::decode(bytes, &path, ["X", "y"], |_, _| Ok(()));
+    let sound = read(&whole).unwrap();
+    let (mut refused, mut changed) = (0, vec![]);
+    for at in 128..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << (at % 8);
+        match read(&damaged) {
+            Ok(arrays) if arrays == sound => {}
+            Ok(_) => changed.push(at),
+            Err(_) => refused += 1,
+        }
+    }
+    assert_eq!(changed, [5310]);
+    assert!(refused > whole.len() * 9 / 10, "{refused}");
+}
+
+#[test]
+fn a_pickle_that_asks_for_more_is_refused_by_name() {
+    let copy = Copy::new(cases().remove(1));
+    let hostile = b"\x80\x02cposix\nsystem\nU\x02ls\x85R.";
+    let error = copy.refusal(hostile);
+    assert!(error.contains("asks for `posix.system`, which no array needs; nothing of it was run"), "{error}");
+}
+
+/// `cargo test --release -p unlearn-datasets full_size -- --ignored --nocapture`
+#[test]
+#[ignore = "writes 180 MB and measures time, which other work on the machine would spoil"]
+fn a_full_size_cifar10_opens_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let form = &cifar10::FORMS[0];
+    for file in form.train.iter().chain([&form.test]) {
+        let bytes: Vec<u8> = (0..10_000 * 3073_u32).map(|at| (at % 3073 * 7 % 10) as u8).collect();
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    let start = std::time::Instant::now();
+    let dataset = cifar::open_folder(&cifar10::ENTRY, form, folder.path()).unwrap();
+    let elapsed = start.elapsed();
+    println!("{} images in {elapsed:?}", dataset.train.len() + dataset.test.len());
+    assert!(elapsed.as_secs_f32() < 2.0, "{elapsed:?}");
+}
+
+/// One to three injuries of a sound file, at any place.
+fn injuries() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8, any::<u8>()), 1..=3)
+}
+
+fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+    let mut bytes = sound.to_vec();
+    for (index, kind, value) in injuries {
+        // Most of a file is pixels; half of the injuries go to its ends, where its structure lies.
+        let reach = if value % 2 == 0 { bytes.len() } else { bytes.len().min(400) };
+        let place = index.index(reach.max(1));
+        let at = if value % 4 == 3 { bytes.len().saturating_sub(place + 1) } else { place };
+        match kind {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at.min(bytes.len()), *value),
+            2 => bytes[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
+            3 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte = *value),
+            _ => bytes[at..].iter_mut().take(1).for_each(|byte| *byte ^= 1 << (value % 8)),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    /// Whatever is in the files, opening them ends with a dataset of the announced size or with an error, never a panic.
+    #[test]
+    fn damaged_files_are_errors_or_whole_datasets(injuries in injuries()) {
+        thread_local!(static COPIES: Vec<Copy> = cases().into_iter().map(Copy::new).collect());
+        COPIES.with(|copies| {
+            for copy in copies {
+                if let Ok(dataset) = copy.with(&injured(&copy.sound, &injuries)) {
+                    assert_eq!((dataset.train.len(), dataset.test.len()), (copy.case.entry.train, copy.case.entry.test));
+                }
+            }
+        });
+    }
+}

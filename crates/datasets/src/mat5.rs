@@ -1,0 +1,224 @@
+//! MATLAB's MAT-files of level 5, as far as arrays of unsigned bytes in them go.
+//!
+//! A header of 128 bytes, then elements: a tag (type and length), and the data, filled up to a multiple of 8 bytes. An
+//! array is an element of elements (flags, lengths of the sides, name, values in column-major order), and may be packed
+//! with zlib as a whole. Its maker publishes the layout as "MAT-File Format". Only files of little-endian machines are read.
+//!
+//! The caller says which shape each array has to have, before any of its values is read: a file, however packed, takes no
+//! more memory than the arrays that were asked for.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::ZlibDecoder;
+
+use crate::error::{Error, Result};
+
+const HEADER: usize = 128;
+const INT8: u32 = 1;
+const UINT8: u32 = 2;
+const INT32: u32 = 5;
+const UINT32: u32 = 6;
+const MATRIX: u32 = 14;
+const COMPRESSED: u32 = 15;
+
+/// Most bytes of an array's flags, shape or name: a shape of 64 sides, and a name of 63 characters, are shorter.
+const SMALL: u32 = 256;
+
+/// What is wrong with a file.
+type Checked<T> = std::result::Result<T, String>;
+
+/// Reads the arrays of these names from the file `path`, values in column-major order.
+///
+/// `check` is given the name and the shape of each of them as it is met, and refuses a shape that is not expected.
+///
+/// # Errors
+/// When the file cannot be read, is no such MAT-file, is damaged, lacks an array, or holds something else under its name;
+/// and whatever `check` says.
+pub fn read<const COUNT: usize>(
+    path: &Path,
+    names: [&'static str; COUNT],
+    check: impl Fn(&'static str, &[usize]) -> Result<()>,
+) -> Result<[Vec<u8>; COUNT]> {
+    let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
+    decode(BufReader::new(file), path, names, check)
+}
+
+/// As [`read`], from any reader; `path` only names it in errors.
+///
+/// # Errors
+/// As [`read`].
+pub fn decode<const COUNT: usize>(
+    mut reader: impl Read,
+    path: &Path,
+    names: [&'static str; COUNT],
+    check: impl Fn(&'static str, &[usize]) -> Result<()>,
+) -> Result<[Vec<u8>; COUNT]> {
+    let damaged = |problem: String| Error::Mat { path: path.into(), problem };
+    header(&mut reader).map_err(damaged)?;
+    let mut arrays = [const { None }; COUNT];
+    while arrays.iter().any(Option::is_none) {
+        let Some((kind, len)) = outer_tag(&mut reader).map_err(damaged)? else { break };
+        let mut element = reader.by_ref().take(len.into());
+        let found = match kind {
+            COMPRESSED => {
+                let mut unpacked = ZlibDecoder::new(&mut element);
+                let (inner, inner_len) = tag(&mut unpacked).map_err(damaged)?;
+                if inner == MATRIX {
+                    let found = matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check)?;
+                    // The end of the stream is where its checksum is compared.
+                    if found.is_some() {
+                        end(&mut unpacked).map_err(damaged)?;
+                    }
+                    found
+                } else {
+                    None
+                }
+            }
+            MATRIX => matrix(&mut element, &names, path, &check)?,
+            _ => None,
+        };
+        if let Some((index, values)) = found {
+            arrays[index] = Some(values);
+        }
+        io::copy(&mut element, &mut io::sink()).map_err(|error| damaged(unreadable(&error)))?;
+        if kind != COMPRESSED {
+            padding(&mut reader, len.into()).map_err(damaged)?;
+        }
+    }
+    if let Some(missing) = arrays.iter().position(Option::is_none) {
+        return Err(damaged(format!("it ends before an array `{}`", names[missing])));
+    }
+    Ok(arrays.map(Option::unwrap_or_default))
+}
+
+fn header(reader: &mut impl Read) -> Checked<()> {
+    let header: [u8; HEADER] = exactly(reader)?;
+    match &header[124..] {
+        [0, 1, b'I', b'M'] => Ok(()),
+        [1, 0, b'M', b'I'] => {
+            Err("it was written on a big-endian machine; save it again on a little-endian one".into())
+        }
+        _ => Err("it is no MAT-file of level 5; save it as `-v7` (and not as `-v7.3`, which is HDF5)".into()),
+    }
+}
+
+/// The array of an element, if it is one of `names`: which, and its values. Others are passed over.
+fn matrix(
+    element: &mut impl Read,
+    names: &[&'static str],
+    path: &Path,
+    check: impl Fn(&'static str, &[usize]) -> Result<()>,
+) -> Result<Option<(usize, Vec<u8>)>> {
+    let damaged = |problem: String| Error::Mat { path: path.into(), problem };
+    let (shape, name) = describe(element).map_err(damaged)?;
+    let Some(index) = names.iter().position(|wanted| wanted.as_bytes() == name) else { return Ok(None) };
+    check(names[index], &shape)?;
+    let expected = shape.iter().try_fold(1_u32, |product, side| product.checked_mul(u32::try_from(*side).ok()?));
+    let values =
+        values(element, expected).map_err(|problem| damaged(format!("array `{}`: {problem}", names[index])))?;
+    Ok(Some((index, values)))
+}
+
+/// Shape and name.
+fn describe(element: &mut impl Read) -> Checked<(Vec<usize>, Vec<u8>)> {
+    small(element, UINT32, "flags")?;
+    let sides = small(element, INT32, "shape")?;
+    let side = |bytes: &[u8; 4]| {
+        let side = i32::from_le_bytes(*bytes);
+        usize::try_from(side).map_err(|_| format!("an array has a side of length {side}"))
+    };
+    let shape = sides.as_chunks().0.iter().map(side).collect::<Checked<_>>()?;
+    Ok((shape, small(element, INT8, "name")?))
+}
+
+/// A part of an array's description.
+fn small(reader: &mut impl Read, kind: u32, what: &str) -> Checked<Vec<u8>> {
+    let (found, len, inline) = packed_tag(reader)?;
+    if found != kind || len > SMALL {
+        return Err(format!("an array's {what} are {len} bytes of type {found}, which no array has"));
+    }
+    part(reader, len, inline)
+}
+
+/// An array's values, `expected` of them, which must be unsigned bytes.
+fn values(reader: &mut impl Read, expected: Option<u32>) -> Checked<Vec<u8>> {
+    let (kind, len, inline) = packed_tag(reader)?;
+    if kind != UINT8 {
+        return Err(format!("its values are of type {kind}; only unsigned bytes ({UINT8}) are read"));
+    }
+    if expected != Some(len) {
+        return Err(format!("it has {len} values, which do not fill its shape"));
+    }
+    part(reader, len, inline)
+}
+
+/// The data of an element of `len` bytes: behind the tag, or, if it fits, within.
+fn part(reader: &mut impl Read, len: u32, inline: Option<[u8; 4]>) -> Checked<Vec<u8>> {
+    if let Some(data) = inline {
+        return Ok(data[..len as usize].to_vec());
+    }
+    let mut data = Vec::new();
+    reader.take(len.into()).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
+    if data.len() as u64 != u64::from(len) {
+        return Err(TRUNCATED.into());
+    }
+    padding(reader, len.into())?;
+    Ok(data)
+}
+
+fn padding(reader: &mut impl Read, len: u64) -> Checked<()> {
+    let fill = len.next_multiple_of(8) - len;
+    match io::copy(&mut reader.take(fill), &mut io::sink()) {
+        Ok(found) if found == fill => Ok(()),
+        Ok(_) => Err(TRUNCATED.into()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn end(reader: &mut impl Read) -> Checked<()> {
+    match io::copy(&mut reader.take(1), &mut io::sink()) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err("an element goes on after its array".into()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// The next element's type and length, or none at the end of the file.
+fn outer_tag(reader: &mut impl Read) -> Checked<Option<(u32, u32)>> {
+    let mut first = [0];
+    match reader.read(&mut first) {
+        Ok(0) => Ok(None),
+        Ok(_) => tag(&mut first.as_slice().chain(reader)).map(Some),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn tag(reader: &mut impl Read) -> Checked<(u32, u32)> {
+    let [kind, len] = [exactly(reader)?, exactly(reader)?].map(u32::from_le_bytes);
+    Ok((kind, len))
+}
+
+/// A tag that may hold data of up to four bytes itself: then its upper half is their number.
+fn packed_tag(reader: &mut impl Read) -> Checked<(u32, u32, Option<[u8; 4]>)> {
+    let first = u32::from_le_bytes(exactly(reader)?);
+    let second = exactly(reader)?;
+    match first >> 16 {
+        0 => Ok((first, u32::from_le_bytes(second), None)),
+        len @ 1..=4 => Ok((first & 0xFFFF, len, Some(second))),
+        len => Err(format!("a tag announces {len} bytes within itself, where 4 have room")),
+    }
+}
+
+const TRUNCATED: &str = "it ends early; fetch the file again";
+
+fn exactly<const COUNT: usize>(reader: &mut impl Read) -> Checked<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
+    reader.read_exact(&mut bytes).map_err(|error| unreadable(&error))?;
+    Ok(bytes)
+}
+
+fn unreadable(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof { TRUNCATED.into() } else { error.to_string() }
+}

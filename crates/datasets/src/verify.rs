@@ -1,0 +1,54 @@
+//! Whether the files that were opened as a dataset are that dataset.
+//!
+//! Sizes and labels are checked whenever a dataset is opened. That the images are the right ones is not: MNIST and its kin
+//! share their file names and sizes. Here their statistics are compared with the published ones, which tells these
+//! datasets apart, and a damaged copy only if the damage is large.
+
+use crate::dataset::{Dataset, Normalization};
+use crate::registry::Entry;
+
+/// Most that a mean or deviation of the training images may differ from the published one, on the scale of 0..1. The
+/// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.
+const TOLERANCE: f32 = 0.005;
+
+/// What speaks against `dataset` being the one of `entry`; nothing if all is as it should be.
+pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (what, set, expected) in [("training", &dataset.train, entry.train), ("test", &dataset.test, entry.test)] {
+        if set.len() != expected {
+            problems.push(format!("{} {what} images, where {expected} are expected", set.len()));
+        }
+        let counts = set.class_counts(entry.classes.len());
+        let absent = counts.iter().zip(entry.classes).filter(|(count, _)| **count == 0);
+        problems.extend(absent.map(|(_, name)| format!("no {what} image of class {name}")));
+    }
+    let found = Normalization::of(&dataset.train);
+    for (what, found, published) in [("mean", found.mean, entry.mean), ("deviation", found.std, entry.std)] {
+        for (channel, (found, published)) in found.iter().zip(published).enumerate() {
+            let near = (found - published).abs() <= TOLERANCE;
+            if !near {
+                problems
+                    .push(format!("channel {channel} has the {what} {found:.4}, where {published:.4} is published"));
+            }
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fashion_mnist, fashion_mnist_mini, mnist, registry};
+
+    #[test]
+    fn what_is_there_is_what_it_should_be_and_nothing_else() {
+        let mini = registry::open("fashion-mnist-mini", &registry::OpenOptions::default()).unwrap();
+        assert_eq!(problems(&fashion_mnist_mini::ENTRY, &mini), Vec::<String>::new());
+        let found = problems(&mnist::ENTRY, &mini);
+        assert_eq!(found[0], "8000 training images, where 60000 are expected");
+        assert!(found.iter().any(|problem| problem.contains("where 0.1307 is published")), "{found:?}");
+        let classes = [fashion_mnist::ENTRY.classes, &["Hat"]].concat().leak();
+        let hat = problems(&Entry { classes, ..fashion_mnist_mini::ENTRY }, &mini);
+        assert_eq!(hat, ["no training image of class Hat", "no test image of class Hat"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! `retrain-relearn`: fresh weights trained on the retain set and pruned anew, as the original was. `retrain` keeps a mask that
+//! was learned with the forget set in the data, as the paper's code does (arXiv 2304.04934), so that a trace of what was to be
+//! forgotten may live on in which weights are kept; here none can. Of a dense model it is `retrain`.
+
+use serde::{Deserialize, Serialize};
+use unlearn_training::{CrossEntropy, Error, Update};
+
+use crate::{Method, Outcome, Request, parameter::Parameter};
+
+/// Retraining from scratch, the mask included.
+pub(crate) struct RetrainRelearn;
+
+/// Keys of `retrain-relearn`: none, all is as in the original training and pruning.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Config {}
+
+impl Method for RetrainRelearn {
+    const NAME: &'static str = "retrain-relearn";
+    const SUMMARY: &'static str =
+        "fresh weights trained on the retain set and pruned anew: the mask is learned again as well";
+    const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 4 (prune first) without the forget set";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[];
+    type Config = Config;
+
+    fn defaults() -> Config {
+        Config {}
+    }
+
+    fn check(_: &Config) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(_: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        if request.network.kept().iter().all(Option::is_none) {
+            request.initialize_afresh();
+            let label_smoothing = request.recipe.label_smoothing;
+            let recipe = request.recipe.clone();
+            return request.train_by(Update::default(), request.retain, &recipe, &mut CrossEntropy { label_smoothing });
+        }
+        match request.prune_anew {
+            Some(prune_anew) => prune_anew(request.network, request.retain, request.session),
+            None => Err(Error::Unsuitable(
+                "`retrain-relearn` needs to know how the model was pruned, which only a suite says; use `retrain`, which \
+                 keeps the mask"
+                    .into(),
+            )),
+        }
+    }
+}
