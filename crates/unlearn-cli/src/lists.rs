@@ -2,12 +2,6 @@
 
 use serde_json::json;
 
-pub(crate) fn datasets() {
-    for entry in unlearn_datasets::registry::DATASETS {
-        println!("{}\n    {}\n    source: {}\n    licence: {}", entry.name, entry.summary, entry.source, entry.licence);
-    }
-}
-
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
         println!("{}\n    {}\n    source: {}", arch.name, arch.summary, arch.source);

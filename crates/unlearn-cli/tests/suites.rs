@@ -222,6 +222,17 @@ fn the_lists_name_what_suites_may_name() {
 }
 
 #[test]
+fn a_dataset_is_described_and_verified() {
+    let place = Place::new(SUITE);
+    let described = place.succeed(&["datasets", "describe", "fashion-mnist-mini"]);
+    assert!(described.contains("8000 training images: 800 of each class"), "{described}");
+    let verified = place.succeed(&["datasets", "verify", "fashion-mnist-mini"]);
+    assert!(verified.contains("fashion-mnist-mini is as published"), "{verified}");
+    let refused = place.command(&["datasets", "describe", "fashion-mnist-mimi"]).output().unwrap();
+    assert!(!refused.status.success());
+}
+
+#[test]
 fn the_commented_reference_is_a_suite_itself() {
     let defaults = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/defaults.toml");
     let place = Place::new(&std::fs::read_to_string(defaults).unwrap());
