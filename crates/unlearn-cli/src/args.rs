@@ -47,8 +47,8 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Write a model for deployment: dense, sparse, or narrowed to the channels that its outputs depend on.
     Export(ExportArguments),
-    /// List the datasets and where they come from.
-    Datasets,
+    /// List the datasets and where they come from, or look into one.
+    Datasets(DatasetsArguments),
     /// List the architectures.
     Models,
     /// List the pruning and unlearning methods with their default configurations, or say more of one.
@@ -206,6 +206,32 @@ pub(crate) enum ObjectiveName {
     Gap,
     /// What can be asked of a model without a Retrain.
     OracleFree,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatasetsArguments {
+    /// `list` if it is left out.
+    #[command(subcommand)]
+    pub(crate) command: Option<DatasetsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatasetsCommand {
+    /// List what can be opened, what each needs, where it comes from and under which licence.
+    List,
+    /// Open a dataset and count its images.
+    Describe(DatasetArguments),
+    /// Open a dataset and check that its images are the published ones, as far as counts and statistics tell.
+    Verify(DatasetArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatasetArguments {
+    /// The dataset's name.
+    pub(crate) name: String,
+    /// Folder with datasets, looked into first.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,12 +5,6 @@ use unlearn_unlearning::Parameter;
 
 use crate::exit::Usage;
 
-pub(crate) fn datasets() {
-    for entry in unlearn_datasets::registry::DATASETS {
-        println!("{}\n    {}\n    source: {}\n    licence: {}", entry.name, entry.summary, entry.source, entry.licence);
-    }
-}
-
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
         println!("{}\n    {}\n    source: {}", arch.name, arch.summary, arch.source);

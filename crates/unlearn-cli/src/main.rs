@@ -4,6 +4,7 @@
 
 mod args;
 mod convert;
+mod datasets;
 mod exit;
 mod export;
 mod forget;
@@ -32,10 +33,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Export(arguments) => export::export(&arguments),
-        Command::Datasets => {
-            lists::datasets();
-            Ok(())
-        }
+        Command::Datasets(arguments) => datasets::datasets(&arguments),
         Command::Models => {
             lists::models();
             Ok(())

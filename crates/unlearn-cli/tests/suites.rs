@@ -287,13 +287,24 @@ fn a_method_says_where_its_defaults_come_from() {
     let place = Place::new(SUITE);
     let shown = place.succeed(&["methods", "show", "ft", "--defaults"]);
     for part in
-        ["lr = 0.01    from paper", "batch-size = as in [train]    from [train]", "searched: 1e-3 to 1e-1, logarithmic"]
+        ["lr = 0.01    from its code", "batch-size = as in [train]    from [train]", "searched: 1e-3 to 1e-1, logarithmic"]
     {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(place.succeed(&["methods", "show", "unsir"]).contains("whole classes only"));
     assert!(place.succeed(&["methods", "show", "omp", "--defaults"]).contains("sparsity"));
     assert!(place.refuse(2, &["methods", "show", "fft"]).contains("did you mean"));
+}
+
+#[test]
+fn a_dataset_is_described_and_verified() {
+    let place = Place::new(SUITE);
+    let described = place.succeed(&["datasets", "describe", "fashion-mnist-mini"]);
+    assert!(described.contains("8000 training images: 800 of each class"), "{described}");
+    let verified = place.succeed(&["datasets", "verify", "fashion-mnist-mini"]);
+    assert!(verified.contains("fashion-mnist-mini is as published"), "{verified}");
+    let refused = place.command(&["datasets", "describe", "fashion-mnist-mimi"]).output().unwrap();
+    assert!(!refused.status.success());
 }
 
 #[test]
