@@ -134,7 +134,7 @@ fn read_pickle(
         return Err(Error::FileTooLarge { path: path.into(), found, limit: PICKLE_LIMIT });
     }
     let bytes = read_to_limit(file, PICKLE_LIMIT, path)?;
-    let damaged = |source| Error::Record { path: path.into(), source };
+    let damaged = |source| Error::Record { path: path.into(), source: Box::new(source) };
     let record = Record::read(&bytes).map_err(damaged)?;
     let array = record.bytes("data").map_err(damaged)?;
     entry.check_shape(path, "data", &[count, entry.image_len()], &array.shape)?;

@@ -206,9 +206,9 @@ pub enum Error {
         /// The dataset.
         dataset: &'static str,
         /// Lengths of its sides in the dataset.
-        expected: Vec<usize>,
+        expected: Box<[usize]>,
         /// Lengths found.
-        found: Vec<usize>,
+        found: Box<[usize]>,
     },
     /// A MAT-file that is damaged or holds something else than was asked for.
     #[error("failed to read {}: {problem}", path.display())]
@@ -224,7 +224,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: unlearn_torch_files::Error,
+        source: Box<unlearn_torch_files::Error>,
     },
 
     /// A seed that NumPy's legacy generator cannot take.

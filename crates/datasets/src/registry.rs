@@ -92,8 +92,8 @@ impl Entry {
             path: path.into(),
             array,
             dataset: self.name,
-            expected: expected.to_vec(),
-            found: found.to_vec(),
+            expected: expected.into(),
+            found: found.into(),
         })
     }
 }

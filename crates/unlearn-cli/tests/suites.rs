@@ -286,9 +286,11 @@ fn the_lists_name_what_suites_may_name() {
 fn a_method_says_where_its_defaults_come_from() {
     let place = Place::new(SUITE);
     let shown = place.succeed(&["methods", "show", "ft", "--defaults"]);
-    for part in
-        ["lr = 0.01    from its code", "batch-size = as in [train]    from [train]", "searched: 1e-3 to 1e-1, logarithmic"]
-    {
+    for part in [
+        "lr = 0.01    from its code",
+        "batch-size = as in [train]    from [train]",
+        "searched: 1e-3 to 1e-1, logarithmic",
+    ] {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(place.succeed(&["methods", "show", "unsir"]).contains("whole classes only"));
