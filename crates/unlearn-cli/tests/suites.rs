@@ -171,16 +171,23 @@ fn what_a_method_prunes_is_saved_as_its_mask() {
         if manifest.contains("ft-prune") {
             assert!(mask.contains("sparsity 95.00 %"), "{mask}");
         }
-        // Percent of each convolution that is 0: the mask's and the model's own.
-        for line in mask.lines().filter(|line| line.contains("conv") && line.contains("density")) {
-            let name = line.split_whitespace().next().unwrap();
-            let density: f64 = line.rsplit_once("density").unwrap().1.trim().trim_end_matches(" %").parse().unwrap();
-            let zeros = model.lines().find(|line| line.contains(name)).unwrap().split_whitespace().collect::<Vec<_>>();
-            let at = zeros.iter().position(|word| *word == "zeros").unwrap();
-            let zeros: f64 = zeros[at - 2].parse().unwrap();
-            assert!((100.0 - density - zeros).abs() < 0.011, "{name}: {line} {zeros}");
-        }
+        zeros_are_the_masks(&mask, &model);
     }
+}
+
+/// Holds the zeros of each convolution against its mask, both as `inspect` prints them.
+fn zeros_are_the_masks(mask: &str, model: &str) {
+    let mut layers = 0;
+    for line in mask.lines().filter(|line| line.contains("conv") && line.contains("density")) {
+        let name = line.split_whitespace().next().unwrap();
+        let density: f64 = line.rsplit_once("density").unwrap().1.trim().trim_end_matches(" %").parse().unwrap();
+        let zeros = model.lines().find(|line| line.contains(name)).unwrap().split_whitespace().collect::<Vec<_>>();
+        let at = zeros.iter().position(|word| *word == "zeros").unwrap();
+        let zeros: f64 = zeros[at - 2].parse().unwrap();
+        assert!((100.0 - density - zeros).abs() < 0.011, "{name}: {line} {zeros}");
+        layers += 1;
+    }
+    assert!(layers > 5, "{mask}");
 }
 
 #[test]
@@ -197,8 +204,11 @@ fn a_mask_learned_anew_is_another_of_the_same_size_however_often_it_is_killed() 
     contents.dedup();
     assert_eq!(contents.len(), 2, "one of them was learned anew");
     for (path, _) in masks {
-        let mask = place.succeed(&["inspect", place.path("runs").join(path).to_str().unwrap()]);
+        let inspect =
+            |path: &std::path::Path| place.succeed(&["inspect", place.path("runs").join(path).to_str().unwrap()]);
+        let mask = inspect(path);
         assert!(mask.contains("sparsity 90.00 %"), "{mask}");
+        zeros_are_the_masks(&mask, &inspect(&path.with_file_name("model.safetensors")));
     }
     let rows = place.rows("report");
     let dense =

@@ -75,8 +75,9 @@ pub(super) fn prune_anew(
         other => unsuitable(&other),
     })?;
     epochs.extend(outcome.epochs);
-    network.set_state(dense.state().clone());
+    // The new mask first: values outside the mask that a network has become 0.
     network.prune(dense.kept().clone())?;
+    network.set_state(dense.state().clone());
     Ok(Outcome { epochs, seconds: seconds + clock.elapsed().as_secs_f64() })
 }
 
