@@ -34,7 +34,7 @@ impl Method for NegGradPlus {
     const SUMMARY: &'static str = "descent on the retain set and ascent on the forget set at once";
     const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (NegGrad+)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
-        &fine_tuning::parameters(Origin::Ours, Origin::Ours, log(1e-3, 1e-1)),
+        &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-3, 1e-1)),
         &[searched(
             "beta",
             "weight of the retain set; the forget set has beta - 1",

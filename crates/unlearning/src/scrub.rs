@@ -58,19 +58,19 @@ impl Method for Scrub {
     const SUMMARY: &'static str = "away from the original model on the forget set, beside it on the retain set";
     const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (SCRUB, SCRUB+R)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
-        fixed("epochs", "passes over the retain set", Origin::Paper),
-        fixed("msteps", "in how many epochs, from the first, the forget set has a pass as well", Origin::Paper),
-        searched("lr", "learning rate of Adam", Origin::Paper, log(1e-5, 1e-2)),
+        fixed("epochs", "passes over the retain set", Origin::Code),
+        fixed("msteps", "in how many epochs, from the first, the forget set has a pass as well", Origin::Code),
+        searched("lr", "learning rate of Adam", Origin::Code, log(1e-5, 1e-2)),
         searched(
             "alpha",
             "weight of the divergence from the original model on the retain set",
-            Origin::Paper,
+            Origin::Code,
             log(1e-3, 1.0),
         ),
-        fixed("gamma", "weight of the cross-entropy on the retain set", Origin::Paper),
-        fixed("temperature", "what logits are divided by before they are compared", Origin::Paper),
-        fixed("retain-batch-size", "retain samples a step", Origin::Paper),
-        fixed("forget-batch-size", "forget samples a step", Origin::Paper),
+        fixed("gamma", "weight of the cross-entropy on the retain set", Origin::Code),
+        fixed("temperature", "what logits are divided by before they are compared", Origin::Code),
+        fixed("retain-batch-size", "retain samples a step", Origin::Ours),
+        fixed("forget-batch-size", "forget samples a step", Origin::Ours),
         fixed(
             "rewind",
             "go back to the epoch whose forget error is that of validation samples of the same classes",
