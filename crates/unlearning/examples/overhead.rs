@@ -22,7 +22,7 @@ const METHODS: [(&str, f64, f64); 6] = [
     ("rl", 1.0, 1.0),
     ("neggrad-plus", 2.0, 0.0),
 ];
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 11;
 const STEPS: usize = 7;
 const BATCH: usize = 128;
 
@@ -41,8 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = architecture(&name)?.graph(&input)?;
     let state = initialize(&graph, 1);
     let recipe = Recipe { epochs: 1, batch_size: BATCH, lr: 1e-6, augment: false, ..Recipe::default() };
-    let positions: Vec<u32> = (0..(12 * BATCH) as u32).collect();
-    let (forget, retain) = positions.split_at(4 * BATCH);
+    let positions: Vec<u32> = (0..(20 * BATCH) as u32).collect();
+    let (forget, retain) = positions.split_at(8 * BATCH);
 
     for (method, over_retain, over_forget) in METHODS {
         let entry = find(method)?;
