@@ -1,12 +1,14 @@
 //! From a suite to the suite of its trials.
 
+use std::collections::HashMap;
+
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 use unlearn_datasets::stream::stream;
 use unlearn_run_store::Searched;
 use unlearn_unlearning::Search;
 
-use super::{RAW, RETRAIN, SearchedSuite, TuneOptions, plain};
+use super::{Objective, RAW, RETRAIN, SearchedSuite, TuneOptions, plain};
 use crate::{Suite, suite::MethodSection};
 
 /// A trial's method in the suite of trials.
@@ -21,8 +23,7 @@ pub(super) fn of(suite: &Suite, options: &TuneOptions) -> Result<SearchedSuite, 
         let valid: Vec<&str> = suite.unlearn.iter().map(MethodSection::name).collect();
         return Err(format!("no [[unlearn]] table is called `{unknown}`; there are: {}", valid.join(", ")));
     }
-    let mut searched =
-        SearchedSuite { suite: suite.clone(), space: Vec::new(), trials: std::collections::HashMap::new() };
+    let mut searched = SearchedSuite { suite: suite.clone(), space: Vec::new(), trials: HashMap::new() };
     searched.suite.suite.seeds.truncate(1);
     searched.suite.suite.tuned = None;
     // References under the suite's own settings.
@@ -31,8 +32,8 @@ pub(super) fn of(suite: &Suite, options: &TuneOptions) -> Result<SearchedSuite, 
         own.cloned().unwrap_or_else(|| plain(method))
     };
     searched.suite.unlearn = match options.objective {
-        super::Objective::Gap => vec![reference(RETRAIN)],
-        super::Objective::OracleFree => vec![reference(RAW)],
+        Objective::Gap => vec![reference(RETRAIN)],
+        Objective::OracleFree => vec![reference(RAW)],
     };
     for table in &suite.unlearn {
         let wanted = options.methods.is_empty() || options.methods.iter().any(|name| name == table.name());
@@ -87,7 +88,6 @@ fn two_digits(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tuning::Objective;
 
     const SUITE: &str = r#"
         forget = [{ kind = "class", class = 0 }]
