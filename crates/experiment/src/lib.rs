@@ -17,7 +17,7 @@ mod tuning;
 
 pub use error::{Error, Result};
 pub use plan::{Environment, Plan, Stage};
-pub use runner::{Reporter, RunOptions, Status, run, status};
+pub use runner::{Reporter, RunOptions, Status, run, run_kinds, status};
 pub use stages::{MASK as MASK_FILE, MODEL as MODEL_FILE};
 pub use suite::{DataSection, EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
 pub use tuning::{Objective, TuneOptions, tune};

@@ -141,7 +141,17 @@ impl Plan {
     /// # Errors
     /// Anything in the suite that does not exist, does not fit or is out of range, or a device that does not open.
     pub fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
+        suite.check_complete()?;
         Self::resolve_for(suite, environment, Judging::Test)
+    }
+
+    /// The same without anything that comes after pruning: the suite's models, dense and pruned.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn of_models(suite: &Suite, environment: &Environment) -> Result<Self> {
+        let models = Suite { forget: Vec::new(), unlearn: Vec::new(), ..suite.clone() };
+        Self::resolve_for(&models, environment, Judging::Test)
     }
 
     pub(crate) fn resolve_for(suite: &Suite, environment: &Environment, judging: Judging) -> Result<Self> {

@@ -3,7 +3,7 @@
 use std::{sync::atomic::AtomicBool, time::Duration};
 
 use serde_json::json;
-use unlearn_run_store::{Begin, StageKey, StageWriter, Store, SuiteIndex, clock};
+use unlearn_run_store::{Begin, Stage as FinishedStage, StageKey, StageWriter, Store, SuiteIndex, clock};
 use unlearn_training::{Progress, Session};
 
 use crate::{
@@ -75,6 +75,18 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Suite
     index.rows.clone_from(&plan.rows);
     store.write_suite(&index)?;
     Ok(index)
+}
+
+/// Runs those stages of a plan that are of some kinds and not done; all of that kind are given, in the plan's order.
+///
+/// # Errors
+/// As [`run`]. A stage of a plan needs those before it, so that kinds must come with what they build on.
+pub fn run_kinds(plan: &Plan, store: &Store, kinds: &[&str], options: &RunOptions<'_>) -> Result<Vec<FinishedStage>> {
+    let stages: Vec<&Stage> = plan.stages.iter().filter(|stage| kinds.contains(&stage.spec.kind.as_str())).collect();
+    for (number, stage) in (1..).zip(&stages) {
+        complete(plan, store, stage, (number, stages.len()), options)?;
+    }
+    stages.iter().map(|stage| Ok(store.stage(&stage.spec.kind, &stage.key)?)).collect()
 }
 
 /// Runs a stage, the how-manieth of how many, unless it is done.

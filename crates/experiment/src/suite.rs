@@ -26,8 +26,10 @@ pub struct Suite {
     #[serde(default = "dense_only")]
     pub prune: Vec<MethodSection>,
     /// `[[forget]]`: a request, or several in turn.
+    #[serde(default)]
     pub forget: Vec<ForgetSection>,
     /// `[[unlearn]]`: `method`, perhaps `name`, and the method's own keys.
+    #[serde(default)]
     pub unlearn: Vec<MethodSection>,
     /// `[evaluate]`
     #[serde(default)]
@@ -229,6 +231,17 @@ impl Suite {
         Ok(suite)
     }
 
+    /// Refuses a suite that says how to make models, but not what to do with them.
+    pub(crate) fn check_complete(&self) -> Result<()> {
+        for (section, empty) in [("[[forget]]", self.forget.is_empty()), ("[[unlearn]]", self.unlearn.is_empty())] {
+            if empty {
+                let reason = format!("at least one {section} table is needed");
+                return Err(Error::Suite { path: self.path.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         let mut seeds = self.suite.seeds.clone();
         seeds.sort_unstable();
@@ -236,14 +249,8 @@ impl Suite {
         if seeds.is_empty() || seeds.len() != self.suite.seeds.len() {
             return Err("`suite.seeds` must list one or more seeds, each once".into());
         }
-        for (section, empty) in [
-            ("[[prune]]", self.prune.is_empty()),
-            ("[[forget]]", self.forget.is_empty()),
-            ("[[unlearn]]", self.unlearn.is_empty()),
-        ] {
-            if empty {
-                return Err(format!("at least one {section} table is needed"));
-            }
+        if self.prune.is_empty() {
+            return Err("at least one [[prune]] table is needed".into());
         }
         for (section, tables) in [("prune", &self.prune), ("unlearn", &self.unlearn)] {
             if tables.iter().any(|table| table.method.is_empty()) {

@@ -35,6 +35,10 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run a suite: train, prune, unlearn, evaluate, report. What is done already is not done again.
     Run(RunArguments),
+    /// Train a suite's dense models, and nothing after that.
+    Train(ModelsArguments),
+    /// Train and prune a suite's models, by every [[prune]] table of it; `--set prune.omp.sparsity=0.9` changes one.
+    Prune(ModelsArguments),
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
     /// Make a trained model forget the images that a request lists, and certify what was done and measured.
@@ -134,6 +138,19 @@ pub(crate) struct ForgetArguments {
     pub(crate) mia: Vec<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArguments {
+    /// The suite file; what it says of forgetting may be missing.
+    pub(crate) suite: PathBuf,
+    /// Change one value of the suite, as for `run`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 }
 
 /// Where and how something long runs.

@@ -10,6 +10,7 @@ mod export;
 mod forget;
 mod inspect;
 mod lists;
+mod models;
 mod progress;
 mod report;
 mod run;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
     start_logging(arguments.log_format);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Train(arguments) => models::train(&arguments),
+        Command::Prune(arguments) => models::prune(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),

@@ -111,6 +111,25 @@ fn one_method_under_two_names_gives_rows_of_both_and_what_it_prunes_is_in_the_ma
 }
 
 #[test]
+fn models_are_made_alone_and_are_there_when_the_suite_runs() {
+    let models_only = SUITE.split("[[forget]]").next().unwrap();
+    let place = Place::new(models_only);
+    let trained = place.succeed(&["train", "suite.toml"]);
+    assert!(trained.starts_with("runs/train/") && trained.lines().count() == 1, "{trained}");
+    let pruned = place.succeed(&["prune", "suite.toml"]);
+    assert_eq!(pruned.lines().count(), 2, "{pruned}");
+    assert!(pruned.contains("runs/prune/") && pruned.contains("10.00 % of the prunable weights are kept"), "{pruned}");
+    let other = place.succeed(&["prune", "suite.toml", "--set", "prune.omp.sparsity=0.5"]);
+    assert!(other.contains("50.00 % of the prunable weights"), "{other}");
+    let message = place.refuse(2, &["run", "suite.toml"]);
+    assert!(message.contains("[[forget]] table is needed"), "{message}");
+
+    std::fs::write(place.path("suite.toml"), SUITE).unwrap();
+    let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
+    assert!(plan.contains("42 stages, 2 done"), "{plan}");
+}
+
+#[test]
 fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
     let sequence = "[[forget]]\nkind = \"sequence\"\nrequests = [{ kind = \"class\", class = 0 }, { kind = \"random\", count = 9 }]\n\n\
                     [[unlearn]]";

@@ -61,6 +61,7 @@ pub fn tune(
              their own to tune them"
         )));
     }
+    suite.check_complete()?;
     let searched = space::of(suite, tuning).map_err(refuse)?;
     let plan = Plan::resolve_for(&searched.suite, environment, Judging::Validation)?;
     let failures = run_all(&plan, store, run)?;

@@ -1,0 +1,40 @@
+//! `unlearn train` and `unlearn prune`: a suite's models alone. What `run` would do with them is not done, and what they leave is
+//! there already when `run` comes to it.
+
+use unlearn_experiment::{Plan, Suite, run_kinds};
+use unlearn_run_store::{Stage, Store};
+
+use crate::{args::ModelsArguments, progress::ConsoleReporter, run::run_options};
+
+pub(crate) fn train(arguments: &ModelsArguments) -> anyhow::Result<()> {
+    make(arguments, &["train"])
+}
+
+pub(crate) fn prune(arguments: &ModelsArguments) -> anyhow::Result<()> {
+    make(arguments, &["train", "prune"])
+}
+
+fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
+    let interval = arguments.compute.interval()?;
+    let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
+    let plan = Plan::of_models(&suite, &arguments.compute.environment.environment())?;
+    let store = Store::open(&arguments.store.runs)?;
+    let reporter = ConsoleReporter::new();
+    for stage in run_kinds(&plan, &store, kinds, &run_options(&reporter, interval)?)? {
+        println!("{}  seed {}{}", stage.path().display(), stage.manifest().seed, shares(&stage));
+    }
+    Ok(())
+}
+
+/// What pruning left, in words.
+fn shares(stage: &Stage) -> String {
+    let share = |key: &str| stage.manifest().facts.get("sparsity")?.get("total")?.get(key)?.as_f64();
+    match (share("parameter_density"), share("operation_density")) {
+        (Some(parameters), Some(operations)) => format!(
+            ": {:.2} % of the prunable weights are kept, and {:.2} % of their operations",
+            100.0 * parameters,
+            100.0 * operations
+        ),
+        _ => String::new(),
+    }
+}
