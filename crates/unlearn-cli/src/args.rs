@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Train a suite's dense models, and nothing after that.
     Train(ModelsArguments),
-    /// Train and prune a suite's models, by every [[prune]] table of it; `--set prune.omp.sparsity=0.9` changes one.
+    /// Train and prune a suite's models, by every `[[prune]]` table of it; `--set prune.omp.sparsity=0.9` changes one.
     Prune(ModelsArguments),
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
