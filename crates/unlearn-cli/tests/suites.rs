@@ -53,20 +53,7 @@ fn pruned_weights_are_zero_in_every_model(place: &Place) {
         let mask = place.succeed(&["inspect", place.path("runs").join(&path).to_str().unwrap()]);
         assert!(mask.contains("sparsity 90.00 %"), "{mask}");
         let model = place.path("runs").join(path.with_file_name("model.safetensors"));
-        let model = place.succeed(&["inspect", model.to_str().unwrap()]);
-        let zeros = |text: &str, layer: &str, after: &str| -> f64 {
-            let line = text.lines().find(|line| line.contains(layer)).unwrap();
-            let words: Vec<_> = line.split_whitespace().collect();
-            let at = words.iter().position(|word| *word == after).unwrap();
-            words[at - 2].parse().unwrap()
-        };
-        for layer in ["layer3.0.conv1.weight", "layer1.0.conv2.weight"] {
-            let density = {
-                let line = mask.lines().find(|line| line.contains(layer)).unwrap();
-                line.rsplit_once("density").unwrap().1.trim().trim_end_matches(" %").parse::<f64>().unwrap()
-            };
-            assert!((100.0 - density - zeros(&model, layer, "zeros")).abs() < 0.011, "{layer}\n{mask}\n{model}");
-        }
+        zeros_are_the_masks(&mask, &place.succeed(&["inspect", model.to_str().unwrap()]));
     }
 }
 

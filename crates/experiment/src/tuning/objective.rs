@@ -21,9 +21,6 @@ pub(super) struct Reference {
 }
 
 impl Objective {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Gap, Self::OracleFree];
-
     /// Its name on the command line and in files.
     pub const fn name(self) -> &'static str {
         match self {
