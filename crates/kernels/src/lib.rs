@@ -21,6 +21,7 @@
 #![expect(unsafe_code, reason = "register-blocked kernels address disjoint parts of one buffer from several threads")]
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
+mod ahead;
 mod buffers;
 mod conv;
 #[cfg(feature = "cudnn")]
@@ -45,7 +46,7 @@ pub use linear::{
 pub use maps::{LANES, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 pub use norm::{
     ChannelStatistics, NormInput, channel_sums, channel_sums_by_sample, norm_apply, norm_backward,
-    norm_sample_gradients, norm_statistics, update_running_statistics,
+    norm_backward_in_place, norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};

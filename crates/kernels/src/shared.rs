@@ -20,6 +20,12 @@ impl<'a> Shared<'a> {
         Self { start: buffer.as_mut_ptr(), len: buffer.len(), owner: PhantomData }
     }
 
+    /// The address of the first value.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> *mut f32 {
+        self.start
+    }
+
     /// The address of one value.
     #[inline(always)]
     pub(crate) fn at(&self, offset: usize) -> *mut f32 {

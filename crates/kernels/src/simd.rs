@@ -68,6 +68,19 @@ pub(crate) fn dispatch_bundle<K: BundleKernel>(kernel: K) -> K::Output {
     dispatch(WithRegisters(kernel))
 }
 
+/// Asks for the cache line at an address, which need not be anybody's. On other processors than x86-64 it does nothing.
+#[inline(always)]
+pub(crate) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has the instruction, which neither reads nor writes as far as a program can tell and
+    // faults at no address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// # Safety
 /// `S::F32_LANES` values can be read from `from`.
 #[inline(always)]

@@ -3,7 +3,8 @@
 use unlearn_kernels::{
     self as kernels, Buffers, ChannelStatistics, Epilogue, NormInput, add_assign, global_avg_pool,
     global_avg_pool_backward, linear_forward, linear_input_gradient, max_pool, max_pool_backward, norm_apply,
-    norm_backward, norm_statistics, relu_backward, shortcut_a, shortcut_a_backward, update_running_statistics,
+    norm_backward, norm_backward_in_place, norm_statistics, relu_backward, shortcut_a, shortcut_a_backward,
+    update_running_statistics,
 };
 
 use super::{
@@ -140,10 +141,17 @@ impl Step {
                 let statistics = context.statistics[self.output].as_deref();
                 let statistics = statistics.unwrap_or_else(|| unreachable!("a normalisation keeps them"));
                 let reads = norm.input(x, statistics, state.parameters());
-                let z = norm.relu.then(|| value(values, self.output));
-                let mut dx = buffers.take(input.len());
                 let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; input.channels]);
                 let through_batch = context.mode == Mode::Train;
+                // Nobody but a residual branch and single samples asks for the gradient behind the ReLU.
+                if self.other.is_none() && !collect.by_sample() {
+                    let (relu, dz) = (norm.relu, &mut gradient);
+                    norm_backward_in_place(reads, relu, through_batch, dz, &mut dweight, &mut dbias, &input);
+                    collect.norm(norm, reads, (&gradient, &input), [dweight, dbias]);
+                    return deliver(arriving, self.input, gradient, plan, batch, buffers);
+                }
+                let z = norm.relu.then(|| value(values, self.output));
+                let mut dx = buffers.take(input.len());
                 norm_backward(reads, z, through_batch, &mut gradient, &mut dx, &mut dweight, &mut dbias, &input);
                 collect.norm(norm, reads, (&gradient, &input), [dweight, dbias]);
                 deliver(arriving, self.input, dx, plan, batch, buffers);

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     ConvShape, LANES, Maps,
+    ahead::{Ahead, ask_for_pixel},
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
@@ -73,9 +74,15 @@ fn gather<T: Send>(
     let to = Shared::new(to);
     let bundles = written.bundles();
     let band = rows_per_task(shape, read, written);
+    let place = |task: usize| {
+        let first = task / bundles * band;
+        (task % bundles, first..(first + band).min(written.height))
+    };
     let task = |panel: &mut Panel, task: usize| {
-        let (bundle, first) = (task % bundles, task / bundles * band);
-        let rows = first..(first + band).min(written.height);
+        let (bundle, rows) = place(task);
+        // Neighbouring tasks mostly fall to one thread.
+        let (next_bundle, next_rows) = place(task + 1);
+        let ahead = Ahead::rows(from, read, next_bundle, taps.sources(&next_rows), rows.len() * written.width);
         let kernel = shape.kernel;
         simd::dispatch_bundle(Band {
             kernel,
@@ -88,6 +95,7 @@ fn gather<T: Send>(
             rows: rows.clone(),
             bundle,
             panel,
+            ahead,
         });
         finish(to, bundle, rows)
     };
@@ -114,6 +122,8 @@ struct Band<'a> {
     rows: Range<usize>,
     bundle: usize,
     panel: &'a mut Panel,
+    /// What the next task reads.
+    ahead: Ahead<'a>,
 }
 
 /// A stretch of taps: where its values in the panel and its weights start, and how many there are.
@@ -129,12 +139,10 @@ impl BundleKernel for Band<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { kernel, taps, from, read, packed, to, written, rows, bundle, panel } = self;
-        let sources = taps.rows[rows.clone()].iter().flatten().map(|tap| tap.source);
-        let first = sources.clone().min().unwrap_or(0);
-        let end = sources.max().map_or(0, |last| last + 1);
-        let channels = read.channels;
-        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &(first..end), bundle);
+        let Self { kernel, taps, from, read, packed, to, written, rows, bundle, panel, mut ahead } = self;
+        let sources = taps.sources(&rows);
+        let (first, channels) = (sources.start, read.channels);
+        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &sources, bundle);
         let mut stretches = Vec::with_capacity(kernel);
         for row in rows {
             for (column, &ColumnTaps { source, packed: place, count }) in taps.columns.iter().enumerate() {
@@ -152,6 +160,8 @@ impl BundleKernel for Band<'_> {
                     plane: written.plane,
                     accumulate: taps.accumulate,
                 };
+                ahead.step();
+                ask_for_pixel(to, pixel.place + LANES, written.plane, written.channels);
                 for block in &packed.blocks {
                     let weights = packed.block(block);
                     match block.len() {

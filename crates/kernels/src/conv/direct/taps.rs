@@ -50,6 +50,13 @@ pub(super) struct Taps {
 }
 
 impl Taps {
+    /// From the first to the last source row that these target rows meet; rows past the last meet none.
+    pub(super) fn sources(&self, rows: &Range<usize>) -> Range<usize> {
+        let sources = self.rows.get(rows.clone()).unwrap_or_default().iter().flatten().map(|tap| tap.source);
+        let end = sources.clone().max().map_or(0, |last| last + 1);
+        sources.min().unwrap_or(0)..end
+    }
+
     /// Target: the output. Source: the input.
     pub(super) fn forward(shape: &ConvShape, input: &Maps, output: &Maps) -> Self {
         let rows = (0..output.height).map(|out| {

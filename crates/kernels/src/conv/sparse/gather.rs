@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ConvShape, LANES, Maps,
+    ahead::Ahead,
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
@@ -121,8 +122,13 @@ fn gather<T: Send>(
     let to = Shared::new(to);
     let bands = layout.bands(written.height);
     let task = |panel: &mut Scratch, task: usize| {
-        let (bundle, rows) = (task / bands.len(), &bands[task % bands.len()]);
-        simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel });
+        let place = |task: usize| (task / bands.len(), &bands[task % bands.len()]);
+        let (bundle, rows) = place(task);
+        // Neighbouring tasks mostly fall to one thread.
+        let (next_bundle, next_rows) = place(task + 1);
+        let tiles = parts.iter().map(|part| part.tiles.len()).sum::<usize>() * rows.len() / layout.rows.phases.len();
+        let ahead = Ahead::rows(from, read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
+        simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, ahead });
         finish(to, bundle, rows)
     };
     (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
@@ -140,6 +146,8 @@ struct Band<'a> {
     bundle: usize,
     rows: &'a Range<usize>,
     panel: &'a mut Scratch,
+    /// What the next band reads.
+    ahead: Ahead<'a>,
 }
 
 impl BundleKernel for Band<'_> {
@@ -147,7 +155,7 @@ impl BundleKernel for Band<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel } = self;
+        let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, mut ahead } = self;
         layout.fill(panel, from, read, bundle, rows);
         let first = layout.first_row(rows);
         for part in parts {
@@ -168,12 +176,12 @@ impl BundleKernel for Band<'_> {
                         accumulate,
                     };
                     match tile.len() {
-                        1 => tile_of.run::<S, 1, V>(simd),
-                        2 => tile_of.run::<S, 2, V>(simd),
-                        3 => tile_of.run::<S, 3, V>(simd),
-                        4 => tile_of.run::<S, 4, V>(simd),
-                        5 => tile_of.run::<S, 5, V>(simd),
-                        _ => tile_of.run::<S, 6, V>(simd),
+                        1 => tile_of.run::<S, 1, V>(simd, &mut ahead),
+                        2 => tile_of.run::<S, 2, V>(simd, &mut ahead),
+                        3 => tile_of.run::<S, 3, V>(simd, &mut ahead),
+                        4 => tile_of.run::<S, 4, V>(simd, &mut ahead),
+                        5 => tile_of.run::<S, 5, V>(simd, &mut ahead),
+                        _ => tile_of.run::<S, 6, V>(simd, &mut ahead),
                     }
                 }
             }
@@ -198,8 +206,13 @@ struct Tile<'a> {
 impl Tile<'_> {
     /// Every channel of `P` pixels.
     #[inline(always)]
-    fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S) {
+    fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_>) {
         for channel in 0..self.written.channels {
+            ahead.step();
+            let place = self.place + channel * self.written.plane;
+            for pixel in P..2 * P {
+                simd::prefetch(self.to.start().wrapping_add(place + pixel * self.spacing));
+            }
             let kept = self.part.walks.of(channel);
             if self.accumulate && kept.is_empty() {
                 continue;
@@ -214,7 +227,6 @@ impl Tile<'_> {
                     }
                 }
             }
-            let place = self.place + channel * self.written.plane;
             for (p, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let at = self.to.at(place + p * self.spacing + v * S::F32_LANES);

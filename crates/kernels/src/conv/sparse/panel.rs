@@ -37,6 +37,13 @@ impl PanelLayout {
         (0..height).step_by(self.band).map(|first| first..(first + self.band).min(height)).collect()
     }
 
+    /// Rows of the maps that a band reads.
+    pub(super) fn source_rows(&self, band: &Range<usize>) -> Range<usize> {
+        let mut rows = self.rows.read_by(band).filter_map(|row| self.rows.source(row));
+        let first = rows.next().unwrap_or(0);
+        first..rows.next_back().unwrap_or(first) + 1
+    }
+
     /// Panel row from which a band's rows are copied.
     pub(super) fn first_row(&self, band: &Range<usize>) -> usize {
         self.rows.read_by(band).start

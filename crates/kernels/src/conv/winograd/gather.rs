@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     ConvShape, LANES, Maps,
+    ahead::{Ahead, ask_for_pixel},
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
@@ -161,6 +162,7 @@ impl BundleKernel for Task<'_> {
             }
         }
         let products = memory.products.resize(PLACES * BLOCK * LANES);
+        let mut ahead = pass.ahead(from, tiles, first + count, weights.blocks.len() * count * PLACES);
         for block in &weights.blocks {
             for index in 0..count {
                 let tile = tiles.tile(first + index);
@@ -169,7 +171,16 @@ impl BundleKernel for Task<'_> {
                     ($($size:literal)+) => {
                         match block.len() {
                             $($size => {
-                                multiply::<S, $size, V>(simd, weights, block, inputs, channels, place_len, products);
+                                let ask = |place| {
+                                    if place < OUTPUT_TILE * OUTPUT_TILE {
+                                        let place = pass.written_place(tile, block.start, place);
+                                        ask_for_pixel(to, place, pass.written.plane, $size);
+                                    }
+                                    ahead.step();
+                                };
+                                multiply::<S, $size, V>(
+                                    simd, weights, block, inputs, channels, place_len, products, ask,
+                                );
                                 for channel in 0..$size {
                                     let products = &products[channel * LANES..];
                                     let products = &products[..(PLACES - 1) * $size * LANES + LANES];
@@ -277,7 +288,8 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
     line
 }
 
-/// The 36 products of a block of `C` channels of one tile.
+/// The 36 products of a block of `C` channels of one tile. Before each, `ask(place)` may ask for memory.
+#[expect(clippy::too_many_arguments, reason = "a loop that is a function for the sake of its constants")]
 #[inline(always)]
 fn multiply<S: Simd, const C: usize, const V: usize>(
     simd: S,
@@ -287,8 +299,10 @@ fn multiply<S: Simd, const C: usize, const V: usize>(
     channels: usize,
     place_len: usize,
     products: &mut [f32],
+    mut ask: impl FnMut(usize),
 ) {
     for (place, products) in products.chunks_exact_mut(C * LANES).take(PLACES).enumerate() {
+        ask(place);
         let mut sums = [[simd.splat_f32s(0.0); V]; C];
         let inputs = &inputs[place * place_len..][..channels * LANES];
         add_products(simd, inputs, weights.at(block, place), &mut sums);
@@ -302,6 +316,21 @@ fn multiply<S: Simd, const C: usize, const V: usize>(
 }
 
 impl Pass<'_> {
+    /// What the row of tiles after this one reads that this one has not, from its first tile's index on.
+    fn ahead<'a>(&self, from: &'a [f32], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a> {
+        let Tile { bundle, row, .. } = tiles.tile(next);
+        let end = (row + INPUT_TILE).saturating_sub(self.padding);
+        let start = if row == 0 { 0 } else { end.saturating_sub(OUTPUT_TILE) };
+        Ahead::rows(from, self.read, bundle, start..end, steps)
+    }
+
+    /// Where a pixel of a tile, counted row by row, is written in a channel.
+    #[inline(always)]
+    fn written_place(&self, tile: Tile, channel: usize, pixel: usize) -> usize {
+        let (row, column) = (tile.row + pixel / OUTPUT_TILE, tile.column + pixel % OUTPUT_TILE);
+        self.written.start(tile.bundle, channel) + (row * self.written.width + column) * LANES
+    }
+
     /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps, from its products: a run of lanes for each
     /// place, `place_len` registers from one to the next.
     #[inline(always)]
@@ -318,7 +347,7 @@ impl Pass<'_> {
         let rows = (maps.height - tile.row).min(OUTPUT_TILE);
         let columns = (maps.width - tile.column).min(OUTPUT_TILE);
         let (products, _) = S::as_simd_f32s(products);
-        let start = maps.start(tile.bundle, channel) + (tile.row * maps.width + tile.column) * LANES;
+        let start = self.written_place(tile, channel, 0);
         for v in 0..V {
             let places = [
                 output_line(simd, place_column::<S>(products, place_len, 0, v)),

@@ -1,10 +1,14 @@
 //! Batch normalisation, fused with the residual add and `ReLU` that follow it. Semantics are PyTorch's: biased variance for
 //! normalising, unbiased for the running variance, ε 1e-5, momentum 0.1.
 
+mod backward;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::{LANES, Maps, shared::Shared, simd};
+pub use backward::{norm_backward, norm_backward_in_place};
+
+use crate::{LANES, Maps, simd};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
@@ -159,58 +163,6 @@ pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z:
 /// values = relu?(values + shift + residual?); NaN stays NaN.
 pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]>, relu: bool) {
     simd::dispatch(AddAndClamp { values, residual, shift, relu });
-}
-
-/// The way back through [`norm_apply`].
-///
-/// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
-/// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
-/// ∂β per channel.
-///
-/// # Panics
-/// If a buffer is shorter than the layout says.
-#[expect(clippy::too_many_arguments, reason = "everything a fused backward pass reads and writes")]
-pub fn norm_backward(
-    input: NormInput<'_>,
-    z: Option<&[f32]>,
-    batch: bool,
-    dz: &mut [f32],
-    dx: &mut [f32],
-    dweight: &mut [f32],
-    dbias: &mut [f32],
-    maps: &Maps,
-) {
-    assert!(dz.len() >= maps.len() && dx.len() >= maps.len(), "maps do not fit");
-    let used = maps.used();
-    let count = maps.samples_per_channel() as f64;
-    let (dz, dx) = (Shared::new(dz), Shared::new(dx));
-    // A channel is finished before the next begins, so that what the second pass reads is still in a cache.
-    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
-        let statistics = &input.statistics[channel];
-        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
-        let (mut sum, mut product) = (0.0, 0.0);
-        for start in starts.clone() {
-            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
-            let dz = unsafe { dz.slice_mut(start, used) };
-            let (x, z) = (&input.x[start..start + used], z.map(|z| &z[start..start + used]));
-            let (of_plane, product_of_plane) = simd::dispatch(Reduce { x, z, dz, mean: statistics.mean });
-            sum += of_plane;
-            product += product_of_plane;
-        }
-        let inverse_std = f64::from(statistics.inverse_std());
-        *dbias = sum as f32;
-        *dweight = (product * inverse_std) as f32;
-        // dx = a·g + b·x + c, with b and c the parts that flow through the batch's mean and variance.
-        let a = f64::from(input.weight[channel]) * inverse_std;
-        let b = if batch { -a * product * inverse_std * inverse_std / count } else { 0.0 };
-        let c = if batch { -a * sum / count - b * f64::from(statistics.mean) } else { 0.0 };
-        for (bundle, start) in starts.enumerate() {
-            // SAFETY: as above.
-            let (g, dx) = unsafe { (dz.slice(start, used), dx.slice_mut(start, used)) };
-            simd::dispatch(Combine { x: &input.x[start..start + used], g, dx, a: a as f32, b: b as f32, c: c as f32 });
-            maps.zero_tail(bundle, dx);
-        }
-    });
 }
 
 /// Each sample's ∂γ and ∂β, `[batch, channels]` each, written over, with the statistics held fixed.
@@ -373,71 +325,6 @@ fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, floor), floor, value)
 }
 
-/// Masks dz by the `ReLU`, in place, and returns (Σ g, Σ g·(x − mean)).
-struct Reduce<'a> {
-    x: &'a [f32],
-    z: Option<&'a [f32]>,
-    dz: &'a mut [f32],
-    mean: f32,
-}
-
-impl WithSimd for Reduce<'_> {
-    type Output = (f64, f64);
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
-        let zero = simd.splat_f32s(0.0);
-        let mean = simd.splat_f32s(self.mean);
-        let (mut total, mut product_total) = (0.0, 0.0);
-        for (i, (x, dz)) in self.x.chunks(CHUNK).zip(self.dz.chunks_mut(CHUNK)).enumerate() {
-            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
-            let x = S::as_simd_f32s(x).0;
-            let dz = S::as_mut_simd_f32s(dz).0;
-            if let Some(z) = self.z {
-                let end = (i * CHUNK + CHUNK).min(z.len());
-                let z = S::as_simd_f32s(&z[i * CHUNK..end]).0;
-                for (j, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
-                    let g = simd.select_f32s(simd.less_than_f32s(zero, *z), *dz, zero);
-                    *dz = g;
-                    sum[j % 2] = simd.add_f32s(sum[j % 2], g);
-                    product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(*x, mean), product[j % 2]);
-                }
-            } else {
-                for (j, (g, x)) in dz.iter().zip(x).enumerate() {
-                    sum[j % 2] = simd.add_f32s(sum[j % 2], *g);
-                    product[j % 2] = simd.mul_add_f32s(*g, simd.sub_f32s(*x, mean), product[j % 2]);
-                }
-            }
-            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
-            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
-        }
-        (total, product_total)
-    }
-}
-
-/// dx = a·g + b·x + c.
-struct Combine<'a> {
-    x: &'a [f32],
-    g: &'a [f32],
-    dx: &'a mut [f32],
-    a: f32,
-    b: f32,
-    c: f32,
-}
-
-impl WithSimd for Combine<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (a, b, c) = (simd.splat_f32s(self.a), simd.splat_f32s(self.b), simd.splat_f32s(self.c));
-        let (x, g) = (S::as_simd_f32s(self.x).0, S::as_simd_f32s(self.g).0);
-        for ((dx, x), g) in S::as_mut_simd_f32s(self.dx).0.iter_mut().zip(x).zip(g) {
-            *dx = simd.mul_add_f32s(*g, a, simd.mul_add_f32s(*x, b, c));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -486,6 +373,14 @@ mod tests {
             let (mut dweight, mut dbias) = (vec![f32::NAN; maps.channels], vec![f32::NAN; maps.channels]);
             let output = self.relu.then_some(&z[..]);
             norm_backward(input, output, self.batch, &mut dz, &mut dx, &mut dweight, &mut dbias, maps);
+            if self.residual.is_none() {
+                let mut found = (self.dz.clone(), vec![f32::NAN; maps.channels], vec![f32::NAN; maps.channels]);
+                let (in_place, weights, biases) = (&mut found.0, &mut found.1, &mut found.2);
+                norm_backward_in_place(input, self.relu, self.batch, in_place, weights, biases, maps);
+                let pixel = |(c, p, n)| (found.0[at(maps, c, p, n)].to_bits(), dx[at(maps, c, p, n)].to_bits());
+                assert!(places(maps).map(pixel).all(|(found, expected)| found == expected), "in place");
+                assert_eq!((&found.1, &found.2), (&dweight, &dbias));
+            }
             [z, dz, dx, dweight, dbias]
         }
 

@@ -1,0 +1,242 @@
+//! The way back through a normalisation, its `ReLU` and its residual sum.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{CHUNK, NormInput};
+use crate::{Maps, shared::Shared, simd};
+
+/// The way back through [`norm_apply`].
+///
+/// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
+/// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
+/// ∂β per channel.
+///
+/// # Panics
+/// If a buffer is shorter than the layout says.
+#[expect(clippy::too_many_arguments, reason = "everything a fused backward pass reads and writes")]
+pub fn norm_backward(
+    input: NormInput<'_>,
+    z: Option<&[f32]>,
+    batch: bool,
+    dz: &mut [f32],
+    dx: &mut [f32],
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+    maps: &Maps,
+) {
+    assert!(dz.len() >= maps.len() && dx.len() >= maps.len(), "maps do not fit");
+    let used = maps.used();
+    let (dz, dx) = (Shared::new(dz), Shared::new(dx));
+    // A channel is finished before the next begins, so that what the second pass reads is still in a cache.
+    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
+        let statistics = &input.statistics[channel];
+        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
+        let (mut sum, mut product) = (0.0, 0.0);
+        for start in starts.clone() {
+            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
+            let dz = unsafe { dz.slice_mut(start, used) };
+            let (x, z) = (&input.x[start..start + used], z.map(|z| &z[start..start + used]));
+            let (of_plane, product_of_plane) = simd::dispatch(Reduce { x, z, dz, mean: statistics.mean });
+            sum += of_plane;
+            product += product_of_plane;
+        }
+        (*dweight, *dbias) = ((product * f64::from(statistics.inverse_std())) as f32, sum as f32);
+        let [a, b, c] = input.terms(channel, batch.then_some((sum, product)), maps);
+        for (bundle, start) in starts.enumerate() {
+            // SAFETY: as above.
+            let (g, dx) = unsafe { (dz.slice(start, used), dx.slice_mut(start, used)) };
+            simd::dispatch(Combine { x: &input.x[start..start + used], g, dx, a, b, c });
+            maps.zero_tail(bundle, dx);
+        }
+    });
+}
+
+/// The same where no residual branch wants the gradient behind the `ReLU`: `dz` becomes the gradient with respect to the maps
+/// that were normalised. What the `ReLU` let pass is computed anew from what it read, which costs less than fetching what it
+/// wrote.
+///
+/// # Panics
+/// If a buffer is shorter than the layout says.
+pub fn norm_backward_in_place(
+    input: NormInput<'_>,
+    relu: bool,
+    batch: bool,
+    dz: &mut [f32],
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+    maps: &Maps,
+) {
+    assert!(dz.len() >= maps.len(), "maps do not fit");
+    let used = maps.used();
+    let dz = Shared::new(dz);
+    // As above, channel by channel.
+    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
+        let statistics = &input.statistics[channel];
+        let passed = relu.then(|| input.of_channel(channel));
+        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
+        let (mut sum, mut product) = (0.0, 0.0);
+        for start in starts.clone() {
+            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
+            let (x, dz) = (&input.x[start..start + used], unsafe { dz.slice(start, used) });
+            let (of_plane, product_of_plane) = simd::dispatch(ReduceMasked { x, dz, passed, mean: statistics.mean });
+            sum += of_plane;
+            product += product_of_plane;
+        }
+        (*dweight, *dbias) = ((product * f64::from(statistics.inverse_std())) as f32, sum as f32);
+        let terms = input.terms(channel, batch.then_some((sum, product)), maps);
+        for (bundle, start) in starts.enumerate() {
+            // SAFETY: as above.
+            let (x, dz) = (&input.x[start..start + used], unsafe { dz.slice_mut(start, used) });
+            simd::dispatch(CombineMasked { x, dz, passed, terms });
+            maps.zero_tail(bundle, dz);
+        }
+    });
+}
+
+impl NormInput<'_> {
+    /// a, b and c of dx = a·g + b·x + c for a channel. What flows through the mean and variance of a batch depends on Σ g and
+    /// Σ g·(x − mean), which are `None` where these are constants.
+    fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
+        let statistics = &self.statistics[channel];
+        let inverse_std = f64::from(statistics.inverse_std());
+        let a = f64::from(self.weight[channel]) * inverse_std;
+        let (b, c) = sums.map_or((0.0, 0.0), |(sum, product)| {
+            let count = maps.samples_per_channel() as f64;
+            let b = -a * product * inverse_std * inverse_std / count;
+            (b, -a * sum / count - b * f64::from(statistics.mean))
+        });
+        [a, b, c].map(|term| term as f32)
+    }
+}
+
+/// Masks dz by the `ReLU`, in place, and returns (Σ g, Σ g·(x − mean)).
+struct Reduce<'a> {
+    x: &'a [f32],
+    z: Option<&'a [f32]>,
+    dz: &'a mut [f32],
+    mean: f32,
+}
+
+impl WithSimd for Reduce<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
+        let zero = simd.splat_f32s(0.0);
+        let mean = simd.splat_f32s(self.mean);
+        let (mut total, mut product_total) = (0.0, 0.0);
+        for (i, (x, dz)) in self.x.chunks(CHUNK).zip(self.dz.chunks_mut(CHUNK)).enumerate() {
+            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
+            let x = S::as_simd_f32s(x).0;
+            let dz = S::as_mut_simd_f32s(dz).0;
+            if let Some(z) = self.z {
+                let end = (i * CHUNK + CHUNK).min(z.len());
+                let z = S::as_simd_f32s(&z[i * CHUNK..end]).0;
+                for (j, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
+                    let g = simd.select_f32s(simd.less_than_f32s(zero, *z), *dz, zero);
+                    *dz = g;
+                    sum[j % 2] = simd.add_f32s(sum[j % 2], g);
+                    product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(*x, mean), product[j % 2]);
+                }
+            } else {
+                for (j, (g, x)) in dz.iter().zip(x).enumerate() {
+                    sum[j % 2] = simd.add_f32s(sum[j % 2], *g);
+                    product[j % 2] = simd.mul_add_f32s(*g, simd.sub_f32s(*x, mean), product[j % 2]);
+                }
+            }
+            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
+            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
+        }
+        (total, product_total)
+    }
+}
+
+/// dx = a·g + b·x + c.
+struct Combine<'a> {
+    x: &'a [f32],
+    g: &'a [f32],
+    dx: &'a mut [f32],
+    a: f32,
+    b: f32,
+    c: f32,
+}
+
+impl WithSimd for Combine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (a, b, c) = (simd.splat_f32s(self.a), simd.splat_f32s(self.b), simd.splat_f32s(self.c));
+        let (x, g) = (S::as_simd_f32s(self.x).0, S::as_simd_f32s(self.g).0);
+        for ((dx, x), g) in S::as_mut_simd_f32s(self.dx).0.iter_mut().zip(x).zip(g) {
+            *dx = simd.mul_add_f32s(*g, a, simd.mul_add_f32s(*x, b, c));
+        }
+    }
+}
+
+/// (Σ g, Σ g·(x − mean)) of the gradient g behind the `ReLU`, if there is one: where `passed`, a scale and a shift, makes x
+/// positive, g is dz, and elsewhere 0.
+struct ReduceMasked<'a> {
+    x: &'a [f32],
+    dz: &'a [f32],
+    passed: Option<(f32, f32)>,
+    mean: f32,
+}
+
+impl WithSimd for ReduceMasked<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
+        let zero = simd.splat_f32s(0.0);
+        let mean = simd.splat_f32s(self.mean);
+        let (mut total, mut product_total) = (0.0, 0.0);
+        for (x, dz) in self.x.chunks(CHUNK).zip(self.dz.chunks(CHUNK)) {
+            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
+            let mut add = |j: usize, g, x| {
+                sum[j % 2] = simd.add_f32s(sum[j % 2], g);
+                product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(x, mean), product[j % 2]);
+            };
+            let pixels = S::as_simd_f32s(dz).0.iter().zip(S::as_simd_f32s(x).0).enumerate();
+            match self.passed {
+                Some(passed) => pixels.for_each(|(j, (dz, x))| add(j, masked(simd, passed, *x, *dz), *x)),
+                None => pixels.for_each(|(j, (dz, x))| add(j, *dz, *x)),
+            }
+            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
+            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
+        }
+        (total, product_total)
+    }
+}
+
+/// dz = a·g + b·x + c, with g as above.
+struct CombineMasked<'a> {
+    x: &'a [f32],
+    dz: &'a mut [f32],
+    passed: Option<(f32, f32)>,
+    terms: [f32; 3],
+}
+
+impl WithSimd for CombineMasked<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
+        let combine = |g, x| simd.mul_add_f32s(g, a, simd.mul_add_f32s(x, b, c));
+        let pixels = S::as_mut_simd_f32s(self.dz).0.iter_mut().zip(S::as_simd_f32s(self.x).0);
+        match self.passed {
+            Some(passed) => pixels.for_each(|(dz, x)| *dz = combine(masked(simd, passed, *x, *dz), *x)),
+            None => pixels.for_each(|(dz, x)| *dz = combine(*dz, *x)),
+        }
+    }
+}
+
+/// dz where scale · x + shift, computed as [`norm_apply`](super::norm_apply) does, is positive; elsewhere 0.
+#[inline(always)]
+fn masked<S: Simd>(simd: S, (scale, shift): (f32, f32), x: S::f32s, dz: S::f32s) -> S::f32s {
+    let z = simd.mul_add_f32s(x, simd.splat_f32s(scale), simd.splat_f32s(shift));
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_f32s(zero, z), dz, zero)
+}
