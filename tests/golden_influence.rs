@@ -46,7 +46,7 @@ fn network(device: DeviceChoice) -> Network {
                 ParameterKind::NormWeight => 1.0 + 0.2 * wave,
                 ParameterKind::NormBias => 0.2 * wave,
                 ParameterKind::ConvWeight | ParameterKind::ConvBias => 0.5 * wave,
-                ParameterKind::LinearWeight | ParameterKind::LinearBias => wave,
+                _ => wave,
             };
         }
     }

@@ -1,4 +1,4 @@
-//! The convolutional families against torchvision, in f64 there and f32 here (`golden/models/generate.py`): tensor names and
+//! The convolutional families against torchvision and the transformers against timm, in f64 there and f32 here (`golden/models/generate.py`): tensor names and
 //! shapes, logits, gradients, one step of SGD.
 
 use std::sync::Arc;
@@ -157,7 +157,7 @@ fn check(case: &Value, graph: &Arc<Graph>, device: DeviceChoice, lr: f64) {
 }
 
 #[test]
-fn tensors_are_named_and_shaped_as_torchvisions() {
+fn tensors_are_named_and_shaped_as_torchvisions_and_timms() {
     for (arch, expected) in golden()["architectures"].as_object().unwrap() {
         let graph = find(arch).unwrap().graph(&input(224, 1000)).unwrap();
         assert_eq!(graph.parameter_count() as u64, expected["parameters"].as_u64().unwrap(), "{arch}");
@@ -169,7 +169,7 @@ fn tensors_are_named_and_shaped_as_torchvisions() {
 }
 
 #[test]
-fn logits_gradients_and_a_step_are_torchvisions() {
+fn logits_gradients_and_a_step_are_torchvisions_and_timms() {
     let golden = golden();
     for case in golden["cases"].as_array().unwrap() {
         let side = case["side"].as_u64().unwrap() as usize;

@@ -27,6 +27,21 @@ pub enum Error {
         /// Width in pixels.
         width: usize,
     },
+    /// Patches or windows do not tile such images.
+    #[error(
+        "{arch} cuts images into patches and windows, which takes sides that are multiples of {step} pixels, found \
+         {height}×{width}; choose a convolutional network, or images of another size"
+    )]
+    ImageSide {
+        /// The architecture.
+        arch: &'static str,
+        /// What a side must be a multiple of, in pixels.
+        step: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
     /// A file that cannot be read or written.
     #[error("failed to {action} {path}: {source}")]
     Io {

@@ -1,5 +1,6 @@
 //! Fresh weights from a seed: He et al. 2015 (arXiv 1502.01852, equation 10) for convolutions and fully connected
-//! weights, PyTorch's uniform rule for their biases, 1 and 0 for normalisation.
+//! weights, PyTorch's uniform rule for their biases, 1 and 0 for normalisation. In transformers, timm's: a normal distribution of
+//! deviation 0.02 for weights and embeddings, 0 for biases.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -23,7 +24,8 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
                 values.fill_with(|| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32);
             }
             ParameterKind::NormWeight => values.fill(1.0),
-            ParameterKind::NormBias => values.fill(0.0),
+            ParameterKind::TokenWeight | ParameterKind::Embedding => fill_normal(values, 0.02, &mut rng),
+            ParameterKind::NormBias | ParameterKind::TokenBias => values.fill(0.0),
         }
     }
     state

@@ -26,8 +26,10 @@ mod resnet;
 mod resnet_s;
 pub mod sparse_checkpoint;
 mod structured;
+mod swin;
 pub mod tensor_file;
 mod vgg;
+mod vit;
 
 pub use error::{Error, Result};
 pub use import::ImportOptions;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use unlearn_network::Graph;
 
-use crate::{Error, Result, resnet, resnet_s, vgg};
+use crate::{Error, Result, resnet, resnet_s, swin, vgg, vit};
 
 /// What an architecture needs to know about the data.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Architecture {
     pub source: &'static str,
     /// Least height and width of the images, in pixels.
     pub minimum_side: usize,
+    /// What height and width must be multiples of, given the longer of them.
+    side_step: fn(usize) -> usize,
     build: fn(&'static str, &InputSpec) -> Graph,
 }
 
@@ -39,6 +41,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, one block a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 1)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 1),
     },
     Architecture {
@@ -46,6 +49,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, three blocks a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 3)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 3),
     },
     Architecture {
@@ -53,6 +57,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, five blocks a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 5)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 5),
     },
     Architecture {
@@ -60,6 +65,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, seven blocks a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 7)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 7),
     },
     Architecture {
@@ -67,6 +73,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, nine blocks a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 9)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 9),
     },
     Architecture {
@@ -74,6 +81,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet for small images, 18 blocks a stage, 16-32-64 channels, option-A shortcuts",
         source: "He et al. 2016, arXiv 1512.03385, section 4.2 (n = 18)",
         minimum_side: 4,
+        side_step: any_side,
         build: |name, input| resnet_s::build(name, input, 18),
     },
     Architecture {
@@ -81,6 +89,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet of basic blocks, 64 to 512 channels; stem for CIFAR up to 64 pixels a side, else for ImageNet",
         source: "He et al. 2016, arXiv 1512.03385, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| resnet::build(name, input, resnet::Block::Basic, [2, 2, 2, 2]),
     },
     Architecture {
@@ -88,6 +97,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "resnet18 with 16 basic blocks instead of 8",
         source: "He et al. 2016, arXiv 1512.03385, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| resnet::build(name, input, resnet::Block::Basic, [3, 4, 6, 3]),
     },
     Architecture {
@@ -95,6 +105,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "ResNet of 16 bottlenecks, 256 to 2048 channels; stem as resnet18's",
         source: "He et al. 2016, arXiv 1512.03385, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 4, 6, 3]),
     },
     Architecture {
@@ -102,6 +113,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "resnet50 with 33 bottlenecks",
         source: "He et al. 2016, arXiv 1512.03385, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 4, 23, 3]),
     },
     Architecture {
@@ -109,6 +121,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "resnet50 with 50 bottlenecks",
         source: "He et al. 2016, arXiv 1512.03385, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| resnet::build(name, input, resnet::BOTTLENECK, [3, 8, 36, 3]),
     },
     Architecture {
@@ -116,6 +129,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "resnet50 whose 3×3 convolutions have 32 groups of 4 channels in the first stage",
         source: "Xie et al. 2017, arXiv 1611.05431, table 1",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| {
             resnet::build(name, input, resnet::Block::Bottleneck { groups: 32, width: 128 }, [3, 4, 6, 3])
         },
@@ -125,6 +139,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "resnet50 whose 3×3 convolutions are twice as wide",
         source: "Zagoruyko and Komodakis 2016, arXiv 1605.07146",
         minimum_side: 8,
+        side_step: any_side,
         build: |name, input| {
             resnet::build(name, input, resnet::Block::Bottleneck { groups: 1, width: 128 }, [3, 4, 6, 3])
         },
@@ -134,6 +149,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "VGG-16 with batch normalisation and a head of 512, 512 and one value per class",
         source: "Simonyan and Zisserman 2015, arXiv 1409.1556, column D",
         minimum_side: 32,
+        side_step: any_side,
         build: vgg::build,
     },
     Architecture {
@@ -141,9 +157,39 @@ pub static ARCHITECTURES: &[Architecture] = &[
         summary: "VGG-16 with batch normalisation and a single fully connected layer",
         source: "Simonyan and Zisserman 2015, arXiv 1409.1556, column D",
         minimum_side: 32,
+        side_step: any_side,
         build: vgg::build_lth,
     },
+    Architecture {
+        name: "vit_tiny",
+        summary: "vision transformer of 192 features and 3 heads; patches of 4 up to 64 pixels a side, else of 16",
+        source: "Dosovitskiy et al. 2021, arXiv 2010.11929; Touvron et al. 2021, arXiv 2012.12877, table 1",
+        minimum_side: 4,
+        side_step: vit::patch,
+        build: |name, input| vit::build(name, input, 192, 3),
+    },
+    Architecture {
+        name: "vit_small",
+        summary: "vit_tiny with 384 features and 6 heads",
+        source: "Dosovitskiy et al. 2021, arXiv 2010.11929; Touvron et al. 2021, arXiv 2012.12877, table 1",
+        minimum_side: 4,
+        side_step: vit::patch,
+        build: |name, input| vit::build(name, input, 384, 6),
+    },
+    Architecture {
+        name: "swin_t",
+        summary: "transformer of shifted windows, 96 to 768 features; windows of 4 up to 64 pixels a side, else of 7",
+        source: "Liu et al. 2021, arXiv 2103.14030, section 3.3",
+        minimum_side: 32,
+        side_step: swin::step,
+        build: swin::build,
+    },
 ];
+
+/// Convolutions take images of any side.
+fn any_side(_: usize) -> usize {
+    1
+}
 
 /// Looks an architecture up.
 ///
@@ -165,11 +211,15 @@ impl Architecture {
     /// The graph for data of this kind.
     ///
     /// # Errors
-    /// Images smaller than [`Architecture::minimum_side`].
+    /// Images smaller than [`Architecture::minimum_side`], or of a side that patches or windows do not tile.
     pub fn graph(&self, input: &InputSpec) -> Result<Arc<Graph>> {
         let [_, height, width] = input.shape;
         if height.min(width) < self.minimum_side {
             return Err(Error::ImageTooSmall { arch: self.name, minimum: self.minimum_side, height, width });
+        }
+        let step = (self.side_step)(height.max(width));
+        if !(height.is_multiple_of(step) && width.is_multiple_of(step)) {
+            return Err(Error::ImageSide { arch: self.name, step, height, width });
         }
         Ok(Arc::new((self.build)(self.name, input)))
     }

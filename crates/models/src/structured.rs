@@ -106,7 +106,7 @@ impl Model<'_> {
         for node in &self.graph.nodes {
             let of = |input: usize| &constants[node.inputs[input]];
             let found = match node.op {
-                Op::Input | Op::Normalize { .. } | Op::Linear { .. } => vec![None; node.shape[0]],
+                Op::Input | Op::Normalize { .. } | Op::Linear { .. } | Op::Token(_) => vec![None; node.shape[0]],
                 Op::Conv2d { weight, bias, groups, .. } => {
                     let (outputs, per_group) = (node.shape[0], self.graph.parameters[weight].shape[1]);
                     let sees = |output: usize, input: usize| {
@@ -236,11 +236,13 @@ impl Model<'_> {
         members
     }
 
-    /// False where all channels must stay: images, logits, what an option-A shortcut or a convolution in groups touches.
+    /// False where all channels must stay: images, logits, what an option-A shortcut, a convolution in groups or a layer of a
+    /// transformer touches.
     fn may_lose_channels(&self, id: NodeId) -> bool {
         let nodes = &self.graph.nodes;
         let counts = |node: &Op| {
-            matches!(node, Op::ShortcutA { .. }) || matches!(node, Op::Conv2d { groups, .. } if *groups > 1)
+            matches!(node, Op::ShortcutA { .. } | Op::Token(_))
+                || matches!(node, Op::Conv2d { groups, .. } if *groups > 1)
         };
         let counted = nodes.iter().any(|reader| counts(&reader.op) && reader.inputs.contains(&id));
         let fixed = counts(&nodes[id].op) || matches!(nodes[id].op, Op::Input | Op::Linear { .. });

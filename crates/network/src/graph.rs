@@ -2,6 +2,8 @@
 //!
 //! A graph says what is computed and never how. Nodes are stored in topological order; every node has one output.
 
+use crate::TokenOp;
+
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
 /// Index of a trainable tensor in [`Graph::parameters`].
@@ -27,6 +29,20 @@ pub enum ParameterKind {
     NormWeight,
     /// Shift of a normalisation layer (β), shape `[channels]`.
     NormBias,
+    /// Weight of a fully connected layer that is applied to every token, shape `[out, in]`.
+    TokenWeight,
+    /// Bias of such a layer, shape `[out]`.
+    TokenBias,
+    /// What a transformer learns of positions, or its class token.
+    Embedding,
+}
+
+impl ParameterKind {
+    /// Whether it is a weight of what comes before a classifier: of a convolution, or of a layer on tokens. This is what
+    /// pruning covers unless told otherwise (arXiv 2304.04934, appendix C.1).
+    pub const fn is_feature_weight(self) -> bool {
+        matches!(self, Self::ConvWeight | Self::TokenWeight)
+    }
 }
 
 /// A trainable tensor.
@@ -120,6 +136,8 @@ pub enum Op {
         /// Bias `[out]`.
         bias: ParameterId,
     },
+    /// A layer of a transformer.
+    Token(TokenOp),
 }
 
 /// One layer and where its inputs come from.
@@ -131,7 +149,7 @@ pub struct Node {
     pub op: Op,
     /// The nodes it reads, all of them earlier in the list.
     pub inputs: Vec<NodeId>,
-    /// Output shape per sample: `[channels, height, width]` or `[features]`.
+    /// Output shape per sample: `[channels, height, width]`, `[tokens, features]` or `[features]`.
     pub shape: Vec<usize>,
 }
 
@@ -350,17 +368,17 @@ impl GraphBuilder {
         })
     }
 
-    fn map_shape(&self, node: NodeId) -> [usize; 3] {
+    pub(crate) fn map_shape(&self, node: NodeId) -> [usize; 3] {
         let shape = self.shape(node);
         [shape[0], shape[1], shape[2]]
     }
 
-    fn node(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+    pub(crate) fn node(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
         self.graph.nodes.push(Node { name: name.into(), op, inputs, shape });
         self.graph.nodes.len() - 1
     }
 
-    fn parameter(&mut self, name: String, shape: Vec<usize>, kind: ParameterKind) -> ParameterId {
+    pub(crate) fn parameter(&mut self, name: String, shape: Vec<usize>, kind: ParameterKind) -> ParameterId {
         self.graph.parameters.push(Parameter { name, shape, kind });
         self.graph.parameters.len() - 1
     }

@@ -38,6 +38,7 @@ mod narrow;
 mod network;
 mod row_layout;
 mod state;
+mod token_op;
 
 pub use candle::CandleExecutor;
 pub use collect::Collect;
@@ -53,3 +54,4 @@ pub use narrow::Widths;
 pub use network::Network;
 pub use row_layout::RowLayout;
 pub use state::State;
+pub use token_op::TokenOp;

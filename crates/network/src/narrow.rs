@@ -43,7 +43,10 @@ impl Graph {
                 Op::ShortcutA { .. } if !whole(0) => {
                     return Err(refuse("shifts channels, and needs all of them".into()));
                 }
-                Op::Input | Op::Linear { .. } | Op::ShortcutA { .. } => before,
+                Op::Token(_) if !whole(0) => {
+                    return Err(refuse("makes tokens of channels, and needs all of them".into()));
+                }
+                Op::Input | Op::Token(_) | Op::Linear { .. } | Op::ShortcutA { .. } => before,
                 _ => channels(0),
             };
             graph.resize(id, after);

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
-use unlearn_network::{Network, ParameterKind};
+use unlearn_network::Network;
 use unlearn_training::{CrossEntropy, Error, Run, mask_of, train_and_prune};
 
 use crate::{
@@ -105,8 +105,7 @@ impl Config {
 /// The mask of the largest convolution weights: the share `density` of them all, among those that are kept so far.
 fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> {
     let graph = network.graph();
-    let convolutions =
-        || (0..graph.parameters.len()).filter(|id| graph.parameters[*id].kind == ParameterKind::ConvWeight);
+    let convolutions = || (0..graph.parameters.len()).filter(|id| graph.parameters[*id].kind.is_feature_weight());
     let values = network.state().parameters();
     let magnitudes: Vec<Vec<f32>> =
         convolutions().map(|id| values[id].iter().map(|theta| theta.abs()).collect()).collect();

@@ -8,7 +8,7 @@
 //! normalisation, biases and the classifier are left alone. The optimiser's step has momentum, as everywhere.
 
 use unlearn_datasets::Batch;
-use unlearn_network::{Graph, Kept, Network, ParameterKind};
+use unlearn_network::{Graph, Kept, Network};
 use unlearn_training::{CrossEntropy, Objective};
 
 use crate::{Method, Outcome, Request, l1_penalty::GammaSchedule, l1_sparse::Config, parameter::Parameter};
@@ -45,7 +45,7 @@ impl Method for L1Prox {
 
 /// Per parameter, whether it is the weight of a convolution.
 fn convolutions(graph: &Graph) -> Vec<bool> {
-    graph.parameters.iter().map(|parameter| parameter.kind == ParameterKind::ConvWeight).collect()
+    graph.parameters.iter().map(|parameter| parameter.kind.is_feature_weight()).collect()
 }
 
 /// The weights kept so far, without the zeros among the convolutions'.

@@ -107,6 +107,7 @@ fn tensors(op: &Op) -> (Vec<usize>, Vec<usize>) {
             (vec![weight, bias], vec![running_mean, running_var])
         }
         Op::Linear { weight, bias } => (vec![weight, bias], vec![]),
+        Op::Token(ref op) => (op.parameters(), vec![]),
         _ => (vec![], vec![]),
     }
 }

@@ -1,5 +1,5 @@
-"""torchvision's convolutional families: tensor names and counts, logits, gradients, one step of SGD, for the tests of `models`
-and `network`.
+"""torchvision's convolutional families and timm's transformers: tensor names and counts, logits, gradients, one step of SGD, for
+the tests of `models` and `network`.
 
     pip install -r requirements.txt
     python generate.py                 # writes models.json beside this file
@@ -13,15 +13,25 @@ import json
 import pathlib
 
 import numpy as np
+import timm
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
+from timm.models.swin_transformer import SwinTransformer, SwinTransformerStage
+from timm.models.vision_transformer import VisionTransformer
 
 torch.set_num_threads(1)
 SAMPLES, STEP_SAMPLES, LR = 2, 4, 0.05
 MASK = (1 << 64) - 1
 COUNTED = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "wide_resnet50_2"]
+
+# Ours, and timm's name of the same.
+TRANSFORMERS = {
+    "vit_tiny": "vit_tiny_patch16_224",
+    "vit_small": "vit_small_patch16_224",
+    "swin_t": "swin_tiny_patch4_window7_224",
+}
 
 
 def fnv1a(text):
@@ -87,6 +97,32 @@ class Vgg(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
+def small_vit(name):
+    """timm's, for patches of 4 of images of 32."""
+    features, heads = {"vit_tiny": (192, 3), "vit_small": (384, 6)}[name]
+    return VisionTransformer(img_size=32, patch_size=4, embed_dim=features, num_heads=heads, num_classes=10)
+
+
+class Reduction(nn.Module):
+    """timm's merging of patches, of one patch each: it doubles the features alone."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(features), nn.Linear(features, 2 * features, bias=False)
+
+    def forward(self, x):
+        return self.reduction(self.norm(x))
+
+
+def small_swin():
+    """timm's Swin-T for images of 32: patches of 2, windows of 4, a last stage that keeps the resolution."""
+    net = SwinTransformer(img_size=32, patch_size=2, window_size=4, num_classes=10, drop_path_rate=0.0)
+    last = SwinTransformerStage(768, 768, (4, 4), 2, downsample=False, num_heads=24, window_size=4)
+    last.downsample = Reduction(384)
+    net.layers[3] = last
+    return net
+
+
 def described(net):
     """Number of trainable values, and the hash of all names and shapes."""
     lines = sorted(f"{name}{list(tensor.shape)}\n" for name, tensor in tensors(net))
@@ -150,13 +186,19 @@ def case(arch, net, side, batch, step):
 def main():
     counts = {name: described(getattr(torchvision.models, name)()) for name in COUNTED}
     counts["vgg16_bn"], counts["vgg16_bn_lth"] = described(Vgg(1000, False)), described(Vgg(1000, True))
+    for ours, theirs in TRANSFORMERS.items():
+        counts[ours] = described(timm.create_model(theirs))
     cases = [
         case("resnet18", cifar_resnet18(), 32, 8, True),
         case("resnext50_32x4d", torchvision.models.resnext50_32x4d(num_classes=10), 96, 4, False),
         case("wide_resnet50_2", torchvision.models.wide_resnet50_2(num_classes=10), 96, 4, False),
         case("vgg16_bn", Vgg(10, False), 32, 8, False),
+        case("vit_tiny", small_vit("vit_tiny"), 32, 2, True),
+        case("swin_t", small_swin(), 32, 2, True),
+        case("swin_t", timm.create_model(TRANSFORMERS["swin_t"], num_classes=10, drop_path_rate=0.0), 224, 1, False),
     ]
-    golden = {"torchvision": torchvision.__version__.split("+")[0], "architectures": counts, "lr": LR, "cases": cases}
+    versions = {"torchvision": torchvision.__version__.split("+")[0], "timm": timm.__version__}
+    golden = {**versions, "architectures": counts, "lr": LR, "cases": cases}
     path = pathlib.Path(__file__).with_name("models.json")
     path.write_text(json.dumps(golden, separators=(",", ":")).replace('],"', '],\n"') + "\n")
 

@@ -4,6 +4,7 @@ mod convolution;
 #[cfg(feature = "cudnn")]
 mod cudnn;
 mod layers;
+mod tokens;
 mod windows;
 
 use candle_core::{Device, Tensor, Var};
@@ -106,6 +107,7 @@ impl Uploaded {
                 Op::Linear { weight, bias } => {
                     input(0).matmul(&parameter(*weight).t()?)?.broadcast_add(parameter(*bias))?
                 }
+                Op::Token(op) => tokens::run(op, input(0), parameter)?,
             };
             outputs.push(output);
         }

@@ -120,7 +120,7 @@ impl Plan {
                 Op::MaxPool2d { kernel, stride, padding } => {
                     StepKind::MaxPool(Window { side: *kernel, stride: *stride, padding: *padding })
                 }
-                Op::Normalize { .. } => return Err(unsupported()),
+                Op::Normalize { .. } | Op::Token(_) => return Err(unsupported()),
             };
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);

@@ -35,12 +35,12 @@ pub fn scope(name: &str) -> Result<&'static Scope> {
     SCOPES.iter().find(|s| s.name == name).ok_or_else(|| unknown("scope", name, &names))
 }
 
-/// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1); the classifier only if asked.
+/// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1) and, of transformers, every weight of
+/// a layer on tokens; the classifier only if asked.
 pub fn prunable(graph: &Graph, include_classifier: bool) -> Vec<ParameterId> {
     let covered = |kind| match kind {
-        ParameterKind::ConvWeight => true,
         ParameterKind::LinearWeight => include_classifier,
-        _ => false,
+        kind => kind.is_feature_weight(),
     };
     (0..graph.parameters.len()).filter(|id| covered(graph.parameters[*id].kind)).collect()
 }
