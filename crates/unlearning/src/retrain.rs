@@ -48,7 +48,7 @@ impl Config {
             label_smoothing,
             ..request.recipe.clone()
         };
-        request.initialize_afresh();
+        request.initialize_afresh()?;
         request.train_by(update, request.retain, &recipe, &mut CrossEntropy { label_smoothing })
     }
 }
