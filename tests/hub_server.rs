@@ -294,15 +294,16 @@ impl Shared {
         if path == "api/repos/create" {
             let body = request.json();
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-            let key = format!("{}s/{}/{}", text("type"), text("organization"), text("name"));
+            let id = format!("{}/{}", text("organization"), text("name"));
+            // A model's type may be left out.
+            let key = if text("type") == "dataset" { format!("datasets/{id}") } else { format!("models/{id}") };
             if self.repositories.contains_key(&key) {
                 return Answer::refusal(409, "");
             }
             self.repositories.insert(key, Repository::default());
-            return Answer::json(&json!({ "url": endpoint }));
+            return Answer::json(&json!({ "url": format!("{endpoint}/{id}") }));
         }
-        if let Some(key) = path.strip_suffix(".git/info/lfs/objects/batch") {
-            let _ = key;
+        if path.ends_with(".git/info/lfs/objects/batch") {
             return self.batch(&request.json());
         }
         match path.strip_prefix("api/") {
@@ -329,7 +330,8 @@ impl Shared {
                 let body = request.json();
                 let files = body["files"].as_array().into_iter().flatten().map(|file| {
                     let path = file["path"].as_str().unwrap_or_default();
-                    json!({ "path": path, "uploadMode": if is_large(path) { "lfs" } else { "regular" } })
+                    let mode = if is_large(path) { "lfs" } else { "regular" };
+                    json!({ "path": path, "uploadMode": mode, "shouldIgnore": false })
                 });
                 Answer::json(&json!({ "files": files.collect::<Vec<_>>() }))
             }
