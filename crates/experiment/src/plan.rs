@@ -307,11 +307,6 @@ impl Shared {
         };
         let graph =
             unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
-        let folder = suite.path.parent().unwrap_or(Path::new(""));
-        let initial = Initial::open(suite.model.init.as_deref(), folder)?;
-        for tensor in initial.anew(&graph)? {
-            tracing::warn!("initialised anew: {tensor}");
-        }
         let mut snapshots = Vec::new();
         let resolve = |section: &MethodSection| Pruning::resolve(section, &suite.train, &mut snapshots);
         let prunings = suite.prune.iter().map(resolve).collect::<std::result::Result<_, _>>();
@@ -348,6 +343,12 @@ impl Shared {
         let device = environment.device;
         let arithmetic = arithmetic(device, &graph)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        // Last, so that a slip elsewhere is found before anything is fetched.
+        let folder = suite.path.parent().unwrap_or(Path::new(""));
+        let initial = Initial::open(suite.model.init.as_deref(), folder)?;
+        for tensor in initial.anew(&graph)? {
+            tracing::warn!("initialised anew: {tensor}");
+        }
         Ok(Self {
             dataset,
             graph,

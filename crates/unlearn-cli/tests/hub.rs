@@ -104,10 +104,7 @@ fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
     let server = HubServer::start();
     let weights = pretrained("resnet18", [3, 224, 224], 1000);
     let commit = server.commit("timm/resnet18.a1_in1k", &[(MODEL, &weights)]);
-    // One method, so that `runs/unlearn/*` is one folder; the page's other one is in the tests below.
-    let retrain =
-        "[[unlearn]]\nmethod = \"retrain\"   # begins with the pretrained weights too, and never sees the class\n\n";
-    let place = Place::new(&block("toml").replace(retrain, ""));
+    let place = Place::new(&block("toml"));
     let source = format!("hub:timm/resnet18.a1_in1k@{commit}");
     let commands = block("sh");
     let [run, dry_run, card, push, train] = commands.lines().collect::<Vec<_>>()[..] else { panic!("{commands}") };
