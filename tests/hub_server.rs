@@ -129,7 +129,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// As the Hub does it: by what a name ends in.
@@ -222,12 +222,13 @@ impl Answer {
     }
 
     fn write(&self, mut stream: &TcpStream, head_only: bool, cut: Option<usize>) -> std::io::Result<()> {
-        let mut head = format!("HTTP/1.1 {} Answer\r\nConnection: close\r\n", self.status);
+        write!(stream, "HTTP/1.1 {} Answer\r\nConnection: close\r\n", self.status)?;
         if !self.headers.iter().any(|(name, _)| *name == "Content-Length") {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            write!(stream, "Content-Length: {}\r\n", self.body.len())?;
         }
-        head.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
-        stream.write_all(head.as_bytes())?;
+        for (name, value) in &self.headers {
+            write!(stream, "{name}: {value}\r\n")?;
+        }
         stream.write_all(b"\r\n")?;
         if !head_only {
             stream.write_all(&self.body[..cut.unwrap_or(self.body.len()).min(self.body.len())])?;
@@ -241,13 +242,12 @@ fn serve(stream: &TcpStream, shared: &Mutex<Shared>, endpoint: &str) -> std::io:
     let Request { method, path, headers, .. } = &request;
     let (mut answer, fault) = {
         let mut shared = lock(shared);
-        let mut line = format!("{method} {path}");
-        if let Some(range) = headers.get("range") {
-            line.push_str(&format!(" {range}"));
-        }
+        let mut words = vec![method.as_str(), path];
+        words.extend(headers.get("range").map(String::as_str));
         if headers.contains_key("authorization") {
-            line.push_str(" authorized");
+            words.push("authorized");
         }
+        let line = words.join(" ");
         let fault = shared.faults.iter_mut().find(|(part, times, _)| *times > 0 && line.contains(&**part));
         let fault = fault.map(|(_, times, fault)| {
             *times -= 1;

@@ -16,7 +16,7 @@ const MOST_REDIRECTS: usize = 10;
 /// Largest answer that is read as JSON, in bytes.
 const LARGEST_ANSWER: u64 = 64 << 20;
 /// Longest wait for the first byte of an answer, and for each that follows.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to one Hub.
 #[derive(Debug)]
@@ -73,18 +73,19 @@ impl Client {
     /// Does something again while it fails for a passing reason, a little later each time.
     pub(crate) fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         let mut pause = self.options.backoff;
-        for number in 1.. {
+        let mut number = 1;
+        loop {
             match attempt() {
                 Err(error) if error.is_passing() && number < self.options.attempts => {
                     tracing::warn!("{error}; once more in {:.1} s", pause.as_secs_f64());
                     std::thread::sleep(pause);
                     pause *= 2;
+                    number += 1;
                 }
                 Err(error) => return Err(error.after(number)),
                 done => return done,
             }
         }
-        attempt()
     }
 
     /// Makes a request and follows redirects; the answer may be a refusal.

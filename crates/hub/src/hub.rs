@@ -57,15 +57,11 @@ impl fmt::Debug for Hub {
 /// Text as one step of a URL's path: what is neither a letter, a digit, nor one of `-._~` in percent notation; slashes stay if
 /// `path`.
 pub(crate) fn encode(text: &str, path: bool) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (path && byte == b'/') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let encoded = text.bytes().map(|byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (path && byte == b'/');
+        if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    });
+    encoded.collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

@@ -62,15 +62,15 @@ impl Hub {
     /// The error of something that is needed offline and not in the cache.
     pub(crate) fn not_cached(&self, reference: &Reference, kind: Kind, file: Option<&str>) -> Error {
         let (id, revision) = (reference.id(), reference.revision());
-        let mut command = format!("hf download {id}");
-        for (word, value) in [("", file), ("--revision ", Some(revision).filter(|revision| *revision != "main"))] {
-            if let Some(value) = value {
-                command.push_str(&format!(" {word}{value}"));
-            }
+        let mut command = vec!["hf", "download", id];
+        command.extend(file);
+        if revision != "main" {
+            command.extend(["--revision", revision]);
         }
         if kind == Kind::Dataset {
-            command.push_str(" --repo-type dataset");
+            command.extend(["--repo-type", "dataset"]);
         }
+        let command = command.join(" ");
         Error::Offline {
             file: file.unwrap_or("anything").to_owned(),
             id: id.to_owned(),

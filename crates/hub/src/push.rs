@@ -187,7 +187,7 @@ impl Hub {
             let value = json!({ "path": file.name, "algo": "sha256", "oid": hash, "size": file.bytes.len() });
             json!({ "key": "lfsFile", "value": value })
         }));
-        let body = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let body = lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
         let revision = encode(subject.reference.revision(), false);
         let url = self.api(subject.reference, subject.kind, &format!("commit/{revision}"));
         let headers = [("content-type", "application/x-ndjson")];

@@ -1,6 +1,6 @@
 //! Pretrained weights: what another training left, as the start of one.
 //!
-//! Tensors go by name, and torchvision's and timm's names of the ResNets are ours. Two layers may differ in shape, because they
+//! Tensors go by name, and torchvision's and timm's names of a `ResNet` are ours. Two layers may differ in shape, because they
 //! depend on the data: the stem in its channels and its window, the head in its classes. These are initialised anew from the
 //! seed; anything else that does not fit is an error. The normalisation inside the model stays that of the dataset.
 
@@ -119,11 +119,11 @@ impl Pretrained {
         if problems.is_empty() {
             return Ok(anew);
         }
-        let more = problems.len().saturating_sub(NAMED);
-        let mut reason = problems[..problems.len() - more].join("; ");
-        if more > 0 {
-            reason.push_str(&format!("; and {more} more"));
+        if let Some(more) = problems.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            problems.truncate(NAMED);
+            problems.push(format!("and {more} more"));
         }
+        let reason = problems.join("; ");
         let (path, arch) = (self.path.clone(), &graph.arch);
         Err(Error::Import { path, reason: format!("a {arch} cannot begin with it: {reason}") })
     }
@@ -140,10 +140,14 @@ impl Pretrained {
             Some(values)
         };
         for (parameter, values) in graph.parameters.iter().zip(state.parameters_mut()) {
-            taken(&parameter.name).into_iter().for_each(|own| values.copy_from_slice(own));
+            if let Some(own) = taken(&parameter.name) {
+                values.copy_from_slice(own);
+            }
         }
         for (buffer, values) in graph.buffers.iter().zip(state.buffers_mut()) {
-            taken(&buffer.name).into_iter().for_each(|own| values.copy_from_slice(own));
+            if let Some(own) = taken(&buffer.name) {
+                values.copy_from_slice(own);
+            }
         }
         Ok(state)
     }
