@@ -306,6 +306,9 @@ impl Shared {
         if path.ends_with(".git/info/lfs/objects/batch") {
             return self.batch(&request.json());
         }
+        if let Some(path) = path.strip_prefix("api/resolve-cache/") {
+            return self.small(path, request);
+        }
         match path.strip_prefix("api/") {
             Some(rest) => self.api(rest, request, endpoint),
             None => self.resolve(&path, request),
@@ -400,9 +403,24 @@ impl Shared {
             self.large.insert(hash, bytes.clone());
             answer
         } else {
-            let mut answer = Answer::content(bytes, request);
-            answer.headers.extend([commit, ("ETag", format!("\"{}\"", &hash[..40]))]);
-            answer
+            let location = format!("/api/resolve-cache/{}/{}/{file}", key(id), commit.1);
+            let headers = vec![commit, ("ETag", "\"of-the-redirect-itself\"".to_owned()), ("Location", location)];
+            Answer { status: 307, headers, body: b"Temporary Redirect".to_vec() }
         }
+    }
+
+    /// A small file, which the Hub keeps by commit.
+    fn small(&self, path: &str, request: &Request) -> Answer {
+        let words: Vec<&str> = path.splitn(5, '/').collect();
+        let [kind, owner, name, commit, file] = words[..] else { return Answer::refusal(404, "EntryNotFound") };
+        let repository = self.repositories.get(&format!("{kind}/{owner}/{name}"));
+        let files = repository.and_then(|repository| repository.at(commit));
+        let Some(bytes) = files.and_then(|(_, files)| files.get(file)) else {
+            return Answer::refusal(404, "EntryNotFound");
+        };
+        let mut answer = Answer::content(bytes, request);
+        let tag = format!("\"{}\"", &sha256(bytes)[..40]);
+        answer.headers.extend([("X-Repo-Commit", commit.to_owned()), ("ETag", tag)]);
+        answer
     }
 }

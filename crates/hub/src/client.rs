@@ -90,17 +90,20 @@ impl Client {
 
     /// Makes a request and follows redirects; the answer may be a refusal.
     ///
-    /// The token goes to the endpoint alone, never to the servers that it refers to. An answer to `HEAD` that names the commit is
-    /// what was asked for, though it redirects: the server it leads to knows nothing of commits.
+    /// The token goes to the endpoint alone, never to the servers that it refers to. An answer to `HEAD` that names the commit and
+    /// leads to another server is what was asked for: that server knows nothing of commits.
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Response<Body>> {
         let mut url = request.url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send_once(&Request { url: &url, ..request })?;
-            let answers = request.method == "HEAD" && header(response.headers(), "x-repo-commit").is_some();
-            if !response.status().is_redirection() || answers {
+            if !response.status().is_redirection() {
                 return Ok(response);
             }
             let location = header(response.headers(), "location").unwrap_or_default();
+            let announces = request.method == "HEAD" && header(response.headers(), "x-repo-commit").is_some();
+            if announces && !location.starts_with('/') {
+                return Ok(response);
+            }
             url = self.resolve(&url, location)?;
         }
         Err(Error::Answer {

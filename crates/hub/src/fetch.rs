@@ -108,13 +108,15 @@ impl Hub {
         let refuse = |reason: &str| Error::Answer { url: url.clone(), reason: reason.into() };
         let commit = text("x-repo-commit").filter(|commit| is_commit(commit));
         let commit = commit.ok_or_else(|| refuse("it names no commit in X-Repo-Commit; HF_ENDPOINT must be a Hub"))?;
-        let tag = text("x-linked-etag").or_else(|| text("etag")).unwrap_or_default();
+        // Of a redirect's own body the server speaks too.
+        let own = |name| text(name).filter(|_| response.status().is_success());
+        let tag = text("x-linked-etag").or_else(|| own("etag")).unwrap_or_default();
         let hash = tag.trim_start_matches("W/").trim_matches('"');
         // The hash becomes a file's name.
         if !(16..=128).contains(&hash.len()) || !hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(refuse("its ETag is no hash"));
         }
-        let size = text("x-linked-size").or_else(|| text("content-length")).and_then(|size| size.parse().ok());
+        let size = text("x-linked-size").or_else(|| own("content-length")).and_then(|size| size.parse().ok());
         let size = size.ok_or_else(|| refuse("it gives no size in X-Linked-Size or Content-Length"))?;
         Ok(Announced { commit: commit.to_owned(), hash: hash.to_owned(), size })
     }
