@@ -95,6 +95,7 @@ fn with_request<T>(
         recipe: &Recipe::default(),
         augmentation: Augmentation::NONE,
         device: DeviceChoice::Cpu,
+        initial: &unlearn_unlearning::fresh,
         prune_anew: None,
         seed,
         session: Session::unattended(),

@@ -142,6 +142,7 @@ impl Made {
             recipe: &recipe,
             augmentation: Augmentation::NONE,
             device,
+            initial: &unlearn_unlearning::fresh,
             prune_anew: None,
             seed: SEED,
             session: Session::unattended(),

@@ -120,6 +120,7 @@ fn changes_of_held_out_losses_are_those_of_training_without_the_images() {
                 recipe: &Recipe::default(),
                 augmentation: Augmentation::NONE,
                 device: DeviceChoice::Cpu,
+                initial: &unlearn_unlearning::fresh,
                 prune_anew: None,
                 seed: 1,
                 session: Session::unattended(),

@@ -1,1 +1,6 @@
-//! Golden data and end-to-end tests live beside this file; the crate itself is empty.
+//! Golden data and end-to-end tests live beside this file. The crate itself is what tests of several crates need: a Hub on the
+//! loopback device.
+
+mod hub_server;
+
+pub use hub_server::{Fault, HubServer, TOKEN};

@@ -6,6 +6,7 @@ mod golden_models;
 mod golden_pruning;
 mod golden_training;
 mod golden_unlearning;
+mod hub;
 mod influence_of_removal;
 mod per_sample;
 mod pruning_configs;

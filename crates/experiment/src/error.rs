@@ -42,6 +42,14 @@ pub enum Error {
     /// A model that cannot be read.
     #[error(transparent)]
     Model(#[from] unlearn_models::Error),
+    /// Weights that training cannot begin with.
+    #[error("training cannot begin with `{init}`: {reason}")]
+    Initial {
+        /// A file, or a repository of the Hub.
+        init: String,
+        /// What is wrong and what would help.
+        reason: String,
+    },
     /// A certificate that cannot be read or written.
     #[error(transparent)]
     Certificate(#[from] unlearn_certificates::Error),

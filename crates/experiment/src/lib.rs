@@ -6,6 +6,7 @@
 mod checkpoints;
 pub mod deletion;
 mod error;
+mod initial;
 mod judgement;
 mod overrides;
 mod plan;

@@ -1,6 +1,10 @@
 //! What a suite resolves to: data opened, names looked up, defaults filled in, and every stage with its key.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
@@ -14,6 +18,7 @@ use unlearn_unlearning::Entry;
 
 use crate::{
     Error, Result, Suite,
+    initial::Initial,
     requests::{self, Forget},
     suite::{CONFIDENCE, DataSection, MethodSection, with_nearest},
 };
@@ -98,6 +103,7 @@ pub(crate) struct Model {
 pub(crate) struct Shared {
     pub(crate) dataset: Dataset,
     pub(crate) graph: Arc<Graph>,
+    pub(crate) initial: Initial,
     pub(crate) info: CheckpointInfo,
     pub(crate) recipe: Recipe,
     pub(crate) snapshots: Vec<usize>,
@@ -159,7 +165,7 @@ impl Plan {
         let mut plan = Self {
             suite: suite.suite.name.clone(),
             title: suite.suite.title.clone(),
-            notes: suite.suite.notes.iter().cloned().chain(shared.left_out()).collect(),
+            notes: suite.suite.notes.iter().cloned().chain(shared.begins_with()?).chain(shared.left_out()).collect(),
             stages: Vec::new(),
             rows: Vec::new(),
             drift_threshold: suite
@@ -180,10 +186,13 @@ impl Plan {
     fn add_seed(&mut self, seed: usize, judging: Judging) {
         let SeedData { seed: number, data, .. } = &self.shared.seeds[seed];
         let number = *number;
-        let config = json!({
+        let mut config = json!({
             "data": data, "arch": self.shared.graph.arch, "recipe": self.shared.recipe,
             "snapshots": self.shared.snapshots, "arithmetic": self.shared.arithmetic,
         });
+        if let Some(init) = self.shared.initial.key() {
+            config["init"] = init;
+        }
         let train = self.push("train", config, None, seed, format!("train · seed {number}"), Work::Train { seed });
         for pruning in 0..self.shared.prunings.len() {
             let model = match &self.shared.prunings[pruning] {
@@ -334,9 +343,16 @@ impl Shared {
         let device = environment.device;
         let arithmetic = arithmetic(device, &graph)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        // Last, so that a slip elsewhere is found before anything is fetched.
+        let folder = suite.path.parent().unwrap_or(Path::new(""));
+        let initial = Initial::open(suite.model.init.as_deref(), folder)?;
+        for tensor in initial.anew(&graph)? {
+            tracing::warn!("initialised anew: {tensor}");
+        }
         Ok(Self {
             dataset,
             graph,
+            initial,
             info,
             recipe,
             snapshots,
@@ -353,6 +369,15 @@ impl Shared {
     /// Whether a method can serve a request; rows of one that cannot are left out.
     fn serves(&self, method: usize, request: &Forget) -> bool {
         request.spec.whole_class().is_some() || !self.methods[method].entry.whole_classes_only
+    }
+
+    /// Says what training begins with, where that is not fresh weights.
+    fn begins_with(&self) -> Result<Option<String>> {
+        let Some(origin) = self.initial.origin() else { return Ok(None) };
+        let anew = self.initial.anew(&self.graph)?;
+        let anew: Vec<_> = anew.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
+        let but = if anew.is_empty() { String::new() } else { format!(", but {} anew", anew.join(", ")) };
+        Ok(Some(format!("training, and Retrain, begin with {} (BLAKE3 {}){but}", origin.source, &origin.blake3[..12])))
     }
 
     /// Says which rows are left out, so that their absence is no riddle.

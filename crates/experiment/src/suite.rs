@@ -93,6 +93,9 @@ impl DataSection {
 pub struct ModelSection {
     /// Architecture name.
     pub arch: String,
+    /// What training begins with, where that is not fresh weights: a file, relative to the suite, or `hub:owner/name@revision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
 }
 
 /// `[evaluate]`

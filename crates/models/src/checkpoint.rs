@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_network::{Graph, State, Widths};
 
-use crate::{Error, InputSpec, Result, find, tensor_file, tensor_file::TensorFile};
+use crate::{Error, InputSpec, Origin, Result, find, tensor_file, tensor_file::TensorFile};
 
 /// Version written by this crate.
 pub const FORMAT: u32 = 1;
@@ -53,6 +53,9 @@ pub struct Training {
     pub recipe: Value,
     /// The run's seed.
     pub seed: u64,
+    /// The pretrained weights that training began with; none if they were fresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Origin>,
     /// Positions in the official training set that it was asked to forget since; ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forgotten: Vec<u32>,
@@ -216,6 +219,7 @@ mod tests {
             fingerprint: "f".into(),
             recipe: serde_json::json!({ "lr": 0.1 }),
             seed: 1,
+            init: None,
             forgotten: vec![3, 5],
         };
         let info = CheckpointInfo { training: Some(training), ..info };

@@ -93,9 +93,9 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
 }
 
 /// A tensor and, if it was pruned, which of its weights are kept.
-struct Entry<'d, 'a> {
-    tensor: &'d Tensor<'a>,
-    mask: Option<&'d Tensor<'a>>,
+pub(crate) struct Entry<'d, 'a> {
+    pub(crate) tensor: &'d Tensor<'a>,
+    pub(crate) mask: Option<&'d Tensor<'a>>,
 }
 
 impl Entry<'_, '_> {
@@ -113,7 +113,7 @@ impl Entry<'_, '_> {
 }
 
 /// The tensors under the names they had in a model that was neither trained in parallel nor pruned.
-fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<BTreeMap<String, Entry<'d, 'a>>, String> {
+pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<BTreeMap<String, Entry<'d, 'a>>, String> {
     let parallel = dict.iter().all(|(name, _)| name.starts_with(PREFIX));
     let named = || dict.iter().map(|(name, tensor)| (if parallel { &name[PREFIX.len()..] } else { name }, tensor));
     let named = || named().filter(|(name, _)| name.rsplit('.').next() != Some(COUNTER));

@@ -2,7 +2,8 @@
 //!
 //! [`find`] looks an architecture up in [`ARCHITECTURES`], [`initialize`] draws its weights from a seed, and
 //! [`checkpoint`] reads and writes them; [`sparse_checkpoint`] does so for a pruned model, in a fraction of the bytes.
-//! [`ModelFile`] reads a model from any file that holds one, PyTorch's included, and writes it as any of them.
+//! [`ModelFile`] reads a model from any file that holds one, PyTorch's included, and writes it as any of them; [`Pretrained`]
+//! takes from one what another training can begin with.
 //!
 //! ```
 //! use unlearn_models::{InputSpec, find, initialize};
@@ -21,6 +22,7 @@ mod fuzz;
 mod import;
 mod init;
 mod model_file;
+mod pretrained;
 mod registry;
 mod resnet;
 mod resnet_s;
@@ -35,5 +37,6 @@ pub use error::{Error, Result};
 pub use import::ImportOptions;
 pub use init::{fill_normal, initialize};
 pub use model_file::{ModelFile, Source, Target};
+pub use pretrained::{Anew, Origin, Pretrained};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};
 pub use structured::{Structured, structured};

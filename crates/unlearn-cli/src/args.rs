@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use unlearn_experiment::Environment;
+use unlearn_hub::Reference;
 use unlearn_network::DeviceChoice;
 
 use crate::exit::Usage;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Write a model for deployment: dense, sparse, or narrowed to the channels that its outputs depend on.
     Export(ExportArguments),
+    /// Upload a model to the Hugging Face Hub, with a model card that holds its figures.
+    Push(PushArguments),
     /// List the datasets and where they come from, or look into one.
     Datasets(DatasetsArguments),
     /// List the architectures.
@@ -78,6 +81,9 @@ pub(crate) struct RunArguments {
     /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
+    /// Begin training with these weights: a file of a model, or `hub:OWNER/NAME`, perhaps with `@REVISION`; `model.init` of the suite.
+    #[arg(long, value_name = "FILE|hub:…")]
+    pub(crate) init: Option<String>,
     /// Run seeds 1 to N instead of the suite's own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: Option<u64>,
@@ -147,6 +153,9 @@ pub(crate) struct ModelsArguments {
     /// Change one value of the suite, as for `run`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
+    /// Begin training with these weights: a file of a model, or `hub:OWNER/NAME`, perhaps with `@REVISION`; `model.init` of the suite.
+    #[arg(long, value_name = "FILE|hub:…")]
+    pub(crate) init: Option<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
@@ -301,6 +310,24 @@ pub(crate) struct ExportArguments {
     pub(crate) measure: bool,
     #[command(flatten)]
     pub(crate) foreign: ForeignArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    /// A checkpoint, a finished stage's folder, or the folder of a deletion.
+    pub(crate) model: PathBuf,
+    /// Where it goes: `hub:OWNER/NAME`, perhaps with `@BRANCH`; the repository is created if it is not there.
+    #[arg(value_name = "hub:OWNER/NAME")]
+    pub(crate) repository: Reference,
+    /// Create it so that only its owner sees it.
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// The message of the commit.
+    #[arg(long, default_value = "Upload a model with `unlearn push`")]
+    pub(crate) message: String,
+    /// Write the files into this folder instead of uploading them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dry_run: Option<PathBuf>,
 }
 
 /// What is deployed.

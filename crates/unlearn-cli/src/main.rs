@@ -10,8 +10,10 @@ mod export;
 mod forget;
 mod inspect;
 mod lists;
+mod model_card;
 mod models;
 mod progress;
+mod push;
 mod report;
 mod run;
 mod runs;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Export(arguments) => export::export(&arguments),
+        Command::Push(arguments) => push::push(&arguments),
         Command::Datasets(arguments) => datasets::datasets(&arguments),
         Command::Models => {
             lists::models();

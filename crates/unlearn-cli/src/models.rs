@@ -4,7 +4,11 @@
 use unlearn_experiment::{Plan, Suite, run_kinds};
 use unlearn_run_store::{Stage, Store};
 
-use crate::{args::ModelsArguments, progress::ConsoleReporter, run::run_options};
+use crate::{
+    args::ModelsArguments,
+    progress::ConsoleReporter,
+    run::{begin_with, run_options},
+};
 
 pub(crate) fn train(arguments: &ModelsArguments) -> anyhow::Result<()> {
     make(arguments, &["train"])
@@ -16,7 +20,8 @@ pub(crate) fn prune(arguments: &ModelsArguments) -> anyhow::Result<()> {
 
 fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
     let interval = arguments.compute.interval()?;
-    let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
+    let mut suite = Suite::load(&arguments.suite, &arguments.assignments)?;
+    begin_with(&mut suite, arguments.init.as_deref())?;
     let plan = Plan::of_models(&suite, &arguments.compute.environment.environment())?;
     let store = Store::open(&arguments.store.runs)?;
     let reporter = ConsoleReporter::new();

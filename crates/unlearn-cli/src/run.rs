@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         assignments.push(format!("suite.seeds=[{list}]"));
     }
     let interval = arguments.compute.interval()?;
-    let suite = Suite::load(&arguments.suite, &assignments)?;
+    let mut suite = Suite::load(&arguments.suite, &assignments)?;
+    begin_with(&mut suite, arguments.init.as_deref())?;
     let plan = Plan::resolve(&suite, &arguments.compute.environment.environment())?;
     let store = Store::open(&arguments.store.runs)?;
     if arguments.dry_run {
@@ -34,6 +35,19 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     }
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
     write_report(&store, &index, &out)
+}
+
+/// Has a suite begin training with the weights that `--init` names, if it is given. A path is relative to where the command runs,
+/// not to the suite.
+pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Result<()> {
+    let Some(init) = init else { return Ok(()) };
+    suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
+        init.to_owned()
+    } else {
+        let path = std::path::absolute(init).with_context(|| format!("--init {init}"))?;
+        path.to_str().with_context(|| format!("--init {init}: the path must be UTF-8"))?.to_owned()
+    });
+    Ok(())
 }
 
 /// Options of a run from the command line; from here on an interrupt stops it with the state saved.

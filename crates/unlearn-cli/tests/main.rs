@@ -3,6 +3,7 @@
 mod convert;
 mod export;
 mod forget;
+mod hub;
 mod refusals;
 mod suites;
 mod tuning;

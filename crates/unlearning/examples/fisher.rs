@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         recipe: &Recipe::default(),
         augmentation: Augmentation::NONE,
         device: DeviceChoice::Cpu,
+        initial: &unlearn_unlearning::fresh,
         prune_anew: None,
         seed: 1,
         session: Session::unattended(),

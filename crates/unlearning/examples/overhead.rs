@@ -60,6 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 recipe: &recipe,
                 augmentation: Augmentation::NONE,
                 device: DeviceChoice::Cpu,
+                initial: &unlearn_unlearning::fresh,
                 prune_anew: None,
                 seed: 1,
                 session: Session::unattended(),

@@ -45,7 +45,8 @@ impl Config {
         let last = LastStages::new(request.network.graph(), self.k)?;
         let original = request.network.state().clone();
         if afresh {
-            last.initialize_afresh(request.network, request.seed);
+            let initial = (request.initial)(request.network.graph(), request.seed)?;
+            last.replace_by(request.network, &initial);
         }
         let update = Update { trainable: Some(last.trainable(&original)), ..Update::default() };
         let recipe = self.tuning.recipe(request.recipe);

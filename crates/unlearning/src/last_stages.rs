@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use unlearn_models::initialize;
 use unlearn_network::{Graph, Network, Node, Op, State};
 use unlearn_training::{Error, Result, Trainable};
 
@@ -51,12 +50,11 @@ impl LastStages {
         parameters.map(|(inside, values)| if *inside { None } else { Some(vec![false; values.len()]) }).collect()
     }
 
-    /// Gives these stages the values of a fresh model of this seed; the mask stays.
-    pub(crate) fn initialize_afresh(&self, network: &mut Network, seed: u64) {
-        let fresh = initialize(network.graph(), seed);
+    /// Gives these stages the values they have in `other`; the mask stays.
+    pub(crate) fn replace_by(&self, network: &mut Network, other: &State) {
         let mut state = network.state().clone();
-        replace(state.parameters_mut(), fresh.parameters(), &self.parameters, true);
-        replace(state.buffers_mut(), fresh.buffers(), &self.buffers, true);
+        replace(state.parameters_mut(), other.parameters(), &self.parameters, true);
+        replace(state.buffers_mut(), other.buffers(), &self.buffers, true);
         network.set_state(state);
     }
 

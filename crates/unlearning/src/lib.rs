@@ -54,6 +54,6 @@ mod wrong_labels;
 pub use error::{Error, Result};
 pub use fisher::{Estimator, FisherOptions, empirical_fisher, expected_fisher};
 pub use influence::{Influence, InfluenceOptions, Solver, influence};
-pub use method::{Entry, Method, Outcome, PruneAnew, Request};
+pub use method::{Entry, Initial, Method, Outcome, PruneAnew, Request, fresh};
 pub use parameter::{Origin, Parameter, Search};
 pub use registry::{METHODS, find};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
 use unlearn_models::initialize;
-use unlearn_network::{DeviceChoice, Network, State};
+use unlearn_network::{DeviceChoice, Graph, Network, State};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
 use crate::{Error, Result, error::suggestion, parameter::Parameter};
@@ -28,12 +28,25 @@ pub struct Request<'a> {
     pub augmentation: Augmentation,
     /// Where further networks run, such as a teacher.
     pub device: DeviceChoice,
+    /// What the model's training began with, by seed: [`fresh`] values, or pretrained ones. Retraining begins there too.
+    pub initial: &'a Initial<'a>,
     /// How the model was pruned, for methods that learn its mask anew; `None` where that is not known.
     pub prune_anew: Option<&'a PruneAnew<'a>>,
     /// Seed of everything random in the method.
     pub seed: u64,
     /// Progress, saved state and interruption.
     pub session: Session<'a>,
+}
+
+/// The values of a graph that training with a seed begins with.
+pub type Initial<'a> = dyn Fn(&Graph, u64) -> unlearn_training::Result<State> + 'a;
+
+/// Fresh values ([`initialize`]), as the [`Initial`] of a model that was trained from scratch.
+///
+/// # Errors
+/// None.
+pub fn fresh(graph: &Graph, seed: u64) -> unlearn_training::Result<State> {
+    Ok(initialize(graph, seed))
 }
 
 /// Replaces a pruned network's values and mask by those of a fresh model, trained on the samples at some positions and pruned as the
@@ -180,10 +193,11 @@ impl Request<'_> {
         forgotten
     }
 
-    /// Replaces every value by a fresh one drawn from the request's seed; the mask stays.
-    pub(crate) fn initialize_afresh(&mut self) {
-        let state = initialize(self.network.graph(), self.seed);
+    /// Replaces every value by what training with the request's seed begins with; the mask stays.
+    pub(crate) fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
+        let state = (self.initial)(self.network.graph(), self.seed)?;
         self.network.set_state(state);
+        Ok(())
     }
 
     /// A second network under the same mask, for a teacher with these values.

@@ -1,5 +1,6 @@
 //! `retrain`: fresh weights under the same mask, trained on the retain set with the original recipe. Exact unlearning, the
-//! gold standard that every other method is held against (arXiv 2304.04934, section 2).
+//! gold standard that every other method is held against (arXiv 2304.04934, section 2). If the model's training began with
+//! pretrained weights, so does this.
 //!
 //! Deviation: the mask was learned with the forget set in the data, as in the paper's own code.
 
@@ -48,7 +49,7 @@ impl Config {
             label_smoothing,
             ..request.recipe.clone()
         };
-        request.initialize_afresh();
+        request.initialize_afresh()?;
         request.train_by(update, request.retain, &recipe, &mut CrossEntropy { label_smoothing })
     }
 }

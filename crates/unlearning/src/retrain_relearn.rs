@@ -32,7 +32,7 @@ impl Method for RetrainRelearn {
 
     fn run(_: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         if request.network.kept().iter().all(Option::is_none) {
-            request.initialize_afresh();
+            request.initialize_afresh()?;
             let label_smoothing = request.recipe.label_smoothing;
             let recipe = request.recipe.clone();
             return request.train_by(Update::default(), request.retain, &recipe, &mut CrossEntropy { label_smoothing });

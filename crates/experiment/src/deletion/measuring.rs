@@ -134,7 +134,10 @@ fn divide(dataset: Dataset, model: &ModelFile, certificate: &Certificate) -> Res
     }
     let stated_by = data.stated_by;
     let forgotten = request.before.clone();
-    Ok((Setting { dataset, data: section, split, recipe, seed: method.seed, forgotten, stated_by }, division))
+    Ok((
+        Setting { dataset, data: section, split, recipe, seed: method.seed, init: None, forgotten, stated_by },
+        division,
+    ))
 }
 
 fn compare(measured: &Metrics, certificate: &Certificate, same: bool) -> Vec<Finding> {

@@ -22,7 +22,7 @@ use unlearn_models::{
     ImportOptions, ModelFile, Target,
     checkpoint::{CheckpointInfo, Training},
 };
-use unlearn_network::Network;
+use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Artifact, Machine, Stage, StageKey, StageSpec, clock, write_atomic};
 use unlearn_training::{Session, mask_of};
 use unlearn_unlearning::{Entry, Request};
@@ -38,6 +38,7 @@ use self::{
 use crate::{
     Environment, Error, Result, RunOptions,
     checkpoints::FileCheckpoints,
+    initial::Initial,
     overrides,
     plan::arithmetic,
     stages::{LAST_FINITE, MASK, MODEL, derived_seed, has_diverged, kept_apart},
@@ -182,13 +183,16 @@ impl Deletion {
     /// The hash of all that decides what is done and certified.
     fn key(&self, signer: Option<&SigningKey>) -> StageKey {
         let Self { setting, asked, .. } = self;
-        let config = json!({
+        let mut config = json!({
             "input": self.input, "forget": asked.ids, "before": asked.before, "data": setting.data,
             "recipe": setting.recipe, "stated-by": setting.stated_by, "method": self.method.name,
             "parameters": self.parameters, "mia": self.features.iter().map(|f| f.name).collect::<Vec<_>>(),
             "thresholds": self.thresholds, "arithmetic": self.executor,
             "signer": signer.map(|signer| signer.public_key().to_hex()),
         });
+        if let Some(init) = &setting.init {
+            config["init"] = json!(init);
+        }
         StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed).key()
     }
 
@@ -200,7 +204,13 @@ impl Deletion {
         options: &RunOptions<'_>,
     ) -> unlearn_unlearning::Result<f64> {
         let checkpoints = FileCheckpoints::new(&folder.partial(), options.checkpoint_interval);
-        let Setting { dataset, split, recipe, seed, .. } = &self.setting;
+        let Setting { dataset, split, recipe, seed, init, .. } = &self.setting;
+        // Opened by the methods alone that need it: the others serve a request wherever the file has gone.
+        let initial = |graph: &Graph, seed| {
+            let state = Initial::reopen(init.as_ref())
+                .and_then(|initial| initial.state(graph, seed).map_err(|error| error.to_string()));
+            state.map_err(unlearn_training::Error::Unsuitable)
+        };
         let mut request = Request {
             network,
             images: &dataset.train,
@@ -210,6 +220,7 @@ impl Deletion {
             recipe,
             augmentation: dataset.augmentation,
             device: self.environment.device,
+            initial: &initial,
             prune_anew: None,
             seed: derived_seed(*seed, "unlearn"),
             session: Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt },
@@ -241,13 +252,14 @@ impl Deletion {
 
     /// The bytes of the model that has forgotten.
     fn encode(&self, network: &Network, key: &StageKey) -> Result<Vec<u8>> {
-        let Setting { dataset, data, recipe, seed, .. } = &self.setting;
+        let Setting { dataset, data, recipe, seed, init, .. } = &self.setting;
         let json = |e: serde_json::Error| Error::deletion(MODEL, e);
         let training = Some(Training {
             data: serde_json::to_value(data).map_err(json)?,
             fingerprint: dataset.fingerprint.clone(),
             recipe: serde_json::to_value(recipe).map_err(json)?,
             seed: *seed,
+            init: init.clone(),
             forgotten: self.asked.all(),
         });
         let info = CheckpointInfo { config: key.to_string(), training, ..self.model.info.clone() };

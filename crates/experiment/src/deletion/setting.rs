@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use unlearn_certificates::{Basis, Samples};
 use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
 use unlearn_models::{
-    ModelFile,
+    ModelFile, Origin,
     checkpoint::{CheckpointInfo, Training},
 };
 use unlearn_training::Recipe;
 
-use crate::{Environment, Error, Result, Suite, suite::DataSection};
+use crate::{Environment, Error, Result, Suite, initial::Initial, suite::DataSection};
 
 /// What a model was trained on, with the data opened.
 pub(super) struct Setting {
@@ -20,6 +20,8 @@ pub(super) struct Setting {
     pub(super) split: Split,
     pub(super) recipe: Recipe,
     pub(super) seed: u64,
+    /// The pretrained weights that its training began with.
+    pub(super) init: Option<Origin>,
     /// What it was asked to forget before; ascending.
     pub(super) forgotten: Vec<u32>,
     pub(super) stated_by: Basis,
@@ -61,7 +63,7 @@ impl Setting {
         };
         let unreadable =
             |e: serde_json::Error| Error::deletion(place.to_string(), format!("its `training` is damaged: {e}"));
-        let Training { data: section, fingerprint, recipe, seed, forgotten } = training;
+        let Training { data: section, fingerprint, recipe, seed, init, forgotten } = training;
         let section: DataSection = serde_json::from_value(section).map_err(unreadable)?;
         let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
         let dataset = open(data, &section.name, environment)?;
@@ -77,7 +79,7 @@ impl Setting {
         }
         fits(&model.info, &dataset).map_err(|reason| Error::deletion(place.to_string(), reason))?;
         let split = section.split(&dataset).map_err(|e| Error::deletion(place.to_string(), e))?;
-        Ok(Self { dataset, data: section, split, recipe, seed, forgotten, stated_by })
+        Ok(Self { dataset, data: section, split, recipe, seed, init, forgotten, stated_by })
     }
 }
 
@@ -98,6 +100,8 @@ impl Stated {
                 return Err(refuse(format!("{} runs the seeds {seeds:?}, not {seed}", self.suite.display())));
             }
         };
+        let folder = self.suite.parent().unwrap_or(Path::new(""));
+        let initial = Initial::open(suite.model.init.as_deref(), folder)?;
         let data = DataSection { seed: Some(suite.data.seed.unwrap_or(seed + 1)), ..suite.data.clone() };
         let json = |e: serde_json::Error| Error::deletion(self.suite.display(), e);
         Ok(Training {
@@ -105,6 +109,7 @@ impl Stated {
             fingerprint: String::new(),
             recipe: serde_json::to_value(&suite.train).map_err(json)?,
             seed,
+            init: initial.origin().cloned(),
             forgotten: Vec::new(),
         })
     }
@@ -187,7 +192,7 @@ pub(super) mod tests {
                 .unwrap();
         let split = data.split(&dataset).unwrap();
         let recipe = Recipe::default();
-        Setting { dataset, data, split, recipe, seed: 1, forgotten: vec![], stated_by: Basis::Checkpoint }
+        Setting { dataset, data, split, recipe, seed: 1, init: None, forgotten: vec![], stated_by: Basis::Checkpoint }
     }
 
     #[test]
@@ -231,6 +236,7 @@ pub(super) mod tests {
             fingerprint: dataset.fingerprint,
             recipe: serde_json::to_value(recipe).unwrap(),
             seed: 1,
+            init: None,
             forgotten: vec![7],
         };
         let of = |model: &ModelFile| {

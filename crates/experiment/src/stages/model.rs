@@ -41,9 +41,11 @@ impl Bench<'_> {
         Network::new(shared.graph.clone(), state, shared.device).map_err(|e| self.failure(e))
     }
 
-    /// The values of a fresh model of this seed, before any training.
-    pub(super) fn initial_state(&self, seed: u64) -> State {
-        unlearn_models::initialize(&self.plan.shared.graph, derived_seed(seed, "initialization"))
+    /// The values of a model of this seed before any training of ours.
+    pub(super) fn initial_state(&self, seed: u64) -> Result<State> {
+        let shared = &self.plan.shared;
+        let state = shared.initial.state(&shared.graph, derived_seed(seed, "initialization"));
+        state.map_err(|e| self.failure(e))
     }
 
     /// Values from a checkpoint in a finished stage.
@@ -89,6 +91,7 @@ impl Bench<'_> {
             fingerprint: shared.dataset.fingerprint.clone(),
             recipe: serde_json::to_value(&shared.recipe).map_err(|e| self.failure(e))?,
             seed: data.seed,
+            init: shared.initial.origin().cloned(),
             forgotten,
         })
     }

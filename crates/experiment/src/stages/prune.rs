@@ -18,7 +18,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &St
     let snapshot = |epoch: usize| bench.load_state(&dense, &snapshot_name(epoch)).ok();
     let mut request = Request {
         network: &mut network,
-        initial: bench.initial_state(data.seed),
+        initial: bench.initial_state(data.seed)?,
         snapshot: &snapshot,
         images: &shared.dataset.train,
         train: &data.split.train,

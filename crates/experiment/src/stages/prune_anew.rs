@@ -43,7 +43,7 @@ pub(super) fn prune_anew(
     };
     let unsuitable = |error: &dyn std::fmt::Display| Error::Unsuitable(error.to_string());
     let folder = bench.writer.checkpoint_dir().map_err(|error| unsuitable(&error))?;
-    let initial = bench.initial_state(data.seed);
+    let initial = bench.initial_state(data.seed).map_err(|error| unsuitable(&error))?;
     let mut dense = bench.network(initial.clone()).map_err(|error| unsuitable(&error))?;
     if read(&folder)?.is_none() {
         let trained = train_dense(bench, seed, &mut dense, samples, session)?;

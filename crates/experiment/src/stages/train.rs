@@ -1,4 +1,4 @@
-//! `train`: a dense model from fresh weights. Leaves `model.safetensors` and the snapshots that rewinding needs.
+//! `train`: a dense model, from fresh weights or pretrained ones. Leaves `model.safetensors` and the snapshots that rewinding needs.
 
 use unlearn_network::Network;
 use unlearn_training::{CrossEntropy, Outcome, Run, Session, train};
@@ -12,7 +12,7 @@ pub(super) fn snapshot_name(epoch: usize) -> String {
 
 pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
     let data = &bench.plan.shared.seeds[seed];
-    let mut network = bench.network(bench.initial_state(data.seed))?;
+    let mut network = bench.network(bench.initial_state(data.seed)?)?;
     let outcome = train_dense(bench, seed, &mut network, &data.split.train, bench.session)
         .map_err(|error| bench.training_failure(&error, &error))?;
     for (epoch, state) in &outcome.snapshots {
@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
     bench.save_epochs(&outcome.epochs)
 }
 
-/// Trains a fresh network on the samples at `positions` by the suite's recipe.
+/// Trains a network that is untrained yet on the samples at `positions` by the suite's recipe.
 pub(super) fn train_dense(
     bench: &Bench<'_>,
     seed: usize,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_network::Network;
+use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{Session, mask_of};
 use unlearn_unlearning::Request;
@@ -52,6 +52,9 @@ pub(crate) fn run(
     let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
         prune_anew(bench, (seed, pruning), network, samples, session)
     };
+    let initial = |graph: &Graph, seed| {
+        shared.initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
+    };
     let mut request = Request {
         network: &mut network,
         images: &shared.dataset.train,
@@ -61,6 +64,7 @@ pub(crate) fn run(
         recipe: &shared.recipe,
         augmentation: shared.dataset.augmentation,
         device: shared.device,
+        initial: &initial,
         prune_anew: Some(&prune_anew),
         seed: derived_seed(data.seed, "unlearn"),
         session: bench.session,

@@ -9,7 +9,7 @@ use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
 use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, predict, testing::Killer, train};
 
 use super::*;
-use crate::{Outcome, Parameter, Request, Search};
+use crate::{Outcome, Parameter, Request, Search, fresh};
 
 #[test]
 fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
@@ -131,6 +131,7 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         recipe: &recipe,
         augmentation,
         device: DeviceChoice::Cpu,
+        initial: &fresh,
         prune_anew: Some(&prune_anew),
         seed: 9,
         session,

@@ -1,0 +1,170 @@
+//! The cache of Python's `huggingface_hub`: content in `blobs` by hash, `snapshots/COMMIT/FILE` pointing there, and what a branch
+//! or tag was when it was last asked for in `refs`.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Kind, Reference, Result};
+
+/// The folder of one repository in the cache.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    folder: PathBuf,
+    locks: PathBuf,
+}
+
+impl Repository {
+    pub(crate) fn new(cache: &Path, reference: &Reference, kind: Kind) -> Self {
+        let name = format!("{}--{}", kind.plural(), reference.id().replace('/', "--"));
+        Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
+    }
+
+    /// The commit that a revision was when it was last asked for.
+    pub(crate) fn commit(&self, revision: &str) -> Option<String> {
+        if is_commit(revision) {
+            return Some(revision.to_owned());
+        }
+        let text = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
+        Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+
+    /// Remembers which commit a revision is.
+    pub(crate) fn set_commit(&self, revision: &str, commit: &str) -> Result<()> {
+        if revision == commit || self.commit(revision).as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let path = self.folder.join("refs").join(revision);
+        make_folder_of(&path)?;
+        fs::write(&path, commit).map_err(|source| Error::Io { action: "write", path, source })
+    }
+
+    /// Where a file of a commit lies, be it there or not.
+    pub(crate) fn snapshot(&self, commit: &str, file: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit).join(file)
+    }
+
+    /// A file of a commit, if it is there.
+    pub(crate) fn find(&self, commit: &str, file: &str) -> Option<PathBuf> {
+        Some(self.snapshot(commit, file)).filter(|path| path.is_file())
+    }
+
+    /// The files of a commit that are there.
+    pub(crate) fn list(&self, commit: &str) -> Vec<(String, u64)> {
+        let root = self.folder.join("snapshots").join(commit);
+        let mut found = Vec::new();
+        let mut waiting = vec![root.clone()];
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let Ok(metadata) = fs::metadata(&path) else { continue };
+                if metadata.is_dir() {
+                    waiting.push(path);
+                } else if let Some(name) = path.strip_prefix(&root).ok().and_then(Path::to_str) {
+                    found.push((name.replace(std::path::MAIN_SEPARATOR, "/"), metadata.len()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Where content of a hash lies.
+    pub(crate) fn blob(&self, hash: &str) -> PathBuf {
+        self.folder.join("blobs").join(hash)
+    }
+
+    /// Where the beginning of content of a hash lies while the rest is fetched.
+    pub(crate) fn partial(&self, hash: &str) -> PathBuf {
+        self.folder.join("blobs").join(format!("{hash}.incomplete"))
+    }
+
+    /// Holds all others back, Python's library too, that would fetch the same content; until it is dropped.
+    pub(crate) fn lock(&self, hash: &str) -> Result<File> {
+        let path = self.locks.join(format!("{hash}.lock"));
+        make_folder_of(&path)?;
+        make_folder_of(&self.blob(hash))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        lock.map_err(|source| Error::Io { action: "lock", path, source })
+    }
+
+    /// Makes content that has arrived a file of a commit.
+    pub(crate) fn point(&self, commit: &str, file: &str, hash: &str) -> Result<PathBuf> {
+        let pointer = self.snapshot(commit, file);
+        make_folder_of(&pointer)?;
+        if !pointer.is_file() {
+            // A pointer to content that has gone.
+            drop(fs::remove_file(&pointer));
+            let depth = file.split('/').count() + 1;
+            let target: PathBuf = std::iter::repeat_n("..", depth).chain(["blobs", hash]).collect();
+            link(&target, &self.blob(hash), &pointer).map_err(|source| Error::Io {
+                action: "write",
+                path: pointer.clone(),
+                source,
+            })?;
+        }
+        Ok(pointer)
+    }
+}
+
+#[cfg(unix)]
+fn link(target: &Path, _: &Path, pointer: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, pointer)
+}
+
+/// Elsewhere links need rights that few have.
+#[cfg(not(unix))]
+fn link(_: &Path, blob: &Path, pointer: &Path) -> std::io::Result<()> {
+    fs::copy(blob, pointer).map(drop)
+}
+
+fn make_folder_of(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|source| Error::Io { action: "make the folder", path: folder.into(), source })
+}
+
+/// Whether a revision is a commit: 40 hexadecimal digits.
+pub(crate) fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && is_hex(revision)
+}
+
+/// Whether text is nothing but hexadecimal digits in lower case.
+pub(crate) fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The layout is what `huggingface_hub` documents, so that either finds what the other fetched.
+    #[test]
+    fn the_layout_is_that_of_python() {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = Repository::new(cache.path(), &"hub:a/b".parse().unwrap(), Kind::Dataset);
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        drop(repository.lock("cafe").unwrap());
+        fs::write(repository.blob("cafe"), "content").unwrap();
+        repository.point(commit, "data/x.bin", "cafe").unwrap();
+        repository.set_commit("refs/pr/1", commit).unwrap();
+
+        let folder = cache.path().join("datasets--a--b");
+        assert_eq!(fs::read(folder.join("snapshots").join(commit).join("data/x.bin")).unwrap(), b"content");
+        assert_eq!(fs::read_to_string(folder.join("refs/refs/pr/1")).unwrap(), commit);
+        assert!(cache.path().join(".locks/datasets--a--b/cafe.lock").is_file());
+        assert_eq!(repository.commit("refs/pr/1").as_deref(), Some(commit));
+        assert_eq!(repository.commit("main"), None);
+        assert!(repository.find(commit, "data/x.bin").is_some() && repository.find(commit, "y").is_none());
+        assert_eq!(repository.list(commit), [("data/x.bin".to_owned(), 7)]);
+
+        fs::remove_file(repository.blob("cafe")).unwrap();
+        assert!(repository.find(commit, "data/x.bin").is_none(), "a pointer to nothing is no file");
+        fs::write(repository.blob("beef"), "other").unwrap();
+        let pointer = repository.point(commit, "data/x.bin", "beef").unwrap();
+        assert_eq!(fs::read(pointer).unwrap(), b"other");
+    }
+}

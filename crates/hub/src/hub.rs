@@ -1,0 +1,76 @@
+//! The Hub as the rest of the workspace sees it.
+
+use std::fmt;
+
+use crate::{Kind, Options, Progress, Reference, Result, cache::Repository, client::Client};
+
+/// Told of bytes as they arrive.
+pub(crate) type OnProgress = Box<dyn Fn(&Progress<'_>) + Send + Sync>;
+
+/// A Hub and the cache of what was fetched from it.
+pub struct Hub {
+    pub(crate) client: Client,
+    pub(crate) on_progress: OnProgress,
+}
+
+impl Hub {
+    /// The Hub of some options; nothing is asked yet.
+    pub fn new(options: Options) -> Self {
+        Self { client: Client::new(options), on_progress: Box::new(|_| ()) }
+    }
+
+    /// The Hub that the environment names ([`Options::from_environment`]).
+    ///
+    /// # Errors
+    /// Variables that cannot be used.
+    pub fn from_environment() -> Result<Self> {
+        Ok(Self::new(Options::from_environment()?))
+    }
+
+    /// The same, and a function that is told of bytes as they arrive.
+    #[must_use]
+    pub fn on_progress(self, told: impl Fn(&Progress<'_>) + Send + Sync + 'static) -> Self {
+        Self { on_progress: Box::new(told), ..self }
+    }
+
+    /// Where it is and how it is asked.
+    pub fn options(&self) -> &Options {
+        &self.client.options
+    }
+
+    pub(crate) fn repository(&self, reference: &Reference, kind: Kind) -> Repository {
+        Repository::new(&self.options().cache, reference, kind)
+    }
+
+    /// The address of a request to the Hub's API about a repository.
+    pub(crate) fn api(&self, reference: &Reference, kind: Kind, path: &str) -> String {
+        format!("{}/api/{}/{}/{path}", self.options().endpoint, kind.plural(), reference.id())
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("options", self.options()).finish_non_exhaustive()
+    }
+}
+
+/// Text as one step of a URL's path: what is neither a letter, a digit, nor one of `-._~` in percent notation; slashes stay if
+/// `path`.
+pub(crate) fn encode(text: &str, path: bool) -> String {
+    let encoded = text.bytes().map(|byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (path && byte == b'/');
+        if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    });
+    encoded.collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_for_urls() {
+        assert_eq!(encode("refs/pr/1", false), "refs%2Fpr%2F1");
+        assert_eq!(encode("data/Grüße 1?.bin", true), "data/Gr%C3%BC%C3%9Fe%201%3F.bin");
+    }
+}

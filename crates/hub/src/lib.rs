@@ -1,0 +1,35 @@
+//! Models and datasets from the Hugging Face Hub, and back.
+//!
+//! A [`Reference`] names a repository, `hub:owner/name@revision`; a [`Hub`] fetches files of it into the cache that Python's
+//! `huggingface_hub` uses too, lists them, and pushes files. What arrives is held against what the server announced, in size and
+//! in SHA-256, before it enters the cache.
+//!
+//! The protocol is spoken here, over `ureq`: every version of the crate `hf-hub` is built with crates under the MPL, and none
+//! checks a hash.
+//!
+//! ```
+//! use unlearn_hub::Reference;
+//!
+//! let reference: Reference = "hub:timm/resnet18.a1_in1k@main".parse()?;
+//! assert_eq!((reference.id(), reference.revision()), ("timm/resnet18.a1_in1k", "main"));
+//! assert!("hub:../../etc/passwd".parse::<Reference>().is_err());
+//! # Ok::<(), unlearn_hub::Error>(())
+//! ```
+
+mod cache;
+mod client;
+mod error;
+mod fetch;
+mod hub;
+mod listing;
+mod options;
+mod push;
+mod reference;
+
+pub use error::{Error, Result};
+pub use fetch::{Fetched, Progress};
+pub use hub::Hub;
+pub use listing::File;
+pub use options::Options;
+pub use push::{Addition, Pushed};
+pub use reference::{Kind, PREFIX, Reference};

@@ -1,0 +1,98 @@
+//! Which files a repository has.
+
+use serde::Deserialize;
+
+use crate::{
+    Error, Hub, Kind, Reference, Result,
+    client::{Request, Subject},
+    hub::encode,
+};
+
+/// A file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path in the repository.
+    pub name: String,
+    /// Bytes, where the server says.
+    pub size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+}
+
+/// Files that are named where one is missing.
+const NEAREST: usize = 3;
+
+impl Hub {
+    /// The files of a repository at a revision; offline, those of them that the cache holds.
+    ///
+    /// # Errors
+    /// A repository or revision that is not there or not to be seen; a server that fails or cannot be reached; offline, a
+    /// revision of which nothing is in the cache.
+    pub fn files(&self, reference: &Reference, kind: Kind) -> Result<Vec<File>> {
+        if self.options().offline {
+            let repository = self.repository(reference, kind);
+            let files = repository.commit(reference.revision()).map(|commit| repository.list(&commit));
+            return match files {
+                Some(files) if !files.is_empty() => {
+                    Ok(files.into_iter().map(|(name, size)| File { name, size: Some(size) }).collect())
+                }
+                _ => Err(self.not_cached(reference, kind, None)),
+            };
+        }
+        let revision = encode(reference.revision(), false);
+        let url = self.api(reference, kind, &format!("revision/{revision}?blobs=true"));
+        let subject = Subject { reference, kind, file: None };
+        let repository: Repository = self.client.patiently(|| self.client.json(Request::get(&url), subject))?;
+        let mut files: Vec<_> =
+            repository.siblings.into_iter().map(|s| File { name: s.rfilename, size: s.size }).collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
+
+    /// The error of something that is needed offline and not in the cache.
+    pub(crate) fn not_cached(&self, reference: &Reference, kind: Kind, file: Option<&str>) -> Error {
+        let (id, revision) = (reference.id(), reference.revision());
+        let mut command = vec!["hf", "download", id];
+        command.extend(file);
+        if revision != "main" {
+            command.extend(["--revision", revision]);
+        }
+        if kind == Kind::Dataset {
+            command.extend(["--repo-type", "dataset"]);
+        }
+        let command = command.join(" ");
+        Error::Offline {
+            file: file.unwrap_or("anything").to_owned(),
+            id: id.to_owned(),
+            revision: revision.to_owned(),
+            cache: self.options().cache.clone(),
+            elsewhere: format!("unset it, or run `{command}` where there is a network and copy its cache here"),
+        }
+    }
+
+    /// Says which files are there where one is missing.
+    pub(crate) fn with_nearest(&self, error: Error, reference: &Reference, kind: Kind) -> Error {
+        let Error::NoFile { id, revision, file, .. } = error else { return error };
+        let nearest = match self.files(reference, kind) {
+            Ok(files) if files.is_empty() => "it is empty".into(),
+            Ok(mut files) => {
+                let likeness = |other: &File| strsim::jaro_winkler(&other.name, &file);
+                files.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+                let names: Vec<_> = files.iter().take(NEAREST).map(|file| format!("`{}`", file.name)).collect();
+                format!("of its {} files the nearest are {}", files.len(), names.join(", "))
+            }
+            Err(_) => "its page lists the files".into(),
+        };
+        Error::NoFile { id, revision, file, nearest }
+    }
+}

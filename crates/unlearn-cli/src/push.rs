@@ -1,0 +1,85 @@
+//! `unlearn push`: a model to the Hugging Face Hub, with what is known of it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use unlearn_certificates::Certificate;
+use unlearn_experiment::{MASK_FILE, MODEL_FILE};
+use unlearn_hub::{Addition, Hub, Kind};
+use unlearn_masks::Mask;
+use unlearn_models::{ImportOptions, ModelFile, Source};
+use unlearn_run_store::{Evaluation, Stage, StageState, Store, write_atomic};
+
+use crate::{args::PushArguments, model_card::ModelCard};
+
+pub(crate) fn push(arguments: &PushArguments) -> anyhow::Result<()> {
+    let PushArguments { model, repository, private, message, dry_run } = arguments;
+    let additions = collect(model, repository.id())?;
+    for Addition { name, bytes } in &additions {
+        println!("{name}: {} bytes", bytes.len());
+    }
+    if let Some(folder) = dry_run {
+        std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
+        for Addition { name, bytes } in &additions {
+            write_atomic(&folder.join(name), bytes)?;
+        }
+        println!("written to {}, nothing was uploaded", folder.display());
+        return Ok(());
+    }
+    let pushed = Hub::from_environment()?.push(repository, Kind::Model, &additions, message, *private)?;
+    println!("commit {}: {}", pushed.commit, pushed.url);
+    Ok(())
+}
+
+/// The files of a model: its weights, its mask and its certificate where it has them, and a card that says what it is.
+fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
+    let mut additions = Vec::new();
+    let mut add = |name: &str, file: &Path| {
+        let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
+        additions.push(Addition { name: name.to_owned(), bytes: bytes.clone() });
+        anyhow::Ok(bytes)
+    };
+    let certified = path.join(Certificate::FILE).is_file();
+    let stage = if path.is_dir() && !certified { Some(Stage::open(path)?) } else { None };
+    let file = match &stage {
+        Some(stage) => stage.artifact(MODEL_FILE)?,
+        None if certified => path.join(MODEL_FILE),
+        None => path.to_owned(),
+    };
+    let mut model = ModelFile::read(&add(MODEL_FILE, &file)?, &ImportOptions::default(), &file)?;
+    ensure!(
+        !matches!(model.source, Source::Foreign(_)),
+        "{} does not say which model it holds; `unlearn convert` makes a checkpoint of it that does",
+        file.display()
+    );
+    if let Some(stage) = stage.as_ref().filter(|stage| stage.manifest().artifacts.contains_key(MASK_FILE)) {
+        let mask = stage.artifact(MASK_FILE)?;
+        add(MASK_FILE, &mask)?;
+        model.apply(&Mask::load(&mask)?)?;
+    }
+    let certificate = if certified { Some(Certificate::load(path)?) } else { None };
+    if certified {
+        add(Certificate::FILE, &path.join(Certificate::FILE))?;
+    }
+    let evaluations = stage.as_ref().map_or_else(|| Ok(Vec::new()), evaluations)?;
+    let manifest = stage.as_ref().map(Stage::manifest);
+    let card = ModelCard { id, model: &model, manifest, evaluations: &evaluations, certificate: certificate.as_ref() };
+    additions.push(Addition { name: "README.md".into(), bytes: card.to_string().into_bytes() });
+    Ok(additions)
+}
+
+/// What the `evaluate` stages beside a stage say of its model.
+fn evaluations(stage: &Stage) -> anyhow::Result<Vec<Evaluation>> {
+    // A stage lies in STORE/KIND/KEY; one that was copied elsewhere has nothing beside it.
+    let folder = stage.path().canonicalize()?;
+    let Some(root) = folder.ancestors().nth(2) else { return Ok(Vec::new()) };
+    let Ok(store) = Store::open_existing(root) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for summary in store.stages()?.into_iter().filter(|s| s.kind == "evaluate" && s.state == StageState::Finished) {
+        let evaluate = store.stage(&summary.kind, &summary.key)?;
+        if evaluate.manifest().inputs.get("model") == Some(stage.key()) {
+            found.push(Evaluation::of(&evaluate)?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,234 @@
+//! Pretrained weights from a Hub on the loopback device, a suite on them, and the outcome pushed back.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use unlearn_models::{
+    Anew, ImportOptions, InputSpec, ModelFile, Pretrained, Source, Target, checkpoint, find, initialize,
+};
+use unlearn_network::Widths;
+use unlearn_tests::{HubServer, TOKEN};
+
+use crate::{Place, SUITE};
+
+const MODEL: &str = "model.safetensors";
+
+/// A model as PyTorch's users upload it, and the bytes of its file.
+fn pretrained(arch: &str, shape: [usize; 3], classes: usize) -> Vec<u8> {
+    let input = InputSpec { shape, classes, mean: vec![0.5; shape[0]], std: vec![0.25; shape[0]] };
+    let graph = find(arch).unwrap().graph(&input).unwrap();
+    let info = checkpoint::CheckpointInfo {
+        format: checkpoint::FORMAT,
+        arch: arch.into(),
+        classes,
+        input: shape,
+        mean: input.mean,
+        std: input.std,
+        dataset: "imagenet".into(),
+        config: String::new(),
+        widths: Widths::new(),
+        training: None,
+    };
+    let state = initialize(&graph, 7);
+    ModelFile { source: Source::Dense, graph, state, mask: None, info }.to_bytes(Target::Torch).unwrap()
+}
+
+/// Runs a line as a shell does, with `unlearn` on the path and a Hub in the environment.
+fn shell(place: &Place, server: &HubServer, line: &str) -> Output {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_unlearn")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(place.path("")).env("PATH", path);
+    command.env("HF_ENDPOINT", server.endpoint()).env("HF_HOME", place.path("hf")).env("HF_TOKEN", TOKEN);
+    for other in
+        ["HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN_PATH", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    {
+        command.env_remove(other);
+    }
+    command.output().unwrap()
+}
+
+/// Runs a line, expects an exit code, and gives both outputs.
+fn said(place: &Place, server: &HubServer, code: i32, line: &str) -> String {
+    let Output { status, stdout, stderr } = shell(place, server, line);
+    let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(code), "{line}\n{said}");
+    assert!(!said.contains("panicked") && !said.contains(TOKEN), "{said}");
+    said
+}
+
+fn contains(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "`{word}` in: {text}");
+    }
+}
+
+/// The only stage of a kind.
+fn stage(place: &Place, kind: &str) -> std::path::PathBuf {
+    let mut folders = fs::read_dir(place.path("runs").join(kind)).unwrap();
+    let folder = folders.next().unwrap().unwrap().path();
+    assert!(folders.next().is_none(), "one {kind} stage");
+    folder
+}
+
+fn read(path: &Path) -> ModelFile {
+    ModelFile::read(&fs::read(path).unwrap(), &ImportOptions::default(), path).unwrap()
+}
+
+/// Two models of the same values, but for tensors of some names.
+fn same(one: &ModelFile, other: &ModelFile, but: &[Anew]) {
+    let (one, other) = (one.state.named(&one.graph), other.state.named(&other.graph));
+    for ((name, _, values), (_, _, others)) in one.zip(other) {
+        assert_eq!(values == others, !but.iter().any(|tensor| tensor.name == *name), "{name}");
+    }
+}
+
+/// The suite of SUITE's head with other tables after `[train]`.
+fn suite(tables: &str) -> String {
+    format!("{}{tables}", SUITE.split("[[prune]]").next().unwrap())
+}
+
+const FORGET: &str = "[[forget]]\nkind = \"class\"\nclass = 0\n\n";
+
+/// docs/hub.md as it stands there, on a ResNet-18 with ImageNet's shapes.
+#[test]
+fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/hub.md")).unwrap();
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let server = HubServer::start();
+    let weights = pretrained("resnet18", [3, 224, 224], 1000);
+    let commit = server.commit("timm/resnet18.a1_in1k", &[(MODEL, &weights)]);
+    let place = Place::new(&block("toml"));
+    let source = format!("hub:timm/resnet18.a1_in1k@{commit}");
+    let commands = block("sh");
+    let [run, dry_run, card, push, train] = commands.lines().collect::<Vec<_>>()[..] else { panic!("{commands}") };
+
+    let output = said(&place, &server, 0, run);
+    contains(&output, &["initialised anew: `conv1.weight`, [64, 3, 7, 7] in the file and [64, 1, 3, 3] here"]);
+    contains(&output, &["anew: `fc.weight`, [1000, 512]", "anew: `fc.bias`"]);
+    server.requests();
+    contains(&said(&place, &server, 0, dry_run), &["4 stages, 4 done"]);
+    assert_eq!(server.requests(), Vec::<String>::new());
+    let report = fs::read_to_string(place.path("runs/reports/pretrained/report.html")).unwrap();
+    contains(&report, &[&source, "`conv1.weight`, `fc.weight`, `fc.bias` anew"]);
+
+    contains(&said(&place, &server, 0, card), &["nothing was uploaded"]);
+    assert_eq!(server.requests(), Vec::<String>::new());
+    contains(&said(&place, &server, 0, push), &["mask.safetensors", "/someone/resnet18-that-forgot/commit/"]);
+    let unlearned = stage(&place, "unlearn");
+    for name in [MODEL, "mask.safetensors"] {
+        let pushed = server.file("someone/resnet18-that-forgot", name).unwrap();
+        assert_eq!(pushed, fs::read(unlearned.join(name)).unwrap(), "{name}");
+    }
+    let card = String::from_utf8(server.file("someone/resnet18-that-forgot", "README.md").unwrap()).unwrap();
+    assert_eq!(card, fs::read_to_string(place.path("card/README.md")).unwrap());
+    let row = &fs::read_to_string(stage(&place, "evaluate").join("metrics.jsonl")).unwrap();
+    let row: serde_json::Value = serde_json::from_str(row.trim()).unwrap();
+    let accuracy = format!("| testing accuracy (%) | {:.2} |", row["ta"].as_f64().unwrap());
+    contains(&card, &["---\n", "- machine-unlearning", "- pruning", &source, &accuracy, "\"method\":\"ft\""]);
+
+    let again = said(&place, &server, 0, train);
+    assert!(!again.contains("anew") && again.contains("again/train/"), "{again}");
+}
+
+#[test]
+fn retrain_begins_where_the_model_did() {
+    let tables = format!("[[prune]]\nmethod = \"none\"\n\n{FORGET}[[unlearn]]\nmethod = \"retrain\"\n");
+    let run = "unlearn run suite.toml --set train.epochs=0 --init pretrained.safetensors";
+    let server = HubServer::start();
+    let begun = |shape, classes| {
+        let place = Place::new(&suite(&tables));
+        let weights = pretrained("resnet8s", shape, classes);
+        fs::write(place.path("pretrained.safetensors"), &weights).unwrap();
+        said(&place, &server, 0, run);
+        let [trained, retrained] = ["train", "unlearn"].map(|kind| read(&stage(&place, kind).join(MODEL)));
+        let path = Path::new("pretrained");
+        let anew = Pretrained::read(&weights, path).unwrap().anew(&trained.graph).unwrap();
+        (trained, retrained, ModelFile::read(&weights, &ImportOptions::default(), path).unwrap(), anew)
+    };
+    // Without a step of training, all are the pretrained model itself.
+    let (trained, retrained, original, anew) = begun([1, 32, 32], 10);
+    assert_eq!(anew, []);
+    same(&trained, &original, &[]);
+    same(&retrained, &original, &[]);
+    let (trained, retrained, original, anew) = begun([3, 32, 32], 100);
+    assert_eq!(anew.len(), 3);
+    same(&trained, &original, &anew);
+    same(&retrained, &trained, &anew);
+}
+
+#[test]
+fn weights_are_part_of_the_key_and_a_moved_branch_is_other_weights() {
+    let place = Place::new(&suite("").replace("[model]", "[model]\ninit = \"hub:someone/small\""));
+    let server = HubServer::start();
+    let commit = server.commit("someone/small", &[(MODEL, &pretrained("resnet8s", [3, 32, 32], 10))]);
+    said(&place, &server, 0, "unlearn train suite.toml");
+    let manifest = fs::read_to_string(stage(&place, "train").join("manifest.json")).unwrap();
+    contains(&manifest, &[&format!("hub:someone/small@{commit}"), "\"blake3\""]);
+    said(&place, &server, 0, "unlearn train suite.toml");
+    stage(&place, "train");
+    server.commit("someone/small", &[("README.md", b"moved")]);
+    said(&place, &server, 0, "unlearn train suite.toml");
+    assert_eq!(fs::read_dir(place.path("runs/train")).unwrap().count(), 2);
+    said(&place, &server, 0, &format!("unlearn train suite.toml --init hub:someone/small@{commit}"));
+    assert_eq!(fs::read_dir(place.path("runs/train")).unwrap().count(), 2, "the commit is pinned");
+}
+
+#[test]
+fn weights_that_cannot_be_had_or_do_not_fit_are_refused_by_name() {
+    let place = Place::new(&suite(""));
+    let server = HubServer::start();
+    server.commit("someone/large", &[(MODEL, &pretrained("resnet20s", [3, 32, 32], 10))]);
+    server.commit("someone/empty", &[("README.md", b"nothing")]);
+    let refused = |init: &str| said(&place, &server, 1, &format!("unlearn train suite.toml --init {init}"));
+    contains(&refused("hub:someone/large"), &["`hub:someone/large@", "a resnet8s cannot begin", "`layer1.1.bn1.bias`"]);
+    contains(&refused("hub:someone/absent"), &["no model `someone/absent`", "HF_TOKEN"]);
+    contains(&refused("hub:someone/empty"), &["no file `model.safetensors`", "`README.md`"]);
+    contains(&refused("hub:../../etc"), &["names no repository"]);
+    contains(&refused("absent.safetensors"), &["failed to read", "absent.safetensors"]);
+    contains(&refused("suite.toml"), &["suite.toml"]);
+    let offline = "HF_HUB_OFFLINE=1 unlearn train suite.toml --init hub:someone/large";
+    assert!(said(&place, &server, 1, offline).contains("cannot begin"), "it is in the cache");
+    let absent = "HF_HUB_OFFLINE=1 unlearn train suite.toml --init hub:someone/else";
+    contains(&said(&place, &server, 1, absent), &["hf download someone/else model.safetensors"]);
+    assert!(!place.path("runs/train").exists());
+    let push = |what: &str| said(&place, &server, 1, &format!("unlearn push {what} hub:someone/new"));
+    contains(&push("absent"), &["absent"]);
+    fs::write(place.path("foreign.safetensors"), pretrained("resnet8s", [3, 32, 32], 10)).unwrap();
+    contains(&push("foreign.safetensors"), &["does not say which model it holds", "unlearn convert"]);
+    said(&place, &server, 2, "unlearn push suite.toml someone/new");
+    assert_eq!(server.file("someone/new", "README.md"), None);
+}
+
+#[test]
+fn a_deletion_looks_for_what_training_began_with() {
+    let place = Place::new(&suite(""));
+    let server = HubServer::start();
+    fs::write(place.path("begin.safetensors"), pretrained("resnet8s", [1, 32, 32], 10)).unwrap();
+    said(&place, &server, 0, "unlearn train suite.toml --set train.epochs=0 --init begin.safetensors");
+    fs::write(place.path("ids.jsonl"), "3\n5\n8\n").unwrap();
+    let forget = |method: &str| {
+        let data = "--data fashion-mnist-mini --request ids.jsonl";
+        format!("unlearn forget --checkpoint runs/train/* {data} --method {method} --out {method}")
+    };
+    said(&place, &server, 0, &format!("{} --set epochs=0", forget("retrain")));
+    same(&read(&place.path("retrain/model.safetensors")), &read(&stage(&place, "train").join(MODEL)), &[]);
+    contains(&said(&place, &server, 0, "unlearn push retrain hub:someone/certified"), &["certificate.json"]);
+    let card = String::from_utf8(server.file("someone/certified", "README.md").unwrap()).unwrap();
+    contains(&card, &["It does not claim", "| mia.confidence |", "begin.safetensors", "forget 3 of the images"]);
+
+    fs::write(place.path("begin.safetensors"), pretrained("resnet8s", [3, 32, 32], 10)).unwrap();
+    contains(
+        &said(&place, &server, 1, &forget("retrain-ls")),
+        &["began with", "begin.safetensors", "there now has BLAKE3"],
+    );
+    fs::remove_file(place.path("begin.safetensors")).unwrap();
+    contains(&said(&place, &server, 1, &forget("retrain-sam")), &["begin.safetensors", "failed to read"]);
+    said(&place, &server, 0, &format!("{} --set epochs=1", forget("ft")));
+}
