@@ -4,6 +4,7 @@
 
 use crate::augment::Augmentation;
 use crate::cifar::{self, Coding, Form};
+use crate::parquet_folder::HubRepository;
 use crate::registry::Entry;
 
 /// The registry's line.
@@ -20,6 +21,13 @@ pub const ENTRY: Entry = Entry {
     mean: &[0.4914, 0.4822, 0.4465],
     std: &[0.2470, 0.2435, 0.2616],
     augmentation: Augmentation { crop_padding: 4, flip: true },
+    hub: Some(HubRepository {
+        name: "uoft-cs/cifar10",
+        folder: "plain_text",
+        image: "img",
+        label: "label",
+        test: "test",
+    }),
     open: |entry, options| cifar::open(entry, &FORMS, options),
 };
 

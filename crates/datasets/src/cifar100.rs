@@ -4,6 +4,7 @@
 
 use crate::cifar::{self, Coding, Form};
 use crate::cifar10;
+use crate::parquet_folder::HubRepository;
 use crate::registry::Entry;
 
 /// The registry's line.
@@ -115,6 +116,13 @@ pub const ENTRY: Entry = Entry {
     ],
     mean: &[0.5071, 0.4866, 0.4409],
     std: &[0.2673, 0.2564, 0.2762],
+    hub: Some(HubRepository {
+        name: "uoft-cs/cifar100",
+        folder: "cifar100",
+        image: "img",
+        label: "fine_label",
+        test: "test",
+    }),
     open: |entry, options| cifar::open(entry, &FORMS, options),
     ..cifar10::ENTRY
 };

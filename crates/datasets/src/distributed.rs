@@ -15,14 +15,16 @@ use crate::error::{Error, Result};
 use crate::registry::Entry;
 use crate::{cifar10, cifar100, mat5, svhn};
 
+/// What is in a dataset.
 #[derive(Deserialize)]
-struct Expected {
-    train: Summary,
-    test: Summary,
+pub(crate) struct Expected {
+    pub(crate) train: Summary,
+    pub(crate) test: Summary,
 }
 
+/// What is in a set of images.
 #[derive(Deserialize)]
-struct Summary {
+pub(crate) struct Summary {
     shape: [usize; 4],
     labels: Vec<u32>,
     /// `[channel, column]`
@@ -31,11 +33,12 @@ struct Summary {
 }
 
 impl Summary {
-    fn check(&self, set: &ImageSet, what: &str) {
+    /// Fails unless `set` is the one summed up.
+    pub(crate) fn check(&self, set: &ImageSet, what: &str) {
         assert_eq!([set.len(), set.channels, set.height, set.width], self.shape, "{what}");
         assert_eq!(*set.labels, *self.labels, "{what}");
-        for (channel, row) in set.image(0).chunks_exact(32 * 32).zip(&self.row_16_of_the_first) {
-            assert_eq!(channel[16 * 32..][..32], **row, "{what}");
+        for (channel, row) in set.image(0).chunks_exact(set.height * set.width).zip(&self.row_16_of_the_first) {
+            assert_eq!(channel[16 * set.width..][..set.width], **row, "{what}");
         }
         let mut crc = Crc::new();
         crc.update(&set.pixels);
@@ -201,11 +204,12 @@ fn a_full_size_cifar10_opens_within_two_seconds() {
 }
 
 /// One to three injuries of a sound file, at any place.
-fn injuries() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+pub(crate) fn injuries() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8, any::<u8>()), 1..=3)
 }
 
-fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+/// The file with these injuries.
+pub(crate) fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
     let mut bytes = sound.to_vec();
     for (index, kind, value) in injuries {
         // Most of a file is pixels; half of the injuries go to its ends, where its structure lies.

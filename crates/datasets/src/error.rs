@@ -151,6 +151,14 @@ pub enum Error {
         /// All names.
         valid: String,
     },
+    /// A name that gives a form and a path, but not as it should.
+    #[error("`{name}` names no dataset: {problem}")]
+    Location {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
     /// The dataset's files are nowhere.
     #[error("{name} was not found; looked in {looked}; it needs {needs}")]
     DatasetNotFound {
@@ -210,9 +218,9 @@ pub enum Error {
         /// Lengths found.
         found: Box<[usize]>,
     },
-    /// A MAT-file that is damaged or holds something else than was asked for.
+    /// A file or a folder that is damaged or holds something else than was asked for.
     #[error("failed to read {}: {problem}", path.display())]
-    Mat {
+    Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

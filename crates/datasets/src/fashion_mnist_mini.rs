@@ -20,6 +20,7 @@ pub const ENTRY: Entry = Entry {
     needs: "nothing: it ships with the program",
     train: 10 * TRAIN_PER_CLASS,
     test: 10 * TEST_PER_CLASS,
+    hub: None,
     open,
     ..fashion_mnist::ENTRY
 };

@@ -47,15 +47,23 @@ pub mod fashion_mnist_mini;
 pub mod forget;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_pictures;
 pub mod idx;
 pub mod idx_folder;
 pub mod kmnist;
+pub mod location;
 pub mod mat5;
 pub mod mnist;
 pub mod mt19937;
+mod packed;
+mod parquet_file;
+pub mod parquet_folder;
 pub mod permutation;
+mod picture;
 pub mod positions;
 pub mod registry;
+mod resize;
 pub mod sampler;
 pub mod split;
 pub mod stream;

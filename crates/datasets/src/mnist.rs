@@ -5,6 +5,7 @@
 
 use crate::augment::Augmentation;
 use crate::idx_folder;
+use crate::parquet_folder::HubRepository;
 use crate::registry::Entry;
 
 /// The registry's line.
@@ -21,5 +22,6 @@ pub const ENTRY: Entry = Entry {
     mean: &[0.1307],
     std: &[0.3081],
     augmentation: Augmentation { crop_padding: 2, flip: false },
+    hub: Some(HubRepository { name: "ylecun/mnist", folder: "mnist", image: "image", label: "label", test: "test" }),
     open: |entry, options| idx_folder::open_first(entry, &options.folders(entry.name, &[])),
 };

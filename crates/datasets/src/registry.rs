@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::augment::Augmentation;
 use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
+use crate::location::Location;
+use crate::parquet_folder::{self, HubRepository};
 use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn};
 
 /// The environment variable that names a folder of datasets.
@@ -48,6 +50,8 @@ pub struct Entry {
     pub std: &'static [f32],
     /// What training does to its images unless told otherwise.
     pub augmentation: Augmentation,
+    /// Where the Hugging Face Hub has it as parquet, a form that is opened as well.
+    pub hub: Option<HubRepository>,
     /// How it is opened.
     pub(crate) open: fn(&Entry, &OpenOptions) -> Result<Dataset>,
 }
@@ -67,14 +71,7 @@ impl Entry {
 
     /// That every label of the file `path` is one of the classes.
     pub(crate) fn check_labels(&self, path: &Path, labels: &[i64]) -> Result<()> {
-        let classes = self.classes.len();
-        let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
-        match labels.iter().position(|&label| !valid(label)) {
-            None => Ok(()),
-            Some(position) => {
-                Err(Error::LabelOutOfRange { path: path.into(), position, label: labels[position], classes })
-            }
-        }
+        check_labels(path, labels, self.classes.len())
     }
 
     /// That the array `array` of the file `path` has the shape that the dataset's has.
@@ -98,6 +95,15 @@ impl Entry {
     }
 }
 
+/// That every label of the file `path` is below `classes`.
+pub(crate) fn check_labels(path: &Path, labels: &[i64], classes: usize) -> Result<()> {
+    let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
+    match labels.iter().position(|&label| !valid(label)) {
+        None => Ok(()),
+        Some(position) => Err(Error::LabelOutOfRange { path: path.into(), position, label: labels[position], classes }),
+    }
+}
+
 /// Where to look for datasets.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
@@ -109,13 +115,17 @@ impl OpenOptions {
     /// The folders that may hold dataset `name`, in the order they are tried: `data_dir` itself and its subfolder
     /// `name`, the same of `$UNLEARN_DATA`, then `system`.
     pub(crate) fn folders(&self, name: &str, system: &[&str]) -> Vec<PathBuf> {
+        candidates(self.roots(), name, system)
+    }
+
+    /// `data_dir`, then `$UNLEARN_DATA`, each if there is one.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = PathBuf> {
         let variable = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        candidates([self.data_dir.clone(), variable], name, system)
+        [self.data_dir.clone(), variable].into_iter().flatten()
     }
 }
 
-fn candidates(roots: [Option<PathBuf>; 2], name: &str, system: &[&str]) -> Vec<PathBuf> {
-    let roots = roots.into_iter().flatten();
+fn candidates(roots: impl Iterator<Item = PathBuf>, name: &str, system: &[&str]) -> Vec<PathBuf> {
     roots.flat_map(|root| [root.clone(), root.join(name)]).chain(system.iter().map(PathBuf::from)).collect()
 }
 
@@ -138,13 +148,31 @@ pub fn find(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// Opens the dataset of that name.
+/// That `name` is one of the registry's, or a [location](crate::location) such as `parquet:PATH`; whether anything is there
+/// is not looked at.
+///
+/// # Errors
+/// As [`find`], or when it is no proper location.
+pub fn check_name(name: &str) -> Result<()> {
+    match Location::parse(name)? {
+        Some(_) => Ok(()),
+        None => find(name).map(|_| ()),
+    }
+}
+
+/// Opens the dataset of that name, or at the [location](crate::location) that the name gives.
 ///
 /// # Errors
 /// When the name is unknown, the files are nowhere to be found, or are not what they should be.
 pub fn open(name: &str, options: &OpenOptions) -> Result<Dataset> {
+    if let Some(location) = Location::parse(name)? {
+        return location.open(options);
+    }
     let entry = find(name)?;
-    (entry.open)(entry, options)
+    match ((entry.open)(entry, options), &entry.hub) {
+        (Err(Error::DatasetNotFound { .. }), Some(hub)) => parquet_folder::open(entry, hub, options),
+        (opened, _) => opened,
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +191,8 @@ mod tests {
             }
             assert!(entry.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
             assert_eq!(entry.mean.len(), entry.shape[0], "{}: one mean a channel", entry.name);
+            let hub = entry.hub.map_or("owner/name", |hub| hub.name);
+            assert!(hub.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty()), "{hub}");
             assert_eq!(entry.std.len(), entry.shape[0], "{}: one deviation a channel", entry.name);
         }
     }
@@ -187,13 +217,13 @@ mod tests {
     #[test]
     fn the_users_folders_come_before_the_systems() {
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
-        let (flag, variable) = (Some("flag".into()), Some("variable".into()));
+        let (flag, variable) = (Some(PathBuf::from("flag")), Some(PathBuf::from("variable")));
         assert_eq!(
-            candidates([flag.clone(), variable.clone()], "cats", &["/usr/cats"]),
+            candidates([flag.clone(), variable.clone()].into_iter().flatten(), "cats", &["/usr/cats"]),
             paths(&["flag", "flag/cats", "variable", "variable/cats", "/usr/cats"])
         );
-        assert_eq!(candidates([None, variable], "cats", &["/usr/cats"])[0], PathBuf::from("variable"));
-        assert_eq!(candidates([None, None], "cats", &["/usr/cats"]), paths(&["/usr/cats"]));
+        assert_eq!(candidates(variable.into_iter(), "cats", &["/usr/cats"])[0], PathBuf::from("variable"));
+        assert_eq!(candidates([].into_iter(), "cats", &["/usr/cats"]), paths(&["/usr/cats"]));
     }
 
     #[test]

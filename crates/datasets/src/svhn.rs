@@ -10,6 +10,7 @@ use crate::augment::Augmentation;
 use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::mat5;
+use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
 
 /// The registry's line.
@@ -26,6 +27,13 @@ pub const ENTRY: Entry = Entry {
     mean: &[0.4377, 0.4438, 0.4728],
     std: &[0.1980, 0.2010, 0.1970],
     augmentation: Augmentation::NONE,
+    hub: Some(HubRepository {
+        name: "ufldl-stanford/svhn",
+        folder: "cropped_digits",
+        image: "image",
+        label: "label",
+        test: "test",
+    }),
     open,
 };
 

@@ -244,7 +244,7 @@ pub(crate) enum DatasetsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetArguments {
-    /// The dataset's name.
+    /// The dataset's name, or its form and path: `parquet:PATH`.
     pub(crate) name: String,
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]

@@ -1,0 +1,152 @@
+"""Writes tiny datasets of PNG and JPEG pictures, in the layouts of Hub repositories and image folders, as `.npz` and
+packed, and what Pillow, pyarrow and NumPy see in them. The pictures are made up: gradients, discs and a little noise.
+
+    python pictures.py
+"""
+
+import io
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+HERE = Path(__file__).parent / "pictures"
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
+FASHION = "T - shirt / top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
+
+
+def picture(number, height=32, width=32, grey=False):
+    """`[height, width, 3]` bytes, or `[height, width]`."""
+    random = np.random.RandomState(number)
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    planes = []
+    for phase in [0.0, 0.3, 0.7]:
+        plane = 0.5 + 0.4 * np.sin(5 * x * (1 + number % 3) + 3 * y + 6 * phase + number)
+        center = random.rand(2)
+        plane[(y - center[0]) ** 2 + (x - center[1]) ** 2 < 0.04] = phase
+        planes.append(plane + 0.05 * random.randn(height, width))
+    image = (np.clip(np.stack(planes, -1), 0, 1) * 255).astype(np.uint8)
+    return image[..., 0] if grey else image
+
+
+def encoded(image, form="PNG", **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, **options)
+    return file.getvalue()
+
+
+def pixels(file, colours="RGB"):
+    """`[channels, height, width]` as Pillow decodes a file."""
+    image = np.asarray(Image.open(io.BytesIO(file)).convert(colours))
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+
+
+def summary(images, labels):
+    """Images as `[count, channels, height, width]`."""
+    images = np.ascontiguousarray(images)
+    return {
+        "shape": list(images.shape),
+        "labels": [int(label) for label in labels],
+        "row_16_of_the_first": images[0, :, 16, :].tolist(),
+        "crc32": zlib.crc32(images.tobytes()),
+    }
+
+
+def folder(name):
+    (HERE / name).mkdir(parents=True, exist_ok=True)
+    return HERE / name
+
+
+def table(path, files, labels, image="image", label="label", names=None, integers=pa.int64(), **options):
+    pictures = [{"bytes": file, "path": f"{i}.png"} for i, file in enumerate(files)]
+    columns = {image: pa.array(pictures, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))}
+    if label == "fine_label":
+        columns["coarse_label"] = pa.array([0] * len(labels), integers)
+    columns[label] = pa.array(labels, integers)
+    table = pa.table(columns)
+    if names:
+        features = {image: {"_type": "Image"}, label: {"names": names, "_type": "ClassLabel"}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path, **options)
+
+
+def read(paths, image, label, colours="RGB"):
+    rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+    return summary(np.stack([pixels(row[image]["bytes"], colours) for row in rows]), [row[label] for row in rows])
+
+
+def hub(name, config, image, label, names=None, grey=False):
+    """A repository with two training files; the first in two row groups."""
+    where = folder(f"{name}/{config}")
+    count = len(names or range(100))
+    size = {"height": 28, "width": 28} if grey else {}
+    files = [encoded(picture(number, grey=grey, **size)) for number in range(9)]
+    labels = [(7 * number + 3) % count for number in range(9)]
+    parts = {"train-00000-of-00002": slice(0, 4), "train-00001-of-00002": slice(4, 6), "test-00000-of-00001": slice(6, 9)}
+    for part, rows in parts.items():
+        table(where / f"{part}.parquet", files[rows], labels[rows], image, label, names, row_group_size=3)
+    train = sorted(where.glob("train-*.parquet"))
+    colours = "L" if grey else "RGB"
+    return {
+        "train": read(train, image, label, colours),
+        "test": read([where / "test-00000-of-00001.parquet"], image, label, colours),
+    }
+
+
+def unknown():
+    """No metadata, no compression, pages of version 2, labels of 32 bits, a folder a split, a grey picture among others."""
+    expected = {}
+    for split, numbers in [("train", range(20, 25)), ("validation", range(25, 28))]:
+        files = [encoded(picture(number, grey=number == 20)) for number in numbers]
+        labels = [number % 3 for number in numbers]
+        path = folder(f"unknown/default/{split}") / "0000.parquet"
+        table(path, files, labels, integers=pa.int32(), compression="none", data_page_version="2.0")
+        expected["train" if split == "train" else "test"] = read([path], "image", "label")
+    return expected
+
+
+def resized():
+    """One picture in several sizes, as Pillow and torchvision's transforms of Pillow's pictures make them."""
+    where = folder("resized")
+    for name, grey in [("colour", False), ("grey", True)]:
+        source = Image.fromarray(picture(30, 37, 53, grey))
+        source.save(where / f"{name}.png")
+        for height, width in [(16, 16), (74, 60), (37, 20), (5, 90), (35, 52), (34, 52), (10, 40)]:
+            source.resize((width, height), Image.BILINEAR).save(where / f"{name}_{height}x{width}.png")
+        # Resize(24), CenterCrop(24): the shorter side becomes 24, the other 24·53/37, rounded down.
+        wide = source.resize((24 * 53 // 37, 24), Image.BILINEAR)
+        left = int(round((wide.width - 24) / 2))
+        wide.crop((left, 0, left + 24, 24)).save(where / f"{name}_middle_24.png")
+
+
+def jpegs():
+    """JPEG files of every common kind, and Pillow's pixels as PNG beside each."""
+    where = folder("jpeg")
+    kinds = {
+        "baseline_420": dict(quality=90, subsampling="4:2:0"),
+        "baseline_444": dict(quality=90, subsampling="4:4:4"),
+        "baseline_422": dict(quality=75, subsampling="4:2:2"),
+        "progressive_420": dict(quality=85, progressive=True),
+        "grey": dict(quality=90),
+    }
+    for name, options in kinds.items():
+        file = encoded(picture(31, 45, 61, name == "grey"), "JPEG", **options)
+        (where / f"{name}.jpg").write_bytes(file)
+        Image.open(io.BytesIO(file)).save(where / f"{name}.png")
+
+
+shutil.rmtree(HERE, ignore_errors=True)
+expected = {
+    "cifar10": hub("cifar10", "plain_text", "img", "label", CIFAR10),
+    "cifar100": hub("cifar100", "cifar100", "img", "fine_label"),
+    "fashion-mnist": hub("fashion-mnist", "fashion_mnist", "image", "label", FASHION, grey=True),
+    "unknown": unknown(),
+}
+resized()
+jpegs()
+(HERE / "expected.json").write_text(json.dumps(expected) + "\n")
