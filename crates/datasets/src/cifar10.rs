@@ -15,6 +15,7 @@ pub const ENTRY: Entry = Entry {
     licence: "none stated; free to download, its author asks to be cited",
     needs: "cifar-10-batches-bin or cifar-10-batches-py, unpacked, in --data-dir or $UNLEARN_DATA",
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    class_count: 10,
     shape: [3, 32, 32],
     train: 50_000,
     test: 10_000,

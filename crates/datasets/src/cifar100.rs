@@ -114,6 +114,7 @@ pub const ENTRY: Entry = Entry {
         "woman",
         "worm",
     ],
+    class_count: 100,
     mean: &[0.5071, 0.4866, 0.4409],
     std: &[0.2673, 0.2564, 0.2762],
     hub: Some(HubRepository {

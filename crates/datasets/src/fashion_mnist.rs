@@ -33,6 +33,7 @@ pub const ENTRY: Entry = Entry {
         "Bag",
         "Ankle boot",
     ],
+    class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,
     test: 10_000,

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::parquet_folder::{self, HubRepository};
 use crate::picture::{self, Picture};
 use crate::registry::{self, Entry, OpenOptions};
-use crate::{cifar10, cifar100, fashion_mnist, resize};
+use crate::{cifar10, cifar100, fashion_mnist, resize, tiny_imagenet};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")
@@ -59,7 +59,7 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
 fn the_registry_finds_repositories_of_the_hub() {
     let options = OpenOptions { data_dir: Some(root()) };
     let error = registry::open("cifar10", &options).unwrap_err().to_string();
-    assert!(error.ends_with("a split of it holds 6 images, where cifar10 has 50000"), "{error}");
+    assert!(error.ends_with("it holds 6 training images, where cifar10 has 50000"), "{error}");
 }
 
 #[test]
@@ -77,6 +77,62 @@ fn parquet_that_the_registry_does_not_know_is_opened_by_its_path() {
     assert_eq!(known.classes, cifar10::ENTRY.classes);
     let small = open("cifar10?size=8");
     assert_eq!((small.train.height, small.train.len(), small.test.width), (8, 6, 8));
+}
+
+#[test]
+fn folders_of_pictures_are_read_in_the_order_of_image_folder() {
+    let options = OpenOptions { data_dir: Some(root()) };
+    let dataset = registry::open("folder:folder", &options).unwrap();
+    expected()["folder"].train.check(&dataset.train, "folder");
+    expected()["folder"].test.check(&dataset.test, "folder");
+    assert_eq!(dataset.classes, ["ant", "bee"]);
+    let error = registry::open("folder:tiny-imagenet-200", &options).unwrap_err().to_string();
+    assert!(error.contains("its class `images` is none of") || error.contains("it has no folder `test`"), "{error}");
+}
+
+/// The entry, cut to what is there.
+fn tiny_imagenet() -> Entry {
+    Entry { class_count: 3, train: 6, test: 3, ..tiny_imagenet::ENTRY }
+}
+
+#[test]
+fn tiny_imagenet_is_read_as_distributed() {
+    let folder = root().join("tiny-imagenet-200");
+    let dataset = tiny_imagenet::open_folder(&tiny_imagenet(), &folder).unwrap();
+    expected()["tiny-imagenet"].train.check(&dataset.train, "tiny-imagenet");
+    expected()["tiny-imagenet"].test.check(&dataset.test, "tiny-imagenet");
+    assert_eq!(dataset.classes, ["n01443537 goldfish", "n02124075 Egyptian cat", "n04067472"]);
+    let error = registry::open("tiny-imagenet", &OpenOptions { data_dir: Some(root()) }).unwrap_err().to_string();
+    assert!(error.ends_with("it holds 3 classes, where tiny-imagenet has 200"), "{error}");
+}
+
+proptest! {
+    /// Whatever the lists say, opening ends with the announced number of images or with an error, never a panic.
+    #[test]
+    fn damaged_lists_are_errors_or_whole_datasets(injuries in injuries(), which in 0..2_usize) {
+        let source = root().join("tiny-imagenet-200");
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(&source, copy.path());
+        let list = ["words.txt", "val/val_annotations.txt"][which];
+        let sound = fs::read(source.join(list)).unwrap();
+        fs::write(copy.path().join(list), injured(&sound, &injuries)).unwrap();
+        if let Ok(dataset) = tiny_imagenet::open_folder(&tiny_imagenet(), copy.path()) {
+            assert_eq!((dataset.train.len(), dataset.test.len()), (6, 3));
+        }
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -143,11 +199,7 @@ impl Subject {
     fn repository(entry: Entry) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let within = Path::new(hub(&entry).folder);
-        fs::create_dir(folder.path().join(within)).unwrap();
-        for file in fs::read_dir(root().join(entry.name).join(within)).unwrap() {
-            let path = file.unwrap().path();
-            fs::copy(&path, folder.path().join(within).join(path.file_name().unwrap())).unwrap();
-        }
+        copy_folder(&root().join(entry.name), folder.path());
         let path = folder.path().join(within).join("test-00000-of-00001.parquet");
         let sound = fs::read(&path).unwrap();
         Self { folder, path, sound, entry }

@@ -51,6 +51,7 @@ mod golden;
 mod golden_pictures;
 pub mod idx;
 pub mod idx_folder;
+mod image_folder;
 pub mod kmnist;
 pub mod location;
 pub mod mat5;
@@ -68,6 +69,7 @@ pub mod sampler;
 pub mod split;
 pub mod stream;
 pub mod svhn;
+pub mod tiny_imagenet;
 pub mod verify;
 
 pub use augment::Augmentation;

@@ -1,4 +1,4 @@
-//! Datasets that the registry does not know, by form and path: `parquet:PATH`.
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `parquet:PATH`.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. The name as it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
@@ -12,8 +12,8 @@ use crate::augment::Augmentation;
 use crate::dataset::{Dataset, Normalization};
 use crate::error::{Error, Result};
 use crate::packed::{Fit, PackedSet};
-use crate::parquet_folder;
 use crate::registry::OpenOptions;
+use crate::{image_folder, parquet_folder};
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -29,11 +29,18 @@ pub struct PathForm {
 }
 
 /// All forms.
-pub static FORMS: &[PathForm] = &[PathForm {
-    name: "parquet",
-    summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
-    open: parquet_folder::open_location,
-}];
+pub static FORMS: &[PathForm] = &[
+    PathForm {
+        name: "folder",
+        summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
+        open: image_folder::open_location,
+    },
+    PathForm {
+        name: "parquet",
+        summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
+        open: parquet_folder::open_location,
+    },
+];
 
 /// A dataset's name, understood.
 #[derive(Debug, Clone)]

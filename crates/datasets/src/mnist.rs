@@ -16,6 +16,7 @@ pub const ENTRY: Entry = Entry {
     licence: "CC BY-SA 3.0",
     needs: "its four IDX files, plain or .gz, in a folder `mnist` in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,
     test: 10_000,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Dataset, ImageSet};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
 use crate::packed::{Fit, PackedSet};
@@ -38,10 +38,11 @@ impl HubRepository {
     }
 }
 
-const TRAIN: &str = "train";
+/// The split of training images.
+pub(crate) const TRAIN: &str = "train";
 
 /// Splits that may be a test set, the first that there is; `valid` and `val` are what some call `validation`.
-const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
+pub(crate) const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
 
 /// Opens the dataset of `entry` in its Hub form from the first folder that has any of its files.
 pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) -> Result<Dataset> {
@@ -60,30 +61,33 @@ pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) ->
 pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> Result<Dataset> {
     let splits = splits(folder, 1)?;
     let columns = Columns { image: &[hub.image], label: &[hub.label] };
-    let read = |split: &str, count: usize| -> Result<ImageSet> {
+    let read = |split: &str| -> Result<Split> {
         let files = splits.get(split).ok_or_else(|| {
             let file = format!("a parquet file of the split `{split}`");
             Error::MissingFile { folder: folder.into(), file }
         })?;
         let split = Split::read(files, columns)?;
-        if let Some(classes) = &split.classes {
-            check_classes(entry, &files[0], classes)?;
+        match &split.classes {
+            Some(classes) => check_classes(entry, &files[0], classes).map(|()| split),
+            None => Ok(split),
         }
-        let set = split.set(entry.classes.len())?;
-        if set.pictures.len() != count {
-            let (name, found) = (entry.name, set.pictures.len());
-            return Err(damaged(folder, format!("a split of it holds {found} images, where {name} has {count}")));
-        }
-        set.unpack(entry.shape, Fit::Exact)
     };
-    Ok(entry.dataset(read(TRAIN, entry.train)?, read(hub.test, entry.test)?))
+    let (train, test) = (read(TRAIN)?, read(hub.test)?);
+    let named = || train.classes.clone().unwrap_or_else(|| (0..entry.class_count).map(|i| i.to_string()).collect());
+    let classes =
+        if entry.classes.is_empty() { named() } else { entry.classes.iter().map(ToString::to_string).collect() };
+    let (train, test) = (train.set(entry.class_count)?, test.set(entry.class_count)?);
+    entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
+    let (train, test) = (train.unpack(entry.shape, Fit::Exact)?, test.unpack(entry.shape, Fit::Exact)?);
+    Ok(entry.dataset_of(classes, train, test))
 }
 
 /// That the names of a file's classes are those of `entry`, up to case and punctuation.
 fn check_classes(entry: &Entry, path: &Path, classes: &[String]) -> Result<()> {
     let letters =
         |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
-    if classes.iter().map(|name| letters(name)).eq(entry.classes.iter().map(|name| letters(name))) {
+    let as_many = entry.classes.is_empty() && classes.len() == entry.class_count;
+    if as_many || classes.iter().map(|name| letters(name)).eq(entry.classes.iter().map(|name| letters(name))) {
         return Ok(());
     }
     let first = classes.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::augment::Augmentation;
 use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
-use crate::location::Location;
+use crate::location::{Location, damaged};
 use crate::parquet_folder::{self, HubRepository};
-use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn};
+use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn, tiny_imagenet};
 
 /// The environment variable that names a folder of datasets.
 pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
@@ -21,6 +21,7 @@ pub static DATASETS: &[Entry] = &[
     svhn::ENTRY,
     mnist::ENTRY,
     kmnist::ENTRY,
+    tiny_imagenet::ENTRY,
 ];
 
 /// What is known of a dataset before it is opened.
@@ -36,8 +37,10 @@ pub struct Entry {
     pub licence: &'static str,
     /// What the user has to do to have it.
     pub needs: &'static str,
-    /// Class names; a label is a position in this list.
+    /// Class names; a label is a position in this list. Empty if the files name their classes.
     pub classes: &'static [&'static str],
+    /// How many classes there are.
+    pub class_count: usize,
     /// `[channels, height, width]` of an image.
     pub shape: [usize; 3],
     /// Images in the official training set.
@@ -64,14 +67,30 @@ impl Entry {
 
     /// The dataset of these images.
     pub(crate) fn dataset(&self, train: ImageSet, test: ImageSet) -> Dataset {
-        let classes = self.classes.iter().map(ToString::to_string).collect();
+        self.dataset_of(self.classes.iter().map(ToString::to_string).collect(), train, test)
+    }
+
+    /// The dataset of these images, whose classes the files named.
+    pub(crate) fn dataset_of(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Dataset {
         let normalization = Normalization { mean: self.mean.to_vec(), std: self.std.to_vec() };
         Dataset::new(self.name, classes, normalization, self.augmentation, train, test)
     }
 
+    /// That `folder` holds as many classes, training and test images as the dataset has.
+    pub(crate) fn check_counts(&self, folder: &Path, classes: usize, train: usize, test: usize) -> Result<()> {
+        let expected = [self.class_count, self.train, self.test];
+        let counts = ["classes", "training images", "test images"].iter().zip([classes, train, test]).zip(expected);
+        for ((what, found), expected) in counts {
+            if found != expected {
+                return Err(damaged(folder, format!("it holds {found} {what}, where {} has {expected}", self.name)));
+            }
+        }
+        Ok(())
+    }
+
     /// That every label of the file `path` is one of the classes.
     pub(crate) fn check_labels(&self, path: &Path, labels: &[i64]) -> Result<()> {
-        check_labels(path, labels, self.classes.len())
+        check_labels(path, labels, self.class_count)
     }
 
     /// That the array `array` of the file `path` has the shape that the dataset's has.
@@ -190,6 +209,7 @@ mod tests {
                 assert!(!text.is_empty(), "{} lacks a description", entry.name);
             }
             assert!(entry.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            assert!(entry.classes.is_empty() || entry.classes.len() == entry.class_count, "{}", entry.name);
             assert_eq!(entry.mean.len(), entry.shape[0], "{}: one mean a channel", entry.name);
             let hub = entry.hub.map_or("owner/name", |hub| hub.name);
             assert!(hub.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty()), "{hub}");
@@ -209,7 +229,7 @@ mod tests {
             assert_eq!((dataset.train.len(), dataset.test.len()), (entry.train, entry.test), "{}", entry.name);
             for set in [&dataset.train, &dataset.test] {
                 assert_eq!([set.channels, set.height, set.width], entry.shape, "{}", entry.name);
-                assert!((0..entry.classes.len() as u32).all(|class| set.labels.contains(&class)), "{}", entry.name);
+                assert!((0..entry.class_count as u32).all(|class| set.labels.contains(&class)), "{}", entry.name);
             }
         }
     }
@@ -228,7 +248,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
-        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist";
+        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
             format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")

@@ -6,6 +6,7 @@ packed, and what Pillow, pyarrow and NumPy see in them. The pictures are made up
 
 import io
 import json
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -110,6 +111,60 @@ def unknown():
     return expected
 
 
+def walk(root):
+    """The files below a folder in the order of torchvision's ImageFolder."""
+    for base, _, names in sorted(os.walk(root)):
+        yield from (Path(base) / name for name in sorted(names))
+
+
+def summary_of_files(files, classes, label):
+    images = np.stack([pixels(file.read_bytes()) for file in files])
+    return summary(images, [classes.index(label(file)) for file in files])
+
+
+def image_folder():
+    """A file a picture; one is grey, one is deeper, and one file is no picture."""
+    for number, name in enumerate(
+        ["train/bee/1.png", "train/bee/more/0.PNG", "train/ant/b.png", "train/ant/a.png", "val/bee/x.png", "val/ant/y.png"]
+    ):
+        path = folder("folder/" + str(Path(name).parent)) / Path(name).name
+        path.write_bytes(encoded(picture(40 + number, grey=number == 2)))
+    (HERE / "folder/train/ant/notes.txt").write_text("no picture\n")
+    expected = {}
+    for split, name in [("train", "train"), ("test", "val")]:
+        files = [file for file in walk(HERE / "folder" / name) if file.suffix.lower() == ".png"]
+        expected[split] = summary_of_files(files, ["ant", "bee"], lambda file: file.relative_to(HERE).parts[2])
+    return expected
+
+
+def tiny_imagenet():
+    """Three of 200 classes. The files are PNG, though their names say JPEG, so that pixels can be compared."""
+    root = folder("tiny-imagenet-200")
+    wnids = ["n02124075", "n01443537", "n04067472"]
+    (root / "wnids.txt").write_text("\n".join(wnids) + "\n")
+    words = {"n00001740": "entity", "n01443537": "goldfish, Carassius auratus", "n02124075": "Egyptian cat"}
+    (root / "words.txt").write_text("".join(f"{wnid}\t{word}\n" for wnid, word in words.items()))
+    for number in range(6):
+        wnid = wnids[number % 3]
+        name = f"tiny-imagenet-200/train/{wnid}"
+        image = encoded(picture(50 + number, 64, 64, grey=number == 4))
+        (folder(name + "/images") / f"{wnid}_{number // 3}.JPEG").write_bytes(image)
+        (folder(name) / f"{wnid}_boxes.txt").write_text(f"{wnid}_{number // 3}.JPEG\t0\t0\t63\t63\n")
+    (folder("tiny-imagenet-200/test/images") / "test_0.JPEG").write_bytes(encoded(picture(59, 64, 64)))
+    annotations = {f"val_{number}.JPEG": wnids[2 - number] for number in range(3)}
+    for number, name in enumerate(annotations):
+        (folder("tiny-imagenet-200/val/images") / name).write_bytes(encoded(picture(60 + number, 64, 64)))
+    lines = [f"{name}\t{wnid}\t0\t0\t63\t63\n" for name, wnid in annotations.items()]
+    (root / "val/val_annotations.txt").write_text("".join(lines))
+    train = [file for file in walk(root / "train") if file.suffix == ".JPEG"]
+    validation = [root / "val/images" / name for name in annotations]
+    classes = sorted(wnids)
+    return {
+        "train": summary_of_files(train, classes, lambda file: file.name[:9]),
+        "test": summary_of_files(validation, classes, lambda file: annotations[file.name]),
+    }
+
+
 def resized():
     """One picture in several sizes, as Pillow and torchvision's transforms of Pillow's pictures make them."""
     where = folder("resized")
@@ -146,6 +201,8 @@ expected = {
     "cifar100": hub("cifar100", "cifar100", "img", "fine_label"),
     "fashion-mnist": hub("fashion-mnist", "fashion_mnist", "image", "label", FASHION, grey=True),
     "unknown": unknown(),
+    "folder": image_folder(),
+    "tiny-imagenet": tiny_imagenet(),
 }
 resized()
 jpegs()
