@@ -2,6 +2,7 @@
 //!
 //! Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
+use crate::checksum::Published;
 use crate::cifar::{self, Coding, Form};
 use crate::cifar10;
 use crate::parquet_folder::HubRepository;
@@ -11,7 +12,7 @@ use crate::registry::Entry;
 pub const ENTRY: Entry = Entry {
     name: "cifar100",
     summary: "60,000 colour pictures of things and creatures, 32×32, 100 classes",
-    needs: "cifar-100-binary or cifar-100-python, unpacked, in --data-dir or $UNLEARN_DATA",
+    needs: "cifar-100-binary or cifar-100-python, unpacked or as its .tar.gz, in --data-dir or $UNLEARN_DATA",
     classes: &[
         "apple",
         "aquarium_fish",
@@ -124,6 +125,7 @@ pub const ENTRY: Entry = Entry {
         label: "fine_label",
         test: "test",
     }),
+    files: &[FORMS[0].archive, FORMS[1].archive],
     open: |entry, options| cifar::open(entry, &FORMS, options),
     ..cifar10::ENTRY
 };
@@ -132,12 +134,14 @@ pub const ENTRY: Entry = Entry {
 pub(crate) const FORMS: [Form; 2] = [
     Form {
         folder: "cifar-100-binary",
+        archive: Published { file: "cifar-100-binary.tar.gz", md5: "03b5dce01913d631647c71ecec9e9cb8" },
         train: &["train.bin"],
         test: "test.bin",
         coding: Coding::Records { label_bytes: 2 },
     },
     Form {
         folder: "cifar-100-python",
+        archive: Published { file: "cifar-100-python.tar.gz", md5: "eb9058c3a382ffc7106e4002c42a8d85" },
         train: &["train"],
         test: "test",
         coding: Coding::Pickle { labels: "fine_labels" },

@@ -194,6 +194,16 @@ pub enum Error {
         /// Bytes found.
         found: u64,
     },
+    /// A file that is not the one that was published.
+    #[error("{} has the MD5 {found}, but {expected} is published; fetch the file again", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum in hexadecimal.
+        found: String,
+        /// The published one.
+        expected: &'static str,
+    },
     /// A file larger than any of the datasets'.
     #[error("{} has {found} bytes; at most {limit} are read", path.display())]
     FileTooLarge {

@@ -47,6 +47,7 @@ pub const ENTRY: Entry = Entry {
         label: "label",
         test: "test",
     }),
+    files: &[],
     open,
 };
 

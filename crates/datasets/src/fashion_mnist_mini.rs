@@ -21,6 +21,7 @@ pub const ENTRY: Entry = Entry {
     train: 10 * TRAIN_PER_CLASS,
     test: 10 * TEST_PER_CLASS,
     hub: None,
+    files: &[],
     open,
     ..fashion_mnist::ENTRY
 };

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::parquet_folder::{self, HubRepository};
 use crate::picture::{self, Picture};
 use crate::registry::{self, Entry, OpenOptions};
-use crate::{cifar10, cifar100, fashion_mnist, resize, tiny_imagenet};
+use crate::{cifar10, cifar100, fashion_mnist, image_folder, npz, resize, tiny_imagenet};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")
@@ -131,6 +131,67 @@ fn copy_folder(from: &Path, to: &Path) {
             copy_folder(&path, &target);
         } else {
             fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn open_npz(path: &Path) -> Result<Dataset> {
+    registry::open(&format!("npz:{}", path.display()), &OpenOptions::default())
+}
+
+#[test]
+fn arrays_of_numpy_are_read_in_every_layout() {
+    for (name, expectation) in [("channels_last", "npz"), ("channels_second", "npz"), ("grey", "npz-grey")] {
+        let dataset = open_npz(&root().join(format!("npz/{name}.npz"))).unwrap();
+        expected()[expectation].train.check(&dataset.train, name);
+        expected()[expectation].test.check(&dataset.test, name);
+        let named = name == "channels_last";
+        assert_eq!(dataset.classes, if named { ["ant", "bee", "Käfer"] } else { ["0", "1", "2"] });
+    }
+}
+
+#[test]
+fn what_is_written_as_npz_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy.npz");
+    for name in ["channels_last", "grey"] {
+        let dataset = open_npz(&root().join(format!("npz/{name}.npz"))).unwrap();
+        npz::write(&dataset, &path).unwrap();
+        let copy = open_npz(&path).unwrap();
+        assert_eq!((copy.classes, copy.fingerprint), (dataset.classes, dataset.fingerprint));
+    }
+}
+
+#[test]
+fn what_is_written_as_pictures_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = open_npz(&root().join("npz/channels_last.npz")).unwrap();
+    dataset.classes[0] = "T-shirt/top".into();
+    image_folder::write(&dataset, folder.path()).unwrap();
+    let name = format!("folder:{}", folder.path().display());
+    let copy = registry::open(&name, &OpenOptions::default()).unwrap();
+    assert_eq!(copy.classes, ["0_T-shirt-top", "1_bee", "2_Käfer"]);
+    // Class by class, and in a class as before.
+    let order = [0, 3, 1, 4, 2];
+    assert_eq!(copy.train.labels.to_vec(), order.map(|i| dataset.train.labels[i]));
+    for (position, i) in order.into_iter().enumerate() {
+        assert_eq!(copy.train.image(position), dataset.train.image(i));
+    }
+    let error = image_folder::write(&dataset, folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("it is not empty; name a folder that is"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn damaged_archives_of_arrays_are_errors_or_whole_datasets(injuries in injuries()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged.npz");
+        for name in ["channels_last", "channels_second", "grey"] {
+            let sound = fs::read(root().join(format!("npz/{name}.npz"))).unwrap();
+            fs::write(&path, injured(&sound, &injuries)).unwrap();
+            if let Ok(dataset) = open_npz(&path) {
+                assert_eq!((dataset.train.len(), dataset.test.len()), (5, 2));
+            }
         }
     }
 }

@@ -8,15 +8,18 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
 use crate::packed::{Packed, PackedSet};
 use crate::parquet_folder::{TESTS, TRAIN};
+use crate::picture::Picture;
 
 /// Levels of folders below a class's.
 const DEPTH: usize = 8;
-/// Most bytes of a list: WordNet's of all words has 2.6 million.
+/// Most bytes of a list: that of all of Tiny-ImageNet's words has 2.6 million.
 const LIST_LIMIT: u64 = 1 << 28;
 const READ: [&str; 3] = ["png", "jpg", "jpeg"];
 const OTHER_PICTURES: [&str; 9] = ["bmp", "gif", "jp2", "pgm", "ppm", "tif", "tiff", "webp", "avif"];
@@ -143,6 +146,36 @@ fn add_pictures(folder: &Path, depth: usize, pictures: &mut Vec<Packed>) -> Resu
     }
     if depth > 0 {
         folders.iter().try_for_each(|folder| add_pictures(folder, depth - 1, pictures))?;
+    }
+    Ok(())
+}
+
+/// Writes a dataset as folders of PNG files: `train` and `test`, in each a folder a class, `07_horse`. The number keeps the
+/// classes in their order, and a slash in a name becomes a hyphen. Files are numbered by positions in their set.
+///
+/// # Errors
+/// When `folder` holds anything already, or a file cannot be written.
+pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|source| Error::Io { action: "create", path: folder.into(), source })?;
+    if !list(folder)?.is_empty() {
+        return Err(damaged(folder, "it is not empty; name a folder that is"));
+    }
+    let digits = |count: usize| count.saturating_sub(1).to_string().len();
+    let width = digits(dataset.classes.len());
+    let class = |(number, name): (usize, &String)| format!("{number:0width$}_{}", name.replace(['/', '\\'], "-"));
+    let classes: Vec<_> = dataset.classes.iter().enumerate().map(class).collect();
+    for (split, set) in [(TRAIN, &dataset.train), (TESTS[0], &dataset.test)] {
+        let width = digits(set.len());
+        for class in &classes {
+            let path = folder.join(split).join(class);
+            fs::create_dir_all(&path).map_err(|source| Error::Io { action: "create", path, source })?;
+        }
+        (0..set.len()).into_par_iter().try_for_each(|i| {
+            let path = folder.join(split).join(&classes[set.labels[i] as usize]).join(format!("{i:0width$}.png"));
+            let file = Picture::from_planes([set.channels, set.height, set.width], set.image(i)).encode();
+            let written = file.and_then(|file| fs::write(&path, file));
+            written.map_err(|source| Error::Io { action: "write", path, source })
+        })?;
     }
     Ok(())
 }

@@ -33,8 +33,10 @@
 //! # Ok::<(), unlearn_datasets::Error>(())
 //! ```
 
+mod archive;
 pub mod augment;
 pub mod batches;
+pub mod checksum;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
@@ -51,12 +53,14 @@ mod golden;
 mod golden_pictures;
 pub mod idx;
 pub mod idx_folder;
-mod image_folder;
+pub mod image_folder;
 pub mod kmnist;
 pub mod location;
 pub mod mat5;
 pub mod mnist;
 pub mod mt19937;
+mod npy;
+pub mod npz;
 mod packed;
 mod parquet_file;
 pub mod parquet_folder;

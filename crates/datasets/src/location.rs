@@ -1,4 +1,4 @@
-//! Datasets that the registry does not know, by form and path: `folder:PATH`, `parquet:PATH`.
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. The name as it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
@@ -9,11 +9,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::augment::Augmentation;
-use crate::dataset::{Dataset, Normalization};
+use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::packed::{Fit, PackedSet};
 use crate::registry::OpenOptions;
-use crate::{image_folder, parquet_folder};
+use crate::{image_folder, npz, parquet_folder};
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -34,6 +34,11 @@ pub static FORMS: &[PathForm] = &[
         name: "folder",
         summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
         open: image_folder::open_location,
+    },
+    PathForm {
+        name: "npz",
+        summary: "an .npz archive of the arrays x_train, y_train, x_test and y_test, images as unsigned bytes",
+        open: npz::open_location,
     },
     PathForm {
         name: "parquet",
@@ -97,8 +102,15 @@ impl Location {
         let empty = || damaged(&self.path, "it holds no training picture");
         let shape = train.shape(self.size)?.ok_or_else(empty)?;
         let fit = if self.size.is_some() { Fit::Middle } else { Fit::Exact };
-        let (train, test) = (train.unpack(shape, fit)?, test.unpack(shape, fit)?);
-        let augmentation = Augmentation { crop_padding: shape[1].min(shape[2]) / 8, flip: shape[0] == 3 };
+        self.dataset_of_images(classes, train.unpack(shape, fit)?, test.unpack(shape, fit)?)
+    }
+
+    /// The dataset of these images.
+    pub(crate) fn dataset_of_images(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Result<Dataset> {
+        if train.is_empty() {
+            return Err(damaged(&self.path, "it holds no training picture"));
+        }
+        let augmentation = Augmentation { crop_padding: train.height.min(train.width) / 8, flip: train.channels == 3 };
         Ok(Dataset::new(&self.name, classes, Normalization::of(&train), augmentation, train, test))
     }
 }

@@ -24,5 +24,6 @@ pub const ENTRY: Entry = Entry {
     std: &[0.3081],
     augmentation: Augmentation { crop_padding: 2, flip: false },
     hub: Some(HubRepository { name: "ylecun/mnist", folder: "mnist", image: "image", label: "label", test: "test" }),
+    files: &[],
     open: |entry, options| idx_folder::open_first(entry, &options.folders(entry.name, &[])),
 };

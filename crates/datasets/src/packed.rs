@@ -139,12 +139,11 @@ impl PackedSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::encode_png;
 
     fn set(sides: &[[usize; 3]]) -> PackedSet {
         let row = |(row, &[channels, height, width]): (usize, &[usize; 3])| {
             let pixels = vec![row as u8; channels * height * width];
-            let bytes = encode_png(Sides { channels, height, width }, &pixels);
+            let bytes = Picture { sides: Sides { channels, height, width }, pixels }.encode().unwrap();
             Packed::Row { table: Path::new("table").into(), row, bytes }
         };
         let labels = (0..sides.len() as u32).collect();

@@ -4,7 +4,7 @@
 //! not trusted with an allocation beyond [`LIMIT`]. Transparency is dropped and 16 bits a channel become 8, as Pillow's
 //! `convert("RGB")` has it.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use png::{ColorType, Transformations};
 use zune_jpeg::JpegDecoder;
@@ -142,6 +142,29 @@ impl Picture {
         Self { sides, pixels }
     }
 
+    /// The picture of planes `[channels, height, width]`.
+    pub(crate) fn from_planes([channels, height, width]: [usize; 3], planes: &[u8]) -> Self {
+        let plane = height * width;
+        let pixel = |at: usize| (0..channels).map(move |channel| planes[channel * plane + at]);
+        let pixels = (0..plane).flat_map(pixel).collect();
+        Self { sides: Sides { channels, height, width }, pixels }
+    }
+
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    /// When it has no pixel, or neither 1 nor 3 channels.
+    pub(crate) fn encode(&self) -> io::Result<Vec<u8>> {
+        let Sides { channels, height, width } = self.sides;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+        encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.pixels)?;
+        writer.finish()?;
+        Ok(file)
+    }
+
     /// Writes the pixels to `out` as `[channels, height, width]`.
     ///
     /// # Panics
@@ -162,18 +185,6 @@ fn luma(pixel: [u8; 3]) -> u8 {
     ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
 }
 
-/// A PNG file of pixels `[height, width, channels]`, for tests.
-#[cfg(test)]
-pub(crate) fn encode_png(sides: Sides, pixels: &[u8]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, sides.width as u32, sides.height as u32);
-    encoder.set_color(if sides.channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(pixels).unwrap();
-    writer.finish().unwrap();
-    file
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,13 +194,14 @@ mod tests {
     #[test]
     fn a_png_is_read_whole_and_its_header_alone() {
         let pixels: Vec<u8> = (0..12).map(|i| i * 20).collect();
-        let file = encode_png(COLOUR, &pixels);
+        let file = Picture { sides: COLOUR, pixels: pixels.clone() }.encode().unwrap();
         assert_eq!(sides(&file).unwrap(), COLOUR);
         let picture = decode(&file).unwrap();
         assert_eq!(picture, Picture { sides: COLOUR, pixels });
         let mut planes = [0; 12];
         picture.write_planes(&mut planes);
         assert_eq!(planes, [0, 60, 120, 180, 20, 80, 140, 200, 40, 100, 160, 220]);
+        assert_eq!(Picture::from_planes([3, 2, 2], &planes), picture);
     }
 
     #[test]
@@ -207,7 +219,7 @@ mod tests {
     fn other_files_and_huge_announcements_are_refused() {
         assert_eq!(decode(b"GIF89a").unwrap_err(), "it is neither PNG nor JPEG: it begins with 47 49 46 38");
         assert_eq!(decode(b"").unwrap_err(), "it is neither PNG nor JPEG: it begins with ");
-        let mut file = encode_png(COLOUR, &[0; 12]);
+        let mut file = Picture { sides: COLOUR, pixels: vec![0; 12] }.encode().unwrap();
         for len in 0..file.len() - 16 {
             assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::augment::Augmentation;
+use crate::checksum::Published;
 use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
@@ -55,6 +56,8 @@ pub struct Entry {
     pub augmentation: Augmentation,
     /// Where the Hugging Face Hub has it as parquet, a form that is opened as well.
     pub hub: Option<HubRepository>,
+    /// Files that it is distributed as, with their published checksums.
+    pub files: &'static [Published],
     /// How it is opened.
     pub(crate) open: fn(&Entry, &OpenOptions) -> Result<Dataset>,
 }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::augment::Augmentation;
+use crate::checksum::Published;
 use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::mat5;
@@ -35,6 +36,10 @@ pub const ENTRY: Entry = Entry {
         label: "label",
         test: "test",
     }),
+    files: &[
+        Published { file: TRAIN, md5: "e26dedcc434d2e4c54c9b2d4a06d8373" },
+        Published { file: TEST, md5: "eb5a983be6a315427106f1b164d9cef3" },
+    ],
     open,
 };
 

@@ -1,8 +1,8 @@
 //! Tiny-ImageNet: 110,000 colour pictures of things and creatures, 64 × 64 pixels, 200 balanced classes.
 //!
-//! A part of ImageNet made for a course at Stanford (CS231n). The official validation set, whose labels are published, is
+//! A part of ImageNet made for a course at Stanford. The official validation set, whose labels are published, is
 //! the test set here, as in the literature; the unlabelled `test` folder is left alone. Classes are numbered by their
-//! WordNet identifiers in ascending order. The mean and the deviation are those in common use.
+//! identifiers (`n01443537`) in ascending order. The mean and the deviation are those in common use.
 
 use std::path::Path;
 
@@ -37,6 +37,7 @@ pub const ENTRY: Entry = Entry {
         label: "label",
         test: "valid",
     }),
+    files: &[],
     open,
 };
 

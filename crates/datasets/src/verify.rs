@@ -2,10 +2,14 @@
 //!
 //! Sizes and labels are checked whenever a dataset is opened. That the images are the right ones is not: MNIST and its kin
 //! share their file names and sizes. Here their statistics are compared with the published ones, which tells these
-//! datasets apart, and a damaged copy only if the damage is large.
+//! datasets apart, and a damaged copy only if the damage is large. Where a dataset's maker publishes checksums, and the files
+//! are there as they were distributed, the checksums tell.
+
+use std::path::PathBuf;
 
 use crate::dataset::{Dataset, Normalization};
-use crate::registry::Entry;
+use crate::error::Result;
+use crate::registry::{Entry, OpenOptions};
 
 /// Most that a mean or deviation of the training images may differ from the published one, on the scale of 0..1. The
 /// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.
@@ -35,14 +39,39 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     problems
 }
 
+/// The files of the dataset of `entry` that have a published checksum and are where datasets are looked for, each with
+/// whether it has that checksum.
+pub fn files(entry: &Entry, options: &OpenOptions) -> Vec<(PathBuf, Result<()>)> {
+    let folders = options.folders(entry.name, &[]);
+    let place = |file: &str| folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
+    let checked = entry.files.iter().filter_map(|published| {
+        let path = place(published.file)?;
+        let result = published.check(&path);
+        Some((path, result))
+    });
+    checked.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fashion_mnist_mini, mnist, registry};
+    use crate::{fashion_mnist_mini, mnist, registry, svhn};
+
+    #[test]
+    fn files_that_are_not_the_published_ones_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { data_dir: Some(folder.path().into()) };
+        assert!(files(&svhn::ENTRY, &options).is_empty());
+        std::fs::write(folder.path().join(svhn::TRAIN), "other").unwrap();
+        let found = files(&svhn::ENTRY, &options);
+        assert_eq!(found.len(), 1);
+        let error = found[0].1.as_ref().unwrap_err().to_string();
+        assert!(error.contains("e26dedcc434d2e4c54c9b2d4a06d8373 is published"), "{error}");
+    }
 
     #[test]
     fn what_is_there_is_what_it_should_be_and_nothing_else() {
-        let mini = registry::open("fashion-mnist-mini", &registry::OpenOptions::default()).unwrap();
+        let mini = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
         assert_eq!(problems(&fashion_mnist_mini::ENTRY, &mini), Vec::<String>::new());
         let found = problems(&mnist::ENTRY, &mini);
         assert_eq!(found[0], "8000 training images, where 60000 are expected");

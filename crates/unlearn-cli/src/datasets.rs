@@ -1,16 +1,17 @@
-//! `unlearn datasets`: what there is, what is in it, and whether it is what it should be.
+//! `unlearn datasets`: what there is, what is in it, whether it is what it should be, and the same in another form.
 
 use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
-use unlearn_datasets::{Dataset, ImageSet, SplitOptions, split, verify};
+use unlearn_datasets::{Dataset, ImageSet, SplitOptions, image_folder, npz, split, verify};
 
-use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand};
+use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments};
 
 pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
     match &arguments.command {
         None | Some(DatasetsCommand::List) => list(),
         Some(DatasetsCommand::Describe(arguments)) => describe(arguments)?,
         Some(DatasetsCommand::Verify(arguments)) => verify(arguments)?,
+        Some(DatasetsCommand::Export(arguments)) => export(arguments)?,
     }
     Ok(())
 }
@@ -70,8 +71,29 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
 fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
     let entry = registry::find(&arguments.name)?;
     let dataset = open(arguments)?;
-    let problems = verify::problems(entry, &dataset);
+    let mut problems = verify::problems(entry, &dataset);
+    let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone() });
+    for (path, checked) in &files {
+        match checked {
+            Ok(()) => println!("{} has its published checksum", path.display()),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
     anyhow::ensure!(problems.is_empty(), "{} is not as published: {}", entry.name, problems.join("; "));
-    println!("{} is as published, as far as counts and statistics tell; {}", entry.name, dataset.fingerprint);
+    let proof = if files.is_empty() { "counts and statistics" } else { "checksums, counts and statistics" };
+    println!("{} is as published, as far as {proof} tell; {}", entry.name, dataset.fingerprint);
+    Ok(())
+}
+
+fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
+    let dataset = open(&arguments.dataset)?;
+    let path = &arguments.to;
+    if path.extension().is_some_and(|extension| extension == "npz") {
+        npz::write(&dataset, path)?;
+    } else {
+        image_folder::write(&dataset, path)?;
+    }
+    let (train, test) = (dataset.train.len(), dataset.test.len());
+    println!("{train} training and {test} test images of {} are in {}", dataset.name, path.display());
     Ok(())
 }

@@ -165,6 +165,26 @@ def tiny_imagenet():
     }
 
 
+def npz():
+    """Channels last, channels second and packed, and without channels under MedMNIST's names."""
+    where = folder("npz")
+    images = np.stack([picture(70 + number) for number in range(7)])
+    labels = np.arange(7) % 3
+    parts = {"x_train": images[:5], "y_train": labels[:5], "x_test": images[5:], "y_test": labels[5:]}
+    np.savez(where / "channels_last.npz", **parts, classes=np.array(["ant", "bee", "Käfer"]))
+    second = {name: part.transpose(0, 3, 1, 2) if name[0] == "x" else part.astype(np.uint8)[:, None] for name, part in parts.items()}
+    second = {name: np.ascontiguousarray(part) for name, part in second.items()}
+    np.savez_compressed(where / "channels_second.npz", **second)
+    names = {"x_train": "train_images", "y_train": "train_labels", "x_test": "test_images", "y_test": "test_labels"}
+    grey = {names[name]: np.ascontiguousarray(part[..., 0]) if name[0] == "x" else part for name, part in parts.items()}
+    np.savez_compressed(where / "grey.npz", **grey)
+    images = images.transpose(0, 3, 1, 2)
+    return {
+        "npz": {"train": summary(images[:5], labels[:5]), "test": summary(images[5:], labels[5:])},
+        "npz-grey": {"train": summary(images[:5, :1], labels[:5]), "test": summary(images[5:, :1], labels[5:])},
+    }
+
+
 def resized():
     """One picture in several sizes, as Pillow and torchvision's transforms of Pillow's pictures make them."""
     where = folder("resized")
@@ -203,6 +223,7 @@ expected = {
     "unknown": unknown(),
     "folder": image_folder(),
     "tiny-imagenet": tiny_imagenet(),
+    **npz(),
 }
 resized()
 jpegs()
