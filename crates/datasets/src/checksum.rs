@@ -44,7 +44,8 @@ pub(crate) fn md5(path: &Path) -> Result<String> {
             len => hasher.update(&buffer[..len]),
         }
     }
-    Ok(format!("{:x}", hasher.finalize()))
+    let hash = hasher.finalize().into_iter().fold(0_u128, |hash, byte| hash << 8 | u128::from(byte));
+    Ok(format!("{hash:032x}"))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub const ENTRY: Entry = Entry {
     test: 10_000,
     mean: &[0.4914, 0.4822, 0.4465],
     std: &[0.2470, 0.2435, 0.2616],
-    augmentation: Augmentation { crop_padding: 4, flip: true },
+    augmentation: Augmentation { crop_padding: 4, flip: true, ..Augmentation::NONE },
     hub: Some(HubRepository {
         name: "uoft-cs/cifar10",
         folder: "plain_text",

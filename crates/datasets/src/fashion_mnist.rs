@@ -39,7 +39,7 @@ pub const ENTRY: Entry = Entry {
     test: 10_000,
     mean: &[0.2860],
     std: &[0.3530],
-    augmentation: Augmentation { crop_padding: 2, flip: true },
+    augmentation: Augmentation { crop_padding: 2, flip: true, ..Augmentation::NONE },
     hub: Some(HubRepository {
         name: "zalando-datasets/fashion_mnist",
         folder: "fashion_mnist",

@@ -175,7 +175,7 @@ fn what_is_written_as_pictures_is_read_again() {
     let order = [0, 3, 1, 4, 2];
     assert_eq!(copy.train.labels.to_vec(), order.map(|i| dataset.train.labels[i]));
     for (position, i) in order.into_iter().enumerate() {
-        assert_eq!(copy.train.image(position), dataset.train.image(i));
+        assert_eq!(copy.train.image(position).unwrap(), dataset.train.image(i).unwrap());
     }
     let error = image_folder::write(&dataset, folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("it is not empty; name a folder that is"), "{error}");

@@ -27,7 +27,7 @@ const OTHER_PICTURES: [&str; 9] = ["bmp", "gif", "jp2", "pgm", "ppm", "tif", "ti
 /// Opens a folder that the registry does not know.
 pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
     let (classes, train, test) = open(&location.path)?;
-    location.dataset(classes, &train, &test)
+    location.dataset(classes, train, test)
 }
 
 /// The classes of `folder`, its training set, and the first test set that has pictures of them.
@@ -172,7 +172,8 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
         }
         (0..set.len()).into_par_iter().try_for_each(|i| {
             let path = folder.join(split).join(&classes[set.labels[i] as usize]).join(format!("{i:0width$}.png"));
-            let file = Picture::from_planes([set.channels, set.height, set.width], set.image(i)).encode();
+            let image = set.image(i)?;
+            let file = Picture::from_planes([set.channels, set.height, set.width], &image).encode();
             let written = file.and_then(|file| fs::write(&path, file));
             written.map_err(|source| Error::Io { action: "write", path, source })
         })?;

@@ -1,6 +1,6 @@
 //! Image datasets, splits, forget sets, augmentation and batches.
 //!
-//! A [`Dataset`] is bytes in memory, opened by name from the [`registry`]. Everything after that is an index set:
+//! A [`Dataset`] is images and labels, opened by name from the [`registry`]. Everything after that is an index set:
 //! [`split`](split::split) holds out a validation set, [`resolve`](forget::resolve) divides what is left into a forget
 //! set and a retain set, and a [`BatchPlan`] turns any of them into batches. Positions always count in the official
 //! training set, so a forget set means the same to every part of the program.
@@ -27,6 +27,7 @@
 //! let training = BatchOptions::training(128, dataset.augmentation, 1);
 //! let plan = BatchPlan::new(&dataset.train, parts.retain, training)?;
 //! for batch in plan.epoch(0, 0).take(2) {
+//!     let batch = batch?;
 //!     assert_eq!(batch.images.len(), 128 * 28 * 28);
 //!     assert!(batch.labels.iter().all(|&label| label != 0));
 //! }
@@ -54,6 +55,7 @@ mod golden_pictures;
 pub mod idx;
 pub mod idx_folder;
 pub mod image_folder;
+pub mod imagenet;
 pub mod kmnist;
 pub mod location;
 pub mod mat5;
@@ -69,9 +71,11 @@ mod picture;
 pub mod positions;
 pub mod registry;
 mod resize;
+mod resized_crop;
 pub mod sampler;
 pub mod split;
 pub mod stream;
+mod streamed;
 pub mod svhn;
 pub mod tiny_imagenet;
 pub mod verify;

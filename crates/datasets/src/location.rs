@@ -1,7 +1,8 @@
 //! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
-//! taken. The name as it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
+//! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay packed, training sees random parts of
+//! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
 //!
 //! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
 //! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.
@@ -57,6 +58,8 @@ pub(crate) struct Location {
     pub(crate) path: PathBuf,
     /// Height and width that all pictures are given.
     pub(crate) size: Option<usize>,
+    /// Whether they are decoded only when they are asked for; there is a size then.
+    stream: bool,
 }
 
 impl Location {
@@ -72,12 +75,17 @@ impl Location {
         if path.is_empty() {
             return Err(refuse("the path is missing"));
         }
-        let size = option.map(|option| {
-            let size = option.strip_prefix("size=").and_then(|size| size.parse().ok());
-            let valid = size.filter(|size| (1..=SIZE_LIMIT).contains(size));
-            valid.ok_or_else(|| refuse(&format!("`{option}` is not `size=N`, N from 1 to {SIZE_LIMIT}")))
-        });
-        Ok(Some(Self { name: name.into(), form, path: path.into(), size: size.transpose()? }))
+        let (mut size, mut stream) = (None, false);
+        if let Some(option) = option {
+            if let Some((key @ ("size" | "stream"), value)) = option.split_once('=') {
+                stream = key == "stream";
+                size = value.parse().ok().filter(|size| (1..=SIZE_LIMIT).contains(size));
+            }
+            if size.is_none() {
+                return Err(refuse(&format!("`{option}` is not `size=N` or `stream=N`, N from 1 to {SIZE_LIMIT}")));
+            }
+        }
+        Ok(Some(Self { name: name.into(), form, path: path.into(), size, stream }))
     }
 
     /// Opens the dataset. A relative path is looked for here first, then where datasets are.
@@ -98,7 +106,11 @@ impl Location {
     }
 
     /// The dataset of these pictures, whose labels are positions in `classes`.
-    pub(crate) fn dataset(&self, classes: Vec<String>, train: &PackedSet, test: &PackedSet) -> Result<Dataset> {
+    pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
+        if let (true, Some(side)) = (self.stream, self.size) {
+            let (train, test) = (ImageSet::streamed(train, side)?, ImageSet::streamed(test, side)?);
+            return self.dataset_of_images(classes, train, test);
+        }
         let empty = || damaged(&self.path, "it holds no training picture");
         let shape = train.shape(self.size)?.ok_or_else(empty)?;
         let fit = if self.size.is_some() { Fit::Middle } else { Fit::Exact };
@@ -110,8 +122,9 @@ impl Location {
         if train.is_empty() {
             return Err(damaged(&self.path, "it holds no training picture"));
         }
-        let augmentation = Augmentation { crop_padding: train.height.min(train.width) / 8, flip: train.channels == 3 };
-        Ok(Dataset::new(&self.name, classes, Normalization::of(&train), augmentation, train, test))
+        let crop_padding = if self.stream { 0 } else { train.height.min(train.width) / 8 };
+        let augmentation = Augmentation { crop_padding, flip: train.channels == 3, resized_crop: self.stream };
+        Ok(Dataset::new(&self.name, classes, Normalization::of(&train)?, augmentation, train, test))
     }
 }
 
@@ -128,12 +141,14 @@ mod tests {
     fn names_are_forms_paths_and_sizes() {
         let location = Location::parse("parquet:a folder/with:colons?size=64").unwrap().unwrap();
         assert_eq!((location.path, location.size), ("a folder/with:colons".into(), Some(64)));
+        let location = Location::parse("folder:x?stream=224").unwrap().unwrap();
+        assert_eq!((location.size, location.stream), (Some(224), true));
         for other in ["cifar10", "hub:owner/name", "C:\\data"] {
             assert!(Location::parse(other).unwrap().is_none(), "{other}");
         }
         for (name, problem) in [
             ("parquet:", "the path is missing"),
-            ("parquet:x?size=0", "`size=0` is not `size=N`, N from 1 to 1024"),
+            ("parquet:x?size=0", "`size=0` is not `size=N` or `stream=N`, N from 1 to 1024"),
             ("parquet:x?crop", "`crop` is not"),
         ] {
             let error = Location::parse(name).unwrap_err().to_string();

@@ -22,7 +22,7 @@ pub const ENTRY: Entry = Entry {
     test: 10_000,
     mean: &[0.1307],
     std: &[0.3081],
-    augmentation: Augmentation { crop_padding: 2, flip: false },
+    augmentation: Augmentation { crop_padding: 2, flip: false, ..Augmentation::NONE },
     hub: Some(HubRepository { name: "ylecun/mnist", folder: "mnist", image: "image", label: "label", test: "test" }),
     files: &[],
     open: |entry, options| idx_folder::open_first(entry, &options.folders(entry.name, &[])),

@@ -38,7 +38,7 @@ type Checked<T> = std::result::Result<T, String>;
 pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
     let path = &location.path;
     if location.size.is_some() {
-        return Err(damaged(path, "arrays of images have their size; leave `?size=` out"));
+        return Err(damaged(path, "arrays of images have their size; leave out what follows the `?`"));
     }
     let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
     let parts = decode(BufReader::new(file)).map_err(|problem| damaged(path, problem))?;
@@ -228,7 +228,7 @@ pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
     let [names, _] = NAMES;
     for (set, [images, labels]) in [(&dataset.train, [names[0], names[1]]), (&dataset.test, [names[2], names[3]])] {
         let count = set.len();
-        let (shape, bytes) = channels_last(set);
+        let (shape, bytes) = channels_last(set)?;
         array(images, "|u1", shape, &bytes).map_err(failed)?;
         let bytes: Vec<u8> = set.labels.iter().flat_map(|&label| i64::from(label).to_le_bytes()).collect();
         array(labels, "<i8", vec![count], &bytes).map_err(failed)?;
@@ -245,10 +245,11 @@ pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
 }
 
 /// Images as `[count, height, width, channels]`, or, if they are grey, `[count, height, width]`.
-fn channels_last(set: &ImageSet) -> (Vec<usize>, Vec<u8>) {
+fn channels_last(set: &ImageSet) -> Result<(Vec<usize>, Vec<u8>)> {
     let (count, plane) = (set.len(), set.height * set.width);
-    let mut bytes = Vec::with_capacity(set.pixels.len());
-    for image in (0..count).map(|i| set.image(i)) {
+    let mut bytes = Vec::with_capacity(count * set.image_len());
+    for i in 0..count {
+        let image = set.image(i)?;
         for at in 0..plane {
             bytes.extend(image.iter().skip(at).step_by(plane));
         }
@@ -257,5 +258,5 @@ fn channels_last(set: &ImageSet) -> (Vec<usize>, Vec<u8>) {
     if set.channels != 1 {
         shape.push(set.channels);
     }
-    (shape, bytes)
+    Ok((shape, bytes))
 }

@@ -114,7 +114,7 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
         None => (0..train.count_classes()?).map(|class| class.to_string()).collect(),
     };
     let (train, test) = (train.set(classes.len())?, test.set(classes.len())?);
-    location.dataset(classes, &train, &test)
+    location.dataset(classes, train, test)
 }
 
 /// The files of one split, read.

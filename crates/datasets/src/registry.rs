@@ -8,7 +8,7 @@ use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
 use crate::parquet_folder::{self, HubRepository};
-use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, kmnist, mnist, svhn, tiny_imagenet};
+use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, svhn, tiny_imagenet};
 
 /// The environment variable that names a folder of datasets.
 pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
@@ -23,6 +23,7 @@ pub static DATASETS: &[Entry] = &[
     mnist::ENTRY,
     kmnist::ENTRY,
     tiny_imagenet::ENTRY,
+    imagenet::ENTRY,
 ];
 
 /// What is known of a dataset before it is opened.
@@ -251,7 +252,8 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
-        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet";
+        let valid =
+            "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet, imagenet";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
             format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")

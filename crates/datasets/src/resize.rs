@@ -128,6 +128,16 @@ pub(crate) fn middle(picture: Picture, height: usize, width: usize) -> Picture {
     middle_crop(resize(picture, tall, wide), height, width)
 }
 
+/// The picture with its shorter side of that many pixels, and the other in proportion, rounded down.
+pub(crate) fn shorter_side(picture: Picture, side: usize) -> Picture {
+    let Sides { height, width, .. } = picture.sides;
+    if height <= width {
+        resize(picture, side, side * width / height)
+    } else {
+        resize(picture, side * height / width, side)
+    }
+}
+
 /// The middle of the picture as it is; half pixels are rounded to even, as Python rounds.
 ///
 /// # Panics

@@ -29,7 +29,7 @@ pub const ENTRY: Entry = Entry {
     test: 10_000,
     mean: &[0.4802, 0.4481, 0.3975],
     std: &[0.2770, 0.2691, 0.2821],
-    augmentation: Augmentation { crop_padding: 8, flip: true },
+    augmentation: Augmentation { crop_padding: 8, flip: true, ..Augmentation::NONE },
     hub: Some(HubRepository {
         name: "zh-plus/tiny-imagenet",
         folder: "data",

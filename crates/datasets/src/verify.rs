@@ -7,6 +7,8 @@
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::dataset::{Dataset, Normalization};
 use crate::error::Result;
 use crate::registry::{Entry, OpenOptions};
@@ -26,7 +28,17 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
         let absent = counts.iter().zip(&dataset.classes).filter(|(count, _)| **count == 0);
         problems.extend(absent.map(|(_, name)| format!("no {what} image of class {name}")));
     }
-    let found = Normalization::of(&dataset.train);
+    for set in [&dataset.train, &dataset.test].into_iter().filter(|set| set.pixels().is_none()) {
+        let damaged = |i| set.picture(i).err().map(|error| error.to_string());
+        problems.par_extend((0..set.len()).into_par_iter().filter_map(damaged));
+    }
+    let found = match Normalization::of(&dataset.train) {
+        Ok(found) => found,
+        Err(error) => {
+            problems.push(error.to_string());
+            return problems;
+        }
+    };
     for (what, found, published) in [("mean", found.mean, entry.mean), ("deviation", found.std, entry.std)] {
         for (channel, (found, published)) in found.iter().zip(published).enumerate() {
             let near = (found - published).abs() <= TOLERANCE;
