@@ -257,13 +257,13 @@ struct Subject {
 
 impl Subject {
     /// A copy of the test file of a repository.
-    fn repository(entry: Entry) -> Self {
+    fn repository(entry: &Entry) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let within = Path::new(hub(&entry).folder);
+        let within = Path::new(hub(entry).folder);
         copy_folder(&root().join(entry.name), folder.path());
         let path = folder.path().join(within).join("test-00000-of-00001.parquet");
         let sound = fs::read(&path).unwrap();
-        Self { folder, path, sound, entry }
+        Self { folder, path, sound, entry: *entry }
     }
 
     fn with(&self, bytes: &[u8]) -> Result<Dataset> {
@@ -274,7 +274,7 @@ impl Subject {
 
 #[test]
 fn parquet_files_cut_anywhere_are_refused_by_their_names() {
-    let subject = Subject::repository(repositories()[2]);
+    let subject = Subject::repository(&repositories()[2]);
     for len in (0..64).chain((64..subject.sound.len()).step_by(97)) {
         let error = subject.with(&subject.sound[..len]).unwrap_err().to_string();
         assert!(error.contains("test-00000-of-00001.parquet"), "{error}");
@@ -286,7 +286,7 @@ proptest! {
     /// Whatever is in the file, opening it ends with a dataset of the announced size or with an error, never a panic.
     #[test]
     fn damaged_parquet_is_an_error_or_a_whole_dataset(injuries in injuries()) {
-        thread_local!(static SUBJECTS: Vec<Subject> = repositories().map(Subject::repository).into());
+        thread_local!(static SUBJECTS: Vec<Subject> = repositories().iter().map(Subject::repository).collect());
         SUBJECTS.with(|subjects| {
             for subject in subjects {
                 if let Ok(dataset) = subject.with(&injured(&subject.sound, &injuries)) {
