@@ -2,7 +2,8 @@
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay packed, training sees random parts of
-//! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
+//! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as
+//! it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
 //!
 //! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
 //! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.

@@ -42,14 +42,13 @@ fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
 
 fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
     let dataset = open(arguments)?;
-    match registry::find(&dataset.name) {
-        Ok(entry) => summary(entry),
+    if let Ok(entry) = registry::find(&dataset.name) {
+        summary(entry);
+    } else {
         // A location; there is nothing to say of it but what was found.
-        Err(_) => {
-            let ImageSet { channels, height, width, .. } = dataset.train;
-            let (mean, std) = (&dataset.normalization.mean, &dataset.normalization.std);
-            println!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
-        }
+        let ImageSet { channels, height, width, .. } = dataset.train;
+        let (mean, std) = (&dataset.normalization.mean, &dataset.normalization.std);
+        println!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
     }
     println!("    fingerprint: {}", dataset.fingerprint);
     for (what, set) in [("training", &dataset.train), ("test", &dataset.test)] {

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 UNLEARN = sys.argv[1:2] or ["cargo", "run", "--quiet", "--release", "-p", "unlearn-cli", "--bin", "unlearn", "--"]
 
 with tempfile.TemporaryDirectory() as folder:
