@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let set = cut(full, per_class)?;
         let labels = set.labels.iter().map(|&label| u8::try_from(label)).collect::<Result<Vec<_>, _>>()?;
         let shape = [set.len() as u32, set.height as u32, set.width as u32];
-        write(&folder, images_name, &shape, &set.pixels)?;
+        write(&folder, images_name, &shape, set.pixels().ok_or("its images are in memory")?)?;
         write(&folder, labels_name, &shape[..1], &labels)?;
     }
     Ok(())

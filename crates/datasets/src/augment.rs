@@ -1,4 +1,4 @@
-//! Random crops with zero padding and random horizontal flips.
+//! Random crops with zero padding, random horizontal flips and random parts.
 //!
 //! What happens to a sample depends only on the seed, the epoch and the sample's position in the training set, so
 //! neither the number of threads nor a resume can change it.
@@ -16,11 +16,14 @@ pub struct Augmentation {
     pub crop_padding: usize,
     /// Whether every other image, at random, is mirrored left to right.
     pub flip: bool,
+    /// Whether a random part of each picture, of any size, is resized to the image's size; before the crop, if there is one.
+    #[serde(default)]
+    pub resized_crop: bool,
 }
 
 impl Augmentation {
     /// Images as they are.
-    pub const NONE: Self = Self { crop_padding: 0, flip: false };
+    pub const NONE: Self = Self { crop_padding: 0, flip: false, resized_crop: false };
 
     /// What happens to training sample `index` in `epoch`.
     pub fn transform(&self, seed: u64, epoch: u64, index: u32) -> Transform {
@@ -132,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_shift_and_both_flips_are_drawn_evenly() {
-        let augmentation = Augmentation { crop_padding: 2, flip: true };
+        let augmentation = Augmentation { crop_padding: 2, flip: true, ..Augmentation::NONE };
         let mut seen: HashMap<(isize, isize, bool), u32> = HashMap::new();
         for index in 0..50_000 {
             let Transform { down, right, flip } = augmentation.transform(1, 3, index);
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_transform_depends_on_seed_epoch_and_sample_alone() {
-        let augmentation = Augmentation { crop_padding: 4, flip: true };
+        let augmentation = Augmentation { crop_padding: 4, flip: true, ..Augmentation::NONE };
         let draws = |seed, epoch| (0..64).map(|i| augmentation.transform(seed, epoch, i)).collect::<Vec<_>>();
         assert_eq!(draws(1, 2), draws(1, 2));
         assert_ne!(draws(1, 2), draws(2, 2));
@@ -154,8 +157,8 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_never_happens() {
-        let unflipped = Augmentation { crop_padding: 1, flip: false };
-        let uncropped = Augmentation { crop_padding: 0, flip: true };
+        let unflipped = Augmentation { crop_padding: 1, flip: false, ..Augmentation::NONE };
+        let uncropped = Augmentation { crop_padding: 0, flip: true, ..Augmentation::NONE };
         for index in 0..200 {
             assert!(!unflipped.transform(1, 1, index).flip);
             let transform = uncropped.transform(1, 1, index);

@@ -4,18 +4,29 @@
 //! transform from (seed, epoch, sample). So an epoch can be entered at any batch, and gives the same bits as one run
 //! from its start.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::augment::Augmentation;
 use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
 use crate::permutation::shuffle;
+use crate::resize;
+use crate::resized_crop::{self, Part};
 use crate::stream::stream;
 
 /// Batches prepared before they are asked for.
 const AHEAD: usize = 2;
+
+/// Threads that decode pictures: their own, so that decoding and a model's arithmetic never wait in one queue.
+static DECODERS: LazyLock<ThreadPool> = LazyLock::new(|| {
+    let named = ThreadPoolBuilder::new().thread_name(|number| format!("decoder {number}"));
+    named.build().unwrap_or_else(|error| panic!("the system refuses threads to decode pictures: {error}"))
+});
 
 /// Some samples, ready for a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +168,9 @@ impl BatchPlan {
 
     /// The batches of `epoch` from number `first_batch` on, prepared ahead by a thread of its own.
     ///
-    /// Dropping the iterator, at any time, ends and joins the thread.
+    /// Dropping the iterator, at any time, ends and joins the thread. After an error, a picture that could not be read, there
+    /// is nothing more. Pictures that are not in memory are decoded by a pool of threads that all plans share; memory holds
+    /// the batch in hand, those ahead, and the pictures under way.
     ///
     /// # Panics
     /// When the system refuses another thread.
@@ -168,8 +181,10 @@ impl BatchPlan {
         let thread = thread::spawn(move || {
             let order = plan.order(epoch);
             for number in first_batch..last_batch {
+                let batch = DECODERS.install(|| plan.batch(epoch, &order, number));
+                let failed = batch.is_err();
                 // The receiver is gone once the iterator is dropped: nobody wants the rest.
-                if sender.send(plan.batch(epoch, &order, number)).is_err() {
+                if sender.send(batch).is_err() || failed {
                     break;
                 }
             }
@@ -178,7 +193,7 @@ impl BatchPlan {
     }
 
     /// Batch `number` of an epoch seen in `order`.
-    fn batch(&self, epoch: u64, order: &[u32], number: usize) -> Batch {
+    pub(crate) fn batch(&self, epoch: u64, order: &[u32], number: usize) -> Result<Batch> {
         let size = self.options.batch_size;
         let last = number + 1 == self.batches_per_epoch();
         let end = if last { self.samples_per_epoch() } else { (number + 1) * size };
@@ -186,30 +201,53 @@ impl BatchPlan {
 
         let image_len = self.images.image_len();
         let mut images = vec![0.0; indices.len() * image_len];
-        for (&index, out) in indices.iter().zip(images.chunks_exact_mut(image_len)) {
-            let transform = self.options.augmentation.transform(self.options.seed, epoch, index);
-            transform.apply(self.images.image(index as usize), self.image_shape(), out);
+        if self.images.pixels().is_some() && !self.options.augmentation.resized_crop {
+            // A copy and a mirror are done sooner than other threads are woken.
+            let mut samples = indices.iter().zip(images.chunks_exact_mut(image_len));
+            samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
+        } else {
+            let samples = indices.par_iter().zip(images.par_chunks_exact_mut(image_len));
+            samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
         }
         let labels = indices.iter().map(|&index| self.labels[index as usize]).collect();
-        Batch { images, labels, indices }
+        Ok(Batch { images, labels, indices })
+    }
+
+    /// Writes sample `index` as `epoch` sees it, scaled to 0..1.
+    fn sample(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
+        let BatchOptions { augmentation, seed, .. } = self.options;
+        let transform = augmentation.transform(seed, epoch, index);
+        if !augmentation.resized_crop {
+            transform.apply(&self.images.image(index as usize)?, self.image_shape(), out);
+            return Ok(());
+        }
+        let picture = self.images.picture(index as usize)?;
+        let mut rng = stream("resized crop", &[seed, epoch, index.into()]);
+        let Part { corner, sides } = resized_crop::draw(&mut rng, picture.sides);
+        let part = resize::crop(picture, corner, sides);
+        let mut planes = vec![0; out.len()];
+        resize::resize(part, self.images.height, self.images.width).write_planes(&mut planes);
+        transform.apply(&planes, self.image_shape(), out);
+        Ok(())
     }
 }
 
 /// The batches of one epoch; see [`BatchPlan::epoch`].
 #[derive(Debug)]
 pub struct Batches {
-    receiver: Option<Receiver<Batch>>,
+    receiver: Option<Receiver<Result<Batch>>>,
     thread: Option<JoinHandle<()>>,
     left: usize,
 }
 
 impl Iterator for Batches {
-    type Item = Batch;
+    type Item = Result<Batch>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Result<Batch>> {
         let batch = self.receiver.as_ref()?.recv().ok();
         match batch {
-            Some(_) => self.left -= 1,
+            Some(Ok(_)) => self.left -= 1,
+            Some(Err(_)) => self.left = 0,
             None => self.finish(),
         }
         batch
@@ -246,7 +284,7 @@ mod tests {
 
     use super::*;
 
-    const CROP_AND_FLIP: Augmentation = Augmentation { crop_padding: 1, flip: true };
+    const CROP_AND_FLIP: Augmentation = Augmentation { crop_padding: 1, flip: true, ..Augmentation::NONE };
 
     /// `count` images of 2 channels, 3 × 4 pixels, no two alike; labels are positions modulo 5.
     fn set(count: u32) -> ImageSet {
@@ -262,7 +300,7 @@ mod tests {
         let plan = plan(count, options);
         let batches = plan.epoch(0, 0);
         assert_eq!(batches.len(), plan.batches_per_epoch());
-        let sizes: Vec<_> = batches.map(|batch| batch.len()).collect();
+        let sizes: Vec<_> = batches.map(|batch| batch.unwrap().len()).collect();
         assert_eq!(sizes.len(), plan.batches_per_epoch());
         assert_eq!(sizes.iter().sum::<usize>(), plan.samples_per_epoch());
         sizes
@@ -272,12 +310,15 @@ mod tests {
     fn evaluation_sees_plain_images_scaled_and_in_order() {
         let images = set(10);
         let plan = BatchPlan::new(&images, vec![7, 2, 9], BatchOptions::evaluation(2)).unwrap();
-        let batches: Vec<_> = plan.epoch(3, 0).collect();
+        let batches: Vec<_> = plan.epoch(3, 0).map(Result::unwrap).collect();
         assert_eq!(batches.len(), 1, "the single last sample joins the batch before it");
         assert_eq!(batches[0].indices, [7, 2, 9]);
         assert_eq!(batches[0].labels, [2, 2, 4]);
-        let expected: Vec<f32> =
-            [7, 2, 9].iter().flat_map(|&i| images.image(i)).map(|&byte| f32::from(byte) / 255.0).collect();
+        let expected: Vec<f32> = [7, 2, 9]
+            .iter()
+            .flat_map(|&i| images.image(i).unwrap().to_vec())
+            .map(|byte| f32::from(byte) / 255.0)
+            .collect();
         assert_eq!(batches[0].images, expected);
     }
 
@@ -287,12 +328,12 @@ mod tests {
         let plan = plan(23, options);
         let order = plan.order(2);
         let mut position = 0;
-        for batch in plan.epoch(2, 0) {
+        for batch in plan.epoch(2, 0).map(Result::unwrap) {
             for (sample, &index) in batch.indices.iter().enumerate() {
                 assert_eq!(index, order[position]);
                 let mut image = [0.0; 24];
                 let transform = CROP_AND_FLIP.transform(11, 2, index);
-                transform.apply(plan.images.image(index as usize), [2, 3, 4], &mut image);
+                transform.apply(&plan.images.image(index as usize).unwrap(), [2, 3, 4], &mut image);
                 assert_eq!(batch.images[sample * 24..][..24], image);
                 assert_eq!(batch.labels[sample], index % 5);
                 position += 1;
@@ -304,9 +345,9 @@ mod tests {
     #[test]
     fn an_epoch_repeats_and_can_be_entered_anywhere() {
         let plan = plan(50, BatchOptions::training(8, CROP_AND_FLIP, 1));
-        let whole: Vec<_> = plan.epoch(5, 0).collect();
+        let whole: Vec<_> = plan.epoch(5, 0).map(Result::unwrap).collect();
         for first in 0..=whole.len() + 1 {
-            let rest: Vec<_> = plan.epoch(5, first).collect();
+            let rest: Vec<_> = plan.epoch(5, first).map(Result::unwrap).collect();
             assert_eq!(rest, whole[first.min(whole.len())..], "from batch {first}");
         }
     }
@@ -326,7 +367,7 @@ mod tests {
         let image = |indices: Vec<u32>, batch_size| {
             let options = BatchOptions::training(batch_size, CROP_AND_FLIP, 1);
             let plan = BatchPlan::new(&images, indices, options).unwrap();
-            let mut batches = plan.epoch(4, 0);
+            let mut batches = plan.epoch(4, 0).map(Result::unwrap);
             batches.find_map(|batch| {
                 let at = batch.indices.iter().position(|&index| index == 17)?;
                 Some(batch.images[at * 24..][..24].to_vec())
@@ -356,7 +397,7 @@ mod tests {
     #[test]
     fn labels_can_be_replaced_by_position() {
         let plan = plan(10, BatchOptions::evaluation(4)).with_labels((100..110).collect::<Vec<_>>()).unwrap();
-        let labels: Vec<_> = plan.epoch(0, 0).flat_map(|batch| batch.labels).collect();
+        let labels: Vec<_> = plan.epoch(0, 0).flat_map(|batch| batch.unwrap().labels).collect();
         assert_eq!(labels, (100..110).collect::<Vec<_>>());
     }
 
@@ -390,7 +431,7 @@ mod tests {
         };
         refuses(vec![0], BatchOptions::evaluation(0), "batch size 0");
         refuses(vec![0, 5], BatchOptions::evaluation(2), "index 5 is outside the image set of 5 images");
-        let wide = Augmentation { crop_padding: 4, flip: false };
+        let wide = Augmentation { crop_padding: 4, flip: false, ..Augmentation::NONE };
         refuses(vec![0], BatchOptions::training(2, wide, 1), "crop padding 4 exceeds the image (3×4 pixels)");
         let error = plan(5, BatchOptions::evaluation(2)).with_labels(vec![1, 2]).unwrap_err().to_string();
         assert!(error.starts_with("2 replacement labels for an image set of 5 images"), "{error}");

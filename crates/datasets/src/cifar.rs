@@ -3,26 +3,30 @@
 //! A binary file is a run of records: one byte of label (CIFAR-100 has the coarse label before the fine one), then 3,072
 //! of pixels, 1,024 each of red, green and blue, row after row. A pickle is a dictionary with the same pixels as a NumPy
 //! array `[images, 3072]` under `data`, and a list of labels. Both are described at
-//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data, never run.
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data, never run. The archives in which either is
+//! distributed are read as they are, once their checksum was found right.
 
-use std::fs::File;
-use std::io::Read;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use unlearn_torch_files::Record;
 
+use crate::archive::Archive;
+use crate::checksum::Published;
 use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::registry::{Entry, OpenOptions};
 
-/// Most bytes read of one pickle: several times the largest, CIFAR-100's training set of 155 MB.
-const PICKLE_LIMIT: u64 = 1 << 30;
+/// Most bytes read of one file: several times the largest, CIFAR-100's training set of 155 MB.
+const FILE_LIMIT: u64 = 1 << 29;
 
 /// One form of a dataset. Each training file holds an equal share of the training images.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
     /// The folder that the distributed archive unpacks to.
     pub(crate) folder: &'static str,
+    /// That archive.
+    pub(crate) archive: Published,
     pub(crate) train: &'static [&'static str],
     pub(crate) test: &'static str,
     pub(crate) coding: Coding,
@@ -47,16 +51,19 @@ impl Form {
     }
 }
 
-/// Opens the dataset of `entry` in the first form and folder that has any of its files.
+/// Opens the dataset of `entry` in the first form and place that has any of its files; folders go before archives.
 pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
-    let places = roots.iter().flat_map(|root| {
-        forms.iter().flat_map(move |form| [root.join(form.folder), root.clone()].map(|folder| (form, folder)))
-    });
-    match places.into_iter().find(|(form, folder)| form.is_in(folder)) {
-        Some((form, folder)) => open_folder(entry, form, &folder),
-        None => Err(Error::not_found(entry, &roots)),
+    for (root, form) in roots.iter().flat_map(|root| forms.iter().map(move |form| (root, form))) {
+        if let Some(folder) = [root.join(form.folder), root.clone()].iter().find(|folder| form.is_in(folder)) {
+            return open_folder(entry, form, folder);
+        }
+        let archive = root.join(form.archive.file);
+        if archive.is_file() {
+            return open_archive(entry, form, &archive);
+        }
     }
+    Err(Error::not_found(entry, &roots))
 }
 
 /// Opens the dataset of `entry` from the files of `form` in `folder`.
@@ -64,28 +71,66 @@ pub(crate) fn open_folder(entry: &Entry, form: &Form, folder: &Path) -> Result<D
     if let Some(file) = form.files().find(|file| !folder.join(file).is_file()) {
         return Err(Error::MissingFile { folder: folder.into(), file: file.into() });
     }
-    let train = read(entry, form.coding, form.train.iter().map(|file| folder.join(file)), entry.train)?;
-    let test = read(entry, form.coding, [folder.join(form.test)].into_iter(), entry.test)?;
+    read(entry, form, &Place::Folder(folder.into()))
+}
+
+/// Opens the dataset of `entry` from the archive `path` of `form`.
+pub(crate) fn open_archive(entry: &Entry, form: &Form, path: &Path) -> Result<Dataset> {
+    form.archive.check(path)?;
+    let members: Vec<_> = form.files().map(|file| format!("{}/{file}", form.folder)).collect();
+    read(entry, form, &Place::Archive(Archive::read(path, &members, FILE_LIMIT)?, form.folder))
+}
+
+/// Where the files of a form lie.
+enum Place {
+    Folder(PathBuf),
+    /// An archive, and the folder within.
+    Archive(Archive, &'static str),
+}
+
+impl Place {
+    /// What the file is called in errors, and its bytes.
+    fn load(&self, file: &str) -> Result<(PathBuf, Cow<'_, [u8]>)> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(file);
+                let failed = |source| Error::Io { action: "read", path: path.clone(), source };
+                let found = path.metadata().map_err(failed)?.len();
+                if found > FILE_LIMIT {
+                    return Err(Error::FileTooLarge { path, found, limit: FILE_LIMIT });
+                }
+                let bytes = std::fs::read(&path).map_err(failed)?;
+                Ok((path, bytes.into()))
+            }
+            Self::Archive(archive, folder) => {
+                let (path, bytes) = archive.member(&format!("{folder}/{file}"))?;
+                Ok((path, bytes.into()))
+            }
+        }
+    }
+}
+
+fn read(entry: &Entry, form: &Form, place: &Place) -> Result<Dataset> {
+    let train = read_set(entry, form.coding, place, form.train, entry.train)?;
+    let test = read_set(entry, form.coding, place, &[form.test], entry.test)?;
     Ok(entry.dataset(train, test))
 }
 
 /// `count` images from `files`, an equal share from each.
-fn read(
-    entry: &Entry,
-    coding: Coding,
-    files: impl ExactSizeIterator<Item = PathBuf>,
-    count: usize,
-) -> Result<ImageSet> {
+fn read_set(entry: &Entry, coding: Coding, place: &Place, files: &[&str], count: usize) -> Result<ImageSet> {
     let share = count / files.len();
-    let mut pixels = Vec::new();
-    let mut labels = Vec::new();
-    for path in files {
+    let mut pixels = Vec::with_capacity(count * entry.image_len());
+    let mut labels = Vec::with_capacity(count);
+    for file in files {
         let first = labels.len();
+        let (path, bytes) = place.load(file)?;
         match coding {
             Coding::Records { label_bytes } => {
-                read_records(entry, label_bytes, &path, share, &mut pixels, &mut labels)?;
+                read_records(entry, label_bytes, (&path, &bytes), share, &mut pixels, &mut labels)?;
             }
-            Coding::Pickle { labels: key } => read_pickle(entry, key, &path, share, &mut pixels, &mut labels)?,
+            Coding::Pickle { labels: key } => {
+                read_pickle(entry, key, (&path, &bytes), share, &mut pixels, &mut labels)?;
+            }
         }
         entry.check_labels(&path, &labels[first..])?;
     }
@@ -96,23 +141,17 @@ fn read(
 fn read_records(
     entry: &Entry,
     label_bytes: usize,
-    path: &Path,
+    (path, bytes): (&Path, &[u8]),
     count: usize,
     pixels: &mut Vec<u8>,
     labels: &mut Vec<i64>,
 ) -> Result<()> {
     let record = label_bytes + entry.image_len();
     let expected = (count * record) as u64;
-    let (file, found) = open_file(path)?;
-    let refusal = |found| Error::FileSize { path: path.into(), dataset: entry.name, images: count, expected, found };
+    let found = bytes.len() as u64;
     if found != expected {
-        return Err(refusal(found));
+        return Err(Error::FileSize { path: path.into(), dataset: entry.name, images: count, expected, found });
     }
-    let bytes = read_to_limit(file, expected, path)?;
-    if bytes.len() as u64 != expected {
-        return Err(refusal(bytes.len() as u64));
-    }
-    pixels.reserve(count * entry.image_len());
     for record in bytes.chunks_exact(record) {
         let (label, image) = record.split_at(label_bytes);
         labels.extend(label.last().copied().map(i64::from));
@@ -124,18 +163,13 @@ fn read_records(
 fn read_pickle(
     entry: &Entry,
     key: &str,
-    path: &Path,
+    (path, bytes): (&Path, &[u8]),
     count: usize,
     pixels: &mut Vec<u8>,
     labels: &mut Vec<i64>,
 ) -> Result<()> {
-    let (file, found) = open_file(path)?;
-    if found > PICKLE_LIMIT {
-        return Err(Error::FileTooLarge { path: path.into(), found, limit: PICKLE_LIMIT });
-    }
-    let bytes = read_to_limit(file, PICKLE_LIMIT, path)?;
     let damaged = |source| Error::Record { path: path.into(), source: Box::new(source) };
-    let record = Record::read(&bytes).map_err(damaged)?;
+    let record = Record::read(bytes).map_err(damaged)?;
     let array = record.bytes("data").map_err(damaged)?;
     entry.check_shape(path, "data", &[count, entry.image_len()], &array.shape)?;
     let mut found = record.integers(key).map_err(damaged)?;
@@ -150,18 +184,4 @@ fn read_pickle(
     pixels.extend_from_slice(array.elements);
     labels.append(&mut found);
     Ok(())
-}
-
-fn open_file(path: &Path) -> Result<(File, u64)> {
-    let failed = |source| Error::Io { action: "open", path: path.into(), source };
-    let file = File::open(path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
-    Ok((file, len))
-}
-
-fn read_to_limit(file: File, limit: u64, path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = file.take(limit).read_to_end(&mut bytes);
-    read.map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-    Ok(bytes)
 }

@@ -2,15 +2,17 @@
 //!
 //! Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
+use crate::checksum::Published;
 use crate::cifar::{self, Coding, Form};
 use crate::cifar10;
+use crate::parquet_folder::HubRepository;
 use crate::registry::Entry;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
     name: "cifar100",
     summary: "60,000 colour pictures of things and creatures, 32×32, 100 classes",
-    needs: "cifar-100-binary or cifar-100-python, unpacked, in --data-dir or $UNLEARN_DATA",
+    needs: "cifar-100-binary or cifar-100-python, unpacked or as its .tar.gz, in --data-dir or $UNLEARN_DATA",
     classes: &[
         "apple",
         "aquarium_fish",
@@ -113,8 +115,17 @@ pub const ENTRY: Entry = Entry {
         "woman",
         "worm",
     ],
+    class_count: 100,
     mean: &[0.5071, 0.4866, 0.4409],
     std: &[0.2673, 0.2564, 0.2762],
+    hub: Some(HubRepository {
+        name: "uoft-cs/cifar100",
+        folder: "cifar100",
+        image: "img",
+        label: "fine_label",
+        test: "test",
+    }),
+    files: &[FORMS[0].archive, FORMS[1].archive],
     open: |entry, options| cifar::open(entry, &FORMS, options),
     ..cifar10::ENTRY
 };
@@ -123,12 +134,14 @@ pub const ENTRY: Entry = Entry {
 pub(crate) const FORMS: [Form; 2] = [
     Form {
         folder: "cifar-100-binary",
+        archive: Published { file: "cifar-100-binary.tar.gz", md5: "03b5dce01913d631647c71ecec9e9cb8" },
         train: &["train.bin"],
         test: "test.bin",
         coding: Coding::Records { label_bytes: 2 },
     },
     Form {
         folder: "cifar-100-python",
+        archive: Published { file: "cifar-100-python.tar.gz", md5: "eb9058c3a382ffc7106e4002c42a8d85" },
         train: &["train"],
         test: "test",
         coding: Coding::Pickle { labels: "fine_labels" },

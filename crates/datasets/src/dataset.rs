@@ -1,11 +1,16 @@
-//! A dataset in memory: images as bytes, labels, and what a model must know about them.
+//! A dataset, opened: images, labels, and what a model must know about them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::augment::Augmentation;
 use crate::error::{Error, Result};
+use crate::packed::PackedSet;
+use crate::picture::Picture;
+use crate::streamed::Streamed;
 
-/// Labelled images of one size. Cloning shares the pixels; parts of a set are index sets, never copies.
+/// Labelled images of one size, as bytes in memory, or as pictures that are decoded whenever they are asked for. Cloning
+/// shares them; parts of a set are index sets, never copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
     /// Channels an image: 1 for grey, 3 for colour.
@@ -14,10 +19,16 @@ pub struct ImageSet {
     pub height: usize,
     /// Columns, in pixels.
     pub width: usize,
-    /// `[count, channels, height, width]`, 0 to 255.
-    pub pixels: Arc<[u8]>,
     /// One class number an image.
     pub labels: Arc<[u32]>,
+    source: Source,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// `[count, channels, height, width]`, 0 to 255.
+    Memory(Arc<[u8]>),
+    Packed(Arc<Streamed>),
 }
 
 impl ImageSet {
@@ -30,13 +41,32 @@ impl ImageSet {
         pixels: impl Into<Arc<[u8]>>,
         labels: impl Into<Arc<[u32]>>,
     ) -> Result<Self> {
-        let set = Self { channels, height, width, pixels: pixels.into(), labels: labels.into() };
-        let expected = [channels, height, width].iter().try_fold(set.len(), |product, &side| product.checked_mul(side));
-        if expected != Some(set.pixels.len()) {
-            let (pixels, labels) = (set.pixels.len(), set.len());
+        let (pixels, labels) = (pixels.into(), labels.into());
+        let sides = [channels, height, width];
+        let expected = sides.iter().try_fold(labels.len(), |product, &side| product.checked_mul(side));
+        if expected != Some(pixels.len()) {
+            let (pixels, labels) = (pixels.len(), labels.len());
             return Err(Error::ImageSetShape { pixels, labels, channels, height, width });
         }
-        Ok(set)
+        Ok(Self { channels, height, width, labels, source: Source::Memory(pixels) })
+    }
+
+    /// A set of pictures that stay where they are until they are asked for, in colour, `side` × `side` pixels.
+    ///
+    /// # Errors
+    /// When a picture is not there.
+    pub(crate) fn streamed(set: PackedSet, side: usize) -> Result<Self> {
+        let labels = set.labels.into();
+        let source = Source::Packed(Arc::new(Streamed::new(set.pictures, side)?));
+        Ok(Self { channels: 3, height: side, width: side, labels, source })
+    }
+
+    /// Pixels of all images, `[count, channels, height, width]`, 0 to 255; none if they are not in memory.
+    pub fn pixels(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Memory(pixels) => Some(pixels),
+            Source::Packed(_) => None,
+        }
     }
 
     /// Number of images.
@@ -54,13 +84,34 @@ impl ImageSet {
         self.channels * self.height * self.width
     }
 
-    /// Image `i`, `[channels, height, width]`.
+    /// Image `i` as evaluation sees it, `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// When a picture that is not in memory cannot be read.
     ///
     /// # Panics
     /// When `i` is not below [`len`](Self::len).
-    pub fn image(&self, i: usize) -> &[u8] {
+    pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>> {
         let len = self.image_len();
-        &self.pixels[i * len..(i + 1) * len]
+        match &self.source {
+            Source::Memory(pixels) => Ok((&pixels[i * len..(i + 1) * len]).into()),
+            Source::Packed(streamed) => {
+                let mut planes = vec![0; len];
+                streamed.middle(i)?.write_planes(&mut planes);
+                Ok(planes.into())
+            }
+        }
+    }
+
+    /// Image `i` with all that there is of it: a picture that is not in memory has its own size.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub(crate) fn picture(&self, i: usize) -> Result<Picture> {
+        match &self.source {
+            Source::Memory(_) => Ok(Picture::from_planes([self.channels, self.height, self.width], &self.image(i)?)),
+            Source::Packed(streamed) => streamed.picture(i),
+        }
     }
 
     /// The first `per_class` positions of each class below `classes`, or all of a class that has fewer; ascending.
@@ -90,12 +141,18 @@ impl ImageSet {
         for side in [self.len(), self.channels, self.height, self.width] {
             hasher.update(&(side as u64).to_le_bytes());
         }
-        hasher.update(&self.pixels);
+        match &self.source {
+            Source::Memory(pixels) => hasher.update(pixels),
+            Source::Packed(streamed) => hasher.update(streamed.digest.as_bytes()),
+        };
         for label in self.labels.iter() {
             hasher.update(&label.to_le_bytes());
         }
     }
 }
+
+/// Most pictures that are decoded to measure a set.
+pub const SAMPLE: usize = 4096;
 
 /// Per-channel statistics of images scaled to 0..1. Models apply `(x − mean) / std` themselves.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,12 +164,17 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel.
-    pub fn of(set: &ImageSet) -> Self {
+    /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel. Of pictures
+    /// that are not in memory, at most [`SAMPLE`] are measured, evenly spread.
+    ///
+    /// # Errors
+    /// When a picture cannot be read.
+    pub fn of(set: &ImageSet) -> Result<Self> {
         let plane = set.height * set.width;
         let mut histograms = vec![[0_u64; 256]; set.channels];
-        for image in set.pixels.chunks_exact(set.image_len().max(1)) {
-            for (histogram, channel) in histograms.iter_mut().zip(image.chunks_exact(plane)) {
+        let step = if set.pixels().is_some() { 1 } else { set.len().div_ceil(SAMPLE).max(1) };
+        for i in (0..set.len()).step_by(step) {
+            for (histogram, channel) in histograms.iter_mut().zip(set.image(i)?.chunks_exact(plane.max(1))) {
                 for &pixel in channel {
                     histogram[usize::from(pixel)] += 1;
                 }
@@ -125,10 +187,10 @@ impl Normalization {
         };
         let mean = |histogram| moment(histogram, 1);
         let std = |histogram| (moment(histogram, 2) - mean(histogram).powi(2)).sqrt();
-        Self {
+        Ok(Self {
             mean: histograms.iter().map(|histogram| (mean(histogram) / 255.0) as f32).collect(),
             std: histograms.iter().map(|histogram| (std(histogram) / 255.0) as f32).collect(),
-        }
+        })
     }
 }
 
@@ -147,7 +209,8 @@ pub struct Dataset {
     pub train: ImageSet,
     /// The official test set.
     pub test: ImageSet,
-    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal.
+    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal; of pictures that are not in
+    /// memory, their files' names and lengths stand for their pixels.
     pub fingerprint: String,
 }
 
@@ -184,7 +247,7 @@ mod tests {
 
     #[test]
     fn images_are_rows_of_pixels() {
-        assert_eq!(set().image(1), [3, 4]);
+        assert_eq!(*set().image(1).unwrap(), [3, 4]);
         assert_eq!(set().len(), 3);
     }
 
@@ -207,7 +270,7 @@ mod tests {
     fn classes_are_counted_and_channels_measured() {
         let set = ImageSet::new([2, 1, 2], vec![0, 255, 51, 51, 255, 0, 51, 51], vec![2, 7]).unwrap();
         assert_eq!(set.class_counts(3), [0, 0, 1]);
-        assert_eq!(Normalization::of(&set), Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+        assert_eq!(Normalization::of(&set).unwrap(), Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
     }
 
     #[test]

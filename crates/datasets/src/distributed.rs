@@ -5,24 +5,28 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flate2::Crc;
+use flate2::write::GzEncoder;
+use flate2::{Compression, Crc};
 use proptest::prelude::*;
 use serde::Deserialize;
 
+use crate::checksum::{self, Published};
 use crate::cifar::{self, Form};
 use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
-use crate::registry::Entry;
+use crate::registry::{Entry, OpenOptions};
 use crate::{cifar10, cifar100, mat5, svhn};
 
+/// What is in a dataset.
 #[derive(Deserialize)]
-struct Expected {
-    train: Summary,
-    test: Summary,
+pub(crate) struct Expected {
+    pub(crate) train: Summary,
+    pub(crate) test: Summary,
 }
 
+/// What is in a set of images.
 #[derive(Deserialize)]
-struct Summary {
+pub(crate) struct Summary {
     shape: [usize; 4],
     labels: Vec<u32>,
     /// `[channel, column]`
@@ -31,14 +35,16 @@ struct Summary {
 }
 
 impl Summary {
-    fn check(&self, set: &ImageSet, what: &str) {
+    /// Fails unless `set` is the one summed up.
+    pub(crate) fn check(&self, set: &ImageSet, what: &str) {
         assert_eq!([set.len(), set.channels, set.height, set.width], self.shape, "{what}");
         assert_eq!(*set.labels, *self.labels, "{what}");
-        for (channel, row) in set.image(0).chunks_exact(32 * 32).zip(&self.row_16_of_the_first) {
-            assert_eq!(channel[16 * 32..][..32], **row, "{what}");
+        for (channel, row) in set.image(0).unwrap().chunks_exact(set.height * set.width).zip(&self.row_16_of_the_first)
+        {
+            assert_eq!(channel[16 * set.width..][..set.width], **row, "{what}");
         }
         let mut crc = Crc::new();
-        crc.update(&set.pixels);
+        crc.update(set.pixels().unwrap());
         assert_eq!(crc.sum(), self.crc32, "{what}");
     }
 }
@@ -138,7 +144,7 @@ fn files_of_another_size_are_refused() {
 #[test]
 fn labels_outside_the_classes_are_refused() {
     for copy in cases().into_iter().map(Copy::new) {
-        let few = Entry { classes: &copy.case.entry.classes[..2], ..copy.case.entry };
+        let few = Entry { class_count: 2, ..copy.case.entry };
         let error = (copy.case.open)(&few, copy.folder.path()).unwrap_err();
         assert!(matches!(error, Error::LabelOutOfRange { classes: 2, .. }), "{error}");
     }
@@ -200,12 +206,46 @@ fn a_full_size_cifar10_opens_within_two_seconds() {
     assert!(elapsed.as_secs_f32() < 2.0, "{elapsed:?}");
 }
 
+/// A form in its archive: the golden folder packed, and the form with that archive's checksum.
+fn packed(form: &Form, folder: &Path) -> (Form, PathBuf) {
+    let path = folder.join(form.archive.file);
+    let mut archive = tar::Builder::new(GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast()));
+    archive.append_dir_all(form.folder, root().join(form.folder)).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    (with_checksum_of(form, &path), path)
+}
+
+fn with_checksum_of(form: &Form, path: &Path) -> Form {
+    let md5 = checksum::md5(path).unwrap().leak();
+    Form { archive: Published { md5, ..form.archive }, ..*form }
+}
+
+#[test]
+fn an_archive_is_read_as_it_is_once_its_checksum_was_found_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions { data_dir: Some(folder.path().into()) };
+    let entry = Entry { train: 10, test: 2, ..cifar10::ENTRY };
+    for form in &cifar10::FORMS {
+        let (sound, path) = packed(form, folder.path());
+        let unpacked = cifar::open_folder(&entry, form, &root().join(form.folder)).unwrap();
+        let dataset = cifar::open(&entry, &[sound], &options).unwrap();
+        assert_eq!(dataset.fingerprint, unpacked.fingerprint);
+        let error = cifar::open(&entry, &[*form], &options).unwrap_err().to_string();
+        let published = form.archive.md5;
+        assert!(error.contains(form.archive.file) && error.contains(published), "{error}");
+        let lacking = Form { folder: "elsewhere", ..with_checksum_of(form, &path) };
+        let error = cifar::open_archive(&entry, &lacking, &path).unwrap_err().to_string();
+        assert!(error.contains("it lacks elsewhere/"), "{error}");
+    }
+}
+
 /// One to three injuries of a sound file, at any place.
-fn injuries() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+pub(crate) fn injuries() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8, any::<u8>()), 1..=3)
 }
 
-fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+/// The file with these injuries.
+pub(crate) fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
     let mut bytes = sound.to_vec();
     for (index, kind, value) in injuries {
         // Most of a file is pixels; half of the injuries go to its ends, where its structure lies.
@@ -224,6 +264,25 @@ fn injured(sound: &[u8], injuries: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> 
 }
 
 proptest! {
+    /// A checksum keeps damaged archives out; what reads them must not need it.
+    #[test]
+    fn damaged_archives_are_errors_or_whole_datasets(injuries in injuries()) {
+        thread_local!(static ARCHIVE: (tempfile::TempDir, PathBuf, Vec<u8>) = {
+            let folder = tempfile::tempdir().unwrap();
+            let (_, path) = packed(&cifar100::FORMS[1], folder.path());
+            let sound = fs::read(&path).unwrap();
+            (folder, path, sound)
+        });
+        let entry = Entry { train: 4, test: 2, ..cifar100::ENTRY };
+        ARCHIVE.with(|(_folder, path, sound)| {
+            fs::write(path, injured(sound, &injuries)).unwrap();
+            let form = with_checksum_of(&cifar100::FORMS[1], path);
+            if let Ok(dataset) = cifar::open_archive(&entry, &form, path) {
+                assert_eq!((dataset.train.len(), dataset.test.len()), (4, 2));
+            }
+        });
+    }
+
     /// Whatever is in the files, opening them ends with a dataset of the announced size or with an error, never a panic.
     #[test]
     fn damaged_files_are_errors_or_whole_datasets(injuries in injuries()) {

@@ -151,6 +151,14 @@ pub enum Error {
         /// All names.
         valid: String,
     },
+    /// A name that gives a form and a path, but not as it should.
+    #[error("`{name}` names no dataset: {problem}")]
+    Location {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
     /// The dataset's files are nowhere.
     #[error("{name} was not found; looked in {looked}; it needs {needs}")]
     DatasetNotFound {
@@ -186,6 +194,16 @@ pub enum Error {
         /// Bytes found.
         found: u64,
     },
+    /// A file that is not the one that was published.
+    #[error("{} has the MD5 {found}, but {expected} is published; fetch the file again", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum in hexadecimal.
+        found: String,
+        /// The published one.
+        expected: &'static str,
+    },
     /// A file larger than any of the datasets'.
     #[error("{} has {found} bytes; at most {limit} are read", path.display())]
     FileTooLarge {
@@ -210,9 +228,9 @@ pub enum Error {
         /// Lengths found.
         found: Box<[usize]>,
     },
-    /// A MAT-file that is damaged or holds something else than was asked for.
+    /// A file or a folder that is damaged or holds something else than was asked for.
     #[error("failed to read {}: {problem}", path.display())]
-    Mat {
+    Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

@@ -8,6 +8,7 @@ use crate::augment::Augmentation;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::idx_folder;
+use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the files.
@@ -32,12 +33,21 @@ pub const ENTRY: Entry = Entry {
         "Bag",
         "Ankle boot",
     ],
+    class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,
     test: 10_000,
     mean: &[0.2860],
     std: &[0.3530],
-    augmentation: Augmentation { crop_padding: 2, flip: true },
+    augmentation: Augmentation { crop_padding: 2, flip: true, ..Augmentation::NONE },
+    hub: Some(HubRepository {
+        name: "zalando-datasets/fashion_mnist",
+        folder: "fashion_mnist",
+        image: "image",
+        label: "label",
+        test: "test",
+    }),
+    files: &[],
     open,
 };
 

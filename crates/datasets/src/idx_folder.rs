@@ -123,7 +123,7 @@ mod tests {
     fn four_files_make_a_dataset() {
         let dataset = open(&ENTRY, folder(3, 28, &[4, 0, 9]).path()).unwrap();
         assert_eq!(*dataset.train.labels, [4, 0, 9]);
-        assert_eq!(dataset.test.image(0), [255; 784]);
+        assert_eq!(*dataset.test.image(0).unwrap(), [255; 784]);
         assert_eq!(dataset.classes[9], "Ankle boot");
     }
 

@@ -17,5 +17,6 @@ pub const ENTRY: Entry = Entry {
     classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
     mean: &[0.1918],
     std: &[0.3483],
+    hub: None,
     ..mnist::ENTRY
 };

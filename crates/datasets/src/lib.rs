@@ -1,6 +1,6 @@
 //! Image datasets, splits, forget sets, augmentation and batches.
 //!
-//! A [`Dataset`] is bytes in memory, opened by name from the [`registry`]. Everything after that is an index set:
+//! A [`Dataset`] is images and labels, opened by name from the [`registry`]. Everything after that is an index set:
 //! [`split`](split::split) holds out a validation set, [`resolve`](forget::resolve) divides what is left into a forget
 //! set and a retain set, and a [`BatchPlan`] turns any of them into batches. Positions always count in the official
 //! training set, so a forget set means the same to every part of the program.
@@ -27,14 +27,17 @@
 //! let training = BatchOptions::training(128, dataset.augmentation, 1);
 //! let plan = BatchPlan::new(&dataset.train, parts.retain, training)?;
 //! for batch in plan.epoch(0, 0).take(2) {
+//!     let batch = batch?;
 //!     assert_eq!(batch.images.len(), 128 * 28 * 28);
 //!     assert!(batch.labels.iter().all(|&label| label != 0));
 //! }
 //! # Ok::<(), unlearn_datasets::Error>(())
 //! ```
 
+mod archive;
 pub mod augment;
 pub mod batches;
+pub mod checksum;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
@@ -47,19 +50,34 @@ pub mod fashion_mnist_mini;
 pub mod forget;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_pictures;
 pub mod idx;
 pub mod idx_folder;
+pub mod image_folder;
+pub mod imagenet;
 pub mod kmnist;
+pub mod location;
 pub mod mat5;
 pub mod mnist;
 pub mod mt19937;
+mod npy;
+pub mod npz;
+mod packed;
+mod parquet_file;
+pub mod parquet_folder;
 pub mod permutation;
+mod picture;
 pub mod positions;
 pub mod registry;
+mod resize;
+mod resized_crop;
 pub mod sampler;
 pub mod split;
 pub mod stream;
+mod streamed;
 pub mod svhn;
+pub mod tiny_imagenet;
 pub mod verify;
 
 pub use augment::Augmentation;

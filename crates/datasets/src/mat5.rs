@@ -55,7 +55,7 @@ pub fn decode<const COUNT: usize>(
     names: [&'static str; COUNT],
     check: impl Fn(&'static str, &[usize]) -> Result<()>,
 ) -> Result<[Vec<u8>; COUNT]> {
-    let damaged = |problem: String| Error::Mat { path: path.into(), problem };
+    let damaged = |problem: String| Error::Damaged { path: path.into(), problem };
     header(&mut reader).map_err(damaged)?;
     let mut arrays = [const { None }; COUNT];
     while arrays.iter().any(Option::is_none) {
@@ -111,7 +111,7 @@ fn matrix(
     path: &Path,
     check: impl Fn(&'static str, &[usize]) -> Result<()>,
 ) -> Result<Option<(usize, Vec<u8>)>> {
-    let damaged = |problem: String| Error::Mat { path: path.into(), problem };
+    let damaged = |problem: String| Error::Damaged { path: path.into(), problem };
     let (shape, name) = describe(element).map_err(damaged)?;
     let Some(index) = names.iter().position(|wanted| wanted.as_bytes() == name) else { return Ok(None) };
     check(names[index], &shape)?;

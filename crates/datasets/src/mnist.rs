@@ -5,6 +5,7 @@
 
 use crate::augment::Augmentation;
 use crate::idx_folder;
+use crate::parquet_folder::HubRepository;
 use crate::registry::Entry;
 
 /// The registry's line.
@@ -15,11 +16,14 @@ pub const ENTRY: Entry = Entry {
     licence: "CC BY-SA 3.0",
     needs: "its four IDX files, plain or .gz, in a folder `mnist` in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,
     test: 10_000,
     mean: &[0.1307],
     std: &[0.3081],
-    augmentation: Augmentation { crop_padding: 2, flip: false },
+    augmentation: Augmentation { crop_padding: 2, flip: false, ..Augmentation::NONE },
+    hub: Some(HubRepository { name: "ylecun/mnist", folder: "mnist", image: "image", label: "label", test: "test" }),
+    files: &[],
     open: |entry, options| idx_folder::open_first(entry, &options.folders(entry.name, &[])),
 };

@@ -6,8 +6,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-
-const NPY_MAGIC: &[u8] = b"\x93NUMPY";
+use crate::npy;
 
 /// The positions in the file, in its order, not yet checked against any set.
 ///
@@ -15,7 +14,7 @@ const NPY_MAGIC: &[u8] = b"\x93NUMPY";
 /// When the file cannot be read or is neither of the two formats.
 pub fn read(path: &Path) -> Result<Vec<i64>> {
     let bytes = std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-    let parsed = if bytes.starts_with(NPY_MAGIC) { parse_npy(&bytes) } else { parse_text(&bytes) };
+    let parsed = if bytes.starts_with(npy::MAGIC) { parse_npy(&bytes) } else { parse_text(&bytes) };
     parsed.map_err(|problem| Error::IndexFile { path: path.into(), problem })
 }
 
@@ -30,51 +29,20 @@ fn parse_text(bytes: &[u8]) -> Result<Vec<i64>, String> {
         .collect()
 }
 
-fn parse_npy(bytes: &[u8]) -> Result<Vec<i64>, String> {
-    let cut_short = || "the .npy header is cut short".to_owned();
-    let version = *bytes.get(NPY_MAGIC.len()).ok_or_else(cut_short)?;
-    let length_at = NPY_MAGIC.len() + 2;
-    let length_bytes = match version {
-        1 => 2,
-        2 => 4,
-        other => return Err(format!(".npy version {other} is not read; save it as version 1 or 2")),
+fn parse_npy(mut bytes: &[u8]) -> Result<Vec<i64>, String> {
+    let header = npy::header(&mut bytes)?;
+    let [count] = header.shape[..] else {
+        return Err(format!("the array's shape is {}; one dimension is needed", npy::tuple(&header.shape)));
     };
-    let header_at = length_at + length_bytes;
-    let length = bytes.get(length_at..header_at).ok_or_else(cut_short)?;
-    let length = length.iter().rev().fold(0, |value, &byte| value << 8 | usize::from(byte));
-    let (header, data) = bytes[header_at..].split_at_checked(length).ok_or_else(cut_short)?;
-    let header = str::from_utf8(header).map_err(|_| "the .npy header is not text".to_owned())?;
-
-    let count = one_dimension(field(header, "shape")?)?;
-    let descr = field(header, "descr")?;
-    let numbers: Vec<i64> = match descr.trim_matches(['\'', '"']) {
-        "<i4" => data.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes).into()).collect(),
-        "<i8" => data.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect(),
-        _ => return Err(format!("elements are {descr}; convert to '<i4' or '<i8' (int32 or int64)")),
+    let element = match header.descr.as_str() {
+        "<i4" => 4,
+        "<i8" => 8,
+        other => return Err(format!("elements are '{other}'; convert to '<i4' or '<i8' (int32 or int64)")),
     };
-    let element = if descr.contains("i4") { 4 } else { 8 };
-    if count.checked_mul(element) != Some(data.len()) {
-        return Err(format!("{count} elements announced, {} bytes of {element} each found", data.len()));
+    if count.checked_mul(element) != Some(bytes.len()) {
+        return Err(format!("{count} elements announced, {} bytes of {element} each found", bytes.len()));
     }
-    Ok(numbers)
-}
-
-/// The value of `key` in the header, a Python dictionary such as `{'descr': '<i8', 'shape': (3,), }`.
-fn field<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
-    let missing = || format!("the .npy header has no `{key}`");
-    let (_, rest) = header.split_once(&format!("'{key}':")).ok_or_else(missing)?;
-    let rest = rest.trim_start();
-    let end = if rest.starts_with('(') { rest.find(')').map(|i| i + 1) } else { rest.find([',', '}']) };
-    Ok(rest[..end.ok_or_else(missing)?].trim())
-}
-
-/// The length in a one-dimensional shape, `(3,)`.
-fn one_dimension(shape: &str) -> Result<usize, String> {
-    shape
-        .strip_prefix('(')
-        .and_then(|inner| inner.strip_suffix(",)"))
-        .and_then(|length| length.trim().parse().ok())
-        .ok_or_else(|| format!("the array's shape is {shape}; one dimension is needed"))
+    header.integers(bytes).ok_or_else(|| "its elements are no whole numbers".into())
 }
 
 #[cfg(test)]
@@ -84,7 +52,7 @@ mod tests {
     use super::*;
 
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {
-        [NPY_MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+        [npy::MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
     }
 
     #[test]
@@ -117,6 +85,10 @@ mod tests {
         refuses(&npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }", &[0; 8]), "2 elements announced");
         refuses(&npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", &[0; 12]), "12 bytes");
         refuses(&npy("{'fortran_order': False, 'shape': (1,), }", &[0; 8]), "no `descr`");
+        refuses(
+            &npy("{'descr': '<i8', 'fortran_order': False, 'shape': (x,), }", &[0; 8]),
+            "shape is (x,), which is no tuple",
+        );
         refuses(&npy("{'shape': (1", &[]), "no `shape`");
         refuses(b"\x93NUMPY", "cut short");
         refuses(b"\x93NUMPY\x01\x00\xFF", "cut short");

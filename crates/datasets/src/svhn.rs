@@ -7,9 +7,11 @@
 use std::path::Path;
 
 use crate::augment::Augmentation;
+use crate::checksum::Published;
 use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::mat5;
+use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
 
 /// The registry's line.
@@ -20,12 +22,24 @@ pub const ENTRY: Entry = Entry {
     licence: "for non-commercial use only, its authors say",
     needs: "train_32x32.mat and test_32x32.mat in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    class_count: 10,
     shape: [3, 32, 32],
     train: 73_257,
     test: 26_032,
     mean: &[0.4377, 0.4438, 0.4728],
     std: &[0.1980, 0.2010, 0.1970],
     augmentation: Augmentation::NONE,
+    hub: Some(HubRepository {
+        name: "ufldl-stanford/svhn",
+        folder: "cropped_digits",
+        image: "image",
+        label: "label",
+        test: "test",
+    }),
+    files: &[
+        Published { file: TRAIN, md5: "e26dedcc434d2e4c54c9b2d4a06d8373" },
+        Published { file: TEST, md5: "eb5a983be6a315427106f1b164d9cef3" },
+    ],
     open,
 };
 

@@ -2,10 +2,16 @@
 //!
 //! Sizes and labels are checked whenever a dataset is opened. That the images are the right ones is not: MNIST and its kin
 //! share their file names and sizes. Here their statistics are compared with the published ones, which tells these
-//! datasets apart, and a damaged copy only if the damage is large.
+//! datasets apart, and a damaged copy only if the damage is large. Where a dataset's maker publishes checksums, and the files
+//! are there as they were distributed, the checksums tell.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Normalization};
-use crate::registry::Entry;
+use crate::error::Result;
+use crate::registry::{Entry, OpenOptions};
 
 /// Most that a mean or deviation of the training images may differ from the published one, on the scale of 0..1. The
 /// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.
@@ -18,11 +24,21 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
         if set.len() != expected {
             problems.push(format!("{} {what} images, where {expected} are expected", set.len()));
         }
-        let counts = set.class_counts(entry.classes.len());
-        let absent = counts.iter().zip(entry.classes).filter(|(count, _)| **count == 0);
+        let counts = set.class_counts(dataset.classes.len());
+        let absent = counts.iter().zip(&dataset.classes).filter(|(count, _)| **count == 0);
         problems.extend(absent.map(|(_, name)| format!("no {what} image of class {name}")));
     }
-    let found = Normalization::of(&dataset.train);
+    for set in [&dataset.train, &dataset.test].into_iter().filter(|set| set.pixels().is_none()) {
+        let damaged = |i| set.picture(i).err().map(|error| error.to_string());
+        problems.par_extend((0..set.len()).into_par_iter().filter_map(damaged));
+    }
+    let found = match Normalization::of(&dataset.train) {
+        Ok(found) => found,
+        Err(error) => {
+            problems.push(error.to_string());
+            return problems;
+        }
+    };
     for (what, found, published) in [("mean", found.mean, entry.mean), ("deviation", found.std, entry.std)] {
         for (channel, (found, published)) in found.iter().zip(published).enumerate() {
             let near = (found - published).abs() <= TOLERANCE;
@@ -35,20 +51,46 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     problems
 }
 
+/// The files of the dataset of `entry` that have a published checksum and are where datasets are looked for, each with
+/// whether it has that checksum.
+pub fn files(entry: &Entry, options: &OpenOptions) -> Vec<(PathBuf, Result<()>)> {
+    let folders = options.folders(entry.name, &[]);
+    let place = |file: &str| folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
+    let checked = entry.files.iter().filter_map(|published| {
+        let path = place(published.file)?;
+        let result = published.check(&path);
+        Some((path, result))
+    });
+    checked.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fashion_mnist, fashion_mnist_mini, mnist, registry};
+    use crate::{fashion_mnist_mini, mnist, registry, svhn};
+
+    #[test]
+    fn files_that_are_not_the_published_ones_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { data_dir: Some(folder.path().into()) };
+        assert!(files(&svhn::ENTRY, &options).is_empty());
+        std::fs::write(folder.path().join(svhn::TRAIN), "other").unwrap();
+        let found = files(&svhn::ENTRY, &options);
+        assert_eq!(found.len(), 1);
+        let error = found[0].1.as_ref().unwrap_err().to_string();
+        assert!(error.contains("e26dedcc434d2e4c54c9b2d4a06d8373 is published"), "{error}");
+    }
 
     #[test]
     fn what_is_there_is_what_it_should_be_and_nothing_else() {
-        let mini = registry::open("fashion-mnist-mini", &registry::OpenOptions::default()).unwrap();
+        let mini = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
         assert_eq!(problems(&fashion_mnist_mini::ENTRY, &mini), Vec::<String>::new());
         let found = problems(&mnist::ENTRY, &mini);
         assert_eq!(found[0], "8000 training images, where 60000 are expected");
         assert!(found.iter().any(|problem| problem.contains("where 0.1307 is published")), "{found:?}");
-        let classes = [fashion_mnist::ENTRY.classes, &["Hat"]].concat().leak();
-        let hat = problems(&Entry { classes, ..fashion_mnist_mini::ENTRY }, &mini);
+        let mut more = mini;
+        more.classes.push("Hat".into());
+        let hat = problems(&fashion_mnist_mini::ENTRY, &more);
         assert_eq!(hat, ["no training image of class Hat", "no test image of class Hat"]);
     }
 }

@@ -44,6 +44,7 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     let mut predictions = Predictions { logits: vec![], labels: vec![], classes };
     let mut logits = Vec::new();
     for batch in plan.epoch(0, 0) {
+        let batch = batch?;
         network.forward(&batch.images, Mode::Evaluate, &mut logits)?;
         predictions.logits.extend_from_slice(&logits);
         predictions.labels.extend_from_slice(&batch.labels);

@@ -192,6 +192,7 @@ fn run_epoch(
     let steps = run.course.steps(epoch);
     let mut clock = Instant::now();
     for (batch, batches) in (first..).zip(run.course.epoch(epoch, first)) {
+        let batches = batches?;
         let lr = run.recipe.lr_at(epoch * steps + batch, steps);
         let progress = epoch as f64 / run.recipe.epochs as f64;
         let at = At { epoch, number: progressing.log.steps + 1, progress, lr };
@@ -304,7 +305,7 @@ mod tests {
         let images = images();
         let training: Vec<u32> = (0..16).collect();
         let validation: Vec<u32> = (16..20).collect();
-        let augmentation = Augmentation { crop_padding: 1, flip: true };
+        let augmentation = Augmentation { crop_padding: 1, flip: true, ..Augmentation::NONE };
         let batches = recipe.batches(&images, &training, augmentation, 5)?;
         let others = Recipe { batch_size: 2, ..recipe.clone() }.batches(&images, &validation, augmentation, 5)?;
         let course = if together { Course::Together(&batches, &others) } else { Course::Alone(&batches) };

@@ -247,13 +247,24 @@ pub(crate) enum DatasetsCommand {
     List,
     /// Open a dataset and count its images.
     Describe(DatasetArguments),
-    /// Open a dataset and check that its images are the published ones, as far as counts and statistics tell.
+    /// Open a dataset and check that its images are the published ones, as far as checksums, counts and statistics tell.
     Verify(DatasetArguments),
+    /// Write a dataset in another form: an .npz archive, or folders of PNG files.
+    Export(ExportDatasetArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportDatasetArguments {
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArguments,
+    /// A file that ends in .npz, or a folder that is empty or not there yet.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetArguments {
-    /// The dataset's name.
+    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
     pub(crate) name: String,
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]

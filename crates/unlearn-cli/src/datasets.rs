@@ -1,46 +1,63 @@
-//! `unlearn datasets`: what there is, what is in it, and whether it is what it should be.
+//! `unlearn datasets`: what there is, what is in it, whether it is what it should be, and the same in another form.
 
+use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
-use unlearn_datasets::{Dataset, SplitOptions, split, verify};
+use unlearn_datasets::{Dataset, ImageSet, SplitOptions, image_folder, npz, split, verify};
 
-use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand};
+use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments};
 
 pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
     match &arguments.command {
         None | Some(DatasetsCommand::List) => list(),
         Some(DatasetsCommand::Describe(arguments)) => describe(arguments)?,
         Some(DatasetsCommand::Verify(arguments)) => verify(arguments)?,
+        Some(DatasetsCommand::Export(arguments)) => export(arguments)?,
     }
     Ok(())
 }
 
 fn list() {
     registry::DATASETS.iter().for_each(summary);
+    println!(
+        "\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):"
+    );
+    for form in FORMS {
+        println!("{}:PATH\n    {}", form.name, form.summary);
+    }
 }
 
 fn summary(entry: &Entry) {
-    let Entry { name, summary, source, licence, needs, train, test, mean, std, .. } = entry;
+    let Entry { name, summary, source, licence, needs, train, test, mean, std, hub, .. } = entry;
     println!("{name}\n    {summary}\n    {train} training and {test} test images; normalised by {mean:?} / {std:?}");
     println!("    source: {source}\n    licence: {licence}\n    needs: {needs}");
+    if let Some(hub) = hub {
+        println!("    or: the parquet files of {}, split by split, of the Hugging Face Hub", hub.address());
+    }
 }
 
-fn open(arguments: &DatasetArguments) -> anyhow::Result<(&'static Entry, Dataset)> {
-    let entry = registry::find(&arguments.name)?;
+fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
     let options = OpenOptions { data_dir: arguments.data_dir.clone() };
-    Ok((entry, registry::open(entry.name, &options)?))
+    Ok(registry::open(&arguments.name, &options)?)
 }
 
 fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
-    let (entry, dataset) = open(arguments)?;
-    summary(entry);
+    let dataset = open(arguments)?;
+    if let Ok(entry) = registry::find(&dataset.name) {
+        summary(entry);
+    } else {
+        // A location; there is nothing to say of it but what was found.
+        let ImageSet { channels, height, width, .. } = dataset.train;
+        let (mean, std) = (&dataset.normalization.mean, &dataset.normalization.std);
+        println!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
+    }
     println!("    fingerprint: {}", dataset.fingerprint);
     for (what, set) in [("training", &dataset.train), ("test", &dataset.test)] {
-        let counts = set.class_counts(entry.classes.len());
+        let counts = set.class_counts(dataset.classes.len());
         if counts.iter().all(|count| *count == counts[0]) {
             println!("\n{} {what} images: {} of each class", set.len(), counts[0]);
         } else {
             println!("\n{} {what} images", set.len());
-            for (count, class) in counts.iter().zip(entry.classes) {
+            for (count, class) in counts.iter().zip(&dataset.classes) {
                 println!("{count:>8} {class}");
             }
         }
@@ -51,9 +68,31 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
 }
 
 fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
-    let (entry, dataset) = open(arguments)?;
-    let problems = verify::problems(entry, &dataset);
+    let entry = registry::find(&arguments.name)?;
+    let dataset = open(arguments)?;
+    let mut problems = verify::problems(entry, &dataset);
+    let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone() });
+    for (path, checked) in &files {
+        match checked {
+            Ok(()) => println!("{} has its published checksum", path.display()),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
     anyhow::ensure!(problems.is_empty(), "{} is not as published: {}", entry.name, problems.join("; "));
-    println!("{} is as published, as far as counts and statistics tell; {}", entry.name, dataset.fingerprint);
+    let proof = if files.is_empty() { "counts and statistics" } else { "checksums, counts and statistics" };
+    println!("{} is as published, as far as {proof} tell; {}", entry.name, dataset.fingerprint);
+    Ok(())
+}
+
+fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
+    let dataset = open(&arguments.dataset)?;
+    let path = &arguments.to;
+    if path.extension().is_some_and(|extension| extension == "npz") {
+        npz::write(&dataset, path)?;
+    } else {
+        image_folder::write(&dataset, path)?;
+    }
+    let (train, test) = (dataset.train.len(), dataset.test.len());
+    println!("{train} training and {test} test images of {} are in {}", dataset.name, path.display());
     Ok(())
 }

@@ -93,7 +93,7 @@ fn network(graph: &Arc<Graph>, state: &State, density: f64) -> Result<Network, B
 fn bare_step(network: &mut Network, images: &ImageSet) -> Result<f64, Box<dyn std::error::Error>> {
     let positions: Vec<u32> = (0..BATCH as u32).collect();
     let plan = BatchPlan::new(images, positions, BatchOptions::evaluation(BATCH))?;
-    let batch: Batch = plan.epoch(0, 0).next().ok_or("no batch")?;
+    let batch: Batch = plan.epoch(0, 0).next().ok_or("no batch")??;
     let mut sgd = Sgd::new(&Recipe::default(), network.state().parameters());
     let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
     let mut step = |network: &mut Network| -> Result<f64, Box<dyn std::error::Error>> {

@@ -80,6 +80,7 @@ fn nearest_wrong_classes(request: &mut Request<'_>, epsilon: f32) -> Result<Vec<
     let plan = BatchPlan::new(request.images, request.forget, BatchOptions::evaluation(request.recipe.batch_size))?;
     let (mut logits, mut dlogits) = (vec![], vec![]);
     for batch in plan.epoch(0, 0) {
+        let batch = batch?;
         request.network.forward(&batch.images, Mode::Frozen, &mut logits)?;
         dlogits.resize(logits.len(), 0.0);
         CrossEntropy::default().loss(&batch, &logits, &mut dlogits);

@@ -55,6 +55,7 @@ impl FrozenPass<'_> {
         let (classes, batches) = (request.network.graph().classes(), plan.batches_per_epoch());
         let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
         for (number, batch) in plan.epoch(0, 0).enumerate() {
+            let batch = batch?;
             request.network.forward(&batch.images, Mode::Frozen, &mut logits)?;
             let probabilities = probabilities(&logits, classes);
             let (dlogits, logits) = (&mut dlogits, &mut logits);

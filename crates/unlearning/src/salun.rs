@@ -104,6 +104,7 @@ fn forget_gradient(request: &mut Request<'_>) -> Result<Vec<Vec<f32>>> {
     let mut sums: Vec<Vec<f32>> = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
     let (mut logits, mut dlogits) = (vec![], vec![]);
     for batch in plan.epoch(0, 0) {
+        let batch = batch?;
         request.network.forward(&batch.images, Mode::Frozen, &mut logits)?;
         dlogits.resize(logits.len(), 0.0);
         CrossEntropy::default().loss(&batch, &logits, &mut dlogits);

@@ -157,8 +157,10 @@ fn with_noise(
     request: &mut Request<'_>,
 ) -> Result<BatchPlan> {
     let ImageSet { channels, height, width, .. } = *request.images;
-    let image = |position: &u32| request.images.image(*position as usize);
-    let mut pixels: Vec<u8> = retain.iter().flat_map(image).copied().collect();
+    let mut pixels = Vec::with_capacity(retain.len() * request.images.image_len());
+    for position in retain {
+        pixels.extend_from_slice(&request.images.image(*position as usize)?);
+    }
     let mut labels: Vec<u32> = retain.iter().map(|position| request.images.labels[*position as usize]).collect();
     let mut indices: Vec<u32> = (0..retain.len() as u32).collect();
     for class in forgotten {

@@ -122,8 +122,8 @@ pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Resul
     if Path::new(data).is_dir() {
         options.data_dir = Some(data.into());
     } else {
-        let named = registry::find(data).map_err(|e| refuse(&e))?.name;
-        if named != wanted {
+        registry::check_name(data).map_err(|e| refuse(&e))?;
+        if data != wanted {
             return Err(refuse(&format!("the model was trained on `{wanted}`; its own data are needed")));
         }
     }

@@ -38,7 +38,8 @@ impl Subject<'_> {
             return Err(unlearn_training::Error::Empty("score weights on").into());
         }
         let plan = BatchPlan::new(self.images, positions, BatchOptions::evaluation(BATCH_SIZE));
-        Ok(plan.map_err(unlearn_training::Error::from)?.epoch(0, 0).collect())
+        let batches = plan.and_then(|plan| plan.epoch(0, 0).collect());
+        Ok(batches.map_err(unlearn_training::Error::from)?)
     }
 
     /// Calls `visit` with the share of the samples that each batch holds, the parameters, and the gradients of its mean

@@ -1,0 +1,43 @@
+//! How many images a second become batches, and of a folder of JPEG files, how many are read, decoded, cut and resized.
+//!
+//! ```sh
+//! cargo run --release -p unlearn-datasets --example loading_speed -- [FOLDER]
+//! RAYON_NUM_THREADS=1 cargo run --release -p unlearn-datasets --example loading_speed -- FOLDER
+//! ```
+//!
+//! FOLDER has `train/CLASS` and `val/CLASS`, as `folder:PATH` asks. `docs/datasets.md` says what was measured, and beside what.
+
+use std::error::Error;
+use std::time::Instant;
+
+use unlearn_datasets::registry::{OpenOptions, open};
+use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let pixels: Vec<u8> = (0..10_000 * 3072_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 23) as u8).collect();
+    let images = ImageSet::new([3, 32, 32], pixels, vec![0; 10_000])?;
+    let augmentation = Augmentation { crop_padding: 4, flip: true, ..Augmentation::NONE };
+    rate("3×32×32 in memory, cropped and mirrored", &images, BatchOptions::training(256, augmentation, 1), 5)?;
+    if let Some(folder) = std::env::args().nth(1) {
+        let dataset = open(&format!("folder:{folder}?stream=224"), &OpenOptions::default())?;
+        let training = BatchOptions::training(64, dataset.augmentation, 1);
+        rate("training parts of 224×224", &dataset.train, training, 3)?;
+        rate("evaluation's middle of 224×224", &dataset.train, BatchOptions::evaluation(64), 3)?;
+    }
+    Ok(())
+}
+
+/// Prints the fastest of `epochs`.
+fn rate(what: &str, images: &ImageSet, options: BatchOptions, epochs: u64) -> Result<(), Box<dyn Error>> {
+    let plan = BatchPlan::new(images, (0..images.len() as u32).collect::<Vec<_>>(), options)?;
+    let mut best = f64::INFINITY;
+    for epoch in 0..epochs {
+        let start = Instant::now();
+        for batch in plan.epoch(epoch, 0) {
+            std::hint::black_box(batch?);
+        }
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    println!("{what}: {:.0} images a second", images.len() as f64 / best);
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
+//!
+//! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
+//! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay packed, training sees random parts of
+//! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as
+//! it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
+//!
+//! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
+//! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.
+
+use std::path::{Path, PathBuf};
+
+use crate::augment::Augmentation;
+use crate::dataset::{Dataset, ImageSet, Normalization};
+use crate::error::{Error, Result};
+use crate::packed::{Fit, PackedSet};
+use crate::registry::OpenOptions;
+use crate::{image_folder, npz, parquet_folder};
+
+/// Largest `size` that is taken.
+const SIZE_LIMIT: usize = 1024;
+
+/// A form in which a dataset may lie at a path.
+#[derive(Debug, Clone, Copy)]
+pub struct PathForm {
+    /// What precedes the path in a name, less the colon.
+    pub name: &'static str,
+    /// What has to be there, in a sentence.
+    pub summary: &'static str,
+    open: fn(&Location) -> Result<Dataset>,
+}
+
+/// All forms.
+pub static FORMS: &[PathForm] = &[
+    PathForm {
+        name: "folder",
+        summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
+        open: image_folder::open_location,
+    },
+    PathForm {
+        name: "npz",
+        summary: "an .npz archive of the arrays x_train, y_train, x_test and y_test, images as unsigned bytes",
+        open: npz::open_location,
+    },
+    PathForm {
+        name: "parquet",
+        summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
+        open: parquet_folder::open_location,
+    },
+];
+
+/// A dataset's name, understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Location {
+    /// The name as it was typed.
+    pub(crate) name: String,
+    form: &'static PathForm,
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Height and width that all pictures are given.
+    pub(crate) size: Option<usize>,
+    /// Whether they are decoded only when they are asked for; there is a size then.
+    stream: bool,
+}
+
+impl Location {
+    /// The location that `name` gives; none if it does not begin as one.
+    ///
+    /// # Errors
+    /// When what follows is no location.
+    pub(crate) fn parse(name: &str) -> Result<Option<Self>> {
+        let Some((form, rest)) = name.split_once(':') else { return Ok(None) };
+        let Some(form) = FORMS.iter().find(|known| known.name == form) else { return Ok(None) };
+        let refuse = |problem: &str| Error::Location { name: name.into(), problem: problem.into() };
+        let (path, option) = rest.split_once('?').map_or((rest, None), |(path, option)| (path, Some(option)));
+        if path.is_empty() {
+            return Err(refuse("the path is missing"));
+        }
+        let (mut size, mut stream) = (None, false);
+        if let Some(option) = option {
+            if let Some((key @ ("size" | "stream"), value)) = option.split_once('=') {
+                stream = key == "stream";
+                size = value.parse().ok().filter(|size| (1..=SIZE_LIMIT).contains(size));
+            }
+            if size.is_none() {
+                return Err(refuse(&format!("`{option}` is not `size=N` or `stream=N`, N from 1 to {SIZE_LIMIT}")));
+            }
+        }
+        Ok(Some(Self { name: name.into(), form, path: path.into(), size, stream }))
+    }
+
+    /// Opens the dataset. A relative path is looked for here first, then where datasets are.
+    ///
+    /// # Errors
+    /// When there is nothing, or not what the form asks for.
+    pub(crate) fn open(mut self, options: &OpenOptions) -> Result<Dataset> {
+        let places = || std::iter::once(self.path.clone()).chain(options.roots().map(|root| root.join(&self.path)));
+        let Some(path) = places().find(|path| path.exists()) else {
+            let looked: Vec<_> = places().map(|path| path.display().to_string()).collect();
+            return Err(Error::Location {
+                name: self.name,
+                problem: format!("there is nothing at {}", looked.join(", ")),
+            });
+        };
+        self.path = path;
+        (self.form.open)(&self)
+    }
+
+    /// The dataset of these pictures, whose labels are positions in `classes`.
+    pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
+        if let (true, Some(side)) = (self.stream, self.size) {
+            let (train, test) = (ImageSet::streamed(train, side)?, ImageSet::streamed(test, side)?);
+            return self.dataset_of_images(classes, train, test);
+        }
+        let empty = || damaged(&self.path, "it holds no training picture");
+        let shape = train.shape(self.size)?.ok_or_else(empty)?;
+        let fit = if self.size.is_some() { Fit::Middle } else { Fit::Exact };
+        self.dataset_of_images(classes, train.unpack(shape, fit)?, test.unpack(shape, fit)?)
+    }
+
+    /// The dataset of these images.
+    pub(crate) fn dataset_of_images(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Result<Dataset> {
+        if train.is_empty() {
+            return Err(damaged(&self.path, "it holds no training picture"));
+        }
+        let crop_padding = if self.stream { 0 } else { train.height.min(train.width) / 8 };
+        let augmentation = Augmentation { crop_padding, flip: train.channels == 3, resized_crop: self.stream };
+        Ok(Dataset::new(&self.name, classes, Normalization::of(&train)?, augmentation, train, test))
+    }
+}
+
+/// That what is at `path` is not as it should be.
+pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Error {
+    Error::Damaged { path: path.into(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_forms_paths_and_sizes() {
+        let location = Location::parse("parquet:a folder/with:colons?size=64").unwrap().unwrap();
+        assert_eq!((location.path, location.size), ("a folder/with:colons".into(), Some(64)));
+        let location = Location::parse("folder:x?stream=224").unwrap().unwrap();
+        assert_eq!((location.size, location.stream), (Some(224), true));
+        for other in ["cifar10", "hub:owner/name", "C:\\data"] {
+            assert!(Location::parse(other).unwrap().is_none(), "{other}");
+        }
+        for (name, problem) in [
+            ("parquet:", "the path is missing"),
+            ("parquet:x?size=0", "`size=0` is not `size=N` or `stream=N`, N from 1 to 1024"),
+            ("parquet:x?crop", "`crop` is not"),
+        ] {
+            let error = Location::parse(name).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{name}` names no dataset: {problem}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_not_there_says_where_it_was_looked_for() {
+        let options = OpenOptions { data_dir: Some("some/where".into()) };
+        let error = Location::parse("parquet:no/such").unwrap().unwrap().open(&options).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`parquet:no/such` names no dataset: there is nothing at no/such, some/where/no/such")
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! One picture: a PNG or JPEG file decoded to bytes of grey or of red, green and blue.
+//!
+//! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
+//! not trusted with an allocation beyond [`LIMIT`]. Transparency is dropped and 16 bits a channel become 8, as Pillow's
+//! `convert("RGB")` has it.
+
+use std::io::{self, Cursor};
+
+use png::{ColorType, Transformations};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Most pixels of a picture: 64 million, several times the largest of ImageNet.
+pub(crate) const LIMIT: usize = 1 << 26;
+
+const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
+const JPEG_END: &[u8] = b"\xFF\xD9";
+
+/// What is wrong with a file.
+pub(crate) type Checked<T> = Result<T, String>;
+
+/// Sides of a picture that is not decoded yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sides {
+    /// 1 for grey, 3 for colour.
+    pub(crate) channels: usize,
+    /// Rows.
+    pub(crate) height: usize,
+    /// Columns.
+    pub(crate) width: usize,
+}
+
+/// A decoded picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    /// Its sides.
+    pub(crate) sides: Sides,
+    /// `[height, width, channels]`, 0 to 255.
+    pub(crate) pixels: Vec<u8>,
+}
+
+/// The sides of the picture in `file`, from its header alone.
+pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
+    if file.starts_with(PNG_MAGIC) { Ok(png_sides(&png_reader(file)?)) } else { jpeg_decoder(file).map(|open| open.1) }
+}
+
+/// The picture in `file`.
+pub(crate) fn decode(file: &[u8]) -> Checked<Picture> {
+    if file.starts_with(PNG_MAGIC) { decode_png(file) } else { decode_jpeg(file) }
+}
+
+fn sound(sides: Sides) -> Checked<Sides> {
+    let Sides { height, width, .. } = sides;
+    match height.checked_mul(width) {
+        Some(1..=LIMIT) => Ok(sides),
+        _ => Err(format!("it announces {height}×{width} pixels; 1 to {LIMIT} are read")),
+    }
+}
+
+type PngReader<'a> = png::Reader<Cursor<&'a [u8]>>;
+
+fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
+    let mut decoder = png::Decoder::new(Cursor::new(file));
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let reader = decoder.read_info().map_err(|error| error.to_string())?;
+    sound(png_sides(&reader))?;
+    Ok(reader)
+}
+
+fn png_sides(reader: &PngReader<'_>) -> Sides {
+    let channels = match reader.output_color_type().0 {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+        _ => 3,
+    };
+    let info = reader.info();
+    Sides { channels, height: info.height as usize, width: info.width as usize }
+}
+
+fn decode_png(file: &[u8]) -> Checked<Picture> {
+    let mut reader = png_reader(file)?;
+    let sides = png_sides(&reader);
+    let len = reader.output_buffer_size().ok_or("its pixels exceed the memory")?;
+    let mut pixels = vec![0; len];
+    let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
+    pixels.truncate(frame.buffer_size());
+    let samples = frame.color_type.samples();
+    if samples != sides.channels {
+        pixels = pixels.chunks_exact(samples).flat_map(|pixel| &pixel[..sides.channels]).copied().collect();
+    }
+    whole(Picture { sides, pixels })
+}
+
+/// A decoder that has read the header.
+fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
+    if !file.starts_with(JPEG_MAGIC) {
+        let found: Vec<_> = file.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        return Err(format!("it is neither PNG nor JPEG: it begins with {}", found.join(" ")));
+    }
+    let mut decoder = JpegDecoder::new(ZCursor::new(file));
+    decoder.decode_headers().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions().ok_or("it has no size")?;
+    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    let limits = DecoderOptions::default().set_max_width(LIMIT).set_max_height(LIMIT);
+    decoder.set_options(limits.jpeg_set_out_colorspace(colours));
+    let sides = sound(Sides { channels: if grey { 1 } else { 3 }, height, width })?;
+    Ok((decoder, sides))
+}
+
+fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
+    let (mut decoder, sides) = jpeg_decoder(file)?;
+    // The decoder fills what a cut file lacks with grey. Some sound files have a few bytes after their end.
+    let tail = &file[file.len().saturating_sub(4096)..];
+    if !tail.windows(2).any(|bytes| bytes == JPEG_END) {
+        return Err("it ends before its end marker; fetch the file again".into());
+    }
+    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    whole(Picture { sides, pixels })
+}
+
+fn whole(picture: Picture) -> Checked<Picture> {
+    let Sides { channels, height, width } = picture.sides;
+    if picture.pixels.len() == channels * height * width {
+        return Ok(picture);
+    }
+    Err(format!("{} bytes do not make {height}×{width} pixels of {channels} channels", picture.pixels.len()))
+}
+
+impl Picture {
+    /// The same picture with that many channels, 1 or 3. Grey becomes three equal channels, colours become the luma of
+    /// ITU-R 601-2, rounded as Pillow rounds it.
+    pub(crate) fn with_channels(self, channels: usize) -> Self {
+        let sides = Sides { channels, ..self.sides };
+        let pixels = match (self.sides.channels, channels) {
+            (1, 3) => self.pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
+            (3, 1) => self.pixels.as_chunks().0.iter().copied().map(luma).collect(),
+            _ => return self,
+        };
+        Self { sides, pixels }
+    }
+
+    /// The picture of planes `[channels, height, width]`.
+    pub(crate) fn from_planes([channels, height, width]: [usize; 3], planes: &[u8]) -> Self {
+        let plane = height * width;
+        let pixel = |at: usize| (0..channels).map(move |channel| planes[channel * plane + at]);
+        let pixels = (0..plane).flat_map(pixel).collect();
+        Self { sides: Sides { channels, height, width }, pixels }
+    }
+
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    /// When it has no pixel, or neither 1 nor 3 channels.
+    pub(crate) fn encode(&self) -> io::Result<Vec<u8>> {
+        let Sides { channels, height, width } = self.sides;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+        encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.pixels)?;
+        writer.finish()?;
+        Ok(file)
+    }
+
+    /// Writes the pixels to `out` as `[channels, height, width]`.
+    ///
+    /// # Panics
+    /// When `out` is of another length.
+    pub(crate) fn write_planes(&self, out: &mut [u8]) {
+        let Sides { channels, height, width } = self.sides;
+        assert_eq!(out.len(), self.pixels.len(), "output of another shape");
+        for (channel, plane) in out.chunks_exact_mut(height * width).enumerate() {
+            for (out, pixel) in plane.iter_mut().zip(self.pixels.chunks_exact(channels)) {
+                *out = pixel[channel];
+            }
+        }
+    }
+}
+
+fn luma(pixel: [u8; 3]) -> u8 {
+    let [red, green, blue] = pixel.map(u32::from);
+    ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLOUR: Sides = Sides { channels: 3, height: 2, width: 2 };
+
+    #[test]
+    fn a_png_is_read_whole_and_its_header_alone() {
+        let pixels: Vec<u8> = (0..12).map(|i| i * 20).collect();
+        let file = Picture { sides: COLOUR, pixels: pixels.clone() }.encode().unwrap();
+        assert_eq!(sides(&file).unwrap(), COLOUR);
+        let picture = decode(&file).unwrap();
+        assert_eq!(picture, Picture { sides: COLOUR, pixels });
+        let mut planes = [0; 12];
+        picture.write_planes(&mut planes);
+        assert_eq!(planes, [0, 60, 120, 180, 20, 80, 140, 200, 40, 100, 160, 220]);
+        assert_eq!(Picture::from_planes([3, 2, 2], &planes), picture);
+    }
+
+    #[test]
+    fn grey_and_colours_become_each_other() {
+        let grey = Picture { sides: Sides { channels: 1, ..COLOUR }, pixels: vec![0, 1, 254, 255] };
+        let colour = grey.clone().with_channels(3);
+        assert_eq!((colour.sides, &colour.pixels[3..9]), (COLOUR, &[1, 1, 1, 254, 254, 254][..]));
+        assert_eq!(colour.with_channels(1), grey);
+        let pixels = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30];
+        // What Pillow's convert("L") makes of them.
+        assert_eq!(Picture { sides: COLOUR, pixels }.with_channels(1).pixels, [76, 150, 29, 18]);
+    }
+
+    #[test]
+    fn other_files_and_huge_announcements_are_refused() {
+        assert_eq!(decode(b"GIF89a").unwrap_err(), "it is neither PNG nor JPEG: it begins with 47 49 46 38");
+        assert_eq!(decode(b"").unwrap_err(), "it is neither PNG nor JPEG: it begins with ");
+        let mut file = Picture { sides: COLOUR, pixels: vec![0; 12] }.encode().unwrap();
+        for len in 0..file.len() - 16 {
+            assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");
+        }
+        // Width and height of the header, and its checksum.
+        let header = b"IHDR\0\x01\0\0\0\0\xFF\xFF\x08\x02\0\0\0";
+        let mut crc = flate2::Crc::new();
+        crc.update(header);
+        file[12..29].copy_from_slice(header);
+        file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        assert!(decode(&file).unwrap_err().starts_with("it announces 65535×65536 pixels"));
+    }
+}
