@@ -54,7 +54,8 @@ fn shrunk(images: &ImageSet, per_class: usize) -> ImageSet {
 
 /// Minimises the mean loss over the samples, plus weight decay, by gradient descent.
 fn converge(network: &mut Network, images: &ImageSet, samples: &[u32]) {
-    let pixels = samples.iter().flat_map(|i| images.image(*i as usize).unwrap().to_vec()).map(|pixel| f32::from(pixel) / 255.0);
+    let pixels =
+        samples.iter().flat_map(|i| images.image(*i as usize).unwrap().to_vec()).map(|pixel| f32::from(pixel) / 255.0);
     let labels = samples.iter().map(|i| images.labels[*i as usize]).collect();
     let batch = Batch { images: pixels.collect(), labels, indices: samples.to_vec() };
     let (mut logits, mut dlogits) = (vec![], vec![0.0; samples.len() * CLASSES]);

@@ -223,7 +223,7 @@ fn with_checksum_of(form: &Form, path: &Path) -> Form {
 #[test]
 fn an_archive_is_read_as_it_is_once_its_checksum_was_found_right() {
     let folder = tempfile::tempdir().unwrap();
-    let options = OpenOptions { data_dir: Some(folder.path().into()) };
+    let options = OpenOptions { data_dir: Some(folder.path().into()), ..OpenOptions::default() };
     let entry = Entry { train: 10, test: 2, ..cifar10::ENTRY };
     for form in &cifar10::FORMS {
         let (sound, path) = packed(form, folder.path());

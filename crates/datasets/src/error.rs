@@ -159,6 +159,14 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         problem: String,
     },
+    /// The Hub did not give what was asked of it.
+    #[error("{name} is in no local folder, and the Hub does not give it: {source}")]
+    Hub {
+        /// The dataset's name.
+        name: String,
+        /// What went wrong.
+        source: Box<unlearn_hub::Error>,
+    },
     /// The dataset's files are nowhere.
     #[error("{name} was not found; looked in {looked}; it needs {needs}")]
     DatasetNotFound {

@@ -65,7 +65,7 @@ mod tests {
         let folder = root.path().join(ENTRY.name);
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join(idx_folder::TRAIN_IMAGES), b"damaged").unwrap();
-        let options = OpenOptions { data_dir: Some(root.path().into()) };
+        let options = OpenOptions { data_dir: Some(root.path().into()), ..OpenOptions::default() };
         let error = open(&ENTRY, &options).unwrap_err().to_string();
         assert!(error.contains("fashion-mnist lacks train-labels-idx1-ubyte"), "{error}");
     }

@@ -45,7 +45,7 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
     let expected = expected();
     for entry in repositories() {
         let folder = root().join(entry.name);
-        let options = OpenOptions { data_dir: Some(root()) };
+        let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
         let dataset = parquet_folder::open(&entry, &hub(&entry), &options).unwrap();
         expected[entry.name].train.check(&dataset.train, entry.name);
         expected[entry.name].test.check(&dataset.test, entry.name);
@@ -57,15 +57,17 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
 /// Where the files of another form are not found, the registry looks for the Hub's; those of this test are too few.
 #[test]
 fn the_registry_finds_repositories_of_the_hub() {
-    let options = OpenOptions { data_dir: Some(root()) };
+    let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
     let error = registry::open("cifar10", &options).unwrap_err().to_string();
     assert!(error.ends_with("it holds 6 training images, where cifar10 has 50000"), "{error}");
 }
 
 #[test]
 fn parquet_that_the_registry_does_not_know_is_opened_by_its_path() {
-    let open =
-        |name: &str| registry::open(&format!("parquet:{name}"), &OpenOptions { data_dir: Some(root()) }).unwrap();
+    let open = |name: &str| {
+        registry::open(&format!("parquet:{name}"), &OpenOptions { data_dir: Some(root()), ..OpenOptions::default() })
+            .unwrap()
+    };
     let unknown = open("unknown");
     expected()["unknown"].train.check(&unknown.train, "unknown");
     expected()["unknown"].test.check(&unknown.test, "unknown");
@@ -81,7 +83,7 @@ fn parquet_that_the_registry_does_not_know_is_opened_by_its_path() {
 
 #[test]
 fn folders_of_pictures_are_read_in_the_order_of_image_folder() {
-    let options = OpenOptions { data_dir: Some(root()) };
+    let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
     let dataset = registry::open("folder:folder", &options).unwrap();
     expected()["folder"].train.check(&dataset.train, "folder");
     expected()["folder"].test.check(&dataset.test, "folder");
@@ -102,7 +104,9 @@ fn tiny_imagenet_is_read_as_distributed() {
     expected()["tiny-imagenet"].train.check(&dataset.train, "tiny-imagenet");
     expected()["tiny-imagenet"].test.check(&dataset.test, "tiny-imagenet");
     assert_eq!(dataset.classes, ["n01443537 goldfish", "n02124075 Egyptian cat", "n04067472"]);
-    let error = registry::open("tiny-imagenet", &OpenOptions { data_dir: Some(root()) }).unwrap_err().to_string();
+    let error = registry::open("tiny-imagenet", &OpenOptions { data_dir: Some(root()), ..OpenOptions::default() })
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("it holds 3 classes, where tiny-imagenet has 200"), "{error}");
 }
 

@@ -52,6 +52,7 @@ pub mod forget;
 mod golden;
 #[cfg(test)]
 mod golden_pictures;
+mod hub_files;
 pub mod idx;
 pub mod idx_folder;
 pub mod image_folder;

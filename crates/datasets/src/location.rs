@@ -1,4 +1,5 @@
-//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, and those of the Hub,
+//! `hub:owner/name`, which are fetched.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay packed, training sees random parts of
@@ -15,7 +16,7 @@ use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::packed::{Fit, PackedSet};
 use crate::registry::OpenOptions;
-use crate::{image_folder, npz, parquet_folder};
+use crate::{hub_files, image_folder, npz, parquet_folder};
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -27,6 +28,7 @@ pub struct PathForm {
     pub name: &'static str,
     /// What has to be there, in a sentence.
     pub summary: &'static str,
+    find: fn(&Location, &OpenOptions) -> Result<PathBuf>,
     open: fn(&Location) -> Result<Dataset>,
 }
 
@@ -35,19 +37,40 @@ pub static FORMS: &[PathForm] = &[
     PathForm {
         name: "folder",
         summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
+        find: find_here,
         open: image_folder::open_location,
     },
     PathForm {
         name: "npz",
         summary: "an .npz archive of the arrays x_train, y_train, x_test and y_test, images as unsigned bytes",
+        find: find_here,
         open: npz::open_location,
     },
     PathForm {
         name: "parquet",
         summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
+        find: find_here,
+        open: parquet_folder::open_location,
+    },
+    PathForm {
+        name: "hub",
+        summary: "a dataset repository of the Hugging Face Hub, owner/name or owner/name@revision, with such files",
+        find: hub_files::find,
         open: parquet_folder::open_location,
     },
 ];
+
+/// What is at a location's path: here, or else where datasets are.
+fn find_here(location: &Location, options: &OpenOptions) -> Result<PathBuf> {
+    let places = || {
+        let here = std::iter::once(location.path.clone());
+        here.chain(options.roots().map(|root| root.join(&location.path)))
+    };
+    places().find(|path| path.exists()).ok_or_else(|| {
+        let looked: Vec<_> = places().map(|path| path.display().to_string()).collect();
+        Error::Location { name: location.name.clone(), problem: format!("there is nothing at {}", looked.join(", ")) }
+    })
+}
 
 /// A dataset's name, understood.
 #[derive(Debug, Clone)]
@@ -89,20 +112,12 @@ impl Location {
         Ok(Some(Self { name: name.into(), form, path: path.into(), size, stream }))
     }
 
-    /// Opens the dataset. A relative path is looked for here first, then where datasets are.
+    /// Opens the dataset.
     ///
     /// # Errors
     /// When there is nothing, or not what the form asks for.
     pub(crate) fn open(mut self, options: &OpenOptions) -> Result<Dataset> {
-        let places = || std::iter::once(self.path.clone()).chain(options.roots().map(|root| root.join(&self.path)));
-        let Some(path) = places().find(|path| path.exists()) else {
-            let looked: Vec<_> = places().map(|path| path.display().to_string()).collect();
-            return Err(Error::Location {
-                name: self.name,
-                problem: format!("there is nothing at {}", looked.join(", ")),
-            });
-        };
-        self.path = path;
+        self.path = (self.form.find)(&self, options)?;
         (self.form.open)(&self)
     }
 
@@ -144,7 +159,7 @@ mod tests {
         assert_eq!((location.path, location.size), ("a folder/with:colons".into(), Some(64)));
         let location = Location::parse("folder:x?stream=224").unwrap().unwrap();
         assert_eq!((location.size, location.stream), (Some(224), true));
-        for other in ["cifar10", "hub:owner/name", "C:\\data"] {
+        for other in ["cifar10", "hubs:owner/name", "C:\\data"] {
             assert!(Location::parse(other).unwrap().is_none(), "{other}");
         }
         for (name, problem) in [
@@ -159,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_not_there_says_where_it_was_looked_for() {
-        let options = OpenOptions { data_dir: Some("some/where".into()) };
+        let options = OpenOptions { data_dir: Some("some/where".into()), ..OpenOptions::default() };
         let error = Location::parse("parquet:no/such").unwrap().unwrap().open(&options).unwrap_err().to_string();
         assert!(
             error.starts_with("`parquet:no/such` names no dataset: there is nothing at no/such, some/where/no/such")

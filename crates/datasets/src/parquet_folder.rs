@@ -178,7 +178,8 @@ fn splits(folder: &Path, depth: usize) -> Result<BTreeMap<String, Vec<PathBuf>>>
     Ok(splits)
 }
 
-fn split_of(path: &Path) -> Option<String> {
+/// The split whose file this is, by its path; none if it is of none that is known.
+pub(crate) fn split_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let by_name = stem.split('-').next().unwrap_or(stem);
     let folder = path.parent()?.file_name().and_then(|folder| folder.to_str());

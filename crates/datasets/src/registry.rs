@@ -6,6 +6,7 @@ use crate::augment::Augmentation;
 use crate::checksum::Published;
 use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
+use crate::hub_files;
 use crate::location::{Location, damaged};
 use crate::parquet_folder::{self, HubRepository};
 use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, svhn, tiny_imagenet};
@@ -132,6 +133,8 @@ pub(crate) fn check_labels(path: &Path, labels: &[i64], classes: usize) -> Resul
 pub struct OpenOptions {
     /// A folder looked in before `$UNLEARN_DATA` and the system's own places.
     pub data_dir: Option<PathBuf>,
+    /// Whether what no folder has may be fetched from the Hugging Face Hub that the environment names.
+    pub fetch: bool,
 }
 
 impl OpenOptions {
@@ -193,7 +196,10 @@ pub fn open(name: &str, options: &OpenOptions) -> Result<Dataset> {
     }
     let entry = find(name)?;
     match ((entry.open)(entry, options), &entry.hub) {
-        (Err(Error::DatasetNotFound { .. }), Some(hub)) => parquet_folder::open(entry, hub, options),
+        (Err(Error::DatasetNotFound { .. }), Some(hub)) => match parquet_folder::open(entry, hub, options) {
+            Err(Error::DatasetNotFound { .. }) if options.fetch => hub_files::open(entry, hub),
+            opened => opened,
+        },
         (opened, _) => opened,
     }
 }

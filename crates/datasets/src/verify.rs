@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn files_that_are_not_the_published_ones_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        let options = OpenOptions { data_dir: Some(folder.path().into()) };
+        let options = OpenOptions { data_dir: Some(folder.path().into()), ..OpenOptions::default() };
         assert!(files(&svhn::ENTRY, &options).is_empty());
         std::fs::write(folder.path().join(svhn::TRAIN), "other").unwrap();
         let found = files(&svhn::ENTRY, &options);

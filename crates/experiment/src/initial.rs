@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, PREFIX, Progress, Reference};
+use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, PREFIX, Reference};
 use unlearn_models::{Anew, Origin, Pretrained};
 use unlearn_network::{Graph, State};
 
@@ -89,7 +89,7 @@ impl Initial {
 /// The first of the files that a repository has.
 fn fetch(init: &str) -> unlearn_hub::Result<(Fetched, Reference)> {
     let reference: Reference = init.parse()?;
-    let hub = Hub::from_environment()?.on_progress(report);
+    let hub = Hub::from_environment()?;
     let fetch = |file| hub.fetch(&reference, Kind::Model, file);
     let missing = |error: &HubError| matches!(error, HubError::NoFile { .. } | HubError::Offline { .. });
     let fetched = match fetch(FILES[0]) {
@@ -97,15 +97,4 @@ fn fetch(init: &str) -> unlearn_hub::Result<(Fetched, Reference)> {
         done => done,
     };
     Ok((fetched?, reference))
-}
-
-/// Bytes between two lines about a download.
-const STEP: u64 = 16 << 20;
-
-fn report(progress: &Progress<'_>) {
-    let Progress { file, done, total } = *progress;
-    // A read gives less than a step, so that each is passed once.
-    if done > 0 && (done == total || done / STEP > done.saturating_sub(1 << 16) / STEP) {
-        tracing::info!("{file}: {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6);
-    }
 }

@@ -296,7 +296,7 @@ impl Shared {
             path: suite.path.clone(),
             reason: with_nearest(&reason.to_string()),
         };
-        let options = OpenOptions { data_dir: environment.data_dir.clone() };
+        let options = OpenOptions { data_dir: environment.data_dir.clone(), fetch: true };
         let dataset = registry::open(&suite.data.name, &options).map_err(|e| refuse(&e))?;
         let images = &dataset.train;
         let input = InputSpec {

@@ -19,12 +19,12 @@ impl Hub {
         Self { client: Client::new(options), on_progress: Box::new(|_| ()) }
     }
 
-    /// The Hub that the environment names ([`Options::from_environment`]).
+    /// The Hub that the environment names ([`Options::from_environment`]); every few megabytes it logs how far a file is.
     ///
     /// # Errors
     /// Variables that cannot be used.
     pub fn from_environment() -> Result<Self> {
-        Ok(Self::new(Options::from_environment()?))
+        Ok(Self::new(Options::from_environment()?).on_progress(report))
     }
 
     /// The same, and a function that is told of bytes as they arrive.
@@ -51,6 +51,17 @@ impl Hub {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("options", self.options()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes between two lines about a download.
+const STEP: u64 = 16 << 20;
+
+fn report(progress: &Progress<'_>) {
+    let Progress { file, done, total } = *progress;
+    // A read gives less than a step, so that each is passed once.
+    if done > 0 && (done == total || done / STEP > done.saturating_sub(1 << 16) / STEP) {
+        tracing::info!("{file}: {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6);
     }
 }
 

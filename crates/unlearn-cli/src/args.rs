@@ -245,6 +245,8 @@ pub(crate) struct DatasetsArguments {
 pub(crate) enum DatasetsCommand {
     /// List what can be opened, what each needs, where it comes from and under which licence.
     List,
+    /// Open a dataset, from the Hugging Face Hub if no folder has it; once it is here, no network is needed.
+    Fetch(DatasetArguments),
     /// Open a dataset and count its images.
     Describe(DatasetArguments),
     /// Open a dataset and check that its images are the published ones, as far as checksums, counts and statistics tell.
@@ -264,7 +266,7 @@ pub(crate) struct ExportDatasetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetArguments {
-    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`.
+    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `hub:OWNER/NAME`.
     pub(crate) name: String,
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]

@@ -10,6 +10,7 @@ pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
     match &arguments.command {
         None | Some(DatasetsCommand::List) => list(),
         Some(DatasetsCommand::Describe(arguments)) => describe(arguments)?,
+        Some(DatasetsCommand::Fetch(arguments)) => fetch(arguments)?,
         Some(DatasetsCommand::Verify(arguments)) => verify(arguments)?,
         Some(DatasetsCommand::Export(arguments)) => export(arguments)?,
     }
@@ -36,7 +37,7 @@ fn summary(entry: &Entry) {
 }
 
 fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
-    let options = OpenOptions { data_dir: arguments.data_dir.clone() };
+    let options = OpenOptions { data_dir: arguments.data_dir.clone(), fetch: true };
     Ok(registry::open(&arguments.name, &options)?)
 }
 
@@ -67,11 +68,17 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn fetch(arguments: &DatasetArguments) -> anyhow::Result<()> {
+    let Dataset { name, train, test, fingerprint, .. } = open(arguments)?;
+    println!("{name} is here: {} training and {} test images; {fingerprint}", train.len(), test.len());
+    Ok(())
+}
+
 fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
     let entry = registry::find(&arguments.name)?;
     let dataset = open(arguments)?;
     let mut problems = verify::problems(entry, &dataset);
-    let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone() });
+    let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone(), fetch: false });
     for (path, checked) in &files {
         match checked {
             Ok(()) => println!("{} has its published checksum", path.display()),

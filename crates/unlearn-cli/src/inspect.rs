@@ -27,7 +27,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
 }
 
 fn dataset(path: &Path) -> anyhow::Result<()> {
-    let options = registry::OpenOptions { data_dir: Some(path.into()) };
+    let options = registry::OpenOptions { data_dir: Some(path.into()), ..registry::OpenOptions::default() };
     let dataset = registry::open(fashion_mnist::ENTRY.name, &options)?;
     let ImageSet { channels, height, width, .. } = dataset.train;
     println!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);

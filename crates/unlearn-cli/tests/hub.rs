@@ -232,3 +232,49 @@ fn a_deletion_looks_for_what_training_began_with() {
     contains(&said(&place, &server, 1, &forget("retrain-sam")), &["begin.safetensors", "failed to read"]);
     said(&place, &server, 0, &format!("{} --set epochs=1", forget("ft")));
 }
+
+/// The tiny parquet files of the golden data, as a dataset of the Hub.
+fn tiny_dataset() -> Vec<(String, Vec<u8>)> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures/unknown");
+    let file = |name: &str| (name.to_owned(), fs::read(golden.join(name)).unwrap());
+    ["default/train/0000.parquet", "default/validation/0000.parquet"].map(file).into()
+}
+
+#[test]
+fn a_dataset_is_fetched_once_and_then_needs_no_network() {
+    let server = HubServer::start();
+    let files = tiny_dataset();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    server.commit("datasets/someone/tiny", &[&files[..], &[("README.md", b"A card.")]].concat());
+    let place = Place::new(SUITE);
+    let fetch = "unlearn datasets fetch hub:someone/tiny";
+    let first = said(&place, &server, 0, fetch);
+    contains(&first, &["hub:someone/tiny is here: ", " training and "]);
+    let requests = server.requests();
+    let gets = |name: &str| requests.iter().filter(|r| r.starts_with("GET") && r.contains(name)).count();
+    assert_eq!(
+        (gets("train/0000.parquet"), gets("validation/0000.parquet"), gets("README.md")),
+        (1, 1, 0),
+        "{requests:?}"
+    );
+
+    let result = |text: &str| text.lines().find(|line| line.contains(" is here: ")).map(str::to_owned);
+    assert_eq!(result(&said(&place, &server, 0, &format!("HF_HUB_OFFLINE=1 {fetch}"))), result(&first));
+    assert_eq!(server.requests(), [""; 0], "offline");
+    let described = said(&place, &server, 0, "HF_HUB_OFFLINE=1 unlearn datasets describe hub:someone/tiny");
+    contains(&described, &["fingerprint: "]);
+}
+
+#[test]
+fn a_dataset_that_the_hub_does_not_give_says_what_to_do() {
+    let server = HubServer::start();
+    server.commit("datasets/someone/scripts", &[("scripts.py", b"...")]);
+    server.commit("datasets/someone/cut", &[("data/train-00000-of-00001.parquet", b"PAR1, and no more")]);
+    let place = Place::new(SUITE);
+    let refused = |name: &str| said(&place, &server, 1, &format!("unlearn datasets fetch {name}"));
+    contains(&refused("hub:someone/scripts"), &["no parquet files", "scripts.py", "@refs/convert/parquet"]);
+    contains(&refused("hub:someone/cut"), &["train-00000-of-00001.parquet"]);
+    contains(&refused("hub:../etc/passwd"), &["hub:../etc/passwd"]);
+    contains(&refused("cifar10"), &["cifar10 is in no local folder", "uoft-cs/cifar10"]);
+    contains(&refused("kmnist"), &["kmnist was not found"]);
+}

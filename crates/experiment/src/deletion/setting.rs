@@ -118,7 +118,7 @@ impl Stated {
 /// Opens the dataset `wanted`; `data` names it, or a folder that it lies in.
 pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Result<Dataset> {
     let refuse = |reason: &dyn std::fmt::Display| Error::deletion(format!("--data {data}"), reason);
-    let mut options = OpenOptions { data_dir: environment.data_dir.clone() };
+    let mut options = OpenOptions { data_dir: environment.data_dir.clone(), fetch: true };
     if Path::new(data).is_dir() {
         options.data_dir = Some(data.into());
     } else {
