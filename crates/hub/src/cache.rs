@@ -1,24 +1,35 @@
 //! The cache of Python's `huggingface_hub`: content in `blobs` by hash, `snapshots/COMMIT/FILE` pointing there, and what a branch
-//! or tag was when it was last asked for in `refs`.
+//! or tag was when it was last asked for in `refs`. Names of folders are those of the crate `hf-hub`.
 
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
 };
 
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+
 use crate::{Error, Kind, Reference, Result};
 
 /// The folder of one repository in the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Repository {
+    cache: Cache,
+    id: String,
+    kind: RepoType,
     folder: PathBuf,
     locks: PathBuf,
 }
 
 impl Repository {
     pub(crate) fn new(cache: &Path, reference: &Reference, kind: Kind) -> Self {
-        let name = format!("{}--{}", kind.plural(), reference.id().replace('/', "--"));
-        Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
+        let (id, kind) = (reference.id().to_owned(), kind.into());
+        let name = Repo::new(id.clone(), kind).folder_name();
+        let (folder, locks) = (cache.join(&name), cache.join(".locks").join(name));
+        Self { cache: Cache::new(cache.into()), id, kind, folder, locks }
+    }
+
+    fn at(&self, revision: &str) -> CacheRepo {
+        self.cache.repo(Repo::with_revision(self.id.clone(), self.kind, revision.into()))
     }
 
     /// The commit that a revision was when it was last asked for.
@@ -35,14 +46,13 @@ impl Repository {
         if revision == commit || self.commit(revision).as_deref() == Some(commit) {
             return Ok(());
         }
-        let path = self.folder.join("refs").join(revision);
-        make_folder_of(&path)?;
-        fs::write(&path, commit).map_err(|source| Error::Io { action: "write", path, source })
+        let path = || self.folder.join("refs").join(revision);
+        self.at(revision).create_ref(commit).map_err(|source| Error::Io { action: "write", path: path(), source })
     }
 
     /// Where a file of a commit lies, be it there or not.
     pub(crate) fn snapshot(&self, commit: &str, file: &str) -> PathBuf {
-        self.folder.join("snapshots").join(commit).join(file)
+        self.at(commit).pointer_path(commit).join(file)
     }
 
     /// A file of a commit, if it is there.
@@ -52,7 +62,7 @@ impl Repository {
 
     /// The files of a commit that are there.
     pub(crate) fn list(&self, commit: &str) -> Vec<(String, u64)> {
-        let root = self.folder.join("snapshots").join(commit);
+        let root = self.at(commit).pointer_path(commit);
         let mut found = Vec::new();
         let mut waiting = vec![root.clone()];
         while let Some(folder) = waiting.pop() {

@@ -21,6 +21,15 @@ pub enum Kind {
     Dataset,
 }
 
+impl From<Kind> for hf_hub::RepoType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Model => Self::Model,
+            Kind::Dataset => Self::Dataset,
+        }
+    }
+}
+
 impl Kind {
     /// As in the Hub's API and in the names of cache folders.
     pub(crate) fn plural(self) -> &'static str {
