@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{CHUNK, NormInput};
 use crate::{Maps, shared::Shared, simd};
 
-/// The way back through [`norm_apply`].
+/// The way back through [`norm_apply`](super::norm_apply).
 ///
 /// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
 /// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
