@@ -15,11 +15,15 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Peak learning rate.
     pub lr: f64,
-    /// Momentum μ in 0..1.
+    /// Rule by which gradients become steps; methods of unlearning follow it as well, unless their source names another.
+    // What is off, here and below, is not written, so that the hash of a recipe without it is what it was before it existed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimizer: Rule,
+    /// Momentum μ in 0..1; of SGD alone.
     pub momentum: f64,
-    /// Nesterov's form of momentum.
+    /// Nesterov's form of momentum; of SGD alone.
     pub nesterov: bool,
-    /// L2 penalty, added to the gradient.
+    /// L2 penalty, added to the gradient; with `adamw`, share by which weights shrink at learning rate 1.
     pub weight_decay: f64,
     /// How the learning rate moves over the run.
     pub schedule: Schedule,
@@ -37,6 +41,20 @@ pub struct Recipe {
     pub select: Select,
 }
 
+/// The rule of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// [`Sgd`](crate::Sgd) with the recipe's momentum and weight decay.
+    #[default]
+    Sgd,
+    /// [`Adam`](crate::Adam) with the recipe's weight decay added to the gradient.
+    Adam,
+    /// [`Adam`](crate::Adam) with the recipe's weight decay decoupled from it.
+    #[serde(rename = "adamw")]
+    AdamW,
+}
+
 /// Which epoch's weights a run ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,12 +65,18 @@ pub enum Select {
     Best,
 }
 
+/// Whether a field says nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             epochs: 182,
             batch_size: 256,
             lr: 0.1,
+            optimizer: Rule::Sgd,
             momentum: 0.9,
             nesterov: false,
             weight_decay: 5e-4,
@@ -121,5 +145,24 @@ impl Recipe {
     /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
     pub fn lr_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
         self.schedule.lr_at(self, step, steps_per_epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_off_is_not_written_and_what_is_on_comes_back() {
+        let written = serde_json::to_value(Recipe::default()).unwrap();
+        let keys: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        // The keys of the first release: more would give every stored stage another name.
+        let first = "augment batch-size epochs gamma label-smoothing lr milestones momentum nesterov schedule select \
+                     warmup-epochs weight-decay";
+        assert_eq!(keys.join(" "), first);
+        let recipe = Recipe { optimizer: Rule::AdamW, ..Recipe::default() };
+        let written = serde_json::to_value(&recipe).unwrap();
+        assert_eq!(written["optimizer"], "adamw");
+        assert_eq!(serde_json::from_value::<Recipe>(written).unwrap(), recipe);
     }
 }
