@@ -37,6 +37,9 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// Random crops and flips as the dataset prescribes.
     pub augment: bool,
+    /// Side in pixels of a square that is cut out of every training image (Cutout, arXiv 1708.04552), whatever `augment` says.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cutout: Option<usize>,
     /// Which epoch's weights the run ends with.
     pub select: Select,
 }
@@ -86,6 +89,7 @@ impl Default for Recipe {
             warmup_epochs: 0.0,
             label_smoothing: 0.0,
             augment: true,
+            cutout: None,
             select: Select::Best,
         }
     }
@@ -130,7 +134,7 @@ impl Recipe {
     /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
     ///
     /// # Errors
-    /// No samples, or an index past the end.
+    /// No samples, an index past the end, or a cutout or crop that does not suit the images.
     pub fn batches(
         &self,
         images: &ImageSet,
@@ -139,7 +143,8 @@ impl Recipe {
         seed: u64,
     ) -> Result<BatchPlan> {
         let augmentation = if self.augment { augmentation } else { Augmentation::NONE };
-        Ok(BatchPlan::new(images, indices, BatchOptions::training(self.batch_size, augmentation, seed))?)
+        let options = BatchOptions::training(self.batch_size, augmentation, seed);
+        Ok(BatchPlan::new(images, indices, BatchOptions { cutout: self.cutout, ..options })?)
     }
 
     /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
@@ -160,9 +165,9 @@ mod tests {
         let first = "augment batch-size epochs gamma label-smoothing lr milestones momentum nesterov schedule select \
                      warmup-epochs weight-decay";
         assert_eq!(keys.join(" "), first);
-        let recipe = Recipe { optimizer: Rule::AdamW, ..Recipe::default() };
+        let recipe = Recipe { optimizer: Rule::AdamW, cutout: Some(8), ..Recipe::default() };
         let written = serde_json::to_value(&recipe).unwrap();
-        assert_eq!(written["optimizer"], "adamw");
+        assert_eq!((&written["optimizer"], &written["cutout"]), (&"adamw".into(), &8.into()));
         assert_eq!(serde_json::from_value::<Recipe>(written).unwrap(), recipe);
     }
 }
