@@ -58,3 +58,34 @@ impl Optimizer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_is_the_recipes_unless_another_is_given() {
+        let after = |optimizer, rule| {
+            let recipe = Recipe { optimizer, weight_decay: 0.5, ..Recipe::default() };
+            let mut theta = vec![vec![1.0]];
+            Optimizer::new(&recipe, &Update { rule, ..Update::default() }, &theta).step(
+                1,
+                0.1,
+                &mut theta,
+                &[vec![2.0]],
+            );
+            theta[0][0]
+        };
+        let cases = [
+            (Rule::Sgd, None, 0.75),
+            (Rule::Adam, None, 0.9),
+            (Rule::AdamW, None, 0.85),
+            (Rule::Sgd, Some(Rule::Adam), 0.9),
+            (Rule::AdamW, Some(Rule::Sgd), 0.75),
+        ];
+        for (optimizer, rule, expected) in cases {
+            let found: f32 = after(optimizer, rule);
+            assert!((found - expected).abs() < 1e-6, "{optimizer:?}, {rule:?}: {found}");
+        }
+    }
+}
