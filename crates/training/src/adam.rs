@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in PyTorch's form, with weight decay added to the gradient:
 //! g ← g + λθ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m/(√(v/(1 − β₂ᵗ)) + ε).
-//! Decoupled (AdamW, Loshchilov & Hutter 2019, arXiv 1711.05101), the decay is θ ← θ − lr·λθ before all this, and g stays g.
+//! Decoupled (`AdamW`, Loshchilov & Hutter 2019, arXiv 1711.05101), the decay is θ ← θ − lr·λθ before all this, and g stays g.
 //!
 //! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0: a pruned weight, whose gradient is always 0, stays exactly 0.
 
