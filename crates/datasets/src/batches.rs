@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::augment::Augmentation;
+use crate::cutout;
 use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
 use crate::permutation::shuffle;
@@ -60,6 +61,8 @@ pub struct BatchOptions {
     pub shuffle: bool,
     /// What is done to images.
     pub augmentation: Augmentation,
+    /// Side in pixels of a square cut out of every image after that, if any (arXiv 1708.04552).
+    pub cutout: Option<usize>,
     /// Whether samples that do not fill a batch are left out of the epoch.
     pub drop_last: bool,
     /// Decides order and transforms.
@@ -69,12 +72,12 @@ pub struct BatchOptions {
 impl BatchOptions {
     /// Shuffled and augmented, every sample once an epoch.
     pub fn training(batch_size: usize, augmentation: Augmentation, seed: u64) -> Self {
-        Self { batch_size, shuffle: true, augmentation, drop_last: false, seed }
+        Self { batch_size, shuffle: true, augmentation, cutout: None, drop_last: false, seed }
     }
 
     /// Plain images in the order of their indices, for evaluation and attacks.
     pub fn evaluation(batch_size: usize) -> Self {
-        Self { batch_size, shuffle: false, augmentation: Augmentation::NONE, drop_last: false, seed: 0 }
+        Self { batch_size, shuffle: false, augmentation: Augmentation::NONE, cutout: None, drop_last: false, seed: 0 }
     }
 }
 
@@ -95,7 +98,7 @@ impl BatchPlan {
     /// A plan over the samples `indices` of `images`.
     ///
     /// # Errors
-    /// When the batch size is 0, an index is outside the set, or the crop's padding exceeds the image.
+    /// When the batch size is 0, an index is outside the set, or the crop's padding or the cutout does not suit the image.
     pub fn new(images: &ImageSet, indices: impl Into<Arc<[u32]>>, options: BatchOptions) -> Result<Self> {
         let indices = indices.into();
         if options.batch_size == 0 {
@@ -108,6 +111,9 @@ impl BatchPlan {
         let (padding, height, width) = (options.augmentation.crop_padding, images.height, images.width);
         if padding > height.min(width) {
             return Err(Error::CropPadding { padding, height, width });
+        }
+        if let Some(side) = options.cutout.filter(|side| !(1..=height.min(width)).contains(side)) {
+            return Err(Error::Cutout { side, height, width });
         }
         Ok(Self { images: images.clone(), labels: images.labels.clone(), indices, options })
     }
@@ -215,6 +221,15 @@ impl BatchPlan {
 
     /// Writes sample `index` as `epoch` sees it, scaled to 0..1.
     fn sample(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
+        self.cropped(epoch, index, out)?;
+        if let Some(side) = self.options.cutout {
+            cutout::cut([self.options.seed, epoch, index.into()], side, self.image_shape(), out);
+        }
+        Ok(())
+    }
+
+    /// The same before anything is cut out of it.
+    fn cropped(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
         let BatchOptions { augmentation, seed, .. } = self.options;
         let transform = augmentation.transform(seed, epoch, index);
         if !augmentation.resized_crop {
@@ -343,6 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn cutout_follows_crop_and_flip() {
+        let options = BatchOptions::training(4, CROP_AND_FLIP, 11);
+        let with = plan(8, BatchOptions { cutout: Some(2), ..options });
+        for (batch, whole) in with.epoch(2, 0).zip(plan(8, options).epoch(2, 0)) {
+            let (batch, mut whole) = (batch.unwrap(), whole.unwrap());
+            for (image, &index) in whole.images.chunks_exact_mut(24).zip(&whole.indices) {
+                cutout::cut([11, 2, index.into()], 2, [2, 3, 4], image);
+            }
+            assert_eq!(batch, whole);
+        }
+    }
+
+    #[test]
     fn an_epoch_repeats_and_can_be_entered_anywhere() {
         let plan = plan(50, BatchOptions::training(8, CROP_AND_FLIP, 1));
         let whole: Vec<_> = plan.epoch(5, 0).map(Result::unwrap).collect();
@@ -433,6 +461,10 @@ mod tests {
         refuses(vec![0, 5], BatchOptions::evaluation(2), "index 5 is outside the image set of 5 images");
         let wide = Augmentation { crop_padding: 4, flip: false, ..Augmentation::NONE };
         refuses(vec![0], BatchOptions::training(2, wide, 1), "crop padding 4 exceeds the image (3×4 pixels)");
+        for side in [0, 4] {
+            let options = BatchOptions { cutout: Some(side), ..BatchOptions::evaluation(2) };
+            refuses(vec![0], options, &format!("cutout of {side} pixels a side in images of 3×4"));
+        }
         let error = plan(5, BatchOptions::evaluation(2)).with_labels(vec![1, 2]).unwrap_err().to_string();
         assert!(error.starts_with("2 replacement labels for an image set of 5 images"), "{error}");
     }

@@ -389,6 +389,16 @@ pub enum Error {
     /// Batches of nothing.
     #[error("batch size 0 makes no batch; use at least 1")]
     BatchSizeZero,
+    /// A square to cut out that is nothing, or larger than the image.
+    #[error("cutout of {side} pixels a side in images of {height}×{width}; give 1 to the shorter side")]
+    Cutout {
+        /// Pixels a side.
+        side: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Columns, in pixels.
+        width: usize,
+    },
     /// A crop that could show nothing of the image.
     #[error("crop padding {padding} exceeds the image ({height}×{width} pixels)")]
     CropPadding {

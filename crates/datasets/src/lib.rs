@@ -41,6 +41,7 @@ pub mod checksum;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
+mod cutout;
 pub mod dataset;
 #[cfg(test)]
 mod distributed;

@@ -1,5 +1,6 @@
 //! Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in PyTorch's form, with weight decay added to the gradient:
 //! g ← g + λθ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m/(√(v/(1 − β₂ᵗ)) + ε).
+//! Decoupled (`AdamW`, Loshchilov & Hutter 2019, arXiv 1711.05101), the decay is θ ← θ − lr·λθ before all this, and g stays g.
 //!
 //! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0: a pruned weight, whose gradient is always 0, stays exactly 0.
 
@@ -16,7 +17,8 @@ const EPSILON: f32 = 1e-8;
 pub struct Adam {
     pub(crate) mean: Vec<Vec<f32>>,
     pub(crate) square: Vec<Vec<f32>>,
-    weight_decay: f32,
+    weight_decay: f64,
+    decoupled: bool,
     trainable: Option<Trainable>,
 }
 
@@ -24,7 +26,14 @@ impl Adam {
     /// An optimiser at rest for parameters of these sizes; it moves the `trainable` ones.
     pub fn new(recipe: &Recipe, parameters: &[Vec<f32>], trainable: Option<Trainable>) -> Self {
         let zeros: Vec<Vec<f32>> = parameters.iter().map(|p| vec![0.0; p.len()]).collect();
-        Self { mean: zeros.clone(), square: zeros, weight_decay: recipe.weight_decay as f32, trainable }
+        let weight_decay = recipe.weight_decay;
+        Self { mean: zeros.clone(), square: zeros, weight_decay, decoupled: false, trainable }
+    }
+
+    /// The same with weight decay decoupled from the gradient: `AdamW`.
+    #[must_use]
+    pub fn decoupled(self) -> Self {
+        Self { decoupled: true, ..self }
     }
 
     /// Step number `t`, from 1.
@@ -32,11 +41,14 @@ impl Adam {
         let bias = |beta: f64| 1.0 - beta.powf(t as f64);
         let rate = (lr / bias(BETA_1)) as f32;
         let root = bias(BETA_2).sqrt() as f32;
-        let (decay, trainable) = (self.weight_decay, self.trainable.as_ref());
+        let trainable = self.trainable.as_ref();
+        let (decay, shrink) = if self.decoupled { (0.0, lr * self.weight_decay) } else { (self.weight_decay, 0.0) };
+        let (decay, keep) = (decay as f32, (1.0 - shrink) as f32);
         let [keep_mean, keep_square] = [BETA_1 as f32, BETA_2 as f32];
         let [take_mean, take_square] = [(1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32];
         let update = |theta: &mut f32, m: &mut f32, v: &mut f32, g: &f32| {
             let g = g + decay * *theta;
+            *theta *= keep;
             *m = keep_mean * *m + take_mean * g;
             *v = keep_square * *v + take_square * g * g;
             *theta -= rate * *m / (v.sqrt() / root + EPSILON);
@@ -77,5 +89,28 @@ mod tests {
         adam.step(1, 0.1, &mut theta, &[vec![1.0, 1.0], vec![0.0]]);
         assert!(theta[0][0] < 1.0 && theta[1][0] < 3.0);
         assert_eq!((theta[0][1], adam.mean[0][1]), (1.0, 0.0));
+    }
+
+    /// `PyTorch`'s numbers, in f64 there and f32 here (`tests/golden/training/adam.py`).
+    #[test]
+    fn steps_with_either_decay_are_pytorchs() {
+        let golden = include_str!("../../../tests/golden/training/adam.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        let recipe = Recipe { weight_decay: 0.1, ..Recipe::default() };
+        for (name, decoupled) in [("adam", false), ("adamw", true)] {
+            let mut theta = vec![vec![1.0, -0.5, 0.25], vec![2.0, 0.0]];
+            let adam = Adam::new(&recipe, &theta, None);
+            let mut adam = if decoupled { adam.decoupled() } else { adam };
+            for (step, expected) in (1_u32..).zip(golden[name].as_array().unwrap()) {
+                let slope = |i: usize| (0.9 * f64::from(step) + 1.3 * i as f64).sin();
+                let gradients =
+                    [(0..3).map(|i| slope(i) as f32).collect(), vec![1e-3 * slope(3) as f32, slope(4) as f32]];
+                adam.step(step.into(), 0.05, &mut theta, &gradients);
+                for (found, expected) in theta.iter().flatten().zip(expected.as_array().unwrap()) {
+                    let expected = expected.as_f64().unwrap();
+                    assert!((f64::from(*found) - expected).abs() < 1e-6, "{name}, step {step}: {found}, {expected}");
+                }
+            }
+        }
     }
 }

@@ -15,11 +15,15 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Peak learning rate.
     pub lr: f64,
-    /// Momentum μ in 0..1.
+    /// Rule by which gradients become steps; methods of unlearning follow it as well, unless their source names another.
+    // What is off, here and below, is not written, so that the hash of a recipe without it is what it was before it existed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimizer: Rule,
+    /// Momentum μ in 0..1; of SGD alone.
     pub momentum: f64,
-    /// Nesterov's form of momentum.
+    /// Nesterov's form of momentum; of SGD alone.
     pub nesterov: bool,
-    /// L2 penalty, added to the gradient.
+    /// L2 penalty, added to the gradient; with `adamw`, share by which weights shrink at learning rate 1.
     pub weight_decay: f64,
     /// How the learning rate moves over the run.
     pub schedule: Schedule,
@@ -33,8 +37,25 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// Random crops and flips as the dataset prescribes.
     pub augment: bool,
+    /// Side in pixels of a square that is cut out of every training image (Cutout, arXiv 1708.04552), whatever `augment` says.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cutout: Option<usize>,
     /// Which epoch's weights the run ends with.
     pub select: Select,
+}
+
+/// The rule of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// [`Sgd`](crate::Sgd) with the recipe's momentum and weight decay.
+    #[default]
+    Sgd,
+    /// [`Adam`](crate::Adam) with the recipe's weight decay added to the gradient.
+    Adam,
+    /// [`Adam`](crate::Adam) with the recipe's weight decay decoupled from it.
+    #[serde(rename = "adamw")]
+    AdamW,
 }
 
 /// Which epoch's weights a run ends with.
@@ -47,12 +68,18 @@ pub enum Select {
     Best,
 }
 
+/// Whether a field says nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             epochs: 182,
             batch_size: 256,
             lr: 0.1,
+            optimizer: Rule::Sgd,
             momentum: 0.9,
             nesterov: false,
             weight_decay: 5e-4,
@@ -62,6 +89,7 @@ impl Default for Recipe {
             warmup_epochs: 0.0,
             label_smoothing: 0.0,
             augment: true,
+            cutout: None,
             select: Select::Best,
         }
     }
@@ -106,7 +134,7 @@ impl Recipe {
     /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
     ///
     /// # Errors
-    /// No samples, or an index past the end.
+    /// No samples, an index past the end, or a cutout or crop that does not suit the images.
     pub fn batches(
         &self,
         images: &ImageSet,
@@ -115,11 +143,31 @@ impl Recipe {
         seed: u64,
     ) -> Result<BatchPlan> {
         let augmentation = if self.augment { augmentation } else { Augmentation::NONE };
-        Ok(BatchPlan::new(images, indices, BatchOptions::training(self.batch_size, augmentation, seed))?)
+        let options = BatchOptions::training(self.batch_size, augmentation, seed);
+        Ok(BatchPlan::new(images, indices, BatchOptions { cutout: self.cutout, ..options })?)
     }
 
     /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
     pub fn lr_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
         self.schedule.lr_at(self, step, steps_per_epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_off_is_not_written_and_what_is_on_comes_back() {
+        let written = serde_json::to_value(Recipe::default()).unwrap();
+        let keys: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        // The keys of the first release: more would give every stored stage another name.
+        let first = "augment batch-size epochs gamma label-smoothing lr milestones momentum nesterov schedule select \
+                     warmup-epochs weight-decay";
+        assert_eq!(keys.join(" "), first);
+        let recipe = Recipe { optimizer: Rule::AdamW, cutout: Some(8), ..Recipe::default() };
+        let written = serde_json::to_value(&recipe).unwrap();
+        assert_eq!((&written["optimizer"], &written["cutout"]), (&"adamw".into(), &8.into()));
+        assert_eq!(serde_json::from_value::<Recipe>(written).unwrap(), recipe);
     }
 }

@@ -32,7 +32,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run over `batches` from the first epoch on, by SGD, that keeps no snapshots and chooses no epoch.
+    /// A run over `batches` from the first epoch on, by the recipe's rule, that keeps no snapshots and chooses no epoch.
     pub fn new(recipe: &'a Recipe, batches: &'a BatchPlan) -> Self {
         let (course, update) = (Course::Alone(batches), Update::default());
         Self { recipe, course, update, start_epoch: 0, snapshots: &[], validation: None }
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn so_does_one_of_pairs_of_batches_with_another_optimizer() {
-        stopped_at_any_step(&Update { rule: Rule::Adam, ..Update::default() }, true);
+        stopped_at_any_step(&Update { rule: Some(Rule::Adam), ..Update::default() }, true);
     }
 
     fn stopped_at_any_step(update: &Update, together: bool) {

@@ -1,6 +1,6 @@
 //! How a gradient becomes a step: the optimiser, which weights it may move, and where the gradient is taken.
 
-use crate::{Adam, Recipe, Sgd};
+use crate::{Adam, Recipe, Rule, Sgd};
 
 /// Which values of each parameter training may move; `None` where it may move all.
 pub type Trainable = Vec<Option<Vec<bool>>>;
@@ -8,23 +8,13 @@ pub type Trainable = Vec<Option<Vec<bool>>>;
 /// How a gradient becomes a step, beside the recipe's numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Update {
-    /// The rule of the step.
-    pub rule: Rule,
+    /// The rule of the step, the recipe's if not given.
+    pub rule: Option<Rule>,
     /// Radius ρ of sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1): the gradient is taken at
     /// θ + ρ·g/‖g‖, the step is made from θ. Running statistics see the first pass only.
     pub sam: Option<f64>,
     /// What the optimiser may move, all if not given. Everything else keeps its bits: it does not decay either.
     pub trainable: Option<Trainable>,
-}
-
-/// The rule of a step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Rule {
-    /// [`Sgd`] with the recipe's momentum and weight decay.
-    #[default]
-    Sgd,
-    /// [`Adam`] with the recipe's weight decay.
-    Adam,
 }
 
 /// An optimiser in use.
@@ -37,9 +27,10 @@ pub(crate) enum Optimizer {
 impl Optimizer {
     pub(crate) fn new(recipe: &Recipe, update: &Update, parameters: &[Vec<f32>]) -> Self {
         let trainable = update.trainable.clone();
-        match update.rule {
+        match update.rule.unwrap_or(recipe.optimizer) {
             Rule::Sgd => Self::Sgd(Sgd::new(recipe, parameters).moving(trainable)),
             Rule::Adam => Self::Adam(Adam::new(recipe, parameters, trainable)),
+            Rule::AdamW => Self::Adam(Adam::new(recipe, parameters, trainable).decoupled()),
         }
     }
 
@@ -64,6 +55,37 @@ impl Optimizer {
         match self {
             Self::Sgd(sgd) => vec![("velocity", &mut sgd.velocity)],
             Self::Adam(adam) => vec![("mean", &mut adam.mean), ("square", &mut adam.square)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_is_the_recipes_unless_another_is_given() {
+        let after = |optimizer, rule| {
+            let recipe = Recipe { optimizer, weight_decay: 0.5, ..Recipe::default() };
+            let mut theta = vec![vec![1.0]];
+            Optimizer::new(&recipe, &Update { rule, ..Update::default() }, &theta).step(
+                1,
+                0.1,
+                &mut theta,
+                &[vec![2.0]],
+            );
+            theta[0][0]
+        };
+        let cases = [
+            (Rule::Sgd, None, 0.75),
+            (Rule::Adam, None, 0.9),
+            (Rule::AdamW, None, 0.85),
+            (Rule::Sgd, Some(Rule::Adam), 0.9),
+            (Rule::AdamW, Some(Rule::Sgd), 0.75),
+        ];
+        for (optimizer, rule, expected) in cases {
+            let found: f32 = after(optimizer, rule);
+            assert!((found - expected).abs() < 1e-6, "{optimizer:?}, {rule:?}: {found}");
         }
     }
 }

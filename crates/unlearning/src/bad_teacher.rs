@@ -74,7 +74,7 @@ impl Method for BadTeacher {
         };
         let retain = part(request.retain, config.retain_share, request.seed);
         let recipe = Recipe { weight_decay: 0.0, ..config.tuning.recipe(request.recipe) };
-        let update = Update { rule: Rule::Adam, ..Update::default() };
+        let update = Update { rule: Some(Rule::Adam), ..Update::default() };
         let prepared = started.elapsed().as_secs_f64();
         let samples = [request.forget, &retain].concat();
         let outcome = request.train_by(update, &samples, &recipe, &mut objective)?;

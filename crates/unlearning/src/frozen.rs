@@ -44,13 +44,8 @@ impl FrozenPass<'_> {
             return Err(Error::Empty("take gradients of"));
         }
         let augmentation = if self.augment { request.augmentation } else { Augmentation::NONE };
-        let options = BatchOptions {
-            batch_size: self.batch_size,
-            shuffle: false,
-            augmentation,
-            drop_last: false,
-            seed: request.seed,
-        };
+        let plain = BatchOptions::evaluation(self.batch_size);
+        let options = BatchOptions { augmentation, seed: request.seed, ..plain };
         let plan = BatchPlan::new(request.images, self.samples, options)?;
         let (classes, batches) = (request.network.graph().classes(), plan.batches_per_epoch());
         let (mut logits, mut dlogits) = (Vec::new(), Vec::new());

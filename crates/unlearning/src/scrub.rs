@@ -130,7 +130,7 @@ impl Method for Scrub {
         let prepared = started.elapsed().as_secs_f64();
         let run = Run {
             course: Course::InTurn(&passes),
-            update: Update { rule: Rule::Adam, ..Update::default() },
+            update: Update { rule: Some(Rule::Adam), ..Update::default() },
             snapshots: &ends,
             ..Run::new(&recipe, &retain)
         };
