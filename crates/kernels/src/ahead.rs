@@ -82,9 +82,8 @@ mod tests {
         let values = vec![0.0; maps.len()];
         // One pixel a step: the second and third row of both channels of the second bundle.
         let mut ahead = Ahead::rows(&values, &maps, 1, 1..5, 8);
-        let expected: Vec<_> = (0..2).flat_map(|channel| (2..6).map(move |pixel| (channel, pixel))).collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(channel, pixel)| maps.start(1, *channel) + pixel * LANES).collect();
+        let places_of = |channel| (2..6).map(move |pixel| maps.start(1, channel) + pixel * LANES);
+        let expected: Vec<_> = (0..2).flat_map(places_of).collect();
         assert_eq!(places(&mut ahead, 10), expected);
         for mut nothing in [Ahead::rows(&values, &maps, 2, 0..3, 1), Ahead::rows(&values, &maps, 0, 3..9, 1)] {
             assert_eq!(places(&mut nothing, 3), [0; 0]);

@@ -1,5 +1,7 @@
 //! The way back through a normalisation, its `ReLU` and its residual sum.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -26,29 +28,18 @@ pub fn norm_backward(
     maps: &Maps,
 ) {
     assert!(dz.len() >= maps.len() && dx.len() >= maps.len(), "maps do not fit");
-    let used = maps.used();
     let (dz, dx) = (Shared::new(dz), Shared::new(dx));
-    // A channel is finished before the next begins, so that what the second pass reads is still in a cache.
-    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
-        let statistics = &input.statistics[channel];
-        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
-        let (mut sum, mut product) = (0.0, 0.0);
-        for start in starts.clone() {
-            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
-            let dz = unsafe { dz.slice_mut(start, used) };
-            let (x, z) = (&input.x[start..start + used], z.map(|z| &z[start..start + used]));
-            let (of_plane, product_of_plane) = simd::dispatch(Reduce { x, z, dz, mean: statistics.mean });
-            sum += of_plane;
-            product += product_of_plane;
-        }
-        (*dweight, *dbias) = ((product * f64::from(statistics.inverse_std())) as f32, sum as f32);
-        let [a, b, c] = input.terms(channel, batch.then_some((sum, product)), maps);
-        for (bundle, start) in starts.enumerate() {
-            // SAFETY: as above.
-            let (g, dx) = unsafe { (dz.slice(start, used), dx.slice_mut(start, used)) };
-            simd::dispatch(Combine { x: &input.x[start..start + used], g, dx, a, b, c });
-            maps.zero_tail(bundle, dx);
-        }
+    let reduce = |channel: usize, plane: Range<usize>| {
+        // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
+        let dz = unsafe { dz.slice_mut(plane.start, plane.len()) };
+        let (x, z) = (&input.x[plane.clone()], z.map(|z| &z[plane]));
+        simd::dispatch(Reduce { x, z, dz, mean: input.statistics[channel].mean })
+    };
+    by_channel(input, batch, (dweight, dbias), maps, reduce, |_, bundle, plane, terms| {
+        // SAFETY: as above.
+        let (g, dx) = unsafe { (dz.slice(plane.start, plane.len()), dx.slice_mut(plane.start, plane.len())) };
+        simd::dispatch(Combine { x: &input.x[plane], g, dx, terms });
+        maps.zero_tail(bundle, dx);
     });
 }
 
@@ -68,29 +59,47 @@ pub fn norm_backward_in_place(
     maps: &Maps,
 ) {
     assert!(dz.len() >= maps.len(), "maps do not fit");
-    let used = maps.used();
     let dz = Shared::new(dz);
-    // As above, channel by channel.
-    dweight.par_iter_mut().zip(dbias.par_iter_mut()).enumerate().for_each(|(channel, (dweight, dbias))| {
-        let statistics = &input.statistics[channel];
-        let passed = relu.then(|| input.of_channel(channel));
-        let starts = (0..maps.bundles()).map(|bundle| maps.start(bundle, channel));
+    let passed = |channel| relu.then(|| input.of_channel(channel));
+    let reduce = |channel: usize, plane: Range<usize>| {
+        // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
+        let dz = unsafe { dz.slice(plane.start, plane.len()) };
+        let (x, mean) = (&input.x[plane], input.statistics[channel].mean);
+        simd::dispatch(ReduceMasked { x, dz, passed: passed(channel), mean })
+    };
+    by_channel(input, batch, (dweight, dbias), maps, reduce, |channel, bundle, plane, terms| {
+        // SAFETY: as above.
+        let dz = unsafe { dz.slice_mut(plane.start, plane.len()) };
+        simd::dispatch(CombineMasked { x: &input.x[plane], dz, passed: passed(channel), terms });
+        maps.zero_tail(bundle, dz);
+    });
+}
+
+/// Twice over the planes of each channel: `reduce(channel, plane)` gives a plane's Σ g and Σ g·(x − mean), from whose totals come
+/// ∂γ, ∂β and the terms of `combine(channel, bundle, plane, terms)`. A channel is finished before the next begins, so that what
+/// the second pass reads is still in a cache.
+fn by_channel(
+    input: NormInput<'_>,
+    batch: bool,
+    (dweight, dbias): (&mut [f32], &mut [f32]),
+    maps: &Maps,
+    reduce: impl Fn(usize, Range<usize>) -> (f64, f64) + Sync,
+    combine: impl Fn(usize, usize, Range<usize>, [f32; 3]) + Sync,
+) {
+    dweight.par_iter_mut().zip(dbias).enumerate().for_each(|(channel, (dweight, dbias))| {
+        let planes = (0..maps.bundles()).map(|bundle| {
+            let start = maps.start(bundle, channel);
+            start..start + maps.used()
+        });
         let (mut sum, mut product) = (0.0, 0.0);
-        for start in starts.clone() {
-            // SAFETY: the planes of a channel lie in the buffer, and this task alone uses them.
-            let (x, dz) = (&input.x[start..start + used], unsafe { dz.slice(start, used) });
-            let (of_plane, product_of_plane) = simd::dispatch(ReduceMasked { x, dz, passed, mean: statistics.mean });
+        for plane in planes.clone() {
+            let (of_plane, product_of_plane) = reduce(channel, plane);
             sum += of_plane;
             product += product_of_plane;
         }
-        (*dweight, *dbias) = ((product * f64::from(statistics.inverse_std())) as f32, sum as f32);
+        (*dweight, *dbias) = ((product * f64::from(input.statistics[channel].inverse_std())) as f32, sum as f32);
         let terms = input.terms(channel, batch.then_some((sum, product)), maps);
-        for (bundle, start) in starts.enumerate() {
-            // SAFETY: as above.
-            let (x, dz) = (&input.x[start..start + used], unsafe { dz.slice_mut(start, used) });
-            simd::dispatch(CombineMasked { x, dz, passed, terms });
-            maps.zero_tail(bundle, dz);
-        }
+        planes.enumerate().for_each(|(bundle, plane)| combine(channel, bundle, plane, terms));
     });
 }
 
@@ -157,9 +166,7 @@ struct Combine<'a> {
     x: &'a [f32],
     g: &'a [f32],
     dx: &'a mut [f32],
-    a: f32,
-    b: f32,
-    c: f32,
+    terms: [f32; 3],
 }
 
 impl WithSimd for Combine<'_> {
@@ -167,7 +174,7 @@ impl WithSimd for Combine<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (a, b, c) = (simd.splat_f32s(self.a), simd.splat_f32s(self.b), simd.splat_f32s(self.c));
+        let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
         let (x, g) = (S::as_simd_f32s(self.x).0, S::as_simd_f32s(self.g).0);
         for ((dx, x), g) in S::as_mut_simd_f32s(self.dx).0.iter_mut().zip(x).zip(g) {
             *dx = simd.mul_add_f32s(*g, a, simd.mul_add_f32s(*x, b, c));
