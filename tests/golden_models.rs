@@ -74,7 +74,7 @@ fn state(graph: &Graph) -> State {
 fn batch(side: usize, count: usize) -> Batch {
     let images = uniform("images").take(count * 3 * side * side).map(|v| v as f32).collect();
     let labels = bits("labels").take(count).map(|bits| (bits % 10) as u32).collect();
-    Batch { images, labels, indices: (0..count as u32).collect() }
+    Batch { images, labels, indices: (0..count as u32).collect(), mixed: None }
 }
 
 /// Entries at positions that depend on the name.

@@ -50,7 +50,7 @@ fn fresh(device: DeviceChoice) -> Network {
 fn batch(step: usize) -> Batch {
     let images = wave(BATCH * CHANNELS * SIDE * SIDE, 0.01 * step as f64).map(|v| 0.5 + 0.5 * v).collect();
     let labels = (0..BATCH).map(|i| ((7 * i + 3 * step + i * i) % CLASSES) as u32).collect();
-    Batch { images, labels, indices: (0..BATCH as u32).collect() }
+    Batch { images, labels, indices: (0..BATCH as u32).collect(), mixed: None }
 }
 
 fn loss_and_backward(network: &mut Network, batch: &Batch, mode: Mode) -> (f64, Vec<f32>) {

@@ -15,7 +15,9 @@ use crate::augment::Augmentation;
 use crate::cutout;
 use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
+use crate::mixup::{self, Mixed};
 use crate::permutation::shuffle;
+use crate::rand_augment::RandAugment;
 use crate::resize;
 use crate::resized_crop::{self, Part};
 use crate::stream::stream;
@@ -30,7 +32,7 @@ static DECODERS: LazyLock<ThreadPool> = LazyLock::new(|| {
 });
 
 /// Some samples, ready for a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// `[n, channels, height, width]`, scaled to 0..1, not normalised.
     pub images: Vec<f32>,
@@ -38,6 +40,8 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Where each sample is in its image set.
     pub indices: Vec<u32>,
+    /// What samples were overlaid with, if they were: images are mixtures then, and labels come in pairs.
+    pub mixed: Option<Mixed>,
 }
 
 impl Batch {
@@ -53,7 +57,7 @@ impl Batch {
 }
 
 /// How samples become batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchOptions {
     /// Samples a batch.
     pub batch_size: usize,
@@ -61,8 +65,12 @@ pub struct BatchOptions {
     pub shuffle: bool,
     /// What is done to images.
     pub augmentation: Augmentation,
+    /// What is done to them after that, if anything (arXiv 1909.13719).
+    pub rand_augment: Option<RandAugment>,
     /// Side in pixels of a square cut out of every image after that, if any (arXiv 1708.04552).
     pub cutout: Option<usize>,
+    /// α of the shares by which a batch's samples are overlaid with one another, if they are (arXiv 1710.09412).
+    pub mixup: Option<f64>,
     /// Whether samples that do not fill a batch are left out of the epoch.
     pub drop_last: bool,
     /// Decides order and transforms.
@@ -72,12 +80,21 @@ pub struct BatchOptions {
 impl BatchOptions {
     /// Shuffled and augmented, every sample once an epoch.
     pub fn training(batch_size: usize, augmentation: Augmentation, seed: u64) -> Self {
-        Self { batch_size, shuffle: true, augmentation, cutout: None, drop_last: false, seed }
+        Self { shuffle: true, augmentation, seed, ..Self::evaluation(batch_size) }
     }
 
     /// Plain images in the order of their indices, for evaluation and attacks.
     pub fn evaluation(batch_size: usize) -> Self {
-        Self { batch_size, shuffle: false, augmentation: Augmentation::NONE, cutout: None, drop_last: false, seed: 0 }
+        Self {
+            batch_size,
+            shuffle: false,
+            augmentation: Augmentation::NONE,
+            rand_augment: None,
+            cutout: None,
+            mixup: None,
+            drop_last: false,
+            seed: 0,
+        }
     }
 }
 
@@ -98,7 +115,8 @@ impl BatchPlan {
     /// A plan over the samples `indices` of `images`.
     ///
     /// # Errors
-    /// When the batch size is 0, an index is outside the set, or the crop's padding or the cutout does not suit the image.
+    /// When the batch size is 0, an index is outside the set, the crop's padding, the cutout or `RandAugment` does not suit the
+    /// image, or a number is out of range.
     pub fn new(images: &ImageSet, indices: impl Into<Arc<[u32]>>, options: BatchOptions) -> Result<Self> {
         let indices = indices.into();
         if options.batch_size == 0 {
@@ -114,6 +132,15 @@ impl BatchPlan {
         }
         if let Some(side) = options.cutout.filter(|side| !(1..=height.min(width)).contains(side)) {
             return Err(Error::Cutout { side, height, width });
+        }
+        if let Some(RandAugment { operations, magnitude }) = options.rand_augment.filter(|it| !it.is_sound()) {
+            return Err(Error::RandAugment { operations, magnitude });
+        }
+        if options.rand_augment.is_some() && ![1, 3].contains(&images.channels) {
+            return Err(Error::RandAugmentChannels { channels: images.channels });
+        }
+        if let Some(alpha) = options.mixup.filter(|alpha| mixup::distribution(*alpha).is_none()) {
+            return Err(Error::Mixup { alpha });
         }
         Ok(Self { images: images.clone(), labels: images.labels.clone(), indices, options })
     }
@@ -207,7 +234,8 @@ impl BatchPlan {
 
         let image_len = self.images.image_len();
         let mut images = vec![0.0; indices.len() * image_len];
-        if self.images.pixels().is_some() && !self.options.augmentation.resized_crop {
+        let BatchOptions { augmentation, rand_augment, .. } = self.options;
+        if self.images.pixels().is_some() && !augmentation.resized_crop && rand_augment.is_none() {
             // A copy and a mirror are done sooner than other threads are woken.
             let mut samples = indices.iter().zip(images.chunks_exact_mut(image_len));
             samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
@@ -216,19 +244,27 @@ impl BatchPlan {
             samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
         }
         let labels = indices.iter().map(|&index| self.labels[index as usize]).collect();
-        Ok(Batch { images, labels, indices })
+        let mut batch = Batch { images, labels, indices, mixed: None };
+        if let Some(shares) = self.options.mixup.and_then(mixup::distribution) {
+            mixup::mix([self.options.seed, epoch, number as u64], &shares, image_len, &mut batch);
+        }
+        Ok(batch)
     }
 
     /// Writes sample `index` as `epoch` sees it, scaled to 0..1.
     fn sample(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
         self.cropped(epoch, index, out)?;
+        let key = [self.options.seed, epoch, index.into()];
+        if let Some(operations) = self.options.rand_augment {
+            operations.apply(key, self.image_shape(), out);
+        }
         if let Some(side) = self.options.cutout {
-            cutout::cut([self.options.seed, epoch, index.into()], side, self.image_shape(), out);
+            cutout::cut(key, side, self.image_shape(), out);
         }
         Ok(())
     }
 
-    /// The same before anything is cut out of it.
+    /// The same before anything else is done to it.
     fn cropped(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
         let BatchOptions { augmentation, seed, .. } = self.options;
         let transform = augmentation.transform(seed, epoch, index);
@@ -371,8 +407,29 @@ mod tests {
     }
 
     #[test]
+    fn rand_augment_comes_between_crop_and_cutout() {
+        let shape = [3, 8, 8];
+        let pixels: Vec<u8> = (0..6 * 192_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+        let images = ImageSet::new(shape, pixels, vec![0; 6]).unwrap();
+        let rand_augment = RandAugment { operations: 2, magnitude: 9 };
+        let cropped = BatchOptions::training(6, CROP_AND_FLIP, 11);
+        let options = BatchOptions { rand_augment: Some(rand_augment), cutout: Some(3), ..cropped };
+        let epoch = |options| {
+            let plan = BatchPlan::new(&images, (0..6).collect::<Vec<_>>(), options).unwrap();
+            plan.epoch(2, 0).next().unwrap().unwrap()
+        };
+        let (batch, mut expected) = (epoch(options), epoch(cropped));
+        for (image, &index) in expected.images.chunks_exact_mut(192).zip(&expected.indices) {
+            rand_augment.apply([11, 2, index.into()], shape, image);
+            cutout::cut([11, 2, index.into()], 3, shape, image);
+        }
+        assert_eq!(batch, expected);
+    }
+
+    #[test]
     fn an_epoch_repeats_and_can_be_entered_anywhere() {
-        let plan = plan(50, BatchOptions::training(8, CROP_AND_FLIP, 1));
+        let options = BatchOptions { mixup: Some(0.2), ..BatchOptions::training(8, CROP_AND_FLIP, 1) };
+        let plan = plan(50, options);
         let whole: Vec<_> = plan.epoch(5, 0).map(Result::unwrap).collect();
         for first in 0..=whole.len() + 1 {
             let rest: Vec<_> = plan.epoch(5, first).map(Result::unwrap).collect();
@@ -464,6 +521,17 @@ mod tests {
         for side in [0, 4] {
             let options = BatchOptions { cutout: Some(side), ..BatchOptions::evaluation(2) };
             refuses(vec![0], options, &format!("cutout of {side} pixels a side in images of 3×4"));
+        }
+        for [operations, magnitude] in [[0, 9], [2, 31]] {
+            let rand_augment = Some(RandAugment { operations, magnitude });
+            let options = BatchOptions { rand_augment, ..BatchOptions::evaluation(2) };
+            refuses(vec![0], options, &format!("{operations} operations at magnitude {magnitude}"));
+        }
+        let rand_augment = Some(RandAugment { operations: 2, magnitude: 9 });
+        refuses(vec![0], BatchOptions { rand_augment, ..BatchOptions::evaluation(2) }, "not in images of 2 channels");
+        for alpha in [0.0, f64::NAN] {
+            let options = BatchOptions { mixup: Some(alpha), ..BatchOptions::evaluation(2) };
+            refuses(vec![0], options, &format!("mixup with α = {alpha}"));
         }
         let error = plan(5, BatchOptions::evaluation(2)).with_labels(vec![1, 2]).unwrap_err().to_string();
         assert!(error.starts_with("2 replacement labels for an image set of 5 images"), "{error}");

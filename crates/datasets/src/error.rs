@@ -399,6 +399,28 @@ pub enum Error {
         /// Columns, in pixels.
         width: usize,
     },
+    /// `RandAugment` of nothing, or stronger than there is.
+    #[error(
+        "RandAugment of {operations} operations at magnitude {magnitude}; give at least 1 operation, and a magnitude from 0 to 30"
+    )]
+    RandAugment {
+        /// Operations a picture.
+        operations: usize,
+        /// Strength of each.
+        magnitude: usize,
+    },
+    /// `RandAugment` of what is no picture.
+    #[error("RandAugment works in grey (1 channel) and red, green, blue (3), not in images of {channels} channels")]
+    RandAugmentChannels {
+        /// Channels of the images.
+        channels: usize,
+    },
+    /// Shares that have no distribution.
+    #[error("mixup with α = {alpha}; give a positive number, such as 0.2")]
+    Mixup {
+        /// The parameter of the Beta distribution.
+        alpha: f64,
+    },
     /// A crop that could show nothing of the image.
     #[error("crop padding {padding} exceeds the image ({height}×{width} pixels)")]
     CropPadding {

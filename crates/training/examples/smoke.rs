@@ -68,6 +68,7 @@ fn compare(model: &str, side: usize, device: DeviceChoice) -> Result<()> {
         images: (0..len).map(|i| ((i * 7919 + i * i / 11) % 1000) as f32 / 1000.0).collect(),
         labels: (0..COMPARED_BATCH as u32).map(|i| i % 10).collect(),
         indices: (0..COMPARED_BATCH as u32).collect(),
+        mixed: None,
     };
     let [found, expected] = [device, DeviceChoice::Cpu].map(|device| pass(&graph, &batch, device));
     let ((logits, gradients), (expected_logits, expected_gradients)) = (found?, expected?);

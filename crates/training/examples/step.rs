@@ -191,6 +191,7 @@ fn measure(args: &Args) -> Result<Measurement> {
         images: (0..args.batch * args.input.iter().product::<usize>()).map(|_| rng.random()).collect(),
         labels: (0..args.batch).map(|_| rng.random_range(0..CLASSES as u32)).collect(),
         indices: (0..args.batch as u32).collect(),
+        mixed: None,
     };
     let train = training_time(&mut network, &batch, args.steps)?;
     let mut logits = Vec::new();

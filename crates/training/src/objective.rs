@@ -2,7 +2,7 @@
 //!
 //! No objective needs autograd, and none knows which executor runs.
 
-use unlearn_datasets::Batch;
+use unlearn_datasets::{Batch, Mixed};
 
 use crate::Result;
 
@@ -32,7 +32,8 @@ pub trait Objective {
     fn proximal(&mut self, _progress: f64, _lr: f64, _parameters: &mut [Vec<f32>]) {}
 }
 
-/// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+/// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7). Where samples were overlaid
+/// (mixup), targets are shared by both labels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CrossEntropy {
     /// Share of the target spread evenly over all classes, in 0..1.
@@ -42,18 +43,18 @@ pub struct CrossEntropy {
 impl CrossEntropy {
     /// The same as [`Objective::loss`], against `labels` instead of the batch's own.
     pub fn against(&self, labels: &[u32], logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        cross_entropy(labels, logits, self.label_smoothing, 1.0, dlogits)
+        cross_entropy(labels, None, logits, self.label_smoothing, 1.0, dlogits)
     }
 
     /// The same as [`Objective::loss`], times a weight; a negative one makes descent ascend.
     pub fn weighted(&self, weight: f64, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        cross_entropy(&batch.labels, logits, self.label_smoothing, weight, dlogits)
+        cross_entropy(&batch.labels, batch.mixed.as_ref(), logits, self.label_smoothing, weight, dlogits)
     }
 }
 
 impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        self.against(&batch.labels, logits, dlogits)
+        self.weighted(1.0, batch, logits, dlogits)
     }
 }
 
@@ -63,18 +64,32 @@ pub struct NegatedCrossEntropy;
 
 impl Objective for NegatedCrossEntropy {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        cross_entropy(&batch.labels, logits, 0.0, -1.0, dlogits)
+        CrossEntropy::default().weighted(-1.0, batch, logits, dlogits)
     }
 }
 
-fn cross_entropy(labels: &[u32], logits: &[f32], smoothing: f64, weight: f64, dlogits: &mut [f32]) -> f64 {
+fn cross_entropy(
+    labels: &[u32],
+    mixed: Option<&Mixed>,
+    logits: &[f32],
+    smoothing: f64,
+    weight: f64,
+    dlogits: &mut [f32],
+) -> f64 {
     let classes = logits.len() / labels.len();
     let scale = weight / labels.len() as f64;
+    let own = mixed.map_or(1.0, |mixed| mixed.share);
     let mut total = 0.0;
-    for ((logits, dlogits), label) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).zip(labels) {
+    for (sample, (logits, dlogits)) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).enumerate() {
         let log_sum = log_sum_exp(logits);
+        let label = labels[sample] as usize;
+        let other = mixed.map(|mixed| mixed.labels[sample] as usize);
         for (class, (z, d)) in logits.iter().zip(dlogits).enumerate() {
-            let target = smoothing / classes as f64 + if class == *label as usize { 1.0 - smoothing } else { 0.0 };
+            let mut share = if class == label { own } else { 0.0 };
+            if other == Some(class) {
+                share += 1.0 - own;
+            }
+            let target = smoothing / classes as f64 + share * (1.0 - smoothing);
             total += target * (log_sum - f64::from(*z));
             *d = (scale * ((f64::from(*z) - log_sum).exp() - target)) as f32;
         }
@@ -93,7 +108,7 @@ mod tests {
     use super::*;
 
     fn batch(labels: &[u32]) -> Batch {
-        Batch { images: vec![], labels: labels.to_vec(), indices: vec![0; labels.len()] }
+        Batch { labels: labels.to_vec(), indices: vec![0; labels.len()], ..Batch::default() }
     }
 
     #[test]
@@ -116,6 +131,24 @@ mod tests {
                 assert!((difference - f64::from(gradient[i])).abs() < 1e-4, "{difference} {}", gradient[i]);
             }
         }
+    }
+
+    #[test]
+    fn targets_of_overlaid_samples_are_shared_by_both_labels() {
+        let logits = [0.3f32, -1.2, 2.0, 0.1, 0.0, 0.7];
+        let smooth = CrossEntropy { label_smoothing: 0.1 };
+        let of = |labels: &[u32], mixed: Option<Mixed>| {
+            let mut gradient = vec![0.0; 6];
+            let loss = { smooth }.loss(&Batch { mixed, ..batch(labels) }, &logits, &mut gradient);
+            (loss, gradient)
+        };
+        let (loss, gradient) = of(&[2, 0], Some(Mixed { labels: vec![1, 0], share: 0.7 }));
+        let ((first, of_first), (second, of_second)) = (of(&[2, 0], None), of(&[1, 0], None));
+        assert!((loss - (0.7 * first + 0.3 * second)).abs() < 1e-12, "{loss}");
+        for (i, g) in gradient.iter().enumerate() {
+            assert!((g - (0.7 * of_first[i] + 0.3 * of_second[i])).abs() < 1e-6, "{g}");
+        }
+        assert_ne!(loss, first);
     }
 
     #[test]

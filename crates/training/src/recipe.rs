@@ -1,7 +1,7 @@
 //! How to train: the numbers of a run, as a suite writes them.
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
+use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
 
 use crate::{Error, Result, Schedule};
 
@@ -37,9 +37,16 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// Random crops and flips as the dataset prescribes.
     pub augment: bool,
+    /// A few operations of random kinds on every training image after that (`RandAugment`, arXiv 1909.13719).
+    #[serde(skip_serializing_if = "is_default")]
+    pub rand_augment: Option<RandAugment>,
     /// Side in pixels of a square that is cut out of every training image (Cutout, arXiv 1708.04552), whatever `augment` says.
     #[serde(skip_serializing_if = "is_default")]
     pub cutout: Option<usize>,
+    /// α of the shares by which training images are overlaid with one another, their labels too (mixup, arXiv 1710.09412). In
+    /// training, in pruning and in retraining; unlearning methods' own passes see images and labels as they are.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mixup: Option<f64>,
     /// Which epoch's weights the run ends with.
     pub select: Select,
 }
@@ -89,7 +96,9 @@ impl Default for Recipe {
             warmup_epochs: 0.0,
             label_smoothing: 0.0,
             augment: true,
+            rand_augment: None,
             cutout: None,
+            mixup: None,
             select: Select::Best,
         }
     }
@@ -134,7 +143,7 @@ impl Recipe {
     /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
     ///
     /// # Errors
-    /// No samples, an index past the end, or a cutout or crop that does not suit the images.
+    /// No samples, an index past the end, or an augmentation that does not suit the images or is out of range.
     pub fn batches(
         &self,
         images: &ImageSet,
@@ -143,8 +152,9 @@ impl Recipe {
         seed: u64,
     ) -> Result<BatchPlan> {
         let augmentation = if self.augment { augmentation } else { Augmentation::NONE };
+        let Self { rand_augment, cutout, mixup, .. } = *self;
         let options = BatchOptions::training(self.batch_size, augmentation, seed);
-        Ok(BatchPlan::new(images, indices, BatchOptions { cutout: self.cutout, ..options })?)
+        Ok(BatchPlan::new(images, indices, BatchOptions { rand_augment, cutout, mixup, ..options })?)
     }
 
     /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
@@ -165,9 +175,12 @@ mod tests {
         let first = "augment batch-size epochs gamma label-smoothing lr milestones momentum nesterov schedule select \
                      warmup-epochs weight-decay";
         assert_eq!(keys.join(" "), first);
-        let recipe = Recipe { optimizer: Rule::AdamW, cutout: Some(8), ..Recipe::default() };
+        let rand_augment = Some(RandAugment { operations: 3, magnitude: 5 });
+        let (cutout, mixup) = (Some(8), Some(0.2));
+        let recipe = Recipe { optimizer: Rule::AdamW, rand_augment, cutout, mixup, ..Recipe::default() };
         let written = serde_json::to_value(&recipe).unwrap();
         assert_eq!((&written["optimizer"], &written["cutout"]), (&"adamw".into(), &8.into()));
+        assert_eq!((&written["rand-augment"]["magnitude"], &written["mixup"]), (&5.into(), &0.2.into()));
         assert_eq!(serde_json::from_value::<Recipe>(written).unwrap(), recipe);
     }
 }

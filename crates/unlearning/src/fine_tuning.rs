@@ -56,6 +56,7 @@ impl FineTuning {
             batch_size: self.batch_size.unwrap_or(original.batch_size),
             warmup_epochs: 0.0,
             label_smoothing: 0.0,
+            mixup: None,
             select: Select::Last,
             ..original.clone()
         }

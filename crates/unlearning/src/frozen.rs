@@ -157,7 +157,7 @@ mod tests {
     fn the_factors_make_the_covariance_of_the_derivative() {
         let logits = [0.3f32, -1.0, 2.5, 0.0, 40.0, -70.0, 3.0, -200.0];
         let probabilities = probabilities(&logits, 4);
-        let batch = Batch { images: vec![], labels: vec![0, 0], indices: vec![0, 0] };
+        let batch = Batch { labels: vec![0, 0], indices: vec![0, 0], ..Batch::default() };
         let (dlogits, logits) = (&mut vec![], &mut vec![]);
         let mut frozen = FrozenBatch { batch: &batch, probabilities: &probabilities, classes: 4, dlogits, logits };
         let factors: Vec<Vec<f32>> = (0..3).map(|number| frozen.covariance_factor(number).to_vec()).collect();

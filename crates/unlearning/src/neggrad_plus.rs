@@ -85,7 +85,7 @@ mod tests {
         let mut objective = Contrast { forgotten: vec![false, true], beta: 0.75 };
         let logits = [0.3f32, -1.2, 2.0];
         for (position, weight) in [(0, 0.75), (1, -0.25)] {
-            let batch = Batch { images: vec![], labels: vec![1], indices: vec![position] };
+            let batch = Batch { labels: vec![1], indices: vec![position], ..Batch::default() };
             let mut gradient = [0.0; 3];
             let loss = objective.loss(&batch, &logits, &mut gradient);
             assert_eq!(loss, weight * CrossEntropy::default().loss(&batch, &logits, &mut [0.0; 3]));

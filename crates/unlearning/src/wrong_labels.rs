@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn only_forgotten_samples_get_other_labels() {
         let mut objective = WrongLabels { forgotten: vec![true, false], classes: 2, seed: 1, labels: vec![] };
-        let batch = Batch { images: vec![], labels: vec![0, 0], indices: vec![1, 0] };
+        let batch = Batch { labels: vec![0, 0], indices: vec![1, 0], ..Batch::default() };
         objective.prepare(0, &batch).unwrap();
         assert_eq!(objective.labels, [0, 1]);
         let mut found = [0.0; 4];
