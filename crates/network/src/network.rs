@@ -104,6 +104,7 @@ impl Network {
         check_len(|| "images".into(), &shape, images.len())?;
         check_finite("images", &shape, images)?;
         check_state(&self.graph, &self.state)?;
+        let _pass = pass();
         self.executor.forward(&self.graph, &mut self.state, images, count, mode, logits)?;
         self.last_count = (mode != Mode::Evaluate).then_some(count);
         Ok(())
@@ -129,6 +130,7 @@ impl Network {
         self.check_dlogits(dlogits)?;
         self.last_count = None;
         let collect = Collect::Gradients { gradients: &mut self.gradients, input };
+        let _pass = pass();
         self.executor.backward(&self.graph, &self.state, dlogits, collect)?;
         zero_pruned(&self.kept, &mut self.gradients.parameters);
         Ok(&self.gradients)
@@ -147,6 +149,7 @@ impl Network {
     pub fn add_squared_gradients(&mut self, dlogits: &[f32], squares: &mut [Vec<f32>]) -> Result<()> {
         self.check_dlogits(dlogits)?;
         self.check_tensors("squared gradients", squares)?;
+        let _pass = pass();
         self.executor.backward(&self.graph, &self.state, dlogits, Collect::Squares(squares))?;
         zero_pruned(&self.kept, squares);
         Ok(())
@@ -166,6 +169,7 @@ impl Network {
             zero_pruned(&self.kept, direction.to_mut());
         }
         let collect = Collect::Dots { direction: &direction, dots };
+        let _pass = pass();
         self.executor.backward(&self.graph, &self.state, dlogits, collect)
     }
 
@@ -179,6 +183,7 @@ impl Network {
         let layout = self.row_layout();
         check_len(|| "rows of gradients".into(), &[count, layout.width()], rows.len())?;
         rows.fill(0.0);
+        let _pass = pass();
         self.executor.backward(&self.graph, &self.state, dlogits, Collect::Rows { layout: &layout, rows })
     }
 
@@ -244,6 +249,11 @@ fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
         (*place, index) = (index % size, index / size);
     }
     Err(Error::NonFinite { what: what.to_owned(), position, value })
+}
+
+/// Marks a pass through the network, in either direction, by a span: what a run spends outside of passes is overhead.
+fn pass() -> tracing::span::EnteredSpan {
+    tracing::trace_span!("pass").entered()
 }
 
 fn zero_pruned(kept: &Kept, tensors: &mut [Vec<f32>]) {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
+use tracing::trace_span;
 use unlearn_datasets::{BatchPlan, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
@@ -191,7 +192,8 @@ fn run_epoch(
     let Position { epoch, batch: first } = progressing.log.position;
     let steps = run.course.steps(epoch);
     let mut clock = Instant::now();
-    for (batch, batches) in (first..).zip(run.course.epoch(epoch, first)) {
+    let mut ahead = (first..).zip(run.course.epoch(epoch, first));
+    while let Some((batch, batches)) = trace_span!("wait").in_scope(|| ahead.next()) {
         let batches = batches?;
         let lr = run.recipe.lr_at(epoch * steps + batch, steps);
         let progress = epoch as f64 / run.recipe.epochs as f64;

@@ -1,6 +1,7 @@
 //! One step: the gradient over the step's batches, at the weights or at SAM's point beside them, and the optimiser's move.
 
 use rayon::prelude::*;
+use tracing::trace_span;
 use unlearn_datasets::Batch;
 use unlearn_network::{Mode, Network};
 
@@ -61,7 +62,7 @@ impl Stepper {
             }
         }
         let (parameters, gradients) = network.parameters_and_gradients();
-        optimizer.step(at.number, at.lr, parameters, &gradients.parameters);
+        trace_span!("update").in_scope(|| optimizer.step(at.number, at.lr, parameters, &gradients.parameters));
         objective.proximal(at.progress, at.lr, parameters);
         Ok(seen)
     }
