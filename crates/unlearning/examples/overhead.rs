@@ -1,6 +1,6 @@
 //! What methods cost beyond their gradient steps, and how long they wait for batches: shares of their run time.
 //!
-//! `cargo run --release -p unlearn-unlearning --example overhead [ARCHITECTURE] [DENSITY] [DATASET]`
+//! `cargo run --release -p unlearn-unlearning --example overhead [ARCHITECTURE] [DENSITY] [DATASET] [METHOD,…] [BATCH]`
 //! Networks mark their passes by spans, forward and backward, a teacher's too, and the training loop the optimiser's updates; what is
 //! left of the run time (losses, saliency, noise, waiting, bookkeeping) is overhead. All of it is measured within one run, so that a busy machine slows both
 //! alike. Medians over rounds. DATASET is any that `unlearn datasets describe` takes, a streamed one with its training augmentation.
@@ -25,29 +25,17 @@ use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_training::{Recipe, Session};
 use unlearn_unlearning::{Request, find};
 
-const METHODS: [&str; 13] = [
-    "retrain",
-    "ft",
-    "ga",
-    "l1-sparse",
-    "l1-prox",
-    "rl",
-    "neggrad-plus",
-    "salun",
-    "scrub",
-    "bad-teacher",
-    "boundary-shrink",
-    "cf-k",
-    "eu-k",
-];
+const METHODS: &str =
+    "retrain,ft,ga,l1-sparse,l1-prox,rl,neggrad-plus,salun,scrub,bad-teacher,boundary-shrink,cf-k,eu-k";
 const ROUNDS: usize = 5;
-const BATCH: usize = 128;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "resnet20s".into());
     let density: f64 = arguments.next().map_or(Ok(1.0), |text| text.parse())?;
     let location = arguments.next().unwrap_or_else(|| "fashion-mnist-mini".into());
+    let methods = arguments.next().unwrap_or_else(|| METHODS.into());
+    let batch_size: usize = arguments.next().map_or(Ok(128), |text| text.parse())?;
     let clocks = Clocks::default();
     tracing_subscriber::registry().with(clocks.clone()).init();
 
@@ -62,12 +50,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = architecture(&name)?.graph(&input)?;
     let state = initialize(&graph, 1);
     let augmentation = if images.pixels().is_some() { Augmentation::NONE } else { dataset.augmentation };
-    let recipe = Recipe { epochs: 1, batch_size: BATCH, lr: 1e-6, ..Recipe::default() };
-    let positions: Vec<u32> = (0..images.len().min(20 * BATCH) as u32).collect();
+    let recipe = Recipe { epochs: 1, batch_size, lr: 1e-6, ..Recipe::default() };
+    let positions: Vec<u32> = (0..images.len().min(20 * batch_size) as u32).collect();
     let (forget, retain) = positions.split_at(positions.len() * 2 / 5);
 
     println!("{:<16} {:>9} {:>9}", "method", "overhead", "waiting");
-    for method in METHODS {
+    for method in methods.split(',') {
         let entry = find(method)?;
         let config = entry.resolve(&json!({ "epochs": 1, "lr": 1e-6 })).or_else(|_| entry.resolve(&json!({})))?;
         let mut shares = [Vec::new(), Vec::new()];
