@@ -52,6 +52,8 @@ pub mod forget;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_imagenet;
+#[cfg(test)]
 mod golden_pictures;
 mod hub_files;
 pub mod idx;
@@ -68,6 +70,8 @@ pub mod npz;
 mod packed;
 mod parquet_file;
 pub mod parquet_folder;
+mod parquet_pages;
+mod parquet_table;
 pub mod permutation;
 mod picture;
 pub mod positions;
@@ -75,6 +79,7 @@ pub mod registry;
 mod resize;
 mod resized_crop;
 pub mod sampler;
+mod snappy;
 pub mod split;
 pub mod stream;
 mod streamed;
