@@ -15,7 +15,7 @@ use crate::picture::{self, Picture};
 use crate::registry::{self, Entry, OpenOptions};
 use crate::{cifar10, cifar100, fashion_mnist, image_folder, npz, resize, tiny_imagenet};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")
 }
 
@@ -126,7 +126,7 @@ proptest! {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

@@ -7,7 +7,7 @@ use unlearn_hub::{Hub, Kind, Reference};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::Location;
-use crate::parquet_folder::{self, HubRepository, split_of};
+use crate::parquet_folder::{self, HubRepository, TRAIN, split_of};
 use crate::registry::{Entry, OpenOptions};
 
 /// Fetches the parquet files of a dataset of the registry and opens them.
@@ -16,7 +16,7 @@ use crate::registry::{Entry, OpenOptions};
 /// When the Hub refuses or cannot be reached, or the files are not that dataset.
 pub(crate) fn open(entry: &Entry, repository: &HubRepository) -> Result<Dataset> {
     let reference = format!("{}{}", unlearn_hub::PREFIX, repository.name);
-    let snapshot = fetch(entry.name, &reference, Some(repository.folder))?;
+    let snapshot = fetch(entry.name, &reference, |path| is_of(repository, path))?;
     parquet_folder::open_folder(entry, repository, &snapshot.join(repository.folder))
 }
 
@@ -29,20 +29,23 @@ pub(crate) fn find(location: &Location, options: &OpenOptions) -> Result<PathBuf
         return Err(Error::Location { name: location.name.clone(), problem: "the Hub is not to be asked here".into() });
     }
     let reference = format!("{}{}", unlearn_hub::PREFIX, location.path.display());
-    fetch(&location.name, &reference, None)
+    fetch(&location.name, &reference, |path| split_of(path).is_some())
 }
 
-/// Fetches the parquet files of training and test images, of one folder or of all; gives the folder that stands for the
-/// repository.
-fn fetch(name: &str, reference: &str, folder: Option<&str>) -> Result<PathBuf> {
+/// Whether a file holds images of a dataset's training or test set. A repository may have other splits, as ImageNet's has a
+/// test set without labels, of 13 GB.
+fn is_of(repository: &HubRepository, path: &Path) -> bool {
+    let split = split_of(path);
+    path.starts_with(repository.folder) && [TRAIN, repository.test].iter().any(|known| split.as_deref() == Some(known))
+}
+
+/// Fetches the parquet files that are `wanted`, by their paths; gives the folder that stands for the repository.
+fn fetch(name: &str, reference: &str, wanted: impl Fn(&Path) -> bool) -> Result<PathBuf> {
     let fail = |source: unlearn_hub::Error| Error::Hub { name: name.into(), source: Box::new(source) };
     let reference: Reference = reference.parse().map_err(fail)?;
     let hub = Hub::from_environment().map_err(fail)?;
     let files = hub.files(&reference, Kind::Dataset).map_err(fail)?;
-    let wanted = |path: &Path| {
-        let here = folder.is_none_or(|folder| path.starts_with(folder));
-        here && path.extension().is_some_and(|extension| extension == "parquet") && split_of(path).is_some()
-    };
+    let wanted = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet") && wanted(path);
     let mut snapshot = None;
     for file in files.iter().filter(|file| wanted(Path::new(&file.name))) {
         let fetched = hub.fetch(&reference, Kind::Dataset, &file.name).map_err(fail)?;
@@ -56,4 +59,21 @@ fn fetch(name: &str, reference: &str, folder: Option<&str>) -> Result<PathBuf> {
         );
         Error::Location { name: name.into(), problem }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{imagenet, tiny_imagenet};
+
+    #[test]
+    fn of_a_repository_the_training_and_the_test_set_are_fetched_and_nothing_else() {
+        let wanted = |repository: Option<HubRepository>, path: &str| is_of(&repository.unwrap(), Path::new(path));
+        let imagenet = |path| wanted(imagenet::ENTRY.hub, path);
+        assert!(imagenet("data/train-00000-of-00294.parquet"));
+        assert!(imagenet("data/validation-00013-of-00014.parquet"));
+        assert!(!imagenet("data/test-00000-of-00028.parquet"));
+        assert!(!imagenet("other/train-00000-of-00294.parquet"));
+        assert!(wanted(tiny_imagenet::ENTRY.hub, "data/valid-00000-of-00001-70d52db3c749a935.parquet"));
+    }
 }

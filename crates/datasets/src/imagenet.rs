@@ -3,17 +3,19 @@
 //! Russakovsky and others, "ImageNet Large Scale Visual Recognition Challenge", arXiv 1409.0575. The official validation set
 //! is the test set here, as in the literature. Classes are numbered by their identifiers (`n01440764`) in ascending order.
 //! Pictures stay where they are and are decoded whenever they are asked for: training sees random parts at 224 × 224 pixels,
-//! evaluation the middle of pictures whose shorter side was resized to 256. The Hub's parquet would have to be held in memory
-//! as a whole, 150 GB, and is not read.
+//! evaluation the middle of pictures whose shorter side was resized to 256. So it is with the Hub's parquet, 150 GB, which is
+//! opened where there is no folder of pictures. Its classes have the same numbers, but are named by their words alone; its
+//! split `test`, that of the challenge, has no labels and is not taken.
 
 use std::path::{Path, PathBuf};
 
 use crate::augment::Augmentation;
-use crate::dataset::{Dataset, ImageSet};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::image_folder;
 use crate::location::damaged;
 use crate::packed::PackedSet;
+use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
 
 /// The registry's line.
@@ -32,7 +34,13 @@ pub const ENTRY: Entry = Entry {
     mean: &[0.485, 0.456, 0.406],
     std: &[0.229, 0.224, 0.225],
     augmentation: Augmentation { crop_padding: 0, flip: true, resized_crop: true },
-    hub: None,
+    hub: Some(HubRepository {
+        name: "ILSVRC/imagenet-1k",
+        folder: "data",
+        image: "image",
+        label: "label",
+        test: "validation",
+    }),
     files: &[],
     open,
 };
@@ -58,8 +66,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     let test = validation(folder, &classes)?;
     entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
     let names = image_folder::words(&folder.join(WORDS), ' ', &classes)?;
-    let side = entry.shape[1];
-    Ok(entry.dataset_of(names, ImageSet::streamed(train, side)?, ImageSet::streamed(test, side)?))
+    Ok(entry.dataset_of(names, entry.images(train)?, entry.images(test)?))
 }
 
 fn validation(folder: &Path, classes: &[String]) -> Result<PackedSet> {

@@ -52,6 +52,8 @@ pub mod forget;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_imagenet;
+#[cfg(test)]
 mod golden_pictures;
 #[cfg(test)]
 mod golden_rand_augment;
@@ -71,6 +73,8 @@ pub mod npz;
 mod packed;
 mod parquet_file;
 pub mod parquet_folder;
+mod parquet_pages;
+mod parquet_table;
 pub mod permutation;
 mod picture;
 mod pillow_ops;
@@ -80,6 +84,7 @@ pub mod registry;
 mod resize;
 mod resized_crop;
 pub mod sampler;
+mod snappy;
 pub mod split;
 pub mod stream;
 mod streamed;

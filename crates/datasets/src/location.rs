@@ -2,7 +2,7 @@
 //! `hub:owner/name`, which are fetched.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
-//! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay packed, training sees random parts of
+//! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay on disk, training sees random parts of
 //! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as
 //! it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
 //!
@@ -83,7 +83,7 @@ pub(crate) struct Location {
     /// Height and width that all pictures are given.
     pub(crate) size: Option<usize>,
     /// Whether they are decoded only when they are asked for; there is a size then.
-    stream: bool,
+    pub(crate) stream: bool,
 }
 
 impl Location {

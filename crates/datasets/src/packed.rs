@@ -8,11 +8,13 @@ use rayon::prelude::*;
 
 use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
+use crate::location::damaged;
+use crate::parquet_table::StoredTable;
 use crate::picture::{self, Checked, Picture, Sides};
 use crate::resize;
 
 /// Most bytes of one picture's file.
-const FILE_LIMIT: u64 = 1 << 28;
+pub(crate) const FILE_LIMIT: u64 = 1 << 28;
 
 /// A PNG or JPEG file that is not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +30,20 @@ pub(crate) enum Packed {
         /// The picture's file.
         bytes: Vec<u8>,
     },
+    /// A row of a table that stays on disk.
+    Stored {
+        /// The table.
+        table: Arc<StoredTable>,
+        /// Which row of it.
+        row: usize,
+    },
 }
 
 impl Packed {
     fn read(&self) -> Result<Cow<'_, [u8]>> {
         match self {
             Self::Row { bytes, .. } => Ok(bytes.into()),
+            Self::Stored { table, row } => table.read(*row).map(Cow::from),
             Self::File(path) => {
                 let failed = |source| Error::Io { action: "read", path: path.into(), source };
                 let found = path.metadata().map_err(failed)?.len();
@@ -46,11 +56,11 @@ impl Packed {
     }
 
     fn refuse(&self, problem: &str) -> Error {
+        let in_row = |path, row| damaged(path, format!("the image in row {row}: {problem}"));
         match self {
-            Self::File(path) => Error::Damaged { path: path.into(), problem: problem.into() },
-            Self::Row { table, row, .. } => {
-                Error::Damaged { path: table.as_ref().into(), problem: format!("the image in row {row}: {problem}") }
-            }
+            Self::File(path) => damaged(path, problem),
+            Self::Row { table, row, .. } => in_row(table, row),
+            Self::Stored { table, row } => in_row(table.path(), row),
         }
     }
 
@@ -58,17 +68,20 @@ impl Packed {
         f(&self.read()?).map_err(|problem| self.refuse(&problem))
     }
 
-    /// What tells it from others, short of its content: a file's name or a row's number, and a length in bytes.
+    /// What tells it from others, short of its content: a file's name and its length in bytes; of a table on disk, the table's,
+    /// and the row's number. A row in memory has its own length.
     ///
     /// # Errors
     /// When a file is not there.
     pub(crate) fn identity(&self) -> Result<(String, u64)> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
+            Self::Stored { table, row } => Ok((format!("{} {row}", name(table.path())), table.len)),
             Self::Row { row, bytes, .. } => Ok((row.to_string(), bytes.len() as u64)),
             Self::File(path) => {
                 let found =
                     path.metadata().map_err(|source| Error::Io { action: "find", path: path.into(), source })?;
-                Ok((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), found.len()))
+                Ok((name(path), found.len()))
             }
         }
     }

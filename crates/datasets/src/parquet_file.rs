@@ -3,20 +3,21 @@
 //! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read; a label is a whole number. The names
 //! of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain or packed with Snappy.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use parquet::basic::Type;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::Length;
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::location::damaged;
 use crate::packed::Packed;
+use crate::parquet_pages::{self, Source, guarded};
+use crate::parquet_table::StoredTable;
 use crate::picture::Checked;
 
 /// Rows read at a time.
@@ -41,40 +42,64 @@ pub(crate) struct Table {
     pub(crate) classes: Option<Vec<String>>,
 }
 
-/// Reads the file `path`.
+/// Where pictures are until they are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Packed, in memory.
+    InMemory,
+    /// In their file.
+    OnDisk,
+}
+
+/// Reads the file `path`, its pictures only if they are to be kept in memory.
 ///
 /// # Errors
 /// When it cannot be read, is no parquet file, lacks a column, or has a row without picture or label.
-pub(crate) fn read(path: &Path, columns: Columns) -> Result<Table> {
-    let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
-    decode(file, path, columns).map_err(|problem| damaged(path, problem))
+pub(crate) fn read(path: &Path, columns: Columns, keep: Keep) -> Result<Table> {
+    let source = Arc::new(Source::open(path)?);
+    guarded(|| decode(&source, path, columns, keep)).map_err(|problem| damaged(path, problem))
 }
 
-fn decode(file: File, path: &Path, columns: Columns) -> Checked<Table> {
-    let unreadable = |error: ParquetError| error.to_string();
-    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
-    let (label_name, label) = locate(reader.metadata(), columns.label, "")?;
-    let (_, image) = locate(reader.metadata(), columns.image, ".bytes")?;
-    let classes = classes(reader.metadata(), label_name);
+fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Checked<Table> {
+    let metadata = source.metadata()?;
+    let (label_name, label) = locate(&metadata, columns.label, "")?;
+    let (_, image) = locate(&metadata, columns.image, ".bytes")?;
+    if metadata.file_metadata().schema_descr().column(image).physical_type() != Type::BYTE_ARRAY {
+        return Err("the column of pictures does not hold bytes".into());
+    }
+    let classes = classes(&metadata, label_name);
     let table: Arc<Path> = path.into();
-    let (mut pictures, mut labels) = (Vec::new(), Vec::new());
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(unreadable)?;
-        labels.extend(match group.get_column_reader(label).map_err(unreadable)? {
-            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name)?,
-            ColumnReader::Int32ColumnReader(reader) => values(reader, label_name)?.into_iter().map(i64::from).collect(),
+    // Few bytes may announce many equal labels; a picture takes many bytes.
+    let most = usize::try_from(source.len()).unwrap_or(usize::MAX);
+    let (mut pictures, mut labels, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+    for group in metadata.row_groups() {
+        let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
+        let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
+        let before = labels.len();
+        labels.extend(match column(label)? {
+            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, most)?,
+            ColumnReader::Int32ColumnReader(reader) => {
+                values(reader, label_name, most)?.into_iter().map(i64::from).collect()
+            }
             _ => return Err(format!("column `{label_name}` does not hold whole numbers")),
         });
-        let ColumnReader::ByteArrayColumnReader(reader) = group.get_column_reader(image).map_err(unreadable)? else {
-            return Err("the column of pictures does not hold bytes".into());
-        };
-        for file in values(reader, "image")? {
-            let (table, row) = (table.clone(), pictures.len());
-            pictures.push(Packed::Row { table, row, bytes: file.data().to_vec() });
+        if keep == Keep::OnDisk {
+            stored.push((group.column(image).clone(), labels.len() - before));
+            continue;
+        }
+        if let ColumnReader::ByteArrayColumnReader(reader) = column(image)? {
+            for file in values(reader, "image", most)? {
+                let (table, row) = (table.clone(), pictures.len());
+                pictures.push(Packed::Row { table, row, bytes: file.data().to_vec() });
+            }
         }
         if pictures.len() != labels.len() {
             return Err(format!("it has {} pictures, but {} labels", pictures.len(), labels.len()));
         }
+    }
+    if keep == Keep::OnDisk {
+        let table = Arc::new(StoredTable::new(path, source.len(), stored)?);
+        pictures = (0..labels.len()).map(|row| Packed::Stored { table: table.clone(), row }).collect();
     }
     Ok(Table { pictures, labels, classes })
 }
@@ -97,8 +122,8 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Ch
     Ok((name, leaf))
 }
 
-/// All values of a column; each row must have one.
-fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str) -> Checked<Vec<T::T>> {
+/// All values of a column, `most` at most; each row must have one.
+fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, most: usize) -> Checked<Vec<T::T>> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut rows = 0;
     loop {
@@ -111,6 +136,9 @@ fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str) -> Checked
         rows += records;
         if values.len() != rows {
             return Err(format!("column `{column}` has an empty row before row {rows}"));
+        }
+        if rows > most {
+            return Err(format!("column `{column}` has more rows than the file has bytes"));
         }
     }
 }

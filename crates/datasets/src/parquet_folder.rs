@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
-use crate::packed::{Fit, PackedSet};
-use crate::parquet_file::{self, Columns, Table};
+use crate::packed::PackedSet;
+use crate::parquet_file::{self, Columns, Keep, Table};
 use crate::registry::{self, Entry, OpenOptions};
 
 /// A dataset repository of the Hugging Face Hub that holds a dataset as parquet.
@@ -61,12 +61,13 @@ pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) ->
 pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> Result<Dataset> {
     let splits = splits(folder, 1)?;
     let columns = Columns { image: &[hub.image], label: &[hub.label] };
+    let keep = if entry.streams() { Keep::OnDisk } else { Keep::InMemory };
     let read = |split: &str| -> Result<Split> {
         let files = splits.get(split).ok_or_else(|| {
             let file = format!("a parquet file of the split `{split}`");
             Error::MissingFile { folder: folder.into(), file }
         })?;
-        let split = Split::read(files, columns)?;
+        let split = Split::read(files, columns, keep)?;
         match &split.classes {
             Some(classes) => check_classes(entry, &files[0], classes).map(|()| split),
             None => Ok(split),
@@ -78,8 +79,7 @@ pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> 
         if entry.classes.is_empty() { named() } else { entry.classes.iter().map(ToString::to_string).collect() };
     let (train, test) = (train.set(entry.class_count)?, test.set(entry.class_count)?);
     entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
-    let (train, test) = (train.unpack(entry.shape, Fit::Exact)?, test.unpack(entry.shape, Fit::Exact)?);
-    Ok(entry.dataset_of(classes, train, test))
+    Ok(entry.dataset_of(classes, entry.images(train)?, entry.images(test)?))
 }
 
 /// That the names of a file's classes are those of `entry`, up to case and punctuation.
@@ -100,12 +100,18 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
     let splits = splits(folder, 2)?;
     let lacking = |wanted: &[&str]| {
         let found = splits.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        damaged(folder, format!("it has no parquet file of a split `{}`; splits found: {found}", wanted.join("` or `")))
+        damaged(
+            folder,
+            format!("it has no parquet file of a labelled split `{}`; splits found: {found}", wanted.join("` or `")),
+        )
     };
-    let train = splits.get(TRAIN).ok_or_else(|| lacking(&[TRAIN]))?;
-    let test = TESTS.iter().find_map(|split| splits.get(*split)).ok_or_else(|| lacking(&TESTS))?;
     let columns = Columns { image: &["image", "img"], label: &["label", "fine_label", "labels"] };
-    let (train, test) = (Split::read(train, columns)?, Split::read(test, columns)?);
+    let keep = if location.stream { Keep::OnDisk } else { Keep::InMemory };
+    let train = Split::read(splits.get(TRAIN).ok_or_else(|| lacking(&[TRAIN]))?, columns, keep)?;
+    // A test set for a contest has no labels.
+    let mut tests = TESTS.iter().filter_map(|split| splits.get(*split)).map(|files| Split::read(files, columns, keep));
+    let labelled = |test: &Result<Split>| !test.as_ref().is_ok_and(Split::is_unlabelled);
+    let test = tests.find(labelled).ok_or_else(|| lacking(&TESTS))??;
     if train.classes.is_some() && test.classes.is_some() && train.classes != test.classes {
         return Err(damaged(folder, "its training and test files name different classes"));
     }
@@ -125,14 +131,19 @@ struct Split {
 }
 
 impl Split {
-    fn read(files: &[PathBuf], columns: Columns) -> Result<Self> {
-        let table = |path: &PathBuf| Ok((path.clone(), parquet_file::read(path, columns)?));
+    fn read(files: &[PathBuf], columns: Columns, keep: Keep) -> Result<Self> {
+        let table = |path: &PathBuf| Ok((path.clone(), parquet_file::read(path, columns, keep)?));
         let tables = files.iter().map(table).collect::<Result<Vec<_>>>()?;
         let classes = tables.first().and_then(|(_, table)| table.classes.clone());
         match tables.iter().find(|(_, table)| table.classes != classes) {
             Some((path, _)) => Err(damaged(path, format!("it names other classes than {}", files[0].display()))),
             None => Ok(Self { tables, classes }),
         }
+    }
+
+    /// Whether every label is −1.
+    fn is_unlabelled(&self) -> bool {
+        self.tables.iter().flat_map(|(_, table)| &table.labels).all(|&label| label == -1)
     }
 
     /// How many classes labels without names have: one more than the largest, each of which needs a picture.

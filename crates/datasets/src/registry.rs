@@ -8,6 +8,7 @@ use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::hub_files;
 use crate::location::{Location, damaged};
+use crate::packed::{Fit, PackedSet};
 use crate::parquet_folder::{self, HubRepository};
 use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, svhn, tiny_imagenet};
 
@@ -68,6 +69,17 @@ impl Entry {
     /// Bytes of one image.
     pub fn image_len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The images of these pictures. Where training sees random parts of them, they are of many sizes, and so many that they stay
+    /// where they are; else they are unpacked.
+    pub(crate) fn images(&self, set: PackedSet) -> Result<ImageSet> {
+        if self.streams() { ImageSet::streamed(set, self.shape[1]) } else { set.unpack(self.shape, Fit::Exact) }
+    }
+
+    /// Whether its pictures stay where they are until they are asked for.
+    pub(crate) fn streams(&self) -> bool {
+        self.augmentation.resized_crop
     }
 
     /// The dataset of these images.

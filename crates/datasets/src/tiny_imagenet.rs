@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::image_folder;
 use crate::location::damaged;
-use crate::packed::{Fit, PackedSet};
+use crate::packed::PackedSet;
 use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
 
@@ -60,8 +60,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     let test = validation(&folder.join("val"), &classes)?;
     entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
     let names = image_folder::words(&folder.join("words.txt"), '\t', &classes)?;
-    let (train, test) = (train.unpack(entry.shape, Fit::Exact)?, test.unpack(entry.shape, Fit::Exact)?);
-    Ok(entry.dataset_of(names, train, test))
+    Ok(entry.dataset_of(names, entry.images(train)?, entry.images(test)?))
 }
 
 /// The validation set: as distributed, all in one folder beside a list, or sorted into folders of classes, as some do.

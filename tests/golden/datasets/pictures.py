@@ -99,6 +99,39 @@ def hub(name, config, image, label, names=None, grey=False):
     }
 
 
+def imagenet():
+    """ImageNet's repository with two classes: JPEG pictures of many sizes, a contest's test set, and pages of every kind. One
+    picture is a PNG that packs, so that pages hold copies; one of the training pictures is there twice, as a dictionary has it."""
+    where = folder("imagenet/data")
+    names = ["tench, Tinca tinca", "goldfish, Carassius auratus"]
+    files = []
+    for number in range(24):
+        height, width = 40 + 7 * (number % 5), 48 + 5 * (number % 7)
+        files.append(encoded(picture(80 + number, height, width, grey=number == 5), "JPEG", quality=60))
+    files[3] = encoded(picture(83, 90, 110) // 32 * 32, "PNG", compress_level=0)
+    files[9] = files[8]
+    labels = [0] * 8 + [1] * 8 + [0] * 3 + [1] * 5
+    # A row group is one page of a dictionary, as `datasets` makes them; then small pages; then a dictionary that grows too
+    # large, version 2; then pages that are not packed.
+    small = dict(write_batch_size=2, data_page_size=1000)
+    parts = {
+        "train-00000-of-00002": (range(0, 10), dict(row_group_size=5)),
+        "train-00001-of-00002": (range(10, 16), dict(row_group_size=4, use_dictionary=False, **small)),
+        "validation-00000-of-00002": (range(16, 20), dict(data_page_version="2.0", dictionary_pagesize_limit=3000, **small)),
+        "validation-00001-of-00002": (range(20, 22), dict(compression="none", use_dictionary=False, **small)),
+        "test-00000-of-00001": (range(22, 24), {}),
+    }
+    for part, (rows, options) in parts.items():
+        marks = [-1 if part.startswith("test") else labels[row] for row in rows]
+        table(where / f"{part}.parquet", [files[row] for row in rows], marks, names=names, **options)
+    # The same pictures as files; rows are sorted by class, so that they follow each other in the same order.
+    rows = {"train": range(16), "val": range(16, 22)}
+    for split, numbers in rows.items():
+        for number in numbers:
+            path = folder(f"imagenet-folder/{split}/{['n01440764', 'n01443537'][labels[number]]}")
+            (path / f"{number:02}.JPEG").write_bytes(files[number])
+
+
 def unknown():
     """No metadata, no compression, pages of version 2, labels of 32 bits, a folder a split, a grey picture among others."""
     expected = {}
@@ -225,6 +258,7 @@ expected = {
     "tiny-imagenet": tiny_imagenet(),
     **npz(),
 }
+imagenet()
 resized()
 jpegs()
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")
