@@ -11,13 +11,17 @@ use std::error::Error;
 use std::time::Instant;
 
 use unlearn_datasets::registry::{OpenOptions, open};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
+use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let pixels: Vec<u8> = (0..10_000 * 3072_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 23) as u8).collect();
     let images = ImageSet::new([3, 32, 32], pixels, vec![0; 10_000])?;
     let augmentation = Augmentation { crop_padding: 4, flip: true, ..Augmentation::NONE };
-    rate("3×32×32 in memory, cropped and mirrored", &images, BatchOptions::training(256, augmentation, 1), 5)?;
+    let options = BatchOptions::training(256, augmentation, 1);
+    rate("3×32×32 in memory, cropped and mirrored", &images, options, 5)?;
+    let rand_augment = Some(RandAugment { operations: 2, magnitude: 9 });
+    rate("the same, with RandAugment", &images, BatchOptions { rand_augment, ..options }, 5)?;
+    rate("the same, with mixup", &images, BatchOptions { mixup: Some(0.2), ..options }, 5)?;
     if let Some(location) = std::env::args().nth(1) {
         let start = Instant::now();
         let dataset = open(&location, &OpenOptions::default())?;

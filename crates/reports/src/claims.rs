@@ -23,6 +23,10 @@ pub const MARGIN: f64 = 1.0;
 /// The pruning method that the paper prefers for unlearning.
 const OMP: &str = "omp";
 
+/// How claims are judged, for whoever reads the verdicts.
+pub(crate) const NOTE: &str = "Judged on differences paired by seed: a claim holds when the whole 95 % confidence interval is on its side, and one \
+                               seed decides nothing. S1 and S2 check the experiment itself.";
+
 /// One claim and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

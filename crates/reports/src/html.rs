@@ -5,7 +5,7 @@ use std::fmt::Write;
 use unlearn_metrics::Verdict;
 use unlearn_run_store::Tuning;
 
-use crate::claims::{Claim, word};
+use crate::claims::{Claim, NOTE, word};
 use crate::curves::{Curve, FIGURES, lines, readable};
 use crate::density::densities;
 use crate::drift::{self, Drift};
@@ -222,10 +222,8 @@ fn claims(claims: &[Claim]) -> String {
     if claims.is_empty() {
         return String::new();
     }
-    let mut html = "<section>\n<h2>Claims of the paper</h2>\n<p class=\"note\">Judged on differences paired by seed: a claim holds \
-                    when the whole 95 % confidence interval is on its side, and one seed decides nothing. S1 and S2 check the experiment \
-                    itself.</p>\n<ul class=\"claims\">\n"
-        .to_owned();
+    let mut html =
+        format!("<section>\n<h2>Claims of the paper</h2>\n<p class=\"note\">{NOTE}</p>\n<ul class=\"claims\">\n");
     for claim in claims.iter().filter(|claim| !claim.is_part(claims)) {
         let _ = write!(html, "<li>{}", one(claim));
         let parts: Vec<&Claim> = claims.iter().filter(|part| part.id.starts_with(&format!("{}/", claim.id))).collect();

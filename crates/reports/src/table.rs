@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use unlearn_metrics::Estimate;
 
-use crate::claims::{Claim, word};
+use crate::claims::{Claim, NOTE, word};
 use crate::drift;
 use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
@@ -41,10 +41,22 @@ pub fn markdown(results: &Results) -> String {
     if let Some(drift) = &results.drift {
         let _ = writeln!(text, "{}\n", drift.note());
     }
+    if !results.claims.is_empty() {
+        let _ = writeln!(text, "## Claims of the paper\n\n{}\n{NOTE}\n", verdicts(&results.claims).markdown());
+    }
     if let Some(tuning) = &results.tuning {
         text += &tuning::markdown(tuning);
     }
     text
+}
+
+/// A line per claim, and per part of one.
+fn verdicts(claims: &[Claim]) -> Grid {
+    let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures"].map(str::to_owned).into();
+    let line = |claim: &Claim| {
+        vec![claim.id.clone(), word(claim.verdict).to_owned(), claim.statement.clone(), claim.detail.clone()]
+    };
+    Grid { names: head.len(), head, lines: claims.iter().map(line).collect() }
 }
 
 /// A grid per sequence of requests, with its title.

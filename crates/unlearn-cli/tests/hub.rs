@@ -233,19 +233,23 @@ fn a_deletion_looks_for_what_training_began_with() {
     said(&place, &server, 0, &format!("{} --set epochs=1", forget("ft")));
 }
 
-/// The tiny parquet files of the golden data, as a dataset of the Hub.
-fn tiny_dataset() -> Vec<(String, Vec<u8>)> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures/unknown");
-    let file = |name: &str| (name.to_owned(), fs::read(golden.join(name)).unwrap());
-    ["default/train/0000.parquet", "default/validation/0000.parquet"].map(file).into()
+/// Commits tiny parquet files of the golden data as a dataset of the Hub.
+fn commit_dataset(server: &HubServer, id: &str, golden: &str, names: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures").join(golden);
+    let files: Vec<_> = names.iter().map(|name| (*name, fs::read(folder.join(name)).unwrap())).collect();
+    let files = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).chain([("README.md", &b"A card."[..])]);
+    server.commit(&format!("datasets/{id}"), &files.collect::<Vec<_>>());
 }
 
 #[test]
 fn a_dataset_is_fetched_once_and_then_needs_no_network() {
     let server = HubServer::start();
-    let files = tiny_dataset();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    server.commit("datasets/someone/tiny", &[&files[..], &[("README.md", b"A card.")]].concat());
+    commit_dataset(
+        &server,
+        "someone/tiny",
+        "unknown",
+        &["default/train/0000.parquet", "default/validation/0000.parquet"],
+    );
     let place = Place::new(SUITE);
     let fetch = "unlearn datasets fetch hub:someone/tiny";
     let first = said(&place, &server, 0, fetch);
@@ -277,4 +281,36 @@ fn a_dataset_that_the_hub_does_not_give_says_what_to_do() {
     contains(&refused("hub:../etc/passwd"), &["hub:../etc/passwd"]);
     contains(&refused("cifar10"), &["cifar10 is in no local folder", "uoft-cs/cifar10"]);
     contains(&refused("kmnist"), &["kmnist was not found"]);
+}
+
+/// Its pictures stay in the cache's files. The test set, 13 GB, has no labels.
+#[test]
+fn imagenet_is_fetched_without_its_test_set_and_read_where_it_lies() {
+    let server = HubServer::start();
+    let repository = "ILSVRC/imagenet-1k";
+    let splits =
+        ["train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00002", "validation-00001-of-00002"];
+    let files = [&splits[..], &["test-00000-of-00001"]].concat();
+    let files: Vec<_> = files.iter().map(|file| format!("data/{file}.parquet")).collect();
+    commit_dataset(&server, repository, "imagenet", &files.iter().map(String::as_str).collect::<Vec<_>>());
+    let place = Place::new(SUITE);
+    server.gate(&format!("datasets/{repository}"));
+    let refused = said(&place, &server, 1, "env -u HF_TOKEN unlearn datasets fetch imagenet");
+    contains(&refused, &["is gated: accept its licence on ", &format!("/datasets/{repository}")]);
+    server.requests();
+    // It has two of a thousand classes.
+    let refused = said(&place, &server, 1, "unlearn datasets fetch imagenet");
+    contains(
+        &refused,
+        &["its 2 classes (tench, Tinca tinca, goldfish, Carassius auratus, …) are not those of imagenet"],
+    );
+    let requests = server.requests();
+    let gets = |file: &str| requests.iter().filter(|r| r.starts_with("GET") && r.contains(file)).count();
+    assert_eq!((splits.map(gets), gets("data/test")), ([1; 4], 0), "{requests:?}");
+
+    let described = said(&place, &server, 0, &format!("unlearn datasets describe 'hub:{repository}?stream=28'"));
+    contains(
+        &described,
+        &["images [3, 28, 28]", "16 training images: 8 of each class", "6 test images: 3 of each class"],
+    );
 }
