@@ -50,6 +50,8 @@ pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
 pub mod forget;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod golden_pictures;
@@ -68,8 +70,9 @@ pub mod npz;
 mod packed;
 mod parquet_file;
 pub mod parquet_folder;
+mod parquet_pages;
 pub mod permutation;
-mod picture;
+pub mod picture;
 pub mod positions;
 pub mod registry;
 mod resize;

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::Length as _;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::location::damaged;
 use crate::packed::Packed;
+use crate::parquet_pages::{Ending, SNAPPY, column};
 use crate::picture::Checked;
 
 /// Rows read at a time.
@@ -52,28 +53,34 @@ pub(crate) fn read(path: &Path, columns: Columns) -> Result<Table> {
 
 fn decode(file: File, path: &Path, columns: Columns) -> Checked<Table> {
     let unreadable = |error: ParquetError| error.to_string();
-    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
-    let (label_name, label) = locate(reader.metadata(), columns.label, "")?;
-    let (_, image) = locate(reader.metadata(), columns.image, ".bytes")?;
-    let classes = classes(reader.metadata(), label_name);
+    let file = Arc::new(Ending(file));
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&*file).map_err(unreadable)?;
+    let (label_name, label) = locate(&metadata, columns.label, "")?;
+    let (_, image) = locate(&metadata, columns.image, ".bytes")?;
+    let classes = classes(&metadata, label_name);
     let table: Arc<Path> = path.into();
     let (mut pictures, mut labels) = (Vec::new(), Vec::new());
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(unreadable)?;
-        labels.extend(match group.get_column_reader(label).map_err(unreadable)? {
-            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name)?,
-            ColumnReader::Int32ColumnReader(reader) => values(reader, label_name)?.into_iter().map(i64::from).collect(),
+    // A few bytes can say that all rows are alike, however many there are; pictures have some bytes each.
+    let mut rows_left = usize::try_from(file.len()).unwrap_or(usize::MAX);
+    let mut bytes_left = rows_left.saturating_mul(SNAPPY);
+    for group in metadata.row_groups() {
+        let rows = usize::try_from(group.num_rows()).unwrap_or(usize::MAX);
+        rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
+        let label_rows = match column(&file, group, label)? {
+            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, rows)?,
+            ColumnReader::Int32ColumnReader(reader) => {
+                values(reader, label_name, rows)?.into_iter().map(i64::from).collect()
+            }
             _ => return Err(format!("column `{label_name}` does not hold whole numbers")),
-        });
-        let ColumnReader::ByteArrayColumnReader(reader) = group.get_column_reader(image).map_err(unreadable)? else {
+        };
+        labels.extend(label_rows);
+        let ColumnReader::ByteArrayColumnReader(reader) = column(&file, group, image)? else {
             return Err("the column of pictures does not hold bytes".into());
         };
-        for file in values(reader, "image")? {
-            let (table, row) = (table.clone(), pictures.len());
-            pictures.push(Packed::Row { table, row, bytes: file.data().to_vec() });
-        }
-        if pictures.len() != labels.len() {
-            return Err(format!("it has {} pictures, but {} labels", pictures.len(), labels.len()));
+        for file in values(reader, "image", rows)? {
+            let (table, row, bytes) = (table.clone(), pictures.len(), file.data());
+            bytes_left = bytes_left.checked_sub(bytes.len()).ok_or("it repeats its pictures beyond measure")?;
+            pictures.push(Packed::Row { table, row, bytes: bytes.to_vec() });
         }
     }
     Ok(Table { pictures, labels, classes })
@@ -97,22 +104,23 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Ch
     Ok((name, leaf))
 }
 
-/// All values of a column; each row must have one.
-fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str) -> Checked<Vec<T::T>> {
+/// The values of a column of so many `rows`; each must have one.
+fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, rows: usize) -> Checked<Vec<T::T>> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
-    let mut rows = 0;
-    loop {
+    let mut read = 0;
+    while read < rows {
         levels.clear();
-        let read = reader.read_records(ROWS, Some(&mut levels), None, &mut values);
-        let (records, _, _) = read.map_err(|error| format!("column `{column}`: {error}"))?;
+        let found = reader.read_records(ROWS.min(rows - read), Some(&mut levels), None, &mut values);
+        let (records, _, _) = found.map_err(|error| format!("column `{column}`: {error}"))?;
         if records == 0 {
-            return Ok(values);
+            return Err(format!("column `{column}` has {read} rows, where {rows} are announced"));
         }
-        rows += records;
-        if values.len() != rows {
-            return Err(format!("column `{column}` has an empty row before row {rows}"));
+        read += records;
+        if values.len() != read {
+            return Err(format!("column `{column}` has an empty row before row {read}"));
         }
     }
+    Ok(values)
 }
 
 /// The names of the classes of column `label`: `{"info": {"features": {label: {"names": […]}}}}`.
