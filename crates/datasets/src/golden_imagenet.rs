@@ -4,12 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use proptest::prelude::*;
 use rayon::prelude::*;
 
 use crate::batches::{BatchOptions, BatchPlan};
 use crate::dataset::Dataset;
-use crate::distributed::{injured, injuries};
 use crate::error::Result;
 use crate::golden_pictures::{copy_folder, root};
 use crate::imagenet::{self, ENTRY};
@@ -19,7 +17,7 @@ use crate::parquet_folder;
 use crate::registry::{self, Entry, OpenOptions};
 use crate::verify;
 
-const FILES: [&str; 4] = [
+pub(crate) const FILES: [&str; 4] = [
     "train-00000-of-00002.parquet",
     "train-00001-of-00002.parquet",
     "validation-00000-of-00002.parquet",
@@ -49,7 +47,7 @@ fn copy() -> tempfile::TempDir {
     folder
 }
 
-fn table(path: &Path, keep: Keep) -> Result<Vec<Packed>> {
+pub(crate) fn table(path: &Path, keep: Keep) -> Result<Vec<Packed>> {
     Ok(parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, keep)?.pictures)
 }
 
@@ -170,24 +168,5 @@ fn files_cut_anywhere_are_refused_by_their_names() {
         fs::write(&path, &sound[..len]).unwrap();
         let error = open_hub(place.path()).unwrap_err().to_string();
         assert!(error.contains(FILES[0]), "{error}");
-    }
-}
-
-proptest! {
-    /// Whatever is in a file, each picture is the right number of bytes or an error that names the file, never a panic.
-    #[test]
-    fn damaged_files_are_errors_or_pictures(injuries in injuries(), which in 0..FILES.len()) {
-        thread_local!(static PLACE: tempfile::TempDir = tempfile::tempdir().unwrap());
-        PLACE.with(|place| {
-            let sound = fs::read(root().join("imagenet/data").join(FILES[which])).unwrap();
-            let path = place.path().join(FILES[which]);
-            fs::write(&path, injured(&sound, &injuries)).unwrap();
-            for packed in table(&path, Keep::OnDisk).unwrap_or_default() {
-                if let Err(error) = packed.decode() {
-                    assert!(error.to_string().contains(FILES[which]), "{error}");
-                }
-            }
-            drop(table(&path, Keep::InMemory));
-        });
     }
 }

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::*;
-
 use crate::dataset::Dataset;
-use crate::distributed::{Expected, injured, injuries};
+use crate::distributed::Expected;
 use crate::error::Result;
 use crate::parquet_folder::{self, HubRepository};
 use crate::picture::{self, Picture};
@@ -93,7 +91,7 @@ fn folders_of_pictures_are_read_in_the_order_of_image_folder() {
 }
 
 /// The entry, cut to what is there.
-fn tiny_imagenet() -> Entry {
+pub(crate) fn tiny_imagenet() -> Entry {
     Entry { class_count: 3, train: 6, test: 3, ..tiny_imagenet::ENTRY }
 }
 
@@ -110,22 +108,6 @@ fn tiny_imagenet_is_read_as_distributed() {
     assert!(error.ends_with("it holds 3 classes, where tiny-imagenet has 200"), "{error}");
 }
 
-proptest! {
-    /// Whatever the lists say, opening ends with the announced number of images or with an error, never a panic.
-    #[test]
-    fn damaged_lists_are_errors_or_whole_datasets(injuries in injuries(), which in 0..2_usize) {
-        let source = root().join("tiny-imagenet-200");
-        let copy = tempfile::tempdir().unwrap();
-        copy_folder(&source, copy.path());
-        let list = ["words.txt", "val/val_annotations.txt"][which];
-        let sound = fs::read(source.join(list)).unwrap();
-        fs::write(copy.path().join(list), injured(&sound, &injuries)).unwrap();
-        if let Ok(dataset) = tiny_imagenet::open_folder(&tiny_imagenet(), copy.path()) {
-            assert_eq!((dataset.train.len(), dataset.test.len()), (6, 3));
-        }
-    }
-}
-
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -139,7 +121,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn open_npz(path: &Path) -> Result<Dataset> {
+pub(crate) fn open_npz(path: &Path) -> Result<Dataset> {
     registry::open(&format!("npz:{}", path.display()), &OpenOptions::default())
 }
 
@@ -183,21 +165,6 @@ fn what_is_written_as_pictures_is_read_again() {
     }
     let error = image_folder::write(&dataset, folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("it is not empty; name a folder that is"), "{error}");
-}
-
-proptest! {
-    #[test]
-    fn damaged_archives_of_arrays_are_errors_or_whole_datasets(injuries in injuries()) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("damaged.npz");
-        for name in ["channels_last", "channels_second", "grey"] {
-            let sound = fs::read(root().join(format!("npz/{name}.npz"))).unwrap();
-            fs::write(&path, injured(&sound, &injuries)).unwrap();
-            if let Ok(dataset) = open_npz(&path) {
-                assert_eq!((dataset.train.len(), dataset.test.len()), (5, 2));
-            }
-        }
-    }
 }
 
 #[test]
@@ -284,30 +251,4 @@ fn parquet_files_cut_anywhere_are_refused_by_their_names() {
         assert!(error.contains("test-00000-of-00001.parquet"), "{error}");
     }
     subject.with(&subject.sound).unwrap();
-}
-
-proptest! {
-    /// Whatever is in the file, opening it ends with a dataset of the announced size or with an error, never a panic.
-    #[test]
-    fn damaged_parquet_is_an_error_or_a_whole_dataset(injuries in injuries()) {
-        thread_local!(static SUBJECTS: Vec<Subject> = repositories().iter().map(Subject::repository).collect());
-        SUBJECTS.with(|subjects| {
-            for subject in subjects {
-                if let Ok(dataset) = subject.with(&injured(&subject.sound, &injuries)) {
-                    assert_eq!((dataset.train.len(), dataset.test.len()), (6, 3));
-                }
-            }
-        });
-    }
-
-    #[test]
-    fn damaged_pictures_are_errors_or_whole_pictures(injuries in injuries()) {
-        for name in ["baseline_420.jpg", "progressive_420.jpg", "grey.jpg", "grey.png", "baseline_422.png"] {
-            let sound = fs::read(root().join("jpeg").join(name)).unwrap();
-            let bytes = injured(&sound, &injuries);
-            if let Ok(picture) = picture::decode(&bytes) {
-                assert_eq!(picture::sides(&bytes).unwrap(), picture.sides);
-            }
-        }
-    }
 }

@@ -46,7 +46,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Labels of a flat validation set, as Kaggle distributes them: `ILSVRC2012_val_00048981,n03995372 85 1 499 272`.
-const LABELS: &str = "LOC_val_solution.csv";
+pub(crate) const LABELS: &str = "LOC_val_solution.csv";
 const WORDS: &str = "LOC_synset_mapping.txt";
 
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
@@ -88,7 +88,7 @@ fn validation(folder: &Path, classes: &[String]) -> Result<PackedSet> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use super::*;
@@ -96,7 +96,7 @@ mod tests {
     use crate::picture::{Picture, Sides};
 
     /// Two classes, and pictures of several sizes; one is grey.
-    fn folder(validation: &[&str]) -> (tempfile::TempDir, Entry) {
+    pub(crate) fn folder(validation: &[&str]) -> (tempfile::TempDir, Entry) {
         let root = tempfile::tempdir().unwrap();
         let train = ["train/n01440764/a.JPEG", "train/n01440764/b.JPEG", "train/n01443537/c.JPEG"];
         for (number, name) in train.iter().chain(validation).enumerate() {

@@ -50,6 +50,8 @@ pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
 pub mod forget;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod golden_imagenet;
@@ -76,7 +78,7 @@ pub mod parquet_folder;
 mod parquet_pages;
 mod parquet_table;
 pub mod permutation;
-mod picture;
+pub mod picture;
 mod pillow_ops;
 pub mod positions;
 pub mod rand_augment;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::location::damaged;
 use crate::packed::Packed;
-use crate::parquet_pages::{self, Source, guarded};
+use crate::parquet_pages::{self, SNAPPY, Source, guarded};
 use crate::parquet_table::StoredTable;
 use crate::picture::Checked;
 
@@ -69,32 +69,31 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     }
     let classes = classes(&metadata, label_name);
     let table: Arc<Path> = path.into();
-    // Few bytes may announce many equal labels; a picture takes many bytes.
-    let most = usize::try_from(source.len()).unwrap_or(usize::MAX);
+    // A few bytes can say that all rows are alike, however many there are; pictures have some bytes each.
+    let mut rows_left = usize::try_from(source.len()).unwrap_or(usize::MAX);
+    let mut bytes_left = rows_left.saturating_mul(SNAPPY);
     let (mut pictures, mut labels, mut stored) = (Vec::new(), Vec::new(), Vec::new());
     for group in metadata.row_groups() {
         let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
         let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
-        let before = labels.len();
+        rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
         labels.extend(match column(label)? {
-            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, most)?,
+            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, rows)?,
             ColumnReader::Int32ColumnReader(reader) => {
-                values(reader, label_name, most)?.into_iter().map(i64::from).collect()
+                values(reader, label_name, rows)?.into_iter().map(i64::from).collect()
             }
             _ => return Err(format!("column `{label_name}` does not hold whole numbers")),
         });
         if keep == Keep::OnDisk {
-            stored.push((group.column(image).clone(), labels.len() - before));
+            stored.push((group.column(image).clone(), rows));
             continue;
         }
         if let ColumnReader::ByteArrayColumnReader(reader) = column(image)? {
-            for file in values(reader, "image", most)? {
-                let (table, row) = (table.clone(), pictures.len());
-                pictures.push(Packed::Row { table, row, bytes: file.data().to_vec() });
+            for file in values(reader, "image", rows)? {
+                let (table, row, bytes) = (table.clone(), pictures.len(), file.data());
+                bytes_left = bytes_left.checked_sub(bytes.len()).ok_or("it repeats its pictures beyond measure")?;
+                pictures.push(Packed::Row { table, row, bytes: bytes.to_vec() });
             }
-        }
-        if pictures.len() != labels.len() {
-            return Err(format!("it has {} pictures, but {} labels", pictures.len(), labels.len()));
         }
     }
     if keep == Keep::OnDisk {
@@ -122,25 +121,23 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Ch
     Ok((name, leaf))
 }
 
-/// All values of a column, `most` at most; each row must have one.
-fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, most: usize) -> Checked<Vec<T::T>> {
+/// The values of a column of so many `rows`; each must have one.
+fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, rows: usize) -> Checked<Vec<T::T>> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
-    let mut rows = 0;
-    loop {
+    let mut read = 0;
+    while read < rows {
         levels.clear();
-        let read = reader.read_records(ROWS, Some(&mut levels), None, &mut values);
-        let (records, _, _) = read.map_err(|error| format!("column `{column}`: {error}"))?;
+        let found = reader.read_records(ROWS.min(rows - read), Some(&mut levels), None, &mut values);
+        let (records, _, _) = found.map_err(|error| format!("column `{column}`: {error}"))?;
         if records == 0 {
-            return Ok(values);
+            return Err(format!("column `{column}` has {read} rows, where {rows} are announced"));
         }
-        rows += records;
-        if values.len() != rows {
-            return Err(format!("column `{column}` has an empty row before row {rows}"));
-        }
-        if rows > most {
-            return Err(format!("column `{column}` has more rows than the file has bytes"));
+        read += records;
+        if values.len() != read {
+            return Err(format!("column `{column}` has an empty row before row {read}"));
         }
     }
+    Ok(values)
 }
 
 /// The names of the classes of column `label`: `{"info": {"features": {label: {"names": […]}}}}`.

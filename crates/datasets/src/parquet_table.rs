@@ -11,7 +11,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use parquet::basic::Compression;
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -88,11 +87,7 @@ impl StoredTable {
                 let (group, pictures) = (groups.len(), column.num_values());
                 return Err(format!("its group {group} of rows has {pictures} pictures, but {rows} labels"));
             }
-            parquet_pages::check_extent(&column, len)?;
-            let compression = column.compression();
-            if !matches!(compression, Compression::UNCOMPRESSED | Compression::SNAPPY) {
-                return Err(format!("its pictures are packed with {compression}; Snappy, or nothing, is read"));
-            }
+            parquet_pages::is_packed(&column, len)?;
             groups.push(Group { first, rows, column, places: OnceLock::new() });
             first += rows;
         }
@@ -195,7 +190,7 @@ impl Places {
 mod tests {
     use std::fs;
 
-    use parquet::basic::Encoding;
+    use parquet::basic::{Compression, Encoding};
     use parquet::data_type::{ByteArrayType, Int64Type};
     use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
     use parquet::file::writer::SerializedFileWriter;
@@ -338,9 +333,12 @@ mod tests {
         let column = table.groups[0].column.clone();
         let refusal = |len, column, rows| StoredTable::new(&path, len, vec![(column, rows)]).unwrap_err();
         assert_eq!(refusal(table.len, column.clone(), 3), "its group 0 of rows has 2 pictures, but 3 labels");
-        assert_eq!(refusal(20, column.clone(), 2), "it ends before column `image.bytes` does; fetch the file again");
+        assert_eq!(refusal(20, column.clone(), 2), "column `image.bytes` lies outside of the file; fetch it again");
         let other = column.into_builder().set_compression(Compression::LZ4).build().unwrap();
-        assert_eq!(refusal(table.len, other, 2), "its pictures are packed with LZ4; Snappy, or nothing, is read");
+        assert_eq!(
+            refusal(table.len, other, 2),
+            "column `image.bytes` is packed by LZ4; write it plain or packed by Snappy"
+        );
     }
 
     #[test]

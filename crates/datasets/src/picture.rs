@@ -15,31 +15,37 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 /// Most pixels of a picture: 64 million, several times the largest of ImageNet.
 pub(crate) const LIMIT: usize = 1 << 26;
 
+/// Most bytes of rows that a byte of a PNG file unpacks to, by its packing, Deflate.
+const DEFLATE: usize = 1032;
+
+/// Most pixels that a byte of a JPEG file has: a block of 8 × 8 takes a bit at least.
+const JPEG_PIXELS: usize = 512;
+
 const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
 const JPEG_END: &[u8] = b"\xFF\xD9";
 
 /// What is wrong with a file.
-pub(crate) type Checked<T> = Result<T, String>;
+pub type Checked<T> = Result<T, String>;
 
 /// Sides of a picture that is not decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sides {
+pub struct Sides {
     /// 1 for grey, 3 for colour.
-    pub(crate) channels: usize,
+    pub channels: usize,
     /// Rows.
-    pub(crate) height: usize,
+    pub height: usize,
     /// Columns.
-    pub(crate) width: usize,
+    pub width: usize,
 }
 
 /// A decoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Picture {
+pub struct Picture {
     /// Its sides.
-    pub(crate) sides: Sides,
+    pub sides: Sides,
     /// `[height, width, channels]`, 0 to 255.
-    pub(crate) pixels: Vec<u8>,
+    pub pixels: Vec<u8>,
 }
 
 /// The sides of the picture in `file`, from its header alone.
@@ -48,7 +54,10 @@ pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
 }
 
 /// The picture in `file`.
-pub(crate) fn decode(file: &[u8]) -> Checked<Picture> {
+///
+/// # Errors
+/// When it is neither PNG nor JPEG, is damaged, or announces more pixels than are read.
+pub fn decode(file: &[u8]) -> Checked<Picture> {
     if file.starts_with(PNG_MAGIC) { decode_png(file) } else { decode_jpeg(file) }
 }
 
@@ -60,13 +69,24 @@ fn sound(sides: Sides) -> Checked<Sides> {
     }
 }
 
+/// What is said of a file that announces more than it can hold, so that no memory is taken for it.
+fn beyond(Sides { height, width, .. }: Sides, file: &[u8]) -> String {
+    format!("it announces {height}×{width} pixels, more than its {} bytes can hold; fetch the file again", file.len())
+}
+
 type PngReader<'a> = png::Reader<Cursor<&'a [u8]>>;
 
 fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    // Neither is needed for pixels, and both may be packed.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let reader = decoder.read_info().map_err(|error| error.to_string())?;
-    sound(png_sides(&reader))?;
+    let sides = sound(png_sides(&reader))?;
+    if reader.info().raw_bytes() / DEFLATE > file.len() {
+        return Err(beyond(sides, file));
+    }
     Ok(reader)
 }
 
@@ -107,6 +127,9 @@ fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
     let limits = DecoderOptions::default().set_max_width(LIMIT).set_max_height(LIMIT);
     decoder.set_options(limits.jpeg_set_out_colorspace(colours));
     let sides = sound(Sides { channels: if grey { 1 } else { 3 }, height, width })?;
+    if height * width / JPEG_PIXELS > file.len() {
+        return Err(beyond(sides, file));
+    }
     Ok((decoder, sides))
 }
 
@@ -223,12 +246,22 @@ mod tests {
         for len in 0..file.len() - 16 {
             assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");
         }
-        // Width and height of the header, and its checksum.
-        let header = b"IHDR\0\x01\0\0\0\0\xFF\xFF\x08\x02\0\0\0";
-        let mut crc = flate2::Crc::new();
-        crc.update(header);
-        file[12..29].copy_from_slice(header);
-        file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
-        assert!(decode(&file).unwrap_err().starts_with("it announces 65535×65536 pixels"));
+        let mut announce = |height: u16, width: u16| {
+            // Width and height of the header, and its checksum.
+            let [height, width] = [height, width].map(|side| u32::from(side).to_be_bytes());
+            let header = [&b"IHDR"[..], &width, &height, b"\x08\x02\0\0\0"].concat();
+            let mut crc = flate2::Crc::new();
+            crc.update(&header);
+            file[12..29].copy_from_slice(&header);
+            file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+            decode(&file).unwrap_err()
+        };
+        assert!(announce(65535, 65535).starts_with("it announces 65535×65535 pixels; 1 to"));
+        assert!(announce(4000, 5000).contains("it announces 4000×5000 pixels, more than its "));
+
+        let mut jpeg = include_bytes!("../../../tests/golden/datasets/pictures/jpeg/grey.jpg").to_vec();
+        let frame = jpeg.windows(2).position(|bytes| bytes == b"\xFF\xC0").unwrap();
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x20, 0]);
+        assert!(decode(&jpeg).unwrap_err().starts_with("it announces 4096×8192 pixels, more than its "));
     }
 }

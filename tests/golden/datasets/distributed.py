@@ -1,7 +1,7 @@
-"""Writes tiny files laid out as CIFAR-10, CIFAR-100 and SVHN distribute theirs, and what outside readers see in them.
+"""Writes tiny files laid out as CIFAR-10, CIFAR-100, SVHN and MNIST distribute theirs, and what outside readers see in them.
 
-The pictures are the first ones of Fashion-MNIST's training set (MIT licence), padded to 32x32 and tinted. CIFAR's pickles
-were written by Python 2; `Python2Pickler` writes strings as Python 2 did, and Python's own `pickle.load` reads them back.
+The pictures are the first ones of Fashion-MNIST's training set (MIT licence), padded to 32x32 and tinted but for MNIST's
+form. What outside readers see in that one, ../torchvision/read_datasets.py says. CIFAR's pickles were written by Python 2; `Python2Pickler` writes strings as Python 2 did, and Python's own `pickle.load` reads them back.
 
     python distributed.py [folder of Fashion-MNIST's IDX files]
 """
@@ -56,17 +56,22 @@ def dump(record, path):
     path.write_bytes(file.getvalue())
 
 
+def grey_pictures(count):
+    """`[count, 28, 28]` bytes."""
+    with gzip.open(FASHION / "train-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read()[16 : 16 + count * 784], np.uint8).reshape(count, 28, 28)
+
+
 def pictures(count):
     """`[count, 3, 32, 32]` bytes."""
-    with gzip.open(FASHION / "train-images-idx3-ubyte.gz") as file:
-        grey = np.frombuffer(file.read()[16 : 16 + count * 784], np.uint8).reshape(count, 28, 28)
+    grey = grey_pictures(count)
     grey = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
     tints = TINTS[np.arange(count) % 3]
     return (grey[:, None] * tints[:, :, None, None]).astype(np.uint8)
 
 
 def summary(images, labels):
-    """Images as `[count, 3, 32, 32]`."""
+    """Images as `[count, channels, height, width]`."""
     images = np.ascontiguousarray(images)
     return {
         "shape": list(images.shape),
@@ -131,6 +136,21 @@ def svhn(images):
     return expected
 
 
+def mnist(images):
+    """The same four files twice: plain, and gzipped."""
+    expected = {}
+    for name, split, part in [("train", "train", slice(0, 5)), ("test", "t10k", slice(5, 8))]:
+        labels = np.array([(7 * i + 3) % 10 for i in range(8)], np.uint8)[part]
+        for what, array in [("images-idx3", images[part]), ("labels-idx1", labels)]:
+            # Two zeros, 8 for unsigned bytes, how many sides there are, and each, most significant byte first.
+            header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+            file = header + array.tobytes()
+            (folder("idx") / f"{split}-{what}-ubyte").write_bytes(file)
+            (folder("idx-gz") / f"{split}-{what}-ubyte.gz").write_bytes(gzip.compress(file, mtime=0))
+        expected[name] = summary(images[part][:, None], labels)
+    return expected
+
+
 images = pictures(12)
-expected = {"cifar10": cifar10(images), "cifar100": cifar100(images), "svhn": svhn(images)}
+expected = {"cifar10": cifar10(images), "cifar100": cifar100(images), "svhn": svhn(images), "mnist": mnist(grey_pictures(8))}
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")
