@@ -57,7 +57,7 @@ fn converge(network: &mut Network, images: &ImageSet, samples: &[u32]) {
     let pixels =
         samples.iter().flat_map(|i| images.image(*i as usize).unwrap().to_vec()).map(|pixel| f32::from(pixel) / 255.0);
     let labels = samples.iter().map(|i| images.labels[*i as usize]).collect();
-    let batch = Batch { images: pixels.collect(), labels, indices: samples.to_vec() };
+    let batch = Batch { images: pixels.collect(), labels, indices: samples.to_vec(), mixed: None };
     let (mut logits, mut dlogits) = (vec![], vec![0.0; samples.len() * CLASSES]);
     for _ in 0..5000 {
         network.forward(&batch.images, Mode::Frozen, &mut logits).unwrap();

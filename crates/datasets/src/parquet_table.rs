@@ -144,7 +144,8 @@ impl Group {
         let (mut levels, mut value) = (Vec::new(), Vec::<ByteArray>::new());
         for row in self.first..self.first + self.rows {
             let refuse = |problem: &str| format!("the image in row {row}: {problem}");
-            (levels.clear(), value.clear());
+            levels.clear();
+            value.clear();
             let read = reader.read_records(1, Some(&mut levels), None, &mut value);
             let (rows, _, _) = read.map_err(|error| refuse(&error.to_string()))?;
             if rows == 0 {
@@ -171,16 +172,15 @@ impl Places {
     /// The place of `page` among the group's; added, if it is new.
     fn page(&mut self, page: &StoredPage) -> Checked<u32> {
         let known = self.pages.iter().rposition(|known| known.offset == page.offset);
-        let position = match known {
-            Some(position) => position,
-            None => {
-                let checkpoints = if page.packed { snappy::checkpoints(&page.stored)? } else { Vec::new() };
-                if checkpoints.last().is_some_and(|end| end.output as usize != page.unpacked_len()) {
-                    return Err("its page unpacks to another length than it announces".into());
-                }
-                self.pages.push(PagePlace { offset: page.offset, checkpoints });
-                self.pages.len() - 1
+        let position = if let Some(position) = known {
+            position
+        } else {
+            let checkpoints = if page.packed { snappy::checkpoints(&page.stored)? } else { Vec::new() };
+            if checkpoints.last().is_some_and(|end| end.output as usize != page.unpacked_len()) {
+                return Err("its page unpacks to another length than it announces".into());
             }
+            self.pages.push(PagePlace { offset: page.offset, checkpoints });
+            self.pages.len() - 1
         };
         u32::try_from(position).map_err(|_| "a group of rows has too many pages".into())
     }

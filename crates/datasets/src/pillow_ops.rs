@@ -75,7 +75,9 @@ impl Operation {
             }
             Self::Posterize(bits) => {
                 let mask = if bits == 0 { 0 } else { u8::MAX << (8 - bits.min(8)) };
-                image.iter_mut().for_each(|value| *value &= mask);
+                for value in image {
+                    *value &= mask;
+                }
             }
             Self::Solarize(threshold) => {
                 let bright = image.iter_mut().filter(|value| f64::from(**value) >= threshold);
@@ -161,12 +163,16 @@ fn stretch(plane: &mut [u8]) {
     }
     let scale = 255.0 / f64::from(high - low);
     let offset = -f64::from(low) * scale;
-    plane.iter_mut().for_each(|value| *value = (f64::from(*value) * scale + offset) as u8);
+    for value in plane {
+        *value = (f64::from(*value) * scale + offset) as u8;
+    }
 }
 
 fn equalize(plane: &mut [u8]) {
     let mut histogram = [0_usize; 256];
-    plane.iter().for_each(|&value| histogram[usize::from(value)] += 1);
+    for value in &*plane {
+        histogram[usize::from(*value)] += 1;
+    }
     let brightest = histogram.iter().rev().find(|count| **count > 0).copied().unwrap_or(0);
     let step = (plane.len() - brightest) / 255;
     if step == 0 {
@@ -178,5 +184,7 @@ fn equalize(plane: &mut [u8]) {
         sum += count;
         level
     });
-    plane.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+    for value in plane {
+        *value = table[usize::from(*value)];
+    }
 }
