@@ -244,6 +244,7 @@ mod tests {
     }
 
     /// Noise with repetitions, near and far, which Snappy packs.
+    #[expect(clippy::unnecessary_wraps, reason = "a row that has a picture")]
     fn bytes(seed: u64, len: usize) -> Option<Vec<u8>> {
         use rand::Rng;
         let mut rng = crate::stream::stream("bytes", &[seed]);

@@ -144,6 +144,7 @@ mod tests {
         (packed, plain)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an element that is no copy")]
     fn literal(len: usize) -> Result<Vec<u8>, (usize, usize)> {
         Ok((0..len).map(|i| (i * i % 251) as u8).collect())
     }
