@@ -1,7 +1,7 @@
 //! One picture: a PNG or JPEG file decoded to bytes of grey or of red, green and blue.
 //!
 //! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
-//! not trusted with an allocation beyond [`LIMIT`]. Transparency is dropped and 16 bits a channel become 8, as Pillow's
+//! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become 8, as Pillow's
 //! `convert("RGB")` has it.
 
 use std::io::{self, Cursor};
