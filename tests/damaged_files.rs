@@ -21,7 +21,7 @@ const FILE: &str = "UNLEARN_FUZZ_FILE";
 const MEMORY: u32 = 320 << 10;
 
 /// Longer than any reader takes for a file of few KiB, whatever else the machine does.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Numbers that lengths, counts and offsets go wrong at.
 const NUMBERS: [u64; 10] =

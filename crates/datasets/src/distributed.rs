@@ -121,8 +121,12 @@ fn every_form_holds_what_python_reads_in_it() {
         expected.test.check(&dataset.test, folder);
         assert_eq!(dataset.classes, entry.classes);
     };
-    cases().iter().for_each(|Case { entry, folder, open, .. }| check(entry, folder, *open));
-    ["idx", "idx-gz"].iter().for_each(|folder| check(&mnist::ENTRY, folder, idx_folder::open));
+    for Case { entry, folder, open, .. } in cases() {
+        check(&entry, folder, open);
+    }
+    for folder in ["idx", "idx-gz"] {
+        check(&mnist::ENTRY, folder, idx_folder::open);
+    }
 }
 
 #[test]

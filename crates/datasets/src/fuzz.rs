@@ -47,7 +47,7 @@ fn idx() {
         idx::encode(shape, elements, &mut bytes).unwrap();
         bytes
     };
-    let images = encoded(&[3, 28, 28], &(0..3 * 784_u32).map(|i| (i * i >> 5) as u8).collect::<Vec<_>>());
+    let images = encoded(&[3, 28, 28], &(0..3 * 784_u32).map(|i| ((i * i) >> 5) as u8).collect::<Vec<_>>());
     let labels = encoded(&[3], &[4, 0, 9]);
     let files = [gzip(&images), gzip(&labels), images.clone(), labels.clone()];
     fuzz("fuzz::idx", &files, |bytes| {
@@ -251,7 +251,7 @@ fn pictures() {
     ];
     let mut files: Vec<_> = names.iter().map(|name| fs::read(root().join("jpeg").join(name)).unwrap()).collect();
     let rows: Vec<u8> =
-        (0..9 * 105_u32).map(|i| if i % 40 == 0 { (i / 40 % 5) as u8 } else { (i * i >> 4) as u8 }).collect();
+        (0..9 * 105_u32).map(|i| if i % 40 == 0 { (i / 40 % 5) as u8 } else { ((i * i) >> 4) as u8 }).collect();
     let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 6)];
     let kinds: Vec<_> = [false, true]
         .into_iter()

@@ -4,6 +4,7 @@
 //! of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain or packed with Snappy.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,7 +49,10 @@ pub(crate) struct Table {
 /// When it cannot be read, is no parquet file, lacks a column, or has a row without picture or label.
 pub(crate) fn read(path: &Path, columns: Columns) -> Result<Table> {
     let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
-    decode(file, path, columns).map_err(|problem| damaged(path, problem))
+    // What `parquet_pages` looks for is not all that the crate `parquet` panics on, such as texts that end before they should.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(|| decode(file, path, columns)));
+    let decoded = decoded.unwrap_or_else(|_| Err("its pages do not hold what they announce; fetch it again".into()));
+    decoded.map_err(|problem| damaged(path, problem))
 }
 
 fn decode(file: File, path: &Path, columns: Columns) -> Checked<Table> {
