@@ -97,8 +97,8 @@ impl Kind {
 }
 
 impl RandAugment {
-    /// Whether numbers are in range.
-    pub(crate) fn is_sound(self) -> bool {
+    /// Whether there is an operation, and the strength is one of those that there are.
+    pub fn is_sound(self) -> bool {
         self.operations > 0 && self.magnitude < STRENGTHS
     }
 

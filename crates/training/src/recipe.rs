@@ -134,6 +134,14 @@ impl Recipe {
                 return Err(Error::Recipe(format!("`{name}` must be zero or more, found {value}")));
             }
         }
+        if let Some(alpha) = self.mixup {
+            finite_and_positive("mixup", alpha)?;
+        }
+        if let Some(rand_augment) = self.rand_augment.filter(|it| !it.is_sound()) {
+            let RandAugment { operations, magnitude } = rand_augment;
+            let range = "at least 1 operation, and a magnitude from 0 to 30";
+            return Err(Error::Recipe(format!("`rand-augment` needs {range}; found {operations} and {magnitude}")));
+        }
         if self.nesterov && self.momentum == 0.0 {
             return Err(Error::Recipe("`nesterov = true` needs a `momentum` above 0".into()));
         }
@@ -182,5 +190,19 @@ mod tests {
         assert_eq!((&written["optimizer"], &written["cutout"]), (&"adamw".into(), &8.into()));
         assert_eq!((&written["rand-augment"]["magnitude"], &written["mixup"]), (&5.into(), &0.2.into()));
         assert_eq!(serde_json::from_value::<Recipe>(written).unwrap(), recipe);
+    }
+
+    #[test]
+    fn augmentation_out_of_range_is_refused_by_its_name() {
+        let refusal = |recipe: Recipe| recipe.check().unwrap_err().to_string();
+        for mixup in [0.0, -1.0, f64::NAN] {
+            let error = refusal(Recipe { mixup: Some(mixup), ..Recipe::default() });
+            assert!(error.contains("`mixup` must be a positive number"), "{error}");
+        }
+        for [operations, magnitude] in [[0, 9], [2, 31]] {
+            let rand_augment = Some(RandAugment { operations, magnitude });
+            let error = refusal(Recipe { rand_augment, ..Recipe::default() });
+            assert!(error.contains(&format!("found {operations} and {magnitude}")), "{error}");
+        }
     }
 }

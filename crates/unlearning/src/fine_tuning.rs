@@ -47,7 +47,8 @@ impl FineTuning {
         self.batch_size.map_or(Ok(()), |size| one_or_more("batch-size", size))
     }
 
-    /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation.
+    /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation,
+    /// and targets as they are: neither smoothed nor mixed.
     pub(crate) fn recipe(&self, original: &Recipe) -> Recipe {
         Recipe {
             epochs: self.epochs,
@@ -60,5 +61,18 @@ impl FineTuning {
             select: Select::Last,
             ..original.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_neither_smoothed_nor_mixed_and_images_are_as_in_training() {
+        let original = Recipe { label_smoothing: 0.1, mixup: Some(0.2), cutout: Some(4), ..Recipe::default() };
+        let recipe = FineTuning::new(3, 0.01).recipe(&original);
+        assert_eq!((recipe.epochs, recipe.lr, recipe.label_smoothing, recipe.mixup), (3, 0.01, 0.0, None));
+        assert_eq!((recipe.cutout, recipe.augment), (original.cutout, original.augment));
     }
 }
