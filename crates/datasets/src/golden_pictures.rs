@@ -252,3 +252,14 @@ fn parquet_files_cut_anywhere_are_refused_by_their_names() {
     }
     subject.with(&subject.sound).unwrap();
 }
+
+/// The header of the dictionary of pictures says that it has four of them, where it has three: the crate `parquet` panics.
+#[test]
+fn what_the_crate_parquet_panics_on_is_an_error() {
+    let subject = Subject::repository(&repositories()[0]);
+    let mut damaged = subject.sound.clone();
+    assert_eq!(damaged[14], 2 * 3);
+    damaged[14] = 2 * 4;
+    let error = subject.with(&damaged).unwrap_err().to_string();
+    assert!(error.ends_with("its pages do not hold what they announce; fetch it again"), "{error}");
+}

@@ -13,7 +13,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// Most pixels of a picture: 64 million, several times the largest of ImageNet.
-pub(crate) const LIMIT: usize = 1 << 26;
+pub const LIMIT: usize = 1 << 26;
 
 /// Most bytes of rows that a byte of a PNG file unpacks to, by its packing, Deflate.
 const DEFLATE: usize = 1032;
