@@ -31,7 +31,8 @@ pub(crate) const SNAPPY: usize = 22;
 
 /// What `f` gives. Should the crate `parquet` panic on a damaged file, that is a problem as others are.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> Checked<T>) -> Checked<T> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err("its pages do not hold what they announce; fetch it again".into()))
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|_| Err("its pages do not hold what they announce; fetch it again".into()))
 }
 
 /// An open file.
