@@ -175,8 +175,13 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(
         markdown.contains("25.78 / 11.4") && markdown.contains("One seed: no figure here has a confidence interval.")
     );
-    let lines: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
-    assert!(lines.iter().all(|line| line.matches('|').count() == 8), "{markdown}");
+    let (figures, claims) = markdown.split_once("\n## Claims of the paper\n").unwrap();
+    let widths = |text: &str| -> Vec<usize> {
+        text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
+    };
+    assert!(widths(figures).iter().all(|bars| *bars == 8), "{markdown}");
+    assert_eq!(widths(claims), vec![5; 2 + written.results.claims.len()], "{markdown}");
+    assert!(claims.contains("| C1 ") && claims.contains("| undecided |"), "{claims}");
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
     let csv = std::fs::read_to_string(&written.csv).unwrap();
