@@ -16,12 +16,7 @@ use unlearn_datasets::{
     ImageSet,
     registry::{OpenOptions, open},
 };
-use unlearn_models::{
-    InputSpec, ModelFile, Source, Target,
-    checkpoint::{CheckpointInfo, FORMAT},
-    find, initialize,
-};
-use unlearn_network::Widths;
+use unlearn_models::{InputSpec, ModelFile, Source, Target, checkpoint::CheckpointInfo, find, initialize};
 use unlearn_tests::HubServer;
 
 const SIDE: usize = 32;
@@ -73,17 +68,6 @@ fn resnet18() -> Result<Vec<u8>, Box<dyn Error>> {
     let input = InputSpec { shape: [3, 224, 224], classes: 1000, mean, std };
     let graph = find("resnet18")?.graph(&input)?;
     let state = initialize(&graph, 0);
-    let info = CheckpointInfo {
-        format: FORMAT,
-        arch: "resnet18".into(),
-        classes: input.classes,
-        input: input.shape,
-        mean: input.mean,
-        std: input.std,
-        dataset: "imagenet".into(),
-        config: String::new(),
-        widths: Widths::new(),
-        training: None,
-    };
+    let info = CheckpointInfo::new("resnet18", input, "imagenet");
     Ok(ModelFile { source: Source::Dense, graph, state, mask: None, info }.to_bytes(Target::Torch)?)
 }

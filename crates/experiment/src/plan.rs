@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
-use unlearn_network::{DeviceChoice, Graph, Widths};
+use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
 use unlearn_run_store::{StageKey, StageSpec, SuiteRow, Tuning};
 use unlearn_training::Recipe;
@@ -328,18 +328,7 @@ impl Shared {
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let recipe = suite.train.clone();
-        let info = CheckpointInfo {
-            format: unlearn_models::checkpoint::FORMAT,
-            arch: graph.arch.clone(),
-            classes: input.classes,
-            input: input.shape,
-            mean: input.mean,
-            std: input.std,
-            dataset: dataset.name.clone(),
-            config: String::new(),
-            widths: Widths::new(),
-            training: None,
-        };
+        let info = CheckpointInfo::new(&graph.arch, input, &dataset.name);
         let device = environment.device;
         let arithmetic = arithmetic(device, &graph)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;

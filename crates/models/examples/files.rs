@@ -5,8 +5,9 @@
 use std::{error::Error, fs, path::Path, time::Instant};
 
 use unlearn_masks::Mask;
-use unlearn_models::{ImportOptions, InputSpec, ModelFile, Source, Target, checkpoint, find, initialize};
-use unlearn_network::Widths;
+use unlearn_models::{
+    ImportOptions, InputSpec, ModelFile, Source, Target, checkpoint::CheckpointInfo, find, initialize,
+};
 
 const ROUNDS: usize = 15;
 
@@ -16,18 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let input =
         InputSpec { shape: [channels, 32, 32], classes: 10, mean: vec![0.5; channels], std: vec![0.25; channels] };
     let graph = find(mask.architecture())?.graph(&input)?;
-    let info = checkpoint::CheckpointInfo {
-        format: checkpoint::FORMAT,
-        arch: graph.arch.clone(),
-        classes: input.classes,
-        input: input.shape,
-        mean: input.mean,
-        std: input.std,
-        dataset: "none".into(),
-        config: "none".into(),
-        widths: Widths::new(),
-        training: None,
-    };
+    let info = CheckpointInfo { config: "none".into(), ..CheckpointInfo::new(&graph.arch, input, "none") };
     let mut model = ModelFile { source: Source::Dense, state: initialize(&graph, 1), graph, mask: None, info };
     model.apply(&mask)?;
     let folder = tempfile::tempdir()?;

@@ -65,6 +65,23 @@ pub struct Training {
 const MOST: usize = 1 << 20;
 
 impl CheckpointInfo {
+    /// Of a model as wide as its architecture, for `input`, trained on `dataset`; nothing else is said of it yet.
+    pub fn new(arch: &str, input: InputSpec, dataset: &str) -> Self {
+        let InputSpec { shape, classes, mean, std } = input;
+        Self {
+            format: FORMAT,
+            arch: arch.into(),
+            classes,
+            input: shape,
+            mean,
+            std,
+            dataset: dataset.into(),
+            config: String::new(),
+            widths: Widths::new(),
+            training: None,
+        }
+    }
+
     /// The graph of the architecture that the checkpoint is of.
     ///
     /// # Errors
@@ -180,18 +197,7 @@ mod tests {
     fn example(arch: &str) -> (Arc<Graph>, State, CheckpointInfo) {
         let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] };
         let graph = find(arch).unwrap().graph(&input).unwrap();
-        let info = CheckpointInfo {
-            format: FORMAT,
-            arch: arch.into(),
-            classes: 10,
-            input: input.shape,
-            mean: input.mean,
-            std: input.std,
-            dataset: "fashion-mnist-mini".into(),
-            config: "abc".into(),
-            widths: Widths::new(),
-            training: None,
-        };
+        let info = CheckpointInfo { config: "abc".into(), ..CheckpointInfo::new(arch, input, "fashion-mnist-mini") };
         let state = initialize(&graph, 1);
         (graph, state, info)
     }

@@ -8,13 +8,11 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use unlearn_masks::{Bits, Mask};
-use unlearn_network::{Graph, State, Widths};
+use unlearn_network::{Graph, State};
 use unlearn_torch_files::{StateDict, Tensor};
 
 use crate::{
-    ARCHITECTURES, Architecture, Error, InputSpec, Result,
-    checkpoint::{self, CheckpointInfo},
-    find,
+    ARCHITECTURES, Architecture, Error, InputSpec, Result, checkpoint::CheckpointInfo, find,
     sparse_checkpoint::check_mask,
 };
 
@@ -57,18 +55,8 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     let given = (normalisation(&options.mean, mean), normalisation(&options.std, std));
     let (graph, input) = recognise(&entries, given, options).map_err(fail)?;
 
-    let info = CheckpointInfo {
-        format: checkpoint::FORMAT,
-        arch: graph.arch.clone(),
-        classes: input.classes,
-        input: input.shape,
-        mean: input.mean,
-        std: input.std,
-        dataset: options.dataset.clone().unwrap_or_else(|| "unknown".into()),
-        config: "imported".into(),
-        widths: Widths::new(),
-        training: None,
-    };
+    let dataset = options.dataset.as_deref().unwrap_or("unknown");
+    let info = CheckpointInfo { config: "imported".into(), ..CheckpointInfo::new(&graph.arch, input, dataset) };
     // The graph once more, by way of all that a checkpoint's own description must satisfy.
     let graph = info.graph().map_err(|error| fail(error.to_string()))?;
     let mut mask = Mask::new(&graph.arch);

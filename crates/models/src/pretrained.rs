@@ -177,31 +177,21 @@ impl Pretrained {
 mod tests {
     use std::sync::Arc;
 
-    use unlearn_network::Widths;
-
     use super::*;
     use crate::{InputSpec, ModelFile, Source, Target, checkpoint, find};
 
     fn graph(arch: &str, shape: [usize; 3], classes: usize) -> Arc<Graph> {
-        let input = InputSpec { shape, classes, mean: vec![0.5; shape[0]], std: vec![0.25; shape[0]] };
-        find(arch).unwrap().graph(&input).unwrap()
+        find(arch).unwrap().graph(&input(shape, classes)).unwrap()
+    }
+
+    fn input(shape: [usize; 3], classes: usize) -> InputSpec {
+        InputSpec { shape, classes, mean: vec![0.5; shape[0]], std: vec![0.25; shape[0]] }
     }
 
     fn file(arch: &str, shape: [usize; 3], classes: usize, target: Target) -> (Vec<u8>, State) {
         let graph = graph(arch, shape, classes);
         let state = initialize(&graph, 1);
-        let info = checkpoint::CheckpointInfo {
-            format: checkpoint::FORMAT,
-            arch: arch.into(),
-            classes,
-            input: shape,
-            mean: vec![0.5; shape[0]],
-            std: vec![0.25; shape[0]],
-            dataset: "unknown".into(),
-            config: String::new(),
-            widths: Widths::new(),
-            training: None,
-        };
+        let info = checkpoint::CheckpointInfo::new(arch, input(shape, classes), "unknown");
         let model = ModelFile { source: Source::Dense, graph, state: state.clone(), mask: None, info };
         (model.to_bytes(target).unwrap(), state)
     }

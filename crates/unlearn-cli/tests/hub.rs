@@ -7,9 +7,8 @@ use std::{
 };
 
 use unlearn_models::{
-    Anew, ImportOptions, InputSpec, ModelFile, Pretrained, Source, Target, checkpoint, find, initialize,
+    Anew, ImportOptions, InputSpec, ModelFile, Pretrained, Source, Target, checkpoint::CheckpointInfo, find, initialize,
 };
-use unlearn_network::Widths;
 use unlearn_tests::{HubServer, TOKEN};
 
 use crate::{Place, SUITE};
@@ -20,18 +19,7 @@ const MODEL: &str = "model.safetensors";
 fn pretrained(arch: &str, shape: [usize; 3], classes: usize) -> Vec<u8> {
     let input = InputSpec { shape, classes, mean: vec![0.5; shape[0]], std: vec![0.25; shape[0]] };
     let graph = find(arch).unwrap().graph(&input).unwrap();
-    let info = checkpoint::CheckpointInfo {
-        format: checkpoint::FORMAT,
-        arch: arch.into(),
-        classes,
-        input: shape,
-        mean: input.mean,
-        std: input.std,
-        dataset: "imagenet".into(),
-        config: String::new(),
-        widths: Widths::new(),
-        training: None,
-    };
+    let info = CheckpointInfo::new(arch, input, "imagenet");
     let state = initialize(&graph, 7);
     ModelFile { source: Source::Dense, graph, state, mask: None, info }.to_bytes(Target::Torch).unwrap()
 }
