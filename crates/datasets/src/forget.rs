@@ -4,6 +4,7 @@
 //! the published ones of arXiv 2304.04934's code: `RandomState(seed − 1).choice(candidates, n, replace=False)`, candidates
 //! being positions in the training split (the validation images already taken out), ascending.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,11 @@ pub enum ForgetSpec {
         /// The file.
         path: PathBuf,
     },
+    /// These images, as positions in the official training set.
+    Positions {
+        /// Each once, in any order.
+        positions: Vec<u32>,
+    },
 }
 
 impl ForgetSpec {
@@ -55,7 +61,7 @@ impl ForgetSpec {
             }
             Self::Random { count: Some(count), .. } => format!("random {count}"),
             Self::Random { .. } => "random".into(),
-            Self::Indices { .. } => "indices".into(),
+            Self::Indices { .. } | Self::Positions { .. } => "indices".into(),
         }
     }
 
@@ -64,17 +70,17 @@ impl ForgetSpec {
         match self {
             Self::Class { .. } => "class",
             Self::Random { .. } => "random",
-            Self::Indices { .. } => "indices",
+            Self::Indices { .. } | Self::Positions { .. } => "indices",
         }
     }
+}
 
-    /// The class that is forgotten whole, which then also leaves the test set when accuracy is reported.
-    pub fn whole_class(&self) -> Option<u32> {
-        match *self {
-            Self::Class { class, count: None } => Some(class),
-            _ => None,
-        }
-    }
+/// Classes of which something is in `forget` and nothing in `retain`, ascending: those that are forgotten whole, however they were
+/// asked for. They leave the test set too when accuracy is reported. Both lists are positions into `labels`.
+pub fn whole_classes(labels: &[u32], forget: &[u32], retain: &[u32]) -> Vec<u32> {
+    let classes =
+        |positions: &[u32]| -> BTreeSet<u32> { positions.iter().map(|position| labels[*position as usize]).collect() };
+    classes(forget).difference(&classes(retain)).copied().collect()
 }
 
 /// The training split, divided: positions in the official training set, both lists ascending.
@@ -111,7 +117,10 @@ pub fn resolve(
             let count = random_count(fraction, count, split.train.len())?;
             draw(spec, &split.train, count, sampler, seed)?
         }
-        ForgetSpec::Indices { ref path } => listed(path, dataset, split)?,
+        ForgetSpec::Indices { ref path } => check(positions::read(path)?, path, dataset, split)?,
+        ForgetSpec::Positions { ref positions } => {
+            check(positions.iter().copied().map(i64::from).collect(), Path::new("`positions`"), dataset, split)?
+        }
     };
     if chosen.is_empty() {
         return Err(Error::EmptyForgetSet { what: spec.label() });
@@ -184,11 +193,11 @@ fn draw(spec: &ForgetSpec, candidates: &[u32], count: usize, sampler: Sampler, s
     Ok(choice(&mut *sampler.forget(seed)?, candidates, count))
 }
 
-/// The positions in a file, each checked to be in the training split and named once.
-fn listed(path: &Path, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
+/// Listed positions, each checked to be in the training split and named once; `path` is for messages.
+fn check(listed: Vec<i64>, path: &Path, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
     let count = dataset.train.len();
     let mut seen = vec![false; count];
-    positions::read(path)?
+    listed
         .into_iter()
         .map(|index| {
             let position = u32::try_from(index).ok().filter(|&position| (position as usize) < count);
@@ -371,18 +380,33 @@ mod tests {
     }
 
     #[test]
+    fn a_class_is_forgotten_whole_when_nothing_of_it_is_left_however_it_was_asked_for() {
+        let (dataset, split) = small();
+        let labels = &dataset.train.labels;
+        let of_class: Vec<u32> = split.train.iter().copied().filter(|i| labels[*i as usize] == 1).collect();
+        let whole = |spec: ForgetSpec| {
+            let ForgetSplit { forget, retain } = resolve(&spec, &dataset, &split, LEGACY, 2).unwrap();
+            whole_classes(labels, &forget, &retain)
+        };
+        assert_eq!(whole(class(1, None)), [1]);
+        assert_eq!(whole(ForgetSpec::Positions { positions: of_class.clone() }), [1]);
+        assert_eq!(whole(ForgetSpec::Positions { positions: of_class[1..].to_vec() }), [0; 0]);
+    }
+
+    #[test]
     fn labels_and_scenarios() {
         let indices = ForgetSpec::Indices { path: "list.npy".into() };
-        for (spec, label, scenario, whole) in [
-            (class(0, None), "class 0", "class", Some(0)),
-            (class(3, Some(450)), "450 of class 3", "class", None),
-            (random(Some(0.1), None), "random 10 %", "random", None),
-            (random(Some(0.07), None), "random 7 %", "random", None),
-            (random(Some(0.005), None), "random 0.5 %", "random", None),
-            (random(None, Some(450)), "random 450", "random", None),
-            (indices, "indices", "indices", None),
+        for (spec, label, scenario) in [
+            (class(0, None), "class 0", "class"),
+            (class(3, Some(450)), "450 of class 3", "class"),
+            (random(Some(0.1), None), "random 10 %", "random"),
+            (random(Some(0.07), None), "random 7 %", "random"),
+            (random(Some(0.005), None), "random 0.5 %", "random"),
+            (random(None, Some(450)), "random 450", "random"),
+            (indices, "indices", "indices"),
+            (ForgetSpec::Positions { positions: vec![5] }, "indices", "indices"),
         ] {
-            assert_eq!((spec.label().as_str(), spec.scenario(), spec.whole_class()), (label, scenario, whole));
+            assert_eq!((spec.label().as_str(), spec.scenario()), (label, scenario));
         }
     }
 

@@ -64,6 +64,24 @@ pub enum Error {
         /// What happened and what would help.
         reason: String,
     },
+    /// A stage whose numbers became infinite, with finite weights from before.
+    #[error("stage {stage} failed: {reason}; the last finite weights are kept in {}", kept.display())]
+    Diverged {
+        /// Which stage.
+        stage: String,
+        /// What happened and what would help.
+        reason: String,
+        /// The file with the weights.
+        kept: PathBuf,
+    },
+    /// A description of a stage that cannot be computed here.
+    #[error("a stage `{kind}`: {reason}")]
+    Description {
+        /// The kind it names.
+        kind: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// The user asked to stop; everything is saved.
     #[error("interrupted in stage {stage}; the state is saved, and the same command goes on from there")]
     Interrupted {
@@ -84,8 +102,21 @@ impl Error {
         Self::Deletion { place: place.to_string(), reason: reason.to_string() }
     }
 
+    /// The error of a description that cannot be computed.
+    pub(crate) fn description(kind: &str, reason: impl std::fmt::Display) -> Self {
+        Self::Description { kind: kind.to_owned(), reason: reason.to_string() }
+    }
+
     /// Whether the suite or the command line is to blame, rather than the run.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Suite { .. } | Self::Set { .. } | Self::Deletion { .. } | Self::Device(_))
+        matches!(
+            self,
+            Self::Suite { .. }
+                | Self::Set { .. }
+                | Self::Deletion { .. }
+                | Self::Description { .. }
+                | Self::Device(_)
+                | Self::Store(unlearn_run_store::StoreError::Description { .. })
+        )
     }
 }

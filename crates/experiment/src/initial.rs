@@ -4,8 +4,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, PREFIX, Reference};
+use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, Options, PREFIX, Reference};
 use unlearn_models::{Anew, Origin, Pretrained};
 use unlearn_network::{Graph, State};
 
@@ -22,14 +21,16 @@ pub(crate) struct Initial {
 
 impl Initial {
     /// Opens what `[model] init` says, if anything: a path, relative to `folder`, or `hub:owner/name@revision`.
-    pub(crate) fn open(init: Option<&str>, folder: &Path) -> Result<Self> {
+    pub(crate) fn open(init: Option<&str>, folder: &Path, offline: bool) -> Result<Self> {
         let Some(init) = init else { return Ok(Self::default()) };
         let fail = |reason: &dyn std::fmt::Display| Error::Initial { init: init.into(), reason: reason.to_string() };
         let (path, source) = if init.starts_with(PREFIX) {
-            let (Fetched { path, commit }, reference) = fetch(init).map_err(|e| fail(&e))?;
+            let (Fetched { path, commit }, reference) = fetch(init, offline).map_err(|e| fail(&e))?;
             (path, reference.at(&commit).map_err(|e| fail(&e))?.to_string())
         } else {
-            (folder.join(init), init.to_owned())
+            let path = folder.join(init);
+            let source = path.to_string_lossy().into_owned();
+            (path, source)
         };
         let bytes = std::fs::read(&path).map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;
         let pretrained = Pretrained::read(&bytes, &path).map_err(|e| fail(&e))?;
@@ -38,15 +39,14 @@ impl Initial {
     }
 
     /// Opens once more what a model's training began with.
-    pub(crate) fn reopen(origin: Option<&Origin>) -> std::result::Result<Self, String> {
-        let Some(origin) = origin else { return Ok(Self::default()) };
+    pub(crate) fn reopen(origin: &Origin, offline: bool) -> std::result::Result<Self, String> {
         let fail = |reason: String| {
             format!(
                 "the model's training began with {}, BLAKE3 {}, which is needed again: {reason}",
                 origin.source, origin.blake3
             )
         };
-        let opened = Self::open(Some(&origin.source), Path::new("")).map_err(|e| fail(e.to_string()))?;
+        let opened = Self::open(Some(&origin.source), Path::new(""), offline).map_err(|e| fail(e.to_string()))?;
         match opened.origin() {
             Some(found) if found.blake3 != origin.blake3 => {
                 Err(fail(format!("what is there now has BLAKE3 {}", found.blake3)))
@@ -58,16 +58,6 @@ impl Initial {
     /// Where pretrained weights came from; `None` if they are fresh.
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.pretrained.as_ref().map(|(_, origin)| origin)
-    }
-
-    /// What it adds to the key of a stage: a commit of the Hub and the file's content, or of a path the content alone.
-    pub(crate) fn key(&self) -> Option<Value> {
-        let Origin { source, blake3 } = self.origin()?;
-        Some(if source.starts_with(PREFIX) {
-            json!({ "source": source, "blake3": blake3 })
-        } else {
-            json!({ "blake3": blake3 })
-        })
     }
 
     /// Which tensors of a graph begin anew though others are pretrained.
@@ -87,9 +77,10 @@ impl Initial {
 }
 
 /// The first of the files that a repository has.
-fn fetch(init: &str) -> unlearn_hub::Result<(Fetched, Reference)> {
+fn fetch(init: &str, offline: bool) -> unlearn_hub::Result<(Fetched, Reference)> {
     let reference: Reference = init.parse()?;
-    let hub = Hub::from_environment()?;
+    let hub =
+        if offline { Hub::new(Options { offline, ..Options::from_environment()? }) } else { Hub::from_environment()? };
     let fetch = |file| hub.fetch(&reference, Kind::Model, file);
     let missing = |error: &HubError| matches!(error, HubError::NoFile { .. } | HubError::Offline { .. });
     let fetched = match fetch(FILES[0]) {

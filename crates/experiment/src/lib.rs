@@ -1,24 +1,33 @@
 //! A suite file, resolved into stages and run through the run store.
 //!
-//! [`Suite`] is what was typed; [`Plan`] is what it means: data opened, names looked up, defaults filled in, every stage with
-//! its content-addressed key; [`run`] does what is not done yet. A stage of a kind is one file in `stages`.
+//! [`Suite`] is what was typed; [`Plan`] is what it means: data opened, names looked up, defaults filled in, and a list of stages. A stage
+//! is described by itself ([`unlearn_run_store::StageSpec`]), so that any process can compute it; its kind is one file in `stages`. [`run`]
+//! computes what is not done yet, here or in processes of its own. `tune` and [`deletion`] are other ways to make a plan.
 
 mod checkpoints;
 pub mod deletion;
 mod error;
 mod initial;
 mod judgement;
+mod materials;
+mod opened;
 mod overrides;
 mod plan;
 mod requests;
-mod runner;
+mod resolved;
+mod run;
+mod schedule;
+mod setting;
 mod stages;
 mod suite;
 mod tuning;
 
 pub use error::{Error, Result};
-pub use plan::{Environment, Plan, Stage};
-pub use runner::{Reporter, RunOptions, Status, run, run_kinds, status};
-pub use stages::{MASK as MASK_FILE, MODEL as MODEL_FILE};
+pub use materials::{Environment, Materials};
+pub use opened::{ModelOrigin, OpenedModel};
+pub use plan::{Plan, PlannedStage};
+pub use run::{Finished, Status, run, run_kinds, status};
+pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};
+pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use suite::{DataSection, EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
 pub use tuning::{Objective, TuneOptions, tune};

@@ -3,34 +3,34 @@
 use unlearn_datasets::{Dataset, ForgetSpec, ForgetSplit, Sampler, Split, forget};
 use unlearn_run_store::Turn;
 
-use crate::{judgement::Sets, suite::ForgetSection};
+use crate::suite::ForgetSection;
 
 /// A request, alone or in its turn.
 pub(crate) struct Forget {
     pub(crate) scenario: &'static str,
     pub(crate) label: String,
     pub(crate) turn: Option<Turn>,
+    /// What is asked for; positions, where a file lists them, so that the request is the same wherever the file has gone.
     pub(crate) spec: ForgetSpec,
-    /// What the model was asked to forget before, oldest first.
-    pub(crate) served: Vec<ForgetSpec>,
     /// D_f of this request alone, and D_r.
     pub(crate) split: ForgetSplit,
     /// All that the model must have forgotten when it has served this request; ascending.
     pub(crate) forgotten: Vec<u32>,
-    /// Classes of which nothing is left by a request for all of them.
+    /// Classes of which all that was forgotten leaves nothing.
     pub(crate) whole_classes: Vec<u32>,
 }
 
 impl Forget {
-    /// What a model that has served this request is judged on.
-    pub(crate) fn sets<'a>(&'a self, dataset: &'a Dataset, split: &'a Split) -> Sets<'a> {
-        Sets {
-            dataset,
-            forget: &self.forgotten,
-            retain: &self.split.retain,
-            validation: &split.validation,
-            whole_classes: &self.whole_classes,
-        }
+    /// Whether the request leaves nothing of every class that it asks for.
+    pub(crate) fn is_of_whole_classes(&self, dataset: &Dataset) -> bool {
+        let labels = &dataset.train.labels;
+        let whole = forget::whole_classes(labels, &self.split.forget, &self.split.retain);
+        self.split.forget.iter().all(|position| whole.contains(&labels[*position as usize]))
+    }
+
+    /// Whether it is the first, or alone.
+    pub(crate) fn is_first(&self) -> bool {
+        self.turn.as_ref().is_none_or(|turn| turn.number == 1)
     }
 }
 
@@ -47,11 +47,11 @@ pub(crate) fn draw(
 ) -> unlearn_datasets::Result<Vec<Forget>> {
     let drawn = forget::resolve_in_turn(&section.requests, dataset, split, sampler, seed)?;
     let alone = !section.sequence;
-    let (mut forgotten, mut whole_classes) = (Vec::new(), Vec::new());
+    let mut forgotten = Vec::new();
     let requests = section.requests.iter().zip(drawn).enumerate().map(|(position, (spec, split))| {
         forgotten.extend(&split.forget);
         forgotten.sort_unstable();
-        whole_classes.extend(spec.whole_class());
+        let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
         let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
         let (number, of) = (position + 1, section.requests.len());
         Forget {
@@ -62,11 +62,13 @@ pub(crate) fn draw(
                 _ => format!("{sequence} {number} of {of}: {}", spec.label()),
             },
             turn: (!alone).then_some(Turn { sequence, number, of }),
-            spec: spec.clone(),
-            served: section.requests[..position].to_vec(),
+            spec: match spec {
+                ForgetSpec::Indices { .. } => ForgetSpec::Positions { positions: split.forget.clone() },
+                other => other.clone(),
+            },
             split,
             forgotten: forgotten.clone(),
-            whole_classes: whole_classes.clone(),
+            whole_classes,
         }
     });
     Ok(requests.collect())

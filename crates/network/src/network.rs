@@ -45,6 +45,11 @@ impl Network {
         self.executor.name()
     }
 
+    /// What computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    pub fn arithmetic(&self) -> String {
+        format!("{} {}", self.executor.name(), self.executor.revision())
+    }
+
     /// The values.
     pub fn state(&self) -> &State {
         &self.state

@@ -116,6 +116,14 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// A file that should describe a stage does not.
+    #[error("{} describes no stage that can be computed here: {problem}", file.display())]
+    Description {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it and what would help.
+        problem: String,
+    },
     /// A string is no stage key.
     #[error("`{0}` is not a stage key: a key is 32 lowercase hexadecimal digits")]
     BadKey(String),

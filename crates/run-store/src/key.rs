@@ -12,7 +12,7 @@ use crate::error::StoreError;
 /// Version of the way keys are made. Raising it makes every stored stage count as not yet computed.
 pub const KEY_FORMAT: u32 = 1;
 
-/// Everything that decides what a stage computes.
+/// Everything that decides what a stage computes: a description that can be written to a file and computed by another process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StageSpec {
     /// Kind of stage, and the folder it lies in: `train`, `prune`, `unlearn`, `evaluate`, …
@@ -25,12 +25,28 @@ pub struct StageSpec {
     pub data_fingerprint: String,
     /// Seed of its random numbers.
     pub seed: u64,
+    /// Where files lie that the configuration names by their content, by role. They decide nothing, so they are not in the key.
+    pub places: BTreeMap<String, String>,
 }
 
 impl StageSpec {
     /// A stage without inputs; add them with [`with_input`](Self::with_input).
     pub fn new(kind: impl Into<String>, config: Value, data_fingerprint: impl Into<String>, seed: u64) -> Self {
-        Self { kind: kind.into(), config, inputs: BTreeMap::new(), data_fingerprint: data_fingerprint.into(), seed }
+        Self {
+            kind: kind.into(),
+            config,
+            inputs: BTreeMap::new(),
+            data_fingerprint: data_fingerprint.into(),
+            seed,
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// Says where a file lies that the configuration names by its content, under the role it plays.
+    #[must_use]
+    pub fn with_place(mut self, role: impl Into<String>, place: impl Into<String>) -> Self {
+        self.places.insert(role.into(), place.into());
+        self
     }
 
     /// Adds a stage this one builds on, under the role it plays.
@@ -111,7 +127,7 @@ impl From<StageKey> for String {
 /// Appends `value` as JSON with sorted keys and no white space.
 ///
 /// Sorting is done here and not left to `serde_json`, whose maps keep insertion order when any crate of a build asks for that.
-fn canonical(value: &Value, out: &mut String) {
+pub(crate) fn canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
             out.push('{');

@@ -35,6 +35,7 @@
 
 pub mod atomic;
 pub mod clock;
+pub mod description;
 mod document;
 pub mod error;
 pub mod evaluation;
@@ -55,7 +56,7 @@ pub use key::{StageKey, StageSpec};
 pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};
 pub use stage::Stage;
-pub use store::{Begin, StageState, StageSummary, Store};
+pub use store::{Attempt, Begin, StageState, StageSummary, Store};
 pub use suite_index::{SuiteIndex, SuiteRow, Turn};
 pub use tuning::{Searched, Trial, Tuning, Validation};
 pub use writer::StageWriter;

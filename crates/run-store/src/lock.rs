@@ -16,27 +16,44 @@ pub(crate) struct StageLock {
     path: PathBuf,
 }
 
+/// What one try at a lock gives.
+enum Taken {
+    /// The lock.
+    Mine(StageLock),
+    /// Who holds it.
+    Held(String),
+    /// The holder removed the file meanwhile; a new one is needed.
+    Stale,
+}
+
 impl StageLock {
     /// Takes the lock, waiting for whoever holds it; says once that it waits and for whom.
     pub(crate) fn acquire(path: &Path) -> Result<Self> {
         loop {
-            if let Some(lock) = Self::attempt(path, true)? {
-                return Ok(lock);
+            match Self::attempt(path, true)? {
+                Taken::Mine(lock) => return Ok(lock),
+                Taken::Held(_) | Taken::Stale => {}
             }
         }
     }
 
-    /// Takes the lock unless someone holds it.
-    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
-        Self::attempt(path, false)
+    /// Takes the lock, or says who holds it.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Result<Self, String>> {
+        loop {
+            match Self::attempt(path, false)? {
+                Taken::Mine(lock) => return Ok(Ok(lock)),
+                Taken::Held(holder) => return Ok(Err(holder)),
+                Taken::Stale => {}
+            }
+        }
     }
 
-    fn attempt(path: &Path, wait: bool) -> Result<Option<Self>> {
+    fn attempt(path: &Path, wait: bool) -> Result<Taken> {
         let error = || StoreError::io("lock", path);
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(error())?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) if !wait => return Ok(None),
+            Err(TryLockError::WouldBlock) if !wait => return Ok(Taken::Held(holder(&file))),
             Err(TryLockError::WouldBlock) => {
                 tracing::info!(lock = %path.display(), holder = holder(&file), "another process computes this stage; waiting for it");
                 file.lock().map_err(error())?;
@@ -45,10 +62,10 @@ impl StageLock {
         }
         let mut lock = Self { file, path: path.to_path_buf() };
         if !lock.is_current().map_err(error())? {
-            return Ok(None); // The holder removed the file while this process waited on it; a new one is needed.
+            return Ok(Taken::Stale);
         }
         lock.sign();
-        Ok(Some(lock))
+        Ok(Taken::Mine(lock))
     }
 
     /// Releases the lock and removes its file: the stage is finished, nobody will need it again.
@@ -56,13 +73,13 @@ impl StageLock {
         let _ = fs::remove_file(&self.path); // A file left behind is untidy and harmless.
     }
 
-    /// Leaves this process's id in the file. A full disk must not keep a stage from running, so failure is ignored.
+    /// Leaves this process's id and machine in the file. A full disk must not keep a stage from running, so failure is ignored.
     fn sign(&mut self) {
         let _ = self
             .file
             .set_len(0)
             .and_then(|()| self.file.rewind())
-            .and_then(|()| write!(self.file, "{}", std::process::id()));
+            .and_then(|()| write!(self.file, "{}{}", std::process::id(), this_host()));
     }
 
     /// True when the file at the path is still the one that is locked.
@@ -85,11 +102,18 @@ impl StageLock {
     }
 }
 
+/// ` on NAME`, where the system tells its name.
+fn this_host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { String::new() } else { format!(" on {name}") }
+}
+
 fn holder(file: &File) -> String {
     let mut file = file;
     let mut id = String::new();
     match file.read_to_string(&mut id) {
         Ok(_) if !id.trim().is_empty() => format!("process {}", id.trim()),
-        _ => "unknown".to_owned(),
+        _ => "an unknown process".to_owned(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Format policy
 //! The file carries [`Manifest::FORMAT`]. A reader accepts its own version and every older one, and refuses a newer one with a
-//! message that says so; it never guesses. A new field with a serde default does not raise the version. Removing a field, renaming one or
+//! message that says so; it never guesses. Version 2 added the seal: a hash of everything else in the file, without which a changed
+//! digit would pass unnoticed. A new field with a serde default does not raise the version. Removing a field, renaming one or
 //! changing a unit does, and the reader then keeps reading the older form.
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Result, StoreError};
-use crate::key::{StageKey, StageSpec};
+use crate::key::{StageKey, StageSpec, canonical};
 use crate::machine::{Machine, Usage};
 
 /// What a finished stage says about itself.
@@ -50,6 +51,9 @@ pub struct Manifest {
     pub facts: BTreeMap<String, Value>,
     /// Every file of the stage but this one, by its path inside the folder.
     pub artifacts: BTreeMap<String, Artifact>,
+    /// BLAKE3 of the canonical JSON of everything above, 64 hexadecimal digits; `None` in files of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// What a file was when the stage finished.
@@ -62,6 +66,11 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// The size and hash of bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 }
+    }
+
     /// Reads a file's size and hash, a piece at a time.
     ///
     /// # Errors
@@ -76,7 +85,7 @@ impl Artifact {
 
 impl Manifest {
     /// The newest version of the format, which is what this program writes.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
     /// Name of the file in a stage's folder.
     pub const FILE: &str = "manifest.json";
 
@@ -102,7 +111,17 @@ impl Manifest {
             peak_rss_mib: usage.peak_rss_mib,
             facts,
             artifacts,
+            seal: None,
         }
+    }
+
+    /// The file's content, sealed.
+    pub(crate) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut value = serde_json::to_value(Self { seal: None, ..self.clone() })?;
+        value["seal"] = Value::String(seal(&value));
+        let mut text = serde_json::to_vec_pretty(&value)?;
+        text.push(b'\n');
+        Ok(text)
     }
 
     /// The description the stage was begun with.
@@ -113,6 +132,7 @@ impl Manifest {
             inputs: self.inputs.clone(),
             data_fingerprint: self.data_fingerprint.clone(),
             seed: self.seed,
+            places: BTreeMap::new(),
         }
     }
 
@@ -133,8 +153,25 @@ impl Manifest {
         };
         let value: Value = serde_json::from_slice(&text).map_err(|source| damaged(source.to_string()))?;
         check_format(&file, &value, Self::FORMAT)?;
-        serde_json::from_value(value).map_err(|source| damaged(source.to_string()))
+        let manifest: Self = serde_json::from_value(value.clone()).map_err(|source| damaged(source.to_string()))?;
+        if manifest.format >= 2 {
+            let mut rest = value;
+            if let Some(fields) = rest.as_object_mut() {
+                fields.remove("seal");
+            }
+            if manifest.seal.as_deref() != Some(&seal(&rest)) {
+                return Err(damaged("its content is not what the stage left (the seal differs)".to_owned()));
+            }
+        }
+        Ok(manifest)
     }
+}
+
+/// The hash of a manifest without its seal.
+fn seal(manifest: &Value) -> String {
+    let mut text = String::new();
+    canonical(manifest, &mut text);
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 /// Refuses a file whose `format` is newer than `known`. One without a version is left to the typed reader to refuse.

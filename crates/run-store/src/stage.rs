@@ -67,7 +67,7 @@ impl Stage {
         if !self.manifest.artifacts.contains_key(METRICS) {
             return Ok(Vec::new());
         }
-        let text = fs::read_to_string(&file).map_err(|source| self.damaged(&file, &source.to_string()))?;
+        let text = String::from_utf8(self.read(METRICS)?).map_err(|source| self.damaged(&file, &source.to_string()))?;
         let row = |(number, line)| {
             serde_json::from_str(line).map_err(|source| self.damaged(&file, &format!("line {}: {source}", number + 1)))
         };
@@ -87,6 +87,27 @@ impl Stage {
         if file.is_file() { Ok(file) } else { Err(self.damaged(&file, "the file is missing")) }
     }
 
+    /// The content of a file the stage left, held against the manifest.
+    ///
+    /// # Errors
+    /// As [`artifact`](Self::artifact); [`StoreError::Damaged`] when the content is not what the stage left.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let file = self.artifact(name)?;
+        let bytes = fs::read(&file).map_err(StoreError::io("read", &file))?;
+        self.compare(&file, &Artifact::of_bytes(&bytes), &self.manifest.artifacts[name])?;
+        Ok(bytes)
+    }
+
+    fn compare(&self, file: &Path, found: &Artifact, expected: &Artifact) -> Result<()> {
+        if found.bytes != expected.bytes {
+            return Err(self.damaged(file, &format!("it has {} bytes and should have {}", found.bytes, expected.bytes)));
+        }
+        if found.blake3 != expected.blake3 {
+            return Err(self.damaged(file, "its content is not what the stage left (BLAKE3 differs)"));
+        }
+        Ok(())
+    }
+
     /// Reads every file again and holds it against the manifest, and the manifest against the stage's key.
     ///
     /// # Errors
@@ -94,15 +115,7 @@ impl Stage {
     pub fn verify(&self) -> Result<()> {
         for (name, expected) in &self.manifest.artifacts {
             let file = self.artifact(name)?;
-            let found = Artifact::of(&file)?;
-            if found.bytes != expected.bytes {
-                return Err(
-                    self.damaged(&file, &format!("it has {} bytes and should have {}", found.bytes, expected.bytes))
-                );
-            }
-            if found.blake3 != expected.blake3 {
-                return Err(self.damaged(&file, "its content is not what the stage left (BLAKE3 differs)"));
-            }
+            self.compare(&file, &Artifact::of(&file)?, expected)?;
         }
         if self.manifest.spec().key() != self.manifest.key {
             return Err(self.damaged(&self.folder.join(Manifest::FILE), "its configuration does not give its key"));

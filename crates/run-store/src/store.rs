@@ -33,6 +33,17 @@ pub enum Begin {
     Run(StageWriter),
 }
 
+/// What [`Store::try_begin`] answers.
+#[derive(Debug)]
+pub enum Attempt {
+    /// The stage is there.
+    Done(Stage),
+    /// It is not, and the caller now has the sole right to compute it.
+    Run(StageWriter),
+    /// Another process computes it: which one, for people.
+    Held(String),
+}
+
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageSummary {
@@ -102,21 +113,58 @@ impl Store {
         if let Some(stage) = self.find(&spec.kind, &key)? {
             return Ok(Begin::Done(stage));
         }
-        let place = self.place(&spec.kind, &key, "");
         let folder = self.root.join(&spec.kind);
         fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
         let lock = StageLock::acquire(&self.place(&spec.kind, &key, LOCK))?;
+        self.begin_locked(spec, &key, lock)
+    }
+
+    /// As [`begin`](Self::begin), but answers at once when another process is computing the stage.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn try_begin(&self, spec: &StageSpec) -> Result<Attempt> {
+        let key = spec.key();
         if let Some(stage) = self.find(&spec.kind, &key)? {
+            return Ok(Attempt::Done(stage));
+        }
+        let folder = self.root.join(&spec.kind);
+        fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+        match StageLock::try_acquire(&self.place(&spec.kind, &key, LOCK))? {
+            Err(holder) => Ok(Attempt::Held(holder)),
+            Ok(lock) => Ok(match self.begin_locked(spec, &key, lock)? {
+                Begin::Done(stage) => Attempt::Done(stage),
+                Begin::Run(writer) => Attempt::Run(writer),
+            }),
+        }
+    }
+
+    /// Looks again once the lock is held: another process may have finished the stage before.
+    fn begin_locked(&self, spec: &StageSpec, key: &StageKey, lock: StageLock) -> Result<Begin> {
+        if let Some(stage) = self.find(&spec.kind, key)? {
             lock.retire();
             return Ok(Begin::Done(stage));
         }
-        let working = self.place(&spec.kind, &key, WORKING);
+        let (working, place) = (self.place(&spec.kind, key, WORKING), self.place(&spec.kind, key, ""));
         if is_sealed(&working) {
-            let stage = settle(&working, &place, &spec.kind, &key)?;
+            let stage = settle(&working, &place, &spec.kind, key)?;
             lock.retire();
             return Ok(Begin::Done(stage));
         }
         StageWriter::open(spec, working, place, lock).map(Begin::Run)
+    }
+
+    /// The finished stage of a key, whatever its kind.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it is there but can't be read, [`StoreError::Io`] when the store can't be listed.
+    pub fn locate(&self, key: &StageKey) -> Result<Option<Stage>> {
+        for (kind, folder) in folders(&self.root)? {
+            if check_name("stage kind", &kind).is_ok() && folder.join(key.as_str()).is_dir() {
+                return self.find(&kind, key);
+            }
+        }
+        Ok(None)
     }
 
     /// The finished stage of that kind and key, if there is one.
@@ -177,7 +225,7 @@ impl Store {
         if !self.root.join(kind).is_dir() {
             return Ok(true);
         }
-        let Some(lock) = StageLock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
+        let Ok(lock) = StageLock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
         let outgoing = self.place(kind, key, REMOVED);
         for ending in [REMOVED, "", WORKING] {
             let folder = self.place(kind, key, ending);

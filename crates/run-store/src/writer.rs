@@ -67,6 +67,11 @@ impl StageWriter {
         self.resumed
     }
 
+    /// When the first process began the stage, RFC 3339 in UTC.
+    pub fn started(&self) -> String {
+        self.meter.read().started
+    }
+
     /// Where to write the file `name`; [`crate::write_atomic`] is the way to write it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.working.join(name)
@@ -156,9 +161,7 @@ impl StageWriter {
         let facts = std::mem::take(&mut self.facts);
         let manifest = Manifest::new(&self.spec, self.meter.read(), facts, artifacts);
         let file = self.working.join(Manifest::FILE);
-        let mut text = serde_json::to_vec_pretty(&manifest)
-            .map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;
-        text.push(b'\n');
+        let text = manifest.to_bytes().map_err(|source| StoreError::Unserialisable { path: file.clone(), source })?;
         write_atomic(&file, &text)?;
         let stage = settle(&self.working, &self.place, &self.spec.kind, &self.key)?;
         if let Some(lock) = self.lock.take() {

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Train(ModelsArguments),
     /// Train and prune a suite's models, by every `[[prune]]` table of it; `--set prune.omp.sparsity=0.9` changes one.
     Prune(ModelsArguments),
+    /// Compute one stage that a file describes, or find it done; `run --dry-run --json` prints descriptions.
+    Stage(StageArguments),
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
     /// Make a trained model forget the images that a request lists, and certify what was done and measured.
@@ -87,12 +89,55 @@ pub(crate) struct RunArguments {
     /// Run seeds 1 to N instead of the suite's own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: Option<u64>,
-    /// Print the stages and which are done, and do nothing.
+    /// Print the stages and which are done; nothing is written or fetched, and no device is opened.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// With `--dry-run`: print each stage as a line of JSON, with the description that `unlearn stage` takes.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
     /// Write the report here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// When a stage fails, go on with all that does not build on it; the exit code is 1 all the same.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) schedule: ScheduleArguments,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+/// Where stages run, and how many at a time.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleArguments {
+    /// What runs the stages.
+    #[arg(long, value_enum, default_value_t = Launcher::Local)]
+    pub(crate) launcher: Launcher,
+    /// Stages at a time; more than one run in processes of their own, which share the threads. Stages whose run time is reported
+    /// run alone.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: u16,
+    /// Let stages whose run time is reported run beside others: sooner done, but their times compare with nothing.
+    #[arg(long)]
+    pub(crate) shared_timing: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Launcher {
+    /// Processes on this machine.
+    Local,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArguments {
+    /// A file with the description of the stage, JSON; `-` reads it from standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) description: PathBuf,
+    /// Tell the outcome as a line of JSON, do not wait for other processes, and stop when standard input ends.
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
@@ -157,6 +202,8 @@ pub(crate) struct ModelsArguments {
     #[arg(long, value_name = "FILE|hub:…")]
     pub(crate) init: Option<String>,
     #[command(flatten)]
+    pub(crate) schedule: ScheduleArguments,
+    #[command(flatten)]
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
@@ -194,7 +241,7 @@ pub(crate) struct EnvironmentArguments {
 impl EnvironmentArguments {
     /// As the library takes it.
     pub(crate) fn environment(&self) -> Environment {
-        Environment { data_dir: self.data_dir.clone(), device: self.device }
+        Environment { data_dir: self.data_dir.clone(), device: self.device, offline: false }
     }
 }
 
@@ -220,6 +267,8 @@ pub(crate) struct TuneArguments {
     /// Write the tuning here too, for `tuned = "FILE"` in a suite.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) schedule: ScheduleArguments,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]

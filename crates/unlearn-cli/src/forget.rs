@@ -10,7 +10,7 @@ use unlearn_experiment::{
 use crate::{args::ForgetArguments, exit::Usage, progress::ConsoleReporter, run::run_options};
 
 pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
-    let interval = arguments.compute.interval()?;
+    arguments.compute.interval()?;
     let thresholds = arguments.thresholds.iter().map(|text| text.parse());
     let thresholds: Vec<Threshold> =
         thresholds.collect::<Result<_, _>>().map_err(|e| Usage(format!("--threshold: {e}")))?;
@@ -28,8 +28,8 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         stated,
         environment: arguments.compute.environment.environment(),
     })?;
-    let reporter = ConsoleReporter::new();
-    let options = run_options(&reporter, interval)?;
+    let reporter = ConsoleReporter::new(false);
+    let options = run_options(&reporter, &arguments.compute)?;
     let certificate = match deletion.run(&arguments.out, &options, signer.as_ref())? {
         Deleted::Now(certificate) => certificate,
         Deleted::Before(certificate) => {

@@ -17,6 +17,7 @@ mod push;
 mod report;
 mod run;
 mod runs;
+mod stage;
 mod tune;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Train(arguments) => models::train(&arguments),
         Command::Prune(arguments) => models::prune(&arguments),
+        Command::Stage(arguments) => stage::stage(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),

@@ -1,13 +1,13 @@
 //! `unlearn train` and `unlearn prune`: a suite's models alone. What `run` would do with them is not done, and what they leave is
 //! there already when `run` comes to it.
 
-use unlearn_experiment::{Plan, Suite, run_kinds};
+use unlearn_experiment::{Plan, RunOptions, Suite, run_kinds};
 use unlearn_run_store::{Stage, Store};
 
 use crate::{
     args::ModelsArguments,
     progress::ConsoleReporter,
-    run::{begin_with, run_options},
+    run::{begin_with, children, run_options},
 };
 
 pub(crate) fn train(arguments: &ModelsArguments) -> anyhow::Result<()> {
@@ -19,13 +19,14 @@ pub(crate) fn prune(arguments: &ModelsArguments) -> anyhow::Result<()> {
 }
 
 fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
-    let interval = arguments.compute.interval()?;
     let mut suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     begin_with(&mut suite, arguments.init.as_deref())?;
     let plan = Plan::of_models(&suite, &arguments.compute.environment.environment())?;
     let store = Store::open(&arguments.store.runs)?;
-    let reporter = ConsoleReporter::new();
-    for stage in run_kinds(&plan, &store, kinds, &run_options(&reporter, interval)?)? {
+    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
+    let reporter = ConsoleReporter::new(children.is_some());
+    let options = RunOptions { children, ..run_options(&reporter, &arguments.compute)? };
+    for stage in run_kinds(&plan, &store, kinds, &options)? {
         println!("{}  seed {}{}", stage.path().display(), stage.manifest().seed, shares(&stage));
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use unlearn_experiment::Reporter;
+use unlearn_experiment::{Reporter, StageAt};
 use unlearn_training::{EpochRow, Position, Progress};
 
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
@@ -15,21 +15,21 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// Reports a run on standard error.
 pub(crate) struct ConsoleReporter {
     terminal: bool,
+    /// Whether several stages run at a time, so that no bar can stand for one.
+    several: bool,
     bar: RefCell<Option<ProgressBar>>,
-    started: Cell<Instant>,
     last_line: Cell<Instant>,
     stage: RefCell<String>,
     reused: Cell<usize>,
 }
 
 impl ConsoleReporter {
-    pub(crate) fn new() -> Self {
-        let now = Instant::now();
+    pub(crate) fn new(several: bool) -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),
+            several,
             bar: RefCell::new(None),
-            started: Cell::new(now),
-            last_line: Cell::new(now),
+            last_line: Cell::new(Instant::now()),
             stage: RefCell::new(String::new()),
             reused: Cell::new(0),
         }
@@ -50,12 +50,11 @@ impl ConsoleReporter {
 }
 
 impl Reporter for ConsoleReporter {
-    fn stage_started(&self, number: usize, total: usize, label: &str, resumed: bool) {
+    fn started(&self, at: StageAt<'_>, resumed: bool) {
         let again = if resumed { " (goes on)" } else { "" };
-        let title = format!("[{number}/{total}] {label}{again}");
-        self.started.set(Instant::now());
+        let title = format!("{}{again}", title(at));
         self.last_line.set(Instant::now());
-        if self.terminal {
+        if self.terminal && !self.several {
             // Until the first step tells how many there are.
             let bar = ProgressBar::new(1);
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
@@ -67,16 +66,26 @@ impl Reporter for ConsoleReporter {
         *self.stage.borrow_mut() = title;
     }
 
-    fn stage_reused(&self, _: usize, _: usize, _: &str) {
+    fn reused(&self, _: StageAt<'_>) {
         self.reused.set(self.reused.get() + 1);
     }
 
-    fn stage_finished(&self, _: usize, _: usize, _: &str) {
+    fn finished(&self, at: StageAt<'_>, seconds: f64) {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
         }
-        self.line(&format!("{} done in {:.1} s", self.stage.borrow(), self.started.get().elapsed().as_secs_f64()));
+        // With one stage at a time, the title says whether it went on from an earlier run.
+        let title = if self.several { title(at) } else { self.stage.borrow().clone() };
+        self.line(&format!("{title} done in {seconds:.1} s"));
     }
+
+    fn waiting(&self, at: StageAt<'_>, holder: &str) {
+        self.line(&format!("{} waits for {holder}, which computes it", title(at)));
+    }
+}
+
+fn title(StageAt { number, total, label }: StageAt<'_>) -> String {
+    format!("[{number}/{total}] {label}")
 }
 
 impl Progress for ConsoleReporter {

@@ -1,18 +1,26 @@
 //! `unlearn run`: a suite from start to report.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
 };
 
-use anyhow::Context;
-use unlearn_experiment::{Plan, RunOptions, Status, Suite};
-use unlearn_run_store::Store;
+use anyhow::{Context, bail};
+use serde_json::json;
+use unlearn_experiment::{
+    Children, Environment, Finished, OnFailure, Plan, PlannedStage, RunOptions, StageCommand, Status, Suite,
+};
+use unlearn_run_store::{Store, StoreError};
 
-use crate::{args::RunArguments, progress::ConsoleReporter, report::write_report};
+use crate::{
+    args::{ComputeArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
+    progress::ConsoleReporter,
+    report::write_report,
+};
 
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
+/// Set by the first interrupt.
+pub(crate) static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let mut assignments = arguments.assignments.clone();
@@ -20,21 +28,53 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    let interval = arguments.compute.interval()?;
     let mut suite = Suite::load(&arguments.suite, &assignments)?;
     begin_with(&mut suite, arguments.init.as_deref())?;
-    let plan = Plan::resolve(&suite, &arguments.compute.environment.environment())?;
-    let store = Store::open(&arguments.store.runs)?;
+    let environment = arguments.compute.environment.environment();
     if arguments.dry_run {
-        return dry_run(&plan, &store);
+        return dry_run(&suite, &environment, arguments);
     }
-    let reporter = ConsoleReporter::new();
-    let index = unlearn_experiment::run(&plan, &store, &run_options(&reporter, interval)?)?;
+    let plan = Plan::resolve(&suite, &environment)?;
+    let store = Store::open(&arguments.store.runs)?;
+    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
+    let reporter = ConsoleReporter::new(children.is_some());
+    let on_failure = if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop };
+    let options = RunOptions { children, on_failure, ..run_options(&reporter, &arguments.compute)? };
+    let Finished { index, failures } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
         eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
     }
-    let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.suite));
-    write_report(&store, &index, &out)
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &index.suite));
+    write_report(&store, &index, &out)?;
+    for (label, reason) in &failures {
+        eprintln!("failed: {label}: {reason}");
+    }
+    if !failures.is_empty() {
+        bail!("{} of {} stages failed; the report lacks their rows", failures.len(), plan.stages.len());
+    }
+    Ok(())
+}
+
+/// Stages in processes of their own, where more than one at a time is asked for.
+pub(crate) fn children(
+    schedule: &ScheduleArguments,
+    compute: &ComputeArguments,
+    store: &StoreArguments,
+) -> anyhow::Result<Option<Children>> {
+    let Launcher::Local = schedule.launcher;
+    if schedule.jobs == 1 {
+        return Ok(None);
+    }
+    let program = std::env::current_exe().context("failed to find this program, which stages are computed by")?;
+    let mut arguments: Vec<OsString> = ["stage", "-", "--supervised", "--runs"].map(OsString::from).into();
+    arguments.push(store.runs.clone().into());
+    arguments.extend(["--device".into(), compute.environment.device.to_string().into()]);
+    arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
+    if let Some(folder) = &compute.environment.data_dir {
+        arguments.extend(["--data-dir".into(), folder.into()]);
+    }
+    let command = StageCommand { program, arguments };
+    Ok(Some(Children { jobs: schedule.jobs.into(), command, shared_timing: schedule.shared_timing }))
 }
 
 /// Has a suite begin training with the weights that `--init` names, if it is given. A path is relative to where the command runs,
@@ -51,17 +91,44 @@ pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Resul
 }
 
 /// Options of a run from the command line; from here on an interrupt stops it with the state saved.
-pub(crate) fn run_options(reporter: &ConsoleReporter, checkpoint_interval: Duration) -> anyhow::Result<RunOptions<'_>> {
-    stop_on_signals()?;
-    Ok(RunOptions { reporter, interrupt: &INTERRUPT, command: command_line(), commit: commit(), checkpoint_interval })
+pub(crate) fn run_options<'a>(
+    reporter: &'a ConsoleReporter,
+    compute: &ComputeArguments,
+) -> anyhow::Result<RunOptions<'a>> {
+    let checkpoint_interval = compute.interval()?;
+    stop_on_signals("stopping after this step; once more to stop at once")?;
+    Ok(RunOptions {
+        reporter,
+        interrupt: &INTERRUPT,
+        command: command_line(),
+        commit: commit(),
+        checkpoint_interval,
+        on_failure: OnFailure::Stop,
+        children: None,
+    })
 }
 
 fn default_out(runs: &Path, suite: &str) -> PathBuf {
     runs.join("reports").join(suite)
 }
 
-fn dry_run(plan: &Plan, store: &Store) -> anyhow::Result<()> {
-    let status = unlearn_experiment::status(plan, store)?;
+/// Says what a run would do. Reads the data that is here and the store, and changes nothing.
+fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -> anyhow::Result<()> {
+    let environment = Environment { offline: true, ..environment.clone() };
+    let plan = Plan::resolve(suite, &environment).context("a dry run fetches nothing")?;
+    let store = match Store::open_existing(&arguments.store.runs) {
+        Ok(store) => Some(store),
+        Err(StoreError::NoStore(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let status = unlearn_experiment::status(&plan, store.as_ref())?;
+    if arguments.json {
+        for (PlannedStage { spec, key, label }, status) in plan.stages.iter().zip(&status) {
+            let done = *status == Status::Done;
+            println!("{}", json!({ "key": key, "label": label, "done": done, "stage": spec.to_json() }));
+        }
+        return Ok(());
+    }
     for (stage, status) in plan.stages.iter().zip(&status) {
         let word = if *status == Status::Done { "done " } else { "to do" };
         println!("{word}  {}  {}", stage.key.short(), stage.label);
@@ -71,13 +138,15 @@ fn dry_run(plan: &Plan, store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first Ctrl-C stops after the current step with the state saved; a second one stops at once.
-fn stop_on_signals() -> anyhow::Result<()> {
-    let stop = || {
+/// The first Ctrl-C stops after the current step with the state saved, and says so; a second one stops at once.
+pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
+    let stop = move || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this step; once more to stop at once");
+        if !said.is_empty() {
+            eprintln!("{said}");
+        }
     };
     ctrlc::set_handler(stop).context("failed to listen for interrupts")
 }

@@ -1,17 +1,16 @@
 //! `unlearn tune`: a search for the settings of a suite's methods.
 
 use anyhow::Context;
-use unlearn_experiment::{Objective, Suite, TuneOptions};
+use unlearn_experiment::{Objective, RunOptions, Suite, TuneOptions};
 use unlearn_run_store::Store;
 
 use crate::{
     args::{ObjectiveName, TuneArguments},
     progress::ConsoleReporter,
-    run::run_options,
+    run::{children, run_options},
 };
 
 pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
-    let interval = arguments.compute.interval()?;
     let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     let store = Store::open(&arguments.store.runs)?;
     let options = TuneOptions {
@@ -23,8 +22,9 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
         methods: arguments.methods.clone(),
         seed: arguments.seed,
     };
-    let reporter = ConsoleReporter::new();
-    let run = run_options(&reporter, interval)?;
+    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
+    let reporter = ConsoleReporter::new(children.is_some());
+    let run = RunOptions { children, ..run_options(&reporter, &arguments.compute)? };
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {

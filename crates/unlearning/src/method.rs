@@ -1,9 +1,7 @@
 //! What an unlearning method is, and what it is given.
 
-use std::collections::BTreeSet;
-
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
+use unlearn_datasets::{Augmentation, BatchPlan, ImageSet, forget};
 use unlearn_models::initialize;
 use unlearn_network::{DeviceChoice, Graph, Network, State};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
@@ -180,10 +178,7 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
 impl Request<'_> {
     /// Classes that D_f holds and D_r does not, ascending: those that are to be forgotten as a whole.
     pub(crate) fn forgotten_classes(&self) -> Vec<u32> {
-        let classes = |positions: &[u32]| -> BTreeSet<u32> {
-            positions.iter().map(|position| self.images.labels[*position as usize]).collect()
-        };
-        classes(self.forget).difference(&classes(self.retain)).copied().collect()
+        forget::whole_classes(&self.images.labels, self.forget, self.retain)
     }
 
     /// For each position of the images, whether it is in D_f.

@@ -1,31 +1,24 @@
-//! The folder of a deletion. While it runs, `partial/` holds what it is, a lock, and the state to go on from; `certificate.json` is
-//! written last.
+//! The folder of a deletion. While it runs, `partial/` is a run store of its own stages; `certificate.json` is written last.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
 use unlearn_certificates::Certificate;
-use unlearn_run_store::{StageKey, clock, write_atomic};
+use unlearn_run_store::{Attempt, StageKey, StageSpec, StageWriter, Store};
 
 use crate::{Error, Result, stages::LAST_FINITE};
 
 const PARTIAL: &str = "partial";
-const BEGUN: &str = "begun.json";
-const LOCK: &str = "lock";
 
 /// The sole right to work in a folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     out: PathBuf,
-    /// When the deletion was begun, over all attempts.
-    pub(super) started: String,
-    /// Whether an earlier attempt left something to go on from.
-    pub(super) resumed: bool,
-    /// Held until dropped, or until the process ends.
-    _lock: File,
+    store: Store,
+    /// Held until the deletion is done, or until the process ends.
+    right: StageWriter,
 }
 
 /// What there is in a folder.
@@ -34,44 +27,47 @@ pub(super) enum Found {
     /// The certificate of this deletion.
     Done(Box<Certificate>),
     /// Nothing, or the beginnings of this deletion.
-    ToDo(Folder),
-}
-
-/// Which deletion was begun, and when.
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    key: StageKey,
-    started: String,
+    ToDo(Box<Folder>),
 }
 
 impl Folder {
-    /// Finds the deletion `key` done in `out`, or takes the right to do it there.
+    /// Finds a deletion done in `out`, or takes the right to do it there.
     ///
     /// # Errors
     /// A folder that holds anything else or cannot be written; another process at work in it.
-    pub(super) fn open(out: &Path, key: &StageKey) -> Result<Found> {
-        if let Some(certificate) = done(out, key)? {
+    pub(super) fn open(out: &Path, deletion: &StageSpec) -> Result<Found> {
+        let key = deletion.key();
+        if let Some(certificate) = done(out, &key)? {
             return Ok(Found::Done(Box::new(certificate)));
         }
-        let partial = out.join(PARTIAL);
-        if !partial.join(BEGUN).exists() {
-            only_leftovers(out)?;
+        only_leftovers(out)?;
+        let store = Store::open(out.join(PARTIAL))?;
+        if store.stages()?.iter().any(|stage| stage.kind == deletion.kind && stage.key != key) {
+            let reason =
+                "the folder holds another deletion that was begun and not finished; give another `--out`, or delete";
+            return Err(Error::deletion(out.display(), format!("{reason} {}", store.root().display())));
         }
-        fs::create_dir_all(&partial).map_err(io("create the folder", &partial))?;
-        let lock = File::create(partial.join(LOCK)).map_err(io("create", &partial.join(LOCK)))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::deletion(out.display(), "another process works in this folder; wait for it"));
+        let right = match store.try_begin(deletion)? {
+            Attempt::Run(writer) => writer,
+            Attempt::Held(holder) => {
+                let reason = format!("another process works in this folder ({holder}); wait for it");
+                return Err(Error::deletion(out.display(), reason));
             }
-            Err(TryLockError::Error(source)) => return Err(io("lock", &partial)(source)),
-        }
-        let (started, resumed) = begin(out, key)?;
+            Attempt::Done(_) => {
+                let reason = "its beginnings are damaged; give another `--out`, or delete";
+                return Err(Error::deletion(out.display(), format!("{reason} {}", store.root().display())));
+            }
+        };
         let stale = out.join(LAST_FINITE);
         if stale.exists() {
             fs::remove_file(&stale).map_err(io("remove", &stale))?;
         }
-        Ok(Found::ToDo(Self { out: out.into(), started, resumed, _lock: lock }))
+        Ok(Found::ToDo(Box::new(Self { out: out.into(), store, right })))
+    }
+
+    /// The folder itself.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
     }
 
     /// Where the result `name` goes.
@@ -79,14 +75,20 @@ impl Folder {
         self.out.join(name)
     }
 
-    /// Where the state to go on from is kept.
-    pub(super) fn partial(&self) -> PathBuf {
-        self.out.join(PARTIAL)
+    /// Where the deletion's stages are.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// When the deletion was begun, over all attempts, RFC 3339 in UTC.
+    pub(super) fn started(&self) -> String {
+        self.right.started()
     }
 
     /// Nothing is left to go on from.
     pub(super) fn close(self) -> Result<()> {
-        let partial = self.partial();
+        let partial = self.out.join(PARTIAL);
+        drop(self.right);
         fs::remove_dir_all(&partial).map_err(io("remove", &partial))
     }
 }
@@ -94,26 +96,6 @@ impl Folder {
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_path_buf();
     move |source| Error::Io { action, path, source }
-}
-
-/// When the deletion was begun, and whether that was by an earlier process.
-fn begin(out: &Path, key: &StageKey) -> Result<(String, bool)> {
-    let path = out.join(PARTIAL).join(BEGUN);
-    if path.exists() {
-        let bytes = fs::read(&path).map_err(io("read", &path))?;
-        let begun: Option<Begun> = serde_json::from_slice(&bytes).ok();
-        let begun = begun.filter(|begun| begun.key == *key).ok_or_else(|| {
-            let partial = out.join(PARTIAL);
-            let reason =
-                "the folder holds another deletion that was begun and not finished; give another `--out`, or delete";
-            Error::deletion(out.display(), format!("{reason} {}", partial.display()))
-        })?;
-        return Ok((begun.started, true));
-    }
-    let begun = Begun { key: key.clone(), started: clock::now() };
-    let json = serde_json::to_vec(&begun).map_err(|e| io("write", &path)(e.into()))?;
-    write_atomic(&path, &json)?;
-    Ok((begun.started, false))
 }
 
 /// The certificate of this deletion, if it is done.
@@ -130,11 +112,15 @@ fn done(out: &Path, key: &StageKey) -> Result<Option<Certificate>> {
     Err(Error::deletion(out.display(), "the folder holds the certificate of another deletion; give another `--out`"))
 }
 
-/// Refuses a folder with files of others, which would be written over.
+/// Refuses a folder with files of others, which would be written over. A model is a leftover where stages are: the process was
+/// killed before it wrote the certificate.
 fn only_leftovers(out: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(out) else { return Ok(()) };
+    if out.join(PARTIAL).is_dir() {
+        return Ok(());
+    }
     let mut names = entries.flatten().map(|entry| entry.file_name());
-    match names.find(|name| name != PARTIAL && name != LAST_FINITE) {
+    match names.find(|name| name != LAST_FINITE) {
         None => Ok(()),
         Some(name) => {
             let reason = format!("the folder holds {} already; give a new or empty one", name.to_string_lossy());
@@ -147,31 +133,30 @@ fn only_leftovers(out: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn key(digit: &str) -> StageKey {
-        digit.repeat(32).parse().unwrap()
+    fn deletion(seed: u64) -> StageSpec {
+        StageSpec::new("forget", serde_json::json!({}), "data", seed)
     }
 
     #[test]
     fn a_folder_is_for_one_deletion_and_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let Found::ToDo(first) = Folder::open(&out, &key("0")).unwrap() else { panic!("nothing is there yet") };
-        assert!(!first.resumed);
-        let message = Folder::open(&out, &key("0")).unwrap_err().to_string();
-        assert!(message.contains("another process"), "{message}");
-        let started = first.started.clone();
+        let Found::ToDo(first) = Folder::open(&out, &deletion(0)).unwrap() else { panic!("nothing is there yet") };
+        let message = Folder::open(&out, &deletion(0)).unwrap_err().to_string();
+        assert!(message.contains("another process") && message.contains(&std::process::id().to_string()), "{message}");
+        let started = first.started();
         drop(first);
-        let message = Folder::open(&out, &key("1")).unwrap_err().to_string();
+        let message = Folder::open(&out, &deletion(1)).unwrap_err().to_string();
         assert!(message.contains("begun and not finished") && message.contains("partial"), "{message}");
-        let Found::ToDo(again) = Folder::open(&out, &key("0")).unwrap() else { panic!("it is not done") };
-        assert!(again.resumed && again.started == started);
+        let Found::ToDo(again) = Folder::open(&out, &deletion(0)).unwrap() else { panic!("it is not done") };
+        assert_eq!(again.started(), started);
         fs::write(again.path(LAST_FINITE), "").unwrap();
         again.close().unwrap();
-        let Found::ToDo(other) = Folder::open(&out, &key("1")).unwrap() else { panic!("it is not done") };
-        assert!(!other.resumed && !out.join(LAST_FINITE).exists());
+        let Found::ToDo(other) = Folder::open(&out, &deletion(1)).unwrap() else { panic!("it is not done") };
+        assert!(!out.join(LAST_FINITE).exists());
         other.close().unwrap();
         fs::write(out.join("model.safetensors"), "").unwrap();
-        let message = Folder::open(&out, &key("0")).unwrap_err().to_string();
+        let message = Folder::open(&out, &deletion(0)).unwrap_err().to_string();
         assert!(message.contains("holds model.safetensors already"), "{message}");
     }
 }

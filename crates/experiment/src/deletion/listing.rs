@@ -95,7 +95,7 @@ fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deletion::setting::tests::setting;
+    use crate::deletion::statement::tests::setting;
 
     fn positions(text: &str, setting: &Setting) -> Result<Vec<u32>> {
         let path = Path::new("ids.jsonl");

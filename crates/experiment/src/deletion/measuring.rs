@@ -3,49 +3,31 @@
 use std::path::Path;
 
 use unlearn_certificates::{Certificate, Finding, Metrics};
-use unlearn_datasets::Dataset;
 use unlearn_mia_eval::features;
 use unlearn_models::{ImportOptions, ModelFile};
-use unlearn_network::{DeviceChoice, Network};
+use unlearn_network::Network;
 use unlearn_run_store::Machine;
-use unlearn_training::{Recipe, apply_mask};
 
-use super::setting::{Division, Setting, open};
+use super::{samples, statement::open};
 use crate::{
-    Environment, Result,
-    judgement::{Sets, judge},
-    plan::arithmetic,
-    stages::{MODEL, derived_seed},
-    suite::DataSection,
+    Environment, Materials, Result,
+    judgement::judge,
+    resolved::arithmetic,
+    setting::{Division, Setting},
+    stages::{MODEL, derived_seed, network},
 };
 
 /// How far a figure may be from the certificate's where another executor or processor computes: so many points, or one sample
 /// of its set if that is more.
 pub const CLOSENESS: f64 = 0.5;
 
-/// A model's network, pruned by its mask. The error is a reason for people.
-pub(super) fn network(model: &ModelFile, device: DeviceChoice) -> Result<Network, String> {
-    let network = Network::new(model.graph.clone(), model.state.clone(), device).map_err(|e| e.to_string());
-    let mut network = network?;
-    if let Some(mask) = &model.mask {
-        apply_mask(&mut network, mask).map_err(|e| e.to_string())?;
-    }
-    Ok(network)
-}
-
 /// Judges a model on a division of its training split by `forget`. The error is a reason for people.
 pub(super) fn measure(
     network: &mut Network,
-    (setting, division, forget): &(&Setting, &Division, Vec<u32>),
+    (setting, division): (&Setting, &Division),
     features: &[&'static features::Feature],
 ) -> Result<Metrics, String> {
-    let sets = Sets {
-        dataset: &setting.dataset,
-        forget,
-        retain: &division.retain,
-        validation: &setting.split.validation,
-        whole_classes: &division.whole_classes,
-    };
+    let sets = setting.sets(division);
     let seed = derived_seed(setting.seed, "attack");
     let judged = judge(network, &sets, features, seed).map_err(|e| e.to_string())?;
     Ok(Metrics {
@@ -69,7 +51,7 @@ pub fn measure_again(
     data: &str,
     environment: &Environment,
 ) -> Result<Vec<Finding>> {
-    let dataset = open(data, &certificate.data.name, environment)?;
+    let (dataset, materials) = open(data, &certificate.data.name, environment)?;
     if dataset.fingerprint != certificate.data.fingerprint {
         let other =
             format!("`{data}` has the fingerprint {}, not {}", dataset.fingerprint, certificate.data.fingerprint);
@@ -84,11 +66,11 @@ pub fn measure_again(
         Err(reason) => return Ok(vec![Finding::fails("model", reason)]),
     };
     let executor = arithmetic(environment.device, &model.graph)?;
-    let (setting, division) = match divide(dataset, &model, certificate) {
+    let (setting, division) = match divide(&materials, &model, certificate) {
         Ok(divided) => divided,
         Err(reason) => return Ok(vec![Finding::fails("sets", reason)]),
     };
-    let sets = format!("{} images to forget, {} to retain", division.samples.forget, division.samples.retain);
+    let sets = format!("{} images to forget, {} to retain", setting.forgotten.len(), division.retain.len());
     let mut findings = vec![Finding::holds("sets", format!("{sets}, as the model itself says"))];
     let features = certificate.measured.after.mia_efficacy.keys().map(|name| features::find(name));
     let features = match features.collect::<std::result::Result<Vec<_>, _>>() {
@@ -96,7 +78,7 @@ pub fn measure_again(
         Err(unknown) => return Ok(vec![Finding::fails("metrics", unknown.to_string())]),
     };
     let measured = network(&model, environment.device)
-        .and_then(|mut network| measure(&mut network, &(&setting, &division, certificate.request.all()), &features));
+        .and_then(|mut network| measure(&mut network, (&setting, &division), &features));
     match measured {
         Err(reason) => findings.push(Finding::fails("metrics", reason)),
         Ok(measured) => {
@@ -108,7 +90,7 @@ pub fn measure_again(
 }
 
 /// What the certificate says of sets, held against the model and the data; the error is a reason for people.
-fn divide(dataset: Dataset, model: &ModelFile, certificate: &Certificate) -> Result<(Setting, Division), String> {
+fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -> Result<(Setting, Division), String> {
     let Certificate { request, data, method, .. } = certificate;
     let all = request.all();
     let training = model.info.training.as_ref().ok_or("the model does not say what it was asked to forget")?;
@@ -119,25 +101,19 @@ fn divide(dataset: Dataset, model: &ModelFile, certificate: &Certificate) -> Res
     if said != (&data.split, &data.fingerprint, &method.recipe, method.seed) {
         return Err("the model says that it was trained otherwise than the certificate says".into());
     }
-    let section: DataSection = serde_json::from_value(data.split.clone()).map_err(|e| e.to_string())?;
-    let recipe: Recipe = serde_json::from_value(method.recipe.clone()).map_err(|e| e.to_string())?;
-    let split = section.split(&dataset).map_err(|e| e.to_string())?;
-    if let Some(id) = all.iter().find(|id| split.train.binary_search(id).is_err()) {
+    let setting = Setting::of(training, materials)?;
+    if let Some(id) = all.iter().find(|id| setting.split.train.binary_search(id).is_err()) {
         return Err(format!("image {id} is not in the training split"));
     }
-    let division = Division::new(&dataset, &split, &all);
-    if (division.samples, &division.whole_classes) != (data.samples, &data.whole_classes) {
+    let division = setting.division();
+    let samples = samples(&setting, &division, &all);
+    if (samples, &division.whole_classes) != (data.samples, &data.whole_classes) {
         return Err(format!(
-            "they have {:?} without the classes {:?}, not {:?} without {:?}",
-            division.samples, division.whole_classes, data.samples, data.whole_classes
+            "they have {samples:?} without the classes {:?}, not {:?} without {:?}",
+            division.whole_classes, data.samples, data.whole_classes
         ));
     }
-    let stated_by = data.stated_by;
-    let forgotten = request.before.clone();
-    Ok((
-        Setting { dataset, data: section, split, recipe, seed: method.seed, init: None, forgotten, stated_by },
-        division,
-    ))
+    Ok((setting, division))
 }
 
 fn compare(measured: &Metrics, certificate: &Certificate, same: bool) -> Vec<Finding> {

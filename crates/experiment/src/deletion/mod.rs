@@ -1,47 +1,47 @@
 //! One deletion: a trained model is made to forget the images that a request lists, is judged before and after, and leaves a
 //! certificate of that.
 //!
-//! A deletion computes what a suite does with the same model, forget set, method and seed, bit for bit. It may be killed and
-//! started again.
+//! A deletion is a plan like a suite's: the model is imported, judged as it is, made to forget, and judged again, by stages in a store of
+//! its own, which goes when the certificate is written. So it computes what a suite does with the same model, forget set, method and
+//! seed, bit for bit, and may be killed and started again.
 
 mod folder;
 mod listing;
 mod measuring;
-mod setting;
+mod statement;
 
 use std::{
-    collections::BTreeMap,
+    collections::HashSet,
+    fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
-use unlearn_certificates::{Asked, Certificate, Code, Data, Done, FORMAT, Measured, SigningKey, Threshold};
-use unlearn_masks::Mask;
-use unlearn_mia_eval::features::{self, Feature};
-use unlearn_models::{
-    ImportOptions, ModelFile, Target,
-    checkpoint::{CheckpointInfo, Training},
+use unlearn_certificates::{
+    Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Metrics, Samples, SigningKey, Threshold,
 };
-use unlearn_network::{Graph, Network};
-use unlearn_run_store::{Artifact, Machine, Stage, StageKey, StageSpec, clock, write_atomic};
-use unlearn_training::{Session, mask_of};
-use unlearn_unlearning::{Entry, Request};
+use unlearn_datasets::ForgetSpec;
+use unlearn_mia_eval::features;
+use unlearn_models::{ImportOptions, ModelFile, Target, checkpoint::CheckpointInfo};
+use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, clock, write_atomic};
+use unlearn_unlearning::Entry;
 
 pub use measuring::{CLOSENESS, measure_again};
-pub use setting::Stated;
+pub use statement::Stated;
 
 use self::{
     folder::{Folder, Found},
-    measuring::{measure, network},
-    setting::{Division, Setting},
+    statement::trained_on,
 };
 use crate::{
-    Environment, Error, Result, RunOptions,
-    checkpoints::FileCheckpoints,
-    initial::Initial,
-    overrides,
-    plan::arithmetic,
-    stages::{LAST_FINITE, MASK, MODEL, derived_seed, has_diverged, kept_apart},
+    Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, overrides,
+    resolved::arithmetic,
+    schedule,
+    setting::{Division, Setting},
+    stages::{
+        Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, Unlearn,
+        UnlearnConfig, describe,
+    },
     suite::CONFIDENCE,
 };
 
@@ -72,16 +72,18 @@ pub struct DeletionOptions {
 
 /// A deletion in which nothing is left to refuse.
 pub struct Deletion {
-    model: ModelFile,
-    input: BTreeMap<String, Artifact>,
+    opened: OpenedModel,
+    /// Where the model and its mask were read from.
+    places: Vec<(&'static str, String)>,
     setting: Setting,
+    stated_by: Basis,
     asked: Asked,
     division: Division,
     method: &'static Entry,
     parameters: Value,
-    features: Vec<&'static Feature>,
+    features: Vec<String>,
     thresholds: Vec<Threshold>,
-    environment: Environment,
+    materials: Materials,
     executor: String,
 }
 
@@ -103,26 +105,35 @@ impl Deletion {
         let method = unlearn_unlearning::find(&options.method).map_err(|e| Error::deletion("--method", e))?;
         let parameters = overrides::object(&options.assignments)?;
         let parameters = method.resolve(&parameters).map_err(|e| Error::deletion("--set", e))?;
-        let (model, input) = read(&options.checkpoint, options.mask.as_deref())?;
+        let opened = OpenedModel::open(&options.checkpoint, options.mask.as_deref(), &ImportOptions::default())?;
         let DeletionOptions { environment, stated, .. } = options;
-        let setting = Setting::of(&model, &options.checkpoint, &options.data, stated.as_ref(), environment)?;
+        let (setting, stated_by, materials) =
+            trained_on(&opened.model, &options.checkpoint, &options.data, stated.as_ref(), environment)?;
         let ids = listing::read(&options.request, &setting)?;
         let asked = Asked::new(ids, setting.forgotten.clone());
         let division = Division::new(&setting.dataset, &setting.split, &asked.all());
-        let features = attacked(&options.features)?;
-        check_thresholds(&options.thresholds, &features, !setting.split.validation.is_empty())?;
-        let executor = arithmetic(environment.device, &model.graph)?;
+        if samples(&setting, &division, &asked.all()).test == 0 {
+            let reason =
+                "no test image is left to judge the model on; give a dataset with test images of other classes";
+            return Err(Error::deletion(format!("--data {}", options.data), reason));
+        }
+        check_features(&options.features)?;
+        check_thresholds(&options.thresholds, &options.features, !setting.split.validation.is_empty())?;
+        let executor = arithmetic(environment.device, &opened.model.graph)?;
+        let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
+        let places = places.into_iter().filter_map(|(role, path)| Some((role, path?.to_string_lossy().into_owned())));
         Ok(Self {
-            model,
-            input,
+            opened,
+            places: places.collect(),
             setting,
+            stated_by,
             asked,
             division,
             method,
             parameters,
-            features,
+            features: options.features.clone(),
             thresholds: options.thresholds.clone(),
-            environment: environment.clone(),
+            materials,
             executor,
         })
     }
@@ -134,149 +145,150 @@ impl Deletion {
     /// A folder with something else in it; a method that fails, or diverges (the last finite weights are then in
     /// `last-finite.safetensors`, and there is no certificate); an interruption, with the state saved.
     pub fn run(&self, out: &Path, options: &RunOptions<'_>, signer: Option<&SigningKey>) -> Result<Deleted> {
-        let key = self.key(signer);
-        let folder = match Folder::open(out, &key)? {
+        let spec = self.spec(signer);
+        let folder = match Folder::open(out, &spec)? {
             Found::Done(certificate) => return Ok(Deleted::Before(certificate)),
             Found::ToDo(folder) => folder,
         };
-        let label = format!("forget {} images by {}", self.asked.ids.len(), self.method.name);
-        options.reporter.stage_started(1, 1, &label, folder.resumed);
-        let fail = |reason: String| Error::Stage { stage: label.clone(), reason };
-        let device = self.environment.device;
-        let mut network = network(&self.model, device).map_err(fail)?;
-        let sets = (&self.setting, &self.division, self.asked.all());
-        let before = measure(&mut network, &sets, &self.features).map_err(fail)?;
-        let rte_seconds = match self.forget(&mut network, &folder, options) {
-            Ok(seconds) => seconds,
-            Err(error) => return Err(self.failure(&network, folder, &error, label)),
+        let steps = self.steps()?;
+        match schedule::compute(&steps.stages, folder.store(), &self.materials, options) {
+            Ok(_) => {}
+            Err(Error::Diverged { stage, reason, kept }) => {
+                let place = folder.path(LAST_FINITE);
+                fs::rename(&kept, &place).map_err(|source| Error::Io {
+                    action: "keep the last finite weights as",
+                    path: place.clone(),
+                    source,
+                })?;
+                folder.close()?;
+                return Err(Error::Diverged { stage, reason, kept: place });
+            }
+            Err(error) => return Err(error),
+        }
+        let certificate = self.certify(&steps, &folder, (&spec.key(), signer), options)?;
+        folder.close()?;
+        Ok(Deleted::Now(Box::new(certificate)))
+    }
+
+    /// Everything that decides what is done and certified.
+    fn spec(&self, signer: Option<&SigningKey>) -> StageSpec {
+        let Self { setting, asked, .. } = self;
+        let mut config = json!({
+            "input": self.opened.artifacts(), "forget": asked.ids, "before": asked.before, "data": setting.data,
+            "recipe": setting.recipe, "stated-by": self.stated_by, "method": self.method.name,
+            "parameters": self.parameters, "mia": self.features, "thresholds": self.thresholds, "arithmetic": self.executor,
+            "signer": signer.map(|signer| signer.public_key().to_hex()),
+        });
+        if let Some(init) = &setting.init {
+            config["init"] = json!(init);
+        }
+        StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed)
+    }
+
+    /// The stages of the deletion: the model comes in, is judged as it is, forgets, and is judged again.
+    fn steps(&self) -> Result<Steps> {
+        let Self { setting, asked, .. } = self;
+        let (fingerprint, seed) = (&setting.dataset.fingerprint, setting.seed);
+        let artifacts = self.opened.artifacts();
+        let config = ImportConfig {
+            model: artifacts["model"].clone(),
+            mask: artifacts.get("mask").cloned(),
+            training: setting.training().map_err(|e| Error::deletion(MODEL, e))?,
         };
-        let after = measure(&mut network, &sets, &self.features).map_err(fail)?;
-        let bytes = self.encode(&network, &key)?;
+        let mut import = describe::<Import>(&config, fingerprint, seed)?;
+        for (role, place) in &self.places {
+            import = import.with_place(*role, place);
+        }
+        let mut stages = Vec::new();
+        let mut push = |spec: StageSpec, label: String| {
+            let key = spec.key();
+            stages.push(PlannedStage { spec, key: key.clone(), label });
+            key
+        };
+        let model = push(import, "open the model".into());
+        let images = asked.ids.len();
+        let original = unlearn_unlearning::find(RAW).map_err(|e| Error::deletion("--method", e))?;
+        let unchanged = original.resolve(&json!({})).map_err(|e| Error::deletion("--method", e))?;
+        let mut judged = Vec::new();
+        for (method, parameters, when) in
+            [(original.name, &unchanged, "before"), (self.method.name, &self.parameters, "after")]
+        {
+            let config = UnlearnConfig {
+                method: method.into(),
+                config: parameters.clone(),
+                forget: ForgetSpec::Positions { positions: asked.ids.clone() },
+                arithmetic: self.executor.clone(),
+            };
+            let unlearn = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());
+            let unlearn = push(unlearn, format!("forget {images} images by {method}"));
+            let config = EvaluateConfig { mia: self.features.clone(), arithmetic: self.executor.clone() };
+            let evaluate = describe::<Evaluate>(&config, fingerprint, seed)?.with_input("model", unlearn.clone());
+            judged.push((unlearn, push(evaluate, format!("judge the model {when}"))));
+        }
+        // `raw` asked for by name is both.
+        let mut seen = HashSet::new();
+        stages.retain(|stage| seen.insert(stage.key.clone()));
+        let [(_, before), (unlearn, after)] =
+            judged.try_into().map_err(|_| Error::deletion("--method", "the model is judged twice"))?;
+        Ok(Steps { stages, before, unlearn, after })
+    }
+
+    /// Writes the model and the certificate of what was measured on it.
+    fn certify(
+        &self,
+        steps: &Steps,
+        folder: &Folder,
+        (key, signer): (&StageKey, Option<&SigningKey>),
+        options: &RunOptions<'_>,
+    ) -> Result<Certificate> {
+        let store = folder.store();
+        let [before, after] = [&steps.before, &steps.after].map(|key| {
+            let stage = store.stage(Evaluate::NAME, key)?;
+            Ok::<_, Error>(Evaluation::of(&stage)?)
+        });
+        let (before, after) = (before?, after?);
+        let unlearned = store.stage(Unlearn::NAME, &steps.unlearn)?;
+        let model = OpenedModel::of_stage(unlearned, &ImportOptions::default())?.model;
+        let info = CheckpointInfo { config: key.to_string(), ..model.info.clone() };
+        let model = ModelFile { info, ..model };
+        let bytes = model.to_bytes(if model.mask.is_some() { Target::Sparse } else { Target::Dense })?;
         write_atomic(&folder.path(MODEL), &bytes)?;
-        let measured = Measured { before, after, rte_seconds, thresholds: Vec::new() };
+        let rte_seconds = after.rte_seconds;
+        let measured = Measured { before: metrics(before), after: metrics(after), rte_seconds, thresholds: Vec::new() };
         let verdict = |threshold: &Threshold| measured.value(&threshold.metric).map(|value| threshold.judge(value));
         let thresholds = self.thresholds.iter().filter_map(verdict).collect();
+        let json = |e: serde_json::Error| Error::deletion(Certificate::FILE, e);
         let mut certificate = Certificate {
             format: FORMAT,
-            key,
+            key: key.clone(),
             request: self.asked.clone(),
-            data: self.data().map_err(|e| fail(e.to_string()))?,
-            method: self.done().map_err(|e| fail(e.to_string()))?,
-            input: self.input.clone(),
-            output: [(MODEL.to_owned(), artifact(&bytes))].into(),
+            data: self.data().map_err(json)?,
+            method: self.done().map_err(json)?,
+            input: self.opened.artifacts(),
+            output: [(MODEL.to_owned(), Artifact::of_bytes(&bytes))].into(),
             measured: Measured { thresholds, ..measured },
             code: Code::running(env!("CARGO_PKG_VERSION"), options.commit.clone())?,
             machine: Machine::this(),
-            started: folder.started.clone(),
+            started: folder.started(),
             finished: clock::now(),
             signature: None,
         };
         if let Some(signer) = signer {
             certificate.sign(signer)?;
         }
-        certificate.save(out)?;
-        folder.close()?;
-        options.reporter.stage_finished(1, 1, &label);
-        Ok(Deleted::Now(Box::new(certificate)))
-    }
-
-    /// The hash of all that decides what is done and certified.
-    fn key(&self, signer: Option<&SigningKey>) -> StageKey {
-        let Self { setting, asked, .. } = self;
-        let mut config = json!({
-            "input": self.input, "forget": asked.ids, "before": asked.before, "data": setting.data,
-            "recipe": setting.recipe, "stated-by": setting.stated_by, "method": self.method.name,
-            "parameters": self.parameters, "mia": self.features.iter().map(|f| f.name).collect::<Vec<_>>(),
-            "thresholds": self.thresholds, "arithmetic": self.executor,
-            "signer": signer.map(|signer| signer.public_key().to_hex()),
-        });
-        if let Some(init) = &setting.init {
-            config["init"] = json!(init);
-        }
-        StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed).key()
-    }
-
-    /// Runs the method; its run time in seconds.
-    fn forget(
-        &self,
-        network: &mut Network,
-        folder: &Folder,
-        options: &RunOptions<'_>,
-    ) -> unlearn_unlearning::Result<f64> {
-        let checkpoints = FileCheckpoints::new(&folder.partial(), options.checkpoint_interval);
-        let Setting { dataset, split, recipe, seed, init, .. } = &self.setting;
-        // Opened by the methods alone that need it: the others serve a request wherever the file has gone.
-        let initial = |graph: &Graph, seed| {
-            let state = Initial::reopen(init.as_ref())
-                .and_then(|initial| initial.state(graph, seed).map_err(|error| error.to_string()));
-            state.map_err(unlearn_training::Error::Unsuitable)
-        };
-        let mut request = Request {
-            network,
-            images: &dataset.train,
-            forget: &self.asked.ids,
-            retain: &self.division.retain,
-            validation: &split.validation,
-            recipe,
-            augmentation: dataset.augmentation,
-            device: self.environment.device,
-            initial: &initial,
-            prune_anew: None,
-            seed: derived_seed(*seed, "unlearn"),
-            session: Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt },
-        };
-        Ok(self.method.run(&self.parameters, &mut request)?.seconds)
-    }
-
-    /// The error of a method that failed; if it diverged, the last finite weights are kept apart, and nothing to go on from.
-    fn failure(&self, network: &Network, folder: Folder, error: &unlearn_unlearning::Error, stage: String) -> Error {
-        if let unlearn_unlearning::Error::Training { source: unlearn_training::Error::Interrupted, .. } = error {
-            return Error::Interrupted { stage };
-        }
-        if !has_diverged(error) {
-            return Error::Stage { stage, reason: error.to_string() };
-        }
-        let finite = network.state().first_non_finite(network.graph()).is_none();
-        // A method without steps has no weights between those it was given and those that are not finite.
-        let state = if finite { network.state() } else { &self.model.state };
-        let place = folder.path(LAST_FINITE);
-        let model = ModelFile { state: state.clone(), ..self.model.clone() };
-        let kept = model.to_bytes(target(&model)).map_err(Error::from);
-        let kept = kept.and_then(|bytes| Ok(write_atomic(&place, &bytes)?)).and_then(|()| folder.close());
-        let reason = match kept {
-            Ok(()) => kept_apart(error, &place),
-            Err(unsaved) => format!("{error}; the last finite weights could not be kept: {unsaved}"),
-        };
-        Error::Stage { stage, reason }
-    }
-
-    /// The bytes of the model that has forgotten.
-    fn encode(&self, network: &Network, key: &StageKey) -> Result<Vec<u8>> {
-        let Setting { dataset, data, recipe, seed, init, .. } = &self.setting;
-        let json = |e: serde_json::Error| Error::deletion(MODEL, e);
-        let training = Some(Training {
-            data: serde_json::to_value(data).map_err(json)?,
-            fingerprint: dataset.fingerprint.clone(),
-            recipe: serde_json::to_value(recipe).map_err(json)?,
-            seed: *seed,
-            init: init.clone(),
-            forgotten: self.asked.all(),
-        });
-        let info = CheckpointInfo { config: key.to_string(), training, ..self.model.info.clone() };
-        let mask = mask_of(network).map_err(|e| Error::deletion(MODEL, e))?;
-        let model = ModelFile { state: network.state().clone(), mask, info, ..self.model.clone() };
-        Ok(model.to_bytes(target(&model))?)
+        certificate.save(folder.out())?;
+        Ok(certificate)
     }
 
     fn data(&self) -> serde_json::Result<Data> {
-        let Setting { dataset, data, stated_by, .. } = &self.setting;
+        let Setting { dataset, data, .. } = &self.setting;
         Ok(Data {
             name: dataset.name.clone(),
             fingerprint: dataset.fingerprint.clone(),
             split: serde_json::to_value(data)?,
             whole_classes: self.division.whole_classes.clone(),
-            samples: self.division.samples,
-            stated_by: *stated_by,
+            samples: samples(&self.setting, &self.division, &self.asked.all()),
+            stated_by: self.stated_by,
         })
     }
 
@@ -291,61 +303,56 @@ impl Deletion {
     }
 }
 
-/// What a model is written as.
-fn target(model: &ModelFile) -> Target {
-    if model.mask.is_some() { Target::Sparse } else { Target::Dense }
+/// The method that leaves the model as it is.
+const RAW: &str = "raw";
+
+/// The stages of a deletion, and which of them hold what the certificate says.
+struct Steps {
+    stages: Vec<PlannedStage>,
+    before: StageKey,
+    unlearn: StageKey,
+    after: StageKey,
 }
 
-fn artifact(bytes: &[u8]) -> Artifact {
-    Artifact { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 }
+fn metrics(evaluation: Evaluation) -> Metrics {
+    let Evaluation { ua, ra, ta, validation_accuracy, mia, .. } = evaluation;
+    Metrics { ua, ra, ta, validation_accuracy, mia_efficacy: mia }
 }
 
-/// A model and its mask from a checkpoint or a folder with one, and the hashes of what was read.
-fn read(checkpoint: &Path, mask: Option<&Path>) -> Result<(ModelFile, BTreeMap<String, Artifact>)> {
-    let (file, beside) = if !checkpoint.is_dir() {
-        (checkpoint.to_path_buf(), None)
-    } else if checkpoint.join(Certificate::FILE).exists() {
-        (checkpoint.join(MODEL), None)
-    } else {
-        let stage = Stage::open(checkpoint)?;
-        let pruned = stage.manifest().artifacts.contains_key(MASK);
-        (stage.artifact(MODEL)?, if pruned { Some(stage.artifact(MASK)?) } else { None })
-    };
-    let bytes =
-        |path: &Path| std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source });
-    let model = bytes(&file)?;
-    let mut input = BTreeMap::from([("model".to_owned(), artifact(&model))]);
-    let mut model = ModelFile::read(&model, &ImportOptions::default(), &file)?;
-    if let Some(path) = mask.or(beside.as_deref()) {
-        let mask = bytes(path)?;
-        input.insert("mask".into(), artifact(&mask));
-        let mask = Mask::from_bytes(&mask).map_err(|e| Error::deletion(path.display(), e))?;
-        model.apply(&mask)?;
+/// How many samples a model is judged on.
+fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples {
+    let left = |label: &&u32| !division.whole_classes.contains(label);
+    Samples {
+        forget: forgotten.len(),
+        retain: division.retain.len(),
+        validation: setting.split.validation.len(),
+        test: setting.dataset.test.labels.iter().filter(left).count(),
     }
-    Ok((model, input))
 }
 
-/// The features of those names.
-fn attacked(names: &[String]) -> Result<Vec<&'static Feature>> {
+/// Refuses features of attacks that there are not.
+fn check_features(names: &[String]) -> Result<()> {
     let refuse = |reason: &dyn std::fmt::Display| Error::deletion("--mia", reason);
     if !names.iter().any(|name| name == CONFIDENCE) {
         return Err(refuse(&format!("`{CONFIDENCE}` must be among the features: it is the one that tables report")));
     }
-    names.iter().map(|name| features::find(name).map_err(|e| refuse(&e))).collect()
+    names.iter().try_for_each(|name| features::find(name).map(|_| ()).map_err(|e| refuse(&e)))
 }
 
 /// Refuses a threshold on something that is not going to be measured.
-fn check_thresholds(thresholds: &[Threshold], features: &[&Feature], validated: bool) -> Result<()> {
+fn check_thresholds(thresholds: &[Threshold], features: &[String], validated: bool) -> Result<()> {
     for threshold in thresholds {
         let refuse = |reason: &str| Err(Error::deletion(format!("--threshold {threshold}"), reason));
         if threshold.metric == "validation-accuracy" && !validated {
             return refuse("the model has no validation split");
         }
         if let Some(name) = threshold.metric.strip_prefix("mia.")
-            && !features.iter().any(|feature| feature.name == name)
+            && !features.iter().any(|feature| feature == name)
         {
-            let names: Vec<&str> = features.iter().map(|feature| feature.name).collect();
-            return refuse(&format!("`{name}` is not among the features that are attacked on: {}", names.join(", ")));
+            return refuse(&format!(
+                "`{name}` is not among the features that are attacked on: {}",
+                features.join(", ")
+            ));
         }
     }
     Ok(())

@@ -1,34 +1,55 @@
 //! `evaluate`: how well a model forgot. Leaves one row of metrics and `scores.safetensors`: logits and losses of every
 //! sample of the forget, retain and test set, from which every metric can be computed again without the model.
 
+use serde::{Deserialize, Serialize};
+use unlearn_mia_eval::features;
 use unlearn_models::tensor_file;
-use unlearn_run_store::{Evaluation, StageKey, write_atomic};
+use unlearn_run_store::{Evaluation, write_atomic};
 use unlearn_training::Predictions;
 
-use super::{model::derived_seed, unlearn::RunTime};
-use crate::{Result, judgement::judge, runner::Bench};
+use super::{Bench, Kind, derived_seed, model::StageModel, unlearn::RunTime};
+use crate::{Result, judgement::judge};
 
-pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, forget: usize, unlearn: &StageKey) -> Result<()> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let stage = bench.input("unlearn", unlearn)?;
-    let run_time = RunTime::of(bench, &stage)?;
-    let (mut network, _) = bench.load_network(&stage)?;
-    let sets = data.forgets[forget].sets(&shared.dataset, &data.split);
-    let judged = judge(&mut network, &sets, &shared.features, derived_seed(data.seed, "attack"))
-        .map_err(|error| bench.failure(error))?;
-    save_scores(bench, &[("forget", &judged.forget), ("retain", &judged.retain), ("test", &judged.test)])?;
-    bench.writer.truncate_metrics(0)?;
-    bench.writer.append_metrics(&Evaluation {
-        ua: judged.scores.ua,
-        ra: judged.scores.ra,
-        ta: judged.scores.ta,
-        mia_efficacy: judged.scores.mia_efficacy,
-        rte_seconds: run_time.rte_seconds,
-        validation_accuracy: judged.validation_accuracy,
-        mia: judged.mia,
-    })?;
-    Ok(())
+/// What decides how a model is judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct EvaluateConfig {
+    /// Features of the membership-inference attack.
+    pub(crate) mia: Vec<String>,
+    /// As in [`TrainConfig`](super::TrainConfig).
+    pub(crate) arithmetic: String,
+}
+
+pub(crate) struct Evaluate;
+
+impl Kind for Evaluate {
+    const NAME: &'static str = "evaluate";
+    const SUMMARY: &'static str = "how well a model forgot, on the test set too";
+    const INPUTS: &'static [&'static str] = &["model"];
+    type Config = EvaluateConfig;
+
+    fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+        let run_time = RunTime::of(&stage)?;
+        let features = config.mia.iter().map(|name| features::find(name)).collect::<Result<Vec<_>, _>>();
+        let features = features.map_err(|error| bench.failure(error))?;
+        let division = setting.division();
+        let sets = setting.sets(&division);
+        let judged = judge(&mut network, &sets, &features, derived_seed(setting.seed, "attack"))
+            .map_err(|error| bench.failure(error))?;
+        save_scores(bench, &[("forget", &judged.forget), ("retain", &judged.retain), ("test", &judged.test)])?;
+        bench.writer.truncate_metrics(0)?;
+        bench.writer.append_metrics(&Evaluation {
+            ua: judged.scores.ua,
+            ra: judged.scores.ra,
+            ta: judged.scores.ta,
+            mia_efficacy: judged.scores.mia_efficacy,
+            rte_seconds: run_time.rte_seconds,
+            validation_accuracy: judged.validation_accuracy,
+            mia: judged.mia,
+        })?;
+        Ok(())
+    }
 }
 
 fn save_scores(bench: &Bench<'_>, sets: &[(&str, &Predictions)]) -> Result<()> {

@@ -1,12 +1,170 @@
-//! One file per kind of stage: what it reads, computes and leaves.
+//! Kinds of stages: one file a kind, and one line in [`KINDS`]. A file says what a stage of its kind is configured by, what it reads,
+//! computes and leaves.
+//!
+//! A stage's description ([`StageSpec`]) holds all that decides its result. Its inputs lie in the store, its data where datasets lie, so
+//! that any process can compute it.
 
-pub(crate) mod evaluate;
+mod bench;
+mod evaluate;
+mod import;
 mod model;
-pub(crate) mod prune;
+mod prune;
 mod prune_anew;
-pub(crate) mod train;
-pub(crate) mod unlearn;
-pub(crate) mod validate;
+mod train;
+mod unlearn;
+mod validate;
 
-pub(crate) use model::{LAST_FINITE, derived_seed, has_diverged, kept_apart};
+use serde::{Serialize, de::DeserializeOwned};
+use unlearn_run_store::StageSpec;
+
+pub(crate) use bench::{Bench, compute};
+pub(crate) use evaluate::{Evaluate, EvaluateConfig};
+pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
+pub(crate) use model::{LAST_FINITE, derived_seed, network};
 pub use model::{MASK, MODEL};
+pub(crate) use prune::{Prune, PruneConfig};
+pub(crate) use train::{INIT, InitialKey, Train, TrainConfig, input_spec};
+pub(crate) use unlearn::{Unlearn, UnlearnConfig};
+pub(crate) use validate::{Validate, ValidateConfig};
+
+use crate::{Error, Result};
+
+/// All kinds, in the order in which they usually follow each other.
+pub static KINDS: &[StageKind] = &[
+    entry::<Train>(),
+    entry::<Import>(),
+    entry::<Prune>(),
+    entry::<Unlearn>(),
+    entry::<Evaluate>(),
+    entry::<Validate>(),
+];
+
+/// What one file in this folder defines.
+pub(crate) trait Kind {
+    /// Its name, and the folder of its stages in the store.
+    const NAME: &'static str;
+    /// One line about it.
+    const SUMMARY: &'static str;
+    /// The roles of the stages it reads.
+    const INPUTS: &'static [&'static str];
+    /// Whether how long it takes is a result, so that nothing else should run beside it.
+    const TIMED: bool = false;
+    /// What it is configured by; unknown keys are refused.
+    type Config: Serialize + DeserializeOwned;
+
+    /// Computes the stage.
+    fn run(config: &Self::Config, bench: &mut Bench<'_>) -> Result<()>;
+}
+
+/// A kind with its types erased, for the registry.
+pub struct StageKind {
+    /// Its name, and the folder of its stages in the store.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// The roles of the stages it reads.
+    pub inputs: &'static [&'static str],
+    /// Whether how long it takes is a result, so that nothing else should run beside it.
+    pub is_timed: bool,
+    check: fn(&StageSpec) -> Result<(), String>,
+    run: fn(&mut Bench<'_>) -> Result<()>,
+}
+
+const fn entry<K: Kind>() -> StageKind {
+    StageKind {
+        name: K::NAME,
+        summary: K::SUMMARY,
+        inputs: K::INPUTS,
+        is_timed: K::TIMED,
+        check: |spec| config::<K>(spec).map(|_| ()),
+        run: |bench| {
+            let config = config::<K>(bench.spec).map_err(|reason| bench.failure(reason))?;
+            K::run(&config, bench)
+        },
+    }
+}
+
+fn config<K: Kind>(spec: &StageSpec) -> Result<K::Config, String> {
+    serde_json::from_value(spec.config.clone()).map_err(|error| format!("its `config`: {error}"))
+}
+
+/// The description of a stage of a kind.
+pub(crate) fn describe<K: Kind>(config: &K::Config, fingerprint: &str, seed: u64) -> Result<StageSpec> {
+    let config = serde_json::to_value(config).map_err(|error| Error::description(K::NAME, error))?;
+    Ok(StageSpec::new(K::NAME, config, fingerprint, seed))
+}
+
+impl StageKind {
+    /// The kind of that name.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the valid ones.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+            let valid: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+            Error::description(name, format!("unknown kind of stage; valid kinds: {}", valid.join(", ")))
+        })
+    }
+
+    /// Refuses a description that lacks an input, names one too many, or has a configuration of another form.
+    ///
+    /// # Errors
+    /// What is wrong, and what is valid.
+    pub fn check(&self, spec: &StageSpec) -> Result<()> {
+        let named: Vec<&str> = spec.inputs.keys().map(String::as_str).collect();
+        let mut wanted = self.inputs.to_vec();
+        wanted.sort_unstable();
+        if named != wanted {
+            let list = |roles: &[&str]| if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
+            return Err(Error::description(
+                self.name,
+                format!("its inputs are: {}; it needs: {}", list(&named), list(&wanted)),
+            ));
+        }
+        (self.check)(spec).map_err(|reason| Error::description(self.name, reason))
+    }
+
+    /// Computes the stage on a bench.
+    pub(crate) fn run(&self, bench: &mut Bench<'_>) -> Result<()> {
+        (self.run)(bench)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+    use unlearn_run_store::StageKey;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_documented_and_uniquely_named() {
+        let names: HashSet<_> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        for kind in KINDS {
+            assert!(!kind.summary.is_empty(), "{}", kind.name);
+            assert!(std::ptr::eq(StageKind::find(kind.name).unwrap(), kind));
+        }
+        let message = StageKind::find("trian").err().unwrap().to_string();
+        assert!(message.contains("`trian`") && message.contains("train, import"), "{message}");
+    }
+
+    #[test]
+    fn a_description_of_another_form_is_refused() {
+        let key: StageKey = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let spec = |config| StageSpec::new("prune", config, "data", 1).with_input("model", key.clone());
+        let prune = StageKind::find("prune").unwrap();
+        let good = json!({ "method": "omp", "config": {}, "arithmetic": "cpu 1" });
+        prune.check(&spec(good.clone())).unwrap();
+        let refusal = |spec: &StageSpec| prune.check(spec).unwrap_err().to_string();
+        let mut other = good.clone();
+        other["sparsity"] = json!(0.5);
+        assert!(refusal(&spec(other)).contains("unknown field `sparsity`"));
+        assert!(refusal(&spec(json!({ "config": {} }))).contains("missing field"));
+        let without = StageSpec::new("prune", good.clone(), "data", 1);
+        assert!(refusal(&without).contains("its inputs are: none; it needs: model"));
+        assert!(refusal(&spec(good).with_input("mask", key.clone())).contains("its inputs are: mask, model"));
+    }
+}

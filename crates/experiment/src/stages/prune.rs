@@ -1,39 +1,75 @@
 //! `prune`: a dense model, pruned and retrained. Leaves `model.safetensors`, `mask.safetensors` and, in the manifest, the fact
 //! `sparsity`: the shares of parameters and of operations that are left, in total and per layer ([`Shares`]).
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use unlearn_models::checkpoint;
+use unlearn_network::{Graph, State};
 use unlearn_pruning::{Error, Request, Shares};
-use unlearn_run_store::StageKey;
+use unlearn_run_store::Stage;
 
-use super::{model::derived_seed, train::snapshot_name};
-use crate::{Result, runner::Bench};
+use super::{
+    Bench, Kind, derived_seed,
+    model::StageModel,
+    train::{SNAPSHOT, snapshot_name},
+};
+use crate::Result;
 
-pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &StageKey) -> Result<()> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let Some((method, config)) = &shared.prunings[pruning].method else {
-        return Err(bench.failure("a dense model needs no pruning stage"));
-    };
-    let dense = bench.input("train", train)?;
-    let (mut network, _) = bench.load_network(&dense)?;
-    let snapshot = |epoch: usize| bench.load_state(&dense, &snapshot_name(epoch)).ok();
-    let mut request = Request {
-        network: &mut network,
-        initial: bench.initial_state(data.seed)?,
-        snapshot: &snapshot,
-        images: &shared.dataset.train,
-        train: &data.split.train,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        seed: derived_seed(data.seed, "prune"),
-        session: bench.session,
-    };
-    let outcome = method.run(config, &mut request).map_err(|error| match &error {
-        Error::Training(training) => bench.training_failure(training, &error),
-        _ => bench.failure(&error),
-    })?;
-    bench.save_network(&network, Some(&outcome.mask))?;
-    let shares = Shares::new(&shared.graph, &outcome.mask);
-    bench.writer.note("sparsity", &shares)?;
-    bench.save_epochs(&outcome.epochs)
+/// What decides a pruned model, beside the dense one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct PruneConfig {
+    /// Name of the method.
+    pub(crate) method: String,
+    /// All of its settings.
+    pub(crate) config: Value,
+    /// As in [`TrainConfig`](super::TrainConfig).
+    pub(crate) arithmetic: String,
+}
+
+pub(crate) struct Prune;
+
+impl Kind for Prune {
+    const NAME: &'static str = "prune";
+    const SUMMARY: &'static str = "a dense model, pruned and retrained";
+    const INPUTS: &'static [&'static str] = &["model"];
+    type Config = PruneConfig;
+
+    fn run(config: &PruneConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let method = unlearn_pruning::find(&config.method).map_err(|error| bench.failure(error))?;
+        let StageModel { mut network, info, setting, stage: dense } = bench.model("model", &config.arithmetic)?;
+        let graph = network.graph().clone();
+        let initial = bench.initial(&setting)?;
+        for name in dense.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)) {
+            dense.read(name)?; // A damaged snapshot must not pass for one that was never kept.
+        }
+        let snapshot = |epoch: usize| snapshot(&dense, epoch, &graph);
+        let mut request = Request {
+            network: &mut network,
+            initial: bench.fresh(&initial, &graph, &setting)?,
+            snapshot: &snapshot,
+            images: &setting.dataset.train,
+            train: &setting.split.train,
+            validation: &setting.split.validation,
+            recipe: &setting.recipe,
+            augmentation: setting.dataset.augmentation,
+            seed: derived_seed(setting.seed, "prune"),
+            session: bench.session,
+        };
+        let outcome = method.run(&config.config, &mut request).map_err(|error| match &error {
+            Error::Training(training) => bench.training_failure(training, &error),
+            _ => bench.failure(&error),
+        })?;
+        bench.save_network(&network, Some(&outcome.mask), &info, &setting)?;
+        let shares = Shares::new(&graph, &outcome.mask);
+        bench.writer.note("sparsity", &shares)?;
+        bench.save_epochs(&outcome.epochs)
+    }
+}
+
+/// The weights after an epoch of dense training, if its stage kept them.
+fn snapshot(dense: &Stage, epoch: usize, graph: &Graph) -> Option<State> {
+    let name = snapshot_name(epoch);
+    let bytes = dense.read(&name).ok()?;
+    checkpoint::from_bytes(&bytes, graph, &dense.path().join(name)).ok().map(|(state, _)| state)
 }

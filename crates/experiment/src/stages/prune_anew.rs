@@ -4,17 +4,27 @@
 use std::{path::Path, time::Instant};
 
 use serde::{Deserialize, Serialize};
-use unlearn_models::checkpoint;
+use serde_json::Value;
+use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
-use unlearn_run_store::write_atomic;
+use unlearn_pruning::PruningMethod;
+use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{EpochRow, Error, Session};
 use unlearn_unlearning::Outcome;
 
 use super::{
-    model::{MODEL, derived_seed},
+    Bench, Kind, derived_seed,
+    model::MODEL,
+    prune::{Prune, PruneConfig},
     train::{snapshot_name, train_dense},
 };
-use crate::{checkpoints::FileCheckpoints, runner::Bench};
+use crate::{Result, checkpoints::FileCheckpoints, setting::Setting};
+
+/// How a model was pruned.
+pub(super) struct Pruned {
+    method: &'static PruningMethod,
+    config: Value,
+}
 
 /// What is kept of the dense training beside its weights.
 #[derive(Serialize, Deserialize)]
@@ -26,31 +36,50 @@ struct Dense {
 /// Name of that file; it is written last.
 const DENSE: &str = "dense.json";
 
-/// Trains a fresh model densely on `samples`, prunes it as the suite's `pruning` says, and leaves both its values and its mask in `network`.
+impl Pruned {
+    /// How the model of a stage was pruned, be it by the stage or by one that it goes back to; `None` for a dense model, and where
+    /// the store does not say.
+    pub(super) fn of(bench: &Bench<'_>, stage: &Stage) -> Result<Option<Self>> {
+        let mut stage = stage.clone();
+        loop {
+            let manifest = stage.manifest();
+            if manifest.kind == Prune::NAME {
+                let config: PruneConfig =
+                    serde_json::from_value(manifest.config.clone()).map_err(|error| bench.failure(error))?;
+                let method = unlearn_pruning::find(&config.method).map_err(|error| bench.failure(error))?;
+                return Ok(Some(Self { method, config: config.config }));
+            }
+            let Some(model) = manifest.inputs.get("model") else { return Ok(None) };
+            let Some(before) = bench.store.locate(model)? else { return Ok(None) };
+            stage = before;
+        }
+    }
+}
+
+/// Trains a fresh model densely on `samples`, prunes it as the original was, and leaves both its values and its mask in `network`.
 ///
 /// The seconds are those of all steps of dense training, and the wall time of the pruning from its last start.
 pub(super) fn prune_anew(
     bench: &Bench<'_>,
-    (seed, pruning): (usize, usize),
+    (pruned, info, setting): (&Pruned, &CheckpointInfo, &Setting),
     network: &mut Network,
     samples: &[u32],
     session: Session<'_>,
 ) -> unlearn_training::Result<Outcome> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let Some((method, config)) = &shared.prunings[pruning].method else {
-        return Err(Error::Unsuitable("a dense model has no mask to learn anew".into()));
-    };
+    let Pruned { method, config } = pruned;
+    let graph = network.graph().clone();
     let unsuitable = |error: &dyn std::fmt::Display| Error::Unsuitable(error.to_string());
     let folder = bench.writer.checkpoint_dir().map_err(|error| unsuitable(&error))?;
-    let initial = bench.initial_state(data.seed).map_err(|error| unsuitable(&error))?;
-    let mut dense = bench.network(initial.clone()).map_err(|error| unsuitable(&error))?;
+    let initial = bench.initial(setting).and_then(|initial| bench.fresh(&initial, &graph, setting));
+    let initial = initial.map_err(|error| unsuitable(&error))?;
+    let mut dense = bench.network(&graph, initial.clone()).map_err(|error| unsuitable(&error))?;
     if read(&folder)?.is_none() {
-        let trained = train_dense(bench, seed, &mut dense, samples, session)?;
-        keep(bench, &dense, &trained, &folder).map_err(|error| unsuitable(&error))?;
+        let plan = method.plan(config, &setting.recipe).map_err(|error| unsuitable(&error))?;
+        let trained = train_dense(setting, &plan.snapshots, &mut dense, samples, session)?;
+        keep(info, &dense, &trained, &folder).map_err(|error| unsuitable(&error))?;
     }
     let Dense { seconds, mut epochs } = read(&folder)?.ok_or(Error::Resume(format!("{DENSE} has gone")))?;
-    let load = |name: &str| checkpoint::load(&folder.join(name), &shared.graph).map(|(state, _)| state);
+    let load = |name: &str| checkpoint::load(&folder.join(name), &graph).map(|(state, _)| state);
     dense.set_state(load(MODEL).map_err(|error| unsuitable(&error))?);
 
     let clock = Instant::now();
@@ -62,12 +91,12 @@ pub(super) fn prune_anew(
         network: &mut dense,
         initial,
         snapshot: &snapshot,
-        images: &shared.dataset.train,
+        images: &setting.dataset.train,
         train: samples,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        seed: derived_seed(data.seed, "prune"),
+        validation: &setting.split.validation,
+        recipe: &setting.recipe,
+        augmentation: setting.dataset.augmentation,
+        seed: derived_seed(setting.seed, "prune"),
         session: Session { checkpoints: &checkpoints, ..session },
     };
     let outcome = method.run(config, &mut request).map_err(|error| match error {
@@ -92,14 +121,13 @@ fn read(folder: &Path) -> unlearn_training::Result<Option<Dense>> {
 
 /// Keeps what was trained densely.
 fn keep(
-    bench: &Bench<'_>,
+    info: &CheckpointInfo,
     network: &Network,
     trained: &unlearn_training::Outcome,
     folder: &Path,
 ) -> Result<(), String> {
-    let shared = &bench.plan.shared;
     let save = |name: &str, state: &State| {
-        let bytes = checkpoint::to_bytes(&shared.graph, state, &shared.info).map_err(|error| error.to_string())?;
+        let bytes = checkpoint::to_bytes(network.graph(), state, info).map_err(|error| error.to_string())?;
         write_atomic(&folder.join(name), &bytes).map_err(|error| error.to_string())
     };
     trained.snapshots.iter().try_for_each(|(epoch, state)| save(&snapshot_name(*epoch), state))?;

@@ -1,40 +1,145 @@
 //! `train`: a dense model, from fresh weights or pretrained ones. Leaves `model.safetensors` and the snapshots that rewinding needs.
 
-use unlearn_network::Network;
-use unlearn_training::{CrossEntropy, Outcome, Run, Session, train};
+use std::sync::Arc;
 
-use super::model::derived_seed;
-use crate::{Result, runner::Bench};
+use serde::{Deserialize, Serialize};
+use unlearn_hub::PREFIX;
+use unlearn_models::{InputSpec, Origin, checkpoint::CheckpointInfo};
+use unlearn_network::{Graph, Network, State};
+use unlearn_training::{CrossEntropy, Outcome, Recipe, Run, Session, train};
+
+use super::{Bench, Kind, derived_seed};
+use crate::{
+    Result,
+    initial::Initial,
+    setting::{Setting, check_fingerprint},
+    suite::DataSection,
+};
+
+/// What decides a dense model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct TrainConfig {
+    /// `[data]` with its seed filled in.
+    pub(crate) data: DataSection,
+    /// Architecture name.
+    pub(crate) arch: String,
+    pub(crate) recipe: Recipe,
+    /// Epochs after which the weights are kept too.
+    pub(crate) snapshots: Vec<usize>,
+    /// Pretrained weights that training begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) init: Option<InitialKey>,
+    /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    pub(crate) arithmetic: String,
+}
+
+/// What pretrained weights add to a stage's key: a commit of the Hub and the file's content, or of a path the content alone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InitialKey {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    blake3: String,
+}
+
+/// The place in a description where pretrained weights lie that are a file.
+pub(crate) const INIT: &str = "init";
+
+impl InitialKey {
+    pub(crate) fn of(origin: &Origin) -> Self {
+        let source = origin.source.starts_with(PREFIX).then(|| origin.source.clone());
+        Self { source, blake3: origin.blake3.clone() }
+    }
+
+    /// Where the weights lie; `place` is where the description says so of a file.
+    fn origin(&self, place: Option<&String>) -> Result<Origin, String> {
+        let source = self.source.as_ref().or(place).cloned();
+        let source = source.ok_or("its `places` do not say where `init`, the pretrained weights, lies")?;
+        Ok(Origin { source, blake3: self.blake3.clone() })
+    }
+}
+
+pub(crate) struct Train;
+
+impl Kind for Train {
+    const NAME: &'static str = "train";
+    const SUMMARY: &'static str = "a dense model, trained from fresh weights or pretrained ones";
+    const INPUTS: &'static [&'static str] = &[];
+    type Config = TrainConfig;
+
+    fn run(config: &TrainConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let (setting, info) = setting(config, bench)?;
+        let graph = info.graph().map_err(|error| bench.failure(error))?;
+        let initial = bench.initial(&setting)?;
+        let mut network = bench.network(&graph, bench.fresh(&initial, &graph, &setting)?)?;
+        bench.check_arithmetic(&config.arithmetic, &network.arithmetic())?;
+        let (samples, session) = (&setting.split.train, bench.session);
+        let outcome = train_dense(&setting, &config.snapshots, &mut network, samples, session)
+            .map_err(|error| bench.training_failure(&error, &error))?;
+        for (epoch, state) in &outcome.snapshots {
+            bench.save_state(&snapshot_name(*epoch), (&graph, state), &info, &setting)?;
+        }
+        bench.save_network(&network, None, &info, &setting)?;
+        bench.save_epochs(&outcome.epochs)
+    }
+}
+
+/// The data of a model that is to be trained, and what there is to say of it.
+fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, CheckpointInfo)> {
+    let TrainConfig { data, arch, recipe, init, .. } = config;
+    let dataset = bench.materials.dataset(&data.name).map_err(|error| bench.failure(error))?;
+    check_fingerprint(&dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+    let split = data.split(&dataset).map_err(|error| bench.failure(error))?;
+    let origin = init.as_ref().map(|init| init.origin(bench.spec.places.get(INIT)));
+    let init = origin.transpose().map_err(|reason| bench.failure(reason))?;
+    let info = CheckpointInfo::new(arch, input_spec(&dataset), &dataset.name);
+    let (data, recipe, seed) = (data.clone(), recipe.clone(), bench.spec.seed);
+    Ok((Setting { dataset, data, split, recipe, seed, init, forgotten: Vec::new() }, info))
+}
+
+/// What a model of a dataset takes and gives.
+pub(crate) fn input_spec(dataset: &unlearn_datasets::Dataset) -> InputSpec {
+    let images = &dataset.train;
+    InputSpec {
+        shape: [images.channels, images.height, images.width],
+        classes: dataset.classes.len(),
+        mean: dataset.normalization.mean.clone(),
+        std: dataset.normalization.std.clone(),
+    }
+}
+
+impl Bench<'_> {
+    /// What training began with.
+    pub(super) fn initial(&self, setting: &Setting) -> Result<Arc<Initial>> {
+        self.materials.initial(setting.init.as_ref()).map_err(|reason| self.failure(reason))
+    }
+
+    /// The values of a model before any training of ours.
+    pub(super) fn fresh(&self, initial: &Initial, graph: &Graph, setting: &Setting) -> Result<State> {
+        initial.state(graph, derived_seed(setting.seed, "initialization")).map_err(|error| self.failure(error))
+    }
+}
+
+/// What the names of snapshots begin with.
+pub(super) const SNAPSHOT: &str = "epoch-";
 
 pub(super) fn snapshot_name(epoch: usize) -> String {
-    format!("epoch-{epoch}.safetensors")
+    format!("{SNAPSHOT}{epoch}.safetensors")
 }
 
-pub(crate) fn run(bench: &mut Bench<'_>, seed: usize) -> Result<()> {
-    let data = &bench.plan.shared.seeds[seed];
-    let mut network = bench.network(bench.initial_state(data.seed)?)?;
-    let outcome = train_dense(bench, seed, &mut network, &data.split.train, bench.session)
-        .map_err(|error| bench.training_failure(&error, &error))?;
-    for (epoch, state) in &outcome.snapshots {
-        bench.save_state(&snapshot_name(*epoch), state)?;
-    }
-    bench.save_network(&network, None)?;
-    bench.save_epochs(&outcome.epochs)
-}
-
-/// Trains a network that is untrained yet on the samples at `positions` by the suite's recipe.
+/// Trains a network that is untrained yet on the samples at `positions` by the recipe of its setting.
 pub(super) fn train_dense(
-    bench: &Bench<'_>,
-    seed: usize,
+    setting: &Setting,
+    snapshots: &[usize],
     network: &mut Network,
     positions: &[u32],
     session: Session<'_>,
 ) -> unlearn_training::Result<Outcome> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let (images, recipe) = (&shared.dataset.train, &shared.recipe);
-    let batches = recipe.batches(images, positions, shared.dataset.augmentation, derived_seed(data.seed, "train"))?;
-    let validation = Some((images, data.split.validation.as_slice()));
-    let run = Run { snapshots: &shared.snapshots, validation, ..Run::new(recipe, &batches) };
+    let Setting { dataset, split, recipe, seed, .. } = setting;
+    let images = &dataset.train;
+    let batches = recipe.batches(images, positions, dataset.augmentation, derived_seed(*seed, "train"))?;
+    let validation = Some((images, split.validation.as_slice()));
+    let run = Run { snapshots, validation, ..Run::new(recipe, &batches) };
     train(network, &mut CrossEntropy { label_smoothing: recipe.label_smoothing }, &run, session)
 }

@@ -1,22 +1,33 @@
 //! `unlearn`: a model made to forget. Leaves `model.safetensors`, the mask if there is one, and `run-time.json`.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn_datasets::{ForgetSpec, ForgetSplit};
 use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{Session, mask_of};
-use unlearn_unlearning::Request;
+use unlearn_unlearning::{Outcome, Request};
 
-use super::{model::derived_seed, prune_anew::prune_anew};
-use crate::{
-    Result,
-    plan::{Model, RowAt},
-    runner::Bench,
+use super::{
+    Bench, Kind, derived_seed,
+    model::StageModel,
+    prune_anew::{Pruned, prune_anew},
 };
+use crate::{Result, setting::Setting};
 
-const RUN_TIME: &str = "run-time.json";
+/// What decides a model that has forgotten, beside the one that had not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct UnlearnConfig {
+    /// Name of the method.
+    pub(crate) method: String,
+    /// All of its settings.
+    pub(crate) config: Value,
+    /// What is asked for, of what the model was not asked to forget before.
+    pub(crate) forget: ForgetSpec,
+    /// As in [`TrainConfig`](super::TrainConfig).
+    pub(crate) arithmetic: String,
+}
 
 /// The method's run time (RTE), without evaluation, loading and saving.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -26,53 +37,79 @@ pub(super) struct RunTime {
 }
 
 impl RunTime {
-    pub(super) fn of(bench: &Bench<'_>, stage: &Stage) -> Result<Self> {
-        let path = stage.artifact(RUN_TIME)?;
-        let damaged = |e: &dyn std::fmt::Display| bench.failure(format!("{} is damaged: {e}", path.display()));
-        let text = std::fs::read(&path).map_err(|e| damaged(&e))?;
-        serde_json::from_slice(&text).map_err(|e| damaged(&e))
+    const FILE: &'static str = "run-time.json";
+
+    /// What an `unlearn` stage says; the error is a reason for people.
+    pub(super) fn of(stage: &Stage) -> Result<Self> {
+        let bytes = stage.read(Self::FILE)?;
+        serde_json::from_slice(&bytes).map_err(|error| crate::Error::Stage {
+            stage: format!("{}/{}", stage.manifest().kind, stage.key()),
+            reason: format!("{} is damaged: {error}", Self::FILE),
+        })
     }
 
-    fn save(self, bench: &Bench<'_>, path: &Path) -> Result<()> {
+    fn save(self, bench: &Bench<'_>) -> Result<()> {
         let text = serde_json::to_vec_pretty(&self).map_err(|e| bench.failure(e))?;
-        Ok(write_atomic(path, &text)?)
+        Ok(write_atomic(&bench.writer.path(Self::FILE), &text)?)
     }
 }
 
-pub(crate) fn run(
-    bench: &mut Bench<'_>,
-    RowAt { seed, pruning, forget, method }: RowAt,
-    config: &Value,
-    model: &Model,
-) -> Result<()> {
-    let shared = &bench.plan.shared;
-    let data = &shared.seeds[seed];
-    let entry = shared.methods[method].entry;
-    let (mut network, _) = bench.load_network(&bench.input(model.kind, &model.key)?)?;
-    let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
-        prune_anew(bench, (seed, pruning), network, samples, session)
-    };
+pub(crate) struct Unlearn;
+
+impl Kind for Unlearn {
+    const NAME: &'static str = "unlearn";
+    const SUMMARY: &'static str = "a model made to forget what a request asks for";
+    const INPUTS: &'static [&'static str] = &["model"];
+    const TIMED: bool = true;
+    type Config = UnlearnConfig;
+
+    fn run(config: &UnlearnConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let mut model = bench.model("model", &config.arithmetic)?;
+        let request = model.setting.draw(&config.forget).map_err(|error| bench.failure(error))?;
+        let outcome = forget(config, bench, &mut model, &request)?;
+        let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
+        model.setting.forgotten.extend(&request.forget);
+        model.setting.forgotten.sort_unstable();
+        bench.save_network(&model.network, mask.as_ref(), &model.info, &model.setting)?;
+        RunTime { rte_seconds: outcome.seconds }.save(bench)?;
+        bench.save_epochs(&outcome.epochs)
+    }
+}
+
+/// Runs the method on the model's network.
+fn forget(
+    config: &UnlearnConfig,
+    bench: &Bench<'_>,
+    model: &mut StageModel,
+    ForgetSplit { forget, retain }: &ForgetSplit,
+) -> Result<Outcome> {
+    let method = unlearn_unlearning::find(&config.method).map_err(|error| bench.failure(error))?;
+    let pruned = Pruned::of(bench, &model.stage)?;
+    let StageModel { network, info, setting, .. } = model;
+    let Setting { dataset, split, recipe, init, seed, .. } = &*setting;
+    let anew = pruned.as_ref().map(|pruned| {
+        |network: &mut Network, samples: &[u32], session: Session<'_>| {
+            prune_anew(bench, (pruned, info, setting), network, samples, session)
+        }
+    });
+    // Opened by the methods alone that need it: the others serve a request wherever the file has gone.
     let initial = |graph: &Graph, seed| {
-        shared.initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
+        let initial = bench.materials.initial(init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
+        initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
     };
     let mut request = Request {
-        network: &mut network,
-        images: &shared.dataset.train,
-        forget: &data.forgets[forget].split.forget,
-        retain: &data.forgets[forget].split.retain,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        device: shared.device,
+        network,
+        images: &dataset.train,
+        forget,
+        retain,
+        validation: &split.validation,
+        recipe,
+        augmentation: dataset.augmentation,
+        device: bench.materials.device(),
         initial: &initial,
-        prune_anew: Some(&prune_anew),
-        seed: derived_seed(data.seed, "unlearn"),
+        prune_anew: anew.as_ref().map(|anew| anew as &unlearn_unlearning::PruneAnew<'_>),
+        seed: derived_seed(*seed, "unlearn"),
         session: bench.session,
     };
-    let outcome = entry.run(config, &mut request);
-    let outcome = outcome.map_err(|error| bench.method_failure(&network, &error))?;
-    let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
-    bench.save_network(&network, mask.as_ref())?;
-    RunTime { rte_seconds: outcome.seconds }.save(bench, &bench.writer.path(RUN_TIME))?;
-    bench.save_epochs(&outcome.epochs)
+    method.run(&config.config, &mut request).map_err(|error| bench.method_failure(model, &error))
 }

@@ -7,7 +7,7 @@
 mod objective;
 mod space;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 use unlearn_run_store::{Searched, StageKey, Store, SuiteRow, Trial, Tuning, Validation, clock};
@@ -16,8 +16,9 @@ pub use objective::Objective;
 
 use crate::{
     Environment, Error, Plan, Result, RunOptions, Suite,
-    plan::{Judging, Work},
-    runner::complete,
+    plan::Judging,
+    schedule::{self, OnFailure},
+    stages::{Kind, Unlearn, Validate},
     suite::{ForgetSection, MethodSection},
 };
 use objective::Reference;
@@ -67,7 +68,7 @@ pub fn tune(
     let failures = run_all(&plan, store, run)?;
     let judged = Judged { plan: &plan, store, failures: &failures };
     let mut trials = Vec::new();
-    for row in &plan.rows {
+    for row in &plan.index.rows {
         let Some((method, number)) = searched.trials.get(&row.method) else { continue };
         let reference = judged.reference(row, tuning.objective)?;
         trials.push(judged.trial(row, method, *number, &reference)?);
@@ -79,8 +80,8 @@ pub fn tune(
         command: run.command.clone(),
         created: clock::now(),
         commit: run.commit.clone(),
-        dataset: plan.shared.dataset.name.clone(),
-        arch: plan.shared.graph.arch.clone(),
+        dataset: plan.resolved.dataset.name.clone(),
+        arch: plan.resolved.graph.arch.clone(),
         objective: tuning.objective.name().into(),
         criterion: tuning.objective.criterion().into(),
         budget: tuning.trials,
@@ -93,25 +94,16 @@ pub fn tune(
     Ok(index)
 }
 
-/// Runs every stage; stages of trials that fail, and those that build on them, are left out and given with their reasons.
-fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<HashMap<StageKey, String>> {
-    let mut failures: HashMap<StageKey, String> = HashMap::new();
-    let total = plan.stages.len();
-    for (number, stage) in (1..).zip(&plan.stages) {
-        let inherited = stage.spec.inputs.values().find_map(|input| failures.get(input)).cloned();
-        if let Some(reason) = inherited {
-            failures.insert(stage.key.clone(), reason);
-            continue;
-        }
-        match (&stage.work, complete(plan, store, stage, (number, total), run)) {
-            (_, Ok(())) => {}
-            (Work::Unlearn { .. } | Work::Validate { .. }, Err(Error::Stage { reason, .. })) => {
-                failures.insert(stage.key.clone(), reason);
-            }
-            (_, Err(error)) => return Err(error),
-        }
+/// Computes every stage; stages of trials that fail, and those that build on them, are left out and given with their reasons.
+fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<BTreeMap<StageKey, String>> {
+    let options = RunOptions { on_failure: OnFailure::GoOn, ..run.clone() };
+    let failures = schedule::compute(&plan.stages, store, &plan.materials, &options)?;
+    let is_trial = |kind: &str| kind == Unlearn::NAME || kind == Validate::NAME;
+    let model = plan.stages.iter().find(|stage| failures.contains_key(&stage.key) && !is_trial(&stage.spec.kind));
+    match model {
+        None => Ok(failures),
+        Some(stage) => Err(Error::Stage { stage: stage.label.clone(), reason: failures[&stage.key].clone() }),
     }
-    Ok(failures)
 }
 
 /// Marks the best trial of every method, model and request; of equal ones the earliest.
@@ -135,7 +127,7 @@ fn choose(trials: &mut [Trial]) {
 struct Judged<'a> {
     plan: &'a Plan,
     store: &'a Store,
-    failures: &'a HashMap<StageKey, String>,
+    failures: &'a BTreeMap<StageKey, String>,
 }
 
 impl Judged<'_> {
@@ -152,7 +144,7 @@ impl Judged<'_> {
         let is_beside = |other: &&SuiteRow| {
             other.forget == row.forget && other.pruning == row.pruning && other.sparsity == row.sparsity
         };
-        let beside = |method: &str| self.plan.rows.iter().filter(is_beside).find(|other| other.method == method);
+        let beside = |method: &str| self.plan.index.rows.iter().filter(is_beside).find(|other| other.method == method);
         let name = match objective {
             Objective::Gap => RETRAIN,
             Objective::OracleFree => RAW,
@@ -164,10 +156,10 @@ impl Judged<'_> {
         if let Some(reason) = self.failures.get(&found.evaluate) {
             return Err(Error::Stage { stage: format!("{name} · {}", row.forget), reason: reason.clone() });
         }
-        let shared = &self.plan.shared;
-        let request = shared.seeds[0].forgets.iter().find(|request| request.label == row.forget);
+        let resolved = &self.plan.resolved;
+        let request = resolved.seeds[0].forgets.iter().find(|request| request.label == row.forget);
         let whole = request.map_or(0.0, |request| {
-            let label = |position: &u32| shared.dataset.train.labels[*position as usize];
+            let label = |position: &u32| resolved.dataset.train.labels[*position as usize];
             let whole = request.forgotten.iter().filter(|at| request.whole_classes.contains(&label(at))).count();
             whole as f64 / request.forgotten.len() as f64
         });
@@ -177,7 +169,7 @@ impl Judged<'_> {
     fn trial(&self, row: &SuiteRow, method: &str, number: usize, reference: &Reference) -> Result<Trial> {
         let failure = self.failures.get(&row.evaluate).cloned();
         let validation = if failure.is_some() { None } else { Some(self.validation(row)?) };
-        let unlearning = self.plan.shared.methods.iter().find(|tried| tried.name == row.method);
+        let unlearning = self.plan.resolved.methods.iter().find(|tried| tried.name == row.method);
         Ok(Trial {
             method: method.to_owned(),
             forget: row.forget.clone(),

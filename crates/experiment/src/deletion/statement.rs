@@ -1,0 +1,186 @@
+//! What a model was trained on: as its checkpoint says, or where it says nothing, as the operator says by a suite.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use unlearn_certificates::Basis;
+use unlearn_datasets::{Dataset, registry};
+use unlearn_models::{ModelFile, checkpoint::Training};
+
+use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, suite::DataSection};
+
+/// What an operator says of a checkpoint that does not say what it was trained on.
+#[derive(Debug, Clone)]
+pub struct Stated {
+    /// The suite that trained it.
+    pub suite: PathBuf,
+    /// Which of the suite's seeds; need not be said where there is one.
+    pub seed: Option<u64>,
+}
+
+/// What the model in `checkpoint` was trained on, who says so, and where its data is; `data` names the dataset, or the folder that it
+/// lies in.
+pub(super) fn trained_on(
+    model: &ModelFile,
+    checkpoint: &Path,
+    data: &str,
+    stated: Option<&Stated>,
+    environment: &Environment,
+) -> Result<(Setting, Basis, Materials)> {
+    let place = checkpoint.display();
+    let (mut training, stated_by) = match (&model.info.training, stated) {
+        (Some(training), None) => (training.clone(), Basis::Checkpoint),
+        (None, Some(stated)) => (stated.training(environment)?, Basis::Operator),
+        (Some(_), Some(_)) => {
+            return Err(Error::deletion(
+                "--suite",
+                format!("{place} says itself what it was trained on; leave it out"),
+            ));
+        }
+        (None, None) => {
+            let reason =
+                "the checkpoint does not say what it was trained on; name the suite that trained it with `--suite`";
+            return Err(Error::deletion(place, reason));
+        }
+    };
+    let refuse = |reason: String| Error::deletion(place.to_string(), reason);
+    let section: DataSection =
+        serde_json::from_value(training.data.clone()).map_err(|e| refuse(format!("its `training` is damaged: {e}")))?;
+    let (dataset, materials) = open(data, &section.name, environment)?;
+    if stated_by == Basis::Operator {
+        training.fingerprint.clone_from(&dataset.fingerprint);
+    }
+    let setting = Setting::of(&training, &materials).map_err(refuse)?;
+    setting.fits(&model.info).map_err(refuse)?;
+    Ok((setting, stated_by, materials))
+}
+
+impl Stated {
+    fn training(&self, environment: &Environment) -> Result<Training> {
+        let suite = Suite::load(&self.suite, &[])?;
+        let refuse = |reason: String| Error::deletion("--seed", reason);
+        let seed = match (self.seed, suite.suite.seeds.as_slice()) {
+            (None, [seed]) => *seed,
+            (None, seeds) => {
+                return Err(refuse(format!(
+                    "{} runs the seeds {seeds:?}; say which is this model's",
+                    self.suite.display()
+                )));
+            }
+            (Some(seed), seeds) if seeds.contains(&seed) => seed,
+            (Some(seed), seeds) => {
+                return Err(refuse(format!("{} runs the seeds {seeds:?}, not {seed}", self.suite.display())));
+            }
+        };
+        let folder = self.suite.parent().unwrap_or(Path::new(""));
+        let initial = Materials::new(environment.clone()).open_initial(suite.model.init.as_deref(), folder)?;
+        let data = DataSection { seed: Some(suite.data.seed.unwrap_or(seed + 1)), ..suite.data.clone() };
+        let json = |e: serde_json::Error| Error::deletion(self.suite.display(), e);
+        Ok(Training {
+            data: serde_json::to_value(data).map_err(json)?,
+            fingerprint: String::new(),
+            recipe: serde_json::to_value(&suite.train).map_err(json)?,
+            seed,
+            init: initial.origin().cloned(),
+            forgotten: Vec::new(),
+        })
+    }
+}
+
+/// Opens the dataset `wanted`; `data` names it, or a folder that it lies in.
+pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Result<(Arc<Dataset>, Materials)> {
+    let refuse = |reason: &dyn std::fmt::Display| Error::deletion(format!("--data {data}"), reason);
+    let mut environment = environment.clone();
+    if Path::new(data).is_dir() {
+        environment.data_dir = Some(data.into());
+    } else {
+        registry::check_name(data).map_err(|e| refuse(&e))?;
+        if data != wanted {
+            return Err(refuse(&format!("the model was trained on `{wanted}`; its own data are needed")));
+        }
+    }
+    let materials = Materials::new(environment);
+    let dataset = materials.dataset(wanted).map_err(|e| refuse(&e))?;
+    Ok((dataset, materials))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use unlearn_models::checkpoint::CheckpointInfo;
+    use unlearn_training::Recipe;
+
+    use super::*;
+
+    /// 20 images of each class of `fashion-mnist-mini`, two of them held out.
+    pub(in crate::deletion) fn setting() -> Setting {
+        let dataset = Materials::default().dataset("fashion-mnist-mini").unwrap();
+        let data: DataSection =
+            serde_json::from_value(serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 }))
+                .unwrap();
+        let split = data.split(&dataset).unwrap();
+        Setting { dataset, data, split, recipe: Recipe::default(), seed: 1, init: None, forgotten: vec![] }
+    }
+
+    /// A fresh model for `fashion-mnist-mini` that says what it was trained on.
+    fn model(training: Option<Training>) -> ModelFile {
+        let info = CheckpointInfo {
+            format: unlearn_models::checkpoint::FORMAT,
+            arch: "resnet8s".into(),
+            classes: 10,
+            input: [1, 28, 28],
+            mean: vec![0.286],
+            std: vec![0.353],
+            dataset: "fashion-mnist-mini".into(),
+            config: "abc".into(),
+            widths: unlearn_network::Widths::new(),
+            training,
+        };
+        let graph = info.graph().unwrap();
+        let state = unlearn_models::initialize(&graph, 1);
+        ModelFile { source: unlearn_models::Source::Dense, graph, state, mask: None, info }
+    }
+
+    #[test]
+    fn data_that_the_model_was_not_trained_on_are_refused() {
+        let Setting { dataset, data, recipe, .. } = setting();
+        let training = Training {
+            data: serde_json::to_value(data).unwrap(),
+            fingerprint: dataset.fingerprint.clone(),
+            recipe: serde_json::to_value(recipe).unwrap(),
+            seed: 1,
+            init: None,
+            forgotten: vec![7],
+        };
+        let of = |model: &ModelFile| {
+            let (place, environment) = (Path::new("model.safetensors"), Environment::default());
+            trained_on(model, place, "fashion-mnist-mini", None, &environment).map(|(setting, ..)| setting)
+        };
+        let setting = of(&model(Some(training.clone()))).unwrap();
+        assert_eq!((setting.split, setting.forgotten), (tests::setting().split, vec![7]));
+        let refusal = |model: &ModelFile| of(model).err().unwrap().to_string();
+        let other = Training { fingerprint: "0".repeat(64), ..training.clone() };
+        let message = refusal(&model(Some(other)));
+        assert!(message.contains("model.safetensors: it was trained on other images or labels"), "{message}");
+        assert!(refusal(&model(None)).contains("does not say what it was trained on"));
+        let mut wide = model(Some(training.clone()));
+        wide.info.input = [3, 32, 32];
+        let message = refusal(&wide);
+        assert!(message.contains("images [3, 32, 32]") && message.contains("images [1, 28, 28]"), "{message}");
+        let damaged = Training { data: serde_json::json!({ "names": "x" }), ..training };
+        assert!(refusal(&model(Some(damaged))).contains("its `training` is damaged"));
+    }
+
+    #[test]
+    fn data_are_named_or_lie_in_a_folder_and_are_the_models_own() {
+        let environment = Environment::default();
+        let folder = tempfile::tempdir().unwrap();
+        for data in ["fashion-mnist-mini", folder.path().to_str().unwrap()] {
+            assert_eq!(open(data, "fashion-mnist-mini", &environment).unwrap().0.name, "fashion-mnist-mini");
+        }
+        let refusal = |data: &str| open(data, "fashion-mnist-mini", &environment).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal("fashion-mnist").contains("the model was trained on `fashion-mnist-mini`"));
+        assert!(refusal("fashion-mnist-mimi").contains("did you mean `fashion-mnist-mini`"));
+    }
+}

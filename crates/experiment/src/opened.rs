@@ -1,0 +1,112 @@
+//! A model as people point at it: a file, the folder of a finished stage, or the folder of a deletion.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use unlearn_certificates::Certificate;
+use unlearn_masks::Mask;
+use unlearn_models::{ImportOptions, ModelFile};
+use unlearn_run_store::{Artifact, Stage};
+
+use crate::{
+    Error, Result,
+    stages::{MASK, MODEL},
+};
+
+/// A model and where it was found.
+#[derive(Debug)]
+pub struct OpenedModel {
+    /// The model, pruned by its mask if it has one.
+    pub model: ModelFile,
+    /// What it lay in.
+    pub origin: ModelOrigin,
+    /// The file that holds its weights.
+    pub file: PathBuf,
+    /// The files that were read, by role: `model`, perhaps `mask`.
+    pub read: BTreeMap<String, Vec<u8>>,
+}
+
+/// What a model lay in.
+#[derive(Debug)]
+pub enum ModelOrigin {
+    /// A file by itself.
+    File,
+    /// The folder of a finished stage.
+    Stage(Box<Stage>),
+    /// The folder of a deletion.
+    Deletion(Box<Certificate>),
+}
+
+impl OpenedModel {
+    /// Opens the model at `path`, and prunes it by `mask` too where one is given. `options` are for files of other programs.
+    ///
+    /// # Errors
+    /// A file or folder that cannot be read or holds no model; a file of a stage or a deletion that is not what was left there; a
+    /// mask of another model.
+    pub fn open(path: &Path, mask: Option<&Path>, options: &ImportOptions) -> Result<Self> {
+        let mut opened = if !path.is_dir() {
+            Self::read(ModelOrigin::File, path.into(), read(path)?, options)?
+        } else if path.join(Certificate::FILE).exists() {
+            Self::of_deletion(path, options)?
+        } else {
+            Self::of_stage(Stage::open(path)?, options)?
+        };
+        if let Some(path) = mask {
+            opened.prune(path, read(path)?)?;
+        }
+        Ok(opened)
+    }
+
+    /// The model that a finished stage left.
+    ///
+    /// # Errors
+    /// As [`OpenedModel::open`].
+    pub fn of_stage(stage: Stage, options: &ImportOptions) -> Result<Self> {
+        let (file, bytes) = (stage.artifact(MODEL)?, stage.read(MODEL)?);
+        let mask = if stage.manifest().artifacts.contains_key(MASK) {
+            Some((stage.artifact(MASK)?, stage.read(MASK)?))
+        } else {
+            None
+        };
+        let mut opened = Self::read(ModelOrigin::Stage(Box::new(stage)), file, bytes, options)?;
+        if let Some((file, bytes)) = mask {
+            opened.prune(&file, bytes)?;
+        }
+        Ok(opened)
+    }
+
+    fn of_deletion(folder: &Path, options: &ImportOptions) -> Result<Self> {
+        let certificate = Certificate::load(folder)?;
+        let file = folder.join(MODEL);
+        let bytes = read(&file)?;
+        if certificate.output.get(MODEL).is_some_and(|certified| *certified != Artifact::of_bytes(&bytes)) {
+            let reason =
+                "its content is not what the certificate beside it names; take the model from where it was copied";
+            return Err(Error::deletion(file.display(), reason));
+        }
+        Self::read(ModelOrigin::Deletion(Box::new(certificate)), file, bytes, options)
+    }
+
+    fn read(origin: ModelOrigin, file: PathBuf, bytes: Vec<u8>, options: &ImportOptions) -> Result<Self> {
+        let model = ModelFile::read(&bytes, options, &file)?;
+        Ok(Self { model, origin, file, read: BTreeMap::from([("model".to_owned(), bytes)]) })
+    }
+
+    fn prune(&mut self, file: &Path, bytes: Vec<u8>) -> Result<()> {
+        let mask = Mask::from_bytes(&bytes).map_err(|e| Error::deletion(file.display(), e))?;
+        self.model.apply(&mask)?;
+        self.read.insert("mask".into(), bytes);
+        Ok(())
+    }
+
+    /// Size and hash of what was read, by role.
+    pub fn artifacts(&self) -> BTreeMap<String, Artifact> {
+        self.read.iter().map(|(role, bytes)| (role.clone(), Artifact::of_bytes(bytes))).collect()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })
+}

@@ -1,0 +1,239 @@
+//! A suite with its names looked up, its data opened and its defaults filled in: what a plan is made from. No stage needs it.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use serde_json::Value;
+use unlearn_datasets::Dataset;
+use unlearn_mia_eval::features;
+use unlearn_network::{DeviceChoice, Graph};
+use unlearn_pruning::PruningMethod;
+use unlearn_run_store::Tuning;
+use unlearn_training::Recipe;
+use unlearn_unlearning::Entry;
+
+use crate::{
+    Error, Result, Suite,
+    initial::Initial,
+    materials::Materials,
+    requests::{self, Forget},
+    stages::input_spec,
+    suite::{DataSection, MethodSection, with_nearest},
+};
+
+/// A suite with its names looked up, its data opened and its defaults filled in.
+pub(crate) struct Resolved {
+    pub(crate) dataset: Arc<Dataset>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) initial: Arc<Initial>,
+    pub(crate) recipe: Recipe,
+    /// Epochs after which dense training must keep its weights.
+    pub(crate) snapshots: Vec<usize>,
+    pub(crate) prunings: Vec<Pruning>,
+    pub(crate) methods: Vec<Unlearning>,
+    /// Features of the membership-inference attack.
+    pub(crate) features: Vec<String>,
+    pub(crate) tuning: Option<Tuning>,
+    pub(crate) seeds: Vec<SeedData>,
+    /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    pub(crate) arithmetic: String,
+}
+
+/// One `[[unlearn]]` table.
+pub(crate) struct Unlearning {
+    pub(crate) name: String,
+    pub(crate) entry: &'static Entry,
+    pub(crate) config: Value,
+}
+
+/// One `[[prune]]` table; without a method, the dense model.
+pub(crate) struct Pruning {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) sparsity: f64,
+    pub(crate) method: Option<(&'static PruningMethod, Value)>,
+}
+
+/// What is drawn from one seed.
+pub(crate) struct SeedData {
+    pub(crate) seed: u64,
+    /// `[data]` with its seed filled in.
+    pub(crate) data: DataSection,
+    pub(crate) forgets: Vec<Forget>,
+}
+
+impl Resolved {
+    /// Opens the data and looks every name up.
+    ///
+    /// # Errors
+    /// Anything in the suite that does not exist, does not fit or is out of range.
+    pub(crate) fn of(suite: &Suite, materials: &Materials) -> Result<Self> {
+        let refuse = |reason: &dyn std::fmt::Display| Error::Suite {
+            path: suite.path.clone(),
+            reason: with_nearest(&reason.to_string()),
+        };
+        let dataset = materials.dataset(&suite.data.name).map_err(|e| refuse(&e))?;
+        let input = input_spec(&dataset);
+        let graph =
+            unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
+        let mut snapshots = Vec::new();
+        let resolve = |section: &MethodSection| Pruning::resolve(section, &suite.train, &mut snapshots);
+        let prunings = suite.prune.iter().map(resolve).collect::<Result<_, _>>();
+        let prunings: Vec<Pruning> = prunings.map_err(|e| refuse(&e))?;
+        all_differ("prune", prunings.iter().map(|pruning| &pruning.label)).map_err(|e| refuse(&e))?;
+        snapshots.sort_unstable();
+        snapshots.dedup();
+        let resolve = |section: &MethodSection| {
+            let entry = unlearn_unlearning::find(&section.method)?;
+            Ok(Unlearning { name: section.name().to_owned(), entry, config: entry.resolve(&section.config)? })
+        };
+        let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
+        let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
+        all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
+        for name in &suite.evaluate.mia {
+            features::find(name).map_err(|e| refuse(&e))?;
+        }
+        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
+        let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
+        let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
+        all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
+        let arithmetic = arithmetic(materials.device(), &graph)?;
+        let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        // Last, so that a slip elsewhere is found before anything is fetched.
+        let folder = suite.path.parent().unwrap_or(Path::new(""));
+        let initial = materials.open_initial(suite.model.init.as_deref(), folder)?;
+        for tensor in initial.anew(&graph)? {
+            tracing::warn!("initialised anew: {tensor}");
+        }
+        let resolved = Self {
+            dataset,
+            graph,
+            initial,
+            recipe: suite.train.clone(),
+            snapshots,
+            prunings,
+            methods,
+            features: suite.evaluate.mia.clone(),
+            tuning,
+            seeds,
+            arithmetic,
+        };
+        resolved.check_requests().map_err(|reason| refuse(&reason))?;
+        Ok(resolved)
+    }
+
+    /// Refuses a request that no model could be judged by.
+    fn check_requests(&self) -> Result<(), String> {
+        for forget in self.seeds.iter().flat_map(|data| &data.forgets) {
+            let left = |label: &&u32| !forget.whole_classes.contains(label);
+            if self.dataset.test.labels.iter().filter(left).count() == 0 {
+                let why = if self.dataset.test.is_empty() {
+                    format!("{} has no test images", self.dataset.name)
+                } else {
+                    "no test image is of another class than those that are forgotten whole".to_owned()
+                };
+                return Err(format!(
+                    "[[forget]] {}: {why}, so that neither TA nor an attack can be computed; give a dataset with test images",
+                    forget.label
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a method can serve a request; rows of one that cannot are left out.
+    pub(crate) fn serves(&self, method: usize, request: &Forget) -> bool {
+        !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes(&self.dataset)
+    }
+
+    /// Says what training begins with, where that is not fresh weights.
+    pub(crate) fn begins_with(&self) -> Result<Option<String>> {
+        let Some(origin) = self.initial.origin() else { return Ok(None) };
+        let anew = self.initial.anew(&self.graph)?;
+        let anew: Vec<_> = anew.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
+        let but = if anew.is_empty() { String::new() } else { format!(", but {} anew", anew.join(", ")) };
+        Ok(Some(format!("training, and Retrain, begin with {} (BLAKE3 {}){but}", origin.source, &origin.blake3[..12])))
+    }
+
+    /// Says which rows are left out, so that their absence is no riddle.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        let requests = self.seeds.first().map_or(&[][..], |data| &data.forgets);
+        let pairs = (0..self.methods.len()).flat_map(|method| requests.iter().map(move |request| (method, request)));
+        pairs
+            .filter(|(method, request)| !self.serves(*method, request))
+            .map(|(method, request)| {
+                format!("`{}` forgets whole classes only: no row for {}", self.methods[method].name, request.label)
+            })
+            .collect()
+    }
+
+    /// A method's settings for a request to a model: those that a tuning chose, or else the suite's.
+    pub(crate) fn settings(&self, method: usize, request: &Forget, pruning: &Pruning) -> &Value {
+        let Unlearning { name, config, .. } = &self.methods[method];
+        let tuned = self
+            .tuning
+            .as_ref()
+            .and_then(|tuning| tuning.chosen(name, &request.label, &pruning.name, pruning.sparsity));
+        tuned.map_or(config, |trial| &trial.config)
+    }
+}
+
+/// The tuning that a suite names.
+fn tuning(suite: &Suite, dataset: &str, arch: &str) -> Result<Option<Tuning>, String> {
+    let Some(file) = &suite.suite.tuned else { return Ok(None) };
+    let file = suite.path.parent().map_or_else(|| file.clone(), |folder| folder.join(file));
+    let tuning = Tuning::read(&file).map_err(|error| format!("`suite.tuned`: {error}"))?;
+    if (tuning.dataset.as_str(), tuning.arch.as_str()) != (dataset, arch) {
+        let (its_data, its_arch) = (&tuning.dataset, &tuning.arch);
+        return Err(format!(
+            "`suite.tuned`: {} was made for {its_arch} on {its_data}, not for {arch} on {dataset}; run `unlearn tune` on this suite",
+            file.display()
+        ));
+    }
+    Ok(Some(tuning))
+}
+
+/// The executor that a device computes a graph with, and its revision.
+pub(crate) fn arithmetic(device: DeviceChoice, graph: &Arc<Graph>) -> Result<String> {
+    let executor = device.executor(graph).map_err(Error::Device)?;
+    Ok(format!("{} {}", executor.name(), executor.revision()))
+}
+
+/// Refuses two tables that reports could not tell apart.
+fn all_differ<'a>(section: &str, mut labels: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    match labels.find(|label| !seen.insert(*label)) {
+        None => Ok(()),
+        Some(label) => Err(format!(
+            "two [[{section}]] tables both read `{label}` in reports; give one of them another `name = \"…\"`"
+        )),
+    }
+}
+
+impl Pruning {
+    /// Adds to `snapshots` the epochs after which dense training must keep its weights.
+    fn resolve(section: &MethodSection, recipe: &Recipe, snapshots: &mut Vec<usize>) -> unlearn_pruning::Result<Self> {
+        if section.method == "none" {
+            return Ok(Self { name: section.method.clone(), label: "dense".into(), sparsity: 0.0, method: None });
+        }
+        let method = unlearn_pruning::find(&section.method)?;
+        let config = method.resolve(&section.config)?;
+        let plan = method.plan(&config, recipe)?;
+        snapshots.extend(plan.snapshots);
+        let sparsity = plan.sparsity;
+        let name = section.name().to_owned();
+        let label = format!("{name} {:.4} %", 100.0 * sparsity);
+        let label = label.replace(".0000 %", " %");
+        Ok(Self { name, label, sparsity, method: Some((method, config)) })
+    }
+}
+
+impl SeedData {
+    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_datasets::Result<Self> {
+        let data_seed = suite.data.seed.unwrap_or(seed + 1);
+        let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
+        let split = data.split(dataset)?;
+        let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
+        let forgets = suite.forget.iter().map(draw).collect::<unlearn_datasets::Result<Vec<_>>>()?;
+        Ok(Self { seed, data, forgets: forgets.into_iter().flatten().collect() })
+    }
+}

@@ -1,0 +1,75 @@
+//! Runs a suite's plan, and writes the index that its report is made from.
+
+use std::collections::HashSet;
+
+use unlearn_run_store::{Stage, Store, SuiteIndex, clock};
+
+use crate::{Error, Plan, PlannedStage, Result, RunOptions, schedule};
+
+/// Where a stage of a plan stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// In the store.
+    Done,
+    /// Not in the store.
+    ToDo,
+}
+
+/// A suite that was run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the report is made from.
+    pub index: SuiteIndex,
+    /// Labels and reasons of stages that failed, where failures are gone past; the rows that build on them are not in the index.
+    pub failures: Vec<(String, String)>,
+}
+
+/// Which stages of a plan are in the store; without a store, none are.
+///
+/// # Errors
+/// A store that cannot be read.
+pub fn status(plan: &Plan, store: Option<&Store>) -> Result<Vec<Status>> {
+    let status = |stage: &PlannedStage| {
+        let found = match store {
+            Some(store) => store.find(&stage.spec.kind, &stage.key)?.is_some(),
+            None => false,
+        };
+        Ok(if found { Status::Done } else { Status::ToDo })
+    };
+    plan.stages.iter().map(status).collect()
+}
+
+/// Computes every stage that is not done, and writes the suite's index into the store.
+///
+/// # Errors
+/// The first stage that fails, unless failures are gone past and some row is left; an interruption. Stages done before stay done.
+pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finished> {
+    let failures = schedule::compute(&plan.stages, store, &plan.materials, options)?;
+    let mut index = plan.index.clone();
+    index.command.clone_from(&options.command);
+    index.commit.clone_from(&options.commit);
+    index.created = clock::now();
+    index.rows.retain(|row| !failures.contains_key(&row.evaluate));
+    let told = plan.stages.iter().filter_map(|stage| Some((stage.label.clone(), failures.get(&stage.key)?.clone())));
+    let failures: Vec<(String, String)> = told.collect();
+    if let (true, Some((stage, reason))) = (index.rows.is_empty(), failures.first()) {
+        return Err(Error::Stage { stage: stage.clone(), reason: reason.clone() });
+    }
+    let lost: HashSet<&str> = failures.iter().map(|(label, _)| label.as_str()).collect();
+    if !lost.is_empty() {
+        index.notes.push(format!("{} stages failed, and the rows that build on them are missing", lost.len()));
+    }
+    store.write_suite(&index)?;
+    Ok(Finished { index, failures })
+}
+
+/// Computes those stages of a plan that are of some kinds and not done; all of those kinds are given, in the plan's order.
+///
+/// # Errors
+/// As [`run`]. A stage of a plan needs those before it, so that kinds must come with what they build on.
+pub fn run_kinds(plan: &Plan, store: &Store, kinds: &[&str], options: &RunOptions<'_>) -> Result<Vec<Stage>> {
+    let stages: Vec<PlannedStage> =
+        plan.stages.iter().filter(|stage| kinds.contains(&stage.spec.kind.as_str())).cloned().collect();
+    schedule::compute(&stages, store, &plan.materials, options)?;
+    stages.iter().map(|stage| Ok(store.stage(&stage.spec.kind, &stage.key)?)).collect()
+}

@@ -1,0 +1,209 @@
+//! Several stages at a time, each in a process of its own with its share of the threads.
+//!
+//! A child is given the description of its stage as the first line of its standard input, and tells what became of it as a line of
+//! JSON ([`Report`]) on its standard output. Its standard input then stays open: when it ends, be it because the run stops or because this
+//! process is gone, the child saves its state and stops. So no child outlives its run.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    io::{Read, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    thread::{self, JoinHandle, available_parallelism},
+    time::{Duration, Instant},
+};
+
+use unlearn_run_store::Store;
+
+use super::{Children, PATIENCE, Queue, RunOptions, worker::Report};
+use crate::{Error, PlannedStage, Result};
+
+/// The program that computes the stage whose description stands on its standard input.
+#[derive(Debug, Clone)]
+pub struct StageCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// How often to look whether a child is done.
+const TICK: Duration = Duration::from_millis(5);
+/// The variable that says how many threads a process computes with.
+const THREADS: &str = "RAYON_NUM_THREADS";
+/// Most bytes that are kept of what a child says.
+const KEPT: usize = 1 << 16;
+
+/// A stage that runs.
+struct Running {
+    stage: usize,
+    child: Child,
+    /// Open as long as the child may go on.
+    stdin: Option<ChildStdin>,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+    started: Instant,
+    alone: bool,
+}
+
+pub(super) fn compute(
+    queue: &mut Queue<'_>,
+    store: &Store,
+    children: &Children,
+    options: &RunOptions<'_>,
+) -> Result<()> {
+    let mut running: Vec<Running> = Vec::new();
+    let result = supervise(queue, store, children, options, &mut running);
+    if result.is_err() {
+        // Whatever still runs saves its state and stops.
+        for one in &mut running {
+            one.stdin = None;
+        }
+        for mut one in running {
+            drop(one.child.wait());
+        }
+    }
+    result
+}
+
+fn supervise(
+    queue: &mut Queue<'_>,
+    store: &Store,
+    children: &Children,
+    options: &RunOptions<'_>,
+    running: &mut Vec<Running>,
+) -> Result<()> {
+    let mut held: HashMap<usize, (Instant, String)> = HashMap::new();
+    let mut told = None;
+    while !queue.is_over() {
+        queue.stop_if_interrupted(options)?;
+        while let Some(at) = running.iter_mut().position(|one| !matches!(one.child.try_wait(), Ok(None))) {
+            let one = running.swap_remove(at);
+            let (stage, started) = (one.stage, one.started);
+            match one.report(&queue.stages[stage].label) {
+                Report::Done => queue.finished(stage, started, options),
+                Report::Held { by } => {
+                    queue.put_back(stage);
+                    held.insert(stage, (Instant::now(), by));
+                }
+                report => {
+                    let error = error(report, &queue.stages[stage].label);
+                    queue.failed(stage, error, options)?;
+                }
+            }
+        }
+        held.retain(|_, (since, _)| since.elapsed() < PATIENCE);
+        for stage in queue.ready() {
+            let PlannedStage { spec, key, .. } = &queue.stages[stage];
+            if store.find(&spec.kind, key)?.is_some() {
+                queue.reused(stage, options);
+            }
+        }
+        if let Some((stage, alone)) = next(queue, running, children, &held) {
+            let threads = if alone { threads() } else { (threads() / children.jobs).max(1) };
+            let one = start(stage, &queue.stages[stage], children, threads, alone)?;
+            queue.started(stage);
+            options.reporter.started(queue.at(stage), false);
+            running.push(one);
+            continue;
+        }
+        if let (true, Some((stage, (_, by)))) = (running.is_empty(), held.iter().next()) {
+            queue.wait((*stage, by.clone()), &mut told, options)?;
+        }
+        thread::sleep(TICK);
+    }
+    Ok(())
+}
+
+/// The stage to start next, and whether nothing may run beside it.
+fn next(
+    queue: &Queue<'_>,
+    running: &[Running],
+    children: &Children,
+    held: &HashMap<usize, (Instant, String)>,
+) -> Option<(usize, bool)> {
+    if running.len() >= children.jobs || running.iter().any(|one| one.alone) {
+        return None;
+    }
+    let is_alone = |stage: &usize| !children.shared_timing && queue.is_timed(*stage);
+    let ready: Vec<usize> = queue.ready().into_iter().filter(|stage| !held.contains_key(stage)).collect();
+    if let Some(stage) = ready.iter().find(|stage| !is_alone(stage)) {
+        return Some((*stage, false));
+    }
+    let stage = ready.first().filter(|_| running.is_empty())?;
+    Some((*stage, true))
+}
+
+/// Threads of this process.
+fn threads() -> usize {
+    let set = std::env::var(THREADS).ok().and_then(|threads| threads.parse().ok()).filter(|threads| *threads > 0);
+    set.unwrap_or_else(|| available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+fn start(stage: usize, planned: &PlannedStage, children: &Children, threads: usize, alone: bool) -> Result<Running> {
+    let StageCommand { program, arguments } = &children.command;
+    let failure = |error: std::io::Error| Error::Stage {
+        stage: planned.label.clone(),
+        reason: format!("{} did not start: {error}", program.display()),
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env(THREADS, threads.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failure)?;
+    let (stdout, stderr) = (listen(child.stdout.take()), listen(child.stderr.take()));
+    let mut stdin = child.stdin.take();
+    if let Some(stdin) = &mut stdin {
+        // A child that is gone already tells why on its standard error.
+        drop(writeln!(stdin, "{}", planned.spec.to_json()).and_then(|()| stdin.flush()));
+    }
+    Ok(Running { stage, child, stdin, stdout, stderr, started: Instant::now(), alone })
+}
+
+/// Reads what a child says, so that it never waits for a reader; keeps the end of it.
+fn listen(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let Some(mut from) = from else { return String::new() };
+        let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = from.read(&mut piece) {
+            said.extend_from_slice(&piece[..count]);
+            if said.len() > 2 * KEPT {
+                said.drain(..said.len() - KEPT);
+            }
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    })
+}
+
+impl Running {
+    /// What a child that has ended tells of its stage.
+    fn report(mut self, label: &str) -> Report {
+        drop(self.stdin);
+        let status = self.child.wait();
+        let said = self.stdout.join().unwrap_or_default();
+        let warned = self.stderr.join().unwrap_or_default();
+        for line in warned.lines() {
+            tracing::warn!("{label}: {line}");
+        }
+        let report = said.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        report.unwrap_or_else(|| {
+            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let last = warned.lines().last().unwrap_or("it said nothing");
+            Report::Failed { reason: format!("its process ended without a result ({status}): {last}") }
+        })
+    }
+}
+
+fn error(report: Report, label: &str) -> Error {
+    let stage = label.to_owned();
+    match report {
+        Report::Interrupted => Error::Interrupted { stage },
+        Report::Diverged { reason, kept } => Error::Diverged { stage, reason, kept },
+        Report::Failed { reason } => Error::Stage { stage, reason },
+        Report::Done | Report::Held { .. } => Error::Stage { stage, reason: "it neither failed nor is done".into() },
+    }
+}

@@ -1,0 +1,131 @@
+//! The stages of a plan, and how far each is.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
+
+use unlearn_run_store::{StageKey, Store};
+
+use super::{Failures, OnFailure, RunOptions, StageAt};
+use crate::{Error, PlannedStage, Result, stages::StageKind};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+}
+
+/// The stages of a plan, and how far each is.
+pub(super) struct Queue<'a> {
+    pub(super) stages: &'a [PlannedStage],
+    states: Vec<State>,
+    /// Positions of the stages of the plan that each reads.
+    inputs: Vec<Vec<usize>>,
+    failures: Failures,
+}
+
+impl<'a> Queue<'a> {
+    /// Refuses a stage of an unknown kind or form, and one whose input is neither in the plan nor in the store.
+    pub(super) fn new(stages: &'a [PlannedStage], store: &Store) -> Result<Self> {
+        let positions: HashMap<&StageKey, usize> = stages.iter().zip(0..).map(|(stage, at)| (&stage.key, at)).collect();
+        let mut inputs = Vec::with_capacity(stages.len());
+        for stage in stages {
+            StageKind::find(&stage.spec.kind)?.check(&stage.spec)?;
+            let mut own = Vec::new();
+            for (role, key) in &stage.spec.inputs {
+                match positions.get(key) {
+                    Some(position) => own.push(*position),
+                    None if store.locate(key)?.is_some() => {}
+                    None => {
+                        return Err(Error::description(
+                            &stage.spec.kind,
+                            format!(
+                                "its input `{role}`, stage {key}, is not in the store {}; compute it first",
+                                store.root().display()
+                            ),
+                        ));
+                    }
+                }
+            }
+            inputs.push(own);
+        }
+        Ok(Self { stages, states: vec![State::Waiting; stages.len()], inputs, failures: BTreeMap::new() })
+    }
+
+    /// Whether every stage is done or has failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.states.iter().all(|state| matches!(state, State::Done | State::Failed))
+    }
+
+    /// Stages that can be computed now, in the order of the plan.
+    pub(super) fn ready(&self) -> Vec<usize> {
+        let is_ready = |stage: &usize| {
+            self.states[*stage] == State::Waiting
+                && self.inputs[*stage].iter().all(|input| self.states[*input] == State::Done)
+        };
+        (0..self.stages.len()).filter(is_ready).collect()
+    }
+
+    /// Where a stage stands in the plan.
+    pub(super) fn at(&self, stage: usize) -> StageAt<'a> {
+        StageAt { number: stage + 1, total: self.stages.len(), label: &self.stages[stage].label }
+    }
+
+    /// The first stage that is not done, for people.
+    pub(super) fn next_label(&self) -> &str {
+        let next = self.states.iter().position(|state| matches!(state, State::Waiting | State::Running));
+        next.map_or("", |next| self.stages[next].label.as_str())
+    }
+
+    pub(super) fn started(&mut self, stage: usize) {
+        self.states[stage] = State::Running;
+    }
+
+    /// Another process computes it.
+    pub(super) fn put_back(&mut self, stage: usize) {
+        self.states[stage] = State::Waiting;
+    }
+
+    pub(super) fn reused(&mut self, stage: usize, options: &RunOptions<'_>) {
+        self.states[stage] = State::Done;
+        options.reporter.reused(self.at(stage));
+    }
+
+    pub(super) fn finished(&mut self, stage: usize, started: Instant, options: &RunOptions<'_>) {
+        self.states[stage] = State::Done;
+        options.reporter.finished(self.at(stage), started.elapsed().as_secs_f64());
+    }
+
+    /// Notes that a stage failed, with all that build on it; or gives the error back, where a failure stops the run.
+    pub(super) fn failed(&mut self, stage: usize, error: Error, options: &RunOptions<'_>) -> Result<()> {
+        let reason = match error {
+            Error::Stage { reason, .. } if options.on_failure == OnFailure::GoOn => reason,
+            error @ Error::Diverged { .. } if options.on_failure == OnFailure::GoOn => error.to_string(),
+            error => return Err(error),
+        };
+        self.states[stage] = State::Failed;
+        self.failures.insert(self.stages[stage].key.clone(), reason.clone());
+        // Inputs come before what reads them, so that one pass finds all that build on the stage.
+        for other in stage + 1..self.stages.len() {
+            if self.inputs[other].iter().any(|input| self.states[*input] == State::Failed)
+                && self.states[other] == State::Waiting
+            {
+                self.states[other] = State::Failed;
+                self.failures.insert(self.stages[other].key.clone(), reason.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stage's run time is a result.
+    pub(super) fn is_timed(&self, stage: usize) -> bool {
+        StageKind::find(&self.stages[stage].spec.kind).is_ok_and(|kind| kind.is_timed)
+    }
+
+    pub(super) fn into_failures(self) -> Failures {
+        self.failures
+    }
+}

@@ -1,0 +1,140 @@
+//! What a model was trained on, as it says itself, with the data opened: all that must be known to make it forget a part of that,
+//! and to judge how well it did.
+
+use std::sync::Arc;
+
+use unlearn_datasets::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
+use unlearn_models::{
+    Origin,
+    checkpoint::{CheckpointInfo, Training},
+};
+use unlearn_training::Recipe;
+
+use crate::{judgement::Sets, materials::Materials, suite::DataSection};
+
+/// What a model was trained on.
+pub(crate) struct Setting {
+    pub(crate) dataset: Arc<Dataset>,
+    /// `[data]` with its seed filled in.
+    pub(crate) data: DataSection,
+    pub(crate) split: Split,
+    pub(crate) recipe: Recipe,
+    pub(crate) seed: u64,
+    /// The pretrained weights that its training began with.
+    pub(crate) init: Option<Origin>,
+    /// What it was asked to forget since; ascending.
+    pub(crate) forgotten: Vec<u32>,
+}
+
+impl Setting {
+    /// Opens what `training` speaks of. The error is a reason for people.
+    pub(crate) fn of(training: &Training, materials: &Materials) -> Result<Self, String> {
+        let unreadable = |e: serde_json::Error| format!("its `training` is damaged: {e}");
+        let Training { data, fingerprint, recipe, seed, init, forgotten } = training.clone();
+        let data: DataSection = serde_json::from_value(data).map_err(unreadable)?;
+        let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
+        let dataset = materials.dataset(&data.name).map_err(|e| e.to_string())?;
+        check_fingerprint(&dataset, &fingerprint)?;
+        let split = data.split(&dataset).map_err(|e| e.to_string())?;
+        Ok(Self { dataset, data, split, recipe, seed, init, forgotten })
+    }
+
+    /// What a model says that was trained so.
+    pub(crate) fn training(&self) -> serde_json::Result<Training> {
+        Ok(Training {
+            data: serde_json::to_value(&self.data)?,
+            fingerprint: self.dataset.fingerprint.clone(),
+            recipe: serde_json::to_value(&self.recipe)?,
+            seed: self.seed,
+            init: self.init.clone(),
+            forgotten: self.forgotten.clone(),
+        })
+    }
+
+    /// What a request asks for of what is left of the training split.
+    pub(crate) fn draw(&self, request: &ForgetSpec) -> unlearn_datasets::Result<ForgetSplit> {
+        let retain = self.division().retain;
+        let left = Split { train: retain, validation: self.split.validation.clone() };
+        let seed = self.data.seed.unwrap_or_default();
+        forget::resolve(request, &self.dataset, &left, self.data.sampler, seed)
+    }
+
+    /// The training split, divided by all that the model was asked to forget.
+    pub(crate) fn division(&self) -> Division {
+        Division::new(&self.dataset, &self.split, &self.forgotten)
+    }
+
+    /// What the model is judged on.
+    pub(crate) fn sets<'a>(&'a self, division: &'a Division) -> Sets<'a> {
+        Sets {
+            dataset: &self.dataset,
+            forget: &self.forgotten,
+            retain: &division.retain,
+            validation: &self.split.validation,
+            whole_classes: &division.whole_classes,
+        }
+    }
+
+    /// That a model takes images of this dataset, and has its classes. The error is a reason for people.
+    pub(crate) fn fits(&self, info: &CheckpointInfo) -> Result<(), String> {
+        let images = &self.dataset.train;
+        let shape = [images.channels, images.height, images.width];
+        if (info.input, info.classes) == (shape, self.dataset.classes.len()) {
+            return Ok(());
+        }
+        let CheckpointInfo { input, classes, .. } = info;
+        Err(format!(
+            "the model is for images {input:?} of {classes} classes, and {} has images {shape:?} of {}",
+            self.dataset.name,
+            self.dataset.classes.len()
+        ))
+    }
+}
+
+/// That a dataset is the one that was trained on.
+pub(crate) fn check_fingerprint(dataset: &Dataset, wanted: &str) -> Result<(), String> {
+    if dataset.fingerprint == wanted {
+        return Ok(());
+    }
+    Err(format!(
+        "it was trained on other images or labels than `{}` has here: their fingerprint is {wanted}, these have {}",
+        dataset.name, dataset.fingerprint
+    ))
+}
+
+/// The training split, divided by all that a model must have forgotten.
+#[derive(Debug)]
+pub(crate) struct Division {
+    /// D_r.
+    pub(crate) retain: Vec<u32>,
+    /// Classes of which something is forgotten and nothing is left in D_r; they leave the test set too.
+    pub(crate) whole_classes: Vec<u32>,
+}
+
+impl Division {
+    /// `forgotten` must ascend and lie in the split.
+    pub(crate) fn new(dataset: &Dataset, split: &Split, forgotten: &[u32]) -> Self {
+        let retain: Vec<u32> = split.train.iter().copied().filter(|i| forgotten.binary_search(i).is_err()).collect();
+        let whole_classes = forget::whole_classes(&dataset.train.labels, forgotten, &retain);
+        Self { retain, whole_classes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_of_which_nothing_is_left_leaves_the_test_set() {
+        let dataset = Materials::default().dataset("fashion-mnist-mini").unwrap();
+        let data = serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 });
+        let data: DataSection = serde_json::from_value(data).unwrap();
+        let split = data.split(&dataset).unwrap();
+        let class = |position: &u32| dataset.train.labels[*position as usize];
+        let all: Vec<u32> = split.train.iter().copied().filter(|position| class(position) == 3).collect();
+        let division = Division::new(&dataset, &split, &all);
+        assert_eq!((&division.whole_classes[..], division.retain.len(), all.len()), (&[3][..], 162, 18));
+        let division = Division::new(&dataset, &split, &all[1..]);
+        assert_eq!(division.whole_classes, [0; 0]);
+    }
+}

@@ -1,0 +1,102 @@
+//! What one stage is computed with.
+
+use std::{fmt::Display, time::Duration};
+
+use serde_json::json;
+use unlearn_run_store::{StageSpec, StageWriter, Store, clock};
+use unlearn_training::{EpochRow, Session};
+
+use super::StageKind;
+use crate::{Error, Result, checkpoints::FileCheckpoints, materials::Materials, schedule::RunOptions};
+
+/// What one stage is computed with.
+pub(crate) struct Bench<'a> {
+    pub(crate) spec: &'a StageSpec,
+    /// For people.
+    pub(crate) label: &'a str,
+    pub(crate) store: &'a Store,
+    pub(crate) materials: &'a Materials,
+    pub(crate) writer: StageWriter,
+    pub(crate) session: Session<'a>,
+    /// How often state is saved.
+    pub(crate) checkpoint_interval: Duration,
+}
+
+/// Computes a stage that the caller has the sole right to.
+pub(crate) fn compute(
+    (spec, label): (&StageSpec, &str),
+    writer: StageWriter,
+    store: &Store,
+    materials: &Materials,
+    options: &RunOptions<'_>,
+) -> Result<()> {
+    let kind = StageKind::find(&spec.kind)?;
+    let checkpoints = FileCheckpoints::new(&writer.checkpoint_dir()?, options.checkpoint_interval);
+    let session = Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt };
+    let checkpoint_interval = options.checkpoint_interval;
+    let mut bench = Bench { spec, label, store, materials, writer, session, checkpoint_interval };
+    bench.log(if bench.writer.resumed() { "resumed" } else { "started" }, None)?;
+    let result = kind.run(&mut bench);
+    match &result {
+        Ok(()) => bench.log("finished", None)?,
+        // The failure itself is what the user must hear of, whether or not it could be logged.
+        Err(error) => drop(bench.log("stopped", Some(&error.to_string()))),
+    }
+    result?;
+    bench.writer.finish()?;
+    Ok(())
+}
+
+impl Bench<'_> {
+    /// Adds a line to the stage's `log.jsonl`.
+    fn log(&mut self, event: &str, reason: Option<&str>) -> Result<()> {
+        let line = json!({ "time": clock::now(), "event": event, "stage": self.label, "reason": reason });
+        Ok(self.writer.append_log(&line)?)
+    }
+
+    /// The error of this stage for a reason.
+    pub(crate) fn failure(&self, reason: impl Display) -> Error {
+        Error::Stage { stage: self.label.to_owned(), reason: reason.to_string() }
+    }
+
+    /// The user asked to stop.
+    pub(crate) fn interruption(&self) -> Error {
+        Error::Interrupted { stage: self.label.to_owned() }
+    }
+
+    /// The error of this stage for a training error, which may be the user's interruption.
+    pub(crate) fn training_failure(&self, error: &unlearn_training::Error, reason: &dyn Display) -> Error {
+        match error {
+            unlearn_training::Error::Interrupted => self.interruption(),
+            _ => self.failure(reason),
+        }
+    }
+
+    /// Refuses an executor that is not the one that the description names, since its results differ in the last bits.
+    pub(crate) fn check_arithmetic(&self, wanted: &str, found: &str) -> Result<()> {
+        if wanted == found {
+            return Ok(());
+        }
+        Err(self.failure(format!(
+            "it is described for the arithmetic `{wanted}`, and this device computes with `{found}`; choose the device with `--device`"
+        )))
+    }
+
+    /// The finished stage that this one reads in a role.
+    pub(crate) fn input(&self, role: &str) -> Result<unlearn_run_store::Stage> {
+        let key = self.spec.inputs.get(role).ok_or_else(|| self.failure(format!("its input `{role}` is not named")))?;
+        let missing = || {
+            self.failure(format!(
+                "its input `{role}`, stage {key}, is not in the store {}; compute it first",
+                self.store.root().display()
+            ))
+        };
+        self.store.locate(key)?.ok_or_else(missing)
+    }
+
+    /// Writes the rows of `metrics.jsonl`; what an earlier, killed attempt wrote is replaced.
+    pub(super) fn save_epochs(&mut self, rows: &[EpochRow]) -> Result<()> {
+        self.writer.truncate_metrics(0)?;
+        rows.iter().try_for_each(|row| Ok(self.writer.append_metrics(row)?))
+    }
+}

@@ -1,0 +1,57 @@
+//! `import`: a trained model that comes from outside the store. Leaves `model.safetensors`, which says what it was trained on, and the
+//! mask if there is one.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use unlearn_models::{ImportOptions, checkpoint::Training};
+use unlearn_run_store::Artifact;
+
+use super::{Bench, Kind};
+use crate::{Result, opened::OpenedModel, setting::Setting};
+
+/// What decides an imported model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ImportConfig {
+    /// The model's file.
+    pub(crate) model: Artifact,
+    /// The file of its mask, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mask: Option<Artifact>,
+    /// What it was trained on: as its file says, or as its owner does.
+    pub(crate) training: Training,
+}
+
+/// The places in a description where the model and its mask lie.
+pub(crate) const MODEL_PLACE: &str = "model";
+pub(crate) const MASK_PLACE: &str = "mask";
+
+pub(crate) struct Import;
+
+impl Kind for Import {
+    const NAME: &'static str = "import";
+    const SUMMARY: &'static str = "a trained model that comes from outside the store";
+    const INPUTS: &'static [&'static str] = &[];
+    type Config = ImportConfig;
+
+    fn run(config: &ImportConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let places = &bench.spec.places;
+        let place =
+            places.get(MODEL_PLACE).ok_or_else(|| bench.failure("its `places` do not say where `model` lies"))?;
+        let mask = places.get(MASK_PLACE).map(Path::new);
+        let opened = OpenedModel::open(Path::new(place), mask, &ImportOptions::default())?;
+        let found = opened.artifacts();
+        if (found.get("model"), found.get("mask")) != (Some(&config.model), config.mask.as_ref()) {
+            return Err(bench.failure(format!("{place} is not the file that was described: its content differs")));
+        }
+        let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
+        let model = &opened.model;
+        setting.fits(&model.info).map_err(|reason| bench.failure(reason))?;
+        bench.save_state(super::MODEL, (&model.graph, &model.state), &model.info, &setting)?;
+        if let Some(mask) = &model.mask {
+            mask.save(bench.writer.path(super::MASK)).map_err(|error| bench.failure(error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! `unlearn stage`: one stage by itself, for a person, for a launcher, or for a run that supervises several processes.
+
+use std::{
+    io::{BufRead, Read, stdin},
+    path::Path,
+    sync::atomic::Ordering,
+    thread,
+};
+
+use anyhow::Context;
+use unlearn_experiment::{Materials, RunOptions, attempt, work};
+use unlearn_run_store::{StageSpec, Store};
+
+use crate::{
+    args::StageArguments,
+    progress::ConsoleReporter,
+    run::{INTERRUPT, run_options},
+};
+
+pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
+    let file = &arguments.description;
+    let text = read(file, arguments.supervised)?;
+    let spec = StageSpec::from_json(&text, file)?;
+    let store = Store::open(&arguments.store.runs)?;
+    let materials = Materials::new(arguments.compute.environment.environment());
+    let reporter = ConsoleReporter::new(arguments.supervised);
+    let options = run_options(&reporter, &arguments.compute)?;
+    if arguments.supervised {
+        println!("{}", serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
+        return Ok(());
+    }
+    let (kind, key) = (spec.kind.clone(), spec.key());
+    work(spec, &store, &materials, &options)?;
+    println!("{}", store.stage(&kind, &key)?.path().display());
+    Ok(())
+}
+
+/// A description from a file or standard input. A supervisor writes it on one line, and closes the stream only to say stop.
+fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return std::fs::read(file).with_context(|| format!("failed to read {}", file.display()));
+    }
+    let mut text = Vec::new();
+    let mut input = stdin().lock();
+    let read = if supervised { input.read_until(b'\n', &mut text) } else { input.read_to_end(&mut text) };
+    read.context("failed to read the description from standard input")?;
+    Ok(text)
+}
+
+fn supervised(
+    spec: StageSpec,
+    store: &Store,
+    materials: &Materials,
+    options: &RunOptions<'_>,
+) -> unlearn_experiment::Report {
+    thread::spawn(|| {
+        drop(std::io::copy(&mut stdin().lock(), &mut std::io::sink()));
+        INTERRUPT.store(true, Ordering::Relaxed);
+    });
+    attempt(spec, store, materials, options)
+}
