@@ -142,15 +142,8 @@ pub enum Error {
     },
 
     /// No dataset of that name.
-    #[error("unknown dataset `{name}`{suggestion}; valid names: {valid}")]
-    UnknownDataset {
-        /// The name asked for.
-        name: String,
-        /// " (did you mean `…`?)" or nothing.
-        suggestion: String,
-        /// All names.
-        valid: String,
-    },
+    #[error(transparent)]
+    Unknown(#[from] unlearn_names::Unknown),
     /// A name that gives a form and a path, but not as it should.
     #[error("`{name}` names no dataset: {problem}")]
     Location {

@@ -172,18 +172,7 @@ fn candidates(roots: impl Iterator<Item = PathBuf>, name: &str, system: &[&str])
 /// # Errors
 /// When there is none; the error lists the valid names and the nearest one.
 pub fn find(name: &str) -> Result<&'static Entry> {
-    DATASETS.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let nearest = DATASETS
-            .iter()
-            .map(|entry| (strsim::jaro_winkler(name, entry.name), entry.name))
-            .filter(|&(similarity, _)| similarity > 0.7)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        Error::UnknownDataset {
-            name: name.into(),
-            suggestion: nearest.map(|(_, name)| format!(" (did you mean `{name}`?)")).unwrap_or_default(),
-            valid: DATASETS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
-        }
-    })
+    Ok(unlearn_names::find("dataset", name, DATASETS, |entry| entry.name)?)
 }
 
 /// That `name` is one of the registry's, or a [location](crate::location) such as `parquet:PATH`; whether anything is there

@@ -280,8 +280,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let valid = quoted.skip(1).step_by(2);
-    let nearest = valid.max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
-    match nearest.filter(|name| strsim::jaro_winkler(name, unknown) > 0.7) {
+    match unlearn_names::nearest(unknown, valid) {
         Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
         None => message.to_owned(),
     }

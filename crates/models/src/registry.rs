@@ -196,15 +196,7 @@ fn any_side(_: usize) -> usize {
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static Architecture> {
-    ARCHITECTURES.iter().find(|a| a.name == name).ok_or_else(|| {
-        let nearest = ARCHITECTURES.iter().map(|a| a.name).max_by(|a, b| {
-            let similarity = |other: &str| strsim::jaro_winkler(other, name);
-            similarity(a).total_cmp(&similarity(b))
-        });
-        let valid = ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", ");
-        let suggestion = nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default();
-        Error::UnknownArchitecture { name: name.into(), suggestion, valid }
-    })
+    Ok(unlearn_names::find("architecture", name, ARCHITECTURES, |architecture| architecture.name)?)
 }
 
 impl Architecture {

@@ -1,12 +1,11 @@
 //! Every unlearning method by name.
 
 use crate::{
-    Error, Result,
+    Result,
     bad_teacher::BadTeacher,
     boundary_expand::BoundaryExpand,
     boundary_shrink::BoundaryShrink,
     cf_k::CfK,
-    error::suggestion,
     eu_k::EuK,
     ff::Ff,
     fisher_sample::FisherSample,
@@ -65,10 +64,7 @@ pub static METHODS: &[Entry] = &[
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static Entry> {
-    METHODS.iter().find(|m| m.name == name).ok_or_else(|| {
-        let valid: Vec<&str> = METHODS.iter().map(|m| m.name).collect();
-        Error::UnknownMethod { name: name.into(), suggestion: suggestion(name, &valid), valid: valid.join(", ") }
-    })
+    Ok(unlearn_names::find("unlearning method", name, METHODS, |method| method.name)?)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
 use unlearn_network::{Graph, Kept, ParameterId, ParameterKind};
 
 use self::apportionment::apportion;
-use crate::{Error, Result, criteria::Scores, error::unknown};
+use crate::{Error, Result, criteria::Scores};
 
 /// A pruning scope.
 pub struct Scope {
@@ -31,8 +31,7 @@ pub static SCOPES: &[Scope] = &[global::SCOPE, layer::SCOPE, erk::SCOPE];
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn scope(name: &str) -> Result<&'static Scope> {
-    let names: Vec<_> = SCOPES.iter().map(|s| s.name).collect();
-    SCOPES.iter().find(|s| s.name == name).ok_or_else(|| unknown("scope", name, &names))
+    Ok(unlearn_names::find("pruning scope", name, SCOPES, |scope| scope.name)?)
 }
 
 /// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1) and, of transformers, every weight of
