@@ -4,9 +4,7 @@
 //! neither the number of threads nor a resume can change it.
 
 use serde::{Deserialize, Serialize};
-
-use crate::permutation::interval;
-use crate::stream::stream;
+use unlearn_random::{interval, stream};
 
 /// Which transforms training applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,17 +10,16 @@ use std::thread::{self, JoinHandle};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use unlearn_random::{shuffle, stream};
 
 use crate::augment::Augmentation;
 use crate::cutout;
 use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
 use crate::mixup::{self, Mixed};
-use crate::permutation::shuffle;
 use crate::rand_augment::RandAugment;
 use crate::resize;
 use crate::resized_crop::{self, Part};
-use crate::stream::stream;
 
 /// Batches prepared before they are asked for.
 const AHEAD: usize = 2;

@@ -5,8 +5,7 @@
 //! flip. Deviation: it is filled with the mean of each channel of the image at hand, where the paper has the mean of the
 //! training set, so that a sample's batch is a function of nothing but the sample and the draw.
 
-use crate::permutation::interval;
-use crate::stream::stream;
+use unlearn_random::{interval, stream};
 
 /// Takes a square of `side` pixels out of training sample `index` as `epoch` sees it, `[channels, height, width]`.
 pub(crate) fn cut(

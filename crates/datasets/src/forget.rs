@@ -7,10 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use unlearn_random::choice;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::permutation::choice;
 use crate::positions;
 use crate::sampler::Sampler;
 use crate::split::Split;
@@ -212,9 +212,10 @@ fn listed(path: &Path, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_tests::numpy_legacy;
+
     use super::*;
-    use crate::golden;
-    use crate::split::tests::labelled;
+    use crate::split::tests::{labelled, protocol_dataset};
     use crate::split::{SplitOptions, split};
 
     const LEGACY: Sampler = Sampler::NumpyLegacy;
@@ -249,8 +250,8 @@ mod tests {
 
     #[test]
     fn legacy_draws_are_numpys() {
-        let dataset = golden::dataset();
-        for protocol in golden::read().protocol {
+        let dataset = protocol_dataset();
+        for protocol in numpy_legacy::read().protocol {
             let options = SplitOptions { seed: protocol.seed, ..SplitOptions::default() };
             let split = split(&dataset, &options).unwrap();
             let forget = |spec| resolve(&spec, &dataset, &split, LEGACY, protocol.seed).unwrap().forget;

@@ -52,8 +52,6 @@ pub mod forget;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod golden;
-#[cfg(test)]
 mod golden_imagenet;
 #[cfg(test)]
 mod golden_pictures;
@@ -69,7 +67,6 @@ pub mod location;
 pub mod mat5;
 mod mixup;
 pub mod mnist;
-pub mod mt19937;
 mod npy;
 pub mod npz;
 mod packed;
@@ -77,7 +74,6 @@ mod parquet_file;
 pub mod parquet_folder;
 mod parquet_pages;
 mod parquet_table;
-pub mod permutation;
 pub mod picture;
 mod pillow_ops;
 pub mod positions;
@@ -88,7 +84,6 @@ mod resized_crop;
 pub mod sampler;
 mod snappy;
 pub mod split;
-pub mod stream;
 mod streamed;
 pub mod svhn;
 pub mod tiny_imagenet;

@@ -5,10 +5,9 @@
 
 use rand::Rng;
 use statrs::distribution::{Beta, ContinuousCDF as _};
+use unlearn_random::{shuffle, stream};
 
 use crate::batches::Batch;
-use crate::permutation::shuffle;
-use crate::stream::stream;
 
 /// What the samples of a batch were overlaid with.
 #[derive(Debug, Clone, PartialEq)]

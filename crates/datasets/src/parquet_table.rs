@@ -247,7 +247,7 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "a row that has a picture")]
     fn bytes(seed: u64, len: usize) -> Option<Vec<u8>> {
         use rand::Rng;
-        let mut rng = crate::stream::stream("bytes", &[seed]);
+        let mut rng = unlearn_random::stream("bytes", &[seed]);
         let mut bytes = Vec::with_capacity(len);
         while bytes.len() < len {
             match rng.next_u64() % 8 {

@@ -5,10 +5,9 @@
 //! black where nothing is. It comes after crop and flip, before a cutout.
 
 use serde::{Deserialize, Serialize};
+use unlearn_random::{interval, stream};
 
-use crate::permutation::interval;
 use crate::pillow_ops::{Operation, Shape};
-use crate::stream::stream;
 
 /// Strengths there are, counted from 0.
 pub const STRENGTHS: usize = 31;

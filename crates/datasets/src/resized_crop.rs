@@ -6,8 +6,8 @@
 //! largest part in the middle that keeps to the ratios.
 
 use rand::Rng;
+use unlearn_random::interval;
 
-use crate::permutation::interval;
 use crate::picture::Sides;
 
 const AREA: [f64; 2] = [0.08, 1.0];
@@ -56,7 +56,7 @@ fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::stream;
+    use unlearn_random::stream;
 
     #[test]
     fn parts_are_within_the_picture_and_as_large_and_wide_as_they_may_be() {

@@ -2,10 +2,9 @@
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use unlearn_random::{Mt19937, stream};
 
 use crate::error::{Error, Result};
-use crate::mt19937::Mt19937;
-use crate::stream::stream;
 
 /// The generator behind validation and forget sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@
 //! order, `choice(class positions, ⌊share · n⌋, replace=False)`.
 
 use serde::{Deserialize, Serialize};
+use unlearn_random::choice;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::permutation::choice;
 use crate::sampler::Sampler;
 
 /// How to divide the official training set.
@@ -91,7 +91,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::augment::Augmentation;
     use crate::dataset::{ImageSet, Normalization};
-    use crate::golden;
+    use unlearn_tests::numpy_legacy;
 
     /// A dataset of one-pixel images with the given training labels and ten classes called `a` to `j`.
     pub(crate) fn labelled(labels: Vec<u32>) -> Dataset {
@@ -102,11 +102,16 @@ pub(crate) mod tests {
         Dataset::new("letters", classes, normalization, Augmentation::NONE, train, test)
     }
 
+    /// The made-up dataset of [`numpy_legacy`]'s protocol.
+    pub(crate) fn protocol_dataset() -> Dataset {
+        labelled((0..5003).map(|i| (i * 7 + i / 13) % 10).collect())
+    }
+
     #[test]
     fn the_legacy_split_is_numpys() {
-        for protocol in golden::read().protocol {
+        for protocol in numpy_legacy::read().protocol {
             let options = SplitOptions { seed: protocol.seed, ..SplitOptions::default() };
-            let split = split(&golden::dataset(), &options).unwrap();
+            let split = split(&protocol_dataset(), &options).unwrap();
             protocol.validation.check(&split.validation, "validation");
             protocol.train.check(&split.train, "train");
         }

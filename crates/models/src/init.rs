@@ -5,6 +5,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use unlearn_network::{Graph, ParameterKind, State};
+use unlearn_random::fill_normal;
 
 /// Draws fresh values for every tensor of a graph. The same seed gives the same values on every machine.
 pub fn initialize(graph: &Graph, seed: u64) -> State {
@@ -29,17 +30,6 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
         }
     }
     state
-}
-
-/// Independent normal values with mean 0, by the Box–Muller transform in f64.
-pub fn fill_normal(values: &mut [f32], std: f64, rng: &mut Pcg64) {
-    for pair in values.chunks_mut(2) {
-        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * std;
-        let (sin, cos) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();
-        for (value, direction) in pair.iter_mut().zip([cos, sin]) {
-            *value = (radius * direction) as f32;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ mod vit;
 
 pub use error::{Error, Result};
 pub use import::ImportOptions;
-pub use init::{fill_normal, initialize};
+pub use init::initialize;
 pub use model_file::{ModelFile, Source, Target};
 pub use pretrained::{Anew, Origin, Pretrained};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};

@@ -11,9 +11,10 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Batch, permutation::shuffle, stream::stream};
+use unlearn_datasets::Batch;
 use unlearn_models::initialize;
 use unlearn_network::{Mode, Network};
+use unlearn_random::{shuffle, stream};
 use unlearn_training::{Objective, Recipe, Result, Rule, Update};
 
 use crate::{

@@ -1,8 +1,7 @@
 //! Normal noise that is a function of seed and position alone.
 
-use unlearn_datasets::stream::stream;
-use unlearn_models::fill_normal;
 use unlearn_network::ParameterId;
+use unlearn_random::{fill_normal, stream};
 
 /// As many independent standard normal values as a parameter has, pruned weights counted: a value depends on the seed, the
 /// parameter and the place in it.

@@ -12,9 +12,9 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, permutation::shuffle, stream::stream};
-use unlearn_models::fill_normal;
+use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
 use unlearn_network::{Graph, Mode, Network, Op};
+use unlearn_random::{fill_normal, shuffle, stream};
 use unlearn_training::{Adam, CrossEntropy, Error, Recipe, Result, Rounds, Run, train};
 
 use crate::{

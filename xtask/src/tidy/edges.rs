@@ -8,23 +8,24 @@ use cargo_metadata::{DependencyKind, Metadata, Package as CargoPackage, PackageI
 /// For each crate, the crates of the workspace that it may depend on, in any way (tests included). The diagram in
 /// `ARCHITECTURE.md` is a picture of this table.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("datasets", &["hub", "names", "torch-files"]),
+    ("datasets", &["hub", "names", "random", "torch-files"]),
     ("hub", &["names"]),
     ("kernels", &[]),
     ("masks", &[]),
     ("metrics", &[]),
     ("mia-eval", &["names"]),
     ("names", &[]),
+    ("random", &[]),
     ("run-store", &[]),
     ("torch-files", &[]),
     ("certificates", &["run-store"]),
     ("network", &["kernels"]),
-    ("models", &["masks", "names", "network", "torch-files"]),
+    ("models", &["masks", "names", "network", "random", "torch-files"]),
     ("training", &["datasets", "masks", "models", "network"]),
     // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
     ("backdoor", &["datasets", "masks", "models", "network", "training"]),
-    ("pruning", &["datasets", "masks", "models", "names", "network", "training"]),
-    ("unlearning", &["datasets", "masks", "models", "names", "network", "training"]),
+    ("pruning", &["datasets", "masks", "models", "names", "network", "random", "training"]),
+    ("unlearning", &["datasets", "masks", "models", "names", "network", "random", "training"]),
     (
         "experiment",
         &[
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "names",
             "network",
             "pruning",
+            "random",
             "run-store",
             "training",
             "unlearning",
@@ -69,8 +71,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
-const WITHOUT_TENSOR_LIBRARY: &[&str] =
-    &["certificates", "datasets", "hub", "kernels", "masks", "metrics", "mia-eval", "names", "run-store", "torch-files"];
+const WITHOUT_TENSOR_LIBRARY: &[&str] = &[
+    "certificates",
+    "datasets",
+    "hub",
+    "kernels",
+    "masks",
+    "metrics",
+    "mia-eval",
+    "names",
+    "random",
+    "run-store",
+    "torch-files",
+];
 
 const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
 
@@ -170,7 +183,7 @@ mod tests {
     #[test]
     fn siblings_never_import_each_other() {
         let packages = [package("pruning", &["unlearning"], &[]), package("unlearning", &["pruning"], &[])];
-        let may = "datasets, masks, models, names, network, training";
+        let may = "datasets, masks, models, names, network, random, training";
         assert_eq!(
             check(&packages),
             [

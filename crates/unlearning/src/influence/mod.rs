@@ -13,8 +13,8 @@ mod woodbury;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{permutation::choice, stream::stream};
 use unlearn_network::RowLayout;
+use unlearn_random::{choice, stream};
 use unlearn_training::Result;
 
 use self::woodbury::SampleGradients;

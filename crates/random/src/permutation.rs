@@ -1,7 +1,7 @@
 //! Bounded draws, shuffles and draws without replacement, the same in every release.
 //!
 //! These are the algorithms of NumPy's legacy `RandomState` (`random_interval`, `shuffle`, `choice` without
-//! replacement), over any generator: fed with [`Mt19937`](crate::mt19937::Mt19937) they give NumPy's very numbers. They
+//! replacement), over any generator: fed with [`Mt19937`](crate::Mt19937) they give NumPy's very numbers. They
 //! are written out here, rather than taken from `rand`, because a release of `rand` may change how it draws.
 
 use rand::Rng;

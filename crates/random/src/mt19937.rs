@@ -76,12 +76,14 @@ impl TryRng for Mt19937 {
 mod tests {
     use rand::Rng;
 
+    use unlearn_tests::numpy_legacy;
+
     use super::*;
-    use crate::{golden, permutation};
+    use crate::choice;
 
     #[test]
     fn words_are_numpys() {
-        for case in golden::read().raw {
+        for case in numpy_legacy::read().raw {
             let mut rng = Mt19937::new(case.seed);
             for _ in 0..case.skipped {
                 rng.next_u32();
@@ -93,11 +95,11 @@ mod tests {
 
     #[test]
     fn choice_without_replacement_is_numpys() {
-        for case in golden::read().permutations {
+        for case in numpy_legacy::read().permutations {
             let population: Vec<u32> = (0..case.size).collect();
             let mut rng = Mt19937::new(case.seed);
             let what = format!("seed {}, size {}", case.seed, case.size);
-            case.drawn.check(&permutation::choice(&mut rng, &population, population.len()), &what);
+            case.drawn.check(&choice(&mut rng, &population, population.len()), &what);
             assert_eq!(rng.next_u32(), case.next_word, "{what}: as many words must have been used");
         }
     }
