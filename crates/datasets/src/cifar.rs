@@ -13,9 +13,9 @@ use unlearn_torch_files::Record;
 
 use crate::archive::Archive;
 use crate::checksum::Published;
-use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::{Dataset, ImageSet};
 
 /// Most bytes read of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
@@ -140,7 +140,7 @@ fn read_set(entry: &Entry, coding: Coding, place: &Place, files: &[&str], count:
         entry.check_labels(&path, &labels[first..])?;
     }
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-    ImageSet::new(entry.shape, pixels, labels)
+    Ok(ImageSet::new(entry.shape, pixels, labels)?)
 }
 
 fn read_records(

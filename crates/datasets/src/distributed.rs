@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use crate::checksum::{self, Published};
 use crate::cifar::{self, Form};
-use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::registry::{Entry, OpenOptions};
 use crate::{cifar10, cifar100, idx_folder, mat5, mnist, svhn};
+use unlearn_samples::{Dataset, ImageSet};
 
 /// What is in a dataset.
 #[derive(Deserialize)]

@@ -11,20 +11,18 @@ use std::path::Path;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use flate2::{Compression, Crc};
+use unlearn_samples::{npy, positions};
 use unlearn_tests::fuzz;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::dataset::Dataset;
 use crate::distributed::{self, Case, Copy};
 use crate::error::Result;
 use crate::golden_pictures::{copy_folder, open_npz, root, tiny_imagenet};
 use crate::parquet_file::Keep;
 use crate::registry::{self, Entry, OpenOptions};
-use crate::{
-    cifar, cifar100, fashion_mnist, golden_imagenet, idx, idx_folder, imagenet, npy, picture, positions, svhn,
-    tiny_imagenet,
-};
+use crate::{cifar, cifar100, fashion_mnist, golden_imagenet, idx, idx_folder, imagenet, picture, svhn, tiny_imagenet};
+use unlearn_samples::Dataset;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -6,8 +6,6 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::batches::{BatchOptions, BatchPlan};
-use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::golden_pictures::{copy_folder, root};
 use crate::imagenet::{self, ENTRY};
@@ -16,6 +14,7 @@ use crate::parquet_file::{self, Columns, Keep};
 use crate::parquet_folder;
 use crate::registry::{self, Entry, OpenOptions};
 use crate::verify;
+use unlearn_samples::{BatchOptions, BatchPlan, Dataset};
 
 pub(crate) const FILES: [&str; 4] = [
     "train-00000-of-00002.parquet",

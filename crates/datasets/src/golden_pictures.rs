@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::Dataset;
 use crate::distributed::Expected;
 use crate::error::Result;
 use crate::parquet_folder::{self, HubRepository};
-use crate::picture::{self, Picture};
+use crate::picture;
 use crate::registry::{self, Entry, OpenOptions};
-use crate::{cifar10, cifar100, fashion_mnist, image_folder, npz, resize, tiny_imagenet};
+use crate::{cifar10, cifar100, fashion_mnist, image_folder, npz, tiny_imagenet};
+use unlearn_samples::Dataset;
+use unlearn_samples::{Picture, resize};
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use unlearn_hub::{Hub, Kind, Reference};
 
-use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::Location;
 use crate::parquet_folder::{self, HubRepository, TRAIN, split_of};
 use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::Dataset;
 
 /// Fetches the parquet files of a dataset of the registry and opens them.
 ///

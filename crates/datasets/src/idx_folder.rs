@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::idx;
 use crate::registry::Entry;
+use unlearn_samples::{Dataset, ImageSet};
 
 /// Training images; each name may also end in `.gz`.
 pub const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
@@ -89,7 +89,7 @@ fn pair(
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
     entry.check_labels(labels_path, &labels)?;
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-    ImageSet::new([channels, height, width], images.pixels, labels)
+    Ok(ImageSet::new([channels, height, width], images.pixels, labels)?)
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
 use crate::packed::{Packed, PackedSet};
 use crate::parquet_folder::{TESTS, TRAIN};
-use crate::picture::Picture;
+use crate::picture;
+use unlearn_samples::Dataset;
+use unlearn_samples::Picture;
 
 /// Levels of folders below a class's.
 const DEPTH: usize = 8;
@@ -173,7 +174,7 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
         (0..set.len()).into_par_iter().try_for_each(|i| {
             let path = folder.join(split).join(&classes[set.labels[i] as usize]).join(format!("{i:0width$}.png"));
             let image = set.image(i)?;
-            let file = Picture::from_planes([set.channels, set.height, set.width], &image).encode();
+            let file = picture::encode(&Picture::from_planes([set.channels, set.height, set.width], &image));
             let written = file.and_then(|file| fs::write(&path, file));
             written.map_err(|source| Error::Io { action: "write", path, source })
         })?;

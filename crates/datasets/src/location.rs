@@ -11,12 +11,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::augment::Augmentation;
-use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::packed::{Fit, PackedSet};
 use crate::registry::OpenOptions;
 use crate::{hub_files, image_folder, npz, parquet_folder};
+use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -124,7 +123,7 @@ impl Location {
     /// The dataset of these pictures, whose labels are positions in `classes`.
     pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
         if let (true, Some(side)) = (self.stream, self.size) {
-            let (train, test) = (ImageSet::streamed(train, side)?, ImageSet::streamed(test, side)?);
+            let (train, test) = (train.stream(side)?, test.stream(side)?);
             return self.dataset_of_images(classes, train, test);
         }
         let empty = || damaged(&self.path, "it holds no training picture");

@@ -14,11 +14,11 @@ use flate2::read::DeflateDecoder;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
-use crate::npy::{self, Header};
 use crate::registry;
+use unlearn_samples::npy::{self, Header};
+use unlearn_samples::{Dataset, ImageSet};
 
 /// Most bytes of an array: 16 GiB.
 const LIMIT: u64 = 1 << 34;
@@ -49,10 +49,10 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
         Some(classes) => classes,
         None => (0..count(&parts.labels[0])).map(|class| class.to_string()).collect(),
     };
-    let set = |(shape, pixels): ([usize; 3], Vec<u8>), labels: Vec<i64>| {
+    let set = |(shape, pixels): ([usize; 3], Vec<u8>), labels: Vec<i64>| -> Result<ImageSet> {
         registry::check_labels(path, &labels, classes.len())?;
         let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-        ImageSet::new(shape, pixels, labels)
+        Ok(ImageSet::new(shape, pixels, labels)?)
     };
     let ([train, test], [train_labels, test_labels]) = (parts.images, parts.labels);
     let (train, test) = (set(train, train_labels)?, set(test, test_labels)?);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
 use crate::location::damaged;
 use crate::parquet_table::StoredTable;
-use crate::picture::{self, Checked, Picture, Sides};
-use crate::resize;
+use crate::picture::{self, Checked};
+use unlearn_samples::ImageSet;
+use unlearn_samples::resize;
+use unlearn_samples::{Picture, PictureError, Pictures, Sides};
 
 /// Most bytes of one picture's file.
 pub(crate) const FILE_LIMIT: u64 = 1 << 28;
@@ -97,6 +98,20 @@ impl Packed {
     }
 }
 
+impl Pictures for PackedSet {
+    fn count(&self) -> usize {
+        self.pictures.len()
+    }
+
+    fn identity(&self, i: usize) -> std::result::Result<(String, u64), PictureError> {
+        Ok(self.pictures[i].identity()?)
+    }
+
+    fn picture(&self, i: usize) -> std::result::Result<Picture, PictureError> {
+        Ok(self.pictures[i].decode()?)
+    }
+}
+
 /// How pictures become images of one shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
@@ -114,6 +129,15 @@ pub(crate) struct PackedSet {
 }
 
 impl PackedSet {
+    /// The pictures as images of `side` × `side` pixels that stay where they are until they are asked for.
+    ///
+    /// # Errors
+    /// When a picture is not there.
+    pub(crate) fn stream(mut self, side: usize) -> Result<ImageSet> {
+        let labels = std::mem::take(&mut self.labels);
+        Ok(ImageSet::streamed(self, labels, side)?)
+    }
+
     /// The shape `[channels, height, width]` that all pictures have, or with `size` shall have; colour, if any is. None of a
     /// set without pictures.
     ///
@@ -160,7 +184,7 @@ impl PackedSet {
             resize::middle(picture, height, width).write_planes(out);
             Ok(())
         })?;
-        ImageSet::new(shape, pixels, self.labels.clone())
+        Ok(ImageSet::new(shape, pixels, self.labels.clone())?)
     }
 }
 
@@ -171,7 +195,7 @@ mod tests {
     fn set(sides: &[[usize; 3]]) -> PackedSet {
         let row = |(row, &[channels, height, width]): (usize, &[usize; 3])| {
             let pixels = vec![row as u8; channels * height * width];
-            let bytes = Picture { sides: Sides { channels, height, width }, pixels }.encode().unwrap();
+            let bytes = picture::encode(&Picture { sides: Sides { channels, height, width }, pixels }).unwrap();
             Packed::Row { table: Path::new("table").into(), row, bytes }
         };
         let labels = (0..sides.len() as u32).collect();

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::location::{Location, damaged};
 use crate::packed::PackedSet;
 use crate::parquet_file::{self, Columns, Keep, Table};
 use crate::registry::{self, Entry, OpenOptions};
+use unlearn_samples::Dataset;
 
 /// A dataset repository of the Hugging Face Hub that holds a dataset as parquet.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! One picture: a PNG or JPEG file decoded to bytes of grey or of red, green and blue.
+//! One picture's file: PNG or JPEG, decoded to bytes of grey or of red, green and blue, and PNG written.
 //!
 //! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
 //! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become 8, as Pillow's
@@ -7,6 +7,7 @@
 use std::io::{self, Cursor};
 
 use png::{ColorType, Transformations};
+use unlearn_samples::{Picture, Sides};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -27,26 +28,6 @@ const JPEG_END: &[u8] = b"\xFF\xD9";
 
 /// What is wrong with a file.
 pub type Checked<T> = Result<T, String>;
-
-/// Sides of a picture that is not decoded yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sides {
-    /// 1 for grey, 3 for colour.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-/// A decoded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Its sides.
-    pub sides: Sides,
-    /// `[height, width, channels]`, 0 to 255.
-    pub pixels: Vec<u8>,
-}
 
 /// The sides of the picture in `file`, from its header alone.
 pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
@@ -152,60 +133,19 @@ fn whole(picture: Picture) -> Checked<Picture> {
     Err(format!("{} bytes do not make {height}×{width} pixels of {channels} channels", picture.pixels.len()))
 }
 
-impl Picture {
-    /// The same picture with that many channels, 1 or 3. Grey becomes three equal channels, colours become the luma of
-    /// ITU-R 601-2, rounded as Pillow rounds it.
-    pub(crate) fn with_channels(self, channels: usize) -> Self {
-        let sides = Sides { channels, ..self.sides };
-        let pixels = match (self.sides.channels, channels) {
-            (1, 3) => self.pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
-            (3, 1) => self.pixels.as_chunks().0.iter().copied().map(luma).collect(),
-            _ => return self,
-        };
-        Self { sides, pixels }
-    }
-
-    /// The picture of planes `[channels, height, width]`.
-    pub(crate) fn from_planes([channels, height, width]: [usize; 3], planes: &[u8]) -> Self {
-        let plane = height * width;
-        let pixel = |at: usize| (0..channels).map(move |channel| planes[channel * plane + at]);
-        let pixels = (0..plane).flat_map(pixel).collect();
-        Self { sides: Sides { channels, height, width }, pixels }
-    }
-
-    /// The picture as a PNG file.
-    ///
-    /// # Errors
-    /// When it has no pixel, or neither 1 nor 3 channels.
-    pub(crate) fn encode(&self) -> io::Result<Vec<u8>> {
-        let Sides { channels, height, width } = self.sides;
-        let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
-        encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.pixels)?;
-        writer.finish()?;
-        Ok(file)
-    }
-
-    /// Writes the pixels to `out` as `[channels, height, width]`.
-    ///
-    /// # Panics
-    /// When `out` is of another length.
-    pub(crate) fn write_planes(&self, out: &mut [u8]) {
-        let Sides { channels, height, width } = self.sides;
-        assert_eq!(out.len(), self.pixels.len(), "output of another shape");
-        for (channel, plane) in out.chunks_exact_mut(height * width).enumerate() {
-            for (out, pixel) in plane.iter_mut().zip(self.pixels.chunks_exact(channels)) {
-                *out = pixel[channel];
-            }
-        }
-    }
-}
-
-fn luma(pixel: [u8; 3]) -> u8 {
-    let [red, green, blue] = pixel.map(u32::from);
-    ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
+/// The picture as a PNG file.
+///
+/// # Errors
+/// When it has no pixel, or neither 1 nor 3 channels.
+pub(crate) fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
+    let Sides { channels, height, width } = picture.sides;
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&picture.pixels)?;
+    writer.finish()?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -217,32 +157,16 @@ mod tests {
     #[test]
     fn a_png_is_read_whole_and_its_header_alone() {
         let pixels: Vec<u8> = (0..12).map(|i| i * 20).collect();
-        let file = Picture { sides: COLOUR, pixels: pixels.clone() }.encode().unwrap();
+        let file = encode(&Picture { sides: COLOUR, pixels: pixels.clone() }).unwrap();
         assert_eq!(sides(&file).unwrap(), COLOUR);
-        let picture = decode(&file).unwrap();
-        assert_eq!(picture, Picture { sides: COLOUR, pixels });
-        let mut planes = [0; 12];
-        picture.write_planes(&mut planes);
-        assert_eq!(planes, [0, 60, 120, 180, 20, 80, 140, 200, 40, 100, 160, 220]);
-        assert_eq!(Picture::from_planes([3, 2, 2], &planes), picture);
-    }
-
-    #[test]
-    fn grey_and_colours_become_each_other() {
-        let grey = Picture { sides: Sides { channels: 1, ..COLOUR }, pixels: vec![0, 1, 254, 255] };
-        let colour = grey.clone().with_channels(3);
-        assert_eq!((colour.sides, &colour.pixels[3..9]), (COLOUR, &[1, 1, 1, 254, 254, 254][..]));
-        assert_eq!(colour.with_channels(1), grey);
-        let pixels = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30];
-        // What Pillow's convert("L") makes of them.
-        assert_eq!(Picture { sides: COLOUR, pixels }.with_channels(1).pixels, [76, 150, 29, 18]);
+        assert_eq!(decode(&file).unwrap(), Picture { sides: COLOUR, pixels });
     }
 
     #[test]
     fn other_files_and_huge_announcements_are_refused() {
         assert_eq!(decode(b"GIF89a").unwrap_err(), "it is neither PNG nor JPEG: it begins with 47 49 46 38");
         assert_eq!(decode(b"").unwrap_err(), "it is neither PNG nor JPEG: it begins with ");
-        let mut file = Picture { sides: COLOUR, pixels: vec![0; 12] }.encode().unwrap();
+        let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
         for len in 0..file.len() - 16 {
             assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");
         }

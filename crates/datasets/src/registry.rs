@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::augment::Augmentation;
 use crate::checksum::Published;
-use crate::dataset::{Dataset, ImageSet, Normalization};
 use crate::error::{Error, Result};
 use crate::hub_files;
 use crate::location::{Location, damaged};
 use crate::packed::{Fit, PackedSet};
 use crate::parquet_folder::{self, HubRepository};
 use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, svhn, tiny_imagenet};
+use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
 
 /// The environment variable that names a folder of datasets.
 pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
@@ -74,7 +73,7 @@ impl Entry {
     /// The images of these pictures. Where training sees random parts of them, they are of many sizes, and so many that they stay
     /// where they are; else they are unpacked.
     pub(crate) fn images(&self, set: PackedSet) -> Result<ImageSet> {
-        if self.streams() { ImageSet::streamed(set, self.shape[1]) } else { set.unpack(self.shape, Fit::Exact) }
+        if self.streams() { set.stream(self.shape[1]) } else { set.unpack(self.shape, Fit::Exact) }
     }
 
     /// Whether its pictures stay where they are until they are asked for.

@@ -6,13 +6,12 @@
 
 use std::path::Path;
 
-use crate::augment::Augmentation;
 use crate::checksum::Published;
-use crate::dataset::{Dataset, ImageSet};
 use crate::error::{Error, Result};
 use crate::mat5;
 use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::{Augmentation, Dataset, ImageSet};
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
@@ -83,5 +82,5 @@ fn read(entry: &Entry, path: &Path, count: usize) -> Result<ImageSet> {
             }
         }
     }
-    ImageSet::new(entry.shape, pixels, labels)
+    Ok(ImageSet::new(entry.shape, pixels, labels)?)
 }

@@ -6,14 +6,13 @@
 
 use std::path::Path;
 
-use crate::augment::Augmentation;
-use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::image_folder;
 use crate::location::damaged;
 use crate::packed::PackedSet;
 use crate::parquet_folder::HubRepository;
 use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::{Augmentation, Dataset};
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {

@@ -7,12 +7,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
+use unlearn_datasets::{registry, registry::OpenOptions};
 use unlearn_mia_eval::features::{self, Feature};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
 use unlearn_run_store::{StageKey, StageSpec, SuiteRow, Tuning};
+use unlearn_samples::{Dataset, Split};
 use unlearn_training::Recipe;
 use unlearn_unlearning::Entry;
 
@@ -449,12 +450,12 @@ impl Pruning {
 }
 
 impl SeedData {
-    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_datasets::Result<Self> {
+    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_samples::Result<Self> {
         let data_seed = suite.data.seed.unwrap_or(seed + 1);
         let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
         let split = data.split(dataset)?;
         let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
-        let forgets = suite.forget.iter().map(draw).collect::<unlearn_datasets::Result<Vec<_>>>()?;
+        let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;
         Ok(Self { seed, data, forgets: forgets.into_iter().flatten().collect(), split })
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_datasets::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
+use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
 use crate::{Error, Result, overrides};
@@ -76,7 +76,7 @@ pub struct DataSection {
 
 impl DataSection {
     /// The split it describes; it must have a seed.
-    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_datasets::Result<Split> {
+    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
         let options = SplitOptions {
             validation_fraction: self.validation,
             train_limit: self.train_limit,

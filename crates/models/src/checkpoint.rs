@@ -9,8 +9,9 @@ use std::{path::Path, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_network::{Graph, State, Widths};
+use unlearn_tensor_files::TensorFile;
 
-use crate::{Error, InputSpec, Origin, Result, find, tensor_file, tensor_file::TensorFile};
+use crate::{Error, InputSpec, Origin, Result, find};
 
 /// Version written by this crate.
 pub const FORMAT: u32 = 1;
@@ -124,7 +125,7 @@ pub fn to_bytes(graph: &Graph, state: &State, info: &CheckpointInfo) -> Result<V
     let fail = |reason: String| Error::Checkpoint { path: "(in memory)".into(), reason };
     let tensors: Vec<_> = state.named(graph).map(|(name, shape, values)| (name.to_string(), shape, values)).collect();
     let info = serde_json::to_string(info).map_err(|e| fail(e.to_string()))?;
-    tensor_file::encode(&tensors, info).map_err(|e| fail(e.to_string()))
+    unlearn_tensor_files::encode(&tensors, info).map_err(|e| fail(e.to_string()))
 }
 
 /// Reads a checkpoint's metadata from its bytes; `path` is for messages.

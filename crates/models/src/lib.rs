@@ -20,7 +20,6 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod import;
-mod init;
 mod model_file;
 mod pretrained;
 mod registry;
@@ -29,14 +28,13 @@ mod resnet_s;
 pub mod sparse_checkpoint;
 mod structured;
 mod swin;
-pub mod tensor_file;
 mod vgg;
 mod vit;
 
 pub use error::{Error, Result};
 pub use import::ImportOptions;
-pub use init::initialize;
 pub use model_file::{ModelFile, Source, Target};
 pub use pretrained::{Anew, Origin, Pretrained};
 pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};
 pub use structured::{Structured, structured};
+pub use unlearn_network::initialize;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use safetensors::{Dtype, tensor::TensorView};
 use unlearn_masks::Mask;
 use unlearn_network::{Graph, State};
+use unlearn_tensor_files::{TensorFile, le_bytes};
 use unlearn_torch_files::{Container, StateDict};
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     import::{self, ImportOptions},
     sparse_checkpoint,
     structured::{Structured, structured},
-    tensor_file::{TensorFile, le_bytes},
 };
 
 /// What a model was read from.

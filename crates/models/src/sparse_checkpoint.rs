@@ -18,11 +18,11 @@ use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use unlearn_masks::{Bits, Mask};
 use unlearn_network::{Graph, State};
+use unlearn_tensor_files::{TensorFile, le_bytes};
 
 use crate::{
     Error, Result,
     checkpoint::{self, CheckpointInfo},
-    tensor_file::{self, TensorFile, le_bytes},
 };
 
 /// Version written by this crate.
@@ -186,7 +186,7 @@ fn seal(mut metadata: Metadata, tensors: &[Stored]) -> Result<Vec<u8>, String> {
     let sum = checksum(&metadata, views.iter().map(|(name, view)| (*name, view.clone())));
     metadata.checksum = sum.ok_or("its metadata cannot be written")?;
     let json = serde_json::to_string(&metadata).map_err(|error| error.to_string())?;
-    tensor_file::encode_views(views.into_iter().collect(), json).map_err(|error| error.to_string())
+    unlearn_tensor_files::encode_views(views.into_iter().collect(), json).map_err(|error| error.to_string())
 }
 
 /// By name in ascending order.

@@ -95,7 +95,7 @@ pub(crate) fn parse<S: Schedule>(config: &Value) -> Result<Config<S::Keys>> {
     for (key, value) in config.as_object().into_iter().flatten() {
         let Some(slot) = shared.get_mut(key).or(own.get_mut(key)) else {
             let valid = [&shared, &own].into_iter().filter_map(Value::as_object).flat_map(|keys| keys.keys());
-            return Err(refusal::<S>(Unknown::new("pruning key", key, valid.map(String::as_str)).into()));
+            return Err(refusal::<S>(Unknown::new("pruning key", key, valid.map(String::as_str))));
         };
         *slot = value.clone();
     }

@@ -11,10 +11,9 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::Batch;
-use unlearn_models::initialize;
-use unlearn_network::{Mode, Network};
+use unlearn_network::{Mode, Network, initialize};
 use unlearn_random::{shuffle, stream};
+use unlearn_samples::Batch;
 use unlearn_training::{Objective, Recipe, Result, Rule, Update};
 
 use crate::{

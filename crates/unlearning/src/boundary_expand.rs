@@ -5,8 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use unlearn_models::initialize;
-use unlearn_network::{Graph, Network, Node, Op, ParameterId, State};
+use unlearn_network::{Graph, Network, Node, Op, ParameterId, State, initialize};
 use unlearn_training::{CrossEntropy, Error, Result, Run, train};
 
 use crate::{

@@ -10,8 +10,8 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{BatchOptions, BatchPlan};
 use unlearn_network::Mode;
+use unlearn_samples::{BatchOptions, BatchPlan};
 use unlearn_training::{CrossEntropy, Error, Objective, Result, Run};
 
 use crate::{

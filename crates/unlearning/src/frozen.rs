@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use unlearn_datasets::{Augmentation, Batch, BatchOptions, BatchPlan};
 use unlearn_network::{Mode, Network};
+use unlearn_samples::{Augmentation, Batch, BatchOptions, BatchPlan};
 use unlearn_training::{Error, Position, Result};
 
 use crate::Request;

@@ -1,7 +1,7 @@
 //! γₜ‖θ‖₁ beside a loss, by its subgradient, and how γₜ moves.
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::Batch;
+use unlearn_samples::Batch;
 use unlearn_training::{Objective, Result};
 
 /// How the penalty's weight moves over epochs t = 0, …, T − 1 (arXiv 2304.04934, section 4.2).

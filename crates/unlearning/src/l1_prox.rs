@@ -7,8 +7,8 @@
 //! Deviations: the paper's own code takes a subgradient step instead and penalises every parameter (`l1-sparse`); here
 //! normalisation, biases and the classifier are left alone. The optimiser's step has momentum, as everywhere.
 
-use unlearn_datasets::Batch;
 use unlearn_network::{Graph, Kept, Network};
+use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective};
 
 use crate::{Method, Outcome, Request, l1_penalty::GammaSchedule, l1_sparse::Config, parameter::Parameter};

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet};
-use unlearn_models::initialize;
-use unlearn_network::{DeviceChoice, Graph, Network, State};
+use unlearn_network::{DeviceChoice, Graph, Network, State, initialize};
+use unlearn_samples::{Augmentation, BatchPlan, ImageSet};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
 use crate::{Error, Result, parameter::Parameter};

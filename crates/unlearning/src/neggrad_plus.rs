@@ -5,7 +5,7 @@
 //! batch's statistics. An epoch is a pass over D_r; D_f goes round and round.
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::Batch;
+use unlearn_samples::Batch;
 use unlearn_training::{Course, CrossEntropy, Objective, Run};
 
 use crate::{

@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{BatchOptions, BatchPlan};
 use unlearn_network::{Kept, Mode};
+use unlearn_samples::{BatchOptions, BatchPlan};
 use unlearn_training::{CrossEntropy, NegatedCrossEntropy, Objective, Result, Trainable, Update};
 
 use crate::{

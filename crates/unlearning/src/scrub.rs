@@ -14,8 +14,8 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Batch, BatchPlan};
 use unlearn_network::{Mode, Network, State};
+use unlearn_samples::{Batch, BatchPlan};
 use unlearn_training::{Course, CrossEntropy, Error, Objective, Recipe, Result, Rule, Run, Update, predict, train};
 
 use crate::{

@@ -12,9 +12,9 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet};
 use unlearn_network::{Graph, Mode, Network, Op};
 use unlearn_random::{fill_normal, shuffle, stream};
+use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet};
 use unlearn_training::{Adam, CrossEntropy, Error, Recipe, Result, Rounds, Run, train};
 
 use crate::{

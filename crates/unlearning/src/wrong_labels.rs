@@ -1,8 +1,8 @@
 //! Random wrong labels for the forget set, drawn anew in each epoch.
 
 use rand::RngExt;
-use unlearn_datasets::Batch;
 use unlearn_random::stream;
+use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Error, Objective, Result};
 
 use crate::Request;

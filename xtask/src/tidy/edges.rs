@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, Package as CargoPackage, PackageI
 /// For each crate, the crates of the workspace that it may depend on, in any way (tests included). The diagram in
 /// `ARCHITECTURE.md` is a picture of this table.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("datasets", &["hub", "names", "random", "torch-files"]),
+    ("datasets", &["hub", "names", "random", "samples", "torch-files"]),
     ("hub", &["names"]),
     ("kernels", &[]),
     ("masks", &[]),
@@ -17,15 +17,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("random", &[]),
     ("run-store", &[]),
+    ("samples", &["random"]),
+    ("tensor-files", &[]),
     ("torch-files", &[]),
     ("certificates", &["run-store"]),
-    ("network", &["kernels"]),
-    ("models", &["masks", "names", "network", "random", "torch-files"]),
-    ("training", &["datasets", "masks", "models", "network"]),
+    ("network", &["kernels", "random"]),
+    ("models", &["masks", "names", "network", "tensor-files", "torch-files"]),
+    ("training", &["datasets", "masks", "models", "network", "samples", "tensor-files"]),
     // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
-    ("backdoor", &["datasets", "masks", "models", "network", "training"]),
-    ("pruning", &["datasets", "masks", "models", "names", "network", "random", "training"]),
-    ("unlearning", &["datasets", "masks", "models", "names", "network", "random", "training"]),
+    ("backdoor", &["masks", "models", "names", "network", "random", "samples", "training"]),
+    ("pruning", &["masks", "models", "names", "network", "random", "samples", "training"]),
+    ("unlearning", &["datasets", "masks", "models", "names", "network", "random", "samples", "training"]),
     (
         "experiment",
         &[
@@ -42,6 +44,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pruning",
             "random",
             "run-store",
+            "samples",
+            "tensor-files",
             "training",
             "unlearning",
         ],
@@ -63,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pruning",
             "reports",
             "run-store",
+            "samples",
             "torch-files",
             "training",
             "unlearning",

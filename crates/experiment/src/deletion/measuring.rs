@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use unlearn_certificates::{Certificate, Finding, Metrics};
-use unlearn_datasets::Dataset;
 use unlearn_mia_eval::features;
 use unlearn_models::{ImportOptions, ModelFile};
 use unlearn_network::{DeviceChoice, Network};
 use unlearn_run_store::Machine;
+use unlearn_samples::Dataset;
 use unlearn_training::{Recipe, apply_mask};
 
 use super::setting::{Division, Setting, open};

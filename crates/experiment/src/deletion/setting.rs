@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use unlearn_certificates::{Basis, Samples};
-use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
+use unlearn_datasets::{registry, registry::OpenOptions};
 use unlearn_models::{
     ModelFile, Origin,
     checkpoint::{CheckpointInfo, Training},
 };
+use unlearn_samples::{Dataset, Split};
 use unlearn_training::Recipe;
 
 use crate::{Environment, Error, Result, Suite, initial::Initial, suite::DataSection};

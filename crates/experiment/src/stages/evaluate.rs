@@ -1,8 +1,8 @@
 //! `evaluate`: how well a model forgot. Leaves one row of metrics and `scores.safetensors`: logits and losses of every
 //! sample of the forget, retain and test set, from which every metric can be computed again without the model.
 
-use unlearn_models::tensor_file;
 use unlearn_run_store::{Evaluation, StageKey, write_atomic};
+use unlearn_tensor_files as tensor_file;
 use unlearn_training::Predictions;
 
 use super::{model::derived_seed, unlearn::RunTime};

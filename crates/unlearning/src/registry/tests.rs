@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 
 use serde_json::{Value, json};
-use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
+use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, predict, testing::Killer, train};
 
 use super::*;

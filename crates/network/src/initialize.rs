@@ -4,8 +4,9 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use unlearn_network::{Graph, ParameterKind, State};
 use unlearn_random::fill_normal;
+
+use crate::{Graph, ParameterKind, State};
 
 /// Draws fresh values for every tensor of a graph. The same seed gives the same values on every machine.
 pub fn initialize(graph: &Graph, seed: u64) -> State {
@@ -35,16 +36,19 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{InputSpec, find};
+    use crate::GraphBuilder;
 
     #[test]
     fn the_spread_is_he_et_als_and_a_seed_repeats() {
-        let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.0], std: vec![1.0] };
-        let graph = find("resnet20s").unwrap().graph(&input).unwrap();
+        let (mut builder, input) = GraphBuilder::new("small", [64, 8, 8]);
+        let conv = builder.conv2d("conv1", input, 64, 3, 1, 1);
+        let pool = builder.global_avg_pool("pool", conv);
+        builder.linear("fc", pool, 10);
+        let graph = builder.finish();
         let (a, b) = (initialize(&graph, 7), initialize(&graph, 7));
         assert_eq!(a.parameters(), b.parameters());
         assert_ne!(a.parameters(), initialize(&graph, 8).parameters());
-        let id = graph.parameter("layer3.1.conv1.weight").unwrap();
+        let id = graph.parameter("conv1.weight").unwrap();
         let weights = &a.parameters()[id];
         let std = (weights.iter().map(|w| f64::from(w * w)).sum::<f64>() / weights.len() as f64).sqrt();
         let expected = (2.0f64 / (64.0 * 9.0)).sqrt();

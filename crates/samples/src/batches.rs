@@ -12,14 +12,11 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use unlearn_random::{shuffle, stream};
 
-use crate::augment::Augmentation;
-use crate::cutout;
-use crate::dataset::ImageSet;
 use crate::error::{Error, Result};
-use crate::mixup::{self, Mixed};
-use crate::rand_augment::RandAugment;
+use crate::image_set::ImageSet;
 use crate::resize;
-use crate::resized_crop::{self, Part};
+use crate::transforms::resized_crop::{self, Part};
+use crate::transforms::{Augmentation, Mixed, RandAugment, cutout, mixup};
 
 /// Batches prepared before they are asked for.
 const AHEAD: usize = 2;
@@ -224,8 +221,14 @@ impl BatchPlan {
         Batches { receiver: Some(receiver), thread: Some(thread), left: last_batch.saturating_sub(first_batch) }
     }
 
-    /// Batch `number` of an epoch seen in `order`.
-    pub(crate) fn batch(&self, epoch: u64, order: &[u32], number: usize) -> Result<Batch> {
+    /// Batch `number` of an epoch seen in `order`, prepared by the calling thread's pool.
+    ///
+    /// # Errors
+    /// When a picture that is not in memory cannot be read.
+    ///
+    /// # Panics
+    /// When the epoch has no such batch, or `order` is not one of this plan.
+    pub fn batch(&self, epoch: u64, order: &[u32], number: usize) -> Result<Batch> {
         let size = self.options.batch_size;
         let last = number + 1 == self.batches_per_epoch();
         let end = if last { self.samples_per_epoch() } else { (number + 1) * size };

@@ -2,7 +2,7 @@
 //! operations that recipes of random augmentation are made of.
 //!
 //! Pictures are planes, `[channels, height, width]`, of one channel (grey) or three (red, green, blue). That the results are
-//! Pillow's own is held by `golden_rand_augment.rs`.
+//! Pillow's own is held by `tests/rand_augment.rs`.
 
 /// Channels, height and width.
 pub(crate) type Shape = [usize; 3];

@@ -1,9 +1,9 @@
 //! What torchvision's `RandAugment` makes of two pictures: `tests/golden/datasets/rand_augment_*.npy`, written by the script
-//! beside them. Tests only.
+//! beside them.
 
 use crate::npy;
-use crate::pillow_ops::Shape;
-use crate::rand_augment::KINDS;
+use crate::transforms::pillow_ops::Shape;
+use crate::transforms::rand_augment::KINDS;
 
 /// The strengths in the files.
 const STRENGTHS: [usize; 4] = [1, 9, 18, 30];
@@ -20,8 +20,8 @@ fn read(mut file: &[u8]) -> (Shape, Vec<Vec<u8>>) {
 #[test]
 fn every_operation_is_torchvisions_pixel_for_pixel() {
     let files: [&[u8]; 2] = [
-        include_bytes!("../../../tests/golden/datasets/rand_augment_rgb.npy"),
-        include_bytes!("../../../tests/golden/datasets/rand_augment_grey.npy"),
+        include_bytes!("../../../../tests/golden/datasets/rand_augment_rgb.npy"),
+        include_bytes!("../../../../tests/golden/datasets/rand_augment_grey.npy"),
     ];
     for (shape, images) in files.map(read) {
         let (picture, mut expected) = (&images[0], images[1..].iter());

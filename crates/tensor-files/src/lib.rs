@@ -26,7 +26,10 @@ pub fn encode(tensors: &[NamedTensor<'_>], json: String) -> Result<Vec<u8>, Safe
 }
 
 /// Serialises tensors of any type and a JSON document.
-pub(crate) fn encode_views<S: AsRef<str> + Ord + std::fmt::Display>(
+///
+/// # Errors
+/// A header larger than the format allows.
+pub fn encode_views<S: AsRef<str> + Ord + std::fmt::Display>(
     views: Vec<(S, TensorView<'_>)>,
     json: String,
 ) -> Result<Vec<u8>, SafeTensorError> {
@@ -34,7 +37,7 @@ pub(crate) fn encode_views<S: AsRef<str> + Ord + std::fmt::Display>(
 }
 
 /// Values as a file holds them.
-pub(crate) fn le_bytes(values: &[f32]) -> Vec<u8> {
+pub fn le_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
@@ -67,7 +70,7 @@ impl<'a> TensorFile<'a> {
     }
 
     /// A tensor of any type as it lies in the file; `None` if it is missing.
-    pub(crate) fn view(&self, name: &str) -> Option<TensorView<'a>> {
+    pub fn view(&self, name: &str) -> Option<TensorView<'a>> {
         self.tensors.tensor(name).ok()
     }
 

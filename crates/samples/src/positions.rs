@@ -13,7 +13,7 @@ use crate::npy;
 /// # Errors
 /// When the file cannot be read or is neither of the two formats.
 pub fn read(path: &Path) -> Result<Vec<i64>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
     let parsed = if bytes.starts_with(npy::MAGIC) { parse_npy(&bytes) } else { parse_text(&bytes) };
     parsed.map_err(|problem| Error::IndexFile { path: path.into(), problem })
 }

@@ -6,27 +6,30 @@
 use std::io::Read;
 
 /// What a file begins with.
-pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Most bytes of a header; NumPy's own have about a hundred.
 const HEADER_LIMIT: usize = 1 << 16;
 
-/// What is wrong with a file.
-type Checked<T> = Result<T, String>;
+/// Or what is wrong with a file.
+pub type Checked<T> = Result<T, String>;
 
 /// What a header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header {
+pub struct Header {
     /// NumPy's code of the elements' type, such as `|u1` or `<i8`.
-    pub(crate) descr: String,
+    pub descr: String,
     /// Whether the first side runs fastest.
-    pub(crate) column_major: bool,
+    pub column_major: bool,
     /// Lengths of the sides.
-    pub(crate) shape: Vec<usize>,
+    pub shape: Vec<usize>,
 }
 
 /// Reads a header; what follows in `reader` are the elements.
-pub(crate) fn header(reader: &mut impl Read) -> Checked<Header> {
+///
+/// # Errors
+/// When it is cut short, of another version, or no header.
+pub fn header(reader: &mut impl Read) -> Checked<Header> {
     let cut_short = || "the .npy header is cut short".to_owned();
     let mut start = [0; 8];
     reader.read_exact(&mut start).map_err(|_| cut_short())?;
@@ -74,7 +77,7 @@ fn sides(shape: &str) -> Checked<Vec<usize>> {
 }
 
 /// A shape as Python writes tuples: `()`, `(3,)`, `(3, 4)`.
-pub(crate) fn tuple(shape: &[usize]) -> String {
+pub fn tuple(shape: &[usize]) -> String {
     match shape {
         [side] => format!("({side},)"),
         _ => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -83,7 +86,7 @@ pub(crate) fn tuple(shape: &[usize]) -> String {
 
 impl Header {
     /// The file's bytes before the elements; they end at a multiple of 64, as NumPy has it.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let order = if self.column_major { "True" } else { "False" };
         let shape = tuple(&self.shape);
         let text = format!("{{'descr': '{}', 'fortran_order': {order}, 'shape': {shape}, }}", self.descr);
@@ -93,7 +96,7 @@ impl Header {
     }
 
     /// Bytes of an element, of those types that are read here: whole numbers of little-endian machines, and text (`<U12`).
-    pub(crate) fn element_len(&self) -> Option<usize> {
+    pub fn element_len(&self) -> Option<usize> {
         match self.descr.as_bytes() {
             [b'|', b'u' | b'i', b'1'] => Some(1),
             [b'<', b'u' | b'i', digit @ (b'2' | b'4' | b'8')] => Some(usize::from(digit - b'0')),
@@ -103,12 +106,12 @@ impl Header {
     }
 
     /// Bytes of all elements.
-    pub(crate) fn len(&self) -> Option<usize> {
+    pub fn len(&self) -> Option<usize> {
         self.shape.iter().try_fold(self.element_len()?, |product, &side| product.checked_mul(side))
     }
 
     /// Whole numbers from their bytes; none if the elements are none, or one exceeds 63 bits.
-    pub(crate) fn integers(&self, bytes: &[u8]) -> Option<Vec<i64>> {
+    pub fn integers(&self, bytes: &[u8]) -> Option<Vec<i64>> {
         let len = self.element_len()?;
         let unsigned = match self.descr.as_bytes()[1] {
             b'u' => true,

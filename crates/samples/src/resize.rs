@@ -43,7 +43,10 @@ fn round(sum: i32) -> u8 {
 const HALF: i32 = 1 << (PRECISION - 1);
 
 /// The picture with `height` rows and `width` columns, at least one of each.
-pub(crate) fn resize(picture: Picture, height: usize, width: usize) -> Picture {
+///
+/// # Panics
+/// When `pixels` do not fill the picture's sides; so do all functions of this module.
+pub fn resize(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     let rows_first = height < rows && rows - height > 2 * columns.saturating_sub(width);
     if rows_first {
@@ -102,7 +105,7 @@ fn resize_rows(picture: Picture, height: usize) -> Picture {
 ///
 /// # Panics
 /// When the part is not within the picture.
-pub(crate) fn crop(picture: Picture, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Picture {
+pub fn crop(picture: Picture, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Picture {
     let Sides { channels, height: rows, width: columns } = picture.sides;
     if (rows, columns) == (height, width) {
         return picture;
@@ -114,7 +117,7 @@ pub(crate) fn crop(picture: Picture, [top, left]: [usize; 2], [height, width]: [
 }
 
 /// The middle of the picture, `height` × `width`, after its sides were resized to the least that holds it.
-pub(crate) fn middle(picture: Picture, height: usize, width: usize) -> Picture {
+pub fn middle(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     if (rows, columns) == (height, width) {
         return picture;
@@ -129,7 +132,7 @@ pub(crate) fn middle(picture: Picture, height: usize, width: usize) -> Picture {
 }
 
 /// The picture with its shorter side of that many pixels, and the other in proportion, rounded down.
-pub(crate) fn shorter_side(picture: Picture, side: usize) -> Picture {
+pub fn shorter_side(picture: Picture, side: usize) -> Picture {
     let Sides { height, width, .. } = picture.sides;
     if height <= width {
         resize(picture, side, side * width / height)
@@ -142,7 +145,7 @@ pub(crate) fn shorter_side(picture: Picture, side: usize) -> Picture {
 ///
 /// # Panics
 /// When the picture is smaller.
-pub(crate) fn middle_crop(picture: Picture, height: usize, width: usize) -> Picture {
+pub fn middle_crop(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     let half = |margin: usize| (margin as f64 / 2.0).round_ties_even() as usize;
     let corner = [half(rows - height), half(columns - width)];

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use unlearn_random::{interval, stream};
 
-use crate::pillow_ops::{Operation, Shape};
+use super::pillow_ops::{Operation, Shape};
 
 /// Strengths there are, counted from 0.
 pub const STRENGTHS: usize = 31;

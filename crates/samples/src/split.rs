@@ -89,8 +89,7 @@ fn limited(dataset: &Dataset, limit: usize) -> Result<Vec<u32>> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::augment::Augmentation;
-    use crate::dataset::{ImageSet, Normalization};
+    use crate::{Augmentation, ImageSet, Normalization};
     use unlearn_tests::numpy_legacy;
 
     /// A dataset of one-pixel images with the given training labels and ten classes called `a` to `j`.
