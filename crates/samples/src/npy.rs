@@ -105,8 +105,8 @@ impl Header {
         }
     }
 
-    /// Bytes of all elements.
-    pub fn len(&self) -> Option<usize> {
+    /// Bytes of all elements; none of a type that is not read here, or where there are too many.
+    pub fn data_len(&self) -> Option<usize> {
         self.shape.iter().try_fold(self.element_len()?, |product, &side| product.checked_mul(side))
     }
 
@@ -140,7 +140,7 @@ mod tests {
             let bytes = written.encode();
             assert_eq!(bytes.len() % 64, 0);
             assert_eq!(header(&mut &bytes[..]).unwrap(), written);
-            assert_eq!(written.len(), Some(8 * written.shape.iter().product::<usize>()));
+            assert_eq!(written.data_len(), Some(8 * written.shape.iter().product::<usize>()));
         }
     }
 

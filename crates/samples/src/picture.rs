@@ -23,6 +23,7 @@ pub struct Picture {
 impl Picture {
     /// The same picture with that many channels, 1 or 3. Grey becomes three equal channels, colours become the luma of
     /// ITU-R 601-2, rounded as Pillow rounds it.
+    #[must_use]
     pub fn with_channels(self, channels: usize) -> Self {
         let sides = Sides { channels, ..self.sides };
         let pixels = match (self.sides.channels, channels) {
