@@ -112,7 +112,8 @@ fn array(archive: &mut ZipArchive<impl Read + Seek>, name: &str, limit: u64) -> 
 fn elements(reader: &mut impl Read, crc: u32, limit: u64) -> Checked<(Header, Vec<u8>)> {
     let mut summing = Summing { reader, crc: Crc::new() };
     let header = npy::header(&mut summing)?;
-    let announced = header.data_len().ok_or_else(|| format!("elements are '{}', which are not read", header.descr))? as u64;
+    let announced =
+        header.data_len().ok_or_else(|| format!("elements are '{}', which are not read", header.descr))? as u64;
     if announced > limit {
         return Err(format!("it announces {announced} bytes; at most {limit} are read"));
     }
