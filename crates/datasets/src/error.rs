@@ -1,8 +1,6 @@
 //! What can go wrong between a dataset's name and its images.
 
-use std::path::PathBuf;
-
-use crate::registry::{DATA_VARIABLE, Entry};
+use std::path::{Path, PathBuf};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -236,14 +234,9 @@ pub enum Error {
     Samples(#[from] unlearn_samples::Error),
 }
 
-impl Error {
-    /// That the dataset of `entry` is in none of `folders`.
-    pub(crate) fn not_found(entry: &Entry, folders: &[PathBuf]) -> Self {
-        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-        let nowhere = || format!("no folder, for neither --data-dir nor ${DATA_VARIABLE} names one");
-        let looked = if looked.is_empty() { nowhere() } else { looked.join(", ") };
-        Self::DatasetNotFound { name: entry.name, looked, needs: entry.needs }
-    }
+/// That what is at `path` is not as it should be.
+pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Error {
+    Error::Damaged { path: path.into(), problem: problem.into() }
 }
 
 /// This crate's result.

@@ -3,10 +3,12 @@
 //! The first 800 training and 200 test images of each class, in file order. `data/fashion-mnist-mini/README.md` says
 //! where they come from; `examples/cut_fashion_mnist_mini.rs` cuts them again.
 
-use crate::error::Result;
-use crate::registry::{Entry, OpenOptions};
-use crate::{fashion_mnist, idx_folder};
 use unlearn_samples::{Dataset, ImageSet};
+
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::options::OpenOptions;
+use crate::{fashion_mnist, formats::idx_folder};
 
 /// Training images of each class.
 pub const TRAIN_PER_CLASS: usize = 800;

@@ -14,42 +14,27 @@
 //!
 //! This crate knows no tensor library, no model and no file it did not open itself.
 
-mod archive;
 pub mod checksum;
-mod cifar;
 pub mod cifar10;
 pub mod cifar100;
-#[cfg(test)]
-mod distributed;
+mod entry;
 mod error;
 pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
-#[cfg(test)]
-mod fuzz;
-#[cfg(test)]
-mod golden_imagenet;
-#[cfg(test)]
-mod golden_pictures;
+mod formats;
 mod hub_files;
-pub mod idx;
-pub mod idx_folder;
-pub mod image_folder;
 pub mod imagenet;
 pub mod kmnist;
 pub mod location;
-pub mod mat5;
 pub mod mnist;
-pub mod npz;
-mod packed;
-mod parquet_file;
-pub mod parquet_folder;
-mod parquet_pages;
-mod parquet_table;
-pub mod picture;
+mod options;
+mod place;
 pub mod registry;
-mod snappy;
 pub mod svhn;
+#[cfg(test)]
+mod tests;
 pub mod tiny_imagenet;
 pub mod verify;
 
 pub use error::{Error, Result};
+pub use formats::{idx, idx_folder, image_folder, mat5, npz, parquet_folder, picture};

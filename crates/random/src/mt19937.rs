@@ -75,7 +75,6 @@ impl TryRng for Mt19937 {
 #[cfg(test)]
 mod tests {
     use rand::Rng;
-
     use unlearn_tests::numpy_legacy;
 
     use super::*;

@@ -88,9 +88,10 @@ fn limited(dataset: &Dataset, limit: usize) -> Result<Vec<u32>> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use unlearn_tests::numpy_legacy;
+
     use super::*;
     use crate::{Augmentation, ImageSet, Normalization};
-    use unlearn_tests::numpy_legacy;
 
     /// A dataset of one-pixel images with the given training labels and ten classes called `a` to `j`.
     pub(crate) fn labelled(labels: Vec<u32>) -> Dataset {

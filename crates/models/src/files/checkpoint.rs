@@ -191,9 +191,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{InputSpec, find, initialize};
-    use std::sync::Arc;
 
     fn example(arch: &str) -> (Arc<Graph>, State, CheckpointInfo) {
         let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] };

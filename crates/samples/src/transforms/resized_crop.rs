@@ -55,8 +55,9 @@ fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use unlearn_random::stream;
+
+    use super::*;
 
     #[test]
     fn parts_are_within_the_picture_and_as_large_and_wide_as_they_may_be() {

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-
-use crate::error::{Error, Result};
-use crate::location::damaged;
-use crate::parquet_table::StoredTable;
-use crate::picture::{self, Checked};
 use unlearn_samples::ImageSet;
 use unlearn_samples::resize;
 use unlearn_samples::{Picture, PictureError, Pictures, Sides};
+
+use crate::error::{Error, Result, damaged};
+use crate::formats::parquet_table::StoredTable;
+use crate::formats::picture::{self, Checked};
 
 /// Most bytes of one picture's file.
 pub(crate) const FILE_LIMIT: u64 = 1 << 28;

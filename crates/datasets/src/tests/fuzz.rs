@@ -1,5 +1,5 @@
 //! The readers on damaged files: [`unlearn_tests::fuzz`] says what is asked of them. What opens nevertheless must have as many
-//! images as were announced. Tests only.
+//! images as were announced.
 //!
 //! A checksum hides what is behind it. Where a format has one, files are read as damaged, and once more with checksums that
 //! fit again; where it packs, damage is also done to what was packed.
@@ -11,18 +11,22 @@ use std::path::Path;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use flate2::{Compression, Crc};
+use unlearn_samples::Dataset;
 use unlearn_samples::{npy, positions};
 use unlearn_tests::fuzz;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::distributed::{self, Case, Copy};
 use crate::error::Result;
-use crate::golden_pictures::{copy_folder, open_npz, root, tiny_imagenet};
-use crate::parquet_file::Keep;
+use crate::formats::parquet_file::Keep;
 use crate::registry::{self, Entry, OpenOptions};
-use crate::{cifar, cifar100, fashion_mnist, golden_imagenet, idx, idx_folder, imagenet, picture, svhn, tiny_imagenet};
-use unlearn_samples::Dataset;
+use crate::tests::distributed::{self, Case, Copy};
+use crate::tests::pictures::{copy_folder, open_npz, root, tiny_imagenet};
+use crate::{
+    cifar100, fashion_mnist,
+    formats::{cifar, idx, idx_folder, picture},
+    imagenet, svhn, tiny_imagenet,
+};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -52,7 +56,7 @@ fn idx() {
     let images = encoded(&[3, 28, 28], &(0..3 * 784_u32).map(|i| ((i * i) >> 5) as u8).collect::<Vec<_>>());
     let labels = encoded(&[3], &[4, 0, 9]);
     let files = [gzip(&images), gzip(&labels), images.clone(), labels.clone()];
-    fuzz("fuzz::idx", &files, |bytes| {
+    fuzz("tests::fuzz::idx", &files, |bytes| {
         for bytes in [bytes, &gzip(bytes)] {
             check(idx_folder::decode(&fashion_mnist::ENTRY, [bytes, &labels, &images, &labels]), [3, 3]);
             check(idx_folder::decode(&fashion_mnist::ENTRY, [&images, &labels, &images, bytes]), [3, 3]);
@@ -70,7 +74,7 @@ fn copies(of_svhn: bool) -> Vec<(Entry, Copy)> {
 fn cifar() {
     let copies = copies(false);
     let files: Vec<_> = copies.iter().map(|(_, copy)| copy.sound.clone()).collect();
-    fuzz("fuzz::cifar", &files, |bytes| {
+    fuzz("tests::fuzz::cifar", &files, |bytes| {
         for (entry, copy) in &copies {
             check(copy.with(bytes), [entry.train, entry.test]);
         }
@@ -100,7 +104,7 @@ fn archives() {
     let mut unpacked = Vec::new();
     MultiGzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
     let entry = Entry { train: 4, test: 2, ..cifar100::ENTRY };
-    fuzz("fuzz::archives", &[packed, unpacked], |bytes| {
+    fuzz("tests::fuzz::archives", &[packed, unpacked], |bytes| {
         for bytes in [bytes, &gzip(bytes), &gzip(&tar_resealed(bytes))] {
             fs::write(&path, bytes).unwrap();
             // A checksum keeps damaged archives out; what reads them must not need it.
@@ -145,7 +149,7 @@ fn mat() {
     let unpacked = mat_unpacked(&copy.sound);
     copy.with(&unpacked).unwrap();
     copy.with(&mat_packed(&unpacked)).unwrap();
-    fuzz("fuzz::mat", &[copy.sound.clone(), unpacked], |bytes| {
+    fuzz("tests::fuzz::mat", &[copy.sound.clone(), unpacked], |bytes| {
         check(copy.with(bytes), [entry.train, entry.test]);
         check(copy.with(&mat_packed(bytes)), [entry.train, entry.test]);
     });
@@ -164,7 +168,7 @@ fn parquet() {
     ]
     .map(|file| fs::read(root().join(file)).unwrap());
     write("train", &files[3]);
-    fuzz("fuzz::parquet", &files, |bytes| {
+    fuzz("tests::fuzz::parquet", &files, |bytes| {
         write("test", bytes);
         // How many rows there are, the file alone says.
         if let Ok(dataset) = registry::open(&name, &OpenOptions::default()) {
@@ -178,10 +182,10 @@ fn parquet() {
 fn streamed_parquet() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.parquet");
-    let files = golden_imagenet::FILES.map(|file| fs::read(root().join("imagenet/data").join(file)).unwrap());
-    fuzz("fuzz::streamed_parquet", &files, |bytes| {
+    let files = crate::tests::imagenet::FILES.map(|file| fs::read(root().join("imagenet/data").join(file)).unwrap());
+    fuzz("tests::fuzz::streamed_parquet", &files, |bytes| {
         fs::write(&path, bytes).unwrap();
-        for packed in golden_imagenet::table(&path, Keep::OnDisk).unwrap_or_default() {
+        for packed in crate::tests::imagenet::table(&path, Keep::OnDisk).unwrap_or_default() {
             if let Err(error) = packed.decode() {
                 assert!(error.to_string().contains("damaged.parquet"), "{error}");
             }
@@ -204,7 +208,7 @@ fn arrays() {
         bytes
     });
     let files = [&archives[..], &arrays].concat();
-    fuzz("fuzz::arrays", &files, |bytes| {
+    fuzz("tests::fuzz::arrays", &files, |bytes| {
         fs::write(&archive, bytes).unwrap();
         check(open_npz(&archive), [5, 2]);
         fs::write(&list, bytes).unwrap();
@@ -282,7 +286,7 @@ fn pictures() {
             assert_eq!(picture::sides(bytes).unwrap(), picture.sides);
         }
     };
-    fuzz("fuzz::pictures", &files, |bytes| {
+    fuzz("tests::fuzz::pictures", &files, |bytes| {
         read(bytes);
         read(&png_resealed(bytes));
         for &(depth, colours, interlaced) in &kinds {
@@ -305,7 +309,7 @@ fn lists() {
         check(tiny_imagenet::open_folder(&tiny_imagenet(), tiny.path()), [6, 3]);
         fs::write(list, sound).unwrap();
     };
-    fuzz("fuzz::lists", &files, |bytes| {
+    fuzz("tests::fuzz::lists", &files, |bytes| {
         read(&tiny_words, bytes);
         read(&tiny_labels, bytes);
         fs::write(large.path().join(imagenet::LABELS), bytes).unwrap();

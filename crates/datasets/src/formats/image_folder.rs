@@ -9,14 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-
-use crate::error::{Error, Result};
-use crate::location::{Location, damaged};
-use crate::packed::{Packed, PackedSet};
-use crate::parquet_folder::{TESTS, TRAIN};
-use crate::picture;
 use unlearn_samples::Dataset;
 use unlearn_samples::Picture;
+
+use crate::error::{Error, Result, damaged};
+use crate::formats::packed::{Packed, PackedSet};
+use crate::formats::parquet_folder::{TESTS, TRAIN};
+use crate::formats::picture;
+use crate::place::Place;
 
 /// Levels of folders below a class's.
 const DEPTH: usize = 8;
@@ -26,9 +26,9 @@ const READ: [&str; 3] = ["png", "jpg", "jpeg"];
 const OTHER_PICTURES: [&str; 9] = ["bmp", "gif", "jp2", "pgm", "ppm", "tif", "tiff", "webp", "avif"];
 
 /// Opens a folder that the registry does not know.
-pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
-    let (classes, train, test) = open(&location.path)?;
-    location.dataset(classes, train, test)
+pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
+    let (classes, train, test) = open(&place.path)?;
+    place.dataset(classes, train, test)
 }
 
 /// The classes of `folder`, its training set, and the first test set that has pictures of them.

@@ -1,5 +1,5 @@
 //! Tiny datasets in the forms in which the real ones are distributed, and what Python reads in them:
-//! `tests/golden/datasets/distributed/`, written by the script beside it. Tests only.
+//! `tests/golden/datasets/distributed/`, written by the script beside it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 use serde::Deserialize;
+use unlearn_samples::{Dataset, ImageSet};
 
 use crate::checksum::{self, Published};
-use crate::cifar::{self, Form};
 use crate::error::{Error, Result};
+use crate::formats::cifar::{self, Form};
 use crate::registry::{Entry, OpenOptions};
-use crate::{cifar10, cifar100, idx_folder, mat5, mnist, svhn};
-use unlearn_samples::{Dataset, ImageSet};
+use crate::{
+    cifar10, cifar100,
+    formats::{idx_folder, mat5},
+    mnist, svhn,
+};
 
 /// What is in a dataset.
 #[derive(Deserialize)]

@@ -11,14 +11,14 @@ use std::path::Path;
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
+use unlearn_samples::npy::{self, Header};
+use unlearn_samples::{Dataset, ImageSet};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::error::{Error, Result};
-use crate::location::{Location, damaged};
-use crate::registry;
-use unlearn_samples::npy::{self, Header};
-use unlearn_samples::{Dataset, ImageSet};
+use crate::entry::check_labels;
+use crate::error::{Error, Result, damaged};
+use crate::place::Place;
 
 /// Most bytes of an array: 16 GiB.
 const LIMIT: u64 = 1 << 34;
@@ -35,22 +35,22 @@ const NAMES: [[&str; 4]; 2] =
 type Checked<T> = std::result::Result<T, String>;
 
 /// Opens an archive.
-pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
-    let path = &location.path;
-    if location.size.is_some() {
+pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
+    let path = &place.path;
+    if place.size.is_some() {
         return Err(damaged(path, "arrays of images have their size; leave out what follows the `?`"));
     }
     let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
     let parts = decode(BufReader::new(file)).map_err(|problem| damaged(path, problem))?;
     let count = |labels: &[i64]| labels.iter().max().map_or(0, |&label| label.max(0) as usize + 1);
     let images = parts.labels[0].len();
-    registry::check_labels(path, &parts.labels[0], images.max(1))?;
+    check_labels(path, &parts.labels[0], images.max(1))?;
     let classes = match parts.classes {
         Some(classes) => classes,
         None => (0..count(&parts.labels[0])).map(|class| class.to_string()).collect(),
     };
     let set = |(shape, pixels): ([usize; 3], Vec<u8>), labels: Vec<i64>| -> Result<ImageSet> {
-        registry::check_labels(path, &labels, classes.len())?;
+        check_labels(path, &labels, classes.len())?;
         let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
         Ok(ImageSet::new(shape, pixels, labels)?)
     };
@@ -61,7 +61,7 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
         let problem = format!("training images are {:?}, but test images {:?}", shape(&train), shape(&test));
         return Err(damaged(path, problem));
     }
-    location.dataset_of_images(classes, train, test)
+    place.dataset_of_images(classes, train, test)
 }
 
 /// An archive's arrays, of training and of test.

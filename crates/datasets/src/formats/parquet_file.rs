@@ -13,12 +13,11 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length;
 use serde_json::Value;
 
-use crate::error::Result;
-use crate::location::damaged;
-use crate::packed::Packed;
-use crate::parquet_pages::{self, SNAPPY, Source, guarded};
-use crate::parquet_table::StoredTable;
-use crate::picture::Checked;
+use crate::error::{Result, damaged};
+use crate::formats::packed::Packed;
+use crate::formats::parquet_pages::{self, SNAPPY, Source, guarded};
+use crate::formats::parquet_table::StoredTable;
+use crate::formats::picture::Checked;
 
 /// Rows read at a time.
 const ROWS: usize = 1024;

@@ -5,7 +5,7 @@
 //! over the elements, which takes little: a JPEG file hardly packs, and most of its bytes are in literals that are passed over.
 //! Format: <https://github.com/google/snappy/blob/main/format_description.txt>. Whole streams are the crate `snap`'s.
 
-use crate::picture::Checked;
+use crate::formats::picture::Checked;
 
 /// Least bytes of output between two checkpoints.
 const SPACING: usize = 1 << 14;

@@ -1,18 +1,24 @@
 //! Tiny datasets of PNG and JPEG pictures, and what Pillow, pyarrow and NumPy see in them:
-//! `tests/golden/datasets/pictures/`, written by the script beside it. Tests only.
+//! `tests/golden/datasets/pictures/`, written by the script beside it.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::distributed::Expected;
-use crate::error::Result;
-use crate::parquet_folder::{self, HubRepository};
-use crate::picture;
-use crate::registry::{self, Entry, OpenOptions};
-use crate::{cifar10, cifar100, fashion_mnist, image_folder, npz, tiny_imagenet};
 use unlearn_samples::Dataset;
 use unlearn_samples::{Picture, resize};
+
+use crate::entry::HubRepository;
+use crate::error::Result;
+use crate::formats::parquet_folder;
+use crate::formats::picture;
+use crate::registry::{self, Entry, OpenOptions};
+use crate::tests::distributed::Expected;
+use crate::{
+    cifar10, cifar100, fashion_mnist,
+    formats::{image_folder, npz},
+    tiny_imagenet,
+};
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")

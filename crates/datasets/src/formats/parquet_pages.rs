@@ -24,7 +24,7 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 use snap::raw::{Decoder, decompress_len};
 
 use crate::error::{Error, Result};
-use crate::picture::Checked;
+use crate::formats::picture::Checked;
 
 /// Most bytes that one byte packed by Snappy unpacks to: a copy of 64 bytes takes three.
 pub(crate) const SNAPPY: usize = 22;

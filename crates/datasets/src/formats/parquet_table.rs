@@ -15,12 +15,11 @@ use parquet::column::reader::ColumnReader;
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use crate::error::{Error, Result};
-use crate::location::damaged;
-use crate::packed::FILE_LIMIT;
-use crate::parquet_pages::{self, Source, StoredPage, guarded};
-use crate::picture::Checked;
-use crate::snappy::{self, Checkpoint};
+use crate::error::{Error, Result, damaged};
+use crate::formats::packed::FILE_LIMIT;
+use crate::formats::parquet_pages::{self, Source, StoredPage, guarded};
+use crate::formats::picture::Checked;
+use crate::formats::snappy::{self, Checkpoint};
 
 /// A file with a column of pictures, of which it holds none.
 #[derive(Debug)]
@@ -198,8 +197,8 @@ mod tests {
     use parquet::schema::types::ColumnPath;
 
     use super::*;
-    use crate::packed::Packed;
-    use crate::parquet_file::{self, Columns, Keep};
+    use crate::formats::packed::Packed;
+    use crate::formats::parquet_file::{self, Columns, Keep};
 
     const SCHEMA: &str = "message schema {
         optional group image { optional binary bytes; optional binary path (UTF8); }

@@ -1,20 +1,20 @@
 //! ImageNet's repository on the Hub, in small, and the same pictures as a folder: `tests/golden/datasets/pictures/imagenet` and
-//! `imagenet-folder`, written by the script beside them. Tests only.
+//! `imagenet-folder`, written by the script beside them.
 
 use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
+use unlearn_samples::{BatchOptions, BatchPlan, Dataset};
 
 use crate::error::Result;
-use crate::golden_pictures::{copy_folder, root};
+use crate::formats::packed::Packed;
+use crate::formats::parquet_file::{self, Columns, Keep};
+use crate::formats::parquet_folder;
 use crate::imagenet::{self, ENTRY};
-use crate::packed::Packed;
-use crate::parquet_file::{self, Columns, Keep};
-use crate::parquet_folder;
 use crate::registry::{self, Entry, OpenOptions};
+use crate::tests::pictures::{copy_folder, root};
 use crate::verify;
-use unlearn_samples::{BatchOptions, BatchPlan, Dataset};
 
 pub(crate) const FILES: [&str; 4] = [
     "train-00000-of-00002.parquet",

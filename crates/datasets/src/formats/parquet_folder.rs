@@ -9,34 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::location::{Location, damaged};
-use crate::packed::PackedSet;
-use crate::parquet_file::{self, Columns, Keep, Table};
-use crate::registry::{self, Entry, OpenOptions};
 use unlearn_samples::Dataset;
 
-/// A dataset repository of the Hugging Face Hub that holds a dataset as parquet.
-#[derive(Debug, Clone, Copy)]
-pub struct HubRepository {
-    /// `owner/name`.
-    pub name: &'static str,
-    /// The folder within that has the files.
-    pub folder: &'static str,
-    /// The column of pictures.
-    pub image: &'static str,
-    /// The column of labels.
-    pub label: &'static str,
-    /// The split that is the official test set.
-    pub test: &'static str,
-}
-
-impl HubRepository {
-    /// Where a person finds it.
-    pub fn address(&self) -> String {
-        format!("https://huggingface.co/datasets/{}", self.name)
-    }
-}
+use crate::entry::{Entry, HubRepository, check_labels};
+use crate::error::{Error, Result, damaged};
+use crate::formats::packed::PackedSet;
+use crate::formats::parquet_file::{self, Columns, Keep, Table};
+use crate::options::OpenOptions;
+use crate::place::Place;
 
 /// The split of training images.
 pub(crate) const TRAIN: &str = "train";
@@ -54,7 +34,7 @@ pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) ->
             return open_folder(entry, hub, &folder);
         }
     }
-    Err(Error::not_found(entry, &roots))
+    Err(entry.not_found(&roots))
 }
 
 /// Opens the dataset of `entry` from the files in `folder`.
@@ -95,8 +75,8 @@ fn check_classes(entry: &Entry, path: &Path, classes: &[String]) -> Result<()> {
 }
 
 /// Opens a folder that the registry does not know.
-pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
-    let folder = &location.path;
+pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
+    let folder = &place.path;
     let splits = splits(folder, 2)?;
     let lacking = |wanted: &[&str]| {
         let found = splits.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -106,7 +86,7 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
         )
     };
     let columns = Columns { image: &["image", "img"], label: &["label", "fine_label", "labels"] };
-    let keep = if location.stream { Keep::OnDisk } else { Keep::InMemory };
+    let keep = if place.stream { Keep::OnDisk } else { Keep::InMemory };
     let train = Split::read(splits.get(TRAIN).ok_or_else(|| lacking(&[TRAIN]))?, columns, keep)?;
     // A test set for a contest has no labels.
     let mut tests = TESTS.iter().filter_map(|split| splits.get(*split)).map(|files| Split::read(files, columns, keep));
@@ -120,7 +100,7 @@ pub(crate) fn open_location(location: &Location) -> Result<Dataset> {
         None => (0..train.count_classes()?).map(|class| class.to_string()).collect(),
     };
     let (train, test) = (train.set(classes.len())?, test.set(classes.len())?);
-    location.dataset(classes, train, test)
+    place.dataset(classes, train, test)
 }
 
 /// The files of one split, read.
@@ -150,7 +130,7 @@ impl Split {
     fn count_classes(&self) -> Result<usize> {
         let images: usize = self.tables.iter().map(|(_, table)| table.labels.len()).sum();
         for (path, table) in &self.tables {
-            registry::check_labels(path, &table.labels, images)?;
+            check_labels(path, &table.labels, images)?;
         }
         let labels = self.tables.iter().flat_map(|(_, table)| &table.labels);
         Ok(labels.max().map_or(0, |&label| label as usize + 1))
@@ -160,7 +140,7 @@ impl Split {
     fn set(self, classes: usize) -> Result<PackedSet> {
         let mut set = PackedSet::default();
         for (path, mut table) in self.tables {
-            registry::check_labels(&path, &table.labels, classes)?;
+            check_labels(&path, &table.labels, classes)?;
             set.labels.extend(table.labels.into_iter().map(|label| label as u32));
             set.pictures.append(&mut table.pictures);
         }

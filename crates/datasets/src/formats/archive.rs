@@ -10,8 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::error::{Error, Result};
-use crate::location::damaged;
+use crate::error::{Error, Result, damaged};
 
 /// Most bytes that an archive may unpack to: several times CIFAR's.
 const LIMIT: u64 = 1 << 30;

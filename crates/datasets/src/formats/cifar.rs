@@ -9,13 +9,14 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use unlearn_samples::{Dataset, ImageSet};
 use unlearn_torch_files::Record;
 
-use crate::archive::Archive;
 use crate::checksum::Published;
+use crate::entry::Entry;
 use crate::error::{Error, Result};
-use crate::registry::{Entry, OpenOptions};
-use unlearn_samples::{Dataset, ImageSet};
+use crate::formats::archive::Archive;
+use crate::options::OpenOptions;
 
 /// Most bytes read of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
@@ -63,7 +64,7 @@ pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Resu
             return open_archive(entry, form, &archive);
         }
     }
-    Err(Error::not_found(entry, &roots))
+    Err(entry.not_found(&roots))
 }
 
 /// Opens the dataset of `entry` from the files of `form` in `folder`.

@@ -3,10 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::idx;
-use crate::registry::Entry;
 use unlearn_samples::{Dataset, ImageSet};
+
+use crate::entry::Entry;
+use crate::error::{Error, Result};
+use crate::formats::idx;
 
 /// Training images; each name may also end in `.gz`.
 pub const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
@@ -26,7 +27,7 @@ pub fn is_in(folder: &Path) -> bool {
 pub(crate) fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> {
     match folders.iter().find(|folder| is_in(folder)) {
         Some(folder) => open(entry, folder),
-        None => Err(Error::not_found(entry, folders)),
+        None => Err(entry.not_found(folders)),
     }
 }
 
