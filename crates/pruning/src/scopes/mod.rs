@@ -5,8 +5,9 @@ mod erk;
 mod global;
 mod layer;
 
-use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
+use unlearn_masks::{Mask, Ranked, keep_highest};
 use unlearn_network::{Graph, Kept, ParameterId, ParameterKind};
+use unlearn_training::mask_over;
 
 use self::apportionment::apportion;
 use crate::{Error, Result, criteria::Scores};
@@ -56,8 +57,7 @@ impl Scope {
             if scores.values.iter().any(|v| v.is_nan()) {
                 return Err(Error::Score { layer: graph.parameters[scores.parameter].name.clone() });
             }
-            let keep = kept[scores.parameter].clone().unwrap_or_else(|| vec![true; scores.values.len()]);
-            layers.push(Ranked { scores: &scores.values, keep });
+            layers.push(Ranked::new(&scores.values, kept[scores.parameter].as_deref()));
         }
         match self.quota {
             None => keep_highest(&mut layers, keep),
@@ -70,12 +70,8 @@ impl Scope {
                 }
             }
         }
-        let mut mask = Mask::new(graph.arch.as_str());
-        for (scores, layer) in scores.iter().zip(layers) {
-            let parameter = &graph.parameters[scores.parameter];
-            mask.insert(parameter.name.as_str(), Bits::from_bools(&parameter.shape, &layer.keep)?);
-        }
-        Ok(mask)
+        let left = scores.iter().zip(&layers).map(|(scores, layer)| (scores.parameter, Some(layer.keep.as_slice())));
+        Ok(mask_over(graph, left)?)
     }
 }
 

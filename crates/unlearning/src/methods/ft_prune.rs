@@ -9,9 +9,9 @@
 //! few for s. The penalty γ‖θ‖₁ is ours.
 
 use serde::{Deserialize, Serialize};
-use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
+use unlearn_masks::{Mask, Ranked, keep_highest};
 use unlearn_network::Network;
-use unlearn_training::{CrossEntropy, Error, Run, mask_of, train_and_prune};
+use unlearn_training::{CrossEntropy, Error, Run, mask_of, mask_over, train_and_prune};
 
 use crate::{
     Method, Outcome, Request,
@@ -113,24 +113,22 @@ fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> 
         convolutions().map(|id| values[id].iter().map(|theta| theta.abs()).collect()).collect();
     let mut ranked: Vec<Ranked<'_>> = convolutions()
         .zip(&magnitudes)
-        .map(|(id, scores)| Ranked {
-            scores,
-            keep: network.kept()[id].clone().unwrap_or_else(|| vec![true; scores.len()]),
-        })
+        .map(|(id, scores)| Ranked::new(scores, network.kept()[id].as_deref()))
         .collect();
     let all: usize = magnitudes.iter().map(Vec::len).sum();
     keep_highest(&mut ranked, all - ((1.0 - density) * all as f64).round_ties_even() as usize);
+    if let Some((emptied, _)) = convolutions().zip(&ranked).find(|(_, tensor)| tensor.kept() == 0) {
+        return Err(Error::Unsuitable(format!(
+            "pruning to {:.2} % leaves nothing of layer `{}`; lower `sparsity`",
+            100.0 * (1.0 - density),
+            graph.parameters[emptied].name
+        )));
+    }
+    let left = convolutions().zip(&ranked).map(|(id, tensor)| (id, Some(tensor.keep.as_slice())));
+    let strongest = mask_over(graph, left).map_err(Error::Mask)?;
     let mut mask = mask_of(network)?.unwrap_or_else(|| Mask::new(graph.arch.as_str()));
-    for (id, tensor) in convolutions().zip(ranked) {
-        let parameter = &graph.parameters[id];
-        if tensor.kept() == 0 {
-            return Err(Error::Unsuitable(format!(
-                "pruning to {:.2} % leaves nothing of layer `{}`; lower `sparsity`",
-                100.0 * (1.0 - density),
-                parameter.name
-            )));
-        }
-        mask.insert(parameter.name.as_str(), Bits::from_bools(&parameter.shape, &tensor.keep).map_err(Error::Mask)?);
+    for (name, bits) in strongest.iter() {
+        mask.insert(name, bits.clone());
     }
     Ok(mask)
 }
