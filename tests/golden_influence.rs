@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
+use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{Recipe, Session};
 use unlearn_unlearning::{
     Estimator, FisherOptions, Influence, InfluenceOptions, Request, Solver, expected_fisher, find, influence,

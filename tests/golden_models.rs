@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use unlearn_datasets::Batch;
 use unlearn_models::{InputSpec, find};
 use unlearn_network::{CpuExecutor, DeviceChoice, Graph, Mode, Network, State};
+use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective, Recipe, Sgd};
 
 /// Relative to a tensor's largest entry, of logits and of gradients.

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use unlearn_datasets::ImageSet;
 use unlearn_masks::{Bits, Mask};
 use unlearn_network::{DeviceChoice, Graph, Kept, Network, ParameterKind, State};
 use unlearn_pruning::{Settings, Subject, criterion, prunable, prune_to, scope};
+use unlearn_samples::ImageSet;
 
 use crate::small_residual::small_residual;
 

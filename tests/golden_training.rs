@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use unlearn_datasets::Batch;
 use unlearn_network::{DeviceChoice, Graph, Mode, Network, ParameterKind, State};
+use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective, Recipe, Schedule, Sgd};
 
 use crate::small_residual::small_residual;

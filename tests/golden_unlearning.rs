@@ -3,9 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
-use unlearn_datasets::{Augmentation, ImageSet, stream::stream};
-use unlearn_models::{fill_normal, initialize};
+use unlearn_models::initialize;
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
+use unlearn_random::{fill_normal, stream};
+use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{Recipe, Schedule, Select, Session};
 use unlearn_unlearning::{Request, find};
 

@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 
-use unlearn_datasets::{
-    Augmentation, Batch, ImageSet,
-    permutation::choice,
-    registry::{OpenOptions, open},
-    stream::stream,
-};
+use unlearn_datasets::registry::{OpenOptions, open};
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Mode, Network, State};
+use unlearn_random::{choice, stream};
+use unlearn_samples::{Augmentation, Batch, ImageSet};
 use unlearn_training::{CrossEntropy, Objective, Recipe, Session, predict};
 use unlearn_unlearning::{InfluenceOptions, Request, Solver, influence};
 

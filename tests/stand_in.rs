@@ -12,11 +12,9 @@
 
 use std::{error::Error, fs, io, path::Path};
 
-use unlearn_datasets::{
-    ImageSet,
-    registry::{OpenOptions, open},
-};
+use unlearn_datasets::registry::{OpenOptions, open};
 use unlearn_models::{InputSpec, ModelFile, Source, Target, checkpoint::CheckpointInfo, find, initialize};
+use unlearn_samples::ImageSet;
 use unlearn_tests::HubServer;
 
 const SIDE: usize = 32;

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use unlearn_datasets::registry::{OpenOptions, open};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
+use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let pixels: Vec<u8> = (0..10_000 * 3072_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 23) as u8).collect();

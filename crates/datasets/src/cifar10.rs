@@ -2,11 +2,11 @@
 //!
 //! Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
-use crate::augment::Augmentation;
+use unlearn_samples::Augmentation;
+
 use crate::checksum::Published;
-use crate::cifar::{self, Coding, Form};
-use crate::parquet_folder::HubRepository;
-use crate::registry::Entry;
+use crate::entry::{Entry, HubRepository};
+use crate::formats::cifar::{self, Coding, Form};
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {

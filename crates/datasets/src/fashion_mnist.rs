@@ -4,12 +4,12 @@
 //! arXiv 1708.07747. MNIST's own files bear the same names: a folder of them would be taken for this dataset, and only
 //! the fingerprint would tell.
 
-use crate::augment::Augmentation;
-use crate::dataset::Dataset;
+use unlearn_samples::{Augmentation, Dataset};
+
+use crate::entry::{Entry, HubRepository};
 use crate::error::Result;
-use crate::idx_folder;
-use crate::parquet_folder::HubRepository;
-use crate::registry::{Entry, OpenOptions};
+use crate::formats::idx_folder;
+use crate::options::OpenOptions;
 
 /// Where Debian's package `dataset-fashion-mnist` puts the files.
 pub const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";

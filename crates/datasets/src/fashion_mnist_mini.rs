@@ -3,10 +3,12 @@
 //! The first 800 training and 200 test images of each class, in file order. `data/fashion-mnist-mini/README.md` says
 //! where they come from; `examples/cut_fashion_mnist_mini.rs` cuts them again.
 
-use crate::dataset::{Dataset, ImageSet};
+use unlearn_samples::{Dataset, ImageSet};
+
+use crate::entry::Entry;
 use crate::error::Result;
-use crate::registry::{Entry, OpenOptions};
-use crate::{fashion_mnist, idx_folder};
+use crate::options::OpenOptions;
+use crate::{fashion_mnist, formats::idx_folder};
 
 /// Training images of each class.
 pub const TRAIN_PER_CLASS: usize = 800;
@@ -48,7 +50,7 @@ pub fn cut(full: &ImageSet, per_class: usize) -> Result<ImageSet> {
         pixels.extend_from_slice(&full.image(position as usize)?);
     }
     let labels: Vec<u32> = positions.iter().map(|&i| full.labels[i as usize]).collect();
-    ImageSet::new([full.channels, full.height, full.width], pixels, labels)
+    Ok(ImageSet::new([full.channels, full.height, full.width], pixels, labels)?)
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use unlearn_hub::{Hub, Kind, Reference};
+use unlearn_samples::Dataset;
 
-use crate::dataset::Dataset;
+use crate::entry::{Entry, HubRepository};
 use crate::error::{Error, Result};
-use crate::location::Location;
-use crate::parquet_folder::{self, HubRepository, TRAIN, split_of};
-use crate::registry::{Entry, OpenOptions};
+use crate::formats::parquet_folder::{self, TRAIN, split_of};
+use crate::options::OpenOptions;
+use crate::place::Place;
 
 /// Fetches the parquet files of a dataset of the registry and opens them.
 ///
@@ -24,12 +25,12 @@ pub(crate) fn open(entry: &Entry, repository: &HubRepository) -> Result<Dataset>
 ///
 /// # Errors
 /// When the Hub may not be asked, refuses or cannot be reached, or has no such files.
-pub(crate) fn find(location: &Location, options: &OpenOptions) -> Result<PathBuf> {
+pub(crate) fn find(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     if !options.fetch {
-        return Err(Error::Location { name: location.name.clone(), problem: "the Hub is not to be asked here".into() });
+        return Err(Error::Location { name: place.name.clone(), problem: "the Hub is not to be asked here".into() });
     }
-    let reference = format!("{}{}", unlearn_hub::PREFIX, location.path.display());
-    fetch(&location.name, &reference, |path| split_of(path).is_some())
+    let reference = format!("{}{}", unlearn_hub::PREFIX, place.path.display());
+    fetch(&place.name, &reference, |path| split_of(path).is_some())
 }
 
 /// Whether a file holds images of a dataset's training or test set. A repository may have other splits, as ImageNet's has a

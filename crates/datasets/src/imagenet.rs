@@ -9,14 +9,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::augment::Augmentation;
-use crate::dataset::Dataset;
-use crate::error::{Error, Result};
-use crate::image_folder;
-use crate::location::damaged;
-use crate::packed::PackedSet;
-use crate::parquet_folder::HubRepository;
-use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::{Augmentation, Dataset};
+
+use crate::entry::{Entry, HubRepository};
+use crate::error::{Result, damaged};
+use crate::formats::image_folder;
+use crate::formats::packed::PackedSet;
+use crate::options::OpenOptions;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
@@ -55,7 +54,7 @@ fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let is_in = |folder: &&PathBuf| folder.join("train/n01440764").is_dir() && folder.join("val").is_dir();
     match roots.iter().find(is_in) {
         Some(folder) => open_folder(entry, folder),
-        None => Err(Error::not_found(entry, &roots)),
+        None => Err(entry.not_found(&roots)),
     }
 }
 
@@ -91,9 +90,10 @@ fn validation(folder: &Path, classes: &[String]) -> Result<PackedSet> {
 pub(crate) mod tests {
     use std::fs;
 
+    use unlearn_samples::{BatchOptions, BatchPlan};
+    use unlearn_samples::{Picture, Sides};
+
     use super::*;
-    use crate::batches::{BatchOptions, BatchPlan};
-    use crate::picture::{Picture, Sides};
 
     /// Two classes, and pictures of several sizes; one is grey.
     pub(crate) fn folder(validation: &[&str]) -> (tempfile::TempDir, Entry) {
@@ -105,7 +105,7 @@ pub(crate) mod tests {
             let pixels = (0..len).map(|i| (i * 7 * (number + 1) % 251) as u8).collect();
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, Picture { sides, pixels }.encode().unwrap()).unwrap();
+            fs::write(path, crate::formats::picture::encode(&Picture { sides, pixels }).unwrap()).unwrap();
         }
         let words = "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n";
         fs::write(root.path().join(WORDS), words).unwrap();

@@ -4,8 +4,8 @@
 //! arXiv 1812.01718. Its four files bear MNIST's names. The mean and the deviation are those in common use; no publication
 //! of the dataset states them, and they were not computed anew for this program.
 
+use crate::entry::Entry;
 use crate::mnist;
-use crate::registry::Entry;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {

@@ -5,18 +5,16 @@
 //! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay on disk, training sees random parts of
 //! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as
 //! it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
-//!
-//! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
-//! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::augment::Augmentation;
-use crate::dataset::{Dataset, ImageSet, Normalization};
+use unlearn_samples::Dataset;
+
 use crate::error::{Error, Result};
-use crate::packed::{Fit, PackedSet};
-use crate::registry::OpenOptions;
-use crate::{hub_files, image_folder, npz, parquet_folder};
+use crate::formats::{image_folder, npz, parquet_folder};
+use crate::hub_files;
+use crate::options::OpenOptions;
+use crate::place::Place;
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -28,8 +26,8 @@ pub struct PathForm {
     pub name: &'static str,
     /// What has to be there, in a sentence.
     pub summary: &'static str,
-    find: fn(&Location, &OpenOptions) -> Result<PathBuf>,
-    open: fn(&Location) -> Result<Dataset>,
+    find: fn(&Place, &OpenOptions) -> Result<PathBuf>,
+    open: fn(&Place) -> Result<Dataset>,
 }
 
 /// All forms.
@@ -38,52 +36,45 @@ pub static FORMS: &[PathForm] = &[
         name: "folder",
         summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
         find: find_here,
-        open: image_folder::open_location,
+        open: image_folder::open_place,
     },
     PathForm {
         name: "npz",
         summary: "an .npz archive of the arrays x_train, y_train, x_test and y_test, images as unsigned bytes",
         find: find_here,
-        open: npz::open_location,
+        open: npz::open_place,
     },
     PathForm {
         name: "parquet",
         summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
         find: find_here,
-        open: parquet_folder::open_location,
+        open: parquet_folder::open_place,
     },
     PathForm {
         name: "hub",
         summary: "a dataset repository of the Hugging Face Hub, owner/name or owner/name@revision, with such files",
         find: hub_files::find,
-        open: parquet_folder::open_location,
+        open: parquet_folder::open_place,
     },
 ];
 
 /// What is at a location's path: here, or else where datasets are.
-fn find_here(location: &Location, options: &OpenOptions) -> Result<PathBuf> {
+fn find_here(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     let places = || {
-        let here = std::iter::once(location.path.clone());
-        here.chain(options.roots().map(|root| root.join(&location.path)))
+        let here = std::iter::once(place.path.clone());
+        here.chain(options.roots().map(|root| root.join(&place.path)))
     };
     places().find(|path| path.exists()).ok_or_else(|| {
         let looked: Vec<_> = places().map(|path| path.display().to_string()).collect();
-        Error::Location { name: location.name.clone(), problem: format!("there is nothing at {}", looked.join(", ")) }
+        Error::Location { name: place.name.clone(), problem: format!("there is nothing at {}", looked.join(", ")) }
     })
 }
 
 /// A dataset's name, understood.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
-    /// The name as it was typed.
-    pub(crate) name: String,
     form: &'static PathForm,
-    /// Where it lies.
-    pub(crate) path: PathBuf,
-    /// Height and width that all pictures are given.
-    pub(crate) size: Option<usize>,
-    /// Whether they are decoded only when they are asked for; there is a size then.
-    pub(crate) stream: bool,
+    place: Place,
 }
 
 impl Location {
@@ -109,7 +100,7 @@ impl Location {
                 return Err(refuse(&format!("`{option}` is not `size=N` or `stream=N`, N from 1 to {SIZE_LIMIT}")));
             }
         }
-        Ok(Some(Self { name: name.into(), form, path: path.into(), size, stream }))
+        Ok(Some(Self { form, place: Place { name: name.into(), path: path.into(), size, stream } }))
     }
 
     /// Opens the dataset.
@@ -117,36 +108,9 @@ impl Location {
     /// # Errors
     /// When there is nothing, or not what the form asks for.
     pub(crate) fn open(mut self, options: &OpenOptions) -> Result<Dataset> {
-        self.path = (self.form.find)(&self, options)?;
-        (self.form.open)(&self)
+        self.place.path = (self.form.find)(&self.place, options)?;
+        (self.form.open)(&self.place)
     }
-
-    /// The dataset of these pictures, whose labels are positions in `classes`.
-    pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
-        if let (true, Some(side)) = (self.stream, self.size) {
-            let (train, test) = (ImageSet::streamed(train, side)?, ImageSet::streamed(test, side)?);
-            return self.dataset_of_images(classes, train, test);
-        }
-        let empty = || damaged(&self.path, "it holds no training picture");
-        let shape = train.shape(self.size)?.ok_or_else(empty)?;
-        let fit = if self.size.is_some() { Fit::Middle } else { Fit::Exact };
-        self.dataset_of_images(classes, train.unpack(shape, fit)?, test.unpack(shape, fit)?)
-    }
-
-    /// The dataset of these images.
-    pub(crate) fn dataset_of_images(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Result<Dataset> {
-        if train.is_empty() {
-            return Err(damaged(&self.path, "it holds no training picture"));
-        }
-        let crop_padding = if self.stream { 0 } else { train.height.min(train.width) / 8 };
-        let augmentation = Augmentation { crop_padding, flip: train.channels == 3, resized_crop: self.stream };
-        Ok(Dataset::new(&self.name, classes, Normalization::of(&train)?, augmentation, train, test))
-    }
-}
-
-/// That what is at `path` is not as it should be.
-pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Error {
-    Error::Damaged { path: path.into(), problem: problem.into() }
 }
 
 #[cfg(test)]
@@ -155,10 +119,10 @@ mod tests {
 
     #[test]
     fn names_are_forms_paths_and_sizes() {
-        let location = Location::parse("parquet:a folder/with:colons?size=64").unwrap().unwrap();
-        assert_eq!((location.path, location.size), ("a folder/with:colons".into(), Some(64)));
-        let location = Location::parse("folder:x?stream=224").unwrap().unwrap();
-        assert_eq!((location.size, location.stream), (Some(224), true));
+        let Location { place, .. } = Location::parse("parquet:a folder/with:colons?size=64").unwrap().unwrap();
+        assert_eq!((place.path, place.size), ("a folder/with:colons".into(), Some(64)));
+        let Location { place, .. } = Location::parse("folder:x?stream=224").unwrap().unwrap();
+        assert_eq!((place.size, place.stream), (Some(224), true));
         for other in ["cifar10", "hubs:owner/name", "C:\\data"] {
             assert!(Location::parse(other).unwrap().is_none(), "{other}");
         }

@@ -3,10 +3,10 @@
 //! "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998. Its four files bear
 //! the names that Fashion-MNIST's and Kuzushiji-MNIST's bear too: keep each in a folder of its own name.
 
-use crate::augment::Augmentation;
-use crate::idx_folder;
-use crate::parquet_folder::HubRepository;
-use crate::registry::Entry;
+use unlearn_samples::Augmentation;
+
+use crate::entry::{Entry, HubRepository};
+use crate::formats::idx_folder;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {

@@ -6,13 +6,13 @@
 
 use std::path::Path;
 
-use crate::augment::Augmentation;
+use unlearn_samples::{Augmentation, Dataset, ImageSet};
+
 use crate::checksum::Published;
-use crate::dataset::{Dataset, ImageSet};
+use crate::entry::{Entry, HubRepository};
 use crate::error::{Error, Result};
-use crate::mat5;
-use crate::parquet_folder::HubRepository;
-use crate::registry::{Entry, OpenOptions};
+use crate::formats::mat5;
+use crate::options::OpenOptions;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
@@ -52,7 +52,7 @@ fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let folders = options.folders(entry.name, &[]);
     match folders.iter().find(|folder| [TRAIN, TEST].iter().any(|file| folder.join(file).is_file())) {
         Some(folder) => open_folder(entry, folder),
-        None => Err(Error::not_found(entry, &folders)),
+        None => Err(entry.not_found(&folders)),
     }
 }
 
@@ -83,5 +83,5 @@ fn read(entry: &Entry, path: &Path, count: usize) -> Result<ImageSet> {
             }
         }
     }
-    ImageSet::new(entry.shape, pixels, labels)
+    Ok(ImageSet::new(entry.shape, pixels, labels)?)
 }

@@ -6,14 +6,13 @@
 
 use std::path::Path;
 
-use crate::augment::Augmentation;
-use crate::dataset::Dataset;
-use crate::error::{Error, Result};
-use crate::image_folder;
-use crate::location::damaged;
-use crate::packed::PackedSet;
-use crate::parquet_folder::HubRepository;
-use crate::registry::{Entry, OpenOptions};
+use unlearn_samples::{Augmentation, Dataset};
+
+use crate::entry::{Entry, HubRepository};
+use crate::error::{Result, damaged};
+use crate::formats::image_folder;
+use crate::formats::packed::PackedSet;
+use crate::options::OpenOptions;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
@@ -49,7 +48,7 @@ fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let folders = roots.iter().flat_map(|root| [root.join(FOLDER), root.clone()]);
     match folders.into_iter().find(|folder| folder.join("wnids.txt").is_file()) {
         Some(folder) => open_folder(entry, &folder),
-        None => Err(Error::not_found(entry, &roots)),
+        None => Err(entry.not_found(&roots)),
     }
 }
 

@@ -8,10 +8,11 @@
 use std::path::PathBuf;
 
 use rayon::prelude::*;
+use unlearn_samples::{Dataset, Normalization};
 
-use crate::dataset::{Dataset, Normalization};
+use crate::entry::Entry;
 use crate::error::Result;
-use crate::registry::{Entry, OpenOptions};
+use crate::options::OpenOptions;
 
 /// Most that a mean or deviation of the training images may differ from the published one, on the scale of 0..1. The
 /// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.

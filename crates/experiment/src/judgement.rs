@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unlearn_datasets::Dataset;
 use unlearn_metrics::{UnlearningScores, auc};
 use unlearn_mia_eval::{MemberSelection, Scores, features::Feature, mia_efficacy};
 use unlearn_network::Network;
+use unlearn_samples::Dataset;
 use unlearn_training::{Predictions, predict};
 
 use crate::suite::CONFIDENCE;

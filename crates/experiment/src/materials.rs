@@ -7,9 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use unlearn_datasets::{Dataset, registry, registry::OpenOptions};
+use unlearn_datasets::{registry, registry::OpenOptions};
 use unlearn_models::Origin;
 use unlearn_network::DeviceChoice;
+use unlearn_samples::Dataset;
 
 use crate::initial::Initial;
 

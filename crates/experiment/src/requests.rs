@@ -1,7 +1,7 @@
 //! The requests of a suite as one seed draws them: each `[[forget]]` table is one, or several served one after the other.
 
-use unlearn_datasets::{Dataset, ForgetSpec, ForgetSplit, Sampler, Split, forget};
 use unlearn_run_store::Turn;
+use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Sampler, Split, forget};
 
 use crate::suite::ForgetSection;
 
@@ -44,7 +44,7 @@ pub(crate) fn draw(
     split: &Split,
     sampler: Sampler,
     seed: u64,
-) -> unlearn_datasets::Result<Vec<Forget>> {
+) -> unlearn_samples::Result<Vec<Forget>> {
     let drawn = forget::resolve_in_turn(&section.requests, dataset, split, sampler, seed)?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();

@@ -3,11 +3,11 @@
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use serde_json::Value;
-use unlearn_datasets::Dataset;
 use unlearn_mia_eval::features;
 use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
 use unlearn_run_store::Tuning;
+use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
 use unlearn_unlearning::Entry;
 
@@ -228,12 +228,12 @@ impl Pruning {
 }
 
 impl SeedData {
-    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_datasets::Result<Self> {
+    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_samples::Result<Self> {
         let data_seed = suite.data.seed.unwrap_or(seed + 1);
         let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
         let split = data.split(dataset)?;
         let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
-        let forgets = suite.forget.iter().map(draw).collect::<unlearn_datasets::Result<Vec<_>>>()?;
+        let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;
         Ok(Self { seed, data, forgets: forgets.into_iter().flatten().collect() })
     }
 }

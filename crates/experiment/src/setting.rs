@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use unlearn_datasets::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
 use unlearn_models::{
     Origin,
     checkpoint::{CheckpointInfo, Training},
 };
+use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
 use unlearn_training::Recipe;
 
 use crate::{judgement::Sets, materials::Materials, suite::DataSection};
@@ -52,7 +52,7 @@ impl Setting {
     }
 
     /// What a request asks for of what is left of the training split.
-    pub(crate) fn draw(&self, request: &ForgetSpec) -> unlearn_datasets::Result<ForgetSplit> {
+    pub(crate) fn draw(&self, request: &ForgetSpec) -> unlearn_samples::Result<ForgetSplit> {
         let retain = self.division().retain;
         let left = Split { train: retain, validation: self.split.validation.clone() };
         let seed = self.data.seed.unwrap_or_default();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_datasets::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
+use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
 use crate::{Error, Result, overrides};
@@ -76,7 +76,7 @@ pub struct DataSection {
 
 impl DataSection {
     /// The split it describes; it must have a seed.
-    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_datasets::Result<Split> {
+    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
         let options = SplitOptions {
             validation_fraction: self.validation,
             train_limit: self.train_limit,
@@ -280,8 +280,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let valid = quoted.skip(1).step_by(2);
-    let nearest = valid.max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
-    match nearest.filter(|name| strsim::jaro_winkler(name, unknown) > 0.7) {
+    match unlearn_names::nearest(unknown, valid) {
         Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
         None => message.to_owned(),
     }

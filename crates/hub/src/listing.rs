@@ -86,7 +86,7 @@ impl Hub {
         let nearest = match self.files(reference, kind) {
             Ok(files) if files.is_empty() => "it is empty".into(),
             Ok(mut files) => {
-                let likeness = |other: &File| strsim::jaro_winkler(&other.name, &file);
+                let likeness = |other: &File| unlearn_names::likeness(&other.name, &file);
                 files.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
                 let names: Vec<_> = files.iter().take(NEAREST).map(|file| format!("`{}`", file.name)).collect();
                 format!("of its {} files the nearest are {}", files.len(), names.join(", "))

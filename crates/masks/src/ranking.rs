@@ -9,7 +9,12 @@ pub struct Ranked<'a> {
     pub keep: Vec<bool>,
 }
 
-impl Ranked<'_> {
+impl<'a> Ranked<'a> {
+    /// Scores of weights that are all kept, or of which `kept` says it.
+    pub fn new(scores: &'a [f32], kept: Option<&[bool]>) -> Self {
+        Self { scores, keep: kept.map_or_else(|| vec![true; scores.len()], <[bool]>::to_vec) }
+    }
+
     /// How many weights are kept.
     pub fn kept(&self) -> usize {
         self.keep.iter().filter(|keep| **keep).count()
@@ -43,10 +48,7 @@ mod tests {
         let (first, second) = ([0.5, 0.1], [0.5, 0.9, 0.5, 0.2]);
         let left = |pruned: &[usize], keep: usize| {
             let kept = |position| !pruned.contains(&position);
-            let mut tensors = [
-                Ranked { scores: &first, keep: vec![true; 2] },
-                Ranked { scores: &second, keep: (0..4).map(kept).collect() },
-            ];
+            let mut tensors = [Ranked::new(&first, None), Ranked::new(&second, Some(&[0, 1, 2, 3].map(kept)))];
             keep_highest(&mut tensors, keep);
             assert!(tensors.iter().map(Ranked::kept).sum::<usize>() <= keep.max(6 - pruned.len()));
             tensors.map(|tensor| tensor.keep)

@@ -118,8 +118,8 @@ pub enum Error {
 impl Error {
     /// The error for a name that is none of `valid`.
     pub(crate) fn unknown_name(kind: &'static str, name: &str, valid: &[&'static str]) -> Self {
-        let similarity = |other: &str| strsim::jaro_winkler(other, name);
-        let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b))).copied().unwrap_or_default();
+        let like = unlearn_names::nearest(name, valid.iter().copied());
+        let nearest = like.or(valid.last().copied()).unwrap_or_default();
         Self::UnknownName { kind, name: name.to_owned(), nearest, valid: valid.join(", ") }
     }
 }

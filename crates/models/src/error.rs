@@ -6,15 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No architecture of that name.
-    #[error("unknown architecture `{name}`{suggestion}; valid names: {valid}")]
-    UnknownArchitecture {
-        /// The name asked for.
-        name: String,
-        /// " (did you mean `…`?)" or nothing.
-        suggestion: String,
-        /// All names.
-        valid: String,
-    },
+    #[error(transparent)]
+    Unknown(#[from] unlearn_names::Unknown),
     /// The architecture cannot take such images.
     #[error("{arch} needs images of at least {minimum}×{minimum} pixels, found {height}×{width}")]
     ImageTooSmall {

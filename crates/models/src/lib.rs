@@ -15,28 +15,15 @@
 //! # Ok::<(), unlearn_models::Error>(())
 //! ```
 
-pub mod checkpoint;
+mod architectures;
 mod error;
-#[cfg(test)]
-mod fuzz;
-mod import;
-mod init;
-mod model_file;
-mod pretrained;
-mod registry;
-mod resnet;
-mod resnet_s;
-pub mod sparse_checkpoint;
+mod files;
 mod structured;
-mod swin;
-pub mod tensor_file;
-mod vgg;
-mod vit;
+#[cfg(test)]
+mod tests;
 
+pub use architectures::{ARCHITECTURES, Architecture, InputSpec, find};
 pub use error::{Error, Result};
-pub use import::ImportOptions;
-pub use init::{fill_normal, initialize};
-pub use model_file::{ModelFile, Source, Target};
-pub use pretrained::{Anew, Origin, Pretrained};
-pub use registry::{ARCHITECTURES, Architecture, InputSpec, find};
+pub use files::{Anew, ImportOptions, ModelFile, Origin, Pretrained, Source, Target, checkpoint, sparse_checkpoint};
 pub use structured::{Structured, structured};
+pub use unlearn_network::initialize;

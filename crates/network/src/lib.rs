@@ -1,7 +1,8 @@
 //! A model is data, and an executor runs it.
 //!
 //! - [`Graph`] describes an architecture: named layers, edges, the tensors they own. [`GraphBuilder`] makes one.
-//! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain slices.
+//! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain slices;
+//!   [`initialize`] draws them from a seed.
 //! - [`Executor`] is the interface: forward → logits, backward from ∂loss/∂logits → gradients. [`CpuExecutor`] is the fast
 //!   path on the kernels of `unlearn-kernels`; [`CandleExecutor`] runs every layer on every device and is the reference.
 //! - [`Collect`] says what a backward pass leaves: gradients, or what is made of the gradients of single samples (their squares,
@@ -34,6 +35,7 @@ mod device;
 mod error;
 mod executor;
 mod graph;
+mod initialize;
 mod narrow;
 mod network;
 mod row_layout;
@@ -50,6 +52,7 @@ pub use graph::{
     BATCH_NORM_EPSILON, Buffer, BufferId, Conv, Graph, GraphBuilder, Node, NodeId, Op, Parameter, ParameterId,
     ParameterKind,
 };
+pub use initialize::initialize;
 pub use narrow::Widths;
 pub use network::Network;
 pub use row_layout::RowLayout;

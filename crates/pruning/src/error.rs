@@ -4,17 +4,8 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No method, criterion, scope or key of that name.
-    #[error("unknown pruning {what} `{name}`{suggestion}; valid names: {valid}")]
-    Unknown {
-        /// `method`, `criterion`, …
-        what: &'static str,
-        /// The name asked for.
-        name: String,
-        /// " (did you mean `…`?)" or nothing.
-        suggestion: String,
-        /// All names.
-        valid: String,
-    },
+    #[error(transparent)]
+    Unknown(#[from] unlearn_names::Unknown),
     /// A configuration that the method does not understand.
     #[error("pruning method `{method}` cannot use its configuration: {reason}")]
     Config {
@@ -56,11 +47,3 @@ pub enum Error {
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// The error for a name that is not in a registry.
-pub(crate) fn unknown(what: &'static str, name: &str, valid: &[&str]) -> Error {
-    let similarity = |other: &&&str| strsim::jaro_winkler(other, name);
-    let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    let suggestion = nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default();
-    Error::Unknown { what, name: name.into(), suggestion, valid: valid.join(", ") }
-}

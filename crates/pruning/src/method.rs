@@ -2,9 +2,9 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
+use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{CrossEntropy, EpochRow, Pruner, Recipe, Run, Session, train_and_prune};
 
 use crate::{

@@ -1,8 +1,8 @@
 //! Pruning a network to a sparsity: score, select, prune, as many rounds as the criterion asks for.
 
-use unlearn_masks::{Bits, Mask};
+use unlearn_masks::Mask;
 use unlearn_network::Network;
-use unlearn_training::apply_mask;
+use unlearn_training::{apply_mask, mask_over};
 
 use crate::{
     Error, Result, Settings,
@@ -47,15 +47,6 @@ pub(crate) fn geometric(from: f64, to: f64, step: usize, steps: usize) -> f64 {
 
 /// Which covered weights a network keeps now.
 pub(crate) fn current_mask(network: &Network, include_classifier: bool) -> Result<Mask> {
-    let graph = network.graph();
-    let mut mask = Mask::new(graph.arch.as_str());
-    for id in prunable(graph, include_classifier) {
-        let parameter = &graph.parameters[id];
-        let bits = match &network.kept()[id] {
-            Some(kept) => Bits::from_bools(&parameter.shape, kept)?,
-            None => Bits::ones(&parameter.shape)?,
-        };
-        mask.insert(parameter.name.as_str(), bits);
-    }
-    Ok(mask)
+    let (graph, kept) = (network.graph(), network.kept());
+    Ok(mask_over(graph, prunable(graph, include_classifier).into_iter().map(|id| (id, kept[id].as_deref())))?)
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use unlearn_names::Unknown;
 use unlearn_training::Recipe;
 
 use crate::{
     Error, Result, Rewind,
     criteria::criterion,
-    error::unknown,
     method::{Plan, Schedule},
     scopes::scope,
 };
@@ -95,7 +95,7 @@ pub(crate) fn parse<S: Schedule>(config: &Value) -> Result<Config<S::Keys>> {
     for (key, value) in config.as_object().into_iter().flatten() {
         let Some(slot) = shared.get_mut(key).or(own.get_mut(key)) else {
             let valid = [&shared, &own].into_iter().filter_map(Value::as_object).flat_map(|keys| keys.keys());
-            return Err(refusal::<S>(unknown("key", key, &valid.map(String::as_str).collect::<Vec<_>>())));
+            return Err(refusal::<S>(Unknown::new("pruning key", key, valid.map(String::as_str))));
         };
         *slot = value.clone();
     }

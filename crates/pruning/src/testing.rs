@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use unlearn_datasets::ImageSet;
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Network, ParameterKind, State};
+use unlearn_samples::ImageSet;
 
 /// Two convolutions, a residual block with a change of shape, a classifier: 1,284 covered weights.
 pub(crate) fn graph() -> Arc<Graph> {

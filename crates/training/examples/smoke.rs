@@ -7,9 +7,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use unlearn_datasets::{Batch, Dataset, registry};
+use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network};
+use unlearn_samples::{Batch, Dataset};
 use unlearn_training::{CrossEntropy, Objective as _, Recipe, Run, Schedule, Select, Session, predict, train};
 
 /// Networks whose gradients are compared: option-A shortcuts, projections, pooling with an ImageNet stem, groups, and biases.

@@ -16,10 +16,10 @@ use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
 use rand::{RngExt as _, SeedableRng as _, seq::index};
 use rand_pcg::Pcg64;
 use serde::Serialize;
-use unlearn_datasets::Batch;
 use unlearn_masks::{Bits, Mask};
 use unlearn_models::{Architecture, InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network, ParameterKind};
+use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective as _, Recipe, Sgd, apply_mask};
 
 const CLASSES: usize = 10;

@@ -1,6 +1,6 @@
 //! Which batches the steps of a run see.
 
-use unlearn_datasets::{Batch, BatchPlan};
+use unlearn_samples::{Batch, BatchPlan};
 
 use crate::{Error, Recipe, Result};
 
@@ -57,7 +57,7 @@ impl<'a> Course<'a> {
 
 #[cfg(test)]
 mod tests {
-    use unlearn_datasets::{BatchOptions, ImageSet};
+    use unlearn_samples::{BatchOptions, ImageSet};
 
     use super::*;
 

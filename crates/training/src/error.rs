@@ -43,7 +43,7 @@ pub enum Error {
     Empty(&'static str),
     /// Samples that cannot be batched.
     #[error(transparent)]
-    Data(#[from] unlearn_datasets::Error),
+    Data(#[from] unlearn_samples::Error),
     /// A mask that does not fit the network.
     #[error(transparent)]
     Mask(unlearn_masks::Error),

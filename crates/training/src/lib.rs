@@ -26,7 +26,7 @@ mod update;
 pub use adam::Adam;
 pub use course::Course;
 pub use error::{Error, Result};
-pub use masking::{apply_mask, mask_of};
+pub use masking::{apply_mask, kept_by, mask_of, mask_over};
 pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective, log_sum_exp};
 pub use predict::{Predictions, predict};
 pub use recipe::{Recipe, Rule, Select};

@@ -2,7 +2,7 @@
 //!
 //! No objective needs autograd, and none knows which executor runs.
 
-use unlearn_datasets::{Batch, Mixed};
+use unlearn_samples::{Batch, Mixed};
 
 use crate::Result;
 

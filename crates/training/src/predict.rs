@@ -1,7 +1,7 @@
 //! Logits of plain images in evaluation mode.
 
-use unlearn_datasets::{BatchOptions, BatchPlan, ImageSet};
 use unlearn_network::{Mode, Network};
+use unlearn_samples::{BatchOptions, BatchPlan, ImageSet};
 
 use crate::{Error, Result, objective::log_sum_exp};
 

@@ -1,7 +1,7 @@
 //! How to train: the numbers of a run, as a suite writes them.
 
 use serde::{Deserialize, Serialize};
-use unlearn_datasets::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
+use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
 
 use crate::{Error, Result, Schedule};
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use unlearn_models::{tensor_file, tensor_file::NamedTensor, tensor_file::TensorFile};
 use unlearn_network::{Kept, Network, State};
+use unlearn_tensor_files::{NamedTensor, TensorFile};
 
 use crate::{
     Error, Result,
@@ -46,7 +46,7 @@ pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<V
         }
     }
     let log = serde_json::to_string(&progressing.log).map_err(|e| Error::Resume(e.to_string()))?;
-    tensor_file::encode(&tensors, log).map_err(|e| Error::Resume(e.to_string()))
+    unlearn_tensor_files::encode(&tensors, log).map_err(|e| Error::Resume(e.to_string()))
 }
 
 pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Progressing) -> Result<()> {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use tracing::trace_span;
-use unlearn_datasets::{BatchPlan, ImageSet};
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
+use unlearn_samples::{BatchPlan, ImageSet};
 
 use crate::{
     Course, EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Update, apply_mask,
@@ -268,9 +268,9 @@ fn save(network: &Network, session: Session<'_>, progressing: &Progressing) -> R
 mod tests {
     use std::sync::Arc;
 
-    use unlearn_datasets::Augmentation;
     use unlearn_models::{InputSpec, find, initialize};
     use unlearn_network::{DeviceChoice, Graph};
+    use unlearn_samples::Augmentation;
 
     use super::*;
     use crate::{CrossEntropy, Rule, Schedule, testing::Killer};

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 use tracing::trace_span;
-use unlearn_datasets::Batch;
 use unlearn_network::{Mode, Network};
+use unlearn_samples::Batch;
 
 use crate::{Objective, Result, Update, predict::count_correct, update::Optimizer};
 

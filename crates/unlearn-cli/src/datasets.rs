@@ -2,7 +2,8 @@
 
 use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
-use unlearn_datasets::{Dataset, ImageSet, SplitOptions, image_folder, npz, split, verify};
+use unlearn_datasets::{image_folder, npz, verify};
+use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use unlearn_datasets::{ImageSet, fashion_mnist, idx_folder, registry};
+use unlearn_datasets::{fashion_mnist, idx_folder, registry};
 use unlearn_masks::{Error as NoMask, Mask};
 use unlearn_models::{
     ImportOptions, ModelFile, Source,
@@ -11,6 +11,7 @@ use unlearn_models::{
     sparse_checkpoint,
 };
 use unlearn_run_store::Stage;
+use unlearn_samples::ImageSet;
 use unlearn_torch_files::{Container, StateDict};
 
 use crate::args::InspectArguments;

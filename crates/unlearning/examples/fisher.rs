@@ -5,9 +5,9 @@
 
 use std::time::Instant;
 
-use unlearn_datasets::{Augmentation, ImageSet};
 use unlearn_models::{InputSpec, find, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind};
+use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{Recipe, Session};
 use unlearn_unlearning::{
     Estimator, FisherOptions, InfluenceOptions, Request, Solver, empirical_fisher, expected_fisher, influence,

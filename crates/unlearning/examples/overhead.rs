@@ -19,9 +19,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
-use unlearn_datasets::{Augmentation, registry};
+use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, find as architecture, initialize};
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
+use unlearn_samples::Augmentation;
 use unlearn_training::{Recipe, Session};
 use unlearn_unlearning::{Request, find};
 

@@ -4,15 +4,8 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No method of that name.
-    #[error("unknown unlearning method `{name}`{suggestion}; valid names: {valid}")]
-    UnknownMethod {
-        /// The name asked for.
-        name: String,
-        /// " (did you mean `…`?)" or nothing.
-        suggestion: String,
-        /// All names.
-        valid: String,
-    },
+    #[error(transparent)]
+    Unknown(#[from] unlearn_names::Unknown),
     /// A configuration that the method does not understand.
     #[error("unlearning method `{method}` cannot use its configuration: {reason}")]
     Config {
@@ -40,13 +33,6 @@ pub enum Error {
         /// What happened.
         source: unlearn_training::Error,
     },
-}
-
-/// " (did you mean `…`?)", the nearest of the valid names; nothing where there is none.
-pub(crate) fn suggestion(name: &str, valid: &[&str]) -> String {
-    let similarity = |other: &&&str| strsim::jaro_winkler(other, name);
-    let nearest = valid.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    nearest.map(|nearest| format!(" (did you mean `{nearest}`?)")).unwrap_or_default()
 }
 
 /// A result of this crate.

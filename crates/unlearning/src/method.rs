@@ -1,12 +1,11 @@
 //! What an unlearning method is, and what it is given.
 
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_datasets::{Augmentation, BatchPlan, ImageSet, forget};
-use unlearn_models::initialize;
-use unlearn_network::{DeviceChoice, Graph, Network, State};
+use unlearn_network::{DeviceChoice, Graph, Network, State, initialize};
+use unlearn_samples::{Augmentation, BatchPlan, ImageSet, forget};
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
 
-use crate::{Error, Result, error::suggestion, parameter::Parameter};
+use crate::{Error, Result, parameter::Parameter};
 
 /// A request to forget, with all that a method may use.
 pub struct Request<'a> {
@@ -151,7 +150,7 @@ fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
             let valid = keys.as_object().into_iter().flat_map(serde_json::Map::keys);
             let valid: Vec<&str> = valid.map(String::as_str).collect();
             let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
-            let suggestion = suggestion(key, &valid);
+            let suggestion = unlearn_names::suggestion(key, valid.iter().copied());
             return Err(fail(format!("unknown key `{key}`{suggestion}; valid keys: {listed}")));
         }
         keys[key] = value.clone();

@@ -3,27 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use cargo_metadata::{DependencyKind, Metadata, Package as CargoPackage, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, NodeDep, Package as CargoPackage, PackageId};
 
 /// For each crate, the crates of the workspace that it may depend on, in any way (tests included). The diagram in
 /// `ARCHITECTURE.md` is a picture of this table.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("datasets", &["hub", "torch-files"]),
-    ("hub", &[]),
+    ("datasets", &["hub", "names", "random", "samples", "torch-files"]),
+    ("hub", &["names"]),
     ("kernels", &[]),
     ("masks", &[]),
     ("metrics", &[]),
-    ("mia-eval", &[]),
+    ("mia-eval", &["names"]),
+    ("names", &[]),
+    ("random", &[]),
     ("run-store", &[]),
+    ("samples", &["random"]),
+    ("tensor-files", &[]),
     ("torch-files", &[]),
     ("certificates", &["run-store"]),
-    ("network", &["kernels"]),
-    ("models", &["masks", "network", "torch-files"]),
-    ("training", &["datasets", "masks", "models", "network"]),
+    ("network", &["kernels", "random"]),
+    ("models", &["masks", "names", "network", "tensor-files", "torch-files"]),
+    ("training", &["datasets", "masks", "models", "network", "samples", "tensor-files"]),
     // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
-    ("backdoor", &["datasets", "masks", "models", "network", "training"]),
-    ("pruning", &["datasets", "masks", "models", "network", "training"]),
-    ("unlearning", &["datasets", "masks", "models", "network", "training"]),
+    ("backdoor", &["masks", "models", "names", "network", "random", "samples", "training"]),
+    ("pruning", &["masks", "models", "names", "network", "random", "samples", "training"]),
+    ("unlearning", &["datasets", "masks", "models", "names", "network", "random", "samples", "training"]),
     (
         "experiment",
         &[
@@ -35,9 +39,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "metrics",
             "mia-eval",
             "models",
+            "names",
             "network",
             "pruning",
+            "random",
             "run-store",
+            "samples",
+            "tensor-files",
             "training",
             "unlearning",
         ],
@@ -59,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pruning",
             "reports",
             "run-store",
+            "samples",
             "torch-files",
             "training",
             "unlearning",
@@ -67,10 +76,41 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
-const WITHOUT_TENSOR_LIBRARY: &[&str] =
-    &["certificates", "datasets", "hub", "kernels", "masks", "metrics", "mia-eval", "run-store", "torch-files"];
+const WITHOUT_TENSOR_LIBRARY: &[&str] = &[
+    "certificates",
+    "datasets",
+    "hub",
+    "kernels",
+    "masks",
+    "metrics",
+    "mia-eval",
+    "names",
+    "random",
+    "run-store",
+    "torch-files",
+];
 
 const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
+
+/// Crates that work on samples in memory, or behind a trait, and so must not reach a reader of files or a network connection.
+const WITHOUT_FORMATS: &[&str] = &["mia-eval", "pruning", "samples", "training", "unlearning"];
+
+/// Readers of packed files and tables, decoders of pictures, and what speaks to servers; and the crates of ours that stand for
+/// them. A zip reader that candle-core brings itself is not counted: nothing here can leave it out.
+const FORMATS: &[&str] = &[
+    "flate2",
+    "parquet",
+    "png",
+    "rustls",
+    "snap",
+    "tar",
+    "unlearn-datasets",
+    "unlearn-hub",
+    "unlearn-torch-files",
+    "ureq",
+    "zip",
+    "zune-jpeg",
+];
 
 /// A crate of the workspace as the table above sees it. Names are short: without `unlearn-`.
 pub(super) struct Package {
@@ -79,6 +119,8 @@ pub(super) struct Package {
     direct: BTreeSet<String>,
     /// Every package, from anywhere, that it is built with.
     tree: BTreeSet<String>,
+    /// Every package that the crate itself, less its tests, is built with, and that no tensor library brings.
+    product: BTreeSet<String>,
 }
 
 /// The crates of the workspace, less the task runner and the end-to-end tests, which may know every crate.
@@ -94,7 +136,14 @@ pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
         let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
         let local = local.filter(|dependency| !lent(&dependency.name, dependency.kind));
         let direct = local.map(|dependency| short(&dependency.name)).collect();
-        packages.push(Package { name, direct, tree: tree(metadata, package)? });
+        packages.push(Package {
+            name,
+            direct,
+            tree: tree(metadata, package, |_, _| true)?,
+            product: tree(metadata, package, |from, dependency| {
+                !is_tensor_library(from) && dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+            })?,
+        });
     }
     Ok(packages)
 }
@@ -103,8 +152,13 @@ fn short(package: &str) -> String {
     package.strip_prefix("unlearn-").unwrap_or(package).to_owned()
 }
 
-/// The names of all packages below `package`; development dependencies count for the package itself alone.
-fn tree(metadata: &Metadata, package: &CargoPackage) -> Result<BTreeSet<String>> {
+/// The names of all packages below `package` along edges that `counts`; development dependencies count for the package itself
+/// alone.
+fn tree(
+    metadata: &Metadata,
+    package: &CargoPackage,
+    counts: impl Fn(&str, &NodeDep) -> bool,
+) -> Result<BTreeSet<String>> {
     let resolve = metadata.resolve.as_ref().context("cargo metadata resolved no dependencies")?;
     let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let mut seen = BTreeSet::new();
@@ -113,7 +167,7 @@ fn tree(metadata: &Metadata, package: &CargoPackage) -> Result<BTreeSet<String>>
         let node = nodes.get(id).with_context(|| format!("cargo metadata has no node for {id}"))?;
         for dependency in &node.deps {
             let built = dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
-            if (built || *id == package.id) && seen.insert(&dependency.pkg) {
+            if (built || *id == package.id) && counts(&metadata[id].name, dependency) && seen.insert(&dependency.pkg) {
                 waiting.push(&dependency.pkg);
             }
         }
@@ -125,7 +179,7 @@ fn tree(metadata: &Metadata, package: &CargoPackage) -> Result<BTreeSet<String>>
 pub(super) fn check(packages: &[Package]) -> Vec<String> {
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     let mut violations = Vec::new();
-    for Package { name, direct, tree } in packages {
+    for Package { name, direct, tree, product } in packages {
         match allowed.get(name.as_str()) {
             None => violations.push(format!("{name}: no line in the table of allowed edges, xtask/src/tidy/edges.rs")),
             Some(allowed) => {
@@ -138,6 +192,11 @@ pub(super) fn check(packages: &[Package]) -> Vec<String> {
         if WITHOUT_TENSOR_LIBRARY.contains(&name.as_str()) {
             for library in tree.iter().filter(|package| is_tensor_library(package)) {
                 violations.push(format!("{name}: must know no tensor library, yet is built with {library}"));
+            }
+        }
+        if WITHOUT_FORMATS.contains(&name.as_str()) {
+            for format in product.iter().filter(|package| FORMATS.contains(&package.as_str())) {
+                violations.push(format!("{name}: must know no format and no network, yet is built with {format}"));
             }
         }
     }
@@ -156,7 +215,7 @@ mod tests {
 
     fn package(name: &str, direct: &[&str], tree: &[&str]) -> Package {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Package { name: name.to_owned(), direct: owned(direct), tree: owned(tree) }
+        Package { name: name.to_owned(), direct: owned(direct), tree: owned(tree), product: owned(tree) }
     }
 
     #[test]
@@ -168,12 +227,12 @@ mod tests {
     #[test]
     fn siblings_never_import_each_other() {
         let packages = [package("pruning", &["unlearning"], &[]), package("unlearning", &["pruning"], &[])];
-        let may = "datasets, masks, models, network, training";
+        let may = "masks, models, names, network, random, samples, training";
         assert_eq!(
             check(&packages),
             [
                 format!("pruning: must not know unlearning; the crates it may know: {may}"),
-                format!("unlearning: must not know pruning; the crates it may know: {may}"),
+                format!("unlearning: must not know pruning; the crates it may know: datasets, {may}"),
             ]
         );
     }
@@ -203,6 +262,14 @@ mod tests {
     }
 
     #[test]
+    fn a_format_is_found_behind_other_crates() {
+        for &name in WITHOUT_FORMATS {
+            let found = check(&[package(name, &[], &["rand", "parquet", "zip-but-not-quite"])]);
+            assert_eq!(found, [format!("{name}: must know no format and no network, yet is built with parquet")]);
+        }
+    }
+
+    #[test]
     fn the_table_names_only_crates_it_has_lines_for() {
         let lines: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| *name).collect();
         assert_eq!(lines.len(), ALLOWED.len(), "a crate has two lines");
@@ -217,6 +284,20 @@ mod tests {
         let network = packages.iter().find(|package| package.name == "network").context("no network crate")?;
         assert!(network.tree.iter().any(|name| is_tensor_library(name)));
         assert!(network.direct.contains("kernels"));
+        Ok(())
+    }
+
+    /// And `datasets` must be seen to reach its formats, and `training` not to reach what its tests and candle-core do.
+    #[test]
+    fn the_product_reaches_formats_from_datasets_and_not_what_tests_and_candle_bring() -> Result<()> {
+        let packages = packages(&crate::workspace::metadata(&crate::workspace::root()?)?)?;
+        let of = |name: &str| packages.iter().find(|package| package.name == name).context("no such crate");
+        let datasets = of("datasets")?;
+        for format in FORMATS.iter().filter(|format| **format != "unlearn-datasets") {
+            assert!(datasets.product.contains(*format), "{format}");
+        }
+        let training = of("training")?;
+        assert!(training.tree.contains("zip") && training.product.contains("candle-core"));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use unlearn_certificates::{Certificate, Finding, Metrics};
 use unlearn_mia_eval::features;
 use unlearn_models::{ImportOptions, ModelFile};
 use unlearn_network::Network;
+use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
 use super::{samples, statement::open};
@@ -14,7 +15,7 @@ use crate::{
     judgement::judge,
     resolved::arithmetic,
     setting::{Division, Setting},
-    stages::{MODEL, derived_seed, network},
+    stages::{MODEL, network},
 };
 
 /// How far a figure may be from the certificate's where another executor or processor computes: so many points, or one sample

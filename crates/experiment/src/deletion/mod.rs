@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use unlearn_certificates::{
     Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Metrics, Samples, SigningKey, Threshold,
 };
-use unlearn_datasets::ForgetSpec;
 use unlearn_mia_eval::features;
 use unlearn_models::{ImportOptions, ModelFile, Target, checkpoint::CheckpointInfo};
 use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, clock, write_atomic};
+use unlearn_samples::ForgetSpec;
 use unlearn_unlearning::Entry;
 
 pub use measuring::{CLOSENESS, measure_again};

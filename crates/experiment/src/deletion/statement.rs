@@ -6,8 +6,9 @@ use std::{
 };
 
 use unlearn_certificates::Basis;
-use unlearn_datasets::{Dataset, registry};
+use unlearn_datasets::registry;
 use unlearn_models::{ModelFile, checkpoint::Training};
+use unlearn_samples::Dataset;
 
 use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, suite::DataSection};
 

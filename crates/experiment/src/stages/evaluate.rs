@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_mia_eval::features;
-use unlearn_models::tensor_file;
+use unlearn_random::derived_seed;
 use unlearn_run_store::{Evaluation, write_atomic};
+use unlearn_tensor_files as tensor_file;
 use unlearn_training::Predictions;
 
-use super::{Bench, Kind, derived_seed, model::StageModel, unlearn::RunTime};
+use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
 use crate::{Result, judgement::judge};
 
 /// What decides how a model is judged.

@@ -20,7 +20,7 @@ use unlearn_run_store::StageSpec;
 pub(crate) use bench::{Bench, compute};
 pub(crate) use evaluate::{Evaluate, EvaluateConfig};
 pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
-pub(crate) use model::{LAST_FINITE, derived_seed, network};
+pub(crate) use model::{LAST_FINITE, network};
 pub use model::{MASK, MODEL};
 pub(crate) use prune::{Prune, PruneConfig};
 pub(crate) use train::{INIT, InitialKey, Train, TrainConfig, input_spec};

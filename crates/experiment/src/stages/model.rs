@@ -21,12 +21,6 @@ pub const MASK: &str = "mask.safetensors";
 /// The last finite weights of a method that diverged.
 pub(crate) const LAST_FINITE: &str = "last-finite.safetensors";
 
-/// Seeds for things that must not share random numbers: a function of the run's seed and what it is for.
-pub(crate) fn derived_seed(seed: u64, purpose: &str) -> u64 {
-    let hash = blake3::hash(format!("{seed}/{purpose}").as_bytes());
-    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
-}
-
 /// Whether a method failed because its numbers became infinite or no numbers.
 fn has_diverged(error: &unlearn_unlearning::Error) -> bool {
     use unlearn_unlearning::Error::{NonFinite, Training};

@@ -6,10 +6,11 @@ use serde_json::Value;
 use unlearn_models::checkpoint;
 use unlearn_network::{Graph, State};
 use unlearn_pruning::{Error, Request, Shares};
+use unlearn_random::derived_seed;
 use unlearn_run_store::Stage;
 
 use super::{
-    Bench, Kind, derived_seed,
+    Bench, Kind,
     model::StageModel,
     train::{SNAPSHOT, snapshot_name},
 };

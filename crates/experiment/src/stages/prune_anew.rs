@@ -8,12 +8,13 @@ use serde_json::Value;
 use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
 use unlearn_pruning::PruningMethod;
+use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{EpochRow, Error, Session};
 use unlearn_unlearning::Outcome;
 
 use super::{
-    Bench, Kind, derived_seed,
+    Bench, Kind,
     model::MODEL,
     prune::{Prune, PruneConfig},
     train::{snapshot_name, train_dense},

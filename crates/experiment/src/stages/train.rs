@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use unlearn_hub::PREFIX;
 use unlearn_models::{InputSpec, Origin, checkpoint::CheckpointInfo};
 use unlearn_network::{Graph, Network, State};
+use unlearn_random::derived_seed;
 use unlearn_training::{CrossEntropy, Outcome, Recipe, Run, Session, train};
 
-use super::{Bench, Kind, derived_seed};
+use super::{Bench, Kind};
 use crate::{
     Result,
     initial::Initial,
@@ -99,7 +100,7 @@ fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, Checkpoi
 }
 
 /// What a model of a dataset takes and gives.
-pub(crate) fn input_spec(dataset: &unlearn_datasets::Dataset) -> InputSpec {
+pub(crate) fn input_spec(dataset: &unlearn_samples::Dataset) -> InputSpec {
     let images = &dataset.train;
     InputSpec {
         shape: [images.channels, images.height, images.width],

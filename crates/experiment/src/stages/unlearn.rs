@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_datasets::{ForgetSpec, ForgetSplit};
 use unlearn_network::{Graph, Network};
+use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
+use unlearn_samples::{ForgetSpec, ForgetSplit};
 use unlearn_training::{Session, mask_of};
 use unlearn_unlearning::{Outcome, Request};
 
 use super::{
-    Bench, Kind, derived_seed,
+    Bench, Kind,
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
 };

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_mia_eval::features;
+use unlearn_random::derived_seed;
 use unlearn_run_store::Validation;
 
-use super::{Bench, Kind, derived_seed, model::StageModel, unlearn::RunTime};
+use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
 use crate::{Result, judgement::foresee, suite::CONFIDENCE};
 
 /// What decides how a model is judged without a test set: the same for all models.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
-use unlearn_datasets::stream::stream;
+use unlearn_random::stream;
 use unlearn_run_store::Searched;
 use unlearn_unlearning::Search;
 

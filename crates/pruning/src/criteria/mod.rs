@@ -14,7 +14,7 @@ mod taylor;
 use unlearn_network::ParameterId;
 
 pub use self::subject::Subject;
-use crate::{Result, error::unknown};
+use crate::Result;
 
 /// The scores of one parameter's weights; the lowest are pruned first.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,5 @@ pub static CRITERIA: &[Criterion] = &[
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn criterion(name: &str) -> Result<&'static Criterion> {
-    let names: Vec<_> = CRITERIA.iter().map(|c| c.name).collect();
-    CRITERIA.iter().find(|c| c.name == name).ok_or_else(|| unknown("criterion", name, &names))
+    Ok(unlearn_names::find("pruning criterion", name, CRITERIA, |criterion| criterion.name)?)
 }

@@ -2,8 +2,8 @@
 //! 2009.08576). A weight's number depends on the seed and its place alone, so masks of several sparsities nest.
 
 use rand::RngExt;
-use unlearn_datasets::stream::stream;
 use unlearn_network::ParameterId;
+use unlearn_random::stream;
 
 use super::{Criterion, Scores, Subject};
 use crate::Result;

@@ -1,7 +1,8 @@
 //! What a criterion is given, and the gradients of the loss that several of them need.
 
-use unlearn_datasets::{Batch, BatchOptions, BatchPlan, ImageSet, permutation::choice, stream::stream};
 use unlearn_network::{Mode, Network};
+use unlearn_random::{choice, stream};
+use unlearn_samples::{Batch, BatchOptions, BatchPlan, ImageSet};
 use unlearn_training::{CrossEntropy, Objective};
 
 use crate::Result;

@@ -6,10 +6,11 @@ mod imp;
 mod omp;
 mod reg;
 
+use unlearn_names::Unknown;
+
 use self::{at_init::AtInit, gradual::Gradual, imp::Imp, omp::Omp, reg::Reg};
 use crate::{
     Result,
-    error::unknown,
     method::{PruningMethod, entry},
 };
 
@@ -22,8 +23,9 @@ pub static METHODS: &[PruningMethod] =
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static PruningMethod> {
-    let names: Vec<_> = std::iter::once("none").chain(METHODS.iter().map(|m| m.name)).collect();
-    METHODS.iter().find(|m| m.name == name).ok_or_else(|| unknown("method", name, &names))
+    let valid = std::iter::once("none").chain(METHODS.iter().map(|method| method.name));
+    let found = METHODS.iter().find(|method| method.name == name);
+    Ok(found.ok_or_else(|| Unknown::new("pruning method", name, valid))?)
 }
 
 #[cfg(test)]

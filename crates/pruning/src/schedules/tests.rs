@@ -1,9 +1,9 @@
 //! Every combination on tiny data: exact counts, nested masks, zeros that stay, runs that survive a kill.
 
 use serde_json::{Value, json};
-use unlearn_datasets::Augmentation;
 use unlearn_masks::Mask;
 use unlearn_network::Network;
+use unlearn_samples::Augmentation;
 use unlearn_training::{Recipe, Schedule as LearningRate, Select, Session, testing::Killer};
 
 use super::*;

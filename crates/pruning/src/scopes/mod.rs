@@ -5,11 +5,12 @@ mod erk;
 mod global;
 mod layer;
 
-use unlearn_masks::{Bits, Mask, Ranked, keep_highest};
+use unlearn_masks::{Mask, Ranked, keep_highest};
 use unlearn_network::{Graph, Kept, ParameterId, ParameterKind};
+use unlearn_training::mask_over;
 
 use self::apportionment::apportion;
-use crate::{Error, Result, criteria::Scores, error::unknown};
+use crate::{Error, Result, criteria::Scores};
 
 /// A pruning scope.
 pub struct Scope {
@@ -31,8 +32,7 @@ pub static SCOPES: &[Scope] = &[global::SCOPE, layer::SCOPE, erk::SCOPE];
 /// # Errors
 /// An unknown name; the error lists the valid ones.
 pub fn scope(name: &str) -> Result<&'static Scope> {
-    let names: Vec<_> = SCOPES.iter().map(|s| s.name).collect();
-    SCOPES.iter().find(|s| s.name == name).ok_or_else(|| unknown("scope", name, &names))
+    Ok(unlearn_names::find("pruning scope", name, SCOPES, |scope| scope.name)?)
 }
 
 /// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1) and, of transformers, every weight of
@@ -57,8 +57,7 @@ impl Scope {
             if scores.values.iter().any(|v| v.is_nan()) {
                 return Err(Error::Score { layer: graph.parameters[scores.parameter].name.clone() });
             }
-            let keep = kept[scores.parameter].clone().unwrap_or_else(|| vec![true; scores.values.len()]);
-            layers.push(Ranked { scores: &scores.values, keep });
+            layers.push(Ranked::new(&scores.values, kept[scores.parameter].as_deref()));
         }
         match self.quota {
             None => keep_highest(&mut layers, keep),
@@ -71,12 +70,8 @@ impl Scope {
                 }
             }
         }
-        let mut mask = Mask::new(graph.arch.as_str());
-        for (scores, layer) in scores.iter().zip(layers) {
-            let parameter = &graph.parameters[scores.parameter];
-            mask.insert(parameter.name.as_str(), Bits::from_bools(&parameter.shape, &layer.keep)?);
-        }
-        Ok(mask)
+        let left = scores.iter().zip(&layers).map(|(scores, layer)| (scores.parameter, Some(layer.keep.as_slice())));
+        Ok(mask_over(graph, left)?)
     }
 }
 

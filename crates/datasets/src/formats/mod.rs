@@ -1,0 +1,16 @@
+//! Forms in which datasets are stored, one file each: readers, and some writers.
+
+pub(crate) mod archive;
+pub(crate) mod cifar;
+pub mod idx;
+pub mod idx_folder;
+pub mod image_folder;
+pub mod mat5;
+pub mod npz;
+pub(crate) mod packed;
+pub(crate) mod parquet_file;
+pub mod parquet_folder;
+pub(crate) mod parquet_pages;
+pub(crate) mod parquet_table;
+pub mod picture;
+pub(crate) mod snappy;

@@ -1,0 +1,191 @@
+//! One picture's file: PNG or JPEG, decoded to bytes of grey or of red, green and blue, and PNG written.
+//!
+//! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
+//! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become 8, as Pillow's
+//! `convert("RGB")` has it.
+
+use std::io::{self, Cursor};
+
+use png::{ColorType, Transformations};
+use unlearn_samples::{Picture, Sides};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Most pixels of a picture: 64 million, several times the largest of ImageNet.
+pub const LIMIT: usize = 1 << 26;
+
+/// Most bytes of rows that a byte of a PNG file unpacks to, by its packing, Deflate.
+const DEFLATE: usize = 1032;
+
+/// Most pixels that a byte of a JPEG file has: a block of 8 × 8 takes a bit at least.
+const JPEG_PIXELS: usize = 512;
+
+const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
+const JPEG_END: &[u8] = b"\xFF\xD9";
+
+/// What is wrong with a file.
+pub type Checked<T> = Result<T, String>;
+
+/// The sides of the picture in `file`, from its header alone.
+pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
+    if file.starts_with(PNG_MAGIC) { Ok(png_sides(&png_reader(file)?)) } else { jpeg_decoder(file).map(|open| open.1) }
+}
+
+/// The picture in `file`.
+///
+/// # Errors
+/// When it is neither PNG nor JPEG, is damaged, or announces more pixels than are read.
+pub fn decode(file: &[u8]) -> Checked<Picture> {
+    if file.starts_with(PNG_MAGIC) { decode_png(file) } else { decode_jpeg(file) }
+}
+
+fn sound(sides: Sides) -> Checked<Sides> {
+    let Sides { height, width, .. } = sides;
+    match height.checked_mul(width) {
+        Some(1..=LIMIT) => Ok(sides),
+        _ => Err(format!("it announces {height}×{width} pixels; 1 to {LIMIT} are read")),
+    }
+}
+
+/// What is said of a file that announces more than it can hold, so that no memory is taken for it.
+fn beyond(Sides { height, width, .. }: Sides, file: &[u8]) -> String {
+    format!("it announces {height}×{width} pixels, more than its {} bytes can hold; fetch the file again", file.len())
+}
+
+type PngReader<'a> = png::Reader<Cursor<&'a [u8]>>;
+
+fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
+    let mut decoder = png::Decoder::new(Cursor::new(file));
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    // Neither is needed for pixels, and both may be packed.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let reader = decoder.read_info().map_err(|error| error.to_string())?;
+    let sides = sound(png_sides(&reader))?;
+    if reader.info().raw_bytes() / DEFLATE > file.len() {
+        return Err(beyond(sides, file));
+    }
+    Ok(reader)
+}
+
+fn png_sides(reader: &PngReader<'_>) -> Sides {
+    let channels = match reader.output_color_type().0 {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+        _ => 3,
+    };
+    let info = reader.info();
+    Sides { channels, height: info.height as usize, width: info.width as usize }
+}
+
+fn decode_png(file: &[u8]) -> Checked<Picture> {
+    let mut reader = png_reader(file)?;
+    let sides = png_sides(&reader);
+    let len = reader.output_buffer_size().ok_or("its pixels exceed the memory")?;
+    let mut pixels = vec![0; len];
+    let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
+    pixels.truncate(frame.buffer_size());
+    let samples = frame.color_type.samples();
+    if samples != sides.channels {
+        pixels = pixels.chunks_exact(samples).flat_map(|pixel| &pixel[..sides.channels]).copied().collect();
+    }
+    whole(Picture { sides, pixels })
+}
+
+/// A decoder that has read the header.
+fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
+    if !file.starts_with(JPEG_MAGIC) {
+        let found: Vec<_> = file.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        return Err(format!("it is neither PNG nor JPEG: it begins with {}", found.join(" ")));
+    }
+    let mut decoder = JpegDecoder::new(ZCursor::new(file));
+    decoder.decode_headers().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions().ok_or("it has no size")?;
+    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    let limits = DecoderOptions::default().set_max_width(LIMIT).set_max_height(LIMIT);
+    decoder.set_options(limits.jpeg_set_out_colorspace(colours));
+    let sides = sound(Sides { channels: if grey { 1 } else { 3 }, height, width })?;
+    if height * width / JPEG_PIXELS > file.len() {
+        return Err(beyond(sides, file));
+    }
+    Ok((decoder, sides))
+}
+
+fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
+    let (mut decoder, sides) = jpeg_decoder(file)?;
+    // The decoder fills what a cut file lacks with grey. Some sound files have a few bytes after their end.
+    let tail = &file[file.len().saturating_sub(4096)..];
+    if !tail.windows(2).any(|bytes| bytes == JPEG_END) {
+        return Err("it ends before its end marker; fetch the file again".into());
+    }
+    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    whole(Picture { sides, pixels })
+}
+
+fn whole(picture: Picture) -> Checked<Picture> {
+    let Sides { channels, height, width } = picture.sides;
+    if picture.pixels.len() == channels * height * width {
+        return Ok(picture);
+    }
+    Err(format!("{} bytes do not make {height}×{width} pixels of {channels} channels", picture.pixels.len()))
+}
+
+/// The picture as a PNG file.
+///
+/// # Errors
+/// When it has no pixel, or neither 1 nor 3 channels.
+pub(crate) fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
+    let Sides { channels, height, width } = picture.sides;
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&picture.pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLOUR: Sides = Sides { channels: 3, height: 2, width: 2 };
+
+    #[test]
+    fn a_png_is_read_whole_and_its_header_alone() {
+        let pixels: Vec<u8> = (0..12).map(|i| i * 20).collect();
+        let file = encode(&Picture { sides: COLOUR, pixels: pixels.clone() }).unwrap();
+        assert_eq!(sides(&file).unwrap(), COLOUR);
+        assert_eq!(decode(&file).unwrap(), Picture { sides: COLOUR, pixels });
+    }
+
+    #[test]
+    fn other_files_and_huge_announcements_are_refused() {
+        assert_eq!(decode(b"GIF89a").unwrap_err(), "it is neither PNG nor JPEG: it begins with 47 49 46 38");
+        assert_eq!(decode(b"").unwrap_err(), "it is neither PNG nor JPEG: it begins with ");
+        let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
+        for len in 0..file.len() - 16 {
+            assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");
+        }
+        let mut announce = |height: u16, width: u16| {
+            // Width and height of the header, and its checksum.
+            let [height, width] = [height, width].map(|side| u32::from(side).to_be_bytes());
+            let header = [&b"IHDR"[..], &width, &height, b"\x08\x02\0\0\0"].concat();
+            let mut crc = flate2::Crc::new();
+            crc.update(&header);
+            file[12..29].copy_from_slice(&header);
+            file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+            decode(&file).unwrap_err()
+        };
+        assert!(announce(65535, 65535).starts_with("it announces 65535×65535 pixels; 1 to"));
+        assert!(announce(4000, 5000).contains("it announces 4000×5000 pixels, more than its "));
+
+        let mut jpeg = include_bytes!("../../../../tests/golden/datasets/pictures/jpeg/grey.jpg").to_vec();
+        let frame = jpeg.windows(2).position(|bytes| bytes == b"\xFF\xC0").unwrap();
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x20, 0]);
+        assert!(decode(&jpeg).unwrap_err().starts_with("it announces 4096×8192 pixels, more than its "));
+    }
+}

@@ -1,0 +1,48 @@
+//! Where a dataset that the registry does not know lies, and how its pictures become images.
+//!
+//! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
+//! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.
+
+use std::path::PathBuf;
+
+use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
+
+use crate::error::{Result, damaged};
+use crate::formats::packed::{Fit, PackedSet};
+
+/// A path, and what pictures there are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The dataset's name, as it was typed.
+    pub(crate) name: String,
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Height and width that all pictures are given.
+    pub(crate) size: Option<usize>,
+    /// Whether they are decoded only when they are asked for; there is a size then.
+    pub(crate) stream: bool,
+}
+
+impl Place {
+    /// The dataset of these pictures, whose labels are positions in `classes`.
+    pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
+        if let (true, Some(side)) = (self.stream, self.size) {
+            let (train, test) = (train.stream(side)?, test.stream(side)?);
+            return self.dataset_of_images(classes, train, test);
+        }
+        let empty = || damaged(&self.path, "it holds no training picture");
+        let shape = train.shape(self.size)?.ok_or_else(empty)?;
+        let fit = if self.size.is_some() { Fit::Middle } else { Fit::Exact };
+        self.dataset_of_images(classes, train.unpack(shape, fit)?, test.unpack(shape, fit)?)
+    }
+
+    /// The dataset of these images.
+    pub(crate) fn dataset_of_images(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Result<Dataset> {
+        if train.is_empty() {
+            return Err(damaged(&self.path, "it holds no training picture"));
+        }
+        let crop_padding = if self.stream { 0 } else { train.height.min(train.width) / 8 };
+        let augmentation = Augmentation { crop_padding, flip: train.channels == 3, resized_crop: self.stream };
+        Ok(Dataset::new(&self.name, classes, Normalization::of(&train)?, augmentation, train, test))
+    }
+}

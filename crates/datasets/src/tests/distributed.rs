@@ -1,0 +1,249 @@
+//! Tiny datasets in the forms in which the real ones are distributed, and what Python reads in them:
+//! `tests/golden/datasets/distributed/`, written by the script beside it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use flate2::{Compression, Crc};
+use serde::Deserialize;
+use unlearn_samples::{Dataset, ImageSet};
+
+use crate::checksum::{self, Published};
+use crate::error::{Error, Result};
+use crate::formats::cifar::{self, Form};
+use crate::registry::{Entry, OpenOptions};
+use crate::{
+    cifar10, cifar100,
+    formats::{idx_folder, mat5},
+    mnist, svhn,
+};
+
+/// What is in a dataset.
+#[derive(Deserialize)]
+pub(crate) struct Expected {
+    pub(crate) train: Summary,
+    pub(crate) test: Summary,
+}
+
+/// What is in a set of images.
+#[derive(Deserialize)]
+pub(crate) struct Summary {
+    shape: [usize; 4],
+    labels: Vec<u32>,
+    /// `[channel, column]`
+    row_16_of_the_first: Vec<Vec<u8>>,
+    crc32: u32,
+}
+
+impl Summary {
+    /// Fails unless `set` is the one summed up.
+    pub(crate) fn check(&self, set: &ImageSet, what: &str) {
+        assert_eq!([set.len(), set.channels, set.height, set.width], self.shape, "{what}");
+        assert_eq!(*set.labels, *self.labels, "{what}");
+        for (channel, row) in set.image(0).unwrap().chunks_exact(set.height * set.width).zip(&self.row_16_of_the_first)
+        {
+            assert_eq!(channel[16 * set.width..][..set.width], **row, "{what}");
+        }
+        let mut crc = Crc::new();
+        crc.update(set.pixels().unwrap());
+        assert_eq!(crc.sum(), self.crc32, "{what}");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/distributed")
+}
+
+/// A dataset of few images in one of its forms.
+pub(crate) struct Case {
+    pub(crate) entry: Entry,
+    folder: &'static str,
+    /// One of its files, with everything that a reader may trip over.
+    file: &'static str,
+    open: fn(&Entry, &Path) -> Result<Dataset>,
+}
+
+fn open_form<const DATASET: usize, const FORM: usize>(entry: &Entry, folder: &Path) -> Result<Dataset> {
+    let forms: [&[Form]; 2] = [&cifar10::FORMS, &cifar100::FORMS];
+    cifar::open_folder(entry, &forms[DATASET][FORM], folder)
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let cifar10 = Entry { train: 10, test: 2, ..cifar10::ENTRY };
+    let cifar100 = Entry { train: 4, test: 2, ..cifar100::ENTRY };
+    let svhn = Entry { train: 12, test: 5, ..svhn::ENTRY };
+    vec![
+        Case { entry: cifar10, folder: "cifar-10-batches-bin", file: "data_batch_2.bin", open: open_form::<0, 0> },
+        Case { entry: cifar10, folder: "cifar-10-batches-py", file: "data_batch_2", open: open_form::<0, 1> },
+        Case { entry: cifar100, folder: "cifar-100-binary", file: "test.bin", open: open_form::<1, 0> },
+        Case { entry: cifar100, folder: "cifar-100-python", file: "test", open: open_form::<1, 1> },
+        Case { entry: svhn, folder: "svhn", file: "test_32x32.mat", open: svhn::open_folder },
+    ]
+}
+
+/// A copy of a case's folder in which one file can be exchanged.
+pub(crate) struct Copy {
+    case: Case,
+    folder: tempfile::TempDir,
+    pub(crate) sound: Vec<u8>,
+}
+
+impl Copy {
+    pub(crate) fn new(case: Case) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(root().join(case.folder)).unwrap() {
+            let path = file.unwrap().path();
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let sound = fs::read(folder.path().join(case.file)).unwrap();
+        Self { case, folder, sound }
+    }
+
+    pub(crate) fn with(&self, bytes: &[u8]) -> Result<Dataset> {
+        fs::write(self.folder.path().join(self.case.file), bytes).unwrap();
+        (self.case.open)(&self.case.entry, self.folder.path())
+    }
+
+    /// That the file in this state is refused, by its name; what is said.
+    fn refusal(&self, bytes: &[u8]) -> String {
+        let error = self.with(bytes).unwrap_err().to_string();
+        assert!(error.contains(self.case.file), "{error}");
+        error
+    }
+}
+
+#[test]
+fn every_form_holds_what_python_reads_in_it() {
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    let check = |entry: &Entry, folder: &str, open: fn(&Entry, &Path) -> Result<Dataset>| {
+        let dataset = open(entry, &root().join(folder)).unwrap();
+        let expected = &expected[entry.name];
+        expected.train.check(&dataset.train, folder);
+        expected.test.check(&dataset.test, folder);
+        assert_eq!(dataset.classes, entry.classes);
+    };
+    for Case { entry, folder, open, .. } in cases() {
+        check(&entry, folder, open);
+    }
+    for folder in ["idx", "idx-gz"] {
+        check(&mnist::ENTRY, folder, idx_folder::open);
+    }
+}
+
+#[test]
+fn files_of_another_size_are_refused() {
+    for copy in cases().into_iter().map(Copy::new) {
+        let sound = copy.sound.clone();
+        for len in (0..64).chain((64..sound.len()).step_by(61)).chain(sound.len() - 64..sound.len()) {
+            copy.refusal(&sound[..len]);
+        }
+        // What follows the arrays of a MAT-file, as other variables would, is not read.
+        if copy.case.entry.name != svhn::ENTRY.name {
+            copy.refusal(&[&sound[..], &sound[..]].concat());
+        }
+        copy.with(&sound).unwrap();
+        let more = Entry { train: copy.case.entry.train * 2, ..copy.case.entry };
+        assert!((copy.case.open)(&more, copy.folder.path()).is_err(), "half of {}", copy.case.folder);
+    }
+}
+
+#[test]
+fn labels_outside_the_classes_are_refused() {
+    for copy in cases().into_iter().map(Copy::new) {
+        let few = Entry { class_count: 2, ..copy.case.entry };
+        let error = (copy.case.open)(&few, copy.folder.path()).unwrap_err();
+        assert!(matches!(error, Error::LabelOutOfRange { classes: 2, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for copy in cases().into_iter().map(Copy::new) {
+        fs::remove_file(copy.folder.path().join(copy.case.file)).unwrap();
+        let error = (copy.case.open)(&copy.case.entry, copy.folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("lacks {}, though", copy.case.file)), "{error}");
+    }
+}
+
+/// The checksum of a packed array, Adler-32, covers all of it, but it is weak: the flip at byte 5310 makes the pixels 93,
+/// 92, 91, 92 into 92, 93, 92, 91, which have the same sum, and Python's zlib accepts it too. No other flip goes unseen.
+#[test]
+fn a_flipped_bit_changes_a_packed_image_in_silence_only_where_its_checksum_is_blind() {
+    let path = root().join("svhn").join(svhn::TEST);
+    let whole = fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| mat5::decode(bytes, &path, ["X", "y"], |_, _| Ok(()));
+    let sound = read(&whole).unwrap();
+    let (mut refused, mut changed) = (0, vec![]);
+    for at in 128..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << (at % 8);
+        match read(&damaged) {
+            Ok(arrays) if arrays == sound => {}
+            Ok(_) => changed.push(at),
+            Err(_) => refused += 1,
+        }
+    }
+    assert_eq!(changed, [5310]);
+    assert!(refused > whole.len() * 9 / 10, "{refused}");
+}
+
+#[test]
+fn a_pickle_that_asks_for_more_is_refused_by_name() {
+    let copy = Copy::new(cases().remove(1));
+    let hostile = b"\x80\x02cposix\nsystem\nU\x02ls\x85R.";
+    let error = copy.refusal(hostile);
+    assert!(error.contains("asks for `posix.system`, which no array needs; nothing of it was run"), "{error}");
+}
+
+/// `cargo test --release -p unlearn-datasets full_size -- --ignored --nocapture`
+#[test]
+#[ignore = "writes 180 MB and measures time, which other work on the machine would spoil"]
+fn a_full_size_cifar10_opens_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let form = &cifar10::FORMS[0];
+    for file in form.train.iter().chain([&form.test]) {
+        let bytes: Vec<u8> = (0..10_000 * 3073_u32).map(|at| (at % 3073 * 7 % 10) as u8).collect();
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    let start = std::time::Instant::now();
+    let dataset = cifar::open_folder(&cifar10::ENTRY, form, folder.path()).unwrap();
+    let elapsed = start.elapsed();
+    println!("{} images in {elapsed:?}", dataset.train.len() + dataset.test.len());
+    assert!(elapsed.as_secs_f32() < 2.0, "{elapsed:?}");
+}
+
+/// A form in its archive: the golden folder packed, and the form with that archive's checksum.
+pub(crate) fn packed(form: &Form, folder: &Path) -> (Form, PathBuf) {
+    let path = folder.join(form.archive.file);
+    let mut archive = tar::Builder::new(GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast()));
+    archive.append_dir_all(form.folder, root().join(form.folder)).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    (with_checksum_of(form, &path), path)
+}
+
+fn with_checksum_of(form: &Form, path: &Path) -> Form {
+    let md5 = checksum::md5(path).unwrap().leak();
+    Form { archive: Published { md5, ..form.archive }, ..*form }
+}
+
+#[test]
+fn an_archive_is_read_as_it_is_once_its_checksum_was_found_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions { data_dir: Some(folder.path().into()), ..OpenOptions::default() };
+    let entry = Entry { train: 10, test: 2, ..cifar10::ENTRY };
+    for form in &cifar10::FORMS {
+        let (sound, path) = packed(form, folder.path());
+        let unpacked = cifar::open_folder(&entry, form, &root().join(form.folder)).unwrap();
+        let dataset = cifar::open(&entry, &[sound], &options).unwrap();
+        assert_eq!(dataset.fingerprint, unpacked.fingerprint);
+        let error = cifar::open(&entry, &[*form], &options).unwrap_err().to_string();
+        let published = form.archive.md5;
+        assert!(error.contains(form.archive.file) && error.contains(published), "{error}");
+        let lacking = Form { folder: "elsewhere", ..with_checksum_of(form, &path) };
+        let error = cifar::open_archive(&entry, &lacking, &path).unwrap_err().to_string();
+        assert!(error.contains("it lacks elsewhere/"), "{error}");
+    }
+}

@@ -1,0 +1,326 @@
+//! A model from any file that holds one, and as any of the files it can be written to.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use safetensors::{Dtype, tensor::TensorView};
+use unlearn_masks::Mask;
+use unlearn_network::{Graph, State};
+use unlearn_tensor_files::{TensorFile, le_bytes};
+use unlearn_torch_files::{Container, StateDict};
+
+use crate::{
+    Error, Result,
+    checkpoint::{self, CheckpointInfo},
+    files::import::{self, ImportOptions},
+    sparse_checkpoint,
+    structured::{Structured, structured},
+};
+
+/// What a model was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A checkpoint of ours.
+    Dense,
+    /// A sparse checkpoint of ours.
+    Sparse,
+    /// Named tensors without metadata of ours.
+    Foreign(Container),
+}
+
+/// What a model is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A checkpoint of ours; a mask is left out.
+    Dense,
+    /// A sparse checkpoint of ours; needs a mask.
+    Sparse,
+    /// safetensors as `safetensors.torch.load_file` reads them for `load_state_dict`: tensors under torchvision's names, the
+    /// normalisation as `normalize.mean` and `normalize.std`, no metadata of ours; a mask is left out.
+    Torch,
+}
+
+/// A model with its mask, if it was pruned, and what its file says of it.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// What it was read from.
+    pub source: Source,
+    /// The architecture.
+    pub graph: Arc<Graph>,
+    /// The values; where the mask prunes, they are zero.
+    pub state: State,
+    /// Which weights are kept.
+    pub mask: Option<Mask>,
+    /// What is known of the model.
+    pub info: CheckpointInfo,
+}
+
+impl ModelFile {
+    /// Reads a dense or sparse checkpoint of ours, or a `.pth`, `.pth.tar` or safetensors file of PyTorch's, whatever its
+    /// name; `options` count for the latter, `path` is for messages.
+    ///
+    /// # Errors
+    /// A damaged file; a pickle that asks for more than weights; tensors that are no architecture's.
+    pub fn read(bytes: &[u8], options: &ImportOptions, path: &Path) -> Result<Self> {
+        if sparse_checkpoint::is_sparse(bytes) {
+            let graph = sparse_checkpoint::info(bytes, path)?.graph()?;
+            let (state, mask, info) = sparse_checkpoint::from_bytes(bytes, &graph, path)?;
+            return Ok(Self { source: Source::Sparse, graph, state, mask: Some(mask), info });
+        }
+        if TensorFile::open(bytes).is_ok_and(|file| file.json().is_some()) {
+            let graph = checkpoint::info(bytes, path)?.graph()?;
+            let (state, info) = checkpoint::from_bytes(bytes, &graph, path)?;
+            return Ok(Self { source: Source::Dense, graph, state, mask: None, info });
+        }
+        let dict = StateDict::read(bytes).map_err(|source| Error::TorchFile { path: path.into(), source })?;
+        let source = Source::Foreign(dict.container());
+        let (graph, state, mask, info) = import::import(&dict, options, path)?;
+        Ok(Self { source, graph, state, mask, info })
+    }
+
+    /// Prunes by a mask; weights that are pruned already stay so.
+    ///
+    /// # Errors
+    /// A mask for another model.
+    pub fn apply(&mut self, mask: &Mask) -> Result<()> {
+        sparse_checkpoint::check_mask(mask, &self.graph)?;
+        for (parameter, values) in self.graph.parameters.iter().zip(self.state.parameters_mut()) {
+            mask.apply(&parameter.name, values)?;
+        }
+        self.mask = Some(match &self.mask {
+            Some(own) => own.intersect(mask)?,
+            None => mask.clone(),
+        });
+        Ok(())
+    }
+
+    /// The model without the channels that its logits do not depend on ([`structured`]); a smaller dense one with the same
+    /// outputs, and without a mask.
+    ///
+    /// # Errors
+    /// As [`structured`].
+    pub fn structured(&self) -> Result<Self> {
+        let Structured { graph, state, widths } = structured(&self.graph, &self.state)?;
+        let mut info = self.info.clone();
+        info.widths.extend(widths);
+        Ok(Self { source: self.source, graph: Arc::new(graph), state, mask: None, info })
+    }
+
+    /// The bytes of a file. Equal models give equal bytes.
+    ///
+    /// # Errors
+    /// [`Target::Sparse`] without a mask.
+    pub fn to_bytes(&self, target: Target) -> Result<Vec<u8>> {
+        match target {
+            Target::Dense => checkpoint::to_bytes(&self.graph, &self.state, &self.info),
+            Target::Sparse => match &self.mask {
+                Some(mask) => sparse_checkpoint::to_bytes(&self.graph, &self.state, mask, &self.info),
+                None => Err(Error::Description(
+                    "the model has no mask, and a sparse checkpoint needs one; give it with `--mask`".into(),
+                )),
+            },
+            Target::Torch => self.torch_bytes(),
+        }
+    }
+
+    fn torch_bytes(&self) -> Result<Vec<u8>> {
+        let channels = [self.info.mean.len()];
+        let normalisation =
+            [(import::MEAN, &channels[..], &self.info.mean[..]), (import::STD, &channels, &self.info.std)];
+        let stored: Vec<_> = (self.state.named(&self.graph).chain(normalisation))
+            .map(|(name, shape, values)| (name, shape.to_vec(), le_bytes(values)))
+            .collect();
+        let fail = |error: safetensors::SafeTensorError| Error::Description(error.to_string());
+        let views = stored
+            .iter()
+            .map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(fail)?;
+        // What `safetensors.torch.save_file` writes, and some readers ask for.
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        safetensors::serialize(views, Some(metadata)).map_err(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sparse_checkpoint::tests::{info_of, pruned};
+
+    fn read(bytes: &[u8], options: &ImportOptions) -> Result<ModelFile> {
+        ModelFile::read(bytes, options, Path::new("m.pth"))
+    }
+
+    fn example() -> ModelFile {
+        let (graph, state, mask, info) = pruned("resnet8s");
+        ModelFile { source: Source::Dense, graph, state, mask: Some(mask), info }
+    }
+
+    type Foreign = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+    fn values(model: &ModelFile) -> (&[Vec<f32>], &[Vec<f32>]) {
+        (model.state.parameters(), model.state.buffers())
+    }
+
+    /// A safetensors file of f32 tensors without metadata.
+    fn foreign(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
+        let stored: Vec<_> = tensors.iter().map(|(name, shape, values)| (name, shape, le_bytes(values))).collect();
+        let view = |shape: &Vec<usize>, data| TensorView::new(Dtype::F32, shape.clone(), data).unwrap();
+        safetensors::serialize(stored.iter().map(|(name, shape, data)| (name, view(shape, data))), None).unwrap()
+    }
+
+    fn named(model: &ModelFile) -> Foreign {
+        let named = model.state.named(&model.graph);
+        named.map(|(name, shape, values)| (name.to_owned(), shape.to_vec(), values.to_vec())).collect()
+    }
+
+    fn refusal(bytes: &[u8], options: &ImportOptions) -> String {
+        read(bytes, options).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_target_comes_back_as_it_was() {
+        let model = example();
+        for (target, source) in [
+            (Target::Dense, Source::Dense),
+            (Target::Sparse, Source::Sparse),
+            (Target::Torch, Source::Foreign(Container::Safetensors)),
+        ] {
+            let back = read(&model.to_bytes(target).unwrap(), &ImportOptions::default()).unwrap();
+            assert_eq!((back.source, values(&back)), (source, values(&model)));
+            assert_eq!(back.mask.is_some(), target == Target::Sparse);
+            if target == Target::Torch {
+                let info =
+                    CheckpointInfo { dataset: "unknown".into(), config: "imported".into(), ..model.info.clone() };
+                assert_eq!(back.info, info);
+            } else {
+                assert_eq!(back.info, model.info);
+            }
+        }
+    }
+
+    #[test]
+    fn architectures_are_recognised_by_their_tensors() {
+        for architecture in crate::ARCHITECTURES {
+            let info = info_of(architecture.name);
+            let graph = info.graph().unwrap();
+            // Shapes decide; the largest would only take longer.
+            if graph.parameter_count() > 12_000_000 {
+                continue;
+            }
+            let state = State::zeros(&graph);
+            let model = ModelFile { source: Source::Dense, graph, state, mask: None, info };
+            let back = read(&model.to_bytes(Target::Torch).unwrap(), &ImportOptions::default()).unwrap();
+            assert_eq!(back.graph, model.graph);
+        }
+    }
+
+    #[test]
+    fn pytorchs_habits_are_undone() {
+        let model = example();
+        let mask = model.mask.as_ref().unwrap();
+        let mut tensors = vec![("module.bn1.num_batches_tracked".to_owned(), vec![], vec![7.0])];
+        for (name, shape, mut values) in named(&model) {
+            if let Some(bits) = mask.get(&name) {
+                tensors.push((format!("module.{name}_mask"), shape.clone(), bits.to_dense()));
+                // Whatever a pruned weight was, it is 0.
+                values[0] = f32::NEG_INFINITY;
+                tensors.push((format!("module.{name}_orig"), shape, values));
+            } else {
+                tensors.push((format!("module.{name}"), shape, values));
+            }
+        }
+        let options = ImportOptions {
+            mean: Some(vec![0.1, 0.2, 0.3]),
+            side: Some(28),
+            dataset: Some("d".into()),
+            ..ImportOptions::default()
+        };
+        let back = read(&foreign(&tensors), &options).unwrap();
+        assert_eq!((values(&back), back.mask.as_ref()), (values(&model), Some(mask)));
+        let CheckpointInfo { input, mean, std, dataset, .. } = &back.info;
+        assert_eq!(
+            (input, &mean[..], &std[..], &dataset[..]),
+            (&[3, 28, 28], &[0.1, 0.2, 0.3][..], &[1.0; 3][..], "d")
+        );
+        assert_eq!(read(&back.to_bytes(Target::Sparse).unwrap(), &options).unwrap().info, back.info);
+
+        let refused = |change: fn(&mut Foreign), reason: &str| {
+            let mut tensors = tensors.clone();
+            change(&mut tensors);
+            let refusal = refusal(&foreign(&tensors), &ImportOptions::default());
+            assert!(refusal.contains("m.pth") && refusal.contains(reason), "{refusal}");
+        };
+        refused(
+            |t| t.retain(|(name, ..)| !name.ends_with("fc.weight_mask")),
+            "`fc.weight_orig` has no `fc.weight_mask`",
+        );
+        refused(
+            |t| t.retain(|(name, ..)| !name.ends_with("fc.weight_orig")),
+            "`fc.weight_mask` has no `fc.weight_orig`",
+        );
+        refused(|t| t.push(("module.fc.weight".into(), vec![1], vec![0.0])), "both pruned and whole");
+        refused(|t| t.iter_mut().find(|t| t.0.ends_with("fc.weight_mask")).unwrap().2[5] = 0.5, "it holds 0.5");
+        refused(
+            |t| t.iter_mut().find(|t| t.0.ends_with("fc.weight_mask")).unwrap().1 = vec![64, 10],
+            "`fc.weight_mask`: its shape [64, 10] is not [10, 64]",
+        );
+        refused(|t| t.iter_mut().find(|t| t.0.ends_with("fc.bias")).unwrap().2[0] = f32::NAN, "`fc.bias` holds a NaN");
+    }
+
+    /// `tests/golden/torch-files/generate.py`: half precision, trained in parallel, two layers pruned.
+    #[test]
+    fn a_pruned_resnet8s_of_pytorchs_is_read_to_the_bit() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files/resnet8s.pth.tar");
+        let model = read(&std::fs::read(path).unwrap(), &ImportOptions::default()).unwrap();
+        let CheckpointInfo { arch, classes, input, mean, std, .. } = &model.info;
+        assert_eq!((&arch[..], *classes, *input), ("resnet8s", 10, [1, 32, 32]));
+        assert_eq!((model.source, &mean[..], &std[..]), (Source::Foreign(Container::Zip), &[0.5][..], &[0.25][..]));
+        let mask = model.mask.as_ref().unwrap();
+        assert_eq!(
+            mask.iter().map(|(name, bits)| (name, bits.kept())).collect::<Vec<_>>(),
+            [("conv1.weight", 36), ("fc.weight", 160)]
+        );
+        for (name, _, values) in model.state.named(&model.graph) {
+            for (i, value) in values.iter().enumerate() {
+                let kept = mask.get(name).is_none_or(|_| i % 4 == 1);
+                let expected = if kept { ((i * 7919 % 1009) as f32 - 504.0) / 512.0 } else { 0.0 };
+                assert_eq!(value.to_bits(), expected.to_bits(), "{name}, value {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_of_no_architecture_say_what_differs() {
+        let model = example();
+        let mut tensors = named(&model);
+        tensors.retain(|(name, ..)| name != "layer2.0.bn1.bias");
+        let options = |arch: &str| ImportOptions { arch: Some(arch.into()), ..ImportOptions::default() };
+        assert!(refusal(&foreign(&tensors), &ImportOptions::default()).contains("`bn1.bias`, `bn1.running_mean`"));
+        let missing = refusal(&foreign(&tensors), &options("resnet8s"));
+        assert!(missing.contains("not those of resnet8s: tensor `layer2.0.bn1.bias` is missing"), "{missing}");
+        assert!(refusal(&foreign(&tensors), &options("resnet9s")).contains("did you mean `resnet8s`"));
+        let more = [&named(&model)[..], &[("extra".into(), vec![1], vec![1.0])]].concat();
+        assert!(refusal(&foreign(&more), &options("resnet8s")).contains("it has no tensor `extra`"));
+        assert!(refusal(&foreign(&[]), &ImportOptions::default()).contains("its 0 tensors (first none)"));
+        let wide = ImportOptions { mean: Some(vec![0.0]), ..ImportOptions::default() };
+        assert!(refusal(&foreign(&named(&model)), &wide).contains("one finite mean and one positive deviation"));
+    }
+
+    #[test]
+    fn a_mask_prunes_further_and_only_its_own_model() {
+        let mut model = example();
+        let mut mask = Mask::new("resnet8s");
+        mask.insert("fc.weight", unlearn_masks::Bits::from_fn(&[10, 64], |i| i < 100).unwrap());
+        model.apply(&mask).unwrap();
+        let kept = model.mask.as_ref().unwrap();
+        assert_eq!(kept.get("fc.weight").unwrap().kept(), 5);
+        assert_eq!(
+            model.state.parameters()[model.graph.parameter("fc.weight").unwrap()].iter().filter(|v| **v != 0.0).count(),
+            5
+        );
+        assert!(read(&model.to_bytes(Target::Sparse).unwrap(), &ImportOptions::default()).is_ok());
+        assert!(model.apply(&Mask::new("resnet18")).is_err());
+        model.mask = None;
+        assert!(model.to_bytes(Target::Sparse).unwrap_err().to_string().contains("`--mask`"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Looking things up by name, and what is said of a name that is none: which are valid, and which was probably meant.
+//!
+//! Whatever has a name (a method, an architecture, a dataset, a key) is an entry of a static slice, and [`find`] looks it up.
+//! Likeness of names is Jaro's and Winkler's (Winkler 1990, "String comparator metrics and enhanced decision rules in the
+//! Fellegi–Sunter model of record linkage"), from 0 for nothing in common to 1 for equal.
+//!
+//! ```
+//! use unlearn_names::{find, nearest};
+//!
+//! let criteria = ["magnitude", "random"];
+//! assert_eq!(nearest("magnitud", criteria), Some("magnitude"));
+//! assert_eq!(
+//!     find("criterion", "magnitud", &criteria, |name| name).unwrap_err().to_string(),
+//!     "unknown criterion `magnitud` (did you mean `magnitude`?); valid names: magnitude, random"
+//! );
+//! ```
+
+use std::{error::Error, fmt};
+
+/// Names less like each other are two words, not a word and a slip of the pen.
+const THRESHOLD: f64 = 0.7;
+
+/// How like two names are, from 0 to 1.
+pub fn likeness(name: &str, other: &str) -> f64 {
+    strsim::jaro_winkler(name, other)
+}
+
+/// The valid name most like `name`, of several that are equally like the last; `None` where none is like it.
+pub fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let rated = valid.into_iter().map(|other| (likeness(name, other), other));
+    let near = rated.filter(|(likeness, _)| *likeness > THRESHOLD);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, nearest)| nearest)
+}
+
+/// What a message says behind `name`: " (did you mean `…`?)", or nothing where no valid name is like it.
+pub fn suggestion<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, valid).map(|nearest| format!(" (did you mean `{nearest}`?)")).unwrap_or_default()
+}
+
+/// A name that is none of the valid ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// What it should name, such as `dataset`.
+    pub what: &'static str,
+    /// The name asked for.
+    pub name: String,
+    /// All valid names.
+    pub valid: Vec<String>,
+}
+
+impl Unknown {
+    /// What there is to say of `name`, which is none of `valid`.
+    pub fn new<'a>(what: &'static str, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { what, name: name.to_owned(), valid: valid.into_iter().map(ToOwned::to_owned).collect() }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, name, valid } = self;
+        let suggestion = suggestion(name, valid.iter().map(String::as_str));
+        write!(f, "unknown {what} `{name}`{suggestion}; valid names: {}", valid.join(", "))
+    }
+}
+
+impl Error for Unknown {}
+
+/// The first of `entries` with that name; `name_of` gives an entry's name, and `what` says what the entries are.
+///
+/// # Errors
+/// None of that name; the error lists the valid ones, and which is the nearest.
+pub fn find<'a, T>(
+    what: &'static str,
+    name: &str,
+    entries: &'a [T],
+    name_of: impl Fn(&T) -> &str,
+) -> Result<&'a T, Unknown> {
+    let found = entries.iter().find(|entry| name_of(entry) == name);
+    found.ok_or_else(|| Unknown::new(what, name, entries.iter().map(name_of)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: [&str; 4] = ["ft", "l1-sparse", "retrain", "retrain-ls"];
+
+    #[test]
+    fn a_slip_of_the_pen_finds_its_name() {
+        let slips = [("ftt", "ft"), ("l1sparse", "l1-sparse"), ("retrian", "retrain"), ("retrain-l", "retrain-ls")];
+        for (typed, meant) in slips {
+            assert_eq!(nearest(typed, VALID), Some(meant), "{typed}");
+        }
+    }
+
+    #[test]
+    fn another_word_finds_none() {
+        for typed in ["zzz", "", "scrub"] {
+            assert_eq!(nearest(typed, VALID), None, "{typed}");
+        }
+        assert_eq!(nearest("ft", []), None);
+    }
+
+    #[test]
+    fn what_is_there_is_found_and_what_is_not_is_explained() {
+        assert_eq!(find("method", "retrain", &VALID, |name| name), Ok(&"retrain"));
+        let message = |name| find("method", name, &VALID, |name| name).unwrap_err().to_string();
+        assert_eq!(
+            message("ftt"),
+            "unknown method `ftt` (did you mean `ft`?); valid names: ft, l1-sparse, retrain, retrain-ls"
+        );
+        assert_eq!(message("zzz"), "unknown method `zzz`; valid names: ft, l1-sparse, retrain, retrain-ls");
+    }
+}

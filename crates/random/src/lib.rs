@@ -1,0 +1,25 @@
+//! Randomness that is a function of seeds and purposes, never of history.
+//!
+//! [`stream`] is a generator for one purpose and one key, [`derived_seed`] a seed for one purpose; [`interval`], [`shuffle`] and
+//! [`choice`] are NumPy's algorithms over any generator, and [`Mt19937`] is NumPy's legacy generator itself. What is drawn is
+//! the same in every release, on every machine, and in whatever order threads draw it.
+//!
+//! ```
+//! use unlearn_random::{choice, stream};
+//!
+//! let positions: Vec<u32> = (0..100).collect();
+//! let drawn = choice(&mut stream("example", &[2]), &positions, 10);
+//! assert_eq!(drawn, choice(&mut stream("example", &[2]), &positions, 10));
+//! ```
+
+mod derived_seed;
+mod mt19937;
+mod normal;
+mod permutation;
+mod stream;
+
+pub use derived_seed::derived_seed;
+pub use mt19937::Mt19937;
+pub use normal::fill_normal;
+pub use permutation::{choice, interval, shuffle};
+pub use stream::stream;

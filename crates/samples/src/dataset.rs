@@ -1,0 +1,71 @@
+//! A dataset: images, labels, and what a model must know about them.
+
+use crate::image_set::ImageSet;
+use crate::normalization::Normalization;
+use crate::transforms::Augmentation;
+
+/// A dataset.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Its name, as suites, reports and files write it.
+    pub name: String,
+    /// Class names; a label is a position in this list.
+    pub classes: Vec<String>,
+    /// What models normalise images with.
+    pub normalization: Normalization,
+    /// What training does to images unless told otherwise. Evaluation and attacks always see plain images.
+    pub augmentation: Augmentation,
+    /// The official training set.
+    pub train: ImageSet,
+    /// The official test set.
+    pub test: ImageSet,
+    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal; of pictures that are not in
+    /// memory, their files' names and lengths stand for their pixels.
+    pub fingerprint: String,
+}
+
+impl Dataset {
+    /// A dataset of the given parts, fingerprinted.
+    pub fn new(
+        name: impl Into<String>,
+        classes: Vec<String>,
+        normalization: Normalization,
+        augmentation: Augmentation,
+        train: ImageSet,
+        test: ImageSet,
+    ) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        train.hash_into(&mut hasher);
+        test.hash_into(&mut hasher);
+        let fingerprint = hasher.finalize().to_hex().to_string();
+        Self { name: name.into(), classes, normalization, augmentation, train, test, fingerprint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set() -> ImageSet {
+        ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 1]).unwrap()
+    }
+
+    fn fingerprint(train: ImageSet, test: ImageSet) -> String {
+        let normalization = Normalization { mean: vec![0.5], std: vec![0.5] };
+        Dataset::new("tiny", vec!["a".into(), "b".into()], normalization, Augmentation::NONE, train, test).fingerprint
+    }
+
+    #[test]
+    fn the_fingerprint_sees_pixels_labels_shape_and_which_set_is_which() {
+        let reference = fingerprint(set(), set());
+        assert_eq!(reference.len(), 64);
+        assert_eq!(reference, fingerprint(set(), set()));
+        let pixel = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 7], vec![1, 0, 1]).unwrap();
+        let label = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 0]).unwrap();
+        let shape = ImageSet::new([1, 2, 1], vec![1, 2, 3, 4, 5, 6], vec![1, 0, 1]).unwrap();
+        for other in [pixel, label, shape] {
+            assert_ne!(reference, fingerprint(other.clone(), set()));
+            assert_ne!(fingerprint(set(), other.clone()), fingerprint(other, set()));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What can go wrong with samples: sets of images, splits, forget sets and batches.
+
+use std::path::PathBuf;
+
+use crate::PictureError;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A picture that cannot be read where it is stored.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// Pixels and labels whose lengths do not agree with the image shape.
+    #[error("{pixels} pixels do not make {labels} images of [channels {channels}, height {height}, width {width}]")]
+    ImageSetShape {
+        /// Bytes of pixels.
+        pixels: usize,
+        /// Labels.
+        labels: usize,
+        /// Channels an image.
+        channels: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
+    /// A set of pictures of which not each has a label.
+    #[error("{labels} labels do not make a set of {pictures} pictures; each picture has one")]
+    PictureLabels {
+        /// Pictures.
+        pictures: usize,
+        /// Labels.
+        labels: usize,
+    },
+
+    /// A file that cannot be read.
+    #[error("failed to read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+
+    /// A seed that NumPy's legacy generator cannot take.
+    #[error(
+        "seed {seed} is too large for sampler `numpy-legacy`, which takes 0 to 4294967295; or use sampler `seeded`"
+    )]
+    SeedTooLarge {
+        /// The seed.
+        seed: u64,
+    },
+    /// The legacy forget draw uses `seed − 1`.
+    #[error(
+        "seed 0 cannot draw a forget set with sampler `numpy-legacy`, which uses seed − 1; \
+         use a seed of at least 1, or sampler `seeded`"
+    )]
+    LegacyForgetSeedZero,
+    /// A validation share that leaves nothing to train on, or is no share.
+    #[error("validation fraction {fraction} is outside 0..1 (0 keeps every image for training)")]
+    ValidationFraction {
+        /// The share asked for.
+        fraction: f64,
+    },
+    /// A training limit that does not leave one image a class, or asks for more than there are.
+    #[error(
+        "train limit {limit} asks for {per_class} images of each of {classes} classes, but class {class} ({name}) \
+         has {available}; at least 1 a class and at most that many are possible"
+    )]
+    TrainLimit {
+        /// Images asked for over all classes.
+        limit: usize,
+        /// Images a class.
+        per_class: usize,
+        /// Number of classes.
+        classes: usize,
+        /// A class that cannot give them.
+        class: usize,
+        /// Its name.
+        name: String,
+        /// Images it has.
+        available: usize,
+    },
+
+    /// A class number the dataset does not have.
+    #[error("class {class} does not exist in {dataset}; valid classes: {valid}")]
+    ClassOutOfRange {
+        /// The number asked for.
+        class: u32,
+        /// The dataset.
+        dataset: String,
+        /// "0 (T-shirt/top), 1 (Trouser), …".
+        valid: String,
+    },
+    /// No training image of that class.
+    #[error("class {class} ({name}) has no image in the training split of {dataset}")]
+    ClassAbsent {
+        /// The class.
+        class: u32,
+        /// Its name.
+        name: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// A share of the training set that is none.
+    #[error("forget fraction {fraction} is outside (0, 1); 0.1 forgets a tenth of the training split")]
+    ForgetFraction {
+        /// The share asked for.
+        fraction: f64,
+    },
+    /// `random` needs its size said once.
+    #[error("random forgetting takes either `fraction` or `count`, found {found}")]
+    FractionOrCount {
+        /// "both" or "neither".
+        found: &'static str,
+    },
+    /// More to forget than there is.
+    #[error("cannot forget {count} of {available} images ({what})")]
+    ForgetCount {
+        /// Images asked for.
+        count: usize,
+        /// Images there are.
+        available: usize,
+        /// Where they are counted.
+        what: String,
+    },
+    /// Nothing to forget.
+    #[error("the forget set ({what}) is empty; it needs at least one image")]
+    EmptyForgetSet {
+        /// The forget set's label.
+        what: String,
+    },
+    /// Nothing left to retain.
+    #[error("the forget set ({what}) is the whole training split of {count} images; at least one must be retained")]
+    EmptyRetainSet {
+        /// The forget set's label.
+        what: String,
+        /// Images in the training split.
+        count: usize,
+    },
+    /// A file of positions that cannot be understood.
+    #[error("failed to read positions from {}: {problem}", path.display())]
+    IndexFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and what would be right.
+        problem: String,
+    },
+    /// A position past the end of the training set.
+    #[error("{} names position {index}, but the training set has {count} images (0 to {})", path.display(), count - 1)]
+    IndexOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The position as written.
+        index: i64,
+        /// Images in the official training set.
+        count: usize,
+    },
+    /// A position named twice.
+    #[error("{} names position {index} more than once", path.display())]
+    IndexDuplicate {
+        /// The file.
+        path: PathBuf,
+        /// The position.
+        index: u32,
+    },
+    /// A position nobody trained on.
+    #[error("{} names position {index}, which is {place}; only images that were trained on can be forgotten", path.display())]
+    IndexNotTrained {
+        /// The file.
+        path: PathBuf,
+        /// The position.
+        index: u32,
+        /// "in the validation split" or "left out by the train limit or forgotten already".
+        place: &'static str,
+    },
+
+    /// Batches of nothing.
+    #[error("batch size 0 makes no batch; use at least 1")]
+    BatchSizeZero,
+    /// A square to cut out that is nothing, or larger than the image.
+    #[error("cutout of {side} pixels a side in images of {height}×{width}; give 1 to the shorter side")]
+    Cutout {
+        /// Pixels a side.
+        side: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Columns, in pixels.
+        width: usize,
+    },
+    /// `RandAugment` of nothing, or stronger than there is.
+    #[error(
+        "RandAugment of {operations} operations at magnitude {magnitude}; give at least 1 operation, and a magnitude from 0 to 30"
+    )]
+    RandAugment {
+        /// Operations a picture.
+        operations: usize,
+        /// Strength of each.
+        magnitude: usize,
+    },
+    /// `RandAugment` of what is no picture.
+    #[error("RandAugment works in grey (1 channel) and red, green, blue (3), not in images of {channels} channels")]
+    RandAugmentChannels {
+        /// Channels of the images.
+        channels: usize,
+    },
+    /// Shares that have no distribution.
+    #[error("mixup with α = {alpha}; give a positive number, such as 0.2")]
+    Mixup {
+        /// The parameter of the Beta distribution.
+        alpha: f64,
+    },
+    /// A crop that could show nothing of the image.
+    #[error("crop padding {padding} exceeds the image ({height}×{width} pixels)")]
+    CropPadding {
+        /// Zero pixels on each side.
+        padding: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Columns, in pixels.
+        width: usize,
+    },
+    /// A batch index outside the image set.
+    #[error("index {index} is outside the image set of {count} images")]
+    BatchIndex {
+        /// The index.
+        index: u32,
+        /// Images in the set.
+        count: usize,
+    },
+    /// An override that does not cover the image set.
+    #[error("{found} replacement labels for an image set of {expected} images; give one a position")]
+    LabelOverride {
+        /// Labels given.
+        found: usize,
+        /// Images in the set.
+        expected: usize,
+    },
+}
+
+/// This crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,67 @@
+//! Samples: images in memory or streamed, index sets, splits, forget sets, transforms and batches.
+//!
+//! A [`Dataset`] is images and labels. Everything after that is an index set: [`split`](split::split) holds out a validation set,
+//! [`resolve`](forget::resolve) divides what is left into a forget set and a retain set, and a [`BatchPlan`] turns any of them
+//! into batches. Positions always count in the official training set, so a forget set means the same to every part of the
+//! program.
+//!
+//! Randomness is a function of seeds and positions, never of timing: the same plan gives the same bits on any number of
+//! threads, and from any batch on. Draws that published numbers depend on are NumPy's, index for index.
+//!
+//! This crate knows no tensor library, no model, and no format of pictures or tables: sets that are not in memory come in as
+//! [`Pictures`].
+//!
+//! ```
+//! use unlearn_samples::{
+//!     Augmentation, BatchOptions, BatchPlan, Dataset, ForgetSpec, ImageSet, Normalization, SplitOptions, forget, split,
+//! };
+//!
+//! let grey = |count: u32| ImageSet::new([1, 2, 2], vec![0; 4 * count as usize], (0..count).map(|i| i % 2).collect::<Vec<_>>());
+//! let classes = vec!["even".into(), "odd".into()];
+//! let normalization = Normalization { mean: vec![0.5], std: vec![0.25] };
+//! let dataset = Dataset::new("parity", classes, normalization, Augmentation::NONE, grey(100)?, grey(10)?);
+//! let options = SplitOptions::default();
+//! let split = split::split(&dataset, &options)?;
+//! assert_eq!((split.train.len(), split.validation.len()), (90, 10));
+//!
+//! let spec = ForgetSpec::Class { class: 0, count: None };
+//! let parts = forget::resolve(&spec, &dataset, &split, options.sampler, options.seed)?;
+//! assert_eq!((parts.forget.len(), parts.retain.len()), (45, 45));
+//!
+//! let plan = BatchPlan::new(&dataset.train, parts.retain, BatchOptions::training(8, dataset.augmentation, 1))?;
+//! for batch in plan.epoch(0, 0).take(2) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.images.len(), 8 * 4);
+//!     assert!(batch.labels.iter().all(|&label| label == 1));
+//! }
+//! # Ok::<(), unlearn_samples::Error>(())
+//! ```
+
+pub mod batches;
+mod dataset;
+mod error;
+pub mod forget;
+mod image_set;
+mod normalization;
+pub mod npy;
+mod picture;
+pub mod positions;
+pub mod resize;
+mod sampler;
+pub mod split;
+mod streamed;
+#[cfg(test)]
+mod tests;
+mod transforms;
+
+pub use batches::{Batch, BatchOptions, BatchPlan, Batches};
+pub use dataset::Dataset;
+pub use error::{Error, Result};
+pub use forget::{ForgetSpec, ForgetSplit};
+pub use image_set::ImageSet;
+pub use normalization::{Normalization, SAMPLE};
+pub use picture::{Picture, Sides};
+pub use sampler::Sampler;
+pub use split::{Split, SplitOptions};
+pub use streamed::{PictureError, Pictures};
+pub use transforms::{Augmentation, Mixed, RandAugment, STRENGTHS, Transform};

@@ -1,0 +1,58 @@
+//! What models normalise images with.
+
+use crate::error::Result;
+use crate::image_set::ImageSet;
+
+/// Most pictures that are decoded to measure a set.
+pub const SAMPLE: usize = 4096;
+
+/// Per-channel statistics of images scaled to 0..1. Models apply `(x − mean) / std` themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalization {
+    /// One mean a channel.
+    pub mean: Vec<f32>,
+    /// One standard deviation a channel.
+    pub std: Vec<f32>,
+}
+
+impl Normalization {
+    /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel. Of pictures
+    /// that are not in memory, at most [`SAMPLE`] are measured, evenly spread.
+    ///
+    /// # Errors
+    /// When a picture cannot be read.
+    pub fn of(set: &ImageSet) -> Result<Self> {
+        let plane = set.height * set.width;
+        let mut histograms = vec![[0_u64; 256]; set.channels];
+        let step = if set.pixels().is_some() { 1 } else { set.len().div_ceil(SAMPLE).max(1) };
+        for i in (0..set.len()).step_by(step) {
+            for (histogram, channel) in histograms.iter_mut().zip(set.image(i)?.chunks_exact(plane.max(1))) {
+                for &pixel in channel {
+                    histogram[usize::from(pixel)] += 1;
+                }
+            }
+        }
+        // Sums of whole numbers are exact, whatever the number of images.
+        let moment = |histogram: &[u64; 256], power: u32| {
+            let sum: u64 = (0..).zip(histogram).map(|(value, count): (u64, _)| value.pow(power) * count).sum();
+            sum as f64 / histogram.iter().sum::<u64>() as f64
+        };
+        let mean = |histogram| moment(histogram, 1);
+        let std = |histogram| (moment(histogram, 2) - mean(histogram).powi(2)).sqrt();
+        Ok(Self {
+            mean: histograms.iter().map(|histogram| (mean(histogram) / 255.0) as f32).collect(),
+            std: histograms.iter().map(|histogram| (std(histogram) / 255.0) as f32).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_measured() {
+        let set = ImageSet::new([2, 1, 2], vec![0, 255, 51, 51, 255, 0, 51, 51], vec![2, 7]).unwrap();
+        assert_eq!(Normalization::of(&set).unwrap(), Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+    }
+}

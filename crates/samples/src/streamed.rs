@@ -1,0 +1,81 @@
+//! Pictures that are decoded whenever they are asked for, since all of them would not fit into memory.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+
+use crate::error::Result;
+use crate::picture::Picture;
+use crate::resize;
+
+/// Why a picture cannot be read: what, where, and the fix, in the words of whoever stores it.
+pub type PictureError = Box<dyn StdError + Send + Sync>;
+
+/// Pictures where they are stored: in files, in rows of a table, wherever. This crate knows no file format; whoever opens
+/// datasets implements this.
+pub trait Pictures: Debug + Send + Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// What tells picture `i` from others, short of its content: a name, and a length in bytes.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn identity(&self, i: usize) -> std::result::Result<(String, u64), PictureError>;
+
+    /// Picture `i`, decoded, in grey or colour and of any size.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn picture(&self, i: usize) -> std::result::Result<Picture, PictureError>;
+}
+
+/// Pictures of a set of images.
+#[derive(Debug)]
+pub(crate) struct Streamed {
+    pictures: Box<dyn Pictures>,
+    /// Height and width that evaluation sees.
+    side: usize,
+    /// BLAKE3 over the names and lengths.
+    pub(crate) digest: blake3::Hash,
+}
+
+/// Two sets are the same if their pictures have the same names and lengths.
+impl PartialEq for Streamed {
+    fn eq(&self, other: &Self) -> bool {
+        (self.side, self.digest) == (other.side, other.digest)
+    }
+}
+
+impl Eq for Streamed {}
+
+impl Streamed {
+    /// # Errors
+    /// When a picture is not there.
+    pub(crate) fn new(pictures: impl Pictures + 'static, side: usize) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        for i in 0..pictures.count() {
+            let (name, len) = pictures.identity(i)?;
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(&len.to_le_bytes());
+        }
+        Ok(Self { pictures: Box::new(pictures), side, digest: hasher.finalize() })
+    }
+
+    /// Picture `i` in colour.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn picture(&self, i: usize) -> Result<Picture> {
+        Ok(self.pictures.picture(i)?.with_channels(3))
+    }
+
+    /// The middle of picture `i`, as ImageNet's models are evaluated: for 224 pixels, the shorter side is resized to 256.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn middle(&self, i: usize) -> Result<Picture> {
+        let picture = resize::shorter_side(self.picture(i)?, self.side * 256 / 224);
+        Ok(resize::middle_crop(picture, self.side, self.side))
+    }
+}

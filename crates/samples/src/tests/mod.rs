@@ -1,0 +1,3 @@
+//! Comparisons with outside references that read files.
+
+mod rand_augment;

@@ -1,0 +1,85 @@
+//! `cf-k`: catastrophic forgetting of the last k stages. They are fine-tuned on the retain set, everything before them is
+//! frozen ("CF-k", Goel et al. 2022, arXiv 2201.06640).
+//!
+//! What is frozen keeps its bits, running statistics included; while training, normalisation takes the batch's statistics
+//! throughout. What a stage is, `last_stages.rs` says.
+
+use serde::{Deserialize, Serialize};
+use unlearn_training::{CrossEntropy, Update};
+
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed, log},
+    shared::{
+        fine_tuning::{self, FineTuning},
+        last_stages::LastStages,
+        range::one_or_more,
+    },
+};
+
+/// Fine-tuning of the last stages.
+pub(crate) struct CfK;
+
+/// Keys of `cf-k` and `eu-k`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// Epochs over the retain set, learning rate and batches.
+    #[serde(flatten)]
+    tuning: FineTuning,
+    /// How many of the last stages are trained.
+    k: usize,
+}
+
+impl Config {
+    /// The classifier's stage alone.
+    pub(crate) fn last_stage() -> Self {
+        Self { tuning: FineTuning::new(10, 0.01), k: 1 }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        one_or_more("k", self.k)?;
+        self.tuning.check()
+    }
+
+    /// Fine-tunes the last k stages on the retain set, from fresh values if `afresh`.
+    pub(crate) fn fine_tune(&self, afresh: bool, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        let last = LastStages::new(request.network.graph(), self.k)?;
+        let original = request.network.state().clone();
+        if afresh {
+            let initial = (request.initial)(request.network.graph(), request.seed)?;
+            last.replace_by(request.network, &initial);
+        }
+        let update = Update { trainable: Some(last.trainable(&original)), ..Update::default() };
+        let recipe = self.tuning.recipe(request.recipe);
+        let outcome = request.train_by(update, request.retain, &recipe, &mut CrossEntropy::default())?;
+        last.restore_statistics_before(request.network, &original);
+        Ok(outcome)
+    }
+}
+
+/// Keys of both methods.
+pub(crate) const PARAMETERS: &[&[Parameter]] = &[
+    &fine_tuning::parameters(Origin::Ours, Origin::Ours, log(1e-3, 1e-1)),
+    &[fixed("k", "how many of the last stages are trained", Origin::Ours)],
+];
+
+impl Method for CfK {
+    const NAME: &'static str = "cf-k";
+    const SUMMARY: &'static str = "fine-tuning of the last k stages on the retain set, the rest frozen";
+    const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (CF-k)";
+    const PARAMETERS: &'static [&'static [Parameter]] = PARAMETERS;
+    type Config = Config;
+
+    fn defaults() -> Config {
+        Config::last_stage()
+    }
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check()
+    }
+
+    fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        config.fine_tune(false, request)
+    }
+}

@@ -1,0 +1,75 @@
+//! `l1-sparse`: fine-tuning on the retain set with an ℓ1 penalty, the paper's sparsity-aware unlearning (arXiv 2304.04934,
+//! section 4.2, equation 3): min over θ of ℓ(θ; D_r) + γₜ‖θ‖₁.
+//!
+//! The penalty covers every parameter, normalisation and biases included, by its subgradient, as in the paper's own code; so
+//! weights come close to 0 and never stay there. `l1-prox` is the method whose weights do.
+
+use serde::{Deserialize, Serialize};
+use unlearn_training::CrossEntropy;
+
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed, log, searched},
+    shared::{
+        fine_tuning::{self, FineTuning},
+        l1_penalty::{GammaSchedule, L1Penalized},
+        range::zero_or_more,
+    },
+};
+
+/// ℓ1-sparse unlearning.
+pub(crate) struct L1Sparse;
+
+/// Keys of `l1-sparse` and of `l1-prox`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// Epochs T over the retain set, learning rate and batches.
+    #[serde(flatten)]
+    pub(crate) tuning: FineTuning,
+    /// Weight γ of the penalty; the paper searches 1e-5 to 1e-1.
+    pub(crate) gamma: f64,
+    /// How γₜ moves from epoch to epoch.
+    pub(crate) gamma_schedule: GammaSchedule,
+}
+
+impl Config {
+    /// The paper's epochs, learning rate, schedule of γ and γ (of the 1e-5 to 1e-1 that it searches).
+    pub(crate) fn published() -> Self {
+        Self { tuning: FineTuning::new(10, 0.01), gamma: 1e-4, gamma_schedule: GammaSchedule::Falling }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        zero_or_more("gamma", self.gamma)?;
+        self.tuning.check()
+    }
+}
+
+impl Method for L1Sparse {
+    const NAME: &'static str = "l1-sparse";
+    const SUMMARY: &'static str = "fine-tuning on the retain set with an ℓ1 penalty";
+    const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, equation 3";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[
+        &fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1)),
+        &[
+            searched("gamma", "weight of the penalty", Origin::Code, log(1e-5, 1e-1)),
+            fixed("gamma-schedule", "how the weight moves: falling, constant or rising", Origin::Paper),
+        ],
+    ];
+    type Config = Config;
+
+    fn defaults() -> Config {
+        Config::published()
+    }
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check()
+    }
+
+    fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        let Config { gamma, gamma_schedule, .. } = *config;
+        let recipe = config.tuning.recipe(request.recipe);
+        let mut objective = L1Penalized { loss: CrossEntropy::default(), gamma, gamma_schedule };
+        request.train(request.retain, &recipe, &mut objective)
+    }
+}

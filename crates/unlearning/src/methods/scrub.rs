@@ -1,0 +1,222 @@
+//! `scrub`: the student is driven away from the original model on the forget set and kept beside it on the retain set
+//! ("SCRUB", Kurmanji et al. 2023, arXiv 2302.09880; with rewinding "SCRUB+R").
+//!
+//! Each epoch is a pass over D_f that maximises T²·KL(teacher‖student), in the first `msteps` epochs only, then a pass over D_r
+//! that minimises α·T²·KL(teacher‖student) + γ·ℓ. One Adam serves all passes, with the recipe's weight decay. The teacher is the
+//! original model in evaluation mode, which sees the same augmented images.
+//!
+//! With `rewind`, the model goes back to the epoch whose error on D_f is nearest to the final model's error on those validation
+//! samples whose class D_f has (the latest of several). This keeps the weights of each epoch in memory.
+//!
+//! Deviations: rows and augmentation count passes, not epochs; the learning rate is constant, where the paper's code lets it
+//! fall near the end.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use serde::{Deserialize, Serialize};
+use unlearn_network::{Mode, Network, State};
+use unlearn_samples::{Batch, BatchPlan};
+use unlearn_training::{Course, CrossEntropy, Error, Objective, Recipe, Result, Rule, Run, Update, predict, train};
+
+use crate::{
+    Method, Outcome, Request,
+    parameter::{Origin, Parameter, fixed, log, searched},
+    shared::{
+        distillation::add_divergence,
+        fine_tuning::FineTuning,
+        range::{one_or_more, positive, zero_or_more},
+    },
+};
+
+/// SCRUB.
+pub(crate) struct Scrub;
+
+/// Keys of `scrub`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// Passes over the retain set.
+    epochs: usize,
+    /// In how many epochs, from the first on, the forget set has a pass as well.
+    msteps: usize,
+    /// Learning rate of Adam.
+    lr: f64,
+    /// Weight α of the divergence on D_r.
+    alpha: f64,
+    /// Weight γ of the cross-entropy on D_r.
+    gamma: f64,
+    /// Temperature T of the divergence.
+    temperature: f64,
+    /// Samples a step on D_r.
+    retain_batch_size: usize,
+    /// Samples a step on D_f.
+    forget_batch_size: usize,
+    /// Whether to go back to the epoch that forgets as much as was never learnt.
+    rewind: bool,
+}
+
+impl Method for Scrub {
+    const NAME: &'static str = "scrub";
+    const SUMMARY: &'static str = "away from the original model on the forget set, beside it on the retain set";
+    const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (SCRUB, SCRUB+R)";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[&[
+        fixed("epochs", "passes over the retain set", Origin::Code),
+        fixed("msteps", "in how many epochs, from the first, the forget set has a pass as well", Origin::Code),
+        searched("lr", "learning rate of Adam", Origin::Code, log(1e-5, 1e-2)),
+        searched(
+            "alpha",
+            "weight of the divergence from the original model on the retain set",
+            Origin::Code,
+            log(1e-3, 1.0),
+        ),
+        fixed("gamma", "weight of the cross-entropy on the retain set", Origin::Code),
+        fixed("temperature", "what logits are divided by before they are compared", Origin::Code),
+        fixed("retain-batch-size", "retain samples a step", Origin::Ours),
+        fixed("forget-batch-size", "forget samples a step", Origin::Ours),
+        fixed(
+            "rewind",
+            "go back to the epoch whose forget error is that of validation samples of the same classes",
+            Origin::Ours,
+        ),
+    ]];
+    type Config = Config;
+
+    fn defaults() -> Config {
+        Config {
+            epochs: 10,
+            msteps: 3,
+            lr: 5e-4,
+            alpha: 0.5,
+            gamma: 1.0,
+            temperature: 4.0,
+            retain_batch_size: 64,
+            forget_batch_size: 32,
+            rewind: false,
+        }
+    }
+
+    fn check(config: &Config) -> std::result::Result<(), String> {
+        one_or_more("epochs", config.epochs)?;
+        one_or_more("retain-batch-size", config.retain_batch_size)?;
+        one_or_more("forget-batch-size", config.forget_batch_size)?;
+        positive("lr", config.lr)?;
+        positive("temperature", config.temperature)?;
+        zero_or_more("alpha", config.alpha)?;
+        zero_or_more("gamma", config.gamma)?;
+        if config.msteps > config.epochs {
+            let Config { msteps, epochs, .. } = config;
+            return Err(format!("`msteps` must not exceed `epochs`, {epochs}, found {msteps}"));
+        }
+        Ok(())
+    }
+
+    fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
+        let reference = if config.rewind { never_learnt(request)? } else { vec![] };
+        let batches = |positions, batch_size| {
+            let tuning = FineTuning { batch_size: Some(batch_size), ..FineTuning::new(config.epochs, config.lr) };
+            request.batches(positions, &tuning.recipe(request.recipe))
+        };
+        let forget = batches(request.forget, config.forget_batch_size)?;
+        let retain = batches(request.retain, config.retain_batch_size)?;
+        let passes = passes(config, &forget, &retain);
+        let recipe = Recipe { epochs: passes.len(), ..FineTuning::new(1, config.lr).recipe(request.recipe) };
+        let last_of_epoch = |epoch: usize| epoch + 1 + config.msteps.min(epoch + 1);
+        let ends: Vec<usize> = (0..config.epochs).filter(|_| config.rewind).map(last_of_epoch).collect();
+        let started = Instant::now();
+        let mut objective = Distance {
+            teacher: request.teacher(request.network.state().clone())?,
+            answers: vec![],
+            forgotten: request.forgotten(),
+            config: config.clone(),
+        };
+        let prepared = started.elapsed().as_secs_f64();
+        let run = Run {
+            course: Course::InTurn(&passes),
+            update: Update { rule: Some(Rule::Adam), ..Update::default() },
+            snapshots: &ends,
+            ..Run::new(&recipe, &retain)
+        };
+        let outcome = train(request.network, &mut objective, &run, request.session)?;
+        let started = Instant::now();
+        if config.rewind {
+            rewind(request, outcome.snapshots.into_values().collect(), &reference)?;
+        }
+        let seconds = outcome.seconds + prepared + started.elapsed().as_secs_f64();
+        Ok(Outcome { epochs: outcome.epochs, seconds })
+    }
+}
+
+/// One plan of batches for each pass.
+fn passes<'a>(config: &Config, forget: &'a BatchPlan, retain: &'a BatchPlan) -> Vec<&'a BatchPlan> {
+    let epoch = |epoch| if epoch < config.msteps { vec![forget, retain] } else { vec![retain] };
+    (0..config.epochs).flat_map(epoch).collect()
+}
+
+/// Validation samples of the classes that D_f has.
+fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
+    let class = |position: &u32| request.images.labels[*position as usize];
+    let classes: BTreeSet<u32> = request.forget.iter().map(class).collect();
+    let samples: Vec<u32> = request.validation.iter().copied().filter(|p| classes.contains(&class(p))).collect();
+    if samples.is_empty() {
+        let reason = "`rewind = true` compares with validation samples of the forgotten classes, and there are none; set \
+                      aside more of them, or say `rewind = false`";
+        return Err(Error::Unsuitable(reason.into()));
+    }
+    Ok(samples)
+}
+
+/// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
+fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
+    let wanted = predict(request.network, request.images, reference)?.accuracy();
+    let mut accuracies = vec![];
+    for state in &states {
+        request.network.set_state(state.clone());
+        accuracies.push(predict(request.network, request.images, request.forget)?.accuracy());
+    }
+    if let Some(state) = states.into_iter().nth(nearest(&accuracies, wanted)) {
+        request.network.set_state(state);
+    }
+    Ok(())
+}
+
+/// Which value is nearest to `wanted`, the last of several.
+fn nearest(values: &[f64], wanted: f64) -> usize {
+    let distance = |i: usize| (values[i] - wanted).abs();
+    (1..values.len()).fold(0, |best, i| if distance(i) <= distance(best) { i } else { best })
+}
+
+/// −T²·KL on a batch of D_f, α·T²·KL + γ·cross-entropy on one of D_r.
+struct Distance {
+    teacher: Network,
+    answers: Vec<f32>,
+    forgotten: Vec<bool>,
+    config: Config,
+}
+
+impl Objective for Distance {
+    fn prepare(&mut self, _: usize, batch: &Batch) -> Result<()> {
+        Ok(self.teacher.forward(&batch.images, Mode::Evaluate, &mut self.answers)?)
+    }
+
+    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        let Config { alpha, gamma, temperature, .. } = self.config;
+        // A batch is of one kind, whose first sample tells which.
+        let (divergence, entropy) =
+            if self.forgotten[batch.indices[0] as usize] { (-1.0, 0.0) } else { (alpha, gamma) };
+        let loss = CrossEntropy::default().weighted(entropy, batch, logits, dlogits);
+        let classes = logits.len() / batch.len();
+        loss + add_divergence(&self.answers, logits, classes, temperature, divergence, dlogits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_epoch_is_the_latest_of_several() {
+        assert_eq!(nearest(&[80.0, 20.0, 60.0, 40.0, 0.0], 50.0), 3);
+        assert_eq!(nearest(&[90.0, 55.0, 10.0], 60.0), 1);
+        assert_eq!(nearest(&[90.0, 10.0], 100.0), 0);
+    }
+}

@@ -1,0 +1,358 @@
+//! What holds for every method: names, keys, the mask, repetition, threads, and going on after a kill.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+use unlearn_models::{InputSpec, initialize};
+use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
+use unlearn_samples::{Augmentation, ImageSet};
+use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, predict, testing::Killer, train};
+
+use super::*;
+use crate::{Outcome, Parameter, Request, Search, fresh};
+
+#[test]
+fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
+    for (i, method) in METHODS.iter().enumerate() {
+        assert!(METHODS[..i].iter().all(|other| other.name != method.name), "{} twice", method.name);
+        assert!(!method.summary.is_empty() && !method.source.is_empty(), "{}", method.name);
+        let defaults = method.resolve(&json!({})).unwrap();
+        assert_eq!(method.resolve(&defaults).unwrap(), defaults, "{}", method.name);
+        let message = method.resolve(&json!({ "nonsense": 1 })).unwrap_err().to_string();
+        assert!(message.contains(method.name) && message.contains("`nonsense`"), "{message}");
+        for (key, value) in defaults.as_object().unwrap() {
+            assert!(key.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}: `{key}`", method.name);
+            // Every number has a range, which excludes this, and a message that says so.
+            if value.is_number() {
+                let message = method.resolve(&json!({ key: -1 })).unwrap_err().to_string();
+                let found = message.contains(&format!("`{key}`")) && message.contains("found -1");
+                assert!(found || message.contains("integer `-1`"), "{message}");
+            }
+        }
+    }
+    assert!(find("l1sparse").err().unwrap().to_string().contains("did you mean `l1-sparse`"));
+}
+
+#[test]
+fn every_key_is_explained_once_and_searched_where_it_may_be() {
+    for method in METHODS {
+        let defaults = method.resolve(&json!({})).unwrap();
+        let mut keys: Vec<&String> = defaults.as_object().unwrap().keys().collect();
+        let mut explained: Vec<&str> = method.parameters().map(|parameter| parameter.key).collect();
+        keys.sort_unstable();
+        explained.sort_unstable();
+        assert_eq!(explained, keys, "{}", method.name);
+        for parameter in method.parameters() {
+            let Parameter { key, meaning, search, .. } = parameter;
+            assert!(!meaning.is_empty(), "{} {key}", method.name);
+            assert!(
+                !["epochs", "msteps"].contains(key) || search.is_none(),
+                "{}: a search keeps the budget",
+                method.name
+            );
+            let bounds = match *search {
+                None => vec![],
+                Some(Search::Log { low, high }) => {
+                    assert!(0.0 < low && low < high, "{} {key}", method.name);
+                    vec![json!(low), json!(high)]
+                }
+                Some(Search::Linear { low, high }) => vec![json!(low), json!(high)],
+                Some(Search::Whole { low, high }) => vec![json!(low), json!(high)],
+                Some(Search::OneOf(names)) => names.iter().map(|name| json!(name)).collect(),
+            };
+            for value in bounds {
+                method.resolve(&json!({ *key: value })).unwrap();
+            }
+        }
+    }
+}
+
+/// A small model with every second convolution weight pruned.
+fn pruned_network() -> Network {
+    let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
+    let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+    let mut network = Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap();
+    let every_second =
+        |kind, len: usize| (kind == ParameterKind::ConvWeight).then(|| (0..len).map(|i| i % 2 == 0).collect());
+    let kept = graph.parameters.iter().map(|p| every_second(p.kind, p.shape.iter().product())).collect();
+    network.prune(kept).unwrap();
+    network
+}
+
+/// Positions among 24 images of 4 classes in turn.
+struct Samples {
+    forget: Vec<u32>,
+    retain: Vec<u32>,
+    validation: Vec<u32>,
+}
+
+impl Samples {
+    /// The first class is to be forgotten as a whole.
+    fn first_class() -> Self {
+        let (forget, retain) = (0..20).partition(|i| i % 4 == 0);
+        Self { forget, retain, validation: (20..24).collect() }
+    }
+}
+
+fn images() -> ImageSet {
+    let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
+    ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap()
+}
+
+/// Applies a method, of a configuration that differs from the defaults where the work would be long.
+fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
+    let mut config = if method.name == "unsir" {
+        json!({ "noise-samples": 6, "noise-copies": 2, "noise-steps": 3, "retain-per-class": 3, "batch-size": 4 })
+    } else if method.name == "ssd" {
+        // A quarter of the images is forgotten, and no weight can be ten times as important to a quarter as to all.
+        json!({ "alpha": 1.5 })
+    } else {
+        json!({})
+    };
+    for (key, value) in changes.as_object_mut().unwrap() {
+        config[key] = value.take();
+    }
+    let mut network = pruned_network();
+    let (images, recipe) = (images(), Recipe { epochs: 2, batch_size: 8, ..Recipe::default() });
+    let augmentation = Augmentation { crop_padding: 1, flip: true, ..Augmentation::NONE };
+    // Pruned as it was: whatever the values, every second weight goes.
+    let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
+        network.set_state(initialize(network.graph(), 5));
+        let batches = recipe.batches(&images, samples, augmentation, 5)?;
+        let trained = train(network, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), session)?;
+        Ok(Outcome { epochs: trained.epochs, seconds: trained.seconds })
+    };
+    let mut request = Request {
+        network: &mut network,
+        images: &images,
+        forget: &samples.forget,
+        retain: &samples.retain,
+        validation: &samples.validation,
+        recipe: &recipe,
+        augmentation,
+        device: DeviceChoice::Cpu,
+        initial: &fresh,
+        prune_anew: Some(&prune_anew),
+        seed: 9,
+        session,
+    };
+    let outcome = method.run(&config, &mut request)?;
+    Ok((network, outcome))
+}
+
+fn apply(method: &Entry, changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
+    apply_to(&Samples::first_class(), method, changes, session)
+}
+
+fn forget(method: &Entry, changes: Value) -> Network {
+    apply(method, changes, Session::unattended()).unwrap().0
+}
+
+#[test]
+fn every_method_runs_keeps_the_mask_and_repeats() {
+    let untouched = pruned_network();
+    for method in METHODS {
+        let (network, outcome) = apply(method, json!({}), Session::unattended()).unwrap();
+        assert!(outcome.seconds >= 0.0);
+        let graph = network.graph().clone();
+        assert_eq!(network.state().first_non_finite(&graph), None, "{}", method.name);
+        let changed = network.state().parameters() != untouched.state().parameters();
+        assert_eq!(changed, method.name != "raw", "{}", method.name);
+        for (kept, values) in untouched.kept().iter().zip(network.state().parameters()) {
+            for (value, _) in values.iter().zip(kept.iter().flatten()).filter(|(_, kept)| !**kept) {
+                assert_eq!(value.to_bits(), 0, "{}: a pruned weight came back", method.name);
+            }
+        }
+        let again = forget(method, json!({}));
+        assert_eq!(again.state().parameters(), network.state().parameters(), "{}", method.name);
+        assert_eq!(again.state().buffers(), network.state().buffers(), "{}", method.name);
+    }
+}
+
+#[test]
+fn no_method_depends_on_the_number_of_threads() {
+    for method in METHODS {
+        let has_epochs = method.resolve(&json!({})).unwrap().get("epochs").is_some();
+        let changes = if has_epochs { json!({ "epochs": 3 }) } else { json!({}) };
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| forget(method, changes.clone()).state().clone())
+        };
+        let (one, three): (State, State) = (on(1), on(3));
+        assert_eq!(one.parameters(), three.parameters(), "{}", method.name);
+        assert_eq!(one.buffers(), three.buffers(), "{}", method.name);
+    }
+}
+
+#[test]
+fn a_method_stopped_at_any_step_ends_bit_identical() {
+    let scrub_back = (find("scrub").unwrap(), json!({ "rewind": true }));
+    let cases = METHODS.iter().map(|method| (method, json!({}))).chain([scrub_back]);
+    for (method, mut changes) in cases {
+        let resolved = method.resolve(&json!({})).unwrap();
+        // Few epochs and small batches, so that a few stops meet every phase.
+        for (key, value) in [("epochs", 2), ("every", 1), ("batch-size", 4), ("msteps", 1), ("retain-batch-size", 8)] {
+            if resolved.get(key).is_some() {
+                changes[key] = json!(value);
+            }
+        }
+        let (expected, undisturbed) = apply(method, changes.clone(), Session::unattended()).unwrap();
+        for steps in [1, 2, 3, 5, 8, 13, 21] {
+            let killer = Killer::after(steps);
+            let stopped = apply(method, changes.clone(), killer.session()).is_err();
+            if killer.relent() > 0 {
+                break;
+            }
+            assert!(stopped, "{}: not stopped after {steps} steps", method.name);
+            let (network, outcome) = apply(method, changes.clone(), killer.session()).unwrap();
+            assert_eq!(network.state().parameters(), expected.state().parameters(), "{} after {steps}", method.name);
+            assert_eq!(network.state().buffers(), expected.state().buffers(), "{} after {steps}", method.name);
+            assert_eq!(outcome.epochs, undisturbed.epochs, "{} after {steps}", method.name);
+        }
+    }
+}
+
+fn parameters_that_moved(network: &Network) -> Vec<String> {
+    let graph = network.graph();
+    let untouched = pruned_network();
+    let pairs = network.state().parameters().iter().zip(untouched.state().parameters());
+    let moved = pairs.zip(&graph.parameters).filter(|((a, b), _)| a != b);
+    moved.map(|(_, parameter)| parameter.name.clone()).collect()
+}
+
+#[test]
+fn what_lies_before_the_last_stages_keeps_its_bits() {
+    let untouched = pruned_network();
+    for name in ["cf-k", "eu-k"] {
+        let network = forget(find(name).unwrap(), json!({ "k": 1 }));
+        let moved = parameters_that_moved(&network);
+        let last = |name: &str| name.starts_with("layer3") || name.starts_with("fc");
+        assert!(!moved.is_empty() && moved.iter().all(|name| last(name)), "{name}: {moved:?}");
+        let buffers = network.state().buffers().iter().zip(untouched.state().buffers());
+        for ((found, before), buffer) in buffers.zip(&network.graph().buffers) {
+            assert_eq!(found != before, last(&buffer.name), "{name}: {}", buffer.name);
+        }
+    }
+    let all = json!({ "k": 3 });
+    let fine_tuned = forget(find("ft").unwrap(), json!({}));
+    assert_eq!(forget(find("cf-k").unwrap(), all).state().parameters(), fine_tuned.state().parameters());
+}
+
+#[test]
+fn only_salient_weights_move_and_all_of_them_are_the_method_itself() {
+    let untouched = pruned_network();
+    let moved = |share: f64, over: &str| {
+        let network = forget(find("salun").unwrap(), json!({ "share": share, "over": over }));
+        let pairs = network.state().parameters().iter().flatten().zip(untouched.state().parameters().iter().flatten());
+        pairs.filter(|(a, b)| a.to_bits() != b.to_bits()).count()
+    };
+    let kept: usize = untouched
+        .kept()
+        .iter()
+        .zip(untouched.state().parameters())
+        .map(|(kept, values)| kept.as_ref().map_or(values.len(), |kept| kept.iter().filter(|kept| **kept).count()))
+        .sum();
+    for over in ["rl", "ga", "ft"] {
+        let quarter = moved(0.25, over);
+        assert!(quarter <= kept.div_ceil(4) && quarter > kept / 5, "{over}: {quarter} of {kept}");
+        let all = forget(find("salun").unwrap(), json!({ "share": 1.0, "over": over, "epochs": 2, "lr": 0.01 }));
+        let itself = forget(find(over).unwrap(), json!({ "epochs": 2, "lr": 0.01 }));
+        assert_eq!(all.state().parameters(), itself.state().parameters(), "{over}");
+    }
+    assert_eq!(moved(0.0, "rl"), 0);
+}
+
+#[test]
+fn limits_are_other_methods() {
+    let same = |(name, changes): (&str, Value), (other, other_changes): (&str, Value)| {
+        let (a, b) = (forget(find(name).unwrap(), changes), forget(find(other).unwrap(), other_changes));
+        assert_eq!(a.state().parameters(), b.state().parameters(), "{name} and {other}");
+    };
+    same(("ga-l1", json!({ "gamma": 0.0 })), ("ga", json!({})));
+    same(("l1-prox", json!({ "gamma": 0.0 })), ("ft", json!({})));
+    same(("l1-sparse", json!({ "gamma": 0.0 })), ("ft", json!({})));
+    same(("retrain-ls", json!({ "label-smoothing": 0.0 })), ("retrain", json!({})));
+}
+
+#[test]
+fn the_proximal_methods_zeros_become_a_mask() {
+    let network = forget(find("l1-prox").unwrap(), json!({ "gamma": 0.5 }));
+    let before = pruned_network();
+    let count = |network: &Network| network.kept().iter().flatten().flatten().filter(|kept| **kept).count();
+    assert!(0 < count(&network) && count(&network) < count(&before), "{} of {}", count(&network), count(&before));
+    for (kept, values) in network.kept().iter().zip(network.state().parameters()) {
+        for (kept, value) in kept.iter().flatten().zip(values) {
+            assert_eq!(*kept, value.to_bits() != 0);
+        }
+    }
+}
+
+/// Batches of each pass.
+#[derive(Default)]
+struct Passes(RefCell<Vec<usize>>);
+
+impl Progress for Passes {
+    fn step(&self, at: Position, _: usize, batches: usize, _: f64) {
+        if at.batch == 1 {
+            self.0.borrow_mut().push(batches);
+        }
+    }
+}
+
+#[test]
+fn scrub_has_a_pass_over_each_set_in_its_first_epochs_and_one_in_the_others() {
+    let changes = json!({ "epochs": 4, "msteps": 2, "forget-batch-size": 5, "retain-batch-size": 7 });
+    let passes = Passes::default();
+    let session = Session { progress: &passes, ..Session::unattended() };
+    let (_, outcome) = apply(find("scrub").unwrap(), changes, session).unwrap();
+    // 5 forget samples in one batch, 15 retain samples in two.
+    assert_eq!(*passes.0.borrow(), [1, 2, 1, 2, 2, 2]);
+    assert_eq!(outcome.epochs.len(), 6);
+}
+
+#[test]
+fn scrub_ends_with_the_epoch_that_forgets_as_much_as_was_never_learnt() {
+    let (_, retain) = (0..24).partition::<Vec<u32>, _>(|i| i % 4 == 0);
+    let samples = Samples { forget: vec![0, 4, 8], retain, validation: vec![12, 16, 20, 1] };
+    let accuracy = |state: &State, positions: &[u32]| {
+        let mut network = pruned_network();
+        network.set_state(state.clone());
+        predict(&mut network, &images(), positions).unwrap().accuracy()
+    };
+    for lr in [2e-3, 0.01] {
+        let after = |epochs: usize, rewind: bool| {
+            let config = json!({ "epochs": epochs, "msteps": epochs.min(2), "lr": lr, "rewind": rewind });
+            let session = Session::unattended();
+            apply_to(&samples, find("scrub").unwrap(), config, session).unwrap().0.state().clone()
+        };
+        // At a constant rate, a run of fewer epochs is the beginning of a longer one.
+        let epochs: Vec<State> = (1..=4).map(|epochs| after(epochs, false)).collect();
+        let wanted = accuracy(&epochs[3], &[12, 16, 20]);
+        let distance = |state| (accuracy(state, &samples.forget) - wanted).abs();
+        let distances: Vec<f64> = epochs.iter().map(distance).collect();
+        let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+        let nearest = distances.iter().rposition(|distance| *distance == least).unwrap();
+        assert_eq!(after(4, true).parameters(), epochs[nearest].parameters(), "lr {lr}: {distances:?}");
+    }
+}
+
+#[test]
+fn what_a_method_cannot_do_is_an_error_that_says_so() {
+    let refuses = |samples: Samples, name: &str, changes: Value, what: &str| {
+        let refused = apply_to(&samples, find(name).unwrap(), changes, Session::unattended());
+        let message = refused.err().unwrap().to_string();
+        assert!(message.contains(name) && message.contains(what), "{message}");
+    };
+    refuses(Samples::first_class(), "cf-k", json!({ "k": 4 }), "`k` must lie in 1..=3");
+    refuses(
+        Samples::first_class(),
+        "scrub",
+        json!({ "msteps": 11 }),
+        "`msteps` must not exceed `epochs`, 10, found 11",
+    );
+    refuses(Samples::first_class(), "salun", json!({ "over": "scrub" }), "`scrub`");
+    let others = Samples { validation: vec![21, 22, 23], ..Samples::first_class() };
+    refuses(others, "scrub", json!({ "rewind": true }), "there are none");
+    let part = Samples { forget: vec![0, 4], retain: vec![8, 1, 2, 3], validation: vec![] };
+    refuses(part, "unsir", json!({}), "whole classes only");
+}

@@ -1,0 +1,87 @@
+//! What NumPy's legacy generator drew: `golden/datasets/numpy_legacy.json`, written by the script beside it.
+
+use flate2::Crc;
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Deserialize)]
+pub struct NumpyLegacy {
+    /// Words of the generator.
+    pub raw: Vec<Raw>,
+    /// Permutations.
+    pub permutations: Vec<Permutation>,
+    /// Splits and forget sets.
+    pub protocol: Vec<Protocol>,
+}
+
+/// Words of the generator after `skipped` others.
+#[derive(Deserialize)]
+pub struct Raw {
+    /// The generator's seed.
+    pub seed: u32,
+    /// Words drawn before.
+    pub skipped: usize,
+    /// The words.
+    pub words: Vec<u32>,
+}
+
+/// `choice(size, size, replace=False)`, and the word that follows.
+#[derive(Deserialize)]
+pub struct Permutation {
+    /// The generator's seed.
+    pub seed: u32,
+    /// How many numbers are permuted.
+    pub size: u32,
+    /// The permutation.
+    pub drawn: Summary,
+    /// The word drawn after it.
+    pub next_word: u32,
+}
+
+/// The data protocol of arXiv 2304.04934's code on 5003 labels, `(i · 7 + i / 13) mod 10`.
+#[derive(Deserialize)]
+pub struct Protocol {
+    /// The protocol's seed.
+    pub seed: u64,
+    /// Positions held out.
+    pub validation: Summary,
+    /// Positions trained on.
+    pub train: Summary,
+    /// 100 images of class 3.
+    pub class_3_of_100: Summary,
+    /// 450 images of any class.
+    pub random_450: Summary,
+}
+
+/// A list of positions: how many, the first, and a checksum of all.
+#[derive(Deserialize)]
+pub struct Summary {
+    count: usize,
+    first: Vec<u32>,
+    crc32: u32,
+}
+
+impl Summary {
+    /// Holds `positions` against the list summed up.
+    ///
+    /// # Panics
+    /// When it is another list.
+    pub fn check(&self, positions: &[u32], what: &str) {
+        let mut crc = Crc::new();
+        for position in positions {
+            crc.update(&position.to_le_bytes());
+        }
+        assert_eq!(positions.len(), self.count, "{what}");
+        assert_eq!(positions[..self.first.len()], self.first, "{what}");
+        assert_eq!(crc.sum(), self.crc32, "{what}");
+    }
+}
+
+/// Reads the file.
+///
+/// # Panics
+/// When it is not as the script writes it.
+pub fn read() -> NumpyLegacy {
+    let text = include_str!("golden/datasets/numpy_legacy.json");
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("numpy_legacy.json: {error}"))
+}
