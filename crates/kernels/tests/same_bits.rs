@@ -2,15 +2,20 @@
 //!
 //! The choice of instructions is global, so these tests are a program of their own and run one at a time.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    env,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use unlearn_kernels::{
-    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Epilogue, InstructionSet, LANES, Maps, NormInput,
-    Window, add, add_assign, channel_sums, channel_sums_by_sample, force_instruction_set, global_avg_pool,
-    global_avg_pool_backward, images_to_maps, linear_add_gradient_dots, linear_add_squared_gradients, linear_forward,
-    linear_input_gradient, linear_sample_gradients, linear_weight_gradient, maps_to_images, maps_to_rows, max_pool,
-    max_pool_backward, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients, norm_statistics, relu,
-    relu_backward, rows_to_maps, shortcut_a, shortcut_a_backward, update_running_statistics,
+    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Epilogue, INSTRUCTION_SET_VARIABLE,
+    InstructionSet, LANES, Maps, NormInput, Window, add, add_assign, channel_sums, channel_sums_by_sample,
+    force_instruction_set, global_avg_pool, global_avg_pool_backward, images_to_maps, instruction_set_asked_for,
+    linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
+    linear_sample_gradients, linear_weight_gradient, maps_to_images, maps_to_rows, max_pool, max_pool_backward,
+    norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients, norm_statistics, relu, relu_backward,
+    rows_to_maps, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
 /// One sample, a bundle in part, a bundle, two with a tail, and several.
@@ -257,10 +262,15 @@ fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
+/// The choice of instructions, for one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What a check gives on one instruction set.
 fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     force_instruction_set(Some(set)).unwrap();
     assert_eq!(InstructionSet::in_use(), set);
     let found = run();
@@ -272,7 +282,7 @@ fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
 #[cfg_attr(miri, ignore = "an interpreter has scalar code alone")]
 fn every_kernel_gives_the_same_bits_on_every_instruction_set() {
     let expected = with(InstructionSet::Scalar, every_kernel);
-    for set in InstructionSet::detected() {
+    for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
         let found = with(set, every_kernel);
         assert_eq!(found.len(), expected.len());
         let differing: Vec<_> = found
@@ -306,4 +316,24 @@ const DIGEST: u64 = 0x188a_8df0_c8cd_1998;
 #[cfg_attr(miri, ignore = "an interpreter takes hours")]
 fn the_bits_are_those_that_they_were() {
     assert_eq!(digest(&with(InstructionSet::widest(), every_kernel)), DIGEST);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "an interpreter starts no processes")]
+fn the_environment_names_the_instruction_set() {
+    let _alone = alone();
+    // In a process that was told, which may be one of those below, it is so.
+    match instruction_set_asked_for() {
+        Ok(None) => assert_eq!(InstructionSet::in_use(), InstructionSet::widest()),
+        asked => return assert_eq!(asked, Ok(Some(InstructionSet::in_use()))),
+    }
+    let succeeds_with = |name: &str| {
+        let mut told = Command::new(env::current_exe().unwrap());
+        told.args(["--exact", "the_environment_names_the_instruction_set"]).env(INSTRUCTION_SET_VARIABLE, name);
+        told.output().unwrap().status.success()
+    };
+    for set in InstructionSet::detected() {
+        assert!(succeeds_with(&set.to_string()), "{set}");
+    }
+    assert!(!succeeds_with("sse9"));
 }
