@@ -42,7 +42,8 @@ fn agree(graph: &Arc<Graph>, device: DeviceChoice, images: &[f32], tolerance: f6
     let network = |device| Network::new(graph.clone(), state.clone(), device).unwrap();
     let (mut cpu, mut candle) = (network(device), network(DeviceChoice::CandleCpu));
     let what = format!("{} on {}", graph.arch, cpu.executor_name());
-    assert_eq!((cpu.executor_name(), candle.executor_name()), (&*device.to_string(), "candle"));
+    assert_eq!(cpu.executor_name(), device.to_string());
+    assert!(candle.executor_name().starts_with("candle-cpu-"), "{}", candle.executor_name());
     for mode in [Mode::Train, Mode::Frozen, Mode::Evaluate] {
         let (mut found, mut expected) = (Vec::new(), Vec::new());
         cpu.forward(images, mode, &mut found).unwrap();

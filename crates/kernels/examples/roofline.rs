@@ -18,7 +18,7 @@ use peak::{fma_peak, time};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use unlearn_kernels::{
-    Algorithm, Algorithms, ConvShape, Convolution, Epilogue, Maps, NormInput, add, global_avg_pool, instruction_set,
+    Algorithm, Algorithms, ConvShape, Convolution, Epilogue, InstructionSet, Maps, NormInput, add, global_avg_pool,
     norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a,
 };
 
@@ -38,7 +38,7 @@ fn main() {
     let machine = Machine::measure(threads);
     println!(
         "{}, {threads} threads, batch {batch}: {:.0} GF/s; memory {:.1} GB/s read, {:.1} GB/s copied (both ways together)\n",
-        instruction_set(),
+        InstructionSet::in_use(),
         machine.peak,
         machine.read,
         machine.copy

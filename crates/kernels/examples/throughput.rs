@@ -11,7 +11,7 @@ mod peak;
 use std::time::Duration;
 
 use peak::{fma_peak, time};
-use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, Maps, instruction_set};
+use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, InstructionSet, Maps};
 
 /// Repetitions, of which the fastest counts.
 const ROUNDS: usize = 15;
@@ -55,7 +55,7 @@ fn main() {
     let percent = arguments.next();
     let layers = if wide { RESNET18 } else { RESNET20S };
     let peak = fma_peak(threads);
-    println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", instruction_set());
+    println!("{}, {threads} threads, batch {batch}, peak {peak:.0} GF/s", InstructionSet::in_use());
     println!(
         "{:>30} {:>8} {:>9}{:>26}{:>26}{:>26} {:>8} {:>8}",
         "layer", "GFLOP", "algorithm", "forward", "input gradient", "weight gradient", "squared", "dotted"

@@ -17,7 +17,9 @@
 //!
 //! # Instruction sets
 //!
-//! Kernels are written once over [`pulp::Simd`] and dispatched at run time to AVX-512, AVX2 + FMA, NEON or scalar code.
+//! Kernels are written once over [`pulp::Simd`] and dispatched at run time to AVX-512, AVX2 + FMA, NEON or scalar code. All give
+//! the same bits: every lane is summed for itself, lanes are added in one order, and products are added with one rounding
+//! (`simd.rs`). The environment variable `UNLEARN_SIMD` names another than the widest; [`InstructionSet::in_use`] says which it is.
 #![expect(unsafe_code, reason = "register-blocked kernels address disjoint parts of one buffer from several threads")]
 #![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
 
@@ -26,6 +28,7 @@ mod buffers;
 mod conv;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
+mod instruction_set;
 mod linear;
 mod maps;
 mod norm;
@@ -39,6 +42,9 @@ mod testing;
 
 pub use buffers::Buffers;
 pub use conv::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
+pub use instruction_set::{
+    INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,
+};
 pub use linear::{
     linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
     linear_sample_gradients, linear_weight_gradient,
@@ -51,4 +57,3 @@ pub use norm::{
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};
 pub use shortcut::{shortcut_a, shortcut_a_backward};
-pub use simd::{force_scalar, instruction_set};

@@ -41,7 +41,7 @@ impl<'a> Shared<'a> {
     pub(crate) unsafe fn slice<'s>(&self, offset: usize, len: usize) -> &'s [f32] {
         debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
         // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts(self.at(offset), len) }
+        unsafe { std::slice::from_raw_parts(self.start.wrapping_add(offset), len) }
     }
 
     /// Some values, to be written.
@@ -52,6 +52,6 @@ impl<'a> Shared<'a> {
     pub(crate) unsafe fn slice_mut<'s>(&self, offset: usize, len: usize) -> &'s mut [f32] {
         debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
         // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.at(offset), len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(offset), len) }
     }
 }

@@ -1,42 +1,17 @@
-//! Run-time choice of the instruction set, and the few operations on registers that pulp's trait leaves to its users.
+//! Dispatch to the instruction set in use, and the few operations on registers that pulp's trait leaves to its users.
+//!
+//! A kernel gives the same bits on every instruction set if it keeps to three rules. Every lane of a bundle has sums of its own,
+//! however many registers the lanes fill; lanes are added by [`sum_lanes`] alone; and products are added by `mul_add_f32s`, which
+//! rounds once everywhere, never by `mul_add_e_f32s`, which rounds twice in scalar code. Code without [`Simd`] under
+//! [`dispatch`] needs no care: the compiler neither reorders sums nor fuses products.
 
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicBool, Ordering},
-};
+use pulp::{Simd, WithSimd};
 
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use crate::{LANES, instruction_set::arch};
 
-use crate::LANES;
-
-static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
-static SCALAR_ONLY: AtomicBool = AtomicBool::new(false);
-
-/// Uses scalar code whatever the processor has, for comparisons; `false` goes back.
-pub fn force_scalar(yes: bool) {
-    SCALAR_ONLY.store(yes, Ordering::Relaxed);
-}
-
-/// The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`.
-pub fn instruction_set() -> &'static str {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    match dispatch(Lanes) {
-        16 => "avx512",
-        8 => "avx2",
-        4 => "neon",
-        _ => "scalar",
-    }
-}
-
+/// Runs a kernel on the instruction set in use.
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
-    if SCALAR_ONLY.load(Ordering::Relaxed) { op.with_simd(Scalar::new()) } else { ARCH.dispatch(op) }
+    arch().dispatch(op)
 }
 
 /// A kernel written for `V` registers to the samples of a bundle.
@@ -68,6 +43,36 @@ pub(crate) fn dispatch_bundle<K: BundleKernel>(kernel: K) -> K::Output {
     dispatch(WithRegisters(kernel))
 }
 
+/// The sum of sixteen lanes: the upper half is added to the lower, and so on with what that gives until one value is left.
+#[inline(always)]
+pub(crate) fn sum_of_lanes(mut lanes: [f32; LANES]) -> f32 {
+    let mut count = LANES;
+    while count > 1 {
+        count /= 2;
+        for lane in 0..count {
+            lanes[lane] += lanes[lane + count];
+        }
+    }
+    lanes[0]
+}
+
+/// The same of the lanes that fill `V` registers.
+#[inline(always)]
+pub(crate) fn sum_lanes<S: Simd, const V: usize>(simd: S, registers: [S::f32s; V]) -> f32 {
+    assert!(V * S::F32_LANES == LANES, "a bundle fills {V} registers");
+    if const { S::F32_LANES < 8 } {
+        let mut lanes = [0.0; LANES];
+        S::as_mut_simd_f32s(&mut lanes).0.copy_from_slice(&registers);
+        return sum_of_lanes(lanes);
+    }
+    // Registers of eight and sixteen are what AVX has, where pulp adds halves to halves too; a test holds it to that.
+    let mut sum = registers[0];
+    for register in &registers[1..] {
+        sum = simd.add_f32s(sum, *register);
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
 /// Asks for the cache line at an address, which need not be anybody's. On other processors than x86-64 it does nothing.
 #[inline(always)]
 pub(crate) fn prefetch(at: *const f32) {
@@ -95,4 +100,37 @@ pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
 pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
     // SAFETY: the caller's promise; the write needs no alignment.
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{noise, on_every_instruction_set};
+
+    /// Lanes of one bundle.
+    struct SumLanes([f32; LANES]);
+
+    impl BundleKernel for SumLanes {
+        type Output = f32;
+
+        #[inline(always)]
+        fn run<S: Simd, const V: usize>(self, simd: S) -> f32 {
+            let mut registers = [simd.splat_f32s(0.0); V];
+            registers.copy_from_slice(S::as_simd_f32s(&self.0).0);
+            sum_lanes(simd, registers)
+        }
+    }
+
+    #[test]
+    fn lanes_are_added_in_one_order() {
+        on_every_instruction_set(|| {
+            for lanes in noise(64 * LANES, 3).as_chunks::<LANES>().0 {
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *lanes;
+                let (low, high) =
+                    (((a + i) + (e + m)) + ((c + k) + (g + o)), ((b + j) + (f + n)) + ((d + l) + (h + p)));
+                assert_eq!(dispatch_bundle(SumLanes(*lanes)), low + high);
+                assert_eq!(sum_of_lanes(*lanes), low + high);
+            }
+        });
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proptest::prelude::*;
 
-use crate::{LANES, Maps, force_scalar};
+use crate::{InstructionSet, LANES, Maps, force_instruction_set};
 
 /// Batches worth trying: one sample, a group exactly, and groups with a tail.
 pub(crate) fn batches() -> impl Strategy<Value = usize> {
@@ -87,15 +87,17 @@ pub(crate) fn assert_sums(what: &str, found: &[f32], expected: &[f64], magnitude
     }
 }
 
-/// Runs a check on the instructions of this machine and on scalar code.
-pub(crate) fn on_both_paths(check: impl Fn()) {
+/// Runs a check on every instruction set of this machine.
+pub(crate) fn on_every_instruction_set(check: impl Fn()) {
     let _alone = alone();
-    check();
-    force_scalar(true);
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&check));
-    force_scalar(false);
-    if let Err(panic) = result {
-        std::panic::resume_unwind(panic);
+    for set in InstructionSet::detected() {
+        force_instruction_set(Some(set)).unwrap();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&check));
+        force_instruction_set(None).unwrap();
+        if let Err(panic) = result {
+            eprintln!("on {set}:");
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{CandleExecutor, CpuExecutor, Error, Executor, Graph, Result};
+use crate::{CandleExecutor, CpuExecutor, Error, Executor, Graph, Result, candle::Backend, executor::arithmetic};
 
-/// Where to run. `cpu` is the crate's own CPU executor, `cpu-direct` the same without Winograd's transforms; `candle-cpu` is Candle on the CPU, slow and kept as the reference.
+/// Where to run. `cpu` is the crate's own CPU executor, `cpu-direct` the same without Winograd's transforms; `candle-cpu` is
+/// Candle on the CPU, slow and kept as the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The first GPU this build knows and finds, else the CPU.
+    /// The first GPU that this build knows, else as [`DeviceChoice::Cpu`].
     #[default]
     Auto,
     /// The CPU executor (Candle for a model with a layer it lacks).
@@ -55,28 +56,69 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
+/// What computes a graph on a device.
+enum Choice {
+    Kernels {
+        direct: bool,
+    },
+    Candle(Backend),
+    /// Candle on the CPU, because the kernels lack a layer.
+    Fallback(Error),
+}
+
 impl DeviceChoice {
-    /// The executor that runs `graph` here.
+    /// The executor that runs `graph` here. Where the CPU executor lacks a layer, Candle runs the whole graph on the CPU, and a
+    /// warning says so.
     ///
     /// # Errors
-    /// A device that this build lacks or that does not open.
+    /// A device that this build lacks or that does not open; for the CPU's kernels, an instruction set that the environment asks
+    /// for and this processor lacks.
     pub fn executor(self, graph: &Graph) -> Result<Box<dyn Executor>> {
-        let device = match self {
-            Self::Auto if candle_core::utils::cuda_is_available() => candle_core::Device::new_cuda(0)?,
-            Self::Auto if candle_core::utils::metal_is_available() => candle_core::Device::new_metal(0)?,
-            Self::Auto | Self::Cpu => return Ok(cpu_executor(graph, CpuExecutor::new())),
-            Self::CpuDirect => return Ok(cpu_executor(graph, CpuExecutor::direct())),
-            Self::CandleCpu => candle_core::Device::Cpu,
+        Ok(match self.choose(graph)? {
+            Choice::Kernels { direct: false } => Box::new(CpuExecutor::new()),
+            Choice::Kernels { direct: true } => Box::new(CpuExecutor::direct()),
+            Choice::Candle(backend) => Box::new(CandleExecutor::new(backend.open()?)),
+            Choice::Fallback(error) => {
+                tracing::warn!("{} runs on the candle executor: {error}", graph.arch);
+                Box::new(CandleExecutor::new(Backend::Cpu.open()?))
+            }
+        })
+    }
+
+    /// What [`Executor::arithmetic`] of the executor for `graph` says, without opening a device.
+    ///
+    /// # Errors
+    /// As [`DeviceChoice::executor`], but for a device that does not open.
+    pub fn arithmetic(self, graph: &Graph) -> Result<String> {
+        Ok(match self.choose(graph)? {
+            Choice::Kernels { direct } => arithmetic(CpuExecutor::arithmetic_name(direct), CpuExecutor::REVISION),
+            Choice::Candle(backend) => arithmetic(backend.name(), CandleExecutor::REVISION),
+            Choice::Fallback(_) => arithmetic(Backend::Cpu.name(), CandleExecutor::REVISION),
+        })
+    }
+
+    fn choose(self, graph: &Graph) -> Result<Choice> {
+        let kernels = |direct| {
+            if let Err(error) = CpuExecutor::supports(graph) {
+                return Ok(Choice::Fallback(error));
+            }
+            unlearn_kernels::instruction_set_asked_for()?;
+            Ok(Choice::Kernels { direct })
+        };
+        match self {
+            Self::Auto => Backend::first_gpu().map_or_else(|| kernels(false), |gpu| Ok(Choice::Candle(gpu))),
+            Self::Cpu => kernels(false),
+            Self::CpuDirect => kernels(true),
+            Self::CandleCpu => Ok(Choice::Candle(Backend::Cpu)),
             Self::Cuda(n) => {
                 self.require("cuda", candle_core::utils::cuda_is_available())?;
-                candle_core::Device::new_cuda(n)?
+                Ok(Choice::Candle(Backend::Cuda(n)))
             }
             Self::Metal => {
                 self.require("metal", candle_core::utils::metal_is_available())?;
-                candle_core::Device::new_metal(0)?
+                Ok(Choice::Candle(Backend::Metal))
             }
-        };
-        Ok(Box::new(CandleExecutor::new(device)))
+        }
     }
 
     fn require(self, feature: &'static str, built: bool) -> Result<()> {
@@ -84,19 +126,67 @@ impl DeviceChoice {
     }
 }
 
-fn cpu_executor(graph: &Graph, executor: CpuExecutor) -> Box<dyn Executor> {
-    match CpuExecutor::supports(graph) {
-        Ok(()) => Box::new(executor),
-        Err(error) => {
-            tracing::warn!("{} runs on the candle executor: {error}", graph.arch);
-            Box::new(CandleExecutor::new(candle_core::Device::Cpu))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GraphBuilder;
+
+    const EVERY_CHOICE: [DeviceChoice; 6] = [
+        DeviceChoice::Auto,
+        DeviceChoice::Cpu,
+        DeviceChoice::CpuDirect,
+        DeviceChoice::CandleCpu,
+        DeviceChoice::Cuda(0),
+        DeviceChoice::Metal,
+    ];
+
+    /// A graph that every executor runs, or one with a layer that the CPU executor lacks.
+    fn graph(with_tokens: bool) -> Graph {
+        let (mut graph, input) = GraphBuilder::new("tiny", [2, 4, 4]);
+        let features = if with_tokens {
+            let tokens = graph.tokens("tokens", input);
+            graph.mean_token("mean", tokens)
+        } else {
+            graph.global_avg_pool("pool", input)
+        };
+        graph.linear("fc", features, 3);
+        graph.finish()
+    }
+
+    #[test]
+    fn the_arithmetic_is_that_of_the_executor() {
+        for graph in [graph(false), graph(true)] {
+            for device in EVERY_CHOICE {
+                match (device.arithmetic(&graph), device.executor(&graph)) {
+                    (Ok(arithmetic), Ok(executor)) => assert_eq!(arithmetic, executor.arithmetic(), "{device}"),
+                    (Err(found), Err(expected)) => assert_eq!(found.to_string(), expected.to_string()),
+                    // A device that this build knows and this machine lacks.
+                    (found, executor) => {
+                        assert!(found.is_ok() && matches!(executor, Err(Error::Candle(_))), "{device}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_arithmetic_has_a_name_of_its_own() {
+        let name = |device: DeviceChoice, graph| device.arithmetic(graph).unwrap();
+        let (known, with_tokens) = (graph(false), graph(true));
+        assert_eq!(name(DeviceChoice::Cpu, &known), "cpu 5");
+        assert_eq!(name(DeviceChoice::CpuDirect, &known), "cpu-direct 5");
+        let candle = name(DeviceChoice::CandleCpu, &known);
+        assert!(candle.starts_with("candle-cpu-"), "{candle}");
+        // Candle runs what the CPU executor lacks.
+        assert_eq!(name(DeviceChoice::Cpu, &with_tokens), candle);
+        let gpu = if cfg!(feature = "cudnn") { "candle-cudnn" } else { "candle-cuda" };
+        assert_eq!([Backend::Cuda(1), Backend::Metal].map(Backend::name), [gpu, "candle-metal"]);
+        if Backend::first_gpu().is_none() {
+            assert_eq!(name(DeviceChoice::Auto, &known), "cpu 5");
+            let error = DeviceChoice::Cuda(0).arithmetic(&known).unwrap_err();
+            assert!(matches!(error, Error::NotBuilt { feature: "cuda", .. }), "{error}");
+        }
+    }
 
     #[test]
     fn names_round_trip_and_nonsense_lists_the_valid_ones() {

@@ -64,6 +64,9 @@ pub enum Error {
         /// The Cargo feature that brings it.
         feature: &'static str,
     },
+    /// The environment asks the CPU kernels for instructions that they cannot use.
+    #[error(transparent)]
+    InstructionSet(#[from] unlearn_kernels::InstructionSetError),
     /// Anything Candle reports.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),

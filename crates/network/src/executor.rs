@@ -35,12 +35,18 @@ pub type Kept = Vec<Option<Vec<bool>>>;
 
 /// Runs a graph. An executor holds working memory, never the model: values come in as a [`State`].
 pub trait Executor: Send {
-    /// Name for logs: `cpu`, `cpu-direct` or `candle`.
+    /// Name of the arithmetic, for logs and stores: `cpu` or `cpu-direct`, which give the same bits on every processor; `candle-cuda`,
+    /// `candle-cudnn`, `candle-metal`, or `candle-cpu-` with the instruction set or library that computes.
     fn name(&self) -> &'static str;
 
     /// A number that is raised whenever the same values and images come to give other bits, so that a store never takes what
     /// one arithmetic has computed for the work of another.
     fn revision(&self) -> u32;
+
+    /// Name and revision in one: what tells apart results that differ in their bits.
+    fn arithmetic(&self) -> String {
+        arithmetic(self.name(), self.revision())
+    }
 
     /// Writes `logits` `[count, classes]` for `images` `[count, channels, height, width]` in 0..1.
     ///
@@ -68,4 +74,9 @@ pub trait Executor: Send {
     /// Tells which weights are pruned, so that an executor may skip them. Gradients at pruned weights need not be
     /// computed: [`crate::Network`] zeroes them in any case.
     fn set_kept(&mut self, _kept: &Kept) {}
+}
+
+/// `"<name> <revision>"`.
+pub(crate) fn arithmetic(name: &str, revision: u32) -> String {
+    format!("{name} {revision}")
 }

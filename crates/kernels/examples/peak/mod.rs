@@ -30,7 +30,7 @@ pub(crate) fn fma_peak(threads: usize) -> f64 {
             let mut sums = [simd.splat_f32s(1.0); SUMS];
             for _ in 0..STEPS {
                 for sum in &mut sums {
-                    *sum = simd.mul_add_e_f32s(*sum, factor, factor);
+                    *sum = simd.mul_add_f32s(*sum, factor, factor);
                 }
             }
             black_box(sums);

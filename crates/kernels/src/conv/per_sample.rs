@@ -179,18 +179,9 @@ impl KeptWeights {
     }
 }
 
-/// Sum of the squares of a weight's gradients: of halves and halves of them, which the processor adds side by side. The tail of
-/// dy is zero, and so is its gradient.
+/// Sum of the squares of a weight's gradients. The tail of dy is zero, and so is its gradient.
 fn sum_of_squares(gradients: &[f32; LANES]) -> f32 {
-    let mut squares = gradients.map(|gradient| gradient * gradient);
-    let mut count = LANES;
-    while count > 1 {
-        count /= 2;
-        for lane in 0..count {
-            squares[lane] += squares[lane + count];
-        }
-    }
-    squares[0]
+    simd::sum_of_lanes(gradients.map(|gradient| gradient * gradient))
 }
 
 /// Sum of the products of two planes, lane by lane.

@@ -18,7 +18,7 @@ pub(super) fn add_products<S: Simd, const C: usize, const V: usize>(
         for c in 0..C {
             let w = simd.splat_f32s(w[c]);
             for v in 0..V {
-                sums[c][v] = simd.mul_add_e_f32s(x[v], w, sums[c][v]);
+                sums[c][v] = simd.mul_add_f32s(x[v], w, sums[c][v]);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     LANES,
     testing::{
-        assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places,
+        assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_every_instruction_set, places,
         same_bits_on_any_threads,
     },
 };
@@ -227,7 +227,7 @@ proptest! {
         let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
         let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
         let case = Case::new(shape, Algorithm::Direct, kernel + extra, kernel + extra / 2 + 1, batch);
-        on_both_paths(|| case.check(ROUNDING));
+        on_every_instruction_set(|| case.check(ROUNDING));
     }
 
     #[test]
@@ -245,7 +245,7 @@ proptest! {
             Some(density) => case.pruned(algorithm, density),
             None => case,
         };
-        on_both_paths(|| case.check_per_sample(ROUNDING));
+        on_every_instruction_set(|| case.check_per_sample(ROUNDING));
     }
 
     #[test]
@@ -259,7 +259,7 @@ proptest! {
         let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
         let shape = ConvShape { in_channels, out_channels, kernel, stride, padding, groups };
         let case = Case::sparse(shape, density, kernel + extra, kernel + extra / 2 + 1, batch);
-        on_both_paths(|| case.check(ROUNDING));
+        on_every_instruction_set(|| case.check(ROUNDING));
     }
 }
 
@@ -277,7 +277,7 @@ proptest! {
         let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
         let shape = ConvShape { in_channels, out_channels, kernel: 3, stride: 1, padding, groups };
         let case = Case::new(shape, Algorithm::Winograd, height, width, batch);
-        on_both_paths(|| case.check(WINOGRAD_ROUNDING));
+        on_every_instruction_set(|| case.check(WINOGRAD_ROUNDING));
     }
 }
 

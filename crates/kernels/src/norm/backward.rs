@@ -5,8 +5,12 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{CHUNK, NormInput};
-use crate::{Maps, shared::Shared, simd};
+use super::{CHUNK, NormInput, PixelSums};
+use crate::{
+    Maps,
+    shared::Shared,
+    simd::{self, BundleKernel},
+};
 
 /// The way back through [`norm_apply`](super::norm_apply).
 ///
@@ -33,7 +37,7 @@ pub fn norm_backward(
         // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
         let dz = unsafe { dz.slice_mut(plane.start, plane.len()) };
         let (x, z) = (&input.x[plane.clone()], z.map(|z| &z[plane]));
-        simd::dispatch(Reduce { x, z, dz, mean: input.statistics[channel].mean })
+        simd::dispatch_bundle(Reduce { x, z, dz, mean: input.statistics[channel].mean })
     };
     by_channel(input, batch, (dweight, dbias), maps, reduce, |_, bundle, plane, terms| {
         // SAFETY: as above.
@@ -65,7 +69,7 @@ pub fn norm_backward_in_place(
         // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
         let dz = unsafe { dz.slice(plane.start, plane.len()) };
         let (x, mean) = (&input.x[plane], input.statistics[channel].mean);
-        simd::dispatch(ReduceMasked { x, dz, passed: passed(channel), mean })
+        simd::dispatch_bundle(ReduceMasked { x, dz, passed: passed(channel), mean })
     };
     by_channel(input, batch, (dweight, dbias), maps, reduce, |channel, bundle, plane, terms| {
         // SAFETY: as above.
@@ -127,37 +131,67 @@ struct Reduce<'a> {
     mean: f32,
 }
 
-impl WithSimd for Reduce<'_> {
+impl BundleKernel for Reduce<'_> {
     type Output = (f64, f64);
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
+    fn run<S: Simd, const V: usize>(self, simd: S) -> (f64, f64) {
         let zero = simd.splat_f32s(0.0);
         let mean = simd.splat_f32s(self.mean);
         let (mut total, mut product_total) = (0.0, 0.0);
         for (i, (x, dz)) in self.x.chunks(CHUNK).zip(self.dz.chunks_mut(CHUNK)).enumerate() {
-            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
-            let x = S::as_simd_f32s(x).0;
-            let dz = S::as_mut_simd_f32s(dz).0;
+            let mut sums = GradientSums::<S, V>::zero(simd, mean);
+            let x = S::as_simd_f32s(x).0.as_chunks::<V>().0;
+            let dz = S::as_mut_simd_f32s(dz).0.as_chunks_mut::<V>().0;
             if let Some(z) = self.z {
                 let end = (i * CHUNK + CHUNK).min(z.len());
-                let z = S::as_simd_f32s(&z[i * CHUNK..end]).0;
-                for (j, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
-                    let g = simd.select_f32s(simd.less_than_f32s(zero, *z), *dz, zero);
-                    *dz = g;
-                    sum[j % 2] = simd.add_f32s(sum[j % 2], g);
-                    product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(*x, mean), product[j % 2]);
+                let z = S::as_simd_f32s(&z[i * CHUNK..end]).0.as_chunks::<V>().0;
+                for (pixel, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
+                    for v in 0..V {
+                        let g = simd.select_f32s(simd.less_than_f32s(zero, z[v]), dz[v], zero);
+                        dz[v] = g;
+                        sums.add(simd, (pixel, v), g, x[v]);
+                    }
                 }
             } else {
-                for (j, (g, x)) in dz.iter().zip(x).enumerate() {
-                    sum[j % 2] = simd.add_f32s(sum[j % 2], *g);
-                    product[j % 2] = simd.mul_add_f32s(*g, simd.sub_f32s(*x, mean), product[j % 2]);
+                for (pixel, (g, x)) in dz.iter().zip(x).enumerate() {
+                    for v in 0..V {
+                        sums.add(simd, (pixel, v), g[v], x[v]);
+                    }
                 }
             }
-            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
-            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
+            let (sum, product) = sums.totals(simd);
+            total += sum;
+            product_total += product;
         }
         (total, product_total)
+    }
+}
+
+/// Σ g and Σ g·(x − mean).
+struct GradientSums<S: Simd, const V: usize> {
+    mean: S::f32s,
+    sums: PixelSums<S, V>,
+    products: PixelSums<S, V>,
+}
+
+impl<S: Simd, const V: usize> GradientSums<S, V> {
+    #[inline(always)]
+    fn zero(simd: S, mean: S::f32s) -> Self {
+        Self { mean, sums: PixelSums::zero(simd), products: PixelSums::zero(simd) }
+    }
+
+    /// Register `v` of a pixel.
+    #[inline(always)]
+    fn add(&mut self, simd: S, (pixel, v): (usize, usize), g: S::f32s, x: S::f32s) {
+        let (sum, product) = (self.sums.of(pixel, v), self.products.of(pixel, v));
+        *sum = simd.add_f32s(*sum, g);
+        *product = simd.mul_add_f32s(g, simd.sub_f32s(x, self.mean), *product);
+    }
+
+    #[inline(always)]
+    fn totals(self, simd: S) -> (f64, f64) {
+        (self.sums.total(simd), self.products.total(simd))
     }
 }
 
@@ -191,27 +225,33 @@ struct ReduceMasked<'a> {
     mean: f32,
 }
 
-impl WithSimd for ReduceMasked<'_> {
+impl BundleKernel for ReduceMasked<'_> {
     type Output = (f64, f64);
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
-        let zero = simd.splat_f32s(0.0);
+    fn run<S: Simd, const V: usize>(self, simd: S) -> (f64, f64) {
         let mean = simd.splat_f32s(self.mean);
         let (mut total, mut product_total) = (0.0, 0.0);
         for (x, dz) in self.x.chunks(CHUNK).zip(self.dz.chunks(CHUNK)) {
-            let (mut sum, mut product) = ([zero; 2], [zero; 2]);
-            let mut add = |j: usize, g, x| {
-                sum[j % 2] = simd.add_f32s(sum[j % 2], g);
-                product[j % 2] = simd.mul_add_f32s(g, simd.sub_f32s(x, mean), product[j % 2]);
-            };
-            let pixels = S::as_simd_f32s(dz).0.iter().zip(S::as_simd_f32s(x).0).enumerate();
-            match self.passed {
-                Some(passed) => pixels.for_each(|(j, (dz, x))| add(j, masked(simd, passed, *x, *dz), *x)),
-                None => pixels.for_each(|(j, (dz, x))| add(j, *dz, *x)),
+            let mut sums = GradientSums::<S, V>::zero(simd, mean);
+            let (x, dz) = (S::as_simd_f32s(x).0.as_chunks::<V>().0, S::as_simd_f32s(dz).0.as_chunks::<V>().0);
+            let pixels = dz.iter().zip(x).enumerate();
+            if let Some(passed) = self.passed {
+                for (pixel, (dz, x)) in pixels {
+                    for v in 0..V {
+                        sums.add(simd, (pixel, v), masked(simd, passed, x[v], dz[v]), x[v]);
+                    }
+                }
+            } else {
+                for (pixel, (dz, x)) in pixels {
+                    for v in 0..V {
+                        sums.add(simd, (pixel, v), dz[v], x[v]);
+                    }
+                }
             }
-            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sum[0], sum[1])));
-            product_total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(product[0], product[1])));
+            let (sum, product) = sums.totals(simd);
+            total += sum;
+            product_total += product;
         }
         (total, product_total)
     }

@@ -8,7 +8,10 @@ use rayon::prelude::*;
 
 pub use backward::{norm_backward, norm_backward_in_place};
 
-use crate::{LANES, Maps, simd};
+use crate::{
+    LANES, Maps,
+    simd::{self, BundleKernel, sum_lanes},
+};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
@@ -42,9 +45,9 @@ impl Moments {
     /// Of some pixels of a channel of one bundle, in which the first `samples` lanes count.
     pub(crate) fn of(pixels: &[f32], samples: usize) -> Self {
         let count = (pixels.len() / LANES * samples) as f64;
-        let mean = simd::dispatch(Sum { values: pixels }) / count;
+        let mean = simd::dispatch_bundle(Sum { values: pixels }) / count;
         let squares = if samples == LANES {
-            simd::dispatch(SumOfSquares { values: pixels, mean: mean as f32 })
+            simd::dispatch_bundle(SumOfSquares { values: pixels, mean: mean as f32 })
         } else {
             let counting = pixels.chunks_exact(LANES).flat_map(|lanes| &lanes[..samples]);
             counting.map(|v| (f64::from(*v) - f64::from(mean as f32)).powi(2)).sum()
@@ -91,7 +94,8 @@ pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
 
 /// Sum of each channel over pixels and samples: the gradient of a bias.
 pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
-    let of_bundle = |bundle, channel| simd::dispatch(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
+    let of_bundle =
+        |bundle, channel| simd::dispatch_bundle(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
     let of_channel = |channel| (0..maps.bundles()).map(|bundle| of_bundle(bundle, channel)).sum::<f64>() as f32;
     (0..maps.channels).into_par_iter().map(of_channel).collect()
 }
@@ -209,22 +213,51 @@ fn reduce_by_lane(x: &[f32], g: &[f32], mean: f32) -> ([f32; LANES], [f32; LANES
     })
 }
 
+/// Sums over pixels, lane by lane: one of the even pixels and one of the odd, which a processor adds side by side.
+struct PixelSums<S: Simd, const V: usize>([[S::f32s; V]; 2]);
+
+impl<S: Simd, const V: usize> PixelSums<S, V> {
+    #[inline(always)]
+    fn zero(simd: S) -> Self {
+        Self([[simd.splat_f32s(0.0); V]; 2])
+    }
+
+    /// The sum that register `v` of a pixel goes into.
+    #[inline(always)]
+    fn of(&mut self, pixel: usize, v: usize) -> &mut S::f32s {
+        &mut self.0[pixel % 2][v]
+    }
+
+    /// Over all lanes of both.
+    #[inline(always)]
+    fn total(self, simd: S) -> f64 {
+        let [mut sums, odd] = self.0;
+        for v in 0..V {
+            sums[v] = simd.add_f32s(sums[v], odd[v]);
+        }
+        f64::from(sum_lanes(simd, sums))
+    }
+}
+
 struct Sum<'a> {
     values: &'a [f32],
 }
 
-impl WithSimd for Sum<'_> {
+impl BundleKernel for Sum<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+    fn run<S: Simd, const V: usize>(self, simd: S) -> f64 {
         let mut total = 0.0;
         for chunk in self.values.chunks(CHUNK) {
-            let mut sums = [simd.splat_f32s(0.0); 2];
-            for (i, value) in S::as_simd_f32s(chunk).0.iter().enumerate() {
-                sums[i % 2] = simd.add_f32s(sums[i % 2], *value);
+            let mut sums = PixelSums::<S, V>::zero(simd);
+            for (pixel, values) in S::as_simd_f32s(chunk).0.as_chunks::<V>().0.iter().enumerate() {
+                for (v, value) in values.iter().enumerate() {
+                    let sum = sums.of(pixel, v);
+                    *sum = simd.add_f32s(*sum, *value);
+                }
             }
-            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1])));
+            total += sums.total(simd);
         }
         total
     }
@@ -235,20 +268,22 @@ struct SumOfSquares<'a> {
     mean: f32,
 }
 
-impl WithSimd for SumOfSquares<'_> {
+impl BundleKernel for SumOfSquares<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+    fn run<S: Simd, const V: usize>(self, simd: S) -> f64 {
         let mean = simd.splat_f32s(self.mean);
         let mut total = 0.0;
         for chunk in self.values.chunks(CHUNK) {
-            let mut sums = [simd.splat_f32s(0.0); 2];
-            for (i, value) in S::as_simd_f32s(chunk).0.iter().enumerate() {
-                let distance = simd.sub_f32s(*value, mean);
-                sums[i % 2] = simd.mul_add_f32s(distance, distance, sums[i % 2]);
+            let mut sums = PixelSums::<S, V>::zero(simd);
+            for (pixel, values) in S::as_simd_f32s(chunk).0.as_chunks::<V>().0.iter().enumerate() {
+                for (v, value) in values.iter().enumerate() {
+                    let (distance, sum) = (simd.sub_f32s(*value, mean), sums.of(pixel, v));
+                    *sum = simd.mul_add_f32s(distance, distance, *sum);
+                }
             }
-            total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1])));
+            total += sums.total(simd);
         }
         total
     }
@@ -331,7 +366,8 @@ mod tests {
 
     use super::*;
     use crate::testing::{
-        assert_maps, assert_sums, at, batches, noise, noisy_maps, on_both_paths, places, same_bits_on_any_threads,
+        assert_maps, assert_sums, at, batches, noise, noisy_maps, on_every_instruction_set, places,
+        same_bits_on_any_threads,
     };
 
     /// One normalisation with what stands behind it, and how its result is to be checked.
@@ -477,7 +513,7 @@ mod tests {
             residual: bool, relu: bool, statistics_of_the_batch: bool,
         ) {
             let case = Case::new(Maps::new(channels, height, width, batch), residual, relu, statistics_of_the_batch);
-            on_both_paths(|| case.check());
+            on_every_instruction_set(|| case.check());
         }
     }
 
@@ -504,7 +540,7 @@ mod tests {
         let maps = Maps::new(1, 2, 2, 16);
         let mut case = Case::new(maps, true, true, false);
         case.x[5] = f32::NAN;
-        on_both_paths(|| assert!(case.run(&case.statistics())[0][5].is_nan()));
+        on_every_instruction_set(|| assert!(case.run(&case.statistics())[0][5].is_nan()));
     }
 
     #[test]

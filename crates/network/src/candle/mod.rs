@@ -1,5 +1,6 @@
 //! The Candle executor: every layer, every device, through Candle's operations and autograd. The reference in tests.
 
+mod backend;
 mod convolution;
 #[cfg(feature = "cudnn")]
 mod cudnn;
@@ -9,6 +10,7 @@ mod windows;
 
 use candle_core::{Device, Tensor, Var};
 
+pub(crate) use self::backend::Backend;
 use self::{convolution::convolution, windows::Windows};
 use crate::{Collect, Error, Executor, Gradients, Graph, Mode, Op, Result, State};
 
@@ -42,6 +44,9 @@ struct Output {
 }
 
 impl CandleExecutor {
+    /// 1: Candle's gradients of convolutions. 2: our matrix products.
+    pub(crate) const REVISION: u32 = 2;
+
     /// An executor on one device.
     pub fn new(device: Device) -> Self {
         Self { device, values: None, pass: None }
@@ -147,12 +152,11 @@ impl Uploaded {
 
 impl Executor for CandleExecutor {
     fn name(&self) -> &'static str {
-        "candle"
+        Backend::of(&self.device).name()
     }
 
-    /// 1: Candle's gradients of convolutions. 2: our matrix products.
     fn revision(&self) -> u32 {
-        2
+        Self::REVISION
     }
 
     fn forward(

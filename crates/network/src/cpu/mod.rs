@@ -35,6 +35,15 @@ struct Pass {
 }
 
 impl CpuExecutor {
+    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors. 4: sparse bands of four
+    /// rows and more. 5: the bits of AVX-512 on every instruction set.
+    pub(crate) const REVISION: u32 = 5;
+
+    /// The name of the arithmetic, by whether convolutions are computed as the definition says.
+    pub(crate) const fn arithmetic_name(direct: bool) -> &'static str {
+        if direct { "cpu-direct" } else { "cpu" }
+    }
+
     /// An executor without working memory yet.
     pub fn new() -> Self {
         Self::default()
@@ -68,13 +77,11 @@ impl CpuExecutor {
 
 impl Executor for CpuExecutor {
     fn name(&self) -> &'static str {
-        if self.direct { "cpu-direct" } else { "cpu" }
+        Self::arithmetic_name(self.direct)
     }
 
-    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors. 4: sparse bands of four rows
-    /// and more.
     fn revision(&self) -> u32 {
-        4
+        Self::REVISION
     }
 
     fn forward(

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ConvShape, LANES, Maps,
-    simd::{self, BundleKernel},
+    simd::{self, BundleKernel, sum_lanes},
 };
 
 /// Pixels of a tile, at most, unless one row has more.
@@ -118,11 +118,12 @@ impl BundleKernel for Total<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) -> Vec<f32> {
-        let mut sums = vec![simd.splat_f32s(0.0); self.0.weights()];
-        self.0.add::<S, V, V>(simd, &mut sums);
+        let mut sums = vec![simd.splat_f32s(0.0); self.0.weights() * V];
+        self.0.add::<S, V>(simd, &mut sums);
+        let (sums, _) = sums.as_chunks::<V>();
         let mut gradient = Vec::with_capacity(sums.len());
         for sum in sums {
-            gradient.push(simd.reduce_sum_f32s(sum));
+            gradient.push(sum_lanes(simd, *sum));
         }
         gradient
     }
@@ -140,7 +141,7 @@ impl BundleKernel for BySample<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         self.gradients.fill(0.0);
-        self.job.add::<S, V, 1>(simd, S::as_mut_simd_f32s(self.gradients).0);
+        self.job.add::<S, V>(simd, S::as_mut_simd_f32s(self.gradients).0);
     }
 }
 
@@ -153,10 +154,10 @@ impl Job<'_> {
         self.outputs.len() * self.inputs.len() * self.shape.kernel * self.shape.kernel
     }
 
-    /// Adds the products of its tiles to `sums`, `[outputs, inputs, kernel, kernel, V / G]`: of the `V` registers to a bundle,
-    /// `G` at a time go into one sum.
+    /// Adds the products of its tiles to `sums`, `[outputs, inputs, kernel, kernel, V]`: every register of a bundle has sums of its
+    /// own, so that what is summed into a lane, and in which order, is the same for every width.
     #[inline(always)]
-    fn add<S: Simd, const V: usize, const G: usize>(self, simd: S, sums: &mut [S::f32s]) {
+    fn add<S: Simd, const V: usize>(self, simd: S, sums: &mut [S::f32s]) {
         // As many output channels as the registers hold sums of, beside `IN_BLOCK` input channels.
         let out_block = match V {
             1 | 4 => 6,
@@ -172,7 +173,7 @@ impl Job<'_> {
         };
         let (in_channels, out_channels) = (shift(&in_blocks, inputs.start), shift(&out_blocks, outputs.start));
         let columns: Vec<_> = (0..kernel).map(|k| meeting(shape, input.width, output.width, k)).collect();
-        let of_pair = kernel * kernel * (V / G);
+        let of_pair = kernel * kernel * V;
         let (mut in_panels, mut out_panels) = (Panel::default(), Panel::default());
         for tile in tiles {
             let in_rows = input_rows(shape, input, &tile.rows);
@@ -207,8 +208,8 @@ impl Job<'_> {
                     for (kernel_row, rows) in rows.iter().enumerate() {
                         for (kernel_column, columns) in columns.iter().enumerate() {
                             let position = Position { kernel_row, kernel_column, rows, columns };
-                            for part in 0..V / G {
-                                panels.add::<S, V, G>(simd, size, &position, part, &mut sums[place..]);
+                            for register in 0..V {
+                                panels.add::<S, V>(simd, size, &position, register, &mut sums[place..]);
                                 place += 1;
                             }
                         }
@@ -249,18 +250,18 @@ struct Position<'a> {
 
 impl Panels<'_> {
     #[inline(always)]
-    fn add<S: Simd, const V: usize, const G: usize>(
+    fn add<S: Simd, const V: usize>(
         &self,
         simd: S,
         size: (usize, usize),
         position: &Position<'_>,
-        part: usize,
+        register: usize,
         to: &mut [S::f32s],
     ) {
         macro_rules! sizes {
             ($($out:literal: $($input:literal)+;)+) => {
                 match size {
-                    $($(($out, $input) => self.dot::<S, V, G, $out, $input>(simd, position, part, to),)+)+
+                    $($(($out, $input) => self.dot::<S, V, $out, $input>(simd, position, register, to),)+)+
                     _ => unreachable!("blocks are at most six by four channels"),
                 }
             };
@@ -268,14 +269,13 @@ impl Panels<'_> {
         sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
     }
 
-    /// Adds the products at one kernel position to a sum per channel pair: of the `V` registers to a bundle,
-    /// those of the `part`-th `G`.
+    /// Adds the products at one kernel position to a sum per channel pair, for one of the `V` registers to a bundle.
     #[inline(always)]
-    fn dot<S: Simd, const V: usize, const G: usize, const O: usize, const I: usize>(
+    fn dot<S: Simd, const V: usize, const O: usize, const I: usize>(
         &self,
         simd: S,
         position: &Position<'_>,
-        part: usize,
+        register: usize,
         to: &mut [S::f32s],
     ) {
         let Self { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel, .. } = *self;
@@ -285,7 +285,7 @@ impl Panels<'_> {
             return;
         }
         // Known before the loop, so that it need not be checked within.
-        assert!(part * G + G <= V, "part {part} of {V} registers, {G} to a part");
+        assert!(register < V, "register {register} of {V}");
         let in_column = columns.start * shape.stride + kernel_column - shape.padding;
         let mut sums = [[simd.splat_f32s(0.0); I]; O];
         for o in 0..O {
@@ -301,12 +301,10 @@ impl Panels<'_> {
             for (d, x) in gradient.chunks_exact(O * LANES).zip(input.chunks(shape.stride * I * LANES)) {
                 let (d, _) = S::as_simd_f32s(d);
                 let (x, _) = S::as_simd_f32s(&x[..I * LANES]);
-                for v in part * G..part * G + G {
-                    for i in 0..I {
-                        for o in 0..O {
-                            let (d, x) = (&d[o * V..(o + 1) * V], &x[i * V..(i + 1) * V]);
-                            sums[o][i] = simd.mul_add_e_f32s(d[v], x[v], sums[o][i]);
-                        }
+                for i in 0..I {
+                    for o in 0..O {
+                        let (d, x) = (&d[o * V..(o + 1) * V], &x[i * V..(i + 1) * V]);
+                        sums[o][i] = simd.mul_add_f32s(d[register], x[register], sums[o][i]);
                     }
                 }
             }

@@ -223,7 +223,7 @@ impl Tile<'_> {
                 let weight = simd.splat_f32s(weight);
                 for p in 0..P {
                     for v in 0..V {
-                        sums[p][v] = simd.mul_add_e_f32s(x[p * V + v], weight, sums[p][v]);
+                        sums[p][v] = simd.mul_add_f32s(x[p * V + v], weight, sums[p][v]);
                     }
                 }
             }

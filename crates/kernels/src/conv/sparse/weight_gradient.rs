@@ -194,7 +194,7 @@ fn add_products<S: Simd, const P: usize, const V: usize>(
         for v in 0..V {
             let mut sum = sums[v];
             for p in 0..P {
-                sum = simd.mul_add_e_f32s(held[p][v], x[p * V + v], sum);
+                sum = simd.mul_add_f32s(held[p][v], x[p * V + v], sum);
             }
             sums[v] = sum;
         }

@@ -399,11 +399,11 @@ fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::on_both_paths;
+    use crate::testing::on_every_instruction_set;
 
     #[test]
     fn by_tiles_and_by_places_give_the_same_bits() {
-        on_both_paths(check_orders);
+        on_every_instruction_set(check_orders);
     }
 
     fn check_orders() {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ConvShape, LANES, Maps,
     shared::Shared,
-    simd::{self, BundleKernel},
+    simd::{self, BundleKernel, sum_lanes},
 };
 
 /// Values of the transformed tiles of one part, at most: 8 MiB.
@@ -59,7 +59,7 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
         sums.par_chunks_mut(place_len).enumerate().for_each(|(place, sums)| {
             let of_place = |channels: usize| place * channels * run..(place + 1) * channels * run;
             let (in_run, out_run) = (&in_places[of_place(inputs)], &out_places[of_place(outputs)]);
-            simd::dispatch(Products { in_run, out_run, run, len: part.len() * LANES, sums, inputs, outputs });
+            simd::dispatch_bundle(Products { in_run, out_run, run, len: part.len() * LANES, sums, inputs, outputs });
         });
     }
     let sums = &*sums;
@@ -214,17 +214,17 @@ struct Products<'a> {
 /// Channels of the input and of the output in one register block.
 const BLOCK: (usize, usize) = (4, 3);
 
-impl WithSimd for Products<'_> {
+impl BundleKernel for Products<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn run<S: Simd, const V: usize>(mut self, simd: S) {
         for out_block in even_blocks(self.outputs, BLOCK.1) {
             for in_block in even_blocks(self.inputs, BLOCK.0) {
                 macro_rules! sizes {
                     ($($out:literal: $($input:literal)+;)+) => {
                         match (out_block.len(), in_block.len()) {
-                            $($(($out, $input) => self.add::<S, $out, $input>(simd, out_block.start, in_block.start),)+)+
+                            $($(($out, $input) => self.add::<S, V, $out, $input>(simd, out_block.start, in_block.start),)+)+
                             _ => unreachable!("blocks are at most three by four channels"),
                         }
                     };
@@ -237,35 +237,44 @@ impl WithSimd for Products<'_> {
 
 impl Products<'_> {
     #[inline(always)]
-    fn add<S: Simd, const O: usize, const I: usize>(&mut self, simd: S, out: usize, input: usize) {
-        let mut sums = [[simd.splat_f32s(0.0); I]; O];
-        let mut d: [&[S::f32s]; O] = [&[]; O];
-        let mut x: [&[S::f32s]; I] = [&[]; I];
+    fn add<S: Simd, const V: usize, const O: usize, const I: usize>(&mut self, simd: S, out: usize, input: usize) {
+        let mut d: [&[[S::f32s; V]]; O] = [&[]; O];
+        let mut x: [&[[S::f32s; V]]; I] = [&[]; I];
         for (o, d) in d.iter_mut().enumerate() {
-            *d = S::as_simd_f32s(&self.out_run[(out + o) * self.run..][..self.len]).0;
+            *d = S::as_simd_f32s(&self.out_run[(out + o) * self.run..][..self.len]).0.as_chunks().0;
         }
         for (i, x) in x.iter_mut().enumerate() {
-            *x = S::as_simd_f32s(&self.in_run[(input + i) * self.run..][..self.len]).0;
+            *x = S::as_simd_f32s(&self.in_run[(input + i) * self.run..][..self.len]).0.as_chunks().0;
         }
-        let vectors = self.len / S::F32_LANES;
+        let pixels = self.len / LANES;
         // Equal lengths, which the compiler then knows.
         for d in &mut d {
-            *d = &d[..vectors];
+            *d = &d[..pixels];
         }
         for x in &mut x {
-            *x = &x[..vectors];
+            *x = &x[..pixels];
         }
-        for k in 0..vectors {
-            for i in 0..I {
-                let x = x[i][k];
-                for o in 0..O {
-                    sums[o][i] = simd.mul_add_e_f32s(d[o][k], x, sums[o][i]);
+        // Every register of a bundle has sums of its own, and they go by one after another: together they would not fit.
+        let mut lanes = [[[simd.splat_f32s(0.0); V]; I]; O];
+        for v in 0..V {
+            let mut sums = [[simd.splat_f32s(0.0); I]; O];
+            for pixel in 0..pixels {
+                for i in 0..I {
+                    let x = x[i][pixel][v];
+                    for o in 0..O {
+                        sums[o][i] = simd.mul_add_f32s(d[o][pixel][v], x, sums[o][i]);
+                    }
+                }
+            }
+            for o in 0..O {
+                for i in 0..I {
+                    lanes[o][i][v] = sums[o][i];
                 }
             }
         }
-        for (o, sums) in sums.iter().enumerate() {
-            for (i, sum) in sums.iter().enumerate() {
-                self.sums[(out + o) * self.inputs + input + i] += simd.reduce_sum_f32s(*sum);
+        for (o, lanes) in lanes.iter().enumerate() {
+            for (i, lanes) in lanes.iter().enumerate() {
+                self.sums[(out + o) * self.inputs + input + i] += sum_lanes(simd, *lanes);
             }
         }
     }

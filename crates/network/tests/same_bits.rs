@@ -1,0 +1,122 @@
+//! Training steps, evaluations and gradients of single samples of a whole network, on every instruction set of this machine.
+//!
+//! The choice of instructions is global, so this test is a program of its own.
+
+use std::sync::Arc;
+
+use unlearn_kernels::{InstructionSet, force_instruction_set};
+use unlearn_network::{Conv, DeviceChoice, Graph, GraphBuilder, Mode, Network, ParameterKind, State};
+
+const BATCH: usize = 19;
+const SIDE: usize = 8;
+
+/// Every layer that the CPU executor knows: convolutions by every algorithm, alone and with a bias, residual sums, both poolings.
+fn graph() -> Arc<Graph> {
+    let (mut graph, input) = GraphBuilder::new("small", [3, SIDE, SIDE]);
+    let images = graph.normalize(input, &[0.4, 0.5, 0.6], &[0.2, 0.25, 0.3]);
+    let conv = graph.conv2d("conv1", images, 16, 3, 1, 1);
+    let norm = graph.batch_norm2d("bn1", conv);
+    let stem = graph.relu("relu1", norm);
+    let conv = graph.conv2d("block1.conv1", stem, 33, 3, 1, 1);
+    let norm = graph.batch_norm2d("block1.bn1", conv);
+    let relu = graph.relu("block1.relu1", norm);
+    let conv = graph.conv2d("block1.conv2", relu, 33, 3, 1, 1);
+    let norm = graph.batch_norm2d("block1.bn2", conv);
+    let conv = graph.conv2d("block1.downsample", stem, 33, 1, 1, 0);
+    let shortcut = graph.batch_norm2d("block1.downsample_bn", conv);
+    let sum = graph.add("block1.add", norm, shortcut);
+    let block = graph.relu("block1.relu2", sum);
+    let conv = graph.conv2d("block2.conv1", block, 40, 3, 2, 1);
+    let norm = graph.batch_norm2d("block2.bn1", conv);
+    let shortcut = graph.shortcut_a("block2.shortcut", block, 2, 40);
+    let sum = graph.add("block2.add", norm, shortcut);
+    let block = graph.relu("block2.relu1", sum);
+    let pool = graph.max_pool2d("pool", block, 3, 2, 1);
+    let conv = graph.convolution("conv2", pool, 24, Conv::new(3, 1, 1).grouped(2).with_bias());
+    let relu = graph.relu("relu2", conv);
+    let features = graph.global_avg_pool("average", relu);
+    graph.linear("fc", features, 10);
+    graph.finish().into()
+}
+
+/// Values in −1..1 that look random.
+fn noise(len: usize, seed: u32) -> Vec<f32> {
+    let step = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    let states = std::iter::successors(Some(step(seed)), |state| Some(step(*state)));
+    states.take(len).map(|state| (state >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+fn network(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Network {
+    let mut state = State::zeros(graph);
+    for (seed, (parameter, values)) in (1..).zip(graph.parameters.iter().zip(state.parameters_mut())) {
+        let scale = if parameter.kind == ParameterKind::NormWeight { 0.9 } else { 0.2 };
+        values.iter_mut().zip(noise(parameter.shape.iter().product(), seed)).for_each(|(to, from)| *to = from * scale);
+    }
+    let mut network = Network::new(graph.clone(), state, device).unwrap();
+    if let Some(density) = density {
+        let kept = graph.parameters.iter().map(|parameter| {
+            let keep =
+                || noise(parameter.shape.iter().product(), 99).iter().map(|v| v.midpoint(1.0) < density).collect();
+            (parameter.kind == ParameterKind::ConvWeight).then(keep)
+        });
+        network.prune(kept.collect()).unwrap();
+    }
+    network
+}
+
+/// What two training steps and all else that a network does leave.
+fn results(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Vec<(&'static str, Vec<f32>)> {
+    let mut network = network(graph, device, density);
+    let images: Vec<f32> = noise(BATCH * 3 * SIDE * SIDE, 7).iter().map(|v| v.midpoint(1.0)).collect();
+    let dlogits = noise(BATCH * 10, 8);
+    let mut found = Vec::new();
+    let mut logits = Vec::new();
+    for _ in 0..2 {
+        network.forward(&images, Mode::Train, &mut logits).unwrap();
+        found.push(("logits of training", logits.clone()));
+        let gradients = network.backward_to_input(&dlogits).unwrap();
+        found.push(("gradients", gradients.parameters.concat()));
+        found.push(("gradients of images", gradients.input.clone()));
+        found.push(("running statistics", network.state().buffers().concat()));
+        let (parameters, gradients) = network.parameters_and_gradients();
+        for (value, gradient) in parameters.iter_mut().flatten().zip(gradients.parameters.iter().flatten()) {
+            *value -= 0.001 * gradient;
+        }
+    }
+    network.forward(&images, Mode::Evaluate, &mut logits).unwrap();
+    found.push(("logits of evaluation", logits.clone()));
+    network.forward(&images, Mode::Frozen, &mut logits).unwrap();
+    found.push(("logits, frozen", logits.clone()));
+    let mut squares: Vec<Vec<f32>> =
+        network.state().parameters().iter().map(|values| vec![0.0; values.len()]).collect();
+    network.add_squared_gradients(&dlogits, &mut squares).unwrap();
+    let mut dots = vec![0.0; BATCH];
+    network.add_gradient_dots(&squares, &dlogits, &mut dots).unwrap();
+    let mut rows = vec![0.0; BATCH * network.row_layout().width()];
+    network.sample_gradients(&dlogits, &mut rows).unwrap();
+    found.extend([("squared gradients", squares.concat()), ("dot products", dots), ("rows", rows)]);
+    found
+}
+
+#[test]
+fn a_network_gives_the_same_bits_on_every_instruction_set() {
+    let graph = graph();
+    for (device, density) in
+        [(DeviceChoice::Cpu, None), (DeviceChoice::Cpu, Some(0.1)), (DeviceChoice::CpuDirect, None)]
+    {
+        force_instruction_set(Some(InstructionSet::Scalar)).unwrap();
+        let expected = results(&graph, device, density);
+        for (what, values) in &expected {
+            assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0), "{what}");
+        }
+        for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
+            force_instruction_set(Some(set)).unwrap();
+            for ((what, found), (_, expected)) in results(&graph, device, density).iter().zip(&expected) {
+                let differing = found.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+                assert_eq!(differing, 0, "{what} on {set}, {device}, density {density:?}: values that differ");
+                assert_eq!(found.len(), expected.len());
+            }
+        }
+    }
+    force_instruction_set(None).unwrap();
+}
