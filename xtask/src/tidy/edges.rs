@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("masks", &[]),
     ("metrics", &[]),
-    ("mia-eval", &[]),
+    ("mia-eval", &["metrics"]),
     ("run-store", &[]),
     ("torch-files", &[]),
     ("certificates", &["run-store"]),
