@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("masks", &[]),
     ("metrics", &[]),
     ("mia-eval", &["metrics"]),
-    ("run-store", &[]),
+    ("run-store", &["metrics"]),
     ("torch-files", &[]),
-    ("certificates", &["run-store"]),
+    ("certificates", &["metrics", "run-store"]),
     ("network", &["kernels"]),
     ("models", &["masks", "network", "torch-files"]),
     ("training", &["datasets", "masks", "models", "network"]),
@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unlearning",
         ],
     ),
-    ("reports", &["metrics", "run-store"]),
+    ("reports", &["metrics", "mia-eval", "run-store"]),
     (
         "cli",
         &[
