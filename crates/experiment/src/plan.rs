@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use unlearn_datasets::{Dataset, Split, registry, registry::OpenOptions};
-use unlearn_mia_eval::features::{self, Feature};
+use unlearn_mia_eval::{Registry, Settings};
 use unlearn_models::{InputSpec, checkpoint::CheckpointInfo};
 use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
@@ -20,7 +20,8 @@ use crate::{
     Error, Result, Suite,
     initial::Initial,
     requests::{self, Forget},
-    suite::{CONFIDENCE, DataSection, MethodSection, with_nearest},
+    stages::derived_seed,
+    suite::{CONFIDENCE, DataSection, EFFICACY, MethodSection, with_nearest},
 };
 
 /// Where a suite runs and where its data lies: what is not part of a result.
@@ -30,6 +31,8 @@ pub struct Environment {
     pub data_dir: Option<PathBuf>,
     /// Device for every stage.
     pub device: DeviceChoice,
+    /// The figures and attacks there are.
+    pub registry: Registry,
 }
 
 /// A resolved suite.
@@ -109,7 +112,9 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Vec<usize>,
     pub(crate) prunings: Vec<Pruning>,
     pub(crate) methods: Vec<Unlearning>,
-    pub(crate) features: Vec<&'static Feature>,
+    pub(crate) registry: Registry,
+    /// The attacks, for no seed in particular.
+    attacks: Settings,
     pub(crate) tuning: Option<Tuning>,
     pub(crate) seeds: Vec<SeedData>,
     pub(crate) device: DeviceChoice,
@@ -238,10 +243,13 @@ impl Plan {
         let unlearn = self.push("unlearn", config, Some(&model.key), seed, format!("unlearn {label}"), work);
         let (kind, config, work) = match judging {
             Judging::Test => {
-                let config = json!({ "mia": self.shared.features.iter().map(|f| f.name).collect::<Vec<_>>() });
+                let config = json!(self.shared.attack_settings(number));
                 ("evaluate", config, Work::Evaluate { seed, forget, unlearn: unlearn.clone() })
             }
-            Judging::Validation => ("validate", json!({}), Work::Validate { seed, forget, unlearn: unlearn.clone() }),
+            Judging::Validation => {
+                let config = json!(self.shared.table_attack_settings(number));
+                ("validate", config, Work::Validate { seed, forget, unlearn: unlearn.clone() })
+            }
         };
         let evaluate = self.push(kind, config, Some(&unlearn), seed, format!("{kind} {label}"), work);
         let Pruning { sparsity, name: pruning, .. } = &self.shared.prunings[pruning];
@@ -321,8 +329,8 @@ impl Shared {
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
-        let features = suite.evaluate.mia.iter().map(|name| features::find(name));
-        let features = features.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
+        let registry = environment.registry.clone();
+        let attacks = suite.evaluate.settings(&registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<std::result::Result<_, _>>().map_err(|e| refuse(&e))?;
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
@@ -347,7 +355,8 @@ impl Shared {
             snapshots,
             prunings,
             methods,
-            features,
+            registry,
+            attacks,
             tuning,
             seeds,
             device,
@@ -381,10 +390,14 @@ impl Shared {
             .collect()
     }
 
-    /// The feature that tables report.
-    pub(crate) fn confidence(&self) -> &'static Feature {
-        let named = self.features.iter().find(|feature| feature.name == CONFIDENCE);
-        named.expect("a suite without it is refused")
+    /// The attacks on a model of a run with this seed.
+    pub(crate) fn attack_settings(&self, seed: u64) -> Settings {
+        Settings { seed: derived_seed(seed, "attack"), ..self.attacks.clone() }
+    }
+
+    /// Of those the one that tables report.
+    pub(crate) fn table_attack_settings(&self, seed: u64) -> Settings {
+        Settings { attacks: vec![EFFICACY.into()], mia: vec![CONFIDENCE.into()], ..self.attack_settings(seed) }
     }
 
     /// A method's settings for a request to a model: those that a tuning chose, or else the suite's.

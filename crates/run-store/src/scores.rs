@@ -37,14 +37,14 @@ impl StoredScores {
     /// The newest version of the format, which is what this program writes.
     pub const FORMAT: u32 = 2;
 
-    /// Writes a model's scores into `folder`, in one piece or not at all.
+    /// Writes a model's scores as `file`, in one piece or not at all.
     ///
     /// # Errors
     /// [`StoreError::Io`] when it can't be written, [`StoreError::Damaged`] should safetensors refuse it.
-    pub fn write(folder: &Path, scores: &ModelScores) -> Result<()> {
-        let file = folder.join(Self::FILE);
+    pub fn write(file: &Path, scores: &ModelScores) -> Result<()> {
+        let folder = file.parent().unwrap_or(Path::new(""));
         let bytes = encode(scores).map_err(|source| damaged(folder, source.to_string()))?;
-        write_atomic(&file, &bytes)
+        write_atomic(file, &bytes)
     }
 
     /// The scores that a stage left.
