@@ -17,7 +17,8 @@ use std::{
 use serde_json::{Value, json};
 use unlearn_certificates::{Asked, Certificate, Code, Data, Done, FORMAT, Measured, SigningKey, Threshold};
 use unlearn_masks::Mask;
-use unlearn_mia_eval::features::{self, Feature};
+use unlearn_metrics::Need;
+use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::{
     ImportOptions, ModelFile, Target,
     checkpoint::{CheckpointInfo, Training},
@@ -32,7 +33,7 @@ pub use setting::Stated;
 
 use self::{
     folder::{Folder, Found},
-    measuring::{measure, network},
+    measuring::{Measuring, network},
     setting::{Division, Setting},
 };
 use crate::{
@@ -42,7 +43,7 @@ use crate::{
     overrides,
     plan::arithmetic,
     stages::{LAST_FINITE, MASK, MODEL, derived_seed, has_diverged, kept_apart},
-    suite::CONFIDENCE,
+    suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
 
 /// What is asked for.
@@ -64,6 +65,12 @@ pub struct DeletionOptions {
     pub thresholds: Vec<Threshold>,
     /// Features of the membership-inference attack, `confidence` among them.
     pub features: Vec<String>,
+    /// How often an attack is fitted, each time on other members; ten times, or once on the first rows, if not given.
+    pub draws: Option<usize>,
+    /// How members are drawn.
+    pub members: MemberSelection,
+    /// A model that never saw what is to be forgotten, to measure against: a file or a folder as for `checkpoint`.
+    pub retrain: Option<PathBuf>,
     /// What the checkpoint was trained on, where it does not say.
     pub stated: Option<Stated>,
     /// Where data lie, and which device computes.
@@ -79,7 +86,8 @@ pub struct Deletion {
     division: Division,
     method: &'static Entry,
     parameters: Value,
-    features: Vec<&'static Feature>,
+    attacks: Settings,
+    retrain: Option<ModelFile>,
     thresholds: Vec<Threshold>,
     environment: Environment,
     executor: String,
@@ -103,14 +111,15 @@ impl Deletion {
         let method = unlearn_unlearning::find(&options.method).map_err(|e| Error::deletion("--method", e))?;
         let parameters = overrides::object(&options.assignments)?;
         let parameters = method.resolve(&parameters).map_err(|e| Error::deletion("--set", e))?;
-        let (model, input) = read(&options.checkpoint, options.mask.as_deref())?;
+        let (model, mut input) = read(&options.checkpoint, options.mask.as_deref())?;
         let DeletionOptions { environment, stated, .. } = options;
         let setting = Setting::of(&model, &options.checkpoint, &options.data, stated.as_ref(), environment)?;
         let ids = listing::read(&options.request, &setting)?;
         let asked = Asked::new(ids, setting.forgotten.clone());
         let division = Division::new(&setting.dataset, &setting.split, &asked.all());
-        let features = attacked(&options.features)?;
-        check_thresholds(&options.thresholds, &features, !setting.split.validation.is_empty())?;
+        let attacks = attacked(options, setting.seed)?;
+        let retrain = options.retrain.as_deref().map(|path| beside(path, &model, &mut input)).transpose()?;
+        check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = arithmetic(environment.device, &model.graph)?;
         Ok(Self {
             model,
@@ -120,7 +129,8 @@ impl Deletion {
             division,
             method,
             parameters,
-            features,
+            attacks,
+            retrain,
             thresholds: options.thresholds.clone(),
             environment: environment.clone(),
             executor,
@@ -144,18 +154,38 @@ impl Deletion {
         let fail = |reason: String| Error::Stage { stage: label.clone(), reason };
         let device = self.environment.device;
         let mut network = network(&self.model, device).map_err(fail)?;
-        let sets = (&self.setting, &self.division, self.asked.all());
-        let before = measure(&mut network, &sets, &self.features).map_err(fail)?;
+        let forget = self.asked.all();
+        let measuring = Measuring {
+            setting: &self.setting,
+            division: &self.division,
+            forget: &forget,
+            attacks: &self.attacks,
+            registry: &self.environment.registry,
+        };
+        let retrain = match &self.retrain {
+            None => None,
+            Some(retrain) => {
+                let mut retrain = measuring::network(retrain, device).map_err(fail)?;
+                Some(measuring.judge(&mut retrain, None, None).map_err(fail)?)
+            }
+        };
+        let before = measuring.judge(&mut network, None, retrain.as_ref()).map_err(fail)?.figures;
         let rte_seconds = match self.forget(&mut network, &folder, options) {
             Ok(seconds) => seconds,
             Err(error) => return Err(self.failure(&network, folder, &error, label)),
         };
-        let after = measure(&mut network, &sets, &self.features).map_err(fail)?;
+        let after = measuring.judge(&mut network, Some(rte_seconds), retrain.as_ref()).map_err(fail)?.figures;
         let bytes = self.encode(&network, &key)?;
         write_atomic(&folder.path(MODEL), &bytes)?;
-        let measured = Measured { before, after, rte_seconds, thresholds: Vec::new() };
-        let verdict = |threshold: &Threshold| measured.value(&threshold.metric).map(|value| threshold.judge(value));
-        let thresholds = self.thresholds.iter().filter_map(verdict).collect();
+        let verdict =
+            |threshold: &Threshold| after.get(&threshold.figure()).map(|measured| threshold.judge(measured.value));
+        let measured = Measured {
+            thresholds: self.thresholds.iter().filter_map(verdict).collect(),
+            before,
+            after,
+            retrain: retrain.map(|retrain| retrain.figures),
+            attacks: Some(json!(self.attacks)),
+        };
         let mut certificate = Certificate {
             format: FORMAT,
             key,
@@ -164,7 +194,7 @@ impl Deletion {
             method: self.done().map_err(|e| fail(e.to_string()))?,
             input: self.input.clone(),
             output: [(MODEL.to_owned(), artifact(&bytes))].into(),
-            measured: Measured { thresholds, ..measured },
+            measured,
             code: Code::running(env!("CARGO_PKG_VERSION"), options.commit.clone())?,
             machine: Machine::this(),
             started: folder.started.clone(),
@@ -186,7 +216,7 @@ impl Deletion {
         let mut config = json!({
             "input": self.input, "forget": asked.ids, "before": asked.before, "data": setting.data,
             "recipe": setting.recipe, "stated-by": setting.stated_by, "method": self.method.name,
-            "parameters": self.parameters, "mia": self.features.iter().map(|f| f.name).collect::<Vec<_>>(),
+            "parameters": self.parameters, "attacks": self.attacks,
             "thresholds": self.thresholds, "arithmetic": self.executor,
             "signer": signer.map(|signer| signer.public_key().to_hex()),
         });
@@ -325,27 +355,67 @@ fn read(checkpoint: &Path, mask: Option<&Path>) -> Result<(ModelFile, BTreeMap<S
     Ok((model, input))
 }
 
-/// The features of those names.
-fn attacked(names: &[String]) -> Result<Vec<&'static Feature>> {
-    let refuse = |reason: &dyn std::fmt::Display| Error::deletion("--mia", reason);
-    if !names.iter().any(|name| name == CONFIDENCE) {
-        return Err(refuse(&format!("`{CONFIDENCE}` must be among the features: it is the one that tables report")));
+/// A Retrain of `model`; its files' hashes go to `input`.
+fn beside(path: &Path, model: &ModelFile, input: &mut BTreeMap<String, Artifact>) -> Result<ModelFile> {
+    let (retrain, files) = read(path, None)?;
+    if (&retrain.info.arch, retrain.info.input, retrain.info.classes)
+        != (&model.info.arch, model.info.input, model.info.classes)
+    {
+        let reason = format!(
+            "{} is a `{}` and the model a `{}`; a Retrain is of the same kind",
+            path.display(),
+            retrain.info.arch,
+            model.info.arch
+        );
+        return Err(Error::deletion("--retrain", reason));
     }
-    names.iter().map(|name| features::find(name).map_err(|e| refuse(&e))).collect()
+    input.extend(files.into_iter().map(|(name, artifact)| (format!("retrain {name}"), artifact)));
+    Ok(retrain)
+}
+
+/// The attacks that are asked for; `seed` is the model's.
+fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
+    let refuse = |option: &str, reason: &dyn std::fmt::Display| Error::deletion(option, reason);
+    let DeletionOptions { features, draws, members, .. } = options;
+    if !features.iter().any(|name| name == CONFIDENCE) {
+        let reason = format!("`{CONFIDENCE}` must be among the features: it is the one that tables report");
+        return Err(refuse("--mia", &reason));
+    }
+    Settings::count(*draws, *members).map_err(|reason| refuse("--draws", &reason))?;
+    let section = EvaluateSection {
+        attacks: vec![EFFICACY.into()],
+        mia: features.clone(),
+        draws: *draws,
+        members: *members,
+        ..EvaluateSection::default()
+    };
+    section.settings(&options.environment.registry, seed).map_err(|reason| refuse("--mia", &reason))
 }
 
 /// Refuses a threshold on something that is not going to be measured.
-fn check_thresholds(thresholds: &[Threshold], features: &[&Feature], validated: bool) -> Result<()> {
-    for threshold in thresholds {
+fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool) -> Result<()> {
+    let registry = &options.environment.registry;
+    let figures = registry.figures();
+    let measured = registry.measured(attacks).map_err(|e| Error::deletion("--mia", e))?;
+    for threshold in &options.thresholds {
         let refuse = |reason: &str| Err(Error::deletion(format!("--threshold {threshold}"), reason));
-        if threshold.metric == "validation-accuracy" && !validated {
+        let name = threshold.figure();
+        if let Some(feature) = name.strip_prefix("mia_efficacy.")
+            && !measured.contains(&name)
+        {
+            let names = attacks.mia.join(", ");
+            return refuse(&format!("`{feature}` is not among the features that are attacked on: {names}"));
+        }
+        threshold.check(&figures).map_err(|e| Error::deletion("--threshold", e))?;
+        let Some(figure) = figures.get(&name) else { continue };
+        if figure.needs.contains(&Need::Validation) && !validated {
             return refuse("the model has no validation split");
         }
-        if let Some(name) = threshold.metric.strip_prefix("mia.")
-            && !features.iter().any(|feature| feature.name == name)
-        {
-            let names: Vec<&str> = features.iter().map(|feature| feature.name).collect();
-            return refuse(&format!("`{name}` is not among the features that are attacked on: {}", names.join(", ")));
+        if figure.needs_retrain() && options.retrain.is_none() {
+            return refuse("it is measured against a Retrain; name one with `--retrain`");
+        }
+        if name.contains('.') && !measured.contains(&name) {
+            return refuse(&format!("it is not measured; these are: {}", measured.join(", ")));
         }
     }
     Ok(())
