@@ -2,7 +2,8 @@
 //!
 //! # Format policy
 //! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones; a key that it does not know
-//! is refused too, so that nothing in a certificate goes unchecked.
+//! is refused too, so that nothing in a certificate goes unchecked. Figures stand by name; [`check`](crate::check()) refuses those that the
+//! registry lacks. Format 1 had a field for each figure (`older`).
 //!
 //! # What is signed
 //! The bytes of [`Certificate::signed_bytes`]: the certificate without its `signature` as JSON without white space, keys in
@@ -14,15 +15,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_run_store::{Artifact, Machine, StageKey, write_atomic};
 
-use crate::{Error, Metrics, Result, Samples, Signature, SigningKey, Verdict, threshold::RTE};
+use unlearn_metrics::{Values, figures::ua};
+
+use crate::{Error, Measured, Result, Samples, Signature, SigningKey, older};
 
 /// The newest version of the format, which is what this program writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What was asked, done and measured in one deletion.
+pub type Certificate = CertificateOf<Measured>;
+
+/// A certificate whose figures are in the form of one of the formats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Certificate {
+pub struct CertificateOf<M> {
     /// Version of this file's format.
     pub format: u32,
     /// Hash of all that decides the deletion: two deletions with one key are the same.
@@ -38,7 +44,7 @@ pub struct Certificate {
     /// The model's files after, by name, in the certificate's folder.
     pub output: BTreeMap<String, Artifact>,
     /// What was measured.
-    pub measured: Measured,
+    pub measured: M,
     /// Which program did it.
     pub code: Code,
     /// Which machine did it.
@@ -109,20 +115,6 @@ pub struct Done {
     pub executor: String,
 }
 
-/// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Measured {
-    /// On the model before.
-    pub before: Metrics,
-    /// On the model after.
-    pub after: Metrics,
-    /// Run time of the method in seconds; evaluation, loading and saving are not counted.
-    pub rte_seconds: f64,
-    /// What was demanded of the model after.
-    pub thresholds: Vec<Verdict>,
-}
-
 /// Which program did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,19 +150,6 @@ impl Asked {
     }
 }
 
-impl Measured {
-    /// The figure of that name on the model after.
-    pub fn value(&self, metric: &str) -> Option<f64> {
-        let rte = (metric == RTE).then_some(self.rte_seconds);
-        rte.or_else(|| self.after.named().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value))
-    }
-
-    /// Whether every threshold was met.
-    pub fn passed(&self) -> bool {
-        self.thresholds.iter().all(|verdict| verdict.passed)
-    }
-}
-
 impl Code {
     /// The running program.
     ///
@@ -179,6 +158,30 @@ impl Code {
     pub fn running(version: &str, commit: Option<String>) -> Result<Self> {
         let path = std::env::current_exe().map_err(|source| Error::Io { path: "the running binary".into(), source })?;
         Ok(Self { version: version.into(), commit, binary: Artifact::of(&path)?.blake3 })
+    }
+}
+
+impl<M> CertificateOf<M> {
+    /// The same with its figures in another form.
+    fn with<N>(self, form: impl FnOnce(M) -> N) -> CertificateOf<N> {
+        let Self { format, key, request, data, method, input, output, measured, .. } = self;
+        let Self { code, machine, started, finished, signature, .. } = self;
+        let measured = form(measured);
+        CertificateOf {
+            format,
+            key,
+            request,
+            data,
+            method,
+            input,
+            output,
+            measured,
+            code,
+            machine,
+            started,
+            finished,
+            signature,
+        }
     }
 }
 
@@ -208,6 +211,10 @@ impl Certificate {
                 Err(Error::NewerFormat { path: path.into(), found, known: FORMAT })
             }
             // Not from `value`: a key that stands there twice must be refused.
+            Some(1) => {
+                let older: CertificateOf<older::Measured> = serde_json::from_slice(bytes).map_err(damaged)?;
+                Ok(older.with(Measured::from))
+            }
             _ => serde_json::from_slice(bytes).map_err(damaged),
         }
     }
@@ -231,8 +238,11 @@ impl Certificate {
         let damaged = |e: serde_json::Error| Error::Damaged { path: Self::FILE.into(), reason: e.to_string() };
         let unsigned = Self { signature: None, ..self.clone() };
         // A `Value` sorts its keys.
-        let value = serde_json::to_value(unsigned).map_err(damaged)?;
-        serde_json::to_vec(&value).map_err(damaged)
+        let value = match self.format {
+            1 => serde_json::to_value(unsigned.with(|measured| older::Measured::of(&measured))),
+            _ => serde_json::to_value(unsigned),
+        };
+        serde_json::to_vec(&value.map_err(damaged)?).map_err(damaged)
     }
 
     /// Signs it with a key.
@@ -251,6 +261,7 @@ impl Certificate {
             0 => String::new(),
             images => format!(" (and {images} before)"),
         };
+        let wrong = |figures: &Values| figures.get(ua::NAME).map_or(f64::NAN, |found| found.value);
         let stated = match data.stated_by {
             Basis::Checkpoint => "the checkpoint says so",
             Basis::Operator => "the operator says so, nothing in the checkpoint does",
@@ -265,8 +276,8 @@ impl Certificate {
             name = data.name,
             count = request.ids.len(),
             method = method.name,
-            before_ua = measured.before.ua,
-            after_ua = measured.after.ua,
+            before_ua = wrong(&measured.before),
+            after_ua = wrong(&measured.after),
         )
     }
 }
@@ -275,16 +286,18 @@ impl Certificate {
 pub(crate) mod tests {
     use super::*;
     use serde_json::json;
+    use unlearn_metrics::Value;
 
     /// A certificate of a model whose one file holds `model`.
     pub(crate) fn example() -> Certificate {
-        let metrics = |ua| Metrics {
-            ua,
-            ra: 99.5,
-            ta: 90.25,
-            validation_accuracy: Some(91.0),
-            mia_efficacy: [("confidence".to_owned(), 100.0 / 3.0)].into(),
+        let figures = |ua| -> Values {
+            let exact = [("ua", ua), ("ra", 99.5), ("ta", 90.25), ("validation_accuracy", 91.0)];
+            let exact = exact.map(|(name, value)| (name.to_owned(), Value::exact(value)));
+            let drawn = Value::over_draws(vec![100.0 / 3.0]).unwrap();
+            exact.into_iter().chain([("mia_efficacy.confidence".to_owned(), drawn)]).collect()
         };
+        let mut after = figures(95.0);
+        after.insert("rte_seconds".to_owned(), Value::exact(1.5));
         let artifact =
             |bytes: &[u8]| Artifact { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 };
         Certificate {
@@ -309,9 +322,10 @@ pub(crate) mod tests {
             input: [("model".to_owned(), artifact(b"before"))].into(),
             output: [("model.safetensors".to_owned(), artifact(b"model"))].into(),
             measured: Measured {
-                before: metrics(1.0),
-                after: metrics(95.0),
-                rte_seconds: 1.5,
+                before: figures(1.0),
+                after,
+                retrain: None,
+                attacks: Some(json!({ "draws": 1 })),
                 thresholds: vec!["ua>=90".parse::<crate::Threshold>().unwrap().judge(95.0)],
             },
             code: Code { version: "0.1.0".into(), commit: None, binary: "b".into() },
@@ -335,7 +349,7 @@ pub(crate) mod tests {
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(text.starts_with(r#"{"code":{"binary":"b","commit":null,"version":"0.1.0"},"data":"#), "{text}");
         assert!(text.contains(r#""parameters":{"epochs":1,"lr":0.01}"#), "{text}");
-        assert!(text.contains(r#""confidence":33.333333333333336"#), "{text}");
+        assert!(text.contains(r#""value":33.333333333333336"#), "{text}");
         let pretty = serde_json::to_vec_pretty(&example()).unwrap();
         assert_eq!(Certificate::parse(&pretty, Path::new("c")).unwrap().signed_bytes().unwrap(), bytes);
     }
@@ -348,8 +362,9 @@ pub(crate) mod tests {
             let changed = text.replacen(from, to, 1);
             Certificate::parse(changed.as_bytes(), Path::new("certificate.json")).unwrap_err().to_string()
         };
-        assert!(refusal(r#"{"format":1"#, r#"{"format":2"#).contains("the newest known here is 1"));
-        assert!(refusal(r#""ua":1"#, r#""uaa":1.0,"ua":1"#).contains("`uaa`"));
+        assert!(refusal(r#"{"format":2"#, r#"{"format":3"#).contains("the newest known here is 2"));
+        assert!(refusal(r#""before":"#, r#""befores":{},"before":"#).contains("`befores`"));
+        assert!(refusal(r#"{"value":1.0"#, r#"{"unit":"%","value":1.0"#).contains("`unit`"));
         assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("duplicate"));
         let message = Certificate::parse(b"{", Path::new("certificate.json")).unwrap_err().to_string();
         assert!(message.contains("certificate.json"), "{message}");
@@ -361,5 +376,25 @@ pub(crate) mod tests {
         let expected = blake3::hash(b"3\n5\n8\n").to_hex().to_string();
         assert_eq!(example().request.blake3, expected);
         assert_eq!(example().request.all(), [1, 3, 5, 8]);
+    }
+
+    /// As the program of format 1 wrote it, signed by the key of RFC 8410.
+    const OLDER: &str = include_str!("format_1.json");
+
+    #[test]
+    fn a_certificate_of_format_1_is_read_and_its_signature_still_fits() {
+        let parse = |text: &str| Certificate::parse(text.as_bytes(), Path::new("certificate.json"));
+        let older = parse(OLDER).unwrap();
+        assert_eq!(older.format, 1);
+        let of = |values: &Values, name: &str| values[name].value;
+        let Measured { before, after, .. } = &older.measured;
+        assert_eq!((of(before, "ua"), of(after, "ua"), of(after, "rte_seconds")), (1.0, 95.0, 1.5));
+        assert_eq!(after["mia_efficacy.confidence"].draws, [100.0 / 3.0]);
+        assert!(!before.contains_key("rte_seconds"));
+        let signature = older.signature.as_ref().unwrap();
+        assert_eq!(signature.check(&older.signed_bytes().unwrap()), Ok(()));
+        let changed = parse(&OLDER.replacen("99.5", "99.75", 1)).unwrap();
+        assert!(signature.check(&changed.signed_bytes().unwrap()).is_err());
+        assert!(parse(&OLDER.replacen("\"ua\"", "\"uaa\": 1.0, \"ua\"", 1)).unwrap_err().to_string().contains("`uaa`"));
     }
 }

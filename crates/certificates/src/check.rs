@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use unlearn_metrics::{Figures, Value, Values};
 use unlearn_run_store::Artifact;
 
-use crate::{Certificate, PublicKey, certificate::Asked};
+use crate::{Certificate, Measured, PublicKey, certificate::Asked};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +49,14 @@ impl Finding {
     }
 }
 
-/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, the verdicts on thresholds, and the
-/// signature; with a `public_key`, that it is that key's.
-pub fn check(folder: &Path, certificate: &Certificate, public_key: Option<&PublicKey>) -> Vec<Finding> {
+/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, that its figures are among `figures` and can be,
+/// the verdicts on thresholds, and the signature; with a `public_key`, that it is that key's.
+pub fn check(
+    folder: &Path,
+    certificate: &Certificate,
+    public_key: Option<&PublicKey>,
+    figures: &Figures,
+) -> Vec<Finding> {
     let mut findings = vec![request(&certificate.request)];
     findings.extend(certificate.input.iter().map(|(name, artifact)| {
         Finding::unchecked(
@@ -62,6 +68,7 @@ pub fn check(folder: &Path, certificate: &Certificate, public_key: Option<&Publi
         findings.push(Finding::fails("output", "the certificate names no file"));
     }
     findings.extend(certificate.output.iter().map(|(name, artifact)| output(folder, name, artifact)));
+    findings.extend(possible(&certificate.measured, figures));
     findings.extend(thresholds(certificate));
     findings.push(signature(certificate, public_key));
     findings
@@ -98,11 +105,49 @@ fn output(folder: &Path, name: &str, artifact: &Artifact) -> Finding {
     }
 }
 
+/// Whether the figures are known, and whether they can be what they are said to be.
+fn possible(measured: &Measured, figures: &Figures) -> Vec<Finding> {
+    let Measured { before, after, retrain, .. } = measured;
+    let models = [("before", Some(before)), ("after", Some(after)), ("of Retrain", retrain.as_ref())];
+    let all = models.into_iter().flat_map(|(model, values)| {
+        values.into_iter().flat_map(Values::iter).map(move |(name, value)| (model, name, value))
+    });
+    let (mut failures, mut sound) = (Vec::new(), 0);
+    for (model, name, value) in all {
+        match impossible(name, value, figures) {
+            Some(reason) => failures.push(Finding::fails(format!("figure {name} {model}"), reason)),
+            None => sound += 1,
+        }
+    }
+    if failures.is_empty() {
+        failures.push(Finding::holds("figures", format!("{sound} are within their ranges, and means of their draws")));
+    }
+    failures
+}
+
+/// Why a figure cannot be what it is said to be.
+fn impossible(name: &str, value: &Value, figures: &Figures) -> Option<String> {
+    let figure = match figures.find(name) {
+        Ok(figure) => figure,
+        Err(unknown) => return Some(unknown.to_string()),
+    };
+    if !figure.admits(value.value) {
+        let [low, high] = figure.range;
+        return Some(format!("it is {}, but lies between {low} and {high}", value.value));
+    }
+    let expected =
+        if value.draws.is_empty() { Ok(Value::exact(value.value)) } else { Value::over_draws(value.draws.clone()) };
+    match expected {
+        Ok(expected) if expected == *value => None,
+        _ => Some("it is not the mean of its draws with their interval".to_owned()),
+    }
+}
+
 fn thresholds(certificate: &Certificate) -> Vec<Finding> {
     let verdicts = certificate.measured.thresholds.iter();
     let findings = verdicts.map(|verdict| {
         let what = format!("threshold {}", verdict.threshold);
-        let Some(value) = certificate.measured.value(&verdict.threshold.metric) else {
+        let Some(value) = certificate.measured.after.get(&verdict.threshold.figure()).map(|found| found.value) else {
             return Finding::fails(what, "the certificate has no such figure");
         };
         let word = |passed| if passed { "passed" } else { "failed" };
@@ -148,14 +193,27 @@ fn signature(certificate: &Certificate, public_key: Option<&PublicKey>) -> Findi
 
 #[cfg(test)]
 mod tests {
+    use unlearn_metrics::{Figure, figures::mia_efficacy};
+
     use super::*;
     use crate::{SigningKey, certificate::tests::example, signature::tests::PRIVATE};
 
     type Edit<'a> = &'a dyn Fn(&mut Certificate);
 
+    /// The standard figures, and that of an attack.
+    fn figures() -> Figures {
+        let name = "mia_efficacy.confidence".into();
+        Figures::standard().with(Figure { name, ..mia_efficacy::FIGURE })
+    }
+
     fn failures(folder: &Path, certificate: &Certificate, key: Option<&PublicKey>) -> Vec<String> {
-        let findings = check(folder, certificate, key).into_iter();
+        let findings = check(folder, certificate, key, &figures()).into_iter();
         findings.filter(Finding::is_failure).map(|finding| finding.what).collect()
+    }
+
+    /// Says another value of a figure of the model after.
+    fn set(certificate: &mut Certificate, name: &str, value: f64) {
+        certificate.measured.after.insert(name.to_owned(), Value::exact(value));
     }
 
     fn key(folder: &Path) -> SigningKey {
@@ -178,11 +236,18 @@ mod tests {
         assert_eq!(failures(folder, &example(), Some(&public)), ["signature"]);
         assert_eq!(failures(folder, &signed, Some(&public)), [""; 0]);
 
-        let cases: [(Edit<'_>, &[&str]); 9] = [
+        let cases: [(Edit<'_>, &[&str]); 13] = [
             (&|c| c.request.ids[0] = 4, &["request"]),
             (&|c| c.request.ids.reverse(), &["request"]),
             (&|c| c.request.before = vec![3], &["request"]),
-            (&|c| c.measured.after.ua = 96.0, &["threshold ua >= 90"]),
+            (&|c| set(c, "ua", 96.0), &["threshold ua >= 90"]),
+            (&|c| set(c, "ra", 101.0), &["figure ra after"]),
+            (&|c| set(c, "uaa", 1.0), &["figure uaa after"]),
+            (&|c| set(c, "mia_efficacy.confidence", 1.0), &[""; 0]),
+            (
+                &|c| c.measured.after.get_mut("mia_efficacy.confidence").unwrap().draws.push(90.0),
+                &["figure mia_efficacy.confidence after"],
+            ),
             (&|c| c.measured.thresholds[0].passed = false, &["threshold ua >= 90"]),
             (&|c| c.measured.thresholds[0].threshold.metric = "mia.none".into(), &["threshold mia.none >= 90"]),
             (&|c| drop(c.output.insert("../key.pem".into(), Artifact::of(&model).unwrap())), &["output ../key.pem"]),
@@ -197,7 +262,7 @@ mod tests {
             assert_eq!(failures(folder, &changed, None), and_signature, "whoever changes a certificate cannot sign it");
         }
         let mut unseen = signed.clone();
-        unseen.measured.after.ra = 100.0;
+        set(&mut unseen, "ra", 100.0);
         assert_eq!(failures(folder, &unseen, None), ["signature"]);
 
         std::fs::write(&model, "modem").unwrap();

@@ -33,8 +33,8 @@ pub enum Error {
     },
     /// A threshold that cannot be understood.
     #[error(
-        "`{text}` is no threshold: {reason}; write METRIC>=NUMBER or METRIC<=NUMBER, with METRIC one of ua, ra, ta, \
-         validation-accuracy, rte-seconds and mia.FEATURE"
+        "`{text}` is no threshold: {reason}; write METRIC>=NUMBER or METRIC<=NUMBER, with METRIC a figure of `unlearn figures`, \
+         for example ua, ra, ta, rte_seconds or mia_efficacy.FEATURE"
     )]
     Threshold {
         /// As given.

@@ -16,13 +16,16 @@
 mod certificate;
 mod check;
 mod error;
-mod metrics;
+mod measured;
+mod older;
+mod samples;
 mod signature;
 mod threshold;
 
-pub use certificate::{Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured};
+pub use certificate::{Asked, Basis, Certificate, CertificateOf, Code, Data, Done, FORMAT};
 pub use check::{Finding, Outcome, check};
 pub use error::{Error, Result};
-pub use metrics::{Metrics, Samples};
+pub use measured::{Line, Measured};
+pub use samples::Samples;
 pub use signature::{PublicKey, Signature, SigningKey};
 pub use threshold::{Relation, Threshold, Verdict};

@@ -4,17 +4,22 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, metrics::MIA};
+use unlearn_metrics::{
+    Figures,
+    figures::{rte_seconds, validation_accuracy},
+};
+
+use crate::{Error, Result, older::attacked};
 
 /// A demand on one metric of the model that a deletion leaves; written `ua >= 90`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Threshold {
-    /// Name of the metric, as in [`Metrics::named`](crate::Metrics::named), or `rte-seconds`.
+    /// Name of the figure, as it was written; [`Threshold::figure`] is its name in the registry.
     pub metric: String,
     /// On which side of the number it must be.
     pub relation: Relation,
-    /// The number; percent, or seconds.
+    /// The number, in the figure's unit.
     pub value: f64,
 }
 
@@ -39,12 +44,27 @@ pub struct Verdict {
     pub passed: bool,
 }
 
-/// Metrics that are no attack's.
-const FIXED: [&str; 5] = ["ua", "ra", "ta", "validation-accuracy", RTE];
-/// Run time of the method.
-pub(crate) const RTE: &str = "rte-seconds";
-
 impl Threshold {
+    /// The figure that it is on. Thresholds also know three figures by the names that they had before there was a registry.
+    pub fn figure(&self) -> String {
+        match self.metric.as_str() {
+            "validation-accuracy" => validation_accuracy::NAME.to_owned(),
+            "rte-seconds" => rte_seconds::NAME.to_owned(),
+            name => name.strip_prefix("mia.").map_or_else(|| name.to_owned(), attacked),
+        }
+    }
+
+    /// Refuses a figure that does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Threshold`] with the names there are.
+    pub fn check(&self, figures: &Figures) -> Result<()> {
+        match figures.find(&self.figure()) {
+            Ok(_) => Ok(()),
+            Err(unknown) => Err(Error::Threshold { text: self.to_string(), reason: unknown.to_string() }),
+        }
+    }
+
     /// Whether a measured value meets the demand.
     pub fn passes(&self, measured: f64) -> bool {
         match self.relation {
@@ -68,7 +88,8 @@ impl FromStr for Threshold {
             .or_else(|| text.split_once("<=").map(|(m, v)| (m, Relation::AtMost, v)))
             .ok_or_else(|| fail("it has neither `>=` nor `<=`"))?;
         let metric = metric.trim();
-        if !FIXED.contains(&metric) && metric.strip_prefix(MIA).is_none_or(str::is_empty) {
+        let is_part_of_a_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if metric.is_empty() || metric.ends_with('.') || !metric.chars().all(is_part_of_a_name) {
             return Err(fail(&format!("`{metric}` is no metric")));
         }
         let value: f64 = value.trim().parse().map_err(|_| fail(&format!("`{}` is no number", value.trim())))?;
@@ -128,7 +149,8 @@ mod tests {
     fn what_is_none_is_refused_with_the_fix() {
         for (text, word) in [
             ("ua=90", "neither"),
-            ("uaa>=90", "`uaa` is no metric"),
+            ("u a>=90", "`u a` is no metric"),
+            (">=90", "`` is no metric"),
             ("mia.>=1", "`mia.` is no metric"),
             ("ua>=many", "`many` is no number"),
             ("ua>=inf", "finite"),
@@ -136,5 +158,19 @@ mod tests {
             let message = text.parse::<Threshold>().unwrap_err().to_string();
             assert!(message.contains(word) && message.contains("METRIC>=NUMBER"), "{message}");
         }
+    }
+
+    #[test]
+    fn figures_are_those_of_the_registry_under_old_names_too() {
+        let figure = |text: &str| text.parse::<Threshold>().unwrap().figure();
+        let old = ["mia.m-entropy>=1", "rte-seconds<=1", "validation-accuracy>=1"].map(figure);
+        assert_eq!(old, ["mia_efficacy.m-entropy", "rte_seconds", "validation_accuracy"]);
+        let check = |text: &str| text.parse::<Threshold>().unwrap().check(&Figures::standard());
+        assert!(check("tow>=0.9").is_ok() && check("validation-accuracy>=1").is_ok());
+        let message = check("uaa>=90").unwrap_err().to_string();
+        assert!(
+            message.contains("`uaa`") && message.contains("valid names: ua, ") && message.contains("METRIC>="),
+            "{message}"
+        );
     }
 }

@@ -1,14 +1,12 @@
-//! How well a model forgot: its predictions on the sets of a request, and the figures that follow from them.
+//! How well a model forgot: its scores on the sets of a request, and the figures that follow from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use unlearn_metrics::{UnlearningScores, auc};
-use unlearn_mia_eval::{MemberSelection, Scores, features::Feature, mia_efficacy};
+use unlearn_metrics::{ModelScores, Retrain, Scores, Values, auc};
+use unlearn_mia_eval::{Registry, Settings};
 use unlearn_network::Network;
-use unlearn_samples::Dataset;
+use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{Predictions, predict};
-
-use crate::suite::CONFIDENCE;
 
 /// The samples that a model is judged on; positions in the official training and test sets.
 pub(crate) struct Sets<'a> {
@@ -23,49 +21,50 @@ pub(crate) struct Sets<'a> {
     pub(crate) whole_classes: &'a [u32],
 }
 
-/// A judged model.
-pub(crate) struct Judgement {
-    pub(crate) forget: Predictions,
-    pub(crate) retain: Predictions,
-    pub(crate) test: Predictions,
-    /// UA, RA, TA and the efficacy of the attack on the confidence.
-    pub(crate) scores: UnlearningScores,
-    /// Percent; `None` without a validation set.
-    pub(crate) validation_accuracy: Option<f64>,
-    /// MIA-efficacy by feature.
-    pub(crate) mia: BTreeMap<String, f64>,
+/// What a model is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Judging<'a> {
+    /// The figures and attacks there are.
+    pub(crate) registry: &'a Registry,
+    /// Which attacks are run, and how.
+    pub(crate) settings: &'a Settings,
+    /// How long the method took, where there was one.
+    pub(crate) rte_seconds: Option<f64>,
+    /// A Retrain that was judged on the same sets.
+    pub(crate) retrain: Option<&'a Judgement>,
 }
 
-/// Judges a model, attacking with each of `features`, `confidence` among them.
+/// A judged model.
+pub(crate) struct Judgement {
+    pub(crate) scores: ModelScores,
+    /// Every figure that could be computed.
+    pub(crate) figures: Values,
+}
+
+/// Judges a model.
 ///
-/// The error is a reason for people: a network that cannot predict, a set too small for the attack, a figure that is not finite.
-pub(crate) fn judge(
-    network: &mut Network,
-    sets: &Sets<'_>,
-    features: &[&'static Feature],
-    attack_seed: u64,
-) -> Result<Judgement, Failure> {
+/// The error is a reason for people: a network that cannot predict, a set too small for an attack, a figure that is not finite.
+pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Failure> {
     let train = &sets.dataset.train;
     let test = &sets.dataset.test;
     let kept = |i: &u32| !sets.whole_classes.contains(&test.labels[*i as usize]);
-    let test_indices: Vec<u32> = (0..test.labels.len() as u32).filter(kept).collect();
-    let forget = predict(network, train, sets.forget)?;
-    let retain = predict(network, train, sets.retain)?;
-    let test = predict(network, test, &test_indices)?;
-    let validation_accuracy =
-        if sets.validation.is_empty() { None } else { Some(predict(network, train, sets.validation)?.accuracy()) };
-    let mut mia = BTreeMap::new();
-    for feature in features {
-        mia.insert(feature.name.to_owned(), efficacy(&retain, &test, &forget, feature, attack_seed)?);
-    }
-    let scores = UnlearningScores::new(forget.accuracy(), retain.accuracy(), test.accuracy(), mia[CONFIDENCE])?;
-    Ok(Judgement { forget, retain, test, scores, validation_accuracy, mia })
+    let test_positions: Vec<u32> = (0..test.labels.len() as u32).filter(kept).collect();
+    let scores = ModelScores {
+        forget: score(network, train, sets.forget)?,
+        retain: score(network, train, sets.retain)?,
+        test: score(network, test, &test_positions)?,
+        validation: if sets.validation.is_empty() { None } else { Some(score(network, train, sets.validation)?) },
+    };
+    let Judging { registry, settings, rte_seconds, retrain } = *judging;
+    let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
+    let figures = registry.measure(&scores, settings, rte_seconds, retrain)?;
+    Ok(Judgement { scores, figures })
 }
 
 /// What can be known of a model without a test set.
 pub(crate) struct Foresight {
-    /// UA, RA, and the validation set in the place of the test set: VA and the efficacy of an attack fitted on it.
-    pub(crate) scores: UnlearningScores,
+    /// The figures with the validation set in the place of the test set: `ta` is the accuracy on it, and attacks are fitted on it.
+    pub(crate) figures: Values,
     /// Probability that a forgotten sample has a lower loss than a validation sample of the forgotten classes, 0..1.
     pub(crate) forget_auc: f64,
 }
@@ -74,66 +73,182 @@ pub(crate) struct Foresight {
 ///
 /// # Errors
 /// As [`judge`], and a validation set without an image of the forgotten classes.
-pub(crate) fn foresee(
-    network: &mut Network,
-    sets: &Sets<'_>,
-    confidence: &'static Feature,
-    attack_seed: u64,
-) -> Result<Foresight, Failure> {
+pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Failure> {
     let train = &sets.dataset.train;
     let label = |position: &u32| train.labels[*position as usize];
     let (whole, others): (Vec<u32>, Vec<u32>) =
         sets.validation.iter().partition(|position| sets.whole_classes.contains(&label(position)));
     let classes: BTreeSet<u32> = sets.forget.iter().map(label).collect();
-    let is_akin = |label: &u32| classes.contains(label);
-    let forget = predict(network, train, sets.forget)?;
-    let retain = predict(network, train, sets.retain)?;
-    let validation = predict(network, train, &others)?;
-    let efficacy = efficacy(&retain, &validation, &forget, confidence, attack_seed)?;
-    let akin = |predictions: &Predictions| -> Vec<f64> {
-        predictions
-            .losses()
-            .zip(&predictions.labels)
-            .filter(|(_, label)| is_akin(label))
-            .map(|(loss, _)| loss)
-            .collect()
+    let scores = ModelScores {
+        forget: score(network, train, sets.forget)?,
+        retain: score(network, train, sets.retain)?,
+        test: score(network, train, &others)?,
+        validation: None,
     };
-    let mut unseen = akin(&validation);
+    let akin = |scores: &Scores| -> Vec<f64> {
+        let of_classes = scores.losses().zip(scores.labels()).filter(|(_, label)| classes.contains(label));
+        of_classes.map(|(loss, _)| loss).collect()
+    };
+    let mut unseen = akin(&scores.test);
     if !whole.is_empty() {
-        unseen.extend(akin(&predict(network, train, &whole)?));
+        unseen.extend(akin(&score(network, train, &whole)?));
     }
-    let forgotten: Vec<f64> = forget.losses().collect();
+    let forgotten: Vec<f64> = scores.forget.losses().collect();
     let forget_auc = auc(&unseen, &forgotten)?;
-    let scores = UnlearningScores::new(forget.accuracy(), retain.accuracy(), validation.accuracy(), efficacy)?;
-    Ok(Foresight { scores, forget_auc })
+    let Judging { registry, settings, rte_seconds, .. } = *judging;
+    Ok(Foresight { figures: registry.measure(&scores, settings, rte_seconds, None)?, forget_auc })
 }
 
-fn efficacy(
-    members: &Predictions,
-    non_members: &Predictions,
-    forget: &Predictions,
-    feature: &'static Feature,
-    seed: u64,
-) -> Result<f64, Failure> {
-    let attack = || mia_efficacy(&scores(members)?, &scores(non_members)?, &scores(forget)?, feature, MEMBERS, seed);
-    attack().map_err(|source| Failure::Attack { feature: feature.name, source })
+/// What a network says of the samples at these positions.
+fn score(network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores, Failure> {
+    let Predictions { logits, labels, classes } = predict(network, images, positions)?;
+    Ok(Scores::new(logits, labels, classes)?.at(positions.to_vec())?)
 }
-
-/// As many of each class as the set of non-members has, drawn with a seed.
-const MEMBERS: MemberSelection = MemberSelection::Stratified;
 
 /// Why a model could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
     Training(#[from] unlearn_training::Error),
-    #[error("attack `{feature}`: {source}")]
-    Attack { feature: &'static str, source: unlearn_mia_eval::Error },
+    #[error(transparent)]
+    Attack(#[from] unlearn_mia_eval::Error),
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
 }
 
-/// What an attack looks at.
-fn scores(predictions: &Predictions) -> unlearn_mia_eval::Result<Scores<'_>> {
-    Scores::new(&predictions.logits, &predictions.labels, predictions.classes)
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use unlearn_datasets::{registry, registry::OpenOptions};
+    use unlearn_metrics::{Figure, Need, Value, figures::ua};
+    use unlearn_mia_eval::{Attack, Draws, MemberSelection, Pool, Run};
+    use unlearn_models::{InputSpec, initialize};
+    use unlearn_network::DeviceChoice;
+
+    use super::*;
+
+    struct Place {
+        dataset: Dataset,
+        forget: Vec<u32>,
+        retain: Vec<u32>,
+        validation: Vec<u32>,
+    }
+
+    fn place() -> Place {
+        let dataset = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
+        Place { dataset, forget: (40..60).collect(), retain: (60..300).collect(), validation: (0..40).collect() }
+    }
+
+    fn network(dataset: &Dataset, seed: u64) -> Network {
+        let input = InputSpec {
+            shape: [1, 28, 28],
+            classes: dataset.classes.len(),
+            mean: dataset.normalization.mean.clone(),
+            std: dataset.normalization.std.clone(),
+        };
+        let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+        let state = initialize(&graph, seed);
+        Network::new(graph, state, DeviceChoice::default()).unwrap()
+    }
+
+    fn sets<'a>(place: &'a Place, whole_classes: &'a [u32]) -> Sets<'a> {
+        let Place { dataset, forget, retain, validation } = place;
+        Sets { dataset, forget, retain, validation, whole_classes }
+    }
+
+    fn settings(attacks: &[&str], draws: usize) -> Settings {
+        Settings {
+            attacks: attacks.iter().map(|name| (*name).to_owned()).collect(),
+            mia: vec!["confidence".into(), "entropy".into()],
+            draws,
+            members: MemberSelection::Stratified,
+            seed: 5,
+        }
+    }
+
+    fn names(figures: &Values) -> Vec<&str> {
+        figures.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_attacks_that_are_named_are_run_and_no_others() {
+        let place = place();
+        let mut network = network(&place.dataset, 1);
+        let registry = Registry::standard();
+        let mut judged = |attacks: &[&str], draws| {
+            let settings = settings(attacks, draws);
+            let judging = Judging { registry: &registry, settings: &settings, rte_seconds: Some(1.5), retrain: None };
+            judge(&mut network, &sets(&place, &[]), &judging)
+        };
+        let alone = judged(&["mia-efficacy"], 4).unwrap();
+        let always = ["ra", "rte_seconds", "ta", "ua", "validation_accuracy"];
+        let efficacies = ["mia_efficacy", "mia_efficacy.confidence", "mia_efficacy.entropy"];
+        assert_eq!(names(&alone.figures), [&efficacies[..], &always].concat());
+        assert_eq!(alone.figures["mia_efficacy"].draws.len(), 4);
+        assert!(alone.figures["mia_efficacy"].interval.is_some());
+        let other = judged(&["loss-threshold"], 1).unwrap();
+        let thresholds = ["loss_threshold_advantage", "loss_threshold_efficacy"];
+        assert_eq!(names(&other.figures), [&thresholds[..], &always].concat());
+        assert_eq!(other.scores, alone.scores);
+        assert_eq!(alone.scores.forget.positions(), place.forget);
+        let message = judged(&["mia"], 1).err().unwrap().to_string();
+        assert!(message.contains("unknown attack `mia`"), "{message}");
+    }
+
+    #[test]
+    fn a_class_forgotten_whole_leaves_the_test_set_and_a_model_is_closest_to_itself() {
+        let place = place();
+        let registry = Registry::standard();
+        let settings = settings(&["mia-efficacy"], 2);
+        let judging = |retrain| Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain };
+        let [mut one, mut two] = [1, 2].map(|seed| network(&place.dataset, seed));
+        let retrain = judge(&mut one, &sets(&place, &[3]), &judging(None)).unwrap();
+        assert!(retrain.scores.test.labels().iter().all(|label| *label != 3));
+        assert!(!retrain.figures.contains_key("avg_gap"));
+        let itself = judge(&mut one, &sets(&place, &[3]), &judging(Some(&retrain))).unwrap();
+        assert_eq!((itself.figures["avg_gap"].value, itself.figures["kl"].value), (0.0, 0.0));
+        let other = judge(&mut two, &sets(&place, &[3]), &judging(Some(&retrain))).unwrap();
+        assert!(other.figures["kl"].value > 0.0, "two fresh networks do not say the same");
+    }
+
+    #[test]
+    fn an_attack_from_outside_is_run_by_its_name() {
+        const FIGURE: Figure = Figure {
+            name: Cow::Borrowed("forgotten_images"),
+            range: [0.0, f64::MAX],
+            needs: &[Need::Forget, Need::Attack],
+            compute: |_| Ok(None),
+            ..ua::FIGURE
+        };
+        let count = |scores: &ModelScores, _: &Draws| Ok(vec![Value::exact(scores.forget.len() as f64)]);
+        let attack = Attack {
+            name: "count",
+            summary: "counts",
+            source: "here",
+            pool: Pool::Alone,
+            figures: &[FIGURE],
+            run: Run::Once(count),
+        };
+        let place = place();
+        let registry = Registry::standard().with_attack(attack);
+        let settings = settings(&["count"], 1);
+        let judging = Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None };
+        let judged = judge(&mut network(&place.dataset, 1), &sets(&place, &[]), &judging).unwrap();
+        assert_eq!(judged.figures["forgotten_images"].value, 20.0);
+    }
+
+    #[test]
+    fn the_validation_set_stands_for_the_test_set_where_that_must_not_be_seen() {
+        let place = place();
+        let registry = Registry::standard();
+        let settings = settings(&["mia-efficacy"], 1);
+        let judging = Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None };
+        let mut network = network(&place.dataset, 1);
+        let judged = judge(&mut network, &sets(&place, &[]), &judging).unwrap();
+        let Foresight { figures, forget_auc } = foresee(&mut network, &sets(&place, &[]), &judging).unwrap();
+        assert_eq!(figures["ta"], judged.figures["validation_accuracy"]);
+        assert_eq!(figures["ua"], judged.figures["ua"]);
+        assert!((0.0..=1.0).contains(&forget_auc));
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use unlearn_datasets::{registry, registry::OpenOptions};
+use unlearn_mia_eval::Registry;
 use unlearn_models::Origin;
 use unlearn_network::DeviceChoice;
 use unlearn_samples::Dataset;
@@ -23,6 +24,8 @@ pub struct Environment {
     pub device: DeviceChoice,
     /// Whether nothing may be fetched, be it data or weights.
     pub offline: bool,
+    /// The figures and attacks there are.
+    pub registry: Registry,
 }
 
 /// Data sets and pretrained weights, each opened when a stage first asks for it.

@@ -178,11 +178,13 @@ impl Planner<'_> {
         let unlearn = self.push(spec, format!("unlearn {label}"));
         let judge = match self.judging {
             Judging::Test => {
-                let config = EvaluateConfig { mia: resolved.features.clone(), arithmetic: arithmetic.clone() };
+                let (attacks, arithmetic) = (resolved.attack_settings(seed), arithmetic.clone());
+                let config = EvaluateConfig { attacks, arithmetic };
                 describe::<Evaluate>(&config, fingerprint, seed)?
             }
             Judging::Validation => {
-                describe::<Validate>(&ValidateConfig { arithmetic: arithmetic.clone() }, fingerprint, seed)?
+                let (attacks, arithmetic) = (resolved.table_attack_settings(seed), arithmetic.clone());
+                describe::<Validate>(&ValidateConfig { attacks, arithmetic }, fingerprint, seed)?
             }
         };
         let label = format!("{} {label}", judge.kind);

@@ -3,9 +3,10 @@
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use serde_json::Value;
-use unlearn_mia_eval::features;
+use unlearn_mia_eval::Settings;
 use unlearn_network::{DeviceChoice, Graph};
 use unlearn_pruning::PruningMethod;
+use unlearn_random::derived_seed;
 use unlearn_run_store::Tuning;
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
@@ -17,7 +18,7 @@ use crate::{
     materials::Materials,
     requests::{self, Forget},
     stages::input_spec,
-    suite::{DataSection, MethodSection, with_nearest},
+    suite::{CONFIDENCE, DataSection, EFFICACY, MethodSection, with_nearest},
 };
 
 /// A suite with its names looked up, its data opened and its defaults filled in.
@@ -30,8 +31,8 @@ pub(crate) struct Resolved {
     pub(crate) snapshots: Vec<usize>,
     pub(crate) prunings: Vec<Pruning>,
     pub(crate) methods: Vec<Unlearning>,
-    /// Features of the membership-inference attack.
-    pub(crate) features: Vec<String>,
+    /// The attacks, for no seed in particular.
+    attacks: Settings,
     pub(crate) tuning: Option<Tuning>,
     pub(crate) seeds: Vec<SeedData>,
     /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
@@ -89,9 +90,7 @@ impl Resolved {
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
-        for name in &suite.evaluate.mia {
-            features::find(name).map_err(|e| refuse(&e))?;
-        }
+        let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
@@ -112,7 +111,7 @@ impl Resolved {
             snapshots,
             prunings,
             methods,
-            features: suite.evaluate.mia.clone(),
+            attacks,
             tuning,
             seeds,
             arithmetic,
@@ -164,6 +163,16 @@ impl Resolved {
                 format!("`{}` forgets whole classes only: no row for {}", self.methods[method].name, request.label)
             })
             .collect()
+    }
+
+    /// The attacks on a model of a run with this seed.
+    pub(crate) fn attack_settings(&self, seed: u64) -> Settings {
+        Settings { seed: derived_seed(seed, "attack"), ..self.attacks.clone() }
+    }
+
+    /// Of those the one that tables report.
+    pub(crate) fn table_attack_settings(&self, seed: u64) -> Settings {
+        Settings { attacks: vec![EFFICACY.into()], mia: vec![CONFIDENCE.into()], ..self.attack_settings(seed) }
     }
 
     /// A method's settings for a request to a model: those that a tuning chose, or else the suite's.

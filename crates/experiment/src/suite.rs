@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn_mia_eval::{MemberSelection, Registry, Settings};
+use unlearn_random::derived_seed;
 use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
@@ -102,18 +104,54 @@ pub struct ModelSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct EvaluateSection {
-    /// Features of the membership-inference attack; `confidence` is the one that tables report.
+    /// Membership-inference attacks; `mia-efficacy` is the one that tables report.
+    pub attacks: Vec<String>,
+    /// Features that attacks look at; `confidence` is the one that tables report.
     pub mia: Vec<String>,
+    /// How often an attack is fitted, each time on other members; 10, or 1 with `members = "first-rows"`, if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draws: Option<usize>,
+    /// How the members that an attack is fitted on are drawn from the retain set.
+    pub members: MemberSelection,
     /// Average gap to Retrain, in points, beyond which a model that served several requests is due for a full retrain.
     pub drift_threshold: f64,
 }
 
 impl Default for EvaluateSection {
     fn default() -> Self {
-        Self { mia: vec![CONFIDENCE.into()], drift_threshold: 5.0 }
+        Self {
+            attacks: vec![EFFICACY.into()],
+            mia: vec![CONFIDENCE.into()],
+            draws: None,
+            members: MemberSelection::default(),
+            drift_threshold: 5.0,
+        }
     }
 }
 
+impl EvaluateSection {
+    /// The attacks with everything filled in; `seed` is the run's. The error is a reason for people.
+    pub(crate) fn settings(&self, registry: &Registry, seed: u64) -> std::result::Result<Settings, String> {
+        let settings = Settings {
+            attacks: self.attacks.clone(),
+            mia: self.mia.clone(),
+            draws: Settings::count(self.draws, self.members).map_err(|reason| format!("`evaluate.draws`: {reason}"))?,
+            members: self.members,
+            seed: derived_seed(seed, "attack"),
+        };
+        registry.measured(&settings).map_err(|error| error.to_string())?;
+        if !self.attacks.iter().any(|attack| attack == EFFICACY) {
+            return Err(format!("`evaluate.attacks` must name `{EFFICACY}`, the attack that tables report"));
+        }
+        if !self.mia.iter().any(|feature| feature == CONFIDENCE) {
+            return Err(format!("`evaluate.mia` must name `{CONFIDENCE}`, the feature that tables report"));
+        }
+        Ok(settings)
+    }
+}
+
+/// The attack that the paper's tables report.
+pub(crate) const EFFICACY: &str = unlearn_mia_eval::attacks::mia_efficacy::ATTACK.name;
 /// The attack feature that the paper's tables report.
 pub(crate) const CONFIDENCE: &str = "confidence";
 
@@ -259,9 +297,6 @@ impl Suite {
             if tables.iter().any(|table| table.method.is_empty()) {
                 return Err(format!("every [[{section}]] table needs a key `method` with a name"));
             }
-        }
-        if !self.evaluate.mia.iter().any(|feature| feature == CONFIDENCE) {
-            return Err(format!("`evaluate.mia` must name `{CONFIDENCE}`, the feature that tables report"));
         }
         let threshold = self.evaluate.drift_threshold;
         if !(threshold.is_finite() && threshold > 0.0) {

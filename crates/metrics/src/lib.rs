@@ -1,40 +1,45 @@
-//! Unlearning metrics: UA, RA, TA, gaps and confidence intervals.
+//! Unlearning metrics: figures by name, gaps to Retrain and confidence intervals.
 //!
-//! - [`accuracy`] and [`mean_cross_entropy`] judge one model on one labelled set.
-//! - [`UnlearningScores`] are the four scores of an unlearned model; [`average_gap`] is their distance from Retrain's.
-//! - [`closeness`] compares what an unlearned model and Retrain predict, sample by sample.
+//! - [`Scores`] are a model's logits over a set of samples, checked once; [`ModelScores`] are those on all sets of a request.
+//! - [`FIGURES`] are what can be said of a model from them: UA, RA, TA, the average gap, closeness to Retrain. Each is a file and a line;
+//!   [`Figures`] is the list as a value, to which a program may add its own.
+//! - [`Value`] is what was found for one figure, with its interval and its draws where it has some.
 //! - [`Estimate`] is a mean over seeds with its 95 % interval; [`Judgement`] says whether a claim stands up over seeds.
 //!
 //! The crate knows no tensor library: logits and labels are plain slices. Accuracies and scores are in percent, 0..100.
 //!
 //! ```
-//! use unlearn_metrics::{Estimate, Logits, UnlearningScores, accuracy, average_gap};
+//! use unlearn_metrics::{Estimate, Figures, ModelScores, Scores, Values};
 //!
-//! let logits = Logits::new(&[2.0, 1.0, 0.0, 3.0], 2)?;
-//! assert_eq!(accuracy(&logits, &[0, 0])?, 50.0);
+//! let right = Scores::new(vec![2.0, 1.0, 3.0, 0.0], vec![0, 0], 2)?;
+//! let half = Scores::new(vec![2.0, 1.0, 0.0, 3.0], vec![0, 0], 2)?;
+//! let scores = ModelScores { forget: half, retain: right.clone(), test: right, validation: None };
 //!
-//! let unlearned = UnlearningScores::new(4.0, 99.0, 93.0, 12.0)?;
-//! let retrain = UnlearningScores::new(6.0, 100.0, 94.0, 12.0)?;
-//! assert_eq!(average_gap(&unlearned, &retrain), 1.0);
+//! let mut values = Values::new();
+//! Figures::standard().complete(&mut values, Some(&scores), None, None, |_| true)?;
+//! assert_eq!((values["ua"].value, values["ra"].value), (50.0, 100.0));
 //!
-//! let one_seed = Estimate::over_seeds(&[average_gap(&unlearned, &retrain)])?;
+//! let one_seed = Estimate::over_seeds(&[values["ua"].value])?;
 //! assert_eq!(one_seed.interval(), None);
 //! # Ok::<(), unlearn_metrics::Error>(())
 //! ```
 
-mod accuracy;
 mod auc;
 mod claim;
-pub mod closeness;
+mod closeness;
 mod error;
+mod figure;
+pub mod figures;
 mod interval;
-mod logits;
-mod unlearning;
+mod scores;
+pub mod softmax;
+mod value;
 
-pub use accuracy::{accuracy, mean_cross_entropy};
 pub use auc::auc;
 pub use claim::{Judgement, Verdict};
 pub use error::{Error, Result};
+pub use figure::{Direction, Evidence, Figure, Need, Retrain, Unit};
+pub use figures::{FIGURES, Figures};
 pub use interval::Estimate;
-pub use logits::Logits;
-pub use unlearning::{UnlearningScores, average_gap};
+pub use scores::{ModelScores, Scores};
+pub use value::{Value, Values};

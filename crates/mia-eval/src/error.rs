@@ -11,41 +11,16 @@ pub enum Error {
         /// The least number of samples.
         needed: usize,
     },
-    /// Fewer than two classes cannot be told apart.
-    #[error("logits over {classes} classes; scores need at least 2")]
-    TooFewClasses {
-        /// Columns of the logits.
-        classes: usize,
-    },
-    /// Logits and labels that do not belong together.
-    #[error("{logits} logits do not make {labels} rows of {classes} classes; {} were expected", labels * classes)]
-    Length {
-        /// How many logits there are.
-        logits: usize,
-        /// How many labels there are.
-        labels: usize,
-        /// Columns of the logits.
-        classes: usize,
-    },
-    /// A model that diverged.
-    #[error("the logit of row {row}, class {class} is {value}; only finite logits can be attacked")]
-    NotFinite {
-        /// The sample.
-        row: usize,
-        /// The column.
-        class: usize,
-        /// NaN or an infinity.
-        value: f32,
-    },
-    /// A label without a column.
-    #[error("the label of row {row} is {label}, but the logits have classes 0 to {}", classes - 1)]
-    Label {
-        /// The sample.
-        row: usize,
-        /// Its label.
-        label: u32,
-        /// Columns of the logits.
-        classes: usize,
+    /// Scores or figures that cannot be.
+    #[error(transparent)]
+    Metrics(#[from] unlearn_metrics::Error),
+    /// An attack that failed.
+    #[error("attack `{attack}`: {source}")]
+    InAttack {
+        /// Its name.
+        attack: &'static str,
+        /// Why.
+        source: Box<Error>,
     },
     /// Two sets whose models differ.
     #[error(
@@ -116,6 +91,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of an attack by its name.
+    pub(crate) fn in_attack(attack: &'static str, source: Self) -> Self {
+        Self::InAttack { attack, source: Box::new(source) }
+    }
+
     /// The error for a name that is none of `valid`.
     pub(crate) fn unknown_name(kind: &'static str, name: &str, valid: &[&'static str]) -> Self {
         let like = unlearn_names::nearest(name, valid.iter().copied());

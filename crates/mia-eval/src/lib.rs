@@ -3,38 +3,49 @@
 //! An attack asks of a sample whether the model was trained on it, from what the model says about it. After unlearning,
 //! the forget set should look like samples that were never seen.
 //!
-//! - [`Scores`] are a model's logits over a set, checked once.
-//! - [`FEATURES`](features::FEATURES) reduce them to what an attack looks at: confidence, entropy, ….
-//! - [`ATTACKS`](attack::ATTACKS) fit a classifier on members and non-members and give a figure in percent.
-//! - [`Svc`](svc::Svc) is that classifier: scikit-learn's `SVC(C=3, gamma="auto")`, in linear time for scalar features.
+//! - [`FEATURES`](features::FEATURES) reduce a model's [`Scores`](unlearn_metrics::Scores) to what an attack looks at: confidence, entropy, ….
+//! - [`ATTACKS`](attacks::ATTACKS) take samples of the retain set for members and of the test set for non-members, and give figures, each a
+//!   mean over several [`Draws`] of them.
+//! - [`Registry`] holds all figures and attacks that a program knows, and measures what [`Settings`] ask for.
+//! - [`Svc`](svc::Svc) is the classifier of the paper's attacks: scikit-learn's `SVC(C=3, gamma="auto")`, in linear time for scalar features.
 //!
 //! The crate knows no tensor library, and no model: whoever has logits can use it.
 //!
 //! ```
-//! use unlearn_mia_eval::{MemberSelection, Scores, features, mia_efficacy};
+//! use unlearn_metrics::{ModelScores, Scores};
+//! use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 //!
 //! // Two classes, all samples of class 0: the model is sure of what it was trained on.
-//! let retain = Scores::new(&[5.0, 0.0, 6.0, 0.0], &[0, 0], 2)?;
-//! let test = Scores::new(&[0.5, 0.0, -1.0, 0.0], &[0, 0], 2)?;
-//! let forget = Scores::new(&[0.4, 0.0, 5.5, 0.0], &[0, 0], 2)?;
+//! let retain = Scores::new(vec![5.0, 0.0, 6.0, 0.0], vec![0, 0], 2)?;
+//! let test = Scores::new(vec![0.5, 0.0, -1.0, 0.0], vec![0, 0], 2)?;
+//! let forget = Scores::new(vec![0.4, 0.0, 5.5, 0.0], vec![0, 0], 2)?;
+//! let scores = ModelScores { forget, retain, test, validation: None };
 //!
-//! let confidence = features::find("confidence")?;
-//! let efficacy = mia_efficacy(&retain, &test, &forget, confidence, MemberSelection::Stratified, 1)?;
-//! assert_eq!(efficacy, 50.0);
+//! let settings = Settings {
+//!     attacks: vec!["mia-efficacy".into()],
+//!     mia: vec!["confidence".into()],
+//!     draws: 10,
+//!     members: MemberSelection::Stratified,
+//!     seed: 1,
+//! };
+//! let values = Registry::standard().measure(&scores, &settings, None, None)?;
+//! assert_eq!(values["mia_efficacy"].value, 50.0);
 //! # Ok::<(), unlearn_mia_eval::Error>(())
 //! ```
 
 pub mod attack;
+pub mod attacks;
+mod draws;
 mod error;
 pub mod features;
-mod mia_efficacy;
-mod mia_privacy;
-mod scores;
+mod registry;
 mod selection;
+mod settings;
 pub mod svc;
 
+pub use attack::{Attack, Pool, Run};
+pub use draws::Draws;
 pub use error::{Error, Result};
-pub use mia_efficacy::mia_efficacy;
-pub use mia_privacy::mia_privacy;
-pub use scores::Scores;
+pub use registry::Registry;
 pub use selection::MemberSelection;
+pub use settings::Settings;

@@ -1,18 +1,35 @@
 //! Which samples an attack is fitted on.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use rand::seq::index;
 use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
 
 /// How the samples an attack is fitted on are chosen where there are more than it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MemberSelection {
     /// By seed, every class in proportion to its share.
     #[default]
     Stratified,
     /// The first rows, as the sparsity paper's code has it (`compat`); the seed is ignored.
     FirstRows,
+}
+
+impl FromStr for MemberSelection {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "stratified" => Ok(Self::Stratified),
+            "first-rows" => Ok(Self::FirstRows),
+            _ => Err(Error::unknown_name("way to draw members", name, &["stratified", "first-rows"])),
+        }
+    }
 }
 
 impl MemberSelection {
@@ -55,6 +72,16 @@ mod tests {
 
     fn count_of(labels: &[u32], rows: &[usize], class: u32) -> usize {
         rows.iter().filter(|&&row| labels[row] == class).count()
+    }
+
+    #[test]
+    fn is_named_as_it_is_written() {
+        for selection in [MemberSelection::Stratified, MemberSelection::FirstRows] {
+            let written = serde_json::to_value(selection).unwrap();
+            assert_eq!(written.as_str().unwrap().parse(), Ok(selection));
+        }
+        let message = "first_rows".parse::<MemberSelection>().unwrap_err().to_string();
+        assert!(message.contains("did you mean `first-rows`"), "{message}");
     }
 
     #[test]

@@ -2,47 +2,30 @@
 
 use std::path::Path;
 
-use unlearn_certificates::{Certificate, Finding, Metrics};
-use unlearn_mia_eval::features;
+use unlearn_certificates::{Certificate, Finding};
+use unlearn_metrics::{Figure, Figures, Need, Unit, Values, figures::mia_efficacy};
+use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::{ImportOptions, ModelFile};
-use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
 use super::{samples, statement::open};
 use crate::{
     Environment, Materials, Result,
-    judgement::judge,
+    judgement::{Judging, judge},
     resolved::arithmetic,
     setting::{Division, Setting},
     stages::{MODEL, network},
+    suite::EFFICACY,
 };
 
 /// How far a figure may be from the certificate's where another executor or processor computes: so many points, or one sample
 /// of its set if that is more.
 pub const CLOSENESS: f64 = 0.5;
 
-/// Judges a model on a division of its training split by `forget`. The error is a reason for people.
-pub(super) fn measure(
-    network: &mut Network,
-    (setting, division): (&Setting, &Division),
-    features: &[&'static features::Feature],
-) -> Result<Metrics, String> {
-    let sets = setting.sets(division);
-    let seed = derived_seed(setting.seed, "attack");
-    let judged = judge(network, &sets, features, seed).map_err(|e| e.to_string())?;
-    Ok(Metrics {
-        ua: judged.scores.ua,
-        ra: judged.scores.ra,
-        ta: judged.scores.ta,
-        validation_accuracy: judged.validation_accuracy,
-        mia_efficacy: judged.mia,
-    })
-}
-
 /// Measures again the model that a deletion left in `folder`, and compares with its certificate. `data` is the dataset's name, or
 /// a folder that it lies in. On the certificate's executor and processor every digit must agree; elsewhere a figure may be as far
-/// off as [`CLOSENESS`] says. The figures before the deletion and the run time cannot be measured again.
+/// off as [`CLOSENESS`] says. The figures before the deletion, the run time and whatever needs a Retrain cannot be measured again.
 ///
 /// # Errors
 /// Data that cannot be opened, a device that does not open.
@@ -73,18 +56,19 @@ pub fn measure_again(
     };
     let sets = format!("{} images to forget, {} to retain", setting.forgotten.len(), division.retain.len());
     let mut findings = vec![Finding::holds("sets", format!("{sets}, as the model itself says"))];
-    let features = certificate.measured.after.mia_efficacy.keys().map(|name| features::find(name));
-    let features = match features.collect::<std::result::Result<Vec<_>, _>>() {
-        Ok(features) => features,
-        Err(unknown) => return Ok(vec![Finding::fails("metrics", unknown.to_string())]),
+    let attacks = match attacks(certificate) {
+        Ok(attacks) => attacks,
+        Err(reason) => return Ok(vec![Finding::fails("attacks", reason)]),
     };
+    let sets = setting.sets(&division);
+    let judging = Judging { registry: &environment.registry, settings: &attacks, rte_seconds: None, retrain: None };
     let measured = network(&model, environment.device)
-        .and_then(|mut network| measure(&mut network, (&setting, &division), &features));
+        .and_then(|mut network| judge(&mut network, &sets, &judging).map_err(|e| e.to_string()));
     match measured {
         Err(reason) => findings.push(Finding::fails("metrics", reason)),
         Ok(measured) => {
             let same = executor == certificate.method.executor && Machine::this().cpu == certificate.machine.cpu;
-            findings.extend(compare(&measured, certificate, same));
+            findings.extend(compare(&measured.figures, certificate, same, &environment.registry.figures()));
         }
     }
     Ok(findings)
@@ -117,25 +101,68 @@ fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -
     Ok((setting, division))
 }
 
-fn compare(measured: &Metrics, certificate: &Certificate, same: bool) -> Vec<Finding> {
-    let Certificate { measured: claimed, data, .. } = certificate;
-    let (measured, claimed) = (measured.named(), claimed.after.named());
-    if measured.iter().map(|(name, _)| name).ne(claimed.iter().map(|(name, _)| name)) {
-        return vec![Finding::fails("metrics", "the certificate does not name those that can be measured")];
+/// How the certificate says that the model was attacked; the error is a reason for people.
+fn attacks(certificate: &Certificate) -> Result<Settings, String> {
+    match &certificate.measured.attacks {
+        Some(attacks) => serde_json::from_value(attacks.clone()).map_err(|e| e.to_string()),
+        // Format 1: one draw, on the features that it has figures of.
+        None => {
+            let feature = |name: &String| Some(name.strip_prefix("mia_efficacy.")?.to_owned());
+            Ok(Settings {
+                attacks: vec![EFFICACY.into()],
+                mia: certificate.measured.after.keys().filter_map(feature).collect(),
+                draws: 1,
+                members: MemberSelection::Stratified,
+                seed: derived_seed(certificate.method.seed, "attack"),
+            })
+        }
     }
-    let finding = |((name, found), (_, claimed)): (&(String, f64), &(String, f64))| {
-        let allowed = if same { 0.0 } else { CLOSENESS.max(100.0 / data.samples.behind(name).max(1) as f64) };
+}
+
+fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &Figures) -> Vec<Finding> {
+    let Certificate { measured: claimed, data, .. } = certificate;
+    // Format 1 did not name the table's efficacy beside that of its feature.
+    let wanted = |name: &&String| claimed.attacks.is_some() || *name != mia_efficacy::NAME;
+    let mut findings: Vec<Finding> = (measured.keys().filter(wanted))
+        .filter(|name| !claimed.after.contains_key(*name))
+        .map(|name| {
+            Finding::fails(format!("metric {name}"), "it can be measured, and the certificate does not name it")
+        })
+        .collect();
+    for (name, claim) in &claimed.after {
         let what = format!("metric {name}");
-        if found.to_bits() == claimed.to_bits() {
+        let Some(figure) = figures.get(name) else {
+            findings.push(Finding::fails(what, "this program knows no such figure"));
+            continue;
+        };
+        let Some(found) = measured.get(name) else {
+            findings.push(if figure.needs.contains(&Need::RunTime) || figure.needs_retrain() {
+                Finding::unchecked(what, "it cannot be measured again from the folder")
+            } else {
+                Finding::fails(what, "it cannot be measured")
+            });
+            continue;
+        };
+        let (found, claim) = (found.value, claim.value);
+        let allowed = if same { 0.0 } else { leeway(figure, data.samples.behind(figure), claim) };
+        findings.push(if found.to_bits() == claim.to_bits() {
             Finding::holds(what, format!("{found} again"))
-        } else if (found - claimed).abs() <= allowed {
+        } else if (found - claim).abs() <= allowed {
             Finding::holds(
                 what,
-                format!("{found} here, {claimed} there; another executor may be {allowed:.2} points off"),
+                format!("{found} here, {claim} there; another executor may be {allowed:.2} points off"),
             )
         } else {
-            Finding::fails(what, format!("{found} here, not {claimed}; it may be {allowed:.2} points off"))
-        }
-    };
-    measured.iter().zip(&claimed).map(finding).collect()
+            Finding::fails(what, format!("{found} here, not {claim}; it may be {allowed:.2} points off"))
+        });
+    }
+    findings
+}
+
+/// How far another executor may be off: [`CLOSENESS`] or one sample where samples are counted, else that share of the figure.
+fn leeway(figure: &Figure, samples: usize, claim: f64) -> f64 {
+    match figure.unit {
+        Unit::Percent | Unit::Points => CLOSENESS.max(100.0 / samples.max(1) as f64),
+        Unit::Seconds | Unit::Nats | Unit::None => CLOSENESS / 100.0 * claim.abs().max(1.0),
+    }
 }

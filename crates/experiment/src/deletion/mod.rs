@@ -11,17 +11,21 @@ mod measuring;
 mod statement;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
 use unlearn_certificates::{
-    Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Metrics, Samples, SigningKey, Threshold,
+    Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Samples, SigningKey, Threshold,
 };
-use unlearn_mia_eval::features;
-use unlearn_models::{ImportOptions, ModelFile, Target, checkpoint::CheckpointInfo};
+use unlearn_metrics::Need;
+use unlearn_mia_eval::{MemberSelection, Settings};
+use unlearn_models::{
+    ImportOptions, ModelFile, Target,
+    checkpoint::{CheckpointInfo, Training},
+};
 use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, clock, write_atomic};
 use unlearn_samples::ForgetSpec;
 use unlearn_unlearning::Entry;
@@ -39,10 +43,11 @@ use crate::{
     schedule,
     setting::{Division, Setting},
     stages::{
-        Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, Unlearn,
+        Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
+        Unlearn,
         UnlearnConfig, describe,
     },
-    suite::CONFIDENCE,
+    suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
 
 /// What is asked for.
@@ -64,6 +69,12 @@ pub struct DeletionOptions {
     pub thresholds: Vec<Threshold>,
     /// Features of the membership-inference attack, `confidence` among them.
     pub features: Vec<String>,
+    /// How often an attack is fitted, each time on other members; ten times, or once on the first rows, if not given.
+    pub draws: Option<usize>,
+    /// How members are drawn.
+    pub members: MemberSelection,
+    /// A model that never saw what is to be forgotten, to measure against: a file or a folder as for `checkpoint`.
+    pub retrain: Option<PathBuf>,
     /// What the checkpoint was trained on, where it does not say.
     pub stated: Option<Stated>,
     /// Where data lie, and which device computes.
@@ -81,7 +92,9 @@ pub struct Deletion {
     division: Division,
     method: &'static Entry,
     parameters: Value,
-    features: Vec<String>,
+    attacks: Settings,
+    /// A Retrain that the model is compared with, and where it lies.
+    retrain: Option<(OpenedModel, String)>,
     thresholds: Vec<Threshold>,
     materials: Materials,
     executor: String,
@@ -117,8 +130,9 @@ impl Deletion {
                 "no test image is left to judge the model on; give a dataset with test images of other classes";
             return Err(Error::deletion(format!("--data {}", options.data), reason));
         }
-        check_features(&options.features)?;
-        check_thresholds(&options.thresholds, &options.features, !setting.split.validation.is_empty())?;
+        let attacks = attacked(options, setting.seed)?;
+        let retrain = options.retrain.as_deref().map(|path| beside(path, &opened.model)).transpose()?;
+        check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = arithmetic(environment.device, &opened.model.graph)?;
         let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
         let places = places.into_iter().filter_map(|(role, path)| Some((role, path?.to_string_lossy().into_owned())));
@@ -131,7 +145,8 @@ impl Deletion {
             division,
             method,
             parameters,
-            features: options.features.clone(),
+            attacks,
+            retrain,
             thresholds: options.thresholds.clone(),
             materials,
             executor,
@@ -174,9 +189,10 @@ impl Deletion {
     fn spec(&self, signer: Option<&SigningKey>) -> StageSpec {
         let Self { setting, asked, .. } = self;
         let mut config = json!({
-            "input": self.opened.artifacts(), "forget": asked.ids, "before": asked.before, "data": setting.data,
+            "input": self.input(), "forget": asked.ids, "before": asked.before, "data": setting.data,
             "recipe": setting.recipe, "stated-by": self.stated_by, "method": self.method.name,
-            "parameters": self.parameters, "mia": self.features, "thresholds": self.thresholds, "arithmetic": self.executor,
+            "parameters": self.parameters, "attacks": self.attacks, "thresholds": self.thresholds,
+            "arithmetic": self.executor,
             "signer": signer.map(|signer| signer.public_key().to_hex()),
         });
         if let Some(init) = &setting.init {
@@ -185,27 +201,43 @@ impl Deletion {
         StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed)
     }
 
+    /// Size and hash of all that was read, by role.
+    fn input(&self) -> BTreeMap<String, Artifact> {
+        let mut input = self.opened.artifacts();
+        if let Some((retrain, _)) = &self.retrain {
+            input.extend(retrain.artifacts().into_iter().map(|(role, artifact)| (format!("{RETRAIN} {role}"), artifact)));
+        }
+        input
+    }
+
     /// The stages of the deletion: the model comes in, is judged as it is, forgets, and is judged again.
     fn steps(&self) -> Result<Steps> {
-        let Self { setting, asked, .. } = self;
+        let Self { setting, asked, attacks, executor: arithmetic, .. } = self;
         let (fingerprint, seed) = (&setting.dataset.fingerprint, setting.seed);
-        let artifacts = self.opened.artifacts();
-        let config = ImportConfig {
-            model: artifacts["model"].clone(),
-            mask: artifacts.get("mask").cloned(),
-            training: setting.training().map_err(|e| Error::deletion(MODEL, e))?,
-        };
-        let mut import = describe::<Import>(&config, fingerprint, seed)?;
-        for (role, place) in &self.places {
-            import = import.with_place(*role, place);
-        }
         let mut stages = Vec::new();
         let mut push = |spec: StageSpec, label: String| {
             let key = spec.key();
             stages.push(PlannedStage { spec, key: key.clone(), label });
             key
         };
+        let training = setting.training().map_err(|e| Error::deletion(MODEL, e))?;
+        let mut import = self.import(&self.opened, training.clone())?;
+        for (role, place) in &self.places {
+            import = import.with_place(*role, place);
+        }
         let model = push(import, "open the model".into());
+        let evaluate = EvaluateConfig { attacks: attacks.clone(), arithmetic: arithmetic.clone() };
+        let evaluate = describe::<Evaluate>(&evaluate, fingerprint, seed)?;
+        let retrain = match &self.retrain {
+            None => None,
+            Some((opened, place)) => {
+                // It never saw what is asked for, which its own file need not say.
+                let import = self.import(opened, Training { forgotten: asked.all(), ..training })?;
+                let retrain = push(import.with_place(MODEL_PLACE, place), "open the Retrain".into());
+                let judged = push(evaluate.clone().with_input("model", retrain.clone()), "judge the Retrain".into());
+                Some((retrain, judged))
+            }
+        };
         let images = asked.ids.len();
         let original = unlearn_unlearning::find(RAW).map_err(|e| Error::deletion("--method", e))?;
         let unchanged = original.resolve(&json!({})).map_err(|e| Error::deletion("--method", e))?;
@@ -217,12 +249,14 @@ impl Deletion {
                 method: method.into(),
                 config: parameters.clone(),
                 forget: ForgetSpec::Positions { positions: asked.ids.clone() },
-                arithmetic: self.executor.clone(),
+                arithmetic: arithmetic.clone(),
             };
             let unlearn = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());
             let unlearn = push(unlearn, format!("forget {images} images by {method}"));
-            let config = EvaluateConfig { mia: self.features.clone(), arithmetic: self.executor.clone() };
-            let evaluate = describe::<Evaluate>(&config, fingerprint, seed)?.with_input("model", unlearn.clone());
+            let mut evaluate = evaluate.clone().with_input("model", unlearn.clone());
+            if let Some((retrain, _)) = &retrain {
+                evaluate = evaluate.with_input(RETRAIN, retrain.clone());
+            }
             judged.push((unlearn, push(evaluate, format!("judge the model {when}"))));
         }
         // `raw` asked for by name is both.
@@ -230,7 +264,14 @@ impl Deletion {
         stages.retain(|stage| seen.insert(stage.key.clone()));
         let [(_, before), (unlearn, after)] =
             judged.try_into().map_err(|_| Error::deletion("--method", "the model is judged twice"))?;
-        Ok(Steps { stages, before, unlearn, after })
+        Ok(Steps { stages, before, unlearn, after, retrain: retrain.map(|(_, judged)| judged) })
+    }
+
+    /// The stage that takes a model in.
+    fn import(&self, opened: &OpenedModel, training: Training) -> Result<StageSpec> {
+        let artifacts = opened.artifacts();
+        let config = ImportConfig { model: artifacts["model"].clone(), mask: artifacts.get("mask").cloned(), training };
+        describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.seed)
     }
 
     /// Writes the model and the certificate of what was measured on it.
@@ -242,21 +283,27 @@ impl Deletion {
         options: &RunOptions<'_>,
     ) -> Result<Certificate> {
         let store = folder.store();
-        let [before, after] = [&steps.before, &steps.after].map(|key| {
+        let figures = |key: &StageKey| {
             let stage = store.stage(Evaluate::NAME, key)?;
-            Ok::<_, Error>(Evaluation::of(&stage)?)
-        });
-        let (before, after) = (before?, after?);
+            Ok::<_, Error>(Evaluation::of(&stage)?.figures)
+        };
+        let (before, after) = (figures(&steps.before)?, figures(&steps.after)?);
+        let retrain = steps.retrain.as_ref().map(figures).transpose()?;
         let unlearned = store.stage(Unlearn::NAME, &steps.unlearn)?;
         let model = OpenedModel::of_stage(unlearned, &ImportOptions::default())?.model;
         let info = CheckpointInfo { config: key.to_string(), ..model.info.clone() };
         let model = ModelFile { info, ..model };
         let bytes = model.to_bytes(if model.mask.is_some() { Target::Sparse } else { Target::Dense })?;
         write_atomic(&folder.path(MODEL), &bytes)?;
-        let rte_seconds = after.rte_seconds;
-        let measured = Measured { before: metrics(before), after: metrics(after), rte_seconds, thresholds: Vec::new() };
-        let verdict = |threshold: &Threshold| measured.value(&threshold.metric).map(|value| threshold.judge(value));
-        let thresholds = self.thresholds.iter().filter_map(verdict).collect();
+        let verdict =
+            |threshold: &Threshold| after.get(&threshold.figure()).map(|measured| threshold.judge(measured.value));
+        let measured = Measured {
+            thresholds: self.thresholds.iter().filter_map(verdict).collect(),
+            before,
+            after,
+            retrain,
+            attacks: Some(json!(self.attacks)),
+        };
         let json = |e: serde_json::Error| Error::deletion(Certificate::FILE, e);
         let mut certificate = Certificate {
             format: FORMAT,
@@ -264,9 +311,9 @@ impl Deletion {
             request: self.asked.clone(),
             data: self.data().map_err(json)?,
             method: self.done().map_err(json)?,
-            input: self.opened.artifacts(),
+            input: self.input(),
             output: [(MODEL.to_owned(), Artifact::of_bytes(&bytes))].into(),
-            measured: Measured { thresholds, ..measured },
+            measured,
             code: Code::running(env!("CARGO_PKG_VERSION"), options.commit.clone())?,
             machine: Machine::this(),
             started: folder.started(),
@@ -312,11 +359,7 @@ struct Steps {
     before: StageKey,
     unlearn: StageKey,
     after: StageKey,
-}
-
-fn metrics(evaluation: Evaluation) -> Metrics {
-    let Evaluation { ua, ra, ta, validation_accuracy, mia, .. } = evaluation;
-    Metrics { ua, ra, ta, validation_accuracy, mia_efficacy: mia }
+    retrain: Option<StageKey>,
 }
 
 /// How many samples a model is judged on.
@@ -330,29 +373,68 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
     }
 }
 
-/// Refuses features of attacks that there are not.
-fn check_features(names: &[String]) -> Result<()> {
-    let refuse = |reason: &dyn std::fmt::Display| Error::deletion("--mia", reason);
-    if !names.iter().any(|name| name == CONFIDENCE) {
-        return Err(refuse(&format!("`{CONFIDENCE}` must be among the features: it is the one that tables report")));
+/// A Retrain of `model`, and where it lies.
+fn beside(path: &Path, model: &ModelFile) -> Result<(OpenedModel, String)> {
+    let opened = OpenedModel::open(path, None, &ImportOptions::default())?;
+    let retrain = &opened.model;
+    if (&retrain.info.arch, retrain.info.input, retrain.info.classes)
+        != (&model.info.arch, model.info.input, model.info.classes)
+    {
+        let reason = format!(
+            "{} is a `{}` and the model a `{}`; a Retrain is of the same kind",
+            path.display(),
+            retrain.info.arch,
+            model.info.arch
+        );
+        return Err(Error::deletion("--retrain", reason));
     }
-    names.iter().try_for_each(|name| features::find(name).map(|_| ()).map_err(|e| refuse(&e)))
+    let place = path.to_string_lossy().into_owned();
+    Ok((opened, place))
+}
+
+/// The attacks that are asked for; `seed` is the model's.
+fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
+    let refuse = |option: &str, reason: &dyn std::fmt::Display| Error::deletion(option, reason);
+    let DeletionOptions { features, draws, members, .. } = options;
+    if !features.iter().any(|name| name == CONFIDENCE) {
+        let reason = format!("`{CONFIDENCE}` must be among the features: it is the one that tables report");
+        return Err(refuse("--mia", &reason));
+    }
+    Settings::count(*draws, *members).map_err(|reason| refuse("--draws", &reason))?;
+    let section = EvaluateSection {
+        attacks: vec![EFFICACY.into()],
+        mia: features.clone(),
+        draws: *draws,
+        members: *members,
+        ..EvaluateSection::default()
+    };
+    section.settings(&options.environment.registry, seed).map_err(|reason| refuse("--mia", &reason))
 }
 
 /// Refuses a threshold on something that is not going to be measured.
-fn check_thresholds(thresholds: &[Threshold], features: &[String], validated: bool) -> Result<()> {
-    for threshold in thresholds {
+fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool) -> Result<()> {
+    let registry = &options.environment.registry;
+    let figures = registry.figures();
+    let measured = registry.measured(attacks).map_err(|e| Error::deletion("--mia", e))?;
+    for threshold in &options.thresholds {
         let refuse = |reason: &str| Err(Error::deletion(format!("--threshold {threshold}"), reason));
-        if threshold.metric == "validation-accuracy" && !validated {
+        let name = threshold.figure();
+        if let Some(feature) = name.strip_prefix("mia_efficacy.")
+            && !measured.contains(&name)
+        {
+            let names = attacks.mia.join(", ");
+            return refuse(&format!("`{feature}` is not among the features that are attacked on: {names}"));
+        }
+        threshold.check(&figures).map_err(|e| Error::deletion("--threshold", e))?;
+        let Some(figure) = figures.get(&name) else { continue };
+        if figure.needs.contains(&Need::Validation) && !validated {
             return refuse("the model has no validation split");
         }
-        if let Some(name) = threshold.metric.strip_prefix("mia.")
-            && !features.iter().any(|feature| feature == name)
-        {
-            return refuse(&format!(
-                "`{name}` is not among the features that are attacked on: {}",
-                features.join(", ")
-            ));
+        if figure.needs_retrain() && options.retrain.is_none() {
+            return refuse("it is measured against a Retrain; name one with `--retrain`");
+        }
+        if name.contains('.') && !measured.contains(&name) {
+            return refuse(&format!("it is not measured; these are: {}", measured.join(", ")));
         }
     }
     Ok(())

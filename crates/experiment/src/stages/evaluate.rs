@@ -1,69 +1,56 @@
-//! `evaluate`: how well a model forgot. Leaves one row of metrics and `scores.safetensors`: logits and losses of every
-//! sample of the forget, retain and test set, from which every metric can be computed again without the model.
+//! `evaluate`: how well a model forgot. Leaves one row of figures and `scores.safetensors`: logits, labels and positions of every sample
+//! of the forget, retain, test and validation set, from which every figure can be computed again without the model.
 
 use serde::{Deserialize, Serialize};
-use unlearn_mia_eval::features;
-use unlearn_random::derived_seed;
-use unlearn_run_store::{Evaluation, write_atomic};
-use unlearn_tensor_files as tensor_file;
-use unlearn_training::Predictions;
+use unlearn_mia_eval::Settings;
+use unlearn_run_store::{Evaluation, StoredScores};
 
 use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
-use crate::{Result, judgement::judge};
+use crate::{
+    Result,
+    judgement::{Judging, judge},
+};
 
 /// What decides how a model is judged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct EvaluateConfig {
-    /// Features of the membership-inference attack.
-    pub(crate) mia: Vec<String>,
+    /// Which attacks are made on it, and how.
+    pub(crate) attacks: Settings,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
+
+/// The role of a model that was retrained, which a model may be compared with.
+pub(crate) const RETRAIN: &str = "retrain";
 
 pub(crate) struct Evaluate;
 
 impl Kind for Evaluate {
     const NAME: &'static str = "evaluate";
-    const SUMMARY: &'static str = "how well a model forgot, on the test set too";
+    const SUMMARY: &'static str = "how well a model forgot, on the test set too, perhaps beside a Retrain";
     const INPUTS: &'static [&'static str] = &["model"];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN];
     type Config = EvaluateConfig;
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
         let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
-        let run_time = RunTime::of(&stage)?;
-        let features = config.mia.iter().map(|name| features::find(name)).collect::<Result<Vec<_>, _>>();
-        let features = features.map_err(|error| bench.failure(error))?;
+        let rte_seconds = RunTime::of(&stage)?.map(|run_time| run_time.rte_seconds);
         let division = setting.division();
         let sets = setting.sets(&division);
-        let judged = judge(&mut network, &sets, &features, derived_seed(setting.seed, "attack"))
-            .map_err(|error| bench.failure(error))?;
-        save_scores(bench, &[("forget", &judged.forget), ("retain", &judged.retain), ("test", &judged.test)])?;
+        let registry = &bench.materials.environment().registry;
+        let alone = Judging { registry, settings: &config.attacks, rte_seconds: None, retrain: None };
+        let retrain = if bench.spec.inputs.contains_key(RETRAIN) {
+            let StageModel { mut network, .. } = bench.model(RETRAIN, &config.arithmetic)?;
+            Some(judge(&mut network, &sets, &alone).map_err(|error| bench.failure(error))?)
+        } else {
+            None
+        };
+        let judging = Judging { rte_seconds, retrain: retrain.as_ref(), ..alone };
+        let judged = judge(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        StoredScores::write(&bench.writer.path(StoredScores::FILE), &judged.scores)?;
         bench.writer.truncate_metrics(0)?;
-        bench.writer.append_metrics(&Evaluation {
-            ua: judged.scores.ua,
-            ra: judged.scores.ra,
-            ta: judged.scores.ta,
-            mia_efficacy: judged.scores.mia_efficacy,
-            rte_seconds: run_time.rte_seconds,
-            validation_accuracy: judged.validation_accuracy,
-            mia: judged.mia,
-        })?;
+        bench.writer.append_metrics(&Evaluation::new(judged.figures))?;
         Ok(())
     }
-}
-
-fn save_scores(bench: &Bench<'_>, sets: &[(&str, &Predictions)]) -> Result<()> {
-    let mut columns: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
-    for (set, predictions) in sets {
-        let Predictions { logits, labels, classes } = predictions;
-        columns.push((format!("{set}.logits"), vec![labels.len(), *classes], logits.clone()));
-        columns.push((format!("{set}.labels"), vec![labels.len()], labels.iter().map(|l| *l as f32).collect()));
-        columns.push((format!("{set}.losses"), vec![labels.len()], predictions.losses().map(|l| l as f32).collect()));
-    }
-    let tensors: Vec<_> =
-        columns.iter().map(|(name, shape, values)| (name.clone(), shape.as_slice(), values.as_slice())).collect();
-    let json = serde_json::json!({ "kind": "scores", "format": 1 }).to_string();
-    let bytes = tensor_file::encode(&tensors, json).map_err(|e| bench.failure(e))?;
-    Ok(write_atomic(&bench.writer.path("scores.safetensors"), &bytes)?)
 }

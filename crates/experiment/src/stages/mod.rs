@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use unlearn_run_store::StageSpec;
 
 pub(crate) use bench::{Bench, compute};
-pub(crate) use evaluate::{Evaluate, EvaluateConfig};
+pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN};
 pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
 pub(crate) use model::{LAST_FINITE, network};
 pub use model::{MASK, MODEL};
@@ -47,6 +47,8 @@ pub(crate) trait Kind {
     const SUMMARY: &'static str;
     /// The roles of the stages it reads.
     const INPUTS: &'static [&'static str];
+    /// The roles of stages that it reads too where they are named.
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[];
     /// Whether how long it takes is a result, so that nothing else should run beside it.
     const TIMED: bool = false;
     /// What it is configured by; unknown keys are refused.
@@ -64,6 +66,8 @@ pub struct StageKind {
     pub summary: &'static str,
     /// The roles of the stages it reads.
     pub inputs: &'static [&'static str],
+    /// The roles of stages that it reads too where they are named.
+    pub optional_inputs: &'static [&'static str],
     /// Whether how long it takes is a result, so that nothing else should run beside it.
     pub is_timed: bool,
     check: fn(&StageSpec) -> Result<(), String>,
@@ -75,6 +79,7 @@ const fn entry<K: Kind>() -> StageKind {
         name: K::NAME,
         summary: K::SUMMARY,
         inputs: K::INPUTS,
+        optional_inputs: K::OPTIONAL_INPUTS,
         is_timed: K::TIMED,
         check: |spec| config::<K>(spec).map(|_| ()),
         run: |bench| {
@@ -113,6 +118,7 @@ impl StageKind {
     pub fn check(&self, spec: &StageSpec) -> Result<()> {
         let named: Vec<&str> = spec.inputs.keys().map(String::as_str).collect();
         let mut wanted = self.inputs.to_vec();
+        wanted.extend(self.optional_inputs.iter().filter(|role| named.contains(role)));
         wanted.sort_unstable();
         if named != wanted {
             let list = |roles: &[&str]| if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };

@@ -40,10 +40,13 @@ pub(super) struct RunTime {
 impl RunTime {
     const FILE: &'static str = "run-time.json";
 
-    /// What an `unlearn` stage says; the error is a reason for people.
-    pub(super) fn of(stage: &Stage) -> Result<Self> {
+    /// What a stage says that made a model forget; `None` for a model that was not asked to.
+    pub(super) fn of(stage: &Stage) -> Result<Option<Self>> {
+        if !stage.manifest().artifacts.contains_key(Self::FILE) {
+            return Ok(None);
+        }
         let bytes = stage.read(Self::FILE)?;
-        serde_json::from_slice(&bytes).map_err(|error| crate::Error::Stage {
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| crate::Error::Stage {
             stage: format!("{}/{}", stage.manifest().kind, stage.key()),
             reason: format!("{} is damaged: {error}", Self::FILE),
         })

@@ -1,17 +1,22 @@
 //! `validate`: how well a model forgot as far as an operator can know, without a test set. Leaves one row of metrics.
 
 use serde::{Deserialize, Serialize};
-use unlearn_mia_eval::features;
-use unlearn_random::derived_seed;
+use unlearn_metrics::figures::{mia_efficacy, ra, ta, ua};
+use unlearn_mia_eval::Settings;
 use unlearn_run_store::Validation;
 
 use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
-use crate::{Result, judgement::foresee, suite::CONFIDENCE};
+use crate::{
+    Result,
+    judgement::{Judging, foresee},
+};
 
-/// What decides how a model is judged without a test set: the same for all models.
+/// What decides how a model is judged without a test set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct ValidateConfig {
+    /// The attack that tables report, and how it is made.
+    pub(crate) attacks: Settings,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
@@ -26,22 +31,28 @@ impl Kind for Validate {
 
     fn run(config: &ValidateConfig, bench: &mut Bench<'_>) -> Result<()> {
         let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
-        let RunTime { rte_seconds } = RunTime::of(&stage)?;
-        let confidence = features::find(CONFIDENCE).map_err(|error| bench.failure(error))?;
+        let run_time = RunTime::of(&stage)?.ok_or_else(|| bench.failure("its model was not made by `unlearn`"))?;
+        let rte_seconds = run_time.rte_seconds;
         let division = setting.division();
         let sets = setting.sets(&division);
-        let foresight = foresee(&mut network, &sets, confidence, derived_seed(setting.seed, "attack"))
-            .map_err(|error| bench.failure(error))?;
-        let scores = foresight.scores;
-        bench.writer.truncate_metrics(0)?;
-        bench.writer.append_metrics(&Validation {
-            ua: scores.ua,
-            ra: scores.ra,
-            va: scores.ta,
-            mia_efficacy: scores.mia_efficacy,
-            forget_auc: foresight.forget_auc,
+        let registry = &bench.materials.environment().registry;
+        let judging =
+            Judging { registry, settings: &config.attacks, rte_seconds: Some(rte_seconds), retrain: None };
+        let found = foresee(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        let figure = |name: &str| {
+            let value = found.figures.get(name).map(|figure| figure.value);
+            value.ok_or_else(|| bench.failure(format!("the registry gives no figure `{name}`")))
+        };
+        let row = Validation {
+            ua: figure(ua::NAME)?,
+            ra: figure(ra::NAME)?,
+            va: figure(ta::NAME)?,
+            mia_efficacy: figure(mia_efficacy::NAME)?,
+            forget_auc: found.forget_auc,
             rte_seconds,
-        })?;
+        };
+        bench.writer.truncate_metrics(0)?;
+        bench.writer.append_metrics(&row)?;
         Ok(())
     }
 }

@@ -1,0 +1,187 @@
+//! Every figure by name: one file and one line here each.
+
+pub mod activation_distance;
+pub mod agreement;
+pub mod avg_gap;
+pub mod js;
+pub mod kl;
+pub mod mia_efficacy;
+pub mod ra;
+pub mod rte_seconds;
+pub mod ta;
+pub mod tow;
+pub mod ua;
+pub mod validation_accuracy;
+
+use crate::{Error, Evidence, Figure, ModelScores, Result, Retrain, Values};
+
+/// All figures but those of attacks, in the order of columns. A figure may use those before it.
+pub static FIGURES: &[Figure] = &[
+    ua::FIGURE,
+    mia_efficacy::FIGURE,
+    ra::FIGURE,
+    ta::FIGURE,
+    avg_gap::FIGURE,
+    rte_seconds::FIGURE,
+    validation_accuracy::FIGURE,
+    tow::FIGURE,
+    kl::FIGURE,
+    js::FIGURE,
+    activation_distance::FIGURE,
+    agreement::FIGURE,
+];
+
+/// The figures that a program knows: the standard ones, and whatever was added.
+#[derive(Debug, Clone)]
+pub struct Figures(Vec<Figure>);
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+impl Figures {
+    /// [`FIGURES`].
+    pub fn standard() -> Self {
+        Self(FIGURES.to_vec())
+    }
+
+    /// These and another one, which takes the place of one of that name.
+    #[must_use]
+    pub fn with(mut self, figure: Figure) -> Self {
+        match self.0.iter_mut().find(|known| known.name == figure.name) {
+            Some(known) => *known = figure,
+            None => self.0.push(figure),
+        }
+        self
+    }
+
+    /// Every figure, in the order of columns.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Figure> {
+        self.0.iter()
+    }
+
+    /// The figures of the table, in the order of its columns.
+    pub fn in_table(&self) -> Vec<&Figure> {
+        self.iter().filter(|figure| figure.in_table).collect()
+    }
+
+    /// Looks a figure up.
+    pub fn get(&self, name: &str) -> Option<&Figure> {
+        self.iter().find(|figure| figure.name == name)
+    }
+
+    /// Looks a figure up that someone asked for.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the valid ones.
+    pub fn find(&self, name: &str) -> Result<&Figure> {
+        self.get(name).ok_or_else(|| {
+            let valid = self.iter().map(|figure| figure.name.as_ref()).collect::<Vec<_>>().join(", ");
+            Error::UnknownFigure { name: name.to_owned(), valid }
+        })
+    }
+
+    /// Adds to `values` every figure that `wanted` admits, that is not there yet, and that can be computed.
+    ///
+    /// # Errors
+    /// Scores that do not fit together, a value that the figure cannot have.
+    pub fn complete(
+        &self,
+        values: &mut Values,
+        scores: Option<&ModelScores>,
+        rte_seconds: Option<f64>,
+        retrain: Option<Retrain<'_>>,
+        wanted: impl Fn(&Figure) -> bool,
+    ) -> Result<()> {
+        for figure in self.iter().filter(|figure| wanted(figure)) {
+            if values.contains_key(figure.name.as_ref()) {
+                continue;
+            }
+            let evidence = Evidence { scores, rte_seconds, figures: values, retrain };
+            let Some(value) = (figure.compute)(&evidence)? else { continue };
+            if !figure.admits(value.value) {
+                let [low, high] = figure.range;
+                let figure = figure.label.to_string();
+                return Err(Error::Range { figure, value: value.value, low, high });
+            }
+            values.insert(figure.name.to_string(), value);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Need, Scores, Value};
+
+    fn scores(shift: f32) -> ModelScores {
+        let part = |rows: usize, from: f32| {
+            let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from + shift).sin() * 4.0).collect();
+            Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
+        };
+        ModelScores { forget: part(6, 0.0), retain: part(9, 1.0), test: part(7, 2.0), validation: Some(part(5, 3.0)) }
+    }
+
+    /// What an attack would have measured.
+    fn attacked() -> Values {
+        [(mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap())].into()
+    }
+
+    #[test]
+    fn every_figure_is_documented_uniquely_named_computed_and_within_its_range() {
+        let figures = Figures::standard();
+        let names: BTreeSet<_> = figures.iter().map(|figure| figure.name.clone()).collect();
+        assert_eq!(names.len(), FIGURES.len());
+        let (model, retrain) = (scores(0.0), scores(0.3));
+        let mut theirs = attacked();
+        figures.complete(&mut theirs, Some(&retrain), Some(9.0), None, |_| true).unwrap();
+        let mut ours = attacked();
+        let beside = Retrain { scores: Some(&retrain), figures: &theirs };
+        figures.complete(&mut ours, Some(&model), Some(1.5), Some(beside), |_| true).unwrap();
+        for figure in figures.iter() {
+            let Figure { name, label, meaning, source, needs, .. } = figure;
+            assert!(!label.is_empty() && !meaning.is_empty() && !source.is_empty() && !needs.is_empty(), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name} is a key of files");
+            assert!(figure.admits(ours[name.as_ref()].value), "{name}");
+            assert_eq!(figure.needs_retrain(), !theirs.contains_key(name.as_ref()), "{name}");
+        }
+        let without_time = {
+            let mut values = Values::new();
+            figures.complete(&mut values, Some(&model), None, None, |_| true).unwrap();
+            values
+        };
+        for figure in figures.iter().filter(|figure| without_time.contains_key(figure.name.as_ref())) {
+            assert!(!figure.needs.contains(&Need::RunTime) && !figure.needs.contains(&Need::Attack));
+        }
+    }
+
+    #[test]
+    fn a_retrain_is_closest_to_itself() {
+        let figures = Figures::standard();
+        let model = scores(0.0);
+        let mut theirs = attacked();
+        figures.complete(&mut theirs, Some(&model), None, None, |_| true).unwrap();
+        let mut ours = theirs.clone();
+        let beside = Retrain { scores: Some(&model), figures: &theirs };
+        figures.complete(&mut ours, Some(&model), None, Some(beside), |_| true).unwrap();
+        let of = |name: &str| ours[name].value;
+        assert_eq!([of("avg_gap"), of("tow"), of("kl"), of("js")], [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!([of("activation_distance"), of("agreement")], [0.0, 100.0]);
+    }
+
+    #[test]
+    fn a_figure_from_outside_is_one_of_them_and_an_impossible_value_is_named() {
+        let share = Figure { name: "share".into(), compute: |_| Ok(Some(Value::exact(101.0))), ..ua::FIGURE };
+        let figures = Figures::standard().with(share.clone()).with(share);
+        assert_eq!(figures.iter().count(), FIGURES.len() + 1);
+        let refused = figures.complete(&mut Values::new(), None, None, None, |_| true).unwrap_err().to_string();
+        assert_eq!(refused, "UA is 101, but lies between 0 and 100");
+        let message = figures.find("tou").unwrap_err().to_string();
+        assert!(message.contains("`tou`") && message.contains("tow, "), "{message}");
+    }
+}

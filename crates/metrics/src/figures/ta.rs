@@ -1,0 +1,22 @@
+//! TA, testing accuracy: on the test set, less the classes that were forgotten whole.
+
+use std::borrow::Cow;
+
+use crate::{Direction, Figure, Need, Unit, Value};
+
+/// Its name.
+pub const NAME: &str = "ta";
+
+/// The entry.
+pub const FIGURE: Figure = Figure {
+    name: Cow::Borrowed(NAME),
+    label: Cow::Borrowed("TA"),
+    meaning: Cow::Borrowed("accuracy on the test set, %"),
+    unit: Unit::Percent,
+    range: [0.0, 100.0],
+    direction: Direction::TowardsRetrain,
+    needs: &[Need::Test],
+    source: "Jia et al. 2023, arXiv 2304.04934",
+    in_table: true,
+    compute: |evidence| evidence.scores.map(|s| s.test.accuracy().map(Value::exact)).transpose(),
+};

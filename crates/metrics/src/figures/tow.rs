@@ -1,0 +1,53 @@
+//! Tug-of-war score: Π over forget, retain and test set of 1 − |accuracy − Retrain's| / 100; 1 is best.
+
+use std::borrow::Cow;
+
+use super::{ra, ta, ua};
+use crate::{Direction, Figure, Need, Unit, Value};
+
+/// Its name.
+pub const NAME: &str = "tow";
+
+/// The entry.
+pub const FIGURE: Figure = Figure {
+    name: Cow::Borrowed(NAME),
+    label: Cow::Borrowed("ToW"),
+    meaning: Cow::Borrowed(
+        "tug of war: product over forget, retain and test set of 1 − distance to Retrain's accuracy",
+    ),
+    unit: Unit::None,
+    range: [0.0, 1.0],
+    direction: Direction::Higher,
+    needs: &[Need::Forget, Need::Retain, Need::Test, Need::RetrainFigures],
+    source: "Zhao et al. 2024, arXiv 2406.01257",
+    in_table: false,
+    // Unlearning accuracies are as far apart as the accuracies on the forget set.
+    compute: |evidence| {
+        let pairs: Option<Vec<[f64; 2]>> =
+            [ua::NAME, ra::NAME, ta::NAME].map(|name| evidence.pair(name)).into_iter().collect();
+        Ok(pairs.map(|pairs| Value::exact(pairs.iter().map(|[a, b]| 1.0 - (a - b).abs() / 100.0).product())))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Evidence, Retrain, Values};
+
+    /// Of accuracies on forget, retain and test set.
+    fn tug_of_war(model: [f64; 3], retrain: [f64; 3]) -> f64 {
+        let values = |[forget, retain, test]: [f64; 3]| -> Values {
+            let figures = [(ua::NAME, 100.0 - forget), (ra::NAME, retain), (ta::NAME, test)];
+            figures.map(|(name, value)| (name.to_owned(), Value::exact(value))).into()
+        };
+        let (ours, theirs) = (values(model), values(retrain));
+        let retrain = Some(Retrain { scores: None, figures: &theirs });
+        (FIGURE.compute)(&Evidence { scores: None, rte_seconds: None, figures: &ours, retrain }).unwrap().unwrap().value
+    }
+
+    #[test]
+    fn is_a_product() {
+        assert_eq!(tug_of_war([50.0, 100.0, 90.0], [50.0, 100.0, 90.0]), 1.0);
+        assert_eq!(tug_of_war([100.0, 100.0, 75.0], [50.0, 100.0, 100.0]), 0.375);
+    }
+}

@@ -1,0 +1,10 @@
+//! Every attack by name: one file and one line here each.
+
+pub mod loss_threshold;
+pub mod mia_efficacy;
+pub mod mia_privacy;
+
+use crate::attack::Attack;
+
+/// All attacks.
+pub static ATTACKS: &[Attack] = &[mia_efficacy::ATTACK, mia_privacy::ATTACK, loss_threshold::ATTACK];

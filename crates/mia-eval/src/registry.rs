@@ -1,0 +1,225 @@
+//! Everything that can be measured from a model's scores: figures and attacks, the standard ones and whatever was added.
+
+use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
+
+use crate::attack::Attack;
+use crate::attacks::ATTACKS;
+use crate::features::{self, FEATURES, Feature};
+use crate::{Error, Pool, Result, Settings};
+
+/// Everything that can be measured from a model's scores.
+#[derive(Clone)]
+pub struct Registry {
+    figures: Figures,
+    attacks: Vec<Attack>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let attacks: Vec<_> = self.attacks.iter().map(|attack| attack.name).collect();
+        f.debug_struct("Registry").field("figures", &self.figures).field("attacks", &attacks).finish()
+    }
+}
+
+impl Registry {
+    /// [`FIGURES`](unlearn_metrics::FIGURES) and [`ATTACKS`].
+    pub fn standard() -> Self {
+        Self { figures: Figures::standard(), attacks: ATTACKS.to_vec() }
+    }
+
+    /// The same and another figure, which takes the place of one of that name.
+    #[must_use]
+    pub fn with_figure(self, figure: Figure) -> Self {
+        Self { figures: self.figures.with(figure), ..self }
+    }
+
+    /// The same and another attack, which takes the place of one of that name.
+    #[must_use]
+    pub fn with_attack(mut self, attack: Attack) -> Self {
+        match self.attacks.iter_mut().find(|known| known.name == attack.name) {
+            Some(known) => *known = attack,
+            None => self.attacks.push(attack),
+        }
+        self
+    }
+
+    /// Every attack.
+    pub fn attacks(&self) -> &[Attack] {
+        &self.attacks
+    }
+
+    /// Every figure, those of attacks last.
+    pub fn figures(&self) -> Figures {
+        let of_attacks = self.attacks.iter().flat_map(|attack| attack.figures(FEATURES));
+        of_attacks.fold(self.figures.clone(), Figures::with)
+    }
+
+    /// Looks an attack up.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the valid ones.
+    pub fn attack(&self, name: &str) -> Result<&Attack> {
+        self.attacks.iter().find(|attack| attack.name == name).ok_or_else(|| {
+            let valid: Vec<_> = self.attacks.iter().map(|attack| attack.name).collect();
+            Error::unknown_name("attack", name, &valid)
+        })
+    }
+
+    /// The names of the figures that attacks with these settings measure.
+    ///
+    /// # Errors
+    /// An attack or a feature that does not exist.
+    pub fn measured(&self, settings: &Settings) -> Result<Vec<String>> {
+        let features = features(settings)?;
+        let mut names = Vec::new();
+        for name in &settings.attacks {
+            let figures = self.attack(name)?.figures(FEATURES);
+            let asked = |figure: &Figure| {
+                let feature = figure.name.split_once('.').map(|(_, feature)| feature);
+                feature.is_none_or(|name| features.iter().any(|feature| feature.name == name))
+            };
+            names.extend(figures.into_iter().filter(asked).map(|figure| figure.name.into_owned()));
+        }
+        Ok(names)
+    }
+
+    /// Runs the attacks that the settings name on a model.
+    ///
+    /// # Errors
+    /// An attack or a feature that does not exist, sets that are too small, an optimum that was not reached.
+    pub fn attacked(&self, scores: &ModelScores, settings: &Settings) -> Result<Values> {
+        let features = features(settings)?;
+        let mut values = Values::new();
+        for name in &settings.attacks {
+            let attack = self.attack(name)?;
+            match attack.pool {
+                Pool::Alone => {
+                    let found = attack.run(scores, &features, &settings.draws());
+                    values.extend(found.map_err(|source| Error::in_attack(attack.name, source))?);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// Every figure that can be computed of a model: runs the attacks that the settings name, then what follows from scores, run time
+    /// and a Retrain.
+    ///
+    /// # Errors
+    /// As [`Registry::attacked`], and a value that its figure cannot have.
+    pub fn measure(
+        &self,
+        scores: &ModelScores,
+        settings: &Settings,
+        rte_seconds: Option<f64>,
+        retrain: Option<Retrain<'_>>,
+    ) -> Result<Values> {
+        let mut values = self.attacked(scores, settings)?;
+        self.figures.complete(&mut values, Some(scores), rte_seconds, retrain, |_| true)?;
+        Ok(values)
+    }
+}
+
+/// The features that settings name.
+fn features(settings: &Settings) -> Result<Vec<&'static Feature>> {
+    settings.mia.iter().map(|name| features::find(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use unlearn_metrics::figures::{mia_efficacy, ua};
+    use unlearn_metrics::{Scores, Value};
+
+    use super::*;
+    use crate::attack::Run;
+    use crate::{Draws, MemberSelection};
+
+    fn scores() -> ModelScores {
+        let part = |rows: usize, from: f32| {
+            let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from).sin() * 4.0).collect();
+            Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
+        };
+        ModelScores { retain: part(9, 0.0), test: part(6, 1.0), forget: part(5, 2.0), validation: None }
+    }
+
+    fn settings(registry: &Registry) -> Settings {
+        Settings {
+            attacks: registry.attacks().iter().map(|attack| attack.name.to_owned()).collect(),
+            mia: FEATURES.iter().map(|feature| feature.name.to_owned()).collect(),
+            draws: 3,
+            members: MemberSelection::Stratified,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn every_attack_is_documented_uniquely_named_and_runs_on_every_feature() {
+        let registry = Registry::standard();
+        let mut names: Vec<_> = registry.attacks().iter().map(|attack| attack.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ATTACKS.len());
+        for Attack { name, summary, source, figures, .. } in registry.attacks() {
+            assert!(!summary.is_empty() && !source.is_empty() && !figures.is_empty(), "{name}");
+        }
+        let settings = settings(&registry);
+        let values = registry.attacked(&scores(), &settings).unwrap();
+        let mut measured = registry.measured(&settings).unwrap();
+        measured.sort();
+        assert!(values.keys().eq(&measured), "what is announced is what is measured: {measured:?}");
+        for (name, value) in &values {
+            let figure = registry.figures().find(name).unwrap().clone();
+            assert!(figure.admits(value.value) && !figure.meaning.is_empty(), "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_tables_efficacy_is_the_one_on_the_confidence() {
+        let registry = Registry::standard();
+        let values = registry.measure(&scores(), &settings(&registry), Some(2.0), None).unwrap();
+        assert_eq!(values[mia_efficacy::NAME], values["mia_efficacy.confidence"]);
+        assert_eq!(values[mia_efficacy::NAME].draws.len(), 3);
+        assert_eq!(values["rte_seconds"].value, 2.0);
+        assert!(!values.contains_key("avg_gap"), "there is no Retrain to measure it against");
+    }
+
+    #[test]
+    fn an_attack_from_outside_is_run_and_its_figures_are_known() {
+        const FIGURE: Figure = Figure {
+            name: Cow::Borrowed("guess"),
+            label: Cow::Borrowed("Guess"),
+            needs: &[unlearn_metrics::Need::Forget, unlearn_metrics::Need::Attack],
+            compute: |_| Ok(None),
+            ..ua::FIGURE
+        };
+        let run =
+            |scores: &ModelScores, draws: &Draws| Ok(vec![Value::exact((scores.forget.len() + draws.count) as f64)]);
+        let guess = Attack {
+            name: "guess",
+            summary: "counts",
+            source: "here",
+            pool: Pool::Alone,
+            figures: &[FIGURE],
+            run: Run::Once(run),
+        };
+        let registry = Registry::standard().with_attack(guess.clone()).with_attack(guess);
+        assert_eq!(registry.attacks().len(), ATTACKS.len() + 1);
+        let values = registry.measure(&scores(), &settings(&registry), None, None).unwrap();
+        assert_eq!(values["guess"].value, 8.0);
+        assert!(registry.figures().get("guess").is_some());
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_valid_ones() {
+        let message = Registry::standard().attack("mia_privacy").err().unwrap().to_string();
+        assert!(message.contains("did you mean `mia-privacy`") && message.contains("mia-efficacy"), "{message}");
+    }
+}

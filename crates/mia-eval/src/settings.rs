@@ -1,0 +1,78 @@
+//! Which attacks are run on a model, and how: what a stored evaluation says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Draws, MemberSelection};
+
+/// Which attacks are run on a model, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// Names of attacks.
+    pub attacks: Vec<String>,
+    /// Names of the features that attacks by features look at.
+    pub mia: Vec<String>,
+    /// How often an attack is fitted on another draw of its members.
+    pub draws: usize,
+    /// How members are drawn.
+    pub members: MemberSelection,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// How often an attack is fitted unless it is said.
+    pub const DRAWS: usize = 10;
+
+    /// How often it is fitted and on what.
+    pub fn draws(&self) -> Draws {
+        Draws { members: self.members, count: self.draws, seed: self.seed }
+    }
+
+    /// The number of draws that was asked for, or its default: ten, and one where nothing is drawn.
+    ///
+    /// The error is a reason for people: no draw, or several of what is always the same.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn count(asked: Option<usize>, members: MemberSelection) -> Result<usize, String> {
+        match (asked, members) {
+            (Some(0), _) => Err("an attack needs at least 1 draw of its members".to_owned()),
+            (Some(draws), MemberSelection::FirstRows) if draws > 1 => Err(format!(
+                "the first rows are the same in each of {draws} draws; ask for 1, or for `stratified` members"
+            )),
+            (Some(draws), _) => Ok(draws),
+            (None, MemberSelection::FirstRows) => Ok(1),
+            (None, MemberSelection::Stratified) => Ok(Self::DRAWS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_draws_unless_nothing_is_drawn() {
+        use MemberSelection::{FirstRows, Stratified};
+        assert_eq!([Settings::count(None, Stratified), Settings::count(None, FirstRows)], [Ok(10), Ok(1)]);
+        assert_eq!([Settings::count(Some(3), Stratified), Settings::count(Some(1), FirstRows)], [Ok(3), Ok(1)]);
+        assert!(Settings::count(Some(0), Stratified).unwrap_err().contains("at least 1"));
+        assert!(Settings::count(Some(2), FirstRows).unwrap_err().contains("`stratified`"));
+    }
+
+    #[test]
+    fn are_written_as_in_a_suite() {
+        let settings = Settings {
+            attacks: vec!["mia-efficacy".into()],
+            mia: vec!["confidence".into()],
+            draws: 1,
+            members: MemberSelection::FirstRows,
+            seed: 7,
+        };
+        let text = serde_json::to_string(&settings).unwrap();
+        let expected = r#"{"attacks":["mia-efficacy"],"mia":["confidence"],"draws":1,"members":"first-rows","seed":7}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    }
+}
