@@ -211,3 +211,97 @@ impl Planner<'_> {
         key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const SUITE: &str = r#"
+        prune = [{ method = "none" }, { method = "omp", sparsity = 0.9, rewind-epoch = 1 }]
+        forget = [{ kind = "class", class = 0 }, { kind = "random", count = 9 }]
+        unlearn = [{ method = "raw" }, { method = "ft", epochs = 1 }, { method = "unsir" }]
+        [suite]
+        name = "tiny"
+        seeds = [1, 2]
+        [data]
+        name = "fashion-mnist-mini"
+        train-limit = 200
+        [model]
+        arch = "resnet8s"
+        [train]
+        epochs = 2
+    "#;
+
+    fn plan(text: &str) -> Result<Plan> {
+        let environment = Environment { device: "cpu".parse().unwrap(), offline: true, ..Environment::default() };
+        Plan::resolve(&Suite::parse(text, Path::new("suite.toml"), &[])?, &environment)
+    }
+
+    #[test]
+    fn every_stage_comes_after_its_inputs_and_every_row_has_its_stages() {
+        let Plan { stages, index, .. } = plan(SUITE).unwrap();
+        // A seed's dense and pruned model; methods that serve both requests, and `unsir`, which serves the class alone.
+        let rows = 2 * 2 * (2 * 2 + 1);
+        assert_eq!((stages.len(), index.rows.len()), (2 * 2 + 2 * rows, rows));
+        let mut seen = HashSet::new();
+        for stage in &stages {
+            assert_eq!(stage.key, stage.spec.key());
+            assert!(stage.spec.inputs.values().all(|input| seen.contains(input)), "{}", stage.label);
+            assert!(seen.insert(stage.key.clone()), "{} is there twice", stage.label);
+        }
+        assert!(index.rows.iter().all(|row| seen.contains(&row.unlearn) && seen.contains(&row.evaluate)));
+        assert!(index.notes.iter().any(|note| note.contains("`unsir`") && note.contains("random 9")), "{:?}", index.notes);
+    }
+
+    #[test]
+    fn a_description_says_all_that_a_stage_needs() {
+        for stage in plan(SUITE).unwrap().stages {
+            let text = stage.spec.to_json().to_string();
+            let read = StageSpec::from_json(text.as_bytes(), Path::new("stage.json")).unwrap();
+            assert_eq!(read.key(), stage.key);
+            crate::StageKind::find(&read.kind).unwrap().check(&read).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_changes_a_result_changes_its_key_and_a_seed_more_changes_none() {
+        let keys = |text: &str| plan(text).unwrap().stages.into_iter().map(|stage| stage.key).collect::<HashSet<_>>();
+        let own = keys(SUITE);
+        let changed = keys(&SUITE.replace("epochs = 2", "epochs = 3"));
+        assert!(own.is_disjoint(&changed), "all builds on training");
+        let changed = keys(&SUITE.replace("sparsity = 0.9", "sparsity = 0.8"));
+        assert_eq!(own.intersection(&changed).count(), 2 * (1 + 2 * 5), "dense models and their rows stay");
+        assert!(own.is_subset(&keys(&SUITE.replace("[1, 2]", "[1, 2, 3]"))));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_before_anything_is_computed() {
+        for (from, to, words) in [
+            ("resnet8s", "resnet9s", "resnet8s"),
+            ("class = 0", "class = 10", "10"),
+            ("\"ft\"", "\"fft\"", "did you mean `ft`"),
+            ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
+            ("fashion-mnist-mini", "fashion-mnist-mimi", "did you mean `fashion-mnist-mini`"),
+            ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
+        ] {
+            let error = plan(&SUITE.replacen(from, to, 1)).map(|_| ()).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        }
+    }
+
+    /// If this fails, stored runs of `quick` are no longer found. A change that means to do so writes the file anew with what the test
+    /// prints, and says why in its commit.
+    #[test]
+    fn the_keys_of_quick_stay_what_they_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let suite = Suite::load(&root.join("../../configs/suites/quick.toml"), &[]).unwrap();
+        let environment = Environment { device: "cpu".parse().unwrap(), ..Environment::default() };
+        let stages = Plan::resolve(&suite, &environment).unwrap().stages;
+        let found: String = stages.iter().map(|stage| format!("{} {}\n", stage.key, stage.label)).collect();
+        let file = root.join("tests/quick-keys.txt");
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(found == expected, "{} should be:\n{found}", file.display());
+    }
+}

@@ -73,3 +73,51 @@ pub(crate) fn draw(
     });
     Ok(requests.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Materials, suite::DataSection};
+
+    fn drawn(section: &serde_json::Value) -> (std::sync::Arc<Dataset>, Vec<Forget>) {
+        let dataset = Materials::default().dataset("fashion-mnist-mini").unwrap();
+        let data = json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 });
+        let data: DataSection = serde_json::from_value(data).unwrap();
+        let split = data.split(&dataset).unwrap();
+        let section: ForgetSection = serde_json::from_value(section.clone()).unwrap();
+        let requests = draw(&section, &dataset, &split, Sampler::NumpyLegacy, 2).unwrap();
+        (dataset, requests)
+    }
+
+    #[test]
+    fn a_request_in_turn_is_drawn_from_what_is_left_and_judged_on_all_so_far() {
+        let requests = [json!({ "kind": "class", "class": 3 }), json!({ "kind": "random", "count": 9 })];
+        let (dataset, requests) = drawn(&json!({ "kind": "sequence", "requests": requests }));
+        let [first, second] = requests.try_into().ok().unwrap();
+        assert_eq!((first.label.as_str(), first.scenario), ("sequence 1 of 2: class 3", "sequence"));
+        assert!(first.is_first() && !second.is_first());
+        assert!(first.is_of_whole_classes(&dataset) && !second.is_of_whole_classes(&dataset));
+        assert_eq!((first.forgotten.len(), second.split.forget.len(), second.forgotten.len()), (18, 9, 27));
+        assert!(second.split.forget.iter().all(|position| first.split.retain.contains(position)));
+        assert!(second.forgotten.is_sorted());
+        assert_eq!(second.whole_classes, [3], "a class that was forgotten stays out of the test set");
+    }
+
+    #[test]
+    fn a_list_that_empties_a_class_is_that_whole_class_and_its_positions_are_the_request() {
+        let (_, whole) = drawn(&json!({ "kind": "class", "class": 1 }));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.txt");
+        let lines: Vec<String> = whole[0].forgotten.iter().map(ToString::to_string).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let (dataset, listed) = drawn(&json!({ "kind": "indices", "path": file }));
+        assert_eq!((&listed[0].whole_classes[..], listed[0].scenario), (&[1][..], "indices"));
+        assert!(listed[0].is_of_whole_classes(&dataset));
+        assert_eq!(listed[0].spec, ForgetSpec::Positions { positions: whole[0].forgotten.clone() });
+        std::fs::write(&file, lines[1..].join("\n")).unwrap();
+        let (dataset, part) = drawn(&json!({ "kind": "indices", "path": file }));
+        assert!(part[0].whole_classes.is_empty() && !part[0].is_of_whole_classes(&dataset));
+    }
+}

@@ -4,7 +4,7 @@ use std::{collections::HashSet, path::Path, sync::Arc};
 
 use serde_json::Value;
 use unlearn_mia_eval::Settings;
-use unlearn_network::{DeviceChoice, Graph};
+use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
 use unlearn_run_store::Tuning;
@@ -95,7 +95,7 @@ impl Resolved {
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
-        let arithmetic = arithmetic(materials.device(), &graph)?;
+        let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
         // Last, so that a slip elsewhere is found before anything is fetched.
         let folder = suite.path.parent().unwrap_or(Path::new(""));
@@ -199,12 +199,6 @@ fn tuning(suite: &Suite, dataset: &str, arch: &str) -> Result<Option<Tuning>, St
         ));
     }
     Ok(Some(tuning))
-}
-
-/// The executor that a device computes a graph with, and its revision.
-pub(crate) fn arithmetic(device: DeviceChoice, graph: &Arc<Graph>) -> Result<String> {
-    let executor = device.executor(graph).map_err(Error::Device)?;
-    Ok(format!("{} {}", executor.name(), executor.revision()))
 }
 
 /// Refuses two tables that reports could not tell apart.

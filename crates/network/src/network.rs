@@ -47,7 +47,7 @@ impl Network {
 
     /// What computes, and its revision: whatever comes from a trained model depends on it to the bit.
     pub fn arithmetic(&self) -> String {
-        format!("{} {}", self.executor.name(), self.executor.revision())
+        self.executor.arithmetic()
     }
 
     /// The values.

@@ -42,19 +42,36 @@ fn show(store: &Store, key: &str) -> anyhow::Result<()> {
 }
 
 fn verify(store: &Store) -> anyhow::Result<()> {
-    let mut damaged = 0;
-    let mut checked = 0;
-    for summary in store.stages()?.into_iter().filter(|stage| stage.state == StageState::Finished) {
-        checked += 1;
-        if let Err(error) = store.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify()) {
+    let (mut damaged, mut finished, mut unfinished) = (0, 0, 0);
+    for summary in store.stages()? {
+        let problem = match summary.state {
+            StageState::Unfinished => {
+                unfinished += 1;
+                continue;
+            }
+            StageState::Damaged(problem) => Some(problem),
+            StageState::Finished => {
+                let checked = store.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify());
+                checked.err().map(|error| error.to_string())
+            }
+        };
+        finished += 1;
+        if let Some(problem) = problem {
             damaged += 1;
-            eprintln!("{error}");
+            eprintln!("{problem}");
+        }
+    }
+    for suite in store.suites()? {
+        if let Err(problem) = store.suite(&suite) {
+            damaged += 1;
+            eprintln!("{problem}");
         }
     }
     if damaged > 0 {
-        bail!("{damaged} of {checked} finished stages are damaged");
+        bail!("{damaged} of the store's stages and indices are damaged; {finished} stages were looked at");
     }
-    println!("{checked} finished stages are as they were left");
+    let rest = if unfinished == 0 { String::new() } else { format!("; {unfinished} are unfinished") };
+    println!("{finished} finished stages are as they were left{rest}");
     Ok(())
 }
 

@@ -193,8 +193,11 @@ fn a_deletion_that_was_killed_ends_with_the_same_model() {
         [&place[..], &options, &["--mia", "confidence"]].concat()
     };
     place.succeed(&arguments("undisturbed"));
-    let state = place.path("killed/partial/state.safetensors");
-    let saved = || fs::metadata(&state).and_then(|state| state.modified()).ok();
+    let saved = || {
+        let stages = fs::read_dir(place.path("killed/partial/unlearn")).ok()?;
+        let states = stages.map(|stage| stage.unwrap().path().join("checkpoint/state.safetensors"));
+        states.filter_map(|state| fs::metadata(state).and_then(|state| state.modified()).ok()).max()
+    };
     for _ in 0..3 {
         let before = saved();
         let mut child =

@@ -12,6 +12,7 @@ fn a_suite_runs_from_images_to_report_and_a_second_time_computes_nothing() {
     let place = Place::new(SUITE);
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 stages, 0 done, 42 to do"), "{plan}");
+    assert!(!place.path("runs").exists(), "a dry run makes no folder");
     let printed = place.succeed(&["run", "suite.toml", "--out", "report"]);
     assert!(printed.contains("retrain") && printed.contains("report.html"), "{printed}");
 
@@ -154,12 +155,12 @@ fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
         let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });
-    let manifests: Vec<_> = manifests.filter(|manifest| manifest["config"].get("served").is_some()).collect();
-    assert_eq!(manifests.len(), 2 * 5);
-    for manifest in manifests {
-        let model = manifest["inputs"]["model"].as_str().unwrap();
-        assert!(unlearned.join(model).is_dir(), "{manifest}");
-    }
+    let (second, others): (Vec<_>, Vec<_>) =
+        manifests.partition(|manifest| manifest["config"]["forget"]["count"] == 9);
+    assert_eq!(second.len(), 2 * 5);
+    let on_an_unlearned_model =
+        |manifest: &serde_json::Value| unlearned.join(manifest["inputs"]["model"].as_str().unwrap()).is_dir();
+    assert!(second.iter().all(on_an_unlearned_model) && !others.iter().any(on_an_unlearned_model));
 }
 
 #[test]
@@ -271,6 +272,115 @@ fn a_run_killed_again_and_again_ends_like_one_never_killed() {
 }
 
 #[test]
+fn a_stage_is_computed_by_itself_from_its_description() {
+    let place = Place::new(SUITE);
+    let lines = place.succeed(&["run", "suite.toml", "--dry-run", "--json"]);
+    let planned: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(planned.len(), 42);
+    let write = |stage: &serde_json::Value| std::fs::write(place.path("stage.json"), stage["stage"].to_string()).unwrap();
+    let stage = ["stage", "stage.json"];
+    let pruned = planned.iter().find(|stage| stage["label"].as_str().unwrap().starts_with("prune")).unwrap();
+    write(pruned);
+    let message = place.refuse(2, &stage);
+    assert!(message.contains("its input `model`") && message.contains("compute it first"), "{message}");
+    // One after the other, each in a process of its own: the same models as the suite's.
+    for planned in planned.iter().take(8) {
+        write(planned);
+        let printed = place.succeed(&stage);
+        assert!(printed.contains(planned["key"].as_str().unwrap()), "{printed}");
+        place.succeed(&stage);
+    }
+    let whole = Place::new(SUITE);
+    whole.succeed(&["run", "suite.toml"]);
+    let all = models(&whole.path("runs"));
+    assert!(models(&place.path("runs")).iter().all(|model| all.contains(model)), "a stage by itself left another model");
+    let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
+    assert!(plan.contains("42 stages, 8 done"), "{plan}");
+
+    for (from, to, words) in [
+        ("\"format\":1", "\"format\":2", "format version is 2"),
+        ("\"kind\":\"prune\"", "\"kind\":\"prun\"", "unknown kind of stage"),
+        ("\"seed\":1", "\"sede\":1", "sede"),
+        ("\"arithmetic\":\"cpu", "\"arithmetic\":\"abacus", "abacus"),
+    ] {
+        let text = pruned["stage"].to_string();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(place.path("stage.json"), text.replace(from, to)).unwrap();
+        let output = place.run(&stage);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn stages_in_processes_of_their_own_leave_the_same_rows_and_models_however_often_they_are_killed() {
+    let here = Place::new(SUITE);
+    here.succeed(&["run", "suite.toml", "--out", "report"]);
+    let spread = Place::new(SUITE);
+    let arguments = ["run", "suite.toml", "--out", "report", "--jobs", "2", "--checkpoint-interval", "0"];
+    for milliseconds in [700, 1100, 1700] {
+        let mut child = spread.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        drop(child.kill());
+        child.wait().unwrap();
+    }
+    spread.succeed(&arguments);
+    assert_eq!(spread.rows("report"), here.rows("report"));
+    assert!(models(&spread.path("runs")) == models(&here.path("runs")), "a process of its own left another model");
+}
+
+#[test]
+fn two_processes_on_one_store_share_the_work() {
+    let place = Place::new(SUITE);
+    let start = |out: &str| {
+        let mut command = place.command(&["run", "suite.toml", "--out", out]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let (one, two) = (start("one"), start("two"));
+    let mut computed = 0;
+    for process in [one, two] {
+        let output = process.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        computed += said.lines().filter(|line| line.contains(" done in ")).count();
+    }
+    assert_eq!(computed, 42, "every stage is computed once, by one of them");
+    assert_eq!(place.rows("one"), place.rows("two"));
+}
+
+#[test]
+fn a_stage_that_fails_is_gone_past_where_that_is_asked_for() {
+    let place = Place::new(&SUITE.replacen("method = \"ga\"", "method = \"ga\"\nlr = 1e30", 1));
+    for jobs in ["1", "2"] {
+        let message = place.refuse(1, &["run", "suite.toml", "--out", jobs, "--keep-going", "--jobs", jobs]);
+        assert!(message.contains("failed: unlearn ga") && message.contains("8 of 42 stages failed"), "{message}");
+        assert_eq!(place.rows(jobs).len(), 2 * 2 * 4);
+    }
+}
+
+#[test]
+fn whatever_is_damaged_in_a_store_is_found_and_named() {
+    let place = Place::new(SUITE.split("[[prune]]\nmethod = \"omp\"").next().unwrap());
+    place.succeed(&["train", "suite.toml"]);
+    assert!(place.succeed(&["runs", "verify"]).contains("1 finished stages are as they were left"));
+    let stage = std::fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
+    for file in ["model.safetensors", "metrics.jsonl", "manifest.json"] {
+        let path = stage.join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut flipped = bytes.clone();
+        // A digit in the middle, which leaves JSON what it is.
+        let half = flipped.len() / 2;
+        let at = (half..flipped.len()).find(|at| file.ends_with("tensors") || flipped[*at].is_ascii_digit()).unwrap();
+        flipped[at] ^= 1;
+        std::fs::write(&path, flipped).unwrap();
+        assert!(place.refuse(1, &["runs", "verify"]).contains(file), "{file}");
+        std::fs::write(&path, bytes).unwrap();
+    }
+    std::fs::remove_file(stage.join("manifest.json")).unwrap();
+    assert!(place.refuse(1, &["runs", "verify"]).contains("manifest.json"));
+}
+
+#[test]
 fn an_interrupt_saves_the_state_and_exits_130() {
     let place = Place::new(&SUITE.replace("epochs = 2", "epochs = 200"));
     let mut child = place.command(&["run", "suite.toml"]).stderr(Stdio::piped()).spawn().unwrap();
@@ -280,6 +390,24 @@ fn an_interrupt_saves_the_state_and_exits_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let listed = place.succeed(&["runs", "list"]);
     assert!(listed.contains("Unfinished"), "{listed}");
+}
+
+#[test]
+fn an_interrupt_reaches_the_stages_in_processes_of_their_own() {
+    let place = Place::new(&SUITE.replace("epochs = 2", "epochs = 200"));
+    let mut child = place.command(&["run", "suite.toml", "--jobs", "2"]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(2000));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let saved = models_of_training(&place);
+    assert!(saved.is_some_and(|state| state.is_file()), "the state of training is saved");
+}
+
+/// The saved state of the training that runs.
+fn models_of_training(place: &Place) -> Option<std::path::PathBuf> {
+    let stage = std::fs::read_dir(place.path("runs/train")).unwrap().next()?.unwrap().path();
+    Some(stage.join("checkpoint/state.safetensors"))
 }
 
 #[test]

@@ -11,9 +11,8 @@ use unlearn_run_store::Machine;
 
 use super::{samples, statement::open};
 use crate::{
-    Environment, Materials, Result,
+    Environment, Error, Materials, Result,
     judgement::{Judging, judge},
-    resolved::arithmetic,
     setting::{Division, Setting},
     stages::{MODEL, network},
     suite::EFFICACY,
@@ -49,7 +48,7 @@ pub fn measure_again(
         Ok(model) => model,
         Err(reason) => return Ok(vec![Finding::fails("model", reason)]),
     };
-    let executor = arithmetic(environment.device, &model.graph)?;
+    let executor = environment.device.arithmetic(&model.graph).map_err(Error::Device)?;
     let (setting, division) = match divide(&materials, &model, certificate) {
         Ok(divided) => divided,
         Err(reason) => return Ok(vec![Finding::fails("sets", reason)]),

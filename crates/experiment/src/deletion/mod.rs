@@ -38,14 +38,11 @@ use self::{
     statement::trained_on,
 };
 use crate::{
-    Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, overrides,
-    resolved::arithmetic,
-    schedule,
+    Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, overrides, schedule,
     setting::{Division, Setting},
     stages::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
-        Unlearn,
-        UnlearnConfig, describe,
+        Unlearn, UnlearnConfig, describe,
     },
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
@@ -133,7 +130,7 @@ impl Deletion {
         let attacks = attacked(options, setting.seed)?;
         let retrain = options.retrain.as_deref().map(|path| beside(path, &opened.model)).transpose()?;
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
-        let executor = arithmetic(environment.device, &opened.model.graph)?;
+        let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
         let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
         let places = places.into_iter().filter_map(|(role, path)| Some((role, path?.to_string_lossy().into_owned())));
         Ok(Self {
@@ -205,7 +202,9 @@ impl Deletion {
     fn input(&self) -> BTreeMap<String, Artifact> {
         let mut input = self.opened.artifacts();
         if let Some((retrain, _)) = &self.retrain {
-            input.extend(retrain.artifacts().into_iter().map(|(role, artifact)| (format!("{RETRAIN} {role}"), artifact)));
+            input.extend(
+                retrain.artifacts().into_iter().map(|(role, artifact)| (format!("{RETRAIN} {role}"), artifact)),
+            );
         }
         input
     }

@@ -129,3 +129,121 @@ impl<'a> Queue<'a> {
         self.failures
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicBool, time::Duration};
+
+    use serde_json::json;
+    use unlearn_run_store::StageSpec;
+    use unlearn_training::Progress;
+
+    use super::*;
+    use crate::Reporter;
+
+    struct Silent;
+
+    impl Progress for Silent {}
+
+    impl Reporter for Silent {
+        fn started(&self, _: StageAt<'_>, _: bool) {}
+        fn reused(&self, _: StageAt<'_>) {}
+        fn finished(&self, _: StageAt<'_>, _: f64) {}
+        fn waiting(&self, _: StageAt<'_>, _: &str) {}
+    }
+
+    static NEVER: AtomicBool = AtomicBool::new(false);
+
+    fn options(on_failure: OnFailure) -> RunOptions<'static> {
+        RunOptions {
+            reporter: &Silent,
+            interrupt: &NEVER,
+            command: String::new(),
+            commit: None,
+            checkpoint_interval: Duration::ZERO,
+            on_failure,
+            children: None,
+        }
+    }
+
+    fn prune(number: u64, input: &StageKey) -> PlannedStage {
+        let config = json!({ "method": "omp", "config": {}, "arithmetic": "cpu 1" });
+        PlannedStage::of(StageSpec::new("prune", config, "data", number).with_input("model", input.clone()))
+    }
+
+    /// A stage, two that build on it, and one that builds on the second of these.
+    fn stages() -> Vec<PlannedStage> {
+        let config = json!({
+            "data": { "name": "fashion-mnist-mini" }, "arch": "resnet8s", "recipe": {}, "snapshots": [], "arithmetic": "cpu 1"
+        });
+        let first = PlannedStage::of(StageSpec::new("train", config, "data", 1));
+        let (left, right) = (prune(1, &first.key), prune(2, &first.key));
+        let last = prune(3, &right.key);
+        vec![first, left, right, last]
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn a_stage_is_ready_when_its_inputs_are_done() {
+        let (stages, (_folder, store), options) = (stages(), store(), options(OnFailure::Stop));
+        let mut queue = Queue::new(&stages, &store).unwrap();
+        assert_eq!(queue.ready(), [0]);
+        queue.started(0);
+        assert_eq!(queue.ready(), [0; 0]);
+        queue.put_back(0);
+        queue.reused(0, &options);
+        assert_eq!(queue.ready(), [1, 2]);
+        queue.finished(2, Instant::now(), &options);
+        assert_eq!(queue.ready(), [1, 3]);
+        assert!(!queue.is_over());
+        queue.finished(1, Instant::now(), &options);
+        queue.finished(3, Instant::now(), &options);
+        assert!(queue.is_over() && queue.into_failures().is_empty());
+    }
+
+    #[test]
+    fn a_failure_takes_along_what_builds_on_it_and_nothing_else() {
+        let (stages, (_folder, store), options) = (stages(), store(), options(OnFailure::GoOn));
+        let mut queue = Queue::new(&stages, &store).unwrap();
+        queue.finished(0, Instant::now(), &options);
+        let failed = Error::Stage { stage: "prune".into(), reason: "it diverged".into() };
+        queue.failed(2, failed, &options).unwrap();
+        assert_eq!(queue.ready(), [1]);
+        queue.finished(1, Instant::now(), &options);
+        assert!(queue.is_over());
+        let failures = queue.into_failures();
+        assert_eq!(failures.len(), 2);
+        for stage in [2, 3] {
+            assert_eq!(failures[&stages[stage].key], "it diverged");
+        }
+    }
+
+    #[test]
+    fn a_failure_stops_the_run_unless_told_otherwise_and_an_interruption_always_does() {
+        let (stages, (_folder, store)) = (stages(), store());
+        for (on_failure, error) in [
+            (OnFailure::Stop, Error::Stage { stage: "train".into(), reason: "no".into() }),
+            (OnFailure::GoOn, Error::Interrupted { stage: "train".into() }),
+        ] {
+            let mut queue = Queue::new(&stages, &store).unwrap();
+            assert!(queue.failed(0, error, &options(on_failure)).is_err());
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_nowhere_and_a_kind_that_is_none_are_refused_before_anything_runs() {
+        let (_folder, store) = store();
+        let refusal = |stages: &[PlannedStage]| Queue::new(stages, &store).map(|_| ()).unwrap_err();
+        let error = refusal(&stages()[1..]);
+        assert!(error.is_usage());
+        let message = error.to_string();
+        assert!(message.contains("input `model`") && message.contains("compute it first"), "{message}");
+        let message = refusal(&[PlannedStage::of(StageSpec::new("trian", json!({}), "data", 1))]).to_string();
+        assert!(message.contains("unknown kind of stage"), "{message}");
+    }
+}
