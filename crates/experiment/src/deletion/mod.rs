@@ -24,7 +24,7 @@ use unlearn_models::{
 };
 use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Artifact, Machine, Stage, StageKey, StageSpec, clock, write_atomic};
-use unlearn_training::{Session, mask_of};
+use unlearn_training::{Session, Task, mask_of};
 use unlearn_unlearning::{Entry, Request};
 
 pub use measuring::{CLOSENESS, measure_again};
@@ -213,17 +213,23 @@ impl Deletion {
         };
         let mut request = Request {
             network,
-            images: &dataset.train,
+            task: Task {
+                images: &dataset.train,
+                validation: &split.validation,
+                recipe,
+                augmentation: dataset.augmentation,
+                device: self.environment.device,
+                seed: derived_seed(*seed, "unlearn"),
+                session: Session {
+                    progress: options.reporter,
+                    checkpoints: &checkpoints,
+                    interrupt: options.interrupt,
+                },
+            },
             forget: &self.asked.ids,
             retain: &self.division.retain,
-            validation: &split.validation,
-            recipe,
-            augmentation: dataset.augmentation,
-            device: self.environment.device,
             initial: &initial,
             prune_anew: None,
-            seed: derived_seed(*seed, "unlearn"),
-            session: Session { progress: options.reporter, checkpoints: &checkpoints, interrupt: options.interrupt },
         };
         Ok(self.method.run(&self.parameters, &mut request)?.seconds)
     }

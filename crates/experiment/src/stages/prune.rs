@@ -3,6 +3,7 @@
 
 use unlearn_pruning::{Error, Request, Shares};
 use unlearn_run_store::StageKey;
+use unlearn_training::Task;
 
 use super::{model::derived_seed, train::snapshot_name};
 use crate::{Result, runner::Bench};
@@ -20,13 +21,16 @@ pub(crate) fn run(bench: &mut Bench<'_>, seed: usize, pruning: usize, train: &St
         network: &mut network,
         initial: bench.initial_state(data.seed)?,
         snapshot: &snapshot,
-        images: &shared.dataset.train,
+        task: Task {
+            images: &shared.dataset.train,
+            validation: &data.split.validation,
+            recipe: &shared.recipe,
+            augmentation: shared.dataset.augmentation,
+            device: shared.device,
+            seed: derived_seed(data.seed, "prune"),
+            session: bench.session,
+        },
         train: &data.split.train,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        seed: derived_seed(data.seed, "prune"),
-        session: bench.session,
     };
     let outcome = method.run(config, &mut request).map_err(|error| match &error {
         Error::Training(training) => bench.training_failure(training, &error),

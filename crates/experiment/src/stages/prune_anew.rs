@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_models::checkpoint;
 use unlearn_network::{Network, State};
 use unlearn_run_store::write_atomic;
-use unlearn_training::{EpochRow, Error, Session};
+use unlearn_training::{EpochRow, Error, Session, Task};
 use unlearn_unlearning::Outcome;
 
 use super::{
@@ -62,13 +62,16 @@ pub(super) fn prune_anew(
         network: &mut dense,
         initial,
         snapshot: &snapshot,
-        images: &shared.dataset.train,
+        task: Task {
+            images: &shared.dataset.train,
+            validation: &data.split.validation,
+            recipe: &shared.recipe,
+            augmentation: shared.dataset.augmentation,
+            device: shared.device,
+            seed: derived_seed(data.seed, "prune"),
+            session: Session { checkpoints: &checkpoints, ..session },
+        },
         train: samples,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        seed: derived_seed(data.seed, "prune"),
-        session: Session { checkpoints: &checkpoints, ..session },
     };
     let outcome = method.run(config, &mut request).map_err(|error| match error {
         unlearn_pruning::Error::Training(error) => error,

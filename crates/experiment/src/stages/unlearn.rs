@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::{Session, mask_of};
+use unlearn_training::{Session, Task, mask_of};
 use unlearn_unlearning::Request;
 
 use super::{model::derived_seed, prune_anew::prune_anew};
@@ -57,17 +57,19 @@ pub(crate) fn run(
     };
     let mut request = Request {
         network: &mut network,
-        images: &shared.dataset.train,
+        task: Task {
+            images: &shared.dataset.train,
+            validation: &data.split.validation,
+            recipe: &shared.recipe,
+            augmentation: shared.dataset.augmentation,
+            device: shared.device,
+            seed: derived_seed(data.seed, "unlearn"),
+            session: bench.session,
+        },
         forget: &data.forgets[forget].split.forget,
         retain: &data.forgets[forget].split.retain,
-        validation: &data.split.validation,
-        recipe: &shared.recipe,
-        augmentation: shared.dataset.augmentation,
-        device: shared.device,
         initial: &initial,
         prune_anew: Some(&prune_anew),
-        seed: derived_seed(data.seed, "unlearn"),
-        session: bench.session,
     };
     let outcome = entry.run(config, &mut request);
     let outcome = outcome.map_err(|error| bench.method_failure(&network, &error))?;
