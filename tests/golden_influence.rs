@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_samples::{Augmentation, ImageSet};
-use unlearn_training::{Recipe, Session};
+use unlearn_training::{Recipe, Session, Task};
 use unlearn_unlearning::{
     Estimator, FisherOptions, Influence, InfluenceOptions, Request, Solver, expected_fisher, find, influence,
 };
@@ -88,17 +88,19 @@ fn with_request<T>(
     });
     body(&mut Request {
         network,
-        images: &images,
+        task: Task {
+            images: &images,
+            validation: &[],
+            recipe: &Recipe::default(),
+            augmentation: Augmentation::NONE,
+            device: DeviceChoice::Cpu,
+            seed,
+            session: Session::unattended(),
+        },
         forget: &forget,
         retain: &retain,
-        validation: &[],
-        recipe: &Recipe::default(),
-        augmentation: Augmentation::NONE,
-        device: DeviceChoice::Cpu,
         initial: &unlearn_unlearning::fresh,
         prune_anew: None,
-        seed,
-        session: Session::unattended(),
     })
 }
 

@@ -7,7 +7,7 @@ use unlearn_models::initialize;
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_random::{fill_normal, stream};
 use unlearn_samples::{Augmentation, ImageSet};
-use unlearn_training::{Recipe, Schedule, Select, Session};
+use unlearn_training::{Recipe, Schedule, Select, Session, Task};
 use unlearn_unlearning::{Request, find};
 
 use crate::small_residual::small_residual;
@@ -136,17 +136,19 @@ impl Made {
         let recipe = Recipe { batch_size: 64, schedule, select, augment: false, ..Recipe::default() };
         let mut request = Request {
             network: &mut network,
-            images: &images(classes as u32),
+            task: Task {
+                images: &images(classes as u32),
+                validation: &[],
+                recipe: &recipe,
+                augmentation: Augmentation::NONE,
+                device,
+                seed: SEED,
+                session: Session::unattended(),
+            },
             forget: &positions(&sets["forget"]),
             retain: &positions(&sets["retain"]),
-            validation: &[],
-            recipe: &recipe,
-            augmentation: Augmentation::NONE,
-            device,
             initial: &unlearn_unlearning::fresh,
             prune_anew: None,
-            seed: SEED,
-            session: Session::unattended(),
         };
         find(case["method"].as_str().unwrap()).unwrap().run(&case["config"], &mut request).unwrap();
         Self { network, before: start(case["start"].as_str().unwrap(), &graph) }

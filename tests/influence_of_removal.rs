@@ -7,7 +7,7 @@ use unlearn_datasets::registry::{OpenOptions, open};
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Mode, Network, State};
 use unlearn_random::{choice, stream};
 use unlearn_samples::{Augmentation, Batch, ImageSet};
-use unlearn_training::{CrossEntropy, Objective, Recipe, Session, predict};
+use unlearn_training::{CrossEntropy, Objective, Recipe, Session, Task, predict};
 use unlearn_unlearning::{InfluenceOptions, Request, Solver, influence};
 
 /// Side of an image after blocks of pixels are averaged.
@@ -111,17 +111,19 @@ fn changes_of_held_out_losses_are_those_of_training_without_the_images() {
         let found = influence(
             &mut Request {
                 network: &mut network,
-                images: &images,
+                task: Task {
+                    images: &images,
+                    validation: &[],
+                    recipe: &Recipe::default(),
+                    augmentation: Augmentation::NONE,
+                    device: DeviceChoice::Cpu,
+                    seed: 1,
+                    session: Session::unattended(),
+                },
                 forget: &forget,
                 retain: &retain,
-                validation: &[],
-                recipe: &Recipe::default(),
-                augmentation: Augmentation::NONE,
-                device: DeviceChoice::Cpu,
                 initial: &unlearn_unlearning::fresh,
                 prune_anew: None,
-                seed: 1,
-                session: Session::unattended(),
             },
             &options,
         );

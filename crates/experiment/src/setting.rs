@@ -7,8 +7,10 @@ use unlearn_models::{
     Origin,
     checkpoint::{CheckpointInfo, Training},
 };
+use unlearn_network::DeviceChoice;
+use unlearn_random::derived_seed;
 use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
-use unlearn_training::Recipe;
+use unlearn_training::{Recipe, Session, Task};
 
 use crate::{judgement::Sets, materials::Materials, suite::DataSection};
 
@@ -49,6 +51,19 @@ impl Setting {
             init: self.init.clone(),
             forgotten: self.forgotten.clone(),
         })
+    }
+
+    /// What training, pruning and unlearning are given, for a purpose with random numbers of its own.
+    pub(crate) fn task<'a>(&'a self, purpose: &str, device: DeviceChoice, session: Session<'a>) -> Task<'a> {
+        Task {
+            images: &self.dataset.train,
+            validation: &self.split.validation,
+            recipe: &self.recipe,
+            augmentation: self.dataset.augmentation,
+            device,
+            seed: derived_seed(self.seed, purpose),
+            session,
+        }
     }
 
     /// What a request asks for of what is left of the training split.

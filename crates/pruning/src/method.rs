@@ -4,8 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use unlearn_masks::Mask;
 use unlearn_network::{Network, State};
-use unlearn_samples::{Augmentation, ImageSet};
-use unlearn_training::{CrossEntropy, EpochRow, Pruner, Recipe, Run, Session, train_and_prune};
+use unlearn_training::{CrossEntropy, EpochRow, Pruner, Recipe, Run, Session, Task, train_and_prune};
 
 use crate::{
     Error, Result, Subject, prune_to,
@@ -20,20 +19,10 @@ pub struct Request<'a> {
     pub initial: State,
     /// The weights after the given number of epochs of dense training, as far as they were kept.
     pub snapshot: &'a dyn Fn(usize) -> Option<State>,
-    /// The official training images.
-    pub images: &'a ImageSet,
+    /// Images, validation set, recipe, device, seed and session.
+    pub task: Task<'a>,
     /// Positions to train on.
     pub train: &'a [u32],
-    /// Positions of the validation set D_v.
-    pub validation: &'a [u32],
-    /// How the dense model was trained.
-    pub recipe: &'a Recipe,
-    /// The dataset's augmentation, used where the recipe says so.
-    pub augmentation: Augmentation,
-    /// Seed of everything random in the method.
-    pub seed: u64,
-    /// Progress, saved state and interruption.
-    pub session: Session<'a>,
 }
 
 /// What a method leaves besides the pruned network.
@@ -135,13 +124,14 @@ impl PruningMethod {
 impl Request<'_> {
     /// Prunes the network to `sparsity`, now.
     pub(crate) fn prune(&mut self, settings: &Settings, sparsity: f64) -> Result<Mask> {
-        let mut subject = Subject { network: self.network, images: self.images, train: self.train, seed: self.seed };
+        let mut subject =
+            Subject { network: self.network, images: self.task.images, train: self.train, seed: self.task.seed };
         prune_to(&mut subject, settings, sparsity)
     }
 
     /// Trains the network as it is, from `start_epoch` of the request's recipe to its end.
     pub(crate) fn retrain(&mut self, start_epoch: usize, session: Session<'_>) -> Result<Vec<EpochRow>> {
-        self.train(self.recipe, start_epoch, session, &mut |_, _| Ok(None))
+        self.train(self.task.recipe, start_epoch, session, &mut |_, _| Ok(None))
     }
 
     /// Trains by `recipe`, pruning to `sparsity_after(epochs)` whenever it names a sparsity for a number of finished epochs.
@@ -152,8 +142,8 @@ impl Request<'_> {
         settings: &Settings,
         sparsity_after: impl Fn(usize) -> Option<f64>,
     ) -> Result<Vec<EpochRow>> {
-        let (images, train, seed) = (self.images, self.train, self.seed);
-        self.train(recipe, start_epoch, self.session, &mut |network, epochs| {
+        let (images, train, seed) = (self.task.images, self.train, self.task.seed);
+        self.train(recipe, start_epoch, self.task.session, &mut |network, epochs| {
             let mut subject = Subject { network, images, train, seed };
             sparsity_after(epochs).map(|sparsity| prune_to(&mut subject, settings, sparsity)).transpose()
         })
@@ -166,8 +156,8 @@ impl Request<'_> {
         session: Session<'_>,
         prune: &mut Pruner<'_, Error>,
     ) -> Result<Vec<EpochRow>> {
-        let batches = recipe.batches(self.images, self.train, self.augmentation, self.seed)?;
-        let validation = Some((self.images, self.validation));
+        let batches = self.task.batches(self.train, recipe)?;
+        let validation = self.task.validation();
         let run = Run { start_epoch, validation, ..Run::new(recipe, &batches) };
         let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
         Ok(train_and_prune::<Error>(self.network, &mut objective, &run, session, prune)?.epochs)

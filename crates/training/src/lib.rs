@@ -2,7 +2,8 @@
 //! survive a kill.
 //!
 //! [`train`] follows a [`Recipe`] over the batches of a [`Course`] and minimises an [`Objective`]; an [`Update`] says how
-//! gradients become steps, and a [`Session`] who hears of progress and where the state is saved. Everything random is a
+//! gradients become steps, and a [`Session`] who hears of progress and where the state is saved. A [`Task`] is what all training of
+//! one model has in common. Everything random is a
 //! function of seed, epoch and sample, so a run that is killed and started again ends bit-identical to one that was not.
 
 mod adam;
@@ -19,6 +20,7 @@ mod schedule;
 mod session;
 mod sgd;
 mod step;
+mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod update;
@@ -35,4 +37,5 @@ pub use run::{Outcome, Pruner, Run, train, train_and_prune};
 pub use schedule::Schedule;
 pub use session::{Checkpoints, EpochRow, Position, Progress, Session, Unattended};
 pub use sgd::Sgd;
+pub use task::Task;
 pub use update::{Trainable, Update};

@@ -8,7 +8,7 @@ use std::time::Instant;
 use unlearn_models::{InputSpec, find, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind};
 use unlearn_samples::{Augmentation, ImageSet};
-use unlearn_training::{Recipe, Session};
+use unlearn_training::{Recipe, Session, Task};
 use unlearn_unlearning::{
     Estimator, FisherOptions, InfluenceOptions, Request, Solver, empirical_fisher, expected_fisher, influence,
 };
@@ -39,17 +39,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let width = network.row_layout().width();
     let mut request = Request {
         network: &mut network,
-        images: &images,
+        task: Task {
+            images: &images,
+            validation: &[],
+            recipe: &Recipe::default(),
+            augmentation: Augmentation::NONE,
+            device: DeviceChoice::Cpu,
+            seed: 1,
+            session: Session::unattended(),
+        },
         forget,
         retain,
-        validation: &[],
-        recipe: &Recipe::default(),
-        augmentation: Augmentation::NONE,
-        device: DeviceChoice::Cpu,
         initial: &unlearn_unlearning::fresh,
         prune_anew: None,
-        seed: 1,
-        session: Session::unattended(),
     };
 
     // The executor plans and fills its pools.

@@ -23,7 +23,7 @@ use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, find as architecture, initialize};
 use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_samples::Augmentation;
-use unlearn_training::{Recipe, Session};
+use unlearn_training::{Recipe, Session, Task};
 use unlearn_unlearning::{Request, find};
 
 const METHODS: &str =
@@ -63,17 +63,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..ROUNDS {
             let mut request = Request {
                 network: &mut network(&graph, &state, density)?,
-                images,
+                task: Task {
+                    images,
+                    validation: &[],
+                    recipe: &recipe,
+                    augmentation,
+                    device: DeviceChoice::Cpu,
+                    seed: 1,
+                    session: Session::unattended(),
+                },
                 forget,
                 retain,
-                validation: &[],
-                recipe: &recipe,
-                augmentation,
-                device: DeviceChoice::Cpu,
                 initial: &unlearn_unlearning::fresh,
                 prune_anew: None,
-                seed: 1,
-                session: Session::unattended(),
             };
             clocks.reset();
             let seconds = entry.run(&config, &mut request)?.seconds;

@@ -1,9 +1,9 @@
 //! What an unlearning method is, and what it is given.
 
 use serde::{Serialize, de::DeserializeOwned};
-use unlearn_network::{DeviceChoice, Graph, Network, State, initialize};
-use unlearn_samples::{Augmentation, BatchPlan, ImageSet, forget};
-use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Update, train};
+use unlearn_network::{Graph, Network, State, initialize};
+use unlearn_samples::{BatchPlan, forget};
+use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Task, Update, train};
 
 use crate::{Error, Result, parameter::Parameter};
 
@@ -11,28 +11,16 @@ use crate::{Error, Result, parameter::Parameter};
 pub struct Request<'a> {
     /// The trained (and perhaps pruned) model; the method changes it in place. Pruned weights stay exactly 0.
     pub network: &'a mut Network,
-    /// The official training images.
-    pub images: &'a ImageSet,
+    /// Images, validation set, recipe, device, seed and session.
+    pub task: Task<'a>,
     /// Positions of the forget set D_f.
     pub forget: &'a [u32],
     /// Positions of the retain set D_r.
     pub retain: &'a [u32],
-    /// Positions of the validation set D_v.
-    pub validation: &'a [u32],
-    /// How the model was trained.
-    pub recipe: &'a Recipe,
-    /// The dataset's augmentation, used where the recipe says so.
-    pub augmentation: Augmentation,
-    /// Where further networks run, such as a teacher.
-    pub device: DeviceChoice,
     /// What the model's training began with, by seed: [`fresh`] values, or pretrained ones. Retraining begins there too.
     pub initial: &'a Initial<'a>,
     /// How the model was pruned, for methods that learn its mask anew; `None` where that is not known.
     pub prune_anew: Option<&'a PruneAnew<'a>>,
-    /// Seed of everything random in the method.
-    pub seed: u64,
-    /// Progress, saved state and interruption.
-    pub session: Session<'a>,
 }
 
 /// The values of a graph that training with a seed begins with.
@@ -177,33 +165,33 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
 impl Request<'_> {
     /// Classes that D_f holds and D_r does not, ascending: those that are to be forgotten as a whole.
     pub(crate) fn forgotten_classes(&self) -> Vec<u32> {
-        forget::whole_classes(&self.images.labels, self.forget, self.retain)
+        forget::whole_classes(&self.task.images.labels, self.forget, self.retain)
     }
 
     /// For each position of the images, whether it is in D_f.
     pub(crate) fn forgotten(&self) -> Vec<bool> {
-        let mut forgotten = vec![false; self.images.len()];
+        let mut forgotten = vec![false; self.task.images.len()];
         self.forget.iter().for_each(|position| forgotten[*position as usize] = true);
         forgotten
     }
 
     /// Replaces every value by what training with the request's seed begins with; the mask stays.
     pub(crate) fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
-        let state = (self.initial)(self.network.graph(), self.seed)?;
+        let state = (self.initial)(self.network.graph(), self.task.seed)?;
         self.network.set_state(state);
         Ok(())
     }
 
     /// A second network under the same mask, for a teacher with these values.
     pub(crate) fn teacher(&self, state: State) -> unlearn_training::Result<Network> {
-        let mut teacher = Network::new(self.network.graph().clone(), state, self.device)?;
+        let mut teacher = Network::new(self.network.graph().clone(), state, self.task.device)?;
         teacher.prune(self.network.kept().clone())?;
         Ok(teacher)
     }
 
     /// Shuffled batches of the samples at `indices`.
     pub(crate) fn batches(&self, indices: &[u32], recipe: &Recipe) -> unlearn_training::Result<BatchPlan> {
-        recipe.batches(self.images, indices, self.augmentation, self.seed)
+        self.task.batches(indices, recipe)
     }
 
     /// Follows `recipe` over the samples at `indices`.
@@ -225,13 +213,13 @@ impl Request<'_> {
         objective: &mut dyn Objective,
     ) -> unlearn_training::Result<Outcome> {
         let batches = self.batches(indices, recipe)?;
-        let validation = (recipe.select == Select::Best).then_some((self.images, self.validation));
+        let validation = self.task.validation().filter(|_| recipe.select == Select::Best);
         self.follow(&Run { update, validation, ..Run::new(recipe, &batches) }, objective)
     }
 
     /// Trains as `run` says.
     pub(crate) fn follow(&mut self, run: &Run<'_>, objective: &mut dyn Objective) -> unlearn_training::Result<Outcome> {
-        let outcome = train(self.network, objective, run, self.session)?;
+        let outcome = train(self.network, objective, run, self.task.session)?;
         Ok(Outcome { epochs: outcome.epochs, seconds: outcome.seconds })
     }
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use unlearn_models::checkpoint;
 use unlearn_network::{Graph, State};
 use unlearn_pruning::{Error, Request, Shares};
-use unlearn_random::derived_seed;
 use unlearn_run_store::Stage;
 
 use super::{
@@ -49,13 +48,8 @@ impl Kind for Prune {
             network: &mut network,
             initial: bench.fresh(&initial, &graph, &setting)?,
             snapshot: &snapshot,
-            images: &setting.dataset.train,
+            task: setting.task("prune", bench.materials.device(), bench.session),
             train: &setting.split.train,
-            validation: &setting.split.validation,
-            recipe: &setting.recipe,
-            augmentation: setting.dataset.augmentation,
-            seed: derived_seed(setting.seed, "prune"),
-            session: bench.session,
         };
         let outcome = method.run(&config.config, &mut request).map_err(|error| match &error {
             Error::Training(training) => bench.training_failure(training, &error),

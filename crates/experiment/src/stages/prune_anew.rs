@@ -8,7 +8,6 @@ use serde_json::Value;
 use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
 use unlearn_pruning::PruningMethod;
-use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_training::{EpochRow, Error, Session};
 use unlearn_unlearning::Outcome;
@@ -92,13 +91,8 @@ pub(super) fn prune_anew(
         network: &mut dense,
         initial,
         snapshot: &snapshot,
-        images: &setting.dataset.train,
+        task: setting.task("prune", bench.materials.device(), Session { checkpoints: &checkpoints, ..session }),
         train: samples,
-        validation: &setting.split.validation,
-        recipe: &setting.recipe,
-        augmentation: setting.dataset.augmentation,
-        seed: derived_seed(setting.seed, "prune"),
-        session: Session { checkpoints: &checkpoints, ..session },
     };
     let outcome = method.run(config, &mut request).map_err(|error| match error {
         unlearn_pruning::Error::Training(error) => error,

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_network::{Graph, Network};
-use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_samples::{ForgetSpec, ForgetSplit};
 use unlearn_training::{Session, mask_of};
@@ -14,7 +13,7 @@ use super::{
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
 };
-use crate::{Result, setting::Setting};
+use crate::Result;
 
 /// What decides a model that has forgotten, beside the one that had not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,7 +89,7 @@ fn forget(
     let method = unlearn_unlearning::find(&config.method).map_err(|error| bench.failure(error))?;
     let pruned = Pruned::of(bench, &model.stage)?;
     let StageModel { network, info, setting, .. } = model;
-    let Setting { dataset, split, recipe, init, seed, .. } = &*setting;
+    let setting = &*setting;
     let anew = pruned.as_ref().map(|pruned| {
         |network: &mut Network, samples: &[u32], session: Session<'_>| {
             prune_anew(bench, (pruned, info, setting), network, samples, session)
@@ -98,22 +97,16 @@ fn forget(
     });
     // Opened by the methods alone that need it: the others serve a request wherever the file has gone.
     let initial = |graph: &Graph, seed| {
-        let initial = bench.materials.initial(init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
+        let initial = bench.materials.initial(setting.init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
         initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
     };
     let mut request = Request {
         network,
-        images: &dataset.train,
         forget,
         retain,
-        validation: &split.validation,
-        recipe,
-        augmentation: dataset.augmentation,
-        device: bench.materials.device(),
+        task: setting.task("unlearn", bench.materials.device(), bench.session),
         initial: &initial,
         prune_anew: anew.as_ref().map(|anew| anew as &unlearn_unlearning::PruneAnew<'_>),
-        seed: derived_seed(*seed, "unlearn"),
-        session: bench.session,
     };
     method.run(&config.config, &mut request).map_err(|error| bench.method_failure(model, &error))
 }

@@ -27,7 +27,7 @@ impl Schedule for AtInit {
     fn run(Config { shared, .. }: &Config<NoKeys>, request: &mut Request<'_>) -> Result<Outcome> {
         let start_epoch = request.rewind::<Self>(shared)?;
         let mask = request.prune(shared, shared.sparsity)?;
-        let epochs = request.retrain(start_epoch, request.session)?;
+        let epochs = request.retrain(start_epoch, request.task.session)?;
         Ok(Outcome { mask, epochs })
     }
 }

@@ -56,10 +56,10 @@ impl Schedule for Gradual {
 
     fn run(config: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
         let Config { shared, own } = config;
-        let span = Span::new(config, request.recipe.epochs);
+        let span = Span::new(config, request.task.recipe.epochs);
         let start_epoch = request.rewind::<Self>(shared)?;
         let sparsity_after = |epochs| Some(shared.sparsity * span.progress_after(epochs, own.every)?);
-        let epochs = request.train_while_pruning(request.recipe, start_epoch, shared, sparsity_after)?;
+        let epochs = request.train_while_pruning(request.task.recipe, start_epoch, shared, sparsity_after)?;
         let mask = current_mask(request.network, shared.include_classifier)?;
         Ok(Outcome { mask, epochs })
     }

@@ -46,7 +46,7 @@ impl Schedule for Imp {
     fn run(config: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
         let Config { shared, own } = config;
         let (density, total) = (1.0 - shared.sparsity, rounds(shared.sparsity, own.rate));
-        let mut rounds = Rounds::load(request.session.checkpoints)?;
+        let mut rounds = Rounds::load(request.task.session.checkpoints)?;
         for round in rounds.next()..=total {
             let mut start_epoch = 0;
             // A round whose state was saved has been pruned and rewound already.
@@ -56,7 +56,7 @@ impl Schedule for Imp {
                 request.prune(shared, sparsity)?;
                 start_epoch = request.rewind::<Self>(shared)?;
             }
-            let rows = request.retrain(start_epoch, rounds.session(request.session))?;
+            let rows = request.retrain(start_epoch, rounds.session(request.task.session))?;
             // Nobody asks how long pruning takes.
             rounds.finish(rows, 0.0);
         }

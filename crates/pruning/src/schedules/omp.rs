@@ -26,7 +26,7 @@ impl Schedule for Omp {
     fn run(Config { shared, .. }: &Config<NoKeys>, request: &mut Request<'_>) -> Result<Outcome> {
         let mask = request.prune(shared, shared.sparsity)?;
         let start_epoch = request.rewind::<Self>(shared)?;
-        let epochs = request.retrain(start_epoch, request.session)?;
+        let epochs = request.retrain(start_epoch, request.task.session)?;
         Ok(Outcome { mask, epochs })
     }
 }

@@ -65,7 +65,7 @@ impl Schedule for Reg {
             lr: own.lr,
             schedule: LearningRate::Constant,
             warmup_epochs: 0.0,
-            ..request.recipe.clone()
+            ..request.task.recipe.clone()
         };
         let epochs = request.train_while_pruning(&recipe, 0, shared, sparsity_after)?;
         let mask = current_mask(request.network, shared.include_classifier)?;

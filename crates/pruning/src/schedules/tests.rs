@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use unlearn_masks::Mask;
-use unlearn_network::Network;
+use unlearn_network::{DeviceChoice, Network};
 use unlearn_samples::Augmentation;
-use unlearn_training::{Recipe, Schedule as LearningRate, Select, Session, testing::Killer};
+use unlearn_training::{Recipe, Schedule as LearningRate, Select, Session, Task, testing::Killer};
 
 use super::*;
 use crate::{
@@ -25,16 +25,19 @@ fn run(method: &PruningMethod, config: &Value, session: Session<'_>) -> Result<(
         network: &mut network,
         initial: weights(2),
         snapshot: &|epoch| (epoch == 1).then(|| weights(3)),
-        images: &images,
+        task: Task {
+            images: &images,
+            validation: &(20..24).collect::<Vec<_>>(),
+            recipe: &recipe(),
+            augmentation: Augmentation::NONE,
+            device: DeviceChoice::Cpu,
+            seed: 5,
+            session,
+        },
         train: &(0..20).collect::<Vec<_>>(),
-        validation: &(20..24).collect::<Vec<_>>(),
-        recipe: &recipe(),
-        augmentation: Augmentation::NONE,
-        seed: 5,
-        session,
     };
     let config = method.resolve(config)?;
-    method.plan(&config, request.recipe)?;
+    method.plan(&config, request.task.recipe)?;
     let outcome = method.run(&config, &mut request)?;
     Ok((network, outcome))
 }

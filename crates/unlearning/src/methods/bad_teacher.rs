@@ -69,13 +69,13 @@ impl Method for BadTeacher {
         let started = Instant::now();
         let mut objective = Teachers {
             competent: request.teacher(request.network.state().clone())?,
-            incompetent: request.teacher(initialize(request.network.graph(), request.seed))?,
+            incompetent: request.teacher(initialize(request.network.graph(), request.task.seed))?,
             forgotten: request.forgotten(),
             answers: vec![],
             temperature: config.temperature,
         };
-        let retain = part(request.retain, config.retain_share, request.seed);
-        let recipe = Recipe { weight_decay: 0.0, ..config.tuning.recipe(request.recipe) };
+        let retain = part(request.retain, config.retain_share, request.task.seed);
+        let recipe = Recipe { weight_decay: 0.0, ..config.tuning.recipe(request.task.recipe) };
         let update = Update { rule: Some(Rule::Adam), ..Update::default() };
         let prepared = started.elapsed().as_secs_f64();
         let samples = [request.forget, &retain].concat();

@@ -37,11 +37,12 @@ impl Method for BoundaryExpand {
         let started = Instant::now();
         let mut wide = expanded(request)?;
         let prepared = started.elapsed().as_secs_f64();
-        let recipe = config.recipe(request.recipe);
+        let recipe = config.recipe(request.task.recipe);
         let further = request.network.graph().classes() as u32;
-        let labels = vec![further; request.images.len()];
+        let labels = vec![further; request.task.images.len()];
         let batches = request.batches(request.forget, &recipe)?.with_labels(labels)?;
-        let outcome = train(&mut wide, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), request.session)?;
+        let outcome =
+            train(&mut wide, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), request.task.session)?;
         let mut state = request.network.state().clone();
         copy(wide.state(), &mut state);
         request.network.set_state(state);
@@ -53,13 +54,13 @@ impl Method for BoundaryExpand {
 fn expanded(request: &Request<'_>) -> Result<Network> {
     let graph = request.network.graph();
     let (wide, weight) = with_further_output(graph)?;
-    let mut state = initialize(&wide, request.seed);
+    let mut state = initialize(&wide, request.task.seed);
     copy(request.network.state(), &mut state);
     let mut kept = request.network.kept().clone();
     if let Some(kept) = &mut kept[weight] {
         kept.resize(state.parameters()[weight].len(), true);
     }
-    let mut network = Network::new(Arc::new(wide), state, request.device)?;
+    let mut network = Network::new(Arc::new(wide), state, request.task.device)?;
     network.prune(kept)?;
     Ok(network)
 }

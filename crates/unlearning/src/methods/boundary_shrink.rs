@@ -65,7 +65,7 @@ impl Method for BoundaryShrink {
         let started = Instant::now();
         let labels = nearest_wrong_classes(request, config.epsilon as f32)?;
         let prepared = started.elapsed().as_secs_f64();
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let batches = request.batches(request.forget, &recipe)?.with_labels(labels)?;
         let outcome = request.follow(&Run::new(&recipe, &batches), &mut CrossEntropy::default())?;
         Ok(Outcome { seconds: outcome.seconds + prepared, ..outcome })
@@ -78,8 +78,9 @@ fn nearest_wrong_classes(request: &mut Request<'_>, epsilon: f32) -> Result<Vec<
     if classes < 2 {
         return Err(Error::Unsuitable("a model of one class has no wrong classes".into()));
     }
-    let mut labels = request.images.labels.to_vec();
-    let plan = BatchPlan::new(request.images, request.forget, BatchOptions::evaluation(request.recipe.batch_size))?;
+    let mut labels = request.task.images.labels.to_vec();
+    let plan =
+        BatchPlan::new(request.task.images, request.forget, BatchOptions::evaluation(request.task.recipe.batch_size))?;
     let (mut logits, mut dlogits) = (vec![], vec![]);
     for batch in plan.epoch(0, 0) {
         let batch = batch?;

@@ -47,11 +47,11 @@ impl Config {
         let last = LastStages::new(request.network.graph(), self.k)?;
         let original = request.network.state().clone();
         if afresh {
-            let initial = (request.initial)(request.network.graph(), request.seed)?;
+            let initial = (request.initial)(request.network.graph(), request.task.seed)?;
             last.replace_by(request.network, &initial);
         }
         let update = Update { trainable: Some(last.trainable(&original)), ..Update::default() };
-        let recipe = self.tuning.recipe(request.recipe);
+        let recipe = self.tuning.recipe(request.task.recipe);
         let outcome = request.train_by(update, request.retain, &recipe, &mut CrossEntropy::default())?;
         last.restore_statistics_before(request.network, &original);
         Ok(outcome)

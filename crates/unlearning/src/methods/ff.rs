@@ -111,7 +111,7 @@ impl Method for Ff {
                 }
             }
             let scale = if is_head || shape.len() == 1 { AMPLIFIED } else { 1.0 };
-            let noise = standard_normal(request.seed, id, values.len());
+            let noise = standard_normal(request.task.seed, id, values.len());
             for ((value, variance), noise) in values.iter_mut().zip(variance).zip(noise) {
                 *value += (scale * variance).sqrt() as f32 * noise;
             }

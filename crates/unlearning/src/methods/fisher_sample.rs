@@ -55,7 +55,7 @@ impl Method for FisherSample {
         let mut state = request.network.state().clone();
         for (id, values) in state.parameters_mut().iter_mut().enumerate() {
             let scale = if head.contains(&id) { AMPLIFIED } else { 1.0 };
-            let noise = standard_normal(request.seed, id, values.len());
+            let noise = standard_normal(request.task.seed, id, values.len());
             for ((value, fisher), noise) in values.iter_mut().zip(&fisher[id]).zip(noise) {
                 // Where F is 0 the quotient is infinite, and the bound holds.
                 *value += (scale * (config.alpha / fisher).sqrt().min(BOUND)) as f32 * noise;

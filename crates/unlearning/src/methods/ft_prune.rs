@@ -81,7 +81,7 @@ impl Method for FtPrune {
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let batches = request.batches(request.retain, &recipe)?;
         let gamma_schedule = GammaSchedule::Constant;
         let mut objective = L1Penalized { loss: CrossEntropy::default(), gamma: config.gamma, gamma_schedule };
@@ -89,7 +89,8 @@ impl Method for FtPrune {
             config.density_after(epochs).map(|density| strongest(network, density)).transpose()
         };
         let run = Run::new(&recipe, &batches);
-        let outcome = train_and_prune::<Error>(request.network, &mut objective, &run, request.session, &mut prune)?;
+        let outcome =
+            train_and_prune::<Error>(request.network, &mut objective, &run, request.task.session, &mut prune)?;
         Ok(Outcome { epochs: outcome.epochs, seconds: outcome.seconds })
     }
 }

@@ -30,7 +30,7 @@ impl Method for Ga {
     }
 
     fn run(config: &FineTuning, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = config.recipe(request.recipe);
+        let recipe = config.recipe(request.task.recipe);
         request.train(request.forget, &recipe, &mut NegatedCrossEntropy)
     }
 }

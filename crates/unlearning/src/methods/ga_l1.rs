@@ -51,7 +51,7 @@ impl Method for GaL1 {
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let gamma_schedule = GammaSchedule::Constant;
         let mut objective = L1Penalized { loss: NegatedCrossEntropy, gamma: config.gamma, gamma_schedule };
         request.train(request.forget, &recipe, &mut objective)

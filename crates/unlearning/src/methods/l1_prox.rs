@@ -35,7 +35,7 @@ impl Method for L1Prox {
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let Config { gamma, gamma_schedule, .. } = *config;
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let convolutions = convolutions(request.network.graph());
         let mut objective = Thresholded { gamma, gamma_schedule, convolutions };
         let outcome = request.train(request.retain, &recipe, &mut objective)?;

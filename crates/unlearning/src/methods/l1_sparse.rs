@@ -68,7 +68,7 @@ impl Method for L1Sparse {
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let Config { gamma, gamma_schedule, .. } = *config;
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let mut objective = L1Penalized { loss: CrossEntropy::default(), gamma, gamma_schedule };
         request.train(request.retain, &recipe, &mut objective)
     }

@@ -56,7 +56,7 @@ impl Method for NegGradPlus {
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let [retain, forget] = [request.batches(request.retain, &recipe)?, request.batches(request.forget, &recipe)?];
         let mut objective = Contrast { forgotten: request.forgotten(), beta: config.beta };
         let run = Run { course: Course::Together(&retain, &forget), ..Run::new(&recipe, &retain) };

@@ -44,10 +44,10 @@ impl Config {
         update: Update,
     ) -> unlearn_training::Result<Outcome> {
         let recipe = Recipe {
-            epochs: self.epochs.unwrap_or(request.recipe.epochs),
-            lr: self.lr.unwrap_or(request.recipe.lr),
+            epochs: self.epochs.unwrap_or(request.task.recipe.epochs),
+            lr: self.lr.unwrap_or(request.task.recipe.lr),
             label_smoothing,
-            ..request.recipe.clone()
+            ..request.task.recipe.clone()
         };
         request.initialize_afresh()?;
         request.train_by(update, request.retain, &recipe, &mut CrossEntropy { label_smoothing })
@@ -73,6 +73,6 @@ impl Method for Retrain {
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        config.retrain(request, request.recipe.label_smoothing, Update::default())
+        config.retrain(request, request.task.recipe.label_smoothing, Update::default())
     }
 }

@@ -33,12 +33,12 @@ impl Method for RetrainRelearn {
     fn run(_: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         if request.network.kept().iter().all(Option::is_none) {
             request.initialize_afresh()?;
-            let label_smoothing = request.recipe.label_smoothing;
-            let recipe = request.recipe.clone();
+            let label_smoothing = request.task.recipe.label_smoothing;
+            let recipe = request.task.recipe.clone();
             return request.train_by(Update::default(), request.retain, &recipe, &mut CrossEntropy { label_smoothing });
         }
         match request.prune_anew {
-            Some(prune_anew) => prune_anew(request.network, request.retain, request.session),
+            Some(prune_anew) => prune_anew(request.network, request.retain, request.task.session),
             None => Err(Error::Unsuitable(
                 "`retrain-relearn` needs to know how the model was pruned, which only a suite says; use `retrain`, which \
                  keeps the mask"

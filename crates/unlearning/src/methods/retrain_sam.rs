@@ -52,6 +52,6 @@ impl Method for RetrainSam {
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let update = Update { sam: Some(config.rho), ..Update::default() };
-        config.retraining.retrain(request, request.recipe.label_smoothing, update)
+        config.retraining.retrain(request, request.task.recipe.label_smoothing, update)
     }
 }

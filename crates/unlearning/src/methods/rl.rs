@@ -33,7 +33,7 @@ impl Method for Rl {
     }
 
     fn run(config: &FineTuning, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
-        let recipe = config.recipe(request.recipe);
+        let recipe = config.recipe(request.task.recipe);
         let mut objective = WrongLabels::new(request)?;
         request.train(&[request.forget, request.retain].concat(), &recipe, &mut objective)
     }

@@ -84,7 +84,7 @@ impl Method for SalUn {
         let trainable = Some(most_salient(&gradient, request.network.kept(), config.share));
         let prepared = started.elapsed().as_secs_f64();
         let update = Update { trainable, ..Update::default() };
-        let recipe = config.tuning.recipe(request.recipe);
+        let recipe = config.tuning.recipe(request.task.recipe);
         let outcome = match config.over {
             Over::Rl => {
                 let mut objective = WrongLabels::new(request)?;
@@ -100,8 +100,8 @@ impl Method for SalUn {
 
 /// The gradient of the mean loss over D_f.
 fn forget_gradient(request: &mut Request<'_>) -> Result<Vec<Vec<f32>>> {
-    let options = BatchOptions::evaluation(request.recipe.batch_size);
-    let plan = BatchPlan::new(request.images, request.forget, options)?;
+    let options = BatchOptions::evaluation(request.task.recipe.batch_size);
+    let plan = BatchPlan::new(request.task.images, request.forget, options)?;
     let parameters = request.network.state().parameters();
     let mut sums: Vec<Vec<f32>> = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
     let (mut logits, mut dlogits) = (vec![], vec![]);

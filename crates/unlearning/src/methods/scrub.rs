@@ -114,12 +114,12 @@ impl Method for Scrub {
         let reference = if config.rewind { never_learnt(request)? } else { vec![] };
         let batches = |positions, batch_size| {
             let tuning = FineTuning { batch_size: Some(batch_size), ..FineTuning::new(config.epochs, config.lr) };
-            request.batches(positions, &tuning.recipe(request.recipe))
+            request.batches(positions, &tuning.recipe(request.task.recipe))
         };
         let forget = batches(request.forget, config.forget_batch_size)?;
         let retain = batches(request.retain, config.retain_batch_size)?;
         let passes = passes(config, &forget, &retain);
-        let recipe = Recipe { epochs: passes.len(), ..FineTuning::new(1, config.lr).recipe(request.recipe) };
+        let recipe = Recipe { epochs: passes.len(), ..FineTuning::new(1, config.lr).recipe(request.task.recipe) };
         let last_of_epoch = |epoch: usize| epoch + 1 + config.msteps.min(epoch + 1);
         let ends: Vec<usize> = (0..config.epochs).filter(|_| config.rewind).map(last_of_epoch).collect();
         let started = Instant::now();
@@ -136,7 +136,7 @@ impl Method for Scrub {
             snapshots: &ends,
             ..Run::new(&recipe, &retain)
         };
-        let outcome = train(request.network, &mut objective, &run, request.session)?;
+        let outcome = train(request.network, &mut objective, &run, request.task.session)?;
         let started = Instant::now();
         if config.rewind {
             rewind(request, outcome.snapshots.into_values().collect(), &reference)?;
@@ -154,9 +154,9 @@ fn passes<'a>(config: &Config, forget: &'a BatchPlan, retain: &'a BatchPlan) -> 
 
 /// Validation samples of the classes that D_f has.
 fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
-    let class = |position: &u32| request.images.labels[*position as usize];
+    let class = |position: &u32| request.task.images.labels[*position as usize];
     let classes: BTreeSet<u32> = request.forget.iter().map(class).collect();
-    let samples: Vec<u32> = request.validation.iter().copied().filter(|p| classes.contains(&class(p))).collect();
+    let samples: Vec<u32> = request.task.validation.iter().copied().filter(|p| classes.contains(&class(p))).collect();
     if samples.is_empty() {
         let reason = "`rewind = true` compares with validation samples of the forgotten classes, and there are none; set \
                       aside more of them, or say `rewind = false`";
@@ -167,11 +167,11 @@ fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
 
 /// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
 fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
-    let wanted = predict(request.network, request.images, reference)?.accuracy();
+    let wanted = predict(request.network, request.task.images, reference)?.accuracy();
     let mut accuracies = vec![];
     for state in &states {
         request.network.set_state(state.clone());
-        accuracies.push(predict(request.network, request.images, request.forget)?.accuracy());
+        accuracies.push(predict(request.network, request.task.images, request.forget)?.accuracy());
     }
     if let Some(state) = states.into_iter().nth(nearest(&accuracies, wanted)) {
         request.network.set_state(state);

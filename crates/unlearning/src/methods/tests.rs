@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
 use unlearn_samples::{Augmentation, ImageSet};
-use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, predict, testing::Killer, train};
+use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, Task, predict, testing::Killer, train};
 
 use super::*;
 use crate::{Outcome, Parameter, Request, Search, fresh};
@@ -124,17 +124,19 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
     };
     let mut request = Request {
         network: &mut network,
-        images: &images,
+        task: Task {
+            images: &images,
+            validation: &samples.validation,
+            recipe: &recipe,
+            augmentation,
+            device: DeviceChoice::Cpu,
+            seed: 9,
+            session,
+        },
         forget: &samples.forget,
         retain: &samples.retain,
-        validation: &samples.validation,
-        recipe: &recipe,
-        augmentation,
-        device: DeviceChoice::Cpu,
         initial: &fresh,
         prune_anew: Some(&prune_anew),
-        seed: 9,
-        session,
     };
     let outcome = method.run(&config, &mut request)?;
     Ok((network, outcome))

@@ -99,14 +99,14 @@ impl Method for Unsir {
 
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
         let forgotten = forgotten_classes(request)?;
-        let mut rounds = Rounds::load(request.session.checkpoints)?;
+        let mut rounds = Rounds::load(request.task.session.checkpoints)?;
         let mut seconds = 0.0;
         let retain = some_of_each_class(request, config.retain_per_class);
         for round in rounds.next()..=2 {
             let impairs = round == 1;
             let lr = if impairs { config.impair_lr } else { config.repair_lr };
             let tuning = FineTuning { batch_size: config.batch_size, ..FineTuning::new(1, lr) };
-            let recipe = tuning.recipe(request.recipe);
+            let recipe = tuning.recipe(request.task.recipe);
             let batches = if impairs {
                 let started = Instant::now();
                 let batches = with_noise(config, &forgotten, &retain, &recipe, request)?;
@@ -115,7 +115,7 @@ impl Method for Unsir {
             } else {
                 request.batches(&retain, &recipe)?
             };
-            let session = rounds.session(request.session);
+            let session = rounds.session(request.task.session);
             let run = Run::new(&recipe, &batches);
             let outcome = train(request.network, &mut CrossEntropy::default(), &run, session)?;
             seconds += outcome.seconds;
@@ -128,7 +128,7 @@ impl Method for Unsir {
 /// The classes of D_f, if D_r has none of them.
 fn forgotten_classes(request: &Request<'_>) -> Result<Vec<u32>> {
     let classes = request.forgotten_classes();
-    let whole = |position: &u32| classes.contains(&request.images.labels[*position as usize]);
+    let whole = |position: &u32| classes.contains(&request.task.images.labels[*position as usize]);
     if !request.forget.is_empty() && request.forget.iter().all(whole) {
         return Ok(classes);
     }
@@ -140,10 +140,10 @@ fn forgotten_classes(request: &Request<'_>) -> Result<Vec<u32>> {
 /// The first `count` retain samples of each class, in an order drawn by the request's seed.
 fn some_of_each_class(request: &Request<'_>, count: usize) -> Vec<u32> {
     let mut order = request.retain.to_vec();
-    shuffle(&mut stream("unsir retain", &[request.seed]), &mut order);
+    shuffle(&mut stream("unsir retain", &[request.task.seed]), &mut order);
     let mut taken = vec![0; request.network.graph().classes()];
     order.retain(|position| {
-        let taken = &mut taken[request.images.labels[*position as usize] as usize];
+        let taken = &mut taken[request.task.images.labels[*position as usize] as usize];
         *taken += 1;
         *taken <= count
     });
@@ -158,12 +158,12 @@ fn with_noise(
     recipe: &Recipe,
     request: &mut Request<'_>,
 ) -> Result<BatchPlan> {
-    let ImageSet { channels, height, width, .. } = *request.images;
-    let mut pixels = Vec::with_capacity(retain.len() * request.images.image_len());
+    let ImageSet { channels, height, width, .. } = *request.task.images;
+    let mut pixels = Vec::with_capacity(retain.len() * request.task.images.image_len());
     for position in retain {
-        pixels.extend_from_slice(&request.images.image(*position as usize)?);
+        pixels.extend_from_slice(&request.task.images.image(*position as usize)?);
     }
-    let mut labels: Vec<u32> = retain.iter().map(|position| request.images.labels[*position as usize]).collect();
+    let mut labels: Vec<u32> = retain.iter().map(|position| request.task.images.labels[*position as usize]).collect();
     let mut indices: Vec<u32> = (0..retain.len() as u32).collect();
     for class in forgotten {
         let noise = labels.len() as u32..(labels.len() + config.noise_samples) as u32;
@@ -172,7 +172,7 @@ fn with_noise(
         (0..config.noise_copies).for_each(|_| indices.extend(noise.clone()));
     }
     let images = ImageSet::new([channels, height, width], pixels, labels)?;
-    let options = BatchOptions::training(recipe.batch_size, Augmentation::NONE, request.seed);
+    let options = BatchOptions::training(recipe.batch_size, Augmentation::NONE, request.task.seed);
     Ok(BatchPlan::new(&images, indices, options)?)
 }
 
@@ -180,8 +180,8 @@ fn with_noise(
 fn maximise_error(config: &Config, class: u32, request: &mut Request<'_>) -> Result<Vec<u8>> {
     let mut noise = Noise::new(request.network.graph());
     let mut z = vec![vec![0.0; config.noise_samples * noise.size()]];
-    fill_normal(&mut z[0], 1.0, &mut stream("unsir noise", &[request.seed, u64::from(class)]));
-    let mut adam = Adam::new(&Recipe { weight_decay: 0.0, ..request.recipe.clone() }, &z, None);
+    fill_normal(&mut z[0], 1.0, &mut stream("unsir noise", &[request.task.seed, u64::from(class)]));
+    let mut adam = Adam::new(&Recipe { weight_decay: 0.0, ..request.task.recipe.clone() }, &z, None);
     for step in 1..=config.noise_steps {
         let (_, gradient) = noise.objective(&z[0], class, config.noise_decay, request.network)?;
         adam.step(step as u64, config.noise_lr, &mut z, &[gradient]);

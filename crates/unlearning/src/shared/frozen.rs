@@ -43,10 +43,10 @@ impl FrozenPass<'_> {
         if self.samples.is_empty() {
             return Err(Error::Empty("take gradients of"));
         }
-        let augmentation = if self.augment { request.augmentation } else { Augmentation::NONE };
+        let augmentation = if self.augment { request.task.augmentation } else { Augmentation::NONE };
         let plain = BatchOptions::evaluation(self.batch_size);
-        let options = BatchOptions { augmentation, seed: request.seed, ..plain };
-        let plan = BatchPlan::new(request.images, self.samples, options)?;
+        let options = BatchOptions { augmentation, seed: request.task.seed, ..plain };
+        let plan = BatchPlan::new(request.task.images, self.samples, options)?;
         let (classes, batches) = (request.network.graph().classes(), plan.batches_per_epoch());
         let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
         for (number, batch) in plan.epoch(0, 0).enumerate() {
@@ -58,8 +58,8 @@ impl FrozenPass<'_> {
             let loss = frozen.loss();
             body(request.network, &mut frozen)?;
             let (pass, passes) = self.number;
-            request.session.progress.step(Position { epoch: pass, batch: number + 1 }, passes, batches, loss);
-            if request.session.interrupted() {
+            request.task.session.progress.step(Position { epoch: pass, batch: number + 1 }, passes, batches, loss);
+            if request.task.session.interrupted() {
                 return Err(Error::Interrupted);
             }
         }

@@ -23,7 +23,7 @@ impl WrongLabels {
         if classes < 2 {
             return Err(Error::Unsuitable("a model of one class has no wrong labels".into()));
         }
-        Ok(Self { forgotten: request.forgotten(), classes, seed: request.seed, labels: vec![] })
+        Ok(Self { forgotten: request.forgotten(), classes, seed: request.task.seed, labels: vec![] })
     }
 }
 

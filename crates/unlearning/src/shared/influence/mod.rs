@@ -70,7 +70,7 @@ const BATCH_SIZE: usize = 64;
 /// No samples, an interruption, or a network that fails.
 pub fn influence(request: &mut Request<'_>, options: &InfluenceOptions) -> Result<Influence> {
     let layout = request.network.row_layout();
-    let samples = choice(&mut stream("influence samples", &[request.seed]), request.retain, options.samples);
+    let samples = choice(&mut stream("influence samples", &[request.task.seed]), request.retain, options.samples);
     let solver = match options.solver {
         Solver::Auto if woodbury::mebibytes(samples.len(), layout.width()) <= options.memory_mib => Solver::Woodbury,
         Solver::Auto => Solver::ConjugateGradients,

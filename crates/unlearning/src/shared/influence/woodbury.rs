@@ -66,7 +66,7 @@ impl SampleGradients {
     /// # Errors
     /// An interruption.
     pub(super) fn solve(&self, request: &Request<'_>, u: &[f64]) -> Result<Vec<f64>> {
-        let interrupt = request.session.interrupt;
+        let interrupt = request.task.session.interrupt;
         let interrupted = || interrupt.load(std::sync::atomic::Ordering::Relaxed);
         self.solve_unless(u, interrupted).ok_or(Error::Interrupted)
     }
