@@ -281,7 +281,7 @@ mod tests {
         for (from, to, words) in [
             ("resnet8s", "resnet9s", "resnet8s"),
             ("class = 0", "class = 10", "10"),
-            ("\"ft\"", "\"fft\"", "did you mean `ft`"),
+            ("\"ft\"", "\"fft\"", "did you mean `ff`"),
             ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
             ("fashion-mnist-mini", "fashion-mnist-mimi", "did you mean `fashion-mnist-mini`"),
             ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
