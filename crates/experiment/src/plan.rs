@@ -252,7 +252,11 @@ mod tests {
             assert!(seen.insert(stage.key.clone()), "{} is there twice", stage.label);
         }
         assert!(index.rows.iter().all(|row| seen.contains(&row.unlearn) && seen.contains(&row.evaluate)));
-        assert!(index.notes.iter().any(|note| note.contains("`unsir`") && note.contains("random 9")), "{:?}", index.notes);
+        assert!(
+            index.notes.iter().any(|note| note.contains("`unsir`") && note.contains("random 9")),
+            "{:?}",
+            index.notes
+        );
     }
 
     #[test]

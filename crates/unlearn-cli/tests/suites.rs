@@ -155,8 +155,7 @@ fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
         let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });
-    let (second, others): (Vec<_>, Vec<_>) =
-        manifests.partition(|manifest| manifest["config"]["forget"]["count"] == 9);
+    let (second, others): (Vec<_>, Vec<_>) = manifests.partition(|manifest| manifest["config"]["forget"]["count"] == 9);
     assert_eq!(second.len(), 2 * 5);
     let on_an_unlearned_model =
         |manifest: &serde_json::Value| unlearned.join(manifest["inputs"]["model"].as_str().unwrap()).is_dir();
@@ -277,7 +276,8 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let lines = place.succeed(&["run", "suite.toml", "--dry-run", "--json"]);
     let planned: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(planned.len(), 42);
-    let write = |stage: &serde_json::Value| std::fs::write(place.path("stage.json"), stage["stage"].to_string()).unwrap();
+    let write =
+        |stage: &serde_json::Value| std::fs::write(place.path("stage.json"), stage["stage"].to_string()).unwrap();
     let stage = ["stage", "stage.json"];
     let pruned = planned.iter().find(|stage| stage["label"].as_str().unwrap().starts_with("prune")).unwrap();
     write(pruned);
@@ -293,7 +293,10 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let whole = Place::new(SUITE);
     whole.succeed(&["run", "suite.toml"]);
     let all = models(&whole.path("runs"));
-    assert!(models(&place.path("runs")).iter().all(|model| all.contains(model)), "a stage by itself left another model");
+    assert!(
+        models(&place.path("runs")).iter().all(|model| all.contains(model)),
+        "a stage by itself left another model"
+    );
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 stages, 8 done"), "{plan}");
 
