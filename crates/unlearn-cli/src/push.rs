@@ -7,6 +7,7 @@ use unlearn_certificates::Certificate;
 use unlearn_experiment::{MASK_FILE, MODEL_FILE};
 use unlearn_hub::{Addition, Hub, Kind};
 use unlearn_masks::Mask;
+use unlearn_mia_eval::Registry;
 use unlearn_models::{ImportOptions, ModelFile, Source};
 use unlearn_run_store::{Evaluation, Stage, StageState, Store, write_atomic};
 
@@ -63,7 +64,9 @@ fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
     }
     let evaluations = stage.as_ref().map_or_else(|| Ok(Vec::new()), evaluations)?;
     let manifest = stage.as_ref().map(Stage::manifest);
-    let card = ModelCard { id, model: &model, manifest, evaluations: &evaluations, certificate: certificate.as_ref() };
+    let figures = Registry::standard().figures();
+    let (evaluations, certificate) = (evaluations.as_slice(), certificate.as_ref());
+    let card = ModelCard { id, model: &model, manifest, evaluations, certificate, figures: &figures };
     additions.push(Addition { name: "README.md".into(), bytes: card.to_string().into_bytes() });
     Ok(additions)
 }
