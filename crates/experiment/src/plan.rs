@@ -303,7 +303,8 @@ mod tests {
         let suite = Suite::load(&root.join("../../configs/suites/quick.toml"), &[]).unwrap();
         let environment = Environment { device: "cpu".parse().unwrap(), ..Environment::default() };
         let stages = Plan::resolve(&suite, &environment).unwrap().stages;
-        let found: String = stages.iter().map(|stage| format!("{} {}\n", stage.key, stage.label)).collect();
+        let lines: Vec<String> = stages.iter().map(|stage| format!("{} {}", stage.key, stage.label)).collect();
+        let found = lines.join("\n") + "\n";
         let file = root.join("tests/quick-keys.txt");
         let expected = std::fs::read_to_string(&file).unwrap_or_default();
         assert!(found == expected, "{} should be:\n{found}", file.display());

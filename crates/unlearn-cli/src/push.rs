@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use unlearn_certificates::Certificate;
 use unlearn_experiment::{MASK_FILE, MODEL_FILE, ModelOrigin, OpenedModel};
 use unlearn_hub::{Addition, Hub, Kind};
+use unlearn_mia_eval::Registry;
 use unlearn_models::{ImportOptions, Source};
 use unlearn_run_store::{Evaluation, Stage, StageState, Store, write_atomic};
 
@@ -54,7 +55,9 @@ fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
     }
     let evaluations = stage.as_ref().map_or_else(|| Ok(Vec::new()), evaluations)?;
     let manifest = stage.as_ref().map(Stage::manifest);
-    let card = ModelCard { id, model: &model, manifest, evaluations: &evaluations, certificate: certificate.as_ref() };
+    let figures = Registry::standard().figures();
+    let (evaluations, certificate) = (evaluations.as_slice(), certificate.as_ref());
+    let card = ModelCard { id, model: &model, manifest, evaluations, certificate, figures: &figures };
     additions.push(Addition { name: "README.md".into(), bytes: card.to_string().into_bytes() });
     Ok(additions)
 }
