@@ -139,7 +139,10 @@ pub(crate) struct ForgetArguments {
     /// Which of the suite's seeds is the model's.
     #[arg(long, value_name = "N", requires = "suite")]
     pub(crate) seed: Option<u64>,
-    /// Features of the membership-inference attack.
+    /// Membership-inference attacks; see `unlearn attacks`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "mia-efficacy")]
+    pub(crate) attacks: Vec<String>,
+    /// Features that attacks look at.
     #[arg(
         long,
         value_name = "NAME,…",
