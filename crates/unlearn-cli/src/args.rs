@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
     /// Make a trained model forget the images that a request lists, and certify what was done and measured.
-    Forget(ForgetArguments),
+    Forget(Box<ForgetArguments>),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
     /// Compute the figures of suites that were run again from stored scores, add others, and write the report; no model is needed.

@@ -98,12 +98,12 @@ pub(crate) fn figures() {
             Direction::Neither => "neither side is better",
         };
         println!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
-        println!("    needs: {}", figure.needs.iter().map(needed).collect::<Vec<_>>().join(", "));
+        println!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));
         println!("    source: {}", figure.source);
     }
 }
 
-fn needed(need: &Need) -> &'static str {
+fn needed(need: Need) -> &'static str {
     match need {
         Need::Forget => "the forget set",
         Need::Retain => "the retain set",
