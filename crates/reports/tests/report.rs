@@ -299,7 +299,9 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     let head: Vec<_> = csv.lines().next().unwrap().split(',').collect();
     let cells: Vec<_> = csv.lines().nth(3).unwrap().split(',').collect();
     let cell = |name: &str| cells[head.iter().position(|column| *column == name).unwrap()];
-    assert_eq!((cell("lost_points"), cell("guess"), cell("tow")), ("1.0", "61.25", "0.047124"));
+    assert_eq!((cell("lost_points"), cell("guess")), ("1.0", "61.25"));
+    // Retrain's row is 100 UA, 100 RA and 94.83 TA: 0.05 · 0.99 · 0.9517.
+    assert!((cell("tow").parse::<f64>().unwrap() - 0.047_109_15).abs() < 1e-9);
     for text in ["| Lost <points> |", "61.2500", "0.0471", "Guess: a guess", "ToW: tug of war"] {
         assert!(markdown.contains(text), "{text}: {markdown}");
     }
