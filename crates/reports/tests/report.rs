@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use unlearn_metrics::{Figure, Value, figures::tow};
+use unlearn_metrics::{Figure, ModelScores, Scores, Value, figures::tow};
 use unlearn_mia_eval::Registry;
 use unlearn_reports::{ReportError, Verdict, Written};
-use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, SuiteIndex, SuiteRow};
+use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, StoredScores, SuiteIndex, SuiteRow};
 
 /// The paper's table (CIFAR-10, ResNet-18): method, then UA, MIA-efficacy, RA, TA dense and 95 % sparse, and RTE in seconds.
 type Figures = (&'static str, [f64; 4], [f64; 4], f64);
@@ -211,13 +211,13 @@ fn tables_and_csv_hold_the_same_figures() {
     let widths = |text: &str| -> Vec<usize> {
         text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
     };
-    // The table has six figures; the further ones are ToW and the attack on the entropy, each with the model in a column of its own.
+    // The table has six figures; the further ones are MIA distance, ToW and the attack on the entropy, each with the model in a column of its own.
     let is_of_table = |(_, part): &(usize, &str)| !part.starts_with("### Further");
     let parts: Vec<&str> = figures.split_inclusive("\n\n").collect();
     let mut further = false;
     for (at, part) in parts.iter().enumerate() {
         further = if part.starts_with("## ") { false } else { further || !is_of_table(&(at, part)) };
-        let expected = if further { 5 } else { 8 };
+        let expected = if further { 6 } else { 8 };
         assert!(widths(part).iter().all(|bars| *bars == expected), "{part}");
     }
     assert_eq!(widths(claims), vec![5; 2 + written.results.claims.len()], "{markdown}");
@@ -226,7 +226,7 @@ fn tables_and_csv_hold_the_same_figures() {
 
     let csv = std::fs::read_to_string(&written.csv).unwrap();
     let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
-                sequence,turn,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
+                sequence,turn,mia_distance,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
                 mia_efficacy.confidence_low,mia_efficacy.confidence_high,mia_efficacy.entropy_low,mia_efficacy.entropy_high";
     assert_eq!(csv.lines().next(), Some(head));
     assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
@@ -311,6 +311,93 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
         assert!(html.contains(text), "{text}");
     }
     assert!(written.summary.contains("61.2500") && written.summary.contains("0.0471"), "{}", written.summary);
+}
+
+/// A row whose evaluation has scores of this margin for the true class, and says this of itself and of how it attacked.
+fn scored(store: &Store, template: &SuiteRow, method: &str, margin: f32, config: Json, row: &Json) -> SuiteRow {
+    let set = |samples: u32| {
+        let logits = (0..samples).flat_map(|i| [0.0, margin - i as f32 * 0.5]).collect();
+        Scores::new(logits, vec![1; samples as usize], 2).unwrap().at((10..10 + samples).collect()).unwrap()
+    };
+    let scores = ModelScores { forget: set(4), retain: set(20), test: set(8), validation: None };
+    let mut spec = StageSpec::new("evaluate", config, "d", 1);
+    spec.inputs.insert("model".to_owned(), template.unlearn.clone());
+    let evaluate = match store.begin(&spec).unwrap() {
+        Begin::Done(stage) => stage,
+        Begin::Run(mut writer) => {
+            StoredScores::write(&writer.path(StoredScores::FILE), &scores).unwrap();
+            writer.append_metrics(row).unwrap();
+            writer.finish().unwrap()
+        }
+    };
+    SuiteRow { method: method.to_owned(), evaluate: evaluate.key().clone(), ..template.clone() }
+}
+
+/// Rows of Retrain and ft whose stored UA is not that of their scores.
+fn scored_suite(config: &Json, row: &Json) -> (Store, SuiteIndex, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut index) = suite(&[1]);
+    let store = Store::open(folder.path()).unwrap();
+    let template = index.rows[0].clone();
+    let Begin::Run(writer) = store.begin(&StageSpec::new("unlearn", json!({}), "d", 1)).unwrap() else {
+        panic!("the store is new")
+    };
+    let template = SuiteRow { unlearn: writer.finish().unwrap().key().clone(), ..template };
+    index.rows = [("retrain", 0.75), ("ft", 5.0)]
+        .map(|(method, margin)| {
+            // Two stages need two keys; settings are settings whatever the seed.
+            let mut config = config.clone();
+            config["seed"] = json!(margin as u64);
+            scored(&store, &template, method, margin, config, row)
+        })
+        .into();
+    (store, index, folder)
+}
+
+#[test]
+fn figures_are_computed_again_from_stored_scores() {
+    let settings =
+        json!({ "attacks": ["mia-efficacy"], "mia": ["confidence"], "draws": 3, "members": "stratified", "seed": 1 });
+    let stored = json!({ "format": 2, "figures": { "ua": { "value": 1.0 }, "rte_seconds": { "value": 2.5 }, "odd": { "value": 7.0 } } });
+    let (store, index, folder) = scored_suite(&settings, &stored);
+    let evaluate = |asked: &[&str]| {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        unlearn_reports::evaluate(&store, &index, &folder.path().join("report"), &Registry::standard(), &asked)
+    };
+    let rows = evaluate(&[]).unwrap().results.rows;
+    let values = |name: &str| rows.iter().map(|row| row.value(name)).collect::<Vec<_>>();
+    assert_eq!(values("ua"), [Some(50.0), Some(0.0)], "of the scores, not of what was stored");
+    assert_eq!(values("rte_seconds"), [Some(2.5); 2]);
+    assert_eq!(values("odd"), [Some(7.0); 2], "what another program measured is kept");
+    assert_eq!(rows[1].figures["mia_efficacy"].draws.len(), 3);
+    assert!(values("avg_gap")[1].unwrap() > 0.0 && values("avg_gap")[0] == Some(0.0));
+    assert_eq!(values("kl"), [None; 2], "only where it is asked for");
+
+    let added = ["kl", "mia_efficacy.entropy", "loss_threshold_advantage"];
+    let rows = evaluate(&added).unwrap().results.rows;
+    let value = |at: usize, name: &str| rows[at].value(name).unwrap();
+    assert!(value(0, "kl") == 0.0 && value(1, "kl") > 0.0);
+    assert_eq!(rows[1].figures["mia_efficacy.entropy"].draws.len(), 3);
+    assert!(rows[1].figures.contains_key("loss_threshold_advantage"));
+    let unknown = evaluate(&["kll"]).unwrap_err().to_string();
+    assert!(unknown.contains("`kll`") && unknown.contains("kl, js"), "{unknown}");
+}
+
+#[test]
+fn an_older_evaluation_keeps_what_its_attack_found() {
+    let flat = json!({ "ua": 1.0, "ra": 1.0, "ta": 1.0, "mia_efficacy": 33.0, "rte_seconds": 2.5, "validation_accuracy": 91.0,
+        "mia": { "confidence": 33.0 } });
+    let (store, index, folder) = scored_suite(&json!({ "mia": ["confidence"] }), &flat);
+    let evaluate = |asked: &str| {
+        unlearn_reports::evaluate(&store, &index, &folder.path().join("r"), &Registry::standard(), &[asked.to_owned()])
+    };
+    let rows = evaluate("kl").unwrap().results.rows;
+    let value = |name: &str| rows[1].value(name);
+    assert_eq!([value("ua"), value("mia_efficacy")], [Some(0.0), Some(33.0)]);
+    assert_eq!(value("validation_accuracy"), Some(91.0));
+    assert!(value("kl").unwrap() > 0.0);
+    let refused = evaluate("loss_threshold_advantage").unwrap_err().to_string();
+    assert!(refused.contains("`loss-threshold`") && refused.contains("run the suite again"), "{refused}");
 }
 
 #[test]
@@ -410,7 +497,7 @@ fn a_sweep_is_shown_over_sparsity() {
     let markdown = std::fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
     let (table, further) = markdown.split_once("### Further figures").unwrap();
-    for (part, bars) in [(table, 9), (further, 4)] {
+    for (part, bars) in [(table, 9), (further, 5)] {
         let lines: Vec<&str> = part.lines().filter(|line| line.starts_with("| ft ")).collect();
         assert_eq!(lines.len(), 16, "a line per model: {part}");
         assert!(lines.iter().all(|line| line.matches('|').count() == bars && !line.contains(" / ")), "{part}");
