@@ -134,9 +134,9 @@ impl Made {
         // Each set is one batch.
         let (schedule, select) = (Schedule::Constant, Select::Last);
         let recipe = Recipe { batch_size: 64, schedule, select, augment: false, ..Recipe::default() };
-        let mut request = Request {
-            network: &mut network,
-            task: Task {
+        let mut request = Request::new(
+            &mut network,
+            Task {
                 images: &images(classes as u32),
                 validation: &[],
                 recipe: &recipe,
@@ -145,11 +145,9 @@ impl Made {
                 seed: SEED,
                 session: Session::unattended(),
             },
-            forget: &positions(&sets["forget"]),
-            retain: &positions(&sets["retain"]),
-            initial: &unlearn_unlearning::fresh,
-            prune_anew: None,
-        };
+            &positions(&sets["forget"]),
+            &positions(&sets["retain"]),
+        );
         find(case["method"].as_str().unwrap()).unwrap().run(&case["config"], &mut request).unwrap();
         Self { network, before: start(case["start"].as_str().unwrap(), &graph) }
     }

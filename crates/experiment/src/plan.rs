@@ -252,7 +252,11 @@ mod tests {
             assert!(seen.insert(stage.key.clone()), "{} is there twice", stage.label);
         }
         assert!(index.rows.iter().all(|row| seen.contains(&row.unlearn) && seen.contains(&row.evaluate)));
-        assert!(index.notes.iter().any(|note| note.contains("`unsir`") && note.contains("random 9")), "{:?}", index.notes);
+        assert!(
+            index.notes.iter().any(|note| note.contains("`unsir`") && note.contains("random 9")),
+            "{:?}",
+            index.notes
+        );
     }
 
     #[test]
@@ -285,10 +289,30 @@ mod tests {
             ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
             ("fashion-mnist-mini", "fashion-mnist-mimi", "did you mean `fashion-mnist-mini`"),
             ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
+            ("\"raw\"", "\"cf-k\", k = 50", "[[unlearn]] cf-k, for [[forget]] class 0 of the model dense"),
+            ("\"raw\"", "\"eu-k\", k = 4", "`k` must lie in 1..=3"),
+            ("\"raw\"", "\"ft-prune\", sparsity = 0.99999", "`sparsity = 0.99999` leaves 1 weights to 7 layers"),
+            ("train-limit = 200", "train-limit = 200\nvalidation = 0.0", "or say `select = \"last\"`"),
         ] {
             let error = plan(&SUITE.replacen(from, to, 1)).map(|_| ()).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_method_that_cannot_serve_a_request_is_refused_with_its_table_and_the_request() {
+        let last = SUITE.replace("epochs = 2", "epochs = 2\nselect = \"last\"");
+        let without = last.replace("train-limit = 200", "train-limit = 200\nvalidation = 0.0");
+        let rewinding = |suite: &str| suite.replace("\"raw\"", "\"scrub\", name = \"back\", rewind = true");
+        plan(&without).unwrap();
+        plan(&rewinding(&last)).unwrap();
+        let error = plan(&rewinding(&without)).map(|_| ()).unwrap_err();
+        let words = ["[[unlearn]] back", "class 0", "dense", "seed 1", "`scrub`", "or say `rewind = false`"];
+        assert!(error.is_usage() && words.iter().all(|word| error.to_string().contains(word)), "{error}");
+        let text =
+            SUITE.replace("\"ft\", epochs = 1", "\"cf-k\", k = 4").replace("{ kind = \"class\", class = 0 }, ", "");
+        let error = plan(&text).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("[[unlearn]] cf-k, for [[forget]] random 9 of the model dense, seed 1"), "{error}");
     }
 
     /// If this fails, stored runs of `quick` are no longer found. A change that means to do so writes the file anew with what the test

@@ -14,6 +14,14 @@ pub enum Error {
         /// The key, what is wrong with it, and the valid keys.
         reason: String,
     },
+    /// A request that the method cannot serve.
+    #[error("unlearning method `{method}` cannot serve this request: {reason}")]
+    Unsuitable {
+        /// The method.
+        method: &'static str,
+        /// What stands in the way, and what would help.
+        reason: String,
+    },
     /// A method whose result is a NaN or an infinity.
     #[error(
         "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower its step (`alpha`, or `lr`), and \
