@@ -1,6 +1,6 @@
 //! Unlearning methods against PyTorch, in f64 there and f32 here (`golden/unlearning/generate.py`).
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use serde_json::Value;
 use unlearn_models::initialize;
@@ -8,7 +8,7 @@ use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_random::{fill_normal, stream};
 use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{Recipe, Schedule, Select, Session, Task};
-use unlearn_unlearning::{Request, find};
+use unlearn_unlearning::{METHODS, Request, find};
 
 use crate::small_residual::small_residual;
 
@@ -185,6 +185,28 @@ impl Made {
 
 fn norm(values: impl Iterator<Item = f32>) -> f64 {
     values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Methods that no case covers, and what holds them instead.
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("raw", "does nothing"),
+    ("retrain", "`golden_training.rs`: the same loop from the same values"),
+    ("retrain-relearn", "`retrain`, with a mask that pruning learns"),
+    ("ff", "`golden_influence.rs`"),
+    ("fisher-sample", "`golden_influence.rs`"),
+    ("iu", "`golden_influence.rs`"),
+    ("ssd", "`golden_influence.rs`"),
+];
+
+#[test]
+fn every_method_has_a_golden_case_or_a_reason_to_have_none() {
+    let golden: Value = serde_json::from_slice(&std::fs::read(folder().join("cases.json")).unwrap()).unwrap();
+    let cases = golden["cases"].as_array().unwrap().iter().map(|case| case["method"].as_str().unwrap());
+    let covered: BTreeSet<&str> = cases.collect();
+    let elsewhere: BTreeSet<&str> = ELSEWHERE.iter().map(|(name, _)| *name).collect();
+    assert!(covered.is_disjoint(&elsewhere), "a method with a case needs no reason");
+    let known: BTreeSet<&str> = METHODS.iter().map(|method| method.name).collect();
+    assert_eq!(covered.union(&elsewhere).copied().collect::<BTreeSet<_>>(), known, "`generate.py` has the cases");
 }
 
 #[test]

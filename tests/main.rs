@@ -1,5 +1,6 @@
 //! Comparisons across crates and with outside references. The binary's own tests are in `crates/unlearn-cli/tests`.
 
+mod documents;
 mod executors;
 mod golden_influence;
 mod golden_models;

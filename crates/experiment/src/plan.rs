@@ -285,7 +285,7 @@ mod tests {
         for (from, to, words) in [
             ("resnet8s", "resnet9s", "resnet8s"),
             ("class = 0", "class = 10", "10"),
-            ("\"ft\"", "\"fft\"", "did you mean `ft`"),
+            ("\"ft\"", "\"fft\"", "did you mean `ff`"),
             ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
             ("fashion-mnist-mini", "fashion-mnist-mimi", "did you mean `fashion-mnist-mini`"),
             ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
@@ -323,7 +323,8 @@ mod tests {
         let suite = Suite::load(&root.join("../../configs/suites/quick.toml"), &[]).unwrap();
         let environment = Environment { device: "cpu".parse().unwrap(), ..Environment::default() };
         let stages = Plan::resolve(&suite, &environment).unwrap().stages;
-        let found: String = stages.iter().map(|stage| format!("{} {}\n", stage.key, stage.label)).collect();
+        let lines: Vec<String> = stages.iter().map(|stage| format!("{} {}", stage.key, stage.label)).collect();
+        let found = lines.join("\n") + "\n";
         let file = root.join("tests/quick-keys.txt");
         let expected = std::fs::read_to_string(&file).unwrap_or_default();
         assert!(found == expected, "{} should be:\n{found}", file.display());

@@ -2,7 +2,7 @@
 
 use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, Run};
 use crate::attacks::ATTACKS;
 use crate::features::{self, FEATURES, Feature};
 use crate::{Error, Pool, Result, Settings};
@@ -89,6 +89,19 @@ impl Registry {
         Ok(names)
     }
 
+    /// Which attack measures a figure, and with which feature where it goes by features.
+    pub fn measures(&self, figure: &str) -> Option<(String, Option<String>)> {
+        let (of_attack, feature) = match figure.split_once('.') {
+            Some((of_attack, feature)) => (of_attack, Some(feature)),
+            None => (figure, None),
+        };
+        let by_features = |attack: &Attack| matches!(attack.run, Run::ByFeature(_));
+        let attack = self.attacks.iter().find(|attack| {
+            by_features(attack) == feature.is_some() && attack.figures.iter().any(|figure| figure.name == of_attack)
+        })?;
+        Some((attack.name.to_owned(), feature.map(str::to_owned)))
+    }
+
     /// Runs the attacks that the settings name on a model.
     ///
     /// # Errors
@@ -139,7 +152,6 @@ mod tests {
     use unlearn_metrics::{Scores, Value};
 
     use super::*;
-    use crate::attack::Run;
     use crate::{Draws, MemberSelection};
 
     fn scores() -> ModelScores {
@@ -176,6 +188,8 @@ mod tests {
         measured.sort();
         assert!(values.keys().eq(&measured), "what is announced is what is measured: {measured:?}");
         for (name, value) in &values {
+            let (attack, feature) = registry.measures(name).unwrap();
+            assert!(registry.attack(&attack).is_ok() && feature.is_none_or(|name| features::find(&name).is_ok()));
             let figure = registry.figures().find(name).unwrap().clone();
             assert!(figure.admits(value.value) && !figure.meaning.is_empty(), "{name}: {value:?}");
         }

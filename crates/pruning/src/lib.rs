@@ -24,7 +24,7 @@ mod selection;
 mod settings;
 mod shares;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use criteria::{CRITERIA, Criterion, Scores, Subject, criterion};
 pub use error::{Error, Result};

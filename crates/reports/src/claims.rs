@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unlearn_metrics::figures::{avg_gap, ta, ua};
 use unlearn_metrics::{Estimate, Judgement, Verdict};
 
-use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, percent};
 
@@ -106,8 +106,8 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
         let variant = block.variants[sparse].label();
         for line in block.lines.iter().filter(|line| APPROXIMATE.contains(&line.method.as_str())) {
             let (Some(one), Some(other)) = (&line.cells[dense], &line.cells[sparse]) else { continue };
-            let changes = difference(other, one, Metric::AvgGap);
-            let (Some(from), Some(to)) = (mean(one, Metric::AvgGap, &changes), mean(other, Metric::AvgGap, &changes))
+            let changes = difference(other, one, avg_gap::NAME);
+            let (Some(from), Some(to)) = (mean(one, avg_gap::NAME, &changes), mean(other, avg_gap::NAME, &changes))
             else {
                 continue;
             };
@@ -152,7 +152,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
 fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let cell = |method| block.line(method).zip(block.dense()).and_then(|(line, dense)| line.cells[dense].as_ref());
     let (sparse, ft) = (cell("l1-sparse")?, cell("ft")?);
-    let (ua, gap) = (difference(sparse, ft, Metric::Ua), difference(sparse, ft, Metric::AvgGap));
+    let (ua, gap) = (difference(sparse, ft, ua::NAME), difference(sparse, ft, avg_gap::NAME));
     let ((on_ua, ua), (on_gap, gap)) = (Side::Above(0.0).judge(&ua)?, Side::Below(0.0).judge(&gap)?);
     let verdict = all(&[on_ua, on_gap]);
     Some(Claim {
@@ -168,8 +168,8 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (dense, sparse) = (block.dense()?, block.sparse()?);
     let line = block.line("raw").or_else(|| block.line(RETRAIN))?;
     let (one, other) = (line.cells[dense].as_ref()?, line.cells[sparse].as_ref()?);
-    let losses = difference(one, other, Metric::Ta);
-    let (from, to) = (mean(one, Metric::Ta, &losses)?, mean(other, Metric::Ta, &losses)?);
+    let losses = difference(one, other, ta::NAME);
+    let (from, to) = (mean(one, ta::NAME, &losses)?, mean(other, ta::NAME, &losses)?);
     let (verdict, loss) = Side::Below(FEW_POINTS).judge(&losses)?;
     let variant = block.variants[sparse].label();
     Some(Claim {
@@ -195,7 +195,7 @@ fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
                         let is_meant = |variant: &Variant| variant.sparsity == *sparsity && variant.pruning == pruning;
                         line.cells[block.variants.iter().position(is_meant)?].as_ref()
                     };
-                    let differences = difference(cell(OMP)?, cell(rival)?, Metric::AvgGap);
+                    let differences = difference(cell(OMP)?, cell(rival)?, avg_gap::NAME);
                     (*sparsity != 0.0 && !differences.is_empty()).then_some((*sparsity, differences))
                 };
                 let (sparsities, differences): (Vec<f64>, Vec<Differences>) =
@@ -256,7 +256,7 @@ fn retrain_forgets_the_class(block: &Block, blocks: &[Block]) -> Option<Claim> {
         return None;
     }
     let cells = block.line(RETRAIN)?.cells.iter().flatten();
-    let lowest = cells.flat_map(|cell| &cell.rows).map(|row| row.ua).min_by(f64::total_cmp)?;
+    let lowest = cells.flat_map(|cell| &cell.rows).filter_map(|row| row.value(ua::NAME)).min_by(f64::total_cmp)?;
     Some(Claim {
         id: format!("S1/{}", block.name(blocks)),
         statement: format!("{}: Retrain, which never saw the class, has 100 % UA", block.forget),
@@ -273,7 +273,7 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
         .iter()
         .zip(&retrain.cells)
         .filter_map(|(raw, retrain)| raw.as_ref().zip(retrain.as_ref()))
-        .map(|(raw, retrain)| difference(retrain, raw, Metric::Ua))
+        .map(|(raw, retrain)| difference(retrain, raw, ua::NAME))
         .collect();
     let (verdict, lead) = Side::Above(0.0).judge(&averaged(&pairs))?;
     Some(Claim {
@@ -285,18 +285,18 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
 }
 
 /// `one` minus `other` for every seed both have.
-fn difference(one: &Cell, other: &Cell, metric: Metric) -> Differences {
+fn difference(one: &Cell, other: &Cell, figure: &str) -> Differences {
     let pair = |row: &ResultRow| {
         let partner = other.rows.iter().find(|partner| partner.seed == row.seed)?;
-        Some((row.seed, metric.of(row)? - metric.of(partner)?))
+        Some((row.seed, row.value(figure)? - partner.value(figure)?))
     };
     one.rows.iter().filter_map(pair).collect()
 }
 
 /// Mean over the seeds of `paired`, or `None` where there are none.
-fn mean(cell: &Cell, metric: Metric, paired: &Differences) -> Option<f64> {
+fn mean(cell: &Cell, figure: &str, paired: &Differences) -> Option<f64> {
     let rows = cell.rows.iter().filter(|row| paired.contains_key(&row.seed));
-    let values: Vec<f64> = rows.filter_map(|row| metric.of(row)).collect();
+    let values: Vec<f64> = rows.filter_map(|row| row.value(figure)).collect();
     (!values.is_empty()).then(|| average(&values))
 }
 
@@ -325,6 +325,8 @@ fn signed(estimate: &Estimate) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_metrics::Value;
+
     use super::*;
 
     fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
@@ -337,15 +339,18 @@ mod tests {
             pruning: if sparsity > 0.0 { "omp" } else { "none" }.to_owned(),
             method: method.to_owned(),
             seed,
-            ua,
-            ra: 99.0,
-            ta: 90.0 - 2.0 * sparsity,
-            mia_efficacy: 50.0,
-            rte_seconds: 1.0,
-            avg_gap: Some(avg_gap),
+            figures: [("ua", ua), ("ta", 90.0 - 2.0 * sparsity), ("avg_gap", avg_gap)]
+                .map(|(name, value)| (name.to_owned(), Value::exact(value)))
+                .into(),
             sequence: None,
             turn: None,
         }
+    }
+
+    /// The row with another value of a figure.
+    fn with(mut row: ResultRow, figure: &str, value: f64) -> ResultRow {
+        row.figures.insert(figure.to_owned(), Value::exact(value));
+        row
     }
 
     fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
@@ -419,10 +424,7 @@ mod tests {
     fn testing_accuracy_is_held_against_the_limit() {
         let rows = |loss: f64| -> Vec<ResultRow> {
             let at = |seed: u64| {
-                [
-                    row(RETRAIN, 0.0, seed, 100.0, 0.0),
-                    ResultRow { ta: 90.0 - loss, ..row(RETRAIN, 0.95, seed, 100.0, 0.0) },
-                ]
+                [row(RETRAIN, 0.0, seed, 100.0, 0.0), with(row(RETRAIN, 0.95, seed, 100.0, 0.0), ta::NAME, 90.0 - loss)]
             };
             (0..3).flat_map(at).collect()
         };
@@ -461,7 +463,7 @@ mod tests {
     fn a_win_over_one_pruning_does_not_hide_a_loss_to_another() {
         let mut rows = against("imp", &[(0.9, [2.0, 2.1, 2.2])]);
         let synflow = against("synflow", &[(0.9, [2.0, 2.1, 2.2])]).into_iter().filter(|row| row.pruning == "synflow");
-        rows.extend(synflow.map(|row| ResultRow { avg_gap: Some(30.0), ..row }));
+        rows.extend(synflow.map(|row| with(row, avg_gap::NAME, 30.0)));
         assert_eq!(verdict(&rows, "C4/class 0/imp/ft"), Some(Verdict::Fails));
         assert_eq!(verdict(&rows, "C4/class 0/synflow/ft"), Some(Verdict::Holds));
         assert_eq!(verdict(&rows, "C4"), Some(Verdict::Fails));

@@ -1,16 +1,58 @@
-//! `results.csv`: the rows of `results.json`, the same columns in the same order.
+//! `results.csv`: the rows of `results.json`, the same columns in the same order, and a column for each further figure.
+
+use std::collections::BTreeSet;
 
 use crate::error::{ReportError, Result};
-use crate::results::Results;
+use crate::results::{FIELDS, Results};
 
-/// The file's content; a figure that is not there is an empty cell.
+/// The file's content; a figure that is not there is an empty cell. Figures beyond the six fields come last, those of a registry in its
+/// order, each with the two ends of its interval if any row has one.
 ///
 /// # Errors
 /// [`ReportError::Csv`].
 pub fn to_csv(results: &Results) -> Result<Vec<u8>> {
+    let rows = &results.rows;
+    let has = |name: &str| rows.iter().any(|row| row.figures.contains_key(name));
+    let has_interval =
+        |name: &str| rows.iter().any(|row| row.figures.get(name).is_some_and(|found| found.interval.is_some()));
+    let known = results.figures.iter().map(|figure| figure.name.as_ref());
+    let mut further: Vec<&str> = known.filter(|name| !FIELDS.contains(name) && has(name)).collect();
+    let unknown: BTreeSet<&str> = rows.iter().flat_map(|row| row.figures.keys()).map(String::as_str).collect();
+    further.extend(unknown.into_iter().filter(|name| results.figures.get(name).is_none() && !FIELDS.contains(name)));
+    let intervals: Vec<&str> =
+        FIELDS.into_iter().chain(further.iter().copied()).filter(|name| has_interval(name)).collect();
+
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in &results.rows {
-        writer.serialize(row)?;
+    let places = ["dataset", "arch", "scenario", "forget", "sparsity", "pruning", "method", "seed"];
+    let ends = intervals.iter().flat_map(|name| ["low", "high"].map(|end| format!("{name}_{end}")));
+    let turns = ["sequence", "turn"];
+    let head = places.into_iter().chain(FIELDS).chain(turns).chain(further.iter().copied()).map(str::to_owned);
+    writer.write_record(head.chain(ends))?;
+    for row in rows {
+        let place = [
+            row.dataset.clone(),
+            row.arch.clone(),
+            row.scenario.clone(),
+            row.forget.clone(),
+            number(row.sparsity),
+            row.pruning.clone(),
+            row.method.clone(),
+            row.seed.to_string(),
+        ];
+        let value = |name: &str| row.value(name).map(number).unwrap_or_default();
+        let turn =
+            [row.sequence.clone().unwrap_or_default(), row.turn.map(|turn| turn.to_string()).unwrap_or_default()];
+        let ends = intervals.iter().flat_map(|name| {
+            let interval = row.figures.get(*name).and_then(|found| found.interval);
+            interval.map_or_else(|| [String::new(), String::new()], |ends| ends.map(number))
+        });
+        let figures = FIELDS.into_iter().map(value).chain(turn).chain(further.iter().map(|name| value(name)));
+        writer.write_record(place.into_iter().chain(figures).chain(ends))?;
     }
     writer.into_inner().map_err(|error| ReportError::Csv(error.into_error().into()))
+}
+
+/// A number in the shortest form that reads back as the same, with a fraction: "0.0".
+fn number(value: f64) -> String {
+    format!("{value:?}")
 }

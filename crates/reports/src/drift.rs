@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::Estimate;
+use unlearn_metrics::figures::{avg_gap, rte_seconds};
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, apart};
 use crate::error::Result;
-use crate::metric::Metric;
 use crate::plots::{colour, range};
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::Variant;
@@ -140,7 +140,7 @@ pub(crate) fn picture(lines: &[&DriftLine], threshold: f64) -> Result<String> {
     const BOTTOM: i32 = 206;
     let gaps: Vec<Estimate> = lines.iter().flat_map(|line| &line.points).map(DriftPoint::gap).collect();
     let limit = Estimate { mean: threshold, half_width: None, seeds: 1 };
-    let up = Axis::new(range(gaps.iter().chain([&limit]), Metric::AvgGap), (BOTTOM, TOP), 4);
+    let up = Axis::new(range(gaps.iter().chain([&limit]), &avg_gap::FIGURE), (BOTTOM, TOP), 4);
     let most = lines.iter().map(|line| line.points.len()).max().unwrap_or(1);
     let across = |number: usize| {
         let share = (number as f64 - 0.5) / most as f64;
@@ -190,13 +190,14 @@ fn line(rows: &[ResultRow], of: &Place, threshold: f64) -> Option<DriftLine> {
     let seeds = distinct(members.iter().map(|row| row.seed));
     let points = distinct(members.iter().filter_map(|row| row.turn)).into_iter().map(|at| {
         let here: Vec<&ResultRow> = members.iter().filter(|row| row.turn == Some(at)).copied().collect();
-        let gaps: Option<Vec<f64>> = here.iter().map(|row| row.avg_gap).collect();
+        let gaps: Option<Vec<f64>> = here.iter().map(|row| row.value(avg_gap::NAME)).collect();
         let gap = Estimate::over_seeds(&gaps?).ok()?;
         let share = |seed: &u64| {
             let so_far = members.iter().filter(|row| row.seed == *seed && row.turn <= Some(at));
             let (method, retrain) = so_far.fold((0.0, 0.0), |(method, retrain), row| {
                 let reference = rows.iter().find(|other| other.method == RETRAIN && other.is_comparable(row));
-                (method + row.rte_seconds, retrain + reference.map_or(0.0, |row| row.rte_seconds))
+                let seconds = |row: &ResultRow| row.value(rte_seconds::NAME).unwrap_or(0.0);
+                (method + seconds(row), retrain + reference.map_or(0.0, seconds))
             });
             if retrain > 0.0 { method / retrain } else { 0.0 }
         };
@@ -213,9 +214,11 @@ fn line(rows: &[ResultRow], of: &Place, threshold: f64) -> Option<DriftLine> {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_metrics::Value;
+
     use super::*;
 
-    fn row(method: &str, number: usize, seed: u64, avg_gap: f64, rte_seconds: f64) -> ResultRow {
+    fn row(method: &str, number: usize, seed: u64, gap: f64, seconds: f64) -> ResultRow {
         ResultRow {
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
@@ -225,12 +228,9 @@ mod tests {
             pruning: "omp".to_owned(),
             method: method.to_owned(),
             seed,
-            ua: 50.0,
-            ra: 99.0,
-            ta: 90.0,
-            mia_efficacy: 50.0,
-            rte_seconds,
-            avg_gap: Some(avg_gap),
+            figures: [(avg_gap::NAME, gap), (rte_seconds::NAME, seconds)]
+                .map(|(name, value)| (name.to_owned(), Value::exact(value)))
+                .into(),
             sequence: Some("sequence".to_owned()),
             turn: Some(number),
         }
@@ -273,7 +273,13 @@ mod tests {
     fn rows_without_a_turn_or_a_gap_are_no_drift() {
         let alone: Vec<_> = rows().into_iter().map(|row| ResultRow { sequence: None, turn: None, ..row }).collect();
         assert_eq!(Drift::of(&alone, 5.0), None);
-        let unmeasured: Vec<_> = rows().into_iter().map(|row| ResultRow { avg_gap: None, ..row }).collect();
+        let unmeasured: Vec<_> = rows()
+            .into_iter()
+            .map(|mut row| {
+                row.figures.remove(avg_gap::NAME);
+                row
+            })
+            .collect();
         assert_eq!(Drift::of(&unmeasured, 5.0), None);
     }
 

@@ -34,12 +34,23 @@ pub enum ReportError {
         /// The row, spelled out.
         row: String,
         /// The figure's label.
-        metric: &'static str,
+        metric: String,
         /// The figure.
         value: f64,
         /// The evaluation's folder.
         folder: PathBuf,
     },
+    /// A figure could not be computed.
+    #[error("could not compute the figures of the row {row}: {source}")]
+    Figures {
+        /// The row, spelled out.
+        row: String,
+        /// What is wrong with its scores.
+        source: unlearn_metrics::Error,
+    },
+    /// An attack failed, or was asked for what does not exist.
+    #[error(transparent)]
+    Attack(#[from] unlearn_mia_eval::Error),
     /// A newer program wrote the shares that a pruning left.
     #[error(
         "the fact `sparsity` of {} has format {found}, this program knows up to {known}; \

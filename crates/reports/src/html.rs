@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use unlearn_metrics::Verdict;
+use unlearn_metrics::{Figure, Figures, Verdict};
 use unlearn_run_store::Tuning;
 
 use crate::claims::{Claim, NOTE, word};
@@ -10,13 +10,12 @@ use crate::curves::{Curve, FIGURES, lines, readable};
 use crate::density::densities;
 use crate::drift::{self, Drift};
 use crate::error::Result;
-use crate::metric::Metric;
-use crate::plots::{are_readable, dots, palette};
+use crate::plots::{are_readable, dots, palette, pictured};
 use crate::prunings::Pruning;
 use crate::results::{RETRAIN, ResultRow, Results, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, sparsity_label};
 use crate::sweep::{Sweep, intervals};
-use crate::table::{Grid, figure, note};
+use crate::table::{Grid, figure, further, legend as meanings, note, shown};
 use crate::{published, tuning};
 
 /// The page.
@@ -34,7 +33,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     );
     let _ = writeln!(body, "<h1>{title}</h1>\n{}{}</header>", headline(results), facts(results, &blocks));
     for block in &blocks {
-        body += &section(block)?;
+        body += &section(block, &results.figures)?;
     }
     if let Some(drift) = &results.drift {
         body += &drifts(drift)?;
@@ -105,18 +104,22 @@ fn facts(results: &Results, blocks: &[Block]) -> String {
 }
 
 /// One forget set: pictures, then the table.
-fn section(block: &Block) -> Result<String> {
+fn section(block: &Block, figures: &Figures) -> Result<String> {
     let mut html = format!("<section>\n<h2>{}</h2>\n", escape(&block.title()));
     if are_readable(block) {
-        let pictures =
-            panels(|metric| dots(block, metric), |label| format!("{label} of each method for {}", block.title()));
+        let pictures = panels(
+            figures,
+            |figure| dots(block, figure),
+            |label| format!("{label} of each method for {}", block.title()),
+        );
         let _ = writeln!(html, "<div class=\"panels\">\n{}{}</div>", legend(block), pictures?);
     }
     if let Some(sweep) = Sweep::of(block) {
         for line in sweep.methods() {
             let method = escape(&line.method);
             let pictures = panels(
-                |metric| sweep.panel(line, metric),
+                figures,
+                |figure| sweep.panel(line, figure),
                 |label| format!("{label} of {} over sparsity for {}", line.method, block.title()),
             );
             let legend = sweep_legend(block);
@@ -124,7 +127,14 @@ fn section(block: &Block) -> Result<String> {
                 writeln!(html, "<h3>{method} over sparsity</h3>\n<div class=\"panels\">\n{legend}{}</div>", pictures?);
         }
     }
-    let _ = writeln!(html, "{}<p class=\"note\">{}</p>", table(block), note(block));
+    let _ =
+        writeln!(html, "{}<p class=\"note\">{}</p>", table(block, &figures.in_table()), escape(&note(block, figures)));
+    let further = further(block, figures);
+    if !further.is_empty() {
+        let table = table(block, &further);
+        let _ =
+            writeln!(html, "<h3>Further figures</h3>\n{table}<p class=\"note\">{}</p>", escape(&meanings(&further)));
+    }
     if let Some(published) = published::beside(block) {
         let _ = writeln!(html, "{}<p class=\"note\">{}</p>", grid(&published), published::NOTE);
     }
@@ -133,15 +143,19 @@ fn section(block: &Block) -> Result<String> {
 }
 
 /// A picture per figure, with its heading and the name that `label` gives it.
-fn panels(picture: impl Fn(Metric) -> Result<Option<String>>, label: impl Fn(&str) -> String) -> Result<String> {
+fn panels(
+    figures: &Figures,
+    picture: impl Fn(&Figure) -> Result<Option<String>>,
+    label: impl Fn(&str) -> String,
+) -> Result<String> {
     let mut html = String::new();
-    for metric in Metric::PICTURED {
-        if let Some(svg) = picture(metric)? {
-            let (heading, meaning) = (metric.label(), metric.meaning());
+    for figure in pictured(figures) {
+        if let Some(svg) = picture(figure)? {
+            let (heading, meaning) = (escape(&figure.label), escape(&figure.meaning));
             let _ = writeln!(
                 html,
                 "<figure><figcaption><b>{heading}</b><small>{meaning}</small></figcaption>{}</figure>",
-                labelled(&svg, &label(heading))
+                labelled(&svg, &label(&figure.label))
             );
         }
     }
@@ -179,12 +193,12 @@ fn keys(series: impl Iterator<Item = String>, block: &Block, note: &str) -> Stri
     html
 }
 
-fn table(block: &Block) -> String {
+fn table(block: &Block, columns: &[&Figure]) -> String {
     let mut html =
         "<div class=\"scroll\"><table>\n<thead><tr><th class=\"left\">Method</th><th class=\"left\">Model</th>"
             .to_owned();
-    for metric in Metric::COLUMNS {
-        let _ = write!(html, "<th title=\"{}\">{}</th>", escape(metric.meaning()), metric.label());
+    for figure in columns {
+        let _ = write!(html, "<th title=\"{}\">{}</th>", escape(&figure.meaning), escape(&figure.heading()));
     }
     html += "</tr></thead>\n";
     for line in &block.lines {
@@ -204,10 +218,11 @@ fn table(block: &Block) -> String {
                 let _ = write!(html, "<th scope=\"rowgroup\" class=\"left\" rowspan=\"{rows}\">{method}</th>");
             }
             let _ = write!(html, "<td class=\"left\">{}</td>", escape(&variant.label()));
-            for metric in Metric::COLUMNS {
-                let text = cell.estimate(metric).map_or_else(|| "–".to_owned(), |estimate| figure(&estimate));
-                let gap = cell.gap(metric).filter(|_| line.method != RETRAIN);
-                let gap = gap.map(|gap| format!("<small>({gap:.2})</small>")).unwrap_or_default();
+            for figure in columns {
+                let spread = cell.spread(&figure.name);
+                let text = spread.map_or_else(|| "–".to_owned(), |estimate| shown(figure, &estimate));
+                let gap = cell.gap(figure).filter(|_| line.method != RETRAIN);
+                let gap = gap.map(|gap| format!("<small>({})</small>", figure.shown(gap))).unwrap_or_default();
                 let _ = write!(html, "<td>{text}{gap}</td>");
             }
             html += "</tr>";

@@ -5,12 +5,14 @@
 //! picture `sweep-<forget set>.svg` for each forget set whose model was pruned to several sparsities. The way there is short and each step can
 //! be used alone:
 //!
-//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and measures every row against Retrain, and [`prunings::gather`] what
-//!    each pruning left of its network.
+//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and computes what follows beside Retrain, and [`prunings::gather`]
+//!    reads what each pruning left of its network. [`evaluate()`] computes every figure again from stored scores instead.
 //! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
 //! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`tuning`], [`curves`] and [`html`] write it down.
 //!
-//! This crate knows no model and no tensor: it never looks into an artifact but manifests and `metrics.jsonl`, and runs nothing.
+//! Which figures there are is said by a registry ([`Figures`]): columns, panels and keys follow it.
+//!
+//! This crate knows no model and no tensor: it reads manifests, `metrics.jsonl` and stored scores, and runs nothing.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -18,7 +20,8 @@
 //!
 //! # fn main() -> Result<(), unlearn_reports::ReportError> {
 //! let store = Store::open_existing("runs")?;
-//! let written = unlearn_reports::write(&store, &store.suite("quick")?, Path::new("report"))?;
+//! let figures = unlearn_metrics::Figures::standard();
+//! let written = unlearn_reports::write(&store, &store.suite("quick")?, Path::new("report"), &figures)?;
 //! println!("{}{}", written.summary, written.html.display());
 //! # Ok(())
 //! # }
@@ -32,11 +35,11 @@ pub mod density;
 pub mod drift;
 pub mod error;
 pub mod html;
-pub mod metric;
 pub mod plots;
 pub mod prunings;
 mod published;
 pub mod results;
+mod source;
 pub mod summary;
 pub mod sweep;
 pub mod table;
@@ -44,6 +47,8 @@ pub mod tuning;
 
 use std::path::{Path, PathBuf};
 
+use unlearn_metrics::Figures;
+use unlearn_mia_eval::Registry;
 use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 
 pub use claims::Claim;
@@ -53,6 +58,7 @@ pub use prunings::Pruning;
 pub use results::{Provenance, ResultRow, Results};
 pub use unlearn_metrics::Verdict;
 
+use source::Recomputed;
 use sweep::Sweep;
 
 /// What [`write()`] left.
@@ -74,13 +80,33 @@ pub struct Written {
     pub results: Results,
 }
 
-/// Writes the report of a suite into `folder`, which is made if need be. Each file is replaced atomically, and none is written unless all could be made.
+/// Writes the report of a suite into `folder`, which is made if need be: what its evaluations found, and what follows from that for
+/// `figures`. Each file is replaced atomically, and none is written unless all could be made.
 ///
 /// # Errors
 /// [`ReportError::Store`] when a stage is missing or damaged or a file can't be written, [`ReportError::NotFinite`] for a diverged model,
 /// [`ReportError::NewerShares`] when a newer program pruned, [`ReportError::Folder`].
-pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written> {
-    let results = Results::gather(store, index)?;
+pub fn write(store: &Store, index: &SuiteIndex, folder: &Path, figures: &Figures) -> Result<Written> {
+    write_results(store, index, folder, Results::gather(store, index, figures)?)
+}
+
+/// The same with every figure computed again from the scores that evaluations left, and with those `asked` for besides. No model is
+/// needed.
+///
+/// # Errors
+/// As [`write()`], and [`ReportError::Attack`] for a figure that does not exist or cannot be computed.
+pub fn evaluate(
+    store: &Store,
+    index: &SuiteIndex,
+    folder: &Path,
+    registry: &Registry,
+    asked: &[String],
+) -> Result<Written> {
+    let source = Recomputed::new(registry, asked)?;
+    write_results(store, index, folder, Results::gather_from(&source, store, index, &registry.figures())?)
+}
+
+fn write_results(store: &Store, index: &SuiteIndex, folder: &Path, results: Results) -> Result<Written> {
     let curves = curves::collect(store, index)?;
     let files = [
         ("results.json", results.to_json()?),
@@ -92,7 +118,7 @@ pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written
     let mut pictures = Vec::new();
     for (block, name) in blocks.iter().zip(sweep::file_names(&blocks)) {
         if let Some((sweep, name)) = Sweep::of(block).zip(name) {
-            pictures.push((name, sweep.page()?.into_bytes()));
+            pictures.push((name, sweep.page(&results.figures)?.into_bytes()));
         }
     }
     std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder { folder: folder.to_path_buf(), source })?;

@@ -1,11 +1,10 @@
 //! A picture per figure and forget set: methods down the page, dense beside sparse, Retrain as the line to reach.
 
 use plotters::style::RGBColor;
-use unlearn_metrics::Estimate;
+use unlearn_metrics::{Direction, Estimate, Figure, Figures, Unit};
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
 use crate::error::Result;
-use crate::metric::Metric;
 use crate::results::RETRAIN;
 use crate::summary::Block;
 
@@ -19,11 +18,12 @@ const RIGHT: i32 = 16;
 ///
 /// # Errors
 /// [`crate::ReportError::Plot`].
-pub fn dots(block: &Block, metric: Metric) -> Result<Option<String>> {
+pub fn dots(block: &Block, figure: &Figure) -> Result<Option<String>> {
     let mut lines = Vec::new();
     let mut references = vec![None; block.variants.len()];
     for line in &block.lines {
-        let estimates: Vec<Option<Estimate>> = line.cells.iter().map(|cell| cell.as_ref()?.estimate(metric)).collect();
+        let estimates: Vec<Option<Estimate>> =
+            line.cells.iter().map(|cell| cell.as_ref()?.estimate(&figure.name)).collect();
         if line.method == RETRAIN {
             references = estimates;
         } else if estimates.iter().any(Option::is_some) {
@@ -36,9 +36,9 @@ pub fn dots(block: &Block, metric: Metric) -> Result<Option<String>> {
     let shown = || lines.iter().flat_map(|(_, estimates)| estimates).chain(&references).flatten();
     let left = 14 + 7 * lines.iter().map(|(method, _)| method.len() as i32).max().unwrap_or(0);
     let bottom = TOP + ROW * lines.len() as i32;
-    let axis = Axis::new(range(shown(), metric), (left + 8, WIDTH - RIGHT), 4);
+    let axis = Axis::new(range(shown(), figure), (left + 8, WIDTH - RIGHT), 4);
 
-    let what = format!("{} for {}", metric.label(), block.forget);
+    let what = format!("{} for {}", figure.label, block.forget);
     let svg = Canvas::draw(&what, (WIDTH as u32, (bottom + FOOT) as u32), |canvas| {
         for (value, label) in axis.ticks() {
             let x = axis.at(value);
@@ -98,9 +98,17 @@ fn offset(variant: usize, variants: usize) -> i32 {
     (2 * variant as i32 - (variants as i32 - 1)) * spacing / 2
 }
 
-/// The span of the figures and their intervals with some air, at least two points wide and within what the figure can be. A gap starts at
-/// zero, which is Retrain itself.
-pub(crate) fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, metric: Metric) -> (f64, f64) {
+/// The figures of the table that are pictured, those against Retrain first: all but run times.
+pub(crate) fn pictured(figures: &Figures) -> Vec<&Figure> {
+    let mut pictured = figures.in_table();
+    pictured.retain(|figure| figure.unit != Unit::Seconds);
+    pictured.sort_by_key(|figure| !figure.needs_retrain());
+    pictured
+}
+
+/// The span of the values and their intervals with some air, at least two points wide and within what the figure can be. A figure that is the
+/// better the smaller starts at its least, which is Retrain itself for a gap.
+pub(crate) fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, figure: &Figure) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for estimate in estimates {
         let half_width = estimate.half_width.unwrap_or(0.0);
@@ -108,6 +116,7 @@ pub(crate) fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, metric: M
         high = high.max(estimate.mean + half_width);
     }
     let air = ((high - low) * 0.08).max((2.0 - (high - low)) / 2.0).max(0.1);
-    let low = if metric == Metric::AvgGap { 0.0 } else { (low - air).max(0.0) };
-    (low, (high + air).min(100.0))
+    let [least, greatest] = figure.range;
+    let low = if figure.direction == Direction::Lower { least } else { (low - air).max(least) };
+    (low, (high + air).min(greatest))
 }

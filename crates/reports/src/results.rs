@@ -1,14 +1,17 @@
 //! `results.json`: every figure of a suite, unrounded, in a stable form.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use unlearn_metrics::{UnlearningScores, average_gap};
-use unlearn_run_store::{Evaluation, Machine, Store, SuiteIndex, SuiteRow, Tuning};
+use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
+use unlearn_metrics::{Figures, Retrain, Value, Values};
+use unlearn_run_store::{Machine, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
-use crate::metric::Metric;
 use crate::prunings::{self, Pruning};
+use crate::source::{Source, Stored};
 
 /// Name of the method every other one is measured against.
 pub const RETRAIN: &str = "retrain";
@@ -24,6 +27,9 @@ pub struct Results {
     pub title: Option<String>,
     /// Where the figures come from.
     pub provenance: Provenance,
+    /// What each figure of the rows is, by its name, in one line with its unit.
+    #[serde(default)]
+    pub meanings: BTreeMap<String, String>,
     /// The rows, in the order of the suite.
     pub rows: Vec<ResultRow>,
     /// What the rows say about the paper's claims; claims the suite has no rows for are left out.
@@ -37,6 +43,9 @@ pub struct Results {
     /// The search that chose the methods' settings, with every trial; `None` for settings that were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// The figures that tables and pictures know of.
+    #[serde(skip)]
+    pub figures: Figures,
 }
 
 /// Where the figures come from.
@@ -56,8 +65,9 @@ pub struct Provenance {
     pub notes: Vec<String>,
 }
 
-/// The figures of one unlearned model. Accuracies, efficacies and gaps are in percent (points), 0..100.
+/// The figures of one unlearned model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "WrittenRow", from = "WrittenRow")]
 pub struct ResultRow {
     /// Name of the data set.
     pub dataset: String,
@@ -75,25 +85,82 @@ pub struct ResultRow {
     pub method: String,
     /// The seed.
     pub seed: u64,
-    /// Unlearning accuracy: 100 − accuracy on the forget set.
-    pub ua: f64,
-    /// Remaining accuracy: accuracy on the retain set.
-    pub ra: f64,
-    /// Testing accuracy.
-    pub ta: f64,
-    /// Share of the forget set a membership-inference attack calls non-member.
-    pub mia_efficacy: f64,
-    /// Wall seconds of the unlearning method alone.
-    pub rte_seconds: f64,
-    /// Mean absolute difference to Retrain of the same forget set, sparsity, pruning and seed over UA, MIA-efficacy, RA and TA;
-    /// `None` where the suite has no such Retrain.
-    pub avg_gap: Option<f64>,
+    /// Everything that was found, by the name of the figure.
+    pub figures: Values,
     /// Name of the requests that the same model served one after the other; `None` for a request alone.
-    #[serde(default)]
     pub sequence: Option<String>,
     /// Which of them this one is, from 1.
-    #[serde(default)]
     pub turn: Option<usize>,
+}
+
+/// A row as `results.json` holds it: six figures have had a field of their own since format 1 began, and keep it.
+#[derive(Serialize, Deserialize)]
+struct WrittenRow {
+    dataset: String,
+    arch: String,
+    scenario: String,
+    forget: String,
+    sparsity: f64,
+    pruning: String,
+    method: String,
+    seed: u64,
+    ua: Option<f64>,
+    ra: Option<f64>,
+    ta: Option<f64>,
+    mia_efficacy: Option<f64>,
+    rte_seconds: Option<f64>,
+    avg_gap: Option<f64>,
+    #[serde(default)]
+    sequence: Option<String>,
+    #[serde(default)]
+    turn: Option<usize>,
+    #[serde(default)]
+    figures: Values,
+}
+
+/// The figures with a field of their own, in its order.
+pub(crate) const FIELDS: [&str; 6] =
+    [ua::NAME, ra::NAME, ta::NAME, mia_efficacy::NAME, rte_seconds::NAME, avg_gap::NAME];
+
+impl From<ResultRow> for WrittenRow {
+    fn from(row: ResultRow) -> Self {
+        let [ua, ra, ta, mia_efficacy, rte_seconds, avg_gap] = FIELDS.map(|name| row.value(name));
+        let ResultRow { dataset, arch, scenario, forget, sparsity, pruning, method, seed, figures, sequence, turn } =
+            row;
+        Self {
+            dataset,
+            arch,
+            scenario,
+            forget,
+            sparsity,
+            pruning,
+            method,
+            seed,
+            ua,
+            ra,
+            ta,
+            mia_efficacy,
+            rte_seconds,
+            avg_gap,
+            sequence,
+            turn,
+            figures,
+        }
+    }
+}
+
+impl From<WrittenRow> for ResultRow {
+    fn from(row: WrittenRow) -> Self {
+        let WrittenRow { ua, ra, ta, mia_efficacy, rte_seconds, avg_gap, mut figures, .. } = row;
+        // Older files have the fields alone.
+        for (name, value) in FIELDS.into_iter().zip([ua, ra, ta, mia_efficacy, rte_seconds, avg_gap]) {
+            if let Some(value) = value {
+                figures.entry(name.to_owned()).or_insert_with(|| Value::exact(value));
+            }
+        }
+        let WrittenRow { dataset, arch, scenario, forget, sparsity, pruning, method, seed, sequence, turn, .. } = row;
+        Self { dataset, arch, scenario, forget, sparsity, pruning, method, seed, figures, sequence, turn }
+    }
 }
 
 impl ResultRow {
@@ -108,11 +175,12 @@ impl ResultRow {
             && self.seed == other.seed
     }
 
-    fn scores(&self) -> UnlearningScores {
-        UnlearningScores { ua: self.ua, ra: self.ra, ta: self.ta, mia_efficacy: self.mia_efficacy }
+    /// The value of a figure.
+    pub fn value(&self, figure: &str) -> Option<f64> {
+        self.figures.get(figure).map(|found| found.value)
     }
 
-    fn new(row: &SuiteRow, evaluation: &Evaluation) -> Self {
+    fn new(row: &SuiteRow, figures: Values) -> Self {
         Self {
             dataset: row.dataset.clone(),
             arch: row.arch.clone(),
@@ -122,12 +190,7 @@ impl ResultRow {
             pruning: row.pruning.clone(),
             method: row.method.clone(),
             seed: row.seed,
-            ua: evaluation.ua,
-            ra: evaluation.ra,
-            ta: evaluation.ta,
-            mia_efficacy: evaluation.mia_efficacy,
-            rte_seconds: evaluation.rte_seconds,
-            avg_gap: None,
+            figures,
             sequence: row.turn.as_ref().map(|turn| turn.sequence.clone()),
             turn: row.turn.as_ref().map(|turn| turn.number),
         }
@@ -138,31 +201,43 @@ impl Results {
     /// Version of the format.
     pub const FORMAT: u32 = 1;
 
-    /// Gathers a suite's rows from the store.
+    /// Gathers a suite's rows from the store, and computes of `figures` what follows from theirs and from those of Retrain.
     ///
     /// # Errors
     /// [`ReportError::Store`] when a stage is missing or damaged, [`ReportError::NoRows`], [`ReportError::NotFinite`] naming row and
-    /// metric, [`ReportError::NewerShares`] and [`ReportError::Shares`] for what a pruning left.
-    pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Self> {
+    /// figure, [`ReportError::Figures`] for a figure that cannot be, [`ReportError::NewerShares`] and [`ReportError::Shares`] for what a
+    /// pruning left.
+    pub fn gather(store: &Store, index: &SuiteIndex, figures: &Figures) -> Result<Self> {
+        Self::gather_from(&Stored, store, index, figures)
+    }
+
+    /// The same with the figures of each model from a source of its own.
+    pub(crate) fn gather_from(
+        source: &dyn Source,
+        store: &Store,
+        index: &SuiteIndex,
+        figures: &Figures,
+    ) -> Result<Self> {
         let mut rows = Vec::with_capacity(index.rows.len());
+        let mut stages = Vec::with_capacity(index.rows.len());
         let (mut machines, mut versions) = (Vec::new(), Vec::new());
         for row in &index.rows {
             let stage = store.stage("evaluate", &row.evaluate)?;
-            let result = ResultRow::new(row, &Evaluation::of(&stage)?);
-            for metric in Metric::MEASURED {
-                if let Some(value) = metric.of(&result).filter(|value| !value.is_finite()) {
-                    let folder = stage.path().to_path_buf();
-                    return Err(ReportError::NotFinite {
-                        row: describe(&result),
-                        metric: metric.label(),
-                        value,
-                        folder,
-                    });
+            let result = ResultRow::new(row, source.figures(&stage)?);
+            let not_finite = |metric: &str, value: f64| ReportError::NotFinite {
+                row: describe(&result),
+                metric: metric.to_owned(),
+                value,
+                folder: stage.path().to_path_buf(),
+            };
+            for (name, found) in &result.figures {
+                if !found.value.is_finite() {
+                    let label = figures.get(name).map_or(name.as_str(), |figure| figure.label.as_ref());
+                    return Err(not_finite(label, found.value));
                 }
             }
             if !result.sparsity.is_finite() {
-                let (value, folder) = (result.sparsity, stage.path().to_path_buf());
-                return Err(ReportError::NotFinite { row: describe(&result), metric: "sparsity", value, folder });
+                return Err(not_finite("sparsity", result.sparsity));
             }
             rows.push(result);
             // The run time is the unlearning stage's, so its machine is the one that counts.
@@ -171,11 +246,12 @@ impl Results {
                 machines.push(manifest.machine.clone());
                 versions.push(manifest.crate_version.clone());
             }
+            stages.push(stage);
         }
         if rows.is_empty() {
             return Err(ReportError::NoRows(index.suite.clone()));
         }
-        fill_gaps(&mut rows);
+        complete(&mut rows, &stages, source, figures)?;
         // The paper's claims are about one request to a model.
         let alone: Vec<ResultRow> = rows.iter().filter(|row| row.turn.is_none()).cloned().collect();
         let claims = claims(&alone);
@@ -193,11 +269,13 @@ impl Results {
             suite: index.suite.clone(),
             title: index.title.clone(),
             provenance,
+            meanings: meanings(&rows, figures),
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
+            figures: figures.clone(),
         })
     }
 
@@ -217,16 +295,30 @@ impl Results {
     }
 }
 
-/// Computes `avg_gap` of every row that has a Retrain.
-fn fill_gaps(rows: &mut [ResultRow]) {
-    let gaps: Vec<Option<f64>> = rows
-        .iter()
-        .map(|row| {
-            let retrain = rows.iter().find(|other| other.method == RETRAIN && other.is_comparable(row));
-            retrain.map(|retrain| average_gap(&row.scores(), &retrain.scores()))
-        })
-        .collect();
-    rows.iter_mut().zip(gaps).for_each(|(row, gap)| row.avg_gap = gap);
+/// Adds to every row the figures that follow from its own and from those of its Retrain.
+fn complete(rows: &mut [ResultRow], stages: &[Stage], source: &dyn Source, figures: &Figures) -> Result<()> {
+    let alone: Vec<Values> = rows.iter().map(|row| row.figures.clone()).collect();
+    let is_retrain = |row: &ResultRow, other: &ResultRow| other.method == RETRAIN && other.is_comparable(row);
+    let partners: Vec<Option<usize>> =
+        rows.iter().map(|row| rows.iter().position(|other| is_retrain(row, other))).collect();
+    for (at, partner) in partners.into_iter().enumerate() {
+        let (own, theirs) = match partner {
+            Some(partner) => (source.scores(&stages[at])?, source.scores(&stages[partner])?),
+            None => (None, None),
+        };
+        let retrain = partner.map(|partner| Retrain { scores: theirs.as_ref(), figures: &alone[partner] });
+        let row = &mut rows[at];
+        let wanted = |figure: &_| source.wants(figure);
+        let completed = figures.complete(&mut row.figures, own.as_ref(), None, retrain, wanted);
+        completed.map_err(|source| ReportError::Figures { row: describe(row), source })?;
+    }
+    Ok(())
+}
+
+/// What the figures are that the rows have.
+fn meanings(rows: &[ResultRow], figures: &Figures) -> BTreeMap<String, String> {
+    let names = rows.iter().flat_map(|row| row.figures.keys());
+    names.filter_map(|name| Some((name.clone(), figures.get(name)?.meaning.to_string()))).collect()
 }
 
 fn describe(row: &ResultRow) -> String {

@@ -1,8 +1,7 @@
 //! Rows gathered over seeds: blocks of methods, each method dense and sparse.
 
-use unlearn_metrics::Estimate;
+use unlearn_metrics::{Estimate, Figure};
 
-use crate::metric::Metric;
 use crate::results::{RETRAIN, ResultRow, distinct};
 
 /// Everything about one forget set on one model: what the paper prints as one table.
@@ -63,20 +62,32 @@ impl Variant {
 
 impl Cell {
     /// Mean and 95 % confidence interval of a figure over the seeds; `None` where a row lacks it.
-    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
-        let values: Option<Vec<f64>> = self.rows.iter().map(|row| metric.of(row)).collect();
+    pub fn estimate(&self, figure: &str) -> Option<Estimate> {
+        let values: Option<Vec<f64>> = self.rows.iter().map(|row| row.value(figure)).collect();
         values.and_then(|values| Estimate::over_seeds(&values).ok())
+    }
+
+    /// The same for a table, where the figure of one seed has the interval over its draws.
+    pub fn spread(&self, figure: &str) -> Option<Estimate> {
+        let estimate = self.estimate(figure)?;
+        let of_draws = match self.rows.as_slice() {
+            [row] => row.figures.get(figure).and_then(unlearn_metrics::Value::half_width),
+            _ => None,
+        };
+        Some(Estimate { half_width: estimate.half_width.or(of_draws), ..estimate })
     }
 
     /// Mean over the seeds of the absolute difference to Retrain of the same seed. The four measured figures' gaps average to the average
     /// gap.
-    pub fn gap(&self, metric: Metric) -> Option<f64> {
-        if self.retrain.is_empty() || !metric.has_gap() {
+    pub fn gap(&self, figure: &Figure) -> Option<f64> {
+        if self.retrain.is_empty() || !figure.has_gap() {
             return None;
         }
         let pairs = self.rows.iter().zip(&self.retrain);
-        let gaps: Option<Vec<f64>> =
-            pairs.map(|(row, retrain)| Some((metric.of(row)? - metric.of(retrain)?).abs())).collect();
+        let gap = |(row, retrain): (&ResultRow, &ResultRow)| {
+            Some((row.value(&figure.name)? - retrain.value(&figure.name)?).abs())
+        };
+        let gaps: Option<Vec<f64>> = pairs.map(gap).collect();
         gaps.map(|gaps| gaps.iter().sum::<f64>() / gaps.len() as f64)
     }
 }
@@ -119,6 +130,18 @@ impl Block {
     pub fn prunings(&self) -> Vec<&str> {
         let sparse = self.variants.iter().filter(|variant| variant.sparsity != 0.0);
         distinct(sparse.map(|variant| variant.pruning.as_str()))
+    }
+
+    /// The most draws that any figure of one of its rows is a mean of.
+    pub fn draws(&self) -> usize {
+        let rows = self.lines.iter().flat_map(|line| line.cells.iter().flatten()).flat_map(|cell| &cell.rows);
+        rows.flat_map(|row| row.figures.values()).map(|found| found.draws.len()).max().unwrap_or(0)
+    }
+
+    /// Whether a row has a figure.
+    pub fn has(&self, figure: &str) -> bool {
+        let mut rows = self.lines.iter().flat_map(|line| line.cells.iter().flatten()).flat_map(|cell| &cell.rows);
+        rows.any(|row| row.figures.contains_key(figure))
     }
 
     /// The most seeds any cell rests on.

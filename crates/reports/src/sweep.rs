@@ -1,11 +1,10 @@
 //! A block's figures over sparsity: a panel per method and figure, a line per pruning method, dense as the start they share.
 
-use unlearn_metrics::Estimate;
+use unlearn_metrics::{Estimate, Figure, Figures};
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, PAPER, RULE};
 use crate::error::Result;
-use crate::metric::Metric;
-use crate::plots::{are_readable, colour, range};
+use crate::plots::{are_readable, colour, pictured, range};
 use crate::results::RETRAIN;
 use crate::summary::{Block, Line, sparsity_label};
 
@@ -54,35 +53,35 @@ impl<'b> Sweep<'b> {
     ///
     /// # Errors
     /// [`crate::ReportError::Plot`].
-    pub fn panel(&self, line: &Line, metric: Metric) -> Result<Option<String>> {
-        if self.series(line, metric).is_empty() {
+    pub fn panel(&self, line: &Line, figure: &Figure) -> Result<Option<String>> {
+        if self.series(line, figure).is_empty() {
             return Ok(None);
         }
-        let what = format!("{} of {} over sparsity for {}", metric.label(), line.method, self.block.forget);
-        Canvas::draw(&what, PANEL, |canvas| self.draw(canvas, line, metric)).map(Some)
+        let what = format!("{} of {} over sparsity for {}", figure.label, line.method, self.block.forget);
+        Canvas::draw(&what, PANEL, |canvas| self.draw(canvas, line, figure)).map(Some)
     }
 
     /// All panels on one white page with its own headings and legend, as an SVG file.
     ///
     /// # Errors
     /// [`crate::ReportError::Plot`].
-    pub fn page(&self) -> Result<String> {
+    pub fn page(&self, figures: &Figures) -> Result<String> {
         const COLUMNS: usize = 3;
         const TITLE: i32 = 52;
         const HEADING: i32 = 34;
         const CAPTION: i32 = 44;
         const MARGIN: i32 = 16;
-        let methods: Vec<(&Line, Vec<Metric>)> = self
+        let methods: Vec<(&Line, Vec<&Figure>)> = self
             .methods()
             .map(|line| {
-                let pictured = Metric::PICTURED.into_iter().filter(|metric| !self.series(line, *metric).is_empty());
-                (line, pictured.collect())
+                let shown = pictured(figures).into_iter().filter(|figure| !self.series(line, figure).is_empty());
+                (line, shown.collect())
             })
             .collect();
         let row = CAPTION + PANEL.1 as i32;
         // The legend takes a panel's place after the last.
-        let rows = |metrics: &[Metric]| (metrics.len() + 1).div_ceil(COLUMNS) as i32;
-        let height: i32 = methods.iter().map(|(_, metrics)| HEADING + rows(metrics) * row).sum();
+        let rows = |figures: &[&Figure]| (figures.len() + 1).div_ceil(COLUMNS) as i32;
+        let height: i32 = methods.iter().map(|(_, figures)| HEADING + rows(figures) * row).sum();
         let width = COLUMNS as i32 * PANEL.0 as i32 + 2 * MARGIN;
 
         let size = (width as u32, (TITLE + height + MARGIN) as u32);
@@ -90,7 +89,7 @@ impl<'b> Sweep<'b> {
             canvas.fill(PAPER)?;
             canvas.text(&self.block.title(), (MARGIN, TITLE / 2), 20, INK, Align::Start)?;
             let mut top = TITLE;
-            for (line, metrics) in &methods {
+            for (line, figures) in &methods {
                 canvas.text(
                     &format!("{} over sparsity", line.method),
                     (MARGIN, top + HEADING / 2),
@@ -102,14 +101,14 @@ impl<'b> Sweep<'b> {
                     let (column, down) = ((cell % COLUMNS) as i32, (cell / COLUMNS) as i32);
                     (MARGIN + column * PANEL.0 as i32, top + HEADING + down * row)
                 };
-                for (cell, metric) in metrics.iter().enumerate() {
+                for (cell, figure) in figures.iter().enumerate() {
                     let (x, y) = place(cell);
-                    canvas.text(metric.label(), (x, y + 10), 15, INK, Align::Start)?;
-                    canvas.text(metric.meaning(), (x, y + 28), 12, MUTED, Align::Start)?;
-                    self.draw(&canvas.part((x, y + CAPTION), PANEL), line, *metric)?;
+                    canvas.text(&figure.label, (x, y + 10), 15, INK, Align::Start)?;
+                    canvas.text(&figure.meaning, (x, y + 28), 12, MUTED, Align::Start)?;
+                    self.draw(&canvas.part((x, y + CAPTION), PANEL), line, figure)?;
                 }
-                self.legend(&canvas.part(place(metrics.len()), PANEL))?;
-                top += HEADING + rows(metrics) * row;
+                self.legend(&canvas.part(place(figures.len()), PANEL))?;
+                top += HEADING + rows(figures) * row;
             }
             Ok(())
         })
@@ -139,11 +138,11 @@ impl<'b> Sweep<'b> {
         canvas.text(&intervals(self.block), (LEFT, y + 6), 12, MUTED, Align::Start)
     }
 
-    fn draw(&self, canvas: &Canvas<'_>, line: &Line, metric: Metric) -> Result<()> {
-        let series = self.series(line, metric);
-        let references = self.references(metric);
+    fn draw(&self, canvas: &Canvas<'_>, line: &Line, figure: &Figure) -> Result<()> {
+        let series = self.series(line, figure);
+        let references = self.references(figure);
         let shown = series.iter().chain(&references).flat_map(|series| &series.points);
-        let up = Axis::new(range(shown.map(|(_, estimate)| estimate), metric), (BOTTOM, TOP), 4);
+        let up = Axis::new(range(shown.map(|(_, estimate)| estimate), figure), (BOTTOM, TOP), 4);
         let sparsities = &self.sparsities;
         let prunings = self.prunings.len() as i32;
         let spacing = f64::from(RIGHT - LEFT - 4 * DODGE) / (sparsities.len() - 1).max(1) as f64;
@@ -184,13 +183,13 @@ impl<'b> Sweep<'b> {
     }
 
     /// A method's figures, a series per pruning method that has one.
-    fn series(&self, line: &Line, metric: Metric) -> Vec<Series> {
+    fn series(&self, line: &Line, figure: &Figure) -> Vec<Series> {
         let of = |(pruning, name): (usize, &str)| {
             let mut points = Vec::new();
             for (variant, cell) in self.block.variants.iter().zip(&line.cells) {
                 let belongs = variant.sparsity == 0.0 || variant.pruning == name;
                 let position = self.sparsities.iter().position(|known| *known == variant.sparsity);
-                let estimate = cell.as_ref().filter(|_| belongs).and_then(|cell| cell.estimate(metric));
+                let estimate = cell.as_ref().filter(|_| belongs).and_then(|cell| cell.estimate(&figure.name));
                 points.extend(position.zip(estimate));
             }
             Series { pruning, points }
@@ -200,9 +199,9 @@ impl<'b> Sweep<'b> {
     }
 
     /// Retrain's figures, where a method is to come close to them.
-    fn references(&self, metric: Metric) -> Vec<Series> {
-        let retrain = self.block.line(RETRAIN).filter(|_| metric.has_gap());
-        retrain.map(|line| self.series(line, metric)).unwrap_or_default()
+    fn references(&self, figure: &Figure) -> Vec<Series> {
+        let retrain = self.block.line(RETRAIN).filter(|_| figure.has_gap());
+        retrain.map(|line| self.series(line, figure)).unwrap_or_default()
     }
 }
 
@@ -238,6 +237,9 @@ fn slug(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_metrics::Value;
+    use unlearn_metrics::figures::{avg_gap, ua};
+
     use super::*;
     use crate::results::ResultRow;
     use crate::summary::blocks;
@@ -252,12 +254,15 @@ mod tests {
             pruning: pruning.to_owned(),
             method: method.to_owned(),
             seed,
-            ua: 50.0 + 40.0 * sparsity + seed as f64,
-            ra: 99.0,
-            ta: 90.0,
-            mia_efficacy: 50.0,
-            rte_seconds: 1.0,
-            avg_gap: Some(10.0 - 5.0 * sparsity),
+            figures: [
+                ("ua", 50.0 + 40.0 * sparsity + seed as f64),
+                ("ra", 99.0),
+                ("ta", 90.0),
+                ("mia_efficacy", 50.0),
+                ("avg_gap", 10.0 - 5.0 * sparsity),
+            ]
+            .map(|(name, value)| (name.to_owned(), Value::exact(value)))
+            .into(),
             sequence: None,
             turn: None,
         }
@@ -287,7 +292,7 @@ mod tests {
     fn every_line_begins_at_dense_and_ascends() {
         let block = blocks(&rows("class 0", &SPARSE)).swap_remove(0);
         let sweep = Sweep::of(&block).unwrap();
-        let series = sweep.series(block.line("ft").unwrap(), Metric::Ua);
+        let series = sweep.series(block.line("ft").unwrap(), &ua::FIGURE);
         let points = |series: &Series| -> Vec<(usize, f64)> {
             series.points.iter().map(|(at, estimate)| (*at, estimate.mean.round())).collect()
         };
@@ -303,17 +308,17 @@ mod tests {
         let block = blocks(&rows("class 0", &SPARSE)).swap_remove(0);
         let sweep = Sweep::of(&block).unwrap();
         let line = block.line("ft").unwrap();
-        let thin = |metric| {
-            sweep.panel(line, metric).unwrap().unwrap().matches("stroke=\"#0072B2\" stroke-width=\"1\"").count()
+        let thin = |figure: &Figure| {
+            sweep.panel(line, figure).unwrap().unwrap().matches("stroke=\"#0072B2\" stroke-width=\"1\"").count()
         };
-        assert!(thin(Metric::Ua) > 1, "dashes are many short lines");
-        assert_eq!(thin(Metric::AvgGap), 0, "the gap to Retrain has none");
+        assert!(thin(&ua::FIGURE) > 1, "dashes are many short lines");
+        assert_eq!(thin(&avg_gap::FIGURE), 0, "the gap to Retrain has none");
     }
 
     #[test]
     fn the_page_is_white_and_holds_every_panel() {
         let block = blocks(&rows("class 0", &SPARSE)).swap_remove(0);
-        let svg = Sweep::of(&block).unwrap().page().unwrap();
+        let svg = Sweep::of(&block).unwrap().page(&Figures::standard()).unwrap();
         let first = svg.find("<rect").unwrap();
         assert!(svg[first..].split("/>").next().unwrap().contains("fill=\"#FFFFFF\""), "{svg}");
         for text in ["Avg. gap", "UA", "MIA-efficacy", "RA", "TA", "omp", "imp", "Retrain", "over 2 seeds", "class 0"] {

@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 
-use unlearn_metrics::Estimate;
+use unlearn_metrics::figures::mia_efficacy;
+use unlearn_metrics::{Estimate, Figure, Figures};
 
 use crate::claims::{Claim, NOTE, word};
 use crate::drift;
-use crate::metric::Metric;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
 use crate::{published, sweep, tuning};
@@ -24,13 +24,20 @@ pub fn markdown(results: &Results) -> String {
         if let Some(file) = picture {
             let _ = writeln!(text, "![{} over sparsity]({file})\n", block.forget);
         }
+        let columns = results.figures.in_table();
         let grid = if block.variants.len() > MOST_IN_A_CELL {
-            Grid::tall(block)
+            Grid::tall(block, &columns)
         } else {
             let _ = writeln!(text, "Each cell: {}.\n", variants(block));
-            Grid::wide(block)
+            Grid::wide(block, &columns)
         };
-        let _ = writeln!(text, "{}\n{}\n", grid.markdown(), note(block));
+        let _ = writeln!(text, "{}\n{}\n", grid.markdown(), note(block, &results.figures));
+        let further = further(block, &results.figures);
+        if !further.is_empty() {
+            let grid = Grid::tall(block, &further);
+            let _ =
+                writeln!(text, "### Further figures: {}\n\n{}\n{}\n", block.forget, grid.markdown(), legend(&further));
+        }
         if let Some(published) = published::beside(block) {
             let _ = writeln!(text, "{}\n{}\n", published.markdown(), published::NOTE);
         }
@@ -69,8 +76,13 @@ fn drifts(results: &Results) -> impl Iterator<Item = (String, Grid)> {
 pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
-        let grid = Grid::tall(&block).naming_methods_once();
-        let _ = writeln!(text, "{}\n{}{}\n", block.title(), grid.terminal(), note(&block));
+        let grid = Grid::tall(&block, &results.figures.in_table()).naming_methods_once();
+        let _ = writeln!(text, "{}\n{}{}\n", block.title(), grid.terminal(), note(&block, &results.figures));
+        let further = further(&block, &results.figures);
+        if !further.is_empty() {
+            let grid = Grid::tall(&block, &further).naming_methods_once();
+            let _ = writeln!(text, "further figures: {}\n{}{}\n", block.title(), grid.terminal(), legend(&further));
+        }
     }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "drift over requests: {title}\n{}", grid.naming_methods_once().terminal());
@@ -89,8 +101,13 @@ pub fn terminal(results: &Results) -> String {
 }
 
 /// What stands under a block: how to read it and how far to trust it.
-pub(crate) fn note(block: &Block) -> String {
+pub(crate) fn note(block: &Block, figures: &Figures) -> String {
+    let draws = block.draws();
     let seeds = match block.seeds() {
+        0 | 1 if draws > 1 => format!(
+            "One seed: no figure here has a confidence interval over seeds. Where ± stands, it is the 95 % interval over the {draws} draws of an \
+             attack's members."
+        ),
         0 | 1 => "One seed: no figure here has a confidence interval.".to_owned(),
         seeds => format!("Mean ± 95 % confidence interval over {seeds} seeds (Student t)."),
     };
@@ -99,10 +116,32 @@ pub(crate) fn note(block: &Block) -> String {
     } else {
         "No Retrain in this suite, so there are no gaps."
     };
-    format!("{seeds} {gaps}")
+    let attack = figures.get(mia_efficacy::NAME).filter(|figure| block.has(&figure.name));
+    let attack = attack.map(|figure| format!(" {}.", legend(&[figure]))).unwrap_or_default();
+    format!("{seeds} {gaps}{attack}")
 }
 
-/// A figure for people: two decimals, with its interval where there is one.
+/// The figures that the table does not show and some row has, but for the one that it shows under another name.
+pub(crate) fn further<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure> {
+    let shown_already = figures.get(mia_efficacy::NAME).is_some_and(|figure| figure.in_table);
+    let is_twice = |figure: &Figure| shown_already && figure.name == mia_efficacy::MEASURED_AS;
+    figures.iter().filter(|figure| !figure.in_table && !is_twice(figure) && block.has(&figure.name)).collect()
+}
+
+/// What figures are, for those who do not know their names.
+pub(crate) fn legend(figures: &[&Figure]) -> String {
+    figures.iter().map(|figure| format!("{}: {}", figure.label, figure.meaning)).collect::<Vec<_>>().join(". ")
+}
+
+/// An estimate of a figure for people, with its interval where there is one.
+pub(crate) fn shown(figure: &Figure, estimate: &Estimate) -> String {
+    match estimate.half_width {
+        Some(half_width) => format!("{} ± {}", figure.shown(estimate.mean), figure.shown(half_width)),
+        None => figure.shown(estimate.mean),
+    }
+}
+
+/// An estimate in percent or points for people: two decimals, with its interval where there is one.
 pub(crate) fn figure(estimate: &Estimate) -> String {
     match estimate.half_width {
         Some(half_width) => format!("{:.2} ± {half_width:.2}", estimate.mean),
@@ -124,14 +163,14 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// As the paper prints it: a line per method, `dense / sparse` in each cell.
-    fn wide(block: &Block) -> Self {
-        let head = std::iter::once("Method").chain(Metric::COLUMNS.map(Metric::label)).map(str::to_owned).collect();
+    fn wide(block: &Block, columns: &[&Figure]) -> Self {
+        let head = std::iter::once("Method".to_owned()).chain(columns.iter().map(|figure| figure.heading())).collect();
         let mut lines = Vec::new();
         for line in &block.lines {
             let mut cells = vec![line.method.clone()];
-            for metric in Metric::COLUMNS {
+            for figure in columns {
                 let parts: Vec<String> =
-                    line.cells.iter().map(|cell| part(cell.as_ref(), metric, &line.method)).collect();
+                    line.cells.iter().map(|cell| part(cell.as_ref(), figure, &line.method)).collect();
                 cells.push(parts.join(" / "));
             }
             lines.push(cells);
@@ -140,14 +179,14 @@ impl Grid {
     }
 
     /// A line per method and variant.
-    fn tall(block: &Block) -> Self {
-        let head =
-            ["Method", "Model"].into_iter().chain(Metric::COLUMNS.map(Metric::label)).map(str::to_owned).collect();
+    fn tall(block: &Block, columns: &[&Figure]) -> Self {
+        let names = ["Method", "Model"].map(str::to_owned).into_iter();
+        let head = names.chain(columns.iter().map(|figure| figure.heading())).collect();
         let mut lines = Vec::new();
         for line in &block.lines {
             for (variant, cell) in block.variants.iter().zip(&line.cells) {
                 let Some(cell) = cell else { continue };
-                let figures = Metric::COLUMNS.map(|metric| part(Some(cell), metric, &line.method));
+                let figures = columns.iter().map(|figure| part(Some(cell), figure, &line.method));
                 let names = [line.method.clone(), variant.label()];
                 lines.push(names.into_iter().chain(figures).collect());
             }
@@ -210,10 +249,10 @@ impl Grid {
     }
 }
 
-fn part(cell: Option<&Cell>, metric: Metric, method: &str) -> String {
-    let Some((cell, estimate)) = cell.and_then(|cell| Some((cell, cell.estimate(metric)?))) else {
+fn part(cell: Option<&Cell>, figure: &Figure, method: &str) -> String {
+    let Some((cell, estimate)) = cell.and_then(|cell| Some((cell, cell.spread(&figure.name)?))) else {
         return "–".to_owned();
     };
-    let gap = cell.gap(metric).filter(|_| method != RETRAIN).map(|gap| format!(" ({gap:.2})"));
-    figure(&estimate) + &gap.unwrap_or_default()
+    let gap = cell.gap(figure).filter(|_| method != RETRAIN).map(|gap| format!(" ({})", figure.shown(gap)));
+    shown(figure, &estimate) + &gap.unwrap_or_default()
 }

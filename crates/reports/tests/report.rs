@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-use unlearn_reports::{ReportError, Verdict, Written, write};
+use serde_json::{Value as Json, json};
+use unlearn_metrics::{Figure, Value, figures::tow};
+use unlearn_mia_eval::Registry;
+use unlearn_reports::{ReportError, Verdict, Written};
 use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, SuiteIndex, SuiteRow};
 
 /// The paper's table (CIFAR-10, ResNet-18): method, then UA, MIA-efficacy, RA, TA dense and 95 % sparse, and RTE in seconds.
@@ -26,13 +28,31 @@ const RANDOM: [Figures; 5] = [
     ("iu", [2.03, 5.07, 98.26, 91.33], [6.51, 11.93, 94.94, 88.74], 193.2),
 ];
 
+/// The row of these figures; that of the attack has two draws, one point to either side.
+fn evaluation(figures: &[(&str, f64)]) -> Evaluation {
+    let value = |(name, value): &(&str, f64)| {
+        let drawn = || Value {
+            value: *value,
+            interval: Some([value - 12.5, value + 12.5]),
+            draws: vec![value - 1.0, value + 1.0],
+        };
+        ((*name).to_owned(), if name.starts_with("mia") { drawn() } else { Value::exact(*value) })
+    };
+    Evaluation::new(figures.iter().map(value).collect())
+}
+
+/// The report with the standard figures, and those of the standard attacks.
+fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written, ReportError> {
+    unlearn_reports::write(store, index, folder, &Registry::standard().figures())
+}
+
 /// The stage that leaves these rows; they are part of its key, so a store kept between test runs never holds older ones.
-fn finish(store: &Store, spec: StageSpec, rows: &[Value]) -> StageKey {
+fn finish(store: &Store, spec: StageSpec, rows: &[Json]) -> StageKey {
     finish_with(store, spec, rows, None)
 }
 
 /// The same with a fact `sparsity`.
-fn finish_with(store: &Store, mut spec: StageSpec, rows: &[Value], fact: Option<Value>) -> StageKey {
+fn finish_with(store: &Store, mut spec: StageSpec, rows: &[Json], fact: Option<Json>) -> StageKey {
     spec.config["rows"] = json!(rows);
     spec.config["fact"] = json!(fact);
     match store.begin(&spec).unwrap() {
@@ -50,7 +70,7 @@ fn finish_with(store: &Store, mut spec: StageSpec, rows: &[Value], fact: Option<
 }
 
 /// Epochs that look like training.
-fn epochs(seed: u64, floor: f64) -> Vec<Value> {
+fn epochs(seed: u64, floor: f64) -> Vec<Json> {
     let row = |epoch: u32| {
         let progress = (-f64::from(epoch) / 5.0).exp();
         let wobble = f64::from((epoch * 7 + seed as u32 * 3) % 5) * 0.02 * progress;
@@ -82,15 +102,15 @@ fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
                     let shift = |value: f64, scale: f64| {
                         if value >= 99.9 { value } else { (value - scale * (seed as f64 - 1.0)).max(0.0) }
                     };
-                    let row = Evaluation {
-                        ua: shift(ua, 0.5),
-                        ra: shift(ra, 0.1),
-                        ta: shift(ta, 0.3),
-                        mia_efficacy: shift(mia_efficacy, 0.4),
-                        rte_seconds: rte_seconds * (1.0 + 0.01 * seed as f64),
-                        validation_accuracy: None,
-                        mia: [("confidence".to_owned(), mia_efficacy)].into(),
-                    };
+                    let row = evaluation(&[
+                        ("ua", shift(ua, 0.5)),
+                        ("ra", shift(ra, 0.1)),
+                        ("ta", shift(ta, 0.3)),
+                        ("mia_efficacy", shift(mia_efficacy, 0.4)),
+                        ("mia_efficacy.confidence", shift(mia_efficacy, 0.4)),
+                        ("mia_efficacy.entropy", 41.5),
+                        ("rte_seconds", rte_seconds * (1.0 + 0.01 * seed as f64)),
+                    ]);
                     let evaluate =
                         StageSpec::new("evaluate", json!({}), "d", seed).with_input("model", unlearn.clone());
                     let evaluate = finish(&store, evaluate, &[json!(row)]);
@@ -125,14 +145,14 @@ fn report(seeds: &[u64], edit: impl FnOnce(&mut SuiteIndex)) -> (tempfile::TempD
 #[test]
 fn results_json_keeps_its_form() {
     let (_folder, written) = report(&[1], |_| {});
-    let json: Value = serde_json::from_slice(&std::fs::read(written.unwrap().json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&std::fs::read(written.unwrap().json).unwrap()).unwrap();
     assert_eq!((&json["format"], &json["suite"]), (&json!(1), &json!("table-1")));
     let rows = json["rows"].as_array().unwrap();
     let order: Vec<_> = rows.iter().take(7).map(|row| row["method"].as_str().unwrap()).collect();
     assert_eq!(order, ["raw", "retrain", "ft", "ga", "ff", "iu", "l1-sparse"], "rows keep the order of the suite");
     let mut fields: Vec<_> = rows[2].as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let expected = "arch avg_gap dataset forget method mia_efficacy pruning ra rte_seconds scenario seed sequence sparsity ta turn ua";
+    let expected = "arch avg_gap dataset figures forget method mia_efficacy pruning ra rte_seconds scenario seed sequence sparsity ta turn ua";
     assert_eq!(fields.join(" "), expected);
     assert_eq!(
         (&rows[2]["ua"], &rows[2]["sparsity"], &rows[2]["scenario"]),
@@ -141,6 +161,12 @@ fn results_json_keeps_its_form() {
     // The paper's FT row, class-wise, dense: (77.47 + 25.00 + 0.13 + 0.52) / 4.
     assert!((rows[2]["avg_gap"].as_f64().unwrap() - 25.78).abs() < 1e-9);
     assert_eq!(rows[1]["avg_gap"], json!(0.0));
+    // What has a field of its own is among all figures too, with its spread.
+    let figures = &rows[2]["figures"];
+    assert_eq!(figures["ua"], json!({ "value": 22.53 }));
+    assert_eq!(figures["mia_efficacy"], json!({ "value": 75.0, "interval": [62.5, 87.5], "draws": [74.0, 76.0] }));
+    assert_eq!(figures["mia_efficacy.entropy"]["value"], json!(41.5));
+    assert!(json["meanings"]["mia_efficacy"].as_str().unwrap().contains("SVC on the confidence"));
     assert_eq!(json["provenance"]["commit"], json!("0123abc"));
     assert!(json["provenance"]["machines"][0]["cores"].as_u64().unwrap() > 0);
 }
@@ -149,7 +175,7 @@ fn results_json_keeps_its_form() {
 fn without_retrain_there_is_no_gap() {
     let (_folder, written) = report(&[1], |index| index.rows.retain(|row| row.method != "retrain"));
     let written = written.unwrap();
-    assert!(written.results.rows.iter().all(|row| row.avg_gap.is_none()));
+    assert!(written.results.rows.iter().all(|row| row.value("avg_gap").is_none()));
     assert!(written.results.claims.iter().all(|claim| claim.id.starts_with("C3")));
     assert!(std::fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
     assert!(written.summary.contains("No Retrain in this suite"));
@@ -172,21 +198,36 @@ fn tables_and_csv_hold_the_same_figures() {
     let written = written.unwrap();
     let markdown = std::fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("| 22.53 (77.47) / 73.64 (26.36) |"), "{markdown}");
-    assert!(
-        markdown.contains("25.78 / 11.4") && markdown.contains("One seed: no figure here has a confidence interval.")
-    );
+    assert!(markdown.contains("25.78 / 11.4"), "{markdown}");
+    assert!(markdown.contains("| 75.00 ± 12.50 (25.00) / 83.02 ± 12.50 (16.98) |"), "{markdown}");
+    for text in [
+        "One seed: no figure here has a confidence interval over seeds. Where ± stands, it is the 95 % interval over the 2 draws",
+        "MIA-efficacy: forget set that an SVC on the confidence takes for unseen, %",
+        "### Further figures: class 0",
+    ] {
+        assert!(markdown.contains(text), "{text}: {markdown}");
+    }
     let (figures, claims) = markdown.split_once("\n## Claims of the paper\n").unwrap();
     let widths = |text: &str| -> Vec<usize> {
         text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
     };
-    assert!(widths(figures).iter().all(|bars| *bars == 8), "{markdown}");
+    // The table has six figures; the further ones are ToW and the attack on the entropy, each with the model in a column of its own.
+    let is_of_table = |(_, part): &(usize, &str)| !part.starts_with("### Further");
+    let parts: Vec<&str> = figures.split_inclusive("\n\n").collect();
+    let mut further = false;
+    for (at, part) in parts.iter().enumerate() {
+        further = if part.starts_with("## ") { false } else { further || !is_of_table(&(at, part)) };
+        let expected = if further { 5 } else { 8 };
+        assert!(widths(part).iter().all(|bars| *bars == expected), "{part}");
+    }
     assert_eq!(widths(claims), vec![5; 2 + written.results.claims.len()], "{markdown}");
     assert!(claims.contains("| C1 ") && claims.contains("| undecided |"), "{claims}");
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
     let csv = std::fs::read_to_string(&written.csv).unwrap();
     let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
-                sequence,turn";
+                sequence,turn,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
+                mia_efficacy.confidence_low,mia_efficacy.confidence_high,mia_efficacy.entropy_low,mia_efficacy.entropy_high";
     assert_eq!(csv.lines().next(), Some(head));
     assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
     assert!(csv.contains("cifar-10,resnet18,class,class 0,0.0,none,ft,1,22.53,99.87,94.31,75.0,"), "{csv}");
@@ -229,6 +270,48 @@ fn a_figure_that_is_no_number_names_its_row_and_writes_nothing() {
 }
 
 #[test]
+fn a_figure_and_an_attack_from_outside_are_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut index) = suite(&[1]);
+    // As an attack that is not one of the standard ones would have left it.
+    let stored = evaluation(&[("ua", 5.0), ("ra", 99.0), ("ta", 90.0), ("rte_seconds", 1.0), ("guess", 61.25)]);
+    index.rows.truncate(3);
+    index.rows[2].evaluate = finish(&store, StageSpec::new("evaluate", json!({}), "d", 1), &[json!(stored)]);
+    let lost = Figure {
+        name: "lost_points".into(),
+        label: "Lost <points>".into(),
+        meaning: "100 less RA & nothing else".into(),
+        in_table: true,
+        compute: |evidence| Ok(evidence.figure("ra").map(|ra| Value::exact(100.0 - ra))),
+        ..tow::FIGURE
+    };
+    let lost = Figure { range: [0.0, 100.0], needs: &[unlearn_metrics::Need::Retain], ..lost };
+    let guess = Figure { name: "guess".into(), label: "Guess".into(), range: [0.0, 100.0], ..tow::FIGURE };
+    let guess = Figure { meaning: "a guess".into(), compute: |_| Ok(None), ..guess };
+    let figures = Registry::standard().figures().with(lost).with(guess);
+    let written = unlearn_reports::write(&store, &index, folder.path(), &figures).unwrap();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let (csv, markdown, html) = (read(&written.csv), read(&written.markdown), read(&written.html));
+    let json: Json = serde_json::from_str(&read(&written.json)).unwrap();
+    let row = &json["rows"][2]["figures"];
+    assert_eq!((&row["lost_points"]["value"], &row["guess"]["value"]), (&json!(1.0), &json!(61.25)));
+    assert_eq!(json["meanings"]["guess"], json!("a guess"));
+    let head: Vec<_> = csv.lines().next().unwrap().split(',').collect();
+    let cells: Vec<_> = csv.lines().nth(3).unwrap().split(',').collect();
+    let cell = |name: &str| cells[head.iter().position(|column| *column == name).unwrap()];
+    assert_eq!((cell("lost_points"), cell("guess"), cell("tow")), ("1.0", "61.25", "0.047124"));
+    for text in ["| Lost <points> |", "61.2500", "0.0471", "Guess: a guess", "ToW: tug of war"] {
+        assert!(markdown.contains(text), "{text}: {markdown}");
+    }
+    for text in
+        ["Lost &lt;points&gt;</th>", "100 less RA &amp; nothing else", "61.2500", "0.0471", "<h3>Further figures</h3>"]
+    {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(written.summary.contains("61.2500") && written.summary.contains("0.0471"), "{}", written.summary);
+}
+
+#[test]
 fn missing_and_damaged_stages_are_named() {
     let (_folder, written) = report(&[1], |index| index.rows[0].evaluate = "0".repeat(32).parse().unwrap());
     let message = written.unwrap_err().to_string();
@@ -238,20 +321,19 @@ fn missing_and_damaged_stages_are_named() {
 }
 
 /// What a pruning left of three layers, in the form of `format`. SynFlow keeps early layers, magnitude thins late ones.
-fn shares(format: u32, pruning: &str, sparsity: f64) -> Value {
+fn shares(format: u32, pruning: &str, sparsity: f64) -> Json {
     let share = |name: &str, density: f64| json!({ "name": name, "parameters": 100, "parameter_density": density, "operation_density": density * 0.9 });
     let tilt = if pruning == "synflow" { 0.9 } else { 0.5 };
-    let layers: Vec<Value> =
-        ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer2.0.conv1.weight"]
-            .iter()
-            .zip([1.0, tilt, tilt * tilt, tilt * tilt * tilt])
-            .map(|(name, factor)| share(name, (1.0 - sparsity).powf(1.0 / (1.0 + factor))))
-            .collect();
+    let layers: Vec<Json> = ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer2.0.conv1.weight"]
+        .iter()
+        .zip([1.0, tilt, tilt * tilt, tilt * tilt * tilt])
+        .map(|(name, factor)| share(name, (1.0 - sparsity).powf(1.0 / (1.0 + factor))))
+        .collect();
     json!({ "format": format, "total": share("total", 1.0 - sparsity), "layers": layers })
 }
 
 /// A suite that prunes in three ways to five sparsities; `fact` is what each `prune` stage says of itself.
-fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Value>) -> (Store, SuiteIndex) {
+fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Json>) -> (Store, SuiteIndex) {
     let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
     let mut index = SuiteIndex::new("sweep", "unlearn run sweep.toml");
     for &seed in seeds {
@@ -273,15 +355,13 @@ fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Value>) -> (Store, Su
                 let rows = if method == "retrain" { epochs(seed + 1, 0.05) } else { vec![] };
                 let unlearn = finish(&store, unlearn, &rows);
                 let worse = if pruning == "synflow" { 20.0 * cost } else { 0.0 };
-                let row = Evaluation {
-                    ua: ua + (30.0 * sparsity - worse + seed as f64) * cost,
-                    ra: 95.0 - 5.0 * sparsity - seed as f64 * 0.3,
-                    ta: 90.0 - 6.0 * sparsity.powi(4) - seed as f64 * 0.2,
-                    mia_efficacy: 95.0 - (20.0 - 10.0 * sparsity) * cost,
-                    rte_seconds: 1.0,
-                    validation_accuracy: None,
-                    mia: [].into(),
-                };
+                let row = evaluation(&[
+                    ("ua", ua + (30.0 * sparsity - worse + seed as f64) * cost),
+                    ("ra", 95.0 - 5.0 * sparsity - seed as f64 * 0.3),
+                    ("ta", 90.0 - 6.0 * sparsity.powi(4) - seed as f64 * 0.2),
+                    ("mia_efficacy", 95.0 - (20.0 - 10.0 * sparsity) * cost),
+                    ("rte_seconds", 1.0),
+                ]);
                 let evaluate = StageSpec::new("evaluate", json!({}), "d", seed).with_input("model", unlearn.clone());
                 let evaluate = finish(&store, evaluate, &[json!(row)]);
                 index.rows.push(SuiteRow {
@@ -327,9 +407,12 @@ fn a_sweep_is_shown_over_sparsity() {
 
     let markdown = std::fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
-    let lines: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ft ")).collect();
-    assert_eq!(lines.len(), 16, "a line per model: {markdown}");
-    assert!(lines.iter().all(|line| line.matches('|').count() == 9 && !line.contains(" / ")), "{markdown}");
+    let (table, further) = markdown.split_once("### Further figures").unwrap();
+    for (part, bars) in [(table, 9), (further, 4)] {
+        let lines: Vec<&str> = part.lines().filter(|line| line.starts_with("| ft ")).collect();
+        assert_eq!(lines.len(), 16, "a line per model: {part}");
+        assert!(lines.iter().all(|line| line.matches('|').count() == bars && !line.contains(" / ")), "{part}");
+    }
 
     let verdict = |id: &str| written.results.claims.iter().find(|claim| claim.id == id).map(|claim| claim.verdict);
     assert_eq!(verdict("C4"), Some(Verdict::Holds));
@@ -341,7 +424,7 @@ fn results_json_says_what_pruning_left() {
     let folder = tempfile::tempdir().unwrap();
     let (store, index) = sweep(&[1, 2], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
     let written = write(&store, &index, folder.path()).unwrap();
-    let json: Value = serde_json::from_slice(&std::fs::read(written.json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&std::fs::read(written.json).unwrap()).unwrap();
     let prunings = json["prunings"].as_array().unwrap();
     assert_eq!(prunings.len(), 2 * 3 * 5, "a stage is listed once, however many rows build on it");
     let last = &prunings[29];
@@ -355,14 +438,14 @@ fn results_json_says_what_pruning_left() {
 #[test]
 fn older_stores_have_no_shares_and_newer_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let attempt = |fact: Option<Value>| {
+    let attempt = |fact: Option<Json>| {
         let (store, index) = sweep(&[1], |_, _| fact.clone());
         write(&store, &index, folder.path())
     };
     let written = attempt(None).unwrap();
     assert!(written.results.prunings.is_empty());
     assert!(!std::fs::read_to_string(written.html).unwrap().contains("What pruning left"));
-    let check = |fact: Value, expected: &[&str]| {
+    let check = |fact: Json, expected: &[&str]| {
         let message = attempt(Some(fact)).unwrap_err().to_string();
         for text in expected {
             assert!(message.contains(text), "{message}");

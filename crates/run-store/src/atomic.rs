@@ -1,9 +1,9 @@
 //! Files that are either wholly there or not there at all.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Result, StoreError};
 
@@ -26,10 +26,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let temporary = temporary_beside(path);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
+    let (temporary, mut file) = create_beside(path).map_err(StoreError::io("write", path))?;
+    let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {
         let _ = fs::remove_file(&temporary); // The first error is the one worth reporting.
         return Err(StoreError::io("write", path)(source));
@@ -53,11 +51,30 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
         .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Writes a file in `folder` and removes it again, to see whether that can be done.
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
+    let (probe, mut file) = create_beside(&folder.join("probe"))?;
+    let written = file.write_all(b"probe").and_then(|()| file.sync_all());
+    fs::remove_file(&probe)?;
+    written
+}
+
+/// A new file beside `path`, under a name that no other process has: ids of processes are not enough, because containers that share a
+/// folder each count their own. A name that is taken all the same is left to its owner.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unique = format!(".{name}.{}-{}{TEMPORARY}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    path.with_file_name(unique)
+    loop {
+        let temporary = path.with_file_name(format!(".{name}.{:016x}{TEMPORARY}", random()));
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => return Ok((temporary, file?)),
+        }
+    }
+}
+
+/// Random bits: the standard library seeds its hash maps from the system's randomness, another way each time.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]
@@ -76,6 +93,15 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn names_of_temporary_files_do_not_repeat() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let names: std::collections::HashSet<PathBuf> = (0..100).map(|_| create_beside(&path).unwrap().0).collect();
+        assert_eq!(names.len(), 100);
+        assert!(names.iter().all(|name| is_temporary(name)));
     }
 
     /// The kernel's own "no space left on device", from `/dev/full`, half-way through the file.

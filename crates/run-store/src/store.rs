@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::write_atomic;
+use crate::atomic::probe;
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lock::StageLock;
@@ -78,12 +78,7 @@ impl Store {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
-        let probe = root.join(format!("write-probe-{}", std::process::id()));
-        match write_atomic(&probe, b"") {
-            Err(StoreError::Io { source, .. }) => return Err(StoreError::Unwritable { root, source }),
-            other => other?,
-        }
-        let _ = fs::remove_file(&probe); // Already removed when two threads open the store at once.
+        probe(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         Ok(Self { root })
     }
 
@@ -289,6 +284,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::atomic::write_atomic;
     use crate::manifest::Manifest;
 
     fn spec() -> StageSpec {
@@ -339,7 +335,7 @@ mod tests {
         assert_eq!(names(stage.path()), ["log.jsonl", "manifest.json", "metrics.jsonl", "model.safetensors"]);
         let Begin::Done(again) = store.begin(&spec()).unwrap() else { panic!("it was run again") };
         let manifest = again.manifest();
-        assert_eq!((manifest.format, &manifest.key, manifest.seed), (1, &key, 1));
+        assert_eq!((manifest.format, &manifest.key, manifest.seed), (2, &key, 1));
         assert_eq!(manifest.spec(), spec());
         assert_eq!(manifest.facts["size"]["layers"], 3);
         assert_eq!(manifest.artifacts.keys().collect::<Vec<_>>(), ["log.jsonl", "metrics.jsonl", "model.safetensors"]);
@@ -440,8 +436,10 @@ mod tests {
         check(Some(&good[..40]), "delete the folder");
         check(Some("[]"), "delete the folder");
         check(None, "the file is missing");
-        check(Some(&good.replace("\"format\": 1", "\"format\": 9")), "format version 9, this program reads up to 1");
-        check(Some(&good.replace("\"train\"", "\"prune\"")), "not train/");
+        check(Some(&good.replace("\"format\": 2", "\"format\": 9")), "format version 9, this program reads up to 2");
+        check(Some(&good.replace("\"train\"", "\"prune\"")), "the seal differs");
+        check(Some(&good.replace("\"seal\"", "\"seel\"")), "the seal differs");
+        check(Some(&unsealed(&good).replace("\"train\"", "\"prune\"")), "not train/");
     }
 
     #[test]
@@ -463,8 +461,36 @@ mod tests {
         stage.verify().unwrap();
         let file = stage.path().join(Manifest::FILE);
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("0.1", "0.2")).unwrap();
+        fs::write(&file, unsealed(&text)).unwrap();
+        store.stage("train", stage.key()).unwrap().verify().unwrap();
+        fs::write(&file, unsealed(&text).replace("0.1", "0.2")).unwrap();
         check("does not give its key");
+    }
+
+    /// A manifest as version 1 of the format had it.
+    fn unsealed(manifest: &str) -> String {
+        let mut value: Value = serde_json::from_str(manifest).unwrap();
+        value["format"] = json!(1);
+        value.as_object_mut().unwrap().remove("seal").expect("version 2 is sealed");
+        value.to_string()
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_stage_left() {
+        let (_folder, store) = store();
+        let stage = finished(&store);
+        assert_eq!(stage.read("model.safetensors").unwrap(), b"weights");
+        for (name, other) in
+            [("model.safetensors", &b"weightS"[..]), ("metrics.jsonl", b"{\"epoch\":0,\"loss\":0.2}\n")]
+        {
+            fs::write(stage.path().join(name), other).unwrap();
+        }
+        for message in [
+            stage.read("model.safetensors").unwrap_err().to_string(),
+            stage.metrics::<Value>().unwrap_err().to_string(),
+        ] {
+            assert!(message.contains("BLAKE3 differs") && message.contains("delete the folder"), "{message}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::image_set::ImageSet;
 
 /// Most pictures that are decoded to measure a set.
-pub const SAMPLE: usize = 4096;
+pub const MEASURED: usize = 4096;
 
 /// Per-channel statistics of images scaled to 0..1. Models apply `(x − mean) / std` themselves.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,14 +17,14 @@ pub struct Normalization {
 
 impl Normalization {
     /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel. Of pictures
-    /// that are not in memory, at most [`SAMPLE`] are measured, evenly spread.
+    /// that are not in memory, at most [`MEASURED`] are measured, evenly spread.
     ///
     /// # Errors
     /// When a picture cannot be read.
     pub fn of(set: &ImageSet) -> Result<Self> {
         let plane = set.height * set.width;
         let mut histograms = vec![[0_u64; 256]; set.channels];
-        let step = if set.pixels().is_some() { 1 } else { set.len().div_ceil(SAMPLE).max(1) };
+        let step = if set.pixels().is_some() { 1 } else { set.len().div_ceil(MEASURED).max(1) };
         for i in (0..set.len()).step_by(step) {
             for (histogram, channel) in histograms.iter_mut().zip(set.image(i)?.chunks_exact(plane.max(1))) {
                 for &pixel in channel {

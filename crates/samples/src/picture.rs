@@ -60,7 +60,8 @@ impl Picture {
     }
 }
 
-fn luma(pixel: [u8; 3]) -> u8 {
+/// Brightness of red, green and blue as ITU-R 601-2 weighs them, rounded as Pillow rounds it.
+pub(crate) fn luma(pixel: [u8; 3]) -> u8 {
     let [red, green, blue] = pixel.map(u32::from);
     ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
 }

@@ -79,3 +79,64 @@ impl Streamed {
         Ok(resize::middle_crop(picture, self.side, self.side))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::picture::Sides;
+    use crate::{ImageSet, Normalization};
+
+    use super::*;
+
+    /// Flat grey pictures of 4 × 6 pixels, named as given; picture 2 cannot be read.
+    #[derive(Debug)]
+    struct Flat(&'static [&'static str]);
+
+    impl Pictures for Flat {
+        fn count(&self) -> usize {
+            self.0.len()
+        }
+
+        fn identity(&self, i: usize) -> std::result::Result<(String, u64), PictureError> {
+            Ok((self.0[i].to_owned(), 7))
+        }
+
+        fn picture(&self, i: usize) -> std::result::Result<Picture, PictureError> {
+            if i == 2 {
+                return Err(format!("failed to read {}: it is gone", self.0[i]).into());
+            }
+            Ok(Picture { sides: Sides { channels: 1, height: 4, width: 6 }, pixels: vec![i as u8 * 10; 24] })
+        }
+    }
+
+    const NAMES: [&str; 3] = ["a.png", "b.png", "c.png"];
+
+    #[test]
+    fn pictures_are_decoded_in_colour_when_they_are_asked_for() {
+        let set = ImageSet::streamed(Flat(&NAMES), vec![0, 1, 1], 2).unwrap();
+        assert_eq!((set.len(), set.image_len(), set.pixels()), (3, 12, None));
+        assert_eq!(*set.image(1).unwrap(), [10; 12]);
+        let picture = set.picture(1).unwrap();
+        assert_eq!(picture.sides, Sides { channels: 3, height: 4, width: 6 });
+        for error in [set.image(2).unwrap_err(), Normalization::of(&set).unwrap_err()] {
+            assert_eq!(error.to_string(), "failed to read c.png: it is gone");
+        }
+    }
+
+    #[test]
+    fn sets_are_the_same_whose_names_sides_and_labels_are() {
+        let set = |names, labels: [u32; 3], side| ImageSet::streamed(Flat(names), labels.to_vec(), side).unwrap();
+        let reference = set(&NAMES, [0, 1, 1], 2);
+        assert_eq!(reference, set(&NAMES, [0, 1, 1], 2));
+        for other in
+            [set(&["a.png", "b.png", "d.png"], [0, 1, 1], 2), set(&NAMES, [0, 1, 0], 2), set(&NAMES, [0, 1, 1], 3)]
+        {
+            assert_ne!(reference, other);
+        }
+    }
+
+    #[test]
+    fn each_picture_has_a_label() {
+        let error = ImageSet::streamed(Flat(&NAMES), vec![0, 1], 2).unwrap_err().to_string();
+        assert_eq!(error, "2 labels do not make a set of 3 pictures; each picture has one");
+    }
+}

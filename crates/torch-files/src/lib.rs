@@ -17,13 +17,13 @@
 mod archive;
 mod error;
 mod globals;
-#[cfg(test)]
-mod golden;
 mod legacy;
 mod pickle;
 mod record;
 mod state_dict;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Result};
 pub use record::{ByteArray, Record};

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use unlearn_experiment::Environment;
 use unlearn_hub::Reference;
+use unlearn_mia_eval::{MemberSelection, Registry};
 use unlearn_network::DeviceChoice;
 
 use crate::exit::Usage;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Forget(ForgetArguments),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
+    /// Compute the figures of suites that were run again from stored scores, add others, and write the report; no model is needed.
+    Evaluate(EvaluateArguments),
     /// Say what a checkpoint, a mask, a file of PyTorch's, a finished stage or a folder of IDX files holds.
     Inspect(InspectArguments),
     /// Turn a model into another kind of file: checkpoints, dense or sparse, and PyTorch's `.pth`, `.pth.tar` and safetensors.
@@ -64,6 +67,8 @@ pub(crate) enum Command {
     Methods(MethodsArguments),
     /// List the membership-inference attacks and their features.
     Attacks,
+    /// List the figures: what each means, what it needs and where it comes from.
+    Figures,
     /// Look into the run store.
     Runs(RunsArguments),
 }
@@ -187,6 +192,15 @@ pub(crate) struct ForgetArguments {
         default_value = "confidence,correctness,entropy,m-entropy,prob"
     )]
     pub(crate) mia: Vec<String>,
+    /// How often the attack is fitted, each time on other members: 10, or 1 on the first rows, if not given.
+    #[arg(long, value_name = "N")]
+    pub(crate) draws: Option<usize>,
+    /// How the members are drawn: stratified, or first-rows, which with one draw is the paper's code.
+    #[arg(long, value_name = "HOW", default_value = "stratified")]
+    pub(crate) members: MemberSelection,
+    /// Measure against this model too, which never saw what is to be forgotten: a file or folder as for `--checkpoint`.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) retrain: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
 }
@@ -241,7 +255,12 @@ pub(crate) struct EnvironmentArguments {
 impl EnvironmentArguments {
     /// As the library takes it.
     pub(crate) fn environment(&self) -> Environment {
-        Environment { data_dir: self.data_dir.clone(), device: self.device, offline: false }
+        Environment {
+            data_dir: self.data_dir.clone(),
+            device: self.device,
+            offline: false,
+            registry: Registry::standard(),
+        }
     }
 }
 
@@ -328,6 +347,21 @@ pub(crate) struct ReportArguments {
     #[arg(required = true)]
     pub(crate) suites: Vec<String>,
     /// Folder for results.json, results.csv, table.md and report.html; a subfolder a suite if there are several.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// Names of suites in the run store.
+    #[arg(required = true)]
+    pub(crate) suites: Vec<String>,
+    /// Add a figure that the suite did not ask for, for example `kl` or `mia_efficacy.entropy`; see `unlearn figures`.
+    #[arg(long = "figure", value_name = "NAME")]
+    pub(crate) figures: Vec<String>,
+    /// Folder for the report, as for `report`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]

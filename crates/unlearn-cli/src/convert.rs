@@ -1,8 +1,7 @@
 //! `unlearn convert`: a model as another kind of file.
 
-use anyhow::Context as _;
-use unlearn_masks::Mask;
-use unlearn_models::{ImportOptions, ModelFile, Target as Written, find};
+use unlearn_experiment::OpenedModel;
+use unlearn_models::{ImportOptions, Target as Written, find};
 use unlearn_run_store::write_atomic;
 
 use crate::{
@@ -16,11 +15,8 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     if let Some(arch) = &foreign.arch {
         find(arch).map_err(|error| Usage(error.to_string()))?;
     }
-    let bytes = std::fs::read(input).with_context(|| format!("failed to read {}", input.display()))?;
-    let mut model = ModelFile::read(&bytes, &options(foreign), input)?;
-    if let Some(mask) = mask {
-        model.apply(&Mask::load(mask)?)?;
-    }
+    let opened = OpenedModel::open(input, mask.as_deref(), &options(foreign))?;
+    let (model, bytes) = (opened.model, &opened.read["model"]);
     let (target, what) = match to.unwrap_or(if model.mask.is_some() { Target::Sparse } else { Target::Dense }) {
         Target::Dense => (Written::Dense, "dense checkpoint"),
         Target::Sparse => (Written::Sparse, "sparse checkpoint"),

@@ -2,14 +2,13 @@
 //!
 //! What is written is read back and compared with the original on noise first, so that no file is left whose outputs differ.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use anyhow::{Context as _, ensure};
-use unlearn_experiment::{MASK_FILE, MODEL_FILE};
-use unlearn_masks::Mask;
+use anyhow::ensure;
+use unlearn_experiment::OpenedModel;
 use unlearn_models::{ImportOptions, ModelFile, Target as Written};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network};
-use unlearn_run_store::{Stage, write_atomic};
+use unlearn_run_store::write_atomic;
 use unlearn_training::apply_mask;
 
 use crate::{args::ExportArguments, convert::options, exit::Usage, inspect::source};
@@ -25,10 +24,8 @@ const ROUNDS: usize = 7;
 
 pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let ExportArguments { model, output, form, mask, measure, foreign } = arguments;
-    let (mut original, bytes_read) = open(model, &options(foreign))?;
-    if let Some(mask) = mask {
-        original.apply(&Mask::load(mask)?)?;
-    }
+    let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
+    let (original, bytes_read) = (opened.model, opened.read["model"].len());
     if form.sparse && original.mask.is_none() {
         return Err(
             Usage("the model has no mask, so there is nothing sparse to write; give one with `--mask`".into()).into()
@@ -77,23 +74,6 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// A model from a file, or with its mask from a finished stage; and the bytes that were read.
-fn open(path: &Path, options: &ImportOptions) -> anyhow::Result<(ModelFile, usize)> {
-    let read = |file: &Path| std::fs::read(file).with_context(|| format!("failed to read {}", file.display()));
-    if !path.is_dir() {
-        let bytes = read(path)?;
-        return Ok((ModelFile::read(&bytes, options, path)?, bytes.len()));
-    }
-    let stage = Stage::open(path)?;
-    let file = stage.artifact(MODEL_FILE)?;
-    let bytes = read(&file)?;
-    let mut model = ModelFile::read(&bytes, options, &file)?;
-    if stage.manifest().artifacts.contains_key(MASK_FILE) {
-        model.apply(&Mask::load(stage.artifact(MASK_FILE)?)?)?;
-    }
-    Ok((model, bytes.len()))
 }
 
 fn network(model: &ModelFile) -> anyhow::Result<Network> {

@@ -1,11 +1,12 @@
 //! `unlearn forget`: a trained model without what a request lists, and the certificate of that.
 
 use anyhow::bail;
-use unlearn_certificates::{Certificate, SigningKey, Threshold};
+use unlearn_certificates::{Certificate, Measured, SigningKey, Threshold};
 use unlearn_experiment::{
     MODEL_FILE,
     deletion::{Deleted, Deletion, DeletionOptions, Stated},
 };
+use unlearn_metrics::{Figures, Value};
 
 use crate::{args::ForgetArguments, exit::Usage, progress::ConsoleReporter, run::run_options};
 
@@ -25,6 +26,9 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         assignments: arguments.assignments.clone(),
         thresholds,
         features: arguments.mia.clone(),
+        draws: arguments.draws,
+        members: arguments.members,
+        retrain: arguments.retrain.clone(),
         stated,
         environment: arguments.compute.environment.environment(),
     })?;
@@ -37,7 +41,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
             certificate
         }
     };
-    print(&certificate);
+    print(&certificate, &arguments.compute.environment.environment().registry.figures());
     for name in [MODEL_FILE, Certificate::FILE] {
         println!("{}", arguments.out.join(name).display());
     }
@@ -49,14 +53,16 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(certificate: &Certificate) {
-    let measured = &certificate.measured;
-    println!("{:<20} {:>8} {:>8}", "", "before", "after");
-    for ((name, before), (_, after)) in measured.before.named().iter().zip(measured.after.named()) {
-        println!("{name:<20} {before:>8.2} {after:>8.2}");
+fn print(certificate: &Certificate, figures: &Figures) {
+    let Measured { retrain, thresholds, .. } = &certificate.measured;
+    let beside = if retrain.is_some() { "Retrain" } else { "" };
+    println!("{:<30} {:>16} {:>16} {beside:>16}", "", "before", "after");
+    for line in certificate.measured.lines(figures) {
+        let shown = |value: &Option<Value>| line.shown(value.as_ref());
+        let beside = if retrain.is_some() { shown(&line.retrain) } else { String::new() };
+        println!("{:<30} {:>16} {:>16} {beside:>16}", line.name, shown(&line.before), shown(&line.after));
     }
-    println!("{:<20} {:>17.2}", "rte-seconds", measured.rte_seconds);
-    for verdict in &measured.thresholds {
+    for verdict in thresholds {
         let word = if verdict.passed { "passed" } else { "FAILED" };
         println!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
     }

@@ -1,6 +1,8 @@
 //! The lists: what there is, what it needs and where it comes from.
 
 use serde_json::json;
+use unlearn_metrics::{Direction, Need};
+use unlearn_mia_eval::{Attack, Registry, Run};
 use unlearn_unlearning::Parameter;
 
 use crate::exit::Usage;
@@ -74,11 +76,42 @@ fn shown(value: &serde_json::Value) -> String {
 }
 
 pub(crate) fn attacks() {
-    for attack in unlearn_mia_eval::attack::ATTACKS {
-        println!("{}\n    {}\n    source: {}", attack.name, attack.summary, attack.source);
+    let registry = Registry::standard();
+    println!("attacks (`evaluate.attacks`)\n");
+    for Attack { name, summary, source, figures, run, .. } in registry.attacks() {
+        let by_feature = if matches!(run, Run::ByFeature(_)) { ".FEATURE" } else { "" };
+        let figures: Vec<_> = figures.iter().map(|figure| format!("{}{by_feature}", figure.name)).collect();
+        println!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
     }
     println!("\nfeatures (`evaluate.mia`)\n");
     for feature in unlearn_mia_eval::features::FEATURES {
         println!("{}\n    {}", feature.name, feature.summary);
+    }
+}
+
+pub(crate) fn figures() {
+    for figure in Registry::standard().figures().iter() {
+        let direction = match figure.direction {
+            Direction::Higher => "higher is better",
+            Direction::Lower => "lower is better",
+            Direction::TowardsRetrain => "the closer to Retrain's the better",
+            Direction::Neither => "neither side is better",
+        };
+        println!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
+        println!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));
+        println!("    source: {}", figure.source);
+    }
+}
+
+fn needed(need: Need) -> &'static str {
+    match need {
+        Need::Forget => "the forget set",
+        Need::Retain => "the retain set",
+        Need::Test => "the test set",
+        Need::Validation => "the validation set",
+        Need::RunTime => "the run time",
+        Need::Attack => "an attack",
+        Need::RetrainScores => "scores of a Retrain",
+        Need::RetrainFigures => "figures of a Retrain",
     }
 }

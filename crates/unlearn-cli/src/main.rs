@@ -5,6 +5,7 @@
 mod args;
 mod convert;
 mod datasets;
+mod evaluate;
 mod exit;
 mod export;
 mod forget;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Evaluate(arguments) => evaluate::evaluate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Export(arguments) => export::export(&arguments),
@@ -52,6 +54,10 @@ fn main() -> ExitCode {
         },
         Command::Attacks => {
             lists::attacks();
+            Ok(())
+        }
+        Command::Figures => {
+            lists::figures();
             Ok(())
         }
         Command::Runs(arguments) => runs::runs(&arguments),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use unlearn_certificates::Certificate;
+use unlearn_metrics::Figures;
 use unlearn_models::{ModelFile, Origin};
 use unlearn_run_store::{Evaluation, Manifest};
 
@@ -17,6 +18,8 @@ pub(crate) struct ModelCard<'a> {
     pub(crate) evaluations: &'a [Evaluation],
     /// Of the deletion that made it.
     pub(crate) certificate: Option<&'a Certificate>,
+    /// The figures there are.
+    pub(crate) figures: &'a Figures,
 }
 
 impl fmt::Display for ModelCard<'_> {
@@ -73,25 +76,32 @@ impl ModelCard<'_> {
     fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(certificate) = self.certificate {
             writeln!(f, "## Deletion\n\n`certificate.json`: {}\n", certificate.statement())?;
-            writeln!(f, "| metric (%) | before | after |\n|---|---|---|")?;
-            let measured = &certificate.measured;
-            for ((name, before), (_, after)) in measured.before.named().iter().zip(measured.after.named()) {
-                writeln!(f, "| {name} | {before:.2} | {after:.2} |")?;
+            writeln!(f, "| figure | before | after |\n|---|---|---|")?;
+            for line in certificate.measured.lines(self.figures) {
+                let what = meaning(self.figures, &line.name);
+                let [before, after] = [&line.before, &line.after].map(|value| line.shown(value.as_ref()));
+                writeln!(f, "| {what} | {before} | {after} |")?;
             }
             writeln!(f)?;
         }
-        for evaluation in self.evaluations {
-            let Evaluation { ua, ra, ta, mia_efficacy, rte_seconds, .. } = evaluation;
-            writeln!(f, "## Evaluation\n\n| metric | value |\n|---|---|")?;
-            writeln!(f, "| unlearning accuracy, on what was forgotten (%) | {ua:.2} |")?;
-            writeln!(f, "| remaining accuracy, on what was retained (%) | {ra:.2} |")?;
-            writeln!(f, "| testing accuracy (%) | {ta:.2} |")?;
-            writeln!(f, "| efficacy by a membership-inference attack (%) | {mia_efficacy:.2} |")?;
-            writeln!(f, "| run time of unlearning (s) | {rte_seconds:.2} |\n")?;
+        for Evaluation { figures: values, .. } in self.evaluations {
+            writeln!(f, "## Evaluation\n\n| figure | value |\n|---|---|")?;
+            for figure in self.figures.iter() {
+                let Some(value) = values.get(figure.name.as_ref()) else { continue };
+                let spread = value.half_width().map(|half| format!(" ± {}", figure.shown(half))).unwrap_or_default();
+                let what = meaning(self.figures, &figure.name);
+                writeln!(f, "| {what} | {}{spread} |", figure.shown(value.value))?;
+            }
+            writeln!(f)?;
         }
         if self.evaluations.is_empty() && self.certificate.is_none() {
             writeln!(f, "No figures of it lie beside it.\n")?;
         }
         Ok(())
     }
+}
+
+/// A figure by its heading and what it is: "UA: 100 − accuracy on the forget set, %".
+fn meaning(figures: &Figures, name: &str) -> String {
+    figures.get(name).map_or_else(|| name.to_owned(), |figure| format!("{}: {}", figure.label, figure.meaning))
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use unlearn_certificates::Certificate;
-use unlearn_experiment::{MASK_FILE, MODEL_FILE};
+use unlearn_experiment::{MASK_FILE, MODEL_FILE, ModelOrigin, OpenedModel};
 use unlearn_hub::{Addition, Hub, Kind};
-use unlearn_masks::Mask;
-use unlearn_models::{ImportOptions, ModelFile, Source};
+use unlearn_mia_eval::Registry;
+use unlearn_models::{ImportOptions, Source};
 use unlearn_run_store::{Evaluation, Stage, StageState, Store, write_atomic};
 
 use crate::{args::PushArguments, model_card::ModelCard};
@@ -33,37 +33,31 @@ pub(crate) fn push(arguments: &PushArguments) -> anyhow::Result<()> {
 
 /// The files of a model: its weights, its mask and its certificate where it has them, and a card that says what it is.
 fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
-    let mut additions = Vec::new();
-    let mut add = |name: &str, file: &Path| {
-        let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
-        additions.push(Addition { name: name.to_owned(), bytes: bytes.clone() });
-        anyhow::Ok(bytes)
-    };
-    let certified = path.join(Certificate::FILE).is_file();
-    let stage = if path.is_dir() && !certified { Some(Stage::open(path)?) } else { None };
-    let file = match &stage {
-        Some(stage) => stage.artifact(MODEL_FILE)?,
-        None if certified => path.join(MODEL_FILE),
-        None => path.to_owned(),
-    };
-    let mut model = ModelFile::read(&add(MODEL_FILE, &file)?, &ImportOptions::default(), &file)?;
+    let OpenedModel { model, origin, file, read } = OpenedModel::open(path, None, &ImportOptions::default())?;
     ensure!(
         !matches!(model.source, Source::Foreign(_)),
         "{} does not say which model it holds; `unlearn convert` makes a checkpoint of it that does",
         file.display()
     );
-    if let Some(stage) = stage.as_ref().filter(|stage| stage.manifest().artifacts.contains_key(MASK_FILE)) {
-        let mask = stage.artifact(MASK_FILE)?;
-        add(MASK_FILE, &mask)?;
-        model.apply(&Mask::load(&mask)?)?;
-    }
-    let certificate = if certified { Some(Certificate::load(path)?) } else { None };
-    if certified {
-        add(Certificate::FILE, &path.join(Certificate::FILE))?;
+    let name = |role: String| if role == "mask" { MASK_FILE } else { MODEL_FILE }.to_owned();
+    let mut additions: Vec<Addition> =
+        read.into_iter().map(|(role, bytes)| Addition { name: name(role), bytes }).collect();
+    additions.reverse(); // The weights first.
+    let (stage, certificate) = match origin {
+        ModelOrigin::File => (None, None),
+        ModelOrigin::Stage(stage) => (Some(*stage), None),
+        ModelOrigin::Deletion(certificate) => (None, Some(*certificate)),
+    };
+    if certificate.is_some() {
+        let file = path.join(Certificate::FILE);
+        let bytes = std::fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?;
+        additions.push(Addition { name: Certificate::FILE.to_owned(), bytes });
     }
     let evaluations = stage.as_ref().map_or_else(|| Ok(Vec::new()), evaluations)?;
     let manifest = stage.as_ref().map(Stage::manifest);
-    let card = ModelCard { id, model: &model, manifest, evaluations: &evaluations, certificate: certificate.as_ref() };
+    let figures = Registry::standard().figures();
+    let (evaluations, certificate) = (evaluations.as_slice(), certificate.as_ref());
+    let card = ModelCard { id, model: &model, manifest, evaluations, certificate, figures: &figures };
     additions.push(Addition { name: "README.md".into(), bytes: card.to_string().into_bytes() });
     Ok(additions)
 }

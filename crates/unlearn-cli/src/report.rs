@@ -1,25 +1,35 @@
 //! `unlearn report`: tables, plots and the HTML page of suites that were run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use unlearn_mia_eval::Registry;
+use unlearn_reports::Written;
 use unlearn_run_store::{Store, SuiteIndex};
 
 use crate::args::ReportArguments;
 
 pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
-    let store = Store::open_existing(&arguments.store.runs)?;
-    for name in &arguments.suites {
-        let index = store.suite(name)?;
-        let out = if arguments.suites.len() == 1 { arguments.out.clone() } else { arguments.out.join(name) };
-        write_report(&store, &index, &out)?;
+    let ReportArguments { suites, out, store } = arguments;
+    let store = Store::open_existing(&store.runs)?;
+    for name in suites {
+        write_report(&store, &store.suite(name)?, &place(out, suites, name))?;
     }
     Ok(())
 }
 
-/// Writes one report and prints its table, its claims and where it lies.
+/// Writes one report and prints it.
 pub(crate) fn write_report(store: &Store, index: &SuiteIndex, out: &Path) -> anyhow::Result<()> {
-    let written = unlearn_reports::write(store, index, out)?;
+    print(&unlearn_reports::write(store, index, out, &Registry::standard().figures())?);
+    Ok(())
+}
+
+/// Where the report of a suite goes: into `out`, and of several each into a folder of its own.
+pub(crate) fn place(out: &Path, suites: &[String], name: &str) -> PathBuf {
+    if suites.len() == 1 { out.to_path_buf() } else { out.join(name) }
+}
+
+/// Prints a report's table, its claims and where it lies.
+pub(crate) fn print(written: &Written) {
     println!("{}", written.summary);
     println!("report: {}", written.html.display());
-    Ok(())
 }

@@ -80,9 +80,10 @@ fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
     let mut wrong = 0;
     for folder in &wanted.folders {
         let certificate = Certificate::load(folder)?;
-        let mut findings = check(folder, &certificate, public_key.as_ref());
+        let environment = wanted.environment.environment();
+        let mut findings = check(folder, &certificate, public_key.as_ref(), &environment.registry.figures());
         findings.extend(match &wanted.data {
-            Some(data) => measure_again(folder, &certificate, data, &wanted.environment.environment())?,
+            Some(data) => measure_again(folder, &certificate, data, &environment)?,
             None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
         });
         println!("{}: certificate of {}", folder.display(), certificate.finished);

@@ -66,9 +66,13 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let mut commands = commands.lines();
     let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
     expect(&place, 0, run, &[]);
-    expect(&place, 0, forget, &["before", "mia.confidence", "ta >= 20: passed", "It does not claim"]);
+    expect(&place, 0, forget, &["before", "mia_efficacy.confidence", "ta >= 20: passed", "It does not claim"]);
     expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificates hold"]);
     expect(&place, 0, forget, &["was done on"]);
+    let drawn = &certificate(&place, "forgotten")["measured"];
+    assert_eq!(drawn["attacks"]["draws"], 10);
+    assert_eq!(drawn["after"]["mia_efficacy"]["draws"].as_array().unwrap().len(), 10);
+    assert!(drawn["after"]["mia_efficacy"]["interval"][0].is_number(), "{drawn}");
     expect(
         &place,
         0,
@@ -96,12 +100,12 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     edited(&unsigned);
     expect(&place, 0, "unlearn runs verify forgotten", &["anyone may have written", "not measured again"]);
     expect(&place, 1, verify, &["FAILS  signature: there is none"]);
-    edited(&|value| value["measured"]["after"]["ra"] = json!(100.0));
+    edited(&|value| value["measured"]["after"]["ra"]["value"] = json!(100.0));
     expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  signature", "1 of 1 certificates do not hold"]);
     let measured_again = "unlearn runs verify forgotten --data fashion-mnist-mini";
     edited(&|value| {
         unsigned(value);
-        value["measured"]["after"]["ua"] = json!(99.0);
+        value["measured"]["after"]["ua"]["value"] = json!(99.0);
     });
     expect(&place, 0, "unlearn runs verify forgotten", &[]);
     expect(&place, 1, measured_again, &["FAILS  metric ua"]);
@@ -119,8 +123,25 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  output model.safetensors"]);
     fs::write(&model, bytes).unwrap();
 
+    a_deletion_is_measured_against_a_retrain(&place);
     a_second_request_is_served_on_what_the_first_left(&place);
     what_cannot_be_forgotten_is_refused(&place);
+}
+
+/// Beside a Retrain there are figures that need one, and the reference's one draw can be asked for.
+fn a_deletion_is_measured_against_a_retrain(place: &Place) {
+    let line = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method raw --mia confidence \
+                --members first-rows --retrain forgotten --threshold 'tow>=0' --threshold 'kl<=100' --out beside";
+    expect(place, 0, line, &["Retrain", "avg_gap", "tow", "kl <= 100: passed"]);
+    let certificate = certificate(place, "beside");
+    let measured = &certificate["measured"];
+    assert_eq!(measured["attacks"]["members"], "first-rows");
+    assert_eq!(measured["after"]["mia_efficacy"]["draws"].as_array().unwrap().len(), 1);
+    assert!(measured["after"]["tow"]["value"].as_f64().unwrap() <= 1.0);
+    assert!(measured["retrain"]["ua"]["value"].is_number());
+    assert!(certificate["input"]["retrain model"]["blake3"].is_string());
+    let again = "unlearn runs verify beside --data fashion-mnist-mini";
+    expect(place, 0, again, &["metric kl: it cannot be measured again", "metric ua", "1 of 1 certificates hold"]);
 }
 
 fn a_second_request_is_served_on_what_the_first_left(place: &Place) {
@@ -157,6 +178,11 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--method ftt", &["--method", "did you mean `ft`"]);
     refused(2, "--set epoch=1", &["--set", "did you mean `epochs`"]);
     refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
+    refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "METRIC>=NUMBER"]);
+    refused(2, "--threshold 'kl<=1'", &["against a Retrain", "`--retrain`"]);
+    refused(2, "--draws 0", &["--draws", "at least 1"]);
+    refused(2, "--draws 2 --members first-rows", &["--draws", "`stratified`"]);
+    refused(2, "--members first", &["did you mean `first-rows`"]);
     refused(2, "--threshold 'mia.x>=1'", &["`x` is not among", "confidence"]);
     refused(2, "--mia prob", &["--mia", "`confidence`"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);

@@ -43,7 +43,28 @@ fn a_suite_runs_from_images_to_report_and_a_second_time_computes_nothing() {
     for file in ["results.json", "results.csv", "table.md", "report.html"] {
         assert!(place.path("third").join(file).is_file(), "{file}");
     }
+    figures_are_computed_again_from_stored_scores(&place, &rows);
     pruned_weights_are_zero_in_every_model(&place);
+}
+
+fn figures_are_computed_again_from_stored_scores(place: &Place, rows: &[serde_json::Value]) {
+    place.succeed(&["evaluate", "tiny", "--out", "recomputed"]);
+    assert_eq!(place.rows("recomputed"), rows, "to the last digit, every draw included");
+    let added = ["kl", "agreement", "mia_efficacy.entropy", "loss_threshold_advantage"];
+    let asked: Vec<&str> = added.iter().flat_map(|name| ["--figure", *name]).collect();
+    let printed = place.succeed(&[&["evaluate", "tiny", "--out", "added"], &asked[..]].concat());
+    assert!(printed.contains("Agreement") && printed.contains("MIA-efficacy (entropy)"), "{printed}");
+    for (row, before) in place.rows("added").iter().zip(rows) {
+        for name in added {
+            assert!(row["figures"][name]["value"].is_number(), "{name} of {row}");
+            assert!(before["figures"].get(name).is_none(), "{name} was not asked for by the suite");
+        }
+        assert_eq!(row["figures"]["mia_efficacy.entropy"]["draws"].as_array().unwrap().len(), 10);
+        assert_eq!(row["method"] == "retrain", row["figures"]["kl"]["value"] == 0.0, "{row}");
+        assert_eq!(row["figures"]["mia_efficacy"], before["figures"]["mia_efficacy"]);
+    }
+    let message = place.refuse(2, &["evaluate", "tiny", "--out", "x", "--figure", "kll"]);
+    assert!(message.contains("`kll`") && message.contains("kl, js"), "{message}");
 }
 
 fn pruned_weights_are_zero_in_every_model(place: &Place) {
@@ -155,8 +176,7 @@ fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
         let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });
-    let (second, others): (Vec<_>, Vec<_>) =
-        manifests.partition(|manifest| manifest["config"]["forget"]["count"] == 9);
+    let (second, others): (Vec<_>, Vec<_>) = manifests.partition(|manifest| manifest["config"]["forget"]["count"] == 9);
     assert_eq!(second.len(), 2 * 5);
     let on_an_unlearned_model =
         |manifest: &serde_json::Value| unlearned.join(manifest["inputs"]["model"].as_str().unwrap()).is_dir();
@@ -277,7 +297,8 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let lines = place.succeed(&["run", "suite.toml", "--dry-run", "--json"]);
     let planned: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(planned.len(), 42);
-    let write = |stage: &serde_json::Value| std::fs::write(place.path("stage.json"), stage["stage"].to_string()).unwrap();
+    let write =
+        |stage: &serde_json::Value| std::fs::write(place.path("stage.json"), stage["stage"].to_string()).unwrap();
     let stage = ["stage", "stage.json"];
     let pruned = planned.iter().find(|stage| stage["label"].as_str().unwrap().starts_with("prune")).unwrap();
     write(pruned);
@@ -293,7 +314,10 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let whole = Place::new(SUITE);
     whole.succeed(&["run", "suite.toml"]);
     let all = models(&whole.path("runs"));
-    assert!(models(&place.path("runs")).iter().all(|model| all.contains(model)), "a stage by itself left another model");
+    assert!(
+        models(&place.path("runs")).iter().all(|model| all.contains(model)),
+        "a stage by itself left another model"
+    );
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 stages, 8 done"), "{plan}");
 
@@ -396,7 +420,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
 fn an_interrupt_reaches_the_stages_in_processes_of_their_own() {
     let place = Place::new(&SUITE.replace("epochs = 2", "epochs = 200"));
     let mut child = place.command(&["run", "suite.toml", "--jobs", "2"]).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(2000));
+    std::thread::sleep(Duration::from_secs(2));
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -417,7 +441,8 @@ fn the_lists_name_what_suites_may_name() {
         ("datasets", vec!["fashion-mnist-mini", "fashion-mnist"]),
         ("models", vec!["resnet8s", "resnet20s"]),
         ("methods", vec!["omp", "magnitude", "raw", "retrain", "ft", "ga", "l1-sparse"]),
-        ("attacks", vec!["mia-efficacy", "confidence", "m-entropy"]),
+        ("attacks", vec!["mia-efficacy", "loss-threshold", "confidence", "m-entropy"]),
+        ("figures", vec!["ua", "tow", "mia_efficacy.m-entropy", "loss_threshold_advantage"]),
     ] {
         let printed = place.succeed(&[list]);
         for name in names {

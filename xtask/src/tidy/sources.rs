@@ -1,4 +1,4 @@
-//! Rules for single files: headers, sizes, and where `unsafe` may be.
+//! Rules for single files: headers, sizes, names of tests, and where `unsafe` may be.
 
 use std::{
     fs,
@@ -59,12 +59,25 @@ pub(super) fn check(path: &str, text: &str) -> Vec<String> {
             if lines > MAX_LINES {
                 complain(format!("{lines} lines, more than {MAX_LINES}; it is probably two concepts"));
             }
+            for module in modules_of_tests(text).filter(|module| !module.starts_with("test")) {
+                complain(format!(
+                    "only tests compile its module `{module}`, whose file does not say so; move it into `tests`"
+                ));
+            }
             if text.contains(LINT) && !path.starts_with("crates/kernels/") {
                 complain(format!("names the lint `{LINT}`; only crates/kernels may hold `unsafe`"));
             }
         }
     }
     violations
+}
+
+/// The modules with files of their own that only tests compile.
+fn modules_of_tests(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().zip(text.lines().skip(1));
+    let declared = lines.filter(|(attribute, _)| attribute.trim() == concat!("#[cfg", "(test)]"));
+    declared
+        .filter_map(|(_, line)| line.trim().trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';'))
 }
 
 #[cfg(test)]
@@ -74,6 +87,7 @@ mod tests {
     #[test]
     fn a_tidy_file_passes() {
         assert_eq!(check("crates/masks/src/lib.rs", "//! Masks.\n"), Vec::<String>::new());
+        assert_eq!(check("crates/a/src/lib.rs", "//! A.\n\n#[cfg(test)]\nmod tests;\n"), Vec::<String>::new());
         assert_eq!(check("crates/masks/Cargo.toml", "[lints]\nworkspace = true\n"), Vec::<String>::new());
         assert_eq!(check("Cargo.toml", &format!("{LINT} = \"deny\"\n")), Vec::<String>::new());
         assert_eq!(check("crates/kernels/src/avx.rs", &format!("//! A.\n#![expect({LINT})]\n")), Vec::<String>::new());
@@ -86,6 +100,7 @@ mod tests {
         for (path, text, expected) in [
             ("crates/masks/src/a.rs", "// no header\n", "does not open with `//!`"),
             ("tests/a.rs", "", "does not open with `//!`"),
+            ("crates/a/src/lib.rs", "//! A.\n\n#[cfg(test)]\nmod fuzz;\n", "only tests compile its module `fuzz`"),
             ("xtask/src/a.rs", long.as_str(), "701 lines, more than 700"),
             ("crates/masks/src/a.rs", unsafe_.as_str(), "only crates/kernels may hold `unsafe`"),
             ("xtask/Cargo.toml", "[package]\n", "does not inherit the workspace's lints"),

@@ -102,20 +102,18 @@ fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -
 
 /// How the certificate says that the model was attacked; the error is a reason for people.
 fn attacks(certificate: &Certificate) -> Result<Settings, String> {
-    match &certificate.measured.attacks {
-        Some(attacks) => serde_json::from_value(attacks.clone()).map_err(|e| e.to_string()),
-        // Format 1: one draw, on the features that it has figures of.
-        None => {
-            let feature = |name: &String| Some(name.strip_prefix("mia_efficacy.")?.to_owned());
-            Ok(Settings {
-                attacks: vec![EFFICACY.into()],
-                mia: certificate.measured.after.keys().filter_map(feature).collect(),
-                draws: 1,
-                members: MemberSelection::Stratified,
-                seed: derived_seed(certificate.method.seed, "attack"),
-            })
-        }
+    if let Some(attacks) = &certificate.measured.attacks {
+        return serde_json::from_value(attacks.clone()).map_err(|e| e.to_string());
     }
+    // Format 1: one draw, on the features that it has figures of.
+    let feature = |name: &String| Some(name.strip_prefix("mia_efficacy.")?.to_owned());
+    Ok(Settings {
+        attacks: vec![EFFICACY.into()],
+        mia: certificate.measured.after.keys().filter_map(feature).collect(),
+        draws: 1,
+        members: MemberSelection::Stratified,
+        seed: derived_seed(certificate.method.seed, "attack"),
+    })
 }
 
 fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &Figures) -> Vec<Finding> {

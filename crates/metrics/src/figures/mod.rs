@@ -32,7 +32,7 @@ pub static FIGURES: &[Figure] = &[
 ];
 
 /// The figures that a program knows: the standard ones, and whatever was added.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Figures(Vec<Figure>);
 
 impl Default for Figures {

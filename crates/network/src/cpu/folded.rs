@@ -2,7 +2,7 @@
 
 use unlearn_kernels::Buffers;
 
-use super::plan::{ConvStep, NormStep};
+use super::layers::{BatchNorm, Convolution};
 use crate::{NodeId, State};
 
 /// One convolution with its normalisation.
@@ -36,7 +36,7 @@ impl FoldedLayers {
     pub(super) fn layer(
         &mut self,
         node: NodeId,
-        (conv, norm): (&ConvStep, &NormStep),
+        (conv, norm): (&Convolution, &BatchNorm),
         state: &State,
         buffers: &mut Buffers,
     ) -> &Folded {
@@ -45,7 +45,7 @@ impl FoldedLayers {
 }
 
 impl Folded {
-    fn new(conv: &ConvStep, norm: &NormStep, state: &State, buffers: &mut Buffers) -> Self {
+    fn new(conv: &Convolution, norm: &BatchNorm, state: &State, buffers: &mut Buffers) -> Self {
         let (statistics, parameters) = (norm.running_statistics(state), state.parameters());
         let (scale, mut shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
         if let Some(bias) = conv.bias {

@@ -3,14 +3,18 @@
 //! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
 //! from a pool and go back to it, so that a step in steady state allocates nothing.
 
-mod collect;
 mod folded;
+mod layers;
+mod pass;
 mod plan;
-mod steps;
 
 use unlearn_kernels::{Buffers, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 
-use self::{folded::FoldedLayers, plan::Plan, steps::Statistics};
+use self::{
+    folded::FoldedLayers,
+    pass::{Backward, Forward, Statistics},
+    plan::Plan,
+};
 use crate::{Collect, Error, Executor, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
@@ -112,7 +116,7 @@ impl Executor for CpuExecutor {
                 continue;
             }
             let mut output = self.buffers.take(plan.maps(step.output, count).len());
-            let mut context = steps::Forward {
+            let mut pass = Forward {
                 plan,
                 batch: count,
                 mode,
@@ -122,7 +126,7 @@ impl Executor for CpuExecutor {
                 folded: &mut self.folded,
                 buffers: &mut self.buffers,
             };
-            step.forward(&mut context, &mut output);
+            step.layer.forward(step, &mut pass, &mut output);
             values[step.output] = Some(output);
             if mode == Mode::Evaluate {
                 for node in plan.last_used_by(index) {
@@ -155,24 +159,28 @@ impl Executor for CpuExecutor {
     fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
         let (Some(pass), Some(plan)) = (&self.pass, &self.plan) else { return Err(Error::NoForward) };
         collect.check(pass.mode)?;
-        let mut arriving: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
         let output = graph.nodes.len() - 1;
         let maps = plan.maps(output, pass.batch);
         let mut gradient = self.buffers.take(maps.len());
         rows_to_maps(dlogits, &mut gradient, &maps);
-        arriving[output] = Some(gradient);
+        let mut back = Backward {
+            plan,
+            batch: pass.batch,
+            mode: pass.mode,
+            values: &pass.values,
+            statistics: &pass.statistics,
+            state,
+            arriving: vec![None; graph.nodes.len()],
+            buffers: &mut self.buffers,
+            collect: &mut collect,
+        };
+        back.arriving[output] = Some(gradient);
         for step in plan.steps.iter().rev() {
-            let Some(gradient) = arriving[step.output].take() else { continue };
-            let context = steps::Backward {
-                plan,
-                batch: pass.batch,
-                mode: pass.mode,
-                values: &pass.values,
-                statistics: &pass.statistics,
-                state,
-            };
-            step.backward(&context, gradient, &mut arriving, &mut self.buffers, &mut collect);
+            if let Some(gradient) = back.arriving[step.output].take() {
+                step.layer.backward(step, &mut back, gradient);
+            }
         }
+        let arriving = back.arriving;
         if let Collect::Gradients { gradients, input } = &mut collect {
             gradients.input.clear();
             if *input {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Maps, Window};
+use unlearn_kernels::Maps;
 
-use crate::{BufferId, Error, Graph, Kept, NodeId, Op, ParameterId, Result};
+use super::layers::{self, Layer};
+use crate::{Error, Graph, Kept, NodeId, Op, Result};
 
 /// A planned graph.
 pub(super) struct Plan {
@@ -22,7 +23,7 @@ pub(super) struct Plan {
 
 /// One step: what it does, the nodes it reads and the node whose value it makes.
 pub(super) struct Step {
-    pub(super) kind: StepKind,
+    pub(super) layer: Box<dyn Layer>,
     pub(super) input: NodeId,
     /// A second input: the residual branch, or the other summand.
     pub(super) other: Option<NodeId>,
@@ -34,35 +35,20 @@ pub(super) struct Step {
     pub(super) folded: bool,
 }
 
-/// What a step does.
-#[derive(Debug, Clone)]
-pub(super) enum StepKind {
-    Conv(ConvStep),
-    Norm(NormStep),
-    Relu,
-    Add,
-    ShortcutA { stride: usize },
-    GlobalAvgPool,
-    MaxPool(Window),
-    Linear { weight: ParameterId, bias: ParameterId },
+/// What a layer is planned from.
+pub(super) struct Planning<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) kept: &'a Kept,
+    /// Whether convolutions are computed as the definition says.
+    pub(super) direct: bool,
+    fused: &'a Fusions,
 }
 
-/// A convolution and its weight.
-#[derive(Debug, Clone)]
-pub(super) struct ConvStep {
-    pub(super) convolution: Convolution,
-    pub(super) weight: ParameterId,
-    pub(super) bias: Option<ParameterId>,
-}
-
-/// Normalise, add the residual branch if there is one, ReLU if `relu`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NormStep {
-    pub(super) weight: ParameterId,
-    pub(super) bias: ParameterId,
-    pub(super) running_mean: BufferId,
-    pub(super) running_var: BufferId,
-    pub(super) relu: bool,
+impl Planning<'_> {
+    /// Whether a normalisation takes the ReLU behind it along.
+    pub(super) fn has_relu(&self, norm: NodeId) -> bool {
+        self.fused.relu.contains(&norm)
+    }
 }
 
 impl Plan {
@@ -78,53 +64,22 @@ impl Plan {
             last_used: Vec::new(),
         };
         let fused = Fusions::find(graph);
+        let planning = Planning { graph, kept, direct, fused: &fused };
         for (id, node) in graph.nodes.iter().enumerate() {
-            let unsupported = || Error::Unsupported { executor: "cpu", layer: node.name.clone() };
-            let kind = match &node.op {
+            match &node.op {
                 _ if fused.absorbed.contains_key(&id) => continue,
                 Op::Input => continue,
                 Op::Normalize { mean, std } if node.inputs == [0] && id == 1 => {
                     (plan.input, plan.mean, plan.std) = (id, mean.clone(), std.clone());
                     continue;
                 }
-                Op::Conv2d { weight, bias, kernel, stride, padding, groups } => {
-                    let tensor = &graph.parameters[*weight].shape;
-                    let shape = ConvShape {
-                        in_channels: tensor[1] * groups,
-                        out_channels: tensor[0],
-                        kernel: *kernel,
-                        stride: *stride,
-                        padding: *padding,
-                        groups: *groups,
-                    };
-                    let convolution = match kept.get(*weight) {
-                        Some(Some(kept)) if direct => {
-                            Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
-                        }
-                        _ if direct => Convolution::direct(shape),
-                        Some(Some(kept)) => Convolution::pruned(shape, kept),
-                        _ => Convolution::new(shape),
-                    };
-                    StepKind::Conv(ConvStep { convolution, weight: *weight, bias: *bias })
-                }
-                Op::BatchNorm2d { weight, bias, running_mean, running_var } => {
-                    let relu = fused.relu.contains(&id);
-                    let (running_mean, running_var) = (*running_mean, *running_var);
-                    StepKind::Norm(NormStep { weight: *weight, bias: *bias, running_mean, running_var, relu })
-                }
-                Op::Relu => StepKind::Relu,
-                Op::Add => StepKind::Add,
-                Op::ShortcutA { stride, .. } => StepKind::ShortcutA { stride: *stride },
-                Op::GlobalAvgPool => StepKind::GlobalAvgPool,
-                Op::Linear { weight, bias } => StepKind::Linear { weight: *weight, bias: *bias },
-                Op::MaxPool2d { kernel, stride, padding } => {
-                    StepKind::MaxPool(Window { side: *kernel, stride: *stride, padding: *padding })
-                }
-                Op::Normalize { .. } | Op::Token(_) => return Err(unsupported()),
-            };
+                _ => {}
+            }
+            let layer = layers::plan(&planning, id, &node.op)
+                .ok_or_else(|| Error::Unsupported { executor: "cpu", layer: node.name.clone() })?;
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);
-            plan.steps.push(Step { kind, input: node.inputs[0], other, output, folds: None, folded: false });
+            plan.steps.push(Step { layer, input: node.inputs[0], other, output, folds: None, folded: false });
         }
         // A fused step makes the value of the last node it absorbs, so it runs where that node stands.
         plan.steps.sort_by_key(|step| step.output);
@@ -156,11 +111,11 @@ impl Plan {
             let input = self.steps[norm].input;
             let readers = self.steps.iter().filter(|step| step.input == input || step.other == Some(input)).count();
             let conv = self.steps.iter().position(|step| step.output == input);
-            let Some(conv) = conv.filter(|conv| readers == 1 && matches!(self.steps[*conv].kind, StepKind::Conv(_)))
+            let Some(conv) = conv.filter(|conv| readers == 1 && self.steps[*conv].layer.as_convolution().is_some())
             else {
                 continue;
             };
-            if matches!(self.steps[norm].kind, StepKind::Norm(_)) {
+            if self.steps[norm].layer.as_batch_norm().is_some() {
                 self.steps[norm].folds = Some(conv);
                 self.steps[conv].folded = true;
             }

@@ -32,7 +32,7 @@ mod tests {
     use unlearn_network::{DeviceChoice, GraphBuilder, Network, State};
 
     use super::*;
-    use crate::testing;
+    use crate::tests;
 
     #[test]
     fn weights_of_a_slice_share_its_mean_magnitude() {
@@ -43,7 +43,7 @@ mod tests {
         let mut state = State::zeros(&graph);
         state.parameters_mut()[1] = vec![1.0, -3.0, 5.0, 7.0];
         let mut network = Network::new(graph, state, DeviceChoice::CandleCpu).unwrap();
-        let images = testing::images();
+        let images = tests::images();
         let subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };
         let values = |dim| mean_magnitudes(&subject, &[1], dim)[0].values.clone();
         assert_eq!((values(0), values(1)), (vec![2.0, 2.0, 6.0, 6.0], vec![3.0, 5.0, 3.0, 5.0]));

@@ -91,11 +91,11 @@ fn divide(values: &mut [f32], divisor: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::tests;
 
     #[test]
     fn a_draw_holds_as_many_of_each_class_as_there_are_and_repeats() {
-        let (mut network, images) = (testing::network(), testing::images());
+        let (mut network, images) = (tests::network(), tests::images());
         // Six samples of class 0, five of 1 and 2, and one of 3.
         let train: Vec<u32> = (0..24).filter(|i| ![1, 2, 3, 7, 11, 15, 19].contains(i)).collect();
         let subject = Subject { network: &mut network, images: &images, train: &train, seed: 4 };

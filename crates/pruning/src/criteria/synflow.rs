@@ -86,7 +86,7 @@ mod tests {
     use unlearn_network::{DeviceChoice, GraphBuilder};
 
     use super::*;
-    use crate::{prunable, testing};
+    use crate::{prunable, tests};
 
     /// Convolutions of one weight each, behind a normalisation; the classifier's weights are 1.
     fn chain(weights: &[f32]) -> Result<Vec<f32>> {
@@ -103,7 +103,7 @@ mod tests {
             values.fill(*weight);
         }
         let mut network = Network::new(graph.clone(), state, DeviceChoice::Cpu).unwrap();
-        let images = testing::images();
+        let images = tests::images();
         let mut subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };
         let scores = score(&mut subject, &prunable(&graph, false))?;
         Ok(scores.into_iter().flat_map(|scores| scores.values).collect())
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn scaling_by_powers_of_two_changes_no_ranking() {
-        let (mut network, images) = (testing::network(), testing::images());
+        let (mut network, images) = (tests::network(), tests::images());
         let (graph, state) = (network.graph().clone(), network.state().clone());
         let covered = prunable(&graph, false);
         let mut subject = Subject { network: &mut network, images: &images, train: &[], seed: 1 };

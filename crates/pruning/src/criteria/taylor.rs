@@ -33,11 +33,11 @@ fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Score
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{criterion, prunable, testing};
+    use crate::{criterion, prunable, tests};
 
     #[test]
     fn on_one_batch_it_is_snip_squared() {
-        let (mut network, images) = (testing::network(), testing::images());
+        let (mut network, images) = (tests::network(), tests::images());
         let (covered, train) = (prunable(network.graph(), false), (0..24).collect::<Vec<_>>());
         let mut subject = Subject { network: &mut network, images: &images, train: &train, seed: 1 };
         let snip = (criterion("snip").unwrap().score)(&mut subject, &covered).unwrap();

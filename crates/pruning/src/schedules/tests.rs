@@ -9,7 +9,7 @@ use unlearn_training::{Recipe, Schedule as LearningRate, Select, Session, Task, 
 use super::*;
 use crate::{
     CRITERIA, Outcome, Request, SCOPES, Settings, Subject, prune_to,
-    testing::{images, network, weights},
+    tests::{images, network, weights},
 };
 
 /// Ends with the last weights: putting the best ones back would zero pruned weights that training had moved.

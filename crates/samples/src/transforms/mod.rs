@@ -9,4 +9,4 @@ pub(crate) mod resized_crop;
 
 pub use augment::{Augmentation, Transform};
 pub use mixup::Mixed;
-pub use rand_augment::{RandAugment, STRENGTHS};
+pub use rand_augment::RandAugment;

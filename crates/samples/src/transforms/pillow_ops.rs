@@ -4,6 +4,8 @@
 //! Pictures are planes, `[channels, height, width]`, of one channel (grey) or three (red, green, blue). That the results are
 //! Pillow's own is held by `tests/rand_augment.rs`.
 
+use crate::picture;
+
 /// Channels, height and width.
 pub(crate) type Shape = [usize; 3];
 
@@ -128,17 +130,14 @@ fn blend(other: &[u8], image: &mut [u8], factor: f64) {
     }
 }
 
-/// Brightness as ITU-R 601-2 weighs it.
+/// The brightness of each pixel.
 fn luma(image: &[u8], [channels, height, width]: Shape) -> Vec<u8> {
     if channels != 3 {
         return image[..height * width].to_vec();
     }
     let (red, rest) = image.split_at(height * width);
     let (green, blue) = rest.split_at(height * width);
-    let weigh = |((&r, &g), &b): ((&u8, &u8), &u8)| {
-        ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
-    };
-    red.iter().zip(green).zip(blue).map(weigh).collect()
+    red.iter().zip(green).zip(blue).map(|((&r, &g), &b)| picture::luma([r, g, b])).collect()
 }
 
 /// Weights 1 around 5 over each 3 × 3 pixels; those at the border stay.

@@ -10,7 +10,7 @@ use unlearn_random::{interval, stream};
 use super::pillow_ops::{Operation, Shape};
 
 /// Strengths there are, counted from 0.
-pub const STRENGTHS: usize = 31;
+const STRENGTHS: usize = 31;
 
 /// How many operations, and how strong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

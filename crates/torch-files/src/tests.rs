@@ -1,4 +1,4 @@
-//! Files that PyTorch wrote, `tests/golden/torch-files/`, with the script beside them. Tests only.
+//! Files that PyTorch wrote, `tests/golden/torch-files/`, with the script beside them.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 

@@ -1,0 +1,136 @@
+//! Batch normalisation, with the residual sum and the ReLU behind it, and with the convolution before it where an evaluation
+//! folds them into one.
+
+use unlearn_kernels::{
+    ChannelStatistics, Epilogue, NormInput, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients,
+    norm_statistics, update_running_statistics,
+};
+
+use super::{Convolution, Laid, Layer};
+use crate::{
+    BufferId, Collect, Mode, NodeId, Op, ParameterId, State,
+    cpu::{
+        folded::Folded,
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    let &Op::BatchNorm2d { weight, bias, running_mean, running_var } = op else { return None };
+    let relu = planning.has_relu(node);
+    Some(Box::new(BatchNorm { weight, bias, running_mean, running_var, relu }))
+}
+
+/// Normalise, add the residual branch if there is one, ReLU if `relu`.
+pub(in crate::cpu) struct BatchNorm {
+    weight: ParameterId,
+    bias: ParameterId,
+    running_mean: BufferId,
+    running_var: BufferId,
+    relu: bool,
+}
+
+impl Layer for BatchNorm {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        if let (Mode::Evaluate, Some(conv)) = (pass.mode, step.folds) {
+            let conv_step = &pass.plan.steps[conv];
+            let conv = conv_step.layer.as_convolution();
+            let conv = conv.unwrap_or_else(|| unreachable!("a normalisation folds a convolution"));
+            return self.folded_forward(step, (conv_step, conv), pass, out);
+        }
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        let x = pass.value(step.input);
+        let statistics = if pass.mode == Mode::Train {
+            let statistics = pass.statistics[step.input].take();
+            let statistics = statistics.unwrap_or_else(|| norm_statistics(x, &input));
+            let buffers = pass.state.buffers_mut();
+            let [mean, var] = buffers
+                .get_disjoint_mut([self.running_mean, self.running_var])
+                .unwrap_or_else(|_| unreachable!("two buffers of one layer"));
+            update_running_statistics(&statistics, &input, mean, var);
+            statistics
+        } else {
+            self.running_statistics(pass.state)
+        };
+        let reads = self.input(x, &statistics, pass.state.parameters());
+        let residual = step.other.map(|other| pass.value(other));
+        norm_apply(reads, residual, self.relu, out, &output);
+        pass.statistics[step.output] = Some(statistics);
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Vec<f32>) {
+        let input = pass.maps(step.input);
+        let x = pass.value(step.input);
+        let statistics = pass.statistics[step.output].as_deref();
+        let statistics = statistics.unwrap_or_else(|| unreachable!("a normalisation keeps them"));
+        let reads = self.input(x, statistics, pass.state.parameters());
+        let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; input.channels]);
+        let through_batch = pass.mode == Mode::Train;
+        // Nobody but a residual branch and single samples asks for the gradient behind the ReLU.
+        if step.other.is_none() && !pass.collect.by_sample() {
+            let dz = &mut gradient;
+            norm_backward_in_place(reads, self.relu, through_batch, dz, &mut dweight, &mut dbias, &input);
+            self.collect(pass.collect, reads, (&gradient, &input), [dweight, dbias]);
+            return pass.deliver(step.input, gradient);
+        }
+        let z = self.relu.then(|| pass.value(step.output));
+        let mut dx = pass.buffers.take(input.len());
+        norm_backward(reads, z, through_batch, &mut gradient, &mut dx, &mut dweight, &mut dbias, &input);
+        self.collect(pass.collect, reads, (&gradient, &input), [dweight, dbias]);
+        pass.deliver(step.input, dx);
+        match step.other {
+            Some(other) => pass.deliver(other, gradient),
+            None => pass.buffers.give(gradient),
+        }
+    }
+
+    fn as_batch_norm(&self) -> Option<&BatchNorm> {
+        Some(self)
+    }
+}
+
+impl BatchNorm {
+    /// This normalisation and the convolution before it in one: the scale goes into the weights, the rest happens while an
+    /// output is in cache.
+    fn folded_forward(
+        &self,
+        step: &Step,
+        (conv_step, conv): (&Step, &Convolution),
+        pass: &mut Forward<'_>,
+        out: &mut [f32],
+    ) {
+        let (input, output) = (pass.maps(conv_step.input), pass.maps(step.output));
+        let (x, residual) = (pass.value(conv_step.input), step.other.map(|other| pass.value(other)));
+        let Folded { weights, shift } = pass.folded.layer(step.output, (conv, self), pass.state, pass.buffers);
+        let epilogue = Epilogue::Shift { shift, residual, relu: self.relu };
+        conv.kernel.forward(weights, x, &input, out, &output, epilogue);
+    }
+
+    pub(in crate::cpu) fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {
+        let running = state.buffers()[self.running_mean].iter().zip(&state.buffers()[self.running_var]);
+        running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
+    }
+
+    pub(in crate::cpu) fn input<'a>(
+        &self,
+        x: &'a [f32],
+        statistics: &'a [ChannelStatistics],
+        parameters: &'a [Vec<f32>],
+    ) -> NormInput<'a> {
+        NormInput { x, statistics, weight: &parameters[self.weight], bias: &parameters[self.bias] }
+    }
+
+    /// What the parameters add to what is collected, from the gradient behind the ReLU; their sums over samples are known already.
+    fn collect(&self, collect: &mut Collect<'_>, reads: NormInput<'_>, (g, maps): Laid<'_>, sums: [Vec<f32>; 2]) {
+        if let Collect::Gradients { gradients, .. } = collect {
+            [gradients.parameters[self.weight], gradients.parameters[self.bias]] = sums;
+            return;
+        }
+        let mut gradients = [(); 2].map(|()| vec![0.0; maps.batch * maps.channels]);
+        let [dweight, dbias] = &mut gradients;
+        norm_sample_gradients(reads, g, maps, dweight, dbias);
+        collect.add_samples(self.weight, 0, dweight);
+        collect.add_samples(self.bias, 0, dbias);
+    }
+}

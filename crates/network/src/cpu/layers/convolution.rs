@@ -1,0 +1,96 @@
+//! The convolution, with a bias or without.
+
+use unlearn_kernels::{
+    self as kernels, Algorithm, Algorithms, ConvShape, Epilogue, channel_sums, channel_sums_by_sample,
+};
+
+use super::{Laid, Layer};
+use crate::{
+    Collect, Mode, NodeId, Op, ParameterId,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    let &Op::Conv2d { weight, bias, kernel, stride, padding, groups } = op else { return None };
+    let tensor = &planning.graph.parameters[weight].shape;
+    let shape = ConvShape { in_channels: tensor[1] * groups, out_channels: tensor[0], kernel, stride, padding, groups };
+    let kernel = match planning.kept.get(weight) {
+        Some(Some(kept)) if planning.direct => {
+            kernels::Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
+        }
+        _ if planning.direct => kernels::Convolution::direct(shape),
+        Some(Some(kept)) => kernels::Convolution::pruned(shape, kept),
+        _ => kernels::Convolution::new(shape),
+    };
+    Some(Box::new(Convolution { kernel, weight, bias }))
+}
+
+/// A convolution and its parameters.
+pub(in crate::cpu) struct Convolution {
+    pub(in crate::cpu) kernel: kernels::Convolution,
+    pub(in crate::cpu) weight: ParameterId,
+    pub(in crate::cpu) bias: Option<ParameterId>,
+}
+
+impl Layer for Convolution {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        let parameters = pass.state.parameters();
+        let epilogue = match self.bias {
+            Some(bias) => Epilogue::Shift { shift: &parameters[bias], residual: None, relu: false },
+            None if step.folded && pass.mode == Mode::Train => Epilogue::Statistics,
+            None => Epilogue::None,
+        };
+        let (x, weights) = (pass.value(step.input), &parameters[self.weight]);
+        pass.statistics[step.output] = self.kernel.forward(weights, x, &input, out, &output, epilogue);
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
+        if step.input != pass.plan.input || pass.collect.into_input() {
+            // Where a gradient has arrived already, the kernel adds to it.
+            let accumulate = pass.arriving[step.input].is_some();
+            let dx = pass.arriving[step.input].get_or_insert_with(|| pass.buffers.take(input.len()));
+            let weights = &pass.state.parameters()[self.weight];
+            self.kernel.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+        }
+        pass.buffers.give(gradient);
+    }
+
+    fn as_convolution(&self) -> Option<&Convolution> {
+        Some(self)
+    }
+}
+
+impl Convolution {
+    /// What the parameters of a convolution that read `x`, and whose output has the gradient `dy`, add to what is collected.
+    fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
+        let Self { kernel, weight, bias } = self;
+        match collect {
+            Collect::Gradients { gradients, .. } => {
+                kernel.weight_gradient(x, input, dy, output, &mut gradients.parameters[*weight]);
+                if let Some(bias) = bias {
+                    gradients.parameters[*bias] = channel_sums(dy, output);
+                }
+                return;
+            }
+            Collect::Squares(squares) => kernel.add_squared_gradients(x, input, dy, output, &mut squares[*weight]),
+            Collect::Dots { direction, dots } => {
+                kernel.add_gradient_dots(&direction[*weight], x, input, dy, output, dots);
+            }
+            Collect::Rows { layout, rows } => {
+                let start = layout.place(*weight).start;
+                kernel.sample_gradients(x, input, dy, output, &mut rows[start..], layout.width());
+            }
+        }
+        if let Some(bias) = bias {
+            let mut gradients = vec![0.0; output.batch * output.channels];
+            channel_sums_by_sample(dy, output, &mut gradients);
+            collect.add_samples(*bias, 0, &gradients);
+        }
+    }
+}

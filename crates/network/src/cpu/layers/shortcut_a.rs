@@ -1,0 +1,33 @@
+//! The option-A shortcut: one pixel a stride, and zero channels around.
+
+use unlearn_kernels::{shortcut_a, shortcut_a_backward};
+
+use super::Layer;
+use crate::{
+    NodeId, Op,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    let Op::ShortcutA { stride, .. } = op else { return None };
+    Some(Box::new(ShortcutA { stride: *stride }))
+}
+
+struct ShortcutA {
+    stride: usize,
+}
+
+impl Layer for ShortcutA {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        shortcut_a(pass.value(step.input), &input, self.stride, out, &output);
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        pass.replace(step.input, gradient, |dy, dx| shortcut_a_backward(dy, &output, self.stride, dx, &input));
+    }
+}

@@ -1,0 +1,79 @@
+//! What the layers of a pass read, write and hand on.
+
+use unlearn_kernels::{Buffers, ChannelStatistics, Maps, add_assign};
+
+use super::{folded::FoldedLayers, plan::Plan};
+use crate::{Collect, Mode, NodeId, State};
+
+/// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.
+pub(super) type Statistics = Vec<Option<Vec<ChannelStatistics>>>;
+
+/// A pass from images to logits.
+pub(super) struct Forward<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) batch: usize,
+    pub(super) mode: Mode,
+    pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) state: &'a mut State,
+    pub(super) statistics: &'a mut Statistics,
+    pub(super) folded: &'a mut FoldedLayers,
+    pub(super) buffers: &'a mut Buffers,
+}
+
+/// A pass from the gradient of the logits to all others.
+pub(super) struct Backward<'a, 'c> {
+    pub(super) plan: &'a Plan,
+    pub(super) batch: usize,
+    pub(super) mode: Mode,
+    pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) statistics: &'a Statistics,
+    pub(super) state: &'a State,
+    /// Per node, the sum of the gradients that have arrived.
+    pub(super) arriving: Vec<Option<Vec<f32>>>,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) collect: &'a mut Collect<'c>,
+}
+
+impl<'a> Forward<'a> {
+    pub(super) fn value(&self, node: NodeId) -> &'a [f32] {
+        value(self.values, node)
+    }
+
+    pub(super) fn maps(&self, node: NodeId) -> Maps {
+        self.plan.maps(node, self.batch)
+    }
+}
+
+impl<'a> Backward<'a, '_> {
+    pub(super) fn value(&self, node: NodeId) -> &'a [f32] {
+        value(self.values, node)
+    }
+
+    pub(super) fn maps(&self, node: NodeId) -> Maps {
+        self.plan.maps(node, self.batch)
+    }
+
+    /// Hands a gradient on: the first to arrive stays, a later one is added to it.
+    pub(super) fn deliver(&mut self, node: NodeId, gradient: Vec<f32>) {
+        let maps = self.maps(node);
+        match &mut self.arriving[node] {
+            Some(sum) => {
+                add_assign(sum, &gradient, &maps);
+                self.buffers.give(gradient);
+            }
+            empty => *empty = Some(gradient),
+        }
+    }
+
+    /// Hands on what `compute(gradient, dx)` writes over `dx`, and lets the gradient that it comes from go.
+    pub(super) fn replace(&mut self, node: NodeId, gradient: Vec<f32>, compute: impl FnOnce(&[f32], &mut [f32])) {
+        let mut dx = self.buffers.take(self.maps(node).len());
+        compute(&gradient, &mut dx);
+        self.deliver(node, dx);
+        self.buffers.give(gradient);
+    }
+}
+
+fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
+    values[node].as_deref().unwrap_or_else(|| unreachable!("node {node} is read before it is computed"))
+}

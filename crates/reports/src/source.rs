@@ -1,0 +1,98 @@
+//! Where the figures of a report come from: the rows that evaluations left, or their scores.
+
+use unlearn_metrics::{Figure, ModelScores, Need, Values, figures::rte_seconds};
+use unlearn_mia_eval::{Registry, Settings};
+use unlearn_run_store::{Evaluation, Stage, StoredScores};
+
+use crate::error::Result;
+
+/// Where the figures of a report come from.
+pub(crate) trait Source {
+    /// What is known of the model that an `evaluate` stage judged, for itself.
+    fn figures(&self, stage: &Stage) -> Result<Values>;
+    /// Its scores, if figures that need them are wanted.
+    fn scores(&self, stage: &Stage) -> Result<Option<ModelScores>>;
+    /// Whether a figure is wanted that is not there.
+    fn wants(&self, figure: &Figure) -> bool;
+}
+
+/// The figures that evaluations left.
+pub(crate) struct Stored;
+
+impl Source for Stored {
+    fn figures(&self, stage: &Stage) -> Result<Values> {
+        Ok(Evaluation::of(stage)?.figures)
+    }
+
+    fn scores(&self, _: &Stage) -> Result<Option<ModelScores>> {
+        Ok(None)
+    }
+
+    fn wants(&self, _: &Figure) -> bool {
+        true
+    }
+}
+
+/// Figures computed again from the scores that evaluations left, and others that were asked for.
+pub(crate) struct Recomputed<'a> {
+    registry: &'a Registry,
+    /// Attacks of which a figure was asked for: name, and the feature where it has one.
+    attacks: Vec<(String, Option<String>)>,
+    /// Names of the figures that were asked for.
+    asked: &'a [String],
+    /// Whether one of them needs the scores of Retrain.
+    beside_retrain: bool,
+}
+
+impl<'a> Recomputed<'a> {
+    /// The figures of a report and those `asked` for.
+    ///
+    /// # Errors
+    /// [`ReportError::Attack`](crate::ReportError::Attack) for a figure that does not exist.
+    pub(crate) fn new(registry: &'a Registry, asked: &'a [String]) -> Result<Self> {
+        let figures = registry.figures();
+        let mut attacks = Vec::new();
+        let mut beside_retrain = false;
+        for name in asked {
+            let figure = figures.find(name).map_err(unlearn_mia_eval::Error::from)?;
+            beside_retrain |= figure.needs.contains(&Need::RetrainScores);
+            attacks.extend(registry.measures(name));
+        }
+        Ok(Self { registry, attacks, asked, beside_retrain })
+    }
+}
+
+impl Source for Recomputed<'_> {
+    fn figures(&self, stage: &Stage) -> Result<Values> {
+        let stored = Evaluation::of(stage)?.figures;
+        let scores = StoredScores::of(stage)?.scores;
+        let seconds = stored.get(rte_seconds::NAME).map(|found| found.value);
+        let settings: Option<Settings> = serde_json::from_value(stage.manifest().config.clone()).ok();
+        let Some(settings) = settings else {
+            // An older stage did not say how it attacked: what an attack measured cannot be measured again.
+            let figures = self.registry.figures();
+            let is_attacks = |name: &str| figures.get(name).is_none_or(|figure| figure.needs.contains(&Need::Attack));
+            let mut values: Values = stored.into_iter().filter(|(name, _)| is_attacks(name)).collect();
+            let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
+            computed.map_err(unlearn_mia_eval::Error::from)?;
+            return Ok(values);
+        };
+        let mut values = self.registry.measure(&scores, &settings, seconds, None)?;
+        for (attack, feature) in &self.attacks {
+            let settings =
+                Settings { attacks: vec![attack.clone()], mia: feature.iter().cloned().collect(), ..settings.clone() };
+            for (name, value) in self.registry.attacked(&scores, &settings)? {
+                values.entry(name).or_insert(value);
+            }
+        }
+        Ok(values)
+    }
+
+    fn scores(&self, stage: &Stage) -> Result<Option<ModelScores>> {
+        if self.beside_retrain { Ok(Some(StoredScores::of(stage)?.scores)) } else { Ok(None) }
+    }
+
+    fn wants(&self, figure: &Figure) -> bool {
+        !figure.needs.contains(&Need::RetrainScores) || self.asked.iter().any(|name| *name == figure.name)
+    }
+}

@@ -1,0 +1,24 @@
+//! `unlearn evaluate`: the report of suites that were run, with every figure computed again from stored scores.
+
+use unlearn_mia_eval::Registry;
+use unlearn_run_store::Store;
+
+use crate::{
+    args::EvaluateArguments,
+    exit::Usage,
+    report::{place, print},
+};
+
+pub(crate) fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
+    let EvaluateArguments { suites, figures, out, store } = arguments;
+    let registry = Registry::standard();
+    for name in figures {
+        registry.figures().find(name).map_err(|error| Usage(format!("--figure: {error}")))?;
+    }
+    let store = Store::open_existing(&store.runs)?;
+    for name in suites {
+        let index = store.suite(name)?;
+        print(&unlearn_reports::evaluate(&store, &index, &place(out, suites, name), &registry, figures)?);
+    }
+    Ok(())
+}
