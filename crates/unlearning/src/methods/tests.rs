@@ -237,15 +237,16 @@ fn a_method_stopped_anywhere_ends_bit_identical() {
 fn places(method: &str) -> usize {
     match method {
         "raw" => 0,
-        // A batch of samples each.
+        // A batch of samples a pass, and of `iu` the matrix.
         "ff" | "fisher-sample" => 1,
         "ssd" => 2,
-        "iu" => 4,
-        // A batch for the labels or the saliency, and two steps an epoch.
-        "boundary-shrink" => 1 + 2 * 2,
-        "salun" => 1 + 2 * 2,
-        // Three steps of noise, four of the epoch that impairs, two of the one that repairs.
-        "unsir" => 3 + 2,
+        "iu" => 3,
+        // A batch for the labels or the saliency, and one an epoch.
+        "boundary-shrink" | "salun" => 1 + 2,
+        // Steps of noise, of the epoch that impairs, and of the one that repairs.
+        "unsir" => 3 + 5 + 2,
+        // Passes over D_f and D_r, and perhaps the two states that are compared in the end.
+        "scrub" => 2 + 3,
         _ => 2,
     }
 }
@@ -453,7 +454,7 @@ impl Method for Mine {
     }
 
     fn suits(_: &Value, prospect: &Prospect<'_>) -> Result<(), String> {
-        if prospect.forget.len() % 2 == 0 { Ok(()) } else { Err("it forgets an even number of images".into()) }
+        if prospect.forget.len().is_multiple_of(2) { Ok(()) } else { Err("it forgets an even number of images".into()) }
     }
 
     fn run(_: &Value, _: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
