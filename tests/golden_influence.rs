@@ -86,9 +86,9 @@ fn with_request<T>(
         Forgotten::EveryFifth => i % 5 == 0,
         Forgotten::Class => i % CLASSES == FORGOTTEN_CLASS,
     });
-    body(&mut Request {
+    body(&mut Request::new(
         network,
-        task: Task {
+        Task {
             images: &images,
             validation: &[],
             recipe: &Recipe::default(),
@@ -97,11 +97,9 @@ fn with_request<T>(
             seed,
             session: Session::unattended(),
         },
-        forget: &forget,
-        retain: &retain,
-        initial: &unlearn_unlearning::fresh,
-        prune_anew: None,
-    })
+        &forget,
+        &retain,
+    ))
 }
 
 /// What a method makes of the network, as one row.

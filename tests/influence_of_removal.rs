@@ -111,9 +111,9 @@ fn changes_of_held_out_losses_are_those_of_training_without_the_images() {
         network.set_state(optimum.clone());
         let options = InfluenceOptions { solver: Solver::Auto, samples: 1000, memory_mib: 64, augment: false };
         let found = influence(
-            &mut Request {
-                network: &mut network,
-                task: Task {
+            &mut Request::new(
+                &mut network,
+                Task {
                     images: &images,
                     validation: &[],
                     recipe: &Recipe::default(),
@@ -122,11 +122,9 @@ fn changes_of_held_out_losses_are_those_of_training_without_the_images() {
                     seed: 1,
                     session: Session::unattended(),
                 },
-                forget: &forget,
-                retain: &retain,
-                initial: &unlearn_unlearning::fresh,
-                prune_anew: None,
-            },
+                &forget,
+                &retain,
+            ),
             &options,
         );
         let mut moved = optimum.clone();

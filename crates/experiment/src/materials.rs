@@ -12,6 +12,7 @@ use unlearn_mia_eval::Registry;
 use unlearn_models::Origin;
 use unlearn_network::DeviceChoice;
 use unlearn_samples::Dataset;
+use unlearn_unlearning::Methods;
 
 use crate::initial::Initial;
 
@@ -26,6 +27,8 @@ pub struct Environment {
     pub offline: bool,
     /// The figures and attacks there are.
     pub registry: Registry,
+    /// The unlearning methods there are.
+    pub methods: Methods,
 }
 
 /// Data sets and pretrained weights, each opened when a stage first asks for it.

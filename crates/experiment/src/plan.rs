@@ -216,6 +216,9 @@ impl Planner<'_> {
 mod tests {
     use std::path::Path;
 
+    use serde_json::json;
+    use unlearn_run_store::{Trial, Tuning};
+
     use super::*;
 
     const SUITE: &str = r#"
@@ -289,10 +292,72 @@ mod tests {
             ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
             ("fashion-mnist-mini", "fashion-mnist-mimi", "did you mean `fashion-mnist-mini`"),
             ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
+            ("\"raw\"", "\"cf-k\", k = 50", "[[unlearn]] cf-k, for [[forget]] class 0 of the model dense"),
+            ("\"raw\"", "\"eu-k\", k = 4", "`k` must lie in 1..=3"),
+            ("\"raw\"", "\"ft-prune\", sparsity = 0.99999", "`sparsity = 0.99999` leaves 1 weights to 7 layers"),
+            ("train-limit = 200", "train-limit = 200\nvalidation = 0.0", "or say `select = \"last\"`"),
         ] {
             let error = plan(&SUITE.replacen(from, to, 1)).map(|_| ()).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_method_that_cannot_serve_a_request_is_refused_with_its_table_and_the_request() {
+        let last = SUITE.replace("epochs = 2", "epochs = 2\nselect = \"last\"");
+        let without = last.replace("train-limit = 200", "train-limit = 200\nvalidation = 0.0");
+        let rewinding = |suite: &str| suite.replace("\"raw\"", "\"scrub\", name = \"back\", rewind = true");
+        plan(&without).unwrap();
+        plan(&rewinding(&last)).unwrap();
+        let error = plan(&rewinding(&without)).map(|_| ()).unwrap_err();
+        let words = ["[[unlearn]] back", "class 0", "dense", "seed 1", "`scrub`", "or say `rewind = false`"];
+        assert!(error.is_usage() && words.iter().all(|word| error.to_string().contains(word)), "{error}");
+        let text =
+            SUITE.replace("\"ft\", epochs = 1", "\"cf-k\", k = 4").replace("{ kind = \"class\", class = 0 }, ", "");
+        let error = plan(&text).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("[[unlearn]] cf-k, for [[forget]] random 9 of the model dense, seed 1"), "{error}");
+    }
+
+    #[test]
+    fn settings_that_a_tuning_chose_are_checked_as_those_of_the_suite_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let trial = Trial {
+            method: "cf-k".into(),
+            forget: "class 0".into(),
+            pruning: "omp".into(),
+            sparsity: 0.9,
+            number: 1,
+            config: json!({ "k": 9 }),
+            value: Some(1.0),
+            validation: None,
+            failure: None,
+            unlearn: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            chosen: true,
+        };
+        let tuning = Tuning {
+            format: Tuning::FORMAT,
+            suite: "tiny".into(),
+            command: String::new(),
+            created: String::new(),
+            commit: None,
+            dataset: "fashion-mnist-mini".into(),
+            arch: "resnet8s".into(),
+            objective: "gap".into(),
+            criterion: String::new(),
+            budget: 2,
+            seed: 1,
+            run_seed: 1,
+            space: Vec::new(),
+            trials: vec![trial],
+        };
+        let file = folder.path().join("tiny.json");
+        tuning.write(&file).unwrap();
+        let text = SUITE.replace("\"ft\", epochs = 1", "\"cf-k\"");
+        plan(&text).unwrap();
+        let tuned = text.replace("seeds = [1, 2]", &format!("seeds = [1, 2]\ntuned = '{}'", file.display()));
+        let error = plan(&tuned).map(|_| ()).unwrap_err();
+        let words = ["[[unlearn]] cf-k, for [[forget]] class 0 of the model omp 90 %, seed 1", "found 9"];
+        assert!(error.is_usage() && words.iter().all(|word| error.to_string().contains(word)), "{error}");
     }
 
     /// If this fails, stored runs of `quick` are no longer found. A change that means to do so writes the file anew with what the test

@@ -10,7 +10,7 @@ use unlearn_random::derived_seed;
 use unlearn_run_store::Tuning;
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
-use unlearn_unlearning::Entry;
+use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
     Error, Result, Suite,
@@ -59,6 +59,8 @@ pub(crate) struct SeedData {
     pub(crate) seed: u64,
     /// `[data]` with its seed filled in.
     pub(crate) data: DataSection,
+    /// D_v.
+    validation: Vec<u32>,
     pub(crate) forgets: Vec<Forget>,
 }
 
@@ -84,7 +86,7 @@ impl Resolved {
         snapshots.sort_unstable();
         snapshots.dedup();
         let resolve = |section: &MethodSection| {
-            let entry = unlearn_unlearning::find(&section.method)?;
+            let entry = materials.environment().methods.find(&section.method)?;
             Ok(Unlearning { name: section.name().to_owned(), entry, config: entry.resolve(&section.config)? })
         };
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
@@ -116,7 +118,9 @@ impl Resolved {
             seeds,
             arithmetic,
         };
+        resolved.check_selection().map_err(|reason| refuse(&reason))?;
         resolved.check_requests().map_err(|reason| refuse(&reason))?;
+        resolved.check_methods().map_err(|reason| refuse(&reason))?;
         Ok(resolved)
     }
 
@@ -137,6 +141,48 @@ impl Resolved {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a choice of epochs that nothing is there to make.
+    fn check_selection(&self) -> Result<(), String> {
+        let check = |data: &SeedData| self.recipe.check_selection(&data.validation).map_err(|error| error.to_string());
+        self.seeds
+            .iter()
+            .try_for_each(|data| check(data).map_err(|reason| format!("[train], seed {}: {reason}", data.seed)))
+    }
+
+    /// Refuses a method that cannot serve a request, with the settings that it would have.
+    fn check_methods(&self) -> Result<(), String> {
+        for data in &self.seeds {
+            for (pruning, forget) in self.prunings.iter().flat_map(|p| data.forgets.iter().map(move |f| (p, f))) {
+                let prospect = self.prospect(data, pruning, forget);
+                for (number, Unlearning { name, entry, .. }) in self.methods.iter().enumerate() {
+                    if !self.serves(number, forget) {
+                        continue;
+                    }
+                    entry.check(self.settings(number, forget, pruning), &prospect).map_err(|error| {
+                        let (request, model, seed) = (&forget.label, &pruning.label, data.seed);
+                        format!(
+                            "[[unlearn]] {name}, for [[forget]] {request} of the model {model}, seed {seed}: {error}"
+                        )
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What methods are told of a request before there is a model.
+    fn prospect<'a>(&'a self, data: &'a SeedData, pruning: &Pruning, forget: &'a Forget) -> Prospect<'a> {
+        Prospect {
+            graph: &self.graph,
+            pruned: if pruning.method.is_some() { Pruned::Repeatable } else { Pruned::Dense },
+            labels: &self.dataset.train.labels,
+            forget: &forget.split.forget,
+            retain: &forget.split.retain,
+            validation: &data.validation,
+            recipe: &self.recipe,
+        }
     }
 
     /// Whether a method can serve a request; rows of one that cannot are left out.
@@ -237,6 +283,6 @@ impl SeedData {
         let split = data.split(dataset)?;
         let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
         let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;
-        Ok(Self { seed, data, forgets: forgets.into_iter().flatten().collect() })
+        Ok(Self { seed, data, validation: split.validation, forgets: forgets.into_iter().flatten().collect() })
     }
 }

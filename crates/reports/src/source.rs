@@ -1,5 +1,6 @@
 //! Where the figures of a report come from: the rows that evaluations left, or their scores.
 
+use serde::Deserialize as _;
 use unlearn_metrics::{Figure, ModelScores, Need, Values, figures::rte_seconds};
 use unlearn_mia_eval::{Registry, Settings};
 use unlearn_run_store::{Evaluation, Stage, StoredScores};
@@ -67,20 +68,20 @@ impl Source for Recomputed<'_> {
         let stored = Evaluation::of(stage)?.figures;
         let scores = StoredScores::of(stage)?.scores;
         let seconds = stored.get(rte_seconds::NAME).map(|found| found.value);
-        let settings: Option<Settings> = serde_json::from_value(stage.manifest().config.clone()).ok();
-        let mut values = match &settings {
-            Some(settings) => self.registry.measure(&scores, settings, seconds, None)?,
+        // What an `evaluate` stage is configured by, under `attacks`.
+        let settings: Option<Settings> =
+            stage.manifest().config.get("attacks").and_then(|attacks| Settings::deserialize(attacks).ok());
+        let mut values = if let Some(settings) = &settings {
+            self.registry.measure(&scores, settings, seconds, None)?
+        } else {
             // An older stage did not say how it attacked: what an attack measured cannot be measured again.
-            None => {
-                let figures = self.registry.figures();
-                let is_attacks =
-                    |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
-                let kept = stored.iter().filter(|(name, _)| is_attacks(name));
-                let mut values: Values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-                let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
-                computed.map_err(unlearn_mia_eval::Error::from)?;
-                values
-            }
+            let figures = self.registry.figures();
+            let is_attacks = |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
+            let kept = stored.iter().filter(|(name, _)| is_attacks(name));
+            let mut values: Values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
+            computed.map_err(unlearn_mia_eval::Error::from)?;
+            values
         };
         for (attack, feature) in &self.attacks {
             let Some(settings) = &settings else {

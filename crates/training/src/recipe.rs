@@ -148,6 +148,19 @@ impl Recipe {
         Ok(())
     }
 
+    /// Checks that there are samples to choose an epoch by, where one is to be chosen.
+    ///
+    /// # Errors
+    /// An epoch to be chosen by no validation samples.
+    pub fn check_selection(&self, validation: &[u32]) -> Result<()> {
+        if self.select == Select::Best && validation.is_empty() {
+            let reason = "`select = \"best\"` chooses an epoch by validation images, and there are none; set some aside (`validation` \
+                          of [data]), or say `select = \"last\"`";
+            return Err(Error::Recipe(reason.into()));
+        }
+        Ok(())
+    }
+
     /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
     ///
     /// # Errors

@@ -211,10 +211,12 @@ fn run_epoch(
         log.position.batch = batch + 1;
         log.seconds += clock.elapsed().as_secs_f64();
         session.progress.step(log.position, run.recipe.epochs, steps, loss);
-        if session.interrupted() || session.checkpoints.due() {
+        // Asked once: what interrupts between two looks must not stop the run without a saved state.
+        let stops = session.interrupted();
+        if stops || session.checkpoints.due() {
             save(network, session, progressing)?;
         }
-        if session.interrupted() {
+        if stops {
             return Err(Error::Interrupted);
         }
         clock = Instant::now();

@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// One epoch's figures, a row of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
@@ -37,6 +39,8 @@ pub trait Progress {
     fn step(&self, _at: Position, _epochs: usize, _batches: usize, _loss: f64) {}
     /// An epoch is done.
     fn epoch(&self, _row: &EpochRow, _epochs: usize) {}
+    /// Work goes on, and looks whether it is to stop: after every step, and again and again in phases that have no steps.
+    fn pulse(&self) {}
 }
 
 /// Keeps the state of a run, so that a killed one can go on.
@@ -98,8 +102,17 @@ impl Session<'static> {
 }
 
 impl Session<'_> {
-    /// Whether the user asked to stop.
+    /// Whether the user asked to stop. The answer may change from one call to the next.
     pub fn interrupted(&self) -> bool {
+        self.progress.pulse();
         self.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Goes on, unless the user asked to stop: for phases that are short enough to be done anew, and save nothing.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn go_on(&self) -> Result<()> {
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }

@@ -6,19 +6,27 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Checkpoints, Position, Progress, Session};
+use crate::{Checkpoints, Progress, Session};
 
-/// Remembers the last state that was saved, and stops the run after so many steps.
+/// Remembers the last state that was saved, and stops the run when it has looked so many times whether it is to stop: once after each
+/// step, and in phases that have none wherever it pleases.
 pub struct Killer {
     state: RefCell<Option<Vec<u8>>>,
     left: Cell<usize>,
     stop: AtomicBool,
+    always_due: bool,
 }
 
 impl Killer {
-    /// Stops after so many steps.
-    pub fn after(steps: usize) -> Self {
-        Self { state: RefCell::default(), left: Cell::new(steps), stop: AtomicBool::new(false) }
+    /// Stops at the look of that number, counted from 1: in training, after so many steps.
+    pub fn after(looks: usize) -> Self {
+        Self { state: RefCell::default(), left: Cell::new(looks), stop: AtomicBool::new(false), always_due: false }
+    }
+
+    /// The same, and state is saved after every step, so that a phase without steps is stopped with a state from before it.
+    #[must_use]
+    pub fn saving_each_step(self) -> Self {
+        Self { always_due: true, ..self }
     }
 
     /// Never stops, and has this state to go on from.
@@ -33,7 +41,7 @@ impl Killer {
         Session { progress: self, checkpoints: self, interrupt: &self.stop }
     }
 
-    /// Stops no more. Gives the steps that were not made before the run was over.
+    /// Stops no more. Gives the looks that were not taken before the run was over.
     pub fn relent(&self) -> usize {
         self.stop.store(false, Ordering::Relaxed);
         self.left.replace(usize::MAX)
@@ -41,7 +49,7 @@ impl Killer {
 }
 
 impl Progress for Killer {
-    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
+    fn pulse(&self) {
         self.left.set(self.left.get().saturating_sub(1));
         self.stop.store(self.left.get() == 0, Ordering::Relaxed);
     }
@@ -58,6 +66,6 @@ impl Checkpoints for Killer {
     }
 
     fn due(&self) -> bool {
-        false
+        self.always_due
     }
 }

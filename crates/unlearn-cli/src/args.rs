@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use unlearn_experiment::Environment;
 use unlearn_hub::Reference;
-use unlearn_mia_eval::{MemberSelection, Registry};
+use unlearn_mia_eval::MemberSelection;
 use unlearn_network::DeviceChoice;
 
 use crate::exit::Usage;
@@ -258,12 +258,7 @@ pub(crate) struct EnvironmentArguments {
 impl EnvironmentArguments {
     /// As the library takes it.
     pub(crate) fn environment(&self) -> Environment {
-        Environment {
-            data_dir: self.data_dir.clone(),
-            device: self.device,
-            offline: false,
-            registry: Registry::standard(),
-        }
+        Environment { data_dir: self.data_dir.clone(), device: self.device, ..Environment::default() }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::Path,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -170,6 +169,9 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(1, "--request absent.jsonl", &["absent.jsonl"]);
     refused(2, "--method ftt", &["--method", "did you mean `ft`"]);
     refused(2, "--set epoch=1", &["--set", "did you mean `epochs`"]);
+    refused(2, "--method retrain-relearn", &["--method retrain-relearn", "only a suite says", "use `retrain`"]);
+    refused(2, "--method cf-k --set k=50", &["--method cf-k", "`k` must lie in 1..=3", "found 50"]);
+    refused(2, "--method unsir", &["--method unsir", "whole classes only"]);
     refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
     refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "METRIC>=NUMBER"]);
     refused(2, "--threshold 'kl<=1'", &["against a Retrain", "`--retrain`"]);

@@ -37,12 +37,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let positions: Vec<u32> = (0..count as u32).collect();
     let (forget, retain) = positions.split_at(1);
     let width = network.row_layout().width();
-    let mut request = Request {
-        network: &mut network,
-        task: Task {
+    let recipe = Recipe::default();
+    let mut request = Request::new(
+        &mut network,
+        Task {
             images: &images,
             validation: &[],
-            recipe: &Recipe::default(),
+            recipe: &recipe,
             augmentation: Augmentation::NONE,
             device: DeviceChoice::Cpu,
             seed: 1,
@@ -50,9 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
         forget,
         retain,
-        initial: &unlearn_unlearning::fresh,
-        prune_anew: None,
-    };
+    );
 
     // The executor plans and fills its pools.
     empirical_fisher(&mut request, &retain[..retain.len().min(64)])?;

@@ -61,9 +61,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let config = entry.resolve(&json!({ "epochs": 1, "lr": 1e-6 })).or_else(|_| entry.resolve(&json!({})))?;
         let mut shares = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
-            let mut request = Request {
-                network: &mut network(&graph, &state, density)?,
-                task: Task {
+            let mut network = network(&graph, &state, density)?;
+            let mut request = Request::new(
+                &mut network,
+                Task {
                     images,
                     validation: &[],
                     recipe: &recipe,
@@ -74,9 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 },
                 forget,
                 retain,
-                initial: &unlearn_unlearning::fresh,
-                prune_anew: None,
-            };
+            );
             clocks.reset();
             let seconds = entry.run(&config, &mut request)?.seconds;
             let steps = clocks.seconds("pass") + clocks.seconds("update");

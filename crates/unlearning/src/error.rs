@@ -14,6 +14,14 @@ pub enum Error {
         /// The key, what is wrong with it, and the valid keys.
         reason: String,
     },
+    /// A request that the method cannot serve.
+    #[error("unlearning method `{method}` cannot serve this request: {reason}")]
+    Unsuitable {
+        /// The method.
+        method: &'static str,
+        /// What stands in the way, and what would help.
+        reason: String,
+    },
     /// A method whose result is a NaN or an infinity.
     #[error(
         "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower its step (`alpha`, or `lr`), and \
@@ -36,4 +44,4 @@ pub enum Error {
 }
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

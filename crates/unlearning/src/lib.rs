@@ -14,12 +14,15 @@
 mod error;
 mod method;
 mod methods;
-mod parameter;
+pub mod parameter;
+mod prospect;
 mod shared;
 
 pub use error::{Error, Result};
-pub use method::{Entry, Initial, Method, Outcome, PruneAnew, Request, fresh};
-pub use methods::{METHODS, find};
+pub use method::{Entry, Initial, Method, Outcome, PruneAnew, Request, entry, fresh};
+pub use methods::{METHODS, Methods, find};
 pub use parameter::{Origin, Parameter, Search};
+pub use prospect::{Prospect, Pruned};
 pub use shared::fisher::{Estimator, FisherOptions, empirical_fisher, expected_fisher};
 pub use shared::influence::{Influence, InfluenceOptions, Solver, influence};
+pub use shared::{fine_tuning, range};

@@ -2,12 +2,17 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_network::{Graph, Network, State, initialize};
-use unlearn_samples::{BatchPlan, forget};
+use unlearn_samples::BatchPlan;
 use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Task, Update, train};
 
-use crate::{Error, Result, parameter::Parameter};
+use crate::{
+    Error, Result,
+    parameter::Parameter,
+    prospect::{Prospect, Pruned},
+};
 
-/// A request to forget, with all that a method may use.
+/// A request to forget, with all that a method may use; [`Request::new`] makes one.
+#[non_exhaustive]
 pub struct Request<'a> {
     /// The trained (and perhaps pruned) model; the method changes it in place. Pruned weights stay exactly 0.
     pub network: &'a mut Network,
@@ -19,7 +24,7 @@ pub struct Request<'a> {
     pub retain: &'a [u32],
     /// What the model's training began with, by seed: [`fresh`] values, or pretrained ones. Retraining begins there too.
     pub initial: &'a Initial<'a>,
-    /// How the model was pruned, for methods that learn its mask anew; `None` where that is not known.
+    /// How to prune as the model was, for methods that learn its mask anew; `None` where that is not known.
     pub prune_anew: Option<&'a PruneAnew<'a>>,
 }
 
@@ -71,14 +76,23 @@ pub trait Method {
     /// The key, what is wrong, and what is allowed.
     fn check(config: &Self::Config) -> std::result::Result<(), String>;
 
-    /// Makes the model forget.
+    /// Says whether the method can serve a request, from what is known before there is a model. Asked before anything is computed, and
+    /// again before [`Method::run`]. Whole classes are asked about only where [`Method::WHOLE_CLASSES_ONLY`] left the request in.
     ///
     /// # Errors
-    /// Training that fails, diverges or is interrupted.
+    /// What of the request or of the settings stands in the way, and what would help.
+    fn suits(_config: &Self::Config, _prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// Makes the model forget. The configuration is checked and suits the request.
+    ///
+    /// # Errors
+    /// Training that fails, diverges or is interrupted; what only the model's values show to be impossible.
     fn run(config: &Self::Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome>;
 }
 
-/// A method with its types erased, for the registry.
+/// A method with its types erased, for a registry; [`entry`] makes one.
 pub struct Entry {
     /// Name in suites, files and reports.
     pub name: &'static str,
@@ -90,11 +104,18 @@ pub struct Entry {
     pub whole_classes_only: bool,
     parameters: &'static [&'static [Parameter]],
     resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
+    check: fn(&serde_json::Value, &Prospect<'_>) -> Result<()>,
     run: fn(&serde_json::Value, &mut Request<'_>) -> Result<Outcome>,
 }
 
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// The registry entry of a method.
-pub(crate) const fn entry<M: Method>() -> Entry {
+pub const fn entry<M: Method>() -> Entry {
     Entry {
         name: M::NAME,
         summary: M::SUMMARY,
@@ -102,6 +123,7 @@ pub(crate) const fn entry<M: Method>() -> Entry {
         whole_classes_only: M::WHOLE_CLASSES_ONLY,
         parameters: M::PARAMETERS,
         resolve: resolve::<M>,
+        check: check::<M>,
         run: run::<M>,
     }
 }
@@ -120,10 +142,18 @@ impl Entry {
         (self.resolve)(config)
     }
 
+    /// Says whether the method can serve a request with this configuration, before there is a model.
+    ///
+    /// # Errors
+    /// As [`Entry::resolve`], and what [`Method::suits`] says.
+    pub fn check(&self, config: &serde_json::Value, prospect: &Prospect<'_>) -> Result<()> {
+        (self.check)(config, prospect)
+    }
+
     /// Runs the method.
     ///
     /// # Errors
-    /// As [`Entry::resolve`] and [`Method::run`], and a model that is no longer finite.
+    /// As [`Entry::check`] and [`Method::run`], and a model that is no longer finite.
     pub fn run(&self, config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
         (self.run)(config, request)
     }
@@ -153,8 +183,17 @@ fn resolve<M: Method>(config: &serde_json::Value) -> Result<serde_json::Value> {
     serde_json::to_value(config).map_err(|e| Error::Config { method: M::NAME, reason: e.to_string() })
 }
 
+fn check<M: Method>(config: &serde_json::Value, prospect: &Prospect<'_>) -> Result<()> {
+    suits::<M>(&parse::<M>(config)?, prospect)
+}
+
+fn suits<M: Method>(config: &M::Config, prospect: &Prospect<'_>) -> Result<()> {
+    M::suits(config, prospect).map_err(|reason| Error::Unsuitable { method: M::NAME, reason })
+}
+
 fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
     let config = parse::<M>(config)?;
+    suits::<M>(&config, &request.prospect())?;
     let outcome = M::run(&config, request).map_err(|source| Error::Training { method: M::NAME, source })?;
     match request.network.state().first_non_finite(request.network.graph()) {
         Some(tensor) => Err(Error::NonFinite { method: M::NAME, tensor: tensor.to_owned() }),
@@ -162,40 +201,83 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
     }
 }
 
-impl Request<'_> {
-    /// Classes that D_f holds and D_r does not, ascending: those that are to be forgotten as a whole.
-    pub(crate) fn forgotten_classes(&self) -> Vec<u32> {
-        forget::whole_classes(&self.task.images.labels, self.forget, self.retain)
+impl<'a> Request<'a> {
+    /// A request to make `network` forget the images at `forget` and keep those at `retain`, both positions in the task's images. Its
+    /// training began with fresh values, and how it was pruned is not known, unless that is said.
+    pub fn new(network: &'a mut Network, task: Task<'a>, forget: &'a [u32], retain: &'a [u32]) -> Self {
+        Self { network, task, forget, retain, initial: &fresh, prune_anew: None }
+    }
+
+    /// The same of a model whose training began with these values.
+    #[must_use]
+    pub fn initial(self, initial: &'a Initial<'a>) -> Self {
+        Self { initial, ..self }
+    }
+
+    /// The same of a model that can be pruned again as it was.
+    #[must_use]
+    pub fn prune_anew(self, prune_anew: &'a PruneAnew<'a>) -> Self {
+        Self { prune_anew: Some(prune_anew), ..self }
+    }
+
+    /// What is known of the request without the model's values.
+    pub fn prospect(&self) -> Prospect<'_> {
+        let dense = self.network.kept().iter().all(Option::is_none);
+        Prospect {
+            graph: self.network.graph(),
+            pruned: match self.prune_anew {
+                _ if dense => Pruned::Dense,
+                Some(_) => Pruned::Repeatable,
+                None => Pruned::Unknown,
+            },
+            labels: &self.task.images.labels,
+            forget: self.forget,
+            retain: self.retain,
+            validation: self.task.validation,
+            recipe: self.task.recipe,
+        }
     }
 
     /// For each position of the images, whether it is in D_f.
-    pub(crate) fn forgotten(&self) -> Vec<bool> {
+    pub fn forgotten(&self) -> Vec<bool> {
         let mut forgotten = vec![false; self.task.images.len()];
         self.forget.iter().for_each(|position| forgotten[*position as usize] = true);
         forgotten
     }
 
     /// Replaces every value by what training with the request's seed begins with; the mask stays.
-    pub(crate) fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
+    ///
+    /// # Errors
+    /// Pretrained values that cannot be had.
+    pub fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
         let state = (self.initial)(self.network.graph(), self.task.seed)?;
         self.network.set_state(state);
         Ok(())
     }
 
     /// A second network under the same mask, for a teacher with these values.
-    pub(crate) fn teacher(&self, state: State) -> unlearn_training::Result<Network> {
+    ///
+    /// # Errors
+    /// An executor that cannot be had.
+    pub fn teacher(&self, state: State) -> unlearn_training::Result<Network> {
         let mut teacher = Network::new(self.network.graph().clone(), state, self.task.device)?;
         teacher.prune(self.network.kept().clone())?;
         Ok(teacher)
     }
 
     /// Shuffled batches of the samples at `indices`.
-    pub(crate) fn batches(&self, indices: &[u32], recipe: &Recipe) -> unlearn_training::Result<BatchPlan> {
+    ///
+    /// # Errors
+    /// As [`Task::batches`].
+    pub fn batches(&self, indices: &[u32], recipe: &Recipe) -> unlearn_training::Result<BatchPlan> {
         self.task.batches(indices, recipe)
     }
 
     /// Follows `recipe` over the samples at `indices`.
-    pub(crate) fn train(
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn train(
         &mut self,
         indices: &[u32],
         recipe: &Recipe,
@@ -205,7 +287,10 @@ impl Request<'_> {
     }
 
     /// The same with another way from gradients to steps.
-    pub(crate) fn train_by(
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn train_by(
         &mut self,
         update: Update,
         indices: &[u32],
@@ -218,7 +303,10 @@ impl Request<'_> {
     }
 
     /// Trains as `run` says.
-    pub(crate) fn follow(&mut self, run: &Run<'_>, objective: &mut dyn Objective) -> unlearn_training::Result<Outcome> {
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn follow(&mut self, run: &Run<'_>, objective: &mut dyn Objective) -> unlearn_training::Result<Outcome> {
         let outcome = train(self.network, objective, run, self.task.session)?;
         Ok(Outcome { epochs: outcome.epochs, seconds: outcome.seconds })
     }

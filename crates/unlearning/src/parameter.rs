@@ -81,16 +81,16 @@ impl std::fmt::Display for Search {
 }
 
 /// A setting that is not searched.
-pub(crate) const fn fixed(key: &'static str, meaning: &'static str, origin: Origin) -> Parameter {
+pub const fn fixed(key: &'static str, meaning: &'static str, origin: Origin) -> Parameter {
     Parameter { key, meaning, origin, search: None }
 }
 
 /// A setting that is searched.
-pub(crate) const fn searched(key: &'static str, meaning: &'static str, origin: Origin, search: Search) -> Parameter {
+pub const fn searched(key: &'static str, meaning: &'static str, origin: Origin, search: Search) -> Parameter {
     Parameter { key, meaning, origin, search: Some(search) }
 }
 
 /// Numbers between two bounds, each order of magnitude as likely.
-pub(crate) const fn log(low: f64, high: f64) -> Search {
+pub const fn log(low: f64, high: f64) -> Search {
     Search::Log { low, high }
 }

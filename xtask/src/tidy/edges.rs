@@ -43,6 +43,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "network",
             "pruning",
             "random",
+            // Of the example of a method from outside, and its test.
+            "reports",
             "run-store",
             "samples",
             "tensor-files",

@@ -28,7 +28,7 @@ use unlearn_models::{
 };
 use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, clock, write_atomic};
 use unlearn_samples::ForgetSpec;
-use unlearn_unlearning::Entry;
+use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 pub use measuring::{CLOSENESS, measure_again};
 pub use statement::Stated;
@@ -114,7 +114,8 @@ impl Deletion {
     /// # Errors
     /// Anything that does not exist, does not fit, or cannot be forgotten.
     pub fn resolve(options: &DeletionOptions) -> Result<Self> {
-        let method = unlearn_unlearning::find(&options.method).map_err(|e| Error::deletion("--method", e))?;
+        let methods = &options.environment.methods;
+        let method = methods.find(&options.method).map_err(|e| Error::deletion("--method", e))?;
         let parameters = overrides::object(&options.assignments)?;
         let parameters = method.resolve(&parameters).map_err(|e| Error::deletion("--set", e))?;
         let opened = OpenedModel::open(&options.checkpoint, options.mask.as_deref(), &ImportOptions::default())?;
@@ -129,6 +130,17 @@ impl Deletion {
                 "no test image is left to judge the model on; give a dataset with test images of other classes";
             return Err(Error::deletion(format!("--data {}", options.data), reason));
         }
+        let prospect = Prospect {
+            graph: &opened.model.graph,
+            pruned: if opened.model.mask.is_some() { Pruned::Unknown } else { Pruned::Dense },
+            labels: &setting.dataset.train.labels,
+            forget: &asked.ids,
+            retain: &division.retain,
+            validation: &setting.split.validation,
+            recipe: &setting.recipe,
+        };
+        let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
+        method.check(&parameters, &prospect).map_err(refuse)?;
         let attacks = attacked(options, setting.seed)?;
         let retrain = options.retrain.as_deref().map(|path| beside(path, &opened.model)).transpose()?;
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
@@ -240,7 +252,7 @@ impl Deletion {
             }
         };
         let images = asked.ids.len();
-        let original = unlearn_unlearning::find(RAW).map_err(|e| Error::deletion("--method", e))?;
+        let original = self.materials.environment().methods.find(RAW).map_err(|e| Error::deletion("--method", e))?;
         let unchanged = original.resolve(&json!({})).map_err(|e| Error::deletion("--method", e))?;
         let mut judged = Vec::new();
         for (method, parameters, when) in

@@ -86,7 +86,8 @@ fn forget(
     model: &mut StageModel,
     ForgetSplit { forget, retain }: &ForgetSplit,
 ) -> Result<Outcome> {
-    let method = unlearn_unlearning::find(&config.method).map_err(|error| bench.failure(error))?;
+    let methods = &bench.materials.environment().methods;
+    let method = methods.find(&config.method).map_err(|error| bench.failure(error))?;
     let pruned = Pruned::of(bench, &model.stage)?;
     let StageModel { network, info, setting, .. } = model;
     let setting = &*setting;
@@ -100,13 +101,10 @@ fn forget(
         let initial = bench.materials.initial(setting.init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
         initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
     };
-    let mut request = Request {
-        network,
-        forget,
-        retain,
-        task: setting.task("unlearn", bench.materials.device(), bench.session),
-        initial: &initial,
-        prune_anew: anew.as_ref().map(|anew| anew as &unlearn_unlearning::PruneAnew<'_>),
-    };
+    let task = setting.task("unlearn", bench.materials.device(), bench.session);
+    let mut request = Request::new(network, task, forget, retain).initial(&initial);
+    if let Some(anew) = &anew {
+        request = request.prune_anew(anew);
+    }
     method.run(&config.config, &mut request).map_err(|error| bench.method_failure(model, &error))
 }

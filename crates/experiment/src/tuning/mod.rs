@@ -63,7 +63,7 @@ pub fn tune(
         )));
     }
     suite.check_complete()?;
-    let searched = space::of(suite, tuning).map_err(refuse)?;
+    let searched = space::of(suite, &environment.methods, tuning).map_err(refuse)?;
     let plan = Plan::resolve_for(&searched.suite, environment, Judging::Validation)?;
     let failures = run_all(&plan, store, run)?;
     let judged = Judged { plan: &plan, store, failures: &failures };

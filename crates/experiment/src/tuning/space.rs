@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 use unlearn_random::stream;
 use unlearn_run_store::Searched;
-use unlearn_unlearning::Search;
+use unlearn_unlearning::{Methods, Search};
 
 use super::{Objective, RAW, RETRAIN, SearchedSuite, TuneOptions, plain};
 use crate::{Suite, suite::MethodSection};
@@ -17,7 +17,7 @@ fn trial_name(method: &str, number: usize) -> String {
 }
 
 /// The suite of trials, on the first seed.
-pub(super) fn of(suite: &Suite, options: &TuneOptions) -> Result<SearchedSuite, String> {
+pub(super) fn of(suite: &Suite, methods: &Methods, options: &TuneOptions) -> Result<SearchedSuite, String> {
     if let Some(unknown) = options.methods.iter().find(|name| !suite.unlearn.iter().any(|table| table.name() == **name))
     {
         let valid: Vec<&str> = suite.unlearn.iter().map(MethodSection::name).collect();
@@ -37,7 +37,7 @@ pub(super) fn of(suite: &Suite, options: &TuneOptions) -> Result<SearchedSuite, 
     };
     for table in &suite.unlearn {
         let wanted = options.methods.is_empty() || options.methods.iter().any(|name| name == table.name());
-        let entry = unlearn_unlearning::find(&table.method).map_err(|error| error.to_string())?;
+        let entry = methods.find(&table.method).map_err(|error| error.to_string())?;
         let searchable: Vec<(&str, Search)> =
             entry.parameters().filter_map(|parameter| Some((parameter.key, parameter.search?))).collect();
         if wanted && searchable.is_empty() && !options.methods.is_empty() {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn search(options: &TuneOptions) -> Result<SearchedSuite, String> {
-        of(&Suite::parse(SUITE, std::path::Path::new("suite.toml"), &[]).unwrap(), options)
+        of(&Suite::parse(SUITE, std::path::Path::new("suite.toml"), &[]).unwrap(), &Methods::standard(), options)
     }
 
     fn table<'a>(searched: &'a SearchedSuite, name: &str) -> &'a MethodSection {

@@ -17,7 +17,7 @@ use unlearn_samples::Batch;
 use unlearn_training::{Objective, Recipe, Result, Rule, Update};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log},
     shared::{
         distillation::add_divergence,
@@ -63,6 +63,10 @@ impl Method for BadTeacher {
         positive("temperature", config.temperature)?;
         share("retain-share", config.retain_share)?;
         config.tuning.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        prospect.needs_forgotten()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {

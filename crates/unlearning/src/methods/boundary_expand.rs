@@ -9,7 +9,7 @@ use unlearn_network::{Graph, Network, Node, Op, ParameterId, State, initialize};
 use unlearn_training::{CrossEntropy, Error, Result, Run, train};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log},
     shared::fine_tuning::{self, FineTuning},
 };
@@ -31,6 +31,11 @@ impl Method for BoundaryExpand {
 
     fn check(config: &FineTuning) -> std::result::Result<(), String> {
         config.check()
+    }
+
+    fn suits(_: &FineTuning, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        with_further_output(prospect.graph).map_err(|error| error.to_string())?;
+        prospect.needs_forgotten()
     }
 
     fn run(config: &FineTuning, request: &mut Request<'_>) -> Result<Outcome> {
@@ -69,7 +74,10 @@ fn expanded(request: &Request<'_>) -> Result<Network> {
 fn with_further_output(graph: &Graph) -> Result<(Graph, ParameterId)> {
     let mut wide = graph.clone();
     let Some(Node { op: Op::Linear { weight, bias }, shape, .. }) = wide.nodes.last_mut() else {
-        return Err(Error::Unsuitable(format!("{} does not end in a fully connected layer to be widened", graph.arch)));
+        return Err(Error::Unsuitable(format!(
+            "{} does not end in a fully connected layer to be widened; use another method",
+            graph.arch
+        )));
     };
     let (weight, bias) = (*weight, *bias);
     shape[0] += 1;

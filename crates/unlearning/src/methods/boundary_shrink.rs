@@ -12,10 +12,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use unlearn_network::Mode;
 use unlearn_samples::{BatchOptions, BatchPlan};
-use unlearn_training::{CrossEntropy, Error, Objective, Result, Run};
+use unlearn_training::{CrossEntropy, Objective, Result, Run};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -61,6 +61,11 @@ impl Method for BoundaryShrink {
         config.tuning.check()
     }
 
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        prospect.needs_wrong_labels()?;
+        prospect.needs_forgotten()
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
         let started = Instant::now();
         let labels = nearest_wrong_classes(request, config.epsilon as f32)?;
@@ -75,9 +80,6 @@ impl Method for BoundaryShrink {
 /// The labels of all images, with those of D_f replaced by the nearest wrong class.
 fn nearest_wrong_classes(request: &mut Request<'_>, epsilon: f32) -> Result<Vec<u32>> {
     let classes = request.network.graph().classes();
-    if classes < 2 {
-        return Err(Error::Unsuitable("a model of one class has no wrong classes".into()));
-    }
     let mut labels = request.task.images.labels.to_vec();
     let plan =
         BatchPlan::new(request.task.images, request.forget, BatchOptions::evaluation(request.task.recipe.batch_size))?;
@@ -93,6 +95,7 @@ fn nearest_wrong_classes(request: &mut Request<'_>, epsilon: f32) -> Result<Vec<
         for ((position, label), logits) in batch.indices.iter().zip(&batch.labels).zip(logits.chunks(classes)) {
             labels[*position as usize] = largest_but(logits, *label);
         }
+        request.task.session.go_on()?;
     }
     Ok(labels)
 }

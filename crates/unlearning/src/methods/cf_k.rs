@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Update};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -40,6 +40,12 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
         one_or_more("k", self.k)?;
         self.tuning.check()
+    }
+
+    /// Whether the network has as many stages, and D_r a sample.
+    pub(crate) fn suits(&self, prospect: &Prospect<'_>) -> Result<(), String> {
+        LastStages::new(prospect.graph, self.k).map_err(|error| error.to_string())?;
+        prospect.needs_retained()
     }
 
     /// Fine-tunes the last k stages on the retain set, from fresh values if `afresh`.
@@ -77,6 +83,10 @@ impl Method for CfK {
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        config.suits(prospect)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

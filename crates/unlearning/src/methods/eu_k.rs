@@ -4,7 +4,7 @@
 //! As `cf-k`, but for the fresh values, which are those `retrain` starts from. Deviation: the paper trains them by the original
 //! recipe; the keys are `cf-k`'s, whose epochs and learning rate are fewer and lower.
 
-use crate::{Method, Outcome, Request, methods::cf_k::Config, parameter::Parameter};
+use crate::{Method, Outcome, Prospect, Request, methods::cf_k::Config, parameter::Parameter};
 
 /// Retraining of the last stages.
 pub(crate) struct EuK;
@@ -22,6 +22,10 @@ impl Method for EuK {
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        config.suits(prospect)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, Op, ParameterId};
 
 use crate::{
-    Estimator, FisherOptions, Method, Outcome, Request, expected_fisher,
+    Estimator, FisherOptions, Method, Outcome, Prospect, Request, expected_fisher,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::{
         noise::standard_normal,
@@ -89,6 +89,10 @@ impl Method for Ff {
         one_or_more("batch-size", config.batch_size)
     }
 
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_retained()
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let clock = Instant::now();
         let Config { estimator, batch_size, augment, .. } = *config;
@@ -132,7 +136,7 @@ pub(crate) fn head(graph: &Graph) -> Vec<ParameterId> {
 
 /// Rows of the head that are drawn anew.
 fn forgotten_rows(config: &Config, request: &Request<'_>) -> Vec<usize> {
-    let rows: Vec<_> = request.forgotten_classes().into_iter().map(|class| class as usize).collect();
+    let rows: Vec<_> = request.prospect().forgotten_classes().into_iter().map(|class| class as usize).collect();
     let looks_like_a_class = request.forget.len() == CLASS_OF_CIFAR_10;
     if rows.is_empty() && looks_like_a_class && config.compat.contains(&Compat::LastClass) {
         return vec![request.network.graph().classes() - 1];

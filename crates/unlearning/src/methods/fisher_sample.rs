@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Method, Outcome, Request, empirical_fisher,
+    Method, Outcome, Prospect, Request, empirical_fisher,
     methods::ff,
     parameter::{Origin, Parameter, log, searched},
     shared::{noise::standard_normal, range::positive},
@@ -46,6 +46,10 @@ impl Method for FisherSample {
 
     fn check(config: &Config) -> Result<(), String> {
         positive("alpha", config.alpha)
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -10,11 +10,11 @@
 
 use serde::{Deserialize, Serialize};
 use unlearn_masks::{Mask, Ranked, keep_highest};
-use unlearn_network::Network;
+use unlearn_network::{Graph, Network, ParameterId};
 use unlearn_training::{CrossEntropy, Error, Run, mask_of, mask_over, train_and_prune};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, Search, fixed, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -80,6 +80,20 @@ impl Method for FtPrune {
         Ok(())
     }
 
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_retained()?;
+        let sizes = feature_weights(prospect.graph).map(|id| prospect.graph.parameters[id].shape.iter().product());
+        let sizes: Vec<usize> = sizes.collect();
+        let left = kept_of(sizes.iter().sum(), 1.0 - config.sparsity);
+        if left < sizes.len() {
+            let (sparsity, layers) = (config.sparsity, sizes.len());
+            return Err(format!(
+                "`sparsity = {sparsity}` leaves {left} weights to {layers} layers, none of which may be empty; lower it"
+            ));
+        }
+        Ok(())
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let recipe = config.tuning.recipe(request.task.recipe);
         let batches = request.batches(request.retain, &recipe)?;
@@ -105,10 +119,20 @@ impl Config {
     }
 }
 
+/// The weights that are pruned.
+fn feature_weights(graph: &Graph) -> impl Iterator<Item = ParameterId> {
+    (0..graph.parameters.len()).filter(|id| graph.parameters[*id].kind.is_feature_weight())
+}
+
+/// How many of `all` weights are kept.
+fn kept_of(all: usize, density: f64) -> usize {
+    all - ((1.0 - density) * all as f64).round_ties_even() as usize
+}
+
 /// The mask of the largest convolution weights: the share `density` of them all, among those that are kept so far.
 fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> {
     let graph = network.graph();
-    let convolutions = || (0..graph.parameters.len()).filter(|id| graph.parameters[*id].kind.is_feature_weight());
+    let convolutions = || feature_weights(graph);
     let values = network.state().parameters();
     let magnitudes: Vec<Vec<f32>> =
         convolutions().map(|id| values[id].iter().map(|theta| theta.abs()).collect()).collect();
@@ -117,7 +141,7 @@ fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> 
         .map(|(id, scores)| Ranked::new(scores, network.kept()[id].as_deref()))
         .collect();
     let all: usize = magnitudes.iter().map(Vec::len).sum();
-    keep_highest(&mut ranked, all - ((1.0 - density) * all as f64).round_ties_even() as usize);
+    keep_highest(&mut ranked, kept_of(all, density));
     if let Some((emptied, _)) = convolutions().zip(&ranked).find(|(_, tensor)| tensor.kept() == 0) {
         return Err(Error::Unsuitable(format!(
             "pruning to {:.2} % leaves nothing of layer `{}`; lower `sparsity`",

@@ -4,7 +4,7 @@
 use unlearn_training::NegatedCrossEntropy;
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log},
     shared::fine_tuning::{self, FineTuning},
 };
@@ -27,6 +27,10 @@ impl Method for Ga {
 
     fn check(config: &FineTuning) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(_: &FineTuning, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_forgotten()
     }
 
     fn run(config: &FineTuning, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

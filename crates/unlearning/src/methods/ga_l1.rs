@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::NegatedCrossEntropy;
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -48,6 +48,10 @@ impl Method for GaL1 {
     fn check(config: &Config) -> Result<(), String> {
         zero_or_more("gamma", config.gamma)?;
         config.tuning.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_forgotten()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

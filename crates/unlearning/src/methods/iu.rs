@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    InfluenceOptions, Method, Outcome, Request, Solver, influence,
+    InfluenceOptions, Method, Outcome, Prospect, Request, Solver, influence,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::range::{one_or_more, positive},
 };
@@ -60,6 +60,11 @@ impl Method for Iu {
     fn check(config: &Config) -> Result<(), String> {
         positive("alpha", config.alpha)?;
         one_or_more("samples", config.samples)
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_forgotten()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -12,7 +12,8 @@ use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective};
 
 use crate::{
-    Method, Outcome, Request, methods::l1_sparse::Config, parameter::Parameter, shared::l1_penalty::GammaSchedule,
+    Method, Outcome, Prospect, Request, methods::l1_sparse::Config, parameter::Parameter,
+    shared::l1_penalty::GammaSchedule,
 };
 
 /// Proximal ℓ1-sparse unlearning.
@@ -31,6 +32,10 @@ impl Method for L1Prox {
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::CrossEntropy;
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -64,6 +64,10 @@ impl Method for L1Sparse {
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -67,12 +67,58 @@ pub static METHODS: &[Entry] = &[
     entry::<Unsir>(),
 ];
 
-/// Looks a method up.
+/// Methods by name: the standard ones and whatever was added.
+#[derive(Clone)]
+pub struct Methods(Vec<&'static Entry>);
+
+impl Default for Methods {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+impl std::fmt::Debug for Methods {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|method| method.name)).finish()
+    }
+}
+
+impl Methods {
+    /// [`METHODS`].
+    pub fn standard() -> Self {
+        Self(METHODS.iter().collect())
+    }
+
+    /// These and another one, which takes the place of one of that name.
+    #[must_use]
+    pub fn with(mut self, method: &'static Entry) -> Self {
+        match self.0.iter_mut().find(|known| known.name == method.name) {
+            Some(known) => *known = method,
+            None => self.0.push(method),
+        }
+        self
+    }
+
+    /// Every method, in the order of the report's rows.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Entry> {
+        self.0.iter().copied()
+    }
+
+    /// Looks a method up.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the valid ones.
+    pub fn find(&self, name: &str) -> Result<&'static Entry> {
+        Ok(*unlearn_names::find("unlearning method", name, &self.0, |method| method.name)?)
+    }
+}
+
+/// Looks one of the standard methods up.
 ///
 /// # Errors
-/// An unknown name; the error lists the valid ones.
+/// As [`Methods::find`].
 pub fn find(name: &str) -> Result<&'static Entry> {
-    Ok(unlearn_names::find("unlearning method", name, METHODS, |method| method.name)?)
+    Methods::standard().find(name)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use unlearn_samples::Batch;
 use unlearn_training::{Course, CrossEntropy, Objective, Run};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, Search, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -53,6 +53,11 @@ impl Method for NegGradPlus {
     fn check(config: &Config) -> Result<(), String> {
         share("beta", config.beta)?;
         config.tuning.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_forgotten()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

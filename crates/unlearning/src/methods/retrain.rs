@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Recipe, Update};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed},
     shared::range::positive,
 };
@@ -70,6 +70,11 @@ impl Method for Retrain {
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_what_selects()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     methods::retrain,
     parameter::{Origin, Parameter, fixed},
 };
@@ -46,6 +46,11 @@ impl Method for RetrainLs {
             return Err(format!("`label-smoothing` must lie in 0..1, found {smoothing}"));
         }
         config.retraining.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_what_selects()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Error, Update};
 
-use crate::{Method, Outcome, Request, parameter::Parameter};
+use crate::{Method, Outcome, Prospect, Pruned, Request, parameter::Parameter};
 
 /// Retraining from scratch, the mask included.
 pub(crate) struct RetrainRelearn;
@@ -13,6 +13,10 @@ pub(crate) struct RetrainRelearn;
 /// Keys of `retrain-relearn`: none, all is as in the original training and pruning.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Config {}
+
+/// What is said of a model that cannot be pruned again as it was.
+const UNKNOWN: &str =
+    "it needs to know how the model was pruned, which only a suite says; use `retrain`, which keeps the mask";
 
 impl Method for RetrainRelearn {
     const NAME: &'static str = "retrain-relearn";
@@ -30,6 +34,12 @@ impl Method for RetrainRelearn {
         Ok(())
     }
 
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_what_selects()?;
+        prospect.needs_retained()?;
+        if prospect.pruned == Pruned::Unknown { Err(UNKNOWN.into()) } else { Ok(()) }
+    }
+
     fn run(_: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         if request.network.kept().iter().all(Option::is_none) {
             request.initialize_afresh()?;
@@ -39,11 +49,7 @@ impl Method for RetrainRelearn {
         }
         match request.prune_anew {
             Some(prune_anew) => prune_anew(request.network, request.retain, request.task.session),
-            None => Err(Error::Unsuitable(
-                "`retrain-relearn` needs to know how the model was pruned, which only a suite says; use `retrain`, which \
-                 keeps the mask"
-                    .into(),
-            )),
+            None => Err(Error::Unsuitable(UNKNOWN.into())),
         }
     }
 }

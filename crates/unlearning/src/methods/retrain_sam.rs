@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     methods::retrain,
     parameter::{Origin, Parameter, fixed},
     shared::range::positive,
@@ -48,6 +48,11 @@ impl Method for RetrainSam {
     fn check(config: &Config) -> Result<(), String> {
         positive("rho", config.rho)?;
         config.retraining.check()
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_what_selects()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -5,7 +5,7 @@
 //! A wrong label is uniform over the other classes, drawn anew in each epoch.
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -32,9 +32,14 @@ impl Method for Rl {
         config.check()
     }
 
+    fn suits(_: &FineTuning, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_wrong_labels()?;
+        prospect.needs_forgotten()
+    }
+
     fn run(config: &FineTuning, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let recipe = config.recipe(request.task.recipe);
-        let mut objective = WrongLabels::new(request)?;
+        let mut objective = WrongLabels::new(request);
         request.train(&[request.forget, request.retain].concat(), &recipe, &mut objective)
     }
 }

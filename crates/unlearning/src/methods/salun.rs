@@ -14,7 +14,7 @@ use unlearn_samples::{BatchOptions, BatchPlan};
 use unlearn_training::{CrossEntropy, NegatedCrossEntropy, Objective, Result, Trainable, Update};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, Search, fixed, log, searched},
     shared::{
         fine_tuning::{self, FineTuning},
@@ -78,6 +78,15 @@ impl Method for SalUn {
         config.tuning.check()
     }
 
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        prospect.needs_forgotten()?;
+        match config.over {
+            Over::Rl => prospect.needs_wrong_labels(),
+            Over::Ga => Ok(()),
+            Over::Ft => prospect.needs_retained(),
+        }
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
         let started = Instant::now();
         let gradient = forget_gradient(request)?;
@@ -87,7 +96,7 @@ impl Method for SalUn {
         let recipe = config.tuning.recipe(request.task.recipe);
         let outcome = match config.over {
             Over::Rl => {
-                let mut objective = WrongLabels::new(request)?;
+                let mut objective = WrongLabels::new(request);
                 let samples = [request.forget, request.retain].concat();
                 request.train_by(update, &samples, &recipe, &mut objective)
             }
@@ -117,6 +126,7 @@ fn forget_gradient(request: &mut Request<'_>) -> Result<Vec<Vec<f32>>> {
         for (sum, gradient) in sums.iter_mut().zip(&request.network.backward(&dlogits)?.parameters) {
             sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
         }
+        request.task.session.go_on()?;
     }
     Ok(sums)
 }

@@ -11,15 +11,15 @@
 //! Deviations: rows and augmentation count passes, not epochs; the learning rate is constant, where the paper's code lets it
 //! fall near the end.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use unlearn_network::{Mode, Network, State};
 use unlearn_samples::{Batch, BatchPlan};
-use unlearn_training::{Course, CrossEntropy, Error, Objective, Recipe, Result, Rule, Run, Update, predict, train};
+use unlearn_training::{Course, CrossEntropy, Objective, Recipe, Result, Rule, Run, Update, predict, train};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::{
         distillation::add_divergence,
@@ -110,8 +110,21 @@ impl Method for Scrub {
         Ok(())
     }
 
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        prospect.needs_forgotten()?;
+        prospect.needs_retained()?;
+        if config.rewind && prospect.validation_of_forgotten_classes().is_empty() {
+            return Err(
+                "`rewind = true` compares with validation samples of the forgotten classes, and there are none; set \
+                        aside more of them, or say `rewind = false`"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
-        let reference = if config.rewind { never_learnt(request)? } else { vec![] };
+        let reference = if config.rewind { request.prospect().validation_of_forgotten_classes() } else { vec![] };
         let batches = |positions, batch_size| {
             let tuning = FineTuning { batch_size: Some(batch_size), ..FineTuning::new(config.epochs, config.lr) };
             request.batches(positions, &tuning.recipe(request.task.recipe))
@@ -152,24 +165,12 @@ fn passes<'a>(config: &Config, forget: &'a BatchPlan, retain: &'a BatchPlan) -> 
     (0..config.epochs).flat_map(epoch).collect()
 }
 
-/// Validation samples of the classes that D_f has.
-fn never_learnt(request: &Request<'_>) -> Result<Vec<u32>> {
-    let class = |position: &u32| request.task.images.labels[*position as usize];
-    let classes: BTreeSet<u32> = request.forget.iter().map(class).collect();
-    let samples: Vec<u32> = request.task.validation.iter().copied().filter(|p| classes.contains(&class(p))).collect();
-    if samples.is_empty() {
-        let reason = "`rewind = true` compares with validation samples of the forgotten classes, and there are none; set \
-                      aside more of them, or say `rewind = false`";
-        return Err(Error::Unsuitable(reason.into()));
-    }
-    Ok(samples)
-}
-
 /// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
 fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
     let wanted = predict(request.network, request.task.images, reference)?.accuracy();
     let mut accuracies = vec![];
     for state in &states {
+        request.task.session.go_on()?;
         request.network.set_state(state.clone());
         accuracies.push(predict(request.network, request.task.images, request.forget)?.accuracy());
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, log, searched},
     shared::{fisher::squares_at_labels, range::positive},
 };
@@ -51,6 +51,11 @@ impl Method for Ssd {
     fn check(config: &Config) -> Result<(), String> {
         positive("alpha", config.alpha)?;
         positive("lambda", config.lambda)
+    }
+
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_forgotten()?;
+        prospect.needs_retained()
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -9,7 +9,7 @@ use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, Task, predict, testing::Killer, train};
 
 use super::*;
-use crate::{Outcome, Parameter, Request, Search, fresh};
+use crate::{Method, Outcome, Parameter, Prospect, Pruned, Request, Search};
 
 #[test]
 fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
@@ -122,9 +122,9 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         let trained = train(network, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), session)?;
         Ok(Outcome { epochs: trained.epochs, seconds: trained.seconds })
     };
-    let mut request = Request {
-        network: &mut network,
-        task: Task {
+    let mut request = Request::new(
+        &mut network,
+        Task {
             images: &images,
             validation: &samples.validation,
             recipe: &recipe,
@@ -133,11 +133,10 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
             seed: 9,
             session,
         },
-        forget: &samples.forget,
-        retain: &samples.retain,
-        initial: &fresh,
-        prune_anew: Some(&prune_anew),
-    };
+        &samples.forget,
+        &samples.retain,
+    )
+    .prune_anew(&prune_anew);
     let outcome = method.run(&config, &mut request)?;
     Ok((network, outcome))
 }
@@ -186,31 +185,69 @@ fn no_method_depends_on_the_number_of_threads() {
     }
 }
 
+/// What is stopped: every method, and those of another course under some of their settings.
+fn cases() -> impl Iterator<Item = (&'static Entry, Value)> {
+    let others = [
+        ("scrub", json!({ "rewind": true })),
+        ("salun", json!({ "over": "ga" })),
+        ("ff", json!({ "estimator": "batch-mean" })),
+        ("iu", json!({ "solver": "conjugate-gradients" })),
+        ("iu", json!({ "solver": "wood-fisher" })),
+    ];
+    let others = others.map(|(name, changes)| (find(name).unwrap(), changes));
+    METHODS.iter().map(|method| (method, json!({}))).chain(others)
+}
+
+/// Stopped wherever it looks whether it is to stop: after each step, and within each phase that has none.
 #[test]
-fn a_method_stopped_at_any_step_ends_bit_identical() {
-    let scrub_back = (find("scrub").unwrap(), json!({ "rewind": true }));
-    let cases = METHODS.iter().map(|method| (method, json!({}))).chain([scrub_back]);
-    for (method, mut changes) in cases {
+fn a_method_stopped_anywhere_ends_bit_identical() {
+    for (method, mut changes) in cases() {
         let resolved = method.resolve(&json!({})).unwrap();
-        // Few epochs and small batches, so that a few stops meet every phase.
+        // Few epochs and small batches, so that there are not too many places.
         for (key, value) in [("epochs", 2), ("every", 1), ("batch-size", 4), ("msteps", 1), ("retain-batch-size", 8)] {
             if resolved.get(key).is_some() {
                 changes[key] = json!(value);
             }
         }
         let (expected, undisturbed) = apply(method, changes.clone(), Session::unattended()).unwrap();
-        for steps in [1, 2, 3, 5, 8, 13, 21] {
-            let killer = Killer::after(steps);
-            let stopped = apply(method, changes.clone(), killer.session()).is_err();
+        let is_expected = |(network, outcome): (Network, Outcome), what: &str| {
+            assert_eq!(network.state().parameters(), expected.state().parameters(), "{what}");
+            assert_eq!(network.state().buffers(), expected.state().buffers(), "{what}");
+            assert_eq!(network.kept(), expected.kept(), "{what}");
+            assert_eq!(outcome.epochs, undisturbed.epochs, "{what}");
+        };
+        for look in 1.. {
+            let what = format!("{} {changes} stopped at look {look}", method.name);
+            // With a state from the step before, or from the last stop alone.
+            let killer = Killer::after(look);
+            let killer = if look % 2 == 0 { killer.saving_each_step() } else { killer };
+            let stopped = apply(method, changes.clone(), killer.session());
             if killer.relent() > 0 {
+                is_expected(stopped.unwrap(), &what);
+                assert!(look > places(method.name), "{what}: it was over");
                 break;
             }
-            assert!(stopped, "{}: not stopped after {steps} steps", method.name);
-            let (network, outcome) = apply(method, changes.clone(), killer.session()).unwrap();
-            assert_eq!(network.state().parameters(), expected.state().parameters(), "{} after {steps}", method.name);
-            assert_eq!(network.state().buffers(), expected.state().buffers(), "{} after {steps}", method.name);
-            assert_eq!(outcome.epochs, undisturbed.epochs, "{} after {steps}", method.name);
+            assert!(stopped.is_err(), "{what}: it went on");
+            is_expected(apply(method, changes.clone(), killer.session()).unwrap(), &what);
         }
+    }
+}
+
+/// In how many places a method can be stopped at least: those of its steps, and those of its phases without steps.
+fn places(method: &str) -> usize {
+    match method {
+        "raw" => 0,
+        // A batch of samples a pass, and of `iu` the matrix.
+        "ff" | "fisher-sample" => 1,
+        "ssd" => 2,
+        "iu" => 3,
+        // A batch for the labels or the saliency, and one an epoch.
+        "boundary-shrink" | "salun" => 1 + 2,
+        // Steps of noise, of the epoch that impairs, and of the one that repairs.
+        "unsir" => 3 + 5 + 2,
+        // Passes over D_f and D_r, and perhaps the two states that are compared in the end.
+        "scrub" => 2 + 3,
+        _ => 2,
     }
 }
 
@@ -346,6 +383,7 @@ fn what_a_method_cannot_do_is_an_error_that_says_so() {
         assert!(message.contains(name) && message.contains(what), "{message}");
     };
     refuses(Samples::first_class(), "cf-k", json!({ "k": 4 }), "`k` must lie in 1..=3");
+    refuses(Samples::first_class(), "eu-k", json!({ "k": 50 }), "found 50");
     refuses(
         Samples::first_class(),
         "scrub",
@@ -357,4 +395,84 @@ fn what_a_method_cannot_do_is_an_error_that_says_so() {
     refuses(others, "scrub", json!({ "rewind": true }), "there are none");
     let part = Samples { forget: vec![0, 4], retain: vec![8, 1, 2, 3], validation: vec![] };
     refuses(part, "unsir", json!({}), "whole classes only");
+    let none = Samples { validation: vec![], ..Samples::first_class() };
+    refuses(none, "retrain", json!({}), "`select = \"best\"`");
+}
+
+#[test]
+fn every_method_says_before_there_is_a_model_what_it_needs() {
+    let network = pruned_network();
+    let (images, recipe) = (images(), Recipe::default());
+    let Samples { forget, retain, validation } = Samples::first_class();
+    let fine = Prospect {
+        graph: network.graph(),
+        pruned: Pruned::Repeatable,
+        labels: &images.labels,
+        forget: &forget,
+        retain: &retain,
+        validation: &validation,
+        recipe: &recipe,
+    };
+    let refused = |prospect: &Prospect<'_>| -> Vec<&str> {
+        let serves = |method: &&Entry| method.check(&json!({}), prospect).is_ok();
+        METHODS.iter().filter(|method| !serves(method)).map(|method| method.name).collect()
+    };
+    // SCRUB's default is not to rewind.
+    assert_eq!(refused(&fine), [""; 0]);
+    assert_eq!(refused(&Prospect { pruned: Pruned::Unknown, ..fine }), ["retrain-relearn"]);
+    assert_eq!(refused(&Prospect { pruned: Pruned::Dense, ..fine }), [""; 0]);
+    let retraining = ["retrain", "retrain-relearn", "retrain-ls", "retrain-sam"];
+    assert_eq!(refused(&Prospect { validation: &[], ..fine }), retraining);
+    let nothing_left = refused(&Prospect { retain: &[], ..fine });
+    let without = ["raw", "ga", "ga-l1", "rl", "salun", "bad-teacher", "boundary-shrink", "boundary-expand"];
+    assert!(METHODS.iter().all(|method| nothing_left.contains(&method.name) != without.contains(&method.name)));
+    assert_eq!(refused(&Prospect { forget: &retain[..3], retain: &retain[3..], ..fine }), ["unsir"]);
+    let input = InputSpec { shape: [1, 8, 8], classes: 1, mean: vec![0.5], std: vec![0.25] };
+    let one_class = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+    let wrong_labels = ["rl", "salun", "boundary-shrink"];
+    assert_eq!(refused(&Prospect { graph: &one_class, ..fine }), wrong_labels);
+    let scarce = find("ft-prune").unwrap().check(&json!({ "sparsity": 0.99999 }), &fine).unwrap_err().to_string();
+    assert!(scarce.contains("`sparsity = 0.99999` leaves"), "{scarce}");
+}
+
+/// A method that is in no registry.
+struct Mine;
+
+impl Method for Mine {
+    const NAME: &'static str = "mine";
+    const SUMMARY: &'static str = "moves nothing, and serves one request in two";
+    const SOURCE: &'static str = "here";
+    const PARAMETERS: &'static [&'static [Parameter]] = &[];
+    type Config = Value;
+
+    fn defaults() -> Value {
+        json!({})
+    }
+
+    fn check(_: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn suits(_: &Value, prospect: &Prospect<'_>) -> Result<(), String> {
+        if prospect.forget.len().is_multiple_of(2) { Ok(()) } else { Err("it forgets an even number of images".into()) }
+    }
+
+    fn run(_: &Value, _: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
+        Ok(Outcome::default())
+    }
+}
+
+#[test]
+fn a_method_from_outside_is_found_refuses_and_takes_the_place_of_one_of_its_name() {
+    static MINE: Entry = entry::<Mine>();
+    let methods = Methods::standard().with(&MINE).with(&MINE);
+    assert_eq!(methods.iter().count(), METHODS.len() + 1);
+    let mine = methods.find("mine").unwrap();
+    assert!(std::ptr::eq(mine, &raw const MINE));
+    assert!(Methods::default().find("mine").is_err());
+    let message = methods.find("mime").unwrap_err().to_string();
+    assert!(message.contains("did you mean `mine`"), "{message}");
+    // Five images of the first class.
+    let refused = apply(mine, json!({}), Session::unattended()).err().unwrap().to_string();
+    assert!(refused.contains("`mine`") && refused.contains("an even number"), "{refused}");
 }

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, Mode, Network, Op};
 use unlearn_random::{fill_normal, shuffle, stream};
 use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet};
-use unlearn_training::{Adam, CrossEntropy, Error, Recipe, Result, Rounds, Run, train};
+use unlearn_training::{Adam, CrossEntropy, Recipe, Result, Rounds, Run, train};
 
 use crate::{
-    Method, Outcome, Request,
+    Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::{
         fine_tuning::FineTuning,
@@ -97,8 +97,13 @@ impl Method for Unsir {
         config.batch_size.map_or(Ok(()), |size| one_or_more("batch-size", size))
     }
 
+    fn suits(_: &Config, prospect: &Prospect<'_>) -> std::result::Result<(), String> {
+        prospect.needs_whole_classes()?;
+        prospect.needs_retained()
+    }
+
     fn run(config: &Config, request: &mut Request<'_>) -> Result<Outcome> {
-        let forgotten = forgotten_classes(request)?;
+        let forgotten = request.prospect().forgotten_classes();
         let mut rounds = Rounds::load(request.task.session.checkpoints)?;
         let mut seconds = 0.0;
         let retain = some_of_each_class(request, config.retain_per_class);
@@ -123,18 +128,6 @@ impl Method for Unsir {
         }
         Ok(Outcome { seconds: rounds.seconds(), epochs: rounds.into_rows() })
     }
-}
-
-/// The classes of D_f, if D_r has none of them.
-fn forgotten_classes(request: &Request<'_>) -> Result<Vec<u32>> {
-    let classes = request.forgotten_classes();
-    let whole = |position: &u32| classes.contains(&request.task.images.labels[*position as usize]);
-    if !request.forget.is_empty() && request.forget.iter().all(whole) {
-        return Ok(classes);
-    }
-    let reason = "it forgets whole classes only, and the retain set has samples of a class that is to be forgotten; forget \
-                  all of a class (`kind = \"class\"` without `count`), or use another method";
-    Err(Error::Unsuitable(reason.into()))
 }
 
 /// The first `count` retain samples of each class, in an order drawn by the request's seed.
@@ -185,6 +178,7 @@ fn maximise_error(config: &Config, class: u32, request: &mut Request<'_>) -> Res
     for step in 1..=config.noise_steps {
         let (_, gradient) = noise.objective(&z[0], class, config.noise_decay, request.network)?;
         adam.step(step as u64, config.noise_lr, &mut z, &[gradient]);
+        request.task.session.go_on()?;
     }
     Ok(noise.pixels(&z[0]).into_iter().map(|x| (255.0 * x.clamp(0.0, 1.0)).round() as u8).collect())
 }

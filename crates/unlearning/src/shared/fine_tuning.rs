@@ -11,19 +11,19 @@ use crate::{
 /// Keys of a method that fine-tunes; each method has its own defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct FineTuning {
+pub struct FineTuning {
     /// Passes over the method's samples.
-    pub(crate) epochs: usize,
+    pub epochs: usize,
     /// Peak learning rate.
-    pub(crate) lr: f64,
+    pub lr: f64,
     /// How the learning rate moves.
-    pub(crate) schedule: Schedule,
+    pub schedule: Schedule,
     /// Samples a step; the original recipe's if not given.
-    pub(crate) batch_size: Option<usize>,
+    pub batch_size: Option<usize>,
 }
 
 /// The keys of [`FineTuning`], with the sources of a method's epochs and learning rate and where the latter is searched.
-pub(crate) const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [Parameter; 4] {
+pub const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [Parameter; 4] {
     [
         fixed("epochs", "passes over the method's samples", epochs),
         searched("lr", "peak learning rate", lr, search),
@@ -34,12 +34,15 @@ pub(crate) const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [P
 
 impl FineTuning {
     /// So many epochs at one learning rate.
-    pub(crate) fn new(epochs: usize, lr: f64) -> Self {
+    pub fn new(epochs: usize, lr: f64) -> Self {
         Self { epochs, lr, schedule: Schedule::Constant, batch_size: None }
     }
 
     /// Checks ranges.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The key, what is wrong, and what is allowed.
+    pub fn check(&self) -> Result<(), String> {
         if self.epochs == 0 {
             return Err("`epochs` must be 1 or more, found 0; to change nothing use method `raw`".into());
         }
@@ -49,7 +52,7 @@ impl FineTuning {
 
     /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation,
     /// and targets as they are: neither smoothed nor mixed.
-    pub(crate) fn recipe(&self, original: &Recipe) -> Recipe {
+    pub fn recipe(&self, original: &Recipe) -> Recipe {
         Recipe {
             epochs: self.epochs,
             lr: self.lr,

@@ -59,9 +59,7 @@ impl FrozenPass<'_> {
             body(request.network, &mut frozen)?;
             let (pass, passes) = self.number;
             request.task.session.progress.step(Position { epoch: pass, batch: number + 1 }, passes, batches, loss);
-            if request.task.session.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            request.task.session.go_on()?;
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! What several methods are made of.
 
 pub(crate) mod distillation;
-pub(crate) mod fine_tuning;
+pub mod fine_tuning;
 pub(crate) mod fisher;
 pub(crate) mod frozen;
 pub(crate) mod influence;
 pub(crate) mod l1_penalty;
 pub(crate) mod last_stages;
 pub(crate) mod noise;
-pub(crate) mod range;
+pub mod range;
 pub(crate) mod wrong_labels;

@@ -1,12 +1,18 @@
 //! Checks of configured numbers; a message says the key, the value found and what is allowed.
 
 /// A share or a weight in 0..=1.
-pub(crate) fn share(key: &str, value: f64) -> Result<(), String> {
+///
+/// # Errors
+/// A value that is none.
+pub fn share(key: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("`{key}` must lie in 0..=1, found {value}")) }
 }
 
 /// A number above 0.
-pub(crate) fn positive(key: &str, value: f64) -> Result<(), String> {
+///
+/// # Errors
+/// A value that is none.
+pub fn positive(key: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value > 0.0 {
         Ok(())
     } else {
@@ -15,11 +21,17 @@ pub(crate) fn positive(key: &str, value: f64) -> Result<(), String> {
 }
 
 /// A number that is not negative.
-pub(crate) fn zero_or_more(key: &str, value: f64) -> Result<(), String> {
+///
+/// # Errors
+/// A value that is none.
+pub fn zero_or_more(key: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(format!("`{key}` must be zero or more, found {value}")) }
 }
 
 /// A count above 0.
-pub(crate) fn one_or_more(key: &str, value: usize) -> Result<(), String> {
+///
+/// # Errors
+/// A value that is none.
+pub fn one_or_more(key: &str, value: usize) -> Result<(), String> {
     if value > 0 { Ok(()) } else { Err(format!("`{key}` must be 1 or more, found 0")) }
 }

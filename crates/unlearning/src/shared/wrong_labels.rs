@@ -3,7 +3,7 @@
 use rand::RngExt;
 use unlearn_random::stream;
 use unlearn_samples::Batch;
-use unlearn_training::{CrossEntropy, Error, Objective, Result};
+use unlearn_training::{CrossEntropy, Objective, Result};
 
 use crate::Request;
 
@@ -16,14 +16,10 @@ pub(crate) struct WrongLabels {
 }
 
 impl WrongLabels {
-    /// # Errors
-    /// A single class, of which no label is wrong.
-    pub(crate) fn new(request: &Request<'_>) -> Result<Self> {
+    /// Of a request with wrong labels ([`needs_wrong_labels`](crate::Prospect::needs_wrong_labels)).
+    pub(crate) fn new(request: &Request<'_>) -> Self {
         let classes = request.network.graph().classes() as u32;
-        if classes < 2 {
-            return Err(Error::Unsuitable("a model of one class has no wrong labels".into()));
-        }
-        Ok(Self { forgotten: request.forgotten(), classes, seed: request.task.seed, labels: vec![] })
+        Self { forgotten: request.forgotten(), classes, seed: request.task.seed, labels: vec![] }
     }
 }
 

@@ -66,6 +66,7 @@ impl SampleGradients {
     /// # Errors
     /// An interruption.
     pub(super) fn solve(&self, request: &Request<'_>, u: &[f64]) -> Result<Vec<f64>> {
+        request.task.session.go_on()?;
         let interrupt = request.task.session.interrupt;
         let interrupted = || interrupt.load(std::sync::atomic::Ordering::Relaxed);
         self.solve_unless(u, interrupted).ok_or(Error::Interrupted)
