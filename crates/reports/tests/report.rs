@@ -1,6 +1,6 @@
 //! A made suite, from store to report.
 
-use std::path::Path;
+use std::{fs, path::Path, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 use unlearn_metrics::{Figure, ModelScores, Scores, Value, figures::tow};
@@ -79,9 +79,21 @@ fn epochs(seed: u64, floor: f64) -> Vec<Json> {
     (0..8).map(row).collect()
 }
 
-/// A suite with the paper's figures, which differ a little between seeds. All tests share the store.
+/// The store that all tests share; new for each run, so that no stage of an earlier program answers for this one's.
+fn store() -> Store {
+    static STORE: LazyLock<Store> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-runs");
+        if root.exists() {
+            fs::remove_dir_all(&root).unwrap();
+        }
+        Store::open(root).unwrap()
+    });
+    STORE.clone()
+}
+
+/// A suite with the paper's figures, which differ a little between seeds.
 fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
-    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let store = store();
     let mut index = SuiteIndex::new("table-1", "unlearn run configs/suites/table-1.toml --set 'suite.seeds=[1]' <x>");
     index.title = Some("The paper’s table 1 & its <gaps>".to_owned());
     index.commit = Some("0123abc".to_owned());
@@ -145,7 +157,7 @@ fn report(seeds: &[u64], edit: impl FnOnce(&mut SuiteIndex)) -> (tempfile::TempD
 #[test]
 fn results_json_keeps_its_form() {
     let (_folder, written) = report(&[1], |_| {});
-    let json: Json = serde_json::from_slice(&std::fs::read(written.unwrap().json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&fs::read(written.unwrap().json).unwrap()).unwrap();
     assert_eq!((&json["format"], &json["suite"]), (&json!(1), &json!("table-1")));
     let rows = json["rows"].as_array().unwrap();
     let order: Vec<_> = rows.iter().take(7).map(|row| row["method"].as_str().unwrap()).collect();
@@ -177,7 +189,7 @@ fn without_retrain_there_is_no_gap() {
     let written = written.unwrap();
     assert!(written.results.rows.iter().all(|row| row.value("avg_gap").is_none()));
     assert!(written.results.claims.iter().all(|claim| claim.id.starts_with("C3")));
-    assert!(std::fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
+    assert!(fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
     assert!(written.summary.contains("No Retrain in this suite"));
 }
 
@@ -196,7 +208,7 @@ fn several_seeds_decide_and_one_does_not() {
 fn tables_and_csv_hold_the_same_figures() {
     let (_folder, written) = report(&[1], |_| {});
     let written = written.unwrap();
-    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("| 22.53 (77.47) / 73.64 (26.36) |"), "{markdown}");
     assert!(markdown.contains("25.78 / 11.4"), "{markdown}");
     assert!(markdown.contains("| 75.00 ± 12.50 (25.00) / 83.02 ± 12.50 (16.98) |"), "{markdown}");
@@ -224,7 +236,7 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(claims.contains("| C1 ") && claims.contains("| undecided |"), "{claims}");
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
-    let csv = std::fs::read_to_string(&written.csv).unwrap();
+    let csv = fs::read_to_string(&written.csv).unwrap();
     let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
                 sequence,turn,mia_distance,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
                 mia_efficacy.confidence_low,mia_efficacy.confidence_high,mia_efficacy.entropy_low,mia_efficacy.entropy_high";
@@ -236,7 +248,7 @@ fn tables_and_csv_hold_the_same_figures() {
 #[test]
 fn the_page_needs_nothing_else_and_is_escaped() {
     let (_folder, written) = report(&[1, 2], |_| {});
-    let html = std::fs::read_to_string(written.unwrap().html).unwrap();
+    let html = fs::read_to_string(written.unwrap().html).unwrap();
     for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src=", "href="] {
         assert!(!html.contains(outside), "{outside}");
     }
@@ -290,7 +302,7 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     let guess = Figure { meaning: "a guess".into(), compute: |_| Ok(None), ..guess };
     let figures = Registry::standard().figures().with(lost).with(guess);
     let written = unlearn_reports::write(&store, &index, folder.path(), &figures).unwrap();
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
     let (csv, markdown, html) = (read(&written.csv), read(&written.markdown), read(&written.html));
     let json: Json = serde_json::from_str(&read(&written.json)).unwrap();
     let row = &json["rows"][2]["figures"];
@@ -423,7 +435,7 @@ fn shares(format: u32, pruning: &str, sparsity: f64) -> Json {
 
 /// A suite that prunes in three ways to five sparsities; `fact` is what each `prune` stage says of itself.
 fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Json>) -> (Store, SuiteIndex) {
-    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let store = store();
     let mut index = SuiteIndex::new("sweep", "unlearn run sweep.toml");
     for &seed in seeds {
         let train = finish(&store, StageSpec::new("train", json!({ "lr": 0.2 }), "d", seed), &epochs(seed, 0.02));
@@ -479,10 +491,10 @@ fn a_sweep_is_shown_over_sparsity() {
     let written = write(&store, &index, folder.path()).unwrap();
 
     assert_eq!(written.sweeps, [folder.path().join("sweep-class-0.svg")]);
-    let svg = std::fs::read_to_string(&written.sweeps[0]).unwrap();
+    let svg = fs::read_to_string(&written.sweeps[0]).unwrap();
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("over 3 seeds"), "{svg}");
 
-    let html = std::fs::read_to_string(&written.html).unwrap();
+    let html = fs::read_to_string(&written.html).unwrap();
     assert_eq!(html.matches("<svg ").count(), 5 + 3 + 2, "ft over sparsity, density of three prunings, training");
     for text in
         ["<h3>ft over sparsity</h3>", "<h2>What pruning left</h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
@@ -494,7 +506,7 @@ fn a_sweep_is_shown_over_sparsity() {
         assert_eq!(training.contains(label), shown, "{label}");
     }
 
-    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
     let (table, further) = markdown.split_once("### Further figures").unwrap();
     for (part, bars) in [(table, 9), (further, 5)] {
@@ -513,7 +525,7 @@ fn results_json_says_what_pruning_left() {
     let folder = tempfile::tempdir().unwrap();
     let (store, index) = sweep(&[1, 2], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
     let written = write(&store, &index, folder.path()).unwrap();
-    let json: Json = serde_json::from_slice(&std::fs::read(written.json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&fs::read(written.json).unwrap()).unwrap();
     let prunings = json["prunings"].as_array().unwrap();
     assert_eq!(prunings.len(), 2 * 3 * 5, "a stage is listed once, however many rows build on it");
     let last = &prunings[29];
@@ -533,7 +545,7 @@ fn older_stores_have_no_shares_and_newer_ones_are_refused() {
     };
     let written = attempt(None).unwrap();
     assert!(written.results.prunings.is_empty());
-    assert!(!std::fs::read_to_string(written.html).unwrap().contains("What pruning left"));
+    assert!(!fs::read_to_string(written.html).unwrap().contains("What pruning left"));
     let check = |fact: Json, expected: &[&str]| {
         let message = attempt(Some(fact)).unwrap_err().to_string();
         for text in expected {
