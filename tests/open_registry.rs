@@ -179,7 +179,8 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         let line = lines.iter().find(|line| line.name == name).unwrap();
         assert!(line.figure.is_some() && line.before.is_some() && line.after.is_some() && line.retrain.is_some());
     }
-    let check = |registry: &Registry| unlearn_certificates::check(&place("out"), &certificate, None, &registry.figures());
+    let check =
+        |registry: &Registry| unlearn_certificates::check(&place("out"), &certificate, None, &registry.figures());
     assert!(!check(&registry).iter().any(unlearn_certificates::Finding::is_failure));
     let strange: Vec<String> = check(&Registry::standard())
         .into_iter()
@@ -188,8 +189,7 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         .collect();
     assert!(strange.contains(&"figure split after".to_owned()), "a program without the figure says so: {strange:?}");
     let again = measure_again(&place("out"), &certificate, "fashion-mnist-mini", &environment).unwrap();
-    let held = |what: &str| {
-        again.iter().any(|finding| finding.what == what && matches!(finding.outcome, Outcome::Holds(_)))
-    };
+    let held =
+        |what: &str| again.iter().any(|finding| finding.what == what && matches!(finding.outcome, Outcome::Holds(_)));
     assert!(held("metric split") && held("metric coin_efficacy") && held("metric mia_efficacy"), "{again:?}");
 }

@@ -68,19 +68,17 @@ impl Source for Recomputed<'_> {
         let scores = StoredScores::of(stage)?.scores;
         let seconds = stored.get(rte_seconds::NAME).map(|found| found.value);
         let settings: Option<Settings> = serde_json::from_value(stage.manifest().config.clone()).ok();
-        let mut values = match &settings {
-            Some(settings) => self.registry.measure(&scores, settings, seconds, None)?,
+        let mut values = if let Some(settings) = &settings {
+            self.registry.measure(&scores, settings, seconds, None)?
+        } else {
             // An older stage did not say how it attacked: what an attack measured cannot be measured again.
-            None => {
-                let figures = self.registry.figures();
-                let is_attacks =
-                    |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
-                let kept = stored.iter().filter(|(name, _)| is_attacks(name));
-                let mut values: Values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-                let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
-                computed.map_err(unlearn_mia_eval::Error::from)?;
-                values
-            }
+            let figures = self.registry.figures();
+            let is_attacks = |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
+            let kept = stored.iter().filter(|(name, _)| is_attacks(name));
+            let mut values: Values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
+            computed.map_err(unlearn_mia_eval::Error::from)?;
+            values
         };
         for (attack, feature) in &self.attacks {
             let Some(settings) = &settings else {
