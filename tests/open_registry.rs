@@ -81,6 +81,7 @@ const COIN: Attack = Attack {
     run: Run::Once(coin),
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "an attack may fail, this one cannot")]
 fn coin(scores: &ModelScores, _: &Draws) -> unlearn_mia_eval::Result<Vec<Value>> {
     let positions = scores.forget.positions();
     let odd = positions.iter().filter(|position| *position % 2 == 1).count();
@@ -111,7 +112,7 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         interrupt: &interrupt,
         command: "a test".into(),
         commit: None,
-        checkpoint_interval: Duration::from_secs(60),
+        checkpoint_interval: Duration::from_mins(1),
     };
     let suite = Suite::parse(SUITE, Path::new("suite.toml"), &[]).unwrap();
     let plan = Plan::resolve(&suite, &environment).unwrap();
