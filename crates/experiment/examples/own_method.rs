@@ -188,7 +188,7 @@ pub(crate) fn run(folder: &Path) -> Result<Written, Box<dyn Error>> {
         interrupt: &interrupt,
         command: "cargo run -p unlearn-experiment --example own_method".into(),
         commit: None,
-        checkpoint_interval: Duration::from_secs(60),
+        checkpoint_interval: Duration::from_mins(1),
         on_failure: OnFailure::Stop,
         children: None,
     };
