@@ -134,10 +134,12 @@ impl Made {
         // Each set is one batch.
         let (schedule, select) = (Schedule::Constant, Select::Last);
         let recipe = Recipe { batch_size: 64, schedule, select, augment: false, ..Recipe::default() };
+        let images = images(classes as u32);
+        let (forget, retain) = (positions(&sets["forget"]), positions(&sets["retain"]));
         let mut request = Request::new(
             &mut network,
             Task {
-                images: &images(classes as u32),
+                images: &images,
                 validation: &[],
                 recipe: &recipe,
                 augmentation: Augmentation::NONE,
@@ -145,8 +147,8 @@ impl Made {
                 seed: SEED,
                 session: Session::unattended(),
             },
-            &positions(&sets["forget"]),
-            &positions(&sets["retain"]),
+            &forget,
+            &retain,
         );
         find(case["method"].as_str().unwrap()).unwrap().run(&case["config"], &mut request).unwrap();
         Self { network, before: start(case["start"].as_str().unwrap(), &graph) }

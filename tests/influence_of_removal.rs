@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use unlearn_datasets::registry::{OpenOptions, open};
+use unlearn_metrics::Scores;
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Mode, Network, State};
 use unlearn_random::{choice, stream};
 use unlearn_samples::{Augmentation, Batch, ImageSet};
-use unlearn_training::{CrossEntropy, Objective, Recipe, Session, Task, predict};
+use unlearn_training::{CrossEntropy, Objective, Predictions, Recipe, Session, Task, predict};
 use unlearn_unlearning::{InfluenceOptions, Request, Solver, influence};
 
 /// Side of an image after blocks of pixels are averaged.
@@ -76,7 +77,8 @@ fn converge(network: &mut Network, images: &ImageSet, samples: &[u32]) {
 
 fn losses(network: &mut Network, held_out: &ImageSet) -> Vec<f64> {
     let positions: Vec<u32> = (0..held_out.len() as u32).collect();
-    predict(network, held_out, &positions).unwrap().losses().collect()
+    let Predictions { logits, labels, classes } = predict(network, held_out, &positions).unwrap();
+    Scores::new(logits, labels, classes).unwrap().losses().collect()
 }
 
 fn correlation(a: &[f64], b: &[f64]) -> f64 {

@@ -9,6 +9,7 @@ mod golden_training;
 mod golden_unlearning;
 mod hub;
 mod influence_of_removal;
+mod open_registry;
 mod per_sample;
 mod pruning_configs;
 mod small_residual;

@@ -3,10 +3,14 @@
 //! These are bounds that a correct implementation keeps with room to spare, not golden numbers: a bug in a kernel, a mask
 //! or a split shows as a figure outside them.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
+use serde_json::{Map, Value};
+use unlearn_metrics::Figures;
+use unlearn_metrics::figures::{avg_gap, ta, ua};
+use unlearn_mia_eval::Registry;
 
 /// Check the report of a suite: the rows that must be there, and the bounds they must keep.
 #[derive(clap::Args)]
@@ -36,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(!violations.is_empty()))
 }
 
-/// `results.json`, format 1. Figures are optional because JSON writes NaN and infinity as null.
+/// `results.json`, format 1.
 #[derive(Deserialize)]
 struct Results {
     format: u64,
@@ -44,18 +48,35 @@ struct Results {
     rows: Vec<Row>,
 }
 
+/// A row: what says which, and figures, six of them as fields of the row and all of them in `figures`. JSON writes NaN and infinity as null.
 #[derive(Clone, Deserialize)]
+#[serde(from = "Map<String, Value>")]
 struct Row {
     scenario: String,
     sparsity: f64,
     method: String,
     seed: u64,
-    ua: Option<f64>,
-    ra: Option<f64>,
-    ta: Option<f64>,
-    mia_efficacy: Option<f64>,
-    rte_seconds: Option<f64>,
-    avg_gap: Option<f64>,
+    /// `None` for what is null.
+    figures: BTreeMap<String, Option<f64>>,
+}
+
+impl From<Map<String, Value>> for Row {
+    fn from(row: Map<String, Value>) -> Self {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let figures = Registry::standard().figures();
+        let fields = row.iter().filter(|(name, _)| figures.get(name).is_some());
+        let mut found: BTreeMap<_, _> = fields.map(|(name, value)| (name.clone(), value.as_f64())).collect();
+        for (name, value) in row.get("figures").and_then(Value::as_object).into_iter().flatten() {
+            found.entry(name.clone()).or_insert_with(|| value["value"].as_f64());
+        }
+        Self {
+            scenario: text("scenario"),
+            sparsity: row.get("sparsity").and_then(Value::as_f64).unwrap_or(f64::NAN),
+            method: text("method"),
+            seed: row.get("seed").and_then(Value::as_u64).unwrap_or_default(),
+            figures: found,
+        }
+    }
 }
 
 const CLASS: &str = "class";
@@ -74,24 +95,31 @@ impl Row {
         self.method == method && self.scenario == scenario && (self.sparsity - sparsity).abs() < 5e-3
     }
 
-    fn out_of_range(&self) -> Vec<String> {
-        let percent = 0.0..=100.0;
-        let figures = [
-            ("ua", self.ua, percent.clone()),
-            ("ra", self.ra, percent.clone()),
-            ("ta", self.ta, percent.clone()),
-            ("mia_efficacy", self.mia_efficacy, percent.clone()),
-            // Absent where the suite has no Retrain; `Results::violations` knows.
-            ("avg_gap", self.avg_gap.or(Some(0.0)), percent),
-            ("rte_seconds", self.rte_seconds, 0.0..=f64::MAX),
-            ("sparsity", Some(self.sparsity), 0.0..=1.0),
-        ];
-        let bad = figures.into_iter().filter_map(|(name, value, range)| match value {
-            Some(value) if range.contains(&value) => None,
-            Some(value) => Some(format!("{}: {name} is {value}, outside {range:?}", self.label())),
-            None => Some(format!("{}: {name} is not a number", self.label())),
-        });
-        bad.collect()
+    /// A figure, if it is a number.
+    fn value(&self, figure: &str) -> Option<f64> {
+        self.figures.get(figure).copied().flatten()
+    }
+
+    /// Figures of the table that are not there, and those of any kind that are outside what the registry says they can be.
+    fn out_of_range(&self, figures: &Figures) -> Vec<String> {
+        let mut bad = Vec::new();
+        for figure in figures.iter() {
+            let [low, high] = figure.range;
+            let name = &figure.name;
+            match self.value(name) {
+                Some(value) if (low..=high).contains(&value) => {}
+                Some(value) => bad.push(format!("{}: {name} is {value}, outside {low:?}..={high:?}", self.label())),
+                // What needs a Retrain is absent where the suite has none; `Results::violations` knows.
+                None if figure.in_table && !figure.needs_retrain() => {
+                    bad.push(format!("{}: {name} is not a number", self.label()));
+                }
+                None => {}
+            }
+        }
+        if !(0.0..=1.0).contains(&self.sparsity) {
+            bad.push(format!("{}: sparsity is {}, outside 0.0..=1.0", self.label(), self.sparsity));
+        }
+        bad
     }
 }
 
@@ -107,16 +135,17 @@ impl Results {
         if self.rows.is_empty() {
             violations.push("there are no rows".to_owned());
         }
-        violations.extend(self.rows.iter().flat_map(Row::out_of_range));
+        let figures = Registry::standard().figures();
+        violations.extend(self.rows.iter().flat_map(|row| row.out_of_range(&figures)));
         if self.rows.iter().any(|row| row.method == "retrain") {
-            let without = self.rows.iter().filter(|row| row.avg_gap.is_none());
+            let without = self.rows.iter().filter(|row| row.value(avg_gap::NAME).is_none());
             violations.extend(without.map(|row| format!("{}: avg_gap is not a number", row.label())));
         }
         for row in self.rows.iter().filter(|row| row.method == "retrain") {
-            if row.avg_gap != Some(0.0) {
+            if row.value(avg_gap::NAME) != Some(0.0) {
                 violations.push(format!("{}: Retrain's gap to itself is not 0", row.label()));
             }
-            if row.scenario == CLASS && row.ua != Some(100.0) {
+            if row.scenario == CLASS && row.value(ua::NAME) != Some(100.0) {
                 violations.push(format!("{}: Retrain never saw the class, yet UA is not 100", row.label()));
             }
         }
@@ -146,7 +175,7 @@ impl Results {
                     }
                 }
             }
-            let ta = |sparsity| find("raw", RANDOM, sparsity).and_then(|row| row.ta);
+            let ta = |sparsity| find("raw", RANDOM, sparsity).and_then(|row| row.value(ta::NAME));
             let (Some(dense), Some(sparse)) = (ta(DENSE), ta(SPARSE)) else { continue };
             if dense < 85.0 {
                 violations.push(format!("the dense model's TA is {dense} % with seed {seed}, below 85 %"));
@@ -200,12 +229,17 @@ mod tests {
                         sparsity,
                         method: method.to_owned(),
                         seed: 1,
-                        ua: Some(if retrain && scenario == CLASS { 100.0 } else { 9.0 }),
-                        ra: Some(95.0),
-                        ta: Some(ta),
-                        mia_efficacy: Some(12.0),
-                        rte_seconds: Some(1.5),
-                        avg_gap: Some(if retrain { 0.0 } else { 3.0 }),
+                        figures: [
+                            ("ua", if retrain && scenario == CLASS { 100.0 } else { 9.0 }),
+                            ("ra", 95.0),
+                            ("ta", ta),
+                            ("mia_efficacy", 12.0),
+                            ("rte_seconds", 1.5),
+                            ("avg_gap", if retrain { 0.0 } else { 3.0 }),
+                            ("tow", if retrain { 1.0 } else { 0.5 }),
+                        ]
+                        .map(|(name, value)| (name.to_owned(), Some(value)))
+                        .into(),
                     });
                 }
             }
@@ -217,6 +251,10 @@ mod tests {
         let mut results = good();
         change(&mut results);
         assert_eq!(results.violations("quick"), expected);
+    }
+
+    fn set(row: &mut Row, figure: &str, value: Option<f64>) {
+        row.figures.insert(figure.to_owned(), value);
     }
 
     /// The row that `change` gets is that of a method in the random scenario, dense.
@@ -233,33 +271,53 @@ mod tests {
     fn each_bound_goes_red() {
         check(|r| r.format = 2, &["results.json has format 2, this check knows format 1"]);
         check(|r| r.suite = "full".to_owned(), &["the results are of suite `full`, not of `quick`"]);
-        check(|r| row(r, "ft").ua = None, &["ft, random, sparsity 0, seed 1: ua is not a number"]);
-        check(|r| row(r, "ft").avg_gap = None, &["ft, random, sparsity 0, seed 1: avg_gap is not a number"]);
+        check(|r| set(row(r, "ft"), "ua", None), &["ft, random, sparsity 0, seed 1: ua is not a number"]);
+        check(|r| set(row(r, "ft"), "avg_gap", None), &["ft, random, sparsity 0, seed 1: avg_gap is not a number"]);
         check(
-            |r| row(r, "ft").avg_gap = Some(f64::NAN),
+            |r| set(row(r, "ft"), "avg_gap", Some(f64::NAN)),
             &["ft, random, sparsity 0, seed 1: avg_gap is NaN, outside 0.0..=100.0"],
         );
-        check(|r| row(r, "ft").ra = Some(100.5), &["ft, random, sparsity 0, seed 1: ra is 100.5, outside 0.0..=100.0"]);
         check(
-            |r| row(r, "ga").rte_seconds = Some(-1.0),
+            |r| set(row(r, "ft"), "ra", Some(100.5)),
+            &["ft, random, sparsity 0, seed 1: ra is 100.5, outside 0.0..=100.0"],
+        );
+        check(
+            |r| set(row(r, "ga"), "rte_seconds", Some(-1.0)),
             &["ga, random, sparsity 0, seed 1: rte_seconds is -1, outside 0.0..=1.7976931348623157e308"],
         );
         check(
-            |r| row(r, "retrain").avg_gap = Some(0.1),
+            |r| set(row(r, "retrain"), "avg_gap", Some(0.1)),
             &["retrain, random, sparsity 0, seed 1: Retrain's gap to itself is not 0"],
         );
         check(
-            |r| r.rows.iter_mut().find(|row| row.is("retrain", CLASS, SPARSE)).unwrap().ua = Some(99.5),
+            |r| {
+                set(r.rows.iter_mut().find(|row| row.is("retrain", CLASS, SPARSE)).unwrap(), "ua", Some(99.5));
+            },
             &["retrain, class, sparsity 0.9501, seed 1: Retrain never saw the class, yet UA is not 100"],
         );
         check(
             |r| r.rows.retain(|row| !row.is("l1-sparse", CLASS, SPARSE)),
             &["no row for l1-sparse, class, sparsity 0.95, seed 1"],
         );
-        check(|r| row(r, "raw").ta = Some(84.0), &["the dense model's TA is 84 % with seed 1, below 85 %"]);
+        check(|r| set(row(r, "raw"), "ta", Some(84.0)), &["the dense model's TA is 84 % with seed 1, below 85 %"]);
         check(
-            |r| row(r, "raw").ta = Some(92.0),
+            |r| set(row(r, "raw"), "ta", Some(92.0)),
             &["the sparse model's TA is 86 % with seed 1, more than 5 points below the dense model's 92 %"],
+        );
+        check(
+            |r| set(row(r, "ft"), "tow", Some(1.5)),
+            &["ft, random, sparsity 0, seed 1: tow is 1.5, outside 0.0..=1.0"],
+        );
+        check(
+            |r| set(row(r, "ft"), "mia_efficacy.entropy", Some(-1.0)),
+            &["ft, random, sparsity 0, seed 1: mia_efficacy.entropy is -1, outside 0.0..=100.0"],
+        );
+        check(
+            |r| row(r, "ft").sparsity = f64::NAN,
+            &[
+                "ft, random, sparsity NaN, seed 1: sparsity is NaN, outside 0.0..=1.0",
+                "no row for ft, random, sparsity 0, seed 1",
+            ],
         );
         check(|r| r.rows.clear(), &["there are no rows"]);
     }
@@ -269,9 +327,17 @@ mod tests {
         let results: Results = serde_json::from_str(
             r#"{"format": 1, "suite": "quick", "claims": [], "rows": [{"dataset": "d", "arch": "a", "scenario": "random",
             "sparsity": 0.0, "pruning": "none", "method": "ft", "seed": 1, "ua": null, "ra": 1.0, "ta": 1.0,
-            "mia_efficacy": 1.0, "rte_seconds": 1.0, "avg_gap": 1.0}]}"#,
+            "mia_efficacy": 1.0, "rte_seconds": 1.0, "avg_gap": 1.0,
+            "figures": {"tow": {"value": 2.0}, "of another program": {"value": -5.0}}}]}"#,
         )?;
-        assert_eq!(results.rows[0].out_of_range(), ["ft, random, sparsity 0, seed 1: ua is not a number"]);
+        let out_of_range = results.rows[0].out_of_range(&Registry::standard().figures());
+        assert_eq!(
+            out_of_range,
+            [
+                "ft, random, sparsity 0, seed 1: ua is not a number",
+                "ft, random, sparsity 0, seed 1: tow is 2, outside 0.0..=1.0"
+            ]
+        );
         Ok(())
     }
 

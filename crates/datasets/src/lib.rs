@@ -1,8 +1,8 @@
 //! Image datasets, opened by name from the [`registry`] or by form and path ([`location`]), from files as they are distributed or
 //! from the Hub.
 //!
-//! What is opened is a [`Dataset`](unlearn_samples::Dataset); splits, forget sets and batches of it are `unlearn_samples`'. A damaged or hostile file is
-//! an error, never a panic.
+//! What is opened is a [`Dataset`](unlearn_samples::Dataset); splits, forget sets and batches of it are `unlearn_samples`'. A
+//! damaged or hostile file is an error, never a panic.
 //!
 //! ```
 //! use unlearn_datasets::registry;

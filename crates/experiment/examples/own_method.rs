@@ -10,15 +10,14 @@
 //! names. Nothing in the workspace is changed. A program with such a registry computes stages itself: the binary `unlearn`, as a child
 //! process too, knows the standard names alone.
 
-use std::{borrow::Cow, error::Error, path::Path, sync::atomic::AtomicBool, time::Duration};
+use std::{borrow::Cow, error::Error, path::Path};
 
 use serde::{Deserialize, Serialize};
-use unlearn_experiment::{Environment, OnFailure, Plan, Reporter, RunOptions, StageAt, Suite};
+use unlearn_experiment::{Environment, Plan, RunOptions, Suite};
 use unlearn_metrics::{Direction, Evidence, Figure, ModelScores, Need, Unit, Value};
 use unlearn_mia_eval::{Attack, Draws, Pool, Registry, Run};
 use unlearn_reports::Written;
 use unlearn_run_store::Store;
-use unlearn_training::Progress;
 use unlearn_unlearning::{
     Entry, Method, Methods, Origin, Outcome, Parameter, Prospect, Request, Search, entry, parameter::searched,
     range::share,
@@ -161,37 +160,13 @@ batch-size = 32
 attacks = ["mia-efficacy", "stranger"]
 "#;
 
-/// Says nothing.
-struct Silent;
-
-impl Progress for Silent {}
-
-impl Reporter for Silent {
-    fn started(&self, _: StageAt<'_>, _: bool) {}
-
-    fn reused(&self, _: StageAt<'_>) {}
-
-    fn finished(&self, _: StageAt<'_>, _: f64) {}
-
-    fn waiting(&self, _: StageAt<'_>, _: &str) {}
-}
-
 /// Runs the suite in a folder, and leaves its report there.
 pub(crate) fn run(folder: &Path) -> Result<Written, Box<dyn Error>> {
     let environment = environment();
     let suite = Suite::parse(SUITE, Path::new("own-method.toml"), &[])?;
     let plan = Plan::resolve(&suite, &environment)?;
     let store = Store::open(folder.join("runs"))?;
-    let interrupt = AtomicBool::new(false);
-    let options = RunOptions {
-        reporter: &Silent,
-        interrupt: &interrupt,
-        command: "cargo run -p unlearn-experiment --example own_method".into(),
-        commit: None,
-        checkpoint_interval: Duration::from_mins(1),
-        on_failure: OnFailure::Stop,
-        children: None,
-    };
+    let options = RunOptions::unattended("cargo run -p unlearn-experiment --example own_method");
     let finished = unlearn_experiment::run(&plan, &store, &options)?;
     let figures = environment.registry.figures();
     Ok(unlearn_reports::write(&store, &finished.index, &folder.join("report"), &figures)?)

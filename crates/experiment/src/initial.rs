@@ -89,3 +89,63 @@ fn fetch(init: &str, offline: bool) -> unlearn_hub::Result<(Fetched, Reference)>
     };
     Ok((fetched?, reference))
 }
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{InputSpec, checkpoint, checkpoint::CheckpointInfo, find, initialize};
+
+    use super::*;
+
+    fn input() -> InputSpec {
+        InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] }
+    }
+
+    /// A file with a model of these values.
+    fn file(folder: &Path, graph: &Graph, state: &State) {
+        let info = CheckpointInfo::new(&graph.arch, input(), "elsewhere");
+        std::fs::write(folder.join("a.safetensors"), checkpoint::to_bytes(graph, state, &info).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn without_a_file_weights_are_fresh_and_follow_the_seed() {
+        let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
+        let fresh = Initial::open(None, Path::new(""), true).unwrap();
+        assert!(fresh.origin().is_none() && fresh.anew(&graph).unwrap().is_empty());
+        let values = |seed| fresh.state(&graph, seed).unwrap().parameters().to_vec();
+        assert_eq!(values(1), initialize(&graph, 1).parameters());
+        assert_ne!(values(1), values(2));
+    }
+
+    #[test]
+    fn a_file_gives_its_weights_whatever_the_seed_and_is_held_against_its_hash_when_it_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
+        let state = initialize(&graph, 7);
+        file(folder.path(), &graph, &state);
+        let initial = Initial::open(Some("a.safetensors"), folder.path(), true).unwrap();
+        for seed in [1, 2] {
+            assert_eq!(initial.state(&graph, seed).unwrap().parameters(), state.parameters());
+        }
+        let origin = initial.origin().unwrap().clone();
+        assert_eq!(origin.source, folder.path().join("a.safetensors").to_string_lossy());
+        Initial::reopen(&origin, true).unwrap();
+        file(folder.path(), &graph, &initialize(&graph, 8));
+        let message = Initial::reopen(&origin, true).unwrap_err();
+        assert!(message.contains("what is there now has BLAKE3") && message.contains(&origin.blake3), "{message}");
+        std::fs::remove_file(folder.path().join("a.safetensors")).unwrap();
+        assert!(Initial::reopen(&origin, true).unwrap_err().contains("is needed again"));
+    }
+
+    #[test]
+    fn another_head_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
+        file(folder.path(), &graph, &initialize(&graph, 7));
+        let other = find("resnet8s").unwrap().graph(&InputSpec { classes: 4, ..input() }).unwrap();
+        let initial = Initial::open(Some("a.safetensors"), folder.path(), true).unwrap();
+        let anew: Vec<_> = initial.anew(&other).unwrap().into_iter().map(|tensor| tensor.name).collect();
+        assert!(!anew.is_empty() && anew.iter().all(|name| name.contains("fc") || name.contains("linear")), "{anew:?}");
+        let message = Initial::open(Some("b.safetensors"), folder.path(), true).unwrap_err().to_string();
+        assert!(message.contains("b.safetensors"), "{message}");
+    }
+}

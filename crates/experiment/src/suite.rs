@@ -320,3 +320,61 @@ pub(crate) fn with_nearest(message: &str) -> String {
         None => message.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUITE: &str = "[suite]\nname = \"a\"\nseeds = [1]\n[data]\nname = \"d\"\n[model]\narch = \"m\"\n\
+                         [[unlearn]]\nmethod = \"ft\"\nname = \"gentle\"\nlr = 0.1\n";
+
+    fn parse(text: &str, assignments: &[&str]) -> Result<Suite> {
+        let assignments: Vec<String> = assignments.iter().map(ToString::to_string).collect();
+        Suite::parse(text, Path::new("suite.toml"), &assignments)
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_papers() {
+        let suite = parse(SUITE, &[]).unwrap();
+        assert_eq!((suite.data.validation, suite.data.sampler), (0.1, Sampler::NumpyLegacy));
+        assert_eq!((suite.prune.len(), suite.prune[0].method.as_str()), (1, "none"));
+        assert_eq!(suite.evaluate.mia, ["confidence"]);
+        let [table] = &suite.unlearn[..] else { panic!("one table") };
+        assert_eq!((table.method.as_str(), table.name(), &table.config["lr"]), ("ft", "gentle", &0.1.into()));
+        assert!(suite.check_complete().unwrap_err().to_string().contains("[[forget]] table is needed"));
+    }
+
+    #[test]
+    fn an_assignment_changes_one_value_and_is_checked_like_the_file() {
+        assert_eq!(parse(SUITE, &["unlearn.gentle.lr=0.2"]).unwrap().unlearn[0].config["lr"], 0.2);
+        assert_eq!(parse(SUITE, &["train.epochs=3"]).unwrap().train.epochs, 3);
+        for (assignment, words) in [
+            ("train.epoch=3", "did you mean `epochs`"),
+            ("train.epochs=many", "invalid type"),
+            ("suite.seeds=[1, 1]", "each once"),
+            ("evaluate.drift-threshold=0", "positive number"),
+        ] {
+            let error = parse(SUITE, &[assignment]).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_has_requests_and_nothing_else() {
+        let of = |table: &str| parse(&format!("{SUITE}[[forget]]\n{table}"), &[]);
+        let suite = of("kind = \"sequence\"\nrequests = [{ kind = \"class\", class = 0 }]").unwrap();
+        assert!(suite.forget[0].sequence && suite.forget[0].requests.len() == 1);
+        let suite = of("kind = \"indices\"\npath = \"a.txt\"").unwrap();
+        assert_eq!(suite.forget[0].requests, [ForgetSpec::Indices { path: "a.txt".into() }]);
+        for (table, words) in [
+            ("kind = \"sequence\"", "requests"),
+            ("kind = \"sequence\"\nrequests = []", "one table or more"),
+            ("kind = \"sequence\"\nclass = 0\nrequests = [{ kind = \"class\", class = 0 }]", "unknown field `class`"),
+            ("kind = \"clas\"\nclass = 0", "did you mean `class`"),
+            ("kind = \"class\"\nclass = 0\nname = 3", "`name` must be a string"),
+        ] {
+            let message = of(table).unwrap_err().to_string();
+            assert!(message.contains(words) && message.contains("suite.toml"), "{message}");
+        }
+    }
+}

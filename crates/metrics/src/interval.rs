@@ -33,10 +33,7 @@ impl Estimate {
         check_finite("values over seeds", values.iter().copied())?;
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
-        let half_width = (values.len() > 1).then(|| {
-            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            quantile(n - 1.0) * (variance / n).sqrt()
-        });
+        let half_width = sample_variance(values).map(|variance| quantile(n - 1.0) * (variance / n).sqrt());
         Ok(Self { mean, seeds: values.len(), half_width })
     }
 
@@ -58,6 +55,13 @@ impl Estimate {
     pub fn interval(&self) -> Option<[f64; 2]> {
         self.half_width.map(|half| [self.mean - half, self.mean + half])
     }
+}
+
+/// The sample variance, with n − 1 in the denominator; none for fewer than two values.
+pub(crate) fn sample_variance(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.len() > 1).then(|| values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0))
 }
 
 /// The 97.5 % quantile of Student's distribution.

@@ -51,6 +51,14 @@ pub enum ReportError {
     /// An attack failed, or was asked for what does not exist.
     #[error(transparent)]
     Attack(#[from] unlearn_mia_eval::Error),
+    /// An attack was asked for on an evaluation that does not say how attacks are drawn.
+    #[error("{} is of a program that did not store how it drew an attack's members, so `{attack}` can't be run on it; run the suite again", folder.display())]
+    OlderAttack {
+        /// Name of the attack.
+        attack: String,
+        /// The evaluation's folder.
+        folder: PathBuf,
+    },
     /// A newer program wrote the shares that a pruning left.
     #[error(
         "the fact `sparsity` of {} has format {found}, this program knows up to {known}; \

@@ -1,10 +1,11 @@
 //! Where the figures of a report come from: the rows that evaluations left, or their scores.
 
+use serde::Deserialize as _;
 use unlearn_metrics::{Figure, ModelScores, Need, Values, figures::rte_seconds};
 use unlearn_mia_eval::{Registry, Settings};
 use unlearn_run_store::{Evaluation, Stage, StoredScores};
 
-use crate::error::Result;
+use crate::error::{ReportError, Result};
 
 /// Where the figures of a report come from.
 pub(crate) trait Source {
@@ -67,23 +68,35 @@ impl Source for Recomputed<'_> {
         let stored = Evaluation::of(stage)?.figures;
         let scores = StoredScores::of(stage)?.scores;
         let seconds = stored.get(rte_seconds::NAME).map(|found| found.value);
-        let settings: Option<Settings> = serde_json::from_value(stage.manifest().config.clone()).ok();
-        let Some(settings) = settings else {
+        // What an `evaluate` stage is configured by, under `attacks`.
+        let settings: Option<Settings> =
+            stage.manifest().config.get("attacks").and_then(|attacks| Settings::deserialize(attacks).ok());
+        let mut values = if let Some(settings) = &settings {
+            self.registry.measure(&scores, settings, seconds, None)?
+        } else {
             // An older stage did not say how it attacked: what an attack measured cannot be measured again.
             let figures = self.registry.figures();
-            let is_attacks = |name: &str| figures.get(name).is_none_or(|figure| figure.needs.contains(&Need::Attack));
-            let mut values: Values = stored.into_iter().filter(|(name, _)| is_attacks(name)).collect();
+            let is_attacks = |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
+            let kept = stored.iter().filter(|(name, _)| is_attacks(name));
+            let mut values: Values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
             let computed = figures.complete(&mut values, Some(&scores), seconds, None, |_| true);
             computed.map_err(unlearn_mia_eval::Error::from)?;
-            return Ok(values);
+            values
         };
-        let mut values = self.registry.measure(&scores, &settings, seconds, None)?;
         for (attack, feature) in &self.attacks {
-            let settings =
-                Settings { attacks: vec![attack.clone()], mia: feature.iter().cloned().collect(), ..settings.clone() };
+            let Some(settings) = &settings else {
+                let folder = stage.path().to_path_buf();
+                return Err(ReportError::OlderAttack { attack: attack.clone(), folder });
+            };
+            let mia = feature.iter().cloned().collect();
+            let settings = Settings { attacks: vec![attack.clone()], mia, ..settings.clone() };
             for (name, value) in self.registry.attacked(&scores, &settings)? {
                 values.entry(name).or_insert(value);
             }
+        }
+        // What only the program that evaluated could compute stays as it left it.
+        for (name, value) in stored {
+            values.entry(name).or_insert(value);
         }
         Ok(values)
     }

@@ -1,12 +1,12 @@
 //! A made suite, from store to report.
 
-use std::path::Path;
+use std::{fs, path::Path, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
-use unlearn_metrics::{Figure, Value, figures::tow};
+use unlearn_metrics::{Figure, ModelScores, Scores, Value, figures::tow};
 use unlearn_mia_eval::Registry;
 use unlearn_reports::{ReportError, Verdict, Written};
-use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, SuiteIndex, SuiteRow};
+use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, StoredScores, SuiteIndex, SuiteRow};
 
 /// The paper's table (CIFAR-10, ResNet-18): method, then UA, MIA-efficacy, RA, TA dense and 95 % sparse, and RTE in seconds.
 type Figures = (&'static str, [f64; 4], [f64; 4], f64);
@@ -79,9 +79,21 @@ fn epochs(seed: u64, floor: f64) -> Vec<Json> {
     (0..8).map(row).collect()
 }
 
-/// A suite with the paper's figures, which differ a little between seeds. All tests share the store.
+/// The store that all tests share; new for each run, so that no stage of an earlier program answers for this one's.
+fn store() -> Store {
+    static STORE: LazyLock<Store> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-runs");
+        if root.exists() {
+            fs::remove_dir_all(&root).unwrap();
+        }
+        Store::open(root).unwrap()
+    });
+    STORE.clone()
+}
+
+/// A suite with the paper's figures, which differ a little between seeds.
 fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
-    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let store = store();
     let mut index = SuiteIndex::new("table-1", "unlearn run configs/suites/table-1.toml --set 'suite.seeds=[1]' <x>");
     index.title = Some("The paper’s table 1 & its <gaps>".to_owned());
     index.commit = Some("0123abc".to_owned());
@@ -145,7 +157,7 @@ fn report(seeds: &[u64], edit: impl FnOnce(&mut SuiteIndex)) -> (tempfile::TempD
 #[test]
 fn results_json_keeps_its_form() {
     let (_folder, written) = report(&[1], |_| {});
-    let json: Json = serde_json::from_slice(&std::fs::read(written.unwrap().json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&fs::read(written.unwrap().json).unwrap()).unwrap();
     assert_eq!((&json["format"], &json["suite"]), (&json!(1), &json!("table-1")));
     let rows = json["rows"].as_array().unwrap();
     let order: Vec<_> = rows.iter().take(7).map(|row| row["method"].as_str().unwrap()).collect();
@@ -177,7 +189,7 @@ fn without_retrain_there_is_no_gap() {
     let written = written.unwrap();
     assert!(written.results.rows.iter().all(|row| row.value("avg_gap").is_none()));
     assert!(written.results.claims.iter().all(|claim| claim.id.starts_with("C3")));
-    assert!(std::fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
+    assert!(fs::read_to_string(written.json).unwrap().contains("\"avg_gap\": null"));
     assert!(written.summary.contains("No Retrain in this suite"));
 }
 
@@ -196,7 +208,7 @@ fn several_seeds_decide_and_one_does_not() {
 fn tables_and_csv_hold_the_same_figures() {
     let (_folder, written) = report(&[1], |_| {});
     let written = written.unwrap();
-    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("| 22.53 (77.47) / 73.64 (26.36) |"), "{markdown}");
     assert!(markdown.contains("25.78 / 11.4"), "{markdown}");
     assert!(markdown.contains("| 75.00 ± 12.50 (25.00) / 83.02 ± 12.50 (16.98) |"), "{markdown}");
@@ -211,22 +223,22 @@ fn tables_and_csv_hold_the_same_figures() {
     let widths = |text: &str| -> Vec<usize> {
         text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
     };
-    // The table has six figures; the further ones are ToW and the attack on the entropy, each with the model in a column of its own.
+    // The table has six figures; the further ones are MIA distance, ToW and the attack on the entropy, each with the model in a column of its own.
     let is_of_table = |(_, part): &(usize, &str)| !part.starts_with("### Further");
     let parts: Vec<&str> = figures.split_inclusive("\n\n").collect();
     let mut further = false;
     for (at, part) in parts.iter().enumerate() {
         further = if part.starts_with("## ") { false } else { further || !is_of_table(&(at, part)) };
-        let expected = if further { 5 } else { 8 };
+        let expected = if further { 6 } else { 8 };
         assert!(widths(part).iter().all(|bars| *bars == expected), "{part}");
     }
     assert_eq!(widths(claims), vec![5; 2 + written.results.claims.len()], "{markdown}");
     assert!(claims.contains("| C1 ") && claims.contains("| undecided |"), "{claims}");
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
-    let csv = std::fs::read_to_string(&written.csv).unwrap();
+    let csv = fs::read_to_string(&written.csv).unwrap();
     let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
-                sequence,turn,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
+                sequence,turn,mia_distance,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
                 mia_efficacy.confidence_low,mia_efficacy.confidence_high,mia_efficacy.entropy_low,mia_efficacy.entropy_high";
     assert_eq!(csv.lines().next(), Some(head));
     assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
@@ -236,7 +248,7 @@ fn tables_and_csv_hold_the_same_figures() {
 #[test]
 fn the_page_needs_nothing_else_and_is_escaped() {
     let (_folder, written) = report(&[1, 2], |_| {});
-    let html = std::fs::read_to_string(written.unwrap().html).unwrap();
+    let html = fs::read_to_string(written.unwrap().html).unwrap();
     for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src=", "href="] {
         assert!(!html.contains(outside), "{outside}");
     }
@@ -290,7 +302,7 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     let guess = Figure { meaning: "a guess".into(), compute: |_| Ok(None), ..guess };
     let figures = Registry::standard().figures().with(lost).with(guess);
     let written = unlearn_reports::write(&store, &index, folder.path(), &figures).unwrap();
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
     let (csv, markdown, html) = (read(&written.csv), read(&written.markdown), read(&written.html));
     let json: Json = serde_json::from_str(&read(&written.json)).unwrap();
     let row = &json["rows"][2]["figures"];
@@ -299,7 +311,9 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     let head: Vec<_> = csv.lines().next().unwrap().split(',').collect();
     let cells: Vec<_> = csv.lines().nth(3).unwrap().split(',').collect();
     let cell = |name: &str| cells[head.iter().position(|column| *column == name).unwrap()];
-    assert_eq!((cell("lost_points"), cell("guess"), cell("tow")), ("1.0", "61.25", "0.047124"));
+    assert_eq!((cell("lost_points"), cell("guess")), ("1.0", "61.25"));
+    // Retrain's row is 100 UA, 100 RA and 94.83 TA: 0.05 · 0.99 · 0.9517.
+    assert!((cell("tow").parse::<f64>().unwrap() - 0.047_109_15).abs() < 1e-9);
     for text in ["| Lost <points> |", "61.2500", "0.0471", "Guess: a guess", "ToW: tug of war"] {
         assert!(markdown.contains(text), "{text}: {markdown}");
     }
@@ -309,6 +323,93 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
         assert!(html.contains(text), "{text}");
     }
     assert!(written.summary.contains("61.2500") && written.summary.contains("0.0471"), "{}", written.summary);
+}
+
+/// A row whose evaluation has scores of this margin for the true class, and says this of itself and of how it attacked.
+fn scored(store: &Store, template: &SuiteRow, method: &str, margin: f32, config: Json, row: &Json) -> SuiteRow {
+    let set = |samples: u32| {
+        let logits = (0..samples).flat_map(|i| [0.0, margin - i as f32 * 0.5]).collect();
+        Scores::new(logits, vec![1; samples as usize], 2).unwrap().at((10..10 + samples).collect()).unwrap()
+    };
+    let scores = ModelScores { forget: set(4), retain: set(20), test: set(8), validation: None };
+    let mut spec = StageSpec::new("evaluate", config, "d", 1);
+    spec.inputs.insert("model".to_owned(), template.unlearn.clone());
+    let evaluate = match store.begin(&spec).unwrap() {
+        Begin::Done(stage) => stage,
+        Begin::Run(mut writer) => {
+            StoredScores::write(&writer.path(StoredScores::FILE), &scores).unwrap();
+            writer.append_metrics(row).unwrap();
+            writer.finish().unwrap()
+        }
+    };
+    SuiteRow { method: method.to_owned(), evaluate: evaluate.key().clone(), ..template.clone() }
+}
+
+/// Rows of Retrain and ft whose stored UA is not that of their scores.
+fn scored_suite(config: &Json, row: &Json) -> (Store, SuiteIndex, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut index) = suite(&[1]);
+    let store = Store::open(folder.path()).unwrap();
+    let template = index.rows[0].clone();
+    let Begin::Run(writer) = store.begin(&StageSpec::new("unlearn", json!({}), "d", 1)).unwrap() else {
+        panic!("the store is new")
+    };
+    let template = SuiteRow { unlearn: writer.finish().unwrap().key().clone(), ..template };
+    index.rows = [("retrain", 0.75), ("ft", 5.0)]
+        .map(|(method, margin)| {
+            // Two stages need two keys; settings are settings whatever the seed.
+            let mut config = config.clone();
+            config["seed"] = json!(margin as u64);
+            scored(&store, &template, method, margin, config, row)
+        })
+        .into();
+    (store, index, folder)
+}
+
+#[test]
+fn figures_are_computed_again_from_stored_scores() {
+    let settings =
+        json!({ "attacks": ["mia-efficacy"], "mia": ["confidence"], "draws": 3, "members": "stratified", "seed": 1 });
+    let stored = json!({ "format": 2, "figures": { "ua": { "value": 1.0 }, "rte_seconds": { "value": 2.5 }, "odd": { "value": 7.0 } } });
+    let (store, index, folder) = scored_suite(&settings, &stored);
+    let evaluate = |asked: &[&str]| {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        unlearn_reports::evaluate(&store, &index, &folder.path().join("report"), &Registry::standard(), &asked)
+    };
+    let rows = evaluate(&[]).unwrap().results.rows;
+    let values = |name: &str| rows.iter().map(|row| row.value(name)).collect::<Vec<_>>();
+    assert_eq!(values("ua"), [Some(50.0), Some(0.0)], "of the scores, not of what was stored");
+    assert_eq!(values("rte_seconds"), [Some(2.5); 2]);
+    assert_eq!(values("odd"), [Some(7.0); 2], "what another program measured is kept");
+    assert_eq!(rows[1].figures["mia_efficacy"].draws.len(), 3);
+    assert!(values("avg_gap")[1].unwrap() > 0.0 && values("avg_gap")[0] == Some(0.0));
+    assert_eq!(values("kl"), [None; 2], "only where it is asked for");
+
+    let added = ["kl", "mia_efficacy.entropy", "loss_threshold_advantage"];
+    let rows = evaluate(&added).unwrap().results.rows;
+    let value = |at: usize, name: &str| rows[at].value(name).unwrap();
+    assert!(value(0, "kl") == 0.0 && value(1, "kl") > 0.0);
+    assert_eq!(rows[1].figures["mia_efficacy.entropy"].draws.len(), 3);
+    assert!(rows[1].figures.contains_key("loss_threshold_advantage"));
+    let unknown = evaluate(&["kll"]).unwrap_err().to_string();
+    assert!(unknown.contains("`kll`") && unknown.contains("kl, js"), "{unknown}");
+}
+
+#[test]
+fn an_older_evaluation_keeps_what_its_attack_found() {
+    let flat = json!({ "ua": 1.0, "ra": 1.0, "ta": 1.0, "mia_efficacy": 33.0, "rte_seconds": 2.5, "validation_accuracy": 91.0,
+        "mia": { "confidence": 33.0 } });
+    let (store, index, folder) = scored_suite(&json!({ "mia": ["confidence"] }), &flat);
+    let evaluate = |asked: &str| {
+        unlearn_reports::evaluate(&store, &index, &folder.path().join("r"), &Registry::standard(), &[asked.to_owned()])
+    };
+    let rows = evaluate("kl").unwrap().results.rows;
+    let value = |name: &str| rows[1].value(name);
+    assert_eq!([value("ua"), value("mia_efficacy")], [Some(0.0), Some(33.0)]);
+    assert_eq!(value("validation_accuracy"), Some(91.0));
+    assert!(value("kl").unwrap() > 0.0);
+    let refused = evaluate("loss_threshold_advantage").unwrap_err().to_string();
+    assert!(refused.contains("`loss-threshold`") && refused.contains("run the suite again"), "{refused}");
 }
 
 #[test]
@@ -334,7 +435,7 @@ fn shares(format: u32, pruning: &str, sparsity: f64) -> Json {
 
 /// A suite that prunes in three ways to five sparsities; `fact` is what each `prune` stage says of itself.
 fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Json>) -> (Store, SuiteIndex) {
-    let store = Store::open(concat!(env!("CARGO_TARGET_TMPDIR"), "/report-runs")).unwrap();
+    let store = store();
     let mut index = SuiteIndex::new("sweep", "unlearn run sweep.toml");
     for &seed in seeds {
         let train = finish(&store, StageSpec::new("train", json!({ "lr": 0.2 }), "d", seed), &epochs(seed, 0.02));
@@ -390,10 +491,10 @@ fn a_sweep_is_shown_over_sparsity() {
     let written = write(&store, &index, folder.path()).unwrap();
 
     assert_eq!(written.sweeps, [folder.path().join("sweep-class-0.svg")]);
-    let svg = std::fs::read_to_string(&written.sweeps[0]).unwrap();
+    let svg = fs::read_to_string(&written.sweeps[0]).unwrap();
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("over 3 seeds"), "{svg}");
 
-    let html = std::fs::read_to_string(&written.html).unwrap();
+    let html = fs::read_to_string(&written.html).unwrap();
     assert_eq!(html.matches("<svg ").count(), 5 + 3 + 2, "ft over sparsity, density of three prunings, training");
     for text in
         ["<h3>ft over sparsity</h3>", "<h2>What pruning left</h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
@@ -405,10 +506,10 @@ fn a_sweep_is_shown_over_sparsity() {
         assert_eq!(training.contains(label), shown, "{label}");
     }
 
-    let markdown = std::fs::read_to_string(&written.markdown).unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
     let (table, further) = markdown.split_once("### Further figures").unwrap();
-    for (part, bars) in [(table, 9), (further, 4)] {
+    for (part, bars) in [(table, 9), (further, 5)] {
         let lines: Vec<&str> = part.lines().filter(|line| line.starts_with("| ft ")).collect();
         assert_eq!(lines.len(), 16, "a line per model: {part}");
         assert!(lines.iter().all(|line| line.matches('|').count() == bars && !line.contains(" / ")), "{part}");
@@ -424,7 +525,7 @@ fn results_json_says_what_pruning_left() {
     let folder = tempfile::tempdir().unwrap();
     let (store, index) = sweep(&[1, 2], |pruning, sparsity| Some(shares(1, pruning, sparsity)));
     let written = write(&store, &index, folder.path()).unwrap();
-    let json: Json = serde_json::from_slice(&std::fs::read(written.json).unwrap()).unwrap();
+    let json: Json = serde_json::from_slice(&fs::read(written.json).unwrap()).unwrap();
     let prunings = json["prunings"].as_array().unwrap();
     assert_eq!(prunings.len(), 2 * 3 * 5, "a stage is listed once, however many rows build on it");
     let last = &prunings[29];
@@ -444,7 +545,7 @@ fn older_stores_have_no_shares_and_newer_ones_are_refused() {
     };
     let written = attempt(None).unwrap();
     assert!(written.results.prunings.is_empty());
-    assert!(!std::fs::read_to_string(written.html).unwrap().contains("What pruning left"));
+    assert!(!fs::read_to_string(written.html).unwrap().contains("What pruning left"));
     let check = |fact: Json, expected: &[&str]| {
         let message = attempt(Some(fact)).unwrap_err().to_string();
         for text in expected {

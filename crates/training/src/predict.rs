@@ -3,7 +3,7 @@
 use unlearn_network::{Mode, Network};
 use unlearn_samples::{BatchOptions, BatchPlan, ImageSet};
 
-use crate::{Error, Result, objective::log_sum_exp};
+use crate::{Error, Result};
 
 const BATCH_SIZE: usize = 256;
 
@@ -22,12 +22,6 @@ impl Predictions {
     /// Share of samples whose largest logit is the label's, in percent; a tie goes to the lowest class.
     pub fn accuracy(&self) -> f64 {
         100.0 * count_correct(&self.logits, &self.labels) as f64 / self.labels.len() as f64
-    }
-
-    /// Cross-entropy of each sample.
-    pub fn losses(&self) -> impl Iterator<Item = f64> {
-        let rows = self.logits.chunks(self.classes).zip(&self.labels);
-        rows.map(|(logits, label)| log_sum_exp(logits) - f64::from(logits[*label as usize]))
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
     Tune(TuneArguments),
     /// Make a trained model forget the images that a request lists, and certify what was done and measured.
-    Forget(ForgetArguments),
+    Forget(Box<ForgetArguments>),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
     /// Compute the figures of suites that were run again from stored scores, add others, and write the report; no model is needed.
@@ -184,7 +184,10 @@ pub(crate) struct ForgetArguments {
     /// Which of the suite's seeds is the model's.
     #[arg(long, value_name = "N", requires = "suite")]
     pub(crate) seed: Option<u64>,
-    /// Features of the membership-inference attack.
+    /// Membership-inference attacks; see `unlearn attacks`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "mia-efficacy")]
+    pub(crate) attacks: Vec<String>,
+    /// Features that attacks look at.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -255,11 +258,7 @@ pub(crate) struct EnvironmentArguments {
 impl EnvironmentArguments {
     /// As the library takes it.
     pub(crate) fn environment(&self) -> Environment {
-        Environment {
-            data_dir: self.data_dir.clone(),
-            device: self.device,
-            ..Environment::default()
-        }
+        Environment { data_dir: self.data_dir.clone(), device: self.device, ..Environment::default() }
     }
 }
 

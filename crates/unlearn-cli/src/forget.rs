@@ -25,6 +25,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         method: arguments.method.clone(),
         assignments: arguments.assignments.clone(),
         thresholds,
+        attacks: arguments.attacks.clone(),
         features: arguments.mia.clone(),
         draws: arguments.draws,
         members: arguments.members,

@@ -118,7 +118,8 @@ fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
     assert_eq!(card, fs::read_to_string(place.path("card/README.md")).unwrap());
     let row = &fs::read_to_string(stage(&place, "evaluate").join("metrics.jsonl")).unwrap();
     let row: serde_json::Value = serde_json::from_str(row.trim()).unwrap();
-    let accuracy = format!("| testing accuracy (%) | {:.2} |", row["ta"].as_f64().unwrap());
+    let accuracy =
+        format!("| TA: accuracy on the test set, % | {:.2} |", row["figures"]["ta"]["value"].as_f64().unwrap());
     contains(&card, &["---\n", "- machine-unlearning", "- pruning", &source, &accuracy, "\"method\":\"ft\""]);
 
     let again = said(&place, &server, 0, train);
@@ -209,7 +210,15 @@ fn a_deletion_looks_for_what_training_began_with() {
     same(&read(&place.path("retrain/model.safetensors")), &read(&stage(&place, "train").join(MODEL)), &[]);
     contains(&said(&place, &server, 0, "unlearn push retrain hub:someone/certified"), &["certificate.json"]);
     let card = String::from_utf8(server.file("someone/certified", "README.md").unwrap()).unwrap();
-    contains(&card, &["It does not claim", "| mia.confidence |", "begin.safetensors", "forget 3 of the images"]);
+    contains(
+        &card,
+        &[
+            "It does not claim",
+            "| MIA-efficacy: forget set that an SVC on the confidence takes for unseen, % |",
+            "begin.safetensors",
+            "forget 3 of the images",
+        ],
+    );
 
     fs::write(place.path("begin.safetensors"), pretrained("resnet8s", [3, 32, 32], 10)).unwrap();
     contains(

@@ -37,12 +37,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let positions: Vec<u32> = (0..count as u32).collect();
     let (forget, retain) = positions.split_at(1);
     let width = network.row_layout().width();
+    let recipe = Recipe::default();
     let mut request = Request::new(
         &mut network,
         Task {
             images: &images,
             validation: &[],
-            recipe: &Recipe::default(),
+            recipe: &recipe,
             augmentation: Augmentation::NONE,
             device: DeviceChoice::Cpu,
             seed: 1,

@@ -61,8 +61,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let config = entry.resolve(&json!({ "epochs": 1, "lr": 1e-6 })).or_else(|_| entry.resolve(&json!({})))?;
         let mut shares = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
+            let mut network = network(&graph, &state, density)?;
             let mut request = Request::new(
-                &mut network(&graph, &state, density)?,
+                &mut network,
                 Task {
                     images,
                     validation: &[],

@@ -243,7 +243,7 @@ mod tests {
     fn reports_read_the_store_alone() {
         assert_eq!(
             check(&[package("reports", &["run-store", "experiment"], &[])]),
-            ["reports: must not know experiment; the crates it may know: metrics, run-store"]
+            ["reports: must not know experiment; the crates it may know: metrics, mia-eval, run-store"]
         );
     }
 

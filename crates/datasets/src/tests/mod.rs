@@ -4,3 +4,24 @@ pub(crate) mod distributed;
 mod fuzz;
 pub(crate) mod imagenet;
 pub(crate) mod pictures;
+
+use std::env;
+
+use unlearn_samples::Dataset;
+
+use crate::{error::Error, options::OpenOptions, registry::open};
+
+/// The variable that names datasets, with commas between, which are on this machine, so that tests must not pass without them.
+const PROMISED: &str = "UNLEARN_TEST_DATASETS";
+
+/// A dataset, if it is on this machine.
+pub(crate) fn open_if_here(name: &str) -> Option<Dataset> {
+    match open(name, &OpenOptions::default()) {
+        Err(Error::DatasetNotFound { .. }) => {
+            let promised = env::var(PROMISED).unwrap_or_default();
+            assert!(promised.split(',').all(|promised| promised != name), "{PROMISED} names {name}, which is not here");
+            None
+        }
+        other => Some(other.unwrap()),
+    }
+}

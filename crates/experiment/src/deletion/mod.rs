@@ -64,7 +64,9 @@ pub struct DeletionOptions {
     pub assignments: Vec<String>,
     /// What is demanded of the model afterwards.
     pub thresholds: Vec<Threshold>,
-    /// Features of the membership-inference attack, `confidence` among them.
+    /// Membership-inference attacks, `mia-efficacy` among them.
+    pub attacks: Vec<String>,
+    /// Features that attacks look at, `confidence` among them.
     pub features: Vec<String>,
     /// How often an attack is fitted, each time on other members; ten times, or once on the first rows, if not given.
     pub draws: Option<usize>,
@@ -406,20 +408,24 @@ fn beside(path: &Path, model: &ModelFile) -> Result<(OpenedModel, String)> {
 /// The attacks that are asked for; `seed` is the model's.
 fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
     let refuse = |option: &str, reason: &dyn std::fmt::Display| Error::deletion(option, reason);
-    let DeletionOptions { features, draws, members, .. } = options;
+    let DeletionOptions { attacks, features, draws, members, .. } = options;
     if !features.iter().any(|name| name == CONFIDENCE) {
         let reason = format!("`{CONFIDENCE}` must be among the features: it is the one that tables report");
         return Err(refuse("--mia", &reason));
     }
+    if !attacks.iter().any(|name| name == EFFICACY) {
+        let reason = format!("`{EFFICACY}` must be among the attacks: it is the one that tables report");
+        return Err(refuse("--attacks", &reason));
+    }
     Settings::count(*draws, *members).map_err(|reason| refuse("--draws", &reason))?;
     let section = EvaluateSection {
-        attacks: vec![EFFICACY.into()],
+        attacks: attacks.clone(),
         mia: features.clone(),
         draws: *draws,
         members: *members,
         ..EvaluateSection::default()
     };
-    section.settings(&options.environment.registry, seed).map_err(|reason| refuse("--mia", &reason))
+    section.settings(&options.environment.registry, seed).map_err(|reason| refuse("--attacks and --mia", &reason))
 }
 
 /// Refuses a threshold on something that is not going to be measured.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use unlearn_run_store::{Attempt, StageKey, Store};
-use unlearn_training::Progress;
+use unlearn_training::{Progress, Unattended};
 
 pub use children::StageCommand;
 pub use worker::{Report, attempt, work};
@@ -46,6 +46,14 @@ pub trait Reporter: Progress {
     fn waiting(&self, at: StageAt<'_>, holder: &str);
 }
 
+/// Says nothing.
+impl Reporter for Unattended {
+    fn started(&self, _: StageAt<'_>, _: bool) {}
+    fn reused(&self, _: StageAt<'_>) {}
+    fn finished(&self, _: StageAt<'_>, _: f64) {}
+    fn waiting(&self, _: StageAt<'_>, _: &str) {}
+}
+
 /// What to do when a stage fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
@@ -73,6 +81,22 @@ pub struct RunOptions<'a> {
     pub on_failure: OnFailure,
     /// Stages in processes of their own, several at a time; `None` computes them here, one after the other.
     pub children: Option<Children>,
+}
+
+impl RunOptions<'static> {
+    /// Stages one after the other in this process, told to nobody; `command` is for the report.
+    pub fn unattended(command: impl Into<String>) -> Self {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Self {
+            reporter: &Unattended,
+            interrupt: &NEVER,
+            command: command.into(),
+            commit: None,
+            checkpoint_interval: Duration::from_secs(10),
+            on_failure: OnFailure::Stop,
+            children: None,
+        }
+    }
 }
 
 /// Stages in processes of their own.

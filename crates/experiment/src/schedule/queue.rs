@@ -132,38 +132,13 @@ impl<'a> Queue<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicBool, time::Duration};
-
     use serde_json::json;
     use unlearn_run_store::StageSpec;
-    use unlearn_training::Progress;
 
     use super::*;
-    use crate::Reporter;
-
-    struct Silent;
-
-    impl Progress for Silent {}
-
-    impl Reporter for Silent {
-        fn started(&self, _: StageAt<'_>, _: bool) {}
-        fn reused(&self, _: StageAt<'_>) {}
-        fn finished(&self, _: StageAt<'_>, _: f64) {}
-        fn waiting(&self, _: StageAt<'_>, _: &str) {}
-    }
-
-    static NEVER: AtomicBool = AtomicBool::new(false);
 
     fn options(on_failure: OnFailure) -> RunOptions<'static> {
-        RunOptions {
-            reporter: &Silent,
-            interrupt: &NEVER,
-            command: String::new(),
-            commit: None,
-            checkpoint_interval: Duration::ZERO,
-            on_failure,
-            children: None,
-        }
+        RunOptions { on_failure, ..RunOptions::unattended("a test") }
     }
 
     fn prune(number: u64, input: &StageKey) -> PlannedStage {

@@ -5,6 +5,7 @@ pub mod agreement;
 pub mod avg_gap;
 pub mod js;
 pub mod kl;
+pub mod mia_distance;
 pub mod mia_efficacy;
 pub mod ra;
 pub mod rte_seconds;
@@ -24,6 +25,7 @@ pub static FIGURES: &[Figure] = &[
     avg_gap::FIGURE,
     rte_seconds::FIGURE,
     validation_accuracy::FIGURE,
+    mia_distance::FIGURE,
     tow::FIGURE,
     kl::FIGURE,
     js::FIGURE,

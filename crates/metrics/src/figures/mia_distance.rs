@@ -1,0 +1,50 @@
+//! How far the MIA-efficacy is from Retrain's, in units of its spread over draws: below about 2, two draws of one model differ as much.
+
+use std::borrow::Cow;
+
+use super::mia_efficacy;
+use crate::interval::sample_variance;
+use crate::{Direction, Figure, Need, Unit, Value};
+
+/// Its name.
+pub const NAME: &str = "mia_distance";
+
+/// The entry.
+pub const FIGURE: Figure = Figure {
+    name: Cow::Borrowed(NAME),
+    label: Cow::Borrowed("MIA distance"),
+    meaning: Cow::Borrowed("distance of the MIA-efficacy to Retrain's, in standard deviations of one draw"),
+    unit: Unit::None,
+    range: [0.0, f64::MAX],
+    direction: Direction::Lower,
+    needs: &[Need::Forget, Need::Retain, Need::Test, Need::Attack, Need::RetrainFigures],
+    source: "this project; the standard deviation is pooled over both models' draws",
+    in_table: false,
+    compute: |evidence| {
+        let ours = evidence.figures.get(mia_efficacy::NAME);
+        let theirs = evidence.retrain.and_then(|retrain| retrain.figures.get(mia_efficacy::NAME));
+        Ok(ours.zip(theirs).and_then(|(ours, theirs)| distance(ours, theirs)).map(Value::exact))
+    },
+};
+
+/// `None` for fewer than two draws, and where draws do not differ but the models do: no spread is a unit of nothing.
+fn distance(ours: &Value, theirs: &Value) -> Option<f64> {
+    let apart = (ours.value - theirs.value).abs();
+    let pooled = f64::midpoint(sample_variance(&ours.draws)?, sample_variance(&theirs.draws)?).sqrt();
+    if apart == 0.0 { Some(0.0) } else { (pooled > 0.0).then(|| apart / pooled) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_counted_in_deviations_of_one_draw() {
+        let drawn = |draws: &[f64]| Value::over_draws(draws.to_vec()).unwrap();
+        // Variances 2 and 8, so that the pooled deviation is √5.
+        assert_eq!(distance(&drawn(&[49.0, 51.0]), &drawn(&[58.0, 62.0])), Some(10.0 / 5.0_f64.sqrt()));
+        assert_eq!(distance(&drawn(&[50.0, 50.0]), &drawn(&[50.0, 50.0])), Some(0.0));
+        assert_eq!(distance(&drawn(&[50.0, 50.0]), &drawn(&[60.0, 60.0])), None);
+        assert_eq!(distance(&drawn(&[50.0]), &drawn(&[60.0])), None);
+    }
+}
