@@ -15,6 +15,14 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A file that holds something else than it should.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what would help.
+        reason: String,
+    },
     /// A suite that cannot be understood.
     #[error("{}: {reason}", path.display())]
     Suite {

@@ -84,7 +84,7 @@ impl OpenedModel {
         if certificate.output.get(MODEL).is_some_and(|certified| *certified != Artifact::of_bytes(&bytes)) {
             let reason =
                 "its content is not what the certificate beside it names; take the model from where it was copied";
-            return Err(Error::deletion(file.display(), reason));
+            return Err(Error::Content { path: file, reason: reason.into() });
         }
         Self::read(ModelOrigin::Deletion(Box::new(certificate)), file, bytes, options)
     }
@@ -95,7 +95,8 @@ impl OpenedModel {
     }
 
     fn prune(&mut self, file: &Path, bytes: Vec<u8>) -> Result<()> {
-        let mask = Mask::from_bytes(&bytes).map_err(|e| Error::deletion(file.display(), e))?;
+        let mask = Mask::from_bytes(&bytes);
+        let mask = mask.map_err(|error| Error::Content { path: file.into(), reason: error.to_string() })?;
         self.model.apply(&mask)?;
         self.read.insert("mask".into(), bytes);
         Ok(())

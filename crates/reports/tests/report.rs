@@ -368,8 +368,9 @@ fn scored_suite(config: &Json, row: &Json) -> (Store, SuiteIndex, tempfile::Temp
 
 #[test]
 fn figures_are_computed_again_from_stored_scores() {
-    let settings =
+    let attacks =
         json!({ "attacks": ["mia-efficacy"], "mia": ["confidence"], "draws": 3, "members": "stratified", "seed": 1 });
+    let settings = json!({ "attacks": attacks, "arithmetic": "cpu 1" });
     let stored = json!({ "format": 2, "figures": { "ua": { "value": 1.0 }, "rte_seconds": { "value": 2.5 }, "odd": { "value": 7.0 } } });
     let (store, index, folder) = scored_suite(&settings, &stored);
     let evaluate = |asked: &[&str]| {

@@ -376,7 +376,7 @@ fn two_processes_on_one_store_share_the_work() {
 
 #[test]
 fn a_stage_that_fails_is_gone_past_where_that_is_asked_for() {
-    let place = Place::new(&SUITE.replacen("method = \"ga\"", "method = \"ga\"\nlr = 1e30", 1));
+    let place = Place::new(&SUITE.replacen("\"ga\"\nepochs = 1", "\"ga\"\nlr = 1e30\nepochs = 5", 1));
     for jobs in ["1", "2"] {
         let message = place.refuse(1, &["run", "suite.toml", "--out", jobs, "--keep-going", "--jobs", jobs]);
         assert!(message.contains("failed: unlearn ga") && message.contains("8 of 42 stages failed"), "{message}");
