@@ -111,20 +111,28 @@ impl DriftLine {
 
 /// A group as a table.
 pub(crate) fn grid(group: &[&DriftLine]) -> Grid {
-    Grid { head: head(group), names: 2, lines: group.iter().map(|line| cells(line)).collect() }
+    let requests = requests(group);
+    Grid { head: head(requests), names: 2, lines: group.iter().map(|line| cells(line, requests)).collect() }
 }
 
-fn head(group: &[&DriftLine]) -> Vec<String> {
-    let most = group.iter().map(|line| line.points.len()).max().unwrap_or(0);
-    let requests = (1..=most).map(|number| format!("Request {number}"));
+/// How many requests there are; a method may serve some of them only.
+fn requests(group: &[&DriftLine]) -> usize {
+    group.iter().flat_map(|line| &line.points).map(|point| point.number).max().unwrap_or(0)
+}
+
+fn head(requests: usize) -> Vec<String> {
+    let requests = (1..=requests).map(|number| format!("Request {number}"));
     let ends = ["Run time", "Retrain due"].map(str::to_owned);
     ["Method", "Model"].map(str::to_owned).into_iter().chain(requests).chain(ends).collect()
 }
 
-fn cells(line: &DriftLine) -> Vec<String> {
+fn cells(line: &DriftLine, requests: usize) -> Vec<String> {
     let share = line.points.last().map_or_else(String::new, |point| format!("{:.0} %", 100.0 * point.run_time_share));
     let due = line.retrain_due.map_or_else(|| "no".to_owned(), |number| format!("after request {number}"));
-    let gaps = line.points.iter().map(|point| figure(&point.gap()));
+    let gaps = (1..=requests).map(|number| {
+        let served = line.points.iter().find(|point| point.number == number);
+        served.map_or_else(|| "–".to_owned(), |point| figure(&point.gap()))
+    });
     [line.method.clone(), line.model()].into_iter().chain(gaps).chain([share, due]).collect()
 }
 
@@ -141,7 +149,7 @@ pub(crate) fn picture(lines: &[&DriftLine], threshold: f64) -> Result<String> {
     let gaps: Vec<Estimate> = lines.iter().flat_map(|line| &line.points).map(DriftPoint::gap).collect();
     let limit = Estimate { mean: threshold, half_width: None, seeds: 1 };
     let up = Axis::new(range(gaps.iter().chain([&limit]), &avg_gap::FIGURE), (BOTTOM, TOP), 4);
-    let most = lines.iter().map(|line| line.points.len()).max().unwrap_or(1);
+    let most = requests(lines).max(1);
     let across = |number: usize| {
         let share = (number as f64 - 0.5) / most as f64;
         LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32
@@ -263,10 +271,21 @@ mod tests {
         let shares: Vec<f64> = points.iter().map(|point| point.run_time_share).collect();
         assert!((shares[0] - 0.1).abs() < 1e-12 && (shares[1] - 0.2).abs() < 1e-12, "{shares:?}");
         assert_eq!(
-            cells(&drift.lines[0])[..2].iter().chain(&cells(&drift.lines[0])[4..]).collect::<Vec<_>>(),
+            cells(&drift.lines[0], 2)[..2].iter().chain(&cells(&drift.lines[0], 2)[4..]).collect::<Vec<_>>(),
             ["ft", "95 % omp", "20 %", "no"]
         );
-        assert_eq!(head(&drift.groups()[0])[2..], ["Request 1", "Request 2", "Run time", "Retrain due"]);
+        assert_eq!(head(2)[2..], ["Request 1", "Request 2", "Run time", "Retrain due"]);
+    }
+
+    #[test]
+    fn a_method_that_serves_some_of_the_requests_has_a_cell_for_each() {
+        let mut rows = rows();
+        rows.extend([1, 2].map(|seed| row("unsir", 1, seed, 2.0, 1.0)));
+        let drift = Drift::of(&rows, 5.0).unwrap();
+        let grid = grid(&drift.groups()[0]);
+        assert!(grid.lines.iter().all(|line| line.len() == grid.head.len()));
+        assert_eq!(grid.lines[1][2..4], ["2.00 ± 0.00", "–"]);
+        assert!(grid.markdown().contains("unsir") && grid.terminal().contains("unsir"));
     }
 
     #[test]
