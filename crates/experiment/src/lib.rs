@@ -7,9 +7,11 @@
 mod checkpoints;
 pub mod deletion;
 mod error;
+mod export;
 mod initial;
 mod judgement;
 mod materials;
+mod model_card;
 mod opened;
 mod overrides;
 mod plan;
@@ -23,7 +25,9 @@ mod suite;
 mod tuning;
 
 pub use error::{Error, Result};
+pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use materials::{Environment, Materials};
+pub use model_card::model_card;
 pub use opened::{ModelOrigin, OpenedModel};
 pub use plan::{Plan, PlannedStage};
 pub use run::{Finished, Status, run, run_kinds, status};

@@ -1,5 +1,6 @@
 //! Logits of plain images in evaluation mode.
 
+use unlearn_metrics::softmax::argmax;
 use unlearn_network::{Mode, Network};
 use unlearn_samples::{BatchOptions, BatchPlan, ImageSet};
 
@@ -50,8 +51,4 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
 pub(crate) fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
     let rows = logits.chunks(logits.len() / labels.len()).zip(labels);
     rows.filter(|(logits, label)| argmax(logits) == **label as usize).count()
-}
-
-fn argmax(logits: &[f32]) -> usize {
-    (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }

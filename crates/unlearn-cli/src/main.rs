@@ -11,7 +11,6 @@ mod export;
 mod forget;
 mod inspect;
 mod lists;
-mod model_card;
 mod models;
 mod progress;
 mod push;

@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("certificates", &["metrics", "run-store"]),
     ("network", &["kernels", "random"]),
     ("models", &["masks", "names", "network", "tensor-files", "torch-files"]),
-    ("training", &["datasets", "masks", "models", "network", "samples", "tensor-files"]),
+    ("training", &["datasets", "masks", "metrics", "models", "network", "samples", "tensor-files"]),
     // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
     ("backdoor", &["masks", "models", "names", "network", "random", "samples", "training"]),
     ("pruning", &["masks", "models", "names", "network", "random", "samples", "training"]),

@@ -5,21 +5,62 @@ use std::fmt;
 use unlearn_certificates::Certificate;
 use unlearn_metrics::Figures;
 use unlearn_models::{ModelFile, Origin};
-use unlearn_run_store::{Evaluation, Manifest};
+use unlearn_run_store::{Evaluation, Manifest, Stage, StageState, Store};
+
+use crate::{
+    Result,
+    opened::{ModelOrigin, OpenedModel},
+    stages::{Evaluate, Kind},
+};
+
+/// The card of a model for its repository `id`, `owner/name`, in Markdown. A model of a stage is shown with what the `evaluate` stages of
+/// the same store measured on it; one of a deletion with what its certificate says.
+///
+/// # Errors
+/// A store beside the model that cannot be read.
+pub fn model_card(opened: &OpenedModel, id: &str, figures: &Figures) -> Result<String> {
+    let model = &opened.model;
+    let (manifest, evaluations, certificate) = match &opened.origin {
+        ModelOrigin::File => (None, Vec::new(), None),
+        ModelOrigin::Stage(stage) => (Some(stage.manifest()), evaluations(stage)?, None),
+        ModelOrigin::Deletion(certificate) => (None, Vec::new(), Some(&**certificate)),
+    };
+    let evaluations = &evaluations;
+    Ok(ModelCard { id, model, manifest, evaluations, certificate, figures }.to_string())
+}
+
+/// What the `evaluate` stages beside a stage say of its model.
+fn evaluations(stage: &Stage) -> Result<Vec<Evaluation>> {
+    // A stage lies in STORE/KIND/KEY; one that was copied elsewhere has nothing beside it.
+    let Ok(folder) = stage.path().canonicalize() else { return Ok(Vec::new()) };
+    let Some(root) = folder.ancestors().nth(2) else { return Ok(Vec::new()) };
+    let Ok(store) = Store::open_existing(root) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for summary in store.stages()? {
+        if summary.kind != Evaluate::NAME || summary.state != StageState::Finished {
+            continue;
+        }
+        let evaluate = store.stage(&summary.kind, &summary.key)?;
+        if evaluate.manifest().inputs.get("model") == Some(stage.key()) {
+            found.push(Evaluation::of(&evaluate)?);
+        }
+    }
+    Ok(found)
+}
 
 /// What there is to say of a model.
-pub(crate) struct ModelCard<'a> {
+struct ModelCard<'a> {
     /// Its repository, `owner/name`.
-    pub(crate) id: &'a str,
-    pub(crate) model: &'a ModelFile,
+    id: &'a str,
+    model: &'a ModelFile,
     /// Of the stage that made it.
-    pub(crate) manifest: Option<&'a Manifest>,
+    manifest: Option<&'a Manifest>,
     /// What `evaluate` stages measured on it.
-    pub(crate) evaluations: &'a [Evaluation],
+    evaluations: &'a [Evaluation],
     /// Of the deletion that made it.
-    pub(crate) certificate: Option<&'a Certificate>,
+    certificate: Option<&'a Certificate>,
     /// The figures there are.
-    pub(crate) figures: &'a Figures,
+    figures: &'a Figures,
 }
 
 impl fmt::Display for ModelCard<'_> {
