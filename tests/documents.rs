@@ -44,3 +44,15 @@ fn every_dataset_and_form_has_a_row() {
     let forms = forms.iter().filter_map(|name| name.split_once(':')).map(|(form, _)| form);
     assert_eq!(known(forms), known(FORMS.iter().map(|form| form.name)));
 }
+
+#[test]
+fn every_kind_of_stage_has_a_row_with_the_stages_that_it_reads() {
+    let text = include_str!("../docs/stages.md");
+    assert_eq!(named(text, "kind", 0), known(unlearn_experiment::KINDS.iter().map(|kind| kind.name)));
+    for kind in unlearn_experiment::KINDS {
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.name))).unwrap();
+        let reads = row.trim_end_matches(" |").rsplit_once("| ").unwrap().1;
+        let reads = reads.split('`').skip(1).step_by(2);
+        assert_eq!(known(reads), known(kind.inputs.iter().chain(kind.optional_inputs).copied()), "{row}");
+    }
+}
