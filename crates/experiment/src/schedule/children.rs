@@ -83,6 +83,7 @@ fn supervise(
             let (stage, started) = (one.stage, one.started);
             match one.report(&queue.stages[stage].label) {
                 Report::Done => queue.finished(stage, started, options),
+                Report::Found => queue.reused(stage, options),
                 Report::Held { by } => {
                     queue.put_back(stage);
                     held.insert(stage, (Instant::now(), by));
@@ -204,6 +205,6 @@ fn error(report: Report, label: &str) -> Error {
         Report::Interrupted => Error::Interrupted { stage },
         Report::Diverged { reason, kept } => Error::Diverged { stage, reason, kept },
         Report::Failed { reason } => Error::Stage { stage, reason },
-        Report::Done | Report::Held { .. } => Error::Stage { stage, reason: "it neither failed nor is done".into() },
+        Report::Done | Report::Found | Report::Held { .. } => Error::Stage { stage, reason: "it neither failed nor is done".into() },
     }
 }

@@ -12,8 +12,10 @@ use crate::{Error, PlannedStage, Result, materials::Materials, stages};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Report {
-    /// It is in the store.
+    /// It was computed.
     Done,
+    /// It was in the store already.
+    Found,
     /// Another process computes it.
     Held {
         /// Which one, for people.
@@ -51,7 +53,7 @@ pub fn attempt(spec: StageSpec, store: &Store, materials: &Materials, options: &
     let attempt = || -> Result<Report> {
         super::Queue::new(std::slice::from_ref(&stage), store)?;
         match store.try_begin(&stage.spec)? {
-            Attempt::Done(_) => Ok(Report::Done),
+            Attempt::Done(_) => Ok(Report::Found),
             Attempt::Held(by) => Ok(Report::Held { by }),
             Attempt::Run(writer) => {
                 stages::compute((&stage.spec, &stage.label), writer, store, materials, options)?;
