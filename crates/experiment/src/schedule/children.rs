@@ -205,6 +205,8 @@ fn error(report: Report, label: &str) -> Error {
         Report::Interrupted => Error::Interrupted { stage },
         Report::Diverged { reason, kept } => Error::Diverged { stage, reason, kept },
         Report::Failed { reason } => Error::Stage { stage, reason },
-        Report::Done | Report::Found | Report::Held { .. } => Error::Stage { stage, reason: "it neither failed nor is done".into() },
+        Report::Done | Report::Found | Report::Held { .. } => {
+            Error::Stage { stage, reason: "it neither failed nor is done".into() }
+        }
     }
 }
