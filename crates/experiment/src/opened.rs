@@ -8,7 +8,7 @@ use std::{
 use unlearn_certificates::Certificate;
 use unlearn_masks::Mask;
 use unlearn_models::{ImportOptions, ModelFile};
-use unlearn_run_store::{Artifact, Stage};
+use unlearn_run_store::{Artifact, Manifest, Stage};
 
 use crate::{
     Error, Result,
@@ -50,8 +50,12 @@ impl OpenedModel {
             Self::read(ModelOrigin::File, path.into(), read(path)?, options)?
         } else if path.join(Certificate::FILE).exists() {
             Self::of_deletion(path, options)?
-        } else {
+        } else if path.join(Manifest::FILE).exists() {
             Self::of_stage(Stage::open(path)?, options)?
+        } else {
+            let reason =
+                "the folder is neither a finished stage's nor a deletion's; name one of these, or a model's file";
+            return Err(Error::Content { path: path.into(), reason: reason.into() });
         };
         if let Some(path) = mask {
             opened.prune(path, read(path)?)?;

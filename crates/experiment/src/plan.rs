@@ -6,7 +6,7 @@ use unlearn_hub::PREFIX;
 use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow};
 
 use crate::{
-    Result, Suite,
+    Error, Result, Suite,
     materials::{Environment, Materials},
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
@@ -80,7 +80,11 @@ impl Plan {
         let mut index = SuiteIndex::new(&suite.suite.name, "");
         index.title.clone_from(&suite.suite.title);
         index.notes.clone_from(&suite.suite.notes);
-        index.notes.extend(resolved.begins_with()?.into_iter().chain(resolved.left_out()));
+        let left_out = resolved.left_out();
+        for note in &left_out {
+            tracing::warn!("{note}");
+        }
+        index.notes.extend(resolved.begins_with()?.into_iter().chain(left_out));
         if suite.forget.iter().any(|section| section.sequence) {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);
         }
@@ -92,6 +96,10 @@ impl Plan {
         let Planner { mut stages, rows, .. } = planner;
         let mut seen = HashSet::new();
         stages.retain(|stage| seen.insert(stage.key.clone()));
+        if rows.is_empty() && !suite.unlearn.is_empty() {
+            let reason = format!("no method of the suite can serve a request of it: {}", index.notes.join("; "));
+            return Err(Error::Suite { path: suite.path.clone(), reason });
+        }
         index.rows = rows;
         Ok(Self { stages, index, materials, resolved })
     }

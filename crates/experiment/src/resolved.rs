@@ -75,6 +75,9 @@ impl Resolved {
             reason: with_nearest(&reason.to_string()),
         };
         let dataset = materials.dataset(&suite.data.name).map_err(|e| refuse(&e))?;
+        if dataset.classes.len() < 2 {
+            return Err(refuse(&format!("{} has one class, and a classifier needs two", dataset.name)));
+        }
         let input = input_spec(&dataset);
         let graph =
             unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
@@ -122,6 +125,11 @@ impl Resolved {
         resolved.check_requests().map_err(|reason| refuse(&reason))?;
         resolved.check_methods().map_err(|reason| refuse(&reason))?;
         Ok(resolved)
+    }
+
+    /// Whether there are validation images for every seed.
+    pub(crate) fn has_validation(&self) -> bool {
+        self.seeds.iter().all(|data| !data.validation.is_empty())
     }
 
     /// Refuses a request that no model could be judged by.

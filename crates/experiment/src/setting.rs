@@ -37,7 +37,14 @@ impl Setting {
         let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
         let dataset = materials.dataset(&data.name).map_err(|e| e.to_string())?;
         check_fingerprint(&dataset, &fingerprint)?;
+        recipe.check().map_err(|e| format!("its `training` is damaged: {e}"))?;
         let split = data.split(&dataset).map_err(|e| e.to_string())?;
+        if !forgotten.is_sorted_by(|a, b| a < b) {
+            return Err("its `training` is damaged: `forgotten` does not list each position once, ascending".into());
+        }
+        if let Some(id) = forgotten.iter().find(|id| split.train.binary_search(id).is_err()) {
+            return Err(format!("its `training` is damaged: it has forgotten image {id}, which it was not trained on"));
+        }
         Ok(Self { dataset, data, split, recipe, seed, init, forgotten })
     }
 
@@ -138,6 +145,29 @@ impl Division {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_model_says_it_has_forgotten_must_be_what_it_can_have_forgotten() {
+        let materials = Materials::default();
+        let dataset = materials.dataset("fashion-mnist-mini").unwrap();
+        let data = serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 });
+        let split = serde_json::from_value::<DataSection>(data.clone()).unwrap().split(&dataset).unwrap();
+        let [first, second] = [split.train[3], split.train[9]];
+        let of = |forgotten: Vec<u32>, recipe| {
+            let (data, fingerprint) = (data.clone(), dataset.fingerprint.clone());
+            let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten };
+            Setting::of(&training, &materials).map(|setting| setting.forgotten)
+        };
+        let recipe = serde_json::json!({});
+        assert_eq!(of(vec![first, second], recipe.clone()), Ok(vec![first, second]));
+        for forgotten in [vec![second, first], vec![first, first]] {
+            assert!(of(forgotten, recipe.clone()).unwrap_err().contains("each position once, ascending"));
+        }
+        for other in [99_999, split.validation[0]] {
+            assert!(of(vec![other], recipe.clone()).unwrap_err().contains("which it was not trained on"));
+        }
+        assert!(of(vec![], serde_json::json!({ "batch-size": 0 })).unwrap_err().contains("is damaged"));
+    }
 
     #[test]
     fn a_class_of_which_nothing_is_left_leaves_the_test_set() {

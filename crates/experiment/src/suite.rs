@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_random::derived_seed;
+use unlearn_run_store::SuiteIndex;
 use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
@@ -290,6 +291,7 @@ impl Suite {
         if seeds.is_empty() || seeds.len() != self.suite.seeds.len() {
             return Err("`suite.seeds` must list one or more seeds, each once".into());
         }
+        SuiteIndex::check_name(&self.suite.name).map_err(|e| format!("`suite.name`: {e}"))?;
         if self.prune.is_empty() {
             return Err("at least one [[prune]] table is needed".into());
         }
@@ -352,6 +354,7 @@ mod tests {
             ("train.epoch=3", "did you mean `epochs`"),
             ("train.epochs=many", "invalid type"),
             ("suite.seeds=[1, 1]", "each once"),
+            ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),
         ] {
             let error = parse(SUITE, &[assignment]).unwrap_err();

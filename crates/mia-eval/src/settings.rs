@@ -29,6 +29,9 @@ impl Settings {
         Draws { members: self.members, count: self.draws, seed: self.seed }
     }
 
+    /// Draws beyond which an interval gains nothing but time.
+    pub const MOST_DRAWS: usize = 1000;
+
     /// The number of draws that was asked for, or its default: ten, and one where nothing is drawn.
     ///
     /// The error is a reason for people: no draw, or several of what is always the same.
@@ -37,6 +40,9 @@ impl Settings {
     /// As said.
     pub fn count(asked: Option<usize>, members: MemberSelection) -> Result<usize, String> {
         match (asked, members) {
+            (Some(draws), _) if draws > Self::MOST_DRAWS => {
+                Err(format!("{draws} draws of an attack's members are too many; ask for at most {}", Self::MOST_DRAWS))
+            }
             (Some(0), _) => Err("an attack needs at least 1 draw of its members".to_owned()),
             (Some(draws), MemberSelection::FirstRows) if draws > 1 => Err(format!(
                 "the first rows are the same in each of {draws} draws; ask for 1, or for `stratified` members"

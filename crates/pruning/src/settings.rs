@@ -92,7 +92,10 @@ pub(crate) fn refusal<S: Schedule>(reason: impl std::fmt::Display) -> Error {
 /// Lays a suite's keys over the schedule's defaults and checks them.
 pub(crate) fn parse<S: Schedule>(config: &Value) -> Result<Config<S::Keys>> {
     let (mut shared, mut own) = to_values::<S>(&S::defaults())?;
-    for (key, value) in config.as_object().into_iter().flatten() {
+    let table = config.as_object();
+    for (key, value) in
+        table.ok_or_else(|| refusal::<S>(format!("its settings are a table of keys, found {config}")))?
+    {
         let Some(slot) = shared.get_mut(key).or(own.get_mut(key)) else {
             let valid = [&shared, &own].into_iter().filter_map(Value::as_object).flat_map(|keys| keys.keys());
             return Err(refusal::<S>(Unknown::new("pruning key", key, valid.map(String::as_str))));

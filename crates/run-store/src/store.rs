@@ -88,7 +88,11 @@ impl Store {
     /// [`StoreError::NoStore`] when there is no such folder.
     pub fn open_existing(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
-        if root.is_dir() { Ok(Self { root }) } else { Err(StoreError::NoStore(root)) }
+        match fs::read_dir(&root) {
+            Ok(_) => Ok(Self { root }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::NoStore(root)),
+            Err(error) => Err(StoreError::io("list", &root)(error)),
+        }
     }
 
     /// The store's folder.
@@ -169,7 +173,16 @@ impl Store {
     pub fn find(&self, kind: &str, key: &StageKey) -> Result<Option<Stage>> {
         check_name("stage kind", kind)?;
         let folder = self.place(kind, key, "");
-        if folder.is_dir() { Stage::open_as(&folder, kind, key.as_str()).map(Some) } else { Ok(None) }
+        match fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => Stage::open_as(&folder, kind, key.as_str()).map(Some),
+            Ok(_) => Err(StoreError::Damaged {
+                file: folder.clone(),
+                folder,
+                problem: "a stage is a folder, and this is none".to_owned(),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("look at", &folder)(error)),
+        }
     }
 
     /// The finished stage of that kind and key.

@@ -86,6 +86,14 @@ impl SuiteIndex {
     /// The newest version of the format, which is what this program writes.
     pub const FORMAT: u32 = 1;
 
+    /// Refuses a name that cannot be a suite's.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`].
+    pub fn check_name(suite: &str) -> Result<()> {
+        check_name("suite", suite)
+    }
+
     /// An index without rows, made now.
     pub fn new(suite: impl Into<String>, command: impl Into<String>) -> Self {
         Self {

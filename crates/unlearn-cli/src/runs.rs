@@ -62,9 +62,16 @@ fn verify(store: &Store) -> anyhow::Result<()> {
         }
     }
     for suite in store.suites()? {
-        if let Err(problem) = store.suite(&suite) {
+        let lost = store.suite(&suite).and_then(|index| {
+            for row in &index.rows {
+                store.stage("unlearn", &row.unlearn)?;
+                store.stage("evaluate", &row.evaluate)?;
+            }
+            Ok(())
+        });
+        if let Err(problem) = lost {
             damaged += 1;
-            eprintln!("{problem}");
+            eprintln!("suite {suite}: {problem}");
         }
     }
     if damaged > 0 {

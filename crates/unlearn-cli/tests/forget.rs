@@ -113,6 +113,8 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     *flipped.last_mut().unwrap() ^= 1;
     fs::write(&model, flipped).unwrap();
     expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  output model.safetensors"]);
+    // Who asks again is told, not reassured.
+    expect(&place, 1, forget, &["model.safetensors was changed since"]);
     fs::write(&model, bytes).unwrap();
 
     a_deletion_is_measured_against_a_retrain(&place);
@@ -122,8 +124,11 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
 
 /// Beside a Retrain there are figures that need one, and the reference's one draw can be asked for.
 fn a_deletion_is_measured_against_a_retrain(place: &Place) {
+    let retrain = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method retrain \
+                   --set epochs=1 --mia confidence --draws 1 --out retrained";
+    expect(place, 0, retrain, &["before"]);
     let line = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method raw --mia confidence \
-                --members first-rows --retrain forgotten --threshold 'tow>=0' --threshold 'kl<=100' --out beside";
+                --members first-rows --retrain retrained --threshold 'tow>=0' --threshold 'kl<=100' --out beside";
     expect(place, 0, line, &["Retrain", "avg_gap", "tow", "kl <= 100: passed"]);
     let certificate = certificate(place, "beside");
     let measured = &certificate["measured"];
@@ -179,7 +184,13 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--draws 2 --members first-rows", &["--draws", "`stratified`"]);
     refused(2, "--members first", &["did you mean `first-rows`"]);
     refused(2, "--threshold 'mia.x>=1'", &["`x` is not among", "confidence"]);
+    refused(2, "--threshold 'loss_threshold_efficacy>=1'", &["it is not measured", "mia_efficacy.confidence"]);
     refused(2, "--mia prob", &["--mia", "`confidence`"]);
+    // What is known not to be a Retrain.
+    refused(2, "--retrain runs/prune/*", &["--retrain", "has the weights of the model"]);
+    refused(2, "--retrain runs/train/*", &["--retrain", "was trained on image"]);
+    refused(2, "--retrain forgotten", &["--retrain", "it was made by `ft`"]);
+    refused(1, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
     refused(2, "--suite suite.toml", &["says itself what it was trained on"]);
     refused(1, "--sign public.pem", &["public.pem", "openssl genpkey"]);

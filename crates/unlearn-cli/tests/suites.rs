@@ -323,6 +323,27 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 stages, 8 done"), "{plan}");
 
+    // A model that has forgotten is not pruned: that would bring back what it forgot.
+    let unlearned =
+        planned.iter().find(|stage| stage["label"].as_str().unwrap().starts_with("unlearn retrain")).unwrap();
+    let mut again = pruned.clone();
+    again["stage"]["inputs"]["model"] = unlearned["key"].clone();
+    write(&again);
+    assert!(place.refuse(1, &stage).contains("has forgotten something"));
+    for (field, other, words) in [
+        ("data", "x".into(), "described for data with the fingerprint x"),
+        (
+            "config",
+            serde_json::json!({ "method": "omp", "config": 3, "arithmetic": pruned["stage"]["config"]["arithmetic"] }),
+            "a table",
+        ),
+    ] {
+        let mut odd = pruned.clone();
+        odd["stage"][field] = other;
+        write(&odd);
+        let message = place.refuse(1, &stage);
+        assert!(message.contains(words), "{message}");
+    }
     for (from, to, words) in [
         ("\"format\":1", "\"format\":2", "format version is 2"),
         ("\"kind\":\"prune\"", "\"kind\":\"prun\"", "unknown kind of stage"),
@@ -404,6 +425,9 @@ fn whatever_is_damaged_in_a_store_is_found_and_named() {
     }
     std::fs::remove_file(stage.join("manifest.json")).unwrap();
     assert!(place.refuse(1, &["runs", "verify"]).contains("manifest.json"));
+    std::fs::remove_dir_all(&stage).unwrap();
+    std::fs::write(&stage, "").unwrap();
+    assert!(place.refuse(1, &["train", "suite.toml"]).contains("a stage is a folder"));
 }
 
 #[test]

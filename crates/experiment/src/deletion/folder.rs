@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use unlearn_certificates::Certificate;
+use unlearn_certificates::{Certificate, Finding, Outcome, check};
+use unlearn_metrics::Figures;
 use unlearn_run_store::{Attempt, StageKey, StageSpec, StageWriter, Store};
 
 use crate::{Error, Result, stages::LAST_FINITE};
@@ -35,9 +36,9 @@ impl Folder {
     ///
     /// # Errors
     /// A folder that holds anything else or cannot be written; another process at work in it.
-    pub(super) fn open(out: &Path, deletion: &StageSpec) -> Result<Found> {
+    pub(super) fn open(out: &Path, deletion: &StageSpec, figures: &Figures) -> Result<Found> {
         let key = deletion.key();
-        if let Some(certificate) = done(out, &key)? {
+        if let Some(certificate) = done(out, &key, figures)? {
             return Ok(Found::Done(Box::new(certificate)));
         }
         only_leftovers(out)?;
@@ -98,13 +99,19 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error
     move |source| Error::Io { action, path, source }
 }
 
-/// The certificate of this deletion, if it is done.
-fn done(out: &Path, key: &StageKey) -> Result<Option<Certificate>> {
+/// The certificate of this deletion, if it is done and all is as it was left.
+fn done(out: &Path, key: &StageKey, figures: &Figures) -> Result<Option<Certificate>> {
     if !out.join(Certificate::FILE).exists() {
         return Ok(None);
     }
     let certificate = Certificate::load(out)?;
     if certificate.key == *key {
+        let findings = check(out, &certificate, None, figures);
+        if let Some(Finding { what, outcome: Outcome::Fails(how) }) = findings.into_iter().find(Finding::is_failure) {
+            let reason =
+                format!("this deletion was done here, and its {what} was changed since: {how}; give another `--out`");
+            return Err(Error::Content { path: out.into(), reason });
+        }
         // Left where the process was killed between its last two acts.
         let _ = fs::remove_dir_all(out.join(PARTIAL));
         return Ok(Some(certificate));
@@ -137,26 +144,30 @@ mod tests {
         StageSpec::new("forget", serde_json::json!({}), "data", seed)
     }
 
+    fn open(out: &Path, seed: u64) -> Result<Found> {
+        Folder::open(out, &deletion(seed), &Figures::standard())
+    }
+
     #[test]
     fn a_folder_is_for_one_deletion_and_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let Found::ToDo(first) = Folder::open(&out, &deletion(0)).unwrap() else { panic!("nothing is there yet") };
-        let message = Folder::open(&out, &deletion(0)).unwrap_err().to_string();
+        let Found::ToDo(first) = open(&out, 0).unwrap() else { panic!("nothing is there yet") };
+        let message = open(&out, 0).unwrap_err().to_string();
         assert!(message.contains("another process") && message.contains(&std::process::id().to_string()), "{message}");
         let started = first.started();
         drop(first);
-        let message = Folder::open(&out, &deletion(1)).unwrap_err().to_string();
+        let message = open(&out, 1).unwrap_err().to_string();
         assert!(message.contains("begun and not finished") && message.contains("partial"), "{message}");
-        let Found::ToDo(again) = Folder::open(&out, &deletion(0)).unwrap() else { panic!("it is not done") };
+        let Found::ToDo(again) = open(&out, 0).unwrap() else { panic!("it is not done") };
         assert_eq!(again.started(), started);
         fs::write(again.path(LAST_FINITE), "").unwrap();
         again.close().unwrap();
-        let Found::ToDo(other) = Folder::open(&out, &deletion(1)).unwrap() else { panic!("it is not done") };
+        let Found::ToDo(other) = open(&out, 1).unwrap() else { panic!("it is not done") };
         assert!(!out.join(LAST_FINITE).exists());
         other.close().unwrap();
         fs::write(out.join("model.safetensors"), "").unwrap();
-        let message = Folder::open(&out, &deletion(0)).unwrap_err().to_string();
+        let message = open(&out, 0).unwrap_err().to_string();
         assert!(message.contains("holds model.safetensors already"), "{message}");
     }
 }

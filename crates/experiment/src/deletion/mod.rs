@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use unlearn_certificates::{
     Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Samples, SigningKey, Threshold,
 };
-use unlearn_metrics::Need;
+use unlearn_metrics::{Need, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::{
     ImportOptions, ModelFile, Target,
@@ -38,7 +38,7 @@ use self::{
     statement::trained_on,
 };
 use crate::{
-    Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, overrides, schedule,
+    Environment, Error, Materials, ModelOrigin, OpenedModel, PlannedStage, Result, RunOptions, overrides, schedule,
     setting::{Division, Setting},
     stages::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
@@ -142,7 +142,8 @@ impl Deletion {
         let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
         method.check(&parameters, &prospect).map_err(refuse)?;
         let attacks = attacked(options, setting.seed)?;
-        let retrain = options.retrain.as_deref().map(|path| beside(path, &opened.model)).transpose()?;
+        let retrain =
+            options.retrain.as_deref().map(|path| beside(path, &opened.model, &setting, &asked)).transpose()?;
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
         let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
@@ -172,7 +173,8 @@ impl Deletion {
     /// `last-finite.safetensors`, and there is no certificate); an interruption, with the state saved.
     pub fn run(&self, out: &Path, options: &RunOptions<'_>, signer: Option<&SigningKey>) -> Result<Deleted> {
         let spec = self.spec(signer);
-        let folder = match Folder::open(out, &spec)? {
+        let figures = self.materials.environment().registry.figures();
+        let folder = match Folder::open(out, &spec, &figures)? {
             Found::Done(certificate) => return Ok(Deleted::Before(certificate)),
             Found::ToDo(folder) => folder,
         };
@@ -308,10 +310,14 @@ impl Deletion {
         let model = ModelFile { info, ..model };
         let bytes = model.to_bytes(if model.mask.is_some() { Target::Sparse } else { Target::Dense })?;
         write_atomic(&folder.path(MODEL), &bytes)?;
-        let verdict =
-            |threshold: &Threshold| after.get(&threshold.figure()).map(|measured| threshold.judge(measured.value));
+        let verdict = |threshold: &Threshold| {
+            let measured = after.get(&threshold.figure());
+            let measured =
+                measured.ok_or_else(|| Error::deletion(format!("--threshold {threshold}"), "it was not measured"))?;
+            Ok::<_, Error>(threshold.judge(measured.value))
+        };
         let measured = Measured {
-            thresholds: self.thresholds.iter().filter_map(verdict).collect(),
+            thresholds: self.thresholds.iter().map(verdict).collect::<Result<_>>()?,
             before,
             after,
             retrain,
@@ -386,10 +392,31 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
     }
 }
 
-/// A Retrain of `model`, and where it lies.
-fn beside(path: &Path, model: &ModelFile) -> Result<(OpenedModel, String)> {
+/// A Retrain of `model`, and where it lies. What is known not to be one is refused: a model that saw what is asked for, was trained on
+/// other data, has the weights that are to forget, or comes from another method. Of a file that does not say, the operator says so.
+fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<(OpenedModel, String)> {
+    let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
     let opened = OpenedModel::open(path, None, &ImportOptions::default())?;
     let retrain = &opened.model;
+    if retrain.state.parameters() == model.state.parameters() {
+        return Err(refuse("it has the weights of the model that is to forget".into()));
+    }
+    if let Some(training) = &retrain.info.training {
+        if training.fingerprint != setting.dataset.fingerprint {
+            return Err(refuse("it was trained on other data".into()));
+        }
+        if let Some(id) = asked.all().iter().find(|id| training.forgotten.binary_search(id).is_err()) {
+            return Err(refuse(format!("it was trained on image {id}, which is to be forgotten")));
+        }
+    }
+    let method = match &opened.origin {
+        ModelOrigin::File => None,
+        ModelOrigin::Stage(stage) => stage.manifest().config.get("method").and_then(Value::as_str),
+        ModelOrigin::Deletion(certificate) => Some(certificate.method.name.as_str()),
+    };
+    if let Some(method) = method.filter(|method| !method.starts_with(RETRAIN)) {
+        return Err(refuse(format!("it was made by `{method}`")));
+    }
     if (&retrain.info.arch, retrain.info.input, retrain.info.classes)
         != (&model.info.arch, model.info.input, model.info.classes)
     {
@@ -450,7 +477,9 @@ fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bo
         if figure.needs_retrain() && options.retrain.is_none() {
             return refuse("it is measured against a Retrain; name one with `--retrain`");
         }
-        if name.contains('.') && !measured.contains(&name) {
+        let of_an_attack =
+            figure.needs.contains(&Need::Attack) && !figure.needs_retrain() && name != mia_efficacy::NAME;
+        if of_an_attack && !measured.contains(&name) {
             return refuse(&format!("it is not measured; these are: {}", measured.join(", ")));
         }
     }

@@ -35,13 +35,25 @@ impl Kind for Evaluate {
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
         let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+        Settings::count(Some(config.attacks.draws), config.attacks.members).map_err(|reason| bench.failure(reason))?;
+        if setting.forgotten.is_empty() {
+            return Err(
+                bench.failure("its model was not asked to forget anything; evaluate what an `unlearn` stage left")
+            );
+        }
         let rte_seconds = RunTime::of(&stage)?.map(|run_time| run_time.rte_seconds);
         let division = setting.division();
         let sets = setting.sets(&division);
         let registry = &bench.materials.environment().registry;
         let alone = Judging { registry, settings: &config.attacks, rte_seconds: None, retrain: None };
         let retrain = if bench.spec.inputs.contains_key(RETRAIN) {
-            let StageModel { mut network, .. } = bench.model(RETRAIN, &config.arithmetic)?;
+            let StageModel { mut network, setting: other, .. } = bench.model(RETRAIN, &config.arithmetic)?;
+            let saw = setting.forgotten.iter().find(|id| other.forgotten.binary_search(id).is_err());
+            if let Some(id) = saw {
+                return Err(
+                    bench.failure(format!("its `{RETRAIN}` was trained on image {id}, which is to be forgotten"))
+                );
+            }
             Some(judge(&mut network, &sets, &alone).map_err(|error| bench.failure(error))?)
         } else {
             None

@@ -8,7 +8,11 @@ use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_run_store::Artifact;
 
 use super::{Bench, Kind};
-use crate::{Result, opened::OpenedModel, setting::Setting};
+use crate::{
+    Result,
+    opened::OpenedModel,
+    setting::{Setting, check_fingerprint},
+};
 
 /// What decides an imported model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +50,7 @@ impl Kind for Import {
             return Err(bench.failure(format!("{place} is not the file that was described: its content differs")));
         }
         let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
+        check_fingerprint(&setting.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
         let model = &opened.model;
         setting.fits(&model.info).map_err(|reason| bench.failure(reason))?;
         bench.save_state(super::MODEL, (&model.graph, &model.state), &model.info, &setting)?;

@@ -65,6 +65,12 @@ impl Bench<'_> {
         })?;
         let setting = Setting::of(training, self.materials)
             .map_err(|reason| self.failure(format!("the model of its input `{role}`: {reason}")))?;
+        if setting.dataset.fingerprint != self.spec.data_fingerprint {
+            return Err(self.failure(format!(
+                "it is described for data with the fingerprint {}, and the model of its input `{role}` was trained on {}",
+                self.spec.data_fingerprint, setting.dataset.fingerprint
+            )));
+        }
         let network = network(&model, self.materials.device()).map_err(|reason| self.failure(reason))?;
         self.check_arithmetic(arithmetic, &network.arithmetic())?;
         Ok(StageModel { network, info: model.info, setting, stage })

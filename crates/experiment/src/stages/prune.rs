@@ -38,6 +38,11 @@ impl Kind for Prune {
     fn run(config: &PruneConfig, bench: &mut Bench<'_>) -> Result<()> {
         let method = unlearn_pruning::find(&config.method).map_err(|error| bench.failure(error))?;
         let StageModel { mut network, info, setting, stage: dense } = bench.model("model", &config.arithmetic)?;
+        if !setting.forgotten.is_empty() || network.kept().iter().any(Option::is_some) {
+            return Err(
+                bench.failure("its model is pruned already or has forgotten something; prune what `train` left")
+            );
+        }
         let graph = network.graph().clone();
         let initial = bench.initial(&setting)?;
         for name in dense.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)) {

@@ -65,6 +65,11 @@ pub fn tune(
     suite.check_complete()?;
     let searched = space::of(suite, &environment.methods, tuning).map_err(refuse)?;
     let plan = Plan::resolve_for(&searched.suite, environment, Judging::Validation)?;
+    if !plan.resolved.has_validation() {
+        return Err(refuse(
+            "a search judges on validation images, and `data.validation` leaves none; set it above 0".into(),
+        ));
+    }
     let failures = run_all(&plan, store, run)?;
     let judged = Judged { plan: &plan, store, failures: &failures };
     let mut trials = Vec::new();
