@@ -5,7 +5,7 @@
 //! non-member.
 //!
 //! Deviation: the paper's code takes the first `|D_t|` rows of `D_r` as members, here a class-stratified draw by
-//! seed ([`MemberSelection`] offers both), and where `D_r` is the smaller set `D_t` is cut down likewise, so that the
+//! seed ([`MemberSelection`](crate::MemberSelection) offers both), and where `D_r` is the smaller set `D_t` is cut down likewise, so that the
 //! attack always sees as many members as non-members. The draw is repeated, because the efficacy moves by tens of points with it; one draw
 //! of the first rows is the paper's number.
 
