@@ -256,10 +256,7 @@ impl Deletion {
         let images = asked.ids.len();
         let original = self.materials.environment().methods.find(RAW).map_err(|e| Error::deletion("--method", e))?;
         let unchanged = original.resolve(&json!({})).map_err(|e| Error::deletion("--method", e))?;
-        let mut judged = Vec::new();
-        for (method, parameters, when) in
-            [(original.name, &unchanged, "before"), (self.method.name, &self.parameters, "after")]
-        {
+        let mut forget = |method: &str, parameters: &Value, when| {
             let config = UnlearnConfig {
                 method: method.into(),
                 config: parameters.clone(),
@@ -272,13 +269,13 @@ impl Deletion {
             if let Some((retrain, _)) = &retrain {
                 evaluate = evaluate.with_input(RETRAIN, retrain.clone());
             }
-            judged.push((unlearn, push(evaluate, format!("judge the model {when}"))));
-        }
+            Ok::<_, Error>((unlearn, push(evaluate, format!("judge the model {when}"))))
+        };
+        let (_, before) = forget(original.name, &unchanged, "before")?;
+        let (unlearn, after) = forget(self.method.name, &self.parameters, "after")?;
         // `raw` asked for by name is both.
         let mut seen = HashSet::new();
         stages.retain(|stage| seen.insert(stage.key.clone()));
-        let [(_, before), (unlearn, after)] =
-            judged.try_into().map_err(|_| Error::deletion("--method", "the model is judged twice"))?;
         Ok(Steps { stages, before, unlearn, after, retrain: retrain.map(|(_, judged)| judged) })
     }
 
