@@ -24,6 +24,17 @@ pub enum ReportError {
     /// A suite without rows.
     #[error("the suite `{0}` has no rows; give it at least one `[[unlearn]]` method and run it again")]
     NoRows(String),
+    /// A figure was asked for that no row has.
+    #[error(
+        "no row of the suite `{suite}` has the figure `{figure}`: what it needs is not there, a Retrain perhaps; `unlearn figures` says what \
+         it needs"
+    )]
+    Unmeasured {
+        /// The figure.
+        figure: String,
+        /// The suite.
+        suite: String,
+    },
     /// A figure is NaN or infinite.
     #[error(
         "the {metric} of the row {row} is {value}, not a number a report can hold; \

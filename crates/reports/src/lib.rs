@@ -103,7 +103,11 @@ pub fn evaluate(
     asked: &[String],
 ) -> Result<Written> {
     let source = Recomputed::new(registry, asked)?;
-    write_results(store, index, folder, Results::gather_from(&source, store, index, &registry.figures())?)
+    let results = Results::gather_from(&source, store, index, &registry.figures())?;
+    if let Some(figure) = asked.iter().find(|name| results.rows.iter().all(|row| row.value(name).is_none())) {
+        return Err(ReportError::Unmeasured { figure: figure.clone(), suite: index.suite.clone() });
+    }
+    write_results(store, index, folder, results)
 }
 
 fn write_results(store: &Store, index: &SuiteIndex, folder: &Path, results: Results) -> Result<Written> {

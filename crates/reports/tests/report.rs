@@ -394,6 +394,13 @@ fn figures_are_computed_again_from_stored_scores() {
     assert!(rows[1].figures.contains_key("loss_threshold_advantage"));
     let unknown = evaluate(&["kll"]).unwrap_err().to_string();
     assert!(unknown.contains("`kll`") && unknown.contains("kl, js"), "{unknown}");
+
+    let alone = SuiteIndex { rows: index.rows[1..].to_vec(), ..index.clone() };
+    let asked = ["kl".to_owned()];
+    let place = folder.path().join("alone");
+    let message = unlearn_reports::evaluate(&store, &alone, &place, &Registry::standard(), &asked).unwrap_err();
+    assert!(message.to_string().contains("figure `kl`") && message.to_string().contains("a Retrain"), "{message}");
+    assert!(!place.exists(), "nothing is written");
 }
 
 #[test]
