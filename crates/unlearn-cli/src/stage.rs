@@ -13,6 +13,7 @@ use unlearn_run_store::{StageSpec, Store};
 
 use crate::{
     args::StageArguments,
+    exit::Usage,
     progress::ConsoleReporter,
     run::{INTERRUPT, run_options},
 };
@@ -20,7 +21,7 @@ use crate::{
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let file = &arguments.description;
     let text = read(file, arguments.supervised)?;
-    let spec = StageSpec::from_json(&text, file)?;
+    let spec = StageSpec::from_json(&text, file).map_err(|error| Usage(error.to_string()))?;
     let store = Store::open(&arguments.store.runs)?;
     let materials = Materials::new(arguments.compute.environment.environment());
     let reporter = ConsoleReporter::new(arguments.supervised);
