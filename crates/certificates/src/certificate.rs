@@ -298,8 +298,7 @@ pub(crate) mod tests {
         };
         let mut after = figures(95.0);
         after.insert("rte_seconds".to_owned(), Value::exact(1.5));
-        let artifact =
-            |bytes: &[u8]| Artifact { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 };
+        let artifact = |bytes: &[u8]| Artifact::of_bytes(bytes);
         Certificate {
             format: FORMAT,
             key: "0".repeat(32).parse().unwrap(),

@@ -1,7 +1,5 @@
 //! Runs a suite's plan, and writes the index that its report is made from.
 
-use std::collections::HashSet;
-
 use unlearn_run_store::{Stage, Store, SuiteIndex, clock};
 
 use crate::{Error, Plan, PlannedStage, Result, RunOptions, schedule};
@@ -55,9 +53,8 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     if let (true, Some((stage, reason))) = (index.rows.is_empty(), failures.first()) {
         return Err(Error::Stage { stage: stage.clone(), reason: reason.clone() });
     }
-    let lost: HashSet<&str> = failures.iter().map(|(label, _)| label.as_str()).collect();
-    if !lost.is_empty() {
-        index.notes.push(format!("{} stages failed, and the rows that build on them are missing", lost.len()));
+    if !failures.is_empty() {
+        index.notes.push(format!("{} stages failed, and the rows that build on them are missing", failures.len()));
     }
     store.write_suite(&index)?;
     Ok(Finished { index, failures })

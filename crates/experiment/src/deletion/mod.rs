@@ -82,7 +82,8 @@ pub struct DeletionOptions {
 
 /// A deletion in which nothing is left to refuse.
 pub struct Deletion {
-    opened: OpenedModel,
+    /// Size and hash of all that was read, by role.
+    input: BTreeMap<String, Artifact>,
     /// Where the model and its mask were read from.
     places: Vec<(&'static str, String)>,
     setting: Setting,
@@ -92,8 +93,8 @@ pub struct Deletion {
     method: &'static Entry,
     parameters: Value,
     attacks: Settings,
-    /// A Retrain that the model is compared with, and where it lies.
-    retrain: Option<(OpenedModel, String)>,
+    /// Where a Retrain lies that the model is compared with.
+    retrain: Option<String>,
     thresholds: Vec<Threshold>,
     materials: Materials,
     executor: String,
@@ -142,14 +143,18 @@ impl Deletion {
         let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
         method.check(&parameters, &prospect).map_err(refuse)?;
         let attacks = attacked(options, setting.seed)?;
-        let retrain =
-            options.retrain.as_deref().map(|path| beside(path, &opened.model, &setting, &asked)).transpose()?;
+        let mut input = opened.artifacts();
+        if let Some(path) = &options.retrain {
+            let retrain = beside(path, &opened.model, &setting, &asked)?.artifacts();
+            input.extend(retrain.into_iter().map(|(role, artifact)| (format!("{OF_RETRAIN}{role}"), artifact)));
+        }
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
         let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
-        let places = places.into_iter().filter_map(|(role, path)| Some((role, path?.to_string_lossy().into_owned())));
+        let place = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let places = places.into_iter().filter_map(|(role, path)| Some((role, place(path?))));
         Ok(Self {
-            opened,
+            input,
             places: places.collect(),
             setting,
             stated_by,
@@ -158,7 +163,7 @@ impl Deletion {
             method,
             parameters,
             attacks,
-            retrain,
+            retrain: options.retrain.as_ref().map(place),
             thresholds: options.thresholds.clone(),
             materials,
             executor,
@@ -202,7 +207,7 @@ impl Deletion {
     fn spec(&self, signer: Option<&SigningKey>) -> StageSpec {
         let Self { setting, asked, .. } = self;
         let mut config = json!({
-            "input": self.input(), "forget": asked.ids, "before": asked.before, "data": setting.data,
+            "input": self.input, "forget": asked.ids, "before": asked.before, "data": setting.data,
             "recipe": setting.recipe, "stated-by": self.stated_by, "method": self.method.name,
             "parameters": self.parameters, "attacks": self.attacks, "thresholds": self.thresholds,
             "arithmetic": self.executor,
@@ -212,17 +217,6 @@ impl Deletion {
             config["init"] = json!(init);
         }
         StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed)
-    }
-
-    /// Size and hash of all that was read, by role.
-    fn input(&self) -> BTreeMap<String, Artifact> {
-        let mut input = self.opened.artifacts();
-        if let Some((retrain, _)) = &self.retrain {
-            input.extend(
-                retrain.artifacts().into_iter().map(|(role, artifact)| (format!("{RETRAIN} {role}"), artifact)),
-            );
-        }
-        input
     }
 
     /// The stages of the deletion: the model comes in, is judged as it is, forgets, and is judged again.
@@ -236,7 +230,7 @@ impl Deletion {
             key
         };
         let training = setting.training().map_err(|e| Error::deletion(MODEL, e))?;
-        let mut import = self.import(&self.opened, training.clone())?;
+        let mut import = self.import("", training.clone())?;
         for (role, place) in &self.places {
             import = import.with_place(*role, place);
         }
@@ -245,9 +239,9 @@ impl Deletion {
         let evaluate = describe::<Evaluate>(&evaluate, fingerprint, seed)?;
         let retrain = match &self.retrain {
             None => None,
-            Some((opened, place)) => {
+            Some(place) => {
                 // It never saw what is asked for, which its own file need not say.
-                let import = self.import(opened, Training { forgotten: asked.all(), ..training })?;
+                let import = self.import(OF_RETRAIN, Training { forgotten: asked.all(), ..training })?;
                 let retrain = push(import.with_place(MODEL_PLACE, place), "open the Retrain".into());
                 let judged = push(evaluate.clone().with_input("model", retrain.clone()), "judge the Retrain".into());
                 Some((retrain, judged))
@@ -279,10 +273,10 @@ impl Deletion {
         Ok(Steps { stages, before, unlearn, after, retrain: retrain.map(|(_, judged)| judged) })
     }
 
-    /// The stage that takes a model in.
-    fn import(&self, opened: &OpenedModel, training: Training) -> Result<StageSpec> {
-        let artifacts = opened.artifacts();
-        let config = ImportConfig { model: artifacts["model"].clone(), mask: artifacts.get("mask").cloned(), training };
+    /// The stage that takes a model in; `of` begins the roles of its files.
+    fn import(&self, of: &str, training: Training) -> Result<StageSpec> {
+        let mask = self.input.get(&format!("{of}{MASK_PLACE}")).cloned();
+        let config = ImportConfig { model: self.input[&format!("{of}{MODEL_PLACE}")].clone(), mask, training };
         describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.seed)
     }
 
@@ -327,7 +321,7 @@ impl Deletion {
             request: self.asked.clone(),
             data: self.data().map_err(json)?,
             method: self.done().map_err(json)?,
-            input: self.input(),
+            input: self.input.clone(),
             output: [(MODEL.to_owned(), Artifact::of_bytes(&bytes))].into(),
             measured,
             code: Code::running(env!("CARGO_PKG_VERSION"), options.commit.clone())?,
@@ -366,6 +360,9 @@ impl Deletion {
     }
 }
 
+/// What begins the roles of a Retrain's files.
+const OF_RETRAIN: &str = "retrain ";
+
 /// The method that leaves the model as it is.
 const RAW: &str = "raw";
 
@@ -389,9 +386,9 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
     }
 }
 
-/// A Retrain of `model`, and where it lies. What is known not to be one is refused: a model that saw what is asked for, was trained on
+/// A Retrain of `model`. What is known not to be one is refused: a model that saw what is asked for, was trained on
 /// other data, has the weights that are to forget, or comes from another method. Of a file that does not say, the operator says so.
-fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<(OpenedModel, String)> {
+fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<OpenedModel> {
     let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
     let opened = OpenedModel::open(path, None, &ImportOptions::default())?;
     let retrain = &opened.model;
@@ -425,8 +422,7 @@ fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> R
         );
         return Err(Error::deletion("--retrain", reason));
     }
-    let place = path.to_string_lossy().into_owned();
-    Ok((opened, place))
+    Ok(opened)
 }
 
 /// The attacks that are asked for; `seed` is the model's.
