@@ -1,0 +1,145 @@
+//! Opening and reading.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Bytes that [`head`] returns at most: enough for every form that [`crate::Form`] knows.
+const HEAD: u64 = 1024;
+
+/// Opens a regular file, or one that a link leads to.
+///
+/// # Errors
+/// A path that leads to no file, may not be read, or leads to a folder, pipe, socket or device. The message does not name the path.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Asked before the file is opened, because opening a pipe waits for its writer.
+    regular(fs::metadata(path)?.file_type())?;
+    let file = File::open(path)?;
+    // And again, should the path have changed hands meanwhile.
+    regular(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Reads a regular file of at most `most` bytes.
+///
+/// # Errors
+/// As [`open`]; a file with more bytes than `most`.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    let too_large = || {
+        let message = format!("the file has more than the {most} bytes that are read of such a file");
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    if length > most {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?; // The file may grow while it is read.
+    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Reads a text file of at most `most` bytes; a byte-order mark of UTF-8 is left out.
+///
+/// # Errors
+/// As [`read`]; text that is not UTF-8, with the line of the first wrong byte.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let mut bytes = read(path, most)?;
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let utf_16 = error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]);
+        let cause = if utf_16 { "the text is UTF-16" } else { "the text is not UTF-8" };
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {cause}; save the file as UTF-8"))
+    })
+}
+
+/// The first bytes of a regular file, for [`crate::Form::of`].
+///
+/// # Errors
+/// As [`open`].
+pub fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(HEAD).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn regular(kind: FileType) -> io::Result<()> {
+    if kind.is_file() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a file"));
+    }
+    let message = format!("it is {}, and only regular files are read; write its content to a file first", named(kind));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+#[cfg(unix)]
+fn named(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+#[cfg(not(unix))]
+fn named(_: FileType) -> &'static str {
+    "a pipe or a device"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound() {
+        let (_folder, path) = file(b"12345");
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        let message = read(&path, 4).unwrap_err().to_string();
+        assert!(message.contains("more than the 4 bytes"), "{message}");
+        assert_eq!(head(&path).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn text_loses_its_byte_order_mark_and_must_be_utf_8() {
+        let (_folder, path) = file("\u{feff}a\n".as_bytes());
+        assert_eq!(read_text(&path, 9).unwrap(), "a\n");
+        let (_folder, path) = file(b"a\nb\xff");
+        assert!(read_text(&path, 9).unwrap_err().to_string().starts_with("line 2: the text is not UTF-8"));
+        let (_folder, path) = file(b"\xff\xfea\0");
+        assert!(read_text(&path, 9).unwrap_err().to_string().contains("UTF-16"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_devices_and_pipes_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = |path: &Path| open(path).unwrap_err().to_string();
+        assert!(message(folder.path()).contains("a folder"));
+        assert!(message(Path::new("/dev/zero")).contains("a device"));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert!(message(&link).contains("a device"));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(message(&pipe).contains("a pipe"));
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(message(&socket).contains("a socket"));
+    }
+}
