@@ -5,6 +5,7 @@
 //! computes what is not done yet, here or in processes of its own. `tune` and [`deletion`] are other ways to make a plan.
 
 mod checkpoints;
+mod configured;
 pub mod deletion;
 mod error;
 mod export;

@@ -6,7 +6,7 @@ use unlearn_hub::PREFIX;
 use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow};
 
 use crate::{
-    Error, Result, Suite,
+    Error, Result, Suite, configured,
     materials::{Environment, Materials},
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
@@ -89,6 +89,7 @@ impl Plan {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);
         }
         index.tuning.clone_from(&resolved.tuning);
+        index.configured = configured::of(suite, &resolved)?;
         let mut planner = Planner { resolved: &resolved, judging, stages: Vec::new(), rows: Vec::new() };
         for data in &resolved.seeds {
             planner.add_seed(data)?;

@@ -1,5 +1,6 @@
 //! A suite file as it is written: sections and keys, nothing looked up yet.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Suite {
     /// Where the suite was read from.
     #[serde(skip)]
     pub path: PathBuf,
+    /// The keys that were given of each section that a suite has once; every other key has its default.
+    #[serde(skip)]
+    pub given: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// `[suite]`: what it is called and which seeds it runs.
@@ -269,6 +273,9 @@ impl Suite {
         };
         let mut suite: Self = toml::from_str(&text).map_err(|e| refuse(with_nearest(e.to_string().trim())))?;
         suite.path = path.into();
+        let keys = |section: &toml::Table| section.keys().cloned().collect();
+        let sections = table.iter().filter_map(|(name, value)| Some((name.clone(), keys(value.as_table()?))));
+        suite.given = sections.collect();
         suite.check().map_err(refuse)?;
         Ok(suite)
     }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::statistics::Statistics as _;
 
 use crate::error::check_finite;
 use crate::{Error, Result};
@@ -57,11 +58,9 @@ impl Estimate {
     }
 }
 
-/// The sample variance, with n − 1 in the denominator; none for fewer than two values.
+/// The sample variance, with n − 1 in the denominator; none for fewer than two values. Equal values have a variance of exactly 0.
 pub(crate) fn sample_variance(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.len() > 1).then(|| values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0))
+    (values.len() > 1).then(|| values.variance())
 }
 
 /// The 97.5 % quantile of Student's distribution.
@@ -76,6 +75,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn equal_values_do_not_vary() {
+        // Their mean is rounded, and a sum of squared distances to it would be about 1e-27.
+        let equal = [99.861_111_111_111_11; 10];
+        assert_eq!(sample_variance(&equal), Some(0.0));
+        assert_eq!(Estimate::over_seeds(&equal).unwrap().half_width, Some(0.0));
+    }
 
     #[test]
     fn intervals_are_scipys() {

@@ -23,9 +23,18 @@ pub const MARGIN: f64 = 1.0;
 /// The pruning method that the paper prefers for unlearning.
 const OMP: &str = "omp";
 
-/// How claims are judged, for whoever reads the verdicts.
-pub(crate) const NOTE: &str = "Judged on differences paired by seed: a claim holds when the whole 95 % confidence interval is on its side, and one \
-                               seed decides nothing. S1 and S2 check the experiment itself.";
+/// How claims are judged, for whoever reads the verdicts of a suite that ran these seeds.
+pub(crate) fn note(seeds: &[u64]) -> String {
+    let alone = if seeds.len() == 1 {
+        " This suite ran one seed. One seed has no interval, so claims about figures stay undecided; run more with `--seeds`."
+    } else {
+        ""
+    };
+    format!(
+        "Claims are judged on differences paired by seed. A claim holds when the whole 95 % confidence interval lies on its side. S1 and S2 \
+         check the experiment itself.{alone}"
+    )
+}
 
 /// One claim and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,10 +147,10 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
         ),
         verdict,
         detail: format!(
-            "{:.2} dense, {:.2} sparse, mean of {} comparisons; change {}",
+            "{:.2} dense, {:.2} sparse{}; change {}",
             average(&before),
             average(&after),
-            all.len(),
+            if all.len() == 1 { String::new() } else { format!(", mean of {} comparisons", all.len()) },
             signed(&change)
         ),
     };
@@ -314,12 +323,12 @@ fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// "−5.80 ± 1.20 points (3 seeds)", or the point estimate and the word that it rests on one seed.
+/// "−5.80 ± 1.20 points (3 seeds)", or "−5.80 points" where there is one seed and so no interval.
 fn signed(estimate: &Estimate) -> String {
     let mean = format!("{:+.2}", estimate.mean).replace('-', "−");
     match estimate.half_width {
         Some(half_width) => format!("{mean} ± {half_width:.2} points ({} seeds)", estimate.seeds),
-        None => format!("{mean} points (one seed, so no interval and no verdict)"),
+        None => format!("{mean} points"),
     }
 }
 
@@ -382,8 +391,8 @@ mod tests {
     #[test]
     fn one_seed_is_said_to_be_one() {
         let claim = claims(&ft(&[-5.0])).swap_remove(0);
-        assert!(claim.detail.contains("change −5.00 points (one seed"), "{}", claim.detail);
-        assert!(claim.detail.contains("10.00 dense, 5.00 sparse"), "{}", claim.detail);
+        assert_eq!(claim.detail, "10.00 dense, 5.00 sparse; change −5.00 points");
+        assert!(note(&[7]).contains("This suite ran one seed") && !note(&[7, 8]).contains("one seed"));
     }
 
     #[test]

@@ -30,18 +30,20 @@ pub fn to_csv(results: &Results) -> Result<Vec<u8>> {
     writer.write_record(head.chain(ends))?;
     for row in rows {
         let place = [
-            row.dataset.clone(),
-            row.arch.clone(),
-            row.scenario.clone(),
-            row.forget.clone(),
+            text(&row.dataset),
+            text(&row.arch),
+            text(&row.scenario),
+            text(&row.forget),
             number(row.sparsity),
-            row.pruning.clone(),
-            row.method.clone(),
+            text(&row.pruning),
+            text(&row.method),
             row.seed.to_string(),
         ];
         let value = |name: &str| row.value(name).map(number).unwrap_or_default();
-        let turn =
-            [row.sequence.clone().unwrap_or_default(), row.turn.map(|turn| turn.to_string()).unwrap_or_default()];
+        let turn = [
+            row.sequence.as_deref().map(text).unwrap_or_default(),
+            row.turn.map(|turn| turn.to_string()).unwrap_or_default(),
+        ];
         let ends = intervals.iter().flat_map(|name| {
             let interval = row.figures.get(*name).and_then(|found| found.interval);
             interval.map_or_else(|| [String::new(), String::new()], |ends| ends.map(number))
@@ -50,6 +52,11 @@ pub fn to_csv(results: &Results) -> Result<Vec<u8>> {
         writer.write_record(place.into_iter().chain(figures).chain(ends))?;
     }
     writer.into_inner().map_err(|error| ReportError::Csv(error.into_error().into()))
+}
+
+/// A name as a cell that no spreadsheet takes for a formula: an apostrophe goes before a character that would begin one.
+fn text(name: &str) -> String {
+    if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{name}") } else { name.to_owned() }
 }
 
 /// A number in the shortest form that reads back as the same, with a fraction: "0.0".

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use unlearn_run_store::{Stage, StageKey, Store, SuiteIndex};
+use unlearn_run_store::{Stage, StageKey, Store, SuiteIndex, SuiteRow};
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES, apart};
 use crate::error::Result;
@@ -13,15 +13,18 @@ use crate::summary::{Variant, percent};
 
 const SIZE: (u32, u32) = (480, 250);
 const LEFT: i32 = 44;
-const RIGHT: i32 = 96;
+/// Room for the labels at the ends of the lines: for the dot and for each character.
+const LABEL: (i32, i32) = (28, 7);
 const TOP: i32 = 12;
 const BOTTOM: i32 = 214;
 
 /// What a stage's epochs gave, by the name of the figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// The stage for people: "train", "95 % omp", "retrain".
+    /// The stage for people: "train", "95 % omp"; of a Retrain its request and model: "class 0 · dense".
     pub label: String,
+    /// Whether the stage is a Retrain.
+    pub retrain: bool,
     /// The pruning of a `prune` stage whose model the suite unlearns.
     pub variant: Option<Variant>,
     /// Its seed.
@@ -49,7 +52,7 @@ pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
         store.stages()?.into_iter().map(|summary| (summary.key, summary.kind)).collect();
     let variants: BTreeMap<StageKey, Variant> = prunings::stages(store, index)?
         .into_iter()
-        .map(|(stage, row)| (stage.key().clone(), Variant { sparsity: row.sparsity, pruning: row.pruning.clone() }))
+        .map(|(stage, row)| (stage.key().clone(), Variant::of_suite(row)))
         .collect();
     let mut curves: Vec<Curve> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -61,29 +64,33 @@ pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
         }
         let Some(stage) = store.find(kind, &key)? else { continue };
         open.extend(stage.manifest().inputs.values().cloned());
-        let retrained = || index.rows.iter().any(|row| row.unlearn == key && row.method == RETRAIN);
-        if kind == TRAIN || kind == "prune" || (kind == "unlearn" && retrained()) {
-            curves.extend(curve(&stage, variants.get(&key))?);
+        let retrain = index.rows.iter().find(|row| row.unlearn == key && row.method == RETRAIN);
+        if kind == TRAIN || kind == "prune" || (kind == "unlearn" && retrain.is_some()) {
+            curves.extend(curve(&stage, variants.get(&key), retrain)?);
         }
     }
-    curves.sort_by(|one, other| rank(&one.label).cmp(&rank(&other.label)).then(one.seed.cmp(&other.seed)));
+    curves.sort_by(|one, other| rank(one).cmp(&rank(other)).then(one.seed.cmp(&other.seed)));
     Ok(curves)
 }
 
-/// The curves that one picture can show: all of them if they have few labels, otherwise dense training and of each pruning method the
-/// sparsity closest to the 95 % the paper reports.
+/// The curves that one picture can show, Retrain's in a picture of their own: all of them if they have few labels, otherwise dense training
+/// and of each pruning method the sparsity closest to the 95 % that the paper reports.
 pub fn readable(curves: &[Curve]) -> Vec<&Curve> {
-    if distinct(curves.iter().map(|curve| curve.label.as_str())).len() <= MOST_LABELS {
-        return curves.iter().collect();
-    }
+    let is_too_many = |retrain: bool| {
+        let labels = curves.iter().filter(|curve| curve.retrain == retrain).map(|curve| curve.label.as_str());
+        distinct(labels).len() > MOST_LABELS
+    };
+    let (many_models, many_retrains) = (is_too_many(false), is_too_many(true));
     let closest = |pruning: &str| {
         let sparsities = curves.iter().filter_map(|curve| curve.variant.as_ref());
         let sparsities = sparsities.filter(|variant| variant.pruning == pruning).map(|variant| variant.sparsity);
         sparsities.min_by(|one, other| (one - 0.95).abs().total_cmp(&(other - 0.95).abs()))
     };
     let is_shown = |curve: &&Curve| match &curve.variant {
-        Some(variant) => closest(&variant.pruning) == Some(variant.sparsity),
-        None => curve.label == TRAIN,
+        _ if curve.retrain => !many_retrains,
+        Some(variant) if many_models => closest(&variant.pruning) == Some(variant.sparsity),
+        None if many_models => curve.label == TRAIN,
+        _ => true,
     };
     curves.iter().filter(is_shown).collect()
 }
@@ -105,23 +112,31 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
     let span = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
     };
-    let across = Axis::new(span(&mut points().map(|point| point.0)), (LEFT, SIZE.0 as i32 - RIGHT), 6);
-    let up = Axis::new(span(&mut points().map(|point| point.1)), (BOTTOM, TOP), 5);
     let labels = distinct(drawn.iter().map(|(curve, _)| curve.label.as_str()));
-    let colour = |label: &str| SERIES[labels.iter().position(|known| *known == label).unwrap_or(0) % SERIES.len()];
+    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    let right = SIZE.0 as i32 - LABEL.0 - LABEL.1 * longest.min(30) as i32;
+    let across = Axis::new(span(&mut points().map(|point| point.0)), (LEFT, right), 6);
+    let up = Axis::new(span(&mut points().map(|point| point.1)), (BOTTOM, TOP), 5);
+    let position = |label: &str| labels.iter().position(|known| *known == label).unwrap_or(0);
+    let colour = |label: &str| SERIES[position(label) % SERIES.len()];
 
     let svg = Canvas::draw(figure, SIZE, |canvas| {
         for (value, label) in up.ticks() {
-            canvas.line(vec![(LEFT, up.at(value)), (SIZE.0 as i32 - RIGHT, up.at(value))], RULE, 1)?;
+            canvas.line(vec![(LEFT, up.at(value)), (right, up.at(value))], RULE, 1)?;
             canvas.text(&label, (LEFT - 6, up.at(value)), 12, MUTED, Align::End)?;
         }
         for (value, label) in across.ticks() {
             canvas.text(&label, (across.at(value), BOTTOM + 14), 12, MUTED, Align::Middle)?;
         }
-        canvas.text("epoch", ((LEFT + SIZE.0 as i32 - RIGHT) / 2, BOTTOM + 29), 12, MUTED, Align::Middle)?;
+        canvas.text("epoch", (i32::midpoint(LEFT, right), BOTTOM + 29), 12, MUTED, Align::Middle)?;
         for (curve, points) in &drawn {
             let path = points.iter().map(|(epoch, value)| (across.at(*epoch), up.at(*value))).collect();
-            canvas.line(path, colour(&curve.label), 2)?;
+            // Colours repeat after the last; a repeated one is dashed.
+            if position(&curve.label) < SERIES.len() {
+                canvas.line(path, colour(&curve.label), 2)?;
+            } else {
+                canvas.dashes(path, colour(&curve.label))?;
+            }
         }
         // A label stands at the height its first line ends.
         let ends = labels.iter().filter_map(|label| {
@@ -129,7 +144,7 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
             Some((*label, up.at(points.last()?.1)))
         });
         for (label, y) in apart(ends.collect(), BOTTOM) {
-            let x = SIZE.0 as i32 - RIGHT + 8;
+            let x = right + 8;
             canvas.dot((x + 3, y), 4, colour(label))?;
             canvas.text(label, (x + 12, y), 12, INK, Align::Start)?;
         }
@@ -138,11 +153,15 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
     Ok(Some(svg))
 }
 
-fn curve(stage: &Stage, variant: Option<&Variant>) -> Result<Option<Curve>> {
+fn curve(stage: &Stage, variant: Option<&Variant>, retrain: Option<&SuiteRow>) -> Result<Option<Curve>> {
     let figures = figures(&stage.metrics::<Value>()?);
-    let label = variant.map_or_else(|| label(stage), Variant::label);
-    let seed = stage.manifest().seed;
-    Ok((!figures.is_empty()).then(|| Curve { label, variant: variant.cloned(), seed, figures }))
+    let label = match (retrain, variant) {
+        (Some(row), _) => format!("{} · {}", row.forget, Variant::of_suite(row).label()),
+        (None, Some(variant)) => variant.label(),
+        (None, None) => label(stage),
+    };
+    let (seed, retrain) = (stage.manifest().seed, retrain.is_some());
+    Ok((!figures.is_empty()).then(|| Curve { label, retrain, variant: variant.cloned(), seed, figures }))
 }
 
 /// The points of each figure; where a training in rounds counts its epochs anew, those before are dropped.
@@ -176,13 +195,8 @@ fn label(stage: &Stage) -> String {
 }
 
 /// Training first, Retrain last.
-fn rank(label: &str) -> (u8, &str) {
-    let group = match label {
-        TRAIN => 0,
-        RETRAIN => 2,
-        _ => 1,
-    };
-    (group, label)
+fn rank(curve: &Curve) -> (bool, bool, &str) {
+    (curve.retrain, curve.label != TRAIN, &curve.label)
 }
 
 #[cfg(test)]
@@ -192,7 +206,7 @@ mod tests {
     fn curve(label: &str, variant: Option<(f64, &str)>) -> Curve {
         let variant = variant.map(|(sparsity, pruning)| Variant { sparsity, pruning: pruning.to_owned() });
         let label = variant.as_ref().map_or_else(|| label.to_owned(), Variant::label);
-        Curve { label, variant, seed: 1, figures: BTreeMap::new() }
+        Curve { retrain: label == RETRAIN, label, variant, seed: 1, figures: BTreeMap::new() }
     }
 
     #[test]
@@ -201,10 +215,11 @@ mod tests {
         for pruning in ["omp", "imp"] {
             curves.extend([0.5, 0.9, 0.99].map(|sparsity| curve("", Some((sparsity, pruning)))));
         }
-        assert_eq!(readable(&curves).len(), 8, "as many as can be told apart");
         curves.push(curve("", Some((0.75, "omp"))));
+        assert_eq!(readable(&curves).len(), 9, "eight that can be told apart, and Retrain");
+        curves.push(curve("", Some((0.25, "omp"))));
         let labels: Vec<&str> = readable(&curves).into_iter().map(|curve| curve.label.as_str()).collect();
-        assert_eq!(labels, [TRAIN, "99 % omp", "99 % imp"]);
+        assert_eq!(labels, [TRAIN, RETRAIN, "99 % omp", "99 % imp"], "Retrain's are in a picture of their own");
     }
 
     #[test]

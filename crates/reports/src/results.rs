@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
-use unlearn_run_store::{Machine, Stage, Store, SuiteIndex, SuiteRow, Tuning};
+use unlearn_run_store::{Configured, Machine, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
@@ -43,6 +43,9 @@ pub struct Results {
     /// The search that chose the methods' settings, with every trial; `None` for settings that were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// The settings that the rows were made with; empty for a suite of a program that did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configured: Vec<Configured>,
     /// The figures that tables and pictures know of.
     #[serde(skip)]
     pub figures: Figures,
@@ -275,6 +278,7 @@ impl Results {
             prunings: prunings::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
+            configured: index.configured.clone(),
             figures: figures.clone(),
         })
     }

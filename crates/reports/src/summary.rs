@@ -1,6 +1,7 @@
 //! Rows gathered over seeds: blocks of methods, each method dense and sparse.
 
 use unlearn_metrics::{Estimate, Figure};
+use unlearn_run_store::SuiteRow;
 
 use crate::results::{RETRAIN, ResultRow, distinct};
 
@@ -53,6 +54,11 @@ impl Variant {
     pub fn label(&self) -> String {
         let sparsity = sparsity_label(self.sparsity);
         if self.sparsity == 0.0 { sparsity } else { format!("{sparsity} {}", self.pruning) }
+    }
+
+    /// The variant that a row of a suite's index is of.
+    pub(crate) fn of_suite(row: &SuiteRow) -> Self {
+        Self { sparsity: row.sparsity, pruning: row.pruning.clone() }
     }
 
     fn of(row: &ResultRow) -> Self {

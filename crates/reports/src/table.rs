@@ -6,23 +6,23 @@ use std::fmt::Write;
 use unlearn_metrics::figures::mia_efficacy;
 use unlearn_metrics::{Estimate, Figure, Figures};
 
-use crate::claims::{Claim, NOTE, word};
+use crate::claims::{self, Claim, word};
 use crate::drift;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::{published, sweep, tuning};
+use crate::{published, settings, sweep, tuning};
 
 /// Variants that one cell can hold.
 const MOST_IN_A_CELL: usize = 3;
 
 /// `table.md`. Shows the pictures over sparsity that lie beside it.
 pub fn markdown(results: &Results) -> String {
-    let mut text = format!("# {}\n\n", results.title.as_deref().unwrap_or(&results.suite));
+    let mut text = format!("# {}\n\n", plain(results.title.as_deref().unwrap_or(&results.suite)));
     let blocks = blocks(&results.rows);
     for (block, picture) in blocks.iter().zip(sweep::file_names(&blocks)) {
-        let _ = writeln!(text, "## {}\n", block.title());
+        let _ = writeln!(text, "## {}\n", plain(&block.title()));
         if let Some(file) = picture {
-            let _ = writeln!(text, "![{} over sparsity]({file})\n", block.forget);
+            let _ = writeln!(text, "![{} over sparsity]({file})\n", plain(&block.forget));
         }
         let columns = results.figures.in_table();
         let grid = if block.variants.len() > MOST_IN_A_CELL {
@@ -35,25 +35,41 @@ pub fn markdown(results: &Results) -> String {
         let further = further(block, &results.figures);
         if !further.is_empty() {
             let grid = Grid::tall(block, &further);
-            let _ =
-                writeln!(text, "### Further figures: {}\n\n{}\n{}\n", block.forget, grid.markdown(), legend(&further));
+            let _ = writeln!(
+                text,
+                "### Further figures: {}\n\n{}\n{}\n",
+                plain(&block.forget),
+                grid.markdown(),
+                legend(&further)
+            );
         }
         if let Some(published) = published::beside(block) {
             let _ = writeln!(text, "{}\n{}\n", published.markdown(), published::NOTE);
         }
     }
     for (title, grid) in drifts(results) {
-        let _ = writeln!(text, "## Drift over requests: {title}\n\n{}", grid.markdown());
+        let _ = writeln!(text, "## Drift over requests: {}\n\n{}", plain(&title), grid.markdown());
     }
     if let Some(drift) = &results.drift {
         let _ = writeln!(text, "{}\n", drift.note());
     }
     if !results.claims.is_empty() {
-        let _ = writeln!(text, "## Claims of the paper\n\n{}\n{NOTE}\n", verdicts(&results.claims).markdown());
+        let _ = writeln!(
+            text,
+            "## Claims of the paper\n\n{}\n{}\n",
+            verdicts(&results.claims).markdown(),
+            claims::note(&results.seeds())
+        );
     }
     if let Some(tuning) = &results.tuning {
         text += &tuning::markdown(tuning);
+        text.push('\n');
     }
+    if !results.configured.is_empty() {
+        text += &settings::markdown(&results.configured);
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 
@@ -89,6 +105,9 @@ pub fn terminal(results: &Results) -> String {
     }
     if let Some(drift) = &results.drift {
         let _ = writeln!(text, "{}\n", drift.note());
+    }
+    if !results.claims.is_empty() {
+        let _ = writeln!(text, "claims of the paper\n{}\n", claims::note(&results.seeds()));
     }
     for claim in &results.claims {
         // Parts of a claim are in the files; here the whole is enough.
@@ -153,6 +172,22 @@ fn variants(block: &Block) -> String {
     block.variants.iter().map(crate::summary::Variant::label).collect::<Vec<_>>().join(" / ")
 }
 
+/// Text that Markdown shows as it is: names from outside can neither end a cell or a line nor bring markup along.
+fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '|' | '`' | '[' | ']' | '\\' | '*' => safe.extend(['\\', character]),
+            other if other.is_control() => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
 /// A table as text cells.
 pub(crate) struct Grid {
     pub(crate) head: Vec<String>,
@@ -205,6 +240,12 @@ impl Grid {
     }
 
     pub(crate) fn markdown(&self) -> String {
+        let safe = |cells: &[String]| cells.iter().map(|cell| plain(cell)).collect();
+        let (head, lines) = (safe(&self.head), self.lines.iter().map(|line| safe(line)).collect());
+        Self { head, names: self.names, lines }.padded_markdown()
+    }
+
+    fn padded_markdown(&self) -> String {
         let widths = self.widths();
         let rule = widths.iter().enumerate().map(|(column, width)| {
             if column < self.names {

@@ -6,7 +6,9 @@ use serde_json::{Value as Json, json};
 use unlearn_metrics::{Figure, ModelScores, Scores, Value, figures::tow};
 use unlearn_mia_eval::Registry;
 use unlearn_reports::{ReportError, Verdict, Written};
-use unlearn_run_store::{Begin, Evaluation, StageKey, StageSpec, Store, StoredScores, SuiteIndex, SuiteRow};
+use unlearn_run_store::{
+    Begin, Configuration, Configured, Evaluation, StageKey, StageSpec, Store, StoredScores, SuiteIndex, SuiteRow,
+};
 
 /// The paper's table (CIFAR-10, ResNet-18): method, then UA, MIA-efficacy, RA, TA dense and 95 % sparse, and RTE in seconds.
 type Figures = (&'static str, [f64; 4], [f64; 4], f64);
@@ -245,20 +247,77 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(csv.contains("cifar-10,resnet18,class,class 0,0.0,none,ft,1,22.53,99.87,94.31,75.0,"), "{csv}");
 }
 
+/// The settings of a training and of a method.
+fn configured() -> Vec<Configured> {
+    let one = |key: &str, value: Json, origin: &str| Configuration { key: key.into(), value, origin: origin.into() };
+    let of = |section: &str, name: &str, settings| Configured {
+        section: section.into(),
+        name: name.into(),
+        only_for: Vec::new(),
+        summary: if name.is_empty() { String::new() } else { "fine-tuning & <more>".into() },
+        source: String::new(),
+        settings,
+    };
+    vec![
+        of("train", "", vec![one("epochs", json!(182), "default"), one("cutout", Json::Null, "default")]),
+        of("unlearn", "ft", vec![one("lr", json!(0.013), "search"), one("name", json!("a|b"), "suite")]),
+    ]
+}
+
+#[test]
+fn settings_are_in_every_form_of_the_report() {
+    let (_folder, written) = report(&[1], |index| index.configured = configured());
+    let written = written.unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
+    for text in
+        ["epochs = 182 (default); cutout = none (default)", "| unlearn: ft | lr = 0.013 (search); name = a\\|b (suite)"]
+    {
+        assert!(markdown.contains(text), "{text}: {markdown}");
+    }
+    let html = fs::read_to_string(&written.html).unwrap();
+    let cells = "<td class=\"left\">lr</td><td class=\"left\">0.013</td><td class=\"left\">search</td>";
+    assert!(html.contains(cells) && html.contains("<dt>ft</dt><dd>fine-tuning &amp; &lt;more&gt;</dd>"), "{html}");
+    let json: Json = serde_json::from_slice(&fs::read(written.json).unwrap()).unwrap();
+    assert_eq!(json["configured"][1]["settings"][0], json!({ "key": "lr", "value": 0.013, "origin": "search" }));
+    let (_folder, without) = report(&[1], |_| {});
+    assert!(!fs::read_to_string(without.unwrap().html).unwrap().contains(">Settings<"));
+}
+
+#[test]
+fn names_are_neither_formulas_nor_markup() {
+    let (_folder, written) = report(&[1], |index| {
+        for row in &mut index.rows {
+            row.forget = format!("=1+2|<b>{}", row.forget);
+            row.arch = "-x".to_owned();
+        }
+    });
+    let written = written.unwrap();
+    let csv = fs::read_to_string(&written.csv).unwrap();
+    assert!(csv.contains("cifar-10,'-x,class,'=1+2|<b>class 0,0.0,none,"), "{csv}");
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
+    assert!(markdown.contains("=1+2\\|&lt;b&gt;class 0") && !markdown.contains("<b>"), "{markdown}");
+    assert!(!fs::read_to_string(&written.html).unwrap().contains("<b>class"));
+}
+
 #[test]
 fn the_page_needs_nothing_else_and_is_escaped() {
-    let (_folder, written) = report(&[1, 2], |_| {});
+    let (_folder, written) = report(&[1, 2], |index| index.configured = configured());
     let html = fs::read_to_string(written.unwrap().html).unwrap();
-    for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src=", "href="] {
+    for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src="] {
         assert!(!html.contains(outside), "{outside}");
     }
-    assert_eq!(html.matches("http").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+    assert_eq!(html.matches("href=").count(), html.matches("href=\"#").count(), "every link stays on the page");
+    for target in html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert_eq!(html.matches(&format!("id=\"{target}\"")).count(), 1, "{target}");
+    }
+    assert!(html.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"));
+    assert_eq!(html.matches("http:").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
     assert!(html.contains("The paper’s table 1 &amp; its &lt;gaps&gt;") && html.contains("&lt;x&gt;"));
     assert!(!html.contains("<gaps>") && !html.contains("<x>"));
     assert_eq!(
         html.matches("<svg ").count(),
-        2 * 5 + 2,
-        "five figures for each of two forget sets, and two training curves"
+        2 * 5 + 2 * 2,
+        "five figures for each of two forget sets, and two training curves for the models and for Retrain"
     );
     assert_eq!(html.matches("<svg ").count(), html.matches("</svg>").count());
     for text in ["0123abc", "undecided", "seeds", "95 % omp", "prefers-color-scheme: dark", "width=device-width"] {
@@ -314,7 +373,7 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     assert_eq!((cell("lost_points"), cell("guess")), ("1.0", "61.25"));
     // Retrain's row is 100 UA, 100 RA and 94.83 TA: 0.05 · 0.99 · 0.9517.
     assert!((cell("tow").parse::<f64>().unwrap() - 0.047_109_15).abs() < 1e-9);
-    for text in ["| Lost <points> |", "61.2500", "0.0471", "Guess: a guess", "ToW: tug of war"] {
+    for text in ["| Lost &lt;points&gt; |", "61.2500", "0.0471", "Guess: a guess", "ToW: tug of war"] {
         assert!(markdown.contains(text), "{text}: {markdown}");
     }
     for text in
@@ -505,11 +564,11 @@ fn a_sweep_is_shown_over_sparsity() {
     let html = fs::read_to_string(&written.html).unwrap();
     assert_eq!(html.matches("<svg ").count(), 5 + 3 + 2, "ft over sparsity, density of three prunings, training");
     for text in
-        ["<h3>ft over sparsity</h3>", "<h2>What pruning left</h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
+        ["<h3>ft over sparsity</h3>", "What pruning left</a></h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
     {
         assert!(html.contains(text), "{text}");
     }
-    let training = html.split("How the models were trained").nth(1).unwrap();
+    let training = html.rsplit("How the models were trained").next().unwrap();
     for (label, shown) in [("95 % omp", true), ("95 % synflow", true), ("90 % omp", false), ("at-init", false)] {
         assert_eq!(training.contains(label), shown, "{label}");
     }

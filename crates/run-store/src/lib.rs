@@ -35,6 +35,7 @@
 
 pub mod atomic;
 pub mod clock;
+pub mod configured;
 pub mod description;
 mod document;
 pub mod error;
@@ -51,6 +52,7 @@ pub mod tuning;
 pub mod writer;
 
 pub use atomic::{write_atomic, write_atomic_with};
+pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;
 pub use key::{StageKey, StageSpec};

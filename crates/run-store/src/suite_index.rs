@@ -4,6 +4,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use crate::configured::Configured;
 use crate::document;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
@@ -39,6 +40,9 @@ pub struct SuiteIndex {
     /// The search that chose the methods' settings, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// The settings that the rows were made with; empty in an index of a program that did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configured: Vec<Configured>,
     /// The rows, in the order of the suite.
     pub rows: Vec<SuiteRow>,
 }
@@ -106,6 +110,7 @@ impl SuiteIndex {
             notes: Vec::new(),
             drift_threshold: None,
             tuning: None,
+            configured: Vec::new(),
             rows: Vec::new(),
         }
     }

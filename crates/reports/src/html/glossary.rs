@@ -1,0 +1,15 @@
+//! The words of the page.
+
+use maud::html;
+
+use super::Section;
+use crate::glossary::entries;
+use crate::results::Results;
+
+/// Every term and what it means.
+pub(super) fn section(results: &Results) -> Section {
+    let body = html! {
+        dl.glossary { @for (term, meaning) in entries(results) { dt { (term) } dd { (meaning) } } }
+    };
+    Section { title: "Glossary".to_owned(), body }
+}

@@ -1,0 +1,30 @@
+//! What the suite was configured with.
+
+use maud::html;
+use unlearn_run_store::Configured;
+
+use super::Section;
+use crate::settings::{ORIGINS, shown, title};
+
+/// A table per part of the suite, folded away.
+pub(super) fn section(configured: &[Configured]) -> Option<Section> {
+    let body = html! {
+        p.note { (ORIGINS) }
+        @for part in configured {
+            details {
+                summary { (title(part)) }
+                @if !part.summary.is_empty() { p.note { (part.summary) @if !part.source.is_empty() { " (" (part.source) ")" } } }
+                @for place in &part.only_for { p.note { "for " (place) } }
+                table.narrow {
+                    thead { tr { th.left { "Key" } th.left { "Value" } th.left { "From" } } }
+                    tbody {
+                        @for setting in &part.settings {
+                            tr { td.left { (setting.key) } td.left { (shown(&setting.value)) } td.left { (setting.origin) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    (!configured.is_empty()).then(|| Section { title: "Settings".to_owned(), body })
+}

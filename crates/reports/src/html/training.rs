@@ -1,0 +1,38 @@
+//! Training curves.
+
+use maud::{Markup, html};
+
+use super::{Section, picture};
+use crate::curves::{Curve, FIGURES, lines, readable};
+use crate::error::Result;
+
+/// Curves of the models that were trained and pruned, and of the Retrain models apart from them.
+pub(super) fn section(curves: &[Curve]) -> Result<Option<Section>> {
+    let shown = readable(curves);
+    let (retrained, trained): (Vec<&Curve>, Vec<&Curve>) = shown.iter().partition(|curve| curve.retrain);
+    let (trained, retrained) = (panels(&trained, "")?, panels(&retrained, " of Retrain")?);
+    if trained.is_none() && retrained.is_none() {
+        return Ok(None);
+    }
+    let body = html! {
+        @if shown.len() < curves.len() {
+            p.note {
+                "The suite has too many models for one picture. Shown are dense training and, for each way to prune, the sparsity closest \
+                 to 95 %. A pruning in rounds shows its last round."
+            }
+        }
+        @for panels in trained.iter().chain(&retrained) { div.panels { (panels) } }
+    };
+    Ok(Some(Section { title: "How the models were trained".to_owned(), body }))
+}
+
+fn panels(curves: &[&Curve], whose: &str) -> Result<Option<Markup>> {
+    let mut pictures = Vec::new();
+    for (figure, heading) in FIGURES {
+        if let Some(svg) = lines(curves, figure)? {
+            let heading = format!("{heading}{whose}");
+            pictures.push(picture(&heading, "", &svg, &format!("{heading} by epoch")));
+        }
+    }
+    Ok((!pictures.is_empty()).then(|| html! { @for picture in &pictures { (picture) } }))
+}

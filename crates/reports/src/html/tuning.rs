@@ -1,0 +1,25 @@
+//! The search that chose the settings.
+
+use maud::html;
+use unlearn_run_store::Tuning;
+
+use super::{Section, table};
+use crate::tuning::{chosen, criterion, space, trials};
+
+/// What won, and folded away what it was chosen from.
+pub(super) fn section(tuning: Option<&Tuning>) -> Option<Section> {
+    let tuning = tuning?;
+    let body = html! {
+        p.note { (criterion(tuning)) }
+        (table(&chosen(tuning)))
+        details {
+            summary { "the search space" }
+            ul.note { @for line in space(tuning) { li { (line) } } }
+        }
+        details {
+            summary { "its " (tuning.trials.len()) " trials" }
+            (table(&trials(tuning)))
+        }
+    };
+    Some(Section { title: "Settings that a search chose".to_owned(), body })
+}
