@@ -4,6 +4,7 @@ mod convert;
 mod export;
 mod forget;
 mod hub;
+mod pages;
 mod refusals;
 mod suites;
 mod tuning;

@@ -510,19 +510,3 @@ fn the_commented_reference_is_a_suite_itself() {
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("82 stages"), "{plan}");
 }
-
-/// The commands of docs/stages.md, as they stand there.
-#[test]
-fn the_commands_of_the_page_on_stages_run() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/stages.md")).unwrap();
-    let place = Place::new(SUITE);
-    let commands: Vec<&str> =
-        page.split("```sh\n").skip(1).flat_map(|block| block.split("```").next().unwrap_or_default().lines()).collect();
-    assert_eq!(commands.len(), 5);
-    for command in commands {
-        let output = place.shell(command);
-        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
-    assert!(plan.contains("42 done, 0 to do"), "{plan}");
-}

@@ -1,0 +1,54 @@
+//! The commands of the README and of the pages in `docs`, as they stand there, on a store that holds more than one of everything.
+
+use crate::{Place, SUITE};
+
+/// The text of a page, by its path from the root of the repository.
+fn page(name: &str) -> String {
+    let path = format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The blocks of a page in a language.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let fence = format!("```{language}\n");
+    page.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// The lines of a page's shell blocks that call `unlearn`, in order.
+fn commands(page: &str) -> Vec<&str> {
+    let lines = blocks(page, "sh").into_iter().flat_map(str::lines);
+    lines.filter(|line| line.starts_with("unlearn ") || line.contains("| unlearn ")).collect()
+}
+
+fn succeed(place: &Place, command: &str) -> String {
+    let output = place.shell(command);
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_readme() {
+    let page = page("README.md");
+    let place = Place::new(SUITE);
+    let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
+    std::fs::write(place.path("first.toml"), suite).unwrap();
+    let commands = commands(&page);
+    assert!(commands.len() > 6, "{commands:?}");
+    for command in commands {
+        succeed(&place, command);
+    }
+    assert!(place.path("report/report.html").is_file());
+}
+
+#[test]
+fn the_page_on_stages() {
+    let page = page("docs/stages.md");
+    let place = Place::new(SUITE);
+    let lines: Vec<&str> = blocks(&page, "sh").into_iter().flat_map(str::lines).collect();
+    assert!(lines.len() >= 5, "{lines:?}");
+    for line in lines {
+        succeed(&place, line);
+    }
+    let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
+    assert!(plan.contains("42 done, 0 to do"), "{plan}");
+}
