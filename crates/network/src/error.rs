@@ -31,7 +31,7 @@ pub enum Error {
     NoForward,
     /// Per-sample gradients were asked for after a forward pass with batch statistics.
     #[error(
-        "gradients of single samples need a forward pass in mode frozen; in mode train, statistics are those of the batch, \
+        "per-sample gradients need a forward pass in mode frozen; in mode train, statistics are those of the batch, \
          so a sample's loss depends on every other sample"
     )]
     NotFrozen,

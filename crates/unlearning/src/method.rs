@@ -162,7 +162,7 @@ impl Entry {
 fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     let fail = |reason: String| Error::Config { method: M::NAME, reason };
     let mut keys = serde_json::to_value(M::defaults()).map_err(|e| fail(e.to_string()))?;
-    let table = config.as_object().ok_or_else(|| fail(format!("its settings are a table of keys, found {config}")))?;
+    let table = config.as_object().ok_or_else(|| fail(format!("its settings must be a table of keys, found {config}")))?;
     for (key, value) in table {
         // A configuration's keys are those of its defaults.
         if keys.get(key).is_none() {
