@@ -7,7 +7,6 @@ use crate::{Graph, Kept, Parameter, ParameterId};
 /// Layout of a row: the parameters in the graph's order, and for each its kept values by ascending position.
 ///
 /// Pruned weights have no place in a row, so that linear algebra on rows is as small as the model.
-/// Pruned weights have no place in a row, so that linear algebra on rows is as small as the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowLayout {
     parameters: Vec<OfParameter>,

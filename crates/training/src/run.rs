@@ -113,7 +113,6 @@ pub type Pruner<'a, E> = dyn FnMut(&mut Network, usize) -> std::result::Result<O
 ///
 /// # Errors
 /// As [`train`], and those of `prune`.
-/// As [`train`], and those of `prune`.
 pub fn train_and_prune<E: From<Error>>(
     network: &mut Network,
     objective: &mut dyn Objective,

@@ -79,9 +79,9 @@ pub fn norm_backward_in_place(
     });
 }
 
-/// Passes twice over the planes of each channel. First, `reduce(channel, plane)` returns a plane's Σ g and Σ g·(x −
-/// mean). Their totals give ∂γ, ∂β and the terms for `combine(channel, bundle, plane, terms)`. A channel is finished
-/// before the next one begins, so that the second pass finds its data in a cache.
+/// Passes twice over the planes of each channel. First, `reduce(channel, plane)` returns a plane's Σ g and
+/// Σ g·(x − mean). Their totals give ∂γ, ∂β and the terms for `combine(channel, bundle, plane, terms)`. A channel is
+/// finished before the next one begins, so that the second pass finds its data in a cache.
 fn by_channel(
     input: NormInput<'_>,
     batch: bool,

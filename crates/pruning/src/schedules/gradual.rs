@@ -1,5 +1,5 @@
-//! `gradual`: prunes during training, fast at first and slower later. After e epochs, the sparsity is s · (1 − (1 −
-//! (e − b)/(n − b))³), where b and n are the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878,
+//! `gradual`: prunes during training, fast at first and slower later. After e epochs, the sparsity is
+//! s · (1 − (1 − (e − b)/(n − b))³), where b and n are the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878,
 //! equation 1, with initial sparsity 0).
 //!
 //! The paper counts steps and lets pruned weights return. Here, pruning happens between epochs and is permanent. The

@@ -1,8 +1,8 @@
 //! `ff`: Fisher forgetting. Adds noise to weights that the retain set does not determine: θ ← μ + √v·N(0, 1)
 //! (Golatkar et al. 2020, arXiv 1911.04933, proposition 3; arXiv 2304.04934, section 3).
 //!
-//! F is the diagonal of the Fisher information over D_r ([`expected_fisher`]). The variance is v = α·min(1/(F +
-//! 1e-8), 1e3), and for the head α·min(1/(F + 1e-8), 1e2). For weights `[out, in, …]`, v is replaced by its mean over
+//! F is the diagonal of the Fisher information over D_r ([`expected_fisher`]). The variance is
+//! v = α·min(1/(F + 1e-8), 1e3), and for the head α·min(1/(F + 1e-8), 1e2). For weights `[out, in, …]`, v is replaced by its mean over
 //! `in`. For the head and for every tensor of rank 1, v is then multiplied by ten. μ is θ, with one exception: if a
 //! class is forgotten as a whole, its row of the head has μ = 0 and v = 1e-4, also multiplied by ten. These numbers
 //! are those of the code of arXiv 2304.04934.

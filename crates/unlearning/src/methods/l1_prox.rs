@@ -2,13 +2,12 @@
 //! equation 3, minimised by the proximal gradient method (Parikh & Boyd 2014, "Proximal Algorithms", sections 4.2 and
 //! 6.5.2).
 //!
-//! After each step of SGD on ℓ(θ; D_r), every convolution weight is soft-thresholded: θ ← sign(θ)·max(|θ| − lr·γₜ,
-//! 0). At the end the zeros are pruned, so that the result has its own mask, which is a subset of the model's
-//! original mask.
+//! After each step of SGD on ℓ(θ; D_r), every convolution weight is soft-thresholded:
+//! θ ← sign(θ)·max(|θ| − lr·γₜ, 0). At the end the zeros are pruned, so that the result has its own mask, which is a
+//! subset of the model's original mask.
 //!
 //! Deviations: the paper's code takes a subgradient step and penalises every parameter (`l1-sparse`). Here,
 //! normalisation, biases and the classifier are not penalised. The optimiser's step has momentum, as everywhere.
-//! normalisation, biases and the classifier are left alone. The optimiser's step has momentum, as everywhere.
 
 use unlearn_network::{Graph, Kept, Network};
 use unlearn_samples::Batch;

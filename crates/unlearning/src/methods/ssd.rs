@@ -1,6 +1,6 @@
 //! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). f is the mean
-//! squared gradient over the samples of D_f at their labels, and a is that over all samples. Where f > α·a, θ ←
-//! θ·min(λ·a/f, 1).
+//! squared gradient over the samples of D_f at their labels, and a is that over all samples. Where f > α·a,
+//! θ ← θ·min(λ·a/f, 1).
 //!
 //! Deviation: the paper's code squares mean gradients of batches. Here per-sample gradients are squared, as the
 //! Fisher information is defined. Because D_f is part of all samples, f/a is at most 1/share of D_f. So nothing is

@@ -1,7 +1,7 @@
 //! The recursion of the code of arXiv 2304.04934 in place of Ĥ⁻¹u, for comparison with published results.
 //!
-//! It starts with o = g₁ and k = u. For each further gradient g, k ← k − (k·g)/(N + o·g)·o and o ← o − (o·g)/(N +
-//! o·g)·o. Woodbury's identity would apply the inverse to g. The recursion applies it to g₁ only, so that o stays a
+//! It starts with o = g₁ and k = u. For each further gradient g, k ← k − (k·g)/(N + o·g)·o and
+//! o ← o − (o·g)/(N + o·g)·o. Woodbury's identity would apply the inverse to g. The recursion applies it to g₁ only, so that o stays a
 //! multiple c·g₁ and k is u − s·g₁. The numbers c and s depend on the gradients only through their products with u
 //! and g₁.
 
