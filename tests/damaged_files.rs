@@ -1,5 +1,5 @@
-//! Readers on damaged files. What they refuse is up to them; they must not panic, nor overflow their stack, nor take memory out
-//! of proportion to the file, nor go on and on.
+//! Tests of readers on damaged files. A reader may refuse any damaged file. It must not panic, overflow the stack,
+//! allocate memory out of proportion to the file, or run without end.
 
 use std::{
     env, fs,
@@ -11,36 +11,37 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_pcg::Pcg64;
 
-/// How many seconds a test damages files for, if not two.
+/// Environment variable: number of seconds for which a test damages files. The default is two.
 const SECONDS: &str = "UNLEARN_FUZZ_SECONDS";
 
-/// Where a limited process has the file that is being read.
+/// Environment variable: path of the file that a process with limited memory is reading.
 const FILE: &str = "UNLEARN_FUZZ_FILE";
 
-/// KiB of address space for the program, its threads, and what readers take for a damaged file.
+/// Limit of the address space in KiB. It covers the program, its threads, and what readers need for a damaged file.
 const MEMORY: u32 = 320 << 10;
 
-/// Longer than any reader takes for a file of few KiB, whatever else the machine does.
+/// Longer than any reader takes for a file of a few KiB, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Numbers that lengths, counts and offsets go wrong at.
+/// Values at which lengths, counts and offsets are likely to fail.
 const NUMBERS: [u64; 10] =
     [0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, u64::MAX - 7, u64::MAX];
 
-/// Text of headers and names, and its ends.
+/// Fragments of headers and names.
 const TEXTS: [&[u8]; 9] = [b"\"", b"}", b"[", b"_orig", b"_mask", b"module.", b"-1", b"1e99", b"18446744073709551615"];
 
-/// Most of a file is weights or pixels; half of the injuries go to as many bytes at its ends, where its structure lies.
+/// Most of a file is weights or pixels. Half of the changes are made in this number of bytes at its ends, where its
+/// structure is.
 const ENDS: usize = 400;
 
-/// Damages the `sound` files, each of few KiB, in ever new ways for two seconds, or for as many as `UNLEARN_FUZZ_SECONDS` says,
-/// and has `read` read each.
+/// Damages the `sound` files, each of a few KiB, in ever new ways for two seconds, or for the seconds in
+/// `UNLEARN_FUZZ_SECONDS`, and calls `read` on each damaged file.
 ///
-/// On Linux this happens in a process of its own with little memory, so that an allocation out of proportion ends it, as a
-/// panic does: it runs the test binary's test `test` alone, which must be the caller.
+/// On Linux, this runs in a separate process with little memory, so that an excessive allocation ends the process as
+/// a panic does. The process runs only the test named `test`, which must be the caller.
 ///
 /// # Panics
-/// When the reader does, or its process ends otherwise than well; the file is left in the temporary folder.
+/// If the reader panics, or its process fails. The damaged file is left in the temporary folder.
 pub fn fuzz(test: &str, sound: &[Vec<u8>], read: impl Fn(&[u8])) {
     match env::var_os(FILE) {
         Some(file) => damage_for_a_while(test, sound, read, file.into()),
@@ -60,7 +61,7 @@ fn limited(test: &str) {
         .args(["-c", r#"ulimit -v "$0" && exec "$@""#, &MEMORY.to_string()])
         .arg(env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture"])
-        // Each thread and each arena of the allocator takes address space, whether it is used or not.
+        // Each thread and each arena of the allocator takes address space, used or not.
         .envs([("RAYON_NUM_THREADS", "2"), ("MALLOC_ARENA_MAX", "1")])
         .env(FILE, &file)
         .stdout(Stdio::piped())
@@ -76,7 +77,8 @@ fn limited(test: &str) {
 fn damage_for_a_while(test: &str, sound: &[Vec<u8>], read: impl Fn(&[u8]), file: PathBuf) {
     let seconds = env::var(SECONDS).ok().and_then(|text| text.parse().ok());
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(2));
-    // Files are numbered, and each depends on its number alone; a long run begins where short ones never come.
+    // Files are numbered, and each depends on its number only. A long run starts at a number that short runs never
+    // reach.
     let first: u64 = if seconds.is_some() { 1 << 32 } else { 0 };
     let mut number = first;
     while Instant::now() < end {
@@ -91,7 +93,7 @@ fn damage_for_a_while(test: &str, sound: &[Vec<u8>], read: impl Fn(&[u8]), file:
     println!("\n{test}: {} damaged files", number - first);
 }
 
-/// One to four injuries of a sound file.
+/// Applies one to four changes to a sound file.
 fn damage(files: &[Vec<u8>], random: &mut Pcg64) -> Vec<u8> {
     let mut bytes = files.choose(random).unwrap().clone();
     for _ in 0..random.random_range(1..=4) {
@@ -131,7 +133,7 @@ fn place(len: usize, random: &mut Pcg64) -> usize {
 mod tests {
     use super::*;
 
-    /// Removes what a failure leaves behind.
+    /// Removes the files that a failure leaves.
     struct Tidied(&'static str);
 
     impl Drop for Tidied {

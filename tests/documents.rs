@@ -1,12 +1,12 @@
-//! Tables of the documents that follow from a registry: each entry has its row, and each row its entry.
+//! Tests that tables in the documentation match a registry: each entry has a row, and each row has an entry.
 
 use std::collections::BTreeSet;
 
 use unlearn_datasets::{location::FORMS, registry::DATASETS};
 use unlearn_pruning::{CRITERIA, SCOPES};
 
-/// The names between backticks in the first cell of each row of a table; of several tables of that `heading` the one with
-/// `number`, counted from 0.
+/// The names in backticks in the first cell of each row of a table. If several tables have this `heading`, `number`
+/// selects one, counted from 0.
 fn named(text: &str, heading: &str, number: usize) -> BTreeSet<String> {
     let mut lines = text.lines();
     let head = format!("| {heading} |");

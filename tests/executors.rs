@@ -1,4 +1,5 @@
-//! The CPU executor against the Candle executor on the architectures themselves: logits, gradients, running statistics.
+//! Comparison of the CPU executor with the Candle executor on whole architectures: logits, gradients, running
+//! statistics.
 
 use std::sync::Arc;
 
@@ -7,10 +8,10 @@ use unlearn_network::{CpuExecutor, DeviceChoice, Graph, Mode, Network};
 
 const BATCH: usize = 19;
 
-/// Largest relative distance in the L2 norm that two correct executors may show: a ReLU whose input is 0 up to rounding
-/// may go either way, and takes its gradient with it. With normalisation over a batch this small the eighteen layers of
-/// `resnet18` make 0.4 % of it at the images, and more where Winograd's transforms round four times as much; the products
-/// themselves are held against their definition in the kernels' own tests.
+/// Largest relative distance in the L2 norm between two correct executors. If the input of a ReLU is 0 up to
+/// rounding, either branch is right, and the gradient follows it. With normalisation over such a small batch, the
+/// eighteen layers of `resnet18` turn this into 0.4 % at the images, and more with Winograd's transforms, which have
+/// four times the rounding error. The kernels' own tests compare the products themselves with their definition.
 const TOLERANCES: [(DeviceChoice, f64); 2] = [(DeviceChoice::CpuDirect, 1e-2), (DeviceChoice::Cpu, 3e-2)];
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {
@@ -19,7 +20,8 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-9)
 }
 
-/// One architecture of each kind of block that both run; `golden_models` holds the others against torchvision.
+/// One architecture for each kind of block that both executors support. `golden_models` compares the others with
+/// torchvision.
 const REPRESENTATIVES: [&str; 3] = ["resnet8s", "resnet20s", "resnet18"];
 
 #[test]

@@ -1,5 +1,6 @@
-//! Fisher information, influences, dampening and the spread of noise against one gradient at a time in PyTorch, in f64 there and
-//! f32 here (`golden/influence/generate.py`), on a pruned network.
+//! Comparison of Fisher information, influences, dampening and the variance of noise with PyTorch, which computes one
+//! gradient at a time, on a pruned network. PyTorch computes in f64, this project in f32
+//! (`golden/influence/generate.py`).
 
 use std::sync::Arc;
 
@@ -64,14 +65,14 @@ fn network(device: DeviceChoice) -> Network {
     network
 }
 
-/// Which samples are forgotten.
+/// The samples to forget.
 #[derive(Clone, Copy)]
 enum Forgotten {
     EveryFifth,
     Class,
 }
 
-/// Lets `body` work on a request.
+/// Calls `body` with a request.
 fn with_request<T>(
     network: &mut Network,
     forgotten: Forgotten,
@@ -102,14 +103,14 @@ fn with_request<T>(
     ))
 }
 
-/// What a method makes of the network, as one row.
+/// The network after a method, as one row.
 fn run(method: &str, config: &Value, forgotten: Forgotten, seed: u64, device: DeviceChoice) -> Vec<f32> {
     let mut network = network(device);
     with_request(&mut network, forgotten, seed, |request| find(method).unwrap().run(config, request).unwrap());
     network.state().parameters().concat()
 }
 
-/// Holds every parameter by itself against the golden row: its distance in the L2 norm, relative to its norm.
+/// Compares each parameter with the golden row: distance in the L2 norm, relative to the parameter's norm.
 fn assert_close(what: &str, graph: &Graph, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let mut first = 0;
@@ -193,7 +194,7 @@ fn the_published_recursion_is_reproduced() {
     for device in DEVICES {
         let found = row(&influence_by(Solver::WoodFisher, 0, device).change);
         assert_close(&format!("wood-fisher on {device}"), &graph(), &found, &expected, 1e-4);
-        // What it takes from u by itself, which is a multiple of one gradient.
+        // The difference from u, which is a multiple of one gradient.
         let taken = |row: &[f64]| u.iter().zip(row).map(|(u, k)| u - k).collect::<Vec<_>>();
         let (found, expected) = (taken(&found), taken(&expected));
         let distance = norm(&found.iter().zip(&expected).map(|(a, b)| a - b).collect::<Vec<_>>());
@@ -205,7 +206,7 @@ fn the_published_recursion_is_reproduced() {
 fn the_step_is_added_to_the_model() {
     let step = golden!("newton_step");
     let before = row(network(DeviceChoice::Cpu).state().parameters());
-    // A long step, so that it is not lost in the rounding of the parameters.
+    // The step is long, so that it is not lost in the rounding of the parameters.
     let after = run("iu", &json!({ "alpha": 1e3 }), Forgotten::EveryFifth, 1, DeviceChoice::Cpu);
     let found: Vec<f64> = after.iter().zip(before).map(|(after, before)| (f64::from(*after) - before) / 1e3).collect();
     assert_close("iu", &graph(), &found, &step, 1e-4);
@@ -221,11 +222,11 @@ fn dampening_is_that_of_one_gradient_at_a_time() {
     }
 }
 
-/// Models drawn to look at the spread of noise.
+/// Number of models that are drawn to measure the variance of the noise.
 const DRAWS: u64 = 60;
 
-/// Holds mean and variance of what a method adds, over draws, against the golden variance: by parameter, relative to what
-/// chance makes of so many draws.
+/// Compares mean and variance, over draws, of a method's change with the golden variance. Deviations are per
+/// parameter and relative to the standard error for this number of draws.
 fn assert_spread(method: &str, config: &Value, variance: &[f64], mean: impl Fn(&str, usize, f64) -> f64) {
     let original = row(network(DeviceChoice::Cpu).state().parameters());
     let draws: Vec<Vec<f32>> =

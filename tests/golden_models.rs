@@ -1,5 +1,6 @@
-//! The convolutional families against torchvision and the transformers against timm, in f64 there and f32 here (`golden/models/generate.py`): tensor names and
-//! shapes, logits, gradients, one step of SGD.
+//! Comparison of the convolutional families with torchvision and of the transformers with timm: tensor names and
+//! shapes, logits, gradients, one step of SGD. The references compute in f64, this project in f32
+//! (`golden/models/generate.py`).
 
 use std::sync::Arc;
 
@@ -9,19 +10,21 @@ use unlearn_network::{CpuExecutor, DeviceChoice, Graph, Mode, Network, State};
 use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective, Recipe, Sgd};
 
-/// Relative to a tensor's largest entry, of logits and of gradients.
+/// Tolerance for logits and gradients, relative to a tensor's largest entry.
 const ROUNDING: f64 = 1e-4;
 
-/// The same of fifty layers of Winograd's transforms, which round four times as much as the products themselves.
+/// The same for fifty layers of Winograd's transforms, which have four times the rounding error of the products.
 const ROUNDING_OF_FIFTY_TRANSFORMED: f64 = 2e-4;
 
-/// Of gradients through Winograd's transforms, whose rounding turns ReLUs where PyTorch's, in shallow nets, turns none. One is
-/// worth some thousandths; a wrong product would be worth the whole entry.
+/// Tolerance for gradients through Winograd's transforms in shallow networks. Their rounding flips some ReLUs that
+/// PyTorch's does not flip. One flip changes a gradient by some thousandths; a wrong product would change it by the
+/// whole entry.
 const TURNED_BY_TRANSFORMS: f64 = 1e-2;
 
-/// Gradients may be that many times as far from f64 as PyTorch's own in f32 are. A ReLU whose input is 0 up to rounding may
-/// go either way and takes the gradient of one activation with it, and behind a normalisation over few values all of them
-/// move: in fifty layers that reaches a fifth of a tensor's largest entry for PyTorch, and which of them is chance.
+/// Largest distance of gradients to f64, as a multiple of the distance of PyTorch's own f32 gradients. If the input
+/// of a ReLU is 0 up to rounding, either branch is right. The choice changes the gradient of one activation, and
+/// behind a normalisation over few values it changes all of them. In fifty layers, this reaches a fifth of a tensor's
+/// largest entry for PyTorch, and the affected entries are random.
 const CHANCE: f64 = 0.5;
 
 fn golden() -> Value {
@@ -37,7 +40,7 @@ fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
-/// `SplitMix64`, seeded with the name's hash.
+/// The generator `SplitMix64`, seeded with the hash of the name.
 fn bits(name: &str) -> impl Iterator<Item = u64> {
     let seed = fnv1a(name);
     (1u64..).map(move |i| {
@@ -48,12 +51,12 @@ fn bits(name: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Values in 0..1 that depend on the name alone.
+/// Values in 0..1 that depend on the name only.
 fn uniform(name: &str) -> impl Iterator<Item = f64> {
     bits(name).map(|bits| (bits >> 11) as f64 / 2f64.powi(53))
 }
 
-/// A parameter's or running statistic's values, by its name's end and its shape.
+/// The values of a parameter or a running statistic, by the suffix of its name and its shape.
 fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     let spread = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
     let scale_like = name.ends_with("running_var") || (name.ends_with("weight") && shape.len() == 1);
@@ -101,7 +104,7 @@ fn assert_logits(what: &str, found: &[f32], expected: &Value, rounding: f64) {
     }
 }
 
-/// The executors that run the graph themselves.
+/// The executors that can run the graph.
 fn executors(graph: &Graph) -> Vec<DeviceChoice> {
     let mut devices = vec![DeviceChoice::CandleCpu];
     if CpuExecutor::supports(graph).is_ok() {
@@ -128,7 +131,8 @@ fn check(case: &Value, graph: &Arc<Graph>, device: DeviceChoice, lr: f64) {
     network.backward(&dlogits).unwrap();
     let least = if device == DeviceChoice::Cpu { TURNED_BY_TRANSFORMS } else { ROUNDING };
     let near = least.max(CHANCE * case["single_precision_error"].as_f64().unwrap());
-    // A bias before a normalisation has no effect: its gradient is rounding noise, measured by what the others are.
+    // A bias before a normalisation has no effect. Its gradient is rounding noise, which is compared with the size of
+    // the other gradients.
     let noise = 1e-6 * case["gradients"].as_object().unwrap().values().fold(0.0f64, |max, v| max.max(numbers(v)[1]));
     for (parameter, gradient) in graph.parameters.iter().zip(&network.gradients().parameters) {
         let [norm, largest, samples @ ..] = &numbers(&case["gradients"][&parameter.name])[..] else { unreachable!() };

@@ -1,5 +1,5 @@
-//! Magnitude masks against `torch.nn.utils.prune`, and the scores of `snip`, `grasp` and `synflow` against autograd, in f64 there
-//! and f32 here (`golden/pruning/generate.py`).
+//! Comparison of magnitude masks with `torch.nn.utils.prune`, and of the scores of `snip`, `grasp` and `synflow` with
+//! autograd. PyTorch computes in f64, this project in f32 (`golden/pruning/generate.py`).
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ fn from_hexadecimal(text: &str, count: usize) -> Vec<bool> {
     Bits::from_packed(&[count], bytes.collect()).unwrap().iter().collect()
 }
 
-/// Prunes each of `shares` of what remains, as the script does, and compares with `masks`, except weights for which
-/// `tied` holds: their magnitude and the highest pruned one.
+/// Prunes each of `shares` of the remaining weights, as the script does, and compares with `masks`. Weights for which
+/// `tied` holds are excepted; its arguments are their magnitude and the highest pruned magnitude.
 fn magnitude(shares: &Value, masks: &Value, map: fn(f32) -> f32, tied: fn(f32, f32) -> bool) {
     let mut network = network(DeviceChoice::Cpu);
     let mut state = network.state().clone();
@@ -90,7 +90,8 @@ fn magnitude(shares: &Value, masks: &Value, map: fn(f32) -> f32, tied: fn(f32, f
         for (i, magnitude) in magnitudes.iter().enumerate() {
             assert!(found[i] == expected[i] || tied(*magnitude, threshold), "weight {i}, {magnitude} of {threshold}");
         }
-        // Go on from PyTorch's mask, so that ties broken otherwise do not add up.
+        // Each step continues from PyTorch's mask, so that different choices among equal magnitudes do not
+        // accumulate.
         let mut rest = expected.as_slice();
         for id in &covered {
             let (own, others) = rest.split_at(network.state().parameters()[*id].len());
@@ -106,7 +107,7 @@ fn global_magnitude_is_global_unstructured_bit_for_bit() {
     magnitude(&golden["shares"], &golden["magnitude"], |w| w, |_, _| false);
 }
 
-/// Which of several equal magnitudes `torch.topk` takes is up to its implementation; the earliest go here.
+/// `torch.topk` may take any of several equal magnitudes. This project prunes the earliest ones.
 #[test]
 fn where_magnitudes_are_equal_only_those_at_the_threshold_differ() {
     let golden = golden();

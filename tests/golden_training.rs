@@ -1,5 +1,5 @@
-//! The forward pass, gradients, SGD and schedules against PyTorch, in f64 there and f32 here
-//! (`golden/training/sgd_and_schedules.py`).
+//! Comparison of the forward pass, gradients, SGD and schedules with PyTorch. PyTorch computes in f64, this project
+//! in f32 (`golden/training/sgd_and_schedules.py`).
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ fn close(what: &str, found: f64, expected: f64, scale: f64, tolerance: f64) {
     assert!((found - expected).abs() <= tolerance * scale.max(1e-6), "{what}: found {found}, expected {expected}");
 }
 
-/// Norm, sum and first values of a tensor, relative to its norm.
+/// Compares norm, sum and first values of a tensor, relative to its norm.
 fn matches(what: &str, values: &[f32], expected: &Value, tolerance: f64) {
     let norm = expected["norm"].as_f64().unwrap();
     let found = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();

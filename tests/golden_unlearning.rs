@@ -1,4 +1,5 @@
-//! Unlearning methods against PyTorch, in f64 there and f32 here (`golden/unlearning/generate.py`).
+//! Comparison of unlearning methods with PyTorch. PyTorch computes in f64, this project in f32
+//! (`golden/unlearning/generate.py`).
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -16,9 +17,9 @@ const CHANNELS: usize = 2;
 const SIDE: usize = 8;
 const WIDTH: usize = 4;
 const COUNT: u32 = 40;
-/// Of the request, and so of all that is random.
+/// Seed of the request, and so of all randomness.
 const SEED: u64 = 9;
-/// Images of noise that `unsir` begins with, and the forgotten class that they are labelled as.
+/// Number of noise images that `unsir` starts from, and the forgotten class that is their label.
 const NOISE: (usize, u64) = (6, 3);
 
 fn graph(classes: usize) -> Arc<Graph> {
@@ -32,7 +33,7 @@ fn wave(count: usize, phase: f64) -> impl Iterator<Item = f32> {
     })
 }
 
-/// The model that is to forget.
+/// The model to unlearn.
 fn original(graph: &Graph) -> State {
     let mut state = State::zeros(graph);
     for (number, (parameter, values)) in graph.parameters.iter().zip(state.parameters_mut()).enumerate() {
@@ -67,7 +68,8 @@ fn floats(file: &str) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// What the script cannot draw, by file: fresh weights of the network and of one with a fifth output, and the noise of `unsir`.
+/// The random values that the script cannot draw, by file: fresh weights of the network and of one with a fifth
+/// output, and the noise of `unsir`.
 fn drawn() -> [(&'static str, Vec<f32>); 3] {
     let fresh = |classes| initialize(&graph(classes), SEED).parameters().concat();
     let (count, class) = NOISE;
@@ -95,7 +97,7 @@ fn positions(golden: &Value) -> Vec<u32> {
     golden.as_array().unwrap().iter().map(|position| position.as_u64().unwrap() as u32).collect()
 }
 
-/// Where a method's steps start.
+/// The values from which a method's steps start.
 fn start(name: &str, graph: &Graph) -> State {
     let mut state = original(graph);
     let afresh = initialize(graph, SEED);
@@ -119,7 +121,7 @@ fn start(name: &str, graph: &Graph) -> State {
     state
 }
 
-/// A network after a method, and the values that the method's steps started from.
+/// A network after a method, and the values from which the method's steps started.
 struct Made {
     network: Network,
     before: State,
@@ -154,7 +156,7 @@ impl Made {
         Self { network, before: start(case["start"].as_str().unwrap(), &graph) }
     }
 
-    /// What was added to the parameters and to the running statistics.
+    /// The changes of the parameters and of the running statistics.
     fn updates(&self) -> [Vec<f32>; 2] {
         let difference = |after: &[Vec<f32>], before: &[Vec<f32>]| -> Vec<f32> {
             after.concat().iter().zip(before.concat()).map(|(after, before)| after - before).collect()
@@ -163,18 +165,18 @@ impl Made {
         [difference(after.parameters(), before.parameters()), difference(after.buffers(), before.buffers())]
     }
 
-    /// Which parameters are exactly 0.
+    /// Whether each parameter is exactly 0.
     fn zeros(&self) -> Vec<bool> {
         self.network.state().parameters().iter().flatten().map(|value| *value == 0.0).collect()
     }
 
-    /// Which would be if what was added to the parameters began with `updates`.
+    /// Whether each parameter would be exactly 0 if `updates` were the first changes of the parameters.
     fn zeros_by(&self, updates: &[f32]) -> Vec<bool> {
         let values = self.before.parameters().iter().flatten().zip(updates);
         values.map(|(before, update)| before + update == 0.0).collect()
     }
 
-    /// Which parameters are pruned.
+    /// Whether each parameter is pruned.
     fn pruned(&self) -> Vec<bool> {
         let parameters = self.network.state().parameters().iter().zip(self.network.kept());
         let pruned = |(values, kept): (&Vec<f32>, &Option<Vec<bool>>)| match kept {
@@ -189,7 +191,7 @@ fn norm(values: impl Iterator<Item = f32>) -> f64 {
     values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Methods that no case covers, and what holds them instead.
+/// Methods without a case, and the tests that cover them instead.
 const ELSEWHERE: [(&str, &str); 7] = [
     ("raw", "does nothing"),
     ("retrain", "`golden_training.rs`: the same loop from the same values"),

@@ -1,5 +1,5 @@
-//! A Hub on the loopback device: repositories in memory, the part of the Hub's protocol that fetching and pushing need, a content
-//! server on another port, and faults on demand.
+//! A Hub on the loopback device: repositories in memory, the parts of the Hub's protocol for fetching and pushing, a
+//! content server on another port, and faults on demand.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,36 +13,36 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The one token that may write, and read what is not public.
+/// The only token that may write, and that may read private repositories.
 pub const TOKEN: &str = "hf_loopback";
 
-/// A running server; it ends with the test's process.
+/// A running server. It ends with the test's process.
 #[derive(Debug)]
 pub struct HubServer {
     endpoint: String,
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What goes wrong with an answer.
+/// Faults of an answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// A status with the headers of a refusal.
+    /// A status code with the headers of a refusal.
     Status(u16, Vec<(&'static str, String)>),
-    /// The connection ends after so many bytes of the body.
+    /// The connection ends after this number of bytes of the body.
     Cut(usize),
-    /// The last byte of the body is another.
+    /// The last byte of the body is wrong.
     WrongByte,
-    /// The body has a byte more than was announced of the file.
+    /// The body has one byte more than announced.
     OneMore,
-    /// A header with another value.
+    /// A header has another value.
     Header(&'static str, String),
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Where large files are sent from.
+    /// Address that serves large files.
     content: String,
-    /// By `models/owner/name` or `datasets/owner/name`.
+    /// Repositories by `models/owner/name` or `datasets/owner/name`.
     repositories: HashMap<String, Repository>,
     large: HashMap<String, Vec<u8>>,
     faults: Vec<(String, usize, Fault)>,
@@ -74,7 +74,7 @@ impl HubServer {
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
                     let (shared, endpoint) = (Arc::clone(&shared), endpoint.clone());
-                    // A client that goes away is its own affair.
+                    // If a client disconnects, the error is ignored.
                     thread::spawn(move || drop(serve(&stream, &shared, &endpoint)));
                 }
             });
@@ -82,28 +82,28 @@ impl HubServer {
         Self { endpoint, shared }
     }
 
-    /// Its address, for `HF_ENDPOINT`.
+    /// The address for `HF_ENDPOINT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Commits files to a model's repository, or with `datasets/` before its name to a dataset's; gives the commit.
+    /// Commits files to a model's repository, or to a dataset's if `id` begins with `datasets/`. Returns the commit.
     pub fn commit(&self, id: &str, files: &[(&str, &[u8])]) -> String {
         let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
         lock(&self.shared).repositories.entry(key(id)).or_default().add(files, "by the test")
     }
 
-    /// Lets only those in who have the token.
+    /// Requires the token for access to a repository.
     pub fn gate(&self, id: &str) {
         lock(&self.shared).repositories.entry(key(id)).or_default().gated = true;
     }
 
-    /// The next `times` answers to requests that contain `part` in their method and path are faulty.
+    /// Makes the next `times` answers faulty for requests whose method and path contain `part`.
     pub fn fail(&self, part: &str, times: usize, fault: Fault) {
         lock(&self.shared).faults.push((part.to_owned(), times, fault));
     }
 
-    /// Every request since the last call: method, path, the range that was asked for, and `authorized` if it had the token.
+    /// All requests since the last call: method, path, requested range, and `authorized` if it had the token.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.shared).log)
     }
@@ -132,7 +132,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-/// As the Hub does it: by what a name ends in.
+/// Decides by the suffix of the name, as the Hub does.
 fn is_large(name: &str) -> bool {
     [".safetensors", ".bin", ".parquet"].iter().any(|end| name.ends_with(end))
 }
@@ -208,7 +208,7 @@ impl Answer {
         Self { status, headers: vec![("X-Error-Code", code.to_owned())], body }
     }
 
-    /// Content, or the end of it that was asked for.
+    /// The content, or its requested end.
     fn content(bytes: &[u8], request: &Request) -> Self {
         let range = request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
         match range.and_then(|start| start.parse::<usize>().ok()) {
@@ -295,7 +295,7 @@ impl Shared {
             let body = request.json();
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let id = format!("{}/{}", text("organization"), text("name"));
-            // A model's type may be left out.
+            // The type of a model may be omitted.
             let key = if text("type") == "dataset" { format!("datasets/{id}") } else { format!("models/{id}") };
             if self.repositories.contains_key(&key) {
                 return Answer::refusal(409, "");
@@ -381,7 +381,7 @@ impl Shared {
     fn resolve(&mut self, path: &str, request: &Request) -> Answer {
         let Some((id, rest)) = path.split_once("/resolve/") else { return Answer::refusal(404, "RepoNotFound") };
         let Some(repository) = self.repositories.get(&key(id)) else {
-            // As the Hub does, so that nobody learns what there is.
+            // As on the Hub, the answer does not reveal whether the repository exists.
             return Answer::refusal(if request.is_authorized() { 404 } else { 401 }, "RepoNotFound");
         };
         if repository.gated && !request.is_authorized() {
@@ -409,7 +409,7 @@ impl Shared {
         }
     }
 
-    /// A small file, which the Hub keeps by commit.
+    /// A small file, which the Hub stores in the commit.
     fn small(&self, path: &str, request: &Request) -> Answer {
         let words: Vec<&str> = path.splitn(5, '/').collect();
         let [kind, owner, name, commit, file] = words[..] else { return Answer::refusal(404, "EntryNotFound") };

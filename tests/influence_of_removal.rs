@@ -1,5 +1,5 @@
-//! Influence foretells what the removal of training images does: on logistic regression, the losses of held-out images after one
-//! Newton step against those after training without the images.
+//! Influence predicts the effect of removing training images. On logistic regression, the losses of held-out images
+//! after one Newton step are compared with those after training without the images.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use unlearn_samples::{Augmentation, Batch, ImageSet};
 use unlearn_training::{CrossEntropy, Objective, Predictions, Recipe, Session, Task, predict};
 use unlearn_unlearning::{InfluenceOptions, Request, Solver, influence};
 
-/// Side of an image after blocks of pixels are averaged.
+/// Side of an image after averaging blocks of pixels.
 const SIDE: usize = 7;
 const CLASSES: usize = 10;
 const TRAIN_PER_CLASS: usize = 40;
@@ -21,10 +21,10 @@ const REMOVALS: u64 = 4;
 /// The identity in Ĥ is the Hessian of this weight decay.
 const WEIGHT_DECAY: f32 = 1.0;
 const LEARNING_RATE: f32 = 0.05;
-/// Norm of the gradient at which training has converged.
+/// Norm of the gradient below which training has converged.
 const CONVERGED: f32 = 1e-5;
 
-/// Logits are one convolution of the whole image.
+/// The logits are one convolution over the whole image.
 fn logistic_regression() -> Arc<Graph> {
     let (mut graph, images) = GraphBuilder::new("logistic", [1, SIDE, SIDE]);
     let normalized = graph.normalize(images, &[0.286], &[0.353]);
@@ -33,7 +33,7 @@ fn logistic_regression() -> Arc<Graph> {
     Arc::new(graph.finish())
 }
 
-/// So many images of each class, one value for each square block of pixels.
+/// `per_class` images of each class, with one value for each square block of pixels.
 fn shrunk(images: &ImageSet, per_class: usize) -> ImageSet {
     let positions = images.first_of_each_class(CLASSES, per_class);
     let block = images.width / SIDE;
@@ -50,7 +50,7 @@ fn shrunk(images: &ImageSet, per_class: usize) -> ImageSet {
     ImageSet::new([1, SIDE, SIDE], pixels.collect::<Vec<u8>>(), labels).unwrap()
 }
 
-/// Minimises the mean loss over the samples, plus weight decay, by gradient descent.
+/// Minimises the mean loss over the samples plus weight decay by gradient descent.
 fn converge(network: &mut Network, images: &ImageSet, samples: &[u32]) {
     let pixels =
         samples.iter().flat_map(|i| images.image(*i as usize).unwrap().to_vec()).map(|pixel| f32::from(pixel) / 255.0);

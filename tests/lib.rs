@@ -1,5 +1,5 @@
-//! Golden data and end-to-end tests live beside this file. The crate itself is what tests of several crates need: a Hub on the
-//! loopback device, damaged files, and what NumPy drew.
+//! Golden data and end-to-end tests are in this folder. The crate itself contains what tests of several crates need:
+//! a Hub on the loopback device, damaged files, and the numbers that NumPy drew.
 
 mod damaged_files;
 mod hub_server;

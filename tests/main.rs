@@ -1,4 +1,4 @@
-//! Comparisons across crates and with outside references. The binary's own tests are in `crates/unlearn-cli/tests`.
+//! Comparisons across crates and with outside references. Tests of the binary are in `crates/unlearn-cli/tests`.
 
 mod documents;
 mod executors;

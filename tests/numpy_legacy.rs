@@ -1,12 +1,13 @@
-//! What NumPy's legacy generator drew: `golden/datasets/numpy_legacy.json`, written by the script beside it.
+//! The numbers that NumPy's legacy generator drew: `golden/datasets/numpy_legacy.json`, written by the script beside
+//! it.
 
 use flate2::Crc;
 use serde::Deserialize;
 
-/// The whole file.
+/// The contents of the file.
 #[derive(Deserialize)]
 pub struct NumpyLegacy {
-    /// Words of the generator.
+    /// Raw words of the generator.
     pub raw: Vec<Raw>,
     /// Permutations.
     pub permutations: Vec<Permutation>,
@@ -19,18 +20,18 @@ pub struct NumpyLegacy {
 pub struct Raw {
     /// The generator's seed.
     pub seed: u32,
-    /// Words drawn before.
+    /// Number of words drawn before.
     pub skipped: usize,
     /// The words.
     pub words: Vec<u32>,
 }
 
-/// `choice(size, size, replace=False)`, and the word that follows.
+/// `choice(size, size, replace=False)`, and the following word.
 #[derive(Deserialize)]
 pub struct Permutation {
     /// The generator's seed.
     pub seed: u32,
-    /// How many numbers are permuted.
+    /// Number of elements that are permuted.
     pub size: u32,
     /// The permutation.
     pub drawn: Summary,
@@ -43,9 +44,9 @@ pub struct Permutation {
 pub struct Protocol {
     /// The protocol's seed.
     pub seed: u64,
-    /// Positions held out.
+    /// Held-out positions.
     pub validation: Summary,
-    /// Positions trained on.
+    /// Training positions.
     pub train: Summary,
     /// 100 images of class 3.
     pub class_3_of_100: Summary,
@@ -53,7 +54,7 @@ pub struct Protocol {
     pub random_450: Summary,
 }
 
-/// A list of positions: how many, the first, and a checksum of all.
+/// A list of positions: its length, its first elements, and a checksum of all.
 #[derive(Deserialize)]
 pub struct Summary {
     count: usize,
@@ -62,10 +63,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Holds `positions` against the list summed up.
+    /// Compares `positions` with the summarised list.
     ///
     /// # Panics
-    /// When it is another list.
+    /// If the lists differ.
     pub fn check(&self, positions: &[u32], what: &str) {
         let mut crc = Crc::new();
         for position in positions {
@@ -80,7 +81,7 @@ impl Summary {
 /// Reads the file.
 ///
 /// # Panics
-/// When it is not as the script writes it.
+/// If it is not as the script writes it.
 pub fn read() -> NumpyLegacy {
     let text = include_str!("golden/datasets/numpy_legacy.json");
     serde_json::from_str(text).unwrap_or_else(|error| panic!("numpy_legacy.json: {error}"))

@@ -1,5 +1,5 @@
-//! A figure and an attack that are no part of the program: both are in table, CSV, JSON, page and certificate, and nothing but a registry
-//! was changed for it.
+//! A figure and an attack from outside the program appear in tables, CSV, JSON, page and certificate. Only a registry
+//! is changed for them.
 
 use std::{borrow::Cow, fs, path::Path};
 
@@ -42,7 +42,7 @@ attacks = ["mia-efficacy", "coin"]
 draws = 2
 "#;
 
-/// How unevenly a model errs on what it should have forgotten and on what it should not.
+/// Difference between a model's accuracies on the retain set and on the forget set.
 const SPLIT: Figure = Figure {
     name: Cow::Borrowed("split"),
     label: Cow::Borrowed("Split"),
@@ -61,7 +61,7 @@ fn split(evidence: &Evidence<'_>) -> unlearn_metrics::Result<Option<Value>> {
     Ok(Some(Value::exact(scores.retain.accuracy()? - scores.forget.accuracy()?)))
 }
 
-/// An attack that looks at the parity of positions.
+/// An attack that uses the parity of positions.
 const COIN: Attack = Attack {
     name: "coin",
     summary: "calls every other position a member",
@@ -80,7 +80,7 @@ const COIN: Attack = Attack {
     run: Run::Once(coin),
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "what an attack's function gives")]
+#[expect(clippy::unnecessary_wraps, reason = "an attack's function has this signature")]
 fn coin(scores: &ModelScores, _: &Draws) -> unlearn_mia_eval::Result<Vec<Value>> {
     let positions = scores.forget.positions();
     let odd = positions.iter().filter(|position| *position % 2 == 1).count();

@@ -1,18 +1,19 @@
-//! Gradients of single samples: each executor against a loop over single images, and what is made of them against their rows.
+//! Per-sample gradients: each executor is compared with a loop over single images, and sums made of the gradients
+//! with their rows.
 
 use std::sync::Arc;
 
 use unlearn_models::{InputSpec, find, initialize};
 use unlearn_network::{Conv, DeviceChoice, Error, Graph, GraphBuilder, Kept, Mode, Network, ParameterKind, State};
 
-/// More than a bundle of samples, and no multiple of one.
+/// More samples than a bundle, and not a multiple of one.
 const BATCH: usize = 19;
 
-/// Executors agree with each other up to ReLUs whose input is 0 up to rounding (`executors.rs`); here each is held against a loop
-/// over single images of its own, which gets the same activations.
+/// Executors agree only up to ReLUs whose input is 0 up to rounding (`executors.rs`). So each executor is compared
+/// with its own loop over single images, which has the same activations.
 const DEVICES: [DeviceChoice; 3] = [DeviceChoice::Cpu, DeviceChoice::CpuDirect, DeviceChoice::CandleCpu];
 
-/// What the order of sums may cost: the largest relative distance in the L2 norm.
+/// Tolerance for the order of sums: the largest relative distance in the L2 norm.
 const ROUNDING: f64 = 1e-5;
 
 fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
@@ -27,7 +28,7 @@ fn noise(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + i * i / 11 + seed * 104_729) % 1000) as f32 / 500.0 - 1.0).collect()
 }
 
-/// A graph with the weights that are kept and values that have seen a batch.
+/// A graph with kept weights, and values after one training batch.
 struct Case {
     graph: Arc<Graph>,
     state: State,
@@ -68,7 +69,7 @@ impl Case {
         network
     }
 
-    /// The gradient of each sample, by a pass of its own.
+    /// The gradient of each sample, each by a separate pass.
     fn rows_one_by_one(&self, device: DeviceChoice) -> Vec<f32> {
         let mut network = self.network(device);
         let layout = network.row_layout();
@@ -143,7 +144,7 @@ fn resnet8s() -> Arc<Graph> {
     find("resnet8s").unwrap().graph(&input).unwrap()
 }
 
-/// What `resnet8s` lacks: groups, biases, maximum pooling, and no normalisation.
+/// A graph with what `resnet8s` lacks: groups, biases, max-pooling, and layers without normalisation.
 fn biased() -> Arc<Graph> {
     let (mut graph, input) = GraphBuilder::new("biased", [4, 9, 7]);
     let first = graph.convolution("conv1", input, 6, Conv::new(3, 1, 1).with_bias());
@@ -163,7 +164,7 @@ fn rows_squares_and_dots_are_those_of_single_images() {
 
 #[test]
 fn they_leave_out_what_is_pruned() {
-    // Few enough weights for the sparse algorithm, and too many.
+    // At the first density, the sparse algorithm is used. At the second, there are too many weights for it.
     for density in [0.2, 0.8] {
         Case::pruned(resnet8s(), ParameterKind::ConvWeight, density).check();
     }

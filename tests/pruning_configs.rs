@@ -1,4 +1,4 @@
-//! `configs/prune/<schedule>.toml`: every schedule's keys at their defaults.
+//! `configs/prune/<schedule>.toml` contains the keys of every schedule with their defaults.
 
 use serde_json::{Value, json};
 

@@ -1,10 +1,11 @@
-//! The small residual network that golden scripts build as well: every kind of layer of a small-image ResNet once.
+//! A small residual network that the golden scripts also build. It has every kind of layer of a small-image ResNet
+//! once.
 
 use std::sync::Arc;
 
 use unlearn_network::{Graph, GraphBuilder};
 
-/// A stem of `width` channels, then a block of twice as many that halves the resolution, for images `[2, 8, 8]`.
+/// A stem with `width` channels, then a block with twice as many that halves the resolution, for images `[2, 8, 8]`.
 pub(crate) fn small_residual(width: usize, classes: usize) -> Arc<Graph> {
     let (mut g, images) = GraphBuilder::new("small-residual", [2, 8, 8]);
     let x = g.normalize(images, &[0.3, 0.6], &[0.5, 0.25]);

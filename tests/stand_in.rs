@@ -1,14 +1,15 @@
-//! What suites on CIFAR-10 and a pretrained ResNet-18 need, where neither can be had: Fashion-MNIST written as CIFAR-10's binary
-//! batches, and a Hub on the loopback device with `timm/resnet18.a1_in1k`.
+//! Stand-ins for suites on CIFAR-10 and a pretrained ResNet-18 where neither is available: Fashion-MNIST written as
+//! CIFAR-10's binary batches, and a Hub on the loopback device with `timm/resnet18.a1_in1k`.
 //!
 //! ```sh
 //! cargo run --release -p unlearn-tests --example stand_in -- FOLDER &
 //! HF_ENDPOINT=http://127.0.0.1:PORT HF_HOME=FOLDER/hf unlearn run configs/suites/cifar10-pretrained.toml --data-dir FOLDER
 //! ```
 //!
-//! The images are real, their three channels tinted by the image's number; labels are Fashion-MNIST's under CIFAR-10's names. The
-//! weights are an initialisation for ImageNet's 1000 classes with seed 0, not those of the repository whose name they bear: they
-//! show that the way is open, and teach nothing of what pretraining is worth.
+//! The images are real; their three channels are tinted depending on the image's number. The labels are
+//! Fashion-MNIST's under CIFAR-10's names. The weights are an initialisation for ImageNet's 1000 classes with seed 0,
+//! not those of the repository with that name. They show that the suite runs, but say nothing about the value of
+//! pretraining.
 
 use std::{error::Error, fs, io, path::Path};
 
@@ -39,14 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A label and 3 × 32 × 32 bytes for each of the images at `positions`, which are framed by two black pixels.
+/// A label and 3 × 32 × 32 bytes for each image at `positions`, framed by two black pixels.
 fn records(images: &ImageSet, positions: std::ops::Range<usize>) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut bytes = Vec::with_capacity(positions.len() * (1 + 3 * SIDE * SIDE));
     for position in positions {
         bytes.push(images.labels[position] as u8);
         let grey = images.image(position)?;
         for channel in 0..3 {
-            // Between three quarters and all of the brightness, by number and channel.
+            // The tint is between three quarters and all of the brightness, depending on number and channel.
             let tint = 192 + (position * 37 + channel * 101) % 64;
             let mut plane = [0_u8; SIDE * SIDE];
             for (y, row) in grey.chunks_exact(images.width).enumerate() {
@@ -60,7 +61,7 @@ fn records(images: &ImageSet, positions: std::ops::Range<usize>) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// A ResNet-18 with ImageNet's stem and head, under the names that timm and torchvision give.
+/// A ResNet-18 with ImageNet's stem and head, with the tensor names of timm and torchvision.
 fn resnet18() -> Result<Vec<u8>, Box<dyn Error>> {
     let (mean, std) = (vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]);
     let input = InputSpec { shape: [3, 224, 224], classes: 1000, mean, std };

@@ -1,4 +1,5 @@
-//! `configs/unlearning.toml`: methods with all their keys at the defaults; the first five are in `configs/defaults.toml`.
+//! `configs/unlearning.toml` contains methods with all their keys at the defaults. The first five are in
+//! `configs/defaults.toml`.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ fn every_table_holds_all_keys_of_its_method_at_their_defaults() {
         let name = table.remove("method").unwrap();
         let method = unlearn_unlearning::find(name.as_str().unwrap()).unwrap();
         let mut defaults = method.resolve(&json!({})).unwrap();
-        // What is the original recipe's has no value to write down.
+        // Keys whose default is the original recipe's value have no value to write.
         defaults.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         assert_eq!(Value::Object(table), defaults, "{name}");
     }

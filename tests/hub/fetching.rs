@@ -1,4 +1,4 @@
-//! Files arrive whole, once, and from where they were cut; and the cache alone is enough afterwards.
+//! Files are fetched completely, once, and resume where they were cut. Afterwards, the cache alone is enough.
 
 use std::sync::{Arc, Mutex};
 
@@ -79,7 +79,8 @@ fn a_cut_download_goes_on_where_it_ended() {
     let seen = seen.lock().unwrap();
     assert!(seen.is_sorted() && seen.last() == Some(&(place.model.len() as u64)), "{seen:?}");
 
-    // So does one that a killed process left, and one whose server knows no ranges begins anew.
+    // A fetch also resumes from a file that a killed process left. If the server does not support ranges, it starts
+    // again.
     for knows_ranges in [true, false] {
         let place = Place::new();
         place.server.fail("GET /content/", 3, Fault::Cut(1000));

@@ -1,4 +1,5 @@
-//! The Hub's protocol against a server on the loopback device: what is fetched, what is refused and with which words, what is pushed.
+//! Tests of the Hub's protocol with a server on the loopback device: fetches, refusals and their messages, and
+//! pushes.
 
 mod fetching;
 mod pushing;
@@ -15,7 +16,7 @@ use unlearn_tests::HubServer;
 const ID: &str = "someone/resnet8s";
 const MODEL: &str = "model.safetensors";
 
-/// A server with one model, and a cache that is empty.
+/// A server with one model, and an empty cache.
 struct Place {
     server: HubServer,
     cache: TempDir,
@@ -45,7 +46,7 @@ impl Place {
         Hub::new(Options { offline: true, ..self.options() })
     }
 
-    /// Where content lies whose download was cut.
+    /// Sizes of the partial downloads in the cache.
     fn partials(&self) -> Vec<u64> {
         let blobs = std::fs::read_dir(self.cache.path().join("models--someone--resnet8s/blobs"));
         let entries = blobs.into_iter().flatten().flatten();
@@ -66,7 +67,7 @@ fn refusal(hub: &Hub, text: &str, file: &str) -> String {
     hub.fetch(&reference(text), Kind::Model, file).unwrap_err().to_string()
 }
 
-/// A fresh model as a file for PyTorch: 311 kB.
+/// A fresh model as a PyTorch file: 311 kB.
 fn model(seed: u64) -> Vec<u8> {
     let input = InputSpec { shape: [3, 32, 32], classes: 10, mean: vec![0.5; 3], std: vec![0.25; 3] };
     let graph = find("resnet8s").unwrap().graph(&input).unwrap();

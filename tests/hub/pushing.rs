@@ -1,4 +1,4 @@
-//! Files reach the Hub: small ones in the commit, large ones by Git LFS, all or none.
+//! Files are pushed to the Hub: small ones in the commit, large ones by Git LFS, and either all of them or none.
 
 use unlearn_hub::{Addition, Error, Hub, Kind, Options, Pushed};
 use unlearn_tests::{Fault, TOKEN};
@@ -29,7 +29,7 @@ fn files_are_there_afterwards_and_fetched_back_the_same() {
     let fetched = place.hub().fetch(&reference(&format!("hub:{NEW}")), Kind::Model, MODEL).unwrap();
     assert_eq!((std::fs::read(fetched.path).unwrap(), fetched.commit), (model.clone(), pushed.commit));
 
-    // Once more, with the large file unchanged: its content is not sent again.
+    // The second push leaves the large file unchanged, so its content is not sent again.
     place.server.requests();
     push(&hub, &[(MODEL, &model), ("README.md", b"# The model\n")]).unwrap();
     let requests = place.server.requests();

@@ -1,11 +1,12 @@
-//! Each way in which the Hub can fail says what, where and the fix, and leaves nothing in the cache that could be taken for a file.
+//! Each failure of the Hub is reported with what, where and the fix, and leaves nothing in the cache that could be
+//! taken for a file.
 
 use unlearn_hub::{Hub, Kind, Options};
 use unlearn_tests::Fault;
 
 use super::{ID, MODEL, Place, reference, refusal};
 
-/// Every word is in the message.
+/// Asserts that every word is in the message.
 fn says(message: &str, words: &[&str]) {
     for word in words {
         assert!(message.contains(word), "`{word}` in: {message}");

@@ -1,8 +1,8 @@
 //! `check-cuda`: type-checks the CUDA build, with and without cuDNN, on a machine without a GPU or a CUDA toolkit.
 //!
-//! Candle's kernels are compiled by `nvcc` in a build script, so the check needs a toolkit. NVIDIA publishes one in parts
-//! on the Python Package Index; this command puts it together in a virtual environment. What it proves is that the code
-//! compiles with the feature on. Whether it computes the right thing takes a GPU.
+//! Candle's kernels are compiled by `nvcc` in a build script, so the check needs a toolkit. NVIDIA publishes the
+//! toolkit in parts on the Python Package Index. This command installs them in a virtual environment. The check shows
+//! that the code compiles with the feature on. A test of the results needs a GPU.
 
 use std::{
     env,
@@ -24,7 +24,8 @@ pub(crate) struct Args {
     compute_cap: String,
 }
 
-/// The toolkit's parts. The compiler, its headers and the runtime must be of one version; the libraries are only linked.
+/// Parts of the toolkit. The compiler, its headers and the runtime must have the same version. The libraries are only
+/// linked.
 const TOOLKIT: &[&str] = &[
     "nvidia-cuda-nvcc==13.0.*",
     "nvidia-cuda-runtime==13.0.*",
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(worst)
 }
 
-/// Build scripts look for the toolkit's libraries in `lib64`, the Python packages put them in `lib`.
+/// Build scripts search for the toolkit's libraries in `lib64`, but the Python packages install them in `lib`.
 fn link_lib64(cuda: &Path) -> Result<()> {
     let link = cuda.join("lib64");
     match symlink("lib", &link) {

@@ -1,7 +1,7 @@
-//! `check-results`: whether what a suite left in its report folder can be true.
+//! `check-results`: checks whether the results in a suite's report folder are plausible.
 //!
-//! These are bounds that a correct implementation keeps with room to spare, not golden numbers: a bug in a kernel, a mask
-//! or a split shows as a figure outside them.
+//! The bounds are not golden numbers. A correct implementation keeps them with a large margin; a bug in a kernel, a
+//! mask or a split leads to a figure outside them.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -12,12 +12,12 @@ use unlearn_metrics::Figures;
 use unlearn_metrics::figures::{avg_gap, ta, ua};
 use unlearn_mia_eval::Registry;
 
-/// Check the report of a suite: the rows that must be there, and the bounds they must keep.
+/// Check the report of a suite: the rows that must exist, and their bounds.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The report's folder, with `results.json` and `report.html`.
     pub(crate) dir: PathBuf,
-    /// The suite the report must be of.
+    /// The suite that the report must be of.
     #[arg(long, default_value = "quick", value_name = "NAME")]
     pub(crate) suite: String,
 }
@@ -48,7 +48,8 @@ struct Results {
     rows: Vec<Row>,
 }
 
-/// A row: what says which, and figures, six of them as fields of the row and all of them in `figures`. JSON writes NaN and infinity as null.
+/// A row: what identifies it, and its figures. Six figures are fields of the row, and all are in `figures`. JSON
+/// writes NaN and infinity as null.
 #[derive(Clone, Deserialize)]
 #[serde(from = "Map<String, Value>")]
 struct Row {
@@ -56,7 +57,7 @@ struct Row {
     sparsity: f64,
     method: String,
     seed: u64,
-    /// `None` for what is null.
+    /// `None` for null.
     figures: BTreeMap<String, Option<f64>>,
 }
 
@@ -90,7 +91,8 @@ impl Row {
         format!("{method}, {scenario}, sparsity {sparsity}, seed {seed}")
     }
 
-    /// Whether this is the row of a method in a scenario at a nominal sparsity; whole weights can't meet it exactly.
+    /// Whether this is the row of a method in a scenario at a nominal sparsity. The actual sparsity differs, because
+    /// the number of weights is whole.
     fn is(&self, method: &str, scenario: &str, sparsity: f64) -> bool {
         self.method == method && self.scenario == scenario && (self.sparsity - sparsity).abs() < 5e-3
     }
@@ -100,7 +102,8 @@ impl Row {
         self.figures.get(figure).copied().flatten()
     }
 
-    /// Figures of the table that are not there, and those of any kind that are outside what the registry says they can be.
+    /// Messages about figures of the table that are missing, and about any figures outside their range in the
+    /// registry.
     fn out_of_range(&self, figures: &Figures) -> Vec<String> {
         let mut bad = Vec::new();
         for figure in figures.iter() {
@@ -109,7 +112,7 @@ impl Row {
             match self.value(name) {
                 Some(value) if (low..=high).contains(&value) => {}
                 Some(value) => bad.push(format!("{}: {name} is {value}, outside {low:?}..={high:?}", self.label())),
-                // What needs a Retrain is absent where the suite has none; `Results::violations` knows.
+                // A figure that needs a Retrain is absent if the suite has none. `Results::violations` checks that.
                 None if figure.in_table && !figure.needs_retrain() => {
                     bad.push(format!("{}: {name} is not a number", self.label()));
                 }
@@ -155,7 +158,7 @@ impl Results {
         violations
     }
 
-    /// What is known of `quick`: which rows it has, and how accurate its models are at least.
+    /// Violations that are specific to `quick`: its rows, and the least accuracy of its models.
     fn quick_violations(&self) -> Vec<String> {
         let mut violations = Vec::new();
         let mut seeds: Vec<_> = self.rows.iter().map(|row| row.seed).collect();
@@ -190,7 +193,7 @@ impl Results {
     }
 }
 
-/// What a page asks the network for. Links that a reader may follow are fine; what a browser loads by itself is not.
+/// References of a page that the browser loads by itself from outside. Links for the reader are allowed.
 fn outside_references(html: &str) -> Vec<String> {
     let mut violations = Vec::new();
     if !html.contains("<html") {
@@ -257,7 +260,7 @@ mod tests {
         row.figures.insert(figure.to_owned(), value);
     }
 
-    /// The row that `change` gets is that of a method in the random scenario, dense.
+    /// `change` gets the row of a method in the random scenario, dense.
     fn row<'a>(results: &'a mut Results, method: &str) -> &'a mut Row {
         results.rows.iter_mut().find(|row| row.is(method, RANDOM, DENSE)).unwrap()
     }

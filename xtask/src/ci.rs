@@ -1,6 +1,6 @@
-//! `ci`: every check of a submission, in order, with the time each took.
+//! `ci`: every check of a submission, in order, with its time.
 //!
-//! `.ci/run` installs the tools and then calls this, so the steps are written down once.
+//! `.ci/run` installs the tools and then calls this command, so the steps are written only here.
 
 use std::{fs, ops::ControlFlow, time::Instant};
 
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Only these steps, in the usual order.
     #[arg(value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(STEPS.iter().map(|step| step.name)))]
     steps: Vec<String>,
-    /// Go on after a step that failed.
+    /// Continue after a step that failed.
     #[arg(long)]
     keep_going: bool,
 }
@@ -25,9 +25,9 @@ struct Step {
 }
 
 enum What {
-    /// A Cargo command, with environment variables set for it.
+    /// A Cargo command, with environment variables.
     Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
-    /// The quick suite in a clean run store, and a look at its results.
+    /// The quick suite in an empty run store, and a check of its results.
     Reproduce,
 }
 
@@ -74,7 +74,7 @@ impl Step {
             What::Reproduce => {
                 let folder = workspace::target(&root)?.join("ci");
                 if folder.exists() {
-                    // Stages of an earlier run must not answer for the code of this one.
+                    // Stages of an earlier run must not replace those of the current code.
                     fs::remove_dir_all(&folder).with_context(|| format!("failed to clear {}", folder.display()))?;
                 }
                 let (out, runs) = (folder.join(SUITE), folder.join("runs"));

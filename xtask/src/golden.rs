@@ -1,7 +1,7 @@
-//! `golden`: the outside references that tests compare against, and how to make them again.
+//! `golden`: the outside references of tests, and the command that generates them again.
 //!
-//! Each folder of `tests/golden/` holds scripts (`*.py`), what they need (`requirements.txt`, with exact versions), and
-//! what they wrote. Tests read only the latter; nothing but a person runs this command.
+//! Each folder of `tests/golden/` holds scripts (`*.py`), their requirements (`requirements.txt`, with exact
+//! versions), and their output. Tests read only the output. This command is run by hand only.
 
 use std::{
     fs,
@@ -12,13 +12,13 @@ use anyhow::{Context as _, Result};
 
 use crate::{process, venv::Venv, workspace};
 
-/// List the golden data, or make it anew with the scripts beside it.
+/// List the golden data, or generate it again with the scripts beside it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Sets to make anew: folders of `tests/golden/`. Without any, the sets are listed.
+    /// Sets to generate again: folders of `tests/golden/`. Without any, the sets are listed.
     #[arg(value_name = "SET")]
     sets: Vec<String>,
-    /// Make every set anew.
+    /// Generate every set again.
     #[arg(long, conflicts_with = "sets")]
     all: bool,
 }
@@ -68,7 +68,7 @@ impl Set {
     }
 }
 
-/// The folders that hold at least one script, by name in ascending order.
+/// The folders with at least one script, by name in ascending order.
 fn sets(golden: &Path) -> Result<Vec<Set>> {
     let mut sets = Vec::new();
     for folder in list(golden)?.into_iter().filter(|path| path.is_dir()) {
@@ -92,7 +92,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The lines of a requirements file, less comments.
+/// The lines of a requirements file without comments.
 fn requirements(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()

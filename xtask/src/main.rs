@@ -1,7 +1,8 @@
 //! The workspace's task runner: `cargo xtask <command>`.
 //!
-//! One file a command, or a folder. A command gives back its exit code: 0 done, 1 failed, 2 bad usage, or the code of the program that
-//! it ran. It knows no crate of the workspace; what it needs of them it runs, or reads from the files they leave.
+//! Each command has one file or folder. A command returns its exit code: 0 for done, 1 for failed, 2 for bad usage,
+//! or the code of the program that it ran. xtask depends on no crate of the workspace. It runs their programs or
+//! reads their files.
 
 mod bench;
 mod check_cuda;

@@ -1,4 +1,4 @@
-//! Running other programs with their input and output attached.
+//! Runs other programs with their input and output attached.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Says what will run, runs it to its end, and gives back its exit code.
+/// Prints the command, runs it to its end, and returns its exit code.
 pub(crate) fn run(command: &mut Command) -> Result<u8> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -24,7 +24,7 @@ pub(crate) fn run(command: &mut Command) -> Result<u8> {
     Ok(code(status))
 }
 
-/// Like [`run`], for a step whose failure ends the task.
+/// As [`run`], for a step whose failure ends the task.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     match run(command)? {
         0 => Ok(()),
@@ -32,14 +32,14 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     }
 }
 
-/// Says what will run, and lets it take the place of this process. Comes back only if it could not start.
+/// Prints the command and replaces this process by it. Returns only if it could not start.
 pub(crate) fn take_over(command: &mut Command) -> Result<u8> {
     let line = line(command);
     eprintln!("$ {line}");
     Err(command.exec()).with_context(|| format!("failed to start `{line}`"))
 }
 
-/// The command as one would type it; arguments with spaces are quoted.
+/// The command as a user would type it. Arguments with spaces are quoted.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args()).map(|word| {
@@ -49,7 +49,7 @@ fn line(command: &Command) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The exit code as a shell gives it: 128 + n for a program that signal n ended.
+/// The exit code as in a shell: 128 + n for a program that was ended by signal n.
 fn code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

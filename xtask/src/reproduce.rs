@@ -1,4 +1,4 @@
-//! `reproduce`: one command from a fresh checkout to a result table.
+//! `reproduce`: one command from a fresh checkout to a table of results.
 
 use std::{
     env, fs,
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Run with seeds 1 to N instead of the suite's own.
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u32>,
-    /// The report's folder; `target/reproduce/SUITE` if not given.
+    /// The report's folder [default: `target/reproduce/SUITE`].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// The run store's folder [default: runs in the workspace].
@@ -33,13 +33,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     match command(args)? {
-        // `unlearn` takes this process over: an interrupt is then its own to answer, by saving its state.
+        // `unlearn` replaces this process, so that it handles an interrupt itself and saves its state.
         ControlFlow::Continue(mut command) => process::take_over(&mut command),
         ControlFlow::Break(code) => Ok(code),
     }
 }
 
-/// The `unlearn` command that runs the suite, built and ready; or the exit code of what stood in the way.
+/// The `unlearn` command that runs the suite, built and ready, or the exit code of a failed preparation.
 pub(crate) fn command(args: &Args) -> Result<ControlFlow<u8, Command>> {
     let root = workspace::root()?;
     let suites = suites(&root)?;
@@ -67,7 +67,7 @@ pub(crate) fn command(args: &Args) -> Result<ControlFlow<u8, Command>> {
     Ok(ControlFlow::Continue(unlearn))
 }
 
-/// A path without the current folder before it, so that the command that runs, which `unlearn` keeps beside its results,
+/// The path relative to the current folder. `unlearn` stores its command beside the results, and a relative path
 /// reads the same in every checkout.
 fn seen_from(here: &Path, path: PathBuf) -> PathBuf {
     path.strip_prefix(here).map(Path::to_owned).unwrap_or(path)

@@ -1,8 +1,9 @@
-//! `sanitize`: the tests of the kernels, which hold the workspace's `unsafe` code, under whatever watches memory here.
+//! `sanitize`: runs the tests of the kernels, which hold the workspace's `unsafe` code, under the available memory
+//! checkers.
 //!
-//! Miri interprets the scalar path and knows every rule, but takes a nightly toolchain. `AddressSanitizer` watches the path of
-//! this machine's instructions for accesses out of bounds and after the end of a buffer's life; Valgrind does so where the
-//! toolchain lacks the sanitizer. What is not here is said, and left out.
+//! Miri interprets the scalar path and checks every rule, but needs a nightly toolchain. `AddressSanitizer` checks
+//! the path of this machine's instruction set for accesses out of bounds and after a buffer is freed. Valgrind does
+//! so if the toolchain lacks the sanitizer. A tool that is missing is reported and skipped.
 
 use std::{
     fs,
@@ -40,18 +41,18 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let (mut worst, mut watched) = (0, false);
     for tool in tools {
         if let Some(missing) = tool.missing(&host) {
-            eprintln!("{tool:?} left out: {missing}");
+            eprintln!("{tool:?} skipped: {missing}");
             continue;
         }
         watched = true;
         worst = worst.max(process::run(&mut tool.command(&root, &folder, &host))?);
     }
-    ensure!(watched, "nothing to watch memory with is installed here");
+    ensure!(watched, "no memory checker is installed");
     Ok(worst)
 }
 
 impl Tool {
-    /// What has to be installed first.
+    /// What must be installed first.
     fn missing(self, host: &Host) -> Option<&'static str> {
         let answers = |program: &str, args: &[&str]| {
             let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -67,19 +68,20 @@ impl Tool {
         }
     }
 
-    /// The tests under this tool, built into a folder of their own.
+    /// The tests under this tool, with a build folder of their own.
     fn command(self, root: &Path, folder: &Path, host: &Host) -> Command {
         let folder = folder.join(format!("{self:?}").to_lowercase());
         let tests = ["--package", "unlearn-kernels", "--target", &host.triple, "--target-dir"];
         match self {
             Self::Miri => {
                 let mut command = Command::new("rustup");
-                // An interpreter is some thousand times slower: the tests by public functions, a case or two of each.
+                // Miri is about a thousand times slower, so it runs the tests of public functions only, with one or two
+                // cases each.
                 command.args(["run", "nightly", "cargo", "miri", "test", "--test", "finite_differences"]).args(tests);
-                // The pool's threads outlive `main`; proptest asks for its folder.
+                // The pool's threads outlive `main`, and proptest asks for its folder.
                 let flags = "-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows";
                 command.env("MIRIFLAGS", flags).env("PROPTEST_CASES", "2").env("RAYON_NUM_THREADS", "2");
-                // Those of the toolchain that runs this program.
+                // These variables belong to the toolchain that runs this program.
                 for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
                     command.env_remove(name);
                 }
@@ -89,7 +91,7 @@ impl Tool {
             Self::Address => {
                 let mut command = process::cargo(root, &["test", "--lib", "--tests"]);
                 command.args(tests).arg(folder);
-                // The stable compiler has the sanitizer, though not the option's promise of stability.
+                // The stable compiler has the sanitizer, but its option is unstable.
                 command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
                 command
             }
@@ -104,7 +106,7 @@ impl Tool {
     }
 }
 
-/// What the compiler is built for, and what came with it.
+/// The compiler's target, and its components.
 struct Host {
     triple: String,
     libraries: PathBuf,
@@ -114,7 +116,7 @@ impl Host {
     fn this() -> Result<Self> {
         let ask = |args: &[&str]| -> Result<String> {
             let output = Command::new("rustc").args(args).output().context("failed to start `rustc`")?;
-            String::from_utf8(output.stdout).context("`rustc` answered with something other than text")
+            String::from_utf8(output.stdout).context("the output of `rustc` is not text")
         };
         let version = ask(&["--version", "--verbose"])?;
         let triple = version.lines().find_map(|line| line.strip_prefix("host: "));

@@ -1,6 +1,6 @@
-//! `smoke`: whether a device computes what the CPU kernels compute, and how fast.
+//! `smoke`: compares a device with the CPU kernels, in results and speed.
 //!
-//! What is compared is written in the example `smoke` of `unlearn-training`; this command builds it for the device.
+//! The example `smoke` of `unlearn-training` does the comparison. This command builds it for the device.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// The device: cuda:N, metal or candle-cpu.
     #[arg(long, value_name = "NAME")]
     device: String,
-    /// Images of the epoch [default: 8000].
+    /// Number of images of the epoch [default: 8000].
     #[arg(long, value_name = "N")]
     images: Option<usize>,
 }
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     process::run(&mut command)
 }
 
-/// The feature that a build for a device needs.
+/// The Cargo feature for a device.
 fn feature(device: &str) -> Option<&'static str> {
     match device.split(':').next() {
         Some("cuda") => Some("unlearn-network/cuda"),

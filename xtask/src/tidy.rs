@@ -1,4 +1,4 @@
-//! `tidy`: the house rules that no compiler and no linter knows.
+//! `tidy`: the project's rules that neither compiler nor linter checks.
 
 mod edges;
 mod sources;
@@ -10,7 +10,7 @@ use cargo_metadata::Metadata;
 
 use crate::workspace;
 
-/// Check the house rules: who may know whom, file headers and sizes, names, and where `unsafe` may be.
+/// Check the project's rules: dependencies between crates, file headers and sizes, names, and where `unsafe` may be.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -19,7 +19,7 @@ pub(crate) fn run(_: &Args) -> Result<u8> {
     for violation in &violations {
         println!("{violation}");
     }
-    println!("{} violations of the house rules", violations.len());
+    println!("{} violations of the project's rules", violations.len());
     Ok(u8::from(!violations.is_empty()))
 }
 
@@ -55,7 +55,7 @@ fn crates(root: &Path, metadata: &Metadata) -> Vec<Crate> {
     crates
 }
 
-/// Folders carry the short name, packages the same with `unlearn-` before it.
+/// Folders have the short name; packages have the same with the prefix `unlearn-`.
 fn check_names(crates: &[Crate]) -> Vec<String> {
     let wrong = crates.iter().filter_map(|Crate { folder, package }| {
         let short = folder.strip_prefix("unlearn-").unwrap_or(folder);
@@ -65,7 +65,7 @@ fn check_names(crates: &[Crate]) -> Vec<String> {
     wrong.collect()
 }
 
-/// `ARCHITECTURE.md` has one heading ``### `crates/<name>` `` for each crate that exists, and no other.
+/// `ARCHITECTURE.md` must have one heading ``### `crates/<name>` `` for each existing crate, and no other.
 fn check_architecture(text: &str, crates: &[Crate]) -> Vec<String> {
     let headings: Vec<_> =
         text.lines().filter_map(|line| line.strip_prefix("### `crates/")?.trim_end().strip_suffix('`')).collect();

@@ -1,4 +1,4 @@
-//! A Python virtual environment below `target/`, for the tasks that need Python packages.
+//! A Python virtual environment below `target/`, for tasks that need Python packages.
 
 use std::{
     ffi::OsStr,
@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 
-/// A virtual environment that holds exactly what was asked for.
+/// A virtual environment with exactly the requested packages.
 pub(crate) struct Venv {
     folder: PathBuf,
 }
 
 impl Venv {
-    /// Makes the environment in `folder` and installs `requirements` (arguments of `pip install`). An environment that was
-    /// made for the same requirements is taken as it is.
+    /// Makes the environment in `folder` and installs `requirements` (arguments of `pip install`). An environment
+    /// that was made for the same requirements is reused.
     pub(crate) fn with(folder: PathBuf, requirements: &[impl AsRef<OsStr>]) -> Result<Self> {
         let wanted: Vec<_> = requirements.iter().map(|r| r.as_ref().to_string_lossy()).collect();
         let wanted = wanted.join("\n");
@@ -32,7 +32,7 @@ impl Venv {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
             process::succeed(venv.python().args(pip).args(requirements))?;
         }
-        // Written last: an environment whose installation was cut short is made anew.
+        // The stamp is written last, so that an environment whose installation was interrupted is made again.
         fs::write(&stamp, wanted).with_context(|| format!("failed to write {}", stamp.display()))?;
         Ok(venv)
     }
@@ -42,7 +42,7 @@ impl Venv {
         Command::new(self.folder.join("bin/python"))
     }
 
-    /// Where packages are installed, `lib/python3.x/site-packages`.
+    /// The folder of installed packages, `lib/python3.x/site-packages`.
     pub(crate) fn site_packages(&self) -> Result<PathBuf> {
         site_packages(&self.folder.join("lib"))
     }

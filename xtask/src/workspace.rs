@@ -1,4 +1,4 @@
-//! Where the workspace lies, and where its builds go.
+//! Paths of the workspace and of its builds.
 
 use std::{
     env,
@@ -10,13 +10,13 @@ use cargo_metadata::{Metadata, MetadataCommand};
 
 /// The workspace's root folder.
 pub(crate) fn root() -> Result<PathBuf> {
-    // At run time Cargo names the checkout it runs in; the path compiled in may be that of another one.
+    // At run time, Cargo gives the path of the current checkout. The path compiled in may be that of another one.
     let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let root = manifest.parent().context("xtask's manifest has no folder above it; run it as `cargo xtask`")?;
     Ok(root.to_owned())
 }
 
-/// What Cargo knows of the workspace in `root`.
+/// Cargo's metadata of the workspace in `root`.
 pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
     MetadataCommand::new()
         .manifest_path(root.join("Cargo.toml"))
@@ -24,7 +24,7 @@ pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
         .with_context(|| format!("failed to read the workspace in {}", root.display()))
 }
 
-/// Cargo's target folder, which may lie outside the workspace.
+/// Cargo's target folder, which may be outside the workspace.
 pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     Ok(metadata(root)?.target_directory.into_std_path_buf())
 }

@@ -1,7 +1,8 @@
-//! How long every kernel takes on the maps of a ResNet-20s, batch 128, on one thread a core.
+//! Time of every kernel on the maps of a ResNet-20s, batch 128, with one thread per core.
 //!
-//! `cargo bench -p unlearn-kernels [-- FILTER]` measures, `-- --test` runs each once. An item is a floating-point operation of
-//! the dense definition for convolutions and fully connected layers, and a value of the larger side for everything else.
+//! `cargo bench -p unlearn-kernels [-- FILTER]` measures. `-- --test` runs each benchmark once. For convolutions and
+//! fully connected layers, a throughput item is one floating-point operation of the dense definition. For every other
+//! kernel, it is one value of the larger of input and output.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use divan::{Bencher, counter::ItemsCount};
 use unlearn_kernels::Maps;
 
 const BATCH: usize = 128;
-/// Kept share of the weights where the sparse algorithm runs, per thousand.
+/// Kept weights of the sparse algorithm, per thousand.
 const KEPT: usize = 50;
 
 fn main() {
@@ -20,11 +21,11 @@ fn values(len: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect()
 }
 
-/// Channels and side of square maps.
+/// Channels, and side of square maps.
 #[derive(Clone, Copy)]
 struct Size(usize, usize);
 
-/// What the three stages of the network work on.
+/// Maps of the three stages of the network.
 const SIZES: [Size; 3] = [Size(16, 32), Size(32, 16), Size(64, 8)];
 
 impl Size {
@@ -65,7 +66,7 @@ mod convolution {
         }
     }
 
-    /// Every shape of the network, by every algorithm that applies.
+    /// Every shape of the network with every algorithm that applies to it.
     fn layers() -> impl Iterator<Item = Layer> {
         let shapes =
             [(3, 16, 32, 1), (16, 16, 32, 1), (16, 32, 32, 2), (32, 32, 16, 1), (32, 64, 16, 2), (64, 64, 8, 1)];
@@ -77,7 +78,7 @@ mod convolution {
         })
     }
 
-    /// A layer with what goes through it.
+    /// A layer with its input, output and weights.
     struct Case {
         conv: Convolution,
         input: Maps,
@@ -239,7 +240,7 @@ mod shortcut {
 
     use super::{Bencher, Size, items, values};
 
-    /// The two places where the network changes its maps.
+    /// The maps before each of the network's two downsampling steps.
     const BEFORE: [Size; 2] = [Size(16, 32), Size(32, 16)];
 
     #[divan::bench(args = BEFORE)]
@@ -265,7 +266,7 @@ mod linear {
 
     use super::{BATCH, Bencher, ItemsCount, Size, values};
 
-    /// The network's classifier.
+    /// The input of the network's classifier.
     const INPUT: Size = Size(64, 1);
     const OUTPUT: Size = Size(10, 1);
     const WEIGHTS: usize = INPUT.0 * OUTPUT.0;

@@ -1,14 +1,14 @@
-//! What every kernel attains beside what this machine allows it: the lesser of its arithmetic and its memory.
+//! Attained rate of every kernel beside its roof: the lesser of what the machine's arithmetic and its memory allow.
 //!
 //! `cargo run --release -p unlearn-kernels --example roofline [BATCH] [THREADS]` prints Markdown.
 //!
-//! A kernel that does F operations and must move B bytes at least once (everything it reads and writes, counted once) takes at
-//! least max(F / peak, B / bandwidth): its roof is min(peak, F / B · bandwidth) (Williams et al. 2009, doi
-//! 10.1145/1498765.1498785). Operations are those of the definition on kept weights, without taps outside the image; Winograd's
-//! algorithm needs fewer and may exceed its roof. The bandwidth is the greater of reading and of copying. Caches are swept
-//! before each repetition, and the fastest counts.
+//! A kernel does F operations and must move at least B bytes (everything it reads and writes, counted once). So it
+//! takes at least max(F / peak, B / bandwidth), and its roof is min(peak, F / B · bandwidth) (Williams et al. 2009,
+//! doi 10.1145/1498765.1498785). Operations are those of the definition on kept weights, without taps outside the
+//! image. Winograd's algorithm needs fewer and may exceed its roof. The bandwidth is the greater of reading and of
+//! copying. Caches are flushed before each repetition, and the fastest repetition counts.
 
-#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
 mod peak;
 
@@ -22,11 +22,11 @@ use unlearn_kernels::{
     norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a,
 };
 
-/// Repetitions, of which the fastest counts.
+/// Number of repetitions. The fastest counts.
 const ROUNDS: usize = 10;
-/// Values of each buffer that the bandwidth is measured on: 128 MiB, beyond any cache.
+/// Values of each buffer for measuring the bandwidth: 128 MiB, more than any cache holds.
 const STREAMED: usize = 32 << 20;
-/// Kept share of the weights where the sparse algorithm runs, per thousand.
+/// Kept weights of the sparse algorithm, per thousand.
 const KEPT: usize = 50;
 const VALUE: f64 = size_of::<f32>() as f64;
 
@@ -48,13 +48,13 @@ fn main() {
     others(&machine, batch);
 }
 
-/// What the machine can do at most.
+/// Limits of the machine.
 struct Machine {
-    /// Fused multiply-adds on registers, GF/s.
+    /// Rate of fused multiply-adds on registers, GF/s.
     peak: f64,
-    /// Reading memory, GB/s.
+    /// Bandwidth of reading memory, GB/s.
     read: f64,
-    /// Reading and writing it, both counted, GB/s.
+    /// Bandwidth of copying, GB/s; reads and writes both count.
     copy: f64,
     memory: Vec<f32>,
 }
@@ -73,12 +73,12 @@ impl Machine {
         Self { peak: fma_peak(threads), read: rate(1.0, read), copy: rate(2.0, copy), memory }
     }
 
-    /// GF/s that so many operations a byte allow.
+    /// Roof in GF/s for a kernel that does `intensity` operations per byte.
     fn roof(&self, intensity: f64) -> f64 {
         self.peak.min(intensity * self.read.max(self.copy))
     }
 
-    /// The fastest of some runs, each of which finds its data in memory.
+    /// Time of the fastest run. Every run finds its data in memory, not in a cache.
     fn fastest(&self, mut body: impl FnMut()) -> f64 {
         let cold = |_| {
             sweep(&self.memory);
@@ -87,14 +87,14 @@ impl Machine {
         (0..ROUNDS).map(cold).min().unwrap_or_default().as_secs_f64()
     }
 
-    /// GF/s attained, and their share of a roof.
+    /// Attained GF/s, and its share of the roof.
     fn attained(&self, operations: f64, roof: f64, body: impl FnMut()) -> String {
         let rate = 1e-9 * operations / self.fastest(body);
         format!("{rate:.1}, {:.0} %", 100.0 * rate / roof)
     }
 }
 
-/// Reads some values on all threads.
+/// Reads the values on all threads, which evicts other data from the caches.
 fn sweep(values: &[f32]) {
     struct Sum<'a>(&'a [f32]);
     impl WithSimd for Sum<'_> {
@@ -140,7 +140,7 @@ fn convolution(machine: &Machine, shape: ConvShape, algorithm: Algorithm, input:
     let kept: Vec<bool> = (0..shape.weights()).map(|i| i * 7919 % 1000 < share).collect();
     let conv = Convolution::with_kept(shape, Algorithms::all(algorithm), &kept);
     let density = kept.iter().filter(|kept| **kept).count() as f64 / kept.len() as f64;
-    // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
+    // Taps outside the image do not count: one on the left and, with stride 1, one on the right.
     let taps = 3 * output.width - if shape.stride == 1 { 2 } else { 1 };
     let operations = 2.0 * density * (taps * taps * shape.in_channels * shape.out_channels * input.batch) as f64;
     let values_moved = input.channels * input.samples_per_channel() + output.channels * output.samples_per_channel();
@@ -164,7 +164,7 @@ fn convolution(machine: &Machine, shape: ConvShape, algorithm: Algorithm, input:
     );
 }
 
-/// Kernels that do a few operations a value, on the network's first and largest maps.
+/// Kernels that do a few operations per value, on the network's first and largest maps.
 fn others(machine: &Machine, batch: usize) {
     let maps = Maps::new(16, 32, 32, batch);
     let (pooled, halved) = (Maps::new(16, 1, 1, batch), Maps::new(32, 16, 16, batch));
@@ -180,15 +180,16 @@ fn others(machine: &Machine, batch: usize) {
         let roof = machine.roof(intensity);
         println!("| {name} | {intensity:.2} | {roof:.1} | {} |", machine.attained(operations * count, roof, body));
     };
-    // Operations a value, and values that are read or written for each.
+    // Arguments: operations per value, and values read or written per value.
     row("statistics", 4.0, 1.0, &mut || drop(norm_statistics(&x, &maps)));
     row("normalise, add, ReLU", 4.0, 3.0, &mut || norm_apply(input, Some(&residual), true, &mut y, &maps));
-    row("the way back", 8.0, 5.0, &mut || {
+    row("backward pass", 8.0, 5.0, &mut || {
         norm_backward(input, Some(&z), true, &mut dz, &mut y, &mut dweight, &mut dbias, &maps);
     });
     row("add", 1.0, 3.0, &mut || add(&x, &dz, &mut y, &maps));
     row("ReLU, backward", 1.0, 3.0, &mut || relu_backward(&x, &dz, &mut y, &maps));
     row("global average", 1.0, 1.0, &mut || global_avg_pool(&x, &maps, &mut y, &pooled));
-    // Half of the output's channels are zeros, of a quarter of the pixels: it reads a quarter and writes twice that.
+    // Half of the output's channels are zeros, and the output has a quarter of the pixels. So the kernel reads a
+    // quarter of the input and writes twice that.
     row("option-A shortcut (a copy is one operation)", 0.25, 0.75, &mut || shortcut_a(&x, &maps, 2, &mut y, &halved));
 }

@@ -1,10 +1,11 @@
-//! GF/s of every convolution of ResNet-20s (or ResNet-18), forward and both gradients, beside this machine's fused multiply-add peak.
+//! GF/s of every convolution of ResNet-20s (or ResNet-18), forward and both gradients, beside this machine's fused
+//! multiply-add peak.
 //!
-//! `cargo run --release -p unlearn-kernels --example throughput [resnet18] [BATCH] [SIDE] [THREADS] [PERCENT]`
-//! Every algorithm that applies, in turns; with a percentage, that share of the weights is kept and the sparse algorithm takes
-//! part. Times are minima over repetitions, rates those of the dense definition without taps outside the image, and × the
-//! gain over the direct algorithm. The last columns are squared and dotted per-sample gradients in units of the direct weight
-//! gradient.
+//! `cargo run --release -p unlearn-kernels --example throughput [resnet18] [BATCH] [SIDE] [THREADS] [PERCENT]` runs
+//! every algorithm that applies, in turns. With PERCENT, that share of the weights is kept and the sparse algorithm
+//! takes part. Times are minima over repetitions. Rates are those of the dense definition without taps outside the
+//! image. The column × is the speed-up over the direct algorithm. The last columns give the time of squared and of
+//! dotted per-sample gradients in units of the direct weight gradient.
 
 mod peak;
 
@@ -13,10 +14,10 @@ use std::time::Duration;
 use peak::{fma_peak, time};
 use unlearn_kernels::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue, InstructionSet, Maps};
 
-/// Repetitions, of which the fastest counts.
+/// Number of repetitions. The fastest counts.
 const ROUNDS: usize = 15;
 
-/// How often a layer occurs, its channels read and written, its kernel, by what the image's side is divided before it, and its
+/// Number of such layers, channels read, channels written, side of the kernel, divisor of the image's side, and
 /// stride.
 type Layer = (usize, usize, usize, usize, usize, usize);
 const RESNET20S: &[Layer] = &[
@@ -72,7 +73,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
     let output = shape.output(&input);
     let (x, dy, w) = (values(input.len()), values(output.len()), values(shape.weights()));
     let (mut y, mut dx, mut dw) = (values(output.len()), values(input.len()), values(shape.weights()));
-    // Not counted: the taps outside the image, one at the left and with stride 1 one at the right.
+    // Taps outside the image do not count: one on the left and, with stride 1, one on the right.
     let outside = if shape.kernel == 1 { 0 } else { 3 - shape.stride.min(2) };
     let taps = shape.kernel * output.width - outside;
     let gflop = 2e-9 * (taps * taps * shape.in_channels * shape.out_channels * batch) as f64;
@@ -86,7 +87,7 @@ fn layer(shape: ConvShape, side: usize, batch: usize, times: usize, percent: Opt
     }
     let (mut squares, mut dots) = (vec![0.0; w.len()], vec![0.0; batch]);
     let mut best = vec![[Duration::MAX; 5]; convs.len()];
-    // Round by round, so that whatever else the machine does meets all algorithms alike.
+    // The algorithms take turns in every round, so that other load on the machine affects all of them alike.
     for _ in 0..ROUNDS {
         for ((_, conv), best) in convs.iter().zip(&mut best) {
             best[0] = best[0].min(time(|| drop(conv.forward(&w, &x, &input, &mut y, &output, Epilogue::None))));

@@ -1,30 +1,30 @@
-//! Memory that is asked for before it is needed.
+//! Prefetching of memory before it is needed.
 //!
-//! A task reads and writes some rows of every channel of a bundle: many short stretches a plane apart, which no processor
-//! foresees. So while it computes it asks for what it will write next and for what the task after it will read. That changes
-//! speed alone, never a value.
+//! A task reads and writes some rows of every channel of a bundle. These are many short stretches, one plane apart,
+//! and no hardware prefetcher predicts them. So a task prefetches what it will write next and what the next task will
+//! read while it computes. Prefetching changes the speed only, never a value.
 
 use std::ops::Range;
 
 use crate::{LANES, Maps, shared::Shared, simd};
 
-/// Some rows of every channel of a bundle, asked for a few pixels at a time.
+/// Prefetches some rows of every channel of a bundle, a few pixels at a time.
 pub(crate) struct Ahead<'a> {
     values: &'a [f32],
-    /// The pixels of the channel at hand that are left, as places in `values`.
+    /// Remaining pixels of the current channel, as offsets into `values`.
     left: Range<usize>,
-    /// Channels after it.
+    /// Number of channels after the current one.
     channels: usize,
-    /// Values of the rows of one channel.
+    /// Number of values in the rows of one channel.
     len: usize,
-    /// Values from one channel to the next.
+    /// Distance from one channel to the next, in values.
     plane: usize,
-    /// Pixels to ask for at each step.
+    /// Pixels to prefetch at each step.
     pixels: usize,
 }
 
 impl<'a> Ahead<'a> {
-    /// These rows, as far as they exist, in so many steps.
+    /// Prefetches these rows, as far as they exist, spread over `steps` steps.
     pub(crate) fn rows(values: &'a [f32], maps: &Maps, bundle: usize, rows: Range<usize>, steps: usize) -> Self {
         let rows = if bundle < maps.bundles() { rows.start..rows.end.min(maps.height) } else { 0..0 };
         let len = rows.len() * maps.width * LANES;
@@ -34,7 +34,7 @@ impl<'a> Ahead<'a> {
         Self { values, left: start..start + len, channels, len, plane: maps.plane, pixels }
     }
 
-    /// Asks for the next pixels.
+    /// Prefetches the next pixels.
     #[inline(always)]
     pub(crate) fn step(&mut self) {
         for _ in 0..self.pixels {
@@ -52,7 +52,7 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// Asks for a pixel of some channels, which lie `plane` values apart. It need not exist.
+/// Prefetches one pixel of some channels, which lie `plane` values apart. The pixel need not exist.
 #[inline(always)]
 pub(crate) fn ask_for_pixel(to: Shared<'_>, place: usize, plane: usize, channels: usize) {
     for channel in 0..channels {
@@ -64,7 +64,7 @@ pub(crate) fn ask_for_pixel(to: Shared<'_>, place: usize, plane: usize, channels
 mod tests {
     use super::*;
 
-    /// The places that each of so many steps asks for.
+    /// Offsets that each of `steps` steps prefetches.
     fn places(ahead: &mut Ahead<'_>, steps: usize) -> Vec<usize> {
         let position = |ahead: &Ahead<'_>| (ahead.left.start, ahead.channels);
         let mut places = vec![];
@@ -80,7 +80,7 @@ mod tests {
     fn every_pixel_of_the_rows_that_exist_is_asked_for_once() {
         let maps = Maps::new(2, 3, 2, 20);
         let values = vec![0.0; maps.len()];
-        // One pixel a step: the second and third row of both channels of the second bundle.
+        // Each step prefetches one pixel: the second and third row of both channels of the second bundle.
         let mut ahead = Ahead::rows(&values, &maps, 1, 1..5, 8);
         let places_of = |channel| (2..6).map(move |pixel| maps.start(1, channel) + pixel * LANES);
         let expected: Vec<_> = (0..2).flat_map(places_of).collect();

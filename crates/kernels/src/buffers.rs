@@ -1,6 +1,6 @@
-//! A pool of buffers: memory that is allocated anew at every step costs a page fault for every page.
+//! A pool of buffers. Memory that is allocated anew at every step costs a page fault per page.
 
-/// Buffers that are not in use.
+/// Buffers that are free.
 #[derive(Default)]
 pub struct Buffers {
     free: Vec<Vec<f32>>,
@@ -12,15 +12,15 @@ impl Buffers {
         Self { free: Vec::new() }
     }
 
-    /// A buffer of at least `len` values, of unknown content: the smallest free one that fits and is not far too large,
-    /// or a new one.
+    /// A buffer of at least `len` values with unspecified content: the smallest free one that fits and is not much
+    /// too large, or else a new one.
     pub fn take(&mut self, len: usize) -> Vec<f32> {
         let fits = |buffer: &Vec<f32>| buffer.len() >= len && buffer.len() <= 4 * len;
         let best = (0..self.free.len()).filter(|i| fits(&self.free[*i])).min_by_key(|i| self.free[*i].len());
         best.map_or_else(|| vec![0.0; len], |i| self.free.swap_remove(i))
     }
 
-    /// Gives a buffer back; one that holds nothing is dropped.
+    /// Returns a buffer to the pool. A buffer without capacity is dropped.
     pub fn give(&mut self, buffer: Vec<f32>) {
         if !buffer.is_empty() {
             self.free.push(buffer);

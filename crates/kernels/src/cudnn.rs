@@ -1,8 +1,8 @@
 //! A convolution and its gradients by cuDNN, for tensors in the memory of a CUDA device (feature `cudnn`).
 //!
-//! The kernels of this crate know no device but the CPU. This one module is here because cuDNN is launched by `unsafe` calls,
-//! which read and write as much memory as their descriptors say: lengths are checked against the geometry first, and what
-//! leaves is safe to call. Tensors are `[batch, channels, height, width]`, dense, f32.
+//! The other kernels of this crate run on the CPU only. This module is here because cuDNN is launched by `unsafe`
+//! calls, which read and write as much memory as their descriptors say. The module checks all lengths against the
+//! geometry first, so that its public functions are safe. Tensors are `[batch, channels, height, width]`, dense, f32.
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
@@ -17,31 +17,31 @@ use cudarc::{
 
 use crate::{ConvShape, Maps};
 
-/// What can go wrong on the device.
+/// A failure on the device.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// cuDNN refused.
+    /// cuDNN refused the call.
     #[error("cuDNN failed: {0}")]
     Cudnn(#[from] CudnnError),
-    /// The driver refused, for lack of memory for example.
+    /// The driver failed, for example for lack of memory.
     #[error("the CUDA driver failed: {0}")]
     Driver(#[from] DriverError),
-    /// A tensor has another length than the geometry says.
+    /// The length of a tensor does not match the geometry.
     #[error("the {what} of the convolution has {found} values, but its shape says {expected}")]
     Length {
-        /// Which tensor.
+        /// Name of the tensor.
         what: &'static str,
-        /// Its length.
+        /// Its length in values.
         found: usize,
-        /// What it should be.
+        /// The expected length in values.
         expected: usize,
     },
-    /// A side is longer than cuDNN can be told.
+    /// A size exceeds the 32-bit integers that cuDNN takes.
     #[error("cuDNN counts in 32 bits, and {0} is too much for that")]
     TooLarge(usize),
 }
 
-/// A convolution of inputs of one size on one stream.
+/// A convolution for inputs of one size, on one stream.
 pub struct Convolution {
     stream: Arc<CudaStream>,
     convolution: ConvDescriptor<f32>,
@@ -51,7 +51,7 @@ pub struct Convolution {
     lengths: Lengths,
 }
 
-/// How many values each tensor has.
+/// Number of values in each tensor.
 struct Lengths {
     input: usize,
     weight: usize,
@@ -59,7 +59,7 @@ struct Lengths {
 }
 
 thread_local! {
-    /// A handle takes milliseconds to make and must stay on its thread: one for each device.
+    /// A handle takes milliseconds to create and must stay on its thread, so every thread keeps one per device.
     static HANDLES: RefCell<HashMap<usize, (Arc<CudaStream>, Arc<Cudnn>)>> = RefCell::default();
 }
 
@@ -79,10 +79,10 @@ fn handle(stream: &Arc<CudaStream>) -> Result<Arc<Cudnn>, CudnnError> {
 }
 
 impl Convolution {
-    /// Describes the convolution `shape` of inputs of layout `input`.
+    /// Describes the convolution `shape` for inputs with layout `input`.
     ///
     /// # Errors
-    /// A geometry that cuDNN cannot compute, or no cuDNN for this device.
+    /// If cuDNN cannot compute this geometry, or there is no cuDNN for this device.
     pub fn new(stream: &Arc<CudaStream>, shape: &ConvShape, input: &Maps) -> Result<Self, Error> {
         let cudnn = handle(stream)?;
         let int = |value: usize| i32::try_from(value).map_err(|_| Error::TooLarge(value));
@@ -105,10 +105,10 @@ impl Convolution {
         })
     }
 
-    /// y from x and the weight.
+    /// Computes y from x and the weight.
     ///
     /// # Errors
-    /// A tensor of another length; a failure of cuDNN or the driver.
+    /// If a tensor has the wrong length, or cuDNN or the driver fails.
     pub fn forward(&self, x: &CudaView<'_, f32>, weight: &CudaView<'_, f32>) -> Result<CudaSlice<f32>, Error> {
         expect("input", x, self.lengths.input)?;
         expect("weight", weight, self.lengths.weight)?;
@@ -116,15 +116,16 @@ impl Convolution {
         let algorithm = pass.pick_algorithm()?;
         let mut workspace = self.stream.alloc_zeros::<u8>(pass.get_workspace_size(algorithm)?)?;
         let mut y = self.stream.alloc_zeros(self.lengths.output)?;
-        // SAFETY: the descriptors are dense f32 of the lengths that were checked above, or allocated with, on this stream.
+        // SAFETY: the descriptors are dense f32 on this stream. Their lengths were checked above, or are those of the
+        // allocation.
         unsafe { pass.launch(algorithm, Some(&mut workspace), (1.0, 0.0), x, weight, &mut y)? };
         Ok(y)
     }
 
-    /// ∂x from the weight and ∂y.
+    /// Computes ∂x from the weight and ∂y.
     ///
     /// # Errors
-    /// A tensor of another length; a failure of cuDNN or the driver.
+    /// If a tensor has the wrong length, or cuDNN or the driver fails.
     pub fn input_gradient(&self, weight: &CudaView<'_, f32>, dy: &CudaView<'_, f32>) -> Result<CudaSlice<f32>, Error> {
         expect("weight", weight, self.lengths.weight)?;
         expect("output's gradient", dy, self.lengths.output)?;
@@ -132,15 +133,16 @@ impl Convolution {
         let algorithm = pass.pick_algorithm()?;
         let mut workspace = self.stream.alloc_zeros::<u8>(pass.get_workspace_size(algorithm)?)?;
         let mut dx = self.stream.alloc_zeros(self.lengths.input)?;
-        // SAFETY: the descriptors are dense f32 of the lengths that were checked above, or allocated with, on this stream.
+        // SAFETY: the descriptors are dense f32 on this stream. Their lengths were checked above, or are those of the
+        // allocation.
         unsafe { pass.launch(algorithm, Some(&mut workspace), (1.0, 0.0), &mut dx, weight, dy)? };
         Ok(dx)
     }
 
-    /// ∂weight from x and ∂y.
+    /// Computes ∂weight from x and ∂y.
     ///
     /// # Errors
-    /// A tensor of another length; a failure of cuDNN or the driver.
+    /// If a tensor has the wrong length, or cuDNN or the driver fails.
     pub fn weight_gradient(&self, x: &CudaView<'_, f32>, dy: &CudaView<'_, f32>) -> Result<CudaSlice<f32>, Error> {
         expect("input", x, self.lengths.input)?;
         expect("output's gradient", dy, self.lengths.output)?;
@@ -148,7 +150,8 @@ impl Convolution {
         let algorithm = pass.pick_algorithm()?;
         let mut workspace = self.stream.alloc_zeros::<u8>(pass.get_workspace_size(algorithm)?)?;
         let mut dweight = self.stream.alloc_zeros(self.lengths.weight)?;
-        // SAFETY: the descriptors are dense f32 of the lengths that were checked above, or allocated with, on this stream.
+        // SAFETY: the descriptors are dense f32 on this stream. Their lengths were checked above, or are those of the
+        // allocation.
         unsafe { pass.launch(algorithm, Some(&mut workspace), (1.0, 0.0), x, &mut dweight, dy)? };
         Ok(dweight)
     }

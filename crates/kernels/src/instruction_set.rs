@@ -1,6 +1,6 @@
-//! The instruction sets that the kernels are compiled for, and which of them is in use.
+//! The instruction sets that the kernels are compiled for, and the choice among them.
 //!
-//! The choice changes speed alone: every kernel gives the same bits on all of them.
+//! The choice changes the speed only. Every kernel gives the same bits on all of them.
 
 use std::{
     fmt, str,
@@ -12,13 +12,13 @@ use std::{
 
 use pulp::Arch;
 
-/// The environment variable that names the instruction set to use: `scalar`, `neon`, `avx2` or `avx512`. It is read once.
+/// The environment variable that names the instruction set: `scalar`, `neon`, `avx2` or `avx512`. It is read once.
 pub const INSTRUCTION_SET_VARIABLE: &str = "UNLEARN_SIMD";
 
-/// Instructions that the kernels are compiled for, narrowest first.
+/// Instruction sets that the kernels are compiled for, narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstructionSet {
-    /// One value at a time. Every processor; slow.
+    /// One value at a time. Runs on every processor, slowly.
     Scalar,
     /// Registers of four values, on 64-bit ARM.
     Neon,
@@ -31,11 +31,11 @@ pub enum InstructionSet {
 /// An instruction set that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstructionSetError {
-    /// A name that means nothing.
+    /// The name is unknown.
     #[error("unknown instruction set `{0}` in {INSTRUCTION_SET_VARIABLE}; valid names: scalar, neon, avx2, avx512")]
     Unknown(String),
-    /// One that this processor lacks.
-    #[error("instruction set `{0}` is not one of this processor, which has {has}; name another in \
+    /// This processor lacks the instruction set.
+    #[error("this processor lacks instruction set `{0}`; it has {has}; name one of these in \
              {INSTRUCTION_SET_VARIABLE}, or leave it unset", has = detected_names())]
     Missing(InstructionSet),
 }
@@ -43,17 +43,18 @@ pub enum InstructionSetError {
 impl InstructionSet {
     const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// Those that this processor has, narrowest first.
+    /// The instruction sets of this processor, narrowest first.
     pub fn detected() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|set| set.arch().is_some())
     }
 
-    /// The widest that this processor has.
+    /// The widest instruction set of this processor.
     pub fn widest() -> Self {
         Self::detected().last().unwrap_or(Self::Scalar)
     }
 
-    /// The one in use: what [`force_instruction_set`] was given, else what the environment asks for, else the widest.
+    /// The instruction set in use: the one given to [`force_instruction_set`], or else the one that the environment
+    /// names, or else the widest.
     pub fn in_use() -> Self {
         let forced = FORCED.load(Ordering::Relaxed);
         Self::ALL.into_iter().find(|set| *set as u8 == forced).unwrap_or(CHOSEN.0)
@@ -84,11 +85,11 @@ impl str::FromStr for InstructionSet {
     }
 }
 
-/// What the environment asks for, if anything.
+/// The instruction set that the environment names, if any.
 ///
 /// # Errors
-/// A name that means nothing, or an instruction set that this processor lacks. The kernels then use the widest as if nothing
-/// were asked for, so whoever starts a program looks here first.
+/// If the name is unknown, or the processor lacks the instruction set. The kernels then silently use the widest one,
+/// so a program should call this function at its start.
 pub fn instruction_set_asked_for() -> Result<Option<InstructionSet>, InstructionSetError> {
     static ASKED: LazyLock<Result<Option<InstructionSet>, InstructionSetError>> =
         LazyLock::new(|| match std::env::var_os(INSTRUCTION_SET_VARIABLE) {
@@ -98,10 +99,10 @@ pub fn instruction_set_asked_for() -> Result<Option<InstructionSet>, Instruction
     ASKED.clone()
 }
 
-/// Uses these instructions from now on, in the whole process, for comparisons; `None` goes back to the choice made without it.
+/// Forces an instruction set for the whole process from now on, for comparisons. `None` restores the default choice.
 ///
 /// # Errors
-/// An instruction set that this processor lacks; what was in use stays so.
+/// If the processor lacks the instruction set. The one in use then stays the same.
 pub fn force_instruction_set(set: Option<InstructionSet>) -> Result<(), InstructionSetError> {
     if let Some(set) = set.filter(|set| set.arch().is_none()) {
         return Err(InstructionSetError::Missing(set));
@@ -110,7 +111,7 @@ pub fn force_instruction_set(set: Option<InstructionSet>) -> Result<(), Instruct
     Ok(())
 }
 
-/// Pulp's token of the instructions in use.
+/// Pulp's token of the instruction set in use.
 pub(crate) fn arch() -> Arch {
     match FORCED.load(Ordering::Relaxed) {
         NONE => CHOSEN.1,
@@ -118,14 +119,15 @@ pub(crate) fn arch() -> Arch {
     }
 }
 
-/// No set forced.
+/// The value for "no instruction set is forced".
 const NONE: u8 = u8::MAX;
 static FORCED: AtomicU8 = AtomicU8::new(NONE);
 
-/// In the order of [`InstructionSet::ALL`], the token of each that this processor has.
+/// Pulp's token of each instruction set, in the order of [`InstructionSet::ALL`]; `None` where this processor lacks
+/// it.
 static ARCHES: LazyLock<[Option<Arch>; 4]> = LazyLock::new(|| InstructionSet::ALL.map(detect));
 
-/// What is used unless another is forced.
+/// The instruction set that is used unless another is forced.
 static CHOSEN: LazyLock<(InstructionSet, Arch)> = LazyLock::new(|| {
     let asked = instruction_set_asked_for().ok().flatten();
     let set = asked.unwrap_or_else(InstructionSet::widest);
@@ -145,7 +147,7 @@ fn detect(set: InstructionSet) -> Option<Arch> {
     }
 }
 
-/// The set of this name, if this processor has it.
+/// The instruction set named `name`, if this processor has it.
 fn available(name: &str) -> Result<InstructionSet, InstructionSetError> {
     let set: InstructionSet = name.parse()?;
     if set.arch().is_some() { Ok(set) } else { Err(InstructionSetError::Missing(set)) }

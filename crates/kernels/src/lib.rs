@@ -2,26 +2,28 @@
 //!
 //! # Layout
 //!
-//! Activations are `[bundles, channels, height, width, LANES]` ([`Maps`]): sixteen samples make a bundle, and within it the
-//! samples are innermost, so SIMD lanes are samples. An output pixel of a convolution reads each tap as one run of lanes;
-//! borders, kernels and strides never cut through a vector, and a row of pixels is one contiguous run.
+//! Activations are `[bundles, channels, height, width, LANES]` ([`Maps`]). Sixteen samples make a bundle, and the
+//! samples of a bundle are innermost, so SIMD lanes are samples. An output pixel of a convolution reads each tap as
+//! one run of lanes. Borders, kernels and strides never cut through a vector, and a row of pixels is one contiguous
+//! run.
 //!
-//! **The tail is zero.** Every kernel that writes activations or their gradients leaves exact zeros in the lanes past the
-//! batch, and may rely on finding them there. So sums over lanes need no masks, and nothing leaks into statistics or weight
-//! gradients.
+//! **The tail is zero.** Every kernel that writes activations or their gradients leaves exact zeros in the lanes past
+//! the batch, and may rely on zeros there in its inputs. So sums over lanes need no masks, and no unused lane affects
+//! statistics or weight gradients.
 //!
 //! # Determinism
 //!
-//! Work is cut by shape alone, every value is summed in a fixed order, and partial sums are merged in order: the number of
-//! threads changes who computes a value, never how.
+//! Shapes alone decide how work is cut. Every value is summed in a fixed order, and partial sums are merged in order.
+//! The number of threads changes which thread computes a value, never how.
 //!
 //! # Instruction sets
 //!
-//! Kernels are written once over [`pulp::Simd`] and dispatched at run time to AVX-512, AVX2 + FMA, NEON or scalar code. All give
-//! the same bits: every lane is summed for itself, lanes are added in one order, and products are added with one rounding
-//! (`simd.rs`). The environment variable `UNLEARN_SIMD` names another than the widest; [`InstructionSet::in_use`] says which it is.
+//! Kernels are written once over [`pulp::Simd`] and dispatched at run time to AVX-512, AVX2 + FMA, NEON or scalar
+//! code. All give the same bits: every lane has its own sum, lanes are added in one order, and products are added
+//! with one rounding (`simd.rs`). The environment variable `UNLEARN_SIMD` names an instruction set other than the
+//! widest. [`InstructionSet::in_use`] returns the one in use.
 #![expect(unsafe_code, reason = "register-blocked kernels address disjoint parts of one buffer from several threads")]
-#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
 mod ahead;
 mod buffers;

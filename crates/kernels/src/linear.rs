@@ -1,4 +1,5 @@
-//! The fully connected layer on feature maps `[features, 1, 1]`. Classifier heads are small; clarity wins here.
+//! The fully connected layer on feature maps `[features, 1, 1]`. Classifier heads are small, so the code favours
+//! clarity over speed.
 
 use rayon::prelude::*;
 
@@ -35,7 +36,7 @@ pub fn linear_input_gradient(weight: &[f32], dy: &[f32], output: &Maps, dx: &mut
     });
 }
 
-/// dW and db, written over.
+/// dW and db, overwritten.
 pub fn linear_weight_gradient(
     x: &[f32],
     input: &Maps,
@@ -44,7 +45,7 @@ pub fn linear_weight_gradient(
     dweight: &mut [f32],
     dbias: &mut [f32],
 ) {
-    // The tail of dy is zero, and so needs no care below.
+    // The tail of dy is zero, so the code below needs no special case for it.
     let gradients = |out: usize| (0..output.bundles()).map(move |bundle| lanes(dy, output, bundle, out));
     dweight.par_chunks_mut(input.channels).zip(dbias.par_iter_mut()).enumerate().for_each(|(out, (dweight, dbias))| {
         simd::dispatch(|| {
@@ -61,11 +62,11 @@ pub fn linear_weight_gradient(
     });
 }
 
-/// Each sample's gradient with respect to W and then b: that of sample `n`, `[out · in + out]`, is written from
-/// `rows[n · stride]` on.
+/// Each sample's gradient with respect to W, followed by that with respect to b, `[out · in + out]`. The gradient of
+/// sample `n` is written from `rows[n · stride]` on.
 ///
 /// # Panics
-/// If `rows` has no room for a row per sample, or these overlap.
+/// If `rows` is too short for one row per sample, or rows would overlap.
 pub fn linear_sample_gradients(x: &[f32], input: &Maps, dy: &[f32], output: &Maps, rows: &mut [f32], stride: usize) {
     let weights = output.channels * input.channels;
     assert!(stride >= weights + output.channels, "rows of {} values, {stride} apart", weights + output.channels);
@@ -82,7 +83,7 @@ pub fn linear_sample_gradients(x: &[f32], input: &Maps, dy: &[f32], output: &Map
     });
 }
 
-/// Adds Σ over samples of the square of each sample's gradient, to `weight` `[out, in]` for W and to `bias` `[out]` for b.
+/// Adds Σ over samples of each sample's squared gradient, to `weight` `[out, in]` for W and to `bias` `[out]` for b.
 pub fn linear_add_squared_gradients(
     x: &[f32],
     input: &Maps,
@@ -91,7 +92,7 @@ pub fn linear_add_squared_gradients(
     weight: &mut [f32],
     bias: &mut [f32],
 ) {
-    // The squares of products are products of squares, so that this is the weight gradient of squares.
+    // The square of a product is the product of the squares, so this is the weight gradient of squared values.
     weight.par_chunks_mut(input.channels).zip(bias.par_iter_mut()).enumerate().for_each(|(out, (weight, bias))| {
         simd::dispatch(|| {
             for bundle in 0..output.bundles() {
@@ -107,8 +108,8 @@ pub fn linear_add_squared_gradients(
     });
 }
 
-/// Adds to `dots` `[batch]` the dot product of each sample's gradient with the directions `weight` `[out, in]` for W and
-/// `bias` `[out]` for b.
+/// Adds to `dots` `[batch]` the dot product of each sample's gradient with a direction: `weight` `[out, in]` for W
+/// and `bias` `[out]` for b.
 pub fn linear_add_gradient_dots(
     (weight, bias): (&[f32], &[f32]),
     x: &[f32],
@@ -177,7 +178,7 @@ mod tests {
             let (input, output) = (Maps::new(inputs, 1, 1, batch), Maps::new(outputs, 1, 1, batch));
             let (x, dy) = (noisy_maps(&input, 3), noisy_maps(&output, 5));
             let (weights, stride) = (inputs * outputs, inputs * outputs + outputs + 2);
-            // The gradient of sample n with respect to parameter p: W and then b.
+            // The gradient of sample n with respect to parameter p. Parameters are those of W, then those of b.
             let gradient = |n: usize, p: usize| {
                 let dy = |out| f64::from(dy[at(&output, out, 0, n)]);
                 if p < weights { dy(p / inputs) * f64::from(x[at(&input, p % inputs, 0, n)]) } else { dy(p - weights) }

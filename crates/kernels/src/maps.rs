@@ -1,44 +1,45 @@
-//! The layout of activations, and the way in and out of it.
+//! The layout of activations, and conversions to and from it.
 
 use rayon::prelude::*;
 
-/// Samples side by side in one bundle: one AVX-512 register, two of AVX2.
+/// Number of samples side by side in one bundle: one AVX-512 register, or two of AVX2.
 pub const LANES: usize = 16;
 
 /// Shape of a set of activations: `[bundles, channels, height, width, LANES]`.
 ///
-/// Sixteen samples make a bundle; within it the samples are innermost, so that a row of pixels is one contiguous run whatever
-/// the batch. Channels are `plane` values apart: one vector more than `height · width · LANES`, so that the same pixel of
-/// successive channels falls into different cache sets. What lies in the gap is never read.
+/// Sixteen samples make a bundle. The samples of a bundle are innermost, so that a row of pixels is one contiguous
+/// run for every batch size. Channels are `plane` values apart. This is one vector more than
+/// `height · width · LANES`, so that the same pixel of successive channels falls into different cache sets. Nothing
+/// reads the gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Maps {
     /// Channels, or features where height and width are 1.
     pub channels: usize,
-    /// Pixels down.
+    /// Number of pixel rows.
     pub height: usize,
-    /// Pixels across.
+    /// Number of pixel columns.
     pub width: usize,
     /// Samples.
     pub batch: usize,
-    /// Values from one channel to the next.
+    /// Distance from one channel to the next, in values.
     pub plane: usize,
-    /// Values from one bundle to the next.
+    /// Distance from one bundle to the next, in values.
     pub bundle: usize,
 }
 
 impl Maps {
-    /// The layout for so many channels of so many pixels of so many samples.
+    /// The layout of `batch` samples with `channels` channels of `height` × `width` pixels.
     pub fn new(channels: usize, height: usize, width: usize, batch: usize) -> Self {
         let plane = height * width * LANES + LANES;
         Self { channels, height, width, batch, plane, bundle: channels * plane }
     }
 
-    /// Bundles that the samples fill, the last of them perhaps in part.
+    /// Number of bundles. The last one may be partly filled.
     pub fn bundles(&self) -> usize {
         self.batch.div_ceil(LANES)
     }
 
-    /// Values that a buffer must hold.
+    /// Number of values that a buffer must hold.
     pub fn len(&self) -> usize {
         match self.bundles() {
             0 => 0,
@@ -46,37 +47,37 @@ impl Maps {
         }
     }
 
-    /// Whether there is nothing to hold.
+    /// Whether the layout has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The layout of so many of these channels, for a buffer that begins at the first of them.
+    /// The layout of the first `channels` channels of a bundle.
     pub(crate) fn some(&self, channels: usize) -> Self {
         Self { channels, ..*self }
     }
 
-    /// Values of one channel of one bundle, without the gap.
+    /// Number of values in one channel of one bundle, without the gap.
     pub(crate) fn used(&self) -> usize {
         self.height * self.width * LANES
     }
 
-    /// Samples in a bundle.
+    /// Number of samples in a bundle.
     pub(crate) fn samples(&self, bundle: usize) -> usize {
         (self.batch - bundle * LANES).min(LANES)
     }
 
-    /// Where a channel of a bundle begins.
+    /// Offset of a channel of a bundle.
     pub(crate) fn start(&self, bundle: usize, channel: usize) -> usize {
         bundle * self.bundle + channel * self.plane
     }
 
-    /// Bundle and channel of the plane of this index, counted through the whole buffer.
+    /// Bundle and channel of plane number `plane`, counted through the whole buffer.
     pub(crate) fn bundle_and_channel(&self, plane: usize) -> (usize, usize) {
         (plane / self.channels, plane % self.channels)
     }
 
-    /// Writes zeros into the lanes past the batch, of a plane without its gap.
+    /// Writes zeros into the lanes past the batch. `plane` is given without its gap.
     pub(crate) fn zero_tail(&self, bundle: usize, plane: &mut [f32]) {
         let samples = self.samples(bundle);
         if samples < LANES {
@@ -84,13 +85,13 @@ impl Maps {
         }
     }
 
-    /// Values per channel that count: pixels times samples.
+    /// Number of values per channel, without the tail: pixels times samples.
     pub fn samples_per_channel(&self) -> usize {
         self.height * self.width * self.batch
     }
 }
 
-/// Writes images `[batch, channels, height, width]` as maps, normalised per channel: (x − mean) / std.
+/// Writes images `[batch, channels, height, width]` as maps and normalises each channel: (x − mean) / std.
 pub fn images_to_maps(images: &[f32], mean: &[f32], std: &[f32], out: &mut [f32], maps: &Maps) {
     let pixels = maps.height * maps.width;
     out[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, plane)| {
@@ -107,7 +108,8 @@ pub fn images_to_maps(images: &[f32], mean: &[f32], std: &[f32], out: &mut [f32]
     });
 }
 
-/// Writes gradients with respect to normalised maps as gradients with respect to images `[batch, channels, height, width]`.
+/// Converts gradients with respect to normalised maps to gradients with respect to images
+/// `[batch, channels, height, width]`.
 pub fn maps_to_images(gradient: &[f32], std: &[f32], out: &mut [f32], maps: &Maps) {
     let pixels = maps.height * maps.width;
     out.par_chunks_mut(pixels).enumerate().for_each(|(index, image)| {
@@ -119,7 +121,7 @@ pub fn maps_to_images(gradient: &[f32], std: &[f32], out: &mut [f32], maps: &Map
     });
 }
 
-/// Feature maps (height and width 1) as rows `[batch, features]`.
+/// Writes feature maps (height and width 1) as rows `[batch, features]`.
 pub fn maps_to_rows(features: &[f32], rows: &mut [f32], maps: &Maps) {
     for (sample, row) in rows.chunks_exact_mut(maps.channels).enumerate() {
         for (channel, value) in row.iter_mut().enumerate() {
@@ -128,7 +130,7 @@ pub fn maps_to_rows(features: &[f32], rows: &mut [f32], maps: &Maps) {
     }
 }
 
-/// Rows `[batch, features]` as feature maps (height and width 1).
+/// Writes rows `[batch, features]` as feature maps (height and width 1).
 pub fn rows_to_maps(rows: &[f32], features: &mut [f32], maps: &Maps) {
     for (index, plane) in features[..maps.len()].chunks_exact_mut(maps.plane).enumerate() {
         let (bundle, channel) = maps.bundle_and_channel(index);

@@ -1,4 +1,4 @@
-//! Value by value: for graphs whose layers do not fuse.
+//! Elementwise kernels, for graphs whose layers do not fuse.
 
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ fn by_plane(out: &mut [f32], maps: &Maps, each: impl Fn(usize, &mut [f32]) + Syn
         .for_each(|(index, plane)| simd::dispatch(|| each(index * maps.plane, &mut plane[..used])));
 }
 
-/// y = max(x, 0); NaN stays NaN.
+/// y = max(x, 0). NaN stays NaN.
 pub fn relu(x: &[f32], y: &mut [f32], maps: &Maps) {
     by_plane(y, maps, |start, y| y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = if *x < 0.0 { 0.0 } else { *x }));
 }

@@ -1,4 +1,5 @@
-//! Pooling. Global average: `[channels, height, width]` to `[channels, 1, 1]` of every sample. Maximum: over windows.
+//! Pooling. Global average pooling maps `[channels, height, width]` to `[channels, 1, 1]` for every sample.
+//! Max-pooling takes maxima over windows.
 
 use rayon::prelude::*;
 
@@ -28,19 +29,19 @@ pub fn global_avg_pool_backward(dy: &[f32], output: &Maps, dx: &mut [f32], input
     });
 }
 
-/// Geometry of pooling windows: square, with `padding` places on every side that no value of the input is in.
+/// Geometry of square pooling windows. The `padding` positions on every side hold no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Side of the window.
     pub side: usize,
     /// Step in both directions.
     pub stride: usize,
-    /// Places beyond every edge, at most half a side.
+    /// Positions beyond every edge, at most half of `side`.
     pub padding: usize,
 }
 
 impl Window {
-    /// Layout of the output for an input of this layout.
+    /// Layout of the output for input layout `input`.
     pub fn output(&self, input: &Maps) -> Maps {
         let side = |length: usize| (length + 2 * self.padding - self.side) / self.stride + 1;
         Maps::new(input.channels, side(input.height), side(input.width), input.batch)
@@ -59,7 +60,7 @@ impl Window {
     }
 }
 
-/// y = the largest x of each window; a NaN in the window comes through.
+/// y = the largest x of each window. A NaN in the window gives NaN.
 pub fn max_pool(window: Window, x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
     let planes = x[..input.len()].par_chunks(input.plane);
     y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
@@ -78,13 +79,13 @@ pub fn max_pool(window: Window, x: &[f32], input: &Maps, y: &mut [f32], output: 
     });
 }
 
-/// Whether a value takes the place of the maximum so far. The first of equal values stays; NaN, once met, stays too.
+/// Whether `value` replaces the maximum so far. The first of equal values stays, and a NaN stays.
 #[inline(always)]
 fn replaces(value: f32, maximum: f32) -> bool {
     value > maximum || (value.is_nan() && !maximum.is_nan())
 }
 
-/// dx: each dy goes to the first largest value of its window, as in PyTorch. Written over `dx`.
+/// dx: each dy is added at the first largest value of its window, as in PyTorch. Written over `dx`.
 pub fn max_pool_backward(window: Window, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dx: &mut [f32]) {
     let planes = x[..input.len()].par_chunks(input.plane).zip(dy[..output.len()].par_chunks(output.plane));
     dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, (x, dy))| {
@@ -146,10 +147,10 @@ mod tests {
             prop_assume!(height.min(width) >= side);
             let input = Maps::new(channels, height, width, batch);
             let output = window.output(&input);
-            // Coarse values, so that ties occur.
+            // Coarse values make ties occur.
             let x: Vec<f32> = noisy_maps(&input, 3).iter().map(|v| (v * 3.0).round()).collect();
             let dy = noisy_maps(&output, 5);
-            // The pixel that PyTorch's rule picks: the first of the largest, row by row.
+            // The pixel that PyTorch's rule selects: the first of the largest, row by row.
             let picked = |c: usize, p: usize, n: usize| {
                 let start = |out: usize| (out * stride) as isize - window.padding as isize;
                 let (top, left) = (start(p / output.width), start(p % output.width));

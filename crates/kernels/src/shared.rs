@@ -1,4 +1,4 @@
-//! One output buffer, written by several threads at disjoint places.
+//! One output buffer that several threads write at disjoint places.
 
 use std::marker::PhantomData;
 
@@ -10,7 +10,8 @@ pub(crate) struct Shared<'a> {
     owner: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: a `Shared` only hands out addresses; whoever writes there promises that no two threads use the same place.
+// SAFETY: a `Shared` only hands out addresses. The caller who writes there promises that no two threads use the same
+// place.
 unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Shared<'_> {}
@@ -33,25 +34,25 @@ impl<'a> Shared<'a> {
         self.start.wrapping_add(offset)
     }
 
-    /// Some values, to be read.
+    /// Some values, for reading.
     ///
     /// # Safety
-    /// They lie in the buffer, and nobody writes there while the slice lives.
+    /// They lie in the buffer, and nobody writes there during the lifetime of the slice.
     #[inline(always)]
     pub(crate) unsafe fn slice<'s>(&self, offset: usize, len: usize) -> &'s [f32] {
         debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { std::slice::from_raw_parts(self.start.wrapping_add(offset), len) }
     }
 
-    /// Some values, to be written.
+    /// Some values, for writing.
     ///
     /// # Safety
-    /// They lie in the buffer, and nobody else reads or writes there while the slice lives.
+    /// They lie in the buffer, and nobody else reads or writes there during the lifetime of the slice.
     #[inline(always)]
     pub(crate) unsafe fn slice_mut<'s>(&self, offset: usize, len: usize) -> &'s mut [f32] {
         debug_assert!(offset + len <= self.len, "{len} values from {offset} on in a buffer of {}", self.len);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(offset), len) }
     }
 }

@@ -1,5 +1,5 @@
-//! The option-A shortcut of He et al. 2016 (arXiv 1512.03385, section 4.2): every `stride`-th pixel, and zero channels, half
-//! of them before and half after.
+//! The option-A shortcut of He et al. 2016 (arXiv 1512.03385, section 4.2): every `stride`-th pixel, padded with zero
+//! channels, half of them before and half after.
 
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ mod tests {
             let input = Maps::new(channels, height, width, batch);
             let output = Maps::new(channels + added, height.div_ceil(stride), width.div_ceil(stride), batch);
             let (x, dy) = (noisy_maps(&input, 3), noisy_maps(&output, 5));
-            // Input channel and pixel that an output channel and pixel copies.
+            // Input channel and pixel that an output channel and pixel copy.
             let copied = |c: usize, p: usize| {
                 let pixel = (p / output.width * width + p % output.width) * stride;
                 (added / 2..added / 2 + channels).contains(&c).then(|| (c - added / 2, pixel))

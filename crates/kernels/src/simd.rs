@@ -1,9 +1,10 @@
-//! Dispatch to the instruction set in use, and the few operations on registers that pulp's trait leaves to its users.
+//! Dispatch to the instruction set in use, and a few register operations that pulp's trait lacks.
 //!
-//! A kernel gives the same bits on every instruction set if it keeps to three rules. Every lane of a bundle has sums of its own,
-//! however many registers the lanes fill; lanes are added by [`sum_lanes`] alone; and products are added by `mul_add_f32s`, which
-//! rounds once everywhere, never by `mul_add_e_f32s`, which rounds twice in scalar code. Code without [`Simd`] under
-//! [`dispatch`] needs no care: the compiler neither reorders sums nor fuses products.
+//! A kernel gives the same bits on every instruction set if it keeps three rules. (1) Every lane of a bundle has its
+//! own sums, however many registers the lanes fill. (2) Only [`sum_lanes`] adds lanes. (3) Products are added by
+//! `mul_add_f32s`, which rounds once everywhere, and never by `mul_add_e_f32s`, which rounds twice in scalar code.
+//! Code without [`Simd`] under [`dispatch`] needs no care, because the compiler neither reorders sums nor fuses
+//! products.
 
 use pulp::{Simd, WithSimd};
 
@@ -14,16 +15,17 @@ pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     arch().dispatch(op)
 }
 
-/// A kernel written for `V` registers to the samples of a bundle.
+/// A kernel for which the samples of a bundle fill `V` registers.
 pub(crate) trait BundleKernel {
-    /// What it gives.
+    /// Result of the kernel.
     type Output;
 
-    /// Runs it. Implementations are inlined always, so that they get the instructions of the function dispatched to.
+    /// Runs the kernel. Implementations must be inlined, so that they are compiled for the instruction set of the
+    /// dispatched function.
     fn run<S: Simd, const V: usize>(self, simd: S) -> Self::Output;
 }
 
-/// Runs a kernel with as many registers to a bundle as the instruction set in use needs.
+/// Runs a kernel with the number of registers per bundle that the instruction set in use needs.
 pub(crate) fn dispatch_bundle<K: BundleKernel>(kernel: K) -> K::Output {
     struct WithRegisters<K>(K);
 
@@ -43,7 +45,7 @@ pub(crate) fn dispatch_bundle<K: BundleKernel>(kernel: K) -> K::Output {
     dispatch(WithRegisters(kernel))
 }
 
-/// The sum of sixteen lanes: the upper half is added to the lower, and so on with what that gives until one value is left.
+/// The sum of sixteen lanes: the upper half is added to the lower half, and so on until one value is left.
 #[inline(always)]
 pub(crate) fn sum_of_lanes(mut lanes: [f32; LANES]) -> f32 {
     let mut count = LANES;
@@ -56,7 +58,7 @@ pub(crate) fn sum_of_lanes(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// The same of the lanes that fill `V` registers.
+/// The same sum for lanes that fill `V` registers.
 #[inline(always)]
 pub(crate) fn sum_lanes<S: Simd, const V: usize>(simd: S, registers: [S::f32s; V]) -> f32 {
     assert!(V * S::F32_LANES == LANES, "a bundle fills {V} registers");
@@ -65,7 +67,8 @@ pub(crate) fn sum_lanes<S: Simd, const V: usize>(simd: S, registers: [S::f32s; V
         S::as_mut_simd_f32s(&mut lanes).0.copy_from_slice(&registers);
         return sum_of_lanes(lanes);
     }
-    // Registers of eight and sixteen are what AVX has, where pulp adds halves to halves too; a test holds it to that.
+    // Eight and sixteen lanes are the register widths of AVX, where pulp also adds halves to halves. A test checks
+    // this.
     let mut sum = registers[0];
     for register in &registers[1..] {
         sum = simd.add_f32s(sum, *register);
@@ -73,12 +76,12 @@ pub(crate) fn sum_lanes<S: Simd, const V: usize>(simd: S, registers: [S::f32s; V
     simd.reduce_sum_f32s(sum)
 }
 
-/// Asks for the cache line at an address, which need not be anybody's. On other processors than x86-64 it does nothing.
+/// Prefetches the cache line at an address, which need not be valid. It does nothing on processors other than x86-64.
 #[inline(always)]
 pub(crate) fn prefetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has the instruction, which neither reads nor writes as far as a program can tell and
-    // faults at no address.
+    // SAFETY: every x86-64 processor has the instruction. It has no effect that a program can observe, and it faults
+    // at no address.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
     }
@@ -87,18 +90,18 @@ pub(crate) fn prefetch(at: *const f32) {
 }
 
 /// # Safety
-/// `S::F32_LANES` values can be read from `from`.
+/// `from` must be valid for reading `S::F32_LANES` values.
 #[inline(always)]
 pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
-    // SAFETY: the caller's promise; the read needs no alignment.
+    // SAFETY: guaranteed by the caller; the read needs no alignment.
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
 /// # Safety
-/// `S::F32_LANES` values can be written at `to`, and nobody else reads or writes them meanwhile.
+/// `to` must be valid for writing `S::F32_LANES` values, and nobody else may read or write them during the call.
 #[inline(always)]
 pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
-    // SAFETY: the caller's promise; the write needs no alignment.
+    // SAFETY: guaranteed by the caller; the write needs no alignment.
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }
 

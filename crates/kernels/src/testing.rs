@@ -1,4 +1,4 @@
-//! What the tests of every kernel share: data, a view by index, and the two promises that hold for all of them.
+//! Shared code of the kernels' tests: data, access by index, and the two properties that every kernel has.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,12 +6,12 @@ use proptest::prelude::*;
 
 use crate::{InstructionSet, LANES, Maps, force_instruction_set};
 
-/// Batches worth trying: one sample, a group exactly, and groups with a tail.
+/// Batch sizes to test: one sample, a full bundle, and bundles with a tail.
 pub(crate) fn batches() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1usize, 5, 16, 17, 37])
 }
 
-/// Values in −1..1 that look random.
+/// Pseudo-random values in −1..1.
 pub(crate) fn noise(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
     let mut next = || {
@@ -23,7 +23,7 @@ pub(crate) fn noise(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Noise as activations: zero in the tail, NaN in the gaps that nothing may read.
+/// Noise as activations, with zeros in the tail and NaN in the gaps, which nothing may read.
 pub(crate) fn noisy_maps(maps: &Maps, seed: u32) -> Vec<f32> {
     let mut values = noise(maps.len(), seed);
     for (index, plane) in values.chunks_mut(maps.plane).enumerate() {
@@ -34,7 +34,7 @@ pub(crate) fn noisy_maps(maps: &Maps, seed: u32) -> Vec<f32> {
     values
 }
 
-/// Place of a value in a buffer.
+/// Index of a value in a buffer.
 pub(crate) fn at(maps: &Maps, channel: usize, pixel: usize, sample: usize) -> usize {
     maps.start(sample / LANES, channel) + pixel * LANES + sample % LANES
 }
@@ -46,13 +46,13 @@ pub(crate) fn places(maps: &Maps) -> impl Iterator<Item = (usize, usize, usize)>
         .map(move |i| (i / batch / (height * width), i / batch % (height * width), i % batch))
 }
 
-/// Holds `found` against `expected(channel, pixel, sample)`, relative to the largest value, and the tail against zero.
+/// Compares `found` with `expected(channel, pixel, sample)`, relative to the largest value, and the tail with zero.
 pub(crate) fn assert_maps(what: &str, maps: &Maps, found: &[f32], expected: impl Fn(usize, usize, usize) -> f64) {
     let scale = places(maps).map(|(c, p, n)| expected(c, p, n).abs()).fold(1.0, f64::max);
     assert_maps_within(what, maps, found, |c, p, n| (expected(c, p, n), 1e-5 * scale));
 }
 
-/// Holds `found` against a value and what it may be off by at (channel, pixel, sample), and the tail against zero.
+/// Compares `found` with a value and its tolerance at each (channel, pixel, sample), and the tail with zero.
 pub(crate) fn assert_maps_within(
     what: &str,
     maps: &Maps,
@@ -74,8 +74,8 @@ pub(crate) fn assert_maps_within(
     }
 }
 
-/// Holds sums against their exact values. What rounding costs a sum is measured by the magnitudes of its terms, not by a
-/// result in which they may cancel.
+/// Compares sums with their exact values. The tolerance is relative to the magnitudes of a sum's terms, because the
+/// terms may cancel in the result.
 pub(crate) fn assert_sums(what: &str, found: &[f32], expected: &[f64], magnitudes: &[f64], tolerance: f64) {
     assert_eq!((found.len(), magnitudes.len()), (expected.len(), expected.len()), "{what}");
     for (i, (found, (expected, magnitude))) in found.iter().zip(expected.iter().zip(magnitudes)).enumerate() {
@@ -101,7 +101,7 @@ pub(crate) fn on_every_instruction_set(check: impl Fn()) {
     }
 }
 
-/// Holds the bits of a result on one thread against those on three and sixteen.
+/// Compares the bits of a result on one thread with those on three and sixteen.
 pub(crate) fn same_bits_on_any_threads(run: impl Fn() -> Vec<f32> + Sync) {
     let _alone = alone();
     let on = |threads| {
@@ -114,7 +114,7 @@ pub(crate) fn same_bits_on_any_threads(run: impl Fn() -> Vec<f32> + Sync) {
     }
 }
 
-/// The choice of instructions is global, so tests that make it or depend on it run one at a time.
+/// The choice of instruction set is global, so tests that change it or depend on it run one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

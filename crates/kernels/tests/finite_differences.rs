@@ -1,7 +1,8 @@
 //! Every gradient against central differences of a plain forward pass in f64.
 //!
-//! The unit tests hold each kernel against the formula of its gradient. Nothing here knows such a formula: the loss is
-//! Σ dy · y, with y by the definition of the layer alone, and a value of its gradient is what moving one input does to it.
+//! The unit tests compare each kernel with the formula of its gradient. These tests know no such formula. The loss is
+//! Σ dy · y, where y follows from the definition of the layer alone. Each value of the gradient is compared with the
+//! effect of moving one input.
 
 use proptest::prelude::*;
 use unlearn_kernels::{
@@ -10,30 +11,31 @@ use unlearn_kernels::{
     max_pool_backward, norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a_backward,
 };
 
-/// What rounding may cost, in parts of the magnitudes that a sum is made of: eight units in the last place.
+/// Tolerance for rounding, relative to the magnitudes of a sum's terms: eight units in the last place.
 const ROUNDING: f64 = 1e-6;
-/// The same for Winograd's transforms, which multiply by up to a hundred before terms cancel, in parts of the largest sum.
+/// Tolerance for Winograd's transforms, relative to the largest sum. They multiply by up to a hundred before terms
+/// cancel.
 const WINOGRAD_ROUNDING: f64 = 2e-5;
-/// What rounding costs the differences themselves.
+/// Rounding error of the differences themselves.
 const EXACT: f64 = 1e-11;
-/// Values of a gradient that are tried; few where an interpreter watches memory.
+/// Number of gradient values that are checked. Miri is slow, so it checks fewer.
 const TRIED: usize = if cfg!(miri) { 2 } else { 6 };
 
-/// Values in −1..1 that look random.
+/// Pseudo-random values in −1..1.
 fn noise(len: usize, seed: u32) -> Vec<f32> {
     let step = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     let states = std::iter::successors(Some(step(seed)), |state| Some(step(*state)));
     states.take(len).map(|state| (state >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-/// `[sample, channel, row, column]` as maps.
+/// Converts `[sample, channel, row, column]` to maps.
 fn maps_of(values: &[f32], maps: &Maps) -> Vec<f32> {
     let mut out = vec![f32::NAN; maps.len()];
     images_to_maps(values, &vec![0.0; maps.channels], &vec![1.0; maps.channels], &mut out, maps);
     out
 }
 
-/// Maps as `[sample, channel, row, column]`.
+/// Converts maps to `[sample, channel, row, column]`.
 fn values_of(buffer: &[f32], maps: &Maps) -> Vec<f32> {
     let mut out = vec![0.0; count(maps)];
     maps_to_images(buffer, &vec![1.0; maps.channels], &mut out, maps);
@@ -44,7 +46,7 @@ fn count(maps: &Maps) -> usize {
     maps.channels * maps.samples_per_channel()
 }
 
-/// Place of a value in `[sample, channel, row, column]`.
+/// Index of a value in `[sample, channel, row, column]`.
 fn place(maps: &Maps, sample: usize, channel: usize, row: usize, column: usize) -> usize {
     ((sample * maps.channels + channel) * maps.height + row) * maps.width + column
 }
@@ -68,7 +70,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Central difference of `loss` along one of the values.
+/// Central difference of `loss` with respect to one of the values.
 fn difference(loss: impl Fn(&[f64]) -> f64, values: &[f64], index: usize, step: f64) -> f64 {
     let moved = |by: f64| {
         let mut values = values.to_vec();
@@ -78,7 +80,7 @@ fn difference(loss: impl Fn(&[f64]) -> f64, values: &[f64], index: usize, step: 
     (moved(step) - moved(-step)) / (2.0 * step)
 }
 
-/// Holds some values of `gradient`, spread over it, against differences of `loss` at `values`.
+/// Compares some values of `gradient`, spread over it, with differences of `loss` at `values`.
 fn assert_gradient(
     what: &str,
     gradient: &[f32],
@@ -126,7 +128,7 @@ fn check_convolution(shape: ConvShape, input: &Maps, density: f32, seed: u32) {
     let loss = |x: &[f64], w: &[f64], dy: &[f64]| dot(dy, &convolution(&shape, input, x, w));
     let [x_sizes, dy_sizes, w_sizes] = [&x, &dy, &w].map(|values| magnitudes(values));
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-    // What Winograd's transforms mix is bounded by a sum that has every term, each as large as any.
+    // The rounding error of Winograd's transforms is bounded by a sum over all terms, each as large as the largest.
     let terms_of_x = (shape.out_channels / shape.groups * shape.kernel * shape.kernel) as f64;
     let largest_of_x = terms_of_x * largest(&w_sizes) * largest(&dy_sizes);
     let largest_of_w = output.samples_per_channel() as f64 * largest(&x_sizes) * largest(&dy_sizes);
@@ -138,7 +140,7 @@ fn check_convolution(shape: ConvShape, input: &Maps, density: f32, seed: u32) {
         let conv = Convolution::with_kept(shape, Algorithms::all(algorithm), &kept);
         let mut dx = vec![f32::NAN; input.len()];
         conv.input_gradient(&weights, &dy_maps, &output, &mut dx, input, false);
-        // The loss is linear in either, so that a step of one is exact.
+        // The loss is linear in each argument, so a step of one is exact.
         assert_gradient(
             &format!("{algorithm:?}, input gradient"),
             &values_of(&dx, input),
@@ -152,7 +154,7 @@ fn check_convolution(shape: ConvShape, input: &Maps, density: f32, seed: u32) {
         );
         let mut dw = vec![f32::NAN; weights.len()];
         conv.weight_gradient(&x_maps, input, &dy_maps, &output, &mut dw);
-        // Those of the sparse algorithm are of the function that pruned weights are no part of.
+        // The gradients of the sparse algorithm are those of the function without pruned weights.
         let part = |w: &[f64]| -> Vec<f64> {
             let counts = |kept: bool| algorithm != Algorithm::Sparse || kept;
             w.iter().zip(&kept).map(|(w, kept)| if counts(*kept) { *w } else { 0.0 }).collect()
@@ -171,7 +173,7 @@ fn check_convolution(shape: ConvShape, input: &Maps, density: f32, seed: u32) {
     }
 }
 
-/// A normalisation with what follows it; statistics are of each channel of the batch, or those given.
+/// A normalisation with the layers after it. Statistics are those of each channel of the batch, or given.
 struct Norm<'a> {
     maps: &'a Maps,
     fixed: Option<(f64, f64)>,
@@ -210,7 +212,7 @@ fn check_norm(maps: &Maps, relu: bool, fixed: bool, seed: u32) {
     let (x, dz) = (noise(count(maps), seed + 1), noise(count(maps), seed + 2));
     let (weight, bias) = (noise(maps.channels, seed + 3), noise(maps.channels, seed + 4));
     let [x64, dz64, weight64, bias64] = [&x, &dz, &weight, &bias].map(|values| wide(values));
-    // The kink of the ReLU is where no difference is a derivative: the residual keeps every value away from it.
+    // No difference approximates the derivative at the kink of the ReLU. The residual keeps every value away from it.
     let sums = norm.before_relu(&x64, &weight64, &bias64, &vec![0.0; x.len()]);
     let residual: Vec<f32> = sums.iter().map(|sum| if sum.abs() < 0.25 { 0.5f32 } else { 0.0 }).collect();
     let residual64 = wide(&residual);
@@ -242,7 +244,8 @@ fn check_norm(maps: &Maps, relu: bool, fixed: bool, seed: u32) {
         &x64,
         step,
         |x| loss(x, &weight64, &bias64, &residual64),
-        // A value's own share, what flows through the mean, and through the variance; each at most as large as that.
+        // Three terms: the value's own, the one through the mean and the one through the variance. The first bounds
+        // each of the others.
         |index| 1e-5 * slope(channel(index)) * (2.0 + farthest * farthest),
     );
     let scale = |w: &[f64]| loss(&x64, w, &bias64, &residual64);
@@ -277,7 +280,7 @@ fn check_linear(input: &Maps, output: &Maps, seed: u32) {
 }
 
 fn check_pools_and_shortcuts(input: &Maps, window: Window, stride: usize, added: usize, seed: u32) {
-    // Values of one plane apart by 0.2 or more, and none within 0.04 of 0: a step of 0.02 changes no
+    // Values of one plane differ by at least 0.2, and none lies within 0.04 of 0. So a step of 0.02 changes no
     // maximum and no sign.
     let pixels = input.height * input.width;
     let apart = |index: usize| ((index * 7 + seed as usize) % pixels) as f32 * 0.2 - pixels as f32 * 0.1 + 0.06;
@@ -307,7 +310,7 @@ fn check_pools_and_shortcuts(input: &Maps, window: Window, stride: usize, added:
         rows.map(|(h, w)| x[place(input, n, c, h, w)]).fold(f64::NEG_INFINITY, f64::max)
     };
     let maxima = |x: &[f64]| places(&output).map(|place| largest(x, place)).collect::<Vec<_>>();
-    // As many windows as overlap may share a maximum.
+    // Overlapping windows may share a maximum.
     assert_gradient("maximum", &values_of(&dx, input), &x64, step, |x| dot(&dy, &maxima(x)), |_| 9.0 * ROUNDING);
 
     let (down, across) = (input.height.div_ceil(stride), input.width.div_ceil(stride));
@@ -328,7 +331,7 @@ fn check_pools_and_shortcuts(input: &Maps, window: Window, stride: usize, added:
     assert_gradient("relu", &values_of(&dx, input), &x64, step, |x| dot(&dy, &clamped(x)), |_| ROUNDING);
 }
 
-/// Few cases, fewer still where `PROPTEST_CASES` says so.
+/// A small number of cases, or fewer if `PROPTEST_CASES` says so.
 fn few() -> ProptestConfig {
     ProptestConfig::with_cases(ProptestConfig::default().cases.min(32))
 }
@@ -367,7 +370,8 @@ proptest! {
         channels in 1usize..4, height in 3usize..6, width in 3usize..6, batch in 1usize..21,
         side in 2usize..4, stride in 1usize..3, padded: bool, added in 0usize..3, seed in 0u32..1000,
     ) {
-        // Each of at most 25 pixels gets a value of its own where 7 does not divide their number, and sides of 3 to 5 see to that.
+        // Each of at most 25 pixels gets a distinct value if 7 does not divide their number, which holds for sides of
+        // 3 to 5.
         let window = Window { side, stride, padding: if padded { side / 2 } else { 0 } };
         check_pools_and_shortcuts(&Maps::new(channels, height, width, batch), window, stride, added, seed);
     }

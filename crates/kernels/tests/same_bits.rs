@@ -1,6 +1,6 @@
-//! Every kernel on every instruction set that this machine has: the same bits, and those that they had before.
+//! Every kernel gives the same bits on every instruction set of this machine, and the bits that are on record.
 //!
-//! The choice of instructions is global, so these tests are a program of their own and run one at a time.
+//! The choice of instruction set is global, so these tests are a separate program and run one at a time.
 
 use std::{
     env,
@@ -18,13 +18,13 @@ use unlearn_kernels::{
     rows_to_maps, shortcut_a, shortcut_a_backward, update_running_statistics,
 };
 
-/// One sample, a bundle in part, a bundle, two with a tail, and several.
+/// One sample, a partly filled bundle, a full bundle, two bundles with a tail, and several bundles.
 const BATCHES: [usize; 5] = [1, 5, 16, 19, 64];
 
-/// What is computed, and the values that came out.
+/// Names of the computed results, and their values.
 type Found = Vec<(String, Vec<f32>)>;
 
-/// Values in −1..1 that look random.
+/// Pseudo-random values in −1..1.
 fn noise(len: usize, seed: u32) -> Vec<f32> {
     let step = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     let states = std::iter::successors(Some(step(seed)), |state| Some(step(*state)));
@@ -39,7 +39,7 @@ fn noisy_maps(maps: &Maps, seed: u32) -> Vec<f32> {
     out
 }
 
-/// The values of maps without the gaps between channels, which are never written.
+/// The values of maps without the gaps between channels, which no kernel writes.
 fn used(values: &[f32], maps: &Maps) -> Vec<f32> {
     let used = maps.height * maps.width * LANES;
     values[..maps.len()].chunks(maps.plane).flat_map(|plane| &plane[..used]).copied().collect()
@@ -127,7 +127,7 @@ fn convolutions(batch: usize, found: &mut Found) {
         }
     }
     if batch == 5 {
-        // So many channels that the products go place by place.
+        // So many channels make the schedule go place by place.
         let wide = Convolution::new(shape([128, 256], 3, 1, 1));
         assert_eq!(wide.algorithms(), Algorithms::all(Algorithm::Winograd));
         convolution("winograd place by place", &wide, [4, 4], batch, found);
@@ -135,7 +135,7 @@ fn convolutions(batch: usize, found: &mut Found) {
 }
 
 fn normalisations(batch: usize, found: &mut Found) {
-    // A plane of more values than are summed in one go.
+    // A plane has more values than one f32 sum covers.
     let maps = Maps::new(3, 13, 11, batch);
     let (x, residual, dz) = (noisy_maps(&maps, 1), noisy_maps(&maps, 2), noisy_maps(&maps, 3));
     let (weight, bias) = (noise(3, 4), noise(3, 5));
@@ -179,7 +179,7 @@ fn normalisations(batch: usize, found: &mut Found) {
 fn other_layers(batch: usize, found: &mut Found) {
     let maps = Maps::new(5, 9, 7, batch);
     let (mut x, dy) = (noisy_maps(&maps, 1), noisy_maps(&maps, 2));
-    // What is not finite, and both zeros, in the first sample.
+    // The first sample contains non-finite values and both zeros.
     for (pixel, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0].into_iter().enumerate() {
         x[pixel * LANES] = value;
     }
@@ -257,18 +257,18 @@ fn every_kernel() -> Found {
     found
 }
 
-/// The bits of a value; one NaN is as good as another.
+/// The bits of a value. All NaNs count as equal.
 fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
-/// The choice of instructions, for one test at a time.
+/// A lock on the choice of instruction set, which one test holds at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a check gives on one instruction set.
+/// The result of `run` on one instruction set.
 fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
     let _alone = alone();
     force_instruction_set(Some(set)).unwrap();
@@ -279,7 +279,7 @@ fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "an interpreter has scalar code alone")]
+#[cfg_attr(miri, ignore = "an interpreter runs scalar code only")]
 fn every_kernel_gives_the_same_bits_on_every_instruction_set() {
     let expected = with(InstructionSet::Scalar, every_kernel);
     for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
@@ -308,8 +308,8 @@ fn digest(found: &Found) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Whoever means to change the bits changes this number and raises the revision of the executor in `unlearn-network`, so that a
-/// store of runs does not mix what two arithmetics have computed.
+/// To change the bits on purpose, change this number and raise the revision of the executor in `unlearn-network`.
+/// Then a store of runs does not mix the results of two arithmetics.
 const DIGEST: u64 = 0x188a_8df0_c8cd_1998;
 
 #[test]
@@ -322,7 +322,8 @@ fn the_bits_are_those_that_they_were() {
 #[cfg_attr(miri, ignore = "an interpreter starts no processes")]
 fn the_environment_names_the_instruction_set() {
     let _alone = alone();
-    // In a process that was told, which may be one of those below, it is so.
+    // In a process started with the variable, which may be one of those started below, the named instruction set is
+    // in use.
     match instruction_set_asked_for() {
         Ok(None) => assert_eq!(InstructionSet::in_use(), InstructionSet::widest()),
         asked => return assert_eq!(asked, Ok(Some(InstructionSet::in_use()))),

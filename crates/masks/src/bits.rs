@@ -1,11 +1,11 @@
-//! One tensor of keep-or-prune decisions, one bit a weight.
+//! One tensor of keep-or-prune decisions, with one bit per weight.
 
 use crate::{Error, Result};
 
 /// A packed 0/1 tensor: 1 keeps a weight, 0 makes it exactly zero.
 ///
-/// Element `i` (row-major) is bit `i % 8` of byte `i / 8`, the least significant bit first. Bits past the last element are
-/// zero, so that equal tensors are equal bytes.
+/// Element `i` (row-major) is bit `i % 8` of byte `i / 8`, least significant bit first. Bits past the last element
+/// are zero, so that equal tensors are equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bits {
     shape: Vec<usize>,
@@ -17,7 +17,7 @@ impl Bits {
     /// A tensor that keeps every weight.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when the shape's product overflows.
+    /// [`Error::TooLarge`] if the product of the shape overflows.
     pub fn ones(shape: &[usize]) -> Result<Self> {
         Self::from_fn(shape, |_| true)
     }
@@ -25,16 +25,16 @@ impl Bits {
     /// A tensor that prunes every weight.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when the shape's product overflows.
+    /// [`Error::TooLarge`] if the product of the shape overflows.
     pub fn zeros(shape: &[usize]) -> Result<Self> {
         let len = count(shape)?;
         Ok(Self { shape: shape.to_vec(), len, bytes: vec![0; len.div_ceil(8)] })
     }
 
-    /// Keeps element `i` (row-major) where `keep(i)`; called once for each element, in order.
+    /// Keeps element `i` (row-major) if `keep(i)` returns true. `keep` is called once for each element, in order.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when the shape's product overflows.
+    /// [`Error::TooLarge`] if the product of the shape overflows.
     pub fn from_fn(shape: &[usize], mut keep: impl FnMut(usize) -> bool) -> Result<Self> {
         let mut bits = Self::zeros(shape)?;
         for i in 0..bits.len {
@@ -46,26 +46,26 @@ impl Bits {
     /// Keeps the elements that are `true`, row-major.
     ///
     /// # Errors
-    /// [`Error::Count`] when the shape does not count `keep.len()` elements.
+    /// [`Error::Count`] if the shape does not have `keep.len()` elements.
     pub fn from_bools(shape: &[usize], keep: &[bool]) -> Result<Self> {
         check_count(shape, count(shape)?, keep.len())?;
         Self::from_fn(shape, |i| keep[i])
     }
 
-    /// Keeps the weights for which `keep` holds, row-major.
+    /// Keeps the weights for which `keep` returns true, row-major.
     ///
     /// # Errors
-    /// [`Error::Count`] when the shape does not count `weights.len()` elements.
+    /// [`Error::Count`] if the shape does not have `weights.len()` elements.
     pub fn from_predicate(shape: &[usize], weights: &[f32], mut keep: impl FnMut(f32) -> bool) -> Result<Self> {
         check_count(shape, count(shape)?, weights.len())?;
         Self::from_fn(shape, |i| keep(weights[i]))
     }
 
-    /// Takes bytes that are packed as this type packs them.
+    /// Makes a tensor from packed bytes, as [`Bits::as_bytes`] returns them.
     ///
     /// # Errors
-    /// [`Error::PackedLength`] when the shape packs into another number of bytes, [`Error::TrailingBits`] when a bit past
-    /// the last element is set.
+    /// [`Error::PackedLength`] if the shape needs another number of bytes, [`Error::TrailingBits`] if a bit past the
+    /// last element is set.
     pub fn from_packed(shape: &[usize], bytes: Vec<u8>) -> Result<Self> {
         let len = count(shape)?;
         let expected = len.div_ceil(8);
@@ -85,7 +85,7 @@ impl Bits {
         &self.shape
     }
 
-    /// How many weights the tensor speaks of.
+    /// Number of weights, kept or not.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -95,7 +95,7 @@ impl Bits {
         self.len == 0
     }
 
-    /// The packed bytes, ⌈len / 8⌉ of them.
+    /// The ⌈len / 8⌉ packed bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -103,7 +103,7 @@ impl Bits {
     /// Whether element `i` (row-major) is kept.
     ///
     /// # Panics
-    /// When `i` is out of range, like a slice.
+    /// If `i` is out of range, as for a slice.
     pub fn get(&self, i: usize) -> bool {
         assert!(i < self.len, "index {i} out of range for a mask of {} elements", self.len);
         self.bytes[i / 8] >> (i % 8) & 1 == 1
@@ -112,7 +112,7 @@ impl Bits {
     /// Keeps or prunes element `i` (row-major).
     ///
     /// # Panics
-    /// When `i` is out of range, like a slice.
+    /// If `i` is out of range, as for a slice.
     pub fn set(&mut self, i: usize, keep: bool) {
         assert!(i < self.len, "index {i} out of range for a mask of {} elements", self.len);
         let bit = 1 << (i % 8);
@@ -128,17 +128,17 @@ impl Bits {
         (0..self.len).map(|i| self.get(i))
     }
 
-    /// How many weights are kept.
+    /// Number of kept weights.
     pub fn kept(&self) -> usize {
         self.bytes.iter().map(|byte| byte.count_ones() as usize).sum()
     }
 
-    /// Share of weights kept, in 0..=1; 1 for a tensor without elements.
+    /// Share of weights kept, in 0..=1. It is 1 for a tensor without elements.
     pub fn density(&self) -> f64 {
         density(self.kept(), self.len)
     }
 
-    /// Share of weights pruned, in 0..=1; 0 for a tensor without elements.
+    /// Share of weights pruned, in 0..=1. It is 0 for a tensor without elements.
     pub fn sparsity(&self) -> f64 {
         1.0 - self.density()
     }
@@ -148,15 +148,15 @@ impl Bits {
         self.iter().map(|keep| if keep { 1.0 } else { 0.0 }).collect()
     }
 
-    /// Sets the pruned weights to `0.0`, whatever they were: never `-0.0`, and NaN or infinity do not survive either.
+    /// Sets the pruned weights to `0.0`, whatever their values. The result is never `-0.0`, NaN or an infinity.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one weight for each element.
+    /// [`Error::Count`] if the number of weights differs from the number of elements.
     pub fn apply(&self, weights: &mut [f32]) -> Result<()> {
         check_count(&self.shape, self.len, weights.len())?;
         for (octet, &byte) in weights.chunks_mut(8).zip(&self.bytes) {
             for (i, weight) in octet.iter_mut().enumerate() {
-                // All ones where the bit is set: the weight passes untouched, or becomes the bits of 0.0.
+                // All ones if the bit is set: the weight stays unchanged. Otherwise it becomes the bits of 0.0.
                 let pass = u32::from(byte >> i & 1).wrapping_neg();
                 *weight = f32::from_bits(weight.to_bits() & pass);
             }
@@ -164,10 +164,10 @@ impl Bits {
         Ok(())
     }
 
-    /// The kept weights alone, in row-major order: what a sparse checkpoint stores beside the mask.
+    /// The kept weights only, in row-major order. A sparse checkpoint stores them beside the mask.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one weight for each element.
+    /// [`Error::Count`] if the number of weights differs from the number of elements.
     pub fn gather(&self, weights: &[f32]) -> Result<Vec<f32>> {
         check_count(&self.shape, self.len, weights.len())?;
         let mut kept = Vec::with_capacity(self.kept());
@@ -177,13 +177,14 @@ impl Bits {
         Ok(kept)
     }
 
-    /// The inverse of [`gather`](Self::gather): a dense tensor with `kept` in the kept places and `0.0` elsewhere.
+    /// The inverse of [`gather`](Self::gather): a dense tensor with the values of `kept` at the kept positions and
+    /// `0.0` elsewhere.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one value for each kept element.
+    /// [`Error::Count`] if the number of values differs from the number of kept elements.
     pub fn scatter(&self, kept: &[f32]) -> Result<Vec<f32>> {
         check_count(&self.shape, self.kept(), kept.len())?;
-        // Where most bytes are 0, most of the tensor is never touched.
+        // If most bytes are 0, the loop never touches most of the tensor.
         let mut dense = vec![0.0; self.len];
         let mut next = kept.iter();
         for (octet, &byte) in dense.chunks_mut(8).zip(&self.bytes) {
@@ -194,19 +195,19 @@ impl Bits {
         Ok(dense)
     }
 
-    /// Whether every weight kept here is kept in `other` too: masks of rising sparsity are nested.
+    /// Whether every weight kept here is also kept in `other`. Masks of rising sparsity are nested in this way.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the shapes differ.
+    /// [`Error::Shape`] if the shapes differ.
     pub fn is_subset_of(&self, other: &Self) -> Result<bool> {
         self.check_shape(other.shape())?;
         Ok(self.bytes.iter().zip(&other.bytes).all(|(a, b)| a & !b == 0))
     }
 
-    /// Keeps what both keep.
+    /// Keeps the weights that both keep.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the shapes differ.
+    /// [`Error::Shape`] if the shapes differ.
     pub fn intersect(&self, other: &Self) -> Result<Self> {
         self.check_shape(other.shape())?;
         let bytes = self.bytes.iter().zip(&other.bytes).map(|(a, b)| a & b).collect();
@@ -221,24 +222,24 @@ impl Bits {
     }
 }
 
-/// The places of a byte's ones, least significant first.
+/// The positions of a byte's ones, least significant first.
 fn set_bits(mut byte: u8) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = byte.trailing_zeros() as usize;
-        // Takes the least significant one away; of 0 nothing is left to take.
+        // Clears the least significant one. A byte of 0 has none left.
         let taken = byte != 0;
         byte &= byte.wrapping_sub(1);
         taken.then_some(place)
     })
 }
 
-/// Share kept; a tensor without elements has lost none.
+/// Share of weights kept. It is 1 for a tensor without elements.
 pub(crate) fn density(kept: usize, len: usize) -> f64 {
     if len == 0 { 1.0 } else { kept as f64 / len as f64 }
 }
 
 fn count(shape: &[usize]) -> Result<usize> {
-    // Checked without zeros, so that whether a shape is refused does not depend on the order of its dimensions.
+    // The check ignores zeros, so that the result does not depend on the order of the dimensions.
     let nonzero = shape.iter().filter(|&&dim| dim != 0).try_fold(1_usize, |n, &dim| n.checked_mul(dim));
     match nonzero {
         Some(_) if shape.contains(&0) => Ok(0),

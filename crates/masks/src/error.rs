@@ -1,39 +1,39 @@
-//! What can go wrong between a mask, the model it is for, and the file it lies in.
+//! Errors of masks, of models that they do not fit, and of mask files.
 
 use std::{fmt, io, path::PathBuf};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A shape that counts more elements than the address space holds.
-    #[error("shape {shape:?} counts more elements than fit in memory")]
+    /// The shape has more elements than fit in memory.
+    #[error("shape {shape:?} has more elements than fit in memory")]
     TooLarge {
         /// The shape.
         shape: Vec<usize>,
     },
-    /// A slice does not hold one value for each element of the shape.
+    /// The number of values differs from the number of elements of the shape.
     #[error("{what}: shape {shape:?} needs {expected} values, found {found}")]
     Count {
-        /// The tensor or argument concerned.
+        /// The tensor or argument.
         what: String,
         /// The mask's shape.
         shape: Vec<usize>,
-        /// How many values the mask needs.
+        /// Number of values that the mask needs.
         expected: usize,
-        /// How many were given.
+        /// Number of values that were given.
         found: usize,
     },
-    /// Two shapes that must agree do not.
+    /// Two shapes must agree but differ.
     #[error("tensor `{name}`: the mask has shape {mask:?}, its counterpart has shape {other:?}")]
     Shape {
-        /// The parameter's name; empty where two [`Bits`](crate::Bits) without names meet.
+        /// The parameter's name. It is empty when two [`Bits`](crate::Bits) are compared, which have no names.
         name: String,
         /// The shape in this mask.
         mask: Vec<usize>,
         /// The shape in the model or in the other mask.
         other: Vec<usize>,
     },
-    /// A mask meets a model, or another mask, of a different architecture.
+    /// The mask and the model, or the other mask, have different architectures.
     #[error(
         "the mask is for architecture `{mask}` ({mask_tensors}), not for `{other}` ({other_tensors}); \
          use a mask that was made from the same architecture"
@@ -41,11 +41,11 @@ pub enum Error {
     Architecture {
         /// The architecture this mask is for.
         mask: String,
-        /// The tensors this mask covers.
+        /// The tensors that this mask covers.
         mask_tensors: Tensors,
-        /// The architecture it was held against.
+        /// The architecture that it was compared with.
         other: String,
-        /// The tensors it was held against.
+        /// The tensors that it was compared with.
         other_tensors: Tensors,
     },
     /// The mask names a tensor that the model lacks.
@@ -58,38 +58,38 @@ pub enum Error {
         /// The model's tensors.
         tensors: Tensors,
     },
-    /// Not a safetensors file, or a damaged one.
+    /// The file is not a safetensors file, or is damaged.
     #[error("not a whole safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
-    /// A safetensors file that says nothing about being a mask.
+    /// The safetensors file lacks the metadata of a mask.
     #[error("no metadata `{key}` in the file; a mask is written by `unlearn prune`", key = crate::METADATA_KEY)]
     MissingMetadata,
-    /// Metadata that is not the JSON this format asks for.
-    #[error("metadata `{key}` is not a mask's: {0}", key = crate::METADATA_KEY)]
+    /// The metadata is not the JSON that this format requires.
+    #[error("metadata `{key}` is not that of a mask: {0}", key = crate::METADATA_KEY)]
     Metadata(#[source] serde_json::Error),
-    /// A file of another kind, for example a checkpoint.
+    /// The file is of another kind, for example a checkpoint.
     #[error("the file holds a `{found}`, not a `{kind}`", kind = crate::KIND)]
     Kind {
-        /// The kind the file names.
+        /// The kind that the file names.
         found: String,
     },
-    /// A file of a version that this build does not read.
-    #[error("mask format {found} is not known here, only format {known}; read it with the version that wrote it", known = crate::FORMAT)]
+    /// The file has a format version that this build cannot read.
+    #[error("mask format {found} is unknown to this version, which reads format {known} only; use the version that wrote the file", known = crate::FORMAT)]
     Version {
-        /// The version the file names.
+        /// The version that the file names.
         found: u64,
     },
-    /// The metadata and the tensors of a file name different things.
+    /// Metadata and tensors of the file name different parameters.
     #[error("tensor `{name}` is in the file's {present} but not in its {absent}")]
     Unpaired {
         /// The tensor's name.
         name: String,
-        /// Where it is named.
+        /// The part of the file that names it.
         present: &'static str,
-        /// Where it is missing.
+        /// The part of the file that lacks it.
         absent: &'static str,
     },
-    /// A tensor that is not a flat run of bytes.
+    /// A tensor is not flat bytes.
     #[error("tensor `{name}` is {found} with shape {shape:?}; a mask holds flat `U8` tensors")]
     Layout {
         /// The tensor's name.
@@ -99,30 +99,30 @@ pub enum Error {
         /// The shape in the file.
         shape: Vec<usize>,
     },
-    /// A packed tensor of the wrong size.
+    /// A packed tensor has the wrong size.
     #[error("{what}: shape {shape:?} packs into {expected} bytes, found {found}")]
     PackedLength {
-        /// The tensor or argument concerned.
+        /// The tensor or argument.
         what: String,
         /// The mask's shape.
         shape: Vec<usize>,
-        /// How many bytes the shape needs.
+        /// Number of bytes that the shape needs.
         expected: usize,
-        /// How many there are.
+        /// Number of bytes found.
         found: usize,
     },
-    /// Bits past the last element, which a writer leaves zero.
+    /// Bits past the last element are set. A writer leaves them zero.
     #[error("{what}: bits past the last of {len} elements are set; the file is damaged")]
     TrailingBits {
-        /// The tensor or argument concerned.
+        /// The tensor or argument.
         what: String,
-        /// How many elements the tensor has.
+        /// Number of elements in the tensor.
         len: usize,
     },
-    /// The file system refused.
+    /// An error from the file system.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Any of the above, with the file it happened in.
+    /// One of the errors above, with the file.
     #[error("{}: {source}", path.display())]
     File {
         /// The file concerned.
@@ -133,7 +133,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Names the tensor in errors that arose where no name was known.
+    /// Adds the tensor's name to errors that were made without one.
     pub(crate) fn in_tensor(mut self, tensor: &str) -> Self {
         match &mut self {
             Self::Count { what, .. } | Self::PackedLength { what, .. } | Self::TrailingBits { what, .. } => {
@@ -146,7 +146,7 @@ impl Error {
     }
 }
 
-/// Names and shapes of tensors, printed in short: the first three, and how many more.
+/// Names and shapes of tensors. The display is short: the first three, and the number of further ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensors(pub Vec<(String, Vec<usize>)>);
 

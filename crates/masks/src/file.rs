@@ -1,4 +1,4 @@
-//! The mask file: safetensors, one bit a weight.
+//! The mask file: safetensors, with one bit per weight.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Bits, Error, Mask, Result};
 
-/// The version of the mask format that this build writes, and the only one it reads.
+/// The format version that this build writes. It reads no other.
 pub const FORMAT: u64 = 1;
 
-/// What a mask file calls itself in its metadata.
+/// The kind that a mask file names in its metadata.
 pub const KIND: &str = "mask";
 
-/// The one metadata entry of a mask file; its value is JSON.
+/// The only metadata entry of a mask file. Its value is JSON.
 pub const METADATA_KEY: &str = "unlearn";
 
-/// What every version of every kind of file says of itself, so that a reader can refuse with the right words.
+/// The fields that files of every kind and version have, so that a reader can say why it refuses a file.
 #[derive(Deserialize)]
 struct Preamble {
     kind: String,
@@ -42,14 +42,14 @@ struct Metadata {
 impl Mask {
     /// The mask as the bytes of a safetensors file. Equal masks give equal bytes.
     ///
-    /// Each covered tensor becomes a flat `U8` tensor of the same name, packed as [`Bits`] packs. The metadata entry
-    /// [`METADATA_KEY`] is JSON: `kind` ([`KIND`]), `format` ([`FORMAT`]), `architecture`, and `shapes` by name. It is
-    /// one entry because safetensors writes entries in the arbitrary order of a hash map.
+    /// Each covered tensor becomes a flat `U8` tensor of the same name, packed as in [`Bits`]. The metadata entry
+    /// [`METADATA_KEY`] is JSON: `kind` ([`KIND`]), `format` ([`FORMAT`]), `architecture`, and `shapes` by name.
+    /// There is only one entry, because safetensors writes entries in the arbitrary order of a hash map.
     ///
-    /// Readers refuse any other `format` and any key they do not know; a change to the layout takes a new number.
+    /// Readers refuse any other `format` and any unknown key. A change to the layout takes a new number.
     ///
     /// # Errors
-    /// [`Error::Safetensors`] when the header would be larger than the format allows (100 MB).
+    /// [`Error::Safetensors`] if the header would exceed the limit of safetensors (100 MB).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let metadata = Metadata {
             kind: KIND.to_owned(),
@@ -66,12 +66,12 @@ impl Mask {
         Ok(safetensors::serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))?)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// Says which of these does not hold: the bytes are one whole safetensors file; its metadata is that of a mask of
-    /// format [`FORMAT`]; metadata and tensors name the same parameters; each tensor is flat `U8`, as long as its shape
-    /// packs into, and zero past the last element.
+    /// The error names the first of these conditions that fails: the bytes are one complete safetensors file; its
+    /// metadata is that of a mask in format [`FORMAT`]; metadata and tensors name the same parameters; each tensor is
+    /// flat `U8`, has the length that its shape needs, and is zero past the last element.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let file = SafeTensors::deserialize(bytes)?;
@@ -104,10 +104,10 @@ impl Mask {
         Ok(mask)
     }
 
-    /// Writes the mask to `path`, whole or not at all: into a file beside it, which then takes its name.
+    /// Writes the mask to `path` atomically: to a temporary file in the same folder, which is then renamed.
     ///
     /// # Errors
-    /// [`Error::File`] with the path and what the file system said.
+    /// [`Error::File`] with the path and the file system's error.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.to_bytes().and_then(|bytes| Ok(write_whole(path, &bytes)?)).map_err(|error| in_file(path, error))
@@ -116,7 +116,7 @@ impl Mask {
     /// Reads a mask that [`save`](Self::save) wrote.
     ///
     /// # Errors
-    /// [`Error::File`] with the path and what [`from_bytes`](Self::from_bytes) or the file system said.
+    /// [`Error::File`] with the path and the error of [`from_bytes`](Self::from_bytes) or of the file system.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         fs::read(path)
@@ -138,13 +138,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     });
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     if renamed.is_err() {
-        // The first error is the one worth telling; a stray temporary file is not.
+        // The first error is the one to report. A leftover temporary file is not.
         let _ = fs::remove_file(&temporary);
     }
     renamed
 }
 
-/// A name in the same folder that no other writer uses, in this process or another.
+/// A name in the same folder that no other writer uses, in this process or another one.
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::other("not a path to a file"))?;
@@ -178,7 +178,8 @@ mod tests {
         Mask::from_bytes(&file(Some(metadata), tensors)).unwrap_err().to_string()
     }
 
-    /// The bytes of format 1, spelt out: a reader of this version must always read them, a writer always write them.
+    /// The bytes of format 1. A reader of this version must always accept them, and a writer must always produce
+    /// them.
     #[test]
     fn the_bytes_of_format_1() -> Result<()> {
         let mut mask = Mask::new("tiny");
@@ -224,7 +225,7 @@ mod tests {
         assert!(matches!(Mask::from_bytes(&file(Some("{"), &[])), Err(Error::Metadata(_))));
         assert_eq!(
             refusal(r#"{"kind":"mask","format":2,"novelty":true}"#, &[]),
-            "mask format 2 is not known here, only format 1; read it with the version that wrote it"
+            "mask format 2 is unknown to this version, which reads format 1 only; use the version that wrote the file"
         );
         assert_eq!(refusal(r#"{"kind":"checkpoint","format":1}"#, &[]), "the file holds a `checkpoint`, not a `mask`");
         let unknown = refusal(r#"{"kind":"mask","format":1,"architecture":"a","shapes":{},"novelty":true}"#, &[]);
@@ -246,7 +247,7 @@ mod tests {
             "tensor `w`: bits past the last of 9 elements are set; the file is damaged"
         );
         let huge = format!(r#"{{"kind":"mask","format":1,"architecture":"a","shapes":{{"w":[{0},{0}]}}}}"#, usize::MAX);
-        assert!(refusal(&huge, &[("w", &[])]).ends_with("counts more elements than fit in memory"));
+        assert!(refusal(&huge, &[("w", &[])]).ends_with("has more elements than fit in memory"));
     }
 
     #[test]
@@ -280,7 +281,7 @@ mod tests {
         let path = folder.path().join("mask.safetensors");
         let missing = Mask::load(&path).unwrap_err().to_string();
         assert!(missing.starts_with(&path.display().to_string()), "{missing}");
-        // A folder cannot be replaced by a file: the save fails and cleans up.
+        // A file cannot replace a folder, so the save fails and cleans up.
         fs::create_dir(&path)?;
         assert!(matches!(sample()?.save(&path), Err(Error::File { .. })));
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);

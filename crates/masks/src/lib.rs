@@ -1,16 +1,16 @@
 //! Sparsity masks: which weights of a model are kept and which are exactly zero.
 //!
-//! A mask is a fact, not a policy: it says *what* is pruned, never why. Criteria and schedules live in `unlearn-pruning`;
-//! every training and unlearning method takes the mask as given and keeps it. The crate knows no tensor library: weights
-//! are plain `f32` slices with a shape beside them.
+//! A mask says *which* weights are pruned, never why. Criteria and schedules are in `unlearn-pruning`. Every training
+//! and unlearning method takes the mask as given and keeps it. The crate uses no tensor library: weights are plain
+//! `f32` slices with a shape.
 //!
-//! Three ideas:
+//! The crate has three concepts:
 //!
-//! - [`Bits`] is one tensor of keep-or-prune decisions, one bit a weight.
-//! - [`Mask`] maps parameter names to [`Bits`]. A parameter that a mask does not name is kept whole, so a mask covers
-//!   convolutions and linear layers and says nothing about biases and normalisation.
-//! - A mask file is a safetensors file whose bytes depend on the mask alone, so that equal masks are equal files. See
-//!   [`Mask::to_bytes`] for the layout and the policy towards other versions.
+//! - [`Bits`] is one tensor of keep-or-prune decisions, with one bit per weight.
+//! - [`Mask`] maps parameter names to [`Bits`]. A parameter that a mask does not name is kept whole. Masks cover
+//!   convolutions and linear layers, and not biases and normalisation.
+//! - A mask file is a safetensors file whose bytes depend on the mask alone, so that equal masks give equal files.
+//!   [`Mask::to_bytes`] describes the layout and the policy for other versions.
 //!
 //! ```
 //! use unlearn_masks::{Bits, Mask};

@@ -6,31 +6,31 @@ use crate::{Bits, Error, Result, Tensors, bits::density};
 
 /// Which weights of a model are kept.
 ///
-/// Parameters that the mask does not name are kept whole, and count in none of its figures.
+/// Parameters that the mask does not name are kept whole. They count in none of its figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     architecture: String,
     layers: BTreeMap<String, Bits>,
 }
 
-/// How much of one covered tensor is left.
+/// Counts of one covered tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerCount<'a> {
     /// The parameter's name, for example `layer1.0.conv1.weight`.
     pub name: &'a str,
-    /// How many weights the tensor has.
+    /// Number of weights in the tensor.
     pub len: usize,
-    /// How many of them are kept.
+    /// Number of kept weights.
     pub kept: usize,
 }
 
 impl LayerCount<'_> {
-    /// Share of weights kept, in 0..=1; 1 for a tensor without elements.
+    /// Share of weights kept, in 0..=1. It is 1 for a tensor without elements.
     pub fn density(&self) -> f64 {
         density(self.kept, self.len)
     }
 
-    /// Share of weights pruned, in 0..=1; 0 for a tensor without elements.
+    /// Share of weights pruned, in 0..=1. It is 0 for a tensor without elements.
     pub fn sparsity(&self) -> f64 {
         1.0 - self.density()
     }
@@ -47,12 +47,12 @@ impl Mask {
         &self.architecture
     }
 
-    /// Covers the tensor `name`, and gives back the bits it had before.
+    /// Covers the tensor `name`, and returns the bits that it had before.
     pub fn insert(&mut self, name: impl Into<String>, bits: Bits) -> Option<Bits> {
         self.layers.insert(name.into(), bits)
     }
 
-    /// The bits of the tensor `name`; `None` where the mask does not cover it.
+    /// The bits of the tensor `name`, or `None` if the mask does not cover it.
     pub fn get(&self, name: &str) -> Option<&Bits> {
         self.layers.get(name)
     }
@@ -62,7 +62,7 @@ impl Mask {
         self.layers.iter().map(|(name, bits)| (name.as_str(), bits))
     }
 
-    /// How many weights the covered tensors have together.
+    /// Number of weights in the covered tensors.
     pub fn len(&self) -> usize {
         self.layers.values().map(Bits::len).sum()
     }
@@ -72,36 +72,37 @@ impl Mask {
         self.len() == 0
     }
 
-    /// How many of the covered weights are kept.
+    /// Number of kept weights in the covered tensors.
     pub fn kept(&self) -> usize {
         self.layers.values().map(Bits::kept).sum()
     }
 
-    /// Share of the covered weights that is kept, in 0..=1; 1 for an empty mask.
+    /// Share of the covered weights that is kept, in 0..=1. It is 1 for an empty mask.
     pub fn density(&self) -> f64 {
         density(self.kept(), self.len())
     }
 
-    /// Share of the covered weights that is pruned, in 0..=1; 0 for an empty mask.
+    /// Share of the covered weights that is pruned, in 0..=1. It is 0 for an empty mask.
     pub fn sparsity(&self) -> f64 {
         1.0 - self.density()
     }
 
-    /// How much of each covered tensor is left, by name in ascending order.
+    /// Counts of each covered tensor, by name in ascending order.
     pub fn per_layer(&self) -> Vec<LayerCount<'_>> {
         self.iter().map(|(name, bits)| LayerCount { name, len: bits.len(), kept: bits.kept() }).collect()
     }
 
-    /// The tensors of which nothing is left (layer collapse), by name in ascending order.
+    /// The covered tensors that have no kept weight (layer collapse), by name in ascending order.
     pub fn empty_layers(&self) -> Vec<&str> {
         self.per_layer().into_iter().filter(|layer| layer.len > 0 && layer.kept == 0).map(|layer| layer.name).collect()
     }
 
-    /// Sets the pruned weights of the tensor `name` to exactly `0.0`, never `-0.0`. A tensor that the mask does not cover
-    /// stays as it is, so a caller may pass every parameter of a model (and every buffer of its optimiser) in turn.
+    /// Sets the pruned weights of the tensor `name` to exactly `0.0`, never `-0.0`. A tensor that the mask does not
+    /// cover stays unchanged. So a caller may pass every parameter of a model, and every buffer of its optimiser, in
+    /// turn.
     ///
     /// # Errors
-    /// [`Error::Count`] when the mask covers `name` with another number of weights.
+    /// [`Error::Count`] if the mask covers `name` with another number of weights.
     pub fn apply(&self, name: &str, weights: &mut [f32]) -> Result<()> {
         match self.get(name) {
             Some(bits) => bits.apply(weights).map_err(|error| error.in_tensor(name)),
@@ -109,11 +110,11 @@ impl Mask {
         }
     }
 
-    /// Whether every weight kept here is kept in `other` too. A tensor that only `other` covers is whole here, so it must
-    /// be whole there.
+    /// Whether every weight kept here is also kept in `other`. A tensor that only `other` covers is kept whole here,
+    /// so `other` must keep it whole too.
     ///
     /// # Errors
-    /// [`Error::Architecture`] or [`Error::Shape`] when the masks are not for the same model.
+    /// [`Error::Architecture`] or [`Error::Shape`] if the masks are for different models.
     pub fn is_subset_of(&self, other: &Self) -> Result<bool> {
         self.check_same_model(other)?;
         for (name, bits) in other.iter() {
@@ -128,10 +129,10 @@ impl Mask {
         Ok(true)
     }
 
-    /// Keeps what both keep; covers what either covers.
+    /// Keeps the weights that both keep. Covers the tensors that either covers.
     ///
     /// # Errors
-    /// [`Error::Architecture`] or [`Error::Shape`] when the masks are not for the same model.
+    /// [`Error::Architecture`] or [`Error::Shape`] if the masks are for different models.
     pub fn intersect(&self, other: &Self) -> Result<Self> {
         self.check_same_model(other)?;
         let mut both = self.clone();
@@ -145,12 +146,12 @@ impl Mask {
         Ok(both)
     }
 
-    /// Holds the mask against a model: `layers` are the names and shapes of its parameters, in any order. The mask may
-    /// cover fewer tensors than the model has.
+    /// Checks the mask against a model. `layers` are the names and shapes of its parameters, in any order. The mask
+    /// may cover fewer tensors than the model has.
     ///
     /// # Errors
-    /// [`Error::Architecture`] when the mask was made for another architecture, [`Error::NotInModel`] when it covers a
-    /// tensor that the model lacks, [`Error::Shape`] when a tensor has another shape in the model.
+    /// [`Error::Architecture`] if the mask was made for another architecture, [`Error::NotInModel`] if it covers a
+    /// tensor that the model lacks, [`Error::Shape`] if a tensor has another shape in the model.
     pub fn check_against(&self, architecture: &str, layers: &[(&str, &[usize])]) -> Result<()> {
         let model_tensors =
             || Tensors(layers.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect());

@@ -1,28 +1,28 @@
-//! Which weights go when only so many may stay.
+//! Selection of the weights to prune, given their scores and the number to keep.
 
-/// One tensor's scores, and which of its weights are kept so far.
+/// One tensor's scores, and which of its weights are currently kept.
 #[derive(Debug, Clone)]
 pub struct Ranked<'a> {
-    /// What each weight is worth; no NaN.
+    /// Score of each weight; must not be NaN.
     pub scores: &'a [f32],
     /// Which weights are kept.
     pub keep: Vec<bool>,
 }
 
 impl<'a> Ranked<'a> {
-    /// Scores of weights that are all kept, or of which `kept` says it.
+    /// Scores of weights of which `kept` says which are kept. `None` means all.
     pub fn new(scores: &'a [f32], kept: Option<&[bool]>) -> Self {
         Self { scores, keep: kept.map_or_else(|| vec![true; scores.len()], <[bool]>::to_vec) }
     }
 
-    /// How many weights are kept.
+    /// Number of kept weights.
     pub fn kept(&self) -> usize {
         self.keep.iter().filter(|keep| **keep).count()
     }
 }
 
-/// Prunes the lowest scores of all tensors together until `keep` weights are left; of equal scores the earlier weight goes first.
-/// Where no more than `keep` are left, all of them stay.
+/// Prunes the weights with the lowest scores of all tensors together until `keep` weights are left. Among equal
+/// scores, the earlier weight is pruned first. If at most `keep` weights are left already, nothing changes.
 pub fn keep_highest(tensors: &mut [Ranked<'_>], keep: usize) {
     let mut ranked: Vec<(f32, u32, u32)> = Vec::new();
     for (number, tensor) in (0..).zip(&*tensors) {

@@ -1,12 +1,12 @@
-//! How well a score tells two groups apart.
+//! How well a score separates two groups.
 
 use crate::{Error, Result, error::check_finite};
 
-/// Area under the ROC curve, 0..1: the probability that a value of `positives` is above one of `negatives`, ties counting
-/// half. 0.5 where the score tells nothing.
+/// Area under the ROC curve, 0..1: the probability that a value of `positives` exceeds a value of `negatives`, where
+/// ties count half. It is 0.5 for a score without information.
 ///
 /// # Errors
-/// A group without values, a value that is not finite.
+/// If a group has no values, or a value is not finite.
 pub fn auc(positives: &[f64], negatives: &[f64]) -> Result<f64> {
     for (what, group) in [("positives", positives), ("negatives", negatives)] {
         if group.is_empty() {

@@ -1,10 +1,10 @@
-//! Whether a claim, "this figure is greater than that one", stands up over seeds.
+//! Whether a claim "this figure is greater than that one" holds over seeds.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Estimate, Result};
 
-/// What the seeds say about a claim.
+/// The result for a claim over several seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -16,21 +16,21 @@ pub enum Verdict {
     Undecided,
 }
 
-/// A verdict with the difference it rests on.
+/// A verdict with the difference that it is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judgement {
-    /// What the seeds say.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How much greater the figure is, with its 95 % interval where there is one.
+    /// Mean difference of the two figures, with its 95 % interval if there are several seeds.
     pub difference: Estimate,
 }
 
 impl Judgement {
-    /// Judges the claim that `greater` exceeds `lesser`, one value a seed, paired.
+    /// Judges the claim that `greater` exceeds `lesser`. Both have one value per seed, in the same order.
     ///
     /// # Errors
-    /// Those of [`Estimate::paired_difference`].
+    /// As [`Estimate::paired_difference`].
     pub fn greater(greater: &[f64], lesser: &[f64]) -> Result<Self> {
         let difference = Estimate::paired_difference(greater, lesser)?;
         let verdict = match difference.interval() {
@@ -55,7 +55,7 @@ mod tests {
     fn an_interval_decides_only_when_it_is_clear_of_zero() {
         check(&[3.0, 4.0, 5.0], &[1.0, 2.0, 3.0], Verdict::Holds, 2.0);
         check(&[1.0, 2.0, 3.0], &[3.0, 4.0, 5.0], Verdict::Fails, -2.0);
-        // Mean 2, but 4.303 · 2 / √3 ≈ 5 either way.
+        // The mean is 2, but the half-width is 4.303 · 2 / √3 ≈ 5.
         check(&[0.0, 2.0, 4.0], &[0.0; 3], Verdict::Undecided, 2.0);
         check(&[1.0, 1.0], &[1.0, 1.0], Verdict::Undecided, 0.0);
     }

@@ -1,7 +1,8 @@
-//! How close an unlearned model is to Retrain, by what both predict on the same samples: what the figures of closeness share.
+//! How close an unlearned model is to Retrain, from both models' predictions on the same samples. The figures of
+//! closeness share this code.
 //!
-//! Divergences are in nats, of the softmax of the logits, averaged over samples. Every mean here is 0 (agreement: 100 %) for a
-//! model that predicts exactly as Retrain does.
+//! Divergences are in nats, of the softmax of the logits, averaged over samples. A model that predicts exactly as
+//! Retrain does has a mean of 0 (agreement: 100 %).
 
 use crate::{Error, Result, Scores};
 
@@ -17,7 +18,7 @@ pub(crate) fn sum_over_classes(q: &[f64], p: &[f64], of_class: impl Fn(f64, f64)
     q.iter().zip(p).map(|(&q, &p)| of_class(q, p)).sum()
 }
 
-/// Refuses scores that are not of the same samples and classes.
+/// Refuses scores of different samples or classes.
 pub(crate) fn check_samples(model: &Scores, retrain: &Scores) -> Result<()> {
     if model.is_empty() {
         return Err(Error::Empty { what: "samples" });

@@ -1,104 +1,104 @@
-//! What can go wrong with the numbers a metric is made from.
+//! Errors of the input of metrics.
 
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// No samples or no seeds.
+    /// There are no samples or no seeds.
     #[error("no {what} to take a mean over")]
     Empty {
         /// What is missing, in the plural.
         what: &'static str,
     },
-    /// Fewer than two classes cannot be told apart.
+    /// There are fewer than two classes.
     #[error("logits over {classes} classes; scores need at least 2")]
     TooFewClasses {
         /// Columns of the logits.
         classes: usize,
     },
-    /// Logits and labels that do not belong together.
+    /// The number of logits does not match the number of labels.
     #[error("{logits} logits do not make {labels} rows of {classes} classes; {} were expected", labels * classes)]
     Length {
-        /// How many logits there are.
+        /// Number of logits.
         logits: usize,
-        /// How many labels there are.
+        /// Number of labels.
         labels: usize,
         /// Columns of the logits.
         classes: usize,
     },
-    /// Positions and samples that do not belong together.
-    #[error("{positions} positions for {samples} samples; every sample has one")]
+    /// The number of positions differs from the number of samples.
+    #[error("{positions} positions for {samples} samples; every sample needs one")]
     Positions {
-        /// How many positions there are.
+        /// Number of positions.
         positions: usize,
-        /// How many samples there are.
+        /// Number of samples.
         samples: usize,
     },
-    /// A model that diverged.
+    /// A logit is not finite, because the model diverged.
     #[error("the logit of row {row}, class {class} is {value}; only finite logits can be judged")]
     Logit {
-        /// The sample.
+        /// Row of the sample.
         row: usize,
-        /// The column.
+        /// Column of the logit.
         class: usize,
         /// NaN or an infinity.
         value: f32,
     },
-    /// Two models' scores of other shapes.
+    /// The scores of two models have different shapes.
     #[error(
         "the model has scores of {} samples of {} classes, Retrain of {} samples of {} classes; score both on the same set",
         model[0], model[1], retrain[0], retrain[1]
     )]
     Unlike {
-        /// Samples and classes of the model's.
+        /// Samples and classes of the model's scores.
         model: [usize; 2],
-        /// Samples and classes of Retrain's.
+        /// Samples and classes of Retrain's scores.
         retrain: [usize; 2],
     },
-    /// Two models' scores of other samples.
+    /// The scores of two models are of different samples.
     #[error(
-        "sample {row} is the one at position {model} for the model and at position {retrain} for Retrain; score both on the same set"
+        "sample {row} has position {model} in the model's scores and position {retrain} in Retrain's; score both on the same set"
     )]
     OtherSample {
-        /// Which of the set.
+        /// Row of the first different sample.
         row: usize,
-        /// Where the model's stands.
+        /// Position of the model's sample.
         model: u32,
-        /// Where Retrain's stands.
+        /// Position of Retrain's sample.
         retrain: u32,
     },
-    /// A value that no mean survives.
+    /// A value to average is not finite.
     #[error("{what}: value {index} is {value}; only finite values can be averaged")]
     NotFinite {
-        /// The argument concerned.
+        /// The argument.
         what: &'static str,
         /// Its index in the flat slice.
         index: usize,
         /// NaN or an infinity.
         value: f64,
     },
-    /// A label without a column.
+    /// A label has no column in the logits.
     #[error("the label of row {row} is {label}, but the logits have classes 0 to {}", classes - 1)]
     Label {
-        /// The sample.
+        /// Row of the sample.
         row: usize,
         /// Its label.
         label: u32,
         /// Columns of the logits.
         classes: usize,
     },
-    /// A value that the figure cannot have.
-    #[error("{figure} is {value}, but lies between {low} and {high}")]
+    /// A value is outside the figure's range.
+    #[error("{figure} is {value}, but must lie between {low} and {high}")]
     Range {
-        /// Which figure, by its label.
+        /// Label of the figure.
         figure: String,
         /// Its value.
         value: f64,
-        /// The least it can be.
+        /// The least possible value.
         low: f64,
-        /// The greatest it can be.
+        /// The greatest possible value.
         high: f64,
     },
-    /// A figure that no registry knows.
+    /// The name of a figure is unknown.
     #[error("unknown figure `{name}`; valid names: {valid}")]
     UnknownFigure {
         /// The name asked for.
@@ -106,12 +106,12 @@ pub enum Error {
         /// All valid names.
         valid: String,
     },
-    /// Two series that are not paired.
-    #[error("{left} values cannot be paired with {right}; both need one value a seed, in the same order")]
+    /// Two series cannot be paired.
+    #[error("{left} values cannot be paired with {right}; both need one value per seed, in the same order")]
     Unpaired {
         /// Length of the first series.
         left: usize,
-        /// Length of the second.
+        /// Length of the second series.
         right: usize,
     },
 }
@@ -119,7 +119,7 @@ pub enum Error {
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Refuses values that are NaN or infinite.
+/// Returns an error if a value is NaN or infinite.
 pub(crate) fn check_finite(what: &'static str, values: impl IntoIterator<Item = f64>) -> Result<()> {
     match values.into_iter().enumerate().find(|(_, v)| !v.is_finite()) {
         Some((index, value)) => Err(Error::NotFinite { what, index, value }),

@@ -1,45 +1,45 @@
-//! What a figure is: its name, its meaning, what it needs, and how it is computed.
+//! The description of a figure: its name, its meaning, the data that it needs, and its computation.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::{ModelScores, Result, Scores, Value, Values};
 
-/// A figure: something measured of a model that was to forget.
+/// A figure: one measurement of an unlearned model.
 #[derive(Clone)]
 pub struct Figure {
     /// Name, and key in files.
     pub name: Cow<'static, str>,
     /// Heading of its column.
     pub label: Cow<'static, str>,
-    /// What it is, in one line, with its unit.
+    /// Its meaning in one line, with the unit.
     pub meaning: Cow<'static, str>,
     /// Its unit.
     pub unit: Unit,
-    /// The least and the greatest value it can have.
+    /// The least and the greatest possible value.
     pub range: [f64; 2],
     /// Which values are better.
     pub direction: Direction,
-    /// What it is computed from. The first set named is the one whose samples it is a mean over.
+    /// The data that it is computed from. The figure is a mean over the samples of the first set named.
     pub needs: &'static [Need],
-    /// Where it was published.
+    /// Publication that defines it.
     pub source: &'static str,
-    /// Whether the table shows it, or only the table of further figures.
+    /// Whether it is a column of the main table. Other figures are in the table of further figures.
     pub in_table: bool,
-    /// The value, or `None` where what it needs is not there.
+    /// Computes the value. Returns `None` if data that it needs is missing.
     pub compute: fn(&Evidence<'_>) -> Result<Option<Value>>,
 }
 
 /// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Of samples, 0..100.
+    /// Percentage of samples, 0..100.
     Percent,
-    /// Differences of percentages.
+    /// Difference of percentages.
     Points,
     /// Wall seconds.
     Seconds,
-    /// Natural logarithms.
+    /// Natural units of information (natural logarithm).
     Nats,
     /// A pure number.
     None,
@@ -48,17 +48,17 @@ pub enum Unit {
 /// Which values of a figure are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The greater the better.
+    /// Greater values are better.
     Higher,
-    /// The smaller the better.
+    /// Smaller values are better.
     Lower,
-    /// The closer to the figure of a Retrain the better.
+    /// Values closer to Retrain's are better.
     TowardsRetrain,
-    /// Neither.
+    /// Neither greater nor smaller values are better.
     Neither,
 }
 
-/// What a figure is computed from.
+/// Data that a figure is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The model's scores on `D_f`.
@@ -69,9 +69,9 @@ pub enum Need {
     Test,
     /// The model's scores on `D_v`.
     Validation,
-    /// How long the method took.
+    /// The run time of the method.
     RunTime,
-    /// An attack that measured it, or what it is made from.
+    /// An attack that measures it or a figure that it is computed from.
     Attack,
     /// The scores of a Retrain.
     RetrainScores,
@@ -79,40 +79,40 @@ pub enum Need {
     RetrainFigures,
 }
 
-/// All that is known of a model.
+/// All data about a model.
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Its scores, where they are at hand.
+    /// Its scores, if available.
     pub scores: Option<&'a ModelScores>,
-    /// Wall seconds of the method alone.
+    /// Wall time of the method alone, in seconds.
     pub rte_seconds: Option<f64>,
-    /// Its figures as far as they are known: those of attacks, and those that come before in the registry.
+    /// The figures known so far: those of attacks, and those that come earlier in the registry.
     pub figures: &'a Values,
-    /// A Retrain of the same data, sparsity and seed, where there is one.
+    /// The Retrain of the same data, sparsity and seed, if there is one.
     pub retrain: Option<Retrain<'a>>,
 }
 
-/// What is known of the Retrain beside a model.
+/// All data about the Retrain that a model is compared with.
 #[derive(Clone, Copy)]
 pub struct Retrain<'a> {
-    /// Its scores, where they are at hand.
+    /// Its scores, if available.
     pub scores: Option<&'a ModelScores>,
     /// Its figures.
     pub figures: &'a Values,
 }
 
 impl Figure {
-    /// Whether it says something of a model only beside a Retrain.
+    /// Whether the figure is defined only relative to a Retrain.
     pub fn needs_retrain(&self) -> bool {
         self.needs.iter().any(|need| matches!(need, Need::RetrainScores | Need::RetrainFigures))
     }
 
-    /// Whether its distance to Retrain's is of interest.
+    /// Whether reports show its difference to Retrain's value.
     pub fn has_gap(&self) -> bool {
         self.direction == Direction::TowardsRetrain
     }
 
-    /// A heading that can stand alone, with the unit: "RTE (s)".
+    /// A heading with the unit, for use outside a table: "RTE (s)".
     pub fn heading(&self) -> String {
         match self.unit {
             Unit::Seconds => format!("{} (s)", self.label),
@@ -120,13 +120,13 @@ impl Figure {
         }
     }
 
-    /// Whether a value is one that the figure can have.
+    /// Whether `value` is in the figure's range.
     pub fn admits(&self, value: f64) -> bool {
         let [low, high] = self.range;
         value.is_finite() && (low..=high).contains(&value)
     }
 
-    /// The value for people: with as many digits as its unit asks for.
+    /// The value as text, with the number of digits that suits the unit.
     pub fn shown(&self, value: f64) -> String {
         match self.unit {
             Unit::Percent | Unit::Points | Unit::Seconds => format!("{value:.2}"),
@@ -135,7 +135,7 @@ impl Figure {
     }
 }
 
-/// Two figures are the same if all that can be said of them is.
+/// Figures are equal if all their fields except `compute` are equal.
 impl PartialEq for Figure {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.label == other.label && self.meaning == other.meaning

@@ -1,7 +1,7 @@
 //! Means over seeds with 95 % confidence intervals.
 //!
-//! Student's t interval: mean ± t(0.975; n − 1) · s / √n, with the sample standard deviation s. One seed has a mean and
-//! no interval, and the type says so.
+//! Student's t interval: mean ± t(0.975; n − 1) · s / √n, with the sample standard deviation s. A single seed has a
+//! mean but no interval.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -16,17 +16,17 @@ use crate::{Error, Result};
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// How many seeds it rests on.
+    /// Number of seeds.
     pub seeds: usize,
-    /// Half the width of the 95 % confidence interval; none for a single seed.
+    /// Half the width of the 95 % confidence interval. `None` for a single seed.
     pub half_width: Option<f64>,
 }
 
 impl Estimate {
-    /// The mean of one value a seed, with its interval where there are at least two.
+    /// The mean of one value per seed, with its interval if there are at least two.
     ///
     /// # Errors
-    /// No values, and values that are not finite.
+    /// If there are no values, or one is not finite.
     pub fn over_seeds(values: &[f64]) -> Result<Self> {
         if values.is_empty() {
             return Err(Error::Empty { what: "seeds" });
@@ -40,10 +40,11 @@ impl Estimate {
 
     /// The mean of `values[i] − reference[i]`, paired by seed.
     ///
-    /// What varies between seeds in both alike cancels, so this interval is the one to judge a difference by.
+    /// Variation between seeds that affects both series alike cancels. So this interval is the one for judging a
+    /// difference.
     ///
     /// # Errors
-    /// As [`Estimate::over_seeds`], and two series of different length.
+    /// As [`Estimate::over_seeds`], and if the series have different lengths.
     pub fn paired_difference(values: &[f64], reference: &[f64]) -> Result<Self> {
         if values.len() != reference.len() {
             return Err(Error::Unpaired { left: values.len(), right: reference.len() });
@@ -52,18 +53,18 @@ impl Estimate {
         Self::over_seeds(&differences)
     }
 
-    /// Both ends of the interval; none for a single seed.
+    /// Both ends of the interval. `None` for a single seed.
     pub fn interval(&self) -> Option<[f64; 2]> {
         self.half_width.map(|half| [self.mean - half, self.mean + half])
     }
 }
 
-/// The sample variance, with n − 1 in the denominator; none for fewer than two values. Equal values have a variance of exactly 0.
+/// The sample variance, with n − 1 in the denominator. `None` for fewer than two values. Equal values give exactly 0.
 pub(crate) fn sample_variance(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| values.variance())
 }
 
-/// The 97.5 % quantile of Student's distribution.
+/// The 97.5 % quantile of Student's t distribution with `freedom` degrees of freedom.
 fn quantile(freedom: f64) -> f64 {
     // Location 0, scale 1 and at least one degree of freedom are always valid.
     StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |t| t.inverse_cdf(0.975))

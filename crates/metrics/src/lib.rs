@@ -1,12 +1,14 @@
 //! Unlearning metrics: figures by name, gaps to Retrain and confidence intervals.
 //!
-//! - [`Scores`] are a model's logits over a set of samples, checked once; [`ModelScores`] are those on all sets of a request.
-//! - [`FIGURES`] are what can be said of a model from them: UA, RA, TA, the average gap, closeness to Retrain. Each is a file and a line;
-//!   [`Figures`] is the list as a value, to which a program may add its own.
-//! - [`Value`] is what was found for one figure, with its interval and its draws where it has some.
-//! - [`Estimate`] is a mean over seeds with its 95 % interval; [`Judgement`] says whether a claim stands up over seeds.
+//! - [`Scores`] are a model's logits over a set of samples, checked on construction. [`ModelScores`] are those on all
+//!   sets of a request.
+//! - [`FIGURES`] are the figures computed from them: UA, RA, TA, the average gap, closeness to Retrain. Each has one
+//!   file and one line in the list. [`Figures`] is the list as a value, to which a program may add its own.
+//! - [`Value`] is the value of one figure, with its interval and its draws if it has any.
+//! - [`Estimate`] is a mean over seeds with its 95 % interval. [`Judgement`] says whether a claim holds over seeds.
 //!
-//! The crate knows no tensor library: logits and labels are plain slices. Accuracies and scores are in percent, 0..100.
+//! The crate uses no tensor library: logits and labels are plain slices. Accuracies and scores are percentages,
+//! 0..100.
 //!
 //! ```
 //! use unlearn_metrics::{Estimate, Figures, ModelScores, Scores, Values};

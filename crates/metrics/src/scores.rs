@@ -1,11 +1,12 @@
-//! What a model says of a set of samples, checked once.
+//! A model's scores on a set of samples, checked on construction.
 
 use crate::softmax::{argmax, cross_entropy, log_softmax, softmax};
 use crate::{Error, Result};
 
 /// A model's logits over a set of samples, with the samples' true labels and their positions in the data set.
 ///
-/// Once made, every logit is finite and every label has a column. An empty set is valid; figures and attacks say which sets they need.
+/// Every logit is finite and every label has a column. An empty set is valid; figures and attacks say which sets they
+/// need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     positions: Vec<u32>,
@@ -14,25 +15,25 @@ pub struct Scores {
     classes: usize,
 }
 
-/// One model's scores on the sets that it is judged on.
+/// One model's scores on all sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelScores {
-    /// `D_f`, what it should have forgotten.
+    /// Scores on `D_f`, the samples to forget.
     pub forget: Scores,
-    /// `D_r`, what it was trained on and should remember.
+    /// Scores on `D_r`, the remaining training samples.
     pub retain: Scores,
-    /// `D_t`, what it never saw.
+    /// Scores on `D_t`, the test set, which the model never saw.
     pub test: Scores,
-    /// `D_v`, held out of training; `None` where nothing was.
+    /// Scores on `D_v`, held out of training. `None` if there is no validation set.
     pub validation: Option<Scores>,
 }
 
 impl Scores {
-    /// Checks `logits` (`[labels.len(), classes]`, row-major) against `labels`. Samples are at positions 0, 1, … until
-    /// [`Scores::at`] says otherwise.
+    /// Checks `logits` (`[labels.len(), classes]`, row-major) against `labels`. Samples have positions 0, 1, … unless
+    /// [`Scores::at`] sets others.
     ///
     /// # Errors
-    /// Fewer than two classes, lengths that do not fit together, a logit that is not finite, a label without a column.
+    /// If there are fewer than two classes, lengths do not match, a logit is not finite, or a label has no column.
     pub fn new(logits: Vec<f32>, labels: Vec<u32>, classes: usize) -> Result<Self> {
         if classes < 2 {
             return Err(Error::TooFewClasses { classes });
@@ -50,10 +51,10 @@ impl Scores {
         Ok(Self { positions, labels, logits, classes })
     }
 
-    /// The same samples at these positions of the data set.
+    /// Sets the samples' positions in the data set.
     ///
     /// # Errors
-    /// Another number of positions than of samples.
+    /// If the number of positions differs from the number of samples.
     pub fn at(self, positions: Vec<u32>) -> Result<Self> {
         if positions.len() != self.len() {
             return Err(Error::Positions { positions: positions.len(), samples: self.len() });
@@ -61,22 +62,22 @@ impl Scores {
         Ok(Self { positions, ..self })
     }
 
-    /// How many samples there are.
+    /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Columns of the logits, at least two.
+    /// Number of classes, which is the number of columns of the logits. At least two.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Where in the data set every sample stands.
+    /// The position of every sample in the data set.
     pub fn positions(&self) -> &[u32] {
         &self.positions
     }
@@ -106,7 +107,7 @@ impl Scores {
         self.rows().map(log_softmax)
     }
 
-    /// The predicted class of every sample; of equals the lowest.
+    /// The predicted class of every sample. Among equal logits, the lowest class wins.
     pub fn predictions(&self) -> impl Iterator<Item = usize> {
         self.rows().map(argmax)
     }
@@ -124,7 +125,7 @@ impl Scores {
     /// The share of samples, in percent, whose predicted class is their label: Σ correct / Σ samples.
     ///
     /// # Errors
-    /// No samples.
+    /// If there are no samples.
     pub fn accuracy(&self) -> Result<f64> {
         if self.is_empty() {
             return Err(Error::Empty { what: "samples" });

@@ -1,6 +1,6 @@
-//! From logits to probabilities, losses and predictions: the one softmax and the one argmax of all figures and attacks.
+//! Probabilities, losses and predictions from logits. All figures and attacks use this softmax and this argmax.
 
-/// The softmax of a row of finite logits: a probability a class.
+/// The softmax of a row of finite logits: one probability per class.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let greatest = f64::from(greatest(logits));
     let p: Vec<f64> = logits.iter().map(|&v| (f64::from(v) - greatest).exp()).collect();
@@ -8,7 +8,7 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     p.into_iter().map(|v| v / sum).collect()
 }
 
-/// The logarithm of the softmax, exact where the softmax itself would be 0 or 1.
+/// The logarithm of the softmax. It is exact even where the softmax itself rounds to 0 or 1.
 pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
     let greatest = f64::from(greatest(logits));
     let log_sum = logits.iter().map(|&v| (f64::from(v) - greatest).exp()).sum::<f64>().ln();
@@ -22,7 +22,7 @@ pub fn cross_entropy(logits: &[f32], label: u32) -> f64 {
     log_sum_exp - f64::from(logits[label as usize])
 }
 
-/// The predicted class: the greatest logit, the lowest class of equals.
+/// The predicted class: the one with the greatest logit, and the lowest among equals.
 pub fn argmax(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, c| if logits[c] > logits[best] { c } else { best })
 }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn an_even_row_costs_the_logarithm_of_the_class_count_and_certainty_its_distance() {
         assert!((cross_entropy(&[300.0; 4], 3) - 4.0_f64.ln()).abs() < 1e-12);
-        // A wrong answer given with certainty costs its logit's distance, not infinity.
+        // A wrong answer with certainty costs the distance of the logits, not infinity.
         assert_eq!(cross_entropy(&[2000.0, 0.0], 1), 2000.0);
     }
 

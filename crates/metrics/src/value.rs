@@ -1,4 +1,4 @@
-//! The value of a figure, with its spread where it has one.
+//! The value of a figure, with its spread if it has one.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Estimate, Result};
 
-/// What was found for one figure of one model.
+/// The value of one figure of one model.
 ///
-/// JSON knows no NaN and writes `null` for it; reading gives the NaN back, so that a report can say which figure of which row it is.
+/// JSON has no NaN, so NaN is written as `null`. Reading gives NaN again, so that a report can name the figure and
+/// the row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Value {
-    /// The figure, in its unit; the mean where there are several draws.
+    /// The value in the figure's unit. With several draws, it is their mean.
     #[serde(deserialize_with = "number_or_nan")]
     pub value: f64,
-    /// 95 % interval of the mean over draws (Student t); none for fewer than two.
+    /// 95 % interval of the mean over draws (Student t). `None` for fewer than two draws.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The figure of every draw, in their order; empty for a figure that nothing is drawn for.
+    /// The value of every draw, in order. Empty for a figure without draws.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<f64>,
 }
@@ -27,21 +28,21 @@ pub struct Value {
 pub type Values = BTreeMap<String, Value>;
 
 impl Value {
-    /// A figure that nothing is drawn for.
+    /// The value of a figure without draws.
     pub const fn exact(value: f64) -> Self {
         Self { value, interval: None, draws: Vec::new() }
     }
 
-    /// The mean over draws, with its 95 % interval where there are two or more.
+    /// The mean over draws, with its 95 % interval if there are at least two.
     ///
     /// # Errors
-    /// No draws, or one that is not finite.
+    /// If there are no draws, or one is not finite.
     pub fn over_draws(draws: Vec<f64>) -> Result<Self> {
         if draws.is_empty() {
             return Err(Error::Empty { what: "draws" });
         }
         let estimate = Estimate::over_seeds(&draws)?;
-        // The mean of one draw is that draw, to the bit.
+        // The mean of a single draw is that draw, bit for bit.
         let value = if let [only] = draws.as_slice() { *only } else { estimate.mean };
         Ok(Self { value, interval: estimate.interval(), draws })
     }

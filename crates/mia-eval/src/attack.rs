@@ -1,4 +1,4 @@
-//! What an attack is: its name, the models it needs, its figures, and how it is run.
+//! The description of an attack: its name, the models that it needs, its figures, and its implementation.
 
 use unlearn_metrics::{Figure, ModelScores, Value, Values};
 
@@ -10,19 +10,19 @@ use crate::{Draws, Result};
 pub struct Attack {
     /// Name in configs and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
-    /// Where it was published.
+    /// Publication that defines it.
     pub source: &'static str,
-    /// Which models it needs beside the one that it attacks.
+    /// The models that it needs in addition to the attacked one.
     pub pool: Pool,
-    /// What it measures; with an attack by features, each once a feature.
+    /// The figures that it measures. An attack by features measures each of them once per feature.
     pub figures: &'static [Figure],
-    /// How it is run.
+    /// Its implementation.
     pub run: Run,
 }
 
-/// Which models an attack needs beside the one that it attacks.
+/// The models that an attack needs in addition to the attacked one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pool {
@@ -30,17 +30,17 @@ pub enum Pool {
     Alone,
 }
 
-/// How an attack is run. Both give the values of its figures, in their order.
+/// The implementation of an attack. Both variants return the values of its figures, in their order.
 #[derive(Clone, Copy)]
 pub enum Run {
-    /// Once for each feature asked for.
+    /// Runs once for each feature asked for.
     ByFeature(fn(&ModelScores, &'static Feature, &Draws) -> Result<Vec<Value>>),
-    /// Once; it looks at what is its own.
+    /// Runs once, on data that the attack chooses itself.
     Once(fn(&ModelScores, &Draws) -> Result<Vec<Value>>),
 }
 
 impl Attack {
-    /// Every figure that it can measure: for an attack by features those of each of `features`.
+    /// All figures that the attack measures. An attack by features measures those of each of `features`.
     pub fn figures(&self, features: &'static [Feature]) -> Vec<Figure> {
         match self.run {
             Run::Once(_) => self.figures.to_vec(),
@@ -50,10 +50,10 @@ impl Attack {
         }
     }
 
-    /// Attacks a model; `features` is what an attack by features looks at, one after the other.
+    /// Attacks a model. An attack by features uses each of `features` in turn.
     ///
     /// # Errors
-    /// Sets that are too small, or an optimum that was not reached.
+    /// If sets are too small, or a solver did not reach the optimum.
     pub fn run(&self, scores: &ModelScores, features: &[&'static Feature], draws: &Draws) -> Result<Values> {
         let mut values = Values::new();
         match self.run {
@@ -72,7 +72,7 @@ impl Attack {
     }
 }
 
-/// The figure of an attack that looks at a feature.
+/// The figure of an attack for one feature.
 fn on(figure: &Figure, feature: &Feature) -> Figure {
     Figure {
         name: name_on(figure, feature).into(),

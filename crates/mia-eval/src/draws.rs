@@ -1,34 +1,35 @@
-//! How often an attack is fitted, and on which samples.
+//! The number of times that an attack is fitted, and the samples of each draw.
 
 use std::num::NonZero;
 use std::thread;
 
 use crate::{MemberSelection, features::Feature};
 
-/// How often an attack is fitted, and on which samples each time.
+/// The number of times that an attack is fitted, and the samples of each draw.
 ///
-/// The figure of one draw says little: it moves by tens of points with the members that happen to be drawn.
+/// A single draw is unreliable: the figure varies by tens of points with the members that are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draws {
-    /// How members and non-members are chosen where there are more than the attack takes.
+    /// Selection of members and non-members if there are more than the attack uses.
     pub members: MemberSelection,
-    /// How many times, at least once.
+    /// Number of draws, at least one.
     pub count: usize,
-    /// Decides every draw.
+    /// Seed of all draws.
     pub seed: u64,
 }
 
 impl Draws {
-    /// These draws, less those that a feature is too dear for.
+    /// The same with no more draws than the feature's limit, which depends on its cost.
     pub(crate) fn of(self, feature: &Feature) -> Self {
         Self { count: self.count.min(feature.most_draws()), ..self }
     }
 
-    /// The figures of all draws, in their order, computed side by side; `of` gives that of one, from what chooses so many rows of a set
-    /// by its labels. Set 0 is that of the members, set 1 that of the non-members.
+    /// The figures of all draws, in order, computed in parallel. `of` returns the figure of one draw. Its argument
+    /// chooses a number of rows of a set, given the set's number and labels. Set 0 is that of the members, set 1 that
+    /// of the non-members.
     pub(crate) fn each<T: Send, E: Send>(&self, of: impl Fn(&Choose<'_>) -> Result<T, E> + Sync) -> Result<Vec<T>, E> {
         let draw = |number: usize| {
-            // The streams of draws do not touch; those of the first are 0 and 1.
+            // Every draw has its own streams. The first draw has streams 0 and 1.
             let stream = |set: usize| 2 * number as u128 + set as u128;
             of(&|set, labels, count| self.members.choose(labels, count, self.seed, stream(set)))
         };
@@ -50,7 +51,7 @@ impl Draws {
     }
 }
 
-/// Chooses so many rows of a set, by the set's number and its labels.
+/// Chooses a number of rows of a set, given the set's number and its labels.
 type Choose<'a> = dyn Fn(usize, &[u32], usize) -> Vec<usize> + 'a;
 
 #[cfg(test)]

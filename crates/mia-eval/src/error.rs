@@ -1,89 +1,89 @@
-//! What can go wrong with scores, names and the solvers.
+//! Errors of scores, names and solvers.
 
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// A set without samples.
+    /// A set has no samples.
     #[error("the {set} set is empty; an attack needs at least {needed} of its samples")]
     Empty {
-        /// Which set: `members`, `non-members` or `forget`.
+        /// The set: `members`, `non-members` or `forget`.
         set: &'static str,
         /// The least number of samples.
         needed: usize,
     },
-    /// Scores or figures that cannot be.
+    /// Scores or figures are invalid.
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
-    /// An attack that failed.
+    /// An attack failed.
     #[error("attack `{attack}`: {source}")]
     InAttack {
-        /// Its name.
+        /// Name of the attack.
         attack: &'static str,
-        /// Why.
+        /// The reason.
         source: Box<Error>,
     },
-    /// Two sets whose models differ.
+    /// The models of two sets have different numbers of classes.
     #[error(
-        "the {set} set has logits over {found} classes, the members over {expected}; score all sets with one model"
+        "the {set} set has logits over {found} classes, the member set over {expected}; score all sets with one model"
     )]
     ClassCount {
-        /// The set that differs.
+        /// The set that differs from the members.
         set: &'static str,
         /// Columns of the members' logits.
         expected: usize,
         /// Columns of this set's logits.
         found: usize,
     },
-    /// Points that do not make whole rows, or as many rows as there are labels.
+    /// The values do not make whole rows, or not as many rows as there are labels.
     #[error("{values} values do not make {rows} points of dimension {dimension}")]
     Points {
-        /// How many values there are.
+        /// Number of values.
         values: usize,
-        /// How many points there should be.
+        /// Expected number of points.
         rows: usize,
-        /// Values a point.
+        /// Values per point.
         dimension: usize,
     },
-    /// A coordinate that is NaN or infinite.
+    /// A coordinate is NaN or infinite.
     #[error("coordinate {coordinate} of point {row} is {value}; a support-vector machine needs finite points")]
     PointNotFinite {
-        /// The point.
+        /// Row of the point.
         row: usize,
         /// Its coordinate.
         coordinate: usize,
         /// NaN or an infinity.
         value: f64,
     },
-    /// Training points of one class only.
+    /// All training points are of one class.
     #[error("all {rows} training points are {class}; a support-vector machine needs both members and non-members")]
     SingleClass {
-        /// How many points there are.
+        /// Number of points.
         rows: usize,
         /// `members` or `non-members`.
         class: &'static str,
     },
-    /// The optimum was not reached.
+    /// A solver did not reach the optimum.
     #[error(
         "the {solver} stopped after {iterations} iterations with a violation of {violation:.1e}, above {tolerance:.1e}"
     )]
     NotConverged {
-        /// Which solver.
+        /// Name of the solver.
         solver: &'static str,
-        /// How many iterations it made.
+        /// Number of iterations.
         iterations: usize,
-        /// How far from optimal it stopped.
+        /// Violation of the optimality conditions at the end.
         violation: f64,
-        /// How near it had to come.
+        /// Largest violation that is acceptable.
         tolerance: f64,
     },
-    /// A name that no registry knows.
+    /// The name is unknown.
     #[error("unknown {kind} `{name}` (did you mean `{nearest}`?); valid names: {valid}")]
     UnknownName {
         /// `feature` or `attack`.
         kind: &'static str,
         /// The name asked for.
         name: String,
-        /// The valid name that looks most like it.
+        /// The most similar valid name.
         nearest: &'static str,
         /// All valid names.
         valid: String,
@@ -91,12 +91,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of an attack by its name.
+    /// Adds the attack's name to an error.
     pub(crate) fn in_attack(attack: &'static str, source: Self) -> Self {
         Self::InAttack { attack, source: Box::new(source) }
     }
 
-    /// The error for a name that is none of `valid`.
+    /// The error for a name that is not one of `valid`.
     pub(crate) fn unknown_name(kind: &'static str, name: &str, valid: &[&'static str]) -> Self {
         let like = unlearn_names::nearest(name, valid.iter().copied());
         let nearest = like.or(valid.last().copied()).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! What an attack looks at: one number, or one vector, a sample.
+//! Features for attacks: one number or one vector per sample.
 //!
-//! The first five are those of Song & Mittal 2021 (arXiv 2003.10595) as the sparsity paper (arXiv 2304.04934)
-//! uses them. Probabilities are the softmax in `f64`; 1 − p is summed from the other classes, so that it keeps its digits
-//! where p is almost 1, and logarithms are cut off at log 10⁻³⁰, as in both papers' code.
+//! The first five are those of Song & Mittal 2021 (arXiv 2003.10595) as the sparsity paper (arXiv 2304.04934) uses
+//! them. Probabilities are the softmax in `f64`. 1 − p is computed as the sum over the other classes, so that it
+//! keeps its precision when p is almost 1. Logarithms are cut off at log 10⁻³⁰, as in both papers' code.
 
 use std::collections::BTreeSet;
 
@@ -11,32 +11,32 @@ use unlearn_metrics::softmax::softmax;
 
 use crate::{Error, Result};
 
-/// Probabilities below this count as this inside a logarithm.
+/// Smaller probabilities are raised to this value inside a logarithm.
 const SMALLEST: f64 = 1e-30;
 
 /// One feature.
 pub struct Feature {
     /// Name in configs, files and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
-    /// Values a sample.
+    /// Number of values per sample.
     pub dimension: Dimension,
-    /// Where it was published, and how it departs from that.
+    /// Publication that defines it, and deviations from it.
     pub source: &'static str,
     extract: fn(&Scores) -> Vec<f64>,
 }
 
-/// How many values a feature gives a sample.
+/// Number of values per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
-    /// One.
+    /// One value.
     Scalar,
-    /// One a class.
+    /// One value per class.
     Classes,
 }
 
-/// All features; the paper's tables report the first.
+/// All features. The paper's tables use the first.
 pub static FEATURES: &[Feature] = &[
     Feature {
         name: "confidence",
@@ -82,10 +82,10 @@ pub static FEATURES: &[Feature] = &[
     },
 ];
 
-/// Looks a feature up.
+/// Looks a feature up by name.
 ///
 /// # Errors
-/// An unknown name; the error lists the valid ones.
+/// If the name is unknown. The error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static Feature> {
     FEATURES.iter().find(|f| f.name == name).ok_or_else(|| {
         let valid: Vec<_> = FEATURES.iter().map(|f| f.name).collect();
@@ -99,8 +99,9 @@ impl Feature {
         (self.extract)(scores)
     }
 
-    /// How many draws of an attack's members it is worth: a support-vector machine on a vector takes over a hundred times as long as one on
-    /// a number (ten draws of 10,000 members each and as many non-members: 0.7 s for `confidence`, 98 s for `prob`, on one core of two).
+    /// Largest number of draws of an attack's members for this feature. A support-vector machine on a vector takes
+    /// over a hundred times as long as one on a number (ten draws of 10,000 members and as many non-members: 0.7 s
+    /// for `confidence`, 98 s for `prob`, on one core of two).
     pub fn most_draws(&self) -> usize {
         match self.dimension {
             Dimension::Scalar => usize::MAX,
@@ -108,7 +109,7 @@ impl Feature {
         }
     }
 
-    /// Values a sample for a model over `classes` classes.
+    /// Number of values per sample for a model with `classes` classes.
     pub fn values(&self, classes: usize) -> usize {
         match self.dimension {
             Dimension::Scalar => 1,
@@ -122,7 +123,7 @@ fn log(p: f64) -> f64 {
     p.max(SMALLEST).ln()
 }
 
-/// The probability of every class but `c`.
+/// The probability of all classes except `c`.
 fn complement(p: &[f64], c: usize) -> f64 {
     p[..c].iter().sum::<f64>() + p[c + 1..].iter().sum::<f64>()
 }
@@ -151,7 +152,8 @@ fn modified_entropy(scores: &Scores) -> Vec<f64> {
     scores.rows().zip(scores.labels()).map(of_row).collect()
 }
 
-/// The original indexes whole columns by the labels of the set, takes log p for log(1 − p), and works in `f32`.
+/// The original code indexes whole columns by the labels of the set, takes log p for log(1 − p), and computes in
+/// `f32`.
 fn modified_entropy_compat(scores: &Scores) -> Vec<f64> {
     let columns: BTreeSet<usize> = scores.labels().iter().map(|&label| label as usize).collect();
     let term = |c: usize, p: f32| {
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(values("confidence", &[3.0, 3.0], &[1], 2), [half]);
         assert_eq!(values("entropy", &[3.0, 3.0], &[1], 2), [-half.ln()]);
         assert_eq!(values("m-entropy", &[3.0, 3.0], &[1], 2), [-half.ln()]);
-        // Of equals the lowest class is predicted.
+        // Among equal logits, the lowest class is predicted.
         assert_eq!(values("correctness", &[3.0, 3.0, 3.0, 3.0], &[0, 1], 2), [1.0, 0.0]);
     }
 

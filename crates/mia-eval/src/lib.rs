@@ -1,21 +1,24 @@
-//! Membership-inference attacks on plain score and label slices.
+//! Membership-inference attacks on plain slices of scores and labels.
 //!
-//! An attack asks of a sample whether the model was trained on it, from what the model says about it. After unlearning,
-//! the forget set should look like samples that were never seen.
+//! An attack infers whether the model was trained on a sample from the model's scores for it. After unlearning, the
+//! forget set should look like samples that the model never saw.
 //!
-//! - [`FEATURES`](features::FEATURES) reduce a model's [`Scores`](unlearn_metrics::Scores) to what an attack looks at: confidence, entropy, ….
-//! - [`ATTACKS`](attacks::ATTACKS) take samples of the retain set for members and of the test set for non-members, and give figures, each a
-//!   mean over several [`Draws`] of them.
-//! - [`Registry`] holds all figures and attacks that a program knows, and measures what [`Settings`] ask for.
-//! - [`Svc`](svc::Svc) is the classifier of the paper's attacks: scikit-learn's `SVC(C=3, gamma="auto")`, in linear time for scalar features.
+//! - [`FEATURES`](features::FEATURES) reduce a model's [`Scores`](unlearn_metrics::Scores) to the input of an attack:
+//!   confidence, entropy, ….
+//! - [`ATTACKS`](attacks::ATTACKS) use samples of the retain set as members and of the test set as non-members. Their
+//!   figures are means over several [`Draws`] of these samples.
+//! - [`Registry`] holds all figures and attacks that a program knows, and measures the ones that [`Settings`] ask
+//!   for.
+//! - [`Svc`](svc::Svc) is the classifier of the paper's attacks: scikit-learn's `SVC(C=3, gamma="auto")`, in linear
+//!   time for scalar features.
 //!
-//! The crate knows no tensor library, and no model: whoever has logits can use it.
+//! The crate uses no tensor library and no model; logits are enough.
 //!
 //! ```
 //! use unlearn_metrics::{ModelScores, Scores};
 //! use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 //!
-//! // Two classes, all samples of class 0: the model is sure of what it was trained on.
+//! // Two classes, all samples of class 0: the model is confident on its training samples.
 //! let retain = Scores::new(vec![5.0, 0.0, 6.0, 0.0], vec![0, 0], 2)?;
 //! let test = Scores::new(vec![0.5, 0.0, -1.0, 0.0], vec![0, 0], 2)?;
 //! let forget = Scores::new(vec![0.4, 0.0, 5.5, 0.0], vec![0, 0], 2)?;

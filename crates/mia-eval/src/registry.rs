@@ -1,4 +1,4 @@
-//! Everything that can be measured from a model's scores: figures and attacks, the standard ones and whatever was added.
+//! All measurements from a model's scores: the standard figures and attacks, and any added ones.
 
 use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
 
@@ -7,7 +7,7 @@ use crate::attacks::ATTACKS;
 use crate::features::{self, FEATURES, Feature};
 use crate::{Error, Pool, Result, Settings};
 
-/// Everything that can be measured from a model's scores.
+/// All measurements from a model's scores.
 #[derive(Clone)]
 pub struct Registry {
     figures: Figures,
@@ -28,18 +28,18 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// [`FIGURES`](unlearn_metrics::FIGURES) and [`ATTACKS`].
+    /// The figures of [`FIGURES`](unlearn_metrics::FIGURES) and the attacks of [`ATTACKS`].
     pub fn standard() -> Self {
         Self { figures: Figures::standard(), attacks: ATTACKS.to_vec() }
     }
 
-    /// The same and another figure, which takes the place of one of that name.
+    /// Adds a figure, or replaces the figure of the same name.
     #[must_use]
     pub fn with_figure(self, figure: Figure) -> Self {
         Self { figures: self.figures.with(figure), ..self }
     }
 
-    /// The same and another attack, which takes the place of one of that name.
+    /// Adds an attack, or replaces the attack of the same name.
     #[must_use]
     pub fn with_attack(mut self, attack: Attack) -> Self {
         match self.attacks.iter_mut().find(|known| known.name == attack.name) {
@@ -49,21 +49,21 @@ impl Registry {
         self
     }
 
-    /// Every attack.
+    /// All attacks.
     pub fn attacks(&self) -> &[Attack] {
         &self.attacks
     }
 
-    /// Every figure, those of attacks last.
+    /// All figures. Those of attacks come last.
     pub fn figures(&self) -> Figures {
         let of_attacks = self.attacks.iter().flat_map(|attack| attack.figures(FEATURES));
         of_attacks.fold(self.figures.clone(), Figures::with)
     }
 
-    /// Looks an attack up.
+    /// Looks an attack up by name.
     ///
     /// # Errors
-    /// An unknown name; the error lists the valid ones.
+    /// If the name is unknown. The error lists the valid ones.
     pub fn attack(&self, name: &str) -> Result<&Attack> {
         self.attacks.iter().find(|attack| attack.name == name).ok_or_else(|| {
             let valid: Vec<_> = self.attacks.iter().map(|attack| attack.name).collect();
@@ -74,7 +74,7 @@ impl Registry {
     /// The names of the figures that attacks with these settings measure.
     ///
     /// # Errors
-    /// An attack or a feature that does not exist.
+    /// If an attack or a feature does not exist.
     pub fn measured(&self, settings: &Settings) -> Result<Vec<String>> {
         let features = features(settings)?;
         let mut names = Vec::new();
@@ -89,7 +89,7 @@ impl Registry {
         Ok(names)
     }
 
-    /// Which attack measures a figure, and with which feature where it goes by features.
+    /// The attack that measures a figure, and its feature if it is an attack by features.
     pub fn measures(&self, figure: &str) -> Option<(String, Option<String>)> {
         let (of_attack, feature) = match figure.split_once('.') {
             Some((of_attack, feature)) => (of_attack, Some(feature)),
@@ -102,10 +102,10 @@ impl Registry {
         Some((attack.name.to_owned(), feature.map(str::to_owned)))
     }
 
-    /// Runs the attacks that the settings name on a model.
+    /// Runs the attacks that the settings name.
     ///
     /// # Errors
-    /// An attack or a feature that does not exist, sets that are too small, an optimum that was not reached.
+    /// If an attack or a feature does not exist, sets are too small, or a solver did not reach the optimum.
     pub fn attacked(&self, scores: &ModelScores, settings: &Settings) -> Result<Values> {
         let features = features(settings)?;
         let mut values = Values::new();
@@ -121,11 +121,11 @@ impl Registry {
         Ok(values)
     }
 
-    /// Every figure that can be computed of a model: runs the attacks that the settings name, then what follows from scores, run time
-    /// and a Retrain.
+    /// All figures that can be computed for a model. Runs the attacks that the settings name, then computes the
+    /// figures from scores, run time and a Retrain.
     ///
     /// # Errors
-    /// As [`Registry::attacked`], and a value that its figure cannot have.
+    /// As [`Registry::attacked`], and if a value is outside its figure's range.
     pub fn measure(
         &self,
         scores: &ModelScores,
@@ -139,7 +139,7 @@ impl Registry {
     }
 }
 
-/// The features that settings name.
+/// The features that the settings name.
 fn features(settings: &Settings) -> Result<Vec<&'static Feature>> {
     settings.mia.iter().map(|name| features::find(name)).collect()
 }

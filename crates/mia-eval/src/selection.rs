@@ -1,4 +1,4 @@
-//! Which samples an attack is fitted on.
+//! Selection of the samples that an attack is fitted on.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How the samples an attack is fitted on are chosen where there are more than it takes.
+/// Selection of the samples that an attack is fitted on, if there are more than it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberSelection {
-    /// By seed, every class in proportion to its share.
+    /// Drawn by seed, with every class in proportion to its share.
     #[default]
     Stratified,
-    /// The first rows, as the sparsity paper's code has it (`compat`); the seed is ignored.
+    /// The first rows, as in the sparsity paper's code (`compat`). The seed is ignored.
     FirstRows,
 }
 
@@ -27,16 +27,16 @@ impl FromStr for MemberSelection {
         match name {
             "stratified" => Ok(Self::Stratified),
             "first-rows" => Ok(Self::FirstRows),
-            _ => Err(Error::unknown_name("way to draw members", name, &["stratified", "first-rows"])),
+            _ => Err(Error::unknown_name("selection of members", name, &["stratified", "first-rows"])),
         }
     }
 }
 
 impl MemberSelection {
-    /// `count` of the rows with these labels, ascending; all of them where there are no more.
+    /// `count` of the rows with these labels, ascending. Returns all rows if there are no more than `count`.
     ///
-    /// A `stream` sets draws of one seed apart. A class's share is rounded by largest remainder, equal remainders going
-    /// to the lower class.
+    /// Different values of `stream` give independent draws for one seed. The shares of classes are rounded by largest
+    /// remainder; among equal remainders, the lower class comes first.
     pub(crate) fn choose(self, labels: &[u32], count: usize, seed: u64, stream: u128) -> Vec<usize> {
         if count >= labels.len() || self == Self::FirstRows {
             return (0..count.min(labels.len())).collect();

@@ -1,43 +1,41 @@
-//! Which attacks are run on a model, and how: what a stored evaluation says of itself.
+//! The attacks to run on a model, and their settings. A stored evaluation records them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Draws, MemberSelection};
 
-/// Which attacks are run on a model, and how.
+/// The attacks to run on a model, and their settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
     /// Names of attacks.
     pub attacks: Vec<String>,
-    /// Names of the features that attacks by features look at.
+    /// Names of the features for attacks by features.
     pub mia: Vec<String>,
-    /// How often an attack is fitted on another draw of its members.
+    /// Number of draws of an attack's members. The attack is fitted once per draw.
     pub draws: usize,
-    /// How members are drawn.
+    /// Selection of members.
     pub members: MemberSelection,
     /// Seed of the draws.
     pub seed: u64,
 }
 
 impl Settings {
-    /// How often an attack is fitted unless it is said.
+    /// Default number of draws.
     pub const DRAWS: usize = 10;
 
-    /// How often it is fitted and on what.
+    /// The draws of an attack.
     pub fn draws(&self) -> Draws {
         Draws { members: self.members, count: self.draws, seed: self.seed }
     }
 
-    /// Draws beyond which an interval gains nothing but time.
+    /// Largest number of draws. More would cost time without narrowing the interval noticeably.
     pub const MOST_DRAWS: usize = 1000;
 
-    /// The number of draws that was asked for, or its default: ten, and one where nothing is drawn.
-    ///
-    /// The error is a reason for people: no draw, or several of what is always the same.
+    /// The number of draws that was asked for, or the default: ten, or one if the selection is not random.
     ///
     /// # Errors
-    /// As said.
+    /// A message for the user, if no draw was asked for, too many, or several draws of the same rows.
     pub fn count(asked: Option<usize>, members: MemberSelection) -> Result<usize, String> {
         match (asked, members) {
             (Some(draws), _) if draws > Self::MOST_DRAWS => {

@@ -1,13 +1,13 @@
 //! A support-vector machine with the decisions of scikit-learn's `SVC(C=3, gamma="auto")`.
 //!
-//! Two classes, the radial kernel exp(−γ‖x − x′‖²) with γ = 1/dimension, and a bias. Points are not standardised.
-//! scikit-learn solves the dual by sequential minimal optimisation, whose time grows with the square of the number of
-//! points. One-dimensional points are solved here in linear time: the kernel between them is, to rounding, a scalar product of a
-//! few coordinates (`interpolation`), in which the dual is a small convex problem (`interior_point`). Points of more dimensions
-//! go to sequential minimal optimisation here, too (`smo`).
+//! There are two classes, the radial kernel exp(−γ‖x − x′‖²) with γ = 1/dimension, and a bias. Points are not
+//! standardised. scikit-learn solves the dual by sequential minimal optimisation, whose time grows with the square of
+//! the number of points. This module solves one-dimensional points in linear time: their kernel is, to rounding, a
+//! scalar product of a few coordinates (`interpolation`), in which the dual is a small convex problem
+//! (`interior_point`). For points of more dimensions, it also uses sequential minimal optimisation (`smo`).
 //!
-//! Deviations from scikit-learn: both solvers go on until the optimum is accurate far below scikit-learn's `tol=1e-3`, and the
-//! bias is the exact minimiser of the hinge loss (the midpoint where a whole interval minimises it).
+//! Deviations from scikit-learn: both solvers continue until the optimum is far more accurate than scikit-learn's
+//! `tol=1e-3`, and the bias is the exact minimiser of the hinge loss (the midpoint if a whole interval minimises it).
 
 mod banded;
 mod interior_point;
@@ -18,15 +18,15 @@ use interpolation::Interpolation;
 
 use crate::{Error, Result};
 
-/// The cost of a margin violation, scikit-learn's `C` as the paper sets it.
+/// The cost of a margin violation: scikit-learn's `C`, as set in the paper.
 pub const COST: f64 = 3.0;
 
-/// Decides whether a point looks like a member's.
+/// A fitted machine, which decides whether a point looks like a member's.
 #[derive(Debug, Clone)]
 pub struct Svc {
     kernel: Kernel,
     bias: f64,
-    /// `[coefficients.len(), dimension]`, row-major: support vectors, or the nodes of a grid that stand for them.
+    /// `[coefficients.len(), dimension]`, row-major: the support vectors, or the nodes of a grid that represent them.
     points: Vec<f64>,
     coefficients: Vec<f64>,
 }
@@ -49,7 +49,7 @@ impl Kernel {
     }
 }
 
-/// The training problem: distinct labelled points and how far each dual variable may go.
+/// The training problem: distinct labelled points, and the upper bounds of the dual variables.
 #[derive(Debug)]
 struct Problem {
     kernel: Kernel,
@@ -57,16 +57,17 @@ struct Problem {
     points: Vec<f64>,
     /// +1 for members, −1 for non-members.
     signs: Vec<f64>,
-    /// How many samples share point and class.
+    /// Number of samples that share point and class.
     counts: Vec<usize>,
 }
 
 impl Svc {
-    /// Fits `points` (`[members.len(), dimension]`, row-major); `members` says which of them are members.
+    /// Fits the machine to `points` (`[members.len(), dimension]`, row-major). `members` says which of them are
+    /// members.
     ///
     /// # Errors
-    /// Lengths that do not fit together, coordinates that are not finite, points of one class only, and an optimum that
-    /// was not reached.
+    /// If lengths do not match, coordinates are not finite, all points are of one class, or the solver did not reach
+    /// the optimum.
     pub fn fit(points: &[f64], dimension: usize, members: &[bool]) -> Result<Self> {
         let problem = Problem::new(points, dimension, members)?;
         let grid = if dimension == 1 { Interpolation::new(&problem.points) } else { None };
@@ -76,16 +77,16 @@ impl Svc {
         }
     }
 
-    /// The decision function: above zero for members, in units of the margin.
+    /// The decision function, in units of the margin. It is positive for members.
     ///
     /// # Errors
-    /// A point of another dimension than those it was fitted on, or that is not finite.
+    /// If the point has another dimension than the training points, or is not finite.
     pub fn decision(&self, point: &[f64]) -> Result<f64> {
         check_points(point, self.kernel.dimension, 1)?;
         Ok(self.kernel.expansion(&self.points, &self.coefficients, point) + self.bias)
     }
 
-    /// Whether a point looks like a member's. A decision of exactly zero does, as in scikit-learn.
+    /// Whether a point looks like a member's. A decision of exactly zero counts as a member, as in scikit-learn.
     ///
     /// # Errors
     /// As [`Svc::decision`].
@@ -95,7 +96,8 @@ impl Svc {
 }
 
 impl Problem {
-    /// Checks the points and merges samples that share point and class: their dual variables only ever occur as a sum.
+    /// Checks the points and merges samples that share point and class, because their dual variables only occur as a
+    /// sum.
     fn new(points: &[f64], dimension: usize, members: &[bool]) -> Result<Self> {
         check_points(points, dimension, members.len())?;
         match members {
@@ -138,7 +140,7 @@ impl Problem {
     fn solve_on_grid(self, grid: &Interpolation) -> Result<Svc> {
         let alphas = interior_point::solve(grid, &self.signs, &self.bounds())?;
         let signed: Vec<f64> = self.signs.iter().zip(&alphas).map(|(y, alpha)| y * alpha).collect();
-        // The kernel is interpolated in one argument as well as in the other: the nodes do for the support vectors.
+        // The kernel is interpolated in both arguments, so the nodes replace the support vectors.
         let coefficients = grid.spread(&signed);
         let on_nodes: Vec<f64> =
             grid.nodes.iter().map(|&node| self.kernel.expansion(&grid.nodes, &coefficients, &[node])).collect();
@@ -157,8 +159,8 @@ impl Problem {
 
     /// The bias that minimises the hinge loss Σ max(0, 1 − yᵢ(fᵢ + b)) for given fᵢ.
     ///
-    /// Its slope is −(number of members) far left and grows by one at every yᵢ − fᵢ, so the minimum lies between the
-    /// two of these that stand where the slope crosses zero.
+    /// The slope of the loss is −(number of members) far on the left and grows by one at every yᵢ − fᵢ. So the
+    /// minimum lies between the two of these values where the slope crosses zero.
     fn bias(&self, unbiased: &[f64]) -> f64 {
         let samples = self.signs.iter().zip(unbiased).zip(&self.counts);
         let mut steps: Vec<(f64, usize)> = samples.map(|((y, f), &count)| (y - f, count)).collect();
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn points_far_apart_are_solved_pairwise_and_alike() {
-        // Two clusters 10⁴ apart, too many places for a grid.
+        // The clusters are 10⁴ apart, which is too wide for a grid.
         let points: Vec<f64> = (0..80).map(|i| f64::from(i) * 100.0).collect();
         let members: Vec<bool> = (0..80).map(|i| i < 40).collect();
         let svc = Svc::fit(&points, 1, &members).unwrap();

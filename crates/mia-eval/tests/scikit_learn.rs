@@ -1,4 +1,4 @@
-//! Decisions against scikit-learn's, on the real scores that `tests/golden/mia-eval/svc.py` wrote.
+//! Comparison with scikit-learn's decisions on the real scores that `tests/golden/mia-eval/svc.py` wrote.
 
 use std::{fs, path::PathBuf};
 
@@ -9,10 +9,10 @@ use unlearn_mia_eval::features::{self, Feature};
 use unlearn_mia_eval::svc::Svc;
 use unlearn_mia_eval::{Draws, MemberSelection};
 
-/// The least share of samples on which both must decide alike.
+/// Least share of samples on which both must agree.
 const AGREEMENT: f64 = 0.999;
 
-/// Sizes of the sets, in the order of the rows.
+/// Sizes of the sets, in the order of their rows.
 struct Sizes {
     retain: usize,
     test: usize,
@@ -35,7 +35,7 @@ fn summary(name: &str) -> (Value, Sizes) {
     (value, sizes)
 }
 
-/// scikit-learn's decisions at its default tolerance, and at a tight one.
+/// scikit-learn's decisions at its default tolerance and at a tight one.
 fn expected(summary: &Value, feature: &str) -> [Vec<bool>; 2] {
     ["default", "tight"].map(|tolerance| {
         let bits = summary["decisions"][feature][tolerance].as_str().unwrap();
@@ -55,19 +55,19 @@ fn check(what: &str, points: &[f64], dimension: usize, sizes: &Sizes, expected: 
     });
     println!("{what}: agreement {:.3} % (tight tolerance {:.3} %) of {}", 100.0 * default, 100.0 * tight, ours.len());
     assert!(tight >= AGREEMENT, "{what}: {tight} against scikit-learn at a tight tolerance");
-    // Where scikit-learn's own default has not converged, nobody can agree with both.
+    // If scikit-learn has not converged at its default tolerance, no solver can agree with both.
     let unconverged = expected[0].iter().zip(&expected[1]).filter(|(a, b)| a != b).count() as f64;
     assert!(default + unconverged / ours.len() as f64 >= AGREEMENT, "{what}: {default} against scikit-learn");
 }
 
-/// The efficacy on the first rows is the share of zeros among scikit-learn's decisions on the forget set.
+/// The efficacy on the first rows equals the share of zeros in scikit-learn's decisions on the forget set.
 fn check_efficacy(feature: &Feature, scores: &ModelScores, sizes: &Sizes, theirs: &[bool]) {
     let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0 };
     let efficacies = mia_efficacy(scores, feature, &draws).unwrap();
     let [efficacy] = efficacies[..] else { panic!("one draw has one efficacy: {efficacies:?}") };
     let forgotten = theirs[sizes.retain + sizes.test..].iter().filter(|member| !**member).count();
     let expected = 100.0 * forgotten as f64 / sizes.forget as f64;
-    // Not one sample may be called otherwise; the two differ by the rounding of a percentage.
+    // Every sample must get the same decision. The two values differ only by the rounding of a percentage.
     assert!((efficacy - expected).abs() < 1e-9, "{}: {efficacy}, {expected}", feature.name);
 }
 

@@ -1,8 +1,9 @@
-//! Looking things up by name, and what is said of a name that is none: which are valid, and which was probably meant.
+//! Look-up by name, and the error for an unknown name, which lists the valid names and the most similar one.
 //!
-//! Whatever has a name (a method, an architecture, a dataset, a key) is an entry of a static slice, and [`find`] looks it up.
-//! Likeness of names is Jaro's and Winkler's (Winkler 1990, "String comparator metrics and enhanced decision rules in the
-//! Fellegi–Sunter model of record linkage"), from 0 for nothing in common to 1 for equal.
+//! Everything that has a name (a method, an architecture, a dataset, a key) is an entry of a static slice, and
+//! [`find`] looks it up. The similarity of names is that of Jaro and Winkler (Winkler 1990, "String comparator
+//! metrics and enhanced decision rules in the Fellegi–Sunter model of record linkage"), from 0 for nothing in common
+//! to 1 for equal.
 //!
 //! ```
 //! use unlearn_names::{find, nearest};
@@ -17,30 +18,32 @@
 
 use std::{error::Error, fmt};
 
-/// Names less like each other are two words, not a word and a slip of the pen.
+/// Names with a lower similarity are taken for different words, not for a typing error.
 const THRESHOLD: f64 = 0.7;
 
-/// How like two names are, from 0 to 1.
+/// Similarity of two names, from 0 to 1.
 pub fn likeness(name: &str, other: &str) -> f64 {
     strsim::jaro_winkler(name, other)
 }
 
-/// The valid name most like `name`, of several that are equally like the last; `None` where none is like it.
+/// The valid name most similar to `name`, or `None` if no name is similar. Among several equally similar names, the
+/// last one is taken.
 pub fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let rated = valid.into_iter().map(|other| (likeness(name, other), other));
     let near = rated.filter(|(likeness, _)| *likeness > THRESHOLD);
     near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, nearest)| nearest)
 }
 
-/// What a message says behind `name`: " (did you mean `…`?)", or nothing where no valid name is like it.
+/// The part of a message that suggests a name: " (did you mean `…`?)", or an empty string if no valid name is
+/// similar.
 pub fn suggestion<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, valid).map(|nearest| format!(" (did you mean `{nearest}`?)")).unwrap_or_default()
 }
 
-/// A name that is none of the valid ones.
+/// The error for an unknown name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
-    /// What it should name, such as `dataset`.
+    /// The kind of thing that the name should denote, such as `dataset`.
     pub what: &'static str,
     /// The name asked for.
     pub name: String,
@@ -49,7 +52,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// What there is to say of `name`, which is none of `valid`.
+    /// The error for `name`, which is not one of `valid`.
     pub fn new<'a>(what: &'static str, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
         Self { what, name: name.to_owned(), valid: valid.into_iter().map(ToOwned::to_owned).collect() }
     }
@@ -65,10 +68,11 @@ impl fmt::Display for Unknown {
 
 impl Error for Unknown {}
 
-/// The first of `entries` with that name; `name_of` gives an entry's name, and `what` says what the entries are.
+/// The first of `entries` with the name `name`. `name_of` returns an entry's name, and `what` is the kind of the
+/// entries.
 ///
 /// # Errors
-/// None of that name; the error lists the valid ones, and which is the nearest.
+/// If no entry has the name. The error lists the valid names and the most similar one.
 pub fn find<'a, T>(
     what: &'static str,
     name: &str,

@@ -1,7 +1,10 @@
-//! What gradients of single samples cost, in units of an ordinary backward pass: resnet20s, every weight kept and 5 % of them.
+//! Time of per-sample gradients in units of an ordinary backward pass, for resnet20s with all weights and with 5 % of
+//! them.
 //!
 //! `cargo run --release -p unlearn-network --example per_sample [BATCH] [SIDE]`
-//! Times are minima over turns in which all passes ran one after another, all on the CPU executor with running statistics.
+//!
+//! Times are minima over turns. Each turn runs all passes one after another on the CPU executor, with running
+//! statistics.
 
 use std::{
     sync::Arc,
@@ -10,7 +13,7 @@ use std::{
 
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Kept, Mode, Network, NodeId, ParameterKind, Result, State};
 
-/// Turns, of which the fastest counts.
+/// Number of turns. The fastest counts.
 const TURNS: usize = 15;
 const CLASSES: usize = 10;
 
@@ -35,7 +38,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Of a forward pass, a backward pass, squares, dot products and rows.
+/// Times of a forward pass, a backward pass, squares, dot products and rows.
 fn measure(network: &mut Network, batch: usize) -> Result<[Duration; 5]> {
     let images = noise(batch * network.graph().input_shape().iter().product::<usize>(), 1);
     let (dlogits, mut logits) = (noise(batch * CLASSES, 2), Vec::new());
@@ -50,7 +53,7 @@ fn measure(network: &mut Network, batch: usize) -> Result<[Duration; 5]> {
             time(|| network.add_squared_gradients(&dlogits, &mut squares))?,
             time(|| network.add_gradient_dots(&direction, &dlogits, &mut dots))?,
             time(|| network.sample_gradients(&dlogits, &mut rows))?,
-            // Last, as it ends the forward pass.
+            // This pass comes last, because it ends the forward pass.
             time(|| network.backward(&dlogits).map(drop))?,
         ];
         let [forward, squares, dots, rows, backward] = turn;
@@ -67,12 +70,12 @@ fn time(body: impl FnOnce() -> Result<()>) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Values in −1..1 that look random.
+/// Pseudo-random values in −1..1.
 fn noise(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + i * i / 11 + seed * 104_729) % 1000) as f32 / 500.0 - 1.0).collect()
 }
 
-/// Values under which activations neither grow nor vanish.
+/// Parameter values with which activations neither grow nor vanish.
 fn values(graph: &Graph) -> State {
     let mut state = State::zeros(graph);
     for (id, (parameter, values)) in graph.parameters.iter().zip(state.parameters_mut()).enumerate() {
@@ -86,7 +89,7 @@ fn values(graph: &Graph) -> State {
     state
 }
 
-/// Keeps this share of the weights of every convolution.
+/// Keeps the share `density` of the weights of every convolution.
 fn uniform(graph: &Graph, density: f64) -> Kept {
     let of_parameter = |parameter: &unlearn_network::Parameter| {
         let len = parameter.shape.iter().product();
@@ -96,7 +99,7 @@ fn uniform(graph: &Graph, density: f64) -> Kept {
     graph.parameters.iter().map(of_parameter).collect()
 }
 
-/// The ResNet-20 of He et al. for small images, as `unlearn-models` has it: this crate comes before that one.
+/// The ResNet-20 of He et al. for small images. It is as in `unlearn-models`, which this crate cannot depend on.
 fn resnet20s(side: usize) -> Graph {
     let (mut graph, input) = GraphBuilder::new("resnet20s", [3, side, side]);
     let input = graph.normalize(input, &[0.5; 3], &[0.25; 3]);

@@ -1,60 +1,61 @@
-//! What a backward pass collects from the parameters it passes.
+//! The result that a backward pass collects for the parameters.
 
 use crate::{Error, Gradients, Mode, ParameterId, Result, RowLayout};
 
-/// What a backward pass collects. One walk back through the graph serves all of these.
+/// The result that a backward pass collects. One implementation of the backward pass serves all variants.
 ///
-/// The last three are made of gradients of single samples: row `n` of ∂loss/∂logits is the derivative of sample `n`'s own
-/// loss, and no sample may have changed what the network made of another.
+/// The last three variants are made of per-sample gradients. For these, row `n` of ∂loss/∂logits is the derivative of
+/// sample `n`'s own loss, and no sample may have influenced the logits of another.
 #[derive(Debug)]
 pub enum Collect<'a> {
-    /// Gradients of the whole loss, written over.
+    /// Gradients of the whole loss. They overwrite earlier ones.
     Gradients {
-        /// Where they go.
+        /// Destination of the gradients.
         gradients: &'a mut Gradients,
-        /// Whether the gradient of the images is wanted as well.
+        /// Whether to compute the gradient of the images as well.
         input: bool,
     },
-    /// Per parameter, in its shape, Σ over samples of the squares of their gradients, added.
+    /// Adds, for each parameter and in its shape, Σ over samples of their squared gradients.
     Squares(&'a mut [Vec<f32>]),
-    /// Per sample, the dot product of its gradient with a direction, added.
+    /// Adds, for each sample, the dot product of its gradient with a direction.
     Dots {
-        /// Per parameter, in its shape; zero at pruned weights.
+        /// The direction: one tensor per parameter, in its shape, zero at pruned weights.
         direction: &'a [Vec<f32>],
         /// `[count]`.
         dots: &'a mut [f32],
     },
-    /// The gradients of single samples.
+    /// Per-sample gradients.
     Rows {
-        /// What a row holds.
+        /// Layout of a row.
         layout: &'a RowLayout,
-        /// `[count, layout.width()]`; zero at first.
+        /// `[count, layout.width()]`; must be zero initially.
         rows: &'a mut [f32],
     },
 }
 
 impl Collect<'_> {
-    /// Whether gradients of single samples are asked for.
+    /// Whether this variant needs per-sample gradients.
     pub fn by_sample(&self) -> bool {
         !matches!(self, Self::Gradients { .. })
     }
 
-    /// Whether the gradient of the images is asked for.
+    /// Whether this variant needs the gradient of the images.
     pub fn into_input(&self) -> bool {
         matches!(self, Self::Gradients { input: true, .. })
     }
 
-    /// Holds what is asked for against the mode of the forward pass.
+    /// Checks this variant against the mode of the forward pass.
     ///
     /// # Errors
-    /// Gradients of single samples after a pass under batch statistics.
+    /// If it needs per-sample gradients and the forward pass used batch statistics.
     pub fn check(&self, mode: Mode) -> Result<()> {
         if self.by_sample() && mode != Mode::Frozen { Err(Error::NotFrozen) } else { Ok(()) }
     }
 
-    /// Adds the gradients of some samples, from sample `first` on, with respect to all of one parameter: `[samples, len]`.
+    /// Adds the gradients of some samples, from sample `first` on, with respect to one whole parameter:
+    /// `[samples, len]`.
     ///
-    /// Gradients of a whole loss are not made of these, and none are added.
+    /// [`Collect::Gradients`] is not made of per-sample gradients, so nothing is added to it.
     pub(crate) fn add_samples(&mut self, parameter: ParameterId, first: usize, gradients: &[f32]) {
         match self {
             Self::Gradients { .. } => {}

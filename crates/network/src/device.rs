@@ -1,19 +1,19 @@
-//! `--device`: where a network runs, and which executor that means.
+//! `--device`: the device that runs a network, and the executor that this implies.
 
 use std::{fmt, str::FromStr};
 
 use crate::{CandleExecutor, CpuExecutor, Error, Executor, Graph, Result, candle::Backend, executor::arithmetic};
 
-/// Where to run. `cpu` is the crate's own CPU executor, `cpu-direct` the same without Winograd's transforms; `candle-cpu` is
-/// Candle on the CPU, slow and kept as the reference.
+/// The device to run on. `cpu` is this crate's CPU executor. `cpu-direct` is the same without Winograd's transforms.
+/// `candle-cpu` is Candle on the CPU, which is slow and kept as a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The first GPU that this build knows, else as [`DeviceChoice::Cpu`].
+    /// The first GPU that this build supports, or else as [`DeviceChoice::Cpu`].
     #[default]
     Auto,
-    /// The CPU executor (Candle for a model with a layer it lacks).
+    /// The CPU executor, or Candle on the CPU if the model has a layer that it lacks.
     Cpu,
-    /// The CPU executor with convolutions as the definition says.
+    /// The CPU executor without Winograd's transforms.
     CpuDirect,
     /// The Candle executor on the CPU.
     CandleCpu,
@@ -56,23 +56,23 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What computes a graph on a device.
+/// The executor for a graph on a device.
 enum Choice {
     Kernels {
         direct: bool,
     },
     Candle(Backend),
-    /// Candle on the CPU, because the kernels lack a layer.
+    /// Candle on the CPU, because the CPU executor lacks a layer; holds the reason.
     Fallback(Error),
 }
 
 impl DeviceChoice {
-    /// The executor that runs `graph` here. Where the CPU executor lacks a layer, Candle runs the whole graph on the CPU, and a
-    /// warning says so.
+    /// The executor that runs `graph` on this device. If the CPU executor lacks a layer, Candle runs the whole graph
+    /// on the CPU, and a warning says so.
     ///
     /// # Errors
-    /// A device that this build lacks or that does not open; for the CPU's kernels, an instruction set that the environment asks
-    /// for and this processor lacks.
+    /// If this build lacks the device or the device does not open. For the CPU executor, if the environment names an
+    /// instruction set that this processor lacks.
     pub fn executor(self, graph: &Graph) -> Result<Box<dyn Executor>> {
         Ok(match self.choose(graph)? {
             Choice::Kernels { direct: false } => Box::new(CpuExecutor::new()),
@@ -85,10 +85,10 @@ impl DeviceChoice {
         })
     }
 
-    /// What [`Executor::arithmetic`] of the executor for `graph` says, without opening a device.
+    /// The result of [`Executor::arithmetic`] for the executor of `graph`. No device is opened.
     ///
     /// # Errors
-    /// As [`DeviceChoice::executor`], but for a device that does not open.
+    /// As [`DeviceChoice::executor`], except that a device that does not open is no error.
     pub fn arithmetic(self, graph: &Graph) -> Result<String> {
         Ok(match self.choose(graph)? {
             Choice::Kernels { direct } => arithmetic(CpuExecutor::arithmetic_name(direct), CpuExecutor::REVISION),
@@ -160,7 +160,7 @@ mod tests {
                 match (device.arithmetic(&graph), device.executor(&graph)) {
                     (Ok(arithmetic), Ok(executor)) => assert_eq!(arithmetic, executor.arithmetic(), "{device}"),
                     (Err(found), Err(expected)) => assert_eq!(found.to_string(), expected.to_string()),
-                    // A device that this build knows and this machine lacks.
+                    // This build supports the device, but this machine lacks it.
                     (found, executor) => {
                         assert!(found.is_ok() && matches!(executor, Err(Error::Candle(_))), "{device}");
                     }
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(name(DeviceChoice::CpuDirect, &known), "cpu-direct 5");
         let candle = name(DeviceChoice::CandleCpu, &known);
         assert!(candle.starts_with("candle-cpu-"), "{candle}");
-        // Candle runs what the CPU executor lacks.
+        // Candle runs the layers that the CPU executor lacks.
         assert_eq!(name(DeviceChoice::Cpu, &with_tokens), candle);
         let gpu = if cfg!(feature = "cudnn") { "candle-cudnn" } else { "candle-cuda" };
         assert_eq!([Backend::Cuda(1), Backend::Metal].map(Backend::name), [gpu, "candle-metal"]);

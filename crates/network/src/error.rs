@@ -1,51 +1,51 @@
-//! What can go wrong between a graph and the executor that runs it.
+//! Errors of graphs and executors.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Two shapes that must agree do not.
+    /// Two shapes must agree but differ.
     #[error("{what}: expected shape {expected:?}, found {found:?}")]
     Shape {
-        /// The tensor or argument concerned.
+        /// The tensor or argument.
         what: String,
-        /// The shape the graph asks for.
+        /// The shape that the graph requires.
         expected: Vec<usize>,
         /// The shape that was given.
         found: Vec<usize>,
     },
-    /// A NaN or an infinity goes in, which debug builds look for.
-    #[error("{what}: {value} at {position:?}; what goes into a network must be finite")]
+    /// An input contains a NaN or an infinity. Only debug builds check this.
+    #[error("{what}: {value} at {position:?}; values passed to a network must be finite")]
     NonFinite {
-        /// The tensor or argument concerned.
+        /// The tensor or argument.
         what: String,
-        /// Place of the first such value.
+        /// Position of the first such value.
         position: Vec<usize>,
         /// The value.
         value: f32,
     },
-    /// A tensor the graph names is missing from the values given.
+    /// The given values lack a tensor that the graph names.
     #[error("tensor `{0}` is missing; the graph of this architecture needs it")]
     Missing(String),
-    /// `backward` without a matching `forward`.
+    /// `backward` was called without a matching `forward`.
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,
-    /// Gradients of single samples where statistics were the batch's.
+    /// Per-sample gradients were asked for after a forward pass with batch statistics.
     #[error(
-        "gradients of single samples need a forward pass in mode frozen; in mode train, where statistics are the batch's, \
-         a sample's loss depends on every other sample"
+        "per-sample gradients need a forward pass in mode frozen; in mode train, statistics are those of the batch, \
+         so a sample's loss depends on every other sample"
     )]
     NotFrozen,
-    /// The graph holds a layer that this executor cannot run.
+    /// The graph holds a layer that this executor lacks.
     #[error(
         "the {executor} executor cannot run layer `{layer}`; use --device cpu with the candle executor or another device"
     )]
     Unsupported {
-        /// The executor that refused.
+        /// The executor.
         executor: &'static str,
         /// The layer's name.
         layer: String,
     },
-    /// Fewer channels than a layer can do with.
+    /// A layer cannot be given so few channels.
     #[error("`{layer}` {reason}")]
     Narrow {
         /// The layer or tensor.
@@ -53,21 +53,21 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A `--device` value that means nothing.
+    /// The value of `--device` is unknown.
     #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, candle-cpu, cuda, cuda:N, metal")]
     UnknownDevice(String),
-    /// The device exists in name only in this build.
+    /// This build does not support the device.
     #[error("device `{device}` is not in this build; build again with `--features {feature}`")]
     NotBuilt {
         /// The device asked for.
         device: String,
-        /// The Cargo feature that brings it.
+        /// The Cargo feature that adds it.
         feature: &'static str,
     },
-    /// The environment asks the CPU kernels for instructions that they cannot use.
+    /// The environment names an instruction set that the CPU kernels cannot use.
     #[error(transparent)]
     InstructionSet(#[from] unlearn_kernels::InstructionSetError),
-    /// Anything Candle reports.
+    /// An error from Candle.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
 }

@@ -1,24 +1,24 @@
-//! The one interface between what a model is and how it is run.
+//! The interface between the description of a model and its execution.
 
 use crate::{Collect, Graph, Result, State};
 
 /// How a forward pass treats normalisation, and whether a backward pass may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Batch statistics; running statistics are updated; activations are kept for `backward`.
+    /// Uses batch statistics and updates running statistics. Keeps activations for `backward`.
     Train,
-    /// Running statistics, which stay as they are; activations are kept for `backward`.
+    /// Uses running statistics and leaves them unchanged. Keeps activations for `backward`.
     Frozen,
-    /// Running statistics; nothing is kept. The fastest way to logits.
+    /// Uses running statistics and keeps nothing. The fastest way to compute logits.
     Evaluate,
 }
 
-/// ∂loss/∂parameters in the graph's order, and ∂loss/∂images when it was asked for.
+/// ∂loss/∂parameters in the graph's order, and ∂loss/∂images if asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Gradients {
     /// One gradient per parameter, in its shape.
     pub parameters: Vec<Vec<f32>>,
-    /// `[count, channels, height, width]` with respect to the images in 0..1; empty unless asked for.
+    /// `[count, channels, height, width]`, with respect to the images in 0..1. Empty unless asked for.
     pub input: Vec<f32>,
 }
 
@@ -30,20 +30,21 @@ impl Gradients {
     }
 }
 
-/// Per parameter, which values are kept (`true`) and which are pruned; `None` where nothing is pruned.
+/// For each parameter, which values are kept (`true`) and which are pruned. `None` if nothing is pruned.
 pub type Kept = Vec<Option<Vec<bool>>>;
 
-/// Runs a graph. An executor holds working memory, never the model: values come in as a [`State`].
+/// Runs a graph. An executor holds working memory but never the model; values are passed in as a [`State`].
 pub trait Executor: Send {
-    /// Name of the arithmetic, for logs and stores: `cpu` or `cpu-direct`, which give the same bits on every processor; `candle-cuda`,
-    /// `candle-cudnn`, `candle-metal`, or `candle-cpu-` with the instruction set or library that computes.
+    /// Name of the arithmetic, for logs and stores. `cpu` and `cpu-direct` give the same bits on every processor. The
+    /// others are `candle-cuda`, `candle-cudnn`, `candle-metal`, and `candle-cpu-` followed by the instruction set or
+    /// library.
     fn name(&self) -> &'static str;
 
-    /// A number that is raised whenever the same values and images come to give other bits, so that a store never takes what
-    /// one arithmetic has computed for the work of another.
+    /// A number that is raised whenever the same values and images give other bits than before. With it, a store
+    /// never mixes the results of two arithmetics.
     fn revision(&self) -> u32;
 
-    /// Name and revision in one: what tells apart results that differ in their bits.
+    /// Name and revision together, which identify the bits of a result.
     fn arithmetic(&self) -> String {
         arithmetic(self.name(), self.revision())
     }
@@ -51,7 +52,7 @@ pub trait Executor: Send {
     /// Writes `logits` `[count, classes]` for `images` `[count, channels, height, width]` in 0..1.
     ///
     /// # Errors
-    /// Shapes that do not fit the graph, or a device that fails.
+    /// If shapes do not fit the graph, or the device fails.
     fn forward(
         &mut self,
         graph: &Graph,
@@ -62,17 +63,19 @@ pub trait Executor: Send {
         logits: &mut Vec<f32>,
     ) -> Result<()>;
 
-    /// From `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, collects what is asked for.
+    /// Runs a backward pass from `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, and collects
+    /// what `collect` asks for.
     ///
-    /// [`Collect::Gradients`] ends the forward pass. Whatever is made of gradients of single samples leaves it for further
-    /// backward passes, and needs that it was in mode frozen.
+    /// [`Collect::Gradients`] ends the forward pass. The variants that are made of per-sample gradients keep it for
+    /// further backward passes, and need a forward pass in mode frozen.
     ///
     /// # Errors
-    /// No matching forward pass, or one in the wrong mode; shapes, or a device that fails.
+    /// If there is no matching forward pass or it was in the wrong mode, if shapes do not fit, or if the device
+    /// fails.
     fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], collect: Collect<'_>) -> Result<()>;
 
-    /// Tells which weights are pruned, so that an executor may skip them. Gradients at pruned weights need not be
-    /// computed: [`crate::Network`] zeroes them in any case.
+    /// Tells the executor which weights are pruned, so that it may skip them. It need not compute gradients at pruned
+    /// weights, because [`crate::Network`] zeroes them in any case.
     fn set_kept(&mut self, _kept: &Kept) {}
 }
 

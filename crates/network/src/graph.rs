@@ -1,6 +1,6 @@
 //! A model as data: named layers, the edges between them, and the tensors they own.
 //!
-//! A graph says what is computed and never how. Nodes are stored in topological order; every node has one output.
+//! A graph says what is computed, not how. Nodes are stored in topological order, and every node has one output.
 
 use crate::TokenOp;
 
@@ -11,10 +11,10 @@ pub type ParameterId = usize;
 /// Index of a non-trainable tensor in [`Graph::buffers`].
 pub type BufferId = usize;
 
-/// What batch normalisation adds to a variance (ε).
+/// Constant that batch normalisation adds to a variance (ε).
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// What a trainable tensor is for; pruning, weight decay and initialisation ask.
+/// Purpose of a trainable tensor. Pruning, weight decay and initialisation depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
     /// Convolution weight, shape `[out, in / groups, kernel, kernel]`.
@@ -31,15 +31,15 @@ pub enum ParameterKind {
     NormBias,
     /// Weight of a fully connected layer that is applied to every token, shape `[out, in]`.
     TokenWeight,
-    /// Bias of such a layer, shape `[out]`.
+    /// Bias of a fully connected layer that is applied to every token, shape `[out]`.
     TokenBias,
-    /// What a transformer learns of positions, or its class token.
+    /// Learnt position embedding or class token of a transformer.
     Embedding,
 }
 
 impl ParameterKind {
-    /// Whether it is a weight of what comes before a classifier: of a convolution, or of a layer on tokens. This is what
-    /// pruning covers unless told otherwise (arXiv 2304.04934, appendix C.1).
+    /// Whether this is a weight before the classifier: of a convolution, or of a layer on tokens. Pruning covers
+    /// these weights by default (arXiv 2304.04934, appendix C.1).
     pub const fn is_feature_weight(self) -> bool {
         matches!(self, Self::ConvWeight | Self::TokenWeight)
     }
@@ -52,11 +52,11 @@ pub struct Parameter {
     pub name: String,
     /// Shape, outermost dimension first.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Its purpose.
     pub kind: ParameterKind,
 }
 
-/// A tensor that is part of the model and not trained: running statistics.
+/// A tensor that is part of the model but not trained: running statistics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Buffer {
     /// Name as in torchvision, for example `bn1.running_mean`.
@@ -67,7 +67,7 @@ pub struct Buffer {
     pub initial: f32,
 }
 
-/// What a node computes from its inputs.
+/// The operation of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// The images, `[channels, height, width]` per sample, in 0..1.
@@ -89,20 +89,20 @@ pub enum Op {
         kernel: usize,
         /// Step in both directions.
         stride: usize,
-        /// Zeros on every side.
+        /// Zeros added on every side.
         padding: usize,
-        /// Blocks of channels that do not see each other: the n-th block of outputs reads the n-th block of inputs.
+        /// Groups of channels that are convolved separately: group n of the outputs reads group n of the inputs.
         groups: usize,
     },
     /// Largest value of each square window.
     ///
-    /// Padding counts as −∞, and the gradient goes to the first of several largest values in row-major order, as in PyTorch.
+    /// Padding counts as −∞. The first of several largest values in row-major order gets the gradient, as in PyTorch.
     MaxPool2d {
         /// Side of the window.
         kernel: usize,
         /// Step in both directions.
         stride: usize,
-        /// −∞ on every side.
+        /// Positions with −∞ added on every side.
         padding: usize,
     },
     /// Batch normalisation over batch, height and width; ε [`BATCH_NORM_EPSILON`], running statistics with momentum 0.1.
@@ -118,13 +118,14 @@ pub enum Op {
     },
     /// max(x, 0); its gradient at 0 is 0.
     Relu,
-    /// Sum of two inputs of one shape.
+    /// Sum of two inputs of the same shape.
     Add,
-    /// The parameter-free shortcut of He et al. (option A): every `stride`-th pixel, zero channels on both sides.
+    /// The parameter-free shortcut of He et al. (option A): every `stride`-th pixel, with zero channels added on both
+    /// sides.
     ShortcutA {
         /// Step in both directions.
         stride: usize,
-        /// Channels of the output; half of the added ones come before, half after.
+        /// Channels of the output. Half of the added channels come before the others, half after.
         out_channels: usize,
     },
     /// Mean over height and width: `[channels, height, width]` → `[channels]`.
@@ -145,15 +146,15 @@ pub enum Op {
 pub struct Node {
     /// Layer name, for example `layer1.0.conv1`.
     pub name: String,
-    /// What it computes.
+    /// Its operation.
     pub op: Op,
-    /// The nodes it reads, all of them earlier in the list.
+    /// The nodes that it reads. All of them come earlier in the list.
     pub inputs: Vec<NodeId>,
     /// Output shape per sample: `[channels, height, width]`, `[tokens, features]` or `[features]`.
     pub shape: Vec<usize>,
 }
 
-/// An architecture: nodes in topological order, the last of which yields the logits `[classes]`.
+/// An architecture: nodes in topological order. The last one gives the logits `[classes]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     /// Architecture name, for example `resnet20s`.
@@ -183,12 +184,12 @@ impl Graph {
         self.parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum()
     }
 
-    /// The parameter of that name.
+    /// The parameter named `name`.
     pub fn parameter(&self, name: &str) -> Option<ParameterId> {
         self.parameters.iter().position(|p| p.name == name)
     }
 
-    /// Multiply-accumulates of one forward pass of one sample, per convolution weight tensor.
+    /// Number of multiply-accumulates in one forward pass of one sample, for each convolution weight.
     pub fn conv_operations(&self) -> Vec<(ParameterId, usize)> {
         self.nodes
             .iter()
@@ -214,12 +215,12 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// One group, no bias.
+    /// One group and no bias.
     pub const fn new(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel, stride, padding, groups: 1, bias: false }
     }
 
-    /// The same in `groups` blocks of channels.
+    /// The same with `groups` groups of channels.
     #[must_use]
     pub const fn grouped(self, groups: usize) -> Self {
         Self { groups, ..self }
@@ -232,7 +233,7 @@ impl Conv {
     }
 }
 
-/// Builds a [`Graph`] layer by layer, working out shapes on the way.
+/// Builds a [`Graph`] layer by layer and computes the shapes.
 #[derive(Debug)]
 pub struct GraphBuilder {
     graph: Graph,
@@ -273,11 +274,11 @@ impl GraphBuilder {
         self.convolution(name, input, out_channels, Conv::new(kernel, stride, padding))
     }
 
-    /// A convolution: weight `{name}.weight`, and `{name}.bias` if it has one.
+    /// A convolution with weight `{name}.weight`, and with bias `{name}.bias` if it has one.
     ///
     /// # Panics
-    /// Where groups do not divide the channels, or the kernel does not fit the padded map: an architecture that was
-    /// written wrongly, or images smaller than it admits.
+    /// If groups do not divide the channels, or the kernel does not fit the padded map. This is a mistake in the
+    /// architecture, or the images are too small for it.
     pub fn convolution(&mut self, name: &str, input: NodeId, out_channels: usize, conv: Conv) -> NodeId {
         let Conv { kernel, stride, padding, groups, bias } = conv;
         let channels = self.map_shape(input)[0];
@@ -294,7 +295,7 @@ impl GraphBuilder {
     /// Largest value of each window.
     ///
     /// # Panics
-    /// Where the window does not fit the padded map.
+    /// If the window does not fit the padded map.
     pub fn max_pool2d(&mut self, name: &str, input: NodeId, kernel: usize, stride: usize, padding: usize) -> NodeId {
         let channels = self.map_shape(input)[0];
         let [height, width] = self.windows(name, input, kernel, stride, padding);
@@ -318,12 +319,12 @@ impl GraphBuilder {
         self.node(name, Op::Relu, vec![input], shape)
     }
 
-    /// Sum of two nodes of one shape.
+    /// Sum of two nodes of the same shape.
     ///
     /// # Panics
-    /// Where the shapes differ: an architecture that was written wrongly.
+    /// If the shapes differ, which is a mistake in the architecture.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> NodeId {
-        assert_eq!(self.shape(a), self.shape(b), "`{name}` adds two shapes");
+        assert_eq!(self.shape(a), self.shape(b), "`{name}` adds maps of different shapes");
         let shape = self.shape(a).to_vec();
         self.node(name, Op::Add, vec![a, b], shape)
     }
@@ -350,16 +351,16 @@ impl GraphBuilder {
         self.node(name, Op::Linear { weight, bias }, vec![input], vec![out_features])
     }
 
-    /// The finished graph; its last node yields the logits.
+    /// The finished graph. Its last node gives the logits.
     pub fn finish(self) -> Graph {
         self.graph
     }
 
-    /// How many windows fit the padded map of `input`, `[height, width]`.
+    /// Number of windows that fit the padded map of `input`, `[height, width]`.
     fn windows(&self, name: &str, input: NodeId, kernel: usize, stride: usize, padding: usize) -> [usize; 2] {
         let [_, height, width] = self.map_shape(input);
         assert!(stride > 0, "`{name}`: a stride of 0 never ends");
-        // More padding would make windows that hold nothing else.
+        // With more padding, some windows would hold nothing but padding.
         assert!(padding < kernel, "`{name}`: padding {padding} is not smaller than the window of side {kernel}");
         [height, width].map(|side| {
             let padded = side + 2 * padding;
@@ -407,7 +408,7 @@ mod tests {
         let shapes: Vec<_> = graph.parameters.iter().map(|p| (p.name.as_str(), p.shape.as_slice(), p.kind)).collect();
         let weight = ("conv.weight", &[6, 2, 3, 3][..], ParameterKind::ConvWeight);
         assert_eq!(shapes, [weight, ("conv.bias", &[6], ParameterKind::ConvBias)]);
-        // Each of the 6·4·5 outputs reads 2 channels of 3·3.
+        // Each of the 6·4·5 outputs reads 2 channels of 3·3 values.
         assert_eq!(graph.conv_operations(), [(0, 6 * 4 * 5 * 2 * 9)]);
     }
 

@@ -1,6 +1,7 @@
-//! Fresh weights from a seed: He et al. 2015 (arXiv 1502.01852, equation 10) for convolutions and fully connected
-//! weights, PyTorch's uniform rule for their biases, 1 and 0 for normalisation. In transformers, timm's: a normal distribution of
-//! deviation 0.02 for weights and embeddings, 0 for biases.
+//! Fresh weights from a seed. Convolutions and fully connected weights follow He et al. 2015 (arXiv 1502.01852,
+//! equation 10), and their biases follow PyTorch's uniform rule. Normalisation starts with scale 1 and shift 0.
+//! Transformers follow timm: a normal distribution with standard deviation 0.02 for weights and embeddings, and 0 for
+//! biases.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -21,7 +22,7 @@ pub fn initialize(graph: &Graph, seed: u64) -> State {
                 fill_normal(values, std, &mut rng);
             }
             ParameterKind::ConvBias | ParameterKind::LinearBias => {
-                // A bias follows its weight, whose fan-in it shares.
+                // A bias comes after its weight and has the same fan-in.
                 let bound = 1.0 / (fan_in as f64).sqrt();
                 values.fill_with(|| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32);
             }

@@ -1,13 +1,15 @@
 //! A model is data, and an executor runs it.
 //!
-//! - [`Graph`] describes an architecture: named layers, edges, the tensors they own. [`GraphBuilder`] makes one.
-//! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain slices;
-//!   [`initialize`] draws them from a seed.
-//! - [`Executor`] is the interface: forward → logits, backward from ∂loss/∂logits → gradients. [`CpuExecutor`] is the fast
-//!   path on the kernels of `unlearn-kernels`; [`CandleExecutor`] runs every layer on every device and is the reference.
-//! - [`Collect`] says what a backward pass leaves: gradients, or what is made of the gradients of single samples (their squares,
-//!   their products with a direction, or themselves as rows of a [`RowLayout`]).
-//! - [`Network`] ties the three together with the weights that pruning keeps. Nothing above this crate knows more.
+//! - [`Graph`] describes an architecture: named layers, edges and tensors. [`GraphBuilder`] makes one.
+//! - [`State`] holds the values of those tensors on the host, so that optimisers, masks and checkpoints are plain
+//!   slices. [`initialize`] draws the values from a seed.
+//! - [`Executor`] is the interface: a forward pass gives logits, a backward pass from ∂loss/∂logits gives gradients.
+//!   [`CpuExecutor`] is the fast implementation on the kernels of `unlearn-kernels`. [`CandleExecutor`] runs every
+//!   layer on every device and is the reference.
+//! - [`Collect`] says what a backward pass collects: gradients of the loss, or a result made of per-sample gradients
+//!   (their squares, their dot products with a direction, or the gradients themselves as rows of a [`RowLayout`]).
+//! - [`Network`] holds graph, values, executor and the weights that pruning keeps. The crates above this one use
+//!   `Network` only.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,23 +1,25 @@
-//! The same architecture with fewer channels: what structured pruning leaves when its zeros are taken out.
+//! The same architecture with fewer channels, for models whose structured zeros are removed.
 
 use std::collections::BTreeMap;
 
 use crate::{Error, Graph, Op, ParameterId, Result};
 
-/// How many channels convolutions write, by the name of their weight (`layer1.0.conv1.weight`).
+/// Number of channels that convolutions write, by the name of their weight (`layer1.0.conv1.weight`).
 pub type Widths = BTreeMap<String, usize>;
 
 impl Graph {
-    /// The graph with the convolutions in `widths` as narrow as they say, and every layer that reads them fitted. Names stay.
+    /// The graph with the convolutions in `widths` reduced to these numbers of channels, and every layer that reads
+    /// them adapted. Names do not change.
     ///
     /// # Errors
-    /// [`Error::Narrow`]: a name that is no convolution's; no channel left, or more than there were; an addition of maps that
-    /// differ; a grouped convolution or an option-A shortcut between maps that are not whole.
+    /// [`Error::Narrow`] if a name is not that of a convolution's weight, if a convolution would have no channels or
+    /// more than before, if summands would differ, or if the input of a grouped convolution or an option-A shortcut
+    /// would lose channels.
     pub fn narrowed(&self, widths: &Widths) -> Result<Self> {
         let mut graph = self.clone();
         for name in widths.keys() {
             if !self.convolutions().any(|(weight, _)| self.parameters[weight].name == *name) {
-                return Err(Error::Narrow { layer: name.clone(), reason: "is no convolution's weight".into() });
+                return Err(Error::Narrow { layer: name.clone(), reason: "is not the weight of a convolution".into() });
             }
         }
         for id in 0..graph.nodes.len() {
@@ -33,7 +35,7 @@ impl Graph {
                         return Err(refuse(format!("writes {before} channels and cannot be made to write {width}")));
                     }
                     if *groups > 1 && !(width == before && whole(0)) {
-                        return Err(refuse("has groups, and these need all of its channels".into()));
+                        return Err(refuse("has groups, which need all of its channels".into()));
                     }
                     width
                 }
@@ -41,10 +43,10 @@ impl Graph {
                     return Err(refuse(format!("adds maps of {} and of {} channels", channels(0), channels(1))));
                 }
                 Op::ShortcutA { .. } if !whole(0) => {
-                    return Err(refuse("shifts channels, and needs all of them".into()));
+                    return Err(refuse("is an option-A shortcut, which needs all channels".into()));
                 }
                 Op::Token(_) if !whole(0) => {
-                    return Err(refuse("makes tokens of channels, and needs all of them".into()));
+                    return Err(refuse("makes tokens of channels, which needs all of them".into()));
                 }
                 Op::Input | Op::Token(_) | Op::Linear { .. } | Op::ShortcutA { .. } => before,
                 _ => channels(0),
@@ -62,7 +64,7 @@ impl Graph {
         })
     }
 
-    /// Gives a node `channels` channels, and its tensors the shapes that go with them.
+    /// Sets a node's number of channels, and adapts the shapes of its tensors.
     fn resize(&mut self, id: usize, channels: usize) {
         let read = self.nodes[id].inputs.first().map(|input| self.nodes[*input].shape[0]);
         let node = &mut self.nodes[id];
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
     use crate::{Conv, GraphBuilder, State};
 
-    /// A residual block, a grouped convolution, a shortcut, a head.
+    /// A graph with a residual block, a grouped convolution, a shortcut and a classifier.
     fn graph() -> Graph {
         let (mut graph, input) = GraphBuilder::new("test", [2, 6, 6]);
         let stem = graph.conv2d("stem", input, 4, 3, 1, 1);

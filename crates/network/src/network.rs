@@ -4,10 +4,10 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, RowLayout, State};
 
-/// A graph with its values and the executor that runs it. Training, pruning and unlearning see only this.
+/// A graph with its values and the executor that runs it. Training, pruning and unlearning use only this type.
 ///
 /// Pruned weights are zero when [`Network::prune`] returns, and their gradients are zero after every
-/// [`Network::backward`]; an optimiser whose update vanishes at (0, 0) keeps them at exactly zero for ever.
+/// [`Network::backward`]. An optimiser whose update is zero for weight 0 and gradient 0 keeps them at exactly zero.
 pub struct Network {
     graph: Arc<Graph>,
     state: State,
@@ -21,14 +21,14 @@ impl Network {
     /// Puts a model on a device.
     ///
     /// # Errors
-    /// A device that is not in this build or does not open, or values of another graph.
+    /// If this build lacks the device or it does not open, or the values belong to another graph.
     pub fn new(graph: Arc<Graph>, state: State, device: DeviceChoice) -> Result<Self> {
         check_state(&graph, &state)?;
         let executor = device.executor(&graph)?;
         Ok(Self::with_executor(graph, state, executor))
     }
 
-    /// Puts a model on an executor of the caller's choice. Values of another graph are refused by the next pass.
+    /// Puts a model on the given executor. If the values belong to another graph, the next pass returns an error.
     pub fn with_executor(graph: Arc<Graph>, state: State, executor: Box<dyn Executor>) -> Self {
         let gradients = Gradients::zeros(&graph);
         let kept = vec![None; graph.parameters.len()];
@@ -45,7 +45,7 @@ impl Network {
         self.executor.name()
     }
 
-    /// What computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    /// Name and revision of the arithmetic. The bits of a trained model depend on it.
     pub fn arithmetic(&self) -> String {
         self.executor.arithmetic()
     }
@@ -55,13 +55,14 @@ impl Network {
         &self.state
     }
 
-    /// Replaces the values; pruned weights stay pruned. Values of another graph are refused by the next pass.
+    /// Replaces the values. Pruned weights stay pruned. If the values belong to another graph, the next pass returns
+    /// an error.
     pub fn set_state(&mut self, state: State) {
         self.state = state;
         self.zero_pruned_weights();
     }
 
-    /// Parameters to be changed and the gradients of the last backward pass, side by side for an optimiser.
+    /// Mutable parameters and the gradients of the last backward pass, for an optimiser.
     pub fn parameters_and_gradients(&mut self) -> (&mut [Vec<f32>], &mut Gradients) {
         (self.state.parameters_mut(), &mut self.gradients)
     }
@@ -71,15 +72,15 @@ impl Network {
         &self.gradients
     }
 
-    /// Which weights are kept, per parameter.
+    /// The kept weights of each parameter.
     pub fn kept(&self) -> &Kept {
         &self.kept
     }
 
-    /// Prunes: weights outside `kept` become zero and stay so.
+    /// Prunes: weights outside `kept` become zero and stay zero.
     ///
     /// # Errors
-    /// A pattern whose length is not the parameter's, or not one pattern (or `None`) for each parameter.
+    /// If `kept` does not have one entry per parameter, or the length of an entry is not that of its parameter.
     pub fn prune(&mut self, kept: Kept) -> Result<()> {
         let parameters = &self.graph.parameters;
         if kept.len() != parameters.len() {
@@ -100,7 +101,8 @@ impl Network {
     /// Logits `[count, classes]` for images `[count, channels, height, width]` in 0..1.
     ///
     /// # Errors
-    /// Images of another shape, values of another graph, or a device that fails; in debug builds, images that are not finite.
+    /// If the images have another shape, the values belong to another graph, or the device fails. In debug builds,
+    /// also if images are not finite.
     pub fn forward(&mut self, images: &[f32], mode: Mode, logits: &mut Vec<f32>) -> Result<()> {
         let [channels, height, width] = self.graph.input_shape();
         let size = channels * height * width;
@@ -118,12 +120,13 @@ impl Network {
     /// Gradients from ∂loss/∂logits `[count, classes]` of the last forward pass.
     ///
     /// # Errors
-    /// No forward pass to go back through, or a wrong shape; in debug builds, values that are not finite.
+    /// If there is no forward pass to go back through, or the shape is wrong. In debug builds, also if values are not
+    /// finite.
     pub fn backward(&mut self, dlogits: &[f32]) -> Result<&Gradients> {
         self.run_backward(dlogits, false)
     }
 
-    /// The same, and the gradient with respect to the images as well.
+    /// The same, with the gradient with respect to the images.
     ///
     /// # Errors
     /// As [`Network::backward`].
@@ -141,16 +144,16 @@ impl Network {
         Ok(&self.gradients)
     }
 
-    /// Adds to `squares`, per parameter in its shape, Σ over samples of (∂ℓₙ/∂θ)², the square of each sample's gradient; at
-    /// pruned weights it becomes zero. In expectation over the model's own labels this is the diagonal of the Fisher
-    /// information.
+    /// Adds to `squares`, for each parameter and in its shape, Σ over samples of (∂ℓₙ/∂θ)², the squared gradient of
+    /// each sample. Entries of pruned weights become zero. In expectation over the model's own labels, this is the
+    /// diagonal of the Fisher information.
     ///
-    /// `dlogits` `[count, classes]` holds in row n the derivative of sample n's own loss ℓₙ, not its share of a mean. The last
-    /// forward pass must have been in [`Mode::Frozen`] and stays: more of the kind, and then a [`Network::backward`], may
-    /// follow.
+    /// Row n of `dlogits` `[count, classes]` holds the derivative of sample n's own loss ℓₙ, not of its share in a
+    /// mean. The last forward pass must have been in [`Mode::Frozen`]. It is kept: more calls of this kind may
+    /// follow, and then a [`Network::backward`].
     ///
     /// # Errors
-    /// No forward pass, or one in mode train; wrong shapes.
+    /// If there is no forward pass, it was in mode train, or shapes are wrong.
     pub fn add_squared_gradients(&mut self, dlogits: &[f32], squares: &mut [Vec<f32>]) -> Result<()> {
         self.check_dlogits(dlogits)?;
         self.check_tensors("squared gradients", squares)?;
@@ -160,8 +163,9 @@ impl Network {
         Ok(())
     }
 
-    /// Adds to `dots` `[count]` the dot product of each sample's gradient with a direction, given per parameter in its shape,
-    /// over the weights that are kept. `dlogits` and the forward pass are as for [`Network::add_squared_gradients`].
+    /// Adds to `dots` `[count]` the dot product of each sample's gradient with a direction, over the kept weights.
+    /// The direction is one tensor per parameter, in its shape. `dlogits` and the forward pass are as for
+    /// [`Network::add_squared_gradients`].
     ///
     /// # Errors
     /// As [`Network::add_squared_gradients`].
@@ -178,8 +182,8 @@ impl Network {
         self.executor.backward(&self.graph, &self.state, dlogits, collect)
     }
 
-    /// Writes each sample's gradient as a row of `rows` `[count, width]`, which [`Network::row_layout`] lays out. `dlogits`
-    /// and the forward pass are as for [`Network::add_squared_gradients`].
+    /// Writes each sample's gradient as a row of `rows` `[count, width]`. [`Network::row_layout`] describes a row.
+    /// `dlogits` and the forward pass are as for [`Network::add_squared_gradients`].
     ///
     /// # Errors
     /// As [`Network::add_squared_gradients`].
@@ -192,12 +196,12 @@ impl Network {
         self.executor.backward(&self.graph, &self.state, dlogits, Collect::Rows { layout: &layout, rows })
     }
 
-    /// What a row of [`Network::sample_gradients`] holds, and so how wide it is.
+    /// The layout of a row of [`Network::sample_gradients`], and thereby its width.
     pub fn row_layout(&self) -> RowLayout {
         RowLayout::new(&self.graph, &self.kept)
     }
 
-    /// Samples of the forward pass that a backward pass may follow.
+    /// Checks `dlogits` against the last forward pass, and returns that pass's number of samples.
     fn check_dlogits(&self, dlogits: &[f32]) -> Result<usize> {
         let count = self.last_count.ok_or(Error::NoForward)?;
         let shape = [count, self.graph.classes()];
@@ -222,7 +226,7 @@ impl Network {
     }
 }
 
-/// Refuses values that do not fill their shape.
+/// Checks that the number of values matches their shape.
 fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Result<()> {
     if shape.iter().product::<usize>() == len {
         return Ok(());
@@ -230,7 +234,7 @@ fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Resu
     Err(Error::Shape { what: what(), expected: shape.to_vec(), found: vec![len] })
 }
 
-/// Refuses the values of another graph.
+/// Checks that the values belong to the graph.
 fn check_state(graph: &Graph, state: &State) -> Result<()> {
     let expected = vec![graph.parameters.len(), graph.buffers.len()];
     let found = vec![state.parameters().len(), state.buffers().len()];
@@ -242,7 +246,8 @@ fn check_state(graph: &Graph, state: &State) -> Result<()> {
         .try_for_each(|(name, shape, values)| check_len(|| format!("tensor `{name}`"), shape, values.len()))
 }
 
-/// In debug builds, refuses values of which one is a NaN or an infinity: it would surface far from where it came in.
+/// In debug builds, checks that no value is a NaN or an infinity. Such a value would otherwise surface far from its
+/// origin.
 fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
     if !cfg!(debug_assertions) {
         return Ok(());
@@ -256,7 +261,7 @@ fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
     Err(Error::NonFinite { what: what.to_owned(), position, value })
 }
 
-/// Marks a pass through the network, in either direction, by a span: what a run spends outside of passes is overhead.
+/// Marks a pass through the network, in either direction, by a span. Time outside of these spans is overhead.
 fn pass() -> tracing::span::EnteredSpan {
     tracing::trace_span!("pass").entered()
 }
@@ -276,7 +281,7 @@ mod tests {
     use super::*;
     use crate::GraphBuilder;
 
-    /// Images `[2, 4, 4]`, three classes.
+    /// A graph for images `[2, 4, 4]` with three classes.
     fn graph(outputs: usize) -> Arc<Graph> {
         let (mut graph, images) = GraphBuilder::new("test", [2, 4, 4]);
         let conv = graph.conv2d("conv", images, outputs, 3, 1, 1);
@@ -354,9 +359,9 @@ mod tests {
         let mut images = vec![0.5; 2 * 32];
         (images[32 + 16 + 4 * 2 + 1], images[32 + 31]) = (f32::NAN, f32::INFINITY);
         let message = refusal(network.forward(&images, Mode::Evaluate, &mut vec![]));
-        assert_eq!(message, "images: NaN at [1, 1, 2, 1]; what goes into a network must be finite");
+        assert_eq!(message, "images: NaN at [1, 1, 2, 1]; values passed to a network must be finite");
         network.forward(&[0.5; 2 * 32], Mode::Train, &mut vec![]).unwrap();
         let message = refusal(network.backward(&[0.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0]));
-        assert_eq!(message, "∂loss/∂logits: -inf at [1, 1]; what goes into a network must be finite");
+        assert_eq!(message, "∂loss/∂logits: -inf at [1, 1]; values passed to a network must be finite");
     }
 }

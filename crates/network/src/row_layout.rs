@@ -1,10 +1,10 @@
-//! Values of all parameters that count, side by side.
+//! The kept values of all parameters in one row.
 
 use std::ops::Range;
 
 use crate::{Graph, Kept, Parameter, ParameterId};
 
-/// What a row holds: the parameters in the graph's order, of each the values that are kept, by ascending position.
+/// Layout of a row: the parameters in the graph's order, and for each its kept values by ascending position.
 ///
 /// Pruned weights have no place in a row, so that linear algebra on rows is as small as the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,21 +12,21 @@ pub struct RowLayout {
     parameters: Vec<OfParameter>,
 }
 
-/// The place of one parameter.
+/// The entry of one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct OfParameter {
     place: Range<usize>,
-    /// Values of the whole parameter.
+    /// Number of values in the whole parameter.
     len: usize,
-    /// Positions of those kept, where some are pruned.
+    /// Positions of the kept values; `None` if nothing is pruned.
     kept: Option<Vec<usize>>,
 }
 
 impl RowLayout {
-    /// For a graph of which some weights are kept.
+    /// The layout for a graph with these kept weights.
     ///
     /// # Panics
-    /// If a kept pattern has not one value for each of its parameter's.
+    /// If the length of a kept pattern is not that of its parameter.
     pub fn new(graph: &Graph, kept: &Kept) -> Self {
         let mut end = 0;
         let of_parameter = |(id, parameter): (ParameterId, &Parameter)| {
@@ -42,22 +42,22 @@ impl RowLayout {
         Self { parameters: graph.parameters.iter().enumerate().map(of_parameter).collect() }
     }
 
-    /// Values in a row.
+    /// Number of values in a row.
     pub fn width(&self) -> usize {
         self.parameters.last().map_or(0, |parameter| parameter.place.end)
     }
 
-    /// Where in a row the values of a parameter are.
+    /// Range of a parameter's values in a row.
     pub fn place(&self, parameter: ParameterId) -> Range<usize> {
         self.parameters[parameter].place.clone()
     }
 
-    /// Values of a whole parameter, kept or not.
+    /// Number of values in a whole parameter, kept or not.
     pub(crate) fn len_of(&self, parameter: ParameterId) -> usize {
         self.parameters[parameter].len
     }
 
-    /// Writes the kept ones of a parameter's values into a row.
+    /// Writes the kept values of a parameter into a row.
     pub(crate) fn write(&self, parameter: ParameterId, values: &[f32], row: &mut [f32]) {
         let OfParameter { place, kept, .. } = &self.parameters[parameter];
         let row = &mut row[place.clone()];
@@ -67,10 +67,10 @@ impl RowLayout {
         }
     }
 
-    /// Values of all parameters as a row.
+    /// Makes a row of the kept values of all parameters.
     ///
     /// # Panics
-    /// If the tensors have not the shapes of the graph's parameters.
+    /// If the tensors do not have the shapes of the graph's parameters.
     pub fn gather(&self, tensors: &[Vec<f32>]) -> Vec<f32> {
         assert_eq!(tensors.len(), self.parameters.len(), "tensors, and parameters of the graph");
         let mut row = vec![0.0; self.width()];
@@ -78,7 +78,7 @@ impl RowLayout {
         row
     }
 
-    /// A row as values of all parameters, zero at pruned weights.
+    /// Makes values of all parameters from a row, with zeros at pruned weights.
     ///
     /// # Panics
     /// If the row is shorter than this layout's width.

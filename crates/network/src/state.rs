@@ -8,8 +8,8 @@ static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// Values of every parameter and buffer of one graph, each row-major in the shape that the graph gives.
 ///
-/// A clone is a snapshot: rewinding a model is assigning one back. [`State::generation`] names the content, so that an
-/// executor can tell whether what it uploaded or packed is still current.
+/// A clone is a snapshot; assigning it back rewinds the model. [`State::generation`] identifies the content, so that
+/// an executor can tell whether its uploaded or packed copy is current.
 #[derive(Debug, Clone)]
 pub struct State {
     parameters: Vec<Vec<f32>>,
@@ -26,10 +26,10 @@ impl State {
         Self { parameters, buffers, generation: fresh_generation() }
     }
 
-    /// Takes each tensor of the graph from `lookup`, which gives shape and values by name.
+    /// Takes each tensor of the graph from `lookup`, which returns shape and values for a name.
     ///
     /// # Errors
-    /// A missing tensor, or one of another shape.
+    /// If a tensor is missing or has another shape.
     pub fn from_named(graph: &Graph, mut lookup: impl FnMut(&str) -> Option<(Vec<usize>, Vec<f32>)>) -> Result<Self> {
         let mut take = |name: &str, shape: &[usize]| {
             let (found, values) = lookup(name).ok_or_else(|| Error::Missing(name.into()))?;
@@ -57,7 +57,7 @@ impl State {
         &self.parameters
     }
 
-    /// Trainable values, to be changed.
+    /// Trainable values, mutable.
     pub fn parameters_mut(&mut self) -> &mut [Vec<f32>] {
         self.generation = fresh_generation();
         &mut self.parameters
@@ -68,7 +68,7 @@ impl State {
         &self.buffers
     }
 
-    /// Running statistics, to be changed.
+    /// Running statistics, mutable.
     pub fn buffers_mut(&mut self) -> &mut [Vec<f32>] {
         self.generation = fresh_generation();
         &mut self.buffers
@@ -79,7 +79,7 @@ impl State {
         self.generation
     }
 
-    /// The first tensor that holds a NaN or an infinity.
+    /// The name of the first tensor that holds a NaN or an infinity.
     pub fn first_non_finite<'a>(&'a self, graph: &'a Graph) -> Option<&'a str> {
         self.named(graph).find(|(_, _, values)| values.iter().any(|v| !v.is_finite())).map(|(name, _, _)| name)
     }

@@ -1,21 +1,21 @@
 //! Layers of transformers, on tokens: `[tokens, features]` per sample.
 //!
-//! A map `[channels, height, width]` becomes `height · width` tokens of `channels` features, row by row. What a token is, only
-//! these layers ask; a head reads one vector of features again.
+//! A map `[channels, height, width]` becomes `height · width` tokens with `channels` features, row by row. Only the
+//! layers of this module work on tokens; a classifier reads one feature vector again.
 
 use crate::{GraphBuilder, NodeId, Op, ParameterId, ParameterKind};
 
-/// What a layer of a transformer computes from its input.
+/// The operation of a transformer layer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TokenOp {
     /// Pixels become tokens: `[channels, height, width]` → `[height · width, channels]`.
     FromMap,
-    /// A learnt token comes before the others: `[tokens, features]` → `[tokens + 1, features]`.
+    /// Puts a learnt token before the others: `[tokens, features]` → `[tokens + 1, features]`.
     ClassToken {
         /// The token, `[1, 1, features]`.
         token: ParameterId,
     },
-    /// Adds a learnt value to each token by its position.
+    /// Adds a learnt value to each token, by its position.
     Position {
         /// The values, `[1, tokens, features]`.
         embedding: ParameterId,
@@ -26,7 +26,7 @@ pub enum TokenOp {
         weight: ParameterId,
         /// Shift β `[features]`.
         bias: ParameterId,
-        /// What is added to a variance (ε).
+        /// Constant added to a variance (ε).
         epsilon: f64,
     },
     /// A fully connected layer on every token, `[in]` → `[out]`.
@@ -36,32 +36,33 @@ pub enum TokenOp {
         /// Bias `[out]`, if there is one.
         bias: Option<ParameterId>,
     },
-    /// x Φ(x), with the normal distribution's Φ itself rather than an approximation (arXiv 1606.08415).
+    /// x Φ(x), with the exact normal distribution function Φ and not an approximation (arXiv 1606.08415).
     Gelu,
-    /// Scaled dot-product attention among all tokens (arXiv 1706.03762, section 3.2): `[tokens, 3 · features]`, in which queries,
-    /// keys and values of all heads follow one another, → `[tokens, features]`.
+    /// Scaled dot-product attention among all tokens (arXiv 1706.03762, section 3.2): `[tokens, 3 · features]` →
+    /// `[tokens, features]`. The input holds the queries of all heads, then the keys, then the values.
     Attention {
-        /// Parts of the features that attend each for itself.
+        /// Number of attention heads. Each attends with its own part of the features.
         heads: usize,
     },
-    /// The same among the tokens of each square window of a map of them, with a learnt bias for each offset within a window
+    /// Attention among the tokens of each square window of a map, with a learnt bias for each offset within a window
     /// (arXiv 2103.14030, section 3.2).
     WindowAttention {
-        /// Rows and columns of the map, multiples of the window.
+        /// Rows and columns of the map. Both are multiples of the window.
         map: [usize; 2],
         /// Side of a window.
         window: usize,
-        /// By how many rows and columns windows are shifted; what they then join across the map's border does not attend.
+        /// Number of rows and columns by which windows are shifted. Tokens that the shift joins across the map's
+        /// border do not attend to each other.
         shift: usize,
-        /// Parts of the features that attend each for itself.
+        /// Number of attention heads. Each attends with its own part of the features.
         heads: usize,
         /// Biases `[(2 · window − 1)², heads]`, by row and column offset.
         table: ParameterId,
     },
-    /// The tokens of each square of a map become one: `[height · width, features]` → `[…, side² · features]`, columns of the
-    /// square outermost.
+    /// Merges the tokens of each square of a map into one: `[height · width, features]` → `[…, side² · features]`,
+    /// with the columns of the square outermost.
     Merge {
-        /// Rows and columns of the map, multiples of the square.
+        /// Rows and columns of the map. Both are multiples of the square's side.
         map: [usize; 2],
         /// Side of a square.
         side: usize,
@@ -73,7 +74,7 @@ pub enum TokenOp {
 }
 
 impl TokenOp {
-    /// Parameters that the layer owns.
+    /// Parameters of the layer.
     pub fn parameters(&self) -> Vec<ParameterId> {
         match *self {
             Self::ClassToken { token: parameter }
@@ -88,22 +89,22 @@ impl TokenOp {
     }
 }
 
-/// Layers of transformers. Their names are those of timm.
+/// Layers of transformers. Their names follow timm.
 impl GraphBuilder {
-    /// Pixels as tokens.
+    /// Turns pixels into tokens.
     pub fn tokens(&mut self, name: &str, input: NodeId) -> NodeId {
         let [channels, height, width] = self.map_shape(input);
         self.node(name, Op::Token(TokenOp::FromMap), vec![input], vec![height * width, channels])
     }
 
-    /// A learnt token before the others: parameter `name`.
+    /// Puts a learnt token before the others. Its parameter is `name`.
     pub fn class_token(&mut self, name: &str, input: NodeId) -> NodeId {
         let [tokens, features] = self.token_shape(input);
         let token = self.parameter(name.into(), vec![1, 1, features], ParameterKind::Embedding);
         self.node(name, Op::Token(TokenOp::ClassToken { token }), vec![input], vec![tokens + 1, features])
     }
 
-    /// Learnt positions: parameter `name`.
+    /// Adds learnt positions. Their parameter is `name`.
     pub fn position(&mut self, name: &str, input: NodeId) -> NodeId {
         let [tokens, features] = self.token_shape(input);
         let embedding = self.parameter(name.into(), vec![1, tokens, features], ParameterKind::Embedding);
@@ -135,20 +136,20 @@ impl GraphBuilder {
         self.node(name, Op::Token(TokenOp::Gelu), vec![input], shape)
     }
 
-    /// Attention among all tokens, from their queries, keys and values.
+    /// Attention among all tokens, given their queries, keys and values.
     ///
     /// # Panics
-    /// Where the heads do not divide the features: an architecture that was written wrongly.
+    /// If the heads do not divide the features, which is a mistake in the architecture.
     pub fn attention(&mut self, name: &str, input: NodeId, heads: usize) -> NodeId {
         let shape = self.attended(name, input, heads);
         self.node(name, Op::Token(TokenOp::Attention { heads }), vec![input], shape)
     }
 
-    /// Attention within the windows of a map of tokens: parameter `{name}.relative_position_bias_table`.
+    /// Attention within the windows of a map of tokens. The parameter is `{name}.relative_position_bias_table`.
     ///
     /// # Panics
-    /// Where the map is not the tokens', windows do not tile it, or the heads do not divide the features: an architecture that
-    /// was written wrongly.
+    /// If the map does not match the tokens, windows do not tile the map, or the heads do not divide the features.
+    /// All are mistakes in the architecture.
     pub fn window_attention(
         &mut self,
         name: &str,
@@ -167,10 +168,10 @@ impl GraphBuilder {
         self.node(name, Op::Token(op), vec![input], shape)
     }
 
-    /// One token of each square of `side · side`.
+    /// Merges the tokens of each square of `side · side`.
     ///
     /// # Panics
-    /// Where the map is not the tokens', or squares do not tile it: an architecture that was written wrongly.
+    /// If the map does not match the tokens, or squares do not tile it. Both are mistakes in the architecture.
     pub fn merge_tokens(&mut self, name: &str, input: NodeId, map: [usize; 2], side: usize) -> NodeId {
         let [tokens, features] = self.token_shape(input);
         self.assert_tiles(name, input, map, side);
@@ -199,7 +200,7 @@ impl GraphBuilder {
     fn attended(&self, name: &str, input: NodeId, heads: usize) -> Vec<usize> {
         let [tokens, features] = self.token_shape(input);
         let divides = heads > 0 && features.is_multiple_of(3 * heads);
-        assert!(divides, "`{name}`: queries, keys and values of {heads} heads do not divide {features} features");
+        assert!(divides, "`{name}`: {features} features do not divide into queries, keys and values of {heads} heads");
         vec![tokens, features / 3]
     }
 

@@ -1,6 +1,6 @@
-//! Training steps, evaluations and gradients of single samples of a whole network, on every instruction set of this machine.
+//! Training steps, evaluations and per-sample gradients of a whole network on every instruction set of this machine.
 //!
-//! The choice of instructions is global, so this test is a program of its own.
+//! The choice of instruction set is global, so this test is a separate program.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use unlearn_network::{Conv, DeviceChoice, Graph, GraphBuilder, Mode, Network, Pa
 const BATCH: usize = 19;
 const SIDE: usize = 8;
 
-/// Every layer that the CPU executor knows: convolutions by every algorithm, alone and with a bias, residual sums, both poolings.
+/// A graph with every layer of the CPU executor: convolutions by every algorithm, with and without a bias, residual
+/// sums and both kinds of pooling.
 fn graph() -> Arc<Graph> {
     let (mut graph, input) = GraphBuilder::new("small", [3, SIDE, SIDE]);
     let images = graph.normalize(input, &[0.4, 0.5, 0.6], &[0.2, 0.25, 0.3]);
@@ -39,7 +40,7 @@ fn graph() -> Arc<Graph> {
     graph.finish().into()
 }
 
-/// Values in −1..1 that look random.
+/// Pseudo-random values in −1..1.
 fn noise(len: usize, seed: u32) -> Vec<f32> {
     let step = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     let states = std::iter::successors(Some(step(seed)), |state| Some(step(*state)));
@@ -64,7 +65,7 @@ fn network(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Ne
     network
 }
 
-/// What two training steps and all else that a network does leave.
+/// The values after two training steps, and the results of every other operation of a network.
 fn results(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Vec<(&'static str, Vec<f32>)> {
     let mut network = network(graph, device, density);
     let images: Vec<f32> = noise(BATCH * 3 * SIDE * SIDE, 7).iter().map(|v| v.midpoint(1.0)).collect();

@@ -1,46 +1,46 @@
-//! What can go wrong while pruning.
+//! Errors of pruning.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No method, criterion, scope or key of that name.
+    /// No method, criterion, scope or key has this name.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
-    /// A configuration that the method does not understand.
+    /// The configuration is invalid for the method.
     #[error("pruning method `{method}` cannot use its configuration: {reason}")]
     Config {
         /// The method.
         method: &'static str,
-        /// The key, what is wrong with it, and the valid keys.
+        /// The key, the reason, and the valid keys.
         reason: String,
     },
-    /// Nothing is left of a layer.
+    /// A layer has no weights left.
     #[error(
-        "layer collapse: at sparsity {sparsity} nothing is left of `{layer}`; lower `sparsity`, or set \
+        "layer collapse: sparsity {sparsity} prunes every weight of `{layer}`; lower `sparsity`, or set \
          `allow-collapse = true`"
     )]
     LayerCollapse {
         /// The first empty layer.
         layer: String,
-        /// Share of zeros asked for, in 0..1.
+        /// Requested share of zeros, in 0..1.
         sparsity: f64,
     },
-    /// A score that is NaN.
+    /// A score is NaN.
     #[error("the score of a weight of `{layer}` is not a number; the model has diverged")]
     Score {
         /// The layer.
         layer: String,
     },
-    /// Scores beyond the range of f32.
+    /// Scores are outside the range of f32.
     #[error(
         "the scores of `synflow` overflow: R of this network is beyond the range of f32; score a trained network, or use \
          another criterion"
     )]
     Overflow,
-    /// A mask of impossible shape.
+    /// A mask is invalid.
     #[error(transparent)]
     Mask(#[from] unlearn_masks::Error),
-    /// Training that failed, diverged or was interrupted.
+    /// Training failed, diverged or was interrupted.
     #[error(transparent)]
     Training(#[from] unlearn_training::Error),
 }

@@ -1,9 +1,9 @@
-//! Pruning a model to a sparsity: what a weight is worth ([`CRITERIA`]), among which weights the least are looked for
-//! ([`SCOPES`]), when how much is pruned and what is trained around it ([`METHODS`]), and what training goes on from
-//! ([`Rewind`]). Every criterion goes with every scope and every schedule; [`Settings`] are the keys they share.
+//! Pruning of a model to a sparsity. A criterion scores weights ([`CRITERIA`]). A scope says among which weights the
+//! lowest scores are pruned ([`SCOPES`]). A schedule says when to prune how much and what to train in between
+//! ([`METHODS`]). [`Rewind`] says which weights training continues from. Every criterion works with every scope and
+//! every schedule; [`Settings`] are the keys that all schedules share.
 //!
-//! Whatever the combination: the number of kept weights is exact, what is pruned stays so, and a pruned weight is exactly 0
-//! from then on.
+//! For every combination, the number of kept weights is exact, and a pruned weight stays exactly 0.
 //!
 //! ```
 //! use unlearn_training::Recipe;

@@ -1,4 +1,4 @@
-//! What a pruning method (a schedule) is, what it is given, and what it leaves.
+//! Pruning methods (schedules): their interface, their input and their results.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -11,13 +11,13 @@ use crate::{
     settings::{Config, Settings, parse, plan, resolve},
 };
 
-/// A request to prune, with all that a method may use.
+/// A request to prune, with all data that a method may use.
 pub struct Request<'a> {
-    /// The trained dense model; the method leaves the pruned and retrained one in it.
+    /// The trained dense model. The method leaves the pruned and retrained model in it.
     pub network: &'a mut Network,
     /// The weights before training.
     pub initial: State,
-    /// The weights after the given number of epochs of dense training, as far as they were kept.
+    /// The weights after a number of epochs of dense training, if they were kept.
     pub snapshot: &'a dyn Fn(usize) -> Option<State>,
     /// Images, validation set, recipe, device, seed and session.
     pub task: Task<'a>,
@@ -25,40 +25,40 @@ pub struct Request<'a> {
     pub train: &'a [u32],
 }
 
-/// What a method leaves besides the pruned network.
+/// The results of a method besides the pruned network.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Which weights are kept.
+    /// The kept weights.
     pub mask: Mask,
-    /// A row per epoch of training, in the order they were run; a method of several rounds counts epochs anew in each.
+    /// One row per epoch of training, in order. A method of several rounds counts epochs from 0 in each round.
     pub epochs: Vec<EpochRow>,
 }
 
-/// What must be known of a method before it runs.
+/// The requirements and the aim of a method, known before it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Share of zeros among the covered weights in the end, in 0..1.
+    /// Final share of zeros among the covered weights, in 0..1.
     pub sparsity: f64,
-    /// Numbers of epochs after which dense training must keep its weights.
+    /// Numbers of epochs after which dense training must store its weights.
     pub snapshots: Vec<usize>,
 }
 
-/// A schedule: when to prune how much, and what is trained before and after. One file implements it, and one line in
-/// [`METHODS`](crate::METHODS) makes it known.
+/// A schedule: when to prune how much, and what to train before and after. Each has one file, and one line in
+/// [`METHODS`](crate::METHODS).
 pub(crate) trait Schedule {
     /// Name in suites, files and reports.
     const NAME: &'static str;
-    /// One line about it.
+    /// Description in one line.
     const SUMMARY: &'static str;
     /// Paper and section.
     const SOURCE: &'static str;
-    /// Its keys in a suite beside [`Settings`].
+    /// Its own keys in a suite, in addition to [`Settings`].
     type Keys: DeserializeOwned + Serialize;
 
-    /// What a suite need not say.
+    /// The default configuration.
     fn defaults() -> Config<Self::Keys>;
 
-    /// Checks what the types and [`Settings`] cannot: ranges of its own keys, settings that make no sense here.
+    /// Checks what types and [`Settings`] cannot: the ranges of its own keys, and settings that make no sense for it.
     fn check(config: &Config<Self::Keys>) -> std::result::Result<(), String>;
 
     /// Checks the configuration against the recipe of dense training.
@@ -74,7 +74,7 @@ pub(crate) trait Schedule {
 pub struct PruningMethod {
     /// Name in suites, files and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
     /// Paper and section.
     pub source: &'static str,
@@ -99,42 +99,43 @@ impl PruningMethod {
     /// Fills in the defaults of a configuration and checks every key.
     ///
     /// # Errors
-    /// An unknown key or name, a value of the wrong type or out of range, a combination that makes no sense.
+    /// If a key or a name is unknown, a value has the wrong type or is out of range, or a combination makes no sense.
     pub fn resolve(&self, config: &Value) -> Result<Value> {
         (self.resolve)(config)
     }
 
-    /// What the method needs from dense training by `recipe`, and what it aims at.
+    /// The requirements of the method on dense training by `recipe`, and its aim.
     ///
     /// # Errors
-    /// As [`PruningMethod::resolve`], or a recipe with too few epochs.
+    /// As [`PruningMethod::resolve`], and if the recipe has too few epochs.
     pub fn plan(&self, config: &Value, recipe: &Recipe) -> Result<Plan> {
         (self.plan)(config, recipe)
     }
 
-    /// Prunes. A run that was killed goes on from the session's saved state and ends bit-identical.
+    /// Prunes. A killed run resumes from the session's saved state and ends bit-identical.
     ///
     /// # Errors
-    /// As [`PruningMethod::resolve`]; layer collapse; scores that are NaN; training that fails or is interrupted.
+    /// As [`PruningMethod::resolve`], and if a layer collapses, a score is NaN, or training fails or is interrupted.
     pub fn run(&self, config: &Value, request: &mut Request<'_>) -> Result<Outcome> {
         (self.run)(config, request)
     }
 }
 
 impl Request<'_> {
-    /// Prunes the network to `sparsity`, now.
+    /// Prunes the network to `sparsity` at once.
     pub(crate) fn prune(&mut self, settings: &Settings, sparsity: f64) -> Result<Mask> {
         let mut subject =
             Subject { network: self.network, images: self.task.images, train: self.train, seed: self.task.seed };
         prune_to(&mut subject, settings, sparsity)
     }
 
-    /// Trains the network as it is, from `start_epoch` of the request's recipe to its end.
+    /// Trains the network in its current state, from `start_epoch` of the request's recipe to the end.
     pub(crate) fn retrain(&mut self, start_epoch: usize, session: Session<'_>) -> Result<Vec<EpochRow>> {
         self.train(self.task.recipe, start_epoch, session, &mut |_, _| Ok(None))
     }
 
-    /// Trains by `recipe`, pruning to `sparsity_after(epochs)` whenever it names a sparsity for a number of finished epochs.
+    /// Trains by `recipe`. Prunes to `sparsity_after(epochs)` whenever it returns a sparsity for a number of finished
+    /// epochs.
     pub(crate) fn train_while_pruning(
         &mut self,
         recipe: &Recipe,

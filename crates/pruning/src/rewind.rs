@@ -1,24 +1,24 @@
-//! Rewinding: which weights the pruned network's training goes on from.
+//! Rewinding: the weights that training of the pruned network continues from.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Request, Result, Settings, method::Schedule, settings::refusal};
 
-/// Where the kept weights go back to.
+/// The weights that the kept weights are reset to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rewind {
-    /// To the initialisation: the lottery ticket (Frankle & Carbin 2019, arXiv 1803.03635).
+    /// The initial weights: the lottery ticket (Frankle & Carbin 2019, arXiv 1803.03635).
     Lt,
-    /// To the weights after an early epoch; the learning-rate schedule goes back with them (Frankle et al. 2020, arXiv
+    /// The weights after an early epoch. The learning-rate schedule is rewound too (Frankle et al. 2020, arXiv
     /// 1912.05671; Renda et al. 2020, arXiv 2003.02389).
     RewindLt,
-    /// Nowhere: the trained weights are fine-tuned with the whole recipe.
+    /// No rewinding: the trained weights are fine-tuned with the whole recipe.
     Pt,
 }
 
 impl Rewind {
-    /// As a suite writes it.
+    /// The name in a suite.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lt => "lt",
@@ -29,7 +29,7 @@ impl Rewind {
 }
 
 impl Request<'_> {
-    /// Puts the weights back as `settings` say, pruned ones staying 0, and gives the epoch to train on from.
+    /// Resets the weights as `settings` say and returns the epoch to continue from. Pruned weights stay 0.
     pub(crate) fn rewind<S: Schedule>(&mut self, settings: &Settings) -> Result<usize> {
         match settings.rewind {
             Rewind::Lt => {

@@ -1,4 +1,4 @@
-//! Pruning a network to a sparsity: score, select, prune, as many rounds as the criterion asks for.
+//! Pruning of a network to a sparsity: score, select and prune, in as many rounds as the criterion needs.
 
 use unlearn_masks::Mask;
 use unlearn_network::Network;
@@ -10,14 +10,15 @@ use crate::{
     scopes::{prunable, scope},
 };
 
-/// Prunes the subject's network until the share `sparsity` of all covered weights is 0, with the criterion and scope that
-/// `settings` name (their own `sparsity`, the schedule's aim, is not read).
+/// Prunes the subject's network until the share `sparsity` of all covered weights is 0, with the criterion and scope
+/// that `settings` name. The field `sparsity` of `settings` is the aim of the schedule, and is not used here.
 ///
-/// The number pruned is the integer nearest to `sparsity` times the number of covered weights (halves to even). What is
-/// pruned already stays so and counts. A criterion of several rounds keeps the same share of what remains in each.
+/// The number of pruned weights is the integer nearest to `sparsity` times the number of covered weights (halves to
+/// even). Weights that are already pruned count and stay pruned. In a criterion of several rounds, each round keeps
+/// the same share of the remaining weights.
 ///
 /// # Errors
-/// A score that is NaN, a mask that empties a layer unless `settings` allow it, a network that fails.
+/// If a score is NaN, the mask empties a layer and `settings` do not allow it, or the network fails.
 pub fn prune_to(subject: &mut Subject<'_>, settings: &Settings, sparsity: f64) -> Result<Mask> {
     let graph = subject.network.graph().clone();
     let covered = prunable(&graph, settings.include_classifier);
@@ -40,12 +41,13 @@ pub fn prune_to(subject: &mut Subject<'_>, settings: &Settings, sparsity: f64) -
     }
 }
 
-/// The density after `step` of `steps` from `from` to `to`, each of which keeps the same share of what remains.
+/// The density after `step` of `steps` steps from `from` to `to`. Each step keeps the same share of the remaining
+/// weights.
 pub(crate) fn geometric(from: f64, to: f64, step: usize, steps: usize) -> f64 {
     from * (to / from).powf(step as f64 / steps as f64)
 }
 
-/// Which covered weights a network keeps now.
+/// The covered weights that a network currently keeps.
 pub(crate) fn current_mask(network: &Network, include_classifier: bool) -> Result<Mask> {
     let (graph, kept) = (network.graph(), network.kept());
     Ok(mask_over(graph, prunable(graph, include_classifier).into_iter().map(|id| (id, kept[id].as_deref())))?)

@@ -1,4 +1,5 @@
-//! The keys that every schedule shares, and how a suite's table is read: shared keys, the schedule's own keys, nothing else.
+//! The keys that all schedules share, and the reading of a suite's table. The table may hold these keys and the
+//! schedule's own keys, nothing else.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -12,23 +13,23 @@ use crate::{
     scopes::scope,
 };
 
-/// Keys of every schedule.
+/// Keys of all schedules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
-    /// Share of the covered weights that is pruned in the end, in 0..1.
+    /// Final share of the covered weights that is pruned, in 0..1.
     pub sparsity: f64,
-    /// What a weight is worth: a name of [`CRITERIA`](crate::CRITERIA).
+    /// Criterion: a name of [`CRITERIA`](crate::CRITERIA).
     pub criterion: String,
-    /// Among which weights the least are looked for: a name of [`SCOPES`](crate::SCOPES).
+    /// Scope: a name of [`SCOPES`](crate::SCOPES).
     pub scope: String,
-    /// Which weights training goes on from.
+    /// The weights that training continues from.
     pub rewind: Rewind,
-    /// The epoch of `rewind-lt`; the paper's is 8 of 182.
+    /// The epoch of `rewind-lt`. The paper uses 8 of 182.
     pub rewind_epoch: usize,
     /// Prune the classifier's weight as well.
     pub include_classifier: bool,
-    /// Accept a mask that leaves nothing of a layer.
+    /// Accept a mask that leaves a layer without weights.
     pub allow_collapse: bool,
 }
 
@@ -62,7 +63,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Refuses every rewinding but `only`, for a schedule to which the others mean nothing.
+    /// Refuses every value of `rewind` except `only`, for a schedule that supports no other.
     pub(crate) fn require_rewind(&self, only: Rewind, reason: &str) -> std::result::Result<(), String> {
         if self.rewind == only {
             return Ok(());
@@ -71,30 +72,30 @@ impl Settings {
     }
 }
 
-/// A schedule's whole configuration.
+/// The whole configuration of a schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Config<K> {
-    /// The keys that every schedule has.
+    /// The keys that all schedules share.
     pub(crate) shared: Settings,
-    /// The schedule's own.
+    /// The schedule's own keys.
     pub(crate) own: K,
 }
 
-/// Keys of a schedule that has none of its own.
+/// Keys of a schedule without own keys.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct NoKeys {}
 
-/// The error of a schedule that cannot use its configuration.
+/// The error for an invalid configuration of a schedule.
 pub(crate) fn refusal<S: Schedule>(reason: impl std::fmt::Display) -> Error {
     Error::Config { method: S::NAME, reason: reason.to_string() }
 }
 
-/// Lays a suite's keys over the schedule's defaults and checks them.
+/// Merges a suite's keys into the schedule's defaults and checks them.
 pub(crate) fn parse<S: Schedule>(config: &Value) -> Result<Config<S::Keys>> {
     let (mut shared, mut own) = to_values::<S>(&S::defaults())?;
     let table = config.as_object();
     for (key, value) in
-        table.ok_or_else(|| refusal::<S>(format!("its settings are a table of keys, found {config}")))?
+        table.ok_or_else(|| refusal::<S>(format!("its settings must be a table of keys, found {config}")))?
     {
         let Some(slot) = shared.get_mut(key).or(own.get_mut(key)) else {
             let valid = [&shared, &own].into_iter().filter_map(Value::as_object).flat_map(|keys| keys.keys());
@@ -116,7 +117,7 @@ pub(crate) fn resolve<S: Schedule>(config: &Value) -> Result<Value> {
     Ok(all)
 }
 
-/// What must be known before a run, once it is certain that the recipe of dense training admits it.
+/// The requirements and the aim of a schedule, checked against the recipe of dense training.
 pub(crate) fn plan<S: Schedule>(config: &Value, recipe: &Recipe) -> Result<Plan> {
     let config = parse::<S>(config)?;
     let (epochs, rewind_epoch) = (recipe.epochs, config.shared.rewind_epoch);

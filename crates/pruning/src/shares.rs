@@ -1,14 +1,14 @@
-//! How much of a pruned network is left: shares of parameters and of operations, per layer and in all.
+//! The shares of parameters and operations that a pruned network keeps, per layer and in total.
 
 use serde::{Deserialize, Serialize};
 use unlearn_masks::Mask;
 use unlearn_network::Graph;
 
-/// What a mask leaves of the layers it covers. Layers that it does not cover (normalisation, biases, mostly the classifier)
-/// count nowhere.
+/// The shares that a mask keeps of the layers it covers. Layers that it does not cover (normalisation, biases,
+/// usually the classifier) are not counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shares {
-    /// Version of this form: 1. A reader refuses a newer one.
+    /// Version of this format: 1. A reader refuses a newer one.
     pub format: u32,
     /// All covered layers together, named `total`.
     pub total: LayerShare,
@@ -16,7 +16,7 @@ pub struct Shares {
     pub layers: Vec<LayerShare>,
 }
 
-/// What is left of one layer's weight.
+/// The shares of one layer's weight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerShare {
     /// The weight's name, for example `layer1.0.conv1.weight`.
@@ -27,9 +27,9 @@ pub struct LayerShare {
     pub kept_parameters: usize,
     /// Share of weights kept, in 0..=1.
     pub parameter_density: f64,
-    /// Multiply-accumulates of a forward pass of one sample.
+    /// Multiply-accumulates in a forward pass of one sample.
     pub operations: usize,
-    /// Those with kept weights.
+    /// Multiply-accumulates with kept weights.
     pub kept_operations: usize,
     /// Share of multiply-accumulates kept, in 0..=1.
     pub operation_density: f64,
@@ -42,7 +42,7 @@ impl Shares {
         let mut layers = Vec::new();
         for (id, parameter) in graph.parameters.iter().enumerate() {
             let Some(bits) = mask.get(&parameter.name) else { continue };
-            // A weight of a convolution is used once for each pixel of the output, any other once.
+            // A convolution's weight is used once per output pixel, any other weight once.
             let operations = convolutions.iter().find(|(weight, _)| *weight == id).map_or(bits.len(), |(_, n)| *n);
             let uses = operations / bits.len().max(1);
             layers.push(LayerShare::new(&parameter.name, bits.len(), bits.kept(), operations, bits.kept() * uses));

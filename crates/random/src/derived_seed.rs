@@ -1,7 +1,7 @@
-//! Seeds for things that must not share random numbers.
+//! Seeds for purposes that must not share random numbers.
 
-/// A function of the run's seed and what it is for, such as `train` or `attack`: the first 8 bytes, little-endian, of the BLAKE3
-/// hash of `seed/purpose`.
+/// A seed for a purpose, such as `train` or `attack`: the first 8 bytes, little-endian, of the BLAKE3 hash of
+/// `seed/purpose`.
 pub fn derived_seed(seed: u64, purpose: &str) -> u64 {
     let hash = blake3::hash(format!("{seed}/{purpose}").as_bytes());
     let mut first = [0; 8];
@@ -17,7 +17,7 @@ mod tests {
     fn seed_and_purpose_matter_and_releases_do_not() {
         assert_ne!(derived_seed(1, "train"), derived_seed(2, "train"));
         assert_ne!(derived_seed(1, "train"), derived_seed(1, "prune"));
-        // Stored runs were seeded so: with other numbers, none of them could be gone on with.
+        // Stored runs depend on these numbers. With other numbers, they could not be resumed.
         assert_eq!(derived_seed(1, "train"), 2_293_709_071_358_100_914);
     }
 }

@@ -1,8 +1,9 @@
-//! Randomness that is a function of seeds and purposes, never of history.
+//! Random numbers that depend on seeds and purposes, never on history.
 //!
-//! [`stream`] is a generator for one purpose and one key, [`derived_seed`] a seed for one purpose; [`interval`], [`shuffle`] and
-//! [`choice`] are NumPy's algorithms over any generator, and [`Mt19937`] is NumPy's legacy generator itself. What is drawn is
-//! the same in every release, on every machine, and in whatever order threads draw it.
+//! [`stream`] is a generator for one purpose and one key, and [`derived_seed`] is a seed for one purpose.
+//! [`interval`], [`shuffle`] and [`choice`] are NumPy's algorithms over any generator, and [`Mt19937`] is NumPy's
+//! legacy generator itself. The numbers are the same in every release, on every machine, and in whatever order
+//! threads draw them.
 //!
 //! ```
 //! use unlearn_random::{choice, stream};

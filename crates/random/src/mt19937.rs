@@ -1,8 +1,8 @@
 //! The Mersenne Twister MT19937, seeded as NumPy's legacy `RandomState(seed)`.
 //!
-//! Matsumoto and Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998. `RandomState` seeds it from one integer with the
-//! authors' `init_genrand` of 2002 and reads 64-bit words as high half first. Checked word for word against NumPy in
-//! `tests/golden/datasets`.
+//! Matsumoto and Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998. `RandomState` seeds the generator from one
+//! integer with the authors' `init_genrand` of 2002, and reads 64-bit words with the high half first.
+//! `tests/golden/datasets` compares it with NumPy word for word.
 
 use std::convert::Infallible;
 
@@ -14,11 +14,11 @@ const UPPER_BIT: u32 = 0x8000_0000;
 const LOWER_BITS: u32 = 0x7FFF_FFFF;
 const TWIST: u32 = 0x9908_B0DF;
 
-/// The generator. Draw from it through [`rand::Rng`].
+/// The generator. [`rand::Rng`] draws from it.
 #[derive(Debug, Clone)]
 pub struct Mt19937 {
     state: [u32; WORDS],
-    /// The next word of `state` to hand out; [`WORDS`] when a new block is due.
+    /// Index in `state` of the next word to return. [`WORDS`] means that a new block must be generated.
     position: usize,
 }
 

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
-/// Independent normal values with mean 0 and deviation `std`, by the Box–Muller transform in f64.
+/// Independent normal values with mean 0 and standard deviation `std`, by the Box–Muller transform in f64.
 pub fn fill_normal(values: &mut [f32], std: f64, rng: &mut Pcg64) {
     for pair in values.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * std;

@@ -1,17 +1,17 @@
 //! Bounded draws, shuffles and draws without replacement, the same in every release.
 //!
 //! These are the algorithms of NumPy's legacy `RandomState` (`random_interval`, `shuffle`, `choice` without
-//! replacement), over any generator: fed with [`Mt19937`](crate::Mt19937) they give NumPy's very numbers. They
-//! are written out here, rather than taken from `rand`, because a release of `rand` may change how it draws.
+//! replacement), over any generator. With [`Mt19937`](crate::Mt19937) they give exactly NumPy's numbers. They are
+//! written here and not taken from `rand`, because a release of `rand` may change its algorithms.
 
 use rand::Rng;
 
 /// A uniform draw from `0..=max`, by masking and rejecting.
 ///
-/// NumPy masks 64-bit words when `max` exceeds 32 bits; positions here are `u32`, so that branch cannot be reached.
+/// NumPy masks 64-bit words if `max` exceeds 32 bits. Positions here are `u32`, so that branch is not needed.
 pub fn interval<R: Rng + ?Sized>(rng: &mut R, max: u32) -> u32 {
     if max == 0 {
-        return 0; // NumPy draws nothing here, and the words that follow depend on it.
+        return 0; // NumPy uses no word here, which the following draws depend on.
     }
     let mask = u32::MAX >> max.leading_zeros();
     loop {
@@ -29,9 +29,9 @@ pub fn shuffle<R: Rng + ?Sized>(rng: &mut R, values: &mut [u32]) {
     }
 }
 
-/// `count` different elements of `values`, in the order drawn: the first `count` of a permutation, as NumPy does it.
+/// `count` distinct elements of `values`, in the order drawn: the first `count` of a permutation, as NumPy does it.
 ///
-/// Gives all of `values` when `count` exceeds their number.
+/// Returns all of `values` if `count` exceeds their number.
 pub fn choice<R: Rng + ?Sized>(rng: &mut R, values: &[u32], count: usize) -> Vec<u32> {
     let mut permuted = values.to_vec();
     shuffle(rng, &mut permuted);

@@ -1,7 +1,7 @@
 //! Named streams of randomness: one generator for one purpose and one key.
 //!
-//! A stream depends on nothing but its purpose and its key, so what a sample of an epoch draws is the same whichever
-//! thread draws it, in whatever order, and after a resume.
+//! A stream depends only on its purpose and its key. So the random numbers for a sample of an epoch are the same
+//! whichever thread draws them, in whatever order, and after a resume.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

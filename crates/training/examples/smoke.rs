@@ -1,6 +1,8 @@
-//! Whether a device computes what the CPU kernels compute, and how fast: gradients beside theirs, then one epoch on both.
+//! Compares a device with the CPU kernels: the gradients of several networks, then one epoch of training on both,
+//! with its time.
 //!
 //! `cargo run --release -p unlearn-training --features unlearn-network/cuda --example smoke -- --device cuda:0`
+//!
 //! `cargo xtask smoke` builds and runs this program.
 
 use std::{process::ExitCode, sync::Arc};
@@ -13,15 +15,16 @@ use unlearn_network::{DeviceChoice, Graph, Mode, Network};
 use unlearn_samples::{Batch, Dataset};
 use unlearn_training::{CrossEntropy, Objective as _, Recipe, Run, Schedule, Select, Session, predict, train};
 
-/// Networks whose gradients are compared: option-A shortcuts, projections, pooling with an ImageNet stem, groups, and biases.
+/// Networks whose gradients are compared. They cover option-A shortcuts, projections, pooling with an ImageNet stem,
+/// groups, and biases.
 const COMPARED: [(&str, usize); 4] = [("resnet20s", 32), ("resnet18", 32), ("resnext50_32x4d", 96), ("vgg16_bn", 32)];
 const COMPARED_BATCH: usize = 16;
-/// What rounding may cost logits, relative to the largest of them.
+/// Tolerance of logits for rounding, relative to the largest of them.
 const LOGITS: f64 = 1e-3;
-/// Distance of a network's gradients in the L2 norm, relative to their length: a ReLU whose input is 0 up to rounding may go
-/// either way, and in fifty layers many do.
+/// Tolerance of gradients in the L2 norm, relative to their length. If the input of a ReLU is 0 up to rounding,
+/// either branch is right, and in fifty layers there are many such inputs.
 const GRADIENTS: f64 = 0.1;
-/// Below this, one epoch has taught a network nothing: guessing gives 10 %.
+/// Least accuracy after one epoch, in percent, for a network that learns. Guessing gives 10 %.
 const LEARNT: f64 = 50.0;
 
 /// Compare a device with the CPU kernels: gradients, then one epoch of ResNet-20s on real images.
@@ -31,7 +34,7 @@ struct Args {
     /// The device: cuda:N, metal or candle-cpu.
     #[arg(long, value_name = "NAME")]
     device: DeviceChoice,
-    /// Images of the epoch, the first of each class.
+    /// Number of images of the epoch: the first ones of each class.
     #[arg(long, default_value = "8000", value_name = "N")]
     images: usize,
 }
@@ -88,7 +91,7 @@ fn compare(model: &str, side: usize, device: DeviceChoice) -> Result<()> {
     Ok(())
 }
 
-/// Logits, and the gradients of all parameters one after the other.
+/// Logits, and the concatenated gradients of all parameters.
 fn pass(graph: &Arc<Graph>, batch: &Batch, device: DeviceChoice) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut network = Network::new(graph.clone(), initialize(graph, 1), device)?;
     let mut logits = Vec::new();
@@ -99,7 +102,7 @@ fn pass(graph: &Arc<Graph>, batch: &Batch, device: DeviceChoice) -> Result<(Vec<
     Ok((logits, gradients))
 }
 
-/// Seconds of one epoch of ResNet-20s; an error if it has learnt nothing.
+/// Seconds of one epoch of ResNet-20s. Returns an error if the network has not learnt.
 fn one_epoch(dataset: &Dataset, images: usize, device: DeviceChoice) -> Result<f64> {
     let input = InputSpec {
         shape: [dataset.train.channels, dataset.train.height, dataset.train.width],
@@ -129,6 +132,9 @@ fn one_epoch(dataset: &Dataset, images: usize, device: DeviceChoice) -> Result<f
         outcome.seconds,
         indices.len()
     );
-    ensure!(accuracy > LEARNT, "one epoch on {device} ends at {accuracy:.2} % test accuracy: it does not learn");
+    ensure!(
+        accuracy > LEARNT,
+        "one epoch on {device} ends at {accuracy:.2} % test accuracy, so the network does not learn"
+    );
     Ok(outcome.seconds)
 }

@@ -1,8 +1,9 @@
 //! Times one training step and one evaluation pass of an architecture, dense or masked, on random images.
 //!
 //! `cargo run --release -p unlearn-training --example step -- --model resnet20s --batch 128 --density 0.05 --threads 2`
-//! A training step is forward, cross-entropy, backward and SGD with momentum and weight decay; an evaluation is the forward
-//! pass of the same batch on running statistics. `cargo xtask bench` builds and runs this program.
+//! A training step is forward pass, cross-entropy, backward pass, and SGD with momentum and weight decay. An
+//! evaluation is the forward pass of the same batch with running statistics. `cargo xtask bench` builds and runs this
+//! program.
 
 use std::{
     fs,
@@ -30,13 +31,13 @@ const LEARNING_RATE: f64 = 0.01;
 #[derive(Parser)]
 #[command(disable_version_flag = true)]
 struct Args {
-    /// A name of the model registry.
+    /// Model, by its name in the registry.
     #[arg(long, default_value = "resnet20s", value_name = "NAME", value_parser = unlearn_models::find)]
     model: &'static Architecture,
     /// Channels, height and width of the images.
     #[arg(long, default_value = "3,32,32", value_name = "C,H,W", value_parser = input)]
     input: Shape,
-    /// Images a batch.
+    /// Images per batch.
     #[arg(long, default_value = "128", value_name = "N", value_parser = at_least_one())]
     batch: usize,
     /// Share of the weights that a uniform mask keeps in every convolution, in (0, 1] [default: 1, dense].
@@ -45,22 +46,23 @@ struct Args {
     /// `uniform` (the same density everywhere, weights drawn at random), or a mask file.
     #[arg(long, default_value = "uniform", value_name = "uniform|FILE", value_parser = mask_choice)]
     mask: MaskChoice,
-    /// Threads [default: one a core].
+    /// Threads [default: one per core].
     #[arg(long, value_name = "T", value_parser = at_least_one())]
     threads: Option<usize>,
-    /// Steps that are timed, after 2 that are not.
+    /// Number of timed steps. Two untimed steps come first.
     #[arg(long, default_value = "7", value_name = "K", value_parser = at_least_one())]
     steps: usize,
     /// The CPU kernels, or Candle on the CPU (which takes its threads from `RAYON_NUM_THREADS`).
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     executor: ExecutorChoice,
-    /// Decides weights, mask, images and labels.
+    /// Seed of weights, mask, images and labels.
     #[arg(long, default_value = "1", value_name = "N")]
     seed: u64,
-    /// This machine's peak of fused multiply-adds over the same threads, in GF/s; `percent_of_peak_flops` needs it.
+    /// This machine's peak rate of fused multiply-adds with the same number of threads, in GF/s. Needed for
+    /// `percent_of_peak_flops`.
     #[arg(long, value_name = "P", value_parser = peak)]
     peak_gflops: Option<f64>,
-    /// One line of JSON instead of a list.
+    /// Print one line of JSON instead of a list.
     #[arg(long)]
     json: bool,
 }
@@ -93,28 +95,28 @@ fn input(text: &str) -> Result<Shape, String> {
 
 fn density(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("a density lies in (0, 1]".to_owned()) }
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("a density must lie in (0, 1]".to_owned()) }
 }
 
 fn peak(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("a peak is a positive number".to_owned()) }
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("a peak must be a positive number".to_owned()) }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature that clap asks of a parser")]
+#[expect(clippy::unnecessary_wraps, reason = "clap requires this signature of a parser")]
 fn mask_choice(text: &str) -> Result<MaskChoice, String> {
     Ok(if text == "uniform" { MaskChoice::Uniform } else { MaskChoice::File(text.into()) })
 }
 
-/// What was measured; a line of JSON with these names is what `cargo xtask bench` reads.
+/// The results. `cargo xtask bench` reads a line of JSON with these names.
 #[derive(Serialize)]
 struct Measurement {
     model: &'static str,
     executor: &'static str,
     batch: usize,
-    /// Kept share of the convolutions' weights.
+    /// Share of the convolutions' weights that is kept.
     density: f64,
-    /// Kept share of the convolutions' multiply-accumulates.
+    /// Share of the convolutions' multiply-accumulates that is kept.
     flop_density: f64,
     threads: usize,
     train_ms: f64,
@@ -122,7 +124,8 @@ struct Measurement {
     train_img_per_s: f64,
     eval_img_per_s: f64,
     peak_rss_mib: Option<f64>,
-    /// Of a training step: the arithmetic of a direct algorithm on kept weights, counted as three forward passes.
+    /// Rate of a training step relative to the peak, in percent. Its operations are those of a direct algorithm on
+    /// kept weights, counted as three forward passes.
     percent_of_peak_flops: Option<f64>,
 }
 
@@ -131,7 +134,7 @@ fn main() -> ExitCode {
     match measure(&args).and_then(|measurement| print(&measurement, args.json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Each error of the workspace's crates already says what caused it.
+            // Each error of the workspace's crates includes its cause.
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
@@ -180,11 +183,7 @@ fn measure(args: &Args) -> Result<Measurement> {
     };
     let mut network = Network::new(graph.clone(), initialize(&graph, args.seed), device)?;
     let executor = network.executor_name();
-    ensure!(
-        executor == name,
-        "the {name} executor lacks a layer of {}, which the {executor} executor runs",
-        graph.arch
-    );
+    ensure!(executor == name, "the {name} executor lacks a layer of {}; the {executor} executor runs it", graph.arch);
     apply_mask(&mut network, &mask).map_err(|error| about_input(error, args.input))?;
 
     let batch = Batch {
@@ -216,7 +215,7 @@ fn measure(args: &Args) -> Result<Measurement> {
     })
 }
 
-/// The mask that the arguments ask for; one that covers nothing for a dense network.
+/// The mask that the arguments ask for. For a dense network, it covers nothing.
 fn mask(args: &Args, graph: &Graph, rng: &mut Pcg64) -> Result<Mask> {
     match (&args.mask, args.density) {
         (MaskChoice::File(path), None) => Ok(Mask::load(path)?),
@@ -228,19 +227,20 @@ fn mask(args: &Args, graph: &Graph, rng: &mut Pcg64) -> Result<Mask> {
     }
 }
 
-/// Says of a mask whose tensors have other shapes than the model's where those come from.
+/// Adds advice about `--input` to the error for a mask whose shapes differ from the model's.
 fn about_input(error: unlearn_training::Error, input: Shape) -> anyhow::Error {
     let [channels, height, width] = input;
     if let unlearn_training::Error::Mask(unlearn_masks::Error::Shape { .. }) = error {
         return anyhow!(
-            "{error}; the model is built for {channels}×{height}×{width} images: name those that the mask was made for with \
+            "{error}; the model is built for {channels}×{height}×{width} images; give the size that the mask was made for by \
              --input C,H,W"
         );
     }
     error.into()
 }
 
-/// Keeps, in every convolution, `density` of the weights to the nearest whole one (and at least one), drawn at random.
+/// Keeps in every convolution a share `density` of the weights, rounded to a whole number of at least one, drawn at
+/// random.
 fn uniform_mask(graph: &Graph, density: f64, rng: &mut Pcg64) -> Result<Mask> {
     let mut mask = Mask::new(&graph.arch);
     for parameter in graph.parameters.iter().filter(|p| p.kind == ParameterKind::ConvWeight) {
@@ -254,7 +254,7 @@ fn uniform_mask(graph: &Graph, density: f64, rng: &mut Pcg64) -> Result<Mask> {
     Ok(mask)
 }
 
-/// Kept shares of the convolutions' weights and of their multiply-accumulates.
+/// Shares of the convolutions' weights and of their multiply-accumulates that are kept.
 fn densities(graph: &Graph, mask: &Mask) -> (f64, f64) {
     let [mut weights, mut kept, mut operations, mut kept_operations] = [0.0; 4];
     for (id, count) in graph.conv_operations() {
@@ -280,12 +280,12 @@ fn training_time(network: &mut Network, batch: &Batch, steps: usize) -> Result<D
         network.backward(&dlogits)?;
         let (parameters, gradients) = network.parameters_and_gradients();
         optimizer.step(LEARNING_RATE, parameters, &gradients.parameters);
-        ensure!(loss.is_finite(), "the loss became {loss}: what was timed is not training");
+        ensure!(loss.is_finite(), "the loss became {loss}, so the time is not that of training");
         Ok(())
     })
 }
 
-/// The median time of `body` over `steps` calls, after some that warm caches and buffers.
+/// The median time of `body` over `steps` calls, after untimed calls that warm caches and buffers.
 fn median(steps: usize, mut body: impl FnMut() -> Result<()>) -> Result<Duration> {
     let mut times = Vec::with_capacity(WARM_UPS + steps);
     for _ in 0..WARM_UPS + steps {
@@ -298,7 +298,7 @@ fn median(steps: usize, mut body: impl FnMut() -> Result<()>) -> Result<Duration
     Ok((timed[(steps - 1) / 2] + timed[steps / 2]) / 2)
 }
 
-/// High-water mark of this process's resident memory; `None` on systems without `/proc`.
+/// Largest resident memory of this process so far, in MiB. `None` on systems without `/proc`.
 fn peak_rss_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

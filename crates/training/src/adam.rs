@@ -1,8 +1,10 @@
 //! Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in PyTorch's form, with weight decay added to the gradient:
 //! g ← g + λθ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m/(√(v/(1 − β₂ᵗ)) + ε).
-//! Decoupled (`AdamW`, Loshchilov & Hutter 2019, arXiv 1711.05101), the decay is θ ← θ − lr·λθ before all this, and g stays g.
 //!
-//! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0: a pruned weight, whose gradient is always 0, stays exactly 0.
+//! In the decoupled form (`AdamW`, Loshchilov & Hutter 2019, arXiv 1711.05101), weight decay is a separate step θ ← θ
+//! − lr·λθ before the update, and g stays unchanged.
+//!
+//! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0. So a pruned weight, whose gradient is always 0, stays exactly 0.
 
 use rayon::prelude::*;
 
@@ -12,7 +14,7 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// Running means of every parameter's gradient and of its square.
+/// Running means of every parameter's gradient and squared gradient.
 #[derive(Debug, Clone)]
 pub struct Adam {
     pub(crate) mean: Vec<Vec<f32>>,
@@ -23,20 +25,20 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// An optimiser at rest for parameters of these sizes; it moves the `trainable` ones.
+    /// A new optimiser for parameters of these sizes. It changes only the `trainable` ones.
     pub fn new(recipe: &Recipe, parameters: &[Vec<f32>], trainable: Option<Trainable>) -> Self {
         let zeros: Vec<Vec<f32>> = parameters.iter().map(|p| vec![0.0; p.len()]).collect();
         let weight_decay = recipe.weight_decay;
         Self { mean: zeros.clone(), square: zeros, weight_decay, decoupled: false, trainable }
     }
 
-    /// The same with weight decay decoupled from the gradient: `AdamW`.
+    /// The same with decoupled weight decay: `AdamW`.
     #[must_use]
     pub fn decoupled(self) -> Self {
         Self { decoupled: true, ..self }
     }
 
-    /// Step number `t`, from 1.
+    /// Step number `t`, counted from 1.
     pub fn step(&mut self, t: u64, lr: f64, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
         let bias = |beta: f64| 1.0 - beta.powf(t as f64);
         let rate = (lr / bias(BETA_1)) as f32;
@@ -91,7 +93,7 @@ mod tests {
         assert_eq!((theta[0][1], adam.mean[0][1]), (1.0, 0.0));
     }
 
-    /// `PyTorch`'s numbers, in f64 there and f32 here (`tests/golden/training/adam.py`).
+    /// `PyTorch` computes in f64, this crate in f32 (`tests/golden/training/adam.py`).
     #[test]
     fn steps_with_either_decay_are_pytorchs() {
         let golden = include_str!("../../../tests/golden/training/adam.json");

@@ -1,42 +1,42 @@
-//! Which batches the steps of a run see.
+//! The batches that the steps of a run use.
 
 use unlearn_samples::{Batch, BatchPlan};
 
 use crate::{Error, Recipe, Result};
 
-/// Which batches the steps of a run see. What a step sees is a function of its epoch and number alone.
+/// The batches that the steps of a run use. The batches of a step depend on its epoch and number only.
 #[derive(Debug, Clone, Copy)]
 pub enum Course<'a> {
-    /// Every epoch is a pass over the same samples.
+    /// One plan: every epoch is a pass over the same samples.
     Alone(&'a BatchPlan),
-    /// Every step sees a batch of either, one after the other, and their gradients add. An epoch is a pass over the first
-    /// plan; the second goes round and round.
+    /// Two plans: every step uses a batch of each, one after the other, and their gradients are added. An epoch is a
+    /// pass over the first plan. The second plan starts again when it ends.
     Together(&'a BatchPlan, &'a BatchPlan),
-    /// Every epoch has a plan of its own: as many plans as the recipe has epochs.
+    /// One plan for each epoch of the recipe.
     InTurn(&'a [&'a BatchPlan]),
 }
 
 impl<'a> Course<'a> {
-    /// Checks that there is a batch for every step.
+    /// Checks that every step has a batch.
     pub(crate) fn check(&self, recipe: &Recipe) -> Result<()> {
         let plans = match self {
             Self::Alone(plan) => vec![*plan],
             Self::Together(first, second) => vec![*first, *second],
             Self::InTurn(plans) if plans.len() != recipe.epochs => {
                 let (found, expected) = (plans.len(), recipe.epochs);
-                return Err(Error::Recipe(format!("{found} plans of batches for `epochs = {expected}`")));
+                return Err(Error::Recipe(format!("{found} batch plans for `epochs = {expected}`")));
             }
             Self::InTurn(plans) => plans.to_vec(),
         };
         if plans.iter().any(|plan| plan.batches_per_epoch() == 0) { Err(Error::Empty("train on")) } else { Ok(()) }
     }
 
-    /// Steps of an epoch.
+    /// Number of steps in an epoch.
     pub(crate) fn steps(&self, epoch: usize) -> usize {
         self.main(epoch).batches_per_epoch()
     }
 
-    /// The batches of each step of `epoch`, from step `first` on.
+    /// The batches of each step of `epoch`, starting with step `first`.
     pub(crate) fn epoch(&self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Result<Vec<Batch>>> + 'a> {
         let main = self.main(epoch).epoch(epoch as u64, first);
         let Self::Together(_, second) = *self else { return Box::new(main.map(|batch| Ok(vec![batch?]))) };
@@ -87,6 +87,6 @@ mod tests {
         let course = Course::InTurn(&plans);
         assert_eq!((course.steps(0), course.steps(1)), (2, 3));
         let recipe = Recipe { epochs: 3, ..Recipe::default() };
-        assert!(course.check(&recipe).unwrap_err().to_string().contains("2 plans of batches for `epochs = 3`"));
+        assert!(course.check(&recipe).unwrap_err().to_string().contains("2 batch plans for `epochs = 3`"));
     }
 }

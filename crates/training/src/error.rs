@@ -1,9 +1,9 @@
-//! What can go wrong while training.
+//! Errors of training.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A recipe that cannot be followed.
+    /// The recipe is invalid.
     #[error("the training recipe cannot be used: {0}")]
     Recipe(String),
     /// The loss is NaN or infinite.
@@ -21,33 +21,33 @@ pub enum Error {
         /// Learning rate of that step.
         lr: f64,
     },
-    /// The user asked to stop; the state is saved.
-    #[error("interrupted; the state is saved, and the same command goes on from there")]
+    /// The user asked to stop. The state is saved.
+    #[error("interrupted; the state is saved, and the same command resumes from it")]
     Interrupted,
-    /// A checkpoint that does not fit this run.
-    #[error("the saved training state cannot be used: {0}; delete the stage's folder to start it anew")]
+    /// A saved state does not fit this run.
+    #[error("the saved training state cannot be used: {0}; delete the stage's folder to start the stage again")]
     Resume(String),
-    /// A checkpoint that cannot be read or written.
+    /// A saved state cannot be read or written.
     #[error("failed to {action} the training state: {source}")]
     Io {
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Samples or a network that what was asked for cannot work on.
+    /// Samples or a network are unsuitable for the request.
     #[error("{0}")]
     Unsuitable(String),
-    /// No samples to work on.
+    /// There are no samples.
     #[error("no samples to {0}")]
     Empty(&'static str),
-    /// Samples that cannot be batched.
+    /// Samples cannot be batched.
     #[error(transparent)]
     Data(#[from] unlearn_samples::Error),
-    /// A mask that does not fit the network.
+    /// A mask does not fit the network.
     #[error(transparent)]
     Mask(unlearn_masks::Error),
-    /// The network or its executor.
+    /// An error of the network or its executor.
     #[error(transparent)]
     Network(#[from] unlearn_network::Error),
 }

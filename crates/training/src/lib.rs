@@ -1,10 +1,10 @@
-//! Training a [`Network`](unlearn_network::Network): recipes, schedules, objectives, the loop, prediction, and runs that
-//! survive a kill.
+//! Training a [`Network`](unlearn_network::Network): recipes, schedules, objectives, the training loop, prediction,
+//! and runs that survive a kill.
 //!
-//! [`train`] follows a [`Recipe`] over the batches of a [`Course`] and minimises an [`Objective`]; an [`Update`] says how
-//! gradients become steps, and a [`Session`] who hears of progress and where the state is saved. A [`Task`] is what all training of
-//! one model has in common. Everything random is a
-//! function of seed, epoch and sample, so a run that is killed and started again ends bit-identical to one that was not.
+//! [`train`] follows a [`Recipe`] over the batches of a [`Course`] and minimises an [`Objective`]. An [`Update`] says
+//! how gradients become steps. A [`Session`] says who is told of progress and where the state is saved. A [`Task`]
+//! holds everything that all training runs of one model share. All randomness is a function of seed, epoch and
+//! sample, so a run that is killed and started again ends bit-identical to an uninterrupted one.
 
 mod adam;
 mod course;

@@ -1,15 +1,15 @@
-//! The two spellings of which weights are kept, a [`Mask`] by names and a network's [`Kept`] by parameters, and the one way from
-//! each to the other. A mask put on a network keeps its pruned weights exactly 0, whatever trains it.
+//! Conversions between the two representations of kept weights: a [`Mask`] by parameter names and a network's
+//! [`Kept`] by parameter index. Pruned weights of a network stay exactly 0 in all training.
 
 use unlearn_masks::{Bits, Mask};
 use unlearn_network::{Graph, Kept, Network, ParameterId};
 
 use crate::{Error, Result};
 
-/// What `mask` keeps of each parameter of `graph`; `None` of those that it does not cover.
+/// The kept weights of each parameter of `graph`, or `None` for parameters that `mask` does not cover.
 ///
 /// # Errors
-/// A mask for another architecture, or of other shapes.
+/// If the mask is for another architecture or has other shapes.
 pub fn kept_by(mask: &Mask, graph: &Graph) -> Result<Kept> {
     let layers: Vec<(&str, &[usize])> =
         graph.parameters.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
@@ -17,10 +17,11 @@ pub fn kept_by(mask: &Mask, graph: &Graph) -> Result<Kept> {
     Ok(graph.parameters.iter().map(|p| mask.get(&p.name).map(|bits| bits.iter().collect())).collect())
 }
 
-/// The mask that covers these parameters of `graph`, and keeps of each what stands beside it: all of it where nothing does.
+/// A mask that covers these parameters of `graph`, each with its kept weights. `None` means that the whole parameter
+/// is kept.
 ///
 /// # Errors
-/// A pattern of another length than its parameter.
+/// If the length of a pattern is not that of its parameter.
 pub fn mask_over<'a>(
     graph: &Graph,
     parameters: impl IntoIterator<Item = (ParameterId, Option<&'a [bool]>)>,
@@ -35,7 +36,7 @@ pub fn mask_over<'a>(
     Ok(mask)
 }
 
-/// Prunes `network` by `mask`.
+/// Prunes `network` with `mask`.
 ///
 /// # Errors
 /// As [`kept_by`].
@@ -44,11 +45,11 @@ pub fn apply_mask(network: &mut Network, mask: &Mask) -> Result<()> {
     Ok(network.prune(kept)?)
 }
 
-/// The mask that `network` has: the tensors of which pruning left a part or nothing, and those that a mask covers whole; `None`
-/// where no weight is pruned.
+/// The mask of `network`. It covers the tensors with pruned weights and those that a mask covers without pruning any.
+/// The result is `None` if no weight is pruned.
 ///
 /// # Errors
-/// None in practice; the mask's own refusals are passed on.
+/// None in practice; errors of the mask are passed on.
 pub fn mask_of(network: &Network) -> Result<Option<Mask>> {
     let covered = network.kept().iter().enumerate().filter(|(_, kept)| kept.is_some());
     let mask = mask_over(network.graph(), covered.map(|(id, kept)| (id, kept.as_deref()))).map_err(Error::Mask)?;

@@ -1,6 +1,6 @@
-//! What training minimises: a function of the logits with its gradient, and an optional penalty on the weights.
+//! Objectives of training: a function of the logits with its gradient, and an optional penalty on the weights.
 //!
-//! No objective needs autograd, and none knows which executor runs.
+//! Objectives need no autograd and do not depend on the executor.
 
 use unlearn_samples::{Batch, Mixed};
 
@@ -8,45 +8,45 @@ use crate::Result;
 
 /// An objective over one batch.
 pub trait Objective {
-    /// Sees each batch before the network does, with the number of its epoch. What the loss needs beside the logits, such as
-    /// a teacher's answer or labels drawn anew, is made here, as a function of the two: a run that goes on after a kill
-    /// enters an epoch at any batch.
+    /// Is called with each batch, and the number of its epoch, before the forward pass. An objective computes here
+    /// what its loss needs besides the logits, such as a teacher's output or newly drawn labels. The result must be a
+    /// function of epoch and batch, because a resumed run enters an epoch at any batch.
     ///
     /// # Errors
-    /// Whatever keeps the loss from being computed.
+    /// Whatever prevents the computation of the loss.
     fn prepare(&mut self, _epoch: usize, _batch: &Batch) -> Result<()> {
         Ok(())
     }
 
-    /// Mean loss over the batch; writes ∂(mean loss)/∂logits `[count, classes]`.
+    /// Returns the mean loss over the batch, and writes ∂(mean loss)/∂logits `[count, classes]`.
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64;
 
     /// Adds ∂penalty/∂θ to the gradients and returns the penalty. `progress` is the share of the run's epochs that is
-    /// over, constant within an epoch, in 0..1.
+    /// complete, in 0..1. It is constant within an epoch.
     fn penalty(&mut self, _progress: f64, _parameters: &[Vec<f32>], _gradients: &mut [Vec<f32>]) -> f64 {
         0.0
     }
 
-    /// After a step at learning rate `lr`: θ ← argmin over x of ‖x − θ‖²/2 + lr·R(x), the proximal step of a penalty R that
-    /// has no gradient. It maps 0 to 0, so that pruned weights stay.
+    /// The proximal step of a penalty R without a gradient, after a step at learning rate `lr`: θ ← argmin over x of
+    /// ‖x − θ‖²/2 + lr·R(x). It maps 0 to 0, so that pruned weights stay 0.
     fn proximal(&mut self, _progress: f64, _lr: f64, _parameters: &mut [Vec<f32>]) {}
 }
 
-/// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7). Where samples were overlaid
-/// (mixup), targets are shared by both labels.
+/// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7). If images were
+/// overlaid (mixup), the targets are shared between both labels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CrossEntropy {
-    /// Share of the target spread evenly over all classes, in 0..1.
+    /// Share of the target that is spread evenly over all classes, in 0..1.
     pub label_smoothing: f64,
 }
 
 impl CrossEntropy {
-    /// The same as [`Objective::loss`], against `labels` instead of the batch's own.
+    /// The same as [`Objective::loss`], with `labels` in place of the batch's own.
     pub fn against(&self, labels: &[u32], logits: &[f32], dlogits: &mut [f32]) -> f64 {
         cross_entropy(labels, None, logits, self.label_smoothing, 1.0, dlogits)
     }
 
-    /// The same as [`Objective::loss`], times a weight; a negative one makes descent ascend.
+    /// The same as [`Objective::loss`], times `weight`. A negative weight turns descent into ascent.
     pub fn weighted(&self, weight: f64, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         cross_entropy(&batch.labels, batch.mixed.as_ref(), logits, self.label_smoothing, weight, dlogits)
     }
@@ -58,7 +58,7 @@ impl Objective for CrossEntropy {
     }
 }
 
-/// −cross-entropy: what gradient ascent descends.
+/// −cross-entropy. Gradient descent on it is gradient ascent on the cross-entropy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NegatedCrossEntropy;
 

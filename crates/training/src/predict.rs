@@ -1,4 +1,4 @@
-//! Logits of plain images in evaluation mode.
+//! Logits of images without augmentation, in evaluation mode.
 
 use unlearn_metrics::softmax::argmax;
 use unlearn_network::{Mode, Network};
@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 const BATCH_SIZE: usize = 256;
 
-/// Logits and labels of a set of samples, in the order of the positions asked for.
+/// Logits and labels of a set of samples, in the order of the requested positions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
     /// `[count, classes]`, row-major.
@@ -20,7 +20,8 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// Share of samples whose largest logit is the label's, in percent; a tie goes to the lowest class.
+    /// Share of samples whose largest logit is that of the label, in percent. Among equal logits, the lowest class
+    /// counts.
     pub fn accuracy(&self) -> f64 {
         100.0 * count_correct(&self.logits, &self.labels) as f64 / self.labels.len() as f64
     }
@@ -29,7 +30,7 @@ impl Predictions {
 /// Predicts the samples at `indices`, without augmentation.
 ///
 /// # Errors
-/// No samples, or a network that fails.
+/// If there are no samples, or the network fails.
 pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Result<Predictions> {
     if indices.is_empty() {
         return Err(Error::Empty("predict"));
@@ -47,7 +48,7 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     Ok(predictions)
 }
 
-/// Samples whose largest logit is the label's.
+/// Number of samples whose largest logit is that of the label.
 pub(crate) fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
     let rows = logits.chunks(logits.len() / labels.len()).zip(labels);
     rows.filter(|(logits, label)| argmax(logits) == **label as usize).count()

@@ -1,31 +1,33 @@
-//! How to train: the numbers of a run, as a suite writes them.
+//! Training recipes: the numbers of a training run, as a suite gives them.
 
 use serde::{Deserialize, Serialize};
 use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
 
 use crate::{Error, Result, Schedule};
 
-/// A training recipe. The defaults are the paper's for dense CIFAR-10 training (arXiv 2304.04934, appendix C.2).
+/// A training recipe. The defaults are those of the paper for dense CIFAR-10 training (arXiv 2304.04934, appendix
+/// C.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Recipe {
     /// Passes over the data.
     pub epochs: usize,
-    /// Samples a step.
+    /// Samples per step.
     pub batch_size: usize,
     /// Peak learning rate.
     pub lr: f64,
-    /// Rule by which gradients become steps; methods of unlearning follow it as well, unless their source names another.
-    // What is off, here and below, is not written, so that the hash of a recipe without it is what it was before it existed.
+    /// Optimiser. Unlearning methods use it as well, unless their source names another.
+    // This field and some below are not written if they are off, so that the hash of a recipe without them stays as
+    // it was before they existed.
     #[serde(skip_serializing_if = "is_default")]
     pub optimizer: Rule,
-    /// Momentum μ in 0..1; of SGD alone.
+    /// Momentum μ in 0..1, for SGD only.
     pub momentum: f64,
-    /// Nesterov's form of momentum; of SGD alone.
+    /// Nesterov's form of momentum, for SGD only.
     pub nesterov: bool,
-    /// L2 penalty, added to the gradient; with `adamw`, share by which weights shrink at learning rate 1.
+    /// L2 penalty, added to the gradient. With `adamw`, the share by which weights shrink at learning rate 1.
     pub weight_decay: f64,
-    /// How the learning rate moves over the run.
+    /// Course of the learning rate over the run.
     pub schedule: Schedule,
     /// Epochs at which `multistep` multiplies the learning rate by `gamma`.
     pub milestones: Vec<usize>,
@@ -33,25 +35,26 @@ pub struct Recipe {
     pub gamma: f64,
     /// Epochs (fractions allowed) over which the learning rate rises linearly from 0.
     pub warmup_epochs: f64,
-    /// Share of the probability spread evenly over all classes (label smoothing ε), in 0..1.
+    /// Share of the target probability that is spread evenly over all classes (label smoothing ε), in 0..1.
     pub label_smoothing: f64,
-    /// Random crops and flips as the dataset prescribes.
+    /// Apply random crops and flips as the dataset prescribes.
     pub augment: bool,
-    /// A few operations of random kinds on every training image after that (`RandAugment`, arXiv 1909.13719).
+    /// Apply a few random operations to every training image after that (`RandAugment`, arXiv 1909.13719).
     #[serde(skip_serializing_if = "is_default")]
     pub rand_augment: Option<RandAugment>,
-    /// Side in pixels of a square that is cut out of every training image (Cutout, arXiv 1708.04552), whatever `augment` says.
+    /// Side, in pixels, of a square that is cut out of every training image (Cutout, arXiv 1708.04552), whether or
+    /// not `augment` is set.
     #[serde(skip_serializing_if = "is_default")]
     pub cutout: Option<usize>,
-    /// α of the shares by which training images are overlaid with one another, their labels too (mixup, arXiv 1710.09412). In
-    /// training, in pruning and in retraining; unlearning methods' own passes see images and labels as they are.
+    /// Parameter α of mixup (arXiv 1710.09412), which overlays training images and their labels with one another. It
+    /// applies to training, pruning and retraining. The passes of unlearning methods use unmixed images and labels.
     #[serde(skip_serializing_if = "is_default")]
     pub mixup: Option<f64>,
-    /// Which epoch's weights the run ends with.
+    /// The epoch whose weights the run ends with.
     pub select: Select,
 }
 
-/// The rule of a step.
+/// The optimiser's update rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -60,22 +63,22 @@ pub enum Rule {
     Sgd,
     /// [`Adam`](crate::Adam) with the recipe's weight decay added to the gradient.
     Adam,
-    /// [`Adam`](crate::Adam) with the recipe's weight decay decoupled from it.
+    /// [`Adam`](crate::Adam) with the recipe's weight decay decoupled from the gradient.
     #[serde(rename = "adamw")]
     AdamW,
 }
 
-/// Which epoch's weights a run ends with.
+/// The epoch whose weights a run ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Select {
-    /// The last epoch's.
+    /// The last epoch.
     Last,
-    /// Those with the highest validation accuracy (the earliest, if several).
+    /// The epoch with the highest validation accuracy; the earliest among equals.
     Best,
 }
 
-/// Whether a field says nothing.
+/// Whether a field has its default value.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -105,10 +108,10 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// Checks every number's range.
+    /// Checks the range of every number.
     ///
     /// # Errors
-    /// Names the first one that is out of range.
+    /// Names the first number that is out of range.
     pub fn check(&self) -> Result<()> {
         let finite_and_positive = |name: &str, value: f64| {
             if value.is_finite() && value > 0.0 {
@@ -148,23 +151,24 @@ impl Recipe {
         Ok(())
     }
 
-    /// Checks that there are samples to choose an epoch by, where one is to be chosen.
+    /// Checks that there are validation samples if the recipe selects an epoch by them.
     ///
     /// # Errors
-    /// An epoch to be chosen by no validation samples.
+    /// If the recipe selects an epoch but there are no validation samples.
     pub fn check_selection(&self, validation: &[u32]) -> Result<()> {
         if self.select == Select::Best && validation.is_empty() {
-            let reason = "`select = \"best\"` chooses an epoch by validation images, and there are none; set some aside (`validation` \
-                          of [data]), or say `select = \"last\"`";
+            let reason = "`select = \"best\"` selects an epoch by validation images, but there are none; set some aside (`validation` \
+                          of [data]), or use `select = \"last\"`";
             return Err(Error::Recipe(reason.into()));
         }
         Ok(())
     }
 
-    /// Shuffled batches of the samples at `indices`, augmented where the recipe says so.
+    /// Shuffled batches of the samples at `indices`, augmented as the recipe says.
     ///
     /// # Errors
-    /// No samples, an index past the end, or an augmentation that does not suit the images or is out of range.
+    /// If there are no samples, an index is past the end, or an augmentation does not suit the images or is out of
+    /// range.
     pub fn batches(
         &self,
         images: &ImageSet,
@@ -178,7 +182,7 @@ impl Recipe {
         Ok(BatchPlan::new(images, indices, BatchOptions { rand_augment, cutout, mixup, ..options })?)
     }
 
-    /// Learning rate of one step (counted from 0) in a run of `epochs` epochs of `steps_per_epoch` steps.
+    /// Learning rate of step number `step`, counted from 0, in a run with `steps_per_epoch` steps per epoch.
     pub fn lr_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
         self.schedule.lr_at(self, step, steps_per_epoch)
     }
@@ -192,7 +196,7 @@ mod tests {
     fn what_is_off_is_not_written_and_what_is_on_comes_back() {
         let written = serde_json::to_value(Recipe::default()).unwrap();
         let keys: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
-        // The keys of the first release: more would give every stored stage another name.
+        // These are the keys of the first release. More keys would change the name of every stored stage.
         let first = "augment batch-size epochs gamma label-smoothing lr milestones momentum nesterov schedule select \
                      warmup-epochs weight-decay";
         assert_eq!(keys.join(" "), first);

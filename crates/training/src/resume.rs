@@ -1,7 +1,7 @@
-//! The state of a run in progress as bytes: safetensors with the weights, running statistics, what the optimiser
-//! remembers, which weights are kept (1 or 0, for parameters of which some are pruned), the best weights and the snapshots so
-//! far, and the run's log as metadata. Randomness needs no state: order and augmentation are functions of seed, epoch and
-//! sample.
+//! The saved state of a run, as bytes of a safetensors file. It holds the weights, the running statistics, the
+//! optimiser's memory, the kept weights (1 or 0, for parameters with pruned weights), the best weights and the
+//! snapshots so far, and the run's log as metadata. Randomness needs no state: order and augmentation are functions
+//! of seed, epoch and sample.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
-//! Several training runs in a row that share one saved state, so that a method of several rounds survives a kill.
+//! A sequence of training runs that share one saved state, so that a method of several rounds survives a kill.
 //!
-//! A saved state is a line of JSON, the number of the round and what is kept of those before it, followed by the round's own
-//! training state, which holds the weights and the mask. A reader refuses a format newer than its own.
+//! A saved state is a line of JSON, followed by the training state of the current round, which holds the weights and
+//! the mask. The JSON holds the number of the round and the results of earlier rounds. A reader refuses a format
+//! newer than its own.
 
 use std::{cell::RefCell, io};
 
@@ -10,32 +11,32 @@ use serde::{Deserialize, Serialize};
 
 const FORMAT: u32 = 1;
 
-/// What is saved beside the state of the round in progress.
+/// The data that is saved beside the state of the current round.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Header {
     format: u32,
-    /// The round in progress, from 1.
+    /// The current round, counted from 1.
     round: usize,
-    /// The rows of the rounds before it.
+    /// The rows of earlier rounds.
     rows: Vec<EpochRow>,
-    /// How long they took.
+    /// The time that earlier rounds took, in seconds.
     #[serde(default)]
     seconds: f64,
 }
 
-/// The rounds of a method: those done, and the saved state of the one in progress.
+/// The rounds of a method: the results of finished rounds, and the saved state of the current one.
 pub struct Rounds<'a> {
     checkpoints: &'a dyn Checkpoints,
     header: Header,
-    /// The state of the round that was in progress when it was saved.
+    /// The saved state of the round that was interrupted.
     saved: RefCell<Option<Vec<u8>>>,
 }
 
 impl<'a> Rounds<'a> {
-    /// Starts with round 1, or where the saved state says.
+    /// Starts with round 1, or with the round of the saved state.
     ///
     /// # Errors
-    /// A state that cannot be read, or is of a newer format.
+    /// If the state cannot be read or has a newer format.
     pub fn load(checkpoints: &'a dyn Checkpoints) -> Result<Self> {
         let saved = checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
         let (header, state) = match saved {
@@ -48,22 +49,22 @@ impl<'a> Rounds<'a> {
         Ok(Self { checkpoints, header, saved: RefCell::new(state) })
     }
 
-    /// The round to go on with, from 1.
+    /// The round to run next, counted from 1.
     pub fn next(&self) -> usize {
         self.header.round
     }
 
-    /// Whether the round in progress goes on from a saved state.
+    /// Whether the current round resumes from a saved state.
     pub fn resumes(&self) -> bool {
         self.saved.borrow().is_some()
     }
 
-    /// `outer` with this round's part of the saved state.
+    /// A session like `outer` that saves and loads this round's part of the state.
     pub fn session<'b>(&'b self, outer: Session<'b>) -> Session<'b> {
         Session { checkpoints: self, ..outer }
     }
 
-    /// Notes that the round in progress is done, with its rows and how long it took in seconds.
+    /// Records that the current round is finished, with its rows and its time in seconds.
     pub fn finish(&mut self, rows: Vec<EpochRow>, seconds: f64) {
         self.header.rows.extend(rows);
         self.header.seconds += seconds;
@@ -71,7 +72,7 @@ impl<'a> Rounds<'a> {
         self.saved.take();
     }
 
-    /// How long the finished rounds took, in seconds.
+    /// The time that the finished rounds took, in seconds.
     pub fn seconds(&self) -> f64 {
         self.header.seconds
     }
@@ -100,10 +101,10 @@ impl Checkpoints for Rounds<'_> {
 }
 
 fn decode(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it does not say which round it is of")?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it does not name its round")?;
     let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| e.to_string())?;
     if header.format > FORMAT {
-        return Err(format!("its format {} is newer than {FORMAT}, the newest known here", header.format));
+        return Err(format!("its format {} is newer than {FORMAT}, the newest that this version reads", header.format));
     }
     Ok((header, &bytes[end + 1..]))
 }

@@ -1,4 +1,4 @@
-//! The training loop: batches, forward, loss, backward, step; validation; save and resume.
+//! The training loop: batches, forward pass, loss, backward pass, step, validation, saving and resuming.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -18,42 +18,43 @@ use crate::{
 
 /// One run of a recipe over a set of samples.
 pub struct Run<'a> {
-    /// The numbers.
+    /// The recipe.
     pub recipe: &'a Recipe,
     /// The samples, their order and their augmentation.
     pub course: Course<'a>,
-    /// How gradients become steps.
+    /// The update rule.
     pub update: Update,
-    /// The epoch to start in: 0, or the epoch that weights were rewound to.
+    /// The epoch to start with: 0, or the epoch that weights were rewound to.
     pub start_epoch: usize,
-    /// Numbers of finished epochs after which the weights are kept (0 is before training).
+    /// Numbers of finished epochs after which the weights are kept. 0 means before training.
     pub snapshots: &'a [usize],
-    /// Samples that pick the best epoch, evaluated on plain images.
+    /// Samples for selecting the best epoch, evaluated without augmentation.
     pub validation: Option<(&'a ImageSet, &'a [u32])>,
 }
 
 impl<'a> Run<'a> {
-    /// A run over `batches` from the first epoch on, by the recipe's rule, that keeps no snapshots and chooses no epoch.
+    /// A run over `batches` from the first epoch on, with the recipe's update rule, without snapshots and without
+    /// selecting an epoch.
     pub fn new(recipe: &'a Recipe, batches: &'a BatchPlan) -> Self {
         let (course, update) = (Course::Alone(batches), Update::default());
         Self { recipe, course, update, start_epoch: 0, snapshots: &[], validation: None }
     }
 }
 
-/// What a run leaves besides the trained network.
+/// The results of a run besides the trained network.
 #[derive(Debug)]
 pub struct Outcome {
-    /// A row per epoch.
+    /// One row per epoch.
     pub epochs: Vec<EpochRow>,
-    /// Seconds spent in steps; validation and saving are not counted.
+    /// Seconds spent in steps. Validation and saving do not count.
     pub seconds: f64,
-    /// The weights after the epochs asked for.
+    /// The weights after the requested epochs.
     pub snapshots: BTreeMap<usize, State>,
     /// The epoch whose weights the network now holds.
     pub selected_epoch: Option<usize>,
 }
 
-/// Running sums of the epoch in progress.
+/// Running sums of the current epoch.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct EpochSums {
     samples: usize,
@@ -61,36 +62,38 @@ pub(crate) struct EpochSums {
     loss: f64,
 }
 
-/// Everything about a run in progress that is not a tensor.
+/// All data of a run in progress except tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Log {
     pub(crate) position: Position,
     pub(crate) sums: EpochSums,
     pub(crate) rows: Vec<EpochRow>,
     pub(crate) seconds: f64,
-    /// Steps of the optimiser.
+    /// Number of the optimiser's steps.
     #[serde(default)]
     pub(crate) steps: u64,
     /// Epoch and validation accuracy of the best weights so far.
     pub(crate) best: Option<(usize, f64)>,
 }
 
-/// A run in progress: with the network's own values, all that a resumed run needs.
+/// A run in progress. With the network's values, this is all that a resumed run needs.
 pub(crate) struct Progressing {
     pub(crate) log: Log,
     pub(crate) optimizer: Optimizer,
     pub(crate) best: Option<State>,
     pub(crate) snapshots: BTreeMap<usize, State>,
-    /// The last weights between two epochs that were finite, or those that the run went on from.
+    /// The last finite weights between two epochs, or the weights that the run started with.
     pub(crate) finite: Option<State>,
 }
 
-/// Trains `network` in place. A run whose state was saved goes on from there, and ends bit-identical to one never stopped.
+/// Trains `network` in place. A run with a saved state resumes from it and ends bit-identical to an uninterrupted
+/// run.
 ///
 /// # Errors
-/// A recipe out of range, no samples, a loss that is not finite, an interruption (the state is saved first), or a state
-/// that cannot be saved or does not fit. After a loss that is not finite the network holds the weights with which the epoch
-/// began, or with which the run went on; if these were not finite themselves, those of the epoch before, and so on.
+/// If a recipe's number is out of range, there are no samples, the loss is not finite, the run is interrupted (the
+/// state is saved first), or the state cannot be saved or does not fit. After a loss that is not finite, the network
+/// holds the last finite weights between two epochs: those at the start of the current epoch or of the resumed run,
+/// or of an earlier epoch if those are not finite either.
 pub fn train(
     network: &mut Network,
     objective: &mut dyn Objective,
@@ -100,12 +103,13 @@ pub fn train(
     train_and_prune::<Error>(network, objective, run, session, &mut |_, _| Ok(None))
 }
 
-/// What [`train_and_prune`] asks after every epoch: given the network and the number of finished epochs, a mask or none.
+/// Callback of [`train_and_prune`] after every epoch. It gets the network and the number of finished epochs, and may
+/// return a mask.
 pub type Pruner<'a, E> = dyn FnMut(&mut Network, usize) -> std::result::Result<Option<Mask>, E> + 'a;
 
-/// The same, with a chance to prune between epochs: where `prune` answers with a mask, the network has it from then on.
-/// What the optimiser remembers of pruned weights becomes 0, and the best epoch is looked for anew. The mask is part of the
-/// saved state.
+/// The same, with a chance to prune between epochs: if `prune` returns a mask, the network has it from then on. The
+/// optimiser's memory of pruned weights becomes 0, and the search for the best epoch starts again. The mask is part
+/// of the saved state.
 ///
 /// # Errors
 /// As [`train`], and those of `prune`.
@@ -145,14 +149,14 @@ pub fn train_and_prune<E: From<Error>>(
 }
 
 impl Progressing {
-    /// Keeps the network's values, unless one is a NaN or an infinity.
+    /// Stores the network's values if all are finite.
     fn keep_if_finite(&mut self, network: &Network) {
         if network.state().first_non_finite(network.graph()).is_none() {
             self.finite = Some(network.state().clone());
         }
     }
 
-    /// Prunes the network, and with it all that would bring a pruned weight back.
+    /// Prunes the network, and clears all state that would restore a pruned weight.
     fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
         apply_mask(network, mask)?;
         for (_, memory) in self.optimizer.memory_mut() {
@@ -211,7 +215,7 @@ fn run_epoch(
         log.position.batch = batch + 1;
         log.seconds += clock.elapsed().as_secs_f64();
         session.progress.step(log.position, run.recipe.epochs, steps, loss);
-        // Asked once: what interrupts between two looks must not stop the run without a saved state.
+        // The interrupt is read once. If it arrived between two reads, the run would stop without a saved state.
         let stops = session.interrupted();
         if stops || session.checkpoints.due() {
             save(network, session, progressing)?;
@@ -296,7 +300,7 @@ mod tests {
         attempt_all(session, recipe, &Update::default(), false, &mut |_, _| Ok(None))
     }
 
-    /// `together`: the validation samples are the second part of every step.
+    /// With `together`, the validation samples are the second part of every step.
     fn attempt_all(
         session: Session<'_>,
         recipe: &Recipe,
@@ -403,7 +407,7 @@ mod tests {
             let result = train(&mut network, &mut CrossEntropy::default(), &run, Session::unattended());
             (network.state().clone(), result)
         };
-        // The learning rate of the second epoch is what makes the third diverge.
+        // The learning rate of the second epoch makes the third one diverge.
         let calm = Recipe { schedule: Schedule::Multistep, milestones: vec![1], gamma: 1e38, ..recipe() };
         let (expected, _) = trained(&Recipe { epochs: 1, ..calm.clone() });
         let (left, result) = trained(&calm);

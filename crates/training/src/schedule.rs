@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Recipe;
 
-/// How the learning rate moves.
+/// Course of the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
@@ -16,8 +16,8 @@ pub enum Schedule {
     Multistep,
     /// Half a cosine from `lr` to 0, step by step, over the steps after warm-up.
     Cosine,
-    /// Smith & Topin 2017 (arXiv 1708.07120) as in PyTorch's `OneCycleLR`: cosine up from lr/25 over the first 30 % of the
-    /// steps, cosine down to lr/25/10⁴ over the rest.
+    /// Smith & Topin 2017 (arXiv 1708.07120) as in PyTorch's `OneCycleLR`: a cosine up from lr/25 over the first 30 %
+    /// of the steps, then a cosine down to lr/25/10⁴.
     OneCycle,
 }
 

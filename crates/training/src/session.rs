@@ -1,4 +1,4 @@
-//! What surrounds a run: who is told of progress, where state is saved, and whether to stop.
+//! The surroundings of a run: reporting of progress, storage of the state, and interruption.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// One epoch's figures, a row of `metrics.jsonl`.
+/// The figures of one epoch; a row of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     /// Epoch, counted from 0.
@@ -18,50 +18,51 @@ pub struct EpochRow {
     pub lr: f64,
     /// Mean loss over the epoch's samples, penalty included.
     pub train_loss: f64,
-    /// Accuracy on the (augmented) training batches as they came, in percent.
+    /// Accuracy on the training batches as they were used, with augmentation, in percent.
     pub train_accuracy: f64,
     /// Accuracy on the validation set after the epoch, in percent.
     pub validation_accuracy: Option<f64>,
 }
 
-/// Where training stands.
+/// A position in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Epoch, counted from 0.
     pub epoch: usize,
-    /// Batches of it that are done.
+    /// Number of finished batches in that epoch.
     pub batch: usize,
 }
 
-/// Is told how a run goes on.
+/// Receives reports of a run's progress.
 pub trait Progress {
-    /// A step is done: where, out of how many epochs and batches an epoch, and its loss.
+    /// A step is finished. Arguments: position, number of epochs, number of batches per epoch, and the step's loss.
     fn step(&self, _at: Position, _epochs: usize, _batches: usize, _loss: f64) {}
-    /// An epoch is done.
+    /// An epoch is finished.
     fn epoch(&self, _row: &EpochRow, _epochs: usize) {}
-    /// Work goes on, and looks whether it is to stop: after every step, and again and again in phases that have no steps.
+    /// Work is going on. Called whenever the run checks for an interrupt: after every step, and repeatedly in phases
+    /// without steps.
     fn pulse(&self) {}
 }
 
-/// Keeps the state of a run, so that a killed one can go on.
+/// Stores the state of a run, so that a killed run can resume.
 pub trait Checkpoints {
-    /// The state saved last, if any.
+    /// The last saved state, if any.
     ///
     /// # Errors
-    /// Unreadable storage.
+    /// If the storage cannot be read.
     fn load(&self) -> io::Result<Option<Vec<u8>>>;
 
     /// Replaces the saved state atomically.
     ///
     /// # Errors
-    /// Storage that is full or cannot be written.
+    /// If the storage is full or cannot be written.
     fn save(&self, state: &[u8]) -> io::Result<()>;
 
-    /// Whether it is time to save again; asked after every step.
+    /// Whether it is time to save again. Called after every step.
     fn due(&self) -> bool;
 }
 
-/// Says nothing and saves nothing.
+/// Reports nothing and saves nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unattended;
 
@@ -81,34 +82,34 @@ impl Checkpoints for Unattended {
     }
 }
 
-/// What surrounds one run.
+/// The surroundings of one run.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
-    /// Told of every step and epoch.
+    /// Receives reports of every step and epoch.
     pub progress: &'a dyn Progress,
-    /// Keeps the state.
+    /// Stores the state.
     pub checkpoints: &'a dyn Checkpoints,
-    /// Set from outside to stop after the current step, with the state saved.
+    /// Set from outside to stop after the current step. The state is then saved.
     pub interrupt: &'a AtomicBool,
 }
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl Session<'static> {
-    /// Neither reports nor saves.
+    /// A session that neither reports nor saves.
     pub fn unattended() -> Self {
         Self { progress: &Unattended, checkpoints: &Unattended, interrupt: &NEVER }
     }
 }
 
 impl Session<'_> {
-    /// Whether the user asked to stop. The answer may change from one call to the next.
+    /// Whether the user asked to stop. The answer may change between calls.
     pub fn interrupted(&self) -> bool {
         self.progress.pulse();
         self.interrupt.load(Ordering::Relaxed)
     }
 
-    /// Goes on, unless the user asked to stop: for phases that are short enough to be done anew, and save nothing.
+    /// Returns an error if the user asked to stop. For phases that save nothing and are short enough to be repeated.
     ///
     /// # Errors
     /// [`Error::Interrupted`].

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum and weight decay, in PyTorch's form:
 //! g ← g + λθ; v ← μv + g; θ ← θ − lr·v, or θ ← θ − lr·(g + μv) with Nesterov.
 //!
-//! The update of (θ, g, v) = (0, 0, 0) is 0: a pruned weight, whose gradient is always 0, stays exactly 0.
+//! The update of (θ, g, v) = (0, 0, 0) is 0. So a pruned weight, whose gradient is always 0, stays exactly 0.
 
 use rayon::prelude::*;
 
@@ -18,7 +18,7 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// An optimiser at rest for parameters of these sizes, all of which it moves.
+    /// A new optimiser for parameters of these sizes. It changes all of them.
     pub fn new(recipe: &Recipe, parameters: &[Vec<f32>]) -> Self {
         Self {
             velocity: parameters.iter().map(|p| vec![0.0; p.len()]).collect(),
@@ -29,7 +29,7 @@ impl Sgd {
         }
     }
 
-    /// The same, moving only what is trainable.
+    /// The same, restricted to trainable values.
     #[must_use]
     pub fn moving(self, trainable: Option<Trainable>) -> Self {
         Self { trainable, ..self }

@@ -1,4 +1,5 @@
-//! One step: the gradient over the step's batches, at the weights or at SAM's point beside them, and the optimiser's move.
+//! One step: the gradient over the step's batches, at the weights or at the perturbed weights of SAM, and the
+//! optimiser's update.
 
 use rayon::prelude::*;
 use tracing::trace_span;
@@ -7,20 +8,20 @@ use unlearn_samples::Batch;
 
 use crate::{Objective, Result, Update, predict::count_correct, update::Optimizer};
 
-/// Where in the run a step is.
+/// Position of a step in the run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At {
     /// Epoch, counted from 0.
     pub(crate) epoch: usize,
     /// Number of the step in the run, counted from 1.
     pub(crate) number: u64,
-    /// Share of the epochs that is over.
+    /// Share of the epochs that is complete.
     pub(crate) progress: f64,
     /// Learning rate.
     pub(crate) lr: f64,
 }
 
-/// What a step saw.
+/// Results of a step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Seen {
     pub(crate) samples: usize,
@@ -33,12 +34,12 @@ pub(crate) struct Seen {
 pub(crate) struct Stepper {
     logits: Vec<f32>,
     dlogits: Vec<f32>,
-    /// Sum of the gradients of a step's batches but the last.
+    /// Sum of the gradients of a step's batches except the last.
     earlier: Vec<Vec<f32>>,
 }
 
 impl Stepper {
-    /// One step; where the loss is not finite there is no gradient to step along, and nothing is changed.
+    /// Runs one step. If the loss is not finite, there is no gradient and nothing changes.
     pub(crate) fn step(
         &mut self,
         network: &mut Network,
@@ -67,7 +68,7 @@ impl Stepper {
         Ok(seen)
     }
 
-    /// Leaves in the network the gradient of the losses of all batches and the penalty.
+    /// Leaves in the network the gradient of the losses of all batches and of the penalty.
     fn gradient(
         &mut self,
         network: &mut Network,
@@ -120,7 +121,7 @@ fn add(sums: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
 fn ascend(network: &mut Network, radius: f64) {
     let (parameters, gradients) = network.parameters_and_gradients();
     let square = |gradient: &Vec<f32>| gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
-    // Collected before they are added, so that the sum's order does not depend on threads.
+    // The squares are collected before they are added, so that the order of the sum does not depend on threads.
     let squares: Vec<f64> = gradients.parameters.par_iter().map(square).collect();
     let norm = squares.iter().sum::<f64>().sqrt();
     let scale = (radius / (norm + 1e-12)) as f32;
@@ -140,7 +141,7 @@ mod tests {
 
     const AT: At = At { epoch: 0, number: 1, progress: 0.0, lr: 0.1 };
 
-    /// Two logits from two pixels.
+    /// A network with two logits from two pixels.
     fn network() -> Network {
         let (mut graph, images) = GraphBuilder::new("linear", [2, 1, 1]);
         let pooled = graph.global_avg_pool("pool", images);

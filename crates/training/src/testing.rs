@@ -1,4 +1,4 @@
-//! What tests of resuming need, here and in the crates that train (feature `testing`).
+//! Helpers for tests of resuming, for this crate and the crates that train (feature `testing`).
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,8 +8,8 @@ use std::{
 
 use crate::{Checkpoints, Progress, Session};
 
-/// Remembers the last state that was saved, and stops the run when it has looked so many times whether it is to stop: once after each
-/// step, and in phases that have none wherever it pleases.
+/// Stores the last saved state, and interrupts the run at a given check for an interrupt. A run checks once after
+/// each step, and at any points in phases without steps.
 pub struct Killer {
     state: RefCell<Option<Vec<u8>>>,
     left: Cell<usize>,
@@ -18,30 +18,31 @@ pub struct Killer {
 }
 
 impl Killer {
-    /// Stops at the look of that number, counted from 1: in training, after so many steps.
+    /// Interrupts at this check, counted from 1. In training, that is after this number of steps.
     pub fn after(looks: usize) -> Self {
         Self { state: RefCell::default(), left: Cell::new(looks), stop: AtomicBool::new(false), always_due: false }
     }
 
-    /// The same, and state is saved after every step, so that a phase without steps is stopped with a state from before it.
+    /// The same, but saves the state after every step. A phase without steps is then interrupted with a state from
+    /// before the phase.
     #[must_use]
     pub fn saving_each_step(self) -> Self {
         Self { always_due: true, ..self }
     }
 
-    /// Never stops, and has this state to go on from.
+    /// Never interrupts, and has this saved state.
     pub fn never(state: &[u8]) -> Self {
         let killer = Self::after(usize::MAX);
         killer.state.replace(Some(state.to_vec()));
         killer
     }
 
-    /// The session of a run that is to be stopped, and then of the one that goes on.
+    /// The session of a run that is to be interrupted, and of the run that resumes it.
     pub fn session(&self) -> Session<'_> {
         Session { progress: self, checkpoints: self, interrupt: &self.stop }
     }
 
-    /// Stops no more. Gives the looks that were not taken before the run was over.
+    /// Stops interrupting. Returns the number of checks that remained until the interrupt.
     pub fn relent(&self) -> usize {
         self.stop.store(false, Ordering::Relaxed);
         self.left.replace(usize::MAX)

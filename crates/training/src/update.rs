@@ -1,23 +1,25 @@
-//! How a gradient becomes a step: the optimiser, which weights it may move, and where the gradient is taken.
+//! The update of weights by a gradient: the optimiser, the weights that it may change, and the point where the
+//! gradient is taken.
 
 use crate::{Adam, Recipe, Rule, Sgd};
 
-/// Which values of each parameter training may move; `None` where it may move all.
+/// The values of each parameter that training may change. `None` means all.
 pub type Trainable = Vec<Option<Vec<bool>>>;
 
-/// How a gradient becomes a step, beside the recipe's numbers.
+/// The update of weights by a gradient, in addition to the recipe's numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Update {
-    /// The rule of the step, the recipe's if not given.
+    /// The update rule. `None` means the recipe's.
     pub rule: Option<Rule>,
-    /// Radius ρ of sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1): the gradient is taken at
-    /// θ + ρ·g/‖g‖, the step is made from θ. Running statistics see the first pass only.
+    /// Radius ρ of sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1): the gradient is
+    /// taken at θ + ρ·g/‖g‖, and the step starts from θ. Only the first pass updates running statistics.
     pub sam: Option<f64>,
-    /// What the optimiser may move, all if not given. Everything else keeps its bits: it does not decay either.
+    /// The values that the optimiser may change. `None` means all. All other values keep their bits; weight decay
+    /// does not apply to them.
     pub trainable: Option<Trainable>,
 }
 
-/// An optimiser in use.
+/// An optimiser with its state.
 #[derive(Debug, Clone)]
 pub(crate) enum Optimizer {
     Sgd(Sgd),
@@ -34,7 +36,7 @@ impl Optimizer {
         }
     }
 
-    /// Step number `t` of the run, from 1.
+    /// Step number `t` of the run, counted from 1.
     pub(crate) fn step(&mut self, t: u64, lr: f64, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
         match self {
             Self::Sgd(sgd) => sgd.step(lr, parameters, gradients),
@@ -42,7 +44,7 @@ impl Optimizer {
         }
     }
 
-    /// What it remembers of the steps so far: name, and values per parameter. All zero at rest.
+    /// The optimiser's state: a name, and values per parameter. All are zero initially.
     pub(crate) fn memory(&self) -> Vec<(&'static str, &[Vec<f32>])> {
         match self {
             Self::Sgd(sgd) => vec![("velocity", &sgd.velocity)],
@@ -50,7 +52,7 @@ impl Optimizer {
         }
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(crate) fn memory_mut(&mut self) -> Vec<(&'static str, &mut [Vec<f32>])> {
         match self {
             Self::Sgd(sgd) => vec![("velocity", &mut sgd.velocity)],

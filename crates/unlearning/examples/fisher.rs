@@ -1,6 +1,8 @@
-//! How long Fisher information and influence take: resnet20s on images of Fashion-MNIST's shape, every weight kept or some.
+//! Time of Fisher information and influence for resnet20s on images of Fashion-MNIST's shape, with all or some
+//! weights kept.
 //!
 //! `cargo run --release -p unlearn-unlearning --example fisher [FISHER_SAMPLES] [INFLUENCE_SAMPLES] [DENSITY]`
+//!
 //! `xtask/peer/per_sample_loop.py` does the same in PyTorch, one gradient at a time.
 
 use std::time::Instant;
@@ -53,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         retain,
     );
 
-    // The executor plans and fills its pools.
+    // The first call makes the executor plan and fills its buffer pools.
     empirical_fisher(&mut request, &retain[..retain.len().min(64)])?;
     let clock = Instant::now();
     let options = FisherOptions { estimator: Estimator::PerSample, batch_size: 64, augment: false };

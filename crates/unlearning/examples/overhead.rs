@@ -1,9 +1,11 @@
-//! What methods cost beyond their gradient steps, and how long they wait for batches: shares of their run time.
+//! Overhead of methods beyond their gradient steps, and time spent waiting for batches, as shares of their run time.
 //!
 //! `cargo run --release -p unlearn-unlearning --example overhead [ARCHITECTURE] [DENSITY] [DATASET] [METHOD,…] [BATCH]`
-//! Networks mark their passes by spans, forward and backward, a teacher's too, and the training loop the optimiser's updates; what is
-//! left of the run time (losses, saliency, noise, waiting, bookkeeping) is overhead. All of it is measured within one run, so that a busy machine slows both
-//! alike. Medians over rounds. DATASET is any that `unlearn datasets describe` takes, a streamed one with its training augmentation.
+//!
+//! Networks mark their forward and backward passes by spans, a teacher's too. The training loop marks the optimiser's
+//! updates. The rest of the run time (losses, saliency, noise, waiting, bookkeeping) is overhead. Both are measured
+//! within one run, so that other load on the machine slows them alike. The figures are medians over rounds. DATASET
+//! is any that `unlearn datasets describe` accepts; a streamed one is used with its training augmentation.
 
 use std::{
     collections::HashMap,
@@ -103,7 +105,7 @@ fn network(graph: &Arc<Graph>, state: &State, density: f64) -> Result<Network, B
     Ok(network)
 }
 
-/// Time within spans, by their names.
+/// Total time within spans, by the span's name.
 #[derive(Clone, Default)]
 struct Clocks(Arc<Mutex<HashMap<&'static str, Duration>>>);
 

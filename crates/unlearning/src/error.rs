@@ -1,31 +1,31 @@
-//! What can go wrong while unlearning.
+//! Errors of unlearning.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No method of that name.
+    /// No method has this name.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
-    /// A configuration that the method does not understand.
+    /// The configuration is invalid for the method.
     #[error("unlearning method `{method}` cannot use its configuration: {reason}")]
     Config {
         /// The method.
         method: &'static str,
-        /// The key, what is wrong with it, and the valid keys.
+        /// The key, the reason, and the valid keys.
         reason: String,
     },
-    /// A request that the method cannot serve.
+    /// The method cannot serve the request.
     #[error("unlearning method `{method}` cannot serve this request: {reason}")]
     Unsuitable {
         /// The method.
         method: &'static str,
-        /// What stands in the way, and what would help.
+        /// The obstacle, and what would help.
         reason: String,
     },
-    /// A method whose result is a NaN or an infinity.
+    /// The method's result contains a NaN or an infinity.
     #[error(
         "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower its step (`alpha`, or `lr`), and \
-         check that the model it was given predicts at all"
+         check that the model predicts better than chance"
     )]
     NonFinite {
         /// The method.
@@ -33,12 +33,12 @@ pub enum Error {
         /// The first tensor that holds such a value.
         tensor: String,
     },
-    /// Training that failed, diverged or was interrupted.
+    /// Training failed, diverged or was interrupted.
     #[error("unlearning method `{method}`: {source}")]
     Training {
         /// The method.
         method: &'static str,
-        /// What happened.
+        /// The cause.
         source: unlearn_training::Error,
     },
 }

@@ -1,8 +1,8 @@
 //! Machine unlearning: making a trained model forget chosen training data.
 //!
-//! A [`Method`] is one file and one line in [`METHODS`]. It gets a [`Request`] — the model, the forget set D_f, the retain
-//! set D_r, how the model was trained — and changes the model in place. Every method keeps the mask of a pruned model:
-//! pruned weights stay exactly 0.
+//! A [`Method`] has one file, and one line in [`METHODS`]. It gets a [`Request`] with the model, the forget set D_f,
+//! the retain set D_r and the recipe of the original training, and changes the model in place. Every method keeps the
+//! mask of a pruned model: pruned weights stay exactly 0.
 //!
 //! ```
 //! let method = unlearn_unlearning::find("ft")?;

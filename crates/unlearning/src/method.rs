@@ -1,4 +1,4 @@
-//! What an unlearning method is, and what it is given.
+//! Unlearning methods: their interface and their input.
 
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_network::{Graph, Network, State, initialize};
@@ -11,10 +11,10 @@ use crate::{
     prospect::{Prospect, Pruned},
 };
 
-/// A request to forget, with all that a method may use; [`Request::new`] makes one.
+/// A request to forget, with all data that a method may use. [`Request::new`] makes one.
 #[non_exhaustive]
 pub struct Request<'a> {
-    /// The trained (and perhaps pruned) model; the method changes it in place. Pruned weights stay exactly 0.
+    /// The trained and possibly pruned model. The method changes it in place. Pruned weights stay exactly 0.
     pub network: &'a mut Network,
     /// Images, validation set, recipe, device, seed and session.
     pub task: Task<'a>,
@@ -22,16 +22,17 @@ pub struct Request<'a> {
     pub forget: &'a [u32],
     /// Positions of the retain set D_r.
     pub retain: &'a [u32],
-    /// What the model's training began with, by seed: [`fresh`] values, or pretrained ones. Retraining begins there too.
+    /// The values that the model's training started from, as a function of the seed: [`fresh`] or pretrained ones.
+    /// Retraining starts from them too.
     pub initial: &'a Initial<'a>,
-    /// How to prune as the model was, for methods that learn its mask anew; `None` where that is not known.
+    /// Prunes a network as the model was pruned, for methods that learn a new mask. `None` if this is unknown.
     pub prune_anew: Option<&'a PruneAnew<'a>>,
 }
 
-/// The values of a graph that training with a seed begins with.
+/// The values of a graph that training starts from, as a function of the seed.
 pub type Initial<'a> = dyn Fn(&Graph, u64) -> unlearn_training::Result<State> + 'a;
 
-/// Fresh values ([`initialize`]), as the [`Initial`] of a model that was trained from scratch.
+/// Fresh values ([`initialize`]): the [`Initial`] of a model that was trained from scratch.
 ///
 /// # Errors
 /// None.
@@ -39,68 +40,70 @@ pub fn fresh(graph: &Graph, seed: u64) -> unlearn_training::Result<State> {
     Ok(initialize(graph, seed))
 }
 
-/// Replaces a pruned network's values and mask by those of a fresh model, trained on the samples at some positions and pruned as the
-/// original was. This crate knows no pruning; whoever makes the request does.
+/// Replaces the values and the mask of a pruned network by those of a fresh model that is trained on the samples at
+/// some positions and pruned as the original was. The caller provides this function, because this crate contains no
+/// pruning.
 pub type PruneAnew<'a> = dyn Fn(&mut Network, &[u32], Session<'_>) -> unlearn_training::Result<Outcome> + 'a;
 
-/// What a method leaves besides the changed network.
+/// The results of a method besides the changed network.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// A row per epoch, for methods that have epochs.
+    /// One row per epoch, for methods with epochs.
     pub epochs: Vec<EpochRow>,
-    /// Run time in seconds of the method alone: the RTE. Evaluation, loading and saving are not counted.
+    /// Run time of the method alone, in seconds (RTE), without evaluation, loading and saving.
     pub seconds: f64,
 }
 
-/// An unlearning method. One file implements it, and one line in the registry makes it known.
+/// An unlearning method. Each has one file, and one line in the registry.
 pub trait Method {
     /// Name in suites, files and reports.
     const NAME: &'static str;
-    /// One line about it.
+    /// Description in one line.
     const SUMMARY: &'static str;
     /// Paper and equation.
     const SOURCE: &'static str;
-    /// What its keys mean and where their defaults come from: each key once, in groups that methods may share.
+    /// Meaning of its keys and origin of their defaults. Each key occurs once; methods may share groups of keys.
     const PARAMETERS: &'static [&'static [Parameter]];
-    /// Whether it can forget nothing but whole classes.
+    /// Whether it can forget whole classes only.
     const WHOLE_CLASSES_ONLY: bool = false;
-    /// Its keys in a suite; unknown ones are refused.
+    /// Its keys in a suite. Unknown keys are refused.
     type Config: DeserializeOwned + Serialize;
 
-    /// What a suite need not say.
+    /// The default configuration.
     fn defaults() -> Self::Config;
 
     /// Checks ranges that types cannot.
     ///
     /// # Errors
-    /// The key, what is wrong, and what is allowed.
+    /// A message with the key, the reason, and the allowed values.
     fn check(config: &Self::Config) -> std::result::Result<(), String>;
 
-    /// Says whether the method can serve a request, from what is known before there is a model. Asked before anything is computed, and
-    /// again before [`Method::run`]. Whole classes are asked about only where [`Method::WHOLE_CLASSES_ONLY`] left the request in.
+    /// Checks whether the method can serve a request, given the facts known without a model. Called before anything
+    /// is computed, and again before [`Method::run`]. If [`Method::WHOLE_CLASSES_ONLY`] is set, the check for whole
+    /// classes comes first.
     ///
     /// # Errors
-    /// What of the request or of the settings stands in the way, and what would help.
+    /// A message with the obstacle in the request or the settings, and with what would help.
     fn suits(_config: &Self::Config, _prospect: &Prospect<'_>) -> std::result::Result<(), String> {
         Ok(())
     }
 
-    /// Makes the model forget. The configuration is checked and suits the request.
+    /// Makes the model forget. The configuration has been checked and suits the request.
     ///
     /// # Errors
-    /// Training that fails, diverges or is interrupted; what only the model's values show to be impossible.
+    /// If training fails, diverges or is interrupted, or if the model's values make the request impossible.
     fn run(config: &Self::Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome>;
 }
 
-/// A method with its types erased, for a registry; [`entry`] makes one.
+/// A method with its types erased, for a registry. [`entry`] makes one.
 pub struct Entry {
     /// Name in suites, files and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
     /// Paper and equation.
     pub source: &'static str,
-    /// Whether it can forget nothing but whole classes.
+    /// Whether it can forget whole classes only.
     pub whole_classes_only: bool,
     parameters: &'static [&'static [Parameter]],
     resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
@@ -129,7 +132,7 @@ pub const fn entry<M: Method>() -> Entry {
 }
 
 impl Entry {
-    /// What the method's keys mean and where their defaults come from.
+    /// Meaning of the method's keys and origin of their defaults.
     pub fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
         self.parameters.iter().copied().flatten()
     }
@@ -137,15 +140,15 @@ impl Entry {
     /// Fills in the defaults and checks every key.
     ///
     /// # Errors
-    /// An unknown key, a value of the wrong type or out of range.
+    /// If a key is unknown, or a value has the wrong type or is out of range.
     pub fn resolve(&self, config: &serde_json::Value) -> Result<serde_json::Value> {
         (self.resolve)(config)
     }
 
-    /// Says whether the method can serve a request with this configuration, before there is a model.
+    /// Checks whether the method can serve a request with this configuration, without a model.
     ///
     /// # Errors
-    /// As [`Entry::resolve`], and what [`Method::suits`] says.
+    /// As [`Entry::resolve`] and [`Method::suits`].
     pub fn check(&self, config: &serde_json::Value, prospect: &Prospect<'_>) -> Result<()> {
         (self.check)(config, prospect)
     }
@@ -153,7 +156,7 @@ impl Entry {
     /// Runs the method.
     ///
     /// # Errors
-    /// As [`Entry::check`] and [`Method::run`], and a model that is no longer finite.
+    /// As [`Entry::check`] and [`Method::run`], and if the resulting model is not finite.
     pub fn run(&self, config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
         (self.run)(config, request)
     }
@@ -162,9 +165,10 @@ impl Entry {
 fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     let fail = |reason: String| Error::Config { method: M::NAME, reason };
     let mut keys = serde_json::to_value(M::defaults()).map_err(|e| fail(e.to_string()))?;
-    let table = config.as_object().ok_or_else(|| fail(format!("its settings are a table of keys, found {config}")))?;
+    let table =
+        config.as_object().ok_or_else(|| fail(format!("its settings must be a table of keys, found {config}")))?;
     for (key, value) in table {
-        // A configuration's keys are those of its defaults.
+        // The valid keys are those of the defaults.
         if keys.get(key).is_none() {
             let valid = keys.as_object().into_iter().flat_map(serde_json::Map::keys);
             let valid: Vec<&str> = valid.map(String::as_str).collect();
@@ -203,25 +207,26 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
 }
 
 impl<'a> Request<'a> {
-    /// A request to make `network` forget the images at `forget` and keep those at `retain`, both positions in the task's images. Its
-    /// training began with fresh values, and how it was pruned is not known, unless that is said.
+    /// A request to make `network` forget the images at `forget` and keep those at `retain`. Both are positions in
+    /// the task's images. By default, the model's training started from fresh values, and it is unknown how the model
+    /// was pruned.
     pub fn new(network: &'a mut Network, task: Task<'a>, forget: &'a [u32], retain: &'a [u32]) -> Self {
         Self { network, task, forget, retain, initial: &fresh, prune_anew: None }
     }
 
-    /// The same of a model whose training began with these values.
+    /// The same for a model whose training started from these values.
     #[must_use]
     pub fn initial(self, initial: &'a Initial<'a>) -> Self {
         Self { initial, ..self }
     }
 
-    /// The same of a model that can be pruned again as it was.
+    /// The same for a model that can be pruned again as it was.
     #[must_use]
     pub fn prune_anew(self, prune_anew: &'a PruneAnew<'a>) -> Self {
         Self { prune_anew: Some(prune_anew), ..self }
     }
 
-    /// What is known of the request without the model's values.
+    /// The facts about the request that are known without the model's values.
     pub fn prospect(&self) -> Prospect<'_> {
         let dense = self.network.kept().iter().all(Option::is_none);
         Prospect {
@@ -239,27 +244,27 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// For each position of the images, whether it is in D_f.
+    /// Whether each image is in D_f.
     pub fn forgotten(&self) -> Vec<bool> {
         let mut forgotten = vec![false; self.task.images.len()];
         self.forget.iter().for_each(|position| forgotten[*position as usize] = true);
         forgotten
     }
 
-    /// Replaces every value by what training with the request's seed begins with; the mask stays.
+    /// Resets every value to the start of training with the request's seed. The mask stays.
     ///
     /// # Errors
-    /// Pretrained values that cannot be had.
+    /// If pretrained values are not available.
     pub fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
         let state = (self.initial)(self.network.graph(), self.task.seed)?;
         self.network.set_state(state);
         Ok(())
     }
 
-    /// A second network under the same mask, for a teacher with these values.
+    /// A second network with the same mask, for a teacher with these values.
     ///
     /// # Errors
-    /// An executor that cannot be had.
+    /// If the executor is not available.
     pub fn teacher(&self, state: State) -> unlearn_training::Result<Network> {
         let mut teacher = Network::new(self.network.graph().clone(), state, self.task.device)?;
         teacher.prune(self.network.kept().clone())?;
@@ -274,7 +279,7 @@ impl<'a> Request<'a> {
         self.task.batches(indices, recipe)
     }
 
-    /// Follows `recipe` over the samples at `indices`.
+    /// Trains by `recipe` on the samples at `indices`.
     ///
     /// # Errors
     /// As [`train`].
@@ -287,7 +292,7 @@ impl<'a> Request<'a> {
         self.train_by(Update::default(), indices, recipe, objective)
     }
 
-    /// The same with another way from gradients to steps.
+    /// The same with another update rule.
     ///
     /// # Errors
     /// As [`train`].
@@ -303,7 +308,7 @@ impl<'a> Request<'a> {
         self.follow(&Run { update, validation, ..Run::new(recipe, &batches) }, objective)
     }
 
-    /// Trains as `run` says.
+    /// Trains as described by `run`.
     ///
     /// # Errors
     /// As [`train`].

@@ -1,4 +1,4 @@
-//! The settings of a method: what they mean, where their defaults come from, and where a search may look.
+//! The settings of a method: their meaning, the origin of their defaults, and their search ranges.
 
 use serde::Serialize;
 
@@ -7,25 +7,25 @@ use serde::Serialize;
 pub struct Parameter {
     /// Its key in a suite.
     pub key: &'static str,
-    /// What it means, in a line.
+    /// Its meaning in one line.
     pub meaning: &'static str,
-    /// Where its default comes from.
+    /// Origin of its default.
     pub origin: Origin,
-    /// Where a search may look for a better value; `None` for what is not searched. Epochs never are: a search compares
-    /// methods under equal budgets.
+    /// Search range for a better value. `None` if it is not searched. Epochs are never searched, because a search
+    /// compares methods under equal budgets.
     pub search: Option<Search>,
 }
 
-/// Where a default comes from.
+/// Origin of a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A paper that the method names as its source.
     Paper,
-    /// The code that belongs to such a paper.
+    /// The code of such a paper.
     Code,
     /// The recipe of the original training.
     Training,
-    /// A choice of this workspace, where sources give no value or one that does not carry over.
+    /// A choice of this project, if sources give no value or one that does not carry over.
     Ours,
 }
 
@@ -40,18 +40,18 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// Where a search may look.
+/// A search range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Search {
-    /// Numbers between two bounds, each order of magnitude as likely.
+    /// Numbers between two bounds, distributed uniformly on a logarithmic scale.
     Log {
         /// The least.
         low: f64,
         /// The greatest.
         high: f64,
     },
-    /// Numbers between two bounds, all as likely.
+    /// Numbers between two bounds, distributed uniformly.
     Linear {
         /// The least.
         low: f64,
@@ -90,7 +90,7 @@ pub const fn searched(key: &'static str, meaning: &'static str, origin: Origin, 
     Parameter { key, meaning, origin, search: Some(search) }
 }
 
-/// Numbers between two bounds, each order of magnitude as likely.
+/// Numbers between two bounds, distributed uniformly on a logarithmic scale.
 pub const fn log(low: f64, high: f64) -> Search {
     Search::Log { low, high }
 }

@@ -1,5 +1,5 @@
-//! What is known of a request before there is a model to serve it with, so that what a method cannot do is refused before anything is
-//! computed.
+//! The facts about a request that are known without a model. With them, an impossible request is refused before
+//! anything is computed.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use unlearn_network::Graph;
 use unlearn_samples::forget;
 use unlearn_training::Recipe;
 
-/// A request without its model. All positions count in the official training images.
+/// A request without its model. All positions are indices into the official training images.
 #[derive(Debug, Clone, Copy)]
 pub struct Prospect<'a> {
     /// The network's layers.
     pub graph: &'a Graph,
-    /// How its weights were pruned.
+    /// How the model was pruned.
     pub pruned: Pruned,
     /// The class of each image.
     pub labels: &'a [u32],
@@ -22,86 +22,89 @@ pub struct Prospect<'a> {
     pub retain: &'a [u32],
     /// Positions of the validation set D_v.
     pub validation: &'a [u32],
-    /// How the model was trained, or is to be.
+    /// The recipe with which the model was or will be trained.
     pub recipe: &'a Recipe,
 }
 
 /// How a model was pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pruned {
-    /// Not at all.
+    /// The model is not pruned.
     Dense,
-    /// In a way that can be followed again on other samples.
+    /// The model was pruned in a way that can be repeated on other samples.
     Repeatable,
-    /// In a way that nobody knows.
+    /// The model was pruned in an unknown way.
     Unknown,
 }
 
 impl Prospect<'_> {
-    /// Classes that D_f holds and D_r does not, ascending: those that are to be forgotten as a whole.
+    /// Classes that occur in D_f but not in D_r, ascending. These are forgotten as a whole.
     pub fn forgotten_classes(&self) -> Vec<u32> {
         forget::whole_classes(self.labels, self.forget, self.retain)
     }
 
-    /// Validation samples of the classes that D_f has, in their order.
+    /// Validation samples of the classes in D_f, in their order.
     pub fn validation_of_forgotten_classes(&self) -> Vec<u32> {
         let class = |position: &u32| self.labels[*position as usize];
         let classes: BTreeSet<u32> = self.forget.iter().map(class).collect();
         self.validation.iter().copied().filter(|position| classes.contains(&class(position))).collect()
     }
 
-    /// For methods that work on D_r.
+    /// For methods that train on D_r.
     ///
     /// # Errors
-    /// It is empty.
+    /// If D_r is empty.
     pub fn needs_retained(&self) -> Result<(), String> {
         if self.retain.is_empty() {
-            return Err("it works on the retain set, and nothing is left in it; forget less".into());
+            return Err("it needs the retain set, which is empty; forget fewer images".into());
         }
         Ok(())
     }
 
-    /// For methods that work on D_f.
+    /// For methods that train on D_f.
     ///
     /// # Errors
-    /// It is empty.
+    /// If D_f is empty.
     pub fn needs_forgotten(&self) -> Result<(), String> {
         if self.forget.is_empty() {
-            return Err("it works on the forget set, which is empty; name images to be forgotten".into());
+            return Err("it needs the forget set, which is empty; name images to forget".into());
         }
         Ok(())
     }
 
-    /// For methods that take another label for the true one.
+    /// For methods that use wrong labels.
     ///
     /// # Errors
-    /// A single class, of which no label is wrong.
+    /// If there is a single class, which has no wrong label.
     pub fn needs_wrong_labels(&self) -> Result<(), String> {
         match self.graph.classes() {
-            0 | 1 => Err("it takes wrong labels, and a model of one class has none; give data of two or more".into()),
+            0 | 1 => {
+                Err("it needs wrong labels, but a model with one class has none; use data with two or more classes"
+                    .into())
+            }
             _ => Ok(()),
         }
     }
 
-    /// For methods that forget nothing but whole classes.
+    /// For methods that forget whole classes only.
     ///
     /// # Errors
-    /// D_r has samples of a class that D_f has, or D_f is empty.
+    /// If D_r has samples of a class in D_f, or D_f is empty.
     pub fn needs_whole_classes(&self) -> Result<(), String> {
         let classes = self.forgotten_classes();
         let whole = |position: &u32| classes.contains(&self.labels[*position as usize]);
         if !self.forget.is_empty() && self.forget.iter().all(whole) {
             return Ok(());
         }
-        Err("it forgets whole classes only, and the retain set has samples of a class that is to be forgotten; forget all of a class \
+        Err("it forgets whole classes only, but the retain set has samples of a class to forget; forget all of a class \
              (`kind = \"class\"` without `count`), or use another method"
             .into())
     }
 
-    /// For methods that follow the recipe's choice of an epoch.
+    /// For methods that select an epoch as the recipe says.
     ///
     /// # Errors
-    /// The epoch is to be chosen by validation samples, and there are none.
+    /// If the epoch is selected by validation samples and there are none.
     pub fn needs_what_selects(&self) -> Result<(), String> {
         self.recipe.check_selection(self.validation).map_err(|error| error.to_string())
     }

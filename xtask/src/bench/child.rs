@@ -1,4 +1,4 @@
-//! Running a program for what it prints.
+//! Runs a program for its output.
 
 use std::{
     io::{self, Read as _},
@@ -10,17 +10,18 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::process;
 
-/// Runs `command` to its end and gives back its output; a failure is an error, and what it complains of goes to the terminal.
+/// Runs `command` to its end and returns its output. A failure is an error. The program's error output goes to the
+/// terminal.
 pub(super) fn output(mut command: Command) -> Result<String> {
     let (mut from, to) = io::pipe().context("failed to make a pipe")?;
     command.stdout(to);
-    // Read while the program runs: a full pipe would stop it.
+    // The output is read while the program runs, because a full pipe would stop it.
     let reader = thread::spawn(move || {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
     });
     let result = process::succeed(&mut command);
-    // The command holds the pipe's writing end, and the reader waits for the last one to close.
+    // The reader waits until all writing ends of the pipe are closed, and the command holds one of them.
     drop(command);
     let text = reader.join().map_err(|_| anyhow!("the thread that reads a program's output panicked"))?;
     result?;

@@ -1,19 +1,19 @@
-//! What a benchmark was measured on, and with.
+//! The hardware and the software of a benchmark.
 
 use std::{fs, path::Path, process::Command};
 
-/// The machine, the tools and the day.
+/// The machine, the tools and the date.
 pub(super) struct Machine {
     pub(super) cpu: String,
     pub(super) cores: usize,
     pub(super) rustc: String,
-    /// Short hash of the commit, with `-dirty` after it where the checkout differs.
+    /// Short hash of the commit, followed by `-dirty` if the checkout differs from it.
     pub(super) commit: String,
     pub(super) date: String,
 }
 
 impl Machine {
-    /// This machine, now. What a system does not tell is `unknown`.
+    /// This machine, now. A value that the system does not provide is `unknown`.
     pub(super) fn this(root: &Path) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Self {
@@ -34,7 +34,7 @@ fn cpu(cpuinfo: &str) -> Option<&str> {
     })
 }
 
-/// The first line of a program's answer.
+/// The first line of a program's output.
 fn ask(root: &Path, program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(root).output().ok().filter(|o| o.status.success());
     let line =

@@ -3,26 +3,27 @@
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-/// What one of the two programs measured. Times are medians over its steps; fields that are of no use here are ignored.
+/// The measurements of one of the two programs. Times are medians over its steps. Fields that are not used here are
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Measurement {
-    /// Name and version of the peer; `None` in our own line.
+    /// Name and version of the peer. `None` in this project's own line.
     pub(super) peer: Option<String>,
-    /// The number format of the peer's arithmetic, `f32` or `bf16`; ours is always `f32`.
+    /// Number format of the peer's arithmetic, `f32` or `bf16`. Ours is always `f32`.
     pub(super) dtype: Option<String>,
-    /// Kept share of the convolutions' weights.
+    /// Share of the convolutions' weights that is kept.
     pub(super) density: f64,
-    /// Kept share of their operations; the peer does not count them.
+    /// Share of their operations that is kept. The peer does not count them.
     pub(super) flop_density: Option<f64>,
     pub(super) train_ms: f64,
     pub(super) eval_ms: f64,
-    /// `None` where the system does not say.
+    /// `None` if the system does not provide it.
     pub(super) peak_rss_mib: Option<f64>,
     pub(super) percent_of_peak_flops: Option<f64>,
 }
 
 impl Measurement {
-    /// Reads the last line of what `program` printed.
+    /// Reads the last line of a program's output.
     pub(super) fn parse(program: &str, output: &str) -> Result<Self> {
         let line = output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         let wrong = || format!("{program} ended with `{line}`, which is not a line of measurements");
@@ -30,7 +31,7 @@ impl Measurement {
         let figures = [measurement.density, measurement.train_ms, measurement.eval_ms];
         let figures = figures.into_iter().chain(measurement.peak_rss_mib);
         for figure in figures {
-            ensure!(figure.is_finite() && figure > 0.0, "{}: {figure} is not above 0", wrong());
+            ensure!(figure.is_finite() && figure > 0.0, "{}: {figure} must be above 0", wrong());
         }
         Ok(measurement)
     }

@@ -1,4 +1,4 @@
-//! `bench`: how long a training step takes, alone and beside PyTorch in the same run.
+//! `bench`: time of a training step, alone or beside PyTorch in the same run.
 
 mod child;
 mod machine;

@@ -1,4 +1,4 @@
-//! What the processor could do at most: the peak that the example `throughput` of `unlearn-kernels` measures.
+//! The processor's peak rate, measured by the example `throughput` of `unlearn-kernels`.
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use anyhow::{Context as _, Result};
 use super::child;
 use crate::process;
 
-/// This machine's peak of fused multiply-adds.
+/// This machine's peak rate of fused multiply-adds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Peak {
     /// The instruction set that the kernels chose, for example `avx2`.
     pub(super) instruction_set: String,
-    /// Over all the threads that were asked for, in GF/s.
+    /// Rate over all requested threads, in GF/s.
     pub(super) gflops: f64,
 }
 
 impl Peak {
     pub(super) fn measure(root: &Path, threads: usize) -> Result<Self> {
-        // The smallest batch and side: only the example's first line is of interest.
+        // The smallest batch and side, because only the example's first line is used.
         let example = ["run", "--quiet", "--release", "--package", "unlearn-kernels", "--example", "throughput", "--"];
         let mut command = process::cargo(root, &example);
         command.args(["1", "4", &threads.to_string()]);

@@ -1,4 +1,4 @@
-//! `bench peer`: the same step here and in PyTorch, round by round in the same run.
+//! `bench peer`: the same training step here and in PyTorch, round by round in the same run.
 
 use std::{
     env, fs,
@@ -19,40 +19,40 @@ use super::{
 };
 use crate::{process, venv::Venv, workspace};
 
-/// Time steps here and in PyTorch side by side, and print a table of ratios.
+/// Time training steps here and in PyTorch side by side, and print a table of ratios.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Names of the model registry that the peer knows too.
+    /// Models, by names of the registry that the peer supports too.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "resnet20s")]
     model: Vec<String>,
-    /// Channels, height and width of the images; a mask file fits those that it was made for.
+    /// Channels, height and width of the images. A mask file needs the size that it was made for.
     #[arg(long, value_name = "C,H,W", default_value = "3,32,32")]
     input: String,
-    /// Images a batch [default: 64 for resnet18, else 128].
+    /// Images per batch [default: 64 for resnet18, else 128].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     batch: Option<usize>,
-    /// Numbers of threads [default: one a core].
+    /// Numbers of threads [default: one per core].
     #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = at_least_one())]
     threads: Vec<usize>,
-    /// Densities of a uniform mask; 1 is dense.
+    /// Densities of a uniform mask. 1 is dense.
     #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1,0.05")]
     density: Vec<f64>,
-    /// A mask file instead, which both programs apply, beside the dense network.
+    /// Use this mask file instead. Both programs apply it. The dense network is measured too.
     #[arg(long, value_name = "FILE", conflicts_with = "density")]
     mask: Option<String>,
-    /// Rounds, each of both programs.
+    /// Number of rounds. Each round runs both programs.
     #[arg(long, value_name = "R", default_value = "5", value_parser = at_least_one())]
     rounds: usize,
-    /// Steps that a program times in a round, after 2 that it does not.
+    /// Number of timed steps per program and round. Two untimed steps come first.
     #[arg(long, value_name = "K", default_value = "5", value_parser = at_least_one())]
     steps: usize,
     /// Let the peer compute in bfloat16.
     #[arg(long)]
     bf16: bool,
-    /// Write the table to this file as well.
+    /// Also write the table to this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// A virtual environment that has PyTorch, instead of one below `target/`.
+    /// A virtual environment with PyTorch, instead of one below `target/`.
     #[arg(long, value_name = "DIR")]
     venv: Option<PathBuf>,
 }
@@ -60,11 +60,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let root = workspace::root()?;
     for density in &args.density {
-        ensure!(*density > 0.0 && *density <= 1.0, "--density {density} does not lie in (0, 1]");
+        ensure!(*density > 0.0 && *density <= 1.0, "--density {density} is not in (0, 1]");
     }
     let target = workspace::target(&root)?;
     let script = root.join("xtask/peer/torch_step.py");
-    // Whatever may fail comes before what takes long.
+    // Steps that may fail come before steps that take long.
     let python = python(args.venv.as_deref(), &target, &script.with_file_name("requirements.txt"))?;
     process::succeed(&mut process::cargo(
         &root,
@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// What is measured with one model and one number of threads.
+/// The measurements for one model and one number of threads.
 fn cases(args: &Args, model: &str, threads: usize) -> Result<Vec<Case>> {
     let batch = args.batch.unwrap_or(if model == "resnet18" { 64 } else { 128 });
     let masks = match &args.mask {
@@ -111,13 +111,13 @@ fn cases(args: &Args, model: &str, threads: usize) -> Result<Vec<Case>> {
     Ok(masks.into_iter().map(|mask| Case { model: model.to_owned(), batch, threads, mask }).collect())
 }
 
-/// A Python that has PyTorch.
+/// A Python interpreter with PyTorch.
 fn python(venv: Option<&Path>, target: &Path, requirements: &Path) -> Result<PathBuf> {
     if let Some(folder) = venv {
         let python = folder.join("bin/python");
         ensure!(
             python.exists(),
-            "no bin/python in {}; --venv takes the folder of a virtual environment",
+            "no bin/python in {}; --venv needs the folder of a virtual environment",
             folder.display()
         );
         return Ok(python);
@@ -126,8 +126,8 @@ fn python(venv: Option<&Path>, target: &Path, requirements: &Path) -> Result<Pat
         fs::read_to_string(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
     let requirements: Vec<_> = text.split_whitespace().collect();
     let venv = Venv::with(target.join("bench/venv"), &requirements).context(
-        "failed to make an environment with PyTorch, which takes `python3` with its module `venv`; \
-         or name one that is there with --venv",
+        "failed to make an environment with PyTorch, which needs `python3` with its module `venv`; \
+         alternatively, name an existing one by --venv",
     )?;
     Ok(venv.python().get_program().into())
 }
@@ -141,7 +141,7 @@ struct Programs<'a> {
 }
 
 impl Programs<'_> {
-    /// One round; which program comes first alternates, so that neither always meets a warmer machine.
+    /// One round. The program that comes first alternates, so that neither always runs on a warmer machine.
     fn round(&self, case: &Case, peak: &Peak, round: usize) -> Result<Round> {
         let (ours, peer) = if round.is_multiple_of(2) {
             let ours = self.ours(case, peak)?;
@@ -174,7 +174,7 @@ impl Programs<'_> {
         Measurement::parse("torch_step.py", &child::output(command)?)
     }
 
-    /// What both programs are told.
+    /// The arguments for both programs.
     fn arguments(&self, case: &Case) -> Vec<String> {
         let Case { model, batch, threads, mask } = case;
         let mask = match mask {

@@ -1,4 +1,4 @@
-//! `bench step`: the example `step` of `unlearn-training`, told this machine's peak.
+//! `bench step`: runs the example `step` of `unlearn-training` with this machine's peak rate.
 
 use std::{path::absolute, thread::available_parallelism};
 
@@ -9,16 +9,17 @@ use crate::{process, workspace};
 
 /// Time one training step and one evaluation pass on random images of 10 classes.
 ///
-/// What is left out is as the example has it: `resnet20s`, a batch of 128 images of 3×32×32, dense, 7 steps, the CPU kernels.
+/// Omitted arguments have the defaults of the example: `resnet20s`, batches of 128 images of 3×32×32, dense, 7 steps,
+/// the CPU kernels.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A name of the model registry.
+    /// Model, by its name in the registry.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Channels, height and width of the images; a mask file fits those that it was made for.
+    /// Channels, height and width of the images. A mask file needs the size that it was made for.
     #[arg(long, value_name = "C,H,W")]
     input: Option<String>,
-    /// Images a batch.
+    /// Images per batch.
     #[arg(long, value_name = "N")]
     batch: Option<String>,
     /// Share of the weights that a uniform mask keeps in every convolution, in (0, 1].
@@ -27,19 +28,19 @@ pub(super) struct Args {
     /// `uniform` (the same density everywhere, weights drawn at random), or a mask file.
     #[arg(long, value_name = "uniform|FILE")]
     mask: Option<String>,
-    /// Threads [default: one a core].
+    /// Threads [default: one per core].
     #[arg(long, value_name = "T", value_parser = at_least_one())]
     threads: Option<usize>,
-    /// Steps that are timed, after 2 that are not.
+    /// Number of timed steps. Two untimed steps come first.
     #[arg(long, value_name = "K")]
     steps: Option<String>,
     /// `cpu` for the CPU kernels, `candle` for Candle on the CPU.
     #[arg(long, value_name = "NAME")]
     executor: Option<String>,
-    /// Decides weights, mask, images and labels.
+    /// Seed of weights, mask, images and labels.
     #[arg(long, value_name = "N")]
     seed: Option<String>,
-    /// One line of JSON instead of a list.
+    /// Print one line of JSON instead of a list.
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     command
         .args(["--threads", &threads.to_string()])
         .args(["--peak-gflops", &peak.gflops.to_string()])
-        // Candle does not use the pool that the example makes.
+        // Candle does not use the thread pool that the example creates.
         .env("RAYON_NUM_THREADS", threads.to_string());
     let mask = args.mask.as_deref().map(mask).transpose()?;
     for (name, value) in [
@@ -66,7 +67,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         ("--executor", &args.executor),
         ("--seed", &args.seed),
     ] {
-        // The example judges the values: one program says what is valid.
+        // The example checks the values, so that only one program decides which are valid.
         if let Some(value) = value {
             command.arg(format!("{name}={value}"));
         }
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     process::run(&mut command)
 }
 
-/// The mask as the example, which runs in the workspace's root, must be told of it.
+/// The path of the mask for the example, which runs in the workspace's root.
 pub(super) fn mask(typed: &str) -> Result<String> {
     if typed == "uniform" {
         return Ok(typed.to_owned());

@@ -1,10 +1,10 @@
-//! Medians and ratios of measurements that were taken side by side, and the page they end up on.
+//! Medians and ratios of measurements taken side by side, and the page that shows them.
 
 use std::fmt;
 
 use super::{machine::Machine, measurement::Measurement, peak::Peak};
 
-/// What is measured by both programs.
+/// A case that both programs measure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Case {
     pub(super) model: String,
@@ -16,9 +16,9 @@ pub(super) struct Case {
 /// The weights that both programs keep.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mask {
-    /// In every convolution this share, drawn at random; 1 is dense.
+    /// This share of the weights of every convolution, drawn at random. 1 is dense.
     Uniform(f64),
-    /// What the file of this path says.
+    /// The weights in the mask file at this path.
     File(String),
 }
 
@@ -29,19 +29,19 @@ pub(super) struct Round {
     pub(super) peer: Measurement,
 }
 
-/// A case with its rounds, of which there is at least one.
+/// A case with its rounds, at least one.
 #[derive(Debug, Clone)]
 pub(super) struct Measured {
     pub(super) case: Case,
     pub(super) rounds: Vec<Round>,
 }
 
-/// Where and how the cases were measured.
+/// The circumstances of the measurements.
 pub(super) struct Circumstances {
     pub(super) machine: Machine,
     /// Channels, height and width of the images, as typed.
     pub(super) input: String,
-    /// The peak for each number of threads.
+    /// The peak rate for each number of threads.
     pub(super) peaks: Vec<(usize, Peak)>,
     pub(super) rounds: usize,
     pub(super) steps: usize,
@@ -57,7 +57,8 @@ struct Spread {
 }
 
 impl Spread {
-    /// `None` for no figures. The median of an even number is the mean of the two in the middle.
+    /// Returns `None` if there are no figures. The median of an even number of figures is the mean of the two in the
+    /// middle.
     fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<_> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
@@ -76,7 +77,7 @@ impl fmt::Display for Spread {
 const UNKNOWN: &str = "—";
 
 impl Measured {
-    /// The peer's figure ÷ ours, round by round; `None` if a round lacks one.
+    /// The peer's figure ÷ ours, round by round. `None` if a round lacks one of them.
     fn ratio(&self, figure: impl Fn(&Measurement) -> Option<f64>) -> Option<Spread> {
         let ratios = self.rounds.iter().map(|round| Some(figure(&round.peer)? / figure(&round.ours)?));
         Spread::of(ratios.collect::<Option<Vec<_>>>()?)
@@ -135,7 +136,7 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
          {steps} steps\n\
          - Date: {date}\n\
          - Command: `{command}`\n\n\
-         A ratio is the peer's figure ÷ ours, so above 1 this workspace is faster or needs less memory: the median over the \
+         A ratio is the peer's figure ÷ ours, so above 1, this project is faster or needs less memory. It is the median over the \
          rounds, with the least and the greatest in brackets. Kept: share of the convolutions' weights / of their operations. \
          The peer is the better of PyTorch's two memory layouts. Peak: arithmetic of a training step on kept weights.\n\n",
         peaks.join(", "),
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_rounds() {
-        // Medians of each side would give 300 ÷ 100 = 3; side by side the rounds say 3, 2 and 2.5.
+        // The medians of each side would give 300 ÷ 100 = 3. Side by side, the ratios of the rounds are 3, 2 and 2.5.
         let ratio = measured(rounds()).ratio(|m| Some(m.train_ms));
         assert_eq!(ratio, Some(Spread { median: 2.5, least: 2.0, greatest: 3.0 }));
     }

@@ -1,12 +1,12 @@
-//! Who may know whom.
+//! Dependencies between crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use cargo_metadata::{DependencyKind, Metadata, NodeDep, Package as CargoPackage, PackageId};
 
-/// For each crate, the crates of the workspace that it may depend on, in any way (tests included). The diagram in
-/// `ARCHITECTURE.md` is a picture of this table.
+/// For each crate, the crates of the workspace that it may depend on in any way, tests included. The diagram in
+/// `ARCHITECTURE.md` shows this table.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("datasets", &["files", "hub", "names", "random", "samples", "torch-files"]),
     ("files", &[]),
@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("network", &["kernels", "random"]),
     ("models", &["files", "masks", "names", "network", "tensor-files", "torch-files"]),
     ("training", &["datasets", "masks", "metrics", "models", "network", "samples", "tensor-files"]),
-    // Siblings: pruning first and unlearning then is a list of stages in `experiment`, not an edge.
+    // Neither sibling may depend on the other: "prune first, then unlearn" is a list of stages in `experiment`.
     ("backdoor", &["masks", "models", "names", "network", "random", "samples", "training"]),
     ("pruning", &["masks", "models", "names", "network", "random", "samples", "training"]),
     ("unlearning", &["datasets", "masks", "models", "names", "network", "random", "samples", "training"]),
@@ -45,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "network",
             "pruning",
             "random",
-            // Of the example of a method from outside, and its test.
+            // For the example of a method from outside, and its test.
             "reports",
             "run-store",
             "samples",
@@ -80,7 +80,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that work on plain slices and files, and so must not reach a tensor library even through others.
+/// Crates that work on plain slices and files. They must not depend on a tensor library, even indirectly.
 const WITHOUT_TENSOR_LIBRARY: &[&str] = &[
     "certificates",
     "datasets",
@@ -97,11 +97,12 @@ const WITHOUT_TENSOR_LIBRARY: &[&str] = &[
 
 const TENSOR_LIBRARIES: &[&str] = &["burn", "candle", "ndarray", "tch", "torch-sys"];
 
-/// Crates that work on samples in memory, or behind a trait, and so must not reach a reader of files or a network connection.
+/// Crates that work on samples in memory or behind a trait. They must not depend on a file reader or on the network,
+/// even indirectly.
 const WITHOUT_FORMATS: &[&str] = &["mia-eval", "pruning", "samples", "training", "unlearning"];
 
-/// Readers of packed files and tables, decoders of pictures, and what speaks to servers; and the crates of ours that stand for
-/// them. A zip reader that candle-core brings itself is not counted: nothing here can leave it out.
+/// Readers of packed files and tables, decoders of pictures, network clients, and the crates of this workspace that
+/// contain them. A zip reader that candle-core brings is not counted, because it cannot be left out.
 const FORMATS: &[&str] = &[
     "flate2",
     "parquet",
@@ -117,18 +118,18 @@ const FORMATS: &[&str] = &[
     "zune-jpeg",
 ];
 
-/// A crate of the workspace as the table above sees it. Names are short: without `unlearn-`.
+/// A crate of the workspace for the checks in this file. Names are short: without `unlearn-`.
 pub(super) struct Package {
     name: String,
-    /// The crates of the workspace that it names in its manifest.
+    /// The crates of the workspace in its manifest.
     direct: BTreeSet<String>,
-    /// Every package, from anywhere, that it is built with.
+    /// All packages that it is built with.
     tree: BTreeSet<String>,
-    /// Every package that the crate itself, less its tests, is built with, and that no tensor library brings.
+    /// All packages that the crate without its tests is built with, except those that a tensor library brings.
     product: BTreeSet<String>,
 }
 
-/// The crates of the workspace, less the task runner and the end-to-end tests, which may know every crate.
+/// The crates of the workspace except the task runner and the end-to-end tests, which may depend on every crate.
 pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     for package in metadata.workspace_packages() {
@@ -136,7 +137,7 @@ pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
         if name == "xtask" || name == "tests" {
             continue;
         }
-        // What the end-to-end tests lend to the tests of a crate is no part of it.
+        // A dependency of a crate's tests on the end-to-end tests does not count.
         let lent = |name: &str, kind| kind == DependencyKind::Development && short(name) == "tests";
         let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
         let local = local.filter(|dependency| !lent(&dependency.name, dependency.kind));
@@ -157,8 +158,8 @@ fn short(package: &str) -> String {
     package.strip_prefix("unlearn-").unwrap_or(package).to_owned()
 }
 
-/// The names of all packages below `package` along edges that `counts`; development dependencies count for the package itself
-/// alone.
+/// The names of all packages below `package` along edges that `counts` admits. Development dependencies count only
+/// for the package itself.
 fn tree(
     metadata: &Metadata,
     package: &CargoPackage,
@@ -180,7 +181,7 @@ fn tree(
     Ok(seen.into_iter().map(|id| metadata[id].name.to_string()).collect())
 }
 
-/// Holds packages against the tables of this file.
+/// Checks packages against the tables of this file.
 pub(super) fn check(packages: &[Package]) -> Vec<String> {
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     let mut violations = Vec::new();
@@ -190,18 +191,20 @@ pub(super) fn check(packages: &[Package]) -> Vec<String> {
             Some(allowed) => {
                 for other in direct.iter().filter(|other| !allowed.contains(&other.as_str())) {
                     let may = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-                    violations.push(format!("{name}: must not know {other}; the crates it may know: {may}"));
+                    violations.push(format!("{name}: must not depend on {other}; the crates it may depend on: {may}"));
                 }
             }
         }
         if WITHOUT_TENSOR_LIBRARY.contains(&name.as_str()) {
             for library in tree.iter().filter(|package| is_tensor_library(package)) {
-                violations.push(format!("{name}: must know no tensor library, yet is built with {library}"));
+                violations.push(format!("{name}: must not depend on a tensor library, but is built with {library}"));
             }
         }
         if WITHOUT_FORMATS.contains(&name.as_str()) {
             for format in product.iter().filter(|package| FORMATS.contains(&package.as_str())) {
-                violations.push(format!("{name}: must know no format and no network, yet is built with {format}"));
+                violations.push(format!(
+                    "{name}: must not depend on file formats or the network, but is built with {format}"
+                ));
             }
         }
     }
@@ -236,8 +239,8 @@ mod tests {
         assert_eq!(
             check(&packages),
             [
-                format!("pruning: must not know unlearning; the crates it may know: {may}"),
-                format!("unlearning: must not know pruning; the crates it may know: datasets, {may}"),
+                format!("pruning: must not depend on unlearning; the crates it may depend on: {may}"),
+                format!("unlearning: must not depend on pruning; the crates it may depend on: datasets, {may}"),
             ]
         );
     }
@@ -246,7 +249,7 @@ mod tests {
     fn reports_read_the_store_alone() {
         assert_eq!(
             check(&[package("reports", &["run-store", "experiment"], &[])]),
-            ["reports: must not know experiment; the crates it may know: metrics, mia-eval, run-store"]
+            ["reports: must not depend on experiment; the crates it may depend on: metrics, mia-eval, run-store"]
         );
     }
 
@@ -262,7 +265,7 @@ mod tests {
     fn a_tensor_library_is_found_behind_other_crates() {
         for &name in WITHOUT_TENSOR_LIBRARY {
             let found = check(&[package(name, &[], &["rand", "candle-core", "candlelight"])]);
-            assert_eq!(found, [format!("{name}: must know no tensor library, yet is built with candle-core")]);
+            assert_eq!(found, [format!("{name}: must not depend on a tensor library, but is built with candle-core")]);
         }
     }
 
@@ -270,7 +273,10 @@ mod tests {
     fn a_format_is_found_behind_other_crates() {
         for &name in WITHOUT_FORMATS {
             let found = check(&[package(name, &[], &["rand", "parquet", "zip-but-not-quite"])]);
-            assert_eq!(found, [format!("{name}: must know no format and no network, yet is built with parquet")]);
+            assert_eq!(
+                found,
+                [format!("{name}: must not depend on file formats or the network, but is built with parquet")]
+            );
         }
     }
 
@@ -282,7 +288,7 @@ mod tests {
         assert!(unknown.is_empty(), "{unknown:?}");
     }
 
-    /// Cargo resolves real trees: `network` must be seen to reach Candle, or the check above proves nothing.
+    /// Cargo resolves real trees. The check proves something only if `network` is seen to depend on Candle.
     #[test]
     fn the_tree_reaches_candle_from_network() -> Result<()> {
         let packages = packages(&crate::workspace::metadata(&crate::workspace::root()?)?)?;
@@ -292,7 +298,8 @@ mod tests {
         Ok(())
     }
 
-    /// And `datasets` must be seen to reach its formats, and `training` not to reach what its tests and candle-core do.
+    /// Likewise, `datasets` must be seen to depend on its formats, and `training` not to depend on what its tests and
+    /// candle-core bring.
     #[test]
     fn the_product_reaches_formats_from_datasets_and_not_what_tests_and_candle_bring() -> Result<()> {
         let packages = packages(&crate::workspace::metadata(&crate::workspace::root()?)?)?;

@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// Longer files are usually two concepts.
+/// Longer files usually contain two concepts.
 const MAX_LINES: usize = 700;
 
-/// The lint that forbids `unsafe` in the whole workspace. The compiler enforces it; what is checked here is that no file
-/// outside `kernels` switches it off. (Spelt in two parts, or this line would be a hit.)
+/// The lint that forbids `unsafe` in the whole workspace. The compiler enforces it. This check ensures that no file
+/// outside `kernels` switches it off. (The name is split in two parts, or this line would be a hit.)
 const LINT: &str = concat!("unsafe", "_code");
 
 /// Every Rust file and manifest below `crates/`, `xtask/` and `tests/`, and the workspace's manifest, relative to `root`.
@@ -36,7 +36,7 @@ pub(super) fn list(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Holds one file, named relative to the root, against the rules.
+/// Checks one file, named relative to the root, against the rules.
 pub(super) fn check(path: &str, text: &str) -> Vec<String> {
     let mut violations = Vec::new();
     let mut complain = |what: String| violations.push(format!("{path}: {what}"));
@@ -53,11 +53,11 @@ pub(super) fn check(path: &str, text: &str) -> Vec<String> {
         }
         _ => {
             if !text.starts_with("//!") {
-                complain("does not open with `//!`, what the file is for".to_owned());
+                complain("does not open with `//!` and the file's purpose".to_owned());
             }
             let lines = text.lines().count();
             if lines > MAX_LINES {
-                complain(format!("{lines} lines, more than {MAX_LINES}; it is probably two concepts"));
+                complain(format!("{lines} lines, more than {MAX_LINES}; the file probably contains two concepts"));
             }
             for module in modules_of_tests(text).filter(|module| !module.starts_with("test")) {
                 complain(format!(
@@ -72,7 +72,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<String> {
     violations
 }
 
-/// The modules with files of their own that only tests compile.
+/// The modules with their own files that only tests compile.
 fn modules_of_tests(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().zip(text.lines().skip(1));
     let declared = lines.filter(|(attribute, _)| attribute.trim() == concat!("#[cfg", "(test)]"));

@@ -1,5 +1,5 @@
-//! This machine's peak of fused multiply-adds.
-#![expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+//! This machine's peak rate of fused multiply-adds.
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
 use std::{
     hint::black_box,
@@ -9,14 +9,14 @@ use std::{
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// How long something takes.
+/// Time that `body` takes.
 pub(crate) fn time(body: impl FnOnce()) -> Duration {
     let start = Instant::now();
     body();
     start.elapsed()
 }
 
-/// GF/s of independent fused multiply-adds on registers.
+/// Rate of independent fused multiply-adds on registers, in GF/s.
 pub(crate) fn fma_peak(threads: usize) -> f64 {
     const STEPS: usize = 1_000_000;
     const SUMS: usize = 12;

@@ -1,4 +1,4 @@
-//! What happens to rows of the output while they are still in cache.
+//! Work on rows of the output while they are still in cache.
 
 use std::ops::Range;
 
@@ -8,18 +8,18 @@ use crate::{
     shared::Shared,
 };
 
-/// What a forward pass does to its output besides computing it.
+/// What a forward pass does with its output after computing it.
 #[derive(Debug, Clone, Copy)]
 pub enum Epilogue<'a> {
     /// Nothing.
     None,
-    /// Mean and variance of each channel are taken, for a normalisation by the batch.
+    /// Computes mean and variance of each channel, for a normalisation by batch statistics.
     Statistics,
-    /// y = relu?(y + shift + residual?): what is left of a normalisation whose scale is folded into the weights.
+    /// y = relu?(y + shift + residual?): the rest of a normalisation whose scale is folded into the weights.
     Shift {
-        /// Per channel.
+        /// Shift per channel.
         shift: &'a [f32],
-        /// Maps of the output's layout.
+        /// Residual maps, in the output's layout.
         residual: Option<&'a [f32]>,
         /// Whether negative values become zero.
         relu: bool,
@@ -27,7 +27,7 @@ pub enum Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
-    /// For the channels from `first` on, which begin `start` values into the maps.
+    /// The same epilogue for the channels starting at `first`. Their maps begin at value `start`.
     pub(super) fn after(self, first: usize, start: usize) -> Self {
         match self {
             Self::Shift { shift, residual, relu } => {
@@ -37,10 +37,11 @@ impl Epilogue<'_> {
         }
     }
 
-    /// Finishes some rows of all channels of one bundle; gives the moments of each channel if they are wanted.
+    /// Finishes some rows of all channels of one bundle. Returns the moments of each channel if the epilogue asks for
+    /// them.
     ///
     /// # Safety
-    /// The rows lie in `to`, and nobody else reads or writes them meanwhile.
+    /// The rows lie in `to`, and no other thread reads or writes them during the call.
     pub(super) unsafe fn finish(self, to: Shared<'_>, maps: &Maps, bundle: usize, rows: &Range<usize>) -> Vec<Moments> {
         let row_len = maps.width * LANES;
         let place = |channel| (maps.start(bundle, channel) + rows.start * row_len, rows.len() * row_len);

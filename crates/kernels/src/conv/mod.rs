@@ -19,32 +19,32 @@ use crate::{ChannelStatistics, Maps, norm::merge_moments};
 /// How one pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Every tap, as the definition says. Every shape.
+    /// Multiplies every tap, as the definition says. Applies to every shape.
     Direct,
-    /// Winograd's F(4×4, 3×3). Kernels of 3×3 with stride 1 and at most 2 of padding.
+    /// Winograd's F(4×4, 3×3). Applies to 3×3 kernels with stride 1 and padding of at most 2.
     Winograd,
-    /// Kept weights only: fewer of them, less time. Every shape.
+    /// Visits kept weights only, so that its time falls with their number. Applies to every shape.
     Sparse,
 }
 
 /// The algorithm of each pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Algorithms {
-    /// Of the forward pass.
+    /// Algorithm of the forward pass.
     pub forward: Algorithm,
-    /// Of the gradient with respect to the input.
+    /// Algorithm of the gradient with respect to the input.
     pub input_gradient: Algorithm,
-    /// Of the gradient with respect to the weights.
+    /// Algorithm of the gradient with respect to the weights.
     pub weight_gradient: Algorithm,
 }
 
 impl Algorithms {
-    /// One algorithm for every pass.
+    /// The same algorithm for every pass.
     pub fn all(algorithm: Algorithm) -> Self {
         Self { forward: algorithm, input_gradient: algorithm, weight_gradient: algorithm }
     }
 
-    /// Whether any pass uses this one.
+    /// Whether any pass uses `algorithm`.
     fn any(self, algorithm: Algorithm) -> bool {
         [self.forward, self.input_gradient, self.weight_gradient].contains(&algorithm)
     }
@@ -55,17 +55,17 @@ impl Algorithms {
 pub struct Convolution {
     shape: ConvShape,
     algorithms: Algorithms,
-    /// The kept weights of each group, where an algorithm goes by them.
+    /// The kept weights of each group. Empty unless an algorithm uses them.
     patterns: Vec<sparse::Pattern>,
 }
 
-/// Channels read and channels written from which on Winograd's transforms pay: measured on two cores of a Zen 3
-/// (`docs/kernels.md`), as is all that follows.
+/// Least number of channels read, and of channels written, for which Winograd's transforms pay off. This number and
+/// all that follow were measured on two cores of a Zen 3 (`docs/kernels.md`).
 const WINOGRAD_CHANNELS: usize = 16;
-/// The same for the weight gradient, which transforms both sides.
+/// The same for the weight gradient, which transforms both operands.
 const WINOGRAD_GRADIENT_CHANNELS: usize = 32;
 
-/// The dense algorithm of each pass that measured fastest.
+/// The dense algorithm that measured fastest, for each pass.
 fn fastest_dense(shape: &ConvShape) -> Algorithms {
     let channels = fewest_channels(shape);
     let from = |least| {
@@ -76,8 +76,8 @@ fn fastest_dense(shape: &ConvShape) -> Algorithms {
     Algorithms { forward: gather, input_gradient: gather, weight_gradient }
 }
 
-/// Density up to which the sparse algorithm measured faster than a dense one. The more channels, the more the dense ones gain
-/// from their registers.
+/// Highest density at which the sparse algorithm measured faster than `dense`. Dense algorithms gain more from their
+/// registers with more channels.
 fn sparse_pays_up_to(shape: &ConvShape, dense: Algorithm) -> f64 {
     match (dense, fewest_channels(shape)) {
         (_, ..32) => 0.5,
@@ -100,15 +100,16 @@ fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
 }
 
 impl Convolution {
-    /// A convolution whose passes are computed by the algorithms that measured fastest for its shape.
+    /// A convolution that computes each pass by the algorithm that measured fastest for its shape.
     pub fn new(shape: ConvShape) -> Self {
         Self::with_algorithms(shape, fastest_dense(&shape))
     }
 
-    /// The same where some weights are pruned: a pass visits the kept ones alone if they are few enough for that to pay.
+    /// The same with some weights pruned. A pass visits only the kept weights if they are few enough for that to pay
+    /// off.
     ///
     /// # Panics
-    /// If `kept`, `[out, in / groups, kernel, kernel]`, has not one value per weight.
+    /// If the length of `kept`, `[out, in / groups, kernel, kernel]`, is not the number of weights.
     pub fn pruned(shape: ConvShape, kept: &[bool]) -> Self {
         let density = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
         let dense = fastest_dense(&shape);
@@ -121,15 +122,15 @@ impl Convolution {
         Self::with_kept(shape, algorithms, kept)
     }
 
-    /// A convolution whose passes are computed as the definition says.
+    /// A convolution that computes every pass by the direct algorithm.
     pub fn direct(shape: ConvShape) -> Self {
         Self::with_algorithms(shape, Algorithms::all(Algorithm::Direct))
     }
 
-    /// A convolution that uses these algorithms and keeps every weight.
+    /// A convolution that uses `algorithms` and keeps every weight.
     ///
     /// # Panics
-    /// If one of them does not apply to the shape.
+    /// If one of the algorithms does not apply to the shape.
     pub fn with_algorithms(shape: ConvShape, algorithms: Algorithms) -> Self {
         if algorithms.any(Algorithm::Sparse) {
             return Self::with_kept(shape, algorithms, &vec![true; shape.weights()]);
@@ -138,14 +139,14 @@ impl Convolution {
         Self { shape, algorithms, patterns: vec![] }
     }
 
-    /// A convolution that uses these algorithms and keeps some weights: those where `kept`, `[out, in / groups, kernel,
-    /// kernel]`, is true.
+    /// A convolution that uses `algorithms` and keeps the weights where `kept`, `[out, in / groups, kernel, kernel]`,
+    /// is true.
     ///
-    /// A sparse pass takes the others for zero, whatever their values, and their gradient is exactly zero. A pass by another
-    /// algorithm does not go by what is kept.
+    /// A sparse pass takes the other weights for zero, whatever their values, and their gradient is exactly zero. A
+    /// pass by another algorithm ignores `kept`.
     ///
     /// # Panics
-    /// If `kept` has not one value per weight, or an algorithm does not apply to the shape.
+    /// If the length of `kept` is not the number of weights, or an algorithm does not apply to the shape.
     pub fn with_kept(shape: ConvShape, algorithms: Algorithms, kept: &[bool]) -> Self {
         assert_eq!(kept.len(), shape.weights(), "values of the kept pattern, and weights of {shape:?}");
         check_algorithms(&shape, algorithms);
@@ -165,10 +166,11 @@ impl Convolution {
         self.algorithms
     }
 
-    /// y = convolution of x, and then the epilogue; with [`Epilogue::Statistics`], gives those of each channel of y.
+    /// y = convolution of x, followed by the epilogue. With [`Epilogue::Statistics`], returns the statistics of each
+    /// channel of y.
     ///
     /// # Panics
-    /// If a buffer is shorter than its layout says, or the layouts are not this convolution's.
+    /// If a buffer is shorter than its layout requires, or if a layout does not match this convolution.
     pub fn forward(
         &self,
         weights: &[f32],
@@ -200,7 +202,7 @@ impl Convolution {
         matches!(epilogue, Epilogue::Statistics).then_some(statistics)
     }
 
-    /// dx = gradient with respect to the input, written over `dx`, or added to it where `accumulate`.
+    /// dx = gradient with respect to the input. Overwrites `dx`, or adds to it if `accumulate` is set.
     ///
     /// # Panics
     /// As [`Convolution::forward`].
@@ -263,7 +265,7 @@ impl Convolution {
         assert!(x >= input.len() && y >= output.len(), "buffers of {x} and {y} values for {input:?} and {output:?}");
     }
 
-    /// Each group of channels as a convolution of its own.
+    /// Each group of channels as its own convolution.
     fn groups(&self, input: &Maps, output: &Maps) -> impl Iterator<Item = Group> {
         let shape = self.shape.within_group();
         let (input, output) = (input.some(shape.in_channels), output.some(shape.out_channels));

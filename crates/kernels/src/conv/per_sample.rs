@@ -1,4 +1,5 @@
-//! Gradients of single samples. Lanes are samples: the weight gradient before its lanes are added is one gradient per sample.
+//! Per-sample gradients. Lanes are samples, so the weight gradient before its lanes are summed is one gradient per
+//! sample.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -8,7 +9,7 @@ use super::{Algorithm, Convolution, Epilogue, Group, direct, scratch::Scratch, s
 use crate::{LANES, Maps, shared::Shared, simd};
 
 impl Convolution {
-    /// Places in the weight tensor, ascending, of the weights that are kept.
+    /// Indices of the kept weights in the weight tensor, ascending.
     pub fn kept(&self) -> impl Iterator<Item = usize> {
         let group = self.shape.within_group().weights();
         (0..self.shape.groups).flat_map(move |index| {
@@ -17,9 +18,9 @@ impl Convolution {
         })
     }
 
-    /// squares += Σ over samples of the square of the sample's gradient with respect to each weight `[out, in / groups, kernel,
-    /// kernel]`: with `dy` the gradients of each sample's own loss, the diagonal of the empirical Fisher information. Nothing
-    /// is added where no weight is kept.
+    /// squares += Σ over samples of the squared gradient of the sample with respect to each weight
+    /// `[out, in / groups, kernel, kernel]`. If `dy` holds the gradient of each sample's own loss, this is the
+    /// diagonal of the empirical Fisher information. Pruned weights get no addition.
     ///
     /// # Panics
     /// As [`Convolution::forward`].
@@ -43,13 +44,14 @@ impl Convolution {
         }
     }
 
-    /// dots += for each sample `[batch]`, the dot product of its gradient with a direction `[out, in / groups, kernel, kernel]`
-    /// over the weights that are kept.
+    /// dots += the dot product of each sample's gradient with a direction `[out, in / groups, kernel, kernel]`, over
+    /// the kept weights. `dots` is `[batch]`.
     ///
-    /// Σ over w of direction · ∂loss/∂w is the convolution of x with the direction, times dy: one forward pass.
+    /// Σ over w of direction · ∂loss/∂w is the convolution of x with the direction, times dy. So one forward pass
+    /// suffices.
     ///
     /// # Panics
-    /// As [`Convolution::forward`], and if `dots` has not one value per sample.
+    /// As [`Convolution::forward`], and if the length of `dots` is not the number of samples.
     pub fn add_gradient_dots(
         &self,
         direction: &[f32],
@@ -74,11 +76,12 @@ impl Convolution {
         });
     }
 
-    /// Each sample's gradient with respect to the kept weights, in the order of [`Convolution::kept`]: that of sample `n` is
-    /// written from `rows[n · stride]` on.
+    /// Each sample's gradient with respect to the kept weights, in the order of [`Convolution::kept`]. The gradient
+    /// of sample `n` is written from `rows[n · stride]` on.
     ///
     /// # Panics
-    /// As [`Convolution::weight_gradient`], and if `rows` ends before the last sample's gradient or these overlap.
+    /// As [`Convolution::weight_gradient`], and if `rows` is too short for the last sample's gradient or gradients
+    /// would overlap.
     pub fn sample_gradients(
         &self,
         x: &[f32],
@@ -99,8 +102,8 @@ impl Convolution {
             self.gradients_by_sample(&group, kept, x, dy, |bundle, places, gradients| {
                 for sample in 0..output.samples(bundle) {
                     let start = (bundle * LANES + sample) * stride + first + places.start;
-                    // SAFETY: as asserted, the row of a sample lies in the buffer and apart from others; no two calls share
-                    // both a bundle and a kept weight.
+                    // SAFETY: the assertion above ensures that the row of a sample lies in the buffer and apart from
+                    // the others. No two calls share both a bundle and a kept weight.
                     let row = unsafe { rows.slice_mut(start, places.len()) };
                     row.iter_mut().zip(gradients).for_each(|(value, lanes)| *value = lanes[sample]);
                 }
@@ -109,10 +112,10 @@ impl Convolution {
         }
     }
 
-    /// Gradients of single samples with respect to the kept weights of a group, by the algorithm of the weight gradient, or
-    /// directly instead of by Winograd's, which mixes products before it sums. Gives what `take(bundle, places, gradients)`
-    /// gives, bundle by bundle and for each by blocks of the kept weights: which of them these are, and for each the gradients
-    /// of the samples.
+    /// Per-sample gradients with respect to the kept weights of a group. The algorithm is that of the weight
+    /// gradient, but direct in place of Winograd's, which mixes products before it sums. Calls
+    /// `take(bundle, places, gradients)` for each bundle and each block of kept weights, with the range of kept
+    /// weights and the samples' gradients for each of them. Returns the results of `take`, in order.
     fn gradients_by_sample<T: Send>(
         &self,
         group: &Group,
@@ -142,7 +145,7 @@ impl Convolution {
         }
     }
 
-    /// Values of the weights that are kept, zero for the others.
+    /// The values of the kept weights, and zero for the others.
     fn only_kept<'a>(&self, values: &'a [f32]) -> Cow<'a, [f32]> {
         if self.patterns.is_empty() {
             return Cow::Borrowed(values);
@@ -155,14 +158,14 @@ impl Convolution {
 
 /// Which weights of a group are kept.
 enum KeptWeights {
-    /// All of so many.
+    /// All weights; holds their number.
     All(usize),
-    /// Those at these places in the group's weights, ascending.
+    /// The weights at these indices of the group's weights, ascending.
     These(Vec<usize>),
 }
 
 impl KeptWeights {
-    /// How many are kept.
+    /// Number of kept weights.
     fn len(&self) -> usize {
         match self {
             Self::All(weights) => *weights,
@@ -170,7 +173,7 @@ impl KeptWeights {
         }
     }
 
-    /// Where in the group's weights the kept one of this place is.
+    /// Index in the group's weights of kept weight number `place`.
     fn index(&self, place: usize) -> usize {
         match self {
             Self::All(_) => place,
@@ -179,12 +182,12 @@ impl KeptWeights {
     }
 }
 
-/// Sum of the squares of a weight's gradients. The tail of dy is zero, and so is its gradient.
+/// Sum of the squared gradients of one weight. The tail of dy is zero, and so is its gradient.
 fn sum_of_squares(gradients: &[f32; LANES]) -> f32 {
     simd::sum_of_lanes(gradients.map(|gradient| gradient * gradient))
 }
 
-/// Sum of the products of two planes, lane by lane.
+/// Sum of the products of two planes, for each lane.
 fn lane_products(a: &[f32], b: &[f32]) -> [f32; LANES] {
     simd::dispatch(|| {
         let mut sums = [0.0; LANES];

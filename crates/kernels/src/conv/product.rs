@@ -4,8 +4,8 @@ use pulp::Simd;
 
 use crate::LANES;
 
-/// Adds to each of `C` sums the products of values `[channel read][lane]` with its weights, `[channel read][sum]`. A sum is
-/// one run of lanes in `V` registers.
+/// Adds to each of `C` sums the products of values `[channel read][lane]` with weights `[channel read][sum]`. A sum
+/// is one run of lanes in `V` registers.
 #[inline(always)]
 pub(super) fn add_products<S: Simd, const C: usize, const V: usize>(
     simd: S,

@@ -1,13 +1,13 @@
-//! Working memory of tasks, which outlives the calls that use it.
+//! Working memory of tasks. It outlives the calls that use it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Buffers, LANES};
 
-/// Memory that no call uses at the moment.
+/// Memory that no call uses at present.
 static FREE: Mutex<Buffers> = Mutex::new(Buffers::new());
 
-/// A buffer that grows when it must, aligned so that no vector straddles two cache lines.
+/// A buffer that grows on demand. It is aligned so that no vector straddles two cache lines.
 #[derive(Default)]
 pub(super) struct Scratch {
     storage: Vec<f32>,
@@ -16,13 +16,13 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// So many values of unknown content.
+    /// Resizes to `len` values with unspecified content.
     pub(super) fn resize(&mut self, len: usize) -> &mut [f32] {
         if self.start + len > self.storage.len() {
             let mut free = free();
             free.give(std::mem::take(&mut self.storage));
             self.storage = free.take(len + LANES - 1);
-            // `align_offset` may decline to answer, in which case alignment, a matter of speed alone, is given up.
+            // `align_offset` may fail. The buffer is then unaligned, which affects the speed only.
             let offset = self.storage.as_ptr().align_offset(LANES * size_of::<f32>());
             self.start = if offset < LANES { offset } else { 0 };
         }

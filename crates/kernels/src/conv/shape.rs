@@ -13,20 +13,20 @@ pub struct ConvShape {
     pub kernel: usize,
     /// Step in both directions.
     pub stride: usize,
-    /// Zeros on every side.
+    /// Zeros added on every side.
     pub padding: usize,
-    /// Groups of channels that do not see one another; both channel counts are multiples of it.
+    /// Number of groups of channels that are convolved separately. Both channel counts are multiples of it.
     pub groups: usize,
 }
 
 impl ConvShape {
-    /// Layout of the output for an input of this layout.
+    /// Layout of the output for input layout `input`.
     pub fn output(&self, input: &Maps) -> Maps {
         let side = |length: usize| (length + 2 * self.padding - self.kernel) / self.stride + 1;
         Maps::new(self.out_channels, side(input.height), side(input.width), input.batch)
     }
 
-    /// Values of the weight tensor `[out, in / groups, kernel, kernel]`.
+    /// Number of values in the weight tensor `[out, in / groups, kernel, kernel]`.
     pub fn weights(&self) -> usize {
         self.out_channels * self.in_channels / self.groups * self.kernel * self.kernel
     }

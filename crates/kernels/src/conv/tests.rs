@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// One convolution with what goes through it.
+/// One convolution with its data.
 struct Case {
     convolution: Convolution,
     input: Maps,
@@ -22,7 +22,7 @@ struct Case {
     kept: Vec<bool>,
 }
 
-/// Sums of the terms that make a value, and of their absolute values: what rounding is to be measured by.
+/// For each value, the sum of its terms and the sum of their absolute values, which bounds the rounding error.
 #[derive(Clone)]
 struct Sums {
     values: Vec<f64>,
@@ -34,7 +34,8 @@ impl Sums {
         Self { values: vec![0.0; len], magnitudes: vec![0.0; len] }
     }
 
-    /// Measures every value by the largest: a transform mixes the values of a tile, and with them their rounding.
+    /// Uses the largest magnitude for every value. A transform mixes the values of a tile, and thereby their rounding
+    /// errors.
     fn level(&mut self) {
         let largest = self.magnitudes.iter().fold(0.0f64, |largest, magnitude| largest.max(*magnitude));
         self.magnitudes.fill(largest);
@@ -47,7 +48,7 @@ impl Sums {
     }
 }
 
-/// Input position of a tap for an output position; `None` in the padding.
+/// Input position of a tap at an output position, or `None` in the padding.
 fn input_position(shape: &ConvShape, output: usize, tap: usize, length: usize) -> Option<usize> {
     (output * shape.stride + tap).checked_sub(shape.padding).filter(|position| *position < length)
 }
@@ -62,12 +63,13 @@ impl Case {
         Self { convolution, input, output, x, dy, weights: noise(shape.weights(), 13), kept }
     }
 
-    /// A sparse case that keeps about this share of the weights; those pruned have values all the same.
+    /// A sparse case that keeps about this share of the weights. Pruned weights have nonzero values, which must not
+    /// matter.
     fn sparse(shape: ConvShape, density: f32, height: usize, width: usize, batch: usize) -> Self {
         Self::new(shape, Algorithm::Direct, height, width, batch).pruned(Algorithm::Sparse, density)
     }
 
-    /// The same by another algorithm, of a convolution that keeps about this share of the weights.
+    /// The same case by another algorithm, with about this share of the weights kept.
     fn pruned(self, algorithm: Algorithm, density: f32) -> Self {
         let shape = *self.convolution.shape();
         let kept: Vec<bool> = noise(shape.weights(), 23).iter().map(|value| value.midpoint(1.0) < density).collect();
@@ -129,7 +131,8 @@ impl Case {
         self.check_shift(&results);
     }
 
-    /// Per-sample gradients, their squares and dot products, against sums over the products of each sample.
+    /// Holds per-sample gradients, their squares and their dot products against sums over the products of each
+    /// sample.
     fn check_per_sample(&self, tolerance: f64) {
         let Self { convolution, input, output, x, dy, weights, .. } = self;
         let kept: Vec<usize> = convolution.kept().collect();
@@ -212,7 +215,7 @@ struct Results {
     statistics: Vec<ChannelStatistics>,
 }
 
-/// What rounding may cost, in parts of the sum of the magnitudes of a value's terms: eight units in the last place.
+/// Tolerance for rounding, relative to the sum of the magnitudes of a value's terms: eight units in the last place.
 const ROUNDING: f64 = 1e-6;
 
 proptest! {
@@ -263,8 +266,8 @@ proptest! {
     }
 }
 
-/// What Winograd's transforms may cost, in parts of the largest sum of magnitudes: they multiply values by up to a hundred
-/// before these cancel. A tap left out or taken twice would be worth a thousand times as much.
+/// Tolerance for Winograd's transforms, relative to the largest sum of magnitudes. They multiply values by up to a
+/// hundred before these cancel. A missing or a duplicate tap would be a thousand times larger.
 const WINOGRAD_ROUNDING: f64 = 2e-5;
 
 proptest! {
@@ -281,7 +284,8 @@ proptest! {
     }
 }
 
-/// With kernel 1 and stride 2 every second row of the input meets no output: its task once read past its panel.
+/// With kernel 1 and stride 2, every second row of the input contributes to no output. The task of such a row once
+/// read past its panel.
 #[test]
 fn rows_that_meet_no_tap_have_no_gradient() {
     let shape = ConvShape { in_channels: 2, out_channels: 3, kernel: 1, stride: 2, padding: 0, groups: 1 };

@@ -1,4 +1,4 @@
-//! The way back through a normalisation, its `ReLU` and its residual sum.
+//! Backward pass through a normalisation, its `ReLU` and its residual sum.
 
 use std::ops::Range;
 
@@ -12,15 +12,15 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// The way back through [`norm_apply`](super::norm_apply).
+/// Backward pass through [`norm_apply`](super::norm_apply).
 ///
-/// `dz` holds ∂loss/∂z. On return it holds ∂loss/∂z behind the `ReLU`, which is the gradient of the residual branch. `dx` may
-/// not alias it. `batch` says that the statistics were the batch's own, which the gradient then flows through. Writes ∂γ and
-/// ∂β per channel.
+/// `dz` holds ∂loss/∂z. On return it holds the gradient at the input of the `ReLU`, which is the gradient of the
+/// residual branch. `dx` may not alias it. `batch` says that the statistics are the batch's own; the gradient then
+/// flows through them. Writes ∂γ and ∂β per channel.
 ///
 /// # Panics
-/// If a buffer is shorter than the layout says.
-#[expect(clippy::too_many_arguments, reason = "everything a fused backward pass reads and writes")]
+/// If a buffer is shorter than the layout requires.
+#[expect(clippy::too_many_arguments, reason = "inputs and outputs of a fused backward pass")]
 pub fn norm_backward(
     input: NormInput<'_>,
     z: Option<&[f32]>,
@@ -34,7 +34,7 @@ pub fn norm_backward(
     assert!(dz.len() >= maps.len() && dx.len() >= maps.len(), "maps do not fit");
     let (dz, dx) = (Shared::new(dz), Shared::new(dx));
     let reduce = |channel: usize, plane: Range<usize>| {
-        // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
+        // SAFETY: the planes of a channel lie in the buffer, and no other task uses them.
         let dz = unsafe { dz.slice_mut(plane.start, plane.len()) };
         let (x, z) = (&input.x[plane.clone()], z.map(|z| &z[plane]));
         simd::dispatch_bundle(Reduce { x, z, dz, mean: input.statistics[channel].mean })
@@ -47,12 +47,12 @@ pub fn norm_backward(
     });
 }
 
-/// The same where no residual branch wants the gradient behind the `ReLU`: `dz` becomes the gradient with respect to the maps
-/// that were normalised. What the `ReLU` let pass is computed anew from what it read, which costs less than fetching what it
-/// wrote.
+/// The same for normalisations without a residual branch, which nothing else needs the gradient of. `dz` becomes the
+/// gradient with respect to the normalised maps. The mask of the `ReLU` is computed again from the maps `x`, which
+/// costs less than reading the output.
 ///
 /// # Panics
-/// If a buffer is shorter than the layout says.
+/// If a buffer is shorter than the layout requires.
 pub fn norm_backward_in_place(
     input: NormInput<'_>,
     relu: bool,
@@ -66,7 +66,7 @@ pub fn norm_backward_in_place(
     let dz = Shared::new(dz);
     let passed = |channel| relu.then(|| input.of_channel(channel));
     let reduce = |channel: usize, plane: Range<usize>| {
-        // SAFETY: the planes of a channel lie in the buffer, and its task alone uses them.
+        // SAFETY: the planes of a channel lie in the buffer, and no other task uses them.
         let dz = unsafe { dz.slice(plane.start, plane.len()) };
         let (x, mean) = (&input.x[plane], input.statistics[channel].mean);
         simd::dispatch_bundle(ReduceMasked { x, dz, passed: passed(channel), mean })
@@ -79,9 +79,9 @@ pub fn norm_backward_in_place(
     });
 }
 
-/// Twice over the planes of each channel: `reduce(channel, plane)` gives a plane's Σ g and Σ g·(x − mean), from whose totals come
-/// ∂γ, ∂β and the terms of `combine(channel, bundle, plane, terms)`. A channel is finished before the next begins, so that what
-/// the second pass reads is still in a cache.
+/// Passes twice over the planes of each channel. First, `reduce(channel, plane)` returns a plane's Σ g and
+/// Σ g·(x − mean). Their totals give ∂γ, ∂β and the terms for `combine(channel, bundle, plane, terms)`. A channel is
+/// finished before the next one begins, so that the second pass finds its data in a cache.
 fn by_channel(
     input: NormInput<'_>,
     batch: bool,
@@ -108,8 +108,8 @@ fn by_channel(
 }
 
 impl NormInput<'_> {
-    /// a, b and c of dx = a·g + b·x + c for a channel. What flows through the mean and variance of a batch depends on Σ g and
-    /// Σ g·(x − mean), which are `None` where these are constants.
+    /// The factors a, b and c of dx = a·g + b·x + c for a channel. The gradient through the mean and variance of a
+    /// batch depends on Σ g and Σ g·(x − mean). `sums` is `None` if the statistics are constants.
     fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
         let statistics = &self.statistics[channel];
         let inverse_std = f64::from(statistics.inverse_std());
@@ -123,7 +123,7 @@ impl NormInput<'_> {
     }
 }
 
-/// Masks dz by the `ReLU`, in place, and returns (Σ g, Σ g·(x − mean)).
+/// Applies the mask of the `ReLU` to dz in place, and returns (Σ g, Σ g·(x − mean)).
 struct Reduce<'a> {
     x: &'a [f32],
     z: Option<&'a [f32]>,
@@ -216,8 +216,8 @@ impl WithSimd for Combine<'_> {
     }
 }
 
-/// (Σ g, Σ g·(x − mean)) of the gradient g behind the `ReLU`, if there is one: where `passed`, a scale and a shift, makes x
-/// positive, g is dz, and elsewhere 0.
+/// (Σ g, Σ g·(x − mean)) of the gradient g at the input of the `ReLU`, if there is one. `passed` holds a scale and a
+/// shift: g is dz where scale · x + shift is positive, and 0 elsewhere.
 struct ReduceMasked<'a> {
     x: &'a [f32],
     dz: &'a [f32],
@@ -257,7 +257,7 @@ impl BundleKernel for ReduceMasked<'_> {
     }
 }
 
-/// dz = a·g + b·x + c, with g as above.
+/// dz = a·g + b·x + c, with g as in [`ReduceMasked`].
 struct CombineMasked<'a> {
     x: &'a [f32],
     dz: &'a mut [f32],
@@ -280,7 +280,8 @@ impl WithSimd for CombineMasked<'_> {
     }
 }
 
-/// dz where scale · x + shift, computed as [`norm_apply`](super::norm_apply) does, is positive; elsewhere 0.
+/// dz where scale · x + shift is positive, and 0 elsewhere. The sum is computed as in
+/// [`norm_apply`](super::norm_apply).
 #[inline(always)]
 fn masked<S: Simd>(simd: S, (scale, shift): (f32, f32), x: S::f32s, dz: S::f32s) -> S::f32s {
     let z = simd.mul_add_f32s(x, simd.splat_f32s(scale), simd.splat_f32s(shift));

@@ -1,5 +1,5 @@
-//! Batch normalisation, fused with the residual add and `ReLU` that follow it. Semantics are PyTorch's: biased variance for
-//! normalising, unbiased for the running variance, ε 1e-5, momentum 0.1.
+//! Batch normalisation, fused with the residual sum and `ReLU` that follow it. Semantics are PyTorch's: biased
+//! variance for normalising, unbiased variance for the running statistics, ε 1e-5, momentum 0.1.
 
 mod backward;
 
@@ -15,10 +15,10 @@ use crate::{
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
-/// Values summed in f32 before the sum moves on in f64.
+/// Number of values that are summed in f32 before the sum is added to a total in f64.
 const CHUNK: usize = 2048;
 
-/// Mean and variance that a channel is normalised by.
+/// Mean and variance for the normalisation of a channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelStatistics {
     /// Mean.
@@ -33,7 +33,7 @@ impl ChannelStatistics {
     }
 }
 
-/// Count, mean and sum of squared distances from the mean of some values.
+/// Count, mean, and sum of squared deviations from the mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Moments {
     count: f64,
@@ -42,7 +42,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Of some pixels of a channel of one bundle, in which the first `samples` lanes count.
+    /// Moments of some pixels of a channel of one bundle. Only the first `samples` lanes count.
     pub(crate) fn of(pixels: &[f32], samples: usize) -> Self {
         let count = (pixels.len() / LANES * samples) as f64;
         let mean = simd::dispatch_bundle(Sum { values: pixels }) / count;
@@ -52,11 +52,11 @@ impl Moments {
             let counting = pixels.chunks_exact(LANES).flat_map(|lanes| &lanes[..samples]);
             counting.map(|v| (f64::from(*v) - f64::from(mean as f32)).powi(2)).sum()
         };
-        // The distances are from the rounded mean; what that adds is taken off.
+        // Deviations are taken from the rounded mean. The error that this adds is subtracted.
         Self { count, mean, squares: (squares - count * (mean - f64::from(mean as f32)).powi(2)).max(0.0) }
     }
 
-    /// Of these and those values together (Chan et al. 1983, doi 10.1080/00031305.1983.10483115).
+    /// Moments of both sets together (Chan et al. 1983, doi 10.1080/00031305.1983.10483115).
     fn merge(self, other: Self) -> Self {
         let count = self.count + other.count;
         if count == 0.0 {
@@ -71,8 +71,8 @@ impl Moments {
     }
 }
 
-/// Statistics of each channel from the moments that each of several tasks found for all of them, merged in order; nothing
-/// from nothing.
+/// Merges the moments of each channel that several tasks found, in order, to statistics. The result is empty if there
+/// are no moments.
 pub(crate) fn merge_moments(tasks: &[Vec<Moments>], channels: usize) -> Vec<ChannelStatistics> {
     let of_channel = |channel: usize| {
         let moments = tasks.iter().map(|task| task[channel]).fold(Moments::default(), Moments::merge);
@@ -92,7 +92,7 @@ pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
     merge_moments(&moments, maps.channels)
 }
 
-/// Sum of each channel over pixels and samples: the gradient of a bias.
+/// Sum of each channel over pixels and samples, which is the gradient of a bias.
 pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
     let of_bundle =
         |bundle, channel| simd::dispatch_bundle(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
@@ -100,7 +100,7 @@ pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
     (0..maps.channels).into_par_iter().map(of_channel).collect()
 }
 
-/// The same by sample: each sample's gradient of a bias, `[batch, channels]`, written over `rows`.
+/// The same sum for each sample, which is each sample's gradient of a bias: `[batch, channels]`, written over `rows`.
 pub fn channel_sums_by_sample(x: &[f32], maps: &Maps, rows: &mut [f32]) {
     rows.par_chunks_mut(LANES * maps.channels).enumerate().for_each(|(bundle, rows)| {
         for channel in 0..maps.channels {
@@ -110,7 +110,7 @@ pub fn channel_sums_by_sample(x: &[f32], maps: &Maps, rows: &mut [f32]) {
     });
 }
 
-/// Moves running statistics towards a batch's.
+/// Moves running statistics towards the statistics of a batch.
 pub fn update_running_statistics(
     batch: &[ChannelStatistics],
     maps: &Maps,
@@ -125,7 +125,7 @@ pub fn update_running_statistics(
     }
 }
 
-/// What a normalisation reads.
+/// Inputs of a normalisation.
 #[derive(Clone, Copy)]
 pub struct NormInput<'a> {
     /// The maps to normalise.
@@ -139,7 +139,7 @@ pub struct NormInput<'a> {
 }
 
 impl NormInput<'_> {
-    /// What the normalisation does to each channel: scale · x + shift.
+    /// The normalisation as one linear function per channel: scale · x + shift.
     pub fn scale_and_shift(&self) -> (Vec<f32>, Vec<f32>) {
         (0..self.statistics.len()).map(|channel| self.of_channel(channel)).unzip()
     }
@@ -150,7 +150,7 @@ impl NormInput<'_> {
     }
 }
 
-/// z = relu?(γ (x − mean) / σ + β + residual?); NaN stays NaN.
+/// z = relu?(γ (x − mean) / σ + β + residual?). NaN stays NaN.
 pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z: &mut [f32], maps: &Maps) {
     let used = maps.used();
     z[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, z)| {
@@ -164,14 +164,14 @@ pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z:
     });
 }
 
-/// values = relu?(values + shift + residual?); NaN stays NaN.
+/// values = relu?(values + shift + residual?). NaN stays NaN.
 pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]>, relu: bool) {
     simd::dispatch(AddAndClamp { values, residual, shift, relu });
 }
 
-/// Each sample's ∂γ and ∂β, `[batch, channels]` each, written over, with the statistics held fixed.
+/// Overwrites `dweight` and `dbias`, `[batch, channels]` each, with each sample's ∂γ and ∂β for constant statistics.
 ///
-/// `g` is the gradient behind the `ReLU`, which [`norm_backward`] leaves in its `dz`.
+/// `g` is the gradient at the input of the `ReLU`, which [`norm_backward`] leaves in its `dz`.
 pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweight: &mut [f32], dbias: &mut [f32]) {
     let samples = LANES * maps.channels;
     let rows = dweight.par_chunks_mut(samples).zip(dbias.par_chunks_mut(samples));
@@ -188,7 +188,7 @@ pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweig
     });
 }
 
-/// Lane by lane, Σ x.
+/// Σ x for each lane.
 fn sum_by_lane(x: &[f32]) -> [f32; LANES] {
     simd::dispatch(|| {
         let mut sums = [0.0; LANES];
@@ -199,7 +199,7 @@ fn sum_by_lane(x: &[f32]) -> [f32; LANES] {
     })
 }
 
-/// Lane by lane, Σ g and Σ g · (x − mean).
+/// Σ g and Σ g · (x − mean) for each lane.
 fn reduce_by_lane(x: &[f32], g: &[f32], mean: f32) -> ([f32; LANES], [f32; LANES]) {
     simd::dispatch(|| {
         let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
@@ -213,7 +213,7 @@ fn reduce_by_lane(x: &[f32], g: &[f32], mean: f32) -> ([f32; LANES], [f32; LANES
     })
 }
 
-/// Sums over pixels, lane by lane: one of the even pixels and one of the odd, which a processor adds side by side.
+/// Sums over pixels for each lane. Even and odd pixels have separate sums, which a processor adds in parallel.
 struct PixelSums<S: Simd, const V: usize>([[S::f32s; V]; 2]);
 
 impl<S: Simd, const V: usize> PixelSums<S, V> {
@@ -222,13 +222,13 @@ impl<S: Simd, const V: usize> PixelSums<S, V> {
         Self([[simd.splat_f32s(0.0); V]; 2])
     }
 
-    /// The sum that register `v` of a pixel goes into.
+    /// The sum to which register `v` of a pixel is added.
     #[inline(always)]
     fn of(&mut self, pixel: usize, v: usize) -> &mut S::f32s {
         &mut self.0[pixel % 2][v]
     }
 
-    /// Over all lanes of both.
+    /// Sum over all lanes of both sums.
     #[inline(always)]
     fn total(self, simd: S) -> f64 {
         let [mut sums, odd] = self.0;
@@ -353,8 +353,8 @@ impl WithSimd for AddAndClamp<'_> {
     }
 }
 
-/// max(value, floor), but NaN stays NaN: the maximum of some instruction sets would return the floor and hide a diverged
-/// network.
+/// max(value, floor), but NaN stays NaN. The maximum instruction of some instruction sets would return the floor and
+/// hide a diverged network.
 #[inline(always)]
 fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, floor), floor, value)
@@ -370,13 +370,13 @@ mod tests {
         same_bits_on_any_threads,
     };
 
-    /// One normalisation with what stands behind it, and how its result is to be checked.
+    /// One normalisation with the layers after it, and how its result is to be checked.
     struct Case {
         maps: Maps,
         x: Vec<f32>,
         residual: Option<Vec<f32>>,
         relu: bool,
-        /// Whether statistics are the batch's; otherwise they are constants.
+        /// Whether the statistics are those of the batch. Otherwise they are constants.
         batch: bool,
         dz: Vec<f32>,
         weight: Vec<f32>,
@@ -427,7 +427,7 @@ mod tests {
             (0..self.maps.channels).map(|c| ChannelStatistics { mean: 1.5 + c as f32, var: 0.4 }).collect()
         }
 
-        /// The definition, in f64.
+        /// Checks against the definition in f64.
         fn check(&self) {
             let Self { maps, x, weight, bias, .. } = self;
             let count = maps.samples_per_channel() as f64;
@@ -458,7 +458,7 @@ mod tests {
                 let sum = normalised(c, p, n) * f64::from(weight[c]) + f64::from(bias[c]) + residual;
                 if self.relu { sum.max(0.0) } else { sum }
             });
-            // The mask is read off the output found, so that a value near zero cannot fall on either side.
+            // The mask is taken from the computed output, so that rounding near zero cannot change it.
             let g = |c, p, n| if self.relu && value(&z, c, p, n) <= 0.0 { 0.0 } else { value(&self.dz, c, p, n) };
             assert_maps("masked gradient", maps, &masked, g);
             let channels = || 0..maps.channels;
@@ -467,7 +467,7 @@ mod tests {
             assert_sums("gradient of the shift", &dbias, &sums, &magnitudes, 1e-6);
             assert_sums("sums", &channel_sums(&masked, maps), &sums, &magnitudes, 1e-6);
             let products: Vec<f64> = channels().map(|c| over(c, &|p, n| g(c, p, n) * normalised(c, p, n))).collect();
-            // x − mean is itself a difference that rounding in x and in the mean moves.
+            // x − mean is itself a difference, with the rounding errors of x and of the mean.
             let terms = |c, p, n| g(c, p, n) * inverse(c) * (value(x, c, p, n).abs() + exact[c].0.abs());
             let magnitudes: Vec<f64> = channels().map(|c| over(c, &|p, n| terms(c, p, n).abs())).collect();
             assert_sums("gradient of the scale", &dweight, &products, &magnitudes, 1e-6);

@@ -1,4 +1,5 @@
-//! Activation distance: mean Euclidean distance of the probability vectors to Retrain's on the forget set, 0 to √2.
+//! Activation distance: mean Euclidean distance between the model's and Retrain's probability vectors on the forget
+//! set, 0 to √2.
 
 use std::borrow::Cow;
 use std::f64::consts::SQRT_2;
@@ -9,7 +10,7 @@ use crate::{Direction, Figure, Need, Result, Scores, Unit, Value};
 /// Its name.
 pub const NAME: &str = "activation_distance";
 
-/// The entry. Its range has room for rounding.
+/// The entry of the registry. Its range allows for rounding.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("Activation distance"),
@@ -28,7 +29,7 @@ pub const FIGURE: Figure = Figure {
 /// Mean Euclidean distance of the probability vectors.
 ///
 /// # Errors
-/// Scores of other samples or classes, or none.
+/// If the scores have other samples or classes, or no samples.
 pub fn activation_distance(model: &Scores, retrain: &Scores) -> Result<f64> {
     mean_over_samples(model, retrain, |q, p| sum_over_classes(q, p, |q, p| (p.exp() - q.exp()).powi(2)).sqrt())
 }

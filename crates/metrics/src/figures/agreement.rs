@@ -1,4 +1,4 @@
-//! Agreement: the share of the forget set for which the model predicts the class that Retrain predicts.
+//! Agreement: the share of the forget set for which the model and Retrain predict the same class.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::{Direction, Figure, Need, Result, Scores, Unit, Value};
 /// Its name.
 pub const NAME: &str = "agreement";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("Agreement"),
@@ -27,10 +27,10 @@ pub const FIGURE: Figure = Figure {
     },
 };
 
-/// Share of samples, in percent, for which both predict the same class.
+/// Share of samples, in percent, for which both models predict the same class.
 ///
 /// # Errors
-/// Scores of other samples or classes, or none.
+/// If the scores have other samples or classes, or no samples.
 pub fn prediction_agreement(model: &Scores, retrain: &Scores) -> Result<f64> {
     check_samples(model, retrain)?;
     let equal = model.predictions().zip(retrain.predictions()).filter(|(a, b)| a == b).count();

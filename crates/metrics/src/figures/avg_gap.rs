@@ -11,7 +11,7 @@ pub const NAME: &str = "avg_gap";
 /// The figures that it averages over.
 pub const OVER: [&str; 4] = [ua::NAME, mia_efficacy::NAME, ra::NAME, ta::NAME];
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("Avg. gap"),

@@ -1,4 +1,5 @@
-//! Jensen–Shannon divergence from Retrain's predictions on the forget set: symmetric, and never above log 2.
+//! Jensen–Shannon divergence between the model's and Retrain's predictions on the forget set. It is symmetric and at
+//! most log 2.
 
 use std::borrow::Cow;
 use std::f64::consts::LN_2;
@@ -9,7 +10,7 @@ use crate::{Direction, Figure, Need, Result, Scores, Unit, Value};
 /// Its name.
 pub const NAME: &str = "js";
 
-/// The entry. Its range has room for rounding.
+/// The entry of the registry. Its range allows for rounding.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("JS"),
@@ -28,10 +29,10 @@ pub const FIGURE: Figure = Figure {
 /// Mean Jensen–Shannon divergence, in nats: 0 to log 2, symmetric.
 ///
 /// # Errors
-/// Scores of other samples or classes, or none.
+/// If the scores have other samples or classes, or no samples.
 pub fn js_divergence(model: &Scores, retrain: &Scores) -> Result<f64> {
     let of_class = |q: f64, p: f64| {
-        // log of the mixture (p + q) / 2, by the greater of the two.
+        // Logarithm of the mixture (p + q) / 2, computed relative to the greater of the two.
         let (high, low) = (p.max(q), p.min(q));
         let mixture = high + ((low - high).exp().ln_1p() - LN_2);
         0.5 * (p.exp() * (p - mixture) + q.exp() * (q - mixture))

@@ -8,7 +8,7 @@ use crate::{Direction, Figure, Need, Result, Scores, Unit, Value};
 /// Its name.
 pub const NAME: &str = "kl";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("KL"),
@@ -27,7 +27,7 @@ pub const FIGURE: Figure = Figure {
 /// Mean Kullback–Leibler divergence KL(retrain ‖ model), in nats.
 ///
 /// # Errors
-/// Scores of other samples or classes, or none.
+/// If the scores have other samples or classes, or no samples.
 pub fn kl_divergence(model: &Scores, retrain: &Scores) -> Result<f64> {
     mean_over_samples(model, retrain, |q, p| sum_over_classes(q, p, |q, p| p.exp() * (p - q)).max(0.0))
 }

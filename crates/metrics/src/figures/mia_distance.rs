@@ -1,4 +1,5 @@
-//! How far the MIA-efficacy is from Retrain's, in units of its spread over draws: below about 2, two draws of one model differ as much.
+//! Distance of the MIA-efficacy to Retrain's, in units of its standard deviation over draws. Below about 2, the
+//! distance is no larger than that between two draws of one model.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "mia_distance";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("MIA distance"),
@@ -27,7 +28,8 @@ pub const FIGURE: Figure = Figure {
     },
 };
 
-/// `None` for fewer than two draws, and where draws do not differ but the models do: no spread is a unit of nothing.
+/// Returns `None` for fewer than two draws. Also returns `None` if draws do not differ but the models do, because the
+/// unit would be zero.
 fn distance(ours: &Value, theirs: &Value) -> Option<f64> {
     let apart = (ours.value - theirs.value).abs();
     let pooled = f64::midpoint(sample_variance(&ours.draws)?, sample_variance(&theirs.draws)?).sqrt();
@@ -41,7 +43,7 @@ mod tests {
     #[test]
     fn is_counted_in_deviations_of_one_draw() {
         let drawn = |draws: &[f64]| Value::over_draws(draws.to_vec()).unwrap();
-        // Variances 2 and 8, so that the pooled deviation is √5.
+        // The variances are 2 and 8, so the pooled deviation is √5.
         assert_eq!(distance(&drawn(&[49.0, 51.0]), &drawn(&[58.0, 62.0])), Some(10.0 / 5.0_f64.sqrt()));
         assert_eq!(distance(&drawn(&[50.0, 50.0]), &drawn(&[50.0, 50.0])), Some(0.0));
         assert_eq!(distance(&drawn(&[50.0, 50.0]), &drawn(&[60.0, 60.0])), None);

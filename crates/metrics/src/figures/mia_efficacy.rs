@@ -1,6 +1,7 @@
-//! MIA-efficacy as the paper's tables report it: the efficacy of the support-vector machine that looks at the confidence.
+//! MIA-efficacy as in the paper's tables: the efficacy of the support-vector machine on the confidence.
 //!
-//! The attack measures it, over several draws of the members it is fitted on; this is the same number under the name of the tables.
+//! The attack measures it over several draws of the members that it is fitted on. This figure repeats that number
+//! under the name used in the tables.
 
 use std::borrow::Cow;
 
@@ -9,10 +10,10 @@ use crate::{Direction, Figure, Need, Unit};
 /// Its name.
 pub const NAME: &str = "mia_efficacy";
 
-/// The attack's figure that it is.
+/// The attack's figure that this figure repeats.
 pub const MEASURED_AS: &str = "mia_efficacy.confidence";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("MIA-efficacy"),

@@ -1,4 +1,4 @@
-//! Every figure by name: one file and one line here each.
+//! All figures by name. Each has one file, and one line here.
 
 pub mod activation_distance;
 pub mod agreement;
@@ -16,7 +16,7 @@ pub mod validation_accuracy;
 
 use crate::{Error, Evidence, Figure, ModelScores, Result, Retrain, Values};
 
-/// All figures but those of attacks, in the order of columns. A figure may use those before it.
+/// All figures except those of attacks, in the order of columns. A figure may use the ones before it.
 pub static FIGURES: &[Figure] = &[
     ua::FIGURE,
     mia_efficacy::FIGURE,
@@ -33,7 +33,7 @@ pub static FIGURES: &[Figure] = &[
     agreement::FIGURE,
 ];
 
-/// The figures that a program knows: the standard ones, and whatever was added.
+/// The figures that a program knows: the standard ones and any added ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures(Vec<Figure>);
 
@@ -44,12 +44,12 @@ impl Default for Figures {
 }
 
 impl Figures {
-    /// [`FIGURES`].
+    /// The figures of [`FIGURES`].
     pub fn standard() -> Self {
         Self(FIGURES.to_vec())
     }
 
-    /// These and another one, which takes the place of one of that name.
+    /// Adds a figure, or replaces the figure of the same name.
     #[must_use]
     pub fn with(mut self, figure: Figure) -> Self {
         match self.0.iter_mut().find(|known| known.name == figure.name) {
@@ -59,25 +59,25 @@ impl Figures {
         self
     }
 
-    /// Every figure, in the order of columns.
+    /// All figures, in the order of columns.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Figure> {
         self.0.iter()
     }
 
-    /// The figures of the table, in the order of its columns.
+    /// The figures of the main table, in the order of its columns.
     pub fn in_table(&self) -> Vec<&Figure> {
         self.iter().filter(|figure| figure.in_table).collect()
     }
 
-    /// Looks a figure up.
+    /// Looks a figure up by name.
     pub fn get(&self, name: &str) -> Option<&Figure> {
         self.iter().find(|figure| figure.name == name)
     }
 
-    /// Looks a figure up that someone asked for.
+    /// Looks up a figure that a user asked for.
     ///
     /// # Errors
-    /// An unknown name; the error lists the valid ones.
+    /// If the name is unknown. The error lists the valid ones.
     pub fn find(&self, name: &str) -> Result<&Figure> {
         self.get(name).ok_or_else(|| {
             let valid = self.iter().map(|figure| figure.name.as_ref()).collect::<Vec<_>>().join(", ");
@@ -85,10 +85,10 @@ impl Figures {
         })
     }
 
-    /// Adds to `values` every figure that `wanted` admits, that is not there yet, and that can be computed.
+    /// Adds to `values` every figure that `wanted` admits, that is missing in `values`, and that can be computed.
     ///
     /// # Errors
-    /// Scores that do not fit together, a value that the figure cannot have.
+    /// If scores do not match, or a value is outside its figure's range.
     pub fn complete(
         &self,
         values: &mut Values,
@@ -129,7 +129,7 @@ mod tests {
         ModelScores { forget: part(6, 0.0), retain: part(9, 1.0), test: part(7, 2.0), validation: Some(part(5, 3.0)) }
     }
 
-    /// What an attack would have measured.
+    /// The values that attacks would have measured.
     fn attacked() -> Values {
         [(mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap())].into()
     }
@@ -182,7 +182,7 @@ mod tests {
         let figures = Figures::standard().with(share.clone()).with(share);
         assert_eq!(figures.iter().count(), FIGURES.len() + 1);
         let refused = figures.complete(&mut Values::new(), None, None, None, |_| true).unwrap_err().to_string();
-        assert_eq!(refused, "UA is 101, but lies between 0 and 100");
+        assert_eq!(refused, "UA is 101, but must lie between 0 and 100");
         let message = figures.find("tou").unwrap_err().to_string();
         assert!(message.contains("`tou`") && message.contains("tow, "), "{message}");
     }

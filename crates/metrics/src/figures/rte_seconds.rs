@@ -1,4 +1,4 @@
-//! RTE, run-time efficiency: how long the method took, without evaluation, loading and saving.
+//! RTE, run-time efficiency: the run time of the method, without evaluation, loading and saving.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "rte_seconds";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("RTE"),

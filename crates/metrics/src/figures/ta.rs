@@ -1,4 +1,4 @@
-//! TA, testing accuracy: on the test set, less the classes that were forgotten whole.
+//! TA, testing accuracy: the accuracy on the test set without the classes that were forgotten completely.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "ta";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("TA"),

@@ -1,4 +1,5 @@
-//! Tug-of-war score: Π over forget, retain and test set of 1 − |accuracy − Retrain's| / 100; 1 is best.
+//! Tug-of-war score: Π over forget, retain and test set of 1 − |accuracy − Retrain's accuracy| / 100. The best value
+//! is 1.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "tow";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("ToW"),
@@ -21,7 +22,7 @@ pub const FIGURE: Figure = Figure {
     needs: &[Need::Forget, Need::Retain, Need::Test, Need::RetrainFigures],
     source: "Zhao et al. 2024, arXiv 2406.01257",
     in_table: false,
-    // Unlearning accuracies are as far apart as the accuracies on the forget set.
+    // The difference of two UA values equals that of the accuracies on the forget set.
     compute: |evidence| {
         let pairs: Option<Vec<[f64; 2]>> =
             [ua::NAME, ra::NAME, ta::NAME].map(|name| evidence.pair(name)).into_iter().collect();
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
     use crate::{Evidence, Retrain, Values};
 
-    /// Of accuracies on forget, retain and test set.
+    /// The score from accuracies on forget, retain and test set.
     fn tug_of_war(model: [f64; 3], retrain: [f64; 3]) -> f64 {
         let values = |[forget, retain, test]: [f64; 3]| -> Values {
             let figures = [(ua::NAME, 100.0 - forget), (ra::NAME, retain), (ta::NAME, test)];

@@ -1,4 +1,4 @@
-//! UA, unlearning accuracy: what the model gets wrong of the forget set.
+//! UA, unlearning accuracy: the share of the forget set that the model classifies wrongly.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "ua";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("UA"),

@@ -1,4 +1,4 @@
-//! Accuracy on the validation set, where there is one.
+//! Accuracy on the validation set, if there is one.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{Direction, Figure, Need, Unit, Value};
 /// Its name.
 pub const NAME: &str = "validation_accuracy";
 
-/// The entry.
+/// The entry of the registry.
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("VA"),

@@ -1,7 +1,8 @@
-//! The attack by a threshold on the loss: whatever has at most the mean loss of the retain set is called a member.
+//! The attack by a threshold on the loss: a sample with at most the mean loss of the retain set is called a member.
 //!
-//! Yeom et al. 2018 (arXiv 1709.01604), section 3.3: an attacker who knows the mean training loss predicts from whether a sample's loss is
-//! below it. Nothing is fitted and nothing is drawn, so the figures have no spread over draws.
+//! Yeom et al. 2018 (arXiv 1709.01604), section 3.3: an attacker knows the mean training loss and predicts membership
+//! from whether a sample's loss is below it. Nothing is fitted and nothing is drawn, so the figures have no spread
+//! over draws.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use crate::{Draws, Error, Result};
 
 const SOURCE: &str = "Yeom et al. 2018, arXiv 1709.01604";
 
-/// The entry.
+/// The entry of the registry.
 pub const ATTACK: Attack = Attack {
     name: "loss-threshold",
     summary: "calls a sample a member if its loss is at most the mean loss on the retain set",
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
     use crate::MemberSelection;
 
-    /// Two-class scores of label 0 with these margins.
+    /// Two-class scores with label 0 and these margins.
     fn scores(margins: &[f32]) -> Scores {
         let logits = margins.iter().flat_map(|&margin| [margin, 0.0]).collect();
         Scores::new(logits, vec![0; margins.len()], 2).unwrap()
@@ -82,10 +83,10 @@ mod tests {
 
     #[test]
     fn what_is_as_well_known_as_the_retain_set_is_a_member() {
-        // Equal losses are at the mean: members all.
+        // Losses equal to the mean count as members.
         assert_eq!(figures(&[5.0; 4], &[1.0; 4], &[5.0, 6.0, 4.0, 0.0]), Ok(vec![50.0, 100.0]));
         assert_eq!(figures(&[5.0; 4], &[5.0; 4], &[9.0]), Ok(vec![0.0, 0.0]));
-        // Three of four members are below a mean that the fourth pulls up.
+        // Three of four members have a loss below the mean, which the fourth one raises.
         assert_eq!(figures(&[9.0, 9.0, 9.0, -9.0], &[-9.0; 2], &[-9.0]), Ok(vec![100.0, 75.0]));
         assert_eq!(figures(&[1.0], &[1.0], &[]), Err(Error::Empty { set: "forget", needed: 1 }));
     }

@@ -1,13 +1,13 @@
-//! MIA-efficacy: how much of the forget set an attacker takes for never seen.
+//! MIA-efficacy: the share of the forget set that an attacker takes for never seen.
 //!
-//! Jia et al. 2023 (arXiv 2304.04934): a membership-inference attack is fitted on the unlearned model, samples of
-//! `D_r` as members against `D_t` as non-members, and applied to `D_f`. The efficacy is TN / `|D_f|`, the share called
-//! non-member.
+//! Jia et al. 2023 (arXiv 2304.04934): a membership-inference attack on the unlearned model is fitted on samples of
+//! `D_r` as members against `D_t` as non-members, and applied to `D_f`. The efficacy is TN / `|D_f|`, the share
+//! called non-member.
 //!
-//! Deviation: the paper's code takes the first `|D_t|` rows of `D_r` as members, here a class-stratified draw by
-//! seed ([`MemberSelection`](crate::MemberSelection) offers both), and where `D_r` is the smaller set `D_t` is cut down likewise, so that the
-//! attack always sees as many members as non-members. The draw is repeated, because the efficacy moves by tens of points with it; one draw
-//! of the first rows is the paper's number.
+//! Deviations: the paper's code takes the first `|D_t|` rows of `D_r` as members. Here, members are drawn by seed and
+//! stratified by class ([`MemberSelection`](crate::MemberSelection) offers both). If `D_r` is the smaller set, `D_t`
+//! is reduced in the same way, so that the attack always sees as many members as non-members. The draw is repeated,
+//! because the efficacy varies by tens of points with it. A single draw of the first rows gives the paper's number.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ use crate::{Draws, Error, Result};
 
 const SOURCE: &str = "Jia et al. 2023, arXiv 2304.04934";
 
-/// The entry.
+/// The entry of the registry.
 pub const ATTACK: Attack = Attack {
     name: "mia-efficacy",
     summary: "share of the forget set that an SVC called non-member; the closer to Retrain's the better forgotten",
@@ -43,12 +43,14 @@ const FIGURE: Figure = Figure {
     compute: |_| Ok(None),
 };
 
-/// The share of the forget set, in percent, that a support-vector machine on `feature` calls non-member, for every draw.
+/// The share of the forget set, in percent, that a support-vector machine on `feature` calls non-member, for every
+/// draw.
 ///
-/// It is fitted on min(`|D_r|`, `|D_t|`) samples of each: members come from the retain set, non-members from the test set.
+/// The machine is fitted on min(`|D_r|`, `|D_t|`) samples of each: members from the retain set, non-members from the
+/// test set.
 ///
 /// # Errors
-/// An empty set, sets with different numbers of classes, and an optimum that was not reached.
+/// If a set is empty, sets have different numbers of classes, or the solver did not reach the optimum.
 pub fn mia_efficacy(scores: &ModelScores, feature: &Feature, draws: &Draws) -> Result<Vec<f64>> {
     let ModelScores { retain: members, test: non_members, forget, .. } = scores;
     for (set, scores) in [("members", members), ("non-members", non_members), ("forget", forget)] {
@@ -70,7 +72,7 @@ pub fn mia_efficacy(scores: &ModelScores, feature: &Feature, draws: &Draws) -> R
     })
 }
 
-/// Fits the chosen rows of the members' points against those of the non-members'.
+/// Fits the chosen rows of the members' points against those of the non-members.
 pub(crate) fn fit(points: &[Vec<f64>; 2], dimension: usize, chosen: &[Vec<usize>; 2]) -> Result<Svc> {
     let row = |set: usize, row: usize| &points[set][row * dimension..(row + 1) * dimension];
     let train: Vec<f64> = (0..2).flat_map(|s| chosen[s].iter().flat_map(move |&r| row(s, r))).copied().collect();
@@ -78,7 +80,7 @@ pub(crate) fn fit(points: &[Vec<f64>; 2], dimension: usize, chosen: &[Vec<usize>
     Svc::fit(&train, dimension, &labels)
 }
 
-/// Which share, 0..1, of the rows that `counted` admits is called member.
+/// The share, 0..1, of the rows admitted by `counted` that the machine calls members.
 pub(crate) fn share_of_members(
     svc: &Svc,
     points: &[f64],
@@ -101,7 +103,7 @@ mod tests {
 
     const ONE: Draws = Draws { members: MemberSelection::Stratified, count: 1, seed: 1 };
 
-    /// Two-class scores of label 0 whose confidence is high or low.
+    /// Two-class scores of label 0 with high or low confidence.
     fn scores(confident: &[bool]) -> Scores {
         let logits = confident.iter().flat_map(|&c| if c { [6.0, 0.0] } else { [0.0, 1.0] }).collect();
         Scores::new(logits, vec![0; confident.len()], 2).unwrap()
@@ -119,16 +121,16 @@ mod tests {
 
     #[test]
     fn the_share_of_the_forget_set_that_looks_unseen() {
-        // A retain set three times the test set is cut down to its size.
+        // The retain set is three times as large as the test set, so it is reduced to the test set's size.
         assert_eq!(efficacy(&[true; 30], &[false; 10], &[true, false, false, false]), Ok(75.0));
-        // A test set larger than the retain set is cut down, too, so that the majority does not win by number.
+        // The test set is larger than the retain set, so it is reduced too. Otherwise the majority would decide.
         let mixed: Vec<bool> = (0..90).map(|i| i % 3 == 0).collect();
         assert_eq!(efficacy(&[true; 10], &mixed, &[true; 5]), Ok(0.0));
     }
 
     #[test]
     fn draws_differ_and_the_first_of_them_is_the_only_one_of_a_single_draw() {
-        // One member in five is confident, so that it depends on the draw which side it tips.
+        // One member in five is confident, so the decision depends on the draw.
         let retain: Vec<bool> = (0..90).map(|i| i % 5 == 0).collect();
         let test: Vec<bool> = (0..8).map(|i| i % 4 == 0).collect();
         let forget = [true, true, false, false, false];

@@ -1,7 +1,9 @@
-//! MIA-privacy: how well an attacker tells what the unlearned model was trained on from what it never saw.
+//! MIA-privacy: how well an attacker distinguishes the unlearned model's training samples from samples that it never
+//! saw.
 //!
-//! From the code of Jia et al. 2023 (arXiv 2304.04934): a support-vector machine is fitted on half of each set, and its
-//! accuracies on the remaining members and the remaining non-members are averaged. 50 % means the model gives nothing away.
+//! From the code of Jia et al. 2023 (arXiv 2304.04934): a support-vector machine is fitted on half of each set. Its
+//! accuracies on the remaining members and the remaining non-members are averaged. 50 % means that the attacker
+//! learns nothing.
 
 use std::borrow::Cow;
 
@@ -14,7 +16,7 @@ use crate::{Draws, Error, Result};
 
 const SOURCE: &str = "Jia et al. 2023, arXiv 2304.04934, the authors' code; Song et al. 2019, arXiv 1905.10291";
 
-/// The entry.
+/// The entry of the registry.
 pub const ATTACK: Attack = Attack {
     name: "mia-privacy",
     summary: "accuracy of an SVC that tells retain from test samples it was not fitted on; 50 % is private",
@@ -41,10 +43,11 @@ const FIGURE: Figure = Figure {
 
 /// The balanced accuracy, in percent, of a support-vector machine on `feature`, for every draw.
 ///
-/// It is fitted on ⌊min(|members|, |non-members|) / 2⌋ samples of each set and judged on all the others.
+/// The machine is fitted on ⌊min(|members|, |non-members|) / 2⌋ samples of each set and evaluated on all others.
 ///
 /// # Errors
-/// A set of fewer than two samples, sets with different numbers of classes, and an optimum that was not reached.
+/// If a set has fewer than two samples, sets have different numbers of classes, or the solver did not reach the
+/// optimum.
 pub fn mia_privacy(members: &Scores, non_members: &Scores, feature: &Feature, draws: &Draws) -> Result<Vec<f64>> {
     let sets = [members, non_members];
     for (set, scores) in ["members", "non-members"].into_iter().zip(sets) {
@@ -86,13 +89,14 @@ mod tests {
     #[test]
     fn told_apart_and_not() {
         assert_eq!(privacy(&[5.0; 12], &[-5.0; 8], MemberSelection::Stratified), Ok(100.0));
-        // Indistinguishable: everything is called the same.
+        // The sets are indistinguishable, so all samples get the same decision.
         assert_eq!(privacy(&[1.0; 12], &[1.0; 8], MemberSelection::Stratified), Ok(50.0));
     }
 
     #[test]
     fn judged_only_on_samples_it_was_not_fitted_on() {
-        // Fitted on the first halves, where members are confident; the second halves are the other way round.
+        // The machine is fitted on the first halves, where members are confident. In the second halves, non-members
+        // are.
         let [high, low] = [5.0, -5.0];
         let result = privacy(&[high, high, low, low], &[low, low, high, high], MemberSelection::FirstRows);
         assert_eq!(result, Ok(0.0));

@@ -1,4 +1,4 @@
-//! Every attack by name: one file and one line here each.
+//! All attacks by name. Each has one file, and one line here.
 
 pub mod loss_threshold;
 pub mod mia_efficacy;

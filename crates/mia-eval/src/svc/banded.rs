@@ -1,9 +1,9 @@
-//! Lower triangular matrices whose entries lie within a band below the diagonal.
+//! Lower triangular matrices with a band below the diagonal.
 
-/// A square lower triangular matrix; entries more than `half` columns left of the diagonal are zero.
+/// A square lower triangular matrix. Entries more than `half` columns left of the diagonal are zero.
 #[derive(Debug, Clone)]
 pub(super) struct Banded {
-    /// Row i holds columns i − half to i; what would lie left of column 0 stays zero.
+    /// Row i holds columns i − half to i. Entries left of column 0 stay zero.
     rows: Vec<f64>,
     half: usize,
 }
@@ -17,7 +17,7 @@ impl Banded {
         self.rows.len() / (self.half + 1)
     }
 
-    /// The first column of row i that may be other than zero.
+    /// The first column of row i that may be nonzero.
     pub(super) fn first(&self, i: usize) -> usize {
         i.saturating_sub(self.half)
     }
@@ -28,13 +28,14 @@ impl Banded {
         &self.rows[end - (i + 1 - from)..end]
     }
 
-    /// As [`Banded::row`], to write to.
+    /// As [`Banded::row`], but mutable.
     pub(super) fn row_mut(&mut self, i: usize, from: usize) -> &mut [f64] {
         let end = (i + 1) * (self.half + 1);
         &mut self.rows[end - (i + 1 - from)..end]
     }
 
-    /// Replaces the lower triangle of a symmetric matrix by its Cholesky factor; `None` where it is not positive definite.
+    /// Replaces the lower triangle of a symmetric matrix by its Cholesky factor. Returns `None` if the matrix is not
+    /// positive definite.
     pub(super) fn cholesky(mut self) -> Option<Self> {
         for i in 0..self.len() {
             let first = self.first(i);
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_factor_times_its_transpose_is_the_matrix_and_solving_undoes_multiplying() {
-        // 4 on the diagonal, −1 beside it, 0.5 beyond.
+        // The matrix has 4 on the diagonal, −1 beside it, and 0.5 beyond.
         let mut matrix = Banded::zeros(9, 2);
         for i in 0..9 {
             let first = matrix.first(i);

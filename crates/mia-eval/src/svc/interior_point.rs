@@ -1,8 +1,9 @@
 //! The support-vector machine as a convex quadratic program, solved by a primal-dual interior-point method.
 //!
-//! In coordinates zᵢ: minimise ½‖w‖² + Σ Cᵢ ξᵢ subject to yᵢ(w·zᵢ + b) ≥ 1 − ξᵢ, ξᵢ ≥ 0. With multipliers αᵢ and Cᵢ − αᵢ of
-//! the two constraints, Newton's step eliminates all but (w, b): one Cholesky factorisation a step, of a matrix that is formed in
-//! one pass over the points (Ferris & Munson 2002). Steps follow Mehrotra's predictor and corrector.
+//! In coordinates zᵢ: minimise ½‖w‖² + Σ Cᵢ ξᵢ subject to yᵢ(w·zᵢ + b) ≥ 1 − ξᵢ, ξᵢ ≥ 0. The multipliers of the two
+//! constraints are αᵢ and Cᵢ − αᵢ. Newton's step eliminates all variables except (w, b). It needs one Cholesky
+//! factorisation of a matrix that is formed in one pass over the points (Ferris & Munson 2002). Steps follow
+//! Mehrotra's predictor-corrector method.
 
 use super::banded::Banded;
 use super::dot;
@@ -11,10 +12,10 @@ use crate::{Error, Result};
 
 const MAX_ITERATIONS: usize = 200;
 
-/// Stops where the duality gap, as a share of the objective, and every violation are below this.
+/// The solver stops when the duality gap relative to the objective and every violation are below this value.
 const TOLERANCE: f64 = 1e-10;
 
-/// The share of the way to the nearest bound that a step may go.
+/// Share of the distance to the nearest bound that a step may cover.
 const STEP: f64 = 0.995;
 
 /// The primal and dual variables of one point, or a change of them.
@@ -22,7 +23,7 @@ const STEP: f64 = 0.995;
 struct Variables {
     /// Multiplier of the margin constraint.
     alpha: f64,
-    /// Its distance to the upper bound: the multiplier of ξ ≥ 0.
+    /// Distance of α to its upper bound, which is the multiplier of ξ ≥ 0.
     room: f64,
     /// Slack of the margin constraint.
     slack: f64,
@@ -37,7 +38,7 @@ struct Step {
     variables: Vec<Variables>,
 }
 
-/// Minimises, and gives the multipliers α of the margin constraints.
+/// Minimises, and returns the multipliers α of the margin constraints.
 pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64]) -> Result<Vec<f64>> {
     let n = signs.len();
     let total: f64 = bounds.iter().sum();
@@ -73,7 +74,7 @@ pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64]) -> Re
     Err(Error::NotConverged { solver, iterations: MAX_ITERATIONS, violation: reached, tolerance: TOLERANCE })
 }
 
-/// What is left of the linear optimality conditions.
+/// Residuals of the linear optimality conditions.
 struct Residuals {
     /// Zᵀ(y α) − w.
     weights: Vec<f64>,
@@ -110,20 +111,21 @@ impl Residuals {
     }
 }
 
-/// The matrix of Newton's step, (I + Zᵀ Θ Z, Zᵀ Θ 1; 1ᵀ Θ Z, 1ᵀ Θ 1), factorised; the last row and column are the bias's.
+/// The factorised matrix of Newton's step, (I + Zᵀ Θ Z, Zᵀ Θ 1; 1ᵀ Θ Z, 1ᵀ Θ 1). The last row and column belong to
+/// the bias.
 struct NormalEquations {
     /// The diagonal of Θ.
     scales: Vec<f64>,
     /// The factor of I + Zᵀ Θ Z.
     factor: Banded,
-    /// The last row of the factor of the whole, without its diagonal entry.
+    /// The last row of the factor of the whole matrix, without its diagonal entry.
     border: Vec<f64>,
     /// The square of that entry.
     corner: f64,
 }
 
 impl NormalEquations {
-    /// `None` where the matrix is not positive definite to rounding.
+    /// Returns `None` if the matrix is not positive definite to rounding.
     fn new(points: &Interpolation, variables: &[Variables]) -> Option<Self> {
         let scales: Vec<f64> = variables.iter().map(|v| 1.0 / (v.violation / v.room + v.slack / v.alpha)).collect();
         let mut gram = points.gram(&scales);
@@ -135,7 +137,7 @@ impl NormalEquations {
         (corner > 0.0).then_some(Self { scales, factor, border, corner })
     }
 
-    /// The step that brings αᵢsᵢ and (Cᵢ − αᵢ)ξᵢ to the targets, and the residuals to zero, to first order.
+    /// The step that, to first order, makes αᵢsᵢ and (Cᵢ − αᵢ)ξᵢ equal to the targets and the residuals zero.
     fn step(
         &self,
         points: &Interpolation,
@@ -167,7 +169,7 @@ impl NormalEquations {
         Step { weights, bias, variables: (0..n).map(of_point).collect() }
     }
 
-    /// Replaces a right-hand side by the solution, and gives the bias's part of it.
+    /// Replaces a right-hand side by the solution, and returns the bias's part of the solution.
     fn solve(&self, side: &mut [f64], bias_side: f64) -> f64 {
         self.factor.solve(side);
         let bias = (bias_side - dot(&self.border, side)) / self.corner;
@@ -192,7 +194,7 @@ impl Variables {
     }
 }
 
-/// How far all variables can move before one of them is zero; at least a little above 1 where nothing is in the way.
+/// The largest step for which no variable becomes negative. It is slightly above 1 if no variable limits the step.
 fn step_length(variables: &[Variables], moves: &[Variables]) -> f64 {
     let limit = |value: f64, change: f64| if change < 0.0 { -value / change } else { f64::INFINITY };
     let of_one = |(v, d): (&Variables, &Variables)| {

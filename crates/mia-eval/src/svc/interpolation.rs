@@ -1,42 +1,43 @@
 //! Explicit coordinates in which the kernel of one-dimensional points is a scalar product.
 //!
-//! exp(−(x − x′)²) is so smooth that, to 10⁻¹² or so, its values follow from those on a grid of spacing 0.1 by
-//! interpolation between the 16 nodes around x: the kernel matrix is W K Wᵀ, with W of 16 entries a row and K the kernel of
-//! the nodes. As the kernel vanishes over a distance of 55 nodes, K is banded, and so is its Cholesky factor, K = G Gᵀ. The
-//! coordinates are the rows of Z = W G. Neither Z nor anything else of size points × nodes is ever formed: all takes a
-//! time linear in both.
+//! exp(−(x − x′)²) is very smooth. Interpolation between the 16 nodes around x, on a grid of spacing 0.1, gives its
+//! values to about 10⁻¹². So the kernel matrix is W K Wᵀ, where W has 16 entries per row and K is the kernel of the
+//! nodes. The kernel vanishes over a distance of 55 nodes, so K is banded, and so is its Cholesky factor G with K = G
+//! Gᵀ. The coordinates are the rows of Z = W G. Neither Z nor any other matrix of size points × nodes is ever formed,
+//! so the time is linear in both.
 
 use super::banded::Banded;
 use super::{Kernel, dot};
 
-/// Nodes that a value is interpolated from.
+/// Number of nodes that a value is interpolated from.
 const WINDOW: usize = 16;
 
-/// Distance of neighbouring nodes. Interpolation then errs by less than 10⁻¹² on the kernel.
+/// Distance between neighbouring nodes. The interpolation error of the kernel is then below 10⁻¹².
 const SPACING: f64 = 0.1;
 
-/// Nodes further apart than this are unrelated: exp(−5.5²) < 10⁻¹³.
+/// The kernel of nodes with a larger distance is zero: exp(−5.5²) < 10⁻¹³.
 const REACH: usize = 55;
 
 /// Added to the diagonal of K, which is singular to rounding.
 const JITTER: f64 = 1e-12;
 
-/// So many nodes are always worth it; above, as many as there are points, up to the greater number.
+/// Limits on the number of nodes. Up to the first number, a grid is always used. Above, it may have as many nodes as
+/// there are points, up to the second number.
 const MAX_NODES: [usize; 2] = [512, 16_384];
 
-/// One-dimensional points, ascending, as interpolated from a grid.
+/// One-dimensional points, ascending, interpolated from a grid.
 #[derive(Debug)]
 pub(super) struct Interpolation {
-    /// Positions of the nodes, ascending; stretches of the grid without points are left out.
+    /// Positions of the nodes, ascending. Parts of the grid without points are left out.
     pub(super) nodes: Vec<f64>,
-    /// Each point's first node and the weights of it and those after it; the weights sum to one.
+    /// For each point, its first node, and the weights of that node and the following ones. The weights sum to one.
     stencils: Vec<(usize, [f64; WINDOW])>,
     /// G, `[nodes, nodes]`.
     factor: Banded,
 }
 
 impl Interpolation {
-    /// Builds the coordinates of `points`, ascending, or gives up where they are spread too widely.
+    /// Builds the coordinates of `points`, which must ascend. Returns `None` if they are spread too widely.
     pub(super) fn new(points: &[f64]) -> Option<Self> {
         let origin = *points.first()?;
         let limit = points.len().clamp(MAX_NODES[0], MAX_NODES[1]);
@@ -57,12 +58,12 @@ impl Interpolation {
         Some(Self { nodes, stencils, factor })
     }
 
-    /// Interpolates values on the nodes at every point.
+    /// Interpolates values at the nodes to every point.
     pub(super) fn interpolate(&self, values: &[f64]) -> Vec<f64> {
         self.stencils.iter().map(|(first, weights)| dot(weights, &values[*first..])).collect()
     }
 
-    /// Spreads a value of every point onto the nodes: the transpose of [`Interpolation::interpolate`].
+    /// Distributes one value per point over the nodes: the transpose of [`Interpolation::interpolate`].
     pub(super) fn spread(&self, values: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.nodes.len()];
         for ((first, weights), value) in self.stencils.iter().zip(values) {
@@ -71,19 +72,19 @@ impl Interpolation {
         sums
     }
 
-    /// Z times a vector of coordinates: a value a point.
+    /// Z times a vector of coordinates: one value per point.
     pub(super) fn product(&self, coordinates: &[f64]) -> Vec<f64> {
         self.interpolate(&self.factor.product(coordinates))
     }
 
-    /// Zᵀ times a value a point: a vector of coordinates.
+    /// Zᵀ times one value per point: a vector of coordinates.
     pub(super) fn transposed_product(&self, values: &[f64]) -> Vec<f64> {
         self.factor.transposed_product(&self.spread(values))
     }
 
     /// The lower triangle of Zᵀ diag(scales) Z.
     pub(super) fn gram(&self, scales: &[f64]) -> Banded {
-        // Wᵀ diag(scales) W is banded, too; only the diagonal and what lies right of it is formed.
+        // Wᵀ diag(scales) W is banded too. Only the diagonal and the entries right of it are formed.
         let len = self.nodes.len();
         let mut band = vec![[0.0; WINDOW]; len];
         for ((first, weights), scale) in self.stencils.iter().zip(scales) {
@@ -97,14 +98,15 @@ impl Interpolation {
         for (k, band) in band.iter().enumerate() {
             let first = self.factor.first(k);
             let last = (k + WINDOW - 1).min(len - 1);
-            // Row k of the band times G, once for what is right of the diagonal and half for the diagonal itself …
+            // Row k of the band times G, with the entries right of the diagonal in full and the diagonal entry
+            // halved.
             product.fill(0.0);
             for (j, value) in (k..=last).zip(band) {
                 let value = if j == k { 0.5 * value } else { *value };
                 let from = first.max(self.factor.first(j));
                 product[from - first..].iter_mut().zip(self.factor.row(j, from)).for_each(|(p, g)| *p += value * g);
             }
-            // … so that its product with row k of G, plus that transposed, is the whole.
+            // The product of this with row k of G, plus its transpose, is the whole matrix.
             let row = self.factor.row(k, first);
             for (i, g) in (first..=k).zip(row) {
                 gram.row_mut(i, first).iter_mut().zip(&product).for_each(|(to, p)| *to += g * p);
@@ -117,7 +119,7 @@ impl Interpolation {
     }
 }
 
-/// The weights of Lagrange interpolation at `at`, in units of the spacing, between nodes 0 to 15, in barycentric form.
+/// The weights of Lagrange interpolation at `at`, in units of the spacing, for nodes 0 to 15, in barycentric form.
 fn stencil(at: f64) -> [f64; WINDOW] {
     let mut weights = [0.0; WINDOW];
     let mut binomial = 1.0;
@@ -151,7 +153,7 @@ fn factorise(nodes: &[f64]) -> Option<Banded> {
 mod tests {
     use super::*;
 
-    /// Unevenly spread, with a gap: 200 points on [0, 2] and 40 on [11, 12].
+    /// Unevenly spaced points with a gap: 200 on [0, 2] and 40 on [11, 12].
     fn points() -> Vec<f64> {
         let spread = |i: i32| (f64::from(i) * 0.7).sin().abs();
         let mut points: Vec<f64> = (0..200).map(|i| 2.0 * spread(i)).chain((0..40).map(|i| 11.0 + spread(i))).collect();

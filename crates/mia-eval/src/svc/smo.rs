@@ -1,26 +1,26 @@
-//! Sequential minimal optimisation: the dual, two variables at a time.
+//! Sequential minimal optimisation: solves the dual two variables at a time.
 //!
-//! The pair is chosen by second-order information (Fan, Chen & Lin 2005, working-set selection 2), as in LIBSVM. There is
-//! no shrinking. Kernel rows are kept in `f32` up to a budget of memory and recomputed beyond it.
+//! The pair is chosen by second-order information (Fan, Chen & Lin 2005, working-set selection 2), as in LIBSVM.
+//! There is no shrinking. Kernel rows are cached in `f32` up to a memory limit and recomputed beyond it.
 
 use super::Problem;
 use crate::{Error, Result};
 
-/// Stops where no pair of variables violates optimality by more than this; LIBSVM's default is 1e-3.
+/// The solver stops when no pair of variables violates optimality by more than this value. LIBSVM's default is 1e-3.
 const TOLERANCE: f64 = 1e-5;
 
-/// Steps a point before giving up.
+/// Largest number of steps per point.
 const MAX_STEPS_PER_POINT: usize = 2_000;
 
-/// Bytes of kernel rows kept.
+/// Size of the cache of kernel rows, in bytes.
 const CACHE_BYTES: usize = 512 << 20;
 
-/// Curvature of a pair whose points are indistinguishable.
+/// Least curvature of a pair, for points that are indistinguishable.
 const LEAST_CURVATURE: f64 = 1e-12;
 
 /// The optimum.
 pub(super) struct Solution {
-    /// A dual variable a point.
+    /// One dual variable per point.
     pub(super) alphas: Vec<f64>,
     /// The decision at every point, without the bias.
     pub(super) unbiased: Vec<f64>,
@@ -33,7 +33,8 @@ pub(super) fn solve(problem: &Problem) -> Result<Solution> {
     let bounds = problem.bounds();
     let mut rows = Rows::new(problem);
     let mut alphas = vec![0.0; n];
-    // −yᵢ times the gradient of the objective is yᵢ − Σⱼ yⱼαⱼKᵢⱼ: what the bias should be if point i were on the margin.
+    // −yᵢ times the gradient of the objective is yᵢ − Σⱼ yⱼαⱼKᵢⱼ. This would be the bias if point i were on the
+    // margin.
     let mut implied = y.clone();
     let limit = n.saturating_mul(MAX_STEPS_PER_POINT).max(100_000);
     let mut violation = f64::INFINITY;
@@ -60,7 +61,7 @@ pub(super) fn solve(problem: &Problem) -> Result<Solution> {
         let (true, Some(down)) = (violation > TOLERANCE, best.1) else { break };
         let row_down = rows.fetch_beside(down, row_up);
         let curvature = (2.0 - 2.0 * f64::from(rows.kept(row_up)[down])).max(LEAST_CURVATURE);
-        // yᵤαᵤ grows and y_d α_d shrinks by the same amount, until the optimum or a bound.
+        // yᵤαᵤ grows and y_d α_d shrinks by the same amount, up to the optimum or a bound.
         let room_up = if y[up] > 0.0 { bounds[up] - alphas[up] } else { alphas[up] };
         let room_down = if y[down] > 0.0 { alphas[down] } else { bounds[down] - alphas[down] };
         let step = ((implied[up] - implied[down]) / curvature).min(room_up).min(room_down);
@@ -80,15 +81,15 @@ pub(super) fn solve(problem: &Problem) -> Result<Solution> {
     Ok(Solution { alphas, unbiased })
 }
 
-/// The bound that a variable ran into.
+/// The bound that a variable has reached.
 fn bound(upper: bool, value: f64) -> f64 {
     if upper { value } else { 0.0 }
 }
 
-/// The rows of the kernel matrix that were used last.
+/// The most recently used rows of the kernel matrix.
 struct Rows<'a> {
     problem: &'a Problem,
-    /// Where a point's row is kept.
+    /// The slot of each point's row, if it is cached.
     slot_of: Vec<Option<usize>>,
     slots: Vec<Slot>,
     capacity: usize,
@@ -108,12 +109,12 @@ impl<'a> Rows<'a> {
         Self { problem, slot_of: vec![None; n], slots: vec![], capacity, clock: 0 }
     }
 
-    /// The slot of a point's row, computed if need be.
+    /// The slot of a point's row. The row is computed if it is not cached.
     fn fetch(&mut self, point: usize) -> usize {
         self.fetch_beside(point, usize::MAX)
     }
 
-    /// As [`Rows::fetch`], leaving the row in slot `pinned` alone.
+    /// As [`Rows::fetch`], but never evicts the row in slot `pinned`.
     fn fetch_beside(&mut self, point: usize, pinned: usize) -> usize {
         self.clock += 1;
         let slot = self.slot_of[point].unwrap_or_else(|| self.compute(point, pinned));

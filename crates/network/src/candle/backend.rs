@@ -1,4 +1,4 @@
-//! Where Candle computes, and the name of the arithmetic that it does there.
+//! Candle's backends, and the name of the arithmetic of each.
 
 use candle_core::{Device, utils};
 
@@ -14,7 +14,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// The first GPU that this build knows.
+    /// The first GPU that this build supports.
     pub(crate) fn first_gpu() -> Option<Self> {
         if utils::cuda_is_available() {
             Some(Self::Cuda(0))
@@ -28,7 +28,7 @@ impl Backend {
     /// Opens the device.
     ///
     /// # Errors
-    /// A device that is not there or fails.
+    /// If the device is missing or fails.
     pub(crate) fn open(self) -> Result<Device> {
         Ok(match self {
             Self::Cpu => Device::Cpu,
@@ -37,7 +37,7 @@ impl Backend {
         })
     }
 
-    /// The backend that an open device belongs to.
+    /// The backend of an open device.
     pub(super) fn of(device: &Device) -> Self {
         match device.location() {
             candle_core::DeviceLocation::Cpu => Self::Cpu,
@@ -46,7 +46,7 @@ impl Backend {
         }
     }
 
-    /// A name for each arithmetic that gives bits of its own, known without opening a device.
+    /// A name for each arithmetic that gives its own bits. It is known without opening a device.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => cpu_name(),
@@ -57,9 +57,9 @@ impl Backend {
     }
 }
 
-/// Candle's matrix products on the CPU are those of a library that this build links, or else of the crate `gemm`, which chooses
-/// its instructions at run time: with fused products where the processor has them, else without. It uses AVX-512 only with a
-/// feature of its own that nothing here turns on.
+/// Candle's matrix products on the CPU are those of a library that this build links, or else of the crate `gemm`.
+/// `gemm` chooses its instructions at run time, with fused products if the processor has them. It uses AVX-512 only
+/// with a Cargo feature that this workspace does not enable.
 fn cpu_name() -> &'static str {
     if utils::has_mkl() {
         return "candle-cpu-mkl";

@@ -1,16 +1,16 @@
-//! Convolution with gradients of its own, composed from matrix products, on every device.
+//! Convolution with its own gradients, composed from matrix products, on every device.
 //!
-//! Candle's backward pass takes the gradient of the input through a transposed convolution and that of the weight through a
-//! convolution whose kernel is as large as the map; both leave the fast paths (and on maps that are not square the former is
-//! wrong). Here, with `columns(x)` the matrix of all windows, one window a column:
+//! Candle's backward pass computes the gradient of the input by a transposed convolution, and that of the weight by a
+//! convolution whose kernel is as large as the map. Both leave the fast paths, and the former is wrong on maps that
+//! are not square. This module uses `columns(x)`, the matrix of all windows with one window per column:
 //!
 //! ```text
 //! y  = W · columns(x)
 //! ∂W = ∂y · columns(x)ᵀ
-//! ∂x = Wᵀ turned by 180° · columns(∂y with stride − 1 zeros between its values)
+//! ∂x = Wᵀ rotated by 180° · columns(∂y with stride − 1 zeros between its values)
 //! ```
 //!
-//! Columns are made anew for ∂W instead of being kept: they are kernel² times as large as the map.
+//! The columns are computed again for ∂W, because they are kernel² times as large as the map.
 //!
 //! With the feature `cudnn`, tensors on a CUDA device go to cuDNN instead.
 
@@ -31,8 +31,8 @@ pub(super) fn convolution(x: &Tensor, weight: &Tensor, windows: Windows, groups:
     x.apply_op2(weight, Convolution { windows, groups, output: Mutex::new(Some(output)) })
 }
 
-/// The node of the tape. Candle hands a custom operation raw storage and wants raw storage back, while the product is made
-/// of tensor operations; so it is made first, and this node only hands it over.
+/// The node of the tape. A custom operation of Candle takes and returns raw storage, but the product consists of
+/// tensor operations. So the product is computed first, and this node only hands it over.
 struct Convolution {
     windows: Windows,
     groups: usize,
@@ -40,7 +40,7 @@ struct Convolution {
 }
 
 impl Convolution {
-    /// Copies the output's storage with `copy`, which knows the backend, and lets the original go.
+    /// Copies the output's storage with `copy`, which knows the backend, and drops the original.
     fn hand_over<S>(&self, copy: impl FnOnce(&Storage, &Layout) -> Option<Result<S>>) -> Result<(S, Shape)> {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let output = output.ok_or_else(|| Error::Msg("a convolution ran twice".into()))?;
@@ -84,7 +84,7 @@ impl CustomOp2 for Convolution {
     }
 }
 
-/// `[groups, kernel² · in / groups, batch · height · width]`, the last three counted over windows.
+/// `[groups, kernel² · in / groups, batch · height · width]`. The last dimension counts windows.
 fn columns(x: &Tensor, windows: Windows, groups: usize) -> Result<Tensor> {
     let channels = x.dim(1)?;
     let taps = windows.taps(x, 0.0)?;
@@ -136,7 +136,7 @@ fn input_gradient(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, gr
     let (out, per_group, kernel, _) = weight.dims4()?;
     let turned = weight.flip(&[2, 3])?.reshape((groups, out / groups, per_group, kernel * kernel))?;
     let turned = turned.transpose(1, 2)?.reshape((channels, out / groups, kernel, kernel))?;
-    // The window of an input value begins kernel − 1 before it; padding cut that short.
+    // The window of an input value begins kernel − 1 positions before it; padding shortens that.
     let before = kernel - 1 - windows.padding;
     let spread = spread(dy, windows.stride)?;
     let spread = fit(&spread, 2, before, height + kernel - 1)?;
@@ -144,7 +144,7 @@ fn input_gradient(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, gr
     correlate(&spread, &turned, Windows { kernel, stride: 1, padding: 0 }, groups)
 }
 
-/// Puts `stride − 1` zeros behind every row and every column.
+/// Inserts `stride − 1` zeros after every row and every column.
 fn spread(dy: &Tensor, stride: usize) -> Result<Tensor> {
     if stride == 1 {
         return Ok(dy.clone());
@@ -155,7 +155,7 @@ fn spread(dy: &Tensor, stride: usize) -> Result<Tensor> {
     dy.reshape((batch, channels, height * stride, width * stride))
 }
 
-/// Puts `before` zeros in front and cuts or fills the end so that `length` remain.
+/// Adds `before` zeros in front, then cuts or pads the end so that `length` entries remain.
 fn fit(x: &Tensor, dim: usize, before: usize, length: usize) -> Result<Tensor> {
     let kept = x.dim(dim)?.min(length - before);
     x.narrow(dim, 0, kept)?.pad_with_zeros(dim, before, length - before - kept)
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Output, input gradient and weight gradient from the definition, value by value in f64.
+    /// Output, input gradient and weight gradient by the definition, value by value in f64.
     fn definition(x: &Tensor, weight: &Tensor, dy: &Tensor, windows: Windows, groups: usize) -> [Vec<f64>; 3] {
         let (_, channels, height, width) = x.dims4().unwrap();
         let (out, per_group, kernel, _) = weight.dims4().unwrap();

@@ -1,4 +1,5 @@
-//! Convolution on a CUDA device by cuDNN (feature `cudnn`), with the results of [`super::convolution`]'s own composition.
+//! Convolution on a CUDA device by cuDNN (feature `cudnn`), with the same results as the composition in
+//! [`super::convolution`].
 
 use candle_core::{
     CudaStorage, Error, Result, Shape, Storage, Tensor,
@@ -10,35 +11,35 @@ use unlearn_kernels::{ConvShape, Maps, cudnn::Convolution};
 
 use super::windows::Windows;
 
-/// A convolution of one tensor, wherever it lies.
+/// Geometry of a convolution, for tensors on any device.
 pub(super) struct Geometry {
     shape: ConvShape,
     input: Maps,
 }
 
 impl Geometry {
-    /// Of an input `[batch, in, height, width]` and a weight `[out, in / groups, kernel, kernel]`.
+    /// Geometry for an input `[batch, in, height, width]` and a weight `[out, in / groups, kernel, kernel]`.
     pub(super) fn new(input: &[usize], weight: &[usize], windows: Windows, groups: usize) -> Self {
         let Windows { kernel, stride, padding } = windows;
         let shape = ConvShape { in_channels: input[1], out_channels: weight[0], kernel, stride, padding, groups };
         Self { shape, input: Maps::new(input[1], input[2], input[3], input[0]) }
     }
 
-    /// `[batch, out, height, width]`; `None` where the tensors are not f32 on a CUDA device.
+    /// The output `[batch, out, height, width]`, or `None` if the tensors are not f32 on a CUDA device.
     pub(super) fn forward(&self, x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
         let output = self.shape.output(&self.input);
         let dims = [output.batch, output.channels, output.height, output.width];
         self.launch([x, weight], dims, |convolution, [x, weight]| convolution.forward(x, weight))
     }
 
-    /// `[batch, in, height, width]`, or `None` as above.
+    /// The input gradient `[batch, in, height, width]`, or `None` as for [`Geometry::forward`].
     pub(super) fn input_gradient(&self, weight: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let Maps { batch, channels, height, width, .. } = self.input;
         let dims = [batch, channels, height, width];
         self.launch([weight, dy], dims, |convolution, [weight, dy]| convolution.input_gradient(weight, dy))
     }
 
-    /// `[out, in / groups, kernel, kernel]`, or `None` as above.
+    /// The weight gradient `[out, in / groups, kernel, kernel]`, or `None` as for [`Geometry::forward`].
     pub(super) fn weight_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let ConvShape { in_channels, out_channels, kernel, groups, .. } = self.shape;
         let dims = [out_channels, in_channels / groups, kernel, kernel];

@@ -1,4 +1,4 @@
-//! Layers that Candle lacks or computes otherwise than PyTorch, on activations `[batch, channels, height, width]`.
+//! Layers that Candle lacks or computes differently from PyTorch, on activations `[batch, channels, height, width]`.
 
 use candle_core::{D, Result, Tensor};
 
@@ -7,7 +7,7 @@ use crate::{BATCH_NORM_EPSILON, BufferId, State};
 
 const MOMENTUM: f32 = 0.1;
 
-/// Mean and biased variance of one batch, per channel, and where the running ones are kept.
+/// Mean and biased variance of one batch, per channel, and the buffers of the running statistics.
 pub(super) struct BatchStatistics {
     pub(super) mean: Tensor,
     pub(super) var: Tensor,
@@ -16,7 +16,7 @@ pub(super) struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Moves the running statistics towards this batch as PyTorch does: momentum 0.1, unbiased variance.
+    /// Moves the running statistics towards this batch, as PyTorch does: momentum 0.1, unbiased variance.
     pub(super) fn update_running(&self, state: &mut State) -> Result<()> {
         let n = self.values_per_channel as f32;
         let unbiased = n / (n - 1.0).max(1.0);
@@ -56,7 +56,7 @@ pub(super) fn batch_norm(x: &Tensor, mean: &Tensor, var: &Tensor, weight: &Tenso
     x.broadcast_sub(&per_channel(mean)?)?.broadcast_mul(&per_channel(&scale)?)?.broadcast_add(&per_channel(bias)?)
 }
 
-/// ReLU whose gradient at 0 is 0, as PyTorch's; Candle's is 1.
+/// ReLU with gradient 0 at 0, as in PyTorch. Candle's gradient there is 1.
 pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
     let positive = x.gt(0f32)?.to_dtype(x.dtype())?.detach();
     x * positive
@@ -67,8 +67,8 @@ pub(super) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.broadcast_add(&per_channel(bias)?)
 }
 
-/// Largest value of each window, with −∞ as padding. Of several largest values the first takes the gradient, as in PyTorch;
-/// Candle's own pooling knows neither padding nor gradients of windows that overlap.
+/// Largest value of each window, with −∞ as padding. The first of several largest values gets the gradient, as in
+/// PyTorch. Candle's own pooling supports neither padding nor gradients of overlapping windows.
 pub(super) fn max_pool(x: &Tensor, windows: Windows) -> Result<Tensor> {
     let taps = windows.taps(x, f32::NEG_INFINITY)?;
     let mut largest = taps[0].detach();
@@ -79,7 +79,7 @@ pub(super) fn max_pool(x: &Tensor, windows: Windows) -> Result<Tensor> {
         largest = larger.where_cond(&tap, &largest)?;
         position = larger.where_cond(&(position.zeros_like()? + number)?, &position)?;
     }
-    // The tape sees a choice of one value per window.
+    // For the tape, this is a choice of one value per window.
     let nothing = largest.zeros_like()?;
     let mut output = nothing.clone();
     for (number, tap) in taps.iter().enumerate() {
@@ -114,7 +114,8 @@ mod tests {
         let weights = Tensor::from_slice(&[1f32, 2.0, 4.0, 8.0], (1, 1, 2, 2), &Device::Cpu).unwrap();
         let gradients = (y * weights).unwrap().sum_all().unwrap().backward().unwrap();
         let dx: Vec<f32> = gradients.get(x.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        // The upper left window finds −1 in its corner before the centre's, the lower left one the centre's before its corner.
+        // The upper left window finds the −1 in its corner before the one in the centre. The lower left window finds
+        // the centre's before its corner's.
         assert_eq!(dx, [1.0, 0.0, 0.0, 0.0, 2.0 + 4.0 + 8.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

@@ -1,4 +1,5 @@
-//! The Candle executor: every layer, every device, through Candle's operations and autograd. The reference in tests.
+//! The Candle executor. It runs every layer on every device through Candle's operations and autograd, and is the
+//! reference in tests.
 
 mod backend;
 mod convolution;
@@ -16,8 +17,8 @@ use crate::{Collect, Error, Executor, Gradients, Graph, Mode, Op, Result, State}
 
 /// Runs a graph on a Candle device (CPU, CUDA, Metal).
 ///
-/// Values live on the host and are uploaded when their generation changes: once a step while training, once for a whole
-/// evaluation.
+/// Values live on the host. They are uploaded when their generation changes: once per step while training, and once
+/// for a whole evaluation.
 pub struct CandleExecutor {
     device: Device,
     values: Option<Uploaded>,
@@ -30,21 +31,21 @@ struct Uploaded {
     buffers: Vec<Tensor>,
 }
 
-/// What a forward pass keeps for the backward pass.
+/// Data that a forward pass keeps for the backward pass.
 struct Pass {
     images: Tensor,
     logits: Tensor,
     mode: Mode,
 }
 
-/// Logits, and per normalisation layer its batch mean and unbiased batch variance when training.
+/// Logits and, when training, the batch mean and unbiased batch variance of each normalisation layer.
 struct Output {
     logits: Tensor,
     statistics: Vec<layers::BatchStatistics>,
 }
 
 impl CandleExecutor {
-    /// 1: Candle's gradients of convolutions. 2: our matrix products.
+    /// Revision 1: Candle's gradients of convolutions. Revision 2: gradients by matrix products (`convolution.rs`).
     pub(crate) const REVISION: u32 = 2;
 
     /// An executor on one device.
@@ -120,7 +121,7 @@ impl Uploaded {
         Ok(Output { logits, statistics })
     }
 
-    /// Gradients of a whole loss.
+    /// Gradients of the whole loss.
     fn gradients(
         &self,
         graph: &Graph,
@@ -129,7 +130,8 @@ impl Uploaded {
         input: bool,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        // The images are a leaf of the tape only where their gradient is wanted: the pass is then taped once more.
+        // The images are a leaf of the tape only if their gradient is wanted. The forward pass is then recorded
+        // again.
         let images = if input { Some(Var::from_tensor(&pass.images)?) } else { None };
         let logits = match &images {
             Some(images) => &self.run(graph, images.as_tensor(), pass.mode)?.logits,
@@ -190,7 +192,7 @@ impl Executor for CandleExecutor {
             self.pass = None;
             return Ok(());
         }
-        // Statistics are constants, so that a sample on its own is worth what it was in its batch.
+        // Statistics are constants in this mode, so a sample on its own gives the same result as in its batch.
         for sample in 0..pass.images.dim(0)? {
             let logits = values.run(graph, &pass.images.narrow(0, sample, 1)?, pass.mode)?.logits;
             let store = (logits * dlogits.narrow(0, sample, 1)?)?.sum_all()?.backward()?;

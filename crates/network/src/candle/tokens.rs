@@ -4,11 +4,11 @@ use candle_core::{D, Device, Result, Tensor};
 
 use crate::TokenOp;
 
-/// What tokens of windows that a shift joined across the border are kept apart by, as in the published code: far below any
-/// score, and finite.
+/// Added to the scores of tokens that a shift has joined across the border of the map, so that they do not attend to
+/// each other. The value is that of the published code: far below any score, and finite.
 const APART: f32 = -100.0;
 
-/// Runs one layer; `parameter` gives the tensors that it names.
+/// Runs one layer. `parameter` returns the tensor of a parameter.
 pub(super) fn run<'t>(op: &TokenOp, x: &Tensor, parameter: impl Fn(usize) -> &'t Tensor) -> Result<Tensor> {
     match *op {
         TokenOp::FromMap => x.flatten_from(2)?.transpose(1, 2)?.contiguous(),
@@ -54,8 +54,8 @@ fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> 
     product.reshape((batch, tokens, weight.dim(0)?))
 }
 
-/// Attention within each of several groups of tokens, `[groups, tokens, 3 · features]` → `[groups, tokens, features]`; `bias`
-/// may change the scores `[groups, heads, tokens, tokens]`.
+/// Attention within each of several groups of tokens, `[groups, tokens, 3 · features]` →
+/// `[groups, tokens, features]`. `bias` may change the scores `[groups, heads, tokens, tokens]`.
 fn attend(x: &Tensor, heads: usize, bias: impl FnOnce(Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let (groups, tokens, features) = x.dims3()?;
     let of_head = features / 3 / heads;
@@ -70,7 +70,7 @@ fn attend(x: &Tensor, heads: usize, bias: impl FnOnce(Tensor) -> Result<Tensor>)
 
 /// Softmax over the last dimension.
 fn softmax(x: &Tensor) -> Result<Tensor> {
-    // The largest value cancels out, and so does its gradient.
+    // The largest value cancels in the result, and its gradient cancels too.
     let powers = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
     powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)
 }
@@ -106,7 +106,7 @@ impl Windows {
         y.roll(shift, 1)?.roll(shift, 2)?.contiguous()?.reshape((batch, tokens, features / 3))
     }
 
-    /// The table's biases `[1, heads, tokens, tokens]`, by the offset between two tokens of a window.
+    /// The biases from the table, `[1, heads, tokens, tokens]`, by the offset between two tokens of a window.
     fn bias(&self, table: &Tensor) -> Result<Tensor> {
         let side = self.side;
         let places = || (0..side * side).map(|place| (place / side, place % side));
@@ -121,11 +121,11 @@ impl Windows {
         biases.permute((2, 0, 1))?.contiguous()?.unsqueeze(0)
     }
 
-    /// What is added to the scores, `[1, windows, 1, tokens, tokens]`, so that only tokens attend to each other that were
-    /// neighbours before the shift.
+    /// The term added to the scores, `[1, windows, 1, tokens, tokens]`. With it, tokens attend to each other only if
+    /// they were neighbours before the shift.
     fn apart(&self, device: &Device) -> Result<Tensor> {
         let Self { map: [height, width], side, shift } = *self;
-        // Of the shifted map: what stands before the last window, in it, and in it from beyond the border.
+        // Regions of the shifted map: before the last window, in it, and in it but from beyond the border.
         let region = |position: usize, length: usize| match length - position {
             left if left <= shift => 2,
             left if left <= side => 1,

@@ -1,9 +1,9 @@
-//! The windows of a padded map as strided views: what convolution and pooling share, in plain tensor operations that every
-//! device has.
+//! The windows of a padded map as strided views. Convolution and pooling share this code. It uses plain tensor
+//! operations, which every device supports.
 
 use candle_core::{Result, Tensor};
 
-/// How square windows lie on a map.
+/// Geometry of square windows on a map.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
     pub(super) kernel: usize,
@@ -12,18 +12,18 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// How many windows fit a side of that length.
+    /// Number of windows that fit a side of length `side`.
     pub(super) fn count(&self, side: usize) -> usize {
         (side + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
-    /// For each position in the window, row-major, the values there: `[batch, channels, height, width]` each, one value per
-    /// window. Padding holds `fill`.
+    /// For each position in the window, in row-major order, the values at this position:
+    /// `[batch, channels, height, width]`, with one value per window. Padding holds `fill`.
     pub(super) fn taps(&self, x: &Tensor, fill: f32) -> Result<Vec<Tensor>> {
         let &Self { kernel, stride, .. } = self;
         let (batch, channels, height, width) = x.dims4()?;
-        // Candle has no stepped views, but a side that is a multiple of the stride splits into blocks and positions in a
-        // block, and windows step through blocks.
+        // Candle has no views with a step. But if a side is a multiple of the stride, it splits into blocks and
+        // positions within a block, and windows step through the blocks.
         let blocks = |side: usize| (side + 2 * self.padding).div_ceil(stride);
         let missing = |side: usize| blocks(side) * stride - side - self.padding;
         let x = pad(x, 2, self.padding, missing(height), fill)?;
@@ -42,7 +42,7 @@ impl Windows {
     }
 }
 
-/// Adds `before` and `after` entries of one value along a dimension.
+/// Adds `before` and `after` entries with the value `value` along a dimension.
 fn pad(x: &Tensor, dim: usize, before: usize, after: usize, value: f32) -> Result<Tensor> {
     let border = |length: usize| {
         let mut dims = x.dims().to_vec();

@@ -1,29 +1,30 @@
-//! Convolutions that a normalisation by running statistics is folded into: its scale in the weights, the rest in a shift.
+//! Convolutions with a folded normalisation by running statistics: the scale is part of the weights, the rest is a
+//! shift.
 
 use unlearn_kernels::Buffers;
 
 use super::layers::{BatchNorm, Convolution};
 use crate::{NodeId, State};
 
-/// One convolution with its normalisation.
+/// One convolution with its folded normalisation.
 pub(super) struct Folded {
-    /// In the shape of the convolution's weight.
+    /// Scaled weights, in the shape of the convolution's weight.
     pub(super) weights: Vec<f32>,
-    /// Per output channel.
+    /// Shift per output channel.
     pub(super) shift: Vec<f32>,
 }
 
-/// All of one state: an evaluation of many batches folds once.
+/// All folded layers of one state. An evaluation of many batches folds once.
 #[derive(Default)]
 pub(super) struct FoldedLayers {
-    /// The state that they come from.
+    /// Generation of the state that the layers were folded from.
     generation: Option<u64>,
-    /// By the node of the normalisation.
+    /// Folded layers, indexed by the node of the normalisation.
     layers: Vec<Option<Folded>>,
 }
 
 impl FoldedLayers {
-    /// Forgets what does not come from this state; from none, everything.
+    /// Drops all layers that were folded from another state. `None` drops all.
     pub(super) fn keep_only(&mut self, generation: Option<u64>, nodes: usize, buffers: &mut Buffers) {
         if self.generation.is_none() || self.generation != generation {
             self.layers.drain(..).flatten().for_each(|layer| buffers.give(layer.weights));
@@ -32,7 +33,7 @@ impl FoldedLayers {
         }
     }
 
-    /// The layer of a normalisation, folded now if it is not yet.
+    /// The folded layer of a normalisation. It is computed on first use.
     pub(super) fn layer(
         &mut self,
         node: NodeId,

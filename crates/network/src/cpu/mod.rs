@@ -1,7 +1,7 @@
 //! The CPU executor: explicit forward and backward passes over the kernels of `unlearn-kernels`.
 //!
-//! A graph is planned once into steps, with normalisation, residual add and ReLU fused where the graph allows. Buffers come
-//! from a pool and go back to it, so that a step in steady state allocates nothing.
+//! A graph is planned once into steps. Normalisation, residual sum and ReLU are fused where the graph allows. Buffers
+//! come from a pool and return to it, so that a step in steady state allocates nothing.
 
 mod folded;
 mod layers;
@@ -17,8 +17,8 @@ use self::{
 };
 use crate::{Collect, Error, Executor, Graph, Kept, Mode, Result, State};
 
-/// Runs graphs of convolutions, batch normalisation, ReLU, residual adds, option-A shortcuts, maximum and global average
-/// pooling, and fully connected layers.
+/// Runs graphs of convolutions, batch normalisation, ReLU, residual sums, option-A shortcuts, max-pooling, global
+/// average pooling and fully connected layers.
 #[derive(Default)]
 pub struct CpuExecutor {
     plan: Option<Plan>,
@@ -29,40 +29,40 @@ pub struct CpuExecutor {
     kept: Kept,
 }
 
-/// What a forward pass keeps for the backward pass.
+/// Data that a forward pass keeps for the backward pass.
 struct Pass {
     batch: usize,
     mode: Mode,
-    /// The value of each node that has one; fused nodes have none.
+    /// The value of each node. Nodes that are fused into another one have none.
     values: Vec<Option<Vec<f32>>>,
     statistics: Statistics,
 }
 
 impl CpuExecutor {
-    /// 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors. 4: sparse bands of four
-    /// rows and more. 5: the bits of AVX-512 on every instruction set.
+    /// Revision 1: samples innermost, direct. 2: Winograd and sparse. 3: Winograd's kernels transformed in vectors.
+    /// 4: sparse bands of at least four rows. 5: the bits of AVX-512 on every instruction set.
     pub(crate) const REVISION: u32 = 5;
 
-    /// The name of the arithmetic, by whether convolutions are computed as the definition says.
+    /// Name of the arithmetic. With `direct`, all convolutions use the direct algorithm.
     pub(crate) const fn arithmetic_name(direct: bool) -> &'static str {
         if direct { "cpu-direct" } else { "cpu" }
     }
 
-    /// An executor without working memory yet.
+    /// An executor without working memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An executor whose convolutions are computed as the definition says, without Winograd's transforms: slower, and rounded
-    /// otherwise.
+    /// An executor whose convolutions all use the direct algorithm or the sparse one, without Winograd's transforms.
+    /// It is slower, and its rounding differs.
     pub fn direct() -> Self {
         Self { direct: true, ..Self::default() }
     }
 
-    /// Whether every layer of `graph` is one this executor knows.
+    /// Checks that this executor supports every layer of `graph`.
     ///
     /// # Errors
-    /// The first layer it does not know.
+    /// The first layer that it does not support.
     pub fn supports(graph: &Graph) -> Result<()> {
         Plan::new(graph, &Kept::new(), false).map(|_| ())
     }

@@ -1,14 +1,14 @@
-//! What the layers of a pass read, write and hand on.
+//! Data that the layers of a pass read, write and pass on.
 
 use unlearn_kernels::{Buffers, ChannelStatistics, Maps, add_assign};
 
 use super::{folded::FoldedLayers, plan::Plan};
 use crate::{Collect, Mode, NodeId, State};
 
-/// Per node: of a convolution's output, the statistics of the batch; of a normalisation's, those it went by.
+/// Statistics per node: the batch statistics of a convolution's output, or the statistics that a normalisation used.
 pub(super) type Statistics = Vec<Option<Vec<ChannelStatistics>>>;
 
-/// A pass from images to logits.
+/// A forward pass, from images to logits.
 pub(super) struct Forward<'a> {
     pub(super) plan: &'a Plan,
     pub(super) batch: usize,
@@ -20,7 +20,7 @@ pub(super) struct Forward<'a> {
     pub(super) buffers: &'a mut Buffers,
 }
 
-/// A pass from the gradient of the logits to all others.
+/// A backward pass, from the gradient of the logits to all others.
 pub(super) struct Backward<'a, 'c> {
     pub(super) plan: &'a Plan,
     pub(super) batch: usize,
@@ -28,7 +28,7 @@ pub(super) struct Backward<'a, 'c> {
     pub(super) values: &'a [Option<Vec<f32>>],
     pub(super) statistics: &'a Statistics,
     pub(super) state: &'a State,
-    /// Per node, the sum of the gradients that have arrived.
+    /// For each node, the sum of the gradients received so far.
     pub(super) arriving: Vec<Option<Vec<f32>>>,
     pub(super) buffers: &'a mut Buffers,
     pub(super) collect: &'a mut Collect<'c>,
@@ -53,7 +53,7 @@ impl<'a> Backward<'a, '_> {
         self.plan.maps(node, self.batch)
     }
 
-    /// Hands a gradient on: the first to arrive stays, a later one is added to it.
+    /// Passes a gradient to a node. The first gradient is stored; later ones are added to it.
     pub(super) fn deliver(&mut self, node: NodeId, gradient: Vec<f32>) {
         let maps = self.maps(node);
         match &mut self.arriving[node] {
@@ -65,7 +65,7 @@ impl<'a> Backward<'a, '_> {
         }
     }
 
-    /// Hands on what `compute(gradient, dx)` writes over `dx`, and lets the gradient that it comes from go.
+    /// Passes on the gradient that `compute(gradient, dx)` writes over `dx`, and returns `gradient` to the pool.
     pub(super) fn replace(&mut self, node: NodeId, gradient: Vec<f32>, compute: impl FnOnce(&[f32], &mut [f32])) {
         let mut dx = self.buffers.take(self.maps(node).len());
         compute(&gradient, &mut dx);

@@ -1,4 +1,4 @@
-//! From a graph to the steps that run it.
+//! Plans the steps that run a graph.
 
 use std::collections::HashMap;
 
@@ -10,49 +10,49 @@ use crate::{Error, Graph, Kept, NodeId, Op, Result};
 /// A planned graph.
 pub(super) struct Plan {
     graph: Graph,
-    /// The node whose value the normalised images are.
+    /// The node whose value is the normalised images.
     pub(super) input: NodeId,
     /// Per-channel mean of the images' normalisation.
     pub(super) mean: Vec<f32>,
     /// Per-channel standard deviation of the images' normalisation.
     pub(super) std: Vec<f32>,
     pub(super) steps: Vec<Step>,
-    /// Per step of an evaluation, the nodes whose values no later step reads.
+    /// For each step of an evaluation, the nodes whose values no later step reads.
     last_used: Vec<Vec<NodeId>>,
 }
 
-/// One step: what it does, the nodes it reads and the node whose value it makes.
+/// One step: its layer, the nodes that it reads and the node whose value it computes.
 pub(super) struct Step {
     pub(super) layer: Box<dyn Layer>,
     pub(super) input: NodeId,
-    /// A second input: the residual branch, or the other summand.
+    /// A second input: the residual branch, or the second summand.
     pub(super) other: Option<NodeId>,
     pub(super) output: NodeId,
-    /// The step that is a convolution where this is a normalisation of nothing but its output: an evaluation folds them
-    /// into one.
+    /// Set if this is a normalisation that alone reads the output of a convolution: that convolution's step. An
+    /// evaluation folds the two into one.
     pub(super) folds: Option<usize>,
     /// Whether a normalisation folds this convolution.
     pub(super) folded: bool,
 }
 
-/// What a layer is planned from.
+/// Inputs for planning a layer.
 pub(super) struct Planning<'a> {
     pub(super) graph: &'a Graph,
     pub(super) kept: &'a Kept,
-    /// Whether convolutions are computed as the definition says.
+    /// Whether all convolutions use the direct algorithm.
     pub(super) direct: bool,
     fused: &'a Fusions,
 }
 
 impl Planning<'_> {
-    /// Whether a normalisation takes the ReLU behind it along.
+    /// Whether a normalisation is fused with a following ReLU.
     pub(super) fn has_relu(&self, norm: NodeId) -> bool {
         self.fused.relu.contains(&norm)
     }
 }
 
 impl Plan {
-    /// Plans a graph of which some weights are kept; with `direct`, its convolutions are computed as the definition says.
+    /// Plans a graph with these kept weights. With `direct`, its convolutions use no Winograd transforms.
     pub(super) fn new(graph: &Graph, kept: &Kept, direct: bool) -> Result<Self> {
         let channels = graph.input_shape()[0];
         let mut plan = Self {
@@ -81,7 +81,7 @@ impl Plan {
             let output = fused.output.get(&id).copied().unwrap_or(id);
             plan.steps.push(Step { layer, input: node.inputs[0], other, output, folds: None, folded: false });
         }
-        // A fused step makes the value of the last node it absorbs, so it runs where that node stands.
+        // A fused step computes the value of the last node that it absorbs, so it runs at that node's position.
         plan.steps.sort_by_key(|step| step.output);
         plan.fold();
         plan.last_used = plan.find_last_uses();
@@ -100,12 +100,12 @@ impl Plan {
         }
     }
 
-    /// The nodes whose values are not needed after a step of a pass without backward.
+    /// The nodes whose values are not needed after a step of an evaluation.
     pub(super) fn last_used_by(&self, step: usize) -> &[NodeId] {
         &self.last_used[step]
     }
 
-    /// Pairs each normalisation with the convolution before it, where nothing else reads what is between them.
+    /// Pairs each normalisation with the convolution before it, if no other node reads the convolution's output.
     fn fold(&mut self) {
         for norm in 0..self.steps.len() {
             let input = self.steps[norm].input;
@@ -138,13 +138,13 @@ impl Plan {
     }
 }
 
-/// Which nodes a normalisation takes along: the residual add and the ReLU behind it, where nothing else reads what is
-/// between them.
+/// The nodes that normalisations absorb: the following residual sum and ReLU, if no other node reads the values in
+/// between.
 #[derive(Default)]
 struct Fusions {
     /// Absorbed node → the normalisation that absorbs it.
     absorbed: HashMap<NodeId, NodeId>,
-    /// Normalisation → the node whose value it makes.
+    /// Normalisation → the node whose value it computes.
     output: HashMap<NodeId, NodeId>,
     /// Normalisation → the residual branch.
     residual: HashMap<NodeId, NodeId>,
@@ -166,7 +166,7 @@ impl Fusions {
             let mut end = norm;
             if let Some(add) = only_reader(end).filter(|id| graph.nodes[*id].op == Op::Add) {
                 let branch = graph.nodes[add].inputs.iter().copied().find(|id| *id != end);
-                // Of two normalisations that are added, only the first can take the sum along.
+                // If two normalisations are added, only the first can absorb the sum.
                 if let Some(branch) = branch.filter(|_| !fusions.absorbed.contains_key(&add)) {
                     fusions.absorbed.insert(add, norm);
                     fusions.residual.insert(norm, branch);

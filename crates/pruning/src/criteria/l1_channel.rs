@@ -1,5 +1,6 @@
-//! `l1-channel`: mean |θ| of the weight's input channel, the same for all its weights, so that whole input channels go (Li et
-//! al. 2017, arXiv 1608.08710, section 3.1). Counts are exact, so the one at the threshold may go in part.
+//! `l1-channel`: mean |θ| over the weight's input channel. All weights of the channel have the same score, so that
+//! whole input channels are pruned (Li et al. 2017, arXiv 1608.08710, section 3.1). The number of pruned weights is
+//! exact, so the channel at the threshold may be pruned in part.
 
 use unlearn_network::ParameterId;
 

@@ -1,5 +1,6 @@
-//! `l1-filter`: mean |θ| of the weight's output channel, the same for all its weights, so that whole filters (output channels) go (Li et
-//! al. 2017, arXiv 1608.08710, section 3.1). Counts are exact, so the one at the threshold may go in part.
+//! `l1-filter`: mean |θ| over the weight's output channel. All weights of the channel have the same score, so that
+//! whole filters (output channels) are pruned (Li et al. 2017, arXiv 1608.08710, section 3.1). The number of pruned
+//! weights is exact, so the filter at the threshold may be pruned in part.
 
 use unlearn_network::ParameterId;
 

@@ -1,4 +1,4 @@
-//! Criteria: how much a weight matters. One file each; the registry is [`CRITERIA`].
+//! Pruning criteria, which score weights. Each has one file; the registry is [`CRITERIA`].
 
 mod grasp;
 mod l1_channel;
@@ -16,12 +16,12 @@ use unlearn_network::ParameterId;
 pub use self::subject::Subject;
 use crate::Result;
 
-/// The scores of one parameter's weights; the lowest are pruned first.
+/// The scores of one parameter's weights. The lowest are pruned first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
-    /// Which parameter.
+    /// The parameter.
     pub parameter: ParameterId,
-    /// A score per weight, in the parameter's order.
+    /// One score per weight, in the parameter's order.
     pub values: Vec<f32>,
 }
 
@@ -29,13 +29,13 @@ pub struct Scores {
 pub struct Criterion {
     /// Name in suites and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
     /// Paper and equation.
     pub source: &'static str,
-    /// In how many rounds of scoring and pruning a sparsity is reached.
+    /// Number of rounds of scoring and pruning to reach a sparsity.
     pub rounds: usize,
-    /// Scores of the parameters asked for. The network is left as it was.
+    /// Computes the scores of the given parameters. The network is left unchanged.
     pub score: fn(&mut Subject<'_>, &[ParameterId]) -> Result<Vec<Scores>>,
 }
 
@@ -51,10 +51,10 @@ pub static CRITERIA: &[Criterion] = &[
     l1_filter::CRITERION,
 ];
 
-/// Looks a criterion up.
+/// Looks a criterion up by name.
 ///
 /// # Errors
-/// An unknown name; the error lists the valid ones.
+/// If the name is unknown. The error lists the valid ones.
 pub fn criterion(name: &str) -> Result<&'static Criterion> {
     Ok(unlearn_names::find("pruning criterion", name, CRITERIA, |criterion| criterion.name)?)
 }

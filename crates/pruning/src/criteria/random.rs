@@ -1,5 +1,6 @@
-//! `random`: independent uniform numbers, the baseline of every other criterion (for example Frankle et al. 2021, arXiv
-//! 2009.08576). A weight's number depends on the seed and its place alone, so masks of several sparsities nest.
+//! `random`: independent uniform numbers, a baseline for the other criteria (for example Frankle et al. 2021, arXiv
+//! 2009.08576). A weight's number depends only on the seed and the weight's position, so masks of several sparsities
+//! nest.
 
 use rand::RngExt;
 use unlearn_network::ParameterId;

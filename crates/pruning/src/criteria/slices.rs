@@ -1,7 +1,7 @@
-//! What the structured criteria share: a weight's score is the mean |θ| over its slice of the tensor.
+//! Shared code of the structured criteria: a weight's score is the mean |θ| over its slice of the tensor.
 //!
-//! Within a layer this ranks as the ℓ1 norm of Li et al. 2017 (arXiv 1608.08710, section 3.1) does; the mean, unlike the sum,
-//! can be compared between layers of different sizes.
+//! Within a layer, the ranking equals that by the ℓ1 norm of Li et al. 2017 (arXiv 1608.08710, section 3.1). Unlike
+//! the sum, the mean can be compared between layers of different sizes.
 
 use unlearn_network::ParameterId;
 

@@ -1,7 +1,8 @@
-//! `snip`: |θ ⊙ ∂ℓ/∂θ| on one class-balanced draw of 25 plain training images a class (Lee et al. 2019, arXiv 1810.02340,
-//! equation 6, without its normalisation, which changes no ranking).
+//! `snip`: |θ ⊙ ∂ℓ/∂θ| on one class-balanced draw of 25 training images per class without augmentation (Lee et al.
+//! 2019, arXiv 1810.02340, equation 6, without its normalisation, which changes no ranking).
 //!
-//! The reference code of arXiv 2304.04934 drops the factor θ and ranks by |∂ℓ/∂θ|; this is the paper's criterion.
+//! The reference code of arXiv 2304.04934 omits the factor θ and ranks by |∂ℓ/∂θ|. This is the criterion of the SNIP
+//! paper.
 
 use unlearn_network::ParameterId;
 
@@ -10,13 +11,13 @@ use crate::Result;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "snip",
-    summary: "|weight × gradient| on 25 images a class: how much the loss feels its removal",
+    summary: "|weight × gradient| on 25 images per class: effect of its removal on the loss",
     source: "Lee et al. 2019, arXiv 1810.02340, equation 6",
     rounds: 1,
     score,
 };
 
-/// Images a class.
+/// Number of images per class.
 pub(super) const PER_CLASS: usize = 25;
 
 fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Scores>> {

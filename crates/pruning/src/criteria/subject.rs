@@ -1,4 +1,4 @@
-//! What a criterion is given, and the gradients of the loss that several of them need.
+//! The input of a criterion, and gradients of the loss that several criteria need.
 
 use unlearn_network::{Mode, Network};
 use unlearn_random::{choice, stream};
@@ -7,24 +7,24 @@ use unlearn_training::{CrossEntropy, Objective};
 
 use crate::Result;
 
-/// A network to be scored, and the data it may be scored on.
+/// A network to be scored, and the data for scoring it.
 pub struct Subject<'a> {
     /// The network, pruned or not.
     pub network: &'a mut Network,
     /// The official training images.
     pub images: &'a ImageSet,
-    /// Positions to draw from.
+    /// Positions to draw samples from.
     pub train: &'a [u32],
-    /// Seed of everything random.
+    /// Seed of all randomness.
     pub seed: u64,
 }
 
-/// Samples a batch of [`Subject::balanced_batches`].
+/// Samples per batch of [`Subject::balanced_batches`].
 const BATCH_SIZE: usize = 250;
 
 impl Subject<'_> {
-    /// Plain images, `per_class` of every class (all of a class that has fewer), drawn from the seed and `purpose`. Classes
-    /// take turns, so that each of the batches of 250 is balanced too.
+    /// Batches of images without augmentation, `per_class` of every class (or all of a class with fewer), drawn by
+    /// the seed and `purpose`. Classes alternate, so that each batch of 250 is balanced too.
     pub(crate) fn balanced_batches(&self, purpose: &str, per_class: usize) -> Result<Vec<Batch>> {
         let classes = self.network.graph().classes() as u32;
         let drawn: Vec<Vec<u32>> = (0..classes)
@@ -43,9 +43,9 @@ impl Subject<'_> {
         Ok(batches.map_err(unlearn_training::Error::from)?)
     }
 
-    /// Calls `visit` with the share of the samples that each batch holds, the parameters, and the gradients of its mean
-    /// cross-entropy, the logits divided by `temperature`. Normalisation uses the batch's statistics, as an untrained
-    /// network has no others; the running ones are put back.
+    /// Calls `visit` for each batch with the batch's share of the samples, the parameters, and the gradients of the
+    /// mean cross-entropy of the logits divided by `temperature`. Normalisation uses batch statistics, because an
+    /// untrained network has no others. The running statistics are restored.
     pub(crate) fn for_each_gradient(
         &mut self,
         batches: &[Batch],
@@ -70,7 +70,8 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// The gradient of the mean cross-entropy over the batches, logits divided by `temperature`, per parameter.
+    /// The gradient of the mean cross-entropy over the batches, for each parameter. Logits are divided by
+    /// `temperature`.
     pub(crate) fn mean_gradient(&mut self, batches: &[Batch], temperature: f32) -> Result<Vec<Vec<f32>>> {
         let mut mean: Vec<Vec<f32>> = self.network.state().parameters().iter().map(|p| vec![0.0; p.len()]).collect();
         self.for_each_gradient(batches, temperature, |share, _, gradients| {
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn a_draw_holds_as_many_of_each_class_as_there_are_and_repeats() {
         let (mut network, images) = (tests::network(), tests::images());
-        // Six samples of class 0, five of 1 and 2, and one of 3.
+        // There are six samples of class 0, five of classes 1 and 2, and one of class 3.
         let train: Vec<u32> = (0..24).filter(|i| ![1, 2, 3, 7, 11, 15, 19].contains(i)).collect();
         let subject = Subject { network: &mut network, images: &images, train: &train, seed: 4 };
         for (per_class, expected) in [(1, [1, 1, 1, 1]), (3, [3, 3, 3, 1]), (100, [6, 5, 5, 1])] {

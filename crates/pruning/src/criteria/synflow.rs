@@ -1,14 +1,14 @@
-//! `synflow`: |θ ⊙ ∂R/∂θ|, R the sum of the outputs of the network with every parameter and buffer replaced by its absolute
-//! value, in evaluation mode, on one input of ones; a sparsity is reached in 100 rounds, each keeping the same share of what
-//! remains (Tanaka et al. 2020, arXiv 2006.05467, algorithm 1 and equation 2).
+//! `synflow`: |θ ⊙ ∂R/∂θ|. R is the sum of the outputs, for one input of ones in evaluation mode, of the network with
+//! every parameter and buffer replaced by its absolute value. A sparsity is reached in 100 rounds, each of which
+//! keeps the same share of the remaining weights (Tanaka et al. 2020, arXiv 2006.05467, algorithm 1 and equation 2).
 //!
-//! The input of ones is what the first convolution sees: the network is given the image that its own normalisation turns
+//! The first convolution sees the input of ones. So the network gets the image that its input normalisation turns
 //! into ones.
 //!
-//! R grows by a factor of about √fan-in per layer of an untrained network, beyond f32 in very deep ones. Where a score is
-//! not finite, the first convolution and ∂R/∂outputs are both divided by 2⁴⁰, up to three times. That scales all scores
-//! alike if normalisation shifts nothing (running means and β of 0, as in an untrained network); otherwise it is an
-//! approximation. A network for which it is not enough is refused.
+//! In an untrained network, R grows by a factor of about √fan-in per layer. In very deep networks it exceeds the
+//! range of f32. If a score is not finite, the first convolution and ∂R/∂outputs are both divided by 2⁴⁰, up to three
+//! times. This scales all scores alike if normalisation shifts nothing (running means and β of 0, as in an untrained
+//! network). Otherwise it is an approximation. If scores are still not finite, the network is refused.
 
 use unlearn_network::{Graph, Mode, Network, Op, ParameterId, State};
 
@@ -17,13 +17,14 @@ use crate::{Error, Result};
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "synflow",
-    summary: "how much of the synaptic flow from an input of ones passes the weight; needs no data",
+    summary: "synaptic flow through the weight from an input of ones; needs no data",
     source: "Tanaka et al. 2020, arXiv 2006.05467, algorithm 1",
     rounds: 100,
     score,
 };
 
-/// Exponents of 2 that the first convolution and the outputs' derivative are scaled by, until every score is finite.
+/// Exponents of 2 that scale the first convolution and the derivative with respect to the outputs, tried until every
+/// score is finite.
 const SCALES: [i32; 4] = [0, -40, -80, -120];
 
 fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Scores>> {
@@ -38,7 +39,7 @@ fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Score
     found.unwrap_or(Err(Error::Overflow))
 }
 
-/// |θ ⊙ ∂(scale · R)/∂θ| of a network whose values are absolute already.
+/// |θ ⊙ ∂(scale · R)/∂θ| of a network whose values are already absolute.
 fn flow(network: &mut Network, covered: &[ParameterId], scale: f32) -> Result<Vec<Scores>> {
     let mut logits = Vec::new();
     let training = |error| unlearn_training::Error::Network(error);
@@ -64,7 +65,7 @@ fn image_of_ones(graph: &Graph) -> Vec<f32> {
     (0..channels).flat_map(|channel| std::iter::repeat_n(pixel(channel), height * width)).collect()
 }
 
-/// Absolute values of everything, those of the first convolution's weight scaled.
+/// Absolute values of all tensors. Those of the first convolution's weight are also scaled.
 fn absolute(state: &State, graph: &Graph, scale: f32) -> State {
     let mut absolute = state.clone();
     absolute.parameters_mut().iter_mut().flatten().for_each(|v| *v = v.abs());
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{prunable, tests};
 
-    /// Convolutions of one weight each, behind a normalisation; the classifier's weights are 1.
+    /// A network of convolutions with one weight each, after a normalisation. The classifier's weights are 1.
     fn chain(weights: &[f32]) -> Result<Vec<f32>> {
         let (mut graph, images) = GraphBuilder::new("chain", [1, 8, 8]);
         let mut node = graph.normalize(images, &[0.3], &[0.6]);

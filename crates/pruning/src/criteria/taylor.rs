@@ -1,5 +1,5 @@
-//! `taylor`: (θ · ∂ℓ/∂θ)², averaged over batches of 250 plain training images, 100 a class in all (Molchanov et al. 2019,
-//! arXiv 1906.10771, equation 8, for single weights).
+//! `taylor`: (θ · ∂ℓ/∂θ)², averaged over batches of 250 training images without augmentation, with 100 images per
+//! class in total (Molchanov et al. 2019, arXiv 1906.10771, equation 8, for single weights).
 
 use unlearn_network::ParameterId;
 
@@ -8,13 +8,13 @@ use crate::Result;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "taylor",
-    summary: "(weight × gradient)², averaged over batches, 100 images a class",
+    summary: "(weight × gradient)², averaged over batches, 100 images per class",
     source: "Molchanov et al. 2019, arXiv 1906.10771, equation 8",
     rounds: 1,
     score,
 };
 
-/// Images a class.
+/// Number of images per class.
 const PER_CLASS: usize = 100;
 
 fn score(subject: &mut Subject<'_>, covered: &[ParameterId]) -> Result<Vec<Scores>> {

@@ -1,5 +1,5 @@
-//! `at-init`: score and prune the untrained network, then train once by the whole recipe (Lee et al. 2019, arXiv 1810.02340;
-//! Tanaka et al. 2020, arXiv 2006.05467). The dense model is not looked at.
+//! `at-init`: scores and prunes the untrained network, then trains it once with the whole recipe (Lee et al. 2019,
+//! arXiv 1810.02340; Tanaka et al. 2020, arXiv 2006.05467). The dense model is not used.
 
 use crate::{
     Outcome, Request, Result, Rewind, Settings,
@@ -21,7 +21,7 @@ impl Schedule for AtInit {
     }
 
     fn check(config: &Config<NoKeys>) -> std::result::Result<(), String> {
-        config.shared.require_rewind(Rewind::Lt, "pruning at initialisation knows no weights but the initial ones")
+        config.shared.require_rewind(Rewind::Lt, "pruning at initialisation has the initial weights only")
     }
 
     fn run(Config { shared, .. }: &Config<NoKeys>, request: &mut Request<'_>) -> Result<Outcome> {

@@ -1,9 +1,9 @@
-//! `gradual`: prune during training, fast at first and slower later. After e epochs the sparsity is
-//! s · (1 − (1 − (e − b)/(n − b))³), b and n the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878, equation
-//! 1, with initial sparsity 0).
+//! `gradual`: prunes during training, fast at first and slower later. After e epochs, the sparsity is
+//! s · (1 − (1 − (e − b)/(n − b))³), where b and n are the first and last epoch of pruning (Zhu & Gupta 2017, arXiv 1710.01878,
+//! equation 1, with initial sparsity 0).
 //!
-//! The paper counts steps and lets pruned weights come back; here pruning happens between epochs, and what is pruned stays so.
-//! The optimiser's velocity stays, but for pruned weights; `select = "best"` chooses among the epochs after the last
+//! The paper counts steps and lets pruned weights return. Here, pruning happens between epochs and is permanent. The
+//! optimiser keeps its velocity except for pruned weights. `select = "best"` chooses among the epochs after the last
 //! pruning. `rewind` says which weights training starts from.
 
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,11 @@ pub(super) struct Gradual;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Keys {
-    /// Where in the run pruning begins, as a share of its epochs, in 0..1.
+    /// Start of pruning, as a share of the run's epochs, in 0..1.
     begin: f64,
-    /// Where it ends.
+    /// End of pruning, as a share of the run's epochs, in 0..1.
     end: f64,
-    /// Epochs from one pruning to the next.
+    /// Epochs between prunings.
     every: usize,
 }
 
@@ -51,7 +51,7 @@ impl Schedule for Gradual {
         if begin < end {
             return Ok(());
         }
-        Err(format!("no epoch of pruning lies between epochs {begin} and {end} of [train]'s {}", recipe.epochs))
+        Err(format!("no pruning takes place between epochs {begin} and {end} of the {} in [train]", recipe.epochs))
     }
 
     fn run(config: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
@@ -65,14 +65,14 @@ impl Schedule for Gradual {
     }
 }
 
-/// Numbers of finished epochs between which there is pruning: after `begin`, up to and with `end`.
+/// Numbers of finished epochs between which the schedule prunes: after `begin`, up to and including `end`.
 struct Span {
     begin: usize,
     end: usize,
 }
 
 impl Span {
-    /// A run that was rewound to an epoch has no earlier one to prune after.
+    /// A run that was rewound to an epoch cannot prune before that epoch.
     fn new(config: &Config<Keys>, epochs: usize) -> Self {
         let at = |share: f64| (share * epochs as f64).round() as usize;
         let Settings { rewind, rewind_epoch, .. } = config.shared;
@@ -80,7 +80,8 @@ impl Span {
         Self { begin: at(config.own.begin).max(first), end: at(config.own.end) }
     }
 
-    /// The share of the final sparsity that is due after so many epochs; `None` where there is no pruning.
+    /// The share of the final sparsity that is due after this number of epochs. `None` if the schedule does not prune
+    /// then.
     fn progress_after(&self, epochs: usize, every: usize) -> Option<f64> {
         let since = epochs.checked_sub(self.begin).filter(|since| *since > 0 && epochs <= self.end)?;
         let due = epochs == self.end || since.is_multiple_of(every);

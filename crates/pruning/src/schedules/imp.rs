@@ -1,9 +1,10 @@
-//! `imp`: iterative pruning, the search for lottery tickets. T rounds of: prune a share of what remains, rewind, retrain
-//! (Frankle & Carbin 2019, arXiv 1803.03635, section 1; Frankle et al. 2020, arXiv 1912.05671).
+//! `imp`: iterative pruning, the search for lottery tickets. Each of T rounds prunes a share of the remaining
+//! weights, rewinds and retrains (Frankle & Carbin 2019, arXiv 1803.03635, section 1; Frankle et al. 2020, arXiv
+//! 1912.05671).
 //!
-//! T rounds at rate p end at sparsity 1 − (1 − p)^T. A suite gives the sparsity s, as for every schedule, and p: T is the whole
-//! number nearest to ln(1 − s) / ln(1 − p), and every round keeps (1 − s)^(1/T) of what remains, so that the last one
-//! ends at s exactly. With s = 1 − 0.8^T each round prunes a fifth, as published.
+//! T rounds at rate p end at sparsity 1 − (1 − p)^T. A suite gives the sparsity s, as for every schedule, and p. T is
+//! the whole number nearest to ln(1 − s) / ln(1 − p). Every round keeps (1 − s)^(1/T) of the remaining weights, so
+//! that the last round ends at s exactly. For s = 1 − 0.8^T, each round prunes a fifth, as published.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::Rounds;
@@ -21,7 +22,7 @@ pub(super) struct Imp;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Keys {
-    /// About which share of the remaining weights a round prunes, in 0..1.
+    /// Approximate share of the remaining weights that a round prunes, in 0..1.
     rate: f64,
 }
 
@@ -49,7 +50,7 @@ impl Schedule for Imp {
         let mut rounds = Rounds::load(request.task.session.checkpoints)?;
         for round in rounds.next()..=total {
             let mut start_epoch = 0;
-            // A round whose state was saved has been pruned and rewound already.
+            // A round with a saved state has already been pruned and rewound.
             if !rounds.resumes() {
                 let sparsity =
                     if round == total { shared.sparsity } else { 1.0 - geometric(1.0, density, round, total) };
@@ -57,7 +58,7 @@ impl Schedule for Imp {
                 start_epoch = request.rewind::<Self>(shared)?;
             }
             let rows = request.retrain(start_epoch, rounds.session(request.task.session))?;
-            // Nobody asks how long pruning takes.
+            // The time of pruning is not reported.
             rounds.finish(rows, 0.0);
         }
         let mask = current_mask(request.network, shared.include_classifier)?;
@@ -65,7 +66,7 @@ impl Schedule for Imp {
     }
 }
 
-/// How many rounds at about `rate` lead to `sparsity`.
+/// Number of rounds at about `rate` that lead to `sparsity`.
 fn rounds(sparsity: f64, rate: f64) -> usize {
     ((1.0 - sparsity).ln() / (1.0 - rate).ln()).round().max(1.0) as usize
 }
@@ -79,7 +80,7 @@ mod tests {
         for total in 1..20 {
             let sparsity = 1.0 - 0.8f64.powi(total);
             assert_eq!(rounds(sparsity, 0.2), total as usize);
-            // Given with four digits, as people do.
+            // A sparsity as users write it, with four digits.
             assert_eq!(rounds((1e4 * sparsity).round() / 1e4, 0.2), total as usize);
         }
         assert_eq!((rounds(0.95, 0.2), rounds(0.1, 0.9)), (13, 1));

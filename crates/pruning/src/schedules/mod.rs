@@ -1,4 +1,5 @@
-//! Schedules: when to prune how much, and what is trained before and after. One file each; the registry is [`METHODS`].
+//! Pruning schedules: when to prune how much, and what to train before and after. Each has one file; the registry is
+//! [`METHODS`].
 
 mod at_init;
 mod gradual;
@@ -14,14 +15,14 @@ use crate::{
     method::{PruningMethod, entry},
 };
 
-/// All pruning methods. `none`, the dense model itself, is no method: there is nothing to run.
+/// All pruning methods. `none`, the dense model itself, is not among them, because nothing has to run.
 pub static METHODS: &[PruningMethod] =
     &[entry::<Omp>(), entry::<Imp>(), entry::<Gradual>(), entry::<AtInit>(), entry::<Reg>()];
 
-/// Looks a method up.
+/// Looks a method up by name.
 ///
 /// # Errors
-/// An unknown name; the error lists the valid ones.
+/// If the name is unknown. The error lists the valid ones.
 pub fn find(name: &str) -> Result<&'static PruningMethod> {
     let valid = std::iter::once("none").chain(METHODS.iter().map(|method| method.name));
     let found = METHODS.iter().find(|method| method.name == name);

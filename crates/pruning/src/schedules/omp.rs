@@ -1,5 +1,5 @@
-//! `omp`: one-shot pruning. Train dense, prune to the sparsity asked for in one step, rewind, retrain (arXiv 2304.04934,
-//! section 4.1; Ma et al. 2021, arXiv 2107.00166).
+//! `omp`: one-shot pruning. Trains the dense model, prunes it to the requested sparsity in one step, rewinds and
+//! retrains (arXiv 2304.04934, section 4.1; Ma et al. 2021, arXiv 2107.00166).
 
 use crate::{
     Outcome, Request, Result, Settings,

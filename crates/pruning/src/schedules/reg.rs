@@ -1,8 +1,8 @@
-//! `reg`: fine-tune and prune in turns. Of a fine-tuning run of the trained weights, every second epoch is followed by pruning
-//! 1 − (1 − s)^(1/k) of what remains, k the number of such points (the alternation of fine-tuning and pruning in the
-//! published code of arXiv 2304.04934, `FT_prune_bi`).
+//! `reg`: alternates fine-tuning and pruning. The trained weights are fine-tuned, and after every second epoch 1 − (1
+//! − s)^(1/k) of the remaining weights are pruned, where k is the number of such points. This is the alternation in
+//! the published code of arXiv 2304.04934 (`FT_prune_bi`).
 //!
-//! The last epochs are always trained after the last pruning, so that no run ends with a model just cut.
+//! The last epochs always follow the last pruning, so that no run ends with a model that has just been pruned.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::{Recipe, Schedule as LearningRate};
@@ -20,17 +20,17 @@ pub(super) struct Reg;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Keys {
-    /// Epochs of fine-tuning in all.
+    /// Total number of epochs of fine-tuning.
     epochs: usize,
-    /// Its constant learning rate.
+    /// Constant learning rate.
     lr: f64,
-    /// Epochs from one pruning to the next.
+    /// Epochs between prunings.
     every: usize,
 }
 
 impl Schedule for Reg {
     const NAME: &'static str = "reg";
-    const SUMMARY: &'static str = "fine-tune the trained weights and prune a share of what remains, in turns";
+    const SUMMARY: &'static str = "fine-tune the trained weights and prune a share of the remaining ones, in turns";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, published code (FT_prune_bi)";
     type Keys = Keys;
 
@@ -47,9 +47,10 @@ impl Schedule for Reg {
         if every == 0 || every >= epochs {
             return Err(format!("`every` must be 1 or more and less than `epochs`, found {every} and {epochs}"));
         }
-        config
-            .shared
-            .require_rewind(Rewind::Pt, "the trained weights are what is fine-tuned; to train anew use `gradual`")
+        config.shared.require_rewind(
+            Rewind::Pt,
+            "it fine-tunes the trained weights; to train from the initial weights, use `gradual`",
+        )
     }
 
     fn run(Config { shared, own }: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {

@@ -1,4 +1,4 @@
-//! Every combination on tiny data: exact counts, nested masks, zeros that stay, runs that survive a kill.
+//! Every combination on tiny data: exact counts, nested masks, permanent zeros, and runs that survive a kill.
 
 use serde_json::{Value, json};
 use unlearn_masks::Mask;
@@ -12,7 +12,7 @@ use crate::{
     tests::{images, network, weights},
 };
 
-/// Ends with the last weights: putting the best ones back would zero pruned weights that training had moved.
+/// Runs end with the last weights. Restoring the best ones would zero pruned weights that training had moved.
 fn recipe() -> Recipe {
     let schedule = LearningRate::Cosine;
     Recipe { epochs: 3, batch_size: 8, lr: 0.02, schedule, select: Select::Last, ..Recipe::default() }
@@ -46,7 +46,7 @@ fn prune(method: &str, config: &Value) -> Result<(Network, Outcome)> {
     run(find(method)?, config, Session::unattended())
 }
 
-/// The mask's weights, and no others, are exactly 0, and so many are kept as the sparsity says.
+/// Checks that exactly the mask's weights are 0, and that the number of kept weights matches the sparsity.
 fn check(what: &str, network: &Network, mask: &Mask, sparsity: f64) {
     assert_eq!(mask.kept(), mask.len() - (sparsity * mask.len() as f64).round_ties_even() as usize, "{what}");
     let graph = network.graph();
@@ -132,10 +132,10 @@ fn what_cannot_be_pruned_says_why() {
         ("imp", json!({ "rate": 1.0 }), "`rate`"),
         ("gradual", json!({ "begin": 0.5 }), "`begin`"),
         ("gradual", json!({ "every": 0 }), "`every`"),
-        ("gradual", json!({ "end": 0.1 }), "no epoch of pruning"),
-        ("gradual", json!({ "rewind": "rewind-lt", "rewind-epoch": 2 }), "no epoch of pruning"),
-        ("at-init", json!({ "rewind": "pt" }), "pruning at initialisation knows no weights"),
-        ("reg", json!({ "rewind": "lt" }), "the trained weights are what is fine-tuned"),
+        ("gradual", json!({ "end": 0.1 }), "no pruning takes place"),
+        ("gradual", json!({ "rewind": "rewind-lt", "rewind-epoch": 2 }), "no pruning takes place"),
+        ("at-init", json!({ "rewind": "pt" }), "pruning at initialisation has the initial weights"),
+        ("reg", json!({ "rewind": "lt" }), "it fine-tunes the trained weights"),
         ("reg", json!({ "every": 10 }), "`every`"),
     ] {
         let message = prune(method, &config).err().unwrap().to_string();
@@ -169,7 +169,7 @@ fn a_run_stopped_at_any_step_ends_bit_identical() {
 
 #[test]
 fn masks_nest_along_a_schedule() {
-    /// Prunes, in the steps of a schedule, a network whose weights move in between.
+    /// Prunes a network in the steps of a schedule, with changes of its weights in between.
     fn steps(criterion: &str, scope: &str) -> Vec<Mask> {
         let settings =
             Settings { criterion: criterion.into(), scope: scope.into(), allow_collapse: true, ..Settings::default() };

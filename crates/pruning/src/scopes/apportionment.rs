@@ -1,11 +1,11 @@
-//! Whole numbers in proportion to quotas: Jefferson's method with caps.
+//! Apportionment of a total to whole numbers in proportion to quotas: Jefferson's method with caps.
 //!
-//! It is house-monotone: a smaller total never gives anyone more. So masks nest along a schedule, which rounding to the
-//! nearest or by largest remainders would not guarantee.
+//! The method is monotone in the total: a smaller total never increases a part. So masks nest along a schedule.
+//! Rounding to the nearest integer or by largest remainders would not guarantee this.
 
-/// Divides `total` among takers in proportion to `quotas` (positive), none getting more than its cap: min(cap, ⌊ε · quota⌋)
-/// for the largest ε that does not exceed `total`, and what a step of ε leaves goes to the earlier takers. Gives all the
-/// caps if they sum to less.
+/// Divides `total` in proportion to `quotas` (positive), with no part above its cap: min(cap, ⌊ε · quota⌋) for the
+/// largest ε for which the sum does not exceed `total`. The remainder goes to the earlier parts. Returns the caps if
+/// they sum to less than `total`.
 pub(super) fn apportion(total: usize, quotas: &[f64], caps: &[usize]) -> Vec<usize> {
     let at = |epsilon: f64| -> Vec<usize> {
         quotas.iter().zip(caps).map(|(quota, cap)| ((epsilon * quota) as usize).min(*cap)).collect()
@@ -54,7 +54,7 @@ mod tests {
                 assert_eq!(parts.iter().sum::<usize>(), total.min(all));
                 assert!(parts.iter().zip(&before).all(|(now, before)| now >= before), "{total}: {parts:?} {before:?}");
                 assert!(parts.iter().zip(&caps).all(|(part, cap)| part <= cap));
-                // Caps that an earlier, larger total left change nothing.
+                // Using the parts of a larger total as caps changes nothing.
                 assert_eq!(apportion(total.saturating_sub(1), &quotas, &parts), before);
                 before = parts;
             }

@@ -1,4 +1,4 @@
-//! `global`: the weights of all layers are ranked together, the paper's choice (arXiv 2304.04934, section 4.1).
+//! `global`: the weights of all layers are ranked together, as in the paper (arXiv 2304.04934, section 4.1).
 
 use super::Scope;
 

@@ -1,4 +1,5 @@
-//! Scopes: among which weights the lowest scores are looked for. One file each; the registry is [`SCOPES`].
+//! Pruning scopes: the set of weights among which the lowest scores are pruned. Each has one file; the registry is
+//! [`SCOPES`].
 
 mod apportionment;
 mod erk;
@@ -16,27 +17,28 @@ use crate::{Error, Result, criteria::Scores};
 pub struct Scope {
     /// Name in suites and reports.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub summary: &'static str,
     /// Paper and section.
     pub source: &'static str,
-    /// To what a layer's number of kept weights is proportional, given its weight's shape; `None` where layers compete.
+    /// The quota of a layer, given the shape of its weight. The number of kept weights is proportional to it. `None`
+    /// if all layers compete.
     pub quota: Option<fn(&[usize]) -> f64>,
 }
 
 /// All scopes.
 pub static SCOPES: &[Scope] = &[global::SCOPE, layer::SCOPE, erk::SCOPE];
 
-/// Looks a scope up.
+/// Looks a scope up by name.
 ///
 /// # Errors
-/// An unknown name; the error lists the valid ones.
+/// If the name is unknown. The error lists the valid ones.
 pub fn scope(name: &str) -> Result<&'static Scope> {
     Ok(unlearn_names::find("pruning scope", name, SCOPES, |scope| scope.name)?)
 }
 
-/// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1) and, of transformers, every weight of
-/// a layer on tokens; the classifier only if asked.
+/// Parameters that pruning covers: every convolution weight (arXiv 2304.04934, appendix C.1), and every weight of a
+/// transformer's layers on tokens. The classifier's weight is covered only if `include_classifier` is set.
 pub fn prunable(graph: &Graph, include_classifier: bool) -> Vec<ParameterId> {
     let covered = |kind| match kind {
         ParameterKind::LinearWeight => include_classifier,
@@ -46,11 +48,12 @@ pub fn prunable(graph: &Graph, include_classifier: bool) -> Vec<ParameterId> {
 }
 
 impl Scope {
-    /// The mask that keeps exactly `keep` of the scored weights: those with the highest scores among the weights that
-    /// `kept` still has. Of equal scores the earlier weight goes first. If `kept` has no more than `keep`, all of it stays.
+    /// The mask that keeps exactly `keep` of the scored weights: those with the highest scores among the weights in
+    /// `kept`. Among equal scores, the earlier weight is pruned first. If `kept` has at most `keep` weights, all of
+    /// them stay.
     ///
     /// # Errors
-    /// A score that is NaN.
+    /// If a score is NaN.
     pub fn select(&self, graph: &Graph, scores: &[Scores], kept: &Kept, keep: usize) -> Result<Mask> {
         let mut layers: Vec<Ranked<'_>> = Vec::new();
         for scores in scores {
@@ -111,12 +114,12 @@ mod tests {
         check("global", &whole, 3, [false, false], [true, true, true, false]);
         check("global", &whole, 6, [true, true], [true; 4]);
         check("global", &whole, 0, [false, false], [false; 4]);
-        // A third each, and of the equal scores of `b` the later stays.
+        // Each layer keeps a third of its weights. Of the equal scores in `b`, the later weight stays.
         check("layer", &whole, 3, [true, false], [false, true, true, false]);
-        // The sums of the dimensions are 5 and 6: three weights each, but `a` has only two.
+        // The sums of the dimensions are 5 and 6, which would give three weights each, but `a` has only two.
         check("erk", &whole, 5, [true, true], [true, true, true, false]);
         check("erk", &whole, 4, [true, true], [false, true, true, false]);
-        // What is pruned already stays so, whatever its score.
+        // Weights that are already pruned stay so, whatever their scores.
         let mut pruned = whole.clone();
         pruned[scores(&graph)[1].parameter] = Some(vec![true, false, true, true]);
         check("global", &pruned, 2, [false, false], [true, false, true, false]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use unlearn_network::{DeviceChoice, Graph, GraphBuilder, Network, ParameterKind, State};
 use unlearn_samples::ImageSet;
 
-/// Two convolutions, a residual block with a change of shape, a classifier: 1,284 covered weights.
+/// A graph with two convolutions, a residual block that changes the shape, and a classifier: 1,284 covered weights.
 pub(crate) fn graph() -> Arc<Graph> {
     let (mut g, images) = GraphBuilder::new("tiny", [1, 8, 8]);
     let x = g.normalize(images, &[0.5], &[0.25]);
@@ -26,7 +26,7 @@ pub(crate) fn graph() -> Arc<Graph> {
     Arc::new(g.finish())
 }
 
-/// Weights that look random and are never 0, for any seed above 0.
+/// Pseudo-random weights that are never 0, for any seed above 0.
 pub(crate) fn weights(seed: usize) -> State {
     let graph = graph();
     let mut state = State::zeros(&graph);
@@ -44,7 +44,7 @@ pub(crate) fn network() -> Network {
     Network::new(graph(), weights(1), DeviceChoice::Cpu).unwrap()
 }
 
-/// 24 images of 4 classes in turn.
+/// 24 images of 4 classes, which alternate.
 pub(crate) fn images() -> ImageSet {
     let pixels: Vec<u8> = (0..24 * 64).map(|i| ((i * 31 + i * i / 5) % 256) as u8).collect();
     ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap()

@@ -1,12 +1,12 @@
-//! `bad-teacher`: the student learns the forget set from a model that knows nothing and part of the retain set from the
-//! original (Chundawat et al. 2023, arXiv 2205.08096), by T²·KL(teacher‖student).
+//! `bad-teacher`: the student learns the forget set from an untrained model, and part of the retain set from the
+//! original model (Chundawat et al. 2023, arXiv 2205.08096). The loss is T²·KL(teacher‖student).
 //!
-//! The incompetent teacher is freshly initialised, under the same mask. Teachers answer in evaluation mode and see the same
-//! augmented images as the student. The part of D_r is drawn once, by the request's seed; weight decay is 0, as in the paper's
-//! code.
+//! The incompetent teacher has fresh values and the same mask. Teachers run in evaluation mode and see the same
+//! augmented images as the student. The part of D_r is drawn once by the request's seed. Weight decay is 0, as in the
+//! paper's code.
 //!
-//! Deviations: the mean is over samples; the paper's code averages over samples and classes, which for Adam makes no
-//! difference but that of its ε.
+//! Deviations: the loss is a mean over samples. The paper's code averages over samples and classes, which affects
+//! Adam only through its ε.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ pub(crate) struct BadTeacher;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over both sets, learning rate of Adam and batches.
+    /// Epochs over both sets, learning rate of Adam, and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
     /// Temperature T of the divergence.
@@ -49,7 +49,7 @@ impl Method for BadTeacher {
     const PARAMETERS: &'static [&'static [Parameter]] = &[
         &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-5, 1e-3)),
         &[
-            fixed("temperature", "what logits are divided by before they are compared", Origin::Code),
+            fixed("temperature", "divisor of the logits before they are compared", Origin::Code),
             fixed("retain-share", "share of the retain set that is used", Origin::Code),
         ],
     ];
@@ -88,7 +88,7 @@ impl Method for BadTeacher {
     }
 }
 
-/// A share of some positions, rounded to the nearest count, drawn by a seed.
+/// A share of some positions, with its size rounded to the nearest integer, drawn by a seed.
 fn part(positions: &[u32], share: f64, seed: u64) -> Vec<u32> {
     let mut part = positions.to_vec();
     shuffle(&mut stream("bad-teacher", &[seed]), &mut part);
@@ -96,7 +96,7 @@ fn part(positions: &[u32], share: f64, seed: u64) -> Vec<u32> {
     part
 }
 
-/// T²·KL to the answers of the incompetent teacher on D_f, of the competent one elsewhere.
+/// T²·KL from the incompetent teacher on D_f, and from the competent one elsewhere.
 struct Teachers {
     competent: Network,
     incompetent: Network,

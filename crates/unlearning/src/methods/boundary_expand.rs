@@ -1,7 +1,8 @@
-//! `boundary-expand`: one output more takes all of the forget set while the model is fine-tuned, and is cut off afterwards ("Boundary
-//! Expanding", Chen et al. 2023, arXiv 2303.11570).
+//! `boundary-expand`: the model gets one additional output, the forget set is fine-tuned to it, and the output is
+//! then removed ("Boundary Expanding", Chen et al. 2023, arXiv 2303.11570).
 //!
-//! The further output starts from fresh values, drawn by the request's seed; everything else from the original model's.
+//! The additional output starts from fresh values, drawn by the request's seed. All other values start from the
+//! original model's.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,12 +15,12 @@ use crate::{
     shared::fine_tuning::{self, FineTuning},
 };
 
-/// Fine-tuning the forget set on a class of its own.
+/// Fine-tuning of the forget set to an additional class.
 pub(crate) struct BoundaryExpand;
 
 impl Method for BoundaryExpand {
     const NAME: &'static str = "boundary-expand";
-    const SUMMARY: &'static str = "fine-tuning of the forget set on one class more, which is cut off afterwards";
+    const SUMMARY: &'static str = "fine-tuning of the forget set to an additional class, which is then removed";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Expanding)";
     const PARAMETERS: &'static [&'static [Parameter]] =
         &[&fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-6, 1e-3))];
@@ -55,7 +56,7 @@ impl Method for BoundaryExpand {
     }
 }
 
-/// The request's network with one output more, under the same mask.
+/// The request's network with one additional output and the same mask.
 fn expanded(request: &Request<'_>) -> Result<Network> {
     let graph = request.network.graph();
     let (wide, weight) = with_further_output(graph)?;
@@ -70,12 +71,12 @@ fn expanded(request: &Request<'_>) -> Result<Network> {
     Ok(network)
 }
 
-/// The graph with one output more, and the weight of its last layer.
+/// The graph with one additional output, and the weight of its last layer.
 fn with_further_output(graph: &Graph) -> Result<(Graph, ParameterId)> {
     let mut wide = graph.clone();
     let Some(Node { op: Op::Linear { weight, bias }, shape, .. }) = wide.nodes.last_mut() else {
         return Err(Error::Unsuitable(format!(
-            "{} does not end in a fully connected layer to be widened; use another method",
+            "{} does not end in a fully connected layer, which the method must widen; use another method",
             graph.arch
         )));
     };
@@ -86,7 +87,7 @@ fn with_further_output(graph: &Graph) -> Result<(Graph, ParameterId)> {
     Ok((wide, weight))
 }
 
-/// Copies every tensor, as far as both have it: the last layer's rows come first in either.
+/// Copies every tensor, as far as both have it. In both, the last layer begins with the same rows.
 fn copy(from: &State, to: &mut State) {
     let pairs = from.parameters().iter().zip(to.parameters_mut());
     pairs.for_each(|(from, to)| to.iter_mut().zip(from).for_each(|(to, from)| *to = *from));

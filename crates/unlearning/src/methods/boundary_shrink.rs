@@ -1,11 +1,13 @@
-//! `boundary-shrink`: each forget sample takes the nearest wrong class, and the model is fine-tuned on the forget set under these
-//! labels, so that the neighbours' regions grow over the forgotten one ("Boundary
+//! `boundary-shrink`: each forget sample is labelled with its nearest wrong class, and the model is fine-tuned on the
+//! forget set with these labels, so that the neighbouring classes' regions grow over the forgotten one ("Boundary
 //! Shrink", Chen et al. 2023, arXiv 2303.11570).
 //!
-//! The nearest wrong class is the one with the largest logit, the true class excepted, at x + ε·sign(∇ₓℓ), clipped to 0..1:
-//! one step of the fast gradient sign method. It is found once, with the original model in evaluation mode on plain images.
+//! The nearest wrong class is the one with the largest logit, except the true class, at x + ε·sign(∇ₓℓ), clipped to
+//! 0..1: one step of the fast gradient sign method. It is computed once, with the original model in evaluation mode
+//! and without augmentation.
 //!
-//! Deviation: in the paper's code a sample that stays in its class after the step keeps its label; here it never does.
+//! Deviation: in the paper's code, a sample keeps its label if the step does not change its class. Here it never
+//! does.
 
 use std::time::Instant;
 
@@ -23,14 +25,14 @@ use crate::{
     },
 };
 
-/// Fine-tuning the forget set on the nearest wrong class.
+/// Fine-tuning of the forget set to the nearest wrong class.
 pub(crate) struct BoundaryShrink;
 
 /// Keys of `boundary-shrink`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the forget set, learning rate and batches.
+    /// Epochs over the forget set, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
     /// Step ε of the attack on images in 0..1.
@@ -39,7 +41,7 @@ pub(crate) struct Config {
 
 impl Method for BoundaryShrink {
     const NAME: &'static str = "boundary-shrink";
-    const SUMMARY: &'static str = "fine-tuning of the forget set on the nearest wrong class";
+    const SUMMARY: &'static str = "fine-tuning of the forget set to the nearest wrong class";
     const SOURCE: &'static str = "Chen et al. 2023, arXiv 2303.11570 (Boundary Shrink)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
         &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-6, 1e-3)),
@@ -100,13 +102,13 @@ fn nearest_wrong_classes(request: &mut Request<'_>, epsilon: f32) -> Result<Vec<
     Ok(labels)
 }
 
-/// One pixel moved by `epsilon` up the gradient.
+/// One pixel moved by `epsilon` in the direction of the gradient.
 fn attack(pixel: f32, gradient: f32, epsilon: f32) -> f32 {
     let direction = if gradient == 0.0 { 0.0 } else { gradient.signum() };
     (pixel + epsilon * direction).clamp(0.0, 1.0)
 }
 
-/// The class of the largest logit among all but one; the first of several.
+/// The class with the largest logit among all but `excluded`, and the first among equals.
 fn largest_but(logits: &[f32], excluded: u32) -> u32 {
     let others = (0u32..).zip(logits).filter(|(class, _)| *class != excluded);
     let larger = |best: (u32, f32), (class, logit): (u32, &f32)| if *logit > best.1 { (class, *logit) } else { best };

@@ -1,8 +1,8 @@
-//! `cf-k`: catastrophic forgetting of the last k stages. They are fine-tuned on the retain set, everything before them is
-//! frozen ("CF-k", Goel et al. 2022, arXiv 2201.06640).
+//! `cf-k`: catastrophic forgetting of the last k stages. They are fine-tuned on the retain set, and all earlier
+//! layers are frozen ("CF-k", Goel et al. 2022, arXiv 2201.06640).
 //!
-//! What is frozen keeps its bits, running statistics included; while training, normalisation takes the batch's statistics
-//! throughout. What a stage is, `last_stages.rs` says.
+//! Frozen values keep their bits, running statistics included. During training, all normalisation uses batch
+//! statistics. `last_stages.rs` defines a stage.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Update};
@@ -24,15 +24,15 @@ pub(crate) struct CfK;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the retain set, learning rate and batches.
+    /// Epochs over the retain set, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
-    /// How many of the last stages are trained.
+    /// Number of last stages that are trained.
     k: usize,
 }
 
 impl Config {
-    /// The classifier's stage alone.
+    /// The stage of the classifier only.
     pub(crate) fn last_stage() -> Self {
         Self { tuning: FineTuning::new(10, 0.01), k: 1 }
     }
@@ -42,13 +42,13 @@ impl Config {
         self.tuning.check()
     }
 
-    /// Whether the network has as many stages, and D_r a sample.
+    /// Checks that the network has at least `k` stages and D_r is not empty.
     pub(crate) fn suits(&self, prospect: &Prospect<'_>) -> Result<(), String> {
         LastStages::new(prospect.graph, self.k).map_err(|error| error.to_string())?;
         prospect.needs_retained()
     }
 
-    /// Fine-tunes the last k stages on the retain set, from fresh values if `afresh`.
+    /// Fine-tunes the last k stages on the retain set. With `afresh`, they start from fresh values.
     pub(crate) fn fine_tune(&self, afresh: bool, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {
         let last = LastStages::new(request.network.graph(), self.k)?;
         let original = request.network.state().clone();
@@ -67,7 +67,7 @@ impl Config {
 /// Keys of both methods.
 pub(crate) const PARAMETERS: &[&[Parameter]] = &[
     &fine_tuning::parameters(Origin::Ours, Origin::Ours, log(1e-3, 1e-1)),
-    &[fixed("k", "how many of the last stages are trained", Origin::Ours)],
+    &[fixed("k", "number of last stages that are trained", Origin::Ours)],
 ];
 
 impl Method for CfK {

@@ -1,8 +1,9 @@
-//! `eu-k`: exact unlearning of the last k stages. They are initialised afresh and trained on the retain set, everything before
-//! them is frozen ("EU-k", Goel et al. 2022, arXiv 2201.06640).
+//! `eu-k`: exact unlearning of the last k stages. They are reset to fresh values and trained on the retain set, and
+//! all earlier layers are frozen ("EU-k", Goel et al. 2022, arXiv 2201.06640).
 //!
-//! As `cf-k`, but for the fresh values, which are those `retrain` starts from. Deviation: the paper trains them by the original
-//! recipe; the keys are `cf-k`'s, whose epochs and learning rate are fewer and lower.
+//! The method equals `cf-k` except for the fresh values, which are those that `retrain` starts from. Deviation: the
+//! paper trains the stages by the original recipe. The keys here are those of `cf-k`, with fewer epochs and a lower
+//! learning rate.
 
 use crate::{Method, Outcome, Prospect, Request, methods::cf_k::Config, parameter::Parameter};
 

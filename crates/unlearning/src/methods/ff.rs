@@ -1,14 +1,16 @@
-//! `ff`: Fisher forgetting. Noise goes where the retain set does not hold a weight: θ ← μ + √v·N(0, 1) (Golatkar et al. 2020,
-//! arXiv 1911.04933, proposition 3; arXiv 2304.04934, section 3).
+//! `ff`: Fisher forgetting. Adds noise to weights that the retain set does not determine: θ ← μ + √v·N(0, 1)
+//! (Golatkar et al. 2020, arXiv 1911.04933, proposition 3; arXiv 2304.04934, section 3).
 //!
-//! With F the diagonal of the Fisher information over D_r ([`expected_fisher`]), v = α·min(1/(F + 1e-8), 1e3), for the head
-//! min(…, 1e2). Of weights `[out, in, …]` the mean of v over `in` takes the place of v. The head and every tensor of rank 1
-//! then have ten times that. μ is θ, except that the head's row of a class that is forgotten as a whole becomes μ = 0 with
-//! v = 1e-4, ten times that as well. These numbers are the code's of arXiv 2304.04934.
+//! F is the diagonal of the Fisher information over D_r ([`expected_fisher`]). The variance is
+//! v = α·min(1/(F + 1e-8), 1e3), and for the head α·min(1/(F + 1e-8), 1e2). For weights `[out, in, …]`, v is replaced by its mean over
+//! `in`. For the head and for every tensor of rank 1, v is then multiplied by ten. μ is θ, with one exception: if a
+//! class is forgotten as a whole, its row of the head has μ = 0 and v = 1e-4, also multiplied by ten. These numbers
+//! are those of the code of arXiv 2304.04934.
 //!
-//! Deviations from that code, each of which `estimator` or `compat` takes back: gradients of single samples are squared, not
-//! of batches of 32; the mean over `in` leaves pruned weights out, whose v is at its bound and which would add noise to the
-//! live ones; the head's row is drawn anew only where a class is forgotten as a whole; a head has any number of classes.
+//! Deviations from that code, each of which `estimator` or `compat` reverts: per-sample gradients are squared, not
+//! gradients of batches of 32; the mean over `in` excludes pruned weights, whose v is at its bound and which would
+//! add noise to the kept ones; a row of the head is drawn anew only if its class is forgotten as a whole; a head may
+//! have any number of classes.
 
 use std::time::Instant;
 
@@ -31,55 +33,55 @@ pub(crate) struct Ff;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Scale of the noise's variance; the paper searches 1e-9 to 1e-6.
+    /// Scale of the noise's variance. The paper searches 1e-9 to 1e-6.
     pub(crate) alpha: f64,
-    /// What of the gradients is squared.
+    /// Which gradients are squared.
     pub(crate) estimator: Estimator,
-    /// Samples a batch, over which `batch-mean` averages.
+    /// Samples per batch. `batch-mean` averages over a batch.
     pub(crate) batch_size: usize,
     /// Whether images are cropped and flipped as in training.
     pub(crate) augment: bool,
-    /// What to do as the code of arXiv 2304.04934 does.
+    /// Points in which the method follows the code of arXiv 2304.04934.
     pub(crate) compat: Vec<Compat>,
 }
 
-/// Departures of the published code.
+/// Points in which the published code differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Compat {
-    /// The mean over `in` takes pruned weights in, each at the bound of v.
+    /// The mean over `in` includes pruned weights, with v at its bound.
     MaskedMean,
-    /// Where 4,500 samples are forgotten that are no whole class, the head's row of the last class is drawn anew.
+    /// If 4,500 samples are forgotten that are not a whole class, the head's row of the last class is drawn anew.
     LastClass,
-    /// Only a head of ten classes is treated as one.
+    /// Only a layer with ten classes is treated as a head.
     TenClasses,
 }
 
-/// Variance bound of weights, and of the head's.
+/// Bound of 1/F for weights, and for the head.
 const BOUNDS: [f64; 2] = [1e3, 1e2];
 /// Keeps 1/F finite.
 const EPSILON: f64 = 1e-8;
-/// v of the head's row of a forgotten class.
+/// v of a forgotten class's row of the head.
 const FORGOTTEN_ROW: f64 = 1e-4;
-/// What multiplies v of the head and of rank-1 tensors.
+/// Factor of v for the head and for tensors of rank 1.
 const AMPLIFIED: f64 = 10.0;
-/// Samples forgotten that the published code takes for a class of CIFAR-10.
+/// Number of forgotten samples that the published code takes for a class of CIFAR-10.
 const CLASS_OF_CIFAR_10: usize = 4500;
 
 impl Method for Ff {
     const NAME: &'static str = "ff";
-    const SUMMARY: &'static str = "Fisher forgetting: noise where the retain set does not hold a weight";
+    const SUMMARY: &'static str = "Fisher forgetting: noise on weights that the retain set does not determine";
     const SOURCE: &'static str = "Golatkar et al. 2020, arXiv 1911.04933; Jia et al. 2023, arXiv 2304.04934, section 3";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         searched("alpha", "scale of the noise", Origin::Code, log(1e-9, 1e-6)),
-        fixed("estimator", "what is squared: per-sample gradients, or those of batch means", Origin::Paper),
+        fixed("estimator", "gradients that are squared: those of samples, or those of batch means", Origin::Paper),
         fixed("batch-size", "samples of a batch mean", Origin::Code),
         fixed("augment", "random crops and flips, as the dataset prescribes", Origin::Code),
-        fixed("compat", "masked-mean, last-class, ten-classes: do as the code of arXiv 2304.04934", Origin::Ours),
+        fixed("compat", "masked-mean, last-class, ten-classes: as in the code of arXiv 2304.04934", Origin::Ours),
     ]];
     type Config = Config;
 
-    /// α of the early scripts of arXiv 2304.04934, and the batches of its code.
+    /// α of the early scripts of arXiv 2304.04934, and the batch size of its code.
     fn defaults() -> Config {
         Config { alpha: 3e-8, estimator: Estimator::PerSample, batch_size: 32, augment: false, compat: vec![] }
     }
@@ -126,7 +128,7 @@ impl Method for Ff {
     }
 }
 
-/// Weight and bias of the layer that yields the logits.
+/// Weight and bias of the layer that computes the logits.
 pub(crate) fn head(graph: &Graph) -> Vec<ParameterId> {
     match graph.nodes.last().map(|node| &node.op) {
         Some(Op::Linear { weight, bias }) => vec![*weight, *bias],
@@ -144,7 +146,8 @@ fn forgotten_rows(config: &Config, request: &Request<'_>) -> Vec<usize> {
     rows
 }
 
-/// v before the exceptions: α·min(1/(F + ε), bound), for rank > 1 its mean over the second dimension, of those kept if given.
+/// v before the exceptions: α·min(1/(F + ε), bound). For rank > 1, it is the mean over the second dimension,
+/// restricted to `kept` if given.
 fn variance(fisher: &[f64], shape: &[usize], kept: Option<&[bool]>, alpha: f64, bound: f64) -> Vec<f64> {
     let mut variance: Vec<f64> = fisher.iter().map(|f| alpha * (1.0 / (f + EPSILON)).min(bound)).collect();
     let &[_, inputs, ref window @ ..] = shape else { return variance };
@@ -169,7 +172,8 @@ mod tests {
 
     #[test]
     fn the_mean_over_inputs_is_of_kept_weights() {
-        // [1 output, 3 inputs, 2 taps]; tap 1 of input 0 and both of input 2 are pruned, where F is 0.
+        // The shape is 1 output, 3 inputs and 2 taps. Tap 1 of input 0 and both taps of input 2 are pruned; F is 0
+        // there.
         let fisher = [1.0, 0.0, 0.25, 0.5, 0.0, 0.0];
         let kept = [true, false, true, true, false, false];
         let near = |found: Vec<f64>, expected: [f64; 6]| {

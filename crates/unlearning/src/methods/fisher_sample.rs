@@ -1,8 +1,9 @@
-//! `fisher-sample`: the older Fisher noise of the code of arXiv 2304.04934, θ ← θ + N(0, 1)·min(√(α/F), 1e-3), ten times that
-//! for the head. F is the mean over D_r of (∂ ln p(label)/∂θ)², the empirical Fisher information ([`empirical_fisher`]).
+//! `fisher-sample`: the older Fisher noise in the code of arXiv 2304.04934, θ ← θ + N(0, 1)·min(√(α/F), 1e-3), and
+//! ten times that for the head. F is the mean over D_r of (∂ ln p(label)/∂θ)², the empirical Fisher information
+//! ([`empirical_fisher`]).
 //!
-//! Deviation: that code takes for the head what has ten as its last dimension, which of a head of ten classes is only the
-//! bias; here it is weight and bias of the last layer, for any number of classes.
+//! Deviation: that code takes a tensor for the head if its last dimension is ten. For a head of ten classes, this is
+//! only the bias. Here the head is weight and bias of the last layer, for any number of classes.
 
 use std::time::Instant;
 
@@ -26,20 +27,20 @@ pub(crate) struct Config {
     pub(crate) alpha: f64,
 }
 
-/// Most that noise may spread.
+/// Largest standard deviation of the noise.
 const BOUND: f64 = 1e-3;
-/// What multiplies the head's noise.
+/// Factor of the head's noise.
 const AMPLIFIED: f64 = 10.0;
 
 impl Method for FisherSample {
     const NAME: &'static str = "fisher-sample";
-    const SUMMARY: &'static str = "bounded noise by the Fisher information at the true labels";
+    const SUMMARY: &'static str = "bounded noise, scaled by the Fisher information at the true labels";
     const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934, its older Fisher forgetting";
     const PARAMETERS: &'static [&'static [Parameter]] =
         &[&[searched("alpha", "scale of the noise", Origin::Ours, log(1e-12, 1e-8))]];
     type Config = Config;
 
-    /// No value is published. With this one F tells weights apart from 3e-5 on; below, the bound holds.
+    /// No value is published. With this value, weights differ by F from 3e-5 on. For smaller F, the bound applies.
     fn defaults() -> Config {
         Config { alpha: 3e-11 }
     }
@@ -61,7 +62,7 @@ impl Method for FisherSample {
             let scale = if head.contains(&id) { AMPLIFIED } else { 1.0 };
             let noise = standard_normal(request.task.seed, id, values.len());
             for ((value, fisher), noise) in values.iter_mut().zip(&fisher[id]).zip(noise) {
-                // Where F is 0 the quotient is infinite, and the bound holds.
+                // If F is 0, the quotient is infinite and the bound applies.
                 *value += (scale * (config.alpha / fisher).sqrt().min(BOUND)) as f32 * noise;
             }
         }

@@ -1,4 +1,4 @@
-//! `ft`: fine-tuning on the retain set, so that catastrophic forgetting takes the rest (arXiv 2304.04934, section 3;
+//! `ft`: fine-tuning on the retain set. Catastrophic forgetting removes the rest (arXiv 2304.04934, section 3;
 //! Warnecke et al. 2021, arXiv 2108.11577; Golatkar et al. 2020, arXiv 1911.04933).
 
 use unlearn_training::CrossEntropy;
@@ -20,7 +20,7 @@ impl Method for Ft {
         &[&fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1))];
     type Config = FineTuning;
 
-    /// The paper's epochs and the learning rate of its code, of the 1e-3 to 1e-1 that the paper searches.
+    /// The paper's number of epochs, and the learning rate of its code. The paper searches 1e-3 to 1e-1.
     fn defaults() -> FineTuning {
         FineTuning::new(10, 0.01)
     }

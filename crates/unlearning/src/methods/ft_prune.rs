@@ -1,12 +1,13 @@
-//! `ft-prune`: fine-tuning and pruning in turns, on the retain set (the published code of arXiv 2304.04934, `FT_prune_bi`):
-//! every second epoch is followed by pruning 1 − (1 − s)^(1/k) of what remains, by magnitude over all convolutions, k the number
-//! of such points. What was pruned before stays so and counts; the last epochs are always trained after the last pruning.
+//! `ft-prune`: alternates fine-tuning on the retain set and pruning (the published code of arXiv 2304.04934,
+//! `FT_prune_bi`). After every second epoch, 1 − (1 − s)^(1/k) of the remaining weights are pruned by magnitude over
+//! all convolutions, where k is the number of such points. Weights pruned before count and stay pruned. The last
+//! epochs always follow the last pruning.
 //!
-//! The zeros are pruned in the network it leaves. A layer of which nothing is left is an error that names it.
+//! The resulting network has its zeros pruned. If a layer has no weights left, the error names it.
 //!
-//! Deviations: that code prunes before an epoch, the first one included, so that it has one point more; s is there a share of what
-//! the model came with, pruned or not, here of all convolution weights; and with an odd number of epochs its points are one too
-//! few for s. The penalty γ‖θ‖₁ is ours.
+//! Deviations: that code also prunes before the first epoch, so it has one point more. There, s is a share of all
+//! weights of the model, pruned or not; here it is a share of all convolution weights. With an odd number of epochs,
+//! that code has one point too few to reach s. The penalty γ‖θ‖₁ is an addition of this project.
 
 use serde::{Deserialize, Serialize};
 use unlearn_masks::{Mask, Ranked, keep_highest};
@@ -23,19 +24,19 @@ use crate::{
     },
 };
 
-/// Fine-tuning and pruning in turns.
+/// Alternation of fine-tuning and pruning.
 pub(crate) struct FtPrune;
 
 /// Keys of `ft-prune`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the retain set, learning rate and batches.
+    /// Epochs over the retain set, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
-    /// Share of the convolution weights that are 0 in the end.
+    /// Final share of zeros among the convolution weights.
     sparsity: f64,
-    /// Epochs from one pruning to the next.
+    /// Epochs between prunings.
     every: usize,
     /// Weight γ of an ℓ1 penalty on all parameters.
     gamma: f64,
@@ -43,18 +44,18 @@ pub(crate) struct Config {
 
 impl Method for FtPrune {
     const NAME: &'static str = "ft-prune";
-    const SUMMARY: &'static str = "fine-tuning on the retain set and pruning of what remains, in turns";
+    const SUMMARY: &'static str = "fine-tuning on the retain set and pruning of the remaining weights, in turns";
     const SOURCE: &'static str = "code of Jia et al. 2023, arXiv 2304.04934 (FT_prune_bi)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
         &fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1)),
         &[
             searched(
                 "sparsity",
-                "share of the convolution weights that are 0 in the end",
+                "final share of zeros among the convolution weights",
                 Origin::Paper,
                 Search::Linear { low: 0.5, high: 0.98 },
             ),
-            fixed("every", "epochs from one pruning to the next", Origin::Code),
+            fixed("every", "epochs between prunings", Origin::Code),
             fixed("gamma", "weight of an ℓ1 penalty on all parameters", Origin::Ours),
         ],
     ];
@@ -88,7 +89,7 @@ impl Method for FtPrune {
         if left < sizes.len() {
             let (sparsity, layers) = (config.sparsity, sizes.len());
             return Err(format!(
-                "`sparsity = {sparsity}` leaves {left} weights to {layers} layers, none of which may be empty; lower it"
+                "`sparsity = {sparsity}` leaves {left} weights for {layers} layers, and no layer may be empty; lower it"
             ));
         }
         Ok(())
@@ -110,7 +111,7 @@ impl Method for FtPrune {
 }
 
 impl Config {
-    /// The share of convolution weights to keep after so many epochs; `None` where nothing is pruned.
+    /// The share of convolution weights to keep after this number of epochs. `None` if nothing is pruned then.
     fn density_after(&self, epochs: usize) -> Option<f64> {
         let points = (self.tuning.epochs - 1) / self.every;
         let point = epochs / self.every;
@@ -119,17 +120,17 @@ impl Config {
     }
 }
 
-/// The weights that are pruned.
+/// The weights that the method prunes.
 fn feature_weights(graph: &Graph) -> impl Iterator<Item = ParameterId> {
     (0..graph.parameters.len()).filter(|id| graph.parameters[*id].kind.is_feature_weight())
 }
 
-/// How many of `all` weights are kept.
+/// Number of kept weights out of `all`.
 fn kept_of(all: usize, density: f64) -> usize {
     all - ((1.0 - density) * all as f64).round_ties_even() as usize
 }
 
-/// The mask of the largest convolution weights: the share `density` of them all, among those that are kept so far.
+/// The mask that keeps the share `density` of all convolution weights: the largest ones among the currently kept.
 fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> {
     let graph = network.graph();
     let convolutions = || feature_weights(graph);
@@ -144,7 +145,7 @@ fn strongest(network: &Network, density: f64) -> unlearn_training::Result<Mask> 
     keep_highest(&mut ranked, kept_of(all, density));
     if let Some((emptied, _)) = convolutions().zip(&ranked).find(|(_, tensor)| tensor.kept() == 0) {
         return Err(Error::Unsuitable(format!(
-            "pruning to {:.2} % leaves nothing of layer `{}`; lower `sparsity`",
+            "pruning to {:.2} % removes every weight of layer `{}`; lower `sparsity`",
             100.0 * (1.0 - density),
             graph.parameters[emptied].name
         )));
@@ -172,7 +173,7 @@ mod tests {
         Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap()
     }
 
-    /// Magnitudes of the convolution weights that are kept, and of those that are not, in `before`.
+    /// Magnitudes in `before` of the convolution weights in `kept`, and of the other convolution weights.
     fn split(before: &Network, kept: &Kept) -> [Vec<f32>; 2] {
         let mut magnitudes = [vec![], vec![]];
         for (kept, values) in kept.iter().zip(before.state().parameters()) {
@@ -203,7 +204,7 @@ mod tests {
         }
         let mask = strongest(&network, 0.5).unwrap();
         apply_mask(&mut network, &mask).unwrap();
-        assert_eq!(Some(network.kept()), last.as_ref(), "fewer are left already");
+        assert_eq!(Some(network.kept()), last.as_ref(), "the network already keeps fewer");
     }
 
     #[test]
@@ -227,6 +228,10 @@ mod tests {
         let found = densities(5, 2);
         assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true, false]);
         assert!((found[1].unwrap() - 0.4).abs() < 1e-12 && (found[3].unwrap() - 0.16).abs() < 1e-12, "{found:?}");
-        assert_eq!(densities(4, 2).iter().flatten().count(), 1, "the fourth epoch would end with a model just cut");
+        assert_eq!(
+            densities(4, 2).iter().flatten().count(),
+            1,
+            "pruning after the fourth epoch would leave no epoch to recover"
+        );
     }
 }

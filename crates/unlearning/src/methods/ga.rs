@@ -1,4 +1,4 @@
-//! `ga`: gradient ascent on the forget set, undoing what training did (arXiv 2304.04934, section 3; Graves et al. 2021,
+//! `ga`: gradient ascent on the forget set, which reverses training (arXiv 2304.04934, section 3; Graves et al. 2021,
 //! arXiv 2010.10981; Thudi et al. 2022, arXiv 2109.13398).
 
 use unlearn_training::NegatedCrossEntropy;
@@ -20,7 +20,7 @@ impl Method for Ga {
         &[&fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-6, 1e-3))];
     type Config = FineTuning;
 
-    /// The paper's epochs and the learning rate of its code, of the 1e-6 to 1e-3 that the paper searches.
+    /// The paper's number of epochs, and the learning rate of its code. The paper searches 1e-6 to 1e-3.
     fn defaults() -> FineTuning {
         FineTuning::new(5, 1e-4)
     }

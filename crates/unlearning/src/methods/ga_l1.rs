@@ -1,7 +1,7 @@
-//! `ga-l1`: gradient ascent on the forget set with an ℓ1 penalty: min over θ of −ℓ(θ; D_f) + γ‖θ‖₁ (code of arXiv 2304.04934;
-//! the penalty is that of its equation 3 with a constant γ).
+//! `ga-l1`: gradient ascent on the forget set with an ℓ1 penalty: min over θ of −ℓ(θ; D_f) + γ‖θ‖₁ (code of arXiv
+//! 2304.04934; the penalty is that of its equation 3 with a constant γ).
 //!
-//! As in `l1-sparse`, the penalty covers every parameter by its subgradient.
+//! As in `l1-sparse`, the penalty applies to every parameter, by its subgradient.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::NegatedCrossEntropy;
@@ -23,7 +23,7 @@ pub(crate) struct GaL1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the forget set, learning rate and batches.
+    /// Epochs over the forget set, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
     /// Weight γ of the penalty.
@@ -40,7 +40,7 @@ impl Method for GaL1 {
     ];
     type Config = Config;
 
-    /// As `ga`, and γ as `l1-sparse`.
+    /// Defaults as in `ga`, with γ as in `l1-sparse`.
     fn defaults() -> Config {
         Config { tuning: FineTuning::new(5, 1e-4), gamma: 1e-4 }
     }

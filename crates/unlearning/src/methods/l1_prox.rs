@@ -1,11 +1,13 @@
-//! `l1-prox`: ℓ1-sparse unlearning with weights that really become 0 (the objective of arXiv 2304.04934, equation 3, by the
-//! proximal gradient method: Parikh & Boyd 2014, "Proximal Algorithms", sections 4.2 and 6.5.2).
+//! `l1-prox`: ℓ1-sparse unlearning with weights that become exactly 0. The objective is that of arXiv 2304.04934,
+//! equation 3, minimised by the proximal gradient method (Parikh & Boyd 2014, "Proximal Algorithms", sections 4.2 and
+//! 6.5.2).
 //!
-//! After each step of SGD on ℓ(θ; D_r), every convolution weight is soft-thresholded: θ ← sign(θ)·max(|θ| − lr·γₜ, 0). At the
-//! end the zeros are pruned, so that the result is a mask of its own, inside the one the model came with.
+//! After each step of SGD on ℓ(θ; D_r), every convolution weight is soft-thresholded:
+//! θ ← sign(θ)·max(|θ| − lr·γₜ, 0). At the end the zeros are pruned, so that the result has its own mask, which is a
+//! subset of the model's original mask.
 //!
-//! Deviations: the paper's own code takes a subgradient step instead and penalises every parameter (`l1-sparse`); here
-//! normalisation, biases and the classifier are left alone. The optimiser's step has momentum, as everywhere.
+//! Deviations: the paper's code takes a subgradient step and penalises every parameter (`l1-sparse`). Here,
+//! normalisation, biases and the classifier are not penalised. The optimiser's step has momentum, as everywhere.
 
 use unlearn_network::{Graph, Kept, Network};
 use unlearn_samples::Batch;
@@ -50,12 +52,12 @@ impl Method for L1Prox {
     }
 }
 
-/// Per parameter, whether it is the weight of a convolution.
+/// Whether each parameter is the weight of a convolution.
 fn convolutions(graph: &Graph) -> Vec<bool> {
     graph.parameters.iter().map(|parameter| parameter.kind.is_feature_weight()).collect()
 }
 
-/// The weights kept so far, without the zeros among the convolutions'.
+/// The kept weights without the convolution weights that are zero.
 fn without_zeros(network: &Network, convolutions: &[bool]) -> Kept {
     let tensors = network.kept().iter().zip(network.state().parameters()).zip(convolutions);
     let nonzero = |values: &Vec<f32>| values.iter().map(|theta| *theta != 0.0).collect();
@@ -64,7 +66,7 @@ fn without_zeros(network: &Network, convolutions: &[bool]) -> Kept {
         .collect()
 }
 
-/// Cross-entropy + γₜ‖θ‖₁ over convolution weights, the latter by its proximal step.
+/// Cross-entropy + γₜ‖θ‖₁ over convolution weights. The penalty is applied by its proximal step.
 struct Thresholded {
     gamma: f64,
     gamma_schedule: GammaSchedule,
@@ -76,7 +78,7 @@ impl Objective for Thresholded {
         CrossEntropy::default().loss(batch, logits, dlogits)
     }
 
-    /// For the figures alone: the proximal step is the gradient's place.
+    /// Only for reporting: the proximal step replaces the gradient.
     fn penalty(&mut self, progress: f64, parameters: &[Vec<f32>], _: &mut [Vec<f32>]) -> f64 {
         let covered = parameters.iter().zip(&self.convolutions).filter(|(_, thresholded)| **thresholded);
         let norm: f64 = covered.flat_map(|(values, _)| values).map(|theta| f64::from(theta.abs())).sum();
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_threshold_minimises_what_it_should() {
-        // θ′ = argmin over x of (x − θ)²/2 + lr·γ|x|, searched on a fine grid.
+        // θ′ = argmin over x of (x − θ)²/2 + lr·γ|x|, by search on a fine grid.
         let (lr, gamma) = (0.5, 0.6);
         for theta in [-1.3f32, -0.2, 0.1, 0.31, 2.0] {
             let cost = |x: f64| (x - f64::from(theta)).powi(2) / 2.0 + lr * gamma * x.abs();

@@ -1,8 +1,8 @@
 //! `l1-sparse`: fine-tuning on the retain set with an ℓ1 penalty, the paper's sparsity-aware unlearning (arXiv 2304.04934,
 //! section 4.2, equation 3): min over θ of ℓ(θ; D_r) + γₜ‖θ‖₁.
 //!
-//! The penalty covers every parameter, normalisation and biases included, by its subgradient, as in the paper's own code; so
-//! weights come close to 0 and never stay there. `l1-prox` is the method whose weights do.
+//! As in the paper's code, the penalty applies to every parameter, normalisation and biases included, by its
+//! subgradient. So weights come close to 0 but do not stay at 0. In `l1-prox`, they do.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::CrossEntropy;
@@ -24,17 +24,17 @@ pub(crate) struct L1Sparse;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs T over the retain set, learning rate and batches.
+    /// Epochs T over the retain set, learning rate and batch size.
     #[serde(flatten)]
     pub(crate) tuning: FineTuning,
-    /// Weight γ of the penalty; the paper searches 1e-5 to 1e-1.
+    /// Weight γ of the penalty. The paper searches 1e-5 to 1e-1.
     pub(crate) gamma: f64,
-    /// How γₜ moves from epoch to epoch.
+    /// Course of γₜ over the epochs.
     pub(crate) gamma_schedule: GammaSchedule,
 }
 
 impl Config {
-    /// The paper's epochs, learning rate, schedule of γ and γ (of the 1e-5 to 1e-1 that it searches).
+    /// The paper's epochs, learning rate, schedule of γ, and γ (out of the searched 1e-5 to 1e-1).
     pub(crate) fn published() -> Self {
         Self { tuning: FineTuning::new(10, 0.01), gamma: 1e-4, gamma_schedule: GammaSchedule::Falling }
     }
@@ -53,7 +53,7 @@ impl Method for L1Sparse {
         &fine_tuning::parameters(Origin::Paper, Origin::Code, log(1e-3, 1e-1)),
         &[
             searched("gamma", "weight of the penalty", Origin::Code, log(1e-5, 1e-1)),
-            fixed("gamma-schedule", "how the weight moves: falling, constant or rising", Origin::Paper),
+            fixed("gamma-schedule", "course of the weight: falling, constant or rising", Origin::Paper),
         ],
     ];
     type Config = Config;

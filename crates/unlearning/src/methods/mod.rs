@@ -1,4 +1,4 @@
-//! Unlearning methods, one file each; the registry is [`METHODS`].
+//! Unlearning methods. Each has one file; the registry is [`METHODS`].
 
 mod bad_teacher;
 mod boundary_expand;
@@ -38,7 +38,7 @@ use crate::{
     method::{Entry, entry},
 };
 
-/// All methods, in the order of the report's rows.
+/// All methods, in the order of rows in the report.
 pub static METHODS: &[Entry] = &[
     entry::<Raw>(),
     entry::<Retrain>(),
@@ -67,7 +67,7 @@ pub static METHODS: &[Entry] = &[
     entry::<Unsir>(),
 ];
 
-/// Methods by name: the standard ones and whatever was added.
+/// Methods by name: the standard ones and any added ones.
 #[derive(Clone)]
 pub struct Methods(Vec<&'static Entry>);
 
@@ -84,12 +84,12 @@ impl std::fmt::Debug for Methods {
 }
 
 impl Methods {
-    /// [`METHODS`].
+    /// The methods of [`METHODS`].
     pub fn standard() -> Self {
         Self(METHODS.iter().collect())
     }
 
-    /// These and another one, which takes the place of one of that name.
+    /// Adds a method, or replaces the method of the same name.
     #[must_use]
     pub fn with(mut self, method: &'static Entry) -> Self {
         match self.0.iter_mut().find(|known| known.name == method.name) {
@@ -99,21 +99,21 @@ impl Methods {
         self
     }
 
-    /// Every method, in the order of the report's rows.
+    /// All methods, in the order of rows in the report.
     pub fn iter(&self) -> impl Iterator<Item = &'static Entry> {
         self.0.iter().copied()
     }
 
-    /// Looks a method up.
+    /// Looks a method up by name.
     ///
     /// # Errors
-    /// An unknown name; the error lists the valid ones.
+    /// If the name is unknown. The error lists the valid ones.
     pub fn find(&self, name: &str) -> Result<&'static Entry> {
         Ok(*unlearn_names::find("unlearning method", name, &self.0, |method| method.name)?)
     }
 }
 
-/// Looks one of the standard methods up.
+/// Looks up one of the standard methods.
 ///
 /// # Errors
 /// As [`Methods::find`].

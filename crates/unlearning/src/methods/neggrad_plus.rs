@@ -1,8 +1,8 @@
-//! `neggrad-plus`: descent on the retain set and ascent on the forget set at once (`NegGrad+`, Kurmanji et al. 2023,
-//! arXiv 2302.09880): min over θ of β·ℓ(θ; D_r) − (1 − β)·ℓ(θ; D_f).
+//! `neggrad-plus`: simultaneous descent on the retain set and ascent on the forget set (`NegGrad+`, Kurmanji et al.
+//! 2023, arXiv 2302.09880): min over θ of β·ℓ(θ; D_r) − (1 − β)·ℓ(θ; D_f).
 //!
-//! As in the paper's code, each step sees one batch of either, in two passes of their own, so that normalisation takes each
-//! batch's statistics. An epoch is a pass over D_r; D_f goes round and round.
+//! As in the paper's code, each step uses one batch of each set, in separate passes, so that normalisation uses each
+//! batch's own statistics. An epoch is a pass over D_r. Batches of D_f start again when they are used up.
 
 use serde::{Deserialize, Serialize};
 use unlearn_samples::Batch;
@@ -17,23 +17,23 @@ use crate::{
     },
 };
 
-/// Descent on the retain set, ascent on the forget set.
+/// Descent on the retain set and ascent on the forget set.
 pub(crate) struct NegGradPlus;
 
 /// Keys of `neggrad-plus`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the retain set, learning rate and batches.
+    /// Epochs over the retain set, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
-    /// Weight β of the retain set; the forget set has −(1 − β).
+    /// Weight β of the retain set. That of the forget set is −(1 − β).
     beta: f64,
 }
 
 impl Method for NegGradPlus {
     const NAME: &'static str = "neggrad-plus";
-    const SUMMARY: &'static str = "descent on the retain set and ascent on the forget set at once";
+    const SUMMARY: &'static str = "simultaneous descent on the retain set and ascent on the forget set";
     const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (NegGrad+)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[
         &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-3, 1e-1)),
@@ -77,7 +77,7 @@ struct Contrast {
 
 impl Objective for Contrast {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        // A batch is of one kind, whose first sample tells which.
+        // All samples of a batch are from one set, so the first one suffices.
         let weight = if self.forgotten[batch.indices[0] as usize] { self.beta - 1.0 } else { self.beta };
         CrossEntropy::default().weighted(weight, batch, logits, dlogits)
     }

@@ -1,4 +1,4 @@
-//! `raw`: nothing is done. The original model as a row of the table, so that the problem shows.
+//! `raw`: the original model, unchanged, as a row of the table for comparison.
 
 use serde::{Deserialize, Serialize};
 

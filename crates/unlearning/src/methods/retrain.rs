@@ -1,8 +1,8 @@
-//! `retrain`: fresh weights under the same mask, trained on the retain set with the original recipe. Exact unlearning, the
-//! gold standard that every other method is held against (arXiv 2304.04934, section 2). If the model's training began with
-//! pretrained weights, so does this.
+//! `retrain`: fresh weights with the same mask, trained on the retain set with the original recipe. This is exact
+//! unlearning, the gold standard for every other method (arXiv 2304.04934, section 2). If the model's training
+//! started from pretrained weights, retraining does too.
 //!
-//! Deviation: the mask was learned with the forget set in the data, as in the paper's own code.
+//! Deviation: the mask was learnt with the forget set in the data, as in the paper's own code.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Recipe, Update};
@@ -16,7 +16,7 @@ use crate::{
 /// Retraining from scratch.
 pub(crate) struct Retrain;
 
-/// Keys of `retrain`, which its variants share; what is not given is the original recipe's.
+/// Keys of `retrain`, which its variants share. A missing key has the value of the original recipe.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
@@ -27,7 +27,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Everything as in the original recipe.
+    /// All values of the original recipe.
     pub(crate) fn original() -> Self {
         Self { epochs: None, lr: None }
     }

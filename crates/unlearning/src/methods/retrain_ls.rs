@@ -1,5 +1,5 @@
-//! `retrain-ls`: retraining with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7), whose softer outputs say
-//! less of membership: the share ε of each target is spread evenly over all classes.
+//! `retrain-ls`: retraining with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7). The share ε of
+//! each target is spread evenly over all classes. The softer outputs reveal less about membership.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
@@ -17,10 +17,10 @@ pub(crate) struct RetrainLs;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// As `retrain`.
+    /// The keys of `retrain`.
     #[serde(flatten)]
     retraining: retrain::Config,
-    /// Share ε of the target spread over all classes, in 0..1.
+    /// Share ε of the target that is spread over all classes, in 0..1.
     label_smoothing: f64,
 }
 

@@ -1,27 +1,28 @@
-//! `retrain-relearn`: fresh weights trained on the retain set and pruned anew, as the original was. `retrain` keeps a mask that
-//! was learned with the forget set in the data, as the paper's code does (arXiv 2304.04934), so that a trace of what was to be
-//! forgotten may live on in which weights are kept; here none can. Of a dense model it is `retrain`.
+//! `retrain-relearn`: fresh weights, trained on the retain set and pruned again as the original was. `retrain` keeps
+//! a mask that was learnt with the forget set in the data, as the paper's code does (arXiv 2304.04934), so the choice
+//! of kept weights may still contain information about the forget set. Here it cannot. For a dense model, the method
+//! equals `retrain`.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::{CrossEntropy, Error, Update};
 
 use crate::{Method, Outcome, Prospect, Pruned, Request, parameter::Parameter};
 
-/// Retraining from scratch, the mask included.
+/// Retraining from scratch, including the mask.
 pub(crate) struct RetrainRelearn;
 
-/// Keys of `retrain-relearn`: none, all is as in the original training and pruning.
+/// Keys of `retrain-relearn`: none. Everything is as in the original training and pruning.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Config {}
 
-/// What is said of a model that cannot be pruned again as it was.
+/// The refusal for a model that cannot be pruned again as it was.
 const UNKNOWN: &str =
-    "it needs to know how the model was pruned, which only a suite says; use `retrain`, which keeps the mask";
+    "it must know how the model was pruned, which only a suite records; use `retrain`, which keeps the mask";
 
 impl Method for RetrainRelearn {
     const NAME: &'static str = "retrain-relearn";
     const SUMMARY: &'static str =
-        "fresh weights trained on the retain set and pruned anew: the mask is learned again as well";
+        "fresh weights trained on the retain set and pruned again, so that the mask is new too";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 4 (prune first) without the forget set";
     const PARAMETERS: &'static [&'static [Parameter]] = &[];
     type Config = Config;

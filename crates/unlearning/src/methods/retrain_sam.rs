@@ -1,9 +1,9 @@
-//! `retrain-sam`: retraining with sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1): each step is
-//! made along the gradient at θ + ρ·g/‖g‖, from θ.
+//! `retrain-sam`: retraining with sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412, algorithm 1).
+//! Each step starts from θ and uses the gradient at θ + ρ·g/‖g‖.
 //!
-//! Deviations: the norm is over all parameters, without weight decay, as in the paper. Running statistics of normalisation see
-//! the first of a step's two passes only. The code of arXiv 2304.04934 makes a new optimiser for each epoch and ignores the
-//! schedule; here momentum and schedule are as in `retrain`.
+//! Details: as in the paper, the norm is over all parameters, without weight decay. Only the first of a step's two
+//! passes updates running statistics. Deviation: the code of arXiv 2304.04934 creates a new optimiser for each epoch
+//! and ignores the schedule; here momentum and schedule are as in `retrain`.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::Update;
@@ -22,10 +22,10 @@ pub(crate) struct RetrainSam;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// As `retrain`.
+    /// The keys of `retrain`.
     #[serde(flatten)]
     retraining: retrain::Config,
-    /// How far away the gradient is taken.
+    /// Distance ρ at which the gradient is taken.
     rho: f64,
 }
 
@@ -37,7 +37,7 @@ impl Method for RetrainSam {
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("epochs", "passes over the retain set", Origin::Training),
         fixed("lr", "peak learning rate", Origin::Training),
-        fixed("rho", "how far away from the weights the gradient is taken", Origin::Paper),
+        fixed("rho", "distance from the weights at which the gradient is taken", Origin::Paper),
     ]];
     type Config = Config;
 

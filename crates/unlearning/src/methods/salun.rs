@@ -1,10 +1,13 @@
-//! `salun`: another method restricted to the weights that matter most to the forget set (`SalUn`, Fan et al. 2024, arXiv
-//! 2310.12508): θ ← θ₀ + m ⊙ Δθ, where m keeps the share of the weights with the largest |∇ℓ(θ₀; D_f)|.
+//! `salun`: another method, restricted to the weights with the greatest saliency for the forget set (`SalUn`, Fan et
+//! al. 2024, arXiv 2310.12508): θ ← θ₀ + m ⊙ Δθ, where m selects the given share of the weights with the largest
+//! |∇ℓ(θ₀; D_f)|.
 //!
-//! The gradient is over all of D_f on plain images, under running statistics. All parameters are ranked together; pruned weights
-//! do not count, and of equal gradients the earlier weight is taken. What is not salient keeps its bits.
+//! The gradient is over all of D_f, without augmentation and with running statistics. All parameters are ranked
+//! together. Pruned weights do not count. Among equal gradients, the earlier weight is selected. Weights that are not
+//! salient keep their bits.
 //!
-//! Deviation: in the paper's code the mask covers the gradient only, so that weight decay still moves the others.
+//! Deviation: in the paper's code, the mask applies to the gradient only, so weight decay still changes the other
+//! weights.
 
 use std::time::Instant;
 
@@ -30,20 +33,20 @@ pub(crate) struct SalUn;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Epochs over the other method's samples, learning rate and batches.
+    /// Epochs over the other method's samples, learning rate and batch size.
     #[serde(flatten)]
     tuning: FineTuning,
-    /// Share of the kept weights that are salient; 0.5 is the median of the paper.
+    /// Share of the kept weights that are salient. 0.5 is the median, as in the paper.
     share: f64,
-    /// What is restricted to them.
+    /// The method that is restricted to them.
     over: Over,
 }
 
-/// The method that is restricted to salient weights.
+/// Methods that can be restricted to salient weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Over {
-    /// Random labels: the paper's choice.
+    /// Random labels, as in the paper.
     Rl,
     /// Gradient ascent.
     Ga,
@@ -58,7 +61,7 @@ impl Method for SalUn {
     const PARAMETERS: &'static [&'static [Parameter]] = &[
         &fine_tuning::parameters(Origin::Code, Origin::Code, log(1e-3, 1e-1)),
         &[
-            fixed("over", "what is restricted to salient weights: rl, ga or ft", Origin::Paper),
+            fixed("over", "method that is restricted to salient weights: rl, ga or ft", Origin::Paper),
             searched(
                 "share",
                 "share of the kept weights that are salient",

@@ -1,15 +1,16 @@
-//! `scrub`: the student is driven away from the original model on the forget set and kept beside it on the retain set
+//! `scrub`: the student diverges from the original model on the forget set and stays close to it on the retain set
 //! ("SCRUB", Kurmanji et al. 2023, arXiv 2302.09880; with rewinding "SCRUB+R").
 //!
-//! Each epoch is a pass over D_f that maximises T²·KL(teacher‖student), in the first `msteps` epochs only, then a pass over D_r
-//! that minimises α·T²·KL(teacher‖student) + γ·ℓ. One Adam serves all passes, with the recipe's weight decay. The teacher is the
-//! original model in evaluation mode, which sees the same augmented images.
+//! Each of the first `msteps` epochs begins with a pass over D_f that maximises T²·KL(teacher‖student). Every epoch
+//! has a pass over D_r that minimises α·T²·KL(teacher‖student) + γ·ℓ. All passes share one Adam optimiser, with the
+//! recipe's weight decay. The teacher is the original model in evaluation mode. It sees the same augmented images.
 //!
-//! With `rewind`, the model goes back to the epoch whose error on D_f is nearest to the final model's error on those validation
-//! samples whose class D_f has (the latest of several). This keeps the weights of each epoch in memory.
+//! With `rewind`, the model returns to the epoch whose error on D_f is nearest to the final model's error on the
+//! validation samples of D_f's classes (the latest epoch among equals). This keeps the weights of each epoch in
+//! memory.
 //!
-//! Deviations: rows and augmentation count passes, not epochs; the learning rate is constant, where the paper's code lets it
-//! fall near the end.
+//! Deviations: rows and augmentation count passes, not epochs. The learning rate is constant; the paper's code lowers
+//! it near the end.
 
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ pub(crate) struct Scrub;
 pub(crate) struct Config {
     /// Passes over the retain set.
     epochs: usize,
-    /// In how many epochs, from the first on, the forget set has a pass as well.
+    /// Number of epochs, from the first on, with a pass over the forget set.
     msteps: usize,
     /// Learning rate of Adam.
     lr: f64,
@@ -47,21 +48,22 @@ pub(crate) struct Config {
     gamma: f64,
     /// Temperature T of the divergence.
     temperature: f64,
-    /// Samples a step on D_r.
+    /// Samples per step on D_r.
     retain_batch_size: usize,
-    /// Samples a step on D_f.
+    /// Samples per step on D_f.
     forget_batch_size: usize,
-    /// Whether to go back to the epoch that forgets as much as was never learnt.
+    /// Whether to return to the epoch whose error on D_f is that of unseen samples.
     rewind: bool,
 }
 
 impl Method for Scrub {
     const NAME: &'static str = "scrub";
-    const SUMMARY: &'static str = "away from the original model on the forget set, beside it on the retain set";
+    const SUMMARY: &'static str =
+        "divergence from the original model on the forget set, closeness to it on the retain set";
     const SOURCE: &'static str = "Kurmanji et al. 2023, arXiv 2302.09880 (SCRUB, SCRUB+R)";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("epochs", "passes over the retain set", Origin::Code),
-        fixed("msteps", "in how many epochs, from the first, the forget set has a pass as well", Origin::Code),
+        fixed("msteps", "number of epochs, from the first, with a pass over the forget set", Origin::Code),
         searched("lr", "learning rate of Adam", Origin::Code, log(1e-5, 1e-2)),
         searched(
             "alpha",
@@ -70,12 +72,12 @@ impl Method for Scrub {
             log(1e-3, 1.0),
         ),
         fixed("gamma", "weight of the cross-entropy on the retain set", Origin::Code),
-        fixed("temperature", "what logits are divided by before they are compared", Origin::Code),
-        fixed("retain-batch-size", "retain samples a step", Origin::Ours),
-        fixed("forget-batch-size", "forget samples a step", Origin::Ours),
+        fixed("temperature", "divisor of the logits before they are compared", Origin::Code),
+        fixed("retain-batch-size", "retain samples per step", Origin::Ours),
+        fixed("forget-batch-size", "forget samples per step", Origin::Ours),
         fixed(
             "rewind",
-            "go back to the epoch whose forget error is that of validation samples of the same classes",
+            "return to the epoch whose forget error is nearest to that of validation samples of the same classes",
             Origin::Ours,
         ),
     ]];
@@ -105,7 +107,7 @@ impl Method for Scrub {
         zero_or_more("gamma", config.gamma)?;
         if config.msteps > config.epochs {
             let Config { msteps, epochs, .. } = config;
-            return Err(format!("`msteps` must not exceed `epochs`, {epochs}, found {msteps}"));
+            return Err(format!("`msteps` must not exceed `epochs` ({epochs}), found {msteps}"));
         }
         Ok(())
     }
@@ -115,8 +117,8 @@ impl Method for Scrub {
         prospect.needs_retained()?;
         if config.rewind && prospect.validation_of_forgotten_classes().is_empty() {
             return Err(
-                "`rewind = true` compares with validation samples of the forgotten classes, and there are none; set \
-                        aside more of them, or say `rewind = false`"
+                "`rewind = true` compares with validation samples of the forgotten classes, but there are none; set \
+                        aside more of them, or use `rewind = false`"
                     .into(),
             );
         }
@@ -159,13 +161,14 @@ impl Method for Scrub {
     }
 }
 
-/// One plan of batches for each pass.
+/// The batch plan of each pass.
 fn passes<'a>(config: &Config, forget: &'a BatchPlan, retain: &'a BatchPlan) -> Vec<&'a BatchPlan> {
     let epoch = |epoch| if epoch < config.msteps { vec![forget, retain] } else { vec![retain] };
     (0..config.epochs).flat_map(epoch).collect()
 }
 
-/// Goes back to the state, of one for each epoch, whose error on D_f is nearest to the last one's on `reference`.
+/// Returns to the state whose error on D_f is nearest to the last state's error on `reference`. There is one state
+/// per epoch.
 fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> Result<()> {
     let wanted = predict(request.network, request.task.images, reference)?.accuracy();
     let mut accuracies = vec![];
@@ -180,7 +183,7 @@ fn rewind(request: &mut Request<'_>, states: Vec<State>, reference: &[u32]) -> R
     Ok(())
 }
 
-/// Which value is nearest to `wanted`, the last of several.
+/// Index of the value nearest to `wanted`, and the last among equals.
 fn nearest(values: &[f64], wanted: f64) -> usize {
     let distance = |i: usize| (values[i] - wanted).abs();
     (1..values.len()).fold(0, |best, i| if distance(i) <= distance(best) { i } else { best })
@@ -201,7 +204,7 @@ impl Objective for Distance {
 
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         let Config { alpha, gamma, temperature, .. } = self.config;
-        // A batch is of one kind, whose first sample tells which.
+        // All samples of a batch are from one set, so the first one suffices.
         let (divergence, entropy) =
             if self.forgotten[batch.indices[0] as usize] { (-1.0, 0.0) } else { (alpha, gamma) };
         let loss = CrossEntropy::default().weighted(entropy, batch, logits, dlogits);

@@ -1,9 +1,10 @@
-//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). With f the mean of squared
-//! gradients of the samples of D_f at their labels, and a that of all samples, θ ← θ·min(λ·a/f, 1) where f > α·a.
+//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). f is the mean
+//! squared gradient over the samples of D_f at their labels, and a is that over all samples. Where f > α·a,
+//! θ ← θ·min(λ·a/f, 1).
 //!
-//! Deviation: the paper's code squares mean gradients of batches; here gradients of samples are squared, as the Fisher
-//! information is defined. As D_f is part of all, f/a is at most 1/share of D_f: with a forget set larger than 1/α of the
-//! training set nothing is dampened.
+//! Deviation: the paper's code squares mean gradients of batches. Here per-sample gradients are squared, as the
+//! Fisher information is defined. Because D_f is part of all samples, f/a is at most 1/share of D_f. So nothing is
+//! dampened if the forget set is larger than 1/α of the training set.
 
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ pub(crate) struct Ssd;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// How many times as important to D_f a weight must be to be dampened.
+    /// Ratio of a weight's importance to D_f and to all samples above which it is dampened.
     pub(crate) alpha: f64,
     /// Strength λ of dampening.
     pub(crate) lambda: f64,
@@ -30,12 +31,12 @@ pub(crate) struct Config {
 
 impl Method for Ssd {
     const NAME: &'static str = "ssd";
-    const SUMMARY: &'static str = "dampens weights that matter to the forget set far more than to all data";
+    const SUMMARY: &'static str = "dampens weights that are far more important to the forget set than to all data";
     const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07707";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         searched(
             "alpha",
-            "how much more a weight must matter to the forget set than to all samples",
+            "ratio of a weight's importance to the forget set and to all samples above which it is dampened",
             Origin::Paper,
             log(1.0, 100.0),
         ),
@@ -43,7 +44,7 @@ impl Method for Ssd {
     ]];
     type Config = Config;
 
-    /// The paper's.
+    /// The values of the paper.
     fn defaults() -> Config {
         Config { alpha: 10.0, lambda: 1.0 }
     }
@@ -77,8 +78,8 @@ impl Method for Ssd {
         if dampened == 0 {
             let alpha = config.alpha;
             tracing::warn!(
-                "ssd changed nothing: no weight is {alpha} times as important to the forget set as to all data (which \
-                 cannot be where the forget set is more than 1/{alpha} of it); lower `alpha`"
+                "ssd changed nothing: no weight is {alpha} times as important to the forget set as to all data (no \
+                 weight can be if the forget set is more than 1/{alpha} of the data); lower `alpha`"
             );
         }
         tracing::info!("ssd dampened {dampened} of {of} values");

@@ -1,4 +1,5 @@
-//! What holds for every method: names, keys, the mask, repetition, threads, and going on after a kill.
+//! Tests of properties that every method has: names, keys, masks, repeatability, thread counts, and resuming after a
+//! kill.
 
 use std::{cell::RefCell, time::Instant};
 
@@ -22,7 +23,7 @@ fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
         assert!(message.contains(method.name) && message.contains("`nonsense`"), "{message}");
         for (key, value) in defaults.as_object().unwrap() {
             assert!(key.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}: `{key}`", method.name);
-            // Every number has a range, which excludes this, and a message that says so.
+            // Every number has a range that excludes this value, and a message that names the range.
             if value.is_number() {
                 let message = method.resolve(&json!({ key: -1 })).unwrap_err().to_string();
                 let found = message.contains(&format!("`{key}`")) && message.contains("found -1");
@@ -67,7 +68,7 @@ fn every_key_is_explained_once_and_searched_where_it_may_be() {
     }
 }
 
-/// A small model with every second convolution weight pruned.
+/// A small model in which every second convolution weight is pruned.
 fn pruned_network() -> Network {
     let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
     let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
@@ -79,7 +80,7 @@ fn pruned_network() -> Network {
     network
 }
 
-/// Positions among 24 images of 4 classes in turn.
+/// Positions among 24 images of 4 classes, which alternate.
 struct Samples {
     forget: Vec<u32>,
     retain: Vec<u32>,
@@ -87,7 +88,7 @@ struct Samples {
 }
 
 impl Samples {
-    /// The first class is to be forgotten as a whole.
+    /// A request to forget the first class as a whole.
     fn first_class() -> Self {
         let (forget, retain) = (0..20).partition(|i| i % 4 == 0);
         Self { forget, retain, validation: (20..24).collect() }
@@ -99,7 +100,7 @@ fn images() -> ImageSet {
     ImageSet::new([1, 8, 8], pixels, (0..24).map(|i| i % 4).collect::<Vec<u32>>()).unwrap()
 }
 
-/// Applies a method, of a configuration that differs from the defaults where the work would be long.
+/// Applies a method. The configuration differs from the defaults where the defaults would take long.
 fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Session<'_>) -> Result<(Network, Outcome)> {
     let mut config = if method.name == "unsir" {
         json!({ "noise-samples": 6, "noise-copies": 2, "noise-steps": 3, "retain-per-class": 3, "batch-size": 4 })
@@ -115,7 +116,7 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
     let mut network = pruned_network();
     let (images, recipe) = (images(), Recipe { epochs: 2, batch_size: 8, ..Recipe::default() });
     let augmentation = Augmentation { crop_padding: 1, flip: true, ..Augmentation::NONE };
-    // Pruned as it was: whatever the values, every second weight goes.
+    // Pruning as the original was: every second weight is pruned, whatever its value.
     let prune_anew = |network: &mut Network, samples: &[u32], session: Session<'_>| {
         network.set_state(initialize(network.graph(), 5));
         let batches = recipe.batches(&images, samples, augmentation, 5)?;
@@ -187,7 +188,7 @@ fn no_method_depends_on_the_number_of_threads() {
     }
 }
 
-/// What is stopped: every method, and those of another course under some of their settings.
+/// The cases to interrupt: every method, and some methods with settings that change their course.
 fn cases() -> impl Iterator<Item = (&'static Entry, Value)> {
     let others = [
         ("scrub", json!({ "rewind": true })),
@@ -200,12 +201,12 @@ fn cases() -> impl Iterator<Item = (&'static Entry, Value)> {
     METHODS.iter().map(|method| (method, json!({}))).chain(others)
 }
 
-/// Stopped wherever it looks whether it is to stop: after each step, and within each phase that has none.
+/// Every method is interrupted at every check: after each step, and within each phase without steps.
 #[test]
 fn a_method_stopped_anywhere_ends_bit_identical() {
     for (method, mut changes) in cases() {
         let resolved = method.resolve(&json!({})).unwrap();
-        // Few epochs and small batches, so that there are not too many places.
+        // Few epochs and small batches keep the number of checks small.
         for (key, value) in [("epochs", 2), ("every", 1), ("batch-size", 4), ("msteps", 1), ("retain-batch-size", 8)] {
             if resolved.get(key).is_some() {
                 changes[key] = json!(value);
@@ -220,7 +221,7 @@ fn a_method_stopped_anywhere_ends_bit_identical() {
         };
         for look in 1.. {
             let what = format!("{} {changes} stopped at look {look}", method.name);
-            // With a state from the step before, or from the last stop alone.
+            // The run resumes with a state from the previous step, or from the last interrupt only.
             let killer = Killer::after(look);
             let killer = if look % 2 == 0 { killer.saving_each_step() } else { killer };
             let stopped = apply(method, changes.clone(), killer.session());
@@ -235,17 +236,17 @@ fn a_method_stopped_anywhere_ends_bit_identical() {
     }
 }
 
-/// In how many places a method can be stopped at least: those of its steps, and those of its phases without steps.
+/// Least number of checks of a method: those of its steps, and those of its phases without steps.
 fn places(method: &str) -> usize {
     match method {
         "raw" => 0,
-        // A batch of samples a pass, and of `iu` the matrix.
+        // There is one batch of samples per pass; `iu` also has the matrix.
         "ff" | "fisher-sample" => 1,
-        // A batch for the labels or the saliency, and one an epoch.
+        // There is a batch for the labels or the saliency, and one per epoch.
         "iu" | "boundary-shrink" | "salun" => 3,
-        // Steps of noise, of the epoch that impairs, and of the one that repairs.
+        // Steps of the noise, of the impairing epoch, and of the repairing one.
         "unsir" => 3 + 5 + 2,
-        // Passes over D_f and D_r, and perhaps the two states that are compared in the end.
+        // Passes over D_f and D_r, and up to two states that are compared at the end.
         "scrub" => 2 + 3,
         _ => 2,
     }
@@ -326,7 +327,7 @@ fn the_proximal_methods_zeros_become_a_mask() {
     }
 }
 
-/// Batches of each pass.
+/// Number of batches in each pass.
 #[derive(Default)]
 struct Passes(RefCell<Vec<usize>>);
 
@@ -344,7 +345,7 @@ fn scrub_has_a_pass_over_each_set_in_its_first_epochs_and_one_in_the_others() {
     let passes = Passes::default();
     let session = Session { progress: &passes, ..Session::unattended() };
     let (_, outcome) = apply(find("scrub").unwrap(), changes, session).unwrap();
-    // 5 forget samples in one batch, 15 retain samples in two.
+    // There are 5 forget samples in one batch, and 15 retain samples in two.
     assert_eq!(*passes.0.borrow(), [1, 2, 1, 2, 2, 2]);
     assert_eq!(outcome.epochs.len(), 6);
 }
@@ -364,7 +365,7 @@ fn scrub_ends_with_the_epoch_that_forgets_as_much_as_was_never_learnt() {
             let session = Session::unattended();
             apply_to(&samples, find("scrub").unwrap(), config, session).unwrap().0.state().clone()
         };
-        // At a constant rate, a run of fewer epochs is the beginning of a longer one.
+        // At a constant rate, a run with fewer epochs is the beginning of a longer one.
         let epochs: Vec<State> = (1..=4).map(|epochs| after(epochs, false)).collect();
         let wanted = accuracy(&epochs[3], &[12, 16, 20]);
         let distance = |state| (accuracy(state, &samples.forget) - wanted).abs();
@@ -388,7 +389,7 @@ fn what_a_method_cannot_do_is_an_error_that_says_so() {
         Samples::first_class(),
         "scrub",
         json!({ "msteps": 11 }),
-        "`msteps` must not exceed `epochs`, 10, found 11",
+        "`msteps` must not exceed `epochs` (10), found 11",
     );
     refuses(Samples::first_class(), "salun", json!({ "over": "scrub" }), "`scrub`");
     let others = Samples { validation: vec![21, 22, 23], ..Samples::first_class() };
@@ -417,7 +418,7 @@ fn every_method_says_before_there_is_a_model_what_it_needs() {
         let serves = |method: &&Entry| method.check(&json!({}), prospect).is_ok();
         METHODS.iter().filter(|method| !serves(method)).map(|method| method.name).collect()
     };
-    // SCRUB's default is not to rewind.
+    // By default, SCRUB does not rewind.
     assert_eq!(refused(&fine), [""; 0]);
     assert_eq!(refused(&Prospect { pruned: Pruned::Unknown, ..fine }), ["retrain-relearn"]);
     assert_eq!(refused(&Prospect { pruned: Pruned::Dense, ..fine }), [""; 0]);
@@ -435,7 +436,7 @@ fn every_method_says_before_there_is_a_model_what_it_needs() {
     assert!(scarce.contains("`sparsity = 0.99999` leaves"), "{scarce}");
 }
 
-/// A method that is in no registry.
+/// A method that is not in the standard registry.
 struct Mine;
 
 impl Method for Mine {
@@ -472,7 +473,7 @@ fn a_method_from_outside_is_found_refuses_and_takes_the_place_of_one_of_its_name
     assert!(Methods::default().find("mine").is_err());
     let message = methods.find("mime").unwrap_err().to_string();
     assert!(message.contains("did you mean `mine`"), "{message}");
-    // Five images of the first class.
+    // There are five images of the first class.
     let refused = apply(mine, json!({}), Session::unattended()).err().unwrap().to_string();
     assert!(refused.contains("`mine`") && refused.contains("an even number"), "{refused}");
 }

@@ -1,13 +1,15 @@
-//! `unsir`: noise that maximises the error on a forgotten class impairs the model, and part of the retain set repairs it
-//! ("unlearning with single pass impair and repair", Tarun et al. 2023, arXiv 2111.08947). Whole classes only.
+//! `unsir`: noise that maximises the error on a forgotten class impairs the model, and part of the retain set repairs
+//! it ("unlearning with single pass impair and repair", Tarun et al. 2023, arXiv 2111.08947). It supports whole
+//! classes only.
 //!
-//! For each forgotten class, a batch of images z, normal at first, is moved by Adam to minimise −ℓ(z) + λ·mean‖z‖², z in the units
-//! of normalised images, under running statistics. Then one epoch of SGD on copies of this noise, labelled as the forgotten class,
-//! among retain samples (impair), and one on the retain samples alone (repair).
+//! For each forgotten class, Adam minimises −ℓ(z) + λ·mean‖z‖² over a batch of images z, with running statistics. z
+//! starts from normal noise and is in the units of normalised images. Two epochs of SGD follow: one on retain samples
+//! mixed with copies of this noise, labelled as the forgotten class (impair), and one on the retain samples alone
+//! (repair).
 //!
-//! Deviations from the paper's code: SGD with the recipe's momentum and decay, begun anew for each of the two epochs, where the
-//! code uses Adam; noise becomes an image, clipped to 0..1 in 256 levels, before the network is trained on it. Noise is not
-//! augmented, and neither is the epoch it is in.
+//! Deviations from the paper's code: the two epochs use SGD with the recipe's momentum and weight decay, started anew
+//! for each epoch; the code uses Adam. Noise is converted to images, clipped to 0..1 with 256 levels, before the
+//! network is trained on it. The impairing epoch is not augmented.
 
 use std::time::Instant;
 
@@ -35,39 +37,39 @@ pub(crate) struct Unsir;
 pub(crate) struct Config {
     /// Images of noise for each forgotten class.
     noise_samples: usize,
-    /// Steps that make them.
+    /// Number of Adam steps for the noise.
     noise_steps: usize,
     /// Learning rate of these steps.
     noise_lr: f64,
-    /// Weight λ of their squared norm.
+    /// Weight λ of the squared norm of the noise.
     noise_decay: f64,
-    /// How often each image of noise comes in the epoch that impairs.
+    /// Number of copies of each noise image in the impairing epoch.
     noise_copies: usize,
-    /// Retain samples of each class in either epoch, all if there are fewer.
+    /// Retain samples per class in each epoch. A class with fewer uses all.
     retain_per_class: usize,
-    /// Learning rate of the epoch that impairs.
+    /// Learning rate of the impairing epoch.
     impair_lr: f64,
-    /// Learning rate of the epoch that repairs.
+    /// Learning rate of the repairing epoch.
     repair_lr: f64,
-    /// Samples a step; the original recipe's if not given.
+    /// Samples per step. `None` means the original recipe's.
     batch_size: Option<usize>,
 }
 
 impl Method for Unsir {
     const NAME: &'static str = "unsir";
     const SUMMARY: &'static str =
-        "impaired by noise that maximises the error, repaired on retain samples (whole classes)";
+        "impairs with noise that maximises the error, then repairs on retain samples (whole classes)";
     const SOURCE: &'static str = "Tarun et al. 2023, arXiv 2111.08947";
     const WHOLE_CLASSES_ONLY: bool = true;
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("noise-samples", "images of noise for each forgotten class", Origin::Code),
-        fixed("noise-steps", "steps of Adam that make them", Origin::Code),
+        fixed("noise-steps", "steps of Adam that make the noise", Origin::Code),
         fixed("noise-lr", "learning rate of these steps", Origin::Code),
         fixed("noise-decay", "weight of the squared norm of the noise", Origin::Code),
-        fixed("noise-copies", "how often each image of noise comes in the epoch that impairs", Origin::Code),
-        fixed("retain-per-class", "retain samples of each class in either epoch", Origin::Code),
-        searched("impair-lr", "learning rate of the epoch that impairs", Origin::Code, log(1e-3, 1e-1)),
-        searched("repair-lr", "learning rate of the epoch that repairs", Origin::Code, log(1e-3, 1e-1)),
+        fixed("noise-copies", "copies of each noise image in the impairing epoch", Origin::Code),
+        fixed("retain-per-class", "retain samples of each class in each epoch", Origin::Code),
+        searched("impair-lr", "learning rate of the impairing epoch", Origin::Code, log(1e-3, 1e-1)),
+        searched("repair-lr", "learning rate of the repairing epoch", Origin::Code, log(1e-3, 1e-1)),
         fixed("batch-size", "samples a step", Origin::Training),
     ]];
     type Config = Config;
@@ -143,7 +145,7 @@ fn some_of_each_class(request: &Request<'_>, count: usize) -> Vec<u32> {
     order
 }
 
-/// Batches of retain samples among copies of the noise of each forgotten class.
+/// Batches of retain samples mixed with copies of the noise of each forgotten class.
 fn with_noise(
     config: &Config,
     forgotten: &[u32],
@@ -169,7 +171,7 @@ fn with_noise(
     Ok(BatchPlan::new(&images, indices, options)?)
 }
 
-/// Images, as bytes, on which the network errs most if they are of this class.
+/// Images, as bytes, that maximise the network's error for the label `class`.
 fn maximise_error(config: &Config, class: u32, request: &mut Request<'_>) -> Result<Vec<u8>> {
     let mut noise = Noise::new(request.network.graph());
     let mut z = vec![vec![0.0; config.noise_samples * noise.size()]];
@@ -185,11 +187,11 @@ fn maximise_error(config: &Config, class: u32, request: &mut Request<'_>) -> Res
 
 /// Noise z in the units of normalised images, `[count, channels, height, width]`.
 struct Noise {
-    /// Per channel, what the network subtracts from images.
+    /// Mean per channel, which the network subtracts from images.
     mean: Vec<f32>,
-    /// Per channel, what it then divides by.
+    /// Standard deviation per channel, by which the network then divides.
     std: Vec<f32>,
-    /// Pixels of a channel.
+    /// Number of pixels in a channel.
     plane: usize,
     logits: Vec<f32>,
     dlogits: Vec<f32>,
@@ -205,12 +207,12 @@ impl Noise {
         Self { mean, std, plane: height * width, logits: vec![], dlogits: vec![] }
     }
 
-    /// Values of an image.
+    /// Number of values in an image.
     fn size(&self) -> usize {
         self.mean.len() * self.plane
     }
 
-    /// The images that z is after normalisation.
+    /// The images whose normalisation is z.
     fn pixels(&self, z: &[f32]) -> Vec<f32> {
         let channels = self.mean.iter().zip(&self.std).cycle();
         let planes = z.chunks(self.plane).zip(channels);
@@ -250,7 +252,7 @@ mod tests {
         let mut z = vec![vec![0.0; 3 * noise.size()]];
         fill_normal(&mut z[0], 1.0, &mut stream("test", &[1]));
         let (_, gradient) = noise.objective(&z[0], 2, 0.1, &mut network).unwrap();
-        // The difference along a direction, relative to the sum of its absolute terms.
+        // The difference along a direction, relative to the sum of the absolute values of its terms.
         for channel in 0..2 {
             let direction = |i: usize| if i / 64 % 2 == channel { (i as f32).sin() } else { 0.0 };
             let mut at = |step: f32| {

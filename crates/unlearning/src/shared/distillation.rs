@@ -1,10 +1,11 @@
-//! Kullback–Leibler divergence between a teacher's and a student's outputs, softened by a temperature (Hinton et al. 2015,
+//! Kullback–Leibler divergence between a teacher's and a student's outputs at a temperature (Hinton et al. 2015,
 //! arXiv 1503.02531, section 2).
 
 use unlearn_training::log_sum_exp;
 
-/// weight · T² · mean over samples of KL(teacher‖student) at temperature T, whose gradient with respect to the student's logits
-/// is added to `dlogits`. Logits are `[count, classes]`. The factor T² keeps gradients of the same size at every temperature.
+/// Returns weight · T² · mean over samples of KL(teacher‖student) at temperature T, and adds its gradient with
+/// respect to the student's logits to `dlogits`. Logits are `[count, classes]`. With the factor T², gradients have
+/// the same size at every temperature.
 pub(crate) fn add_divergence(
     teacher: &[f32],
     student: &[f32],

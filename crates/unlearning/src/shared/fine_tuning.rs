@@ -1,4 +1,4 @@
-//! The keys that fine-tuning methods share, and the recipe they make.
+//! The keys that fine-tuning methods share, and the recipe made of them.
 
 use serde::{Deserialize, Serialize};
 use unlearn_training::{Recipe, Schedule, Select};
@@ -8,7 +8,7 @@ use crate::{
     shared::range::{one_or_more, positive},
 };
 
-/// Keys of a method that fine-tunes; each method has its own defaults.
+/// Keys of a fine-tuning method. Each method has its own defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FineTuning {
@@ -16,24 +16,25 @@ pub struct FineTuning {
     pub epochs: usize,
     /// Peak learning rate.
     pub lr: f64,
-    /// How the learning rate moves.
+    /// Course of the learning rate.
     pub schedule: Schedule,
-    /// Samples a step; the original recipe's if not given.
+    /// Samples per step. `None` means the original recipe's.
     pub batch_size: Option<usize>,
 }
 
-/// The keys of [`FineTuning`], with the sources of a method's epochs and learning rate and where the latter is searched.
+/// The keys of [`FineTuning`], with the origins of a method's epochs and learning rate, and the search range of the
+/// learning rate.
 pub const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [Parameter; 4] {
     [
         fixed("epochs", "passes over the method's samples", epochs),
         searched("lr", "peak learning rate", lr, search),
-        fixed("schedule", "how the learning rate moves: constant, multistep, cosine or one-cycle", Origin::Ours),
+        fixed("schedule", "course of the learning rate: constant, multistep, cosine or one-cycle", Origin::Ours),
         fixed("batch-size", "samples a step", Origin::Training),
     ]
 }
 
 impl FineTuning {
-    /// So many epochs at one learning rate.
+    /// This number of epochs at a constant learning rate.
     pub fn new(epochs: usize, lr: f64) -> Self {
         Self { epochs, lr, schedule: Schedule::Constant, batch_size: None }
     }
@@ -41,7 +42,7 @@ impl FineTuning {
     /// Checks ranges.
     ///
     /// # Errors
-    /// The key, what is wrong, and what is allowed.
+    /// A message with the key, the reason, and the allowed values.
     pub fn check(&self) -> Result<(), String> {
         if self.epochs == 0 {
             return Err("`epochs` must be 1 or more, found 0; to change nothing use method `raw`".into());
@@ -50,8 +51,8 @@ impl FineTuning {
         self.batch_size.map_or(Ok(()), |size| one_or_more("batch-size", size))
     }
 
-    /// The original recipe with the few numbers that fine-tuning changes: no warm-up, no choice of epoch by validation,
-    /// and targets as they are: neither smoothed nor mixed.
+    /// The original recipe with the changes of fine-tuning: no warm-up, no selection of an epoch by validation, and
+    /// neither label smoothing nor mixup.
     pub fn recipe(&self, original: &Recipe) -> Recipe {
         Recipe {
             epochs: self.epochs,

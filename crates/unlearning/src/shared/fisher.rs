@@ -1,4 +1,4 @@
-//! The diagonal of the Fisher information: the mean over samples of the squares of their gradients.
+//! The diagonal of the Fisher information: the mean over samples of their squared gradients.
 
 use serde::{Deserialize, Serialize};
 use unlearn_network::Network;
@@ -9,34 +9,35 @@ use crate::{
     shared::frozen::{FrozenBatch, FrozenPass},
 };
 
-/// What is squared.
+/// Which gradients are squared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The gradient of each sample: the Fisher information as it is defined.
+    /// The gradient of each sample, as the Fisher information is defined.
     PerSample,
-    /// The mean gradient of a batch, as in the code of arXiv 2304.04934. Gradients of a batch's samples cancel each other, so
-    /// it comes out smaller, and the more so the larger the batch.
+    /// The mean gradient of a batch, as in the code of arXiv 2304.04934. Gradients of a batch's samples partly
+    /// cancel, so the result is smaller, more so for larger batches.
     BatchMean,
 }
 
-/// How samples are gone through.
+/// Options of the pass over the samples.
 #[derive(Debug, Clone, Copy)]
 pub struct FisherOptions {
-    /// What is squared.
+    /// Which gradients are squared.
     pub estimator: Estimator,
-    /// Samples a batch: what a gradient is averaged over for [`Estimator::BatchMean`], and otherwise a matter of speed alone.
+    /// Samples per batch. [`Estimator::BatchMean`] averages over a batch. Otherwise, it affects the speed only.
     pub batch_size: usize,
     /// Whether images are cropped and flipped as in training.
     pub augment: bool,
 }
 
-/// Over the labels that the model itself gives: Σ over classes y of p(y|x) · (∂(−ln p(y|x))/∂θ)², the mean over the samples x
-/// at `samples`, per parameter in its shape; 0 at pruned weights. With [`Estimator::BatchMean`], the mean over batches of
-/// Σ over y of mean p(y|x) · (mean ∂(−ln p(y|x))/∂θ)², means within a batch.
+/// The Fisher information over labels from the model's own distribution: the mean over the samples x at `samples` of
+/// Σ over classes y of p(y|x) · (∂(−ln p(y|x))/∂θ)², one tensor per parameter in its shape, with 0 at pruned weights.
+/// With [`Estimator::BatchMean`], the mean over batches of Σ over y of mean p(y|x) · (mean ∂(−ln p(y|x))/∂θ)², with
+/// means within a batch.
 ///
 /// # Errors
-/// No samples, an interruption, or a network that fails.
+/// If there are no samples, the run is interrupted, or the network fails.
 pub fn expected_fisher(request: &mut Request<'_>, samples: &[u32], options: FisherOptions) -> Result<Vec<Vec<f64>>> {
     let FisherOptions { estimator, batch_size, augment } = options;
     let pass = FrozenPass { samples, batch_size, augment, number: (0, 1) };
@@ -64,19 +65,19 @@ pub fn expected_fisher(request: &mut Request<'_>, samples: &[u32], options: Fish
     }
 }
 
-/// Over the labels that the data gives: the mean of (∂ℓ/∂θ)² over the samples at `samples`, per parameter in its shape; 0 at
-/// pruned weights.
+/// The empirical Fisher information, over the labels of the data: the mean of (∂ℓ/∂θ)² over the samples at `samples`,
+/// one tensor per parameter in its shape, with 0 at pruned weights.
 ///
 /// # Errors
-/// No samples, an interruption, or a network that fails.
+/// If there are no samples, the run is interrupted, or the network fails.
 pub fn empirical_fisher(request: &mut Request<'_>, samples: &[u32]) -> Result<Vec<Vec<f64>>> {
     squares_at_labels(request, samples, (0, 1))
 }
 
-/// Samples a batch where it matters for speed alone.
+/// Samples per batch if this affects the speed only.
 const BATCH_SIZE: usize = 64;
 
-/// [`empirical_fisher`] as one pass of several.
+/// [`empirical_fisher`] for one of several passes.
 pub(crate) fn squares_at_labels(
     request: &mut Request<'_>,
     samples: &[u32],
@@ -89,7 +90,8 @@ pub(crate) fn squares_at_labels(
     })
 }
 
-/// Mean of what `add` adds for each batch, which also says how many terms these are. A batch is summed in f32, batches in f64.
+/// Mean of the terms that `add` adds for each batch. `add` also returns their number. Sums are in f32 within a batch,
+/// and in f64 over batches.
 fn sum_squares(
     request: &mut Request<'_>,
     pass: &FrozenPass<'_>,

@@ -1,4 +1,4 @@
-//! Passes over samples in evaluation mode, which gradients of single samples or of weighted sums may follow.
+//! Passes over samples in evaluation mode, with per-sample gradients or gradients of weighted sums.
 
 use std::cmp::Ordering;
 
@@ -8,19 +8,20 @@ use unlearn_training::{Error, Position, Result};
 
 use crate::Request;
 
-/// One pass over samples, in their order, under running statistics.
+/// One pass over samples, in their order, with running statistics.
 pub(crate) struct FrozenPass<'a> {
     /// Positions of the samples.
     pub(crate) samples: &'a [u32],
-    /// Samples a forward pass.
+    /// Samples per forward pass.
     pub(crate) batch_size: usize,
-    /// Whether images are cropped and flipped as in training; a sample is cropped and flipped alike in every pass.
+    /// Whether images are cropped and flipped as in training. A sample gets the same crop and flip in every pass.
     pub(crate) augment: bool,
-    /// Which pass of the method this is, counted from 0, and how many there are; for progress alone.
+    /// Number of this pass within the method, counted from 0, and the total number of passes. Used for reporting
+    /// progress only.
     pub(crate) number: (usize, usize),
 }
 
-/// A batch and what the network makes of it.
+/// A batch and the network's output for it.
 pub(crate) struct FrozenBatch<'a> {
     batch: &'a Batch,
     /// `[count, classes]`.
@@ -34,7 +35,7 @@ impl FrozenPass<'_> {
     /// Calls `body` after the forward pass of each batch, in order.
     ///
     /// # Errors
-    /// No samples, an interruption, a network that fails, and whatever `body` gives.
+    /// If there are no samples, the run is interrupted, the network fails, or `body` returns an error.
     pub(crate) fn run(
         &self,
         request: &mut Request<'_>,
@@ -76,17 +77,18 @@ impl FrozenBatch<'_> {
         self.classes
     }
 
-    /// The class that the data gives a sample.
+    /// The label of a sample.
     pub(crate) fn label(&self, sample: usize) -> usize {
         self.batch.labels[sample] as usize
     }
 
-    /// The probability that the network gives a class of a sample.
+    /// The probability that the network assigns to a class of a sample.
     pub(crate) fn probability(&self, sample: usize, class: usize) -> f64 {
         self.probabilities[sample * self.classes + class]
     }
 
-    /// `[count, classes]`, for each sample `weight · ∂(−ln p(class))/∂logits`, with `of` giving its class and weight.
+    /// For each sample, `weight · ∂(−ln p(class))/∂logits`, `[count, classes]`. `of` returns the sample's class and
+    /// weight.
     pub(crate) fn derivative(&mut self, of: impl Fn(&Self, usize) -> (usize, f64)) -> &[f32] {
         let mut dlogits = std::mem::take(self.dlogits);
         dlogits.clear();
@@ -100,18 +102,18 @@ impl FrozenBatch<'_> {
         self.dlogits
     }
 
-    /// `[count, classes]`: for each sample, column `number` of the Cholesky factor of diag(p) − ppᵀ, the covariance of
-    /// ∂(−ln p(y))/∂logits over the labels y that the network gives.
+    /// For each sample, column `number` of the Cholesky factor of diag(p) − ppᵀ, `[count, classes]`. That matrix is
+    /// the covariance of ∂(−ln p(y))/∂logits over labels y drawn from the network's distribution.
     ///
-    /// A sum over labels of squares, weighted by their probabilities, is a sum over columns of squares: one pass fewer than
-    /// classes.
+    /// A sum over labels of squares, weighted by their probabilities, equals a sum over columns of squares. This
+    /// takes one pass fewer than there are classes.
     pub(crate) fn covariance_factor(&mut self, number: usize) -> &[f32] {
         self.dlogits.clear();
         for p in self.probabilities.chunks_exact(self.classes) {
-            // From the end, where little ones do not get lost in the sum.
+            // The sum starts at the end, so that small values are not lost.
             let after: f64 = p[number + 1..].iter().rev().sum();
             let pivot = p[number];
-            // Where nothing is left, nothing varies.
+            // If no probability remains, nothing varies.
             let diagonal = if after > 0.0 { (pivot * (after / (after + pivot))).sqrt() } else { 0.0 };
             let factor = |class: usize| match class.cmp(&number) {
                 Ordering::Equal => diagonal as f32,
@@ -123,7 +125,7 @@ impl FrozenBatch<'_> {
         self.dlogits
     }
 
-    /// The forward pass once more, as [`Network::backward`] ends it.
+    /// Repeats the forward pass, because [`Network::backward`] ends it.
     pub(crate) fn forward_again(&mut self, network: &mut Network) -> Result<()> {
         Ok(network.forward(&self.batch.images, Mode::Frozen, self.logits)?)
     }
@@ -135,7 +137,7 @@ impl FrozenBatch<'_> {
     }
 }
 
-/// The softmax of every row, in f64: what a confident network leaves of 1 − p would be lost in f32.
+/// The softmax of every row, in f64. In f32, 1 − p of a confident network would lose its digits.
 fn probabilities(logits: &[f32], classes: usize) -> Vec<f64> {
     let mut probabilities = Vec::with_capacity(logits.len());
     for row in logits.chunks_exact(classes) {
@@ -163,7 +165,7 @@ mod tests {
             for (i, j) in (0..16).map(|k| (k / 4, k % 4)) {
                 let product = |factor: &Vec<f32>| f64::from(factor[4 * sample + i]) * f64::from(factor[4 * sample + j]);
                 let found: f64 = factors.iter().map(product).sum();
-                // 1 − p as the sum of the others, which is not lost where p is nearly 1.
+                // 1 − p as the sum of the others, which keeps its digits if p is nearly 1.
                 let others: f64 = (0..4).filter(|k| *k != i).map(|k| p[k]).sum();
                 let expected = if i == j { p[i] * others } else { -p[i] * p[j] };
                 assert!((found - expected).abs() <= 1e-6 * expected.abs() + 1e-30, "{i}, {j}: {found} {expected}");

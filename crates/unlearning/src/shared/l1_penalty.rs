@@ -1,14 +1,14 @@
-//! γₜ‖θ‖₁ beside a loss, by its subgradient, and how γₜ moves.
+//! The penalty γₜ‖θ‖₁ of a loss, by its subgradient, and the course of γₜ.
 
 use serde::{Deserialize, Serialize};
 use unlearn_samples::Batch;
 use unlearn_training::{Objective, Result};
 
-/// How the penalty's weight moves over epochs t = 0, …, T − 1 (arXiv 2304.04934, section 4.2).
+/// Course of the penalty's weight over epochs t = 0, …, T − 1 (arXiv 2304.04934, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum GammaSchedule {
-    /// γ(1 − t/T): the paper's choice.
+    /// γ(1 − t/T), as in the paper.
     Falling,
     /// γ.
     Constant,
@@ -17,7 +17,7 @@ pub(crate) enum GammaSchedule {
 }
 
 impl GammaSchedule {
-    /// γₜ when the share t/T of the epochs is over.
+    /// γₜ after the share t/T of the epochs.
     pub(crate) fn at(self, gamma: f64, progress: f64) -> f64 {
         match self {
             Self::Falling => gamma * (1.0 - progress),
@@ -49,7 +49,7 @@ impl<O: Objective> Objective for L1Penalized<O> {
         for (parameter, gradient) in parameters.iter().zip(gradients) {
             for (theta, g) in parameter.iter().zip(gradient) {
                 norm += f64::from(theta.abs());
-                // The subgradient at 0 is 0, so pruned weights stay where they are.
+                // The subgradient at 0 is 0, so pruned weights stay 0.
                 if *theta != 0.0 {
                     *g += gamma as f32 * theta.signum();
                 }

@@ -1,26 +1,27 @@
-//! The last stages of a network, by which `cf-k` and `eu-k` count.
+//! The last stages of a network, for `cf-k` and `eu-k`.
 //!
-//! A layer belongs to the block that the first two parts of its name say: `layer2.0.conv1` to `layer2.0`, `features.3` and
-//! `conv1` to themselves. A block has the resolution at which it ends, and consecutive blocks of one resolution make a stage. Fully
-//! connected layers belong to the last stage. So the small-image residual networks have three stages (`conv1` and `layer1`, `layer2`,
-//! `layer3` and `fc`), torchvision's four on small images and five on large ones, VGG-16 five.
+//! The first two parts of a layer's name determine its block: `layer2.0.conv1` belongs to `layer2.0`; `features.3`
+//! and `conv1` are blocks of their own. Consecutive blocks whose outputs have the same resolution form a stage. Fully
+//! connected layers belong to the last stage. So the small-image residual networks have three stages (`conv1` and
+//! `layer1`, `layer2`, `layer3` and `fc`), torchvision's have four on small images and five on large ones, and VGG-16
+//! has five.
 
 use std::collections::BTreeMap;
 
 use unlearn_network::{Graph, Network, Node, Op, State};
 use unlearn_training::{Error, Result, Trainable};
 
-/// The last `k` stages of a network, and what lies before them.
+/// The last `k` stages of a network.
 pub(crate) struct LastStages {
-    /// Per parameter, whether it lies in them.
+    /// Whether each parameter is in these stages.
     parameters: Vec<bool>,
-    /// Per buffer, the same.
+    /// Whether each buffer is in these stages.
     buffers: Vec<bool>,
 }
 
 impl LastStages {
     /// # Errors
-    /// More stages than the network has.
+    /// If `k` exceeds the number of stages.
     pub(crate) fn new(graph: &Graph, k: usize) -> Result<Self> {
         let stages = stages(graph);
         let count = stages.last().map_or(0, |(stage, _)| stage + 1);
@@ -44,13 +45,13 @@ impl LastStages {
         Ok(last)
     }
 
-    /// What training may move: the parameters of these stages.
+    /// The values that training may change: the parameters of these stages.
     pub(crate) fn trainable(&self, state: &State) -> Trainable {
         let parameters = self.parameters.iter().zip(state.parameters());
         parameters.map(|(inside, values)| if *inside { None } else { Some(vec![false; values.len()]) }).collect()
     }
 
-    /// Gives these stages the values they have in `other`; the mask stays.
+    /// Sets these stages to their values in `other`. The mask stays.
     pub(crate) fn replace_by(&self, network: &mut Network, other: &State) {
         let mut state = network.state().clone();
         replace(state.parameters_mut(), other.parameters(), &self.parameters, true);
@@ -58,7 +59,7 @@ impl LastStages {
         network.set_state(state);
     }
 
-    /// Gives the running statistics before these stages the values they have in `original`.
+    /// Sets the running statistics before these stages to their values in `original`.
     pub(crate) fn restore_statistics_before(&self, network: &mut Network, original: &State) {
         let mut state = network.state().clone();
         replace(state.buffers_mut(), original.buffers(), &self.buffers, false);
@@ -66,14 +67,14 @@ impl LastStages {
     }
 }
 
-/// Copies the tensors whose flag is `wanted`.
+/// Copies the tensors whose flag equals `wanted`.
 fn replace(tensors: &mut [Vec<f32>], by: &[Vec<f32>], flags: &[bool], wanted: bool) {
     for ((tensor, by), _) in tensors.iter_mut().zip(by).zip(flags).filter(|(_, flag)| **flag == wanted) {
         tensor.clone_from(by);
     }
 }
 
-/// The layers that own tensors, in the graph's order, each with the number of its stage.
+/// The layers with tensors, in the graph's order, each with the number of its stage.
 fn stages<'a>(graph: &'a Graph) -> Vec<(usize, &'a Node)> {
     let maps = graph.nodes.iter().filter(|node| node.shape.len() == 3);
     let resolutions: BTreeMap<&str, &[usize]> = maps.map(|node| (block(&node.name), &node.shape[1..])).collect();
@@ -97,7 +98,7 @@ fn block(name: &str) -> &str {
     name.match_indices('.').nth(1).map_or(name, |(end, _)| &name[..end])
 }
 
-/// Parameters and buffers that a layer owns.
+/// Parameters and buffers of a layer.
 fn tensors(op: &Op) -> (Vec<usize>, Vec<usize>) {
     match *op {
         Op::Conv2d { weight, bias, .. } => ([weight].into_iter().chain(bias).collect(), vec![]),
@@ -116,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// The layers' first names of each stage.
+    /// The first names of the layers in each stage.
     fn names(arch: &str, side: usize) -> Vec<Vec<String>> {
         let input = InputSpec { shape: [3, side, side], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
         let graph = find(arch).unwrap().graph(&input).unwrap();

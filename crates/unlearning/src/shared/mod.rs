@@ -1,4 +1,4 @@
-//! What several methods are made of.
+//! Code that several methods share.
 
 pub(crate) mod distillation;
 pub mod fine_tuning;

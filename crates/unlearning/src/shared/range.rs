@@ -1,9 +1,9 @@
-//! Checks of configured numbers; a message says the key, the value found and what is allowed.
+//! Checks of configured numbers. A message gives the key, the value found and the allowed range.
 
 /// A share or a weight in 0..=1.
 ///
 /// # Errors
-/// A value that is none.
+/// If the value is outside this range.
 pub fn share(key: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("`{key}` must lie in 0..=1, found {value}")) }
 }
@@ -11,7 +11,7 @@ pub fn share(key: &str, value: f64) -> Result<(), String> {
 /// A number above 0.
 ///
 /// # Errors
-/// A value that is none.
+/// If the value is not in this range.
 pub fn positive(key: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value > 0.0 {
         Ok(())
@@ -23,7 +23,7 @@ pub fn positive(key: &str, value: f64) -> Result<(), String> {
 /// A number that is not negative.
 ///
 /// # Errors
-/// A value that is none.
+/// If the value is not in this range.
 pub fn zero_or_more(key: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(format!("`{key}` must be zero or more, found {value}")) }
 }
@@ -31,7 +31,7 @@ pub fn zero_or_more(key: &str, value: f64) -> Result<(), String> {
 /// A count above 0.
 ///
 /// # Errors
-/// A value that is none.
+/// If the value is 0.
 pub fn one_or_more(key: &str, value: usize) -> Result<(), String> {
     if value > 0 { Ok(()) } else { Err(format!("`{key}` must be 1 or more, found 0")) }
 }

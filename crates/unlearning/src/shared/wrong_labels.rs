@@ -1,4 +1,4 @@
-//! Random wrong labels for the forget set, drawn anew in each epoch.
+//! Random wrong labels for the forget set, drawn again in each epoch.
 
 use rand::RngExt;
 use unlearn_random::stream;
@@ -7,7 +7,7 @@ use unlearn_training::{CrossEntropy, Objective, Result};
 
 use crate::Request;
 
-/// Cross-entropy against random wrong labels on D_f and the true ones elsewhere.
+/// Cross-entropy with random wrong labels on D_f and the true labels elsewhere.
 pub(crate) struct WrongLabels {
     forgotten: Vec<bool>,
     classes: u32,
@@ -16,7 +16,7 @@ pub(crate) struct WrongLabels {
 }
 
 impl WrongLabels {
-    /// Of a request with wrong labels ([`needs_wrong_labels`](crate::Prospect::needs_wrong_labels)).
+    /// The objective for a request with wrong labels ([`needs_wrong_labels`](crate::Prospect::needs_wrong_labels)).
     pub(crate) fn new(request: &Request<'_>) -> Self {
         let classes = request.network.graph().classes() as u32;
         Self { forgotten: request.forgotten(), classes, seed: request.task.seed, labels: vec![] }
@@ -39,7 +39,7 @@ impl Objective for WrongLabels {
     }
 }
 
-/// One of the `classes` but `label`, a function of seed, epoch and position.
+/// One of the `classes` other than `label`, as a function of seed, epoch and position.
 fn wrong_label(seed: u64, epoch: usize, position: u32, label: u32, classes: u32) -> u32 {
     let mut random = stream("wrong label", &[seed, epoch as u64, u64::from(position)]);
     (label + random.random_range(1..classes)) % classes
@@ -57,7 +57,7 @@ mod tests {
             distances[((draw(0, position) + 4 - position % 4) % 4) as usize] += 1;
         }
         assert_eq!(distances[0], 0);
-        // Five standard deviations of a binomial count with mean 1000.
+        // The bounds are five standard deviations of a binomial count with mean 1000.
         assert!(distances[1..].iter().all(|count| (870..1130).contains(count)), "{distances:?}");
         let changed = (0..3000).filter(|position| draw(0, *position) != draw(1, *position)).count();
         assert!((1870..2130).contains(&changed), "{changed} of 3000");

@@ -1,8 +1,9 @@
-//! Forward pass and input gradient: both gather taps, one from the input, one from the output's gradient.
+//! Forward pass and input gradient. Both gather taps: the forward pass from the input, the input gradient from the
+//! output's gradient.
 //!
-//! A task covers a few rows of one bundle. It copies what it reads into a [`Panel`], where the taps of one pixel in
-//! one kernel row are one contiguous stretch and a border only shortens it. A block of channels of one pixel is held in
-//! registers while its stretches go by.
+//! A task covers a few rows of one bundle. It copies what it reads into a [`Panel`]. There, the taps of one pixel in
+//! one kernel row form one contiguous stretch, and a border only shortens the stretch. The kernel holds a block of
+//! channels of one pixel in registers while it walks over the pixel's stretches.
 
 use std::ops::Range;
 
@@ -23,10 +24,11 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Values of a panel, at most, where a row fits: 192 KiB, so that it stays in a second-level cache.
+/// Maximum number of values in a panel, unless one row needs more: 192 KiB, so that the panel stays in the
+/// second-level cache.
 const PANEL_LEN: usize = 48 * 1024;
 
-/// y = convolution of x. Gives what the epilogue finds, task by task.
+/// y = convolution of x. Returns the results of the epilogue, task by task.
 pub(crate) fn forward(
     shape: &ConvShape,
     weights: &[f32],
@@ -38,7 +40,7 @@ pub(crate) fn forward(
 ) -> Vec<Vec<Moments>> {
     let (packed, taps) = (PackedWeights::forward(shape, weights), Taps::forward(shape, input, output));
     gather(shape, &taps, &packed, x, input, y, output, |to, bundle, rows| {
-        // SAFETY: a task finishes the rows that it alone has written; `gather` asserts that they exist.
+        // SAFETY: a task finishes only rows that no other task writes. `gather` asserts that they exist.
         unsafe { epilogue.finish(to, output, bundle, &rows) }
     })
 }
@@ -58,8 +60,9 @@ pub(crate) fn input_gradient(
     gather(shape, &taps, &packed, dy, output, dx, input, |_, _, _| ());
 }
 
-/// Runs every task and, while what it wrote is in cache, `finish(to, bundle, rows)`; gives what that gave, in order.
-#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+/// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
+/// `finish`, in order.
+#[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 fn gather<T: Send>(
     shape: &ConvShape,
     taps: &Taps,
@@ -80,7 +83,7 @@ fn gather<T: Send>(
     };
     let task = |panel: &mut Panel, task: usize| {
         let (bundle, rows) = place(task);
-        // Neighbouring tasks mostly fall to one thread.
+        // Neighbouring tasks mostly run on one thread.
         let (next_bundle, next_rows) = place(task + 1);
         let ahead = Ahead::rows(from, read, next_bundle, taps.sources(&next_rows), rows.len() * written.width);
         let kernel = shape.kernel;
@@ -102,7 +105,7 @@ fn gather<T: Send>(
     (0..bundles * written.height.div_ceil(band)).into_par_iter().map_init(Panel::default, task).collect()
 }
 
-/// Rows that one task writes: as many as its panel has room for, and few enough for sixteen tasks.
+/// Number of rows that one task writes: as many as its panel holds, but few enough for sixteen tasks.
 fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
     let read_rows = PANEL_LEN / (read.width * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
@@ -110,7 +113,7 @@ fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
     fitting.min(written.height.div_ceil(tasks)).max(1)
 }
 
-/// Some rows of one bundle.
+/// Rows of one bundle that one task writes.
 struct Band<'a> {
     kernel: usize,
     taps: &'a Taps,
@@ -122,11 +125,11 @@ struct Band<'a> {
     rows: Range<usize>,
     bundle: usize,
     panel: &'a mut Panel,
-    /// What the next task reads.
+    /// Prefetches the input of the next task.
     ahead: Ahead<'a>,
 }
 
-/// A stretch of taps: where its values in the panel and its weights start, and how many there are.
+/// A stretch of taps: where its values start in the panel, where its weights start, and their number.
 #[derive(Clone, Copy)]
 struct Stretch {
     panel: usize,
@@ -183,15 +186,15 @@ struct Pixel<'a> {
     stretches: &'a [Stretch],
     panel: &'a [f32],
     to: Shared<'a>,
-    /// Where its lanes of the first channel begin in `to`.
+    /// Offset in `to` of the lanes of the pixel's first channel.
     place: usize,
-    /// Values from one channel of `to` to the next.
+    /// Distance from one channel of `to` to the next, in values.
     plane: usize,
     accumulate: bool,
 }
 
 impl Pixel<'_> {
-    /// `C` channels from `first` on.
+    /// Computes `C` channels, starting at `first`.
     #[inline(always)]
     fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, weights: &[f32], first: usize) {
         let mut sums = [[simd.splat_f32s(0.0); V]; C];
@@ -203,7 +206,8 @@ impl Pixel<'_> {
         for (c, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
                 let at = self.to.at((first + c) * self.plane + self.place + v * S::F32_LANES);
-                // SAFETY: `gather` asserts that `to` holds all planes, and this task alone uses the lanes of this pixel.
+                // SAFETY: `gather` asserts that `to` holds all planes, and no other task uses the lanes of this
+                // pixel.
                 unsafe {
                     let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
                     simd::store(simd, at, sum);

@@ -1,5 +1,5 @@
-//! The direct algorithm: every tap multiplied as the definition says, a block of channels in registers. For every kernel,
-//! stride and padding.
+//! The direct algorithm multiplies every tap as the definition says, with a block of channels in registers. It
+//! supports every kernel, stride and padding.
 
 mod gather;
 mod packed;

@@ -5,23 +5,23 @@ use std::ops::Range;
 use super::{super::blocks::even_blocks, taps::transposed_columns};
 use crate::ConvShape;
 
-/// Output channels that a kernel holds in registers at a time, at most.
+/// Maximum number of output channels that a kernel holds in registers.
 pub(super) const BLOCK: usize = 6;
 
-/// Convolution weights packed, per block of channels written, as
+/// Convolution weights, packed for each block of written channels as
 /// `[kernel row][kernel column][channel read][channel written]`.
 ///
-/// The channels written are divided into blocks of nearly equal size, so that no block wastes registers.
+/// The written channels are divided into blocks of nearly equal size, so that no block wastes registers.
 pub(super) struct PackedWeights {
     values: Vec<f32>,
-    /// Channels written by each block.
+    /// Written channels of each block.
     pub(super) blocks: Vec<Range<usize>>,
-    /// Values per channel written.
+    /// Number of values per written channel.
     channel_len: usize,
 }
 
 impl PackedWeights {
-    /// For the forward pass, from weights `[out, in, kernel, kernel]`.
+    /// Packs weights `[out, in, kernel, kernel]` for the forward pass.
     pub(super) fn forward(shape: &ConvShape, weights: &[f32]) -> Self {
         let columns: Vec<usize> = (0..shape.kernel).collect();
         Self::pack(shape.out_channels, shape.in_channels, &columns, |written, read| {
@@ -29,7 +29,7 @@ impl PackedWeights {
         })
     }
 
-    /// For the input gradient, from the same weights.
+    /// Packs the same weights for the input gradient.
     pub(super) fn transposed(shape: &ConvShape, weights: &[f32]) -> Self {
         Self::pack(shape.in_channels, shape.out_channels, &transposed_columns(shape), |written, read| {
             weights_at(shape, weights, read, written)

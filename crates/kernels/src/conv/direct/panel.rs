@@ -1,8 +1,9 @@
-//! Dense copies of what a kernel is about to read again and again.
+//! Dense copies of data that a kernel reads many times.
 //!
-//! In an activation, the channels of one pixel lie a plane apart: each on its own memory page, and each in the same few cache
-//! sets. A panel holds some rows of one bundle as `[block of channels][row][column][channel of the block][lane]`, so
-//! that all the taps of a pixel in one kernel row are one contiguous stretch.
+//! In an activation, the channels of one pixel lie a plane apart. Each is on its own memory page, and all fall into
+//! the same few cache sets. A panel holds some rows of one bundle as
+//! `[block of channels][row][column][channel of the block][lane]`, so that all taps of a pixel in one kernel row form
+//! one contiguous stretch.
 
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ use crate::{LANES, Maps};
 pub(super) struct Panel(Scratch);
 
 impl Panel {
-    /// Copies `rows` of one bundle of `blocks` of channels.
+    /// Copies `rows` of one bundle, for these blocks of channels.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,

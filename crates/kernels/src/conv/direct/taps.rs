@@ -1,10 +1,11 @@
-//! Which source pixels feed a target pixel, and through which weights.
+//! The source pixels that contribute to a target pixel, and their weights.
 
 use std::ops::Range;
 
 use crate::{ConvShape, Maps};
 
-/// Kernel positions `k` of output position `out` that fall inside a side of `length`: `0 ≤ out·stride + k − padding < length`.
+/// Kernel positions `k` of output position `out` that lie inside a side of `length`:
+/// `0 ≤ out·stride + k − padding < length`.
 pub(super) fn inside(shape: &ConvShape, length: usize, out: usize) -> Range<usize> {
     let start = out * shape.stride;
     let first = shape.padding.saturating_sub(start);
@@ -12,21 +13,21 @@ pub(super) fn inside(shape: &ConvShape, length: usize, out: usize) -> Range<usiz
     first.min(last)..last
 }
 
-/// Output positions, of `out_length`, for which kernel position `k` falls inside a side of `length`.
+/// Output positions, out of `out_length`, for which kernel position `k` lies inside a side of `length`.
 pub(super) fn meeting(shape: &ConvShape, length: usize, out_length: usize, k: usize) -> Range<usize> {
     let first = shape.padding.saturating_sub(k).div_ceil(shape.stride);
     let end = (length + shape.padding).saturating_sub(k).div_ceil(shape.stride).min(out_length);
     first.min(end)..end
 }
 
-/// A source row and the kernel row that it meets.
+/// A source row and the kernel row that multiplies it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowTap {
     pub(super) source: usize,
     pub(super) kernel_row: usize,
 }
 
-/// Neighbouring source columns and the neighbouring packed kernel columns that they meet.
+/// Neighbouring source columns and the neighbouring packed kernel columns that multiply them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ColumnTaps {
     pub(super) source: usize,
@@ -38,26 +39,26 @@ impl ColumnTaps {
     const NONE: Self = Self { source: 0, packed: 0, count: 0 };
 }
 
-/// The taps of every row and every column of a target map.
+/// The taps for every row and every column of a target map.
 #[derive(Debug)]
 pub(super) struct Taps {
-    /// Per target row.
+    /// Taps of each target row.
     pub(super) rows: Vec<Vec<RowTap>>,
-    /// Per target column.
+    /// Taps of each target column.
     pub(super) columns: Vec<ColumnTaps>,
-    /// Whether the target is added to rather than written over.
+    /// Whether the kernel adds to the target instead of overwriting it.
     pub(super) accumulate: bool,
 }
 
 impl Taps {
-    /// From the first to the last source row that these target rows meet; rows past the last meet none.
+    /// Source rows that these target rows read, from the first to the last. Target rows past the end read none.
     pub(super) fn sources(&self, rows: &Range<usize>) -> Range<usize> {
         let sources = self.rows.get(rows.clone()).unwrap_or_default().iter().flatten().map(|tap| tap.source);
         let end = sources.clone().max().map_or(0, |last| last + 1);
         sources.min().unwrap_or(0)..end
     }
 
-    /// Target: the output. Source: the input.
+    /// Taps of the forward pass: the target is the output, the source is the input.
     pub(super) fn forward(shape: &ConvShape, input: &Maps, output: &Maps) -> Self {
         let rows = (0..output.height).map(|out| {
             let taps = inside(shape, input.height, out);
@@ -74,11 +75,11 @@ impl Taps {
         Self { rows: rows.collect(), columns: columns.collect(), accumulate: false }
     }
 
-    /// Target: the input's gradient. Source: the output's gradient.
+    /// Taps of the input gradient: the target is the input's gradient, the source is the output's gradient.
     pub(super) fn transposed(shape: &ConvShape, input: &Maps, output: &Maps) -> Self {
         let ConvShape { kernel, stride, padding, .. } = *shape;
         let column_order = transposed_columns(shape);
-        // Outputs, ascending, that see input position `i`, each with its kernel position.
+        // Outputs that read input position `i`, ascending, each with its kernel position.
         let seen_by = |i: usize, out_length: usize| {
             let first = (i + padding + 1).saturating_sub(kernel).div_ceil(stride);
             let end = ((i + padding) / stride + 1).min(out_length);
@@ -103,11 +104,11 @@ impl Taps {
     }
 }
 
-/// The kernel columns in the order in which weights are packed for the input gradient.
+/// The order of kernel columns in weights that are packed for the input gradient.
 ///
-/// Input position `i` meets output `o` through `k = i + padding − o·stride`. Positions of one phase `(i + padding) mod
-/// stride` share their kernel positions, which descend while `o` ascends; phase by phase in descending order, the taps of a
-/// pixel are neighbours.
+/// Input position `i` contributes to output `o` through `k = i + padding − o·stride`. Positions with the same phase
+/// `(i + padding) mod stride` use the same kernel positions, which descend while `o` ascends. The columns are
+/// therefore packed phase by phase, in descending order, so that the taps of a pixel are neighbours.
 pub(super) fn transposed_columns(shape: &ConvShape) -> Vec<usize> {
     let of_phase = |phase| (0..shape.kernel).filter(move |k| k % shape.stride == phase).rev();
     (0..shape.stride).flat_map(of_phase).collect()
@@ -140,7 +141,8 @@ mod tests {
         let input = Maps::new(1, 4, 4, 1);
         let taps = Taps::transposed(&shape, &input, &shape.output(&input));
         assert_eq!(transposed_columns(&shape), [2, 0, 1]);
-        // Column 0 is met at kernel column 1 by output 0; column 1 at kernel columns 2 and 0 by outputs 0 and 1.
+        // Output 0 reads column 0 through kernel column 1. Outputs 0 and 1 read column 1 through kernel columns 2 and
+        // 0.
         assert_eq!(taps.columns[0], ColumnTaps { source: 0, packed: 2, count: 1 });
         assert_eq!(taps.columns[1], ColumnTaps { source: 0, packed: 0, count: 2 });
     }

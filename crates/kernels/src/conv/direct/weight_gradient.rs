@@ -1,11 +1,12 @@
-//! The weight gradient: dot products over output pixels and samples, a block of channel pairs at a time.
+//! The weight gradient: dot products over output pixels and samples, for a block of channel pairs at a time.
 //!
-//! Work is cut into tiles of a few output rows of one bundle. A tile is copied into panels, `[pixel][channel][lane]`
-//! for three or four channels, so that what one register block reads for all its kernel positions lies densely in the
-//! first-level cache. Tiles form a number of groups that depends on shapes alone; each group sums its tiles in order
-//! and the groups are summed in order, which makes the result independent of the number of threads.
+//! Work is cut into tiles of a few output rows of one bundle. A tile is copied into panels `[pixel][channel][lane]`
+//! of three or four channels. So everything that one register block reads for all its kernel positions lies densely
+//! in the first-level cache. The number of groups of tiles depends on shapes alone. Each group sums its tiles in
+//! order, and the groups are summed in order. The result is therefore independent of the number of threads.
 //!
-//! As lanes are samples, sums over one bundle are the gradients of its samples, where every lane has a sum of its own.
+//! Lanes are samples. If every lane keeps its own sum over one bundle, these sums are the gradients of the bundle's
+//! samples.
 
 use std::ops::Range;
 
@@ -22,16 +23,16 @@ use crate::{
     simd::{self, BundleKernel, sum_lanes},
 };
 
-/// Pixels of a tile, at most, unless one row has more.
+/// Maximum number of pixels in a tile, unless one row has more.
 const TILE_PIXELS: usize = 64;
-/// Input channels that one job covers.
+/// Input channels per job.
 const JOB_CHANNELS: usize = 16;
-/// Output channels that one job covers where gradients are kept apart by sample.
+/// Output channels per job when gradients are kept per sample.
 const JOB_OUTPUTS: usize = 24;
-/// Jobs to aim for: enough to balance a handful of cores.
+/// Target number of jobs: enough to balance a handful of cores.
 const JOBS: usize = 16;
 
-/// Some rows of the output in one bundle.
+/// Output rows of one bundle.
 #[derive(Debug, Clone)]
 struct Tile {
     bundle: usize,
@@ -67,8 +68,9 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     }
 }
 
-/// Gradients of single samples with respect to all weights. Gives what `take(bundle, weights, gradients)` gives, bundle by
-/// bundle and for each by blocks of output channels: which weights these are, and for each the gradients of the samples.
+/// Per-sample gradients with respect to all weights. Calls `take(bundle, weights, gradients)` for each bundle and
+/// each block of output channels, with the range of weights and the samples' gradients for each of them. Returns the
+/// results of `take`, in order.
 pub(crate) fn gradients_by_sample<T: Send>(
     shape: &ConvShape,
     (x, input): (&[f32], &Maps),
@@ -98,7 +100,7 @@ fn tiles_of(shape: &ConvShape, output: &Maps, bundle: usize) -> impl Iterator<It
     (0..height).step_by(rows).map(move |start| Tile { bundle, rows: start..(start + rows).min(height) })
 }
 
-/// Products for some input and some output channels from some tiles.
+/// Products of some input channels with some output channels, over some tiles.
 struct Job<'a> {
     shape: &'a ConvShape,
     inputs: Range<usize>,
@@ -129,7 +131,8 @@ impl BundleKernel for Total<'_> {
     }
 }
 
-/// The gradients of the samples of a job's one bundle, `[outputs, inputs, kernel, kernel, LANES]`, written over `gradients`.
+/// The gradients of one bundle's samples in a job, `[outputs, inputs, kernel, kernel, LANES]`, written over
+/// `gradients`.
 struct BySample<'a> {
     job: Job<'a>,
     gradients: &'a mut [f32],
@@ -149,16 +152,16 @@ impl BundleKernel for BySample<'_> {
 const IN_BLOCK: usize = 4;
 
 impl Job<'_> {
-    /// How many weights it covers.
+    /// Number of weights that the job covers.
     fn weights(&self) -> usize {
         self.outputs.len() * self.inputs.len() * self.shape.kernel * self.shape.kernel
     }
 
-    /// Adds the products of its tiles to `sums`, `[outputs, inputs, kernel, kernel, V]`: every register of a bundle has sums of its
-    /// own, so that what is summed into a lane, and in which order, is the same for every width.
+    /// Adds the products of the job's tiles to `sums`, `[outputs, inputs, kernel, kernel, V]`. Every register of a
+    /// bundle has its own sums. So each lane sums the same values in the same order for every register width.
     #[inline(always)]
     fn add<S: Simd, const V: usize>(self, simd: S, sums: &mut [S::f32s]) {
-        // As many output channels as the registers hold sums of, beside `IN_BLOCK` input channels.
+        // The largest number of output channels whose sums fit the registers beside `IN_BLOCK` input channels.
         let out_block = match V {
             1 | 4 => 6,
             2 => 3,
@@ -227,7 +230,7 @@ fn input_rows(shape: &ConvShape, input: &Maps, rows: &Range<usize>) -> Range<usi
     start.min(end)..end
 }
 
-/// One block of input channels and one of output channels of a tile.
+/// One block of input channels and one block of output channels of a tile.
 struct Panels<'a> {
     shape: &'a ConvShape,
     input: &'a Maps,
@@ -236,11 +239,11 @@ struct Panels<'a> {
     first_rows: (usize, usize),
     in_panel: &'a [f32],
     out_panel: &'a [f32],
-    /// Sums from one output channel to the next, and from one input channel to the next.
+    /// Distance in `sums` from one output channel to the next, and from one input channel to the next.
     sum_strides: (usize, usize),
 }
 
-/// A kernel position and the output pixels whose tap there falls inside the input.
+/// A kernel position, and the output pixels whose tap at this position lies inside the input.
 struct Position<'a> {
     kernel_row: usize,
     kernel_column: usize,
@@ -269,7 +272,7 @@ impl Panels<'_> {
         sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
     }
 
-    /// Adds the products at one kernel position to a sum per channel pair, for one of the `V` registers to a bundle.
+    /// Adds the products at one kernel position to one sum per channel pair, for one of a bundle's `V` registers.
     #[inline(always)]
     fn dot<S: Simd, const V: usize, const O: usize, const I: usize>(
         &self,
@@ -284,7 +287,7 @@ impl Panels<'_> {
         if columns.is_empty() {
             return;
         }
-        // Known before the loop, so that it need not be checked within.
+        // This assertion before the loop lets the compiler drop the bounds check inside.
         assert!(register < V, "register {register} of {V}");
         let in_column = columns.start * shape.stride + kernel_column - shape.padding;
         let mut sums = [[simd.splat_f32s(0.0); I]; O];

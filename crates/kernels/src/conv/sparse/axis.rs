@@ -1,42 +1,43 @@
-//! One direction of a pass, rows or columns: what is written, what it reads, and where that lies in a panel.
+//! One direction of a pass, rows or columns: the written positions, the positions they read, and where those lie in a
+//! panel.
 
 use std::ops::Range;
 
 use crate::ConvShape;
 
-/// Positions that are written alike, every `spacing`-th from `first` on. The `t`-th of them reads, through kernel position
-/// `k`, panel position `step · (base + t) + taps[k]`.
+/// Written positions that share their taps: every `spacing`-th position, starting at `first`. Position number `t`
+/// reads panel position `step · (base + t) + taps[k]` through kernel position `k`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phase {
     pub(super) first: usize,
     pub(super) spacing: usize,
     pub(super) count: usize,
     pub(super) base: usize,
-    /// Per kernel position; `None` where it meets none of these positions.
+    /// Tap of each kernel position. `None` if the kernel position reads nothing for this phase.
     pub(super) taps: Vec<Option<usize>>,
 }
 
 impl Phase {
-    /// Those of these positions, as `t`, that lie in a range of written positions.
+    /// The positions of this phase, as `t`, in a range of written positions.
     pub(super) fn within(&self, written: &Range<usize>) -> Range<usize> {
         let index = |position: usize| position.saturating_sub(self.first).div_ceil(self.spacing).min(self.count);
         index(written.start)..index(written.end)
     }
 
-    /// The written position of the `t`-th.
+    /// The written position number `t`.
     pub(super) fn position(&self, t: usize) -> usize {
         self.first + t * self.spacing
     }
 }
 
-/// All phases of a direction, which between them write every position once.
+/// All phases of a direction. Together they write every position exactly once.
 #[derive(Debug)]
 pub(super) struct Axis {
-    /// Panel positions from one written position of a phase to the next.
+    /// Distance in the panel between consecutive written positions of a phase.
     pub(super) step: usize,
-    /// Panel position of source position 0; what lies outside the source is zero.
+    /// Panel position of source position 0. Panel positions outside the source hold zeros.
     origin: isize,
-    /// Source positions.
+    /// Number of source positions.
     length: usize,
     /// Side of the kernel.
     kernel: usize,
@@ -44,7 +45,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Written: the output. Source: the input, of this length.
+    /// The axis of the forward pass: writes the output, reads the input of length `input`.
     pub(super) fn forward(shape: &ConvShape, input: usize, output: usize) -> Self {
         let taps = (0..shape.kernel).map(Some).collect();
         let phase = Phase { first: 0, spacing: 1, count: output, base: 0, taps };
@@ -52,10 +53,10 @@ impl Axis {
         Self { step: shape.stride, origin, length: input, kernel: shape.kernel, phases: vec![phase] }
     }
 
-    /// Written: the input's gradient. Source: the output's gradient.
+    /// The axis of the input gradient: writes the input's gradient, reads the output's gradient.
     ///
-    /// Input position `i` with `i + padding = stride · q + phase` meets output `q − j` through kernel position
-    /// `stride · j + phase`.
+    /// Input position `i` with `i + padding = stride · q + phase` contributes to output `q − j` through kernel
+    /// position `stride · j + phase`.
     pub(super) fn transposed(shape: &ConvShape, input: usize, output: usize) -> Self {
         let ConvShape { kernel, stride, padding, .. } = *shape;
         let (reach, earliest) = ((kernel - 1) / stride, padding / stride);
@@ -73,7 +74,7 @@ impl Axis {
         Self { step: 1, origin, length: output, kernel, phases: (0..stride).map(phase).collect() }
     }
 
-    /// Panel positions that a range of written positions reads, from their own places (a tap of 0) on.
+    /// Panel positions that a range of written positions reads, counted from the range's first position (a tap of 0).
     pub(super) fn read_by(&self, written: &Range<usize>) -> Range<usize> {
         let reads = self.phases.iter().filter_map(|phase| {
             let range = phase.within(written);
@@ -84,12 +85,13 @@ impl Axis {
         reads.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default()
     }
 
-    /// Whether any tap reads this panel position: with a step longer than the kernel, some lie between the taps.
+    /// Whether any tap reads this panel position. With a step longer than the kernel, some positions lie between
+    /// taps.
     pub(super) fn is_read(&self, position: usize) -> bool {
         position % self.step < self.kernel
     }
 
-    /// The source position at a panel position.
+    /// The source position at a panel position, if any.
     pub(super) fn source(&self, position: usize) -> Option<usize> {
         usize::try_from(position as isize - self.origin).ok().filter(|source| *source < self.length)
     }
@@ -99,7 +101,7 @@ impl Axis {
 mod tests {
     use super::*;
 
-    /// Kernel positions and the source positions that each written position meets, sorted.
+    /// For each written position, the kernel positions and the source positions that they read, sorted.
     fn meetings(axis: &Axis, written: usize) -> Vec<Vec<(usize, usize)>> {
         let mut found = vec![None; written];
         for phase in &axis.phases {

@@ -1,4 +1,5 @@
-//! Forward pass and input gradient: a few pixels of one channel in registers while its kept weights go by.
+//! Forward pass and input gradient. The kernel holds a few pixels of one channel in registers while it visits the
+//! channel's kept weights.
 
 use std::ops::Range;
 
@@ -19,15 +20,16 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Values of a panel, at most, where a row fits: 256 KiB, half of a second-level cache.
+/// Maximum number of values in a panel, unless one row needs more: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
-/// Rows of a band, at least: each band copies the rows around it too, which costs more than a panel that leaves the cache.
+/// Least number of rows in a band. Each band also copies the rows around it, which costs more than a panel that
+/// exceeds the cache.
 const LEAST_ROWS: usize = 4;
-/// Tasks to aim for: enough to balance a handful of cores.
+/// Target number of tasks: enough to balance a handful of cores.
 const TASKS: usize = 16;
 
-/// y = convolution of x. Gives what the epilogue finds, task by task.
-#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+/// y = convolution of x. Returns the results of the epilogue, task by task.
+#[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 pub(in super::super) fn forward(
     shape: &ConvShape,
     pattern: &Pattern,
@@ -41,12 +43,12 @@ pub(in super::super) fn forward(
     let layout = forward_layout(shape, input, output, TASKS);
     let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
     gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
-        // SAFETY: a task finishes the rows that it alone has written; `gather` asserts that they exist.
+        // SAFETY: a task finishes only rows that no other task writes. `gather` asserts that they exist.
         unsafe { epilogue.finish(to, output, bundle, rows) }
     })
 }
 
-/// The panels of a pass that reads the input at the output's pixels, for so many tasks at least.
+/// Panel layout of a pass that reads the input at the output's pixels, for at least `tasks` tasks.
 pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tasks: usize) -> PanelLayout {
     let rows = Axis::forward(shape, input.height, output.height);
     let columns = Axis::forward(shape, input.width, output.width);
@@ -54,7 +56,7 @@ pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tas
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it.
-#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+#[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 pub(in super::super) fn input_gradient(
     shape: &ConvShape,
     pattern: &Pattern,
@@ -79,24 +81,24 @@ pub(in super::super) fn input_gradient(
     gather(&layout, &parts, dy, output, dx, input, accumulate, |_, _, _| ());
 }
 
-/// Rows that one task writes: as many as its panel has room for, yet not too few, and few enough for so many tasks.
+/// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.
 fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize) -> usize {
     let read_rows = PANEL_LEN / ((read.width + shape.kernel) * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
     fitting.max(LEAST_ROWS).min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
 }
 
-/// The pixels of one phase of rows and one of columns, with the kept weights that meet them.
+/// The pixels of one phase of rows and one phase of columns, with the kept weights that they read through.
 struct Part {
     phases: (usize, usize),
     walks: Walks,
-    /// One for each of the walks' offsets.
+    /// Weights in the order of the offsets in `walks`.
     weights: Vec<f32>,
     /// Pixels of a row, as the `t` of the phase, cut into tiles.
     tiles: Vec<Range<usize>>,
 }
 
-/// Pixels that a kernel holds in registers at a time, at most.
+/// Maximum number of pixels that a kernel holds in registers.
 const TILE: usize = 6;
 
 impl Part {
@@ -106,8 +108,9 @@ impl Part {
     }
 }
 
-/// Runs every task and, while what it wrote is in cache, `finish(to, bundle, rows)`; gives what that gave, in order.
-#[expect(clippy::too_many_arguments, reason = "what a pass reads, writes and goes by")]
+/// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
+/// `finish`, in order.
+#[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 fn gather<T: Send>(
     layout: &PanelLayout,
     parts: &[Part],
@@ -124,7 +127,7 @@ fn gather<T: Send>(
     let task = |panel: &mut Scratch, task: usize| {
         let place = |task: usize| (task / bands.len(), &bands[task % bands.len()]);
         let (bundle, rows) = place(task);
-        // Neighbouring tasks mostly fall to one thread.
+        // Neighbouring tasks mostly run on one thread.
         let (next_bundle, next_rows) = place(task + 1);
         let tiles = parts.iter().map(|part| part.tiles.len()).sum::<usize>() * rows.len() / layout.rows.phases.len();
         let ahead = Ahead::rows(from, read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
@@ -134,7 +137,7 @@ fn gather<T: Send>(
     (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
 }
 
-/// Some rows of one bundle.
+/// Rows of one bundle that one task writes.
 struct Band<'a> {
     layout: &'a PanelLayout,
     parts: &'a [Part],
@@ -146,7 +149,7 @@ struct Band<'a> {
     bundle: usize,
     rows: &'a Range<usize>,
     panel: &'a mut Scratch,
-    /// What the next band reads.
+    /// Prefetches the input of the next band.
     ahead: Ahead<'a>,
 }
 
@@ -167,7 +170,8 @@ impl BundleKernel for Band<'_> {
                     let place = layout.place(panel_row, column_phase.base + tile.start);
                     let tile_of = Tile {
                         part,
-                        // A phase that meets no tap has a place too, perhaps past all that the others read.
+                        // A phase without taps has a place too. It may lie past everything that the other phases
+                        // read.
                         panel: panel.values().get(place..).unwrap_or_default(),
                         to,
                         place: written.start(bundle, 0) + pixel * LANES,
@@ -192,19 +196,19 @@ impl BundleKernel for Band<'_> {
 /// A few pixels of one row.
 struct Tile<'a> {
     part: &'a Part,
-    /// From the place of the first pixel on.
+    /// Panel values from the place of the first pixel on.
     panel: &'a [f32],
     to: Shared<'a>,
-    /// Where the first pixel's lanes of the first channel begin in `to`.
+    /// Offset in `to` of the first pixel's lanes in the first channel.
     place: usize,
-    /// Values from one pixel to the next in `to`.
+    /// Distance from one pixel to the next in `to`, in values.
     spacing: usize,
     written: &'a Maps,
     accumulate: bool,
 }
 
 impl Tile<'_> {
-    /// Every channel of `P` pixels.
+    /// Computes every channel of `P` pixels.
     #[inline(always)]
     fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_>) {
         for channel in 0..self.written.channels {
@@ -230,7 +234,8 @@ impl Tile<'_> {
             for (p, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let at = self.to.at(place + p * self.spacing + v * S::F32_LANES);
-                    // SAFETY: `gather` asserts that `to` holds all planes, and this task alone uses the lanes of its rows.
+                    // SAFETY: `gather` asserts that `to` holds all planes, and no other task uses the lanes of this
+                    // task's rows.
                     unsafe {
                         let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
                         simd::store(simd, at, sum);

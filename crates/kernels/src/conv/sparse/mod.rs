@@ -1,8 +1,11 @@
-//! The sparse algorithm: kept weights only, wherever they are. For every kernel, stride, padding and pattern.
+//! The sparse algorithm visits kept weights only, wherever they are. It supports every kernel, stride, padding and
+//! pattern.
 //!
-//! A task copies the rows that it reads into a panel with zeros around the borders. There a kept weight is an offset: whatever
-//! the pixel, it reads so far from the pixel's own place. A written channel walks its offsets with a few pixels in registers,
-//! so that the work is in proportion to the weights kept. The pattern is fixed and listed once; values come with each call.
+//! A task copies the rows that it reads into a panel with zeros around the borders. In a panel, a kept weight is an
+//! offset: the distance between a pixel's own place and the value that the weight multiplies is the same for all
+//! pixels. For each written channel, the kernel walks over the channel's offsets with a few pixels in registers. So
+//! the work is proportional to the number of kept weights. The pattern is fixed and listed once; the weights' values
+//! come with each call.
 
 mod axis;
 mod gather;

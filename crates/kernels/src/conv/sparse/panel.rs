@@ -1,29 +1,29 @@
-//! Rows of one bundle with zeros around them, so that a kept weight is an offset.
+//! Rows of one bundle with zeros around them, so that a kept weight is a constant offset.
 
 use std::ops::Range;
 
 use super::{super::scratch::Scratch, axis::Axis, pattern::KeptWeight};
 use crate::{LANES, Maps};
 
-/// Where things lie in a panel, `[channel][row][run][place][lane]`.
+/// Layout of a panel, `[channel][row][run][place][lane]`.
 ///
-/// Columns are dealt out into runs: column `c` is place `c / step` of run `c % step`. So neighbouring pixels read
+/// Columns are distributed over runs: column `c` is place `c / step` of run `c % step`. So neighbouring pixels read
 /// neighbouring places, whatever the stride.
 #[derive(Debug)]
 pub(super) struct PanelLayout {
     pub(super) rows: Axis,
     pub(super) columns: Axis,
     runs: usize,
-    /// Pixels of a run.
+    /// Number of pixels in a run.
     run: usize,
-    /// Pixels from one channel to the next: an odd number, so that channels fall into different cache sets.
+    /// Number of pixels from one channel to the next. It is odd, so that channels fall into different cache sets.
     plane: usize,
-    /// Written rows of a band.
+    /// Number of written rows in a band.
     band: usize,
 }
 
 impl PanelLayout {
-    /// For bands of so many of the rows written.
+    /// Layout for bands of `band` written rows.
     pub(super) fn new(rows: Axis, columns: Axis, kernel: usize, written: &Maps, band: usize) -> Self {
         let read = columns.read_by(&(0..written.width));
         let (runs, run) = (columns.step.min(kernel), read.end.div_ceil(columns.step));
@@ -37,37 +37,39 @@ impl PanelLayout {
         (0..height).step_by(self.band).map(|first| first..(first + self.band).min(height)).collect()
     }
 
-    /// Rows of the maps that a band reads.
+    /// Rows of the source maps that a band reads.
     pub(super) fn source_rows(&self, band: &Range<usize>) -> Range<usize> {
         let mut rows = self.rows.read_by(band).filter_map(|row| self.rows.source(row));
         let first = rows.next().unwrap_or(0);
         first..rows.next_back().unwrap_or(first) + 1
     }
 
-    /// Panel row from which a band's rows are copied.
+    /// First panel row that a band copies.
     pub(super) fn first_row(&self, band: &Range<usize>) -> usize {
         self.rows.read_by(band).start
     }
 
-    /// How far from a pixel's own place a kept weight reads, through these panel positions of its kernel row and column.
+    /// Offset of a kept weight from a pixel's own place, for the panel positions of the weight's kernel row and
+    /// column.
     pub(super) fn offset(&self, channel: usize, row: usize, column: usize) -> u32 {
         let place = column % self.columns.step * self.run + column / self.columns.step;
         let pixel = channel * self.plane + row * self.runs * self.run + place;
         u32::try_from(pixel * LANES).expect("a panel, which fits a cache, has fewer than 2³² values")
     }
 
-    /// The place of a pixel: of the panel row, counted from the first copied, and the place in a run at which it reads.
+    /// Offset of a pixel in the panel. `row` counts panel rows from the first copied one; `place` is the pixel's
+    /// place in a run.
     pub(super) fn place(&self, row: usize, place: usize) -> usize {
         (row * self.runs * self.run + place) * LANES
     }
 
-    /// Copies what a band of one bundle reads.
+    /// Copies the rows that a band of one bundle reads.
     #[inline(always)]
     pub(super) fn fill(&self, panel: &mut Scratch, values: &[f32], maps: &Maps, bundle: usize, band: &Range<usize>) {
         let rows = self.rows.read_by(band);
         let panel = panel.resize(maps.channels * self.plane * LANES);
         let (pixels, _) = panel.as_chunks_mut::<LANES>();
-        // Of each run, the places that lie in the source, and the column that the first of them copies.
+        // For each run: the places that lie in the source, and the source column of the first of them.
         let columns: Vec<(Range<usize>, usize)> = (0..self.runs)
             .map(|run| {
                 let source = |place: usize| self.columns.source(place * self.columns.step + run);
@@ -98,19 +100,19 @@ impl PanelLayout {
     }
 }
 
-/// The kept weights of each written channel, for the pixels of one phase of rows and one of columns.
+/// The kept weights of each written channel, for the pixels of one phase of rows and one phase of columns.
 #[derive(Debug, Default)]
 pub(super) struct Walks {
-    /// Where each channel's begin, and where the last one's end.
+    /// Where the entries of each channel begin, followed by where those of the last channel end.
     pub(super) starts: Vec<usize>,
-    /// How far from the pixel's place each reads.
+    /// Offset of each kept weight from the pixel's place.
     pub(super) offsets: Vec<u32>,
-    /// Place of each in the weight tensor.
+    /// Index of each kept weight in the weight tensor.
     pub(super) indices: Vec<u32>,
 }
 
 impl Walks {
-    /// `kept` by the channel written; `channels` gives the channels (written, read) of each.
+    /// `kept` must be ordered by written channel. `channels` gives the written and the read channel of a weight.
     pub(super) fn new<'a>(
         kept: impl Iterator<Item = &'a KeptWeight>,
         written: usize,
@@ -133,7 +135,7 @@ impl Walks {
         walks
     }
 
-    /// Which of the kept weights are a channel's.
+    /// The entries of a channel.
     pub(super) fn of(&self, channel: usize) -> Range<usize> {
         self.starts[channel]..self.starts[channel + 1]
     }

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::ConvShape;
 
-/// One kept weight. Sixteen bytes, as there may be millions.
+/// One kept weight. It takes sixteen bytes, because there may be millions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeptWeight {
-    /// Place in the weight tensor.
+    /// Index in the weight tensor.
     pub(super) index: u32,
     out: u32,
     input: u32,
@@ -16,12 +16,12 @@ pub(super) struct KeptWeight {
 }
 
 impl KeptWeight {
-    /// Channels that the forward pass writes and reads through it.
+    /// The channels that the forward pass writes and reads through this weight.
     pub(super) fn forward(&self) -> (usize, usize) {
         (self.out as usize, self.input as usize)
     }
 
-    /// Channels that the input gradient writes and reads through it.
+    /// The channels that the input gradient writes and reads through this weight.
     pub(super) fn transposed(&self) -> (usize, usize) {
         (self.input as usize, self.out as usize)
     }
@@ -32,17 +32,17 @@ impl KeptWeight {
     }
 }
 
-/// The kept weights of one group of a convolution, in the orders in which the passes write channels.
+/// The kept weights of one group of a convolution, in the two orders in which the passes write channels.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Pattern {
-    /// In the order of the weight tensor.
+    /// Kept weights in the order of the weight tensor.
     weights: Vec<KeptWeight>,
-    /// Places in `weights`, by input channel.
+    /// Indices into `weights`, ordered by input channel.
     by_input: Vec<u32>,
 }
 
 impl Pattern {
-    /// From `[out, in, kernel, kernel]` whether each is kept; `shape` has one group.
+    /// Makes the pattern from flags `[out, in, kernel, kernel]`. `shape` has one group.
     pub(in super::super) fn new(shape: &ConvShape, kept: &[bool]) -> Self {
         assert!(u32::try_from(kept.len()).is_ok() && shape.kernel <= 1 << 16, "{shape:?} has more than 2³² weights");
         let kernel = shape.kernel;
@@ -59,22 +59,22 @@ impl Pattern {
         Self { weights, by_input }
     }
 
-    /// By output channel: the order of the weight tensor.
+    /// Kept weights ordered by output channel, which is the order of the weight tensor.
     pub(super) fn by_output(&self) -> impl Iterator<Item = &KeptWeight> {
         self.weights.iter()
     }
 
-    /// By input channel, and for each by output channel.
+    /// Kept weights ordered by input channel, then by output channel.
     pub(super) fn by_input(&self) -> impl Iterator<Item = &KeptWeight> {
         self.by_input.iter().map(|&place| &self.weights[place as usize])
     }
 
-    /// Weights kept.
+    /// Number of kept weights.
     pub(in super::super) fn len(&self) -> usize {
         self.weights.len()
     }
 
-    /// Places in the weight tensor, ascending, of some of the kept weights.
+    /// Indices in the weight tensor of a range of the kept weights, ascending.
     pub(in super::super) fn indices(&self, kept: &Range<usize>) -> impl Iterator<Item = usize> {
         self.weights[kept.clone()].iter().map(|weight| weight.index as usize)
     }

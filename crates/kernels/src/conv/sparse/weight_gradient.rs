@@ -1,9 +1,9 @@
-//! The weight gradient at kept weights: products of the output's gradient, a few pixels of it in registers, with what each
-//! kept weight reads, summed lane by lane. As lanes are samples, these sums are gradients of single samples until their lanes
-//! are added.
+//! The weight gradient of the kept weights. The kernel holds a few pixels of the output's gradient in registers,
+//! multiplies them with the values that each kept weight reads, and sums the products lane by lane. Lanes are
+//! samples, so these sums are per-sample gradients until their lanes are added.
 //!
-//! Work is cut by shape alone into bands of one bundle and blocks of output channels. Each job sums its bands in order and the
-//! jobs are summed in order, which makes the result independent of the number of threads.
+//! Shapes alone decide how work is cut into bands of one bundle and blocks of output channels. Each job sums its
+//! bands in order, and the jobs are summed in order. The result is therefore independent of the number of threads.
 
 use std::ops::Range;
 
@@ -21,14 +21,15 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Jobs to aim for: enough to balance a handful of cores.
+/// Target number of jobs: enough to balance a handful of cores.
 const JOBS: usize = 16;
-/// Kept weights of a block of output channels, about: 1 MiB of sums. Every block fills the panels anew.
+/// Approximate number of kept weights in a block of output channels: 1 MiB of sums. Every block fills the panels
+/// again.
 const BLOCK_WEIGHTS: usize = 16 * 1024;
-/// Pixels that a kernel holds in registers at a time, at most.
+/// Maximum number of pixels that a kernel holds in registers.
 const TILE: usize = 6;
 
-/// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`; zero where none is kept.
+/// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`. Pruned weights get zero.
 pub(in super::super) fn weight_gradient(
     shape: &ConvShape,
     pattern: &Pattern,
@@ -40,7 +41,7 @@ pub(in super::super) fn weight_gradient(
 ) {
     let pass = Pass::new(shape, pattern, x, input, dy, output);
     let bands = pass.bands();
-    // Every group adds up its lanes for itself: the more blocks there are, the fewer groups.
+    // Every group sums its own lanes. With more blocks there are fewer groups.
     let of_group = bands.len().div_ceil(JOBS.div_ceil(pass.blocks)).max(1);
     let groups: Vec<&[_]> = even_blocks(bands.len(), of_group).into_iter().map(|group| &bands[group]).collect();
     let partial = pass.sums_by_lane(&groups, |_, kept, sums| -> (Range<usize>, Vec<f32>) {
@@ -52,8 +53,9 @@ pub(in super::super) fn weight_gradient(
     }
 }
 
-/// Gradients of single samples with respect to the kept weights. Gives what `take(bundle, kept, gradients)` gives, bundle by
-/// bundle and for each by blocks of the kept weights: which of them these are, and for each the gradients of the samples.
+/// Per-sample gradients with respect to the kept weights. Calls `take(bundle, kept, gradients)` for each bundle and
+/// each block of kept weights, with the range of kept weights and the samples' gradients for each of them. Returns
+/// the results of `take`, in order.
 pub(in super::super) fn gradients_by_sample<T: Send>(
     shape: &ConvShape,
     pattern: &Pattern,
@@ -67,7 +69,7 @@ pub(in super::super) fn gradients_by_sample<T: Send>(
     pass.sums_by_lane(&groups, take)
 }
 
-/// What every band of a pass reads and goes by.
+/// The data and the geometry that all bands of a pass share.
 struct Pass<'a> {
     layout: PanelLayout,
     walks: Walks,
@@ -77,7 +79,7 @@ struct Pass<'a> {
     output: &'a Maps,
     /// Pixels of a row, cut into tiles.
     tiles: Vec<Range<usize>>,
-    /// Blocks of output channels that the kept weights make.
+    /// Number of blocks of output channels.
     blocks: usize,
 }
 
@@ -104,8 +106,8 @@ impl Pass<'_> {
         (0..self.output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows.clone()))).collect()
     }
 
-    /// Sums the products over each group of bands, lane by lane, for one block of output channels after the other; gives what
-    /// `finish(first bundle of the group, kept weights of the block, sums)` gives, in order.
+    /// Sums the products over each group of bands, lane by lane, one block of output channels after the other.
+    /// Returns the results of `finish(first bundle of the group, kept weights of the block, sums)`, in order.
     fn sums_by_lane<T: Send>(
         &self,
         groups: &[&[(usize, Range<usize>)]],
@@ -134,7 +136,7 @@ struct Band<'a> {
     channels: Range<usize>,
     bundle: usize,
     rows: &'a Range<usize>,
-    /// For each kept weight of these channels.
+    /// Sums of each kept weight of these channels.
     sums: &'a mut [[f32; LANES]],
     panel: &'a mut Scratch,
 }
@@ -172,7 +174,7 @@ impl BundleKernel for Band<'_> {
     }
 }
 
-/// Adds to each sum the products of `P` pixels of the gradient with those at its offset.
+/// Adds to each sum the products of `P` pixels of the gradient with the pixels at the sum's offset.
 #[inline(always)]
 fn add_products<S: Simd, const P: usize, const V: usize>(
     simd: S,

@@ -1,8 +1,9 @@
 //! Forward pass and input gradient.
 //!
-//! Either tile by tile: a task covers a few rows of tiles. It transforms all its input tiles; then, for a block of channels of
-//! one tile, the 36 products fill a small buffer that the output transform empties. Or, where the transformed kernels are too
-//! many to go by for every few tiles, place by place (`places.rs`).
+//! There are two schedules. *Tile by tile*: a task covers a few rows of tiles and transforms all its input tiles.
+//! Then, for a block of channels of one tile, the 36 products fill a small buffer, which the output transform
+//! empties. *Place by place* (`places.rs`): this is for layers whose transformed kernels are too large to be read
+//! again for every few tiles.
 
 use std::ops::Range;
 
@@ -24,17 +25,18 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Values of a task's transformed input tiles, at most, where a row of tiles fits: 256 KiB, half of a second-level cache.
+/// Maximum number of values in a task's transformed input tiles, unless one row of tiles needs more: 256 KiB, half of
+/// a second-level cache.
 const TRANSFORMED_LEN: usize = 64 * 1024;
 
-/// Pairs of channels from which on going place by place measured faster.
+/// Least number of channel pairs for which the schedule place by place measured faster.
 const PAIRS_BY_PLACES: usize = 128 * 256;
 
 fn order(shape: &ConvShape) -> Order {
     if shape.in_channels * shape.out_channels < PAIRS_BY_PLACES { Order::Blocks } else { Order::Places }
 }
 
-/// y = convolution of x. Gives what the epilogue finds, row of tiles by row of tiles.
+/// y = convolution of x. Returns the results of the epilogue, one per row of tiles.
 pub(crate) fn forward(
     shape: &ConvShape,
     weights: &[f32],
@@ -62,7 +64,7 @@ pub(crate) fn input_gradient(
     pass.run(&TransformedWeights::transposed(shape, weights, order(shape)), dy, dx, Epilogue::None);
 }
 
-/// What a pass reads and writes.
+/// Inputs and outputs of a pass.
 pub(super) struct Pass<'a> {
     pub(super) read: &'a Maps,
     pub(super) written: &'a Maps,
@@ -114,7 +116,7 @@ impl Pass<'_> {
             simd::dispatch_bundle(Task { pass: self, weights, from, to, tiles, rows: rows.clone(), memory });
             let finish = |row| {
                 let (bundle, rows) = tiles.output_rows(row, written);
-                // SAFETY: a task finishes the rows that it alone has written; they exist by the assertion above.
+                // SAFETY: a task finishes only rows that no other task writes. They exist by the assertion above.
                 unsafe { epilogue.finish(to, written, bundle, &rows) }
             };
             rows.map(finish).collect::<Vec<_>>()
@@ -125,7 +127,7 @@ impl Pass<'_> {
     }
 }
 
-/// Some rows of tiles.
+/// Rows of tiles that one task computes.
 struct Task<'a> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
@@ -145,7 +147,8 @@ impl BundleKernel for Task<'_> {
         let channels = pass.read.channels;
         let first = rows.start * tiles.across;
         let count = rows.len() * tiles.across;
-        // One vector more than needed between places: they would all meet in the same few cache sets.
+        // Places are one vector further apart than needed. Otherwise they would all fall into the same few cache
+        // sets.
         let place_len = count * channels * LANES + LANES;
         let transformed = memory.transformed.resize(PLACES * place_len);
         for index in 0..count {
@@ -156,7 +159,7 @@ impl BundleKernel for Task<'_> {
                 assert!(places.len() > (PLACES - 1) * place_len + LANES, "a tile has 36 places");
                 let places = places.as_mut_ptr();
                 transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
-                    // SAFETY: there are 36 places, each of a run of lanes, as asserted above.
+                    // SAFETY: there are 36 places, each with one run of lanes, as asserted above.
                     unsafe { simd::store(simd, places.wrapping_add(place * place_len + v * S::F32_LANES), value) }
                 });
             }
@@ -198,7 +201,7 @@ impl BundleKernel for Task<'_> {
     }
 }
 
-/// Bᵀ d B of one input tile of one channel: calls `store(place, register of lanes, value)`.
+/// Bᵀ d B of one input tile of one channel. Calls `store(place, register of lanes, value)`.
 #[inline(always)]
 pub(super) fn transform_input<S: Simd, const V: usize>(
     simd: S,
@@ -214,7 +217,7 @@ pub(super) fn transform_input<S: Simd, const V: usize>(
         let start = (top as usize * maps.width + left as usize) * LANES;
         transform_rows::<S, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
     } else {
-        // A tile that reaches beyond the maps is completed with zeros.
+        // Zeros complete a tile that extends beyond the maps.
         let mut pixels = [[[0.0; LANES]; INPUT_TILE]; INPUT_TILE];
         for row in rows {
             let start = (top + row as isize) as usize * maps.width;
@@ -227,7 +230,7 @@ pub(super) fn transform_input<S: Simd, const V: usize>(
     }
 }
 
-/// `H` rows of a tile, each of `L` values, that are `row_len` apart.
+/// `H` rows of a tile with `L` values each, `row_len` values apart.
 #[inline(always)]
 pub(super) fn rows_of<const H: usize, const L: usize>(pixels: &[f32], row_len: usize) -> [&[f32; L]; H] {
     let mut rows = [&[0.0; L]; H];
@@ -237,7 +240,7 @@ pub(super) fn rows_of<const H: usize, const L: usize>(pixels: &[f32], row_len: u
     rows
 }
 
-/// The same of the rows of a tile.
+/// The same transform, given the rows of a tile.
 #[inline(always)]
 fn transform_rows<S: Simd, const V: usize>(
     simd: S,
@@ -245,7 +248,7 @@ fn transform_rows<S: Simd, const V: usize>(
     mut store: impl FnMut(usize, usize, S::f32s),
 ) {
     for v in 0..V {
-        // Column by column of the input, then row by row of what that gives.
+        // The transform is applied to every column, then to every row of the result.
         let columns = [
             input_line(simd, pixels_at::<S, 6, _>(rows, v, 0)),
             input_line(simd, pixels_at::<S, 6, _>(rows, v, 1)),
@@ -263,7 +266,7 @@ fn transform_rows<S: Simd, const V: usize>(
     }
 }
 
-/// Register `v` of the pixel in this column of each row.
+/// Register `v` of the pixel in column `column` of each row.
 #[inline(always)]
 pub(super) fn pixels_at<S: Simd, const H: usize, const L: usize>(
     rows: [&[f32; L]; H],
@@ -278,7 +281,7 @@ pub(super) fn pixels_at<S: Simd, const H: usize, const L: usize>(
     pixels
 }
 
-/// One row of several columns.
+/// Row `row` across several columns.
 #[inline(always)]
 pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H]; N], row: usize) -> [T; N] {
     let mut line = [columns[0][row]; N];
@@ -288,8 +291,9 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
     line
 }
 
-/// The 36 products of a block of `C` channels of one tile. Before each, `ask(place)` may ask for memory.
-#[expect(clippy::too_many_arguments, reason = "a loop that is a function for the sake of its constants")]
+/// The 36 products of a block of `C` channels of one tile. `ask(place)` is called before each product and may
+/// prefetch.
+#[expect(clippy::too_many_arguments, reason = "a loop in a function of its own, for its constant parameters")]
 #[inline(always)]
 fn multiply<S: Simd, const C: usize, const V: usize>(
     simd: S,
@@ -316,7 +320,8 @@ fn multiply<S: Simd, const C: usize, const V: usize>(
 }
 
 impl Pass<'_> {
-    /// What the row of tiles after this one reads that this one has not, from its first tile's index on.
+    /// Prefetches what the next row of tiles reads and this row does not. `next` is the index of that row's first
+    /// tile.
     fn ahead<'a>(&self, from: &'a [f32], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a> {
         let Tile { bundle, row, .. } = tiles.tile(next);
         let end = (row + INPUT_TILE).saturating_sub(self.padding);
@@ -324,15 +329,15 @@ impl Pass<'_> {
         Ahead::rows(from, self.read, bundle, start..end, steps)
     }
 
-    /// Where a pixel of a tile, counted row by row, is written in a channel.
+    /// Offset in a channel at which a pixel of a tile is written. Pixels are counted row by row.
     #[inline(always)]
     fn written_place(&self, tile: Tile, channel: usize, pixel: usize) -> usize {
         let (row, column) = (tile.row + pixel / OUTPUT_TILE, tile.column + pixel % OUTPUT_TILE);
         self.written.start(tile.bundle, channel) + (row * self.written.width + column) * LANES
     }
 
-    /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps, from its products: a run of lanes for each
-    /// place, `place_len` registers from one to the next.
+    /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps. The products `m` are one run of
+    /// lanes per place, `place_len` registers apart.
     #[inline(always)]
     pub(super) fn transform_output<S: Simd, const V: usize>(
         &self,
@@ -360,7 +365,7 @@ impl Pass<'_> {
             for row in 0..OUTPUT_TILE {
                 let line = output_line(simd, across(&places, row));
                 let at = start + row * maps.width * LANES + v * S::F32_LANES;
-                // Most tiles lie within the maps; for those every bound is known here.
+                // Most tiles lie within the maps. For those, the compiler knows every bound here.
                 if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
                     for (column, value) in line.iter().enumerate() {
                         self.write(simd, to.at(at + column * LANES), *value);
@@ -374,10 +379,10 @@ impl Pass<'_> {
         }
     }
 
-    /// Writes, or adds, one register of an output pixel.
+    /// Writes or adds one register of an output pixel.
     #[inline(always)]
     fn write<S: Simd>(&self, simd: S, at: *mut f32, value: S::f32s) {
-        // SAFETY: `run` asserts that the buffer holds all planes; a task alone uses the pixels of its tiles.
+        // SAFETY: `run` asserts that the buffer holds all planes. No other task uses the pixels of this task's tiles.
         unsafe {
             let value = if self.accumulate { simd.add_f32s(simd::load(simd, at), value) } else { value };
             simd::store(simd, at, value);
@@ -385,7 +390,7 @@ impl Pass<'_> {
     }
 }
 
-/// Register `v` of one column of the places, which are `place_len` registers apart.
+/// Register `v` of one column of places, which lie `place_len` registers apart.
 #[inline(always)]
 fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, v: usize) -> [S::f32s; 6] {
     let first = column * place_len + v;

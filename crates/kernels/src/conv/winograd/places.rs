@@ -1,5 +1,6 @@
-//! Forward pass and input gradient place by place: of a number of tiles, all are transformed; then each place is one product of
-//! matrices, which goes once by its kernels; then the products of all places are transformed back.
+//! Forward pass and input gradient, place by place. A part is a number of tiles. First, all tiles of the part are
+//! transformed. Then each place is one matrix product, which reads the transformed kernels of that place once. Last,
+//! the products of all places are transformed back.
 
 use std::ops::Range;
 
@@ -20,11 +21,12 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Values of one place of the transformed tiles, at most, where a row of tiles fits: 256 KiB, half of a second-level cache.
+/// Maximum number of values in one place of the transformed tiles, unless one row of tiles needs more: 256 KiB, half
+/// of a second-level cache.
 const PLACE_LEN: usize = 64 * 1024;
-/// Channels that one task transforms, about.
+/// Approximate number of channels that one task transforms.
 const CHANNELS: usize = 32;
-/// Blocks of channels that one task multiplies, about.
+/// Approximate number of blocks of channels that one task multiplies.
 const BLOCKS: usize = 12;
 
 impl Pass<'_> {
@@ -72,7 +74,7 @@ impl Pass<'_> {
             });
             moments.par_extend(rows.into_par_iter().map(|row| {
                 let (bundle, rows) = tiles.output_rows(row, written);
-                // SAFETY: these rows are written, and each belongs to one task; they exist by the assertion of `run`.
+                // SAFETY: these rows are written, and each belongs to one task. They exist by the assertion of `run`.
                 unsafe { epilogue.finish(to, written, bundle, &rows) }
             }));
         }
@@ -80,7 +82,7 @@ impl Pass<'_> {
     }
 }
 
-/// Calls `task(tile, channels)` for every tile and some channels at a time.
+/// Calls `task(tile, channels)` for every tile and every range of channels.
 fn each_tile_and_channels(tiles: usize, maps: &Maps, task: impl Fn(usize, Range<usize>) + Sync) {
     let blocks = even_blocks(maps.channels, CHANNELS);
     (0..tiles * blocks.len())
@@ -88,11 +90,12 @@ fn each_tile_and_channels(tiles: usize, maps: &Maps, task: impl Fn(usize, Range<
         .for_each(|index| task(index / blocks.len(), blocks[index % blocks.len()].clone()));
 }
 
-/// The layout `[place][tile][channel][lane]`.
+/// Offsets in the layout `[place][tile][channel][lane]`.
 struct Places {
     tiles: usize,
     channels: usize,
-    /// From one place to the next: one vector more than needed, as they would all meet in the same few cache sets.
+    /// Distance from one place to the next. It is one vector more than needed. Otherwise all places would fall into
+    /// the same few cache sets.
     place: usize,
 }
 
@@ -112,7 +115,7 @@ impl Places {
     }
 }
 
-/// The tiles of a pass from one on.
+/// Tiles of a pass, starting at `first`.
 struct Part<'a> {
     pass: &'a Pass<'a>,
     tiles: Tiles,
@@ -140,14 +143,15 @@ impl BundleKernel for TransformInput<'_> {
             let plane = &from[pass.read.start(tile.bundle, channel)..][..pass.read.used()];
             let into = into.at(places.at(0, index, channel));
             transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
-                // SAFETY: each place of a tile and channel lies in the buffer, and this task alone writes those of its own.
+                // SAFETY: every place of a tile and channel lies in the buffer, and no other task writes those of
+                // this task.
                 unsafe { simd::store(simd, into.wrapping_add(place * places.place + v * S::F32_LANES), value) }
             });
         }
     }
 }
 
-/// Multiplies all tiles at one place with the kernels of some blocks.
+/// Multiplies all tiles at one place with the kernels of some blocks of channels.
 struct Multiply<'a> {
     weights: &'a TransformedWeights,
     blocks: &'a [Range<usize>],
@@ -185,7 +189,7 @@ impl Multiply<'_> {
         for (tile, inputs) in self.inputs.chunks_exact(self.read.channels * LANES).enumerate() {
             let mut sums = [[simd.splat_f32s(0.0); V]; C];
             add_products(simd, inputs, weights, &mut sums);
-            // SAFETY: the products of a block of a tile lie in the buffer, and this task alone writes them.
+            // SAFETY: the products of a block of a tile lie in the buffer, and no other task writes them.
             let into = unsafe { self.into.slice_mut(self.places.at(self.place, tile, block.start), C * LANES) };
             let (into, _) = S::as_mut_simd_f32s(into);
             for c in 0..C {
@@ -197,7 +201,7 @@ impl Multiply<'_> {
     }
 }
 
-/// Transforms the products of some channels of one tile back.
+/// Transforms the products of some channels of one tile back to output pixels.
 struct TransformOutput<'a> {
     part: &'a Part<'a>,
     tile: usize,

@@ -1,4 +1,4 @@
-//! How maps are cut into tiles.
+//! Division of maps into tiles.
 
 use std::ops::Range;
 
@@ -9,18 +9,18 @@ pub(super) const OUTPUT_TILE: usize = 4;
 /// Side of an input tile.
 pub(super) const INPUT_TILE: usize = 6;
 
-/// The tiles of some maps of outputs, in rows; the rows of all bundles are counted through.
+/// The tiles of output maps, in rows. Row numbers run through all bundles.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
-    /// Tiles in a row.
+    /// Number of tiles in a row.
     pub(super) across: usize,
-    /// Rows of tiles of a bundle.
+    /// Number of rows of tiles in a bundle.
     pub(super) down: usize,
-    /// Rows of tiles of all bundles.
+    /// Number of rows of tiles in all bundles.
     pub(super) rows: usize,
 }
 
-/// One tile: its bundle and its first row and column of the output.
+/// One tile: its bundle, and its first row and column in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tile {
     pub(super) bundle: usize,
@@ -34,26 +34,26 @@ impl Tiles {
         Self { across: output.width.div_ceil(OUTPUT_TILE), down, rows: output.bundles() * down }
     }
 
-    /// All tiles.
+    /// Number of tiles.
     pub(super) fn count(&self) -> usize {
         self.rows * self.across
     }
 
-    /// The tile of this index.
+    /// The tile with index `index`.
     pub(super) fn tile(&self, index: usize) -> Tile {
         let (row, column) = (index / self.across, index % self.across);
         Tile { bundle: row / self.down, row: row % self.down * OUTPUT_TILE, column: column * OUTPUT_TILE }
     }
 
-    /// Bundle and output rows of a row of tiles.
+    /// Bundle and output rows of one row of tiles.
     pub(super) fn output_rows(&self, row: usize, output: &Maps) -> (usize, Range<usize>) {
         let first = row % self.down * OUTPUT_TILE;
         (row / self.down, first..(first + OUTPUT_TILE).min(output.height))
     }
 }
 
-/// Which of `T` places from `start` on, which may be negative, lie within a side of `length`: the first of them, and how
-/// many.
+/// Of `T` positions that start at `start`, which may be negative: the range of those that lie within a side of
+/// `length`.
 pub(super) fn within<const T: usize>(start: isize, length: usize) -> Range<usize> {
     let first = (-start).clamp(0, T as isize) as usize;
     let end = (length as isize - start).clamp(first as isize, T as isize) as usize;

@@ -1,6 +1,6 @@
 //! The transforms between tiles and their 36 places, for the points 0, ±1, ±2 and ∞.
 //!
-//! A tile is transformed by a matrix from both sides: first every column, then every row of what that gives.
+//! A matrix transforms a tile from both sides: first every column, then every row of the result.
 
 use pulp::Simd;
 

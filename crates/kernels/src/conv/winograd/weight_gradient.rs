@@ -1,8 +1,8 @@
-//! The weight gradient: at each place, products of transformed input tiles with transformed tiles of the output's gradient,
-//! summed over tiles and samples.
+//! The weight gradient. At each place, transformed input tiles are multiplied with transformed tiles of the output's
+//! gradient, and the products are summed over tiles and samples.
 //!
-//! Tiles go by in parts. Of a part, first all tiles are transformed, channel by channel; then the sums are taken, place by
-//! place. Nothing is summed in an order that depends on the number of threads.
+//! Tiles are processed in parts. First, all tiles of a part are transformed, channel by channel. Then the sums are
+//! taken, place by place. The order of summation never depends on the number of threads.
 
 use std::ops::Range;
 
@@ -23,9 +23,9 @@ use crate::{
     simd::{self, BundleKernel, sum_lanes},
 };
 
-/// Values of the transformed tiles of one part, at most: 8 MiB.
+/// Maximum number of values in the transformed tiles of one part: 8 MiB.
 const PART_LEN: usize = 2 * 1024 * 1024;
-/// Tiles in a part, at least, where there are so many: sums over few are dominated by what follows them.
+/// Least number of tiles in a part, if there are so many. With fewer, the work after a sum dominates the sum itself.
 const PART_TILES: usize = 8;
 
 /// dw = gradient with respect to the weights `[out, in, 3, 3]`, written over `dw`.
@@ -33,12 +33,12 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     let (inputs, outputs) = (shape.in_channels, shape.out_channels);
     let tiles = Tiles::of(output);
     let part_tiles = (PART_LEN / (PLACES * LANES * (inputs + outputs))).max(PART_TILES).min(tiles.count());
-    // One vector more than needed between channels: they would meet in the same few cache sets.
+    // Channels are one vector further apart than needed. Otherwise they would fall into the same few cache sets.
     let run = part_tiles * LANES + LANES;
     let (mut in_places, mut out_places) = (Scratch::default(), Scratch::default());
     let (in_places, out_places) = (in_places.resize(PLACES * inputs * run), out_places.resize(PLACES * outputs * run));
     let pairs = inputs * outputs;
-    // The same between places.
+    // The same applies to places.
     let place_len = pairs + LANES;
     let mut sums = Scratch::default();
     let sums = sums.resize(PLACES * place_len);
@@ -68,9 +68,10 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
     });
 }
 
-/// Transforms the sums of as many pairs of channels as a bundle has lanes to gradients of their kernels.
+/// Transforms the sums of channel pairs to gradients of their kernels, for as many pairs at a time as a bundle has
+/// lanes.
 struct KernelGradients<'a> {
-    /// From the first of these pairs on.
+    /// Sums from the first of these pairs on.
     sums: &'a [f32],
     place_len: usize,
     dw: &'a mut [f32],
@@ -92,7 +93,7 @@ impl BundleKernel for KernelGradients<'_> {
     }
 }
 
-/// Which tiles are transformed, and the values from one channel of a place to the next.
+/// The tiles to transform, and the distance from one channel of a place to the next.
 struct Transform {
     tiles: Tiles,
     part: Range<usize>,
@@ -120,7 +121,8 @@ impl BundleKernel for InputChannel<'_> {
             let plane = &x[input.start(tile.bundle, channel)..][..input.used()];
             let to = to.at(channel * run + index * LANES);
             transform_input::<S, V>(simd, plane, input, tile, padding, |place, v, value| {
-                // SAFETY: a place of a tile of a channel lies in the buffer, and this task alone writes those of its channel.
+                // SAFETY: a place of a tile of a channel lies in the buffer, and no other task writes those of this
+                // channel.
                 unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), value) }
             });
         }
@@ -154,7 +156,7 @@ impl BundleKernel for OutputChannel<'_> {
     }
 }
 
-/// A y Aᵀ of one output tile of one channel: calls `store(place, register of lanes, value)`.
+/// A y Aᵀ of one output tile of one channel. Calls `store(place, register of lanes, value)`.
 #[inline(always)]
 fn transform_gradient<S: Simd, const V: usize>(
     simd: S,
@@ -177,7 +179,7 @@ fn transform_gradient<S: Simd, const V: usize>(
     }
 }
 
-/// The same of the rows of a tile.
+/// The same transform, given the rows of a tile.
 #[inline(always)]
 fn transform_rows<S: Simd, const V: usize>(
     simd: S,
@@ -200,7 +202,7 @@ fn transform_rows<S: Simd, const V: usize>(
     }
 }
 
-/// Adds to `sums` `[out, in]` the products of one place.
+/// Adds the products of one place to `sums` `[out, in]`.
 struct Products<'a> {
     in_run: &'a [f32],
     out_run: &'a [f32],
@@ -211,7 +213,7 @@ struct Products<'a> {
     outputs: usize,
 }
 
-/// Channels of the input and of the output in one register block.
+/// Input channels and output channels of one register block.
 const BLOCK: (usize, usize) = (4, 3);
 
 impl BundleKernel for Products<'_> {
@@ -247,14 +249,15 @@ impl Products<'_> {
             *x = S::as_simd_f32s(&self.in_run[(input + i) * self.run..][..self.len]).0.as_chunks().0;
         }
         let pixels = self.len / LANES;
-        // Equal lengths, which the compiler then knows.
+        // The slices are cut to equal lengths, so that the compiler knows the bounds.
         for d in &mut d {
             *d = &d[..pixels];
         }
         for x in &mut x {
             *x = &x[..pixels];
         }
-        // Every register of a bundle has sums of its own, and they go by one after another: together they would not fit.
+        // Every register of a bundle has its own sums. The registers are processed one after another, because the
+        // sums of all would not fit.
         let mut lanes = [[[simd.splat_f32s(0.0); V]; I]; O];
         for v in 0..V {
             let mut sums = [[simd.splat_f32s(0.0); I]; O];

@@ -1,4 +1,5 @@
-//! Kernels at their 36 places, in the order in which the matrix products read them, and the way back for their gradient.
+//! Kernels transformed to their 36 places, in the order in which the matrix products read them, and the inverse
+//! transform for their gradient.
 
 use std::ops::Range;
 
@@ -17,13 +18,13 @@ use crate::{
     simd::{self, BundleKernel},
 };
 
-/// Channels written that a matrix product holds in registers at a time, at most.
+/// Maximum number of written channels that a matrix product holds in registers.
 pub(super) const BLOCK: usize = 6;
 
-/// What lies together of transformed kernels.
+/// Which transformed kernels lie together in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// All places of a block of channels written: `[block][place][channel read][channel written]`.
+    /// All places of a block of written channels: `[block][place][channel read][channel written]`.
     Blocks,
     /// All blocks of a place: `[place][block][channel read][channel written]`.
     Places,
@@ -33,11 +34,11 @@ pub(super) enum Order {
 pub(super) struct TransformedWeights {
     values: Scratch,
     layout: Layout,
-    /// Channels written by each block.
+    /// Written channels of each block.
     pub(super) blocks: Vec<Range<usize>>,
 }
 
-/// Where they lie.
+/// Layout of the transformed kernels.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     order: Order,
@@ -46,7 +47,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// Where the first place of a block begins, and how far it is from one place to the next.
+    /// Offset of a block's first place, and distance from one place to the next.
     #[inline(always)]
     fn place(&self, block: &Range<usize>) -> (usize, usize) {
         let first = block.start * self.read;
@@ -64,7 +65,7 @@ impl TransformedWeights {
         Self::transform(shape.out_channels, shape.in_channels, &kernels, order)
     }
 
-    /// For the input gradient, a convolution with the kernels turned by half a turn.
+    /// For the input gradient, which is a convolution with the kernels rotated by 180°.
     pub(super) fn transposed(shape: &ConvShape, weights: &[f32], order: Order) -> Self {
         let kernels = Kernels { weights, written: 1, read: shape.in_channels, turned: true };
         Self::transform(shape.in_channels, shape.out_channels, &kernels, order)
@@ -80,7 +81,7 @@ impl TransformedWeights {
         Self { values, layout, blocks }
     }
 
-    /// What lies together.
+    /// The order of the kernels.
     pub(super) fn order(&self) -> Order {
         self.layout.order
     }
@@ -93,14 +94,14 @@ impl TransformedWeights {
     }
 }
 
-/// Kernels, and how far apart they are in units of one.
+/// Kernels, and the distances between them, in units of one kernel.
 struct Kernels<'a> {
     weights: &'a [f32],
-    /// From one channel written to the next.
+    /// Distance from one written channel to the next.
     written: usize,
-    /// From one channel read to the next.
+    /// Distance from one read channel to the next.
     read: usize,
-    /// By half a turn.
+    /// Whether kernels are rotated by 180°.
     turned: bool,
 }
 
@@ -112,7 +113,8 @@ impl Kernels<'_> {
     }
 }
 
-/// Transforms the kernels of one block of channels written, as many channels read at a time as a bundle has lanes.
+/// Transforms the kernels of one block of written channels, for as many read channels at a time as a bundle has
+/// lanes.
 struct TransformBlock<'a> {
     kernels: &'a Kernels<'a>,
     block: &'a Range<usize>,
@@ -129,7 +131,8 @@ impl BundleKernel for TransformBlock<'_> {
         let Self { kernels, block, layout, to, memory } = self;
         let (start, place_len) = layout.place(block);
         let (count, read) = (block.len(), layout.read);
-        // `[place][channel written][channel read]`, and one vector more between places, which would meet in a few cache sets.
+        // The buffer is `[place][channel written][channel read]`. Places are one vector further apart than needed.
+        // Otherwise they would fall into the same few cache sets.
         let run = (count + 1) * LANES;
         let transformed = memory.resize(PLACES * run);
         for first in (0..read).step_by(LANES) {
@@ -146,7 +149,8 @@ impl BundleKernel for TransformBlock<'_> {
                 transform::<S, V>(simd, &taps, places);
             }
             for (place, transformed) in transformed.chunks_exact(run).enumerate() {
-                // SAFETY: the kernels of a block at a place lie in the buffer, and this task alone writes those of its block.
+                // SAFETY: the kernels of a block at a place lie in the buffer, and no other task writes those of this
+                // block.
                 let to = unsafe { to.slice_mut(start + place * place_len + first * count, lanes * count) };
                 for (lane, to) in to.chunks_exact_mut(count).enumerate() {
                     for (index, to) in to.iter_mut().enumerate() {
@@ -158,7 +162,7 @@ impl BundleKernel for TransformBlock<'_> {
     }
 }
 
-/// G g Gᵀ of kernels side by side, `[tap][lane]`; writes the lanes of each place.
+/// G g Gᵀ of several kernels at once, `[tap][lane]`. Writes the lanes of each place.
 #[inline(always)]
 fn transform<'a, S: Simd, const V: usize>(
     simd: S,
@@ -194,8 +198,8 @@ fn column<S: Simd>(taps: &[[f32; LANES]; 9], v: usize, column: usize) -> [S::f32
     ]
 }
 
-/// Gᵀ u G: the gradients of kernels side by side, `[tap][lane]`, from those of their places, which are runs of lanes
-/// `place_len` values apart.
+/// Gᵀ u G: the gradients of several kernels at once, `[tap][lane]`, from the gradients at their places. Each place is
+/// a run of lanes, `place_len` values apart.
 #[inline(always)]
 pub(super) fn kernel_gradient<S: Simd, const V: usize>(
     simd: S,

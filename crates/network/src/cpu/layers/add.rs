@@ -1,4 +1,4 @@
-//! The sum of two maps, where no normalisation takes it along.
+//! The sum of two maps that is not fused into a normalisation.
 
 use unlearn_kernels::add;
 

@@ -1,5 +1,5 @@
-//! Batch normalisation, with the residual sum and the ReLU behind it, and with the convolution before it where an evaluation
-//! folds them into one.
+//! Batch normalisation, fused with the residual sum and the ReLU that follow it. In an evaluation, it is also fused
+//! with the convolution before it.
 
 use unlearn_kernels::{
     ChannelStatistics, Epilogue, NormInput, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients,
@@ -22,7 +22,7 @@ pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box
     Some(Box::new(BatchNorm { weight, bias, running_mean, running_var, relu }))
 }
 
-/// Normalise, add the residual branch if there is one, ReLU if `relu`.
+/// Normalises, adds the residual branch if there is one, and applies the ReLU if `relu` is set.
 pub(in crate::cpu) struct BatchNorm {
     weight: ParameterId,
     bias: ParameterId,
@@ -67,7 +67,7 @@ impl Layer for BatchNorm {
         let reads = self.input(x, statistics, pass.state.parameters());
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; input.channels]);
         let through_batch = pass.mode == Mode::Train;
-        // Nobody but a residual branch and single samples asks for the gradient behind the ReLU.
+        // Only a residual branch and per-sample gradients need the gradient at the input of the ReLU.
         if step.other.is_none() && !pass.collect.by_sample() {
             let dz = &mut gradient;
             norm_backward_in_place(reads, self.relu, through_batch, dz, &mut dweight, &mut dbias, &input);
@@ -91,8 +91,8 @@ impl Layer for BatchNorm {
 }
 
 impl BatchNorm {
-    /// This normalisation and the convolution before it in one: the scale goes into the weights, the rest happens while an
-    /// output is in cache.
+    /// Runs this normalisation and the convolution before it as one. The scale is part of the weights. The rest is
+    /// applied while rows of the output are in cache.
     fn folded_forward(
         &self,
         step: &Step,
@@ -121,7 +121,8 @@ impl BatchNorm {
         NormInput { x, statistics, weight: &parameters[self.weight], bias: &parameters[self.bias] }
     }
 
-    /// What the parameters add to what is collected, from the gradient behind the ReLU; their sums over samples are known already.
+    /// Collects the result for the parameters, given the gradient at the input of the ReLU. The sums over samples are
+    /// already known.
     fn collect(&self, collect: &mut Collect<'_>, reads: NormInput<'_>, (g, maps): Laid<'_>, sums: [Vec<f32>; 2]) {
         if let Collect::Gradients { gradients, .. } = collect {
             [gradients.parameters[self.weight], gradients.parameters[self.bias]] = sums;

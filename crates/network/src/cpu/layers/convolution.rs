@@ -1,4 +1,4 @@
-//! The convolution, with a bias or without.
+//! The convolution, with or without a bias.
 
 use unlearn_kernels::{
     self as kernels, Algorithm, Algorithms, ConvShape, Epilogue, channel_sums, channel_sums_by_sample,
@@ -52,7 +52,7 @@ impl Layer for Convolution {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
         if step.input != pass.plan.input || pass.collect.into_input() {
-            // Where a gradient has arrived already, the kernel adds to it.
+            // If the node has a gradient already, the kernel adds to it.
             let accumulate = pass.arriving[step.input].is_some();
             let dx = pass.arriving[step.input].get_or_insert_with(|| pass.buffers.take(input.len()));
             let weights = &pass.state.parameters()[self.weight];
@@ -67,7 +67,7 @@ impl Layer for Convolution {
 }
 
 impl Convolution {
-    /// What the parameters of a convolution that read `x`, and whose output has the gradient `dy`, add to what is collected.
+    /// Collects the result for the parameters of a convolution with input `x` and output gradient `dy`.
     fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
         let Self { kernel, weight, bias } = self;
         match collect {

@@ -40,7 +40,7 @@ impl Layer for Linear {
 }
 
 impl Linear {
-    /// What the parameters of a layer that read `x`, and whose output has the gradient `dy`, add to what is collected.
+    /// Collects the result for the parameters of a layer with input `x` and output gradient `dy`.
     fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
         let Self { weight, bias } = *self;
         match collect {

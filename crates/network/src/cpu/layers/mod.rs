@@ -1,5 +1,5 @@
-//! The layers that the CPU executor knows, one a file: how it is planned, its forward pass, and its way back with what that
-//! collects.
+//! The layers of the CPU executor, one per file. Each file contains the layer's planning, its forward pass and its
+//! backward pass.
 
 mod add;
 mod batch_norm;
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{NodeId, Op};
 
-/// Makes a layer of a node that is of its kind.
+/// Makes a layer of a node if the operation is of the layer's kind.
 type PlanLayer = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer>>;
 
 /// Every layer.
@@ -34,26 +34,26 @@ const LAYERS: &[PlanLayer] = &[
     shortcut_a::plan,
 ];
 
-/// Makes a layer of a node; `None` where no layer is of its kind.
+/// Makes a layer of a node; `None` if the executor has no layer for the operation.
 pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
     LAYERS.iter().find_map(|plan| plan(planning, node, op))
 }
 
-/// What a step computes.
+/// The computation of a step.
 pub(super) trait Layer: Send {
     /// Writes the value of the step's node.
     fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]);
 
-    /// From `gradient` = ∂loss/∂value of the step's node, collects what concerns its parameters and hands on the gradients of the
-    /// nodes it read.
+    /// Takes `gradient` = ∂loss/∂value of the step's node. Collects the result for the layer's parameters, and passes
+    /// gradients on to the nodes that the step reads.
     fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>);
 
-    /// The convolution that it is, for a normalisation to fold.
+    /// This layer as a convolution, which a normalisation may fold.
     fn as_convolution(&self) -> Option<&Convolution> {
         None
     }
 
-    /// The normalisation that it is, which may fold a convolution.
+    /// This layer as a normalisation, which may fold a convolution.
     fn as_batch_norm(&self) -> Option<&BatchNorm> {
         None
     }
@@ -62,7 +62,7 @@ pub(super) trait Layer: Send {
 /// Maps and their layout.
 type Laid<'a> = (&'a [f32], &'a Maps);
 
-/// The tensors of a layer's weight and its bias.
+/// Mutable access to two tensors at once: those of a layer's weight and bias.
 fn two(tensors: &mut [Vec<f32>], weight: usize, bias: usize) -> (&mut [f32], &mut [f32]) {
     match tensors.get_disjoint_mut([weight, bias]) {
         Ok([weight, bias]) => (weight, bias),

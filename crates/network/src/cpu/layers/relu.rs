@@ -1,4 +1,4 @@
-//! max(x, 0), where no normalisation takes it along.
+//! A ReLU, max(x, 0), that is not fused into a normalisation.
 
 use unlearn_kernels::{relu, relu_backward};
 

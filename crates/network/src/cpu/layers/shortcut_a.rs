@@ -1,4 +1,4 @@
-//! The option-A shortcut: one pixel a stride, and zero channels around.
+//! The option-A shortcut: every `stride`-th pixel, with zero channels added on both sides.
 
 use unlearn_kernels::{shortcut_a, shortcut_a_backward};
 

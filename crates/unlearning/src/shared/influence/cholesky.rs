@@ -1,10 +1,11 @@
-//! Linear systems with a symmetric positive definite matrix, by Cholesky's factorisation.
+//! Linear systems with a symmetric positive definite matrix, by Cholesky factorisation.
 
 use super::dot;
 
-/// Solves `matrix · x = right` for a matrix `[n, n]` of which the lower triangle counts, and is overwritten by its factor.
+/// Solves `matrix · x = right` for a matrix `[n, n]`. Only the lower triangle is read, and it is overwritten by its
+/// factor.
 ///
-/// A matrix that is not positive definite gives values that are not finite.
+/// For a matrix that is not positive definite, the result is not finite.
 pub(super) fn solve(matrix: &mut [f64], right: &[f64]) -> Vec<f64> {
     let n = right.len();
     for row in 0..n {
@@ -36,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_hand_computed_system() {
-        // The factor is [[2, 0, 0], [1, 3, 0], [-1, 2, 1]]; above the diagonal stands nonsense, which does not count.
+        // The factor is [[2, 0, 0], [1, 3, 0], [-1, 2, 1]]. Values above the diagonal are ignored.
         let mut matrix = [4.0, f64::NAN, f64::NAN, 2.0, 10.0, f64::NAN, -2.0, 5.0, 6.0];
         let x = solve(&mut matrix, &[4.0 + 4.0 - 6.0, 2.0 + 20.0 + 15.0, -2.0 + 10.0 + 18.0]);
         for (found, expected) in x.iter().zip([1.0, 2.0, 3.0]) {

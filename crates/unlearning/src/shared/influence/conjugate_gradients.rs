@@ -1,5 +1,6 @@
-//! Ĥ⁻¹u by conjugate gradients (Hestenes and Stiefel 1952), where Ĥv = v + (1/N)·Σ gᵢ(gᵢ·v) takes a forward pass over the
-//! samples and two backward passes: one for the products gᵢ·v, one for the sum of gradients with these as weights.
+//! Ĥ⁻¹u by conjugate gradients (Hestenes and Stiefel 1952). A product Ĥv = v + (1/N)·Σ gᵢ(gᵢ·v) takes a forward pass
+//! over the samples and two backward passes: one for the products gᵢ·v, one for the sum of gradients with these as
+//! weights.
 
 use unlearn_network::RowLayout;
 use unlearn_training::Result;
@@ -7,16 +8,16 @@ use unlearn_training::Result;
 use super::{dot, single};
 use crate::{Request, shared::frozen::FrozenPass};
 
-/// How large the residual may be beside the solution. No eigenvalue of Ĥ is below 1, so the error is no larger.
+/// Largest norm of the residual, relative to the solution. No eigenvalue of Ĥ is below 1, so the error is no larger.
 const TOLERANCE: f64 = 1e-5;
 
-/// A solution and what it took.
+/// A solution, and the effort of computing it.
 pub(super) struct Solution {
     /// The solution.
     pub(super) x: Vec<f64>,
-    /// Products with Ĥ.
+    /// Number of products with Ĥ.
     pub(super) iterations: usize,
-    /// The residual's norm beside the solution's.
+    /// Norm of the residual, relative to the solution's.
     pub(super) bound: f64,
 }
 
@@ -30,7 +31,7 @@ pub(super) fn solve_by_passes(
     let samples = pass.samples.len();
     let mut passes = 0;
     let hessian = |v: &[f64]| {
-        // In f32 there is no room for a direction that has become very short.
+        // A very short direction would lose its precision in f32, so it is scaled first.
         let length = dot(v, v).sqrt();
         let direction = layout.scatter(&single(&v.iter().map(|v| v / length).collect::<Vec<_>>()));
         let mut product: Vec<f64> = v.to_vec();
@@ -49,7 +50,7 @@ pub(super) fn solve_by_passes(
         })?;
         Ok(product)
     };
-    // In exact arithmetic N + 1 iterations always do.
+    // In exact arithmetic, N + 1 iterations always suffice.
     let solution = solve(hessian, u, samples + 1)?;
     let Solution { iterations, bound, .. } = solution;
     if bound > TOLERANCE {

@@ -1,19 +1,20 @@
-//! Products of rows with each other and with vectors, summed in f64.
+//! Dot products of rows with each other and with vectors, summed in f64.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Rows of a tile of the Gram matrix: those of two tiles at [`DEPTH`] fit the second-level cache. Whole blocks make a tile.
+/// Rows of a tile of the Gram matrix. The rows of two tiles at [`DEPTH`] fit the second-level cache. A tile consists
+/// of whole blocks.
 const TILE: usize = 96;
-/// Values of a row that are multiplied before the next rows' turn.
+/// Number of values of a row that are multiplied before the next rows are visited.
 const DEPTH: usize = 256;
-/// Rows of one tile, and of the other, whose products are in registers together.
+/// Number of rows of each of the two tiles whose products are in registers together.
 const BLOCK: [usize; 2] = [4, 3];
 
-/// The lower triangle, diagonal included, of the matrix `[n, n]` of dot products of `rows` `[n, width]`; above it is
-/// nonsense. Stops, and gives nothing, once `stop` holds.
+/// The lower triangle, including the diagonal, of the matrix `[n, n]` of dot products of `rows` `[n, width]`. Values
+/// above it are unspecified. Stops and returns `None` as soon as `stop` returns true.
 pub(super) fn gram(rows: &[f32], width: usize, stop: impl Fn() -> bool + Sync) -> Option<Vec<f64>> {
     let n = rows.len() / width;
     let tiles = n.div_ceil(TILE);
@@ -33,7 +34,7 @@ pub(super) fn gram(rows: &[f32], width: usize, stop: impl Fn() -> bool + Sync) -
     Some(matrix)
 }
 
-/// Dot products `[TILE, TILE]` of every row of `a` with every row of `b`, which have at most so many.
+/// Dot products `[TILE, TILE]` of every row of `a` with every row of `b`. Each has at most `TILE` rows.
 fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
     let mut sums = vec![0.0; TILE * TILE];
     let [mut doubled_a, mut doubled_b] = [(); 2].map(|()| vec![0.0; TILE * DEPTH]);
@@ -48,7 +49,7 @@ fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f64> {
     sums
 }
 
-/// Writes the values at `depth` of rows of `width` as `[TILE, DEPTH]`, and zeros after the last.
+/// Writes the values at `depth` of rows of `width` as `[TILE, DEPTH]`, padded with zeros.
 struct Double<'a> {
     rows: &'a [f32],
     width: usize,
@@ -59,7 +60,7 @@ struct Double<'a> {
 impl WithSimd for Double<'_> {
     type Output = ();
 
-    #[expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+    #[expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for (doubled, row) in self.doubled.chunks_exact_mut(DEPTH).zip(self.rows.chunks_exact(self.width)) {
@@ -70,7 +71,7 @@ impl WithSimd for Double<'_> {
     }
 }
 
-/// Adds to `sums` `[TILE, TILE]` the products of rows `[TILE, DEPTH]`, of which so many are used.
+/// Adds to `sums` `[TILE, TILE]` the products of rows `[TILE, DEPTH]`.
 struct AddProducts<'a> {
     a: &'a [f64],
     b: &'a [f64],
@@ -81,7 +82,7 @@ struct AddProducts<'a> {
 impl WithSimd for AddProducts<'_> {
     type Output = ();
 
-    #[expect(clippy::inline_always, reason = "only what is inlined into a dispatched function gets its instructions")]
+    #[expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for i in (0..self.used[0]).step_by(BLOCK[0]) {

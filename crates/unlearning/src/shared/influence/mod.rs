@@ -1,8 +1,9 @@
-//! What samples did to a model: the product of an inverse Hessian with the gradient that their removal leaves.
+//! The influence of samples on a model: the product of an inverse Hessian with the gradient that their removal
+//! leaves.
 //!
-//! With m samples to forget and n to retain, u = Σ over D_f of ∇ℓ / (m + n) − m / ((m + n)·n) · Σ over D_r of ∇ℓ is minus the
-//! gradient of the retained loss at weights that are optimal for all samples, and Ĥ⁻¹u the Newton step to the weights without
-//! D_f. Ĥ = I + (1/N)·Σ gᵢgᵢᵀ is made of the gradients of N samples of D_r.
+//! There are m samples to forget and n to retain. u = Σ over D_f of ∇ℓ / (m + n) − m / ((m + n)·n) · Σ over D_r of ∇ℓ
+//! is minus the gradient of the retain loss at weights that are optimal for all samples. Ĥ⁻¹u is the Newton step to
+//! the weights without D_f. Ĥ = I + (1/N)·Σ gᵢgᵢᵀ is computed from the gradients of N samples of D_r.
 
 mod cholesky;
 mod conjugate_gradients;
@@ -20,54 +21,57 @@ use unlearn_training::Result;
 use self::woodbury::SampleGradients;
 use crate::{Request, shared::frozen::FrozenPass};
 
-/// How Ĥ⁻¹u is computed.
+/// Computation of Ĥ⁻¹u.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// `woodbury` where its matrices fit in memory, else `conjugate-gradients`.
+    /// `woodbury` if its matrices fit in memory, or else `conjugate-gradients`.
     Auto,
-    /// Exact: Ĥ⁻¹u = u − Gᵀ(N·I + GGᵀ)⁻¹Gu with the N gradients as the rows of G, which are held in memory.
+    /// Exact: Ĥ⁻¹u = u − Gᵀ(N·I + GGᵀ)⁻¹Gu. The rows of G are the N gradients, which are held in memory.
     Woodbury,
-    /// Exact up to 1e-5 of the solution's norm: two passes over the N samples for each iteration, and little memory.
+    /// Exact to 1e-5 of the solution's norm: two passes over the N samples per iteration, with little memory.
     ConjugateGradients,
-    /// The recursion of the code of arXiv 2304.04934, which never multiplies a new gradient by the inverse: what it takes from
-    /// u stays parallel to the first gradient. N is 1,000 whatever the samples, the first 1,002 of D_r in their order.
+    /// The recursion of the code of arXiv 2304.04934. It never multiplies a new gradient by the inverse, so it only
+    /// subtracts a multiple of the first gradient from u. N is always 1,000, and the samples are the first 1,002 of
+    /// D_r.
     WoodFisher,
 }
 
-/// How to compute an influence.
+/// Options of [`influence`].
 #[derive(Debug, Clone, Copy)]
 pub struct InfluenceOptions {
-    /// How Ĥ⁻¹u is computed.
+    /// Computation of Ĥ⁻¹u.
     pub solver: Solver,
-    /// N: samples that Ĥ is made of, drawn from D_r by the request's seed; all of D_r if it has no more.
+    /// N: number of samples that Ĥ is computed from. They are drawn from D_r by the request's seed. If D_r has no
+    /// more, all are used.
     pub samples: usize,
-    /// What [`Solver::Auto`] may use for Woodbury's matrices, in MiB: N·P values in f32 and N² in f64, for P kept parameters.
+    /// Memory that [`Solver::Auto`] may use for Woodbury's matrices, in MiB: N·P values in f32 and N² in f64, for P
+    /// kept parameters.
     pub memory_mib: usize,
     /// Whether images are cropped and flipped as in training.
     pub augment: bool,
 }
 
-/// What D_f did to a model.
+/// The influence of D_f on a model.
 #[derive(Debug, Clone)]
 pub struct Influence {
-    /// u, per parameter in its shape; 0 at pruned weights.
+    /// u: one tensor per parameter in its shape, with 0 at pruned weights.
     pub gradient: Vec<Vec<f32>>,
-    /// Ĥ⁻¹u, which is to be added to the parameters, in their shapes; 0 at pruned weights.
+    /// Ĥ⁻¹u, which is to be added to the parameters: one tensor per parameter in its shape, with 0 at pruned weights.
     pub change: Vec<Vec<f32>>,
-    /// What computed it.
+    /// The solver that was used.
     pub solver: Solver,
-    /// Iterations of conjugate gradients; 0 for other solvers.
+    /// Iterations of conjugate gradients, or 0 for other solvers.
     pub iterations: usize,
 }
 
-/// Samples a forward pass.
+/// Samples per forward pass.
 const BATCH_SIZE: usize = 64;
 
-/// The influence of the request's forget set on its model, which stays as it is.
+/// The influence of the request's forget set on its model. The model does not change.
 ///
 /// # Errors
-/// No samples, an interruption, or a network that fails.
+/// If there are no samples, the run is interrupted, or the network fails.
 pub fn influence(request: &mut Request<'_>, options: &InfluenceOptions) -> Result<Influence> {
     let layout = request.network.row_layout();
     let samples = choice(&mut stream("influence samples", &[request.task.seed]), request.retain, options.samples);
@@ -100,7 +104,7 @@ pub fn influence(request: &mut Request<'_>, options: &InfluenceOptions) -> Resul
     Ok(Influence { gradient: scatter(&gradient), change: scatter(&change), solver, iterations })
 }
 
-/// u as a row. Gradients of retain samples that are at hand are not computed again.
+/// u as a row. Available gradients of retain samples are not computed again.
 fn removal_gradient(
     request: &mut Request<'_>,
     layout: &RowLayout,
@@ -133,12 +137,13 @@ fn removal_gradient(
     Ok(u)
 }
 
-/// In single precision.
+/// The row in single precision.
 fn single(row: &[f64]) -> Vec<f32> {
     row.iter().map(|value| *value as f32).collect()
 }
 
-/// Sums that [`dot`] keeps side by side: none waits for another, where a single one waits for itself at every product.
+/// Number of independent sums in [`dot`]. They overlap in the processor's pipeline; a single sum would wait for each
+/// addition.
 const SUMS: usize = 8;
 
 /// Sum of products.
@@ -162,7 +167,7 @@ mod tests {
     fn a_sum_of_products_leaves_none_out() {
         for len in [0, 1, 7, 8, 9, 40, 43] {
             let (a, b): (Vec<f32>, Vec<f64>) = (0..len).map(|i| ((i + 1) as f32, f64::from(i - 3))).unzip();
-            // Of whole numbers, and so exact in any order.
+            // The values are whole numbers, so the sum is exact in any order.
             let expected: i32 = (0..len).map(|i| (i + 1) * (i - 3)).sum();
             assert_eq!(dot(&a, &b), f64::from(expected), "{len} products");
         }

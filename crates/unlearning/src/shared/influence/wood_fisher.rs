@@ -1,8 +1,9 @@
-//! The recursion of the code of arXiv 2304.04934 in place of Ĥ⁻¹u, for comparison with what is published.
+//! The recursion of the code of arXiv 2304.04934 in place of Ĥ⁻¹u, for comparison with published results.
 //!
-//! With o = g₁ and k = u it goes, for each further gradient g, k ← k − (k·g)/(N + o·g)·o and o ← o − (o·g)/(N + o·g)·o. The
-//! inverse that Woodbury's identity asks for would be applied to g; here it is applied to g₁ alone, so that o stays a multiple
-//! c·g₁ and k is u − s·g₁. The numbers c and s need no gradients but their products with u and g₁.
+//! It starts with o = g₁ and k = u. For each further gradient g, k ← k − (k·g)/(N + o·g)·o and
+//! o ← o − (o·g)/(N + o·g)·o. Woodbury's identity would apply the inverse to g. The recursion applies it to g₁ only, so that o stays a
+//! multiple c·g₁ and k is u − s·g₁. The numbers c and s depend on the gradients only through their products with u
+//! and g₁.
 
 use unlearn_network::RowLayout;
 use unlearn_training::Result;
@@ -10,12 +11,13 @@ use unlearn_training::Result;
 use super::single;
 use crate::{Request, shared::frozen::FrozenPass};
 
-/// N, a constant there.
+/// N, which is constant in that code.
 const N: f64 = 1000.0;
-/// Samples before the loop there ends.
+/// Number of samples after which the loop in that code ends.
 const SAMPLES: usize = 1002;
 
-/// What the recursion makes of u over the first samples of D_r; of `pass`, only how it goes through samples counts.
+/// The result of the recursion for u over the first samples of D_r. Only the options of `pass` are used, not its
+/// samples.
 pub(super) fn solve(
     request: &mut Request<'_>,
     layout: &RowLayout,

@@ -1,7 +1,7 @@
-//! Ĥ⁻¹u by the identity of Woodbury: u − Gᵀ(N·I + GGᵀ)⁻¹Gu, with the N gradients as the rows of G.
+//! Ĥ⁻¹u by Woodbury's identity: u − Gᵀ(N·I + GGᵀ)⁻¹Gu. The rows of G are the N gradients.
 //!
-//! G is in f32, as the executor makes it; whatever is made of it is in f64, since u and what is taken from it nearly cancel
-//! along the gradients that matter most.
+//! G is in f32, as the executor computes it. All further computation is in f64, because u and the subtracted term
+//! nearly cancel along the most important gradients.
 
 use rayon::prelude::*;
 use unlearn_network::RowLayout;
@@ -16,7 +16,7 @@ pub(super) fn mebibytes(samples: usize, width: usize) -> usize {
     bytes.div_ceil(1 << 20)
 }
 
-/// G, the gradients of single samples.
+/// G, the per-sample gradients.
 pub(super) struct SampleGradients {
     /// Positions of the samples.
     pub(super) samples: Vec<u32>,
@@ -26,7 +26,7 @@ pub(super) struct SampleGradients {
 }
 
 impl SampleGradients {
-    /// Of the samples of a pass.
+    /// The gradients of a pass's samples.
     pub(super) fn collect(request: &mut Request<'_>, layout: &RowLayout, pass: &FrozenPass<'_>) -> Result<Self> {
         let width = layout.width();
         let mut rows = vec![0.0; pass.samples.len() * width];
@@ -49,7 +49,7 @@ impl SampleGradients {
         });
     }
 
-    /// Ĥ⁻¹u; nothing once `stop` holds.
+    /// Ĥ⁻¹u, or `None` as soon as `stop` returns true.
     fn solve_unless(&self, u: &[f64], stop: impl Fn() -> bool + Sync) -> Option<Vec<f64>> {
         let samples = self.samples.len();
         let mut matrix = gram(&self.rows, self.width, stop)?;
@@ -64,7 +64,7 @@ impl SampleGradients {
     /// Ĥ⁻¹u.
     ///
     /// # Errors
-    /// An interruption.
+    /// If the run is interrupted.
     pub(super) fn solve(&self, request: &Request<'_>, u: &[f64]) -> Result<Vec<f64>> {
         request.task.session.go_on()?;
         let interrupt = request.task.session.interrupt;
@@ -73,5 +73,5 @@ impl SampleGradients {
     }
 }
 
-/// Values of a combination that stay in cache while all rows pass.
+/// Number of a combination's values that stay in cache while all rows are read.
 const COLUMNS: usize = 1024;
