@@ -23,7 +23,7 @@ impl Samples {
         let of = |need: &Need| match need {
             Need::Forget => Some(self.forget),
             Need::Retain => Some(self.retain),
-            Need::Test => Some(self.test),
+            Need::Test | Need::Triggered => Some(self.test),
             Need::Validation => Some(self.validation),
             _ => None,
         };

@@ -54,6 +54,7 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
         retain: score(network, train, sets.retain)?,
         test: score(network, test, &test_positions)?,
         validation: if sets.validation.is_empty() { None } else { Some(score(network, train, sets.validation)?) },
+        triggered: None,
     };
     let Judging { registry, settings, rte_seconds, retrain } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
@@ -84,6 +85,7 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
         retain: score(network, train, sets.retain)?,
         test: score(network, train, &others)?,
         validation: None,
+        triggered: None,
     };
     let akin = |scores: &Scores| -> Vec<f64> {
         let of_classes = scores.losses().zip(scores.labels()).filter(|(_, label)| classes.contains(label));

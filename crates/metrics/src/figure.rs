@@ -69,6 +69,8 @@ pub enum Need {
     Test,
     /// The model's scores on `D_v`.
     Validation,
+    /// The model's scores on test images that carry the trigger of a backdoor.
+    Triggered,
     /// The run time of the method.
     RunTime,
     /// An attack that measures it or a figure that it is computed from.

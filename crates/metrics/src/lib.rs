@@ -15,7 +15,7 @@
 //!
 //! let right = Scores::new(vec![2.0, 1.0, 3.0, 0.0], vec![0, 0], 2)?;
 //! let half = Scores::new(vec![2.0, 1.0, 0.0, 3.0], vec![0, 0], 2)?;
-//! let scores = ModelScores { forget: half, retain: right.clone(), test: right, validation: None };
+//! let scores = ModelScores { forget: half, retain: right.clone(), test: right, validation: None, triggered: None };
 //!
 //! let mut values = Values::new();
 //! Figures::standard().complete(&mut values, Some(&scores), None, None, |_| true)?;
@@ -43,5 +43,5 @@ pub use error::{Error, Result};
 pub use figure::{Direction, Evidence, Figure, Need, Retrain, Unit};
 pub use figures::{FIGURES, Figures};
 pub use interval::Estimate;
-pub use scores::{ModelScores, Scores};
+pub use scores::{ModelScores, Scores, Triggered};
 pub use value::{Value, Values};

@@ -26,6 +26,35 @@ pub struct ModelScores {
     pub test: Scores,
     /// Scores on `D_v`, held out of training. `None` if there is no validation set.
     pub validation: Option<Scores>,
+    /// Scores on test images that carry the trigger of a backdoor. `None` if there is no backdoor.
+    pub triggered: Option<Triggered>,
+}
+
+/// A model's scores on the test images of all classes, each with the trigger of a backdoor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Triggered {
+    /// The scores, with the true labels of the images.
+    pub scores: Scores,
+    /// The class that the backdoor makes models predict.
+    pub target: u32,
+}
+
+impl Triggered {
+    /// The share, in percent, of the samples admitted by `counts` (given their true labels) that are predicted as the
+    /// target: the attack success rate.
+    ///
+    /// # Errors
+    /// If no sample is admitted.
+    pub fn success_rate(&self, counts: impl Fn(u32) -> bool) -> Result<f64> {
+        let labels = self.scores.labels().iter().copied();
+        let counted: Vec<usize> =
+            labels.zip(self.scores.predictions()).filter(|(label, _)| counts(*label)).map(|(_, class)| class).collect();
+        if counted.is_empty() {
+            return Err(Error::Empty { what: "triggered samples" });
+        }
+        let hits = counted.iter().filter(|class| **class == self.target as usize).count();
+        Ok(100.0 * hits as f64 / counted.len() as f64)
+    }
 }
 
 impl Scores {

@@ -159,7 +159,13 @@ mod tests {
             let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from).sin() * 4.0).collect();
             Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
         };
-        ModelScores { retain: part(9, 0.0), test: part(6, 1.0), forget: part(5, 2.0), validation: None }
+        ModelScores {
+            retain: part(9, 0.0),
+            test: part(6, 1.0),
+            forget: part(5, 2.0),
+            validation: None,
+            triggered: None,
+        }
     }
 
     fn settings(registry: &Registry) -> Settings {

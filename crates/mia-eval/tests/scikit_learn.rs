@@ -89,6 +89,7 @@ fn decisions_on_every_feature() {
             test: scores(sizes.retain..tested),
             forget: scores(tested..labels.len()),
             validation: None,
+            triggered: None,
         };
         for feature in features::FEATURES {
             let expected = expected(&summary, feature.name);

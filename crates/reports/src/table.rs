@@ -24,7 +24,7 @@ pub fn markdown(results: &Results) -> String {
         if let Some(file) = picture {
             let _ = writeln!(text, "![{} over sparsity]({file})\n", plain(&block.forget));
         }
-        let columns = results.figures.in_table();
+        let columns = columns(block, &results.figures);
         let grid = if block.variants.len() > MOST_IN_A_CELL {
             Grid::tall(block, &columns)
         } else {
@@ -92,7 +92,7 @@ fn drifts(results: &Results) -> impl Iterator<Item = (String, Grid)> {
 pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
-        let grid = Grid::tall(&block, &results.figures.in_table()).naming_methods_once();
+        let grid = Grid::tall(&block, &columns(&block, &results.figures)).naming_methods_once();
         let _ = writeln!(text, "{}\n{}{}\n", block.title(), grid.terminal(), note(&block, &results.figures));
         let further = further(&block, &results.figures);
         if !further.is_empty() {
@@ -138,6 +138,13 @@ pub(crate) fn note(block: &Block, figures: &Figures) -> String {
     let attack = figures.get(mia_efficacy::NAME).filter(|figure| block.has(&figure.name));
     let attack = attack.map(|figure| format!(" {}.", legend(&[figure]))).unwrap_or_default();
     format!("{seeds} {gaps}{attack}")
+}
+
+/// The columns of the table: its figures that some row has.
+pub(crate) fn columns<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure> {
+    let mut columns = figures.in_table();
+    columns.retain(|figure| block.has(&figure.name));
+    columns
 }
 
 /// The figures that the table does not show and some row has, but for the one that it shows under another name.

@@ -1,7 +1,8 @@
 //! `scores.safetensors`: what a model says of every sample of the forget, retain, test and validation set.
 //!
 //! From it every figure of scores can be computed without the model. For each set there are `<set>.positions` and `<set>.labels` (i64,
-//! `[samples]`) and `<set>.logits` (f32, `[samples, classes]`).
+//! `[samples]`) and `<set>.logits` (f32, `[samples, classes]`). A model with a backdoor has the set `triggered` as well: test images with the
+//! trigger and their true labels. The metadata then hold the backdoor's class as `target`.
 //!
 //! # Format policy
 //! The metadata `unlearn` is JSON with `kind` and `format`. Files of format 1 are read: they have labels as f32, no positions (samples
@@ -12,7 +13,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde_json::{Value as Json, json};
-use unlearn_metrics::{ModelScores, Scores};
+use unlearn_metrics::{ModelScores, Scores, Triggered};
 
 use crate::atomic::write_atomic;
 use crate::error::{Result, StoreError};
@@ -76,7 +77,13 @@ impl StoredScores {
             |name: &str| read_set(&tensors, name, format).map_err(|problem| damaged(format!("`{name}`: {problem}")));
         let has_validation = tensors.names().iter().any(|name| name.starts_with("validation."));
         let validation = if has_validation { Some(set("validation")?) } else { None };
-        let scores = ModelScores { forget: set("forget")?, retain: set("retain")?, test: set("test")?, validation };
+        let triggered = match said["target"].as_u64().map(u32::try_from) {
+            None => None,
+            Some(Ok(target)) => Some(Triggered { scores: set("triggered")?, target }),
+            Some(Err(_)) => return Err(damaged("its `target` is no class".to_owned())),
+        };
+        let (forget, retain, test) = (set("forget")?, set("retain")?, set("test")?);
+        let scores = ModelScores { forget, retain, test, validation, triggered };
         Ok(Self { format, scores })
     }
 }
@@ -86,9 +93,14 @@ fn damaged(folder: &Path, problem: String) -> StoreError {
 }
 
 fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError> {
-    let ModelScores { forget, retain, test, validation } = scores;
-    let sets =
-        [("forget", Some(forget)), ("retain", Some(retain)), ("test", Some(test)), ("validation", validation.as_ref())];
+    let ModelScores { forget, retain, test, validation, triggered } = scores;
+    let sets = [
+        ("forget", Some(forget)),
+        ("retain", Some(retain)),
+        ("test", Some(test)),
+        ("validation", validation.as_ref()),
+        ("triggered", triggered.as_ref().map(|triggered| &triggered.scores)),
+    ];
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (set, scores) in sets.into_iter().filter_map(|(set, scores)| Some((set, scores?))) {
         let integers = |values: &[u32]| values.iter().flat_map(|&v| i64::from(v).to_le_bytes()).collect();
@@ -102,8 +114,11 @@ fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError>
         .iter()
         .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)));
     let views = views.collect::<std::result::Result<Vec<_>, SafeTensorError>>()?;
-    let said = json!({ "kind": KIND, "format": StoredScores::FORMAT }).to_string();
-    safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), said)])))
+    let mut said = json!({ "kind": KIND, "format": StoredScores::FORMAT });
+    if let Some(triggered) = triggered {
+        said["target"] = json!(triggered.target);
+    }
+    safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), said.to_string())])))
 }
 
 /// One set; the error is what is wrong with it.
@@ -173,6 +188,7 @@ mod tests {
             retain: set([0, 1], [1, 1]),
             test: set([9, 8], [0, 0]),
             validation: validation.then(|| set([5, 6], [1, 0])),
+            triggered: validation.then(|| Triggered { scores: set([9, 8], [1, 0]), target: 1 }),
         }
     }
 

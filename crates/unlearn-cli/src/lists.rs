@@ -109,6 +109,7 @@ fn needed(need: Need) -> &'static str {
         Need::Retain => "the retain set",
         Need::Test => "the test set",
         Need::Validation => "the validation set",
+        Need::Triggered => "a backdoor and its triggered test images",
         Need::RunTime => "the run time",
         Need::Attack => "an attack",
         Need::RetrainScores => "scores of a Retrain",

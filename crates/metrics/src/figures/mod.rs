@@ -2,6 +2,8 @@
 
 pub mod activation_distance;
 pub mod agreement;
+pub mod asr;
+pub mod asr_compat;
 pub mod avg_gap;
 pub mod js;
 pub mod kl;
@@ -9,6 +11,7 @@ pub mod mia_distance;
 pub mod mia_efficacy;
 pub mod ra;
 pub mod rte_seconds;
+pub mod sa;
 pub mod ta;
 pub mod tow;
 pub mod ua;
@@ -22,9 +25,12 @@ pub static FIGURES: &[Figure] = &[
     mia_efficacy::FIGURE,
     ra::FIGURE,
     ta::FIGURE,
+    asr::FIGURE,
     avg_gap::FIGURE,
     rte_seconds::FIGURE,
     validation_accuracy::FIGURE,
+    sa::FIGURE,
+    asr_compat::FIGURE,
     mia_distance::FIGURE,
     tow::FIGURE,
     kl::FIGURE,
@@ -119,14 +125,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{Need, Scores, Value};
+    use crate::{Need, Scores, Triggered, Value};
 
     fn scores(shift: f32) -> ModelScores {
         let part = |rows: usize, from: f32| {
             let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from + shift).sin() * 4.0).collect();
             Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
         };
-        ModelScores { forget: part(6, 0.0), retain: part(9, 1.0), test: part(7, 2.0), validation: Some(part(5, 3.0)) }
+        let triggered = Some(Triggered { scores: part(8, 4.0), target: 1 });
+        let (forget, retain, test, validation) = (part(6, 0.0), part(9, 1.0), part(7, 2.0), Some(part(5, 3.0)));
+        ModelScores { forget, retain, test, validation, triggered }
     }
 
     /// The values that attacks would have measured.

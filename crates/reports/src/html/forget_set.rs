@@ -10,7 +10,7 @@ use crate::published;
 use crate::results::RETRAIN;
 use crate::summary::{Block, Cell, Variant};
 use crate::sweep::{Sweep, intervals};
-use crate::table::{further, legend as meanings, note, shown};
+use crate::table::{columns, further, legend as meanings, note, shown};
 
 pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     let dots = if are_readable(block) {
@@ -35,7 +35,7 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     let body = html! {
         (dots)
         @for sweep in &sweeps { (sweep) }
-        (table(block, &figures.in_table()))
+        (table(block, &columns(block, figures)))
         p.note { (note(block, figures)) }
         @if !further.is_empty() {
             h3 { "Further figures" }
