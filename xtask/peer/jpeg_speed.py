@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The peer of the example `jpeg_speed` of `unlearn-datasets`: JPEG files decoded by Pillow and by torchvision, one thread, beside
-the example in the same run, by turns.
+"""The peer of the example `jpeg_speed` of `unlearn-datasets`: JPEG files decoded by Pillow and by torchvision on one thread, in turns
+with the example in the same run.
 
     cargo build --release -p unlearn-datasets --example jpeg_speed
     pip install pillow==13.0.0 torch==2.15.0 torchvision==0.29.2
@@ -68,7 +68,7 @@ def torchvision(files):
 
 
 def children():
-    """Seconds of processor time of processes that ended."""
+    """Processor time of finished child processes, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -86,7 +86,7 @@ def main():
         print(f"{FILES} files of {WIDTH} × {HEIGHT} pixels, {sum(map(len, files)) / FILES / 1000:.1f} kB on average")
 
         def ours():
-            """With its start and the reading of the files, which are a hundredth of it."""
+            """Time per file, with the process's start and the reading of the files, which take a hundredth of it."""
             start = children()
             subprocess.run([arguments.example, str(REPEATS), *paths], check=True, stdout=subprocess.DEVNULL)
             return (children() - start) * 1000 / FILES / REPEATS

@@ -4,8 +4,8 @@
     pip install -r requirements.txt
     python per_sample_loop.py --fisher-samples 16 --influence-samples 1000 --density 0.05 --threads 2
 
-The Fisher information sums p(y|x)·(∂ ln p(y|x)/∂θ)² over all classes. The influence collects N gradients, of which only the
-kept weights' stay, forms their N×N Gram matrix in f64 and solves by Cholesky's factorisation.
+The Fisher information sums p(y|x)·(∂ ln p(y|x)/∂θ)² over all classes. The influence collects N gradients at the
+kept weights, forms their N×N Gram matrix in f64 and solves by Cholesky factorisation.
 """
 import argparse
 import time
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch_step import CLASSES, MODELS, at_least_one, put_mask, share
 
 SHAPE = (1, 28, 28)
-COLUMNS = 16384  # of the gradients that are in f64 at a time
+COLUMNS = 16384  # columns of the gradients that are converted to f64 at a time
 
 
 def fisher(net, parameters, images):

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 CLASSES, WARM_UPS = 10, 2
-SMALL_IMAGE = 64  # above, the stem of resnet18 would be another
+SMALL_IMAGE = 64  # for larger images, resnet18 has another stem
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -61,7 +61,7 @@ class BasicBlock(nn.Module):
 
 
 def resnet(channels, widths, blocks, shortcut):
-    """A residual network of basic blocks whose stem keeps the resolution, as small images ask for."""
+    """A residual network of basic blocks whose stem keeps the resolution, for small images."""
     inputs = widths[0]
     layers = OrderedDict(conv1=conv(channels, inputs, 3), bn1=nn.BatchNorm2d(inputs), relu=nn.ReLU(inplace=True))
     for stage, outputs in enumerate(widths):
@@ -93,7 +93,7 @@ def read_mask(path, model):
     for name, shape in about["shapes"].items():
         start, end = header[name]["data_offsets"]
         packed = torch.frombuffer(bytearray(data[start:end]), dtype=torch.uint8)
-        bits = (packed[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1  # the lowest bit comes first
+        bits = (packed[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1  # least significant bit first
         kept[name] = bits.flatten()[: torch.Size(shape).numel()].reshape(shape)
     return kept
 

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_cannot_be_narrowed_is_named() {
         for (widths, words) in [
-            (&[("norm.weight", 5)][..], ["norm.weight", "no convolution"]),
+            (&[("norm.weight", 5)][..], ["norm.weight", "not the weight"]),
             (&[("inner.weight", 0)], ["inner", "6 channels"]),
             (&[("inner.weight", 7)], ["inner", "6 channels"]),
             (&[("stem.weight", 3)], ["sum", "adds"]),

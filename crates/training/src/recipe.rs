@@ -158,7 +158,7 @@ impl Recipe {
     pub fn check_selection(&self, validation: &[u32]) -> Result<()> {
         if self.select == Select::Best && validation.is_empty() {
             let reason = "`select = \"best\"` selects an epoch by validation images, but there are none; set some aside (`validation` \
-                          of [data]), or use `select = \"last\"`";
+                          of [data]), or say `select = \"last\"`";
             return Err(Error::Recipe(reason.into()));
         }
         Ok(())

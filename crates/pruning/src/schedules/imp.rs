@@ -28,7 +28,7 @@ pub(super) struct Keys {
 
 impl Schedule for Imp {
     const NAME: &'static str = "imp";
-    const SUMMARY: &'static str = "rounds of pruning a share of what remains, rewinding and retraining";
+    const SUMMARY: &'static str = "rounds that prune a share of the remaining weights, rewind and retrain";
     const SOURCE: &'static str = "Frankle & Carbin 2019, arXiv 1803.03635, section 1";
     type Keys = Keys;
 

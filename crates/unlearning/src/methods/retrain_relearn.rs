@@ -17,7 +17,7 @@ pub(crate) struct Config {}
 
 /// The refusal for a model that cannot be pruned again as it was.
 const UNKNOWN: &str =
-    "it must know how the model was pruned, which only a suite records; use `retrain`, which keeps the mask";
+    "it must know how the model was pruned, which only a suite says; use `retrain`, which keeps the mask";
 
 impl Method for RetrainRelearn {
     const NAME: &'static str = "retrain-relearn";

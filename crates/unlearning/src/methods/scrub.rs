@@ -118,7 +118,7 @@ impl Method for Scrub {
         if config.rewind && prospect.validation_of_forgotten_classes().is_empty() {
             return Err(
                 "`rewind = true` compares with validation samples of the forgotten classes, but there are none; set \
-                        aside more of them, or use `rewind = false`"
+                        aside more of them, or say `rewind = false`"
                     .into(),
             );
         }

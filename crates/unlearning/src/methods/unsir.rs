@@ -70,7 +70,7 @@ impl Method for Unsir {
         fixed("retain-per-class", "retain samples of each class in each epoch", Origin::Code),
         searched("impair-lr", "learning rate of the impairing epoch", Origin::Code, log(1e-3, 1e-1)),
         searched("repair-lr", "learning rate of the repairing epoch", Origin::Code, log(1e-3, 1e-1)),
-        fixed("batch-size", "samples a step", Origin::Training),
+        fixed("batch-size", "samples per step", Origin::Training),
     ]];
     type Config = Config;
 

@@ -29,7 +29,7 @@ pub const fn parameters(epochs: Origin, lr: Origin, search: Search) -> [Paramete
         fixed("epochs", "passes over the method's samples", epochs),
         searched("lr", "peak learning rate", lr, search),
         fixed("schedule", "course of the learning rate: constant, multistep, cosine or one-cycle", Origin::Ours),
-        fixed("batch-size", "samples a step", Origin::Training),
+        fixed("batch-size", "samples per step", Origin::Training),
     ]
 }
 
