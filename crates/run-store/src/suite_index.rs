@@ -1,12 +1,15 @@
 //! `suites/<suite>.json`: which stages a suite's rows are, in the order the suite lists them.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::document;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
+use crate::manifest::Manifest;
+use crate::stage::Stage;
 use crate::store::{Store, check_name};
 use crate::tuning::Tuning;
 
@@ -82,9 +85,19 @@ pub struct Turn {
     pub of: usize,
 }
 
+/// The stages of a row.
+#[derive(Debug, Clone)]
+pub struct RowStages {
+    /// The `unlearn` stage that made the model.
+    pub unlearn: Stage,
+    /// The `evaluate` stage that judged it.
+    pub evaluate: Stage,
+}
+
 impl SuiteIndex {
-    /// The newest version of the format, which is what this program writes.
-    pub const FORMAT: u32 = 1;
+    /// The newest version of the format, which is what this program writes. Version 2 added the seal, a hash of everything else in the
+    /// file.
+    pub const FORMAT: u32 = 2;
 
     /// Refuses a name that cannot be a suite's.
     ///
@@ -118,7 +131,12 @@ impl Store {
     /// [`StoreError::BadName`] for a name that can't be a file's, [`StoreError::Io`] when it can't be written.
     pub fn write_suite(&self, index: &SuiteIndex) -> Result<()> {
         check_name("suite", &index.suite)?;
-        document::write(&self.root().join(SUITES).join(format!("{}.json", index.suite)), index)
+        document::write(&self.suite_file(&index.suite), index)
+    }
+
+    /// Where a suite's index lies, be it there or not; the name must have been checked.
+    pub(crate) fn suite_file(&self, name: &str) -> PathBuf {
+        self.root().join(SUITES).join(format!("{name}.json"))
     }
 
     /// Reads a suite's index.
@@ -127,12 +145,36 @@ impl Store {
     /// [`StoreError::NoSuite`] listing the suites there are, [`StoreError::NewerFormat`], [`StoreError::DamagedIndex`].
     pub fn suite(&self, name: &str) -> Result<SuiteIndex> {
         check_name("suite", name)?;
-        let file = self.root().join(SUITES).join(format!("{name}.json"));
+        let file = self.suite_file(name);
         if !file.try_exists().map_err(StoreError::io("read", &file))? {
             let root = self.root().to_path_buf();
             return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
         }
         document::read(&file, SuiteIndex::FORMAT)
+    }
+
+    /// The stages of a row: the one that made its model and the one that judged it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] when the one did not judge the model of the other, or either is
+    /// of another seed.
+    pub fn row(&self, row: &SuiteRow) -> Result<RowStages> {
+        let unlearn = self.stage("unlearn", &row.unlearn)?;
+        let evaluate = self.stage("evaluate", &row.evaluate)?;
+        let refuse = |problem: String| Err(StoreError::Row { row: row.label(), problem });
+        if evaluate.manifest().inputs.get("model") != Some(&row.unlearn) {
+            return refuse(format!(
+                "the stage evaluate/{} did not judge the model of unlearn/{}",
+                row.evaluate, row.unlearn
+            ));
+        }
+        for stage in [&unlearn, &evaluate] {
+            let Manifest { kind, key, seed, .. } = stage.manifest();
+            if *seed != row.seed {
+                return refuse(format!("the stage {kind}/{key} is of the seed {seed}"));
+            }
+        }
+        Ok(RowStages { unlearn, evaluate })
     }
 
     /// Names of the suites the store has an index of, sorted.
@@ -189,9 +231,24 @@ mod tests {
 
         let file = store.root().join("suites/quick.json");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
         let newer = store.suite("quick").unwrap_err().to_string();
-        assert!(newer.contains("format version 2") && newer.contains("reads up to 1"), "{newer}");
+        assert!(newer.contains("format version 3") && newer.contains("reads up to 2"), "{newer}");
+        for changed in
+            [text.replace("\"seed\": 1", "\"seed\": 2"), text.replace("\"seed\": 1", "\"seed\": 2, \"seed\": 1")]
+        {
+            assert_ne!(changed, text);
+            fs::write(&file, changed).unwrap();
+            let message = store.suite("quick").unwrap_err().to_string();
+            assert!(message.contains("seal differs") || message.contains("`rows[0].seed` stands twice"), "{message}");
+        }
+        let mut unsealed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        unsealed.as_object_mut().unwrap().remove("seal");
+        fs::write(&file, unsealed.to_string()).unwrap();
+        assert!(matches!(store.suite("quick"), Err(StoreError::DamagedIndex { .. })), "the seal was struck");
+        unsealed["format"] = 1.into();
+        fs::write(&file, unsealed.to_string()).unwrap();
+        assert_eq!(store.suite("quick").unwrap().rows, index.rows, "version 1 had no seal");
         fs::write(&file, text.replace("0123456789abcdef0123456789abcdef", "../../x")).unwrap();
         assert!(matches!(store.suite("quick"), Err(StoreError::DamagedIndex { .. })));
         fs::write(&file, &text[..text.len() / 2]).unwrap();

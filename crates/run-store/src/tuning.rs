@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::document;
 use crate::error::Result;
 use crate::key::StageKey;
-use crate::store::{Store, check_name};
+use crate::store::{Store, check_name, entries};
 
 /// Folder of the tunings inside the store.
-const TUNINGS: &str = "tunings";
+pub(crate) const TUNINGS: &str = "tunings";
 
 /// A search over settings of unlearning methods, under the same number of trials for each. Format policy as for
 /// [`crate::Manifest`].
@@ -106,8 +106,9 @@ pub struct Validation {
 }
 
 impl Tuning {
-    /// The newest version of the format, which is what this program writes.
-    pub const FORMAT: u32 = 1;
+    /// The newest version of the format, which is what this program writes. Version 2 added the seal, a hash of everything else in the
+    /// file.
+    pub const FORMAT: u32 = 2;
 
     /// Reads a tuning from a file.
     ///
@@ -138,6 +139,22 @@ impl Tuning {
 }
 
 impl Store {
+    /// The files of the store's tunings, sorted.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Io`] when the folder can't be read.
+    pub(crate) fn tuning_files(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.root().join(TUNINGS);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let files = entries(&folder)?.into_iter().map(|(_, path)| path);
+        let mut files: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+        files.sort();
+        Ok(files)
+    }
+
     /// Writes a tuning, replacing an older one of that suite; returns the file.
     ///
     /// # Errors
@@ -198,7 +215,7 @@ mod tests {
         assert_eq!(read.chosen("ft", "class 0", "omp", 0.9), None);
 
         let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        std::fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
         assert!(matches!(Tuning::read(&file), Err(StoreError::NewerFormat { .. })));
         std::fs::write(&file, &text[..text.len() / 2]).unwrap();
         assert!(matches!(Tuning::read(&file), Err(StoreError::DamagedIndex { .. })));
