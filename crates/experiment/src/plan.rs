@@ -84,6 +84,15 @@ impl Plan {
         for note in &left_out {
             tracing::warn!("{note}");
         }
+        // A suite that is not a file, as a library's user may make one, has a path all the same.
+        index.source = suite.path.canonicalize().ok();
+        index.init = resolved.initial.origin().map(|origin| origin.source.clone());
+        if let (Some(init), true) = (&index.init, resolved.retrains()) {
+            tracing::warn!(
+                "Retrain begins with {init}, as training does: if those weights have seen what is to be forgotten, it is no gold standard, and \
+                 every gap to it misleads; to judge a model of your own, use `unlearn forget --method raw --suite`"
+            );
+        }
         index.notes.extend(resolved.begins_with()?.into_iter().chain(left_out));
         if suite.forget.iter().any(|section| section.sequence) {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);

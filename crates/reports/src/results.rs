@@ -253,7 +253,7 @@ impl Results {
         complete(&mut rows, &stages, source, figures)?;
         // The paper's claims are about one request to a model.
         let alone: Vec<ResultRow> = rows.iter().filter(|row| row.turn.is_none()).cloned().collect();
-        let claims = claims(&alone);
+        let claims = claims(&alone, index.init.as_deref());
         let drift = index.drift_threshold.and_then(|threshold| Drift::of(&rows, threshold));
         let provenance = Provenance {
             command: index.command.clone(),

@@ -52,7 +52,10 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
 }
 
 /// Writes a file in `folder` and removes it again, to see whether that can be done.
-pub(crate) fn probe(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system's answer.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
     let (probe, mut file) = create_beside(&folder.join("probe"))?;
     let written = file.write_all(b"probe").and_then(|()| file.sync_all());
     fs::remove_file(&probe)?;

@@ -92,7 +92,7 @@ impl Store {
             }
         }
         for file in self.tuning_files()? {
-            if let Err(error) = crate::Tuning::read(&file) {
+            if let Err(error) = crate::Tuning::read_stored(&file) {
                 check.faults.push(Fault { place: Place::Index(file), error });
             }
         }

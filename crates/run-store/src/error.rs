@@ -97,6 +97,30 @@ pub enum StoreError {
         /// Which stage, and why it cannot be the row's.
         problem: String,
     },
+    /// An index would take the place of another suite's.
+    #[error(
+        "the store {} holds a suite `{suite}` that was made from another file, {}, and {} of it would be lost; give the suite another \
+         name (`suite.name`), run it in a store of its own (`--runs DIR`), or give `--replace`",
+        root.display(), of.display(), rows(*lost)
+    )]
+    OtherSuite {
+        /// The root of the store.
+        root: PathBuf,
+        /// The suite's name.
+        suite: String,
+        /// The file that the suite in the store was made from.
+        of: PathBuf,
+        /// Rows of that suite which this one does not have.
+        lost: usize,
+    },
+    /// A file that was named as the result of a search is none.
+    #[error("{} is no result of a search: {problem}; name a file that `unlearn tune` wrote", file.display())]
+    NoTuning {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A process works in the store.
     #[error(
         "{holder} works in the run folder {} ({} is locked); wait until it is through, or stop it, and try again",
@@ -246,6 +270,10 @@ fn computed_list(computed: &[StageName]) -> String {
     let names: Vec<String> = computed.iter().take(NAMED).map(ToString::to_string).collect();
     let more = if computed.len() > NAMED { format!(", and {} more", computed.len() - NAMED) } else { String::new() };
     format!(" and those computed from it ({}{more})", names.join(", "))
+}
+
+fn rows(count: usize) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 fn list(names: &[String]) -> String {

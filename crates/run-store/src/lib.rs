@@ -57,7 +57,7 @@ pub mod tuning;
 pub mod writer;
 
 pub use archive::Imported;
-pub use atomic::{write_atomic, write_atomic_with};
+pub use atomic::{check_writable, write_atomic, write_atomic_with};
 pub use check::{Check, Fault, Place, Repair};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;

@@ -57,7 +57,7 @@ impl Store {
         }
         let mut tried = BTreeSet::new();
         for file in self.tuning_files()? {
-            tried.extend(Tuning::read(&file)?.trials.into_iter().map(|trial| trial.unlearn));
+            tried.extend(Tuning::read_stored(&file)?.trials.into_iter().map(|trial| trial.unlearn));
         }
         // A tuning names the models it tried, and not the stages that judged them.
         named.extend(lineage.computed_from(&tried).into_iter().map(|stage| stage.key));

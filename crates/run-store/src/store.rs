@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::probe;
+use crate::atomic::check_writable;
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
@@ -79,7 +79,7 @@ impl Store {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
-        probe(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
+        check_writable(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         Ok(Self { root })
     }
 

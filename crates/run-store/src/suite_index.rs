@@ -1,5 +1,6 @@
 //! `suites/<suite>.json`: which stages a suite's rows are, in the order the suite lists them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -33,6 +34,12 @@ pub struct SuiteIndex {
     /// The commit of the program that ran it, where known.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The suite's file, as an absolute path, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// What training, and so Retrain, began with, where that was no fresh weights: a file, or a repository of the Hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// What a reader of the results must know (switches in force, data that was left out, …).
     #[serde(default)]
     pub notes: Vec<String>,
@@ -116,6 +123,8 @@ impl SuiteIndex {
             command: command.into(),
             created: crate::clock::now(),
             commit: None,
+            source: None,
+            init: None,
             notes: Vec::new(),
             drift_threshold: None,
             tuning: None,
@@ -151,6 +160,27 @@ impl Store {
             return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
         }
         document::read(&file, SuiteIndex::FORMAT)
+    }
+
+    /// Refuses an index that would take the place of one made from another suite file, and lose rows of it. An index of a file that is gone,
+    /// because it was moved perhaps, and one that is damaged may be replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`].
+    pub fn check_replaces(&self, index: &SuiteIndex) -> Result<()> {
+        check_name("suite", &index.suite)?;
+        let held = match self.suite(&index.suite) {
+            Ok(held) => held,
+            Err(StoreError::NoSuite { .. } | StoreError::DamagedIndex { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let (Some(of), Some(source)) = (held.source, &index.source) else { return Ok(()) };
+        let kept: HashSet<&StageKey> = index.rows.iter().map(|row| &row.evaluate).collect();
+        let lost = held.rows.iter().filter(|row| !kept.contains(&row.evaluate)).count();
+        if of == *source || !of.exists() || lost == 0 {
+            return Ok(());
+        }
+        Err(StoreError::OtherSuite { root: self.root().to_path_buf(), suite: index.suite.clone(), of, lost })
     }
 
     /// The stages of a row: the one that made its model and the one that judged it.
@@ -224,6 +254,23 @@ mod tests {
         store.write_suite(&index).unwrap();
         assert_eq!(store.suite("quick").unwrap(), index);
         assert_eq!(store.suites().unwrap(), ["quick"]);
+
+        let source = |name: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, "").unwrap();
+            Some(file)
+        };
+        let of =
+            |source: Option<PathBuf>, rows: &[SuiteRow]| SuiteIndex { source, rows: rows.to_vec(), ..index.clone() };
+        store.check_replaces(&of(source("b.toml"), &[])).unwrap();
+        store.write_suite(&of(source("a.toml"), &index.rows)).unwrap();
+        store.check_replaces(&of(source("a.toml"), &[])).unwrap();
+        store.check_replaces(&of(source("b.toml"), &index.rows)).unwrap();
+        let message = store.check_replaces(&of(source("b.toml"), &[])).unwrap_err().to_string();
+        assert!(message.contains("a.toml") && message.contains("1 row") && message.contains("suite.name"), "{message}");
+        fs::remove_file(folder.path().join("a.toml")).unwrap();
+        store.check_replaces(&of(source("b.toml"), &[])).unwrap();
+        store.write_suite(&index).unwrap();
 
         let missing = store.suite("slow").unwrap_err().to_string();
         assert!(missing.contains("`slow`") && missing.ends_with("it holds: quick"), "{missing}");

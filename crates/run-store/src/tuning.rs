@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::store::{Store, check_name, entries};
 
@@ -110,11 +110,19 @@ impl Tuning {
     /// file.
     pub const FORMAT: u32 = 2;
 
-    /// Reads a tuning from a file.
+    /// Reads a tuning from a file that someone named.
     ///
     /// # Errors
-    /// [`crate::StoreError::Io`], [`crate::StoreError::NewerFormat`], [`crate::StoreError::DamagedIndex`].
+    /// [`StoreError::Io`], [`StoreError::NewerFormat`], [`StoreError::NoTuning`].
     pub fn read(file: &Path) -> Result<Self> {
+        Self::read_stored(file).map_err(|error| match error {
+            StoreError::DamagedIndex { file, problem } => StoreError::NoTuning { file, problem },
+            error => error,
+        })
+    }
+
+    /// Reads a tuning of the store.
+    pub(crate) fn read_stored(file: &Path) -> Result<Self> {
         document::read(file, Self::FORMAT)
     }
 
@@ -170,7 +178,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::StoreError;
     use serde_json::json;
 
     #[test]
@@ -218,6 +225,8 @@ mod tests {
         std::fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
         assert!(matches!(Tuning::read(&file), Err(StoreError::NewerFormat { .. })));
         std::fs::write(&file, &text[..text.len() / 2]).unwrap();
-        assert!(matches!(Tuning::read(&file), Err(StoreError::DamagedIndex { .. })));
+        assert!(matches!(Tuning::read_stored(&file), Err(StoreError::DamagedIndex { .. })));
+        let message = Tuning::read(&file).unwrap_err().to_string();
+        assert!(message.contains("`unlearn tune`") && !message.contains("delete"), "{message}");
     }
 }

@@ -103,6 +103,9 @@ pub(crate) struct RunArguments {
     /// Write the report here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace another suite's index of the same name, and whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// When a stage fails, go on with all that does not build on it; the exit code is 1 all the same.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -347,6 +350,9 @@ pub(crate) struct ReportArguments {
     /// Folder for results.json, results.csv, table.md and report.html; a subfolder a suite if there are several.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Replace whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
 }
@@ -362,6 +368,9 @@ pub(crate) struct EvaluateArguments {
     /// Folder for the report, as for `report`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Replace whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
-use unlearn_experiment::deletion::measure_again;
+use unlearn_experiment::deletion::{check_identity, measure_again};
 use unlearn_run_store::{Place, Store};
 
 use crate::args::VerifyArguments;
@@ -62,6 +62,7 @@ fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Optio
     let certificate = Certificate::load(folder)?;
     let environment = wanted.environment.environment();
     let mut findings = check(folder, &certificate, public_key, &environment.registry.figures());
+    findings.extend(check_identity(folder, &certificate, &environment));
     findings.extend(match &wanted.data {
         Some(data) => measure_again(folder, &certificate, data, &environment)?,
         None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],

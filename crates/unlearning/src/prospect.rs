@@ -61,6 +61,20 @@ impl Prospect<'_> {
         Ok(())
     }
 
+    /// For methods that train a model from its beginning, for so many epochs.
+    ///
+    /// # Errors
+    /// Nothing would be trained.
+    pub fn needs_epochs(&self, epochs: usize) -> Result<(), String> {
+        if epochs == 0 {
+            return Err("with `epochs = 0` it trains nothing and leaves the weights that training begins with, which may have seen what is to \
+                        be forgotten, so it would be no model to compare with; give `train.epochs`, or this method's own `epochs`, \
+                        of 1 or more, or take the method out"
+                .into());
+        }
+        Ok(())
+    }
+
     /// For methods that work on D_f.
     ///
     /// # Errors
