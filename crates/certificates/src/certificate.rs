@@ -296,14 +296,21 @@ fn read<M: Serialize + DeserializeOwned>(bytes: &[u8], value: &Value, path: &Pat
     }
 }
 
-/// The first key of `value` that was not read into `known`. A `null` and an empty list say nothing.
+/// Keys that are left out where they have nothing to say; a `null` or an empty list says the same.
+const OPTIONAL: [&str; 4] = ["signature", "retrain", "interval", "draws"];
+
+/// The first key of `value` that was not read into `known`.
 fn unread(value: &Value, known: &Value, path: &str) -> Option<String> {
     match (value, known) {
         (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, value)| {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             match known.get(key) {
                 Some(known) => unread(value, known, &path),
-                None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => None,
+                None if OPTIONAL.contains(&key.as_str())
+                    && (value.is_null() || value.as_array().is_some_and(Vec::is_empty)) =>
+                {
+                    None
+                }
                 None => Some(path),
             }
         }),
@@ -416,6 +423,9 @@ pub(crate) mod tests {
             let message = refusal(object, &format!("{object}\"note\":1,\"note\":1,"));
             assert!(message.contains(&format!("`{path}.note` stands twice")), "{path}: {message}");
         }
+        assert!(refusal(r#""machine":{"#, r#""machine":{"note":null,"#).contains("note`"));
+        let explicit = text.replacen(r#""started":"#, r#""signature":null,"started":"#, 1);
+        assert_eq!(Certificate::parse(explicit.as_bytes(), Path::new("c")).unwrap(), example());
         for object in [r#""parameters":{"#, r#""split":{"#, r#""recipe":{"#, r#""attacks":{"#] {
             let message = refusal(object, &format!("{object}\"note\":1,\"note\":2,"));
             assert!(message.contains("note` stands twice"), "{message}");

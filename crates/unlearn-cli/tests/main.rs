@@ -5,6 +5,7 @@ mod export;
 mod forget;
 mod hub;
 mod refusals;
+mod stores;
 mod suites;
 mod tuning;
 

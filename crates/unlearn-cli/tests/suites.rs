@@ -518,7 +518,7 @@ fn the_commands_of_the_page_on_stages_run() {
     let place = Place::new(SUITE);
     let commands: Vec<&str> =
         page.split("```sh\n").skip(1).flat_map(|block| block.split("```").next().unwrap_or_default().lines()).collect();
-    assert_eq!(commands.len(), 5);
+    assert_eq!(commands.len(), 10);
     for command in commands {
         let output = place.shell(command);
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));

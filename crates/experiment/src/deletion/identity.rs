@@ -90,7 +90,8 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
     findings.push(if model.info.config != key.as_str() {
         Finding::fails(what, format!("it is {key}, and the model was left by the deletion {}", model.info.config))
     } else if found != *key {
-        Finding::fails(what, format!("it is {key}, and what the certificate says has the key {found}"))
+        let or = if signature.is_none() { "; something was changed, or a signature taken out" } else { "" };
+        Finding::fails(what, format!("it is {key}, and what the certificate says has the key {found}{or}"))
     } else {
         Finding::holds(what, format!("{key} is the hash of what decides the deletion, and the model names it"))
     });
