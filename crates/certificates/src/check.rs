@@ -252,7 +252,11 @@ pub(crate) mod tests {
             (&|c| set(c, "mia_efficacy.confidence", 1.0), &["draws of mia_efficacy.confidence after"]),
             (
                 &|c| c.measured.after.get_mut("mia_efficacy.confidence").unwrap().draws.push(90.0),
-                &["figure mia_efficacy.confidence after", "draws of mia_efficacy.confidence after"],
+                &[
+                    "figure mia_efficacy.confidence after",
+                    "draws of mia_efficacy.confidence before",
+                    "draws of mia_efficacy.confidence after",
+                ],
             ),
             (&|c| c.measured.attacks = None, &["attacks"]),
             (&|c| c.started = "2026-01-31T12:01:01Z".into(), &["times"]),

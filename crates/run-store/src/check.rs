@@ -50,6 +50,8 @@ pub struct Repair {
     pub computed: Vec<StageName>,
     /// Damaged indices, which are removed.
     pub indices: Vec<PathBuf>,
+    /// Rows of indices that name stages which are not there: what is missing. The suite, run again, computes it.
+    pub missing: Vec<String>,
     /// What stays, because removing it would not mend it: the reasons.
     pub left: Vec<String>,
 }
@@ -111,6 +113,7 @@ impl Store {
             match (place, error) {
                 (Place::Stage(stage), StoreError::Damaged { .. }) => repair.damaged.push(stage.clone()),
                 (Place::Index(file), StoreError::DamagedIndex { .. }) => repair.indices.push(file.clone()),
+                (_, StoreError::NoStage { .. }) => repair.missing.push(error.to_string()),
                 _ => repair.left.push(error.to_string()),
             }
         }

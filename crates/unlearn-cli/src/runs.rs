@@ -150,6 +150,9 @@ fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
     for file in &repair.indices {
         println!("{word} {}: damaged", file.display());
     }
+    for missing in &repair.missing {
+        println!("missing: {missing}");
+    }
     for reason in &repair.left {
         eprintln!("left: {reason}");
     }
