@@ -1,6 +1,7 @@
 //! Single JSON files of the store that carry a format version: indices of suites and of tunings.
 //!
-//! Like a manifest they carry a seal, a hash of everything else in the file. Files of formats before [`SEALED`] have none.
+//! Like a manifest they carry a seal, a hash of everything else in the file. A file without one is of a program that did not seal yet; it
+//! holds no key that those did not know, so that a damaged seal is not taken for none.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +13,6 @@ use unlearn_files::json;
 use crate::atomic::write_atomic;
 use crate::error::{Result, StoreError};
 use crate::manifest::{DOCUMENT, check_format, seal};
-
-/// The format since which such files carry a seal.
-const SEALED: u64 = 2;
 
 /// Writes a document, in one piece or not at all; its folder is made if need be.
 pub(crate) fn write(file: &Path, document: &impl Serialize) -> Result<()> {
@@ -30,15 +28,22 @@ pub(crate) fn write(file: &Path, document: &impl Serialize) -> Result<()> {
 }
 
 /// Reads a document of a format up to `newest`.
-pub(crate) fn read<T: DeserializeOwned>(file: &Path, newest: u32) -> Result<T> {
+pub(crate) fn read<T: Serialize + DeserializeOwned>(file: &Path, newest: u32) -> Result<T> {
     let text = unlearn_files::read(file, DOCUMENT).map_err(StoreError::io("read", file))?;
     let damaged = |problem: String| StoreError::DamagedIndex { file: file.to_path_buf(), problem };
     let mut value = json::value(&text).map_err(|error| damaged(error.to_string()))?;
     check_format(file, &value, newest)?;
     let sealed = value.as_object_mut().and_then(|fields| fields.remove("seal"));
-    let must = value.get("format").and_then(Value::as_u64).is_some_and(|format| format >= SEALED);
-    if (must || sealed.is_some()) && sealed != Some(Value::String(seal(&value))) {
+    if sealed.as_ref().is_some_and(|sealed| *sealed != Value::String(seal(&value))) {
         return Err(damaged("its content is not what was written (the seal differs)".to_owned()));
     }
-    serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
+    let document: T = T::deserialize(&value).map_err(|error| damaged(error.to_string()))?;
+    if sealed.is_none() {
+        let known = serde_json::to_value(&document).map_err(|error| damaged(error.to_string()))?;
+        let unknown = value.as_object().and_then(|fields| fields.keys().find(|key| known.get(key.as_str()).is_none()));
+        if let Some(key) = unknown {
+            return Err(damaged(format!("it has no seal, and a key `{key}` that is not known")));
+        }
+    }
+    Ok(document)
 }

@@ -179,7 +179,10 @@ impl Store {
                 Stage::open_as(&folder, kind, key.as_str()).map(Some).map_err(|error| error.with_computed(self, key))
             }
             Ok(_) => Err(no_folder(&folder).with_computed(self, key)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match fs::symlink_metadata(&folder) {
+                Ok(_) => Err(no_folder(&folder).with_computed(self, key)),
+                Err(_) => Ok(None),
+            },
             Err(error) => Err(StoreError::io("look at", &folder)(error)),
         }
     }
@@ -211,7 +214,11 @@ impl Store {
                     name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
                 let Ok(key) = digits.parse::<StageKey>() else { continue };
                 let (state, bytes) = match fs::metadata(&folder) {
-                    // It vanished meanwhile, or is a link to nowhere.
+                    // A link to nowhere.
+                    Err(_) if fs::symlink_metadata(&folder).is_ok() => {
+                        (StageState::Damaged(no_folder(&folder).to_string()), 0)
+                    }
+                    // It vanished meanwhile.
                     Err(_) => continue,
                     Ok(found) if !found.is_dir() => (StageState::Damaged(no_folder(&folder).to_string()), found.len()),
                     Ok(_) if !finished => (StageState::Unfinished, size(&folder)?),
@@ -289,7 +296,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
 
 /// The error of a stage that is no folder.
 fn no_folder(place: &Path) -> StoreError {
-    StoreError::damaged(place, place, "a stage is a folder, and this is none")
+    StoreError::damaged(place, place, "a stage is a folder, and this is a file, or a link that leads nowhere")
 }
 
 /// The folders inside `folder`, by name.
