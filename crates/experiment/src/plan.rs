@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use unlearn_hub::PREFIX;
-use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow};
+use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow, Tuning};
 
 use crate::{
     Error, Result, Suite,
@@ -97,7 +97,8 @@ impl Plan {
         if suite.forget.iter().any(|section| section.sequence) {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);
         }
-        index.tuning.clone_from(&resolved.tuning);
+        // Where the search's suite lies says nothing to a reader of the results.
+        index.tuning = resolved.tuning.clone().map(|tuning| Tuning { source: None, ..tuning });
         let mut planner = Planner { resolved: &resolved, judging, stages: Vec::new(), rows: Vec::new() };
         for data in &resolved.seeds {
             planner.add_seed(data)?;
@@ -357,6 +358,7 @@ mod tests {
             command: String::new(),
             created: String::new(),
             commit: None,
+            source: None,
             dataset: "fashion-mnist-mini".into(),
             arch: "resnet8s".into(),
             objective: "gap".into(),

@@ -99,19 +99,21 @@ pub enum StoreError {
     },
     /// An index would take the place of another suite's.
     #[error(
-        "the store {} holds a suite `{suite}` that was made from another file, {}, and {} of it would be lost; give the suite another \
-         name (`suite.name`), run it in a store of its own (`--runs DIR`), or give `--replace`",
-        root.display(), of.display(), rows(*lost)
+        "the store {} holds {what} `{suite}` that was made from another file, {}, and {lost} of it would be lost; give the suite another \
+         name (`suite.name`), use a store of its own (`--runs DIR`), or give `--replace`",
+        root.display(), of.display()
     )]
     OtherSuite {
         /// The root of the store.
         root: PathBuf,
+        /// What it is: a suite, or a search.
+        what: &'static str,
         /// The suite's name.
         suite: String,
         /// The file that the suite in the store was made from.
         of: PathBuf,
-        /// Rows of that suite which this one does not have.
-        lost: usize,
+        /// What of it this one does not have: "2 rows".
+        lost: String,
     },
     /// A file that was named as the result of a search is none.
     #[error("{} is no result of a search: {problem}; name a file that `unlearn tune` wrote", file.display())]
@@ -272,8 +274,9 @@ fn computed_list(computed: &[StageName]) -> String {
     format!(" and those computed from it ({}{more})", names.join(", "))
 }
 
-fn rows(count: usize) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+/// "1 row", "2 rows".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn list(names: &[String]) -> String {

@@ -14,7 +14,7 @@ use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, fold
 use crate::tuning::Tuning;
 
 /// Age from which a temporary file is a leftover: whoever writes one needs it for milliseconds.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 
 /// What nothing in a store needs.
 #[derive(Debug, Default)]
@@ -139,12 +139,17 @@ impl Store {
                 {
                     found.push((path.clone(), size(&path)?));
                 }
-            } else if aged && is_temporary(&path) {
+            } else if aged && (is_temporary(&path) || is_older_probe(&name)) {
                 found.push((path, metadata.len()));
             }
         }
         Ok(found)
     }
+}
+
+/// A file by which an older version of the program saw whether the store can be written.
+fn is_older_probe(name: &str) -> bool {
+    name.strip_prefix("write-probe-").is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl StageSummary {
@@ -219,17 +224,21 @@ mod tests {
         let temporary = store.root().join("suites/.quick.json.0123.tmp");
         fs::write(&temporary, "torn").unwrap();
         assert!(store.garbage().unwrap().leftovers.iter().all(|(path, _)| *path != temporary), "it may be in use");
-        let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
-        fs::File::options().write(true).open(&temporary).unwrap().set_modified(hour_ago).unwrap();
+        let probe = store.root().join("write-probe-17");
+        fs::write(&probe, "").unwrap();
+        let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
+        for old in [&temporary, &probe] {
+            fs::File::options().write(true).open(old).unwrap().set_modified(hour_ago).unwrap();
+        }
 
         let garbage = store.garbage().unwrap();
         let kinds: Vec<&str> = garbage.stages.iter().map(|stage| stage.kind.as_str()).collect();
         assert_eq!(kinds, ["evaluate", "prune", "train", "unlearn"]);
         assert!(garbage.bytes() > 1000, "{}", garbage.bytes());
-        assert_eq!(garbage.leftovers.len(), 3, "{:?}", garbage.leftovers);
+        assert_eq!(garbage.leftovers.len(), 4, "{:?}", garbage.leftovers);
         store.sweep(&garbage).unwrap();
         assert_eq!(held(&store), named.into_iter().collect());
-        assert!(!temporary.exists());
+        assert!(!temporary.exists() && !probe.exists());
         let rest = store.garbage().unwrap();
         assert!(rest.stages.is_empty() && rest.leftovers.is_empty(), "{rest:?}");
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::document;
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, counted};
 use crate::key::StageKey;
 use crate::manifest::Manifest;
 use crate::stage::Stage;
@@ -179,7 +179,8 @@ impl Store {
         if of == *source || !of.exists() || lost == 0 {
             return Ok(());
         }
-        Err(StoreError::OtherSuite { root: self.root().to_path_buf(), suite: index.suite.clone(), of, lost })
+        let (root, suite, lost) = (self.root().to_path_buf(), index.suite.clone(), counted(lost, "row"));
+        Err(StoreError::OtherSuite { root, what: "a suite", suite, of, lost })
     }
 
     /// The stages of a row: the one that made its model and the one that judged it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document;
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, counted};
 use crate::key::StageKey;
 use crate::store::{Store, check_name, entries};
 
@@ -28,6 +28,9 @@ pub struct Tuning {
     /// The commit of the program, where known.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The suite's file, as an absolute path, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
     /// Name of the data set.
     pub dataset: String,
     /// Name of the architecture.
@@ -162,13 +165,41 @@ impl Store {
         Ok(files)
     }
 
+    /// Refuses a tuning that would take the place of one made from another suite file of the same name. One of a file that is gone, and one
+    /// that is damaged, may be replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`], [`StoreError::BadName`].
+    pub fn check_replaces_tuning(&self, suite: &str, source: Option<&Path>) -> Result<()> {
+        check_name("suite", suite)?;
+        let file = self.tuning_file(suite);
+        if !file.exists() {
+            return Ok(());
+        }
+        let held = match Tuning::read_stored(&file) {
+            Err(StoreError::DamagedIndex { .. }) => return Ok(()),
+            held => held?,
+        };
+        match (held.source, source) {
+            (Some(of), Some(source)) if of != source && of.exists() => {
+                let (root, lost) = (self.root().to_path_buf(), counted(held.trials.len(), "trial"));
+                Err(StoreError::OtherSuite { root, what: "the search of a suite", suite: suite.to_owned(), of, lost })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tuning_file(&self, suite: &str) -> PathBuf {
+        self.root().join(TUNINGS).join(format!("{suite}.json"))
+    }
+
     /// Writes a tuning, replacing an older one of that suite; returns the file.
     ///
     /// # Errors
     /// [`crate::StoreError::BadName`] for a name that can't be a file's, [`crate::StoreError::Io`] when it can't be written.
     pub fn write_tuning(&self, tuning: &Tuning) -> Result<PathBuf> {
         check_name("suite", &tuning.suite)?;
-        let file = self.root().join(TUNINGS).join(format!("{}.json", tuning.suite));
+        let file = self.tuning_file(&tuning.suite);
         tuning.write(&file)?;
         Ok(file)
     }
@@ -203,6 +234,7 @@ mod tests {
             command: "unlearn tune quick.toml".to_owned(),
             created: crate::clock::now(),
             commit: None,
+            source: Some(folder.path().join("a.toml")),
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
             objective: "gap".to_owned(),
@@ -219,6 +251,17 @@ mod tests {
         assert_eq!(read.chosen("ft", "class 0", "omp", 0.95).map(|trial| trial.number), Some(1));
         assert_eq!(read.chosen("ft", "class 1", "omp", 0.95), None);
         assert_eq!(read.chosen("ft", "class 0", "omp", 0.9), None);
+
+        let [own, other] = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+        store.check_replaces_tuning("quick", Some(&other)).unwrap();
+        std::fs::write(&own, "").unwrap();
+        store.check_replaces_tuning("quick", Some(&own)).unwrap();
+        store.check_replaces_tuning("slow", Some(&other)).unwrap();
+        let message = store.check_replaces_tuning("quick", Some(&other)).unwrap_err().to_string();
+        assert!(
+            message.contains("a.toml") && message.contains("2 trials") && message.contains("--replace"),
+            "{message}"
+        );
 
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();

@@ -103,9 +103,8 @@ pub(crate) struct RunArguments {
     /// Write the report here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace another suite's index of the same name, and whatever lies where the report goes.
-    #[arg(long)]
-    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) replacing: ReplaceArguments,
     /// When a stage fails, go on with all that does not build on it; the exit code is 1 all the same.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -115,6 +114,14 @@ pub(crate) struct RunArguments {
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
+}
+
+/// What a run may replace.
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceArguments {
+    /// Replace another suite's index of the same name, and whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// Where stages run, and how many at a time.
@@ -287,6 +294,9 @@ pub(crate) struct TuneArguments {
     /// Write the tuning here too, for `tuned = "FILE"` in a suite.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace the search of another suite of the same name, and whatever the file holds.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArguments,
     #[command(flatten)]

@@ -37,12 +37,16 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let plan = Plan::resolve(&suite, &environment)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.index.suite));
     let store = Store::open(&arguments.store.runs)?;
-    prepare(&out, &plan.index.suite, arguments.replace)?;
+    prepare(&out, &plan.index.suite, arguments.replacing.replace)?;
     let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
     let reporter = ConsoleReporter::new(children.is_some());
     let on_failure = if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop };
-    let options =
-        RunOptions { children, on_failure, replace: arguments.replace, ..run_options(&reporter, &arguments.compute)? };
+    let options = RunOptions {
+        children,
+        on_failure,
+        replace: arguments.replacing.replace,
+        ..run_options(&reporter, &arguments.compute)?
+    };
     let Finished { index, failures } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
         eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());

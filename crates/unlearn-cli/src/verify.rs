@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
 use unlearn_experiment::deletion::{check_identity, measure_again};
-use unlearn_run_store::{Place, Store};
+use unlearn_run_store::{Place, Store, StoreError};
 
 use crate::args::VerifyArguments;
 
@@ -14,8 +14,11 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     let check = store.check()?;
     for fault in &check.faults {
         match &fault.place {
-            Place::Stage(_) => eprintln!("{}", fault.error),
-            Place::Index(file) => eprintln!("{}: {}", file.display(), fault.error),
+            // These errors do not say whose row they are about.
+            Place::Index(file) if matches!(fault.error, StoreError::Row { .. } | StoreError::NoStage { .. }) => {
+                eprintln!("{}: {}", file.display(), fault.error);
+            }
+            _ => eprintln!("{}", fault.error),
         }
     }
     for stage in &check.without_input {

@@ -57,6 +57,11 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let commands = block("sh");
     let mut commands = commands.lines();
     let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
+    // A repository that has nothing to do with the program; what it would have git run leaves a file.
+    let foreign = "git init -q && git config core.fsmonitor 'touch ran; false' && git -c user.name=x -c user.email=x@y commit -q \
+                   --allow-empty -m other";
+    let has_git = place.shell(foreign).status.success();
+    let _ = fs::remove_file(place.path("ran"));
     expect(&place, 0, run, &[]);
     expect(&place, 0, forget, &["before", "mia_efficacy.confidence", "ta >= 20: passed", "It does not claim"]);
     expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificates hold"]);
@@ -80,6 +85,12 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     assert!(weights(&place, &format!("runs/{}", suites.display())) == forgotten, "the suite's `ft` left another model");
 
     let whole = certificate(&place, "forgotten");
+    if has_git {
+        let head = String::from_utf8(place.shell("git rev-parse HEAD").stdout).unwrap();
+        let stated = whole["code"]["commit"].as_str().unwrap_or("none");
+        assert!(!head.starts_with(&stated[..stated.len().min(7)]), "{stated} is the commit of the folder it ran in");
+        assert!(!place.path("ran").exists(), "the program ran what the folder's repository names");
+    }
     assert_eq!(whole["request"]["ids"].as_array().unwrap().len(), 12);
     assert_eq!(whole["method"]["parameters"]["epochs"], 2);
     assert_eq!(whole["data"]["stated_by"], "checkpoint");
@@ -129,6 +140,9 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     what_cannot_be_forgotten_is_refused(&place);
 }
 
+/// A change of a certificate.
+type Edit<'a> = &'a dyn Fn(&mut Value);
+
 /// Beside a Retrain there are figures that need one, and the reference's one draw can be asked for.
 fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     let retrain = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method retrain \
@@ -150,7 +164,6 @@ fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     expect(place, 0, again, &holds);
     // It is unsigned: only what it says elsewhere, and its model, speak against a change.
     let whole = certificate.to_string();
-    type Edit<'a> = &'a dyn Fn(&mut Value);
     let edits: [(Edit<'_>, &str); 9] = [
         (&|value| value["measured"]["after"]["avg_gap"]["value"] = json!(0.0), "FAILS  figure avg_gap after"),
         (&|value| value["measured"]["after"]["tow"]["value"] = json!(1.0), "FAILS  figure tow after"),
