@@ -1,8 +1,8 @@
 //! A deletion's certificate: `certificate.json`.
 //!
 //! # Format policy
-//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones; a key that it does not know
-//! is refused too, so that nothing in a certificate goes unchecked. Figures stand by name; [`check`](crate::check()) refuses those that the
+//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones; a key that it does not know, and one
+//! that stands twice, is refused too, at every level, so that nothing in a certificate goes unchecked. Figures stand by name; [`check`](crate::check()) refuses those that the
 //! registry lacks. Format 1 had a field for each figure (`older`).
 //!
 //! # What is signed
@@ -11,8 +11,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use unlearn_files::json;
 use unlearn_run_store::{Artifact, Machine, StageKey, write_atomic};
 
 use unlearn_metrics::{Values, figures::ua};
@@ -21,6 +22,9 @@ use crate::{Error, Measured, Result, Samples, Signature, SigningKey, older};
 
 /// The newest version of the format, which is what this program writes.
 pub const FORMAT: u32 = 2;
+
+/// Bytes that a certificate may have at most.
+const MOST: u64 = 1 << 30;
 
 /// What was asked, done and measured in one deletion.
 pub type Certificate = CertificateOf<Measured>;
@@ -121,7 +125,7 @@ pub struct Done {
 pub struct Code {
     /// Its version.
     pub version: String,
-    /// The commit checked out where the command ran, where that was a repository.
+    /// The commit that the program was built from, where that is known; in certificates of before, the one checked out where it ran.
     pub commit: Option<String>,
     /// BLAKE3 of the running binary.
     pub binary: String,
@@ -195,7 +199,7 @@ impl Certificate {
     /// A file that is missing, damaged, or of a newer format.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::FILE);
-        let bytes = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let bytes = unlearn_files::read(&path, MOST).map_err(|source| Error::Io { path: path.clone(), source })?;
         Self::parse(&bytes, &path)
     }
 
@@ -205,17 +209,16 @@ impl Certificate {
     /// As [`Certificate::load`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
         let damaged = |e: serde_json::Error| Error::Damaged { path: path.into(), reason: e.to_string() };
-        let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
+        let value = json::value(bytes).map_err(damaged)?;
         match value.get("format").and_then(Value::as_u64) {
             Some(found) if found > u64::from(FORMAT) => {
                 Err(Error::NewerFormat { path: path.into(), found, known: FORMAT })
             }
-            // Not from `value`: a key that stands there twice must be refused.
             Some(1) => {
-                let older: CertificateOf<older::Measured> = serde_json::from_slice(bytes).map_err(damaged)?;
+                let older: CertificateOf<older::Measured> = read(bytes, &value, path)?;
                 Ok(older.with(Measured::from))
             }
-            _ => serde_json::from_slice(bytes).map_err(damaged),
+            _ => read(bytes, &value, path),
         }
     }
 
@@ -279,6 +282,44 @@ impl Certificate {
             before_ua = wrong(&measured.before),
             after_ua = wrong(&measured.after),
         )
+    }
+}
+
+/// Reads a certificate whose JSON is `value`.
+fn read<M: Serialize + DeserializeOwned>(bytes: &[u8], value: &Value, path: &Path) -> Result<CertificateOf<M>> {
+    let damaged = |reason: String| Error::Damaged { path: path.into(), reason };
+    let certificate = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
+    let known = serde_json::to_value(&certificate).map_err(|error| damaged(error.to_string()))?;
+    match unread(value, &known, "") {
+        None => Ok(certificate),
+        Some(key) => Err(damaged(format!("unknown key `{key}`: a certificate says nothing that goes unread"))),
+    }
+}
+
+/// Keys that are left out where they have nothing to say; a `null` or an empty list says the same.
+const OPTIONAL: [&str; 4] = ["signature", "retrain", "interval", "draws"];
+
+/// The first key of `value` that was not read into `known`.
+fn unread(value: &Value, known: &Value, path: &str) -> Option<String> {
+    match (value, known) {
+        (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match known.get(key) {
+                Some(known) => unread(value, known, &path),
+                None if OPTIONAL.contains(&key.as_str())
+                    && (value.is_null() || value.as_array().is_some_and(Vec::is_empty)) =>
+                {
+                    None
+                }
+                None => Some(path),
+            }
+        }),
+        (Value::Array(values), Value::Array(known)) => values
+            .iter()
+            .zip(known)
+            .enumerate()
+            .find_map(|(at, (value, known))| unread(value, known, &format!("{path}[{at}]"))),
+        _ => None,
     }
 }
 
@@ -364,7 +405,31 @@ pub(crate) mod tests {
         assert!(refusal(r#"{"format":2"#, r#"{"format":3"#).contains("the newest known here is 2"));
         assert!(refusal(r#""before":"#, r#""befores":{},"before":"#).contains("`befores`"));
         assert!(refusal(r#"{"value":1.0"#, r#"{"unit":"%","value":1.0"#).contains("`unit`"));
-        assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("duplicate"));
+        assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("`started` stands twice"));
+        for (object, path) in [
+            (r#""machine":{"#, "machine"),
+            (r#""input":{"model":{"#, "input.model"),
+            (r#""output":{"model.safetensors":{"#, "output.model.safetensors"),
+            (r#""code":{"#, "code"),
+            (r#""request":{"#, "request"),
+            (r#""data":{"#, "data"),
+            (r#""samples":{"#, "data.samples"),
+            (r#""method":{"#, "method"),
+            (r#""measured":{"#, "measured"),
+            (r#""thresholds":[{"#, "measured.thresholds[0]"),
+        ] {
+            let message = refusal(object, &format!("{object}\"note\":1,"));
+            assert!(message.contains("unknown") && message.contains("note`"), "{path}: {message}");
+            let message = refusal(object, &format!("{object}\"note\":1,\"note\":1,"));
+            assert!(message.contains(&format!("`{path}.note` stands twice")), "{path}: {message}");
+        }
+        assert!(refusal(r#""machine":{"#, r#""machine":{"note":null,"#).contains("note`"));
+        let explicit = text.replacen(r#""started":"#, r#""signature":null,"started":"#, 1);
+        assert_eq!(Certificate::parse(explicit.as_bytes(), Path::new("c")).unwrap(), example());
+        for object in [r#""parameters":{"#, r#""split":{"#, r#""recipe":{"#, r#""attacks":{"#] {
+            let message = refusal(object, &format!("{object}\"note\":1,\"note\":2,"));
+            assert!(message.contains("note` stands twice"), "{message}");
+        }
         let message = Certificate::parse(b"{", Path::new("certificate.json")).unwrap_err().to_string();
         assert!(message.contains("certificate.json"), "{message}");
     }

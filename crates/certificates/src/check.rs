@@ -5,7 +5,7 @@ use std::path::Path;
 use unlearn_metrics::{Figures, Value, Values};
 use unlearn_run_store::Artifact;
 
-use crate::{Certificate, Measured, PublicKey, certificate::Asked};
+use crate::{Certificate, Measured, PublicKey, certificate::Asked, consistent};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,9 @@ impl Finding {
     }
 }
 
-/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, that its figures are among `figures` and can be,
-/// the verdicts on thresholds, and the signature; with a `public_key`, that it is that key's.
+/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, that its figures are among `figures`, can be,
+/// and follow from each other where they do, the verdicts on thresholds, its times, and the signature; with a `public_key`, that it is that
+/// key's.
 pub fn check(
     folder: &Path,
     certificate: &Certificate,
@@ -69,6 +70,7 @@ pub fn check(
     }
     findings.extend(certificate.output.iter().map(|(name, artifact)| output(folder, name, artifact)));
     findings.extend(possible(&certificate.measured, figures));
+    findings.extend(consistent::check(certificate, figures));
     findings.extend(thresholds(certificate));
     findings.push(signature(certificate, public_key));
     findings
@@ -92,16 +94,20 @@ fn output(folder: &Path, name: &str, artifact: &Artifact) -> Finding {
     if Path::new(name).components().count() != 1 || Path::new(name).file_name().is_none() {
         return Finding::fails(what, "not a file's name");
     }
-    match Artifact::of(&folder.join(name)) {
+    let path = folder.join(name);
+    // The size first: a file put in the place of the model may have any.
+    let size = unlearn_files::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len());
+    match size {
+        Err(error) => return Finding::fails(what, error.to_string()),
+        Ok(bytes) if bytes != artifact.bytes => {
+            return Finding::fails(what, format!("has {bytes} bytes, not {}", artifact.bytes));
+        }
+        Ok(_) => {}
+    }
+    match Artifact::of(&path) {
         Err(error) => Finding::fails(what, error.to_string()),
         Ok(found) if found == *artifact => Finding::holds(what, format!("has the hash {}", found.blake3)),
-        Ok(found) => Finding::fails(
-            what,
-            format!(
-                "has {} bytes and the hash {}, not {} and {}",
-                found.bytes, found.blake3, artifact.bytes, artifact.blake3
-            ),
-        ),
+        Ok(found) => Finding::fails(what, format!("has the hash {}, not {}", found.blake3, artifact.blake3)),
     }
 }
 
@@ -192,7 +198,7 @@ fn signature(certificate: &Certificate, public_key: Option<&PublicKey>) -> Findi
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use unlearn_metrics::{Figure, figures::mia_efficacy};
 
     use super::*;
@@ -201,7 +207,7 @@ mod tests {
     type Edit<'a> = &'a dyn Fn(&mut Certificate);
 
     /// The standard figures, and that of an attack.
-    fn figures() -> Figures {
+    pub(crate) fn figures() -> Figures {
         let name = "mia_efficacy.confidence".into();
         Figures::standard().with(Figure { name, ..mia_efficacy::FIGURE })
     }
@@ -236,18 +242,27 @@ mod tests {
         assert_eq!(failures(folder, &example(), Some(&public)), ["signature"]);
         assert_eq!(failures(folder, &signed, Some(&public)), [""; 0]);
 
-        let cases: [(Edit<'_>, &[&str]); 13] = [
+        let cases: [(Edit<'_>, &[&str]); 18] = [
             (&|c| c.request.ids[0] = 4, &["request"]),
             (&|c| c.request.ids.reverse(), &["request"]),
             (&|c| c.request.before = vec![3], &["request"]),
             (&|c| set(c, "ua", 96.0), &["threshold ua >= 90"]),
             (&|c| set(c, "ra", 101.0), &["figure ra after"]),
             (&|c| set(c, "uaa", 1.0), &["figure uaa after"]),
-            (&|c| set(c, "mia_efficacy.confidence", 1.0), &[""; 0]),
+            (&|c| set(c, "mia_efficacy.confidence", 1.0), &["draws of mia_efficacy.confidence after"]),
             (
                 &|c| c.measured.after.get_mut("mia_efficacy.confidence").unwrap().draws.push(90.0),
-                &["figure mia_efficacy.confidence after"],
+                &[
+                    "figure mia_efficacy.confidence after",
+                    "draws of mia_efficacy.confidence before",
+                    "draws of mia_efficacy.confidence after",
+                ],
             ),
+            (&|c| c.measured.attacks = None, &["attacks"]),
+            (&|c| c.started = "2026-01-31T12:01:01Z".into(), &["times"]),
+            (&|c| c.finished = "tomorrow".into(), &["times"]),
+            (&|c| drop(c.input.insert("retrain model".into(), Artifact::of(&model).unwrap())), &["Retrain"]),
+            (&|c| c.measured.retrain = Some(c.measured.before.clone()), &["Retrain"]),
             (&|c| c.measured.thresholds[0].passed = false, &["threshold ua >= 90"]),
             (&|c| c.measured.thresholds[0].threshold.metric = "mia.none".into(), &["threshold mia.none >= 90"]),
             (&|c| drop(c.output.insert("../key.pem".into(), Artifact::of(&model).unwrap())), &["output ../key.pem"]),

@@ -15,6 +15,7 @@
 
 mod certificate;
 mod check;
+mod consistent;
 mod error;
 mod measured;
 mod older;

@@ -101,7 +101,7 @@ impl Signature {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
+    unlearn_files::read_text(path, 1 << 16).map_err(|source| Error::Io { path: path.into(), source })
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -1,4 +1,5 @@
-//! Where a running stage keeps the state of its training: `checkpoint/state.safetensors`, replaced atomically.
+//! Where a running stage keeps the state of its training: `checkpoint/state.safetensors`, replaced atomically and
+//! sealed. Not every such file is one of safetensors: a method may put a line of its own before it.
 
 use std::{
     cell::Cell,
@@ -7,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use unlearn_run_store::write_atomic;
+use unlearn_run_store::saved;
 use unlearn_training::Checkpoints;
 
 /// Saves to one file, as often as `interval` says.
@@ -25,15 +26,11 @@ impl FileCheckpoints {
 
 impl Checkpoints for FileCheckpoints {
     fn load(&self) -> io::Result<Option<Vec<u8>>> {
-        match std::fs::read(&self.file) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        saved::load(&self.file).map_err(io::Error::other)
     }
 
     fn save(&self, state: &[u8]) -> io::Result<()> {
-        write_atomic(&self.file, state).map_err(io::Error::other)?;
+        saved::save(&self.file, state).map_err(io::Error::other)?;
         self.saved.set(Instant::now());
         Ok(())
     }

@@ -124,7 +124,10 @@ impl Error {
                 | Self::Deletion { .. }
                 | Self::Description { .. }
                 | Self::Device(_)
-                | Self::Store(unlearn_run_store::StoreError::Description { .. })
+                | Self::Store(
+                    unlearn_run_store::StoreError::Description { .. }
+                        | unlearn_run_store::StoreError::OtherSuite { .. }
+                )
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use unlearn_hub::PREFIX;
-use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow};
+use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow, Tuning};
 
 use crate::{
     Error, Result, Suite, configured,
@@ -84,11 +84,21 @@ impl Plan {
         for note in &left_out {
             tracing::warn!("{note}");
         }
+        // A suite that is not a file, as a library's user may make one, has a path all the same.
+        index.source = suite.path.canonicalize().ok();
+        index.init = resolved.initial.origin().map(|origin| origin.source.clone());
+        if let (Some(init), true) = (&index.init, resolved.retrains()) {
+            tracing::warn!(
+                "Retrain begins with {init}, as training does: if those weights have seen what is to be forgotten, it is no gold standard, and \
+                 every gap to it misleads; to judge a model of your own, use `unlearn forget --method raw --suite`"
+            );
+        }
         index.notes.extend(resolved.begins_with()?.into_iter().chain(left_out));
         if suite.forget.iter().any(|section| section.sequence) {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);
         }
-        index.tuning.clone_from(&resolved.tuning);
+        // The place of the search's suite says nothing to a reader of the results.
+        index.tuning = resolved.tuning.clone().map(|tuning| Tuning { source: None, ..tuning });
         index.configured = configured::of(suite, &resolved)?;
         let mut planner = Planner { resolved: &resolved, judging, stages: Vec::new(), rows: Vec::new() };
         for data in &resolved.seeds {
@@ -349,6 +359,7 @@ mod tests {
             command: String::new(),
             created: String::new(),
             commit: None,
+            source: None,
             dataset: "fashion-mnist-mini".into(),
             arch: "resnet8s".into(),
             objective: "gap".into(),

@@ -198,6 +198,11 @@ impl Resolved {
         !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes(&self.dataset)
     }
 
+    /// Whether a method begins again with what training began with.
+    pub(crate) fn retrains(&self) -> bool {
+        self.methods.iter().any(|method| method.entry.begins_again)
+    }
+
     /// Says what training begins with, where that is not fresh weights.
     pub(crate) fn begins_with(&self) -> Result<Option<String>> {
         let Some(origin) = self.initial.origin() else { return Ok(None) };

@@ -40,8 +40,11 @@ pub fn status(plan: &Plan, store: Option<&Store>) -> Result<Vec<Status>> {
 /// Computes every stage that is not done, and writes the suite's index into the store.
 ///
 /// # Errors
-/// The first stage that fails, unless failures are gone past and some row is left; an interruption. Stages done before stay done.
+/// Before anything is computed, an index of another suite file under the same name whose rows would be lost, unless that may be replaced. The first stage that fails, unless failures are gone past and some row is left; an interruption. Stages done before stay done.
 pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finished> {
+    if !options.replace {
+        store.check_replaces(&plan.index)?;
+    }
     let failures = schedule::compute(&plan.stages, store, &plan.materials, options)?;
     let mut index = plan.index.clone();
     index.command.clone_from(&options.command);

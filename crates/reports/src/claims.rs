@@ -65,8 +65,9 @@ pub const fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Judges every claim the rows have something to say about.
-pub fn claims(rows: &[ResultRow]) -> Vec<Claim> {
+/// Judges every claim the rows have something to say about. `init` is what training, and so Retrain, began with, where that was no fresh
+/// weights.
+pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
     let blocks = blocks(rows);
     let mut claims = sparsity_narrows_the_gap(&blocks);
     for block in &blocks {
@@ -77,7 +78,7 @@ pub fn claims(rows: &[ResultRow]) -> Vec<Claim> {
     }
     claims.extend(omp_serves_as_well(&blocks));
     for block in &blocks {
-        claims.extend(retrain_forgets_the_class(block, &blocks));
+        claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));
     }
     claims
@@ -259,19 +260,37 @@ fn all(verdicts: &[Verdict]) -> Verdict {
     }
 }
 
-/// S1: a model that never saw a class does not name it. This is a fact about single rows, so one seed is enough.
-fn retrain_forgets_the_class(block: &Block, blocks: &[Block]) -> Option<Claim> {
-    if block.scenario != "class" {
-        return None;
-    }
+/// S1: Retrain never saw the forget set. A model that never saw a class does not name it, which is a fact about single rows, so one seed is
+/// enough. Of other requests, and of a Retrain that began with weights from elsewhere, only how it was made can say so.
+fn retrain_never_saw_it(block: &Block, blocks: &[Block], init: Option<&str>) -> Option<Claim> {
     let cells = block.line(RETRAIN)?.cells.iter().flatten();
-    let lowest = cells.flat_map(|cell| &cell.rows).filter_map(|row| row.value(ua::NAME)).min_by(f64::total_cmp)?;
-    Some(Claim {
-        id: format!("S1/{}", block.name(blocks)),
-        statement: format!("{}: Retrain, which never saw the class, has 100 % UA", block.forget),
-        verdict: if lowest >= 100.0 { Verdict::Holds } else { Verdict::Fails },
-        detail: format!("lowest UA of any seed and sparsity {lowest:.2} %"),
-    })
+    let found = || cells.clone().flat_map(|cell| &cell.rows).filter_map(|row| row.value(ua::NAME));
+    let (lowest, highest) = (found().min_by(f64::total_cmp)?, found().max_by(f64::total_cmp)?);
+    let class = block.scenario == "class";
+    let (seen, began) = match init {
+        None => (if class { "which never saw the class" } else { "which never saw the images" }.to_owned(), None),
+        Some(init) => {
+            let what = if class { "the class" } else { "the images" };
+            (format!("which begins with {init}, which may have seen {what}"), Some(init))
+        }
+    };
+    let (statement, verdict) = if class {
+        let verdict = if lowest >= 100.0 { Verdict::Holds } else { Verdict::Fails };
+        (format!("{}: Retrain, {seen}, has 100 % UA", block.forget), verdict)
+    } else {
+        let verdict = if began.is_none() { Verdict::Holds } else { Verdict::Undecided };
+        (format!("{}: Retrain, {seen}, is a gold standard", block.forget), verdict)
+    };
+    let detail = match (class, began) {
+        (true, _) => format!("lowest UA of any seed and sparsity {lowest:.2} %"),
+        (false, None) => {
+            format!("it began with fresh weights and was trained without the images; UA {lowest:.2} to {highest:.2} %")
+        }
+        (false, Some(_)) => {
+            format!("whether those weights saw the images is not known here; UA {lowest:.2} to {highest:.2} %")
+        }
+    };
+    Some(Claim { id: format!("S1/{}", block.name(blocks)), statement, verdict, detail })
 }
 
 /// S2: the model that was not unlearned recognises the forget set better than Retrain does, or there would be nothing to unlearn.
@@ -363,7 +382,7 @@ mod tests {
     }
 
     fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
-        claims(rows).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
+        claims(rows, None).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
     }
 
     /// Sparse minus dense gaps of ft, one a seed.
@@ -390,15 +409,15 @@ mod tests {
 
     #[test]
     fn one_seed_is_said_to_be_one() {
-        let claim = claims(&ft(&[-5.0])).swap_remove(0);
+        let claim = claims(&ft(&[-5.0]), None).swap_remove(0);
         assert_eq!(claim.detail, "10.00 dense, 5.00 sparse; change −5.00 points");
         assert!(note(&[7]).contains("This suite ran one seed") && !note(&[7, 8]).contains("one seed"));
     }
 
     #[test]
     fn claims_without_rows_are_left_out() {
-        assert_eq!(claims(&[row("ft", 0.0, 1, 50.0, 10.0)]), []);
-        assert_eq!(claims(&[row("scrub", 0.0, 1, 50.0, 10.0), row("scrub", 0.95, 1, 50.0, 5.0)]), []);
+        assert_eq!(claims(&[row("ft", 0.0, 1, 50.0, 10.0)], None), []);
+        assert_eq!(claims(&[row("scrub", 0.0, 1, 50.0, 10.0), row("scrub", 0.95, 1, 50.0, 5.0)], None), []);
     }
 
     #[test]
@@ -427,6 +446,29 @@ mod tests {
         assert_eq!(verdict(&rows(99.9, 2.0), "S1/class 0"), Some(Verdict::Fails));
         assert_eq!(verdict(&rows(100.0, 2.0), "S2/class 0"), Some(Verdict::Holds));
         assert_eq!(verdict(&rows(5.0, 7.0), "S2/class 0"), Some(Verdict::Fails));
+    }
+
+    #[test]
+    fn what_retrain_began_with_is_said() {
+        let check = |scenario: &str, init: Option<&str>, ua: f64| {
+            let rows = [RETRAIN, "raw"]
+                .map(|method| ResultRow { scenario: scenario.to_owned(), ..row(method, 0.0, 1, ua, 0.0) });
+            claims(&rows, init).into_iter().find(|claim| claim.id == "S1/class 0").unwrap()
+        };
+        let random = check("random", None, 8.0);
+        assert_eq!(random.verdict, Verdict::Holds);
+        assert!(
+            random.statement.contains("never saw the images") && random.detail.contains("fresh weights"),
+            "{random:?}"
+        );
+        for (scenario, ua, verdict) in
+            [("class", 100.0, Verdict::Holds), ("class", 10.7, Verdict::Fails), ("random", 8.0, Verdict::Undecided)]
+        {
+            let begun = check(scenario, Some("mine.pth"), ua);
+            assert_eq!(begun.verdict, verdict);
+            assert!(begun.statement.contains("begins with mine.pth, which may have seen"), "{begun:?}");
+            assert!(!begun.statement.contains("never"), "{begun:?}");
+        }
     }
 
     #[test]
@@ -482,7 +524,7 @@ mod tests {
     fn omp_is_compared_at_equal_sparsity_only() {
         let mut rows = against("imp", &[(0.5, [0.1, 0.2, 0.3]), (0.9, [0.1, 0.2, 0.3])]);
         rows.retain(|row| row.pruning == "omp" || row.sparsity == 0.5);
-        let claim = claims(&rows).into_iter().find(|claim| claim.id == "C4/class 0/imp/ft").unwrap();
+        let claim = claims(&rows, None).into_iter().find(|claim| claim.id == "C4/class 0/imp/ft").unwrap();
         assert!(claim.detail.starts_with("mean over 50 % sparsity; omp minus imp +0.20 ±"), "{}", claim.detail);
         rows.retain(|row| row.pruning == "omp" || row.sparsity != 0.5);
         assert_eq!(verdict(&rows, "C4"), None);

@@ -14,12 +14,25 @@ pub enum ReportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The report's folder can't be made.
-    #[error("could not create the report folder {}: {source}; choose another one", folder.display())]
+    #[error("the report folder {} cannot be written: {source}; choose another one with `--out`", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
         /// The operating system's answer.
         source: std::io::Error,
+    },
+    /// The report's folder holds something that the report would replace.
+    #[error(
+        "{} {what}, which the report of `{suite}` would replace; choose another folder with `--out`, or give `--replace`",
+        file.display()
+    )]
+    Taken {
+        /// The file in the way.
+        file: PathBuf,
+        /// What it is.
+        what: String,
+        /// The suite of the report.
+        suite: String,
     },
     /// A suite without rows.
     #[error("the suite `{0}` has no rows; give it at least one `[[unlearn]]` method and run it again")]
@@ -85,7 +98,7 @@ pub enum ReportError {
         known: u64,
     },
     /// The shares that a pruning left can't be understood.
-    #[error("the fact `sparsity` of {} can't be read: {problem}; delete the folder and run the suite again", folder.display())]
+    #[error("the fact `sparsity` of {} can't be read: {problem}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
     Shares {
         /// The pruning stage's folder.
         folder: PathBuf,

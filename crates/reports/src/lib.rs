@@ -12,6 +12,8 @@
 //!
 //! Which figures there are is said by a registry ([`Figures`]): columns, panels and keys follow it.
 //!
+//! [`prepare`] says beforehand whether a report can go into a folder. [`write()`] replaces what is there.
+//!
 //! This crate knows no model and no tensor: it reads manifests, `metrics.jsonl` and stored scores, and runs nothing.
 //!
 //! ```no_run
@@ -36,6 +38,7 @@ pub mod drift;
 pub mod error;
 mod glossary;
 pub mod html;
+mod place;
 pub mod plots;
 pub mod prunings;
 mod published;
@@ -56,6 +59,7 @@ use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 pub use claims::Claim;
 pub use drift::Drift;
 pub use error::{ReportError, Result};
+pub use place::prepare;
 pub use prunings::Pruning;
 pub use results::{Provenance, ResultRow, Results};
 pub use unlearn_metrics::Verdict;
@@ -114,11 +118,12 @@ pub fn evaluate(
 
 fn write_results(store: &Store, index: &SuiteIndex, folder: &Path, results: Results) -> Result<Written> {
     let curves = curves::collect(store, index)?;
+    let [json, csv, markdown, html] = place::FILES;
     let files = [
-        ("results.json", results.to_json()?),
-        ("results.csv", csv::to_csv(&results)?),
-        ("table.md", table::markdown(&results).into_bytes()),
-        ("report.html", html::page(&results, &curves)?.into_bytes()),
+        (json, results.to_json()?),
+        (csv, csv::to_csv(&results)?),
+        (markdown, table::markdown(&results).into_bytes()),
+        (html, html::page(&results, &curves)?.into_bytes()),
     ];
     let blocks = summary::blocks(&results.rows);
     let mut pictures = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
-use unlearn_run_store::{Configured, Machine, Stage, Store, SuiteIndex, SuiteRow, Tuning};
+use unlearn_run_store::{Configured, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
@@ -225,7 +225,7 @@ impl Results {
         let mut stages = Vec::with_capacity(index.rows.len());
         let (mut machines, mut versions) = (Vec::new(), Vec::new());
         for row in &index.rows {
-            let stage = store.stage("evaluate", &row.evaluate)?;
+            let RowStages { unlearn, evaluate: stage } = store.row(row)?;
             let result = ResultRow::new(row, source.figures(&stage)?);
             let not_finite = |metric: &str, value: f64| ReportError::NotFinite {
                 row: describe(&result),
@@ -244,7 +244,6 @@ impl Results {
             }
             rows.push(result);
             // The run time is the unlearning stage's, so its machine is the one that counts.
-            let unlearn = store.stage("unlearn", &row.unlearn)?;
             for manifest in [unlearn.manifest(), stage.manifest()] {
                 machines.push(manifest.machine.clone());
                 versions.push(manifest.crate_version.clone());
@@ -257,7 +256,7 @@ impl Results {
         complete(&mut rows, &stages, source, figures)?;
         // The paper's claims are about one request to a model.
         let alone: Vec<ResultRow> = rows.iter().filter(|row| row.turn.is_none()).cloned().collect();
-        let claims = claims(&alone);
+        let claims = claims(&alone, index.init.as_deref());
         let drift = index.drift_threshold.and_then(|threshold| Drift::of(&rows, threshold));
         let provenance = Provenance {
             command: index.command.clone(),

@@ -136,6 +136,7 @@ mod tests {
             command: "unlearn tune quick.toml".to_owned(),
             created: "2026-01-01T00:00:00Z".to_owned(),
             commit: None,
+            source: None,
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
             objective: "gap".to_owned(),

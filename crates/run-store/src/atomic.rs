@@ -52,7 +52,10 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
 }
 
 /// Writes a file in `folder` and removes it again, to see whether that can be done.
-pub(crate) fn probe(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system's answer.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
     let (probe, mut file) = create_beside(&folder.join("probe"))?;
     let written = file.write_all(b"probe").and_then(|()| file.sync_all());
     fs::remove_file(&probe)?;
@@ -64,7 +67,7 @@ pub(crate) fn probe(folder: &Path) -> io::Result<()> {
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     loop {
-        let temporary = path.with_file_name(format!(".{name}.{:016x}{TEMPORARY}", random()));
+        let temporary = path.with_file_name(format!(".{name}.{}{TEMPORARY}", random_name()));
         match File::create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             file => return Ok((temporary, file?)),
@@ -72,9 +75,9 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Random bits: the standard library seeds its hash maps from the system's randomness, another way each time.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// 16 random digits: the standard library seeds its hash maps from the system's randomness, another way each time.
+pub(crate) fn random_name() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn_files::json;
 
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
@@ -51,7 +52,7 @@ impl StageSpec {
     /// folder's name.
     pub fn from_json(text: &[u8], file: &Path) -> Result<Self> {
         let refuse = |problem: String| StoreError::Description { file: file.to_path_buf(), problem };
-        let value: Value = serde_json::from_slice(text).map_err(|error| refuse(error.to_string()))?;
+        let value = json::value(text).map_err(|error| refuse(error.to_string()))?;
         match value.get("format").and_then(Value::as_u64) {
             Some(found) if found == u64::from(FORMAT) => {}
             Some(found) => {
@@ -110,6 +111,9 @@ mod tests {
         ] {
             assert!(message.contains(words), "{message}");
         }
+        let twice = spec().to_json().to_string().replace("\"lr\":0.1", "\"lr\":0.1,\"lr\":0.2");
+        let message = StageSpec::from_json(twice.as_bytes(), Path::new("stage.json")).unwrap_err().to_string();
+        assert!(message.contains("`config.lr` stands twice"), "{message}");
         let message = StageSpec::from_json(b"{", Path::new("stage.json")).unwrap_err().to_string();
         assert!(message.contains("stage.json"), "{message}");
     }

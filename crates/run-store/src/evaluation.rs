@@ -39,8 +39,7 @@ impl Evaluation {
     /// [`StoreError::Damaged`] when its metrics are not exactly one such row, [`StoreError::NewerFormat`].
     pub fn of(stage: &Stage) -> Result<Self> {
         let file = stage.path().join(METRICS);
-        let damaged =
-            |problem: String| StoreError::Damaged { file: file.clone(), folder: stage.path().to_path_buf(), problem };
+        let damaged = |problem: String| StoreError::damaged(&file, stage.path(), problem);
         let mut rows: Vec<Json> = stage.metrics()?;
         let row = match (rows.pop(), rows.len()) {
             (Some(row), 0) => row,
@@ -141,7 +140,7 @@ mod tests {
             assert!(message.contains("metrics.jsonl") && message.contains(&format!("has {}", rows.len())), "{message}");
         }
         let wrong = Evaluation::of(&stage(&store, &[json!({ "ua": "high" })])).unwrap_err().to_string();
-        assert!(wrong.contains("line 1") && wrong.contains("delete the folder"), "{wrong}");
+        assert!(wrong.contains("line 1") && wrong.contains("unlearn runs repair"), "{wrong}");
         let newer = Evaluation::of(&stage(&store, &[json!({ "format": 3, "figures": {} })])).unwrap_err().to_string();
         assert!(newer.contains("format version 3") && newer.contains("up to 2"), "{newer}");
         let extra = Evaluation::of(&stage(&store, &[json!({ "format": 2, "figures": {}, "ua": 1.0 })]));

@@ -5,7 +5,7 @@
 //!
 //! 1. **A stage that is there is not run again.** [`Store::begin`] answers [`Begin::Done`] or hands out a [`StageWriter`].
 //! 2. **A reader never sees half a stage.** The writer works in `<key>.partial/` and renames it into place as its last act.
-//! 3. **A killed stage goes on.** The working folder outlives its process with whatever the stage put into `checkpoint/`;
+//! 3. **A killed stage goes on.** The working folder outlives its process with whatever the stage put into `checkpoint/` ([`saved`]);
 //!    the lock does not, because the operating system holds it and lets go of it when the process ends.
 //! 4. **What is stored says what it is.** [`Manifest`] carries a format version, the configuration, the inputs, the machine, what it
 //!    cost and a hash of every file, so that a store can be checked, listed and turned into a report years later.
@@ -33,7 +33,9 @@
 //! # }
 //! ```
 
+pub mod archive;
 pub mod atomic;
+pub mod check;
 pub mod clock;
 pub mod configured;
 pub mod description;
@@ -41,26 +43,35 @@ mod document;
 pub mod error;
 pub mod evaluation;
 pub mod key;
+pub mod labels;
+pub mod lineage;
 mod lock;
 pub mod machine;
 pub mod manifest;
+pub mod saved;
 pub mod scores;
+pub mod space;
 pub mod stage;
 pub mod store;
 pub mod suite_index;
 pub mod tuning;
 pub mod writer;
 
-pub use atomic::{write_atomic, write_atomic_with};
+pub use archive::Imported;
+pub use atomic::{check_writable, write_atomic, write_atomic_with};
+pub use check::{Check, Fault, Place, Repair};
 pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;
 pub use key::{StageKey, StageSpec};
+pub use labels::StageLabel;
+pub use lineage::StageName;
 pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};
 pub use scores::StoredScores;
+pub use space::{Garbage, Removal};
 pub use stage::Stage;
 pub use store::{Attempt, Begin, StageState, StageSummary, Store};
-pub use suite_index::{SuiteIndex, SuiteRow, Turn};
+pub use suite_index::{RowStages, SuiteIndex, SuiteRow, Turn};
 pub use tuning::{Searched, Trial, Tuning, Validation};
 pub use writer::StageWriter;

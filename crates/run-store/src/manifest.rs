@@ -7,15 +7,18 @@
 //! changing a unit does, and the reader then keeps reading the older form.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn_files::json;
 
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec, canonical};
 use crate::machine::{Machine, Usage};
+
+/// Bytes that a manifest or an index may have at most.
+pub(crate) const DOCUMENT: u64 = 1 << 28;
 
 /// What a finished stage says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,10 +77,10 @@ impl Artifact {
     /// Reads a file's size and hash, a piece at a time.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read, or is no regular file.
     pub fn of(path: &Path) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        let mut file = fs::File::open(path).map_err(StoreError::io("open", path))?;
+        let mut file = unlearn_files::open(path).map_err(StoreError::io("open", path))?;
         let bytes = std::io::copy(&mut file, &mut hasher).map_err(StoreError::io("read", path))?;
         Ok(Self { blake3: hasher.finalize().to_hex().to_string(), bytes })
     }
@@ -142,16 +145,15 @@ impl Manifest {
     /// [`StoreError::Damaged`] when it is missing or no manifest, [`StoreError::NewerFormat`] when a newer program wrote it.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(Self::FILE);
-        let damaged =
-            |problem: String| StoreError::Damaged { file: file.clone(), folder: folder.to_path_buf(), problem };
-        let text = match fs::read(&file) {
+        let damaged = |problem: String| StoreError::damaged(&file, folder, problem);
+        let text = match unlearn_files::read(&file, DOCUMENT) {
             Ok(text) => text,
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Err(damaged("the file is missing, so the stage was never finished".to_owned()));
             }
             Err(source) => return Err(StoreError::io("read", &file)(source)),
         };
-        let value: Value = serde_json::from_slice(&text).map_err(|source| damaged(source.to_string()))?;
+        let value = json::value(&text).map_err(|source| damaged(source.to_string()))?;
         check_format(&file, &value, Self::FORMAT)?;
         let manifest: Self = serde_json::from_value(value.clone()).map_err(|source| damaged(source.to_string()))?;
         if manifest.format >= 2 {
@@ -167,8 +169,8 @@ impl Manifest {
     }
 }
 
-/// The hash of a manifest without its seal.
-fn seal(manifest: &Value) -> String {
+/// The hash of a manifest, or of an index, without its seal.
+pub(crate) fn seal(manifest: &Value) -> String {
     let mut text = String::new();
     canonical(manifest, &mut text);
     blake3::hash(text.as_bytes()).to_hex().to_string()

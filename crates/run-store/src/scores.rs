@@ -53,9 +53,7 @@ impl StoredScores {
     /// # Errors
     /// [`StoreError::NoArtifact`] when it left none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] for what is no such file.
     pub fn of(stage: &Stage) -> Result<Self> {
-        let file = stage.artifact(Self::FILE)?;
-        let bytes = std::fs::read(&file).map_err(StoreError::io("read", &file))?;
-        Self::decode(&bytes, stage.path())
+        Self::decode(&stage.read(Self::FILE)?, stage.path())
     }
 
     fn decode(bytes: &[u8], folder: &Path) -> Result<Self> {
@@ -89,7 +87,7 @@ impl StoredScores {
 }
 
 fn damaged(folder: &Path, problem: String) -> StoreError {
-    StoreError::Damaged { file: folder.join(StoredScores::FILE), folder: folder.to_path_buf(), problem }
+    StoreError::damaged(folder.join(StoredScores::FILE), folder, problem)
 }
 
 fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError> {

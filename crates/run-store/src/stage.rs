@@ -34,11 +34,8 @@ impl Stage {
     pub(crate) fn open_as(folder: &Path, kind: &str, key: &str) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
         if manifest.kind != kind || manifest.key.as_str() != key {
-            return Err(StoreError::Damaged {
-                file: folder.join(Manifest::FILE),
-                folder: folder.to_path_buf(),
-                problem: format!("it describes {}/{}, not {kind}/{key}", manifest.kind, manifest.key),
-            });
+            let problem = format!("it describes {}/{}, not {kind}/{key}", manifest.kind, manifest.key);
+            return Err(StoreError::damaged(folder.join(Manifest::FILE), folder, problem));
         }
         Ok(Self { folder: folder.to_path_buf(), manifest })
     }
@@ -93,9 +90,18 @@ impl Stage {
     /// As [`artifact`](Self::artifact); [`StoreError::Damaged`] when the content is not what the stage left.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let file = self.artifact(name)?;
-        let bytes = fs::read(&file).map_err(StoreError::io("read", &file))?;
-        self.compare(&file, &Artifact::of_bytes(&bytes), &self.manifest.artifacts[name])?;
+        let expected = &self.manifest.artifacts[name];
+        self.check_size(&file, expected)?;
+        let bytes = unlearn_files::read(&file, expected.bytes).map_err(StoreError::io("read", &file))?;
+        self.compare(&file, &Artifact::of_bytes(&bytes), expected)?;
         Ok(bytes)
+    }
+
+    /// Refuses a file of another size before it is read.
+    fn check_size(&self, file: &Path, expected: &Artifact) -> Result<()> {
+        let found = fs::metadata(file).map_err(StoreError::io("look at", file))?.len();
+        let has = || format!("it has {found} bytes and should have {}", expected.bytes);
+        if found == expected.bytes { Ok(()) } else { Err(self.damaged(file, &has())) }
     }
 
     fn compare(&self, file: &Path, found: &Artifact, expected: &Artifact) -> Result<()> {
@@ -115,6 +121,7 @@ impl Stage {
     pub fn verify(&self) -> Result<()> {
         for (name, expected) in &self.manifest.artifacts {
             let file = self.artifact(name)?;
+            self.check_size(&file, expected)?;
             self.compare(&file, &Artifact::of(&file)?, expected)?;
         }
         if self.manifest.spec().key() != self.manifest.key {
@@ -124,6 +131,10 @@ impl Stage {
     }
 
     fn damaged(&self, file: &Path, problem: &str) -> StoreError {
-        StoreError::Damaged { file: file.to_path_buf(), folder: self.folder.clone(), problem: problem.to_owned() }
+        let error = StoreError::damaged(file, &self.folder, problem);
+        match self.store() {
+            Some(store) => error.with_computed(&store, self.key()),
+            None => error,
+        }
     }
 }

@@ -3,20 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::probe;
+use crate::atomic::check_writable;
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
+use crate::lineage::StageName;
 use crate::lock::StageLock;
 use crate::stage::Stage;
 use crate::suite_index::SUITES;
 use crate::writer::{StageWriter, files, is_sealed, settle};
 
 /// Ending of the folder a stage is computed in.
-const WORKING: &str = ".partial";
+pub(crate) const WORKING: &str = ".partial";
 /// Ending of a stage's lock file.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 /// Ending of a folder on its way out.
-const REMOVED: &str = ".removed";
+pub(crate) const REMOVED: &str = ".removed";
 
 /// A folder of stages.
 #[derive(Debug, Clone)]
@@ -78,7 +79,7 @@ impl Store {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
-        probe(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
+        check_writable(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         Ok(Self { root })
     }
 
@@ -174,13 +175,14 @@ impl Store {
         check_name("stage kind", kind)?;
         let folder = self.place(kind, key, "");
         match fs::metadata(&folder) {
-            Ok(found) if found.is_dir() => Stage::open_as(&folder, kind, key.as_str()).map(Some),
-            Ok(_) => Err(StoreError::Damaged {
-                file: folder.clone(),
-                folder,
-                problem: "a stage is a folder, and this is none".to_owned(),
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Ok(found) if found.is_dir() => {
+                Stage::open_as(&folder, kind, key.as_str()).map(Some).map_err(|error| error.with_computed(self, key))
+            }
+            Ok(_) => Err(no_folder(&folder).with_computed(self, key)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match fs::symlink_metadata(&folder) {
+                Ok(_) => Err(no_folder(&folder).with_computed(self, key)),
+                Err(_) => Ok(None),
+            },
             Err(error) => Err(StoreError::io("look at", &folder)(error)),
         }
     }
@@ -207,21 +209,46 @@ impl Store {
             if check_name("stage kind", &kind).is_err() {
                 continue;
             }
-            for (name, folder) in folders(&folder)? {
+            for (name, folder) in entries(&folder)? {
                 let (digits, finished) =
                     name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
                 let Ok(key) = digits.parse::<StageKey>() else { continue };
-                let state = match finished.then(|| Stage::open_as(&folder, &kind, digits)) {
-                    None => StageState::Unfinished,
-                    Some(Ok(_)) => StageState::Finished,
-                    Some(Err(error)) => StageState::Damaged(error.to_string()),
+                let (state, bytes) = match fs::metadata(&folder) {
+                    // A link to nowhere.
+                    Err(_) if fs::symlink_metadata(&folder).is_ok() => {
+                        (StageState::Damaged(no_folder(&folder).to_string()), 0)
+                    }
+                    // It vanished meanwhile.
+                    Err(_) => continue,
+                    Ok(found) if !found.is_dir() => (StageState::Damaged(no_folder(&folder).to_string()), found.len()),
+                    Ok(_) if !finished => (StageState::Unfinished, size(&folder)?),
+                    Ok(_) => {
+                        let state = match Stage::open_as(&folder, &kind, digits) {
+                            Ok(_) => StageState::Finished,
+                            Err(error) => StageState::Damaged(error.to_string()),
+                        };
+                        (state, size(&folder)?)
+                    }
                 };
-                let bytes = size(&folder)?;
                 stages.push(StageSummary { kind: kind.clone(), key, state, bytes, folder });
             }
         }
         stages.sort_by(|one, other| (&one.kind, &one.key).cmp(&(&other.kind, &other.key)));
         Ok(stages)
+    }
+
+    /// The folders of finished stages, damaged ones included, whatever they hold.
+    pub(crate) fn finished_folders(&self) -> Result<Vec<(StageName, PathBuf)>> {
+        let mut found = Vec::new();
+        for (kind, folder) in folders(&self.root)? {
+            if check_name("stage kind", &kind).is_ok() {
+                let stage = |(name, folder): (String, PathBuf)| {
+                    Some((StageName { kind: kind.clone(), key: name.parse().ok()? }, folder))
+                };
+                found.extend(folders(&folder)?.into_iter().filter_map(stage));
+            }
+        }
+        Ok(found)
     }
 
     /// Removes a stage, finished or not. Returns false, and removes nothing, when a process is computing it.
@@ -237,19 +264,22 @@ impl Store {
         let outgoing = self.place(kind, key, REMOVED);
         for ending in [REMOVED, "", WORKING] {
             let folder = self.place(kind, key, ending);
-            if folder.exists() {
-                if ending != REMOVED {
-                    // Renamed first, so that no reader sees a stage with some of its files gone.
-                    fs::rename(&folder, &outgoing).map_err(StoreError::io("move aside", &folder))?;
-                }
-                fs::remove_dir_all(&outgoing).map_err(StoreError::io("remove the folder", &outgoing))?;
+            let Ok(found) = fs::symlink_metadata(&folder) else { continue };
+            if !found.is_dir() {
+                fs::remove_file(&folder).map_err(StoreError::io("remove", &folder))?;
+                continue;
             }
+            if ending != REMOVED {
+                // Renamed first, so that no reader sees a stage with some of its files gone.
+                fs::rename(&folder, &outgoing).map_err(StoreError::io("move aside", &folder))?;
+            }
+            fs::remove_dir_all(&outgoing).map_err(StoreError::io("remove the folder", &outgoing))?;
         }
         lock.retire();
         Ok(true)
     }
 
-    fn place(&self, kind: &str, key: &StageKey, ending: &str) -> PathBuf {
+    pub(crate) fn place(&self, kind: &str, key: &StageKey, ending: &str) -> PathBuf {
         self.root.join(kind).join(format!("{key}{ending}"))
     }
 }
@@ -264,14 +294,24 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     if good { Ok(()) } else { Err(StoreError::BadName { what, name: name.to_owned() }) }
 }
 
+/// The error of a stage that is no folder.
+fn no_folder(place: &Path) -> StoreError {
+    StoreError::damaged(place, place, "a stage is a folder, and this is a file, or a link that leads nowhere")
+}
+
 /// The folders inside `folder`, by name.
-fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+pub(crate) fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = entries(folder)?;
+    found.retain(|(_, path)| path.is_dir());
+    Ok(found)
+}
+
+/// Whatever lies in `folder` under a name that is text.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
         let entry = entry.map_err(StoreError::io("list", folder))?;
-        if entry.path().is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
+        if let Ok(name) = entry.file_name().into_string() {
             found.push((name, entry.path()));
         }
     }
@@ -279,7 +319,7 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Bytes of the files below `folder`; what vanishes meanwhile, because a stage is finishing, counts nothing.
-fn size(folder: &Path) -> Result<u64> {
+pub(crate) fn size(folder: &Path) -> Result<u64> {
     match files(folder) {
         Ok(files) => {
             Ok(files.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum())
@@ -299,6 +339,7 @@ mod tests {
     use super::*;
     use crate::atomic::write_atomic;
     use crate::manifest::Manifest;
+    use crate::saved;
 
     fn spec() -> StageSpec {
         StageSpec::new("train", json!({ "lr": 0.1, "epochs": 2 }), "data-v1", 1)
@@ -336,7 +377,7 @@ mod tests {
         let (_folder, store) = store();
         let mut writer = run(&store);
         let key = writer.key().clone();
-        fs::write(writer.checkpoint_dir().unwrap().join("weights"), b"half-way").unwrap();
+        saved::save(&writer.checkpoint_dir().unwrap().join("weights"), b"half-way").unwrap();
         writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
         writer.append_log(&json!({ "message": "hello" })).unwrap();
         write_atomic(&writer.path("model.safetensors"), b"weights").unwrap();
@@ -365,7 +406,7 @@ mod tests {
         let (_folder, store) = store();
         let mut writer = run(&store);
         assert!(!writer.resumed());
-        fs::write(writer.checkpoint_dir().unwrap().join("weights"), b"after 2").unwrap();
+        saved::save(&writer.checkpoint_dir().unwrap().join("weights"), b"after 2").unwrap();
         for epoch in 0..3 {
             writer.append_metrics(&json!({ "epoch": epoch })).unwrap();
         }
@@ -387,6 +428,24 @@ mod tests {
         assert_eq!(stage.metrics::<Value>().unwrap()[2], json!({ "epoch": 2, "again": true }));
         assert_eq!(names(stage.path()), ["manifest.json", "metrics.jsonl"]);
         assert!(stage.manifest().wall_seconds >= 0.12, "{}", stage.manifest().wall_seconds);
+    }
+
+    #[test]
+    fn a_damaged_saved_state_is_not_gone_on_from() {
+        let (_folder, store) = store();
+        let writer = run(&store);
+        let state = writer.checkpoint_dir().unwrap().join("deep/state");
+        fs::create_dir(state.parent().unwrap()).unwrap();
+        saved::save(&state, b"weights").unwrap();
+        saved::save(&writer.checkpoint_dir().unwrap().join("other"), b"weights").unwrap();
+        fs::write(writer.path("left"), b"").unwrap();
+        let mut bytes = fs::read(&state).unwrap();
+        drop(writer);
+        assert!(run(&store).resumed());
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&state, bytes).unwrap();
+        let writer = run(&store);
+        assert!(!writer.resumed() && !writer.path("left").exists() && !state.exists());
     }
 
     #[test]
@@ -444,10 +503,10 @@ mod tests {
             let message = store.begin(&spec()).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains("manifest.json"), "{message}");
             let StageState::Damaged(listed) = &store.stages().unwrap()[0].state else { panic!("listed as whole") };
-            assert_eq!(listed, &message);
+            assert_eq!(listed, &message, "nothing was computed from it");
         };
-        check(Some(&good[..40]), "delete the folder");
-        check(Some("[]"), "delete the folder");
+        check(Some(&good[..40]), "unlearn runs repair");
+        check(Some("[]"), "unlearn runs repair");
         check(None, "the file is missing");
         check(Some(&good.replace("\"format\": 2", "\"format\": 9")), "format version 9, this program reads up to 2");
         check(Some(&good.replace("\"train\"", "\"prune\"")), "the seal differs");
@@ -502,7 +561,7 @@ mod tests {
             stage.read("model.safetensors").unwrap_err().to_string(),
             stage.metrics::<Value>().unwrap_err().to_string(),
         ] {
-            assert!(message.contains("BLAKE3 differs") && message.contains("delete the folder"), "{message}");
+            assert!(message.contains("BLAKE3 differs") && message.contains("unlearn runs repair"), "{message}");
         }
     }
 

@@ -1,13 +1,17 @@
 //! `suites/<suite>.json`: which stages a suite's rows are, in the order the suite lists them.
 
+use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::configured::Configured;
 use crate::document;
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, counted};
 use crate::key::StageKey;
+use crate::manifest::Manifest;
+use crate::stage::Stage;
 use crate::store::{Store, check_name};
 use crate::tuning::Tuning;
 
@@ -31,6 +35,12 @@ pub struct SuiteIndex {
     /// The commit of the program that ran it, where known.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The suite's file, as an absolute path, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// What training, and so Retrain, began with, where that was no fresh weights: a file, or a repository of the Hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// What a reader of the results must know (switches in force, data that was left out, …).
     #[serde(default)]
     pub notes: Vec<String>,
@@ -86,6 +96,15 @@ pub struct Turn {
     pub of: usize,
 }
 
+/// The stages of a row.
+#[derive(Debug, Clone)]
+pub struct RowStages {
+    /// The `unlearn` stage that made the model.
+    pub unlearn: Stage,
+    /// The `evaluate` stage that judged it.
+    pub evaluate: Stage,
+}
+
 impl SuiteIndex {
     /// The newest version of the format, which is what this program writes.
     pub const FORMAT: u32 = 1;
@@ -107,6 +126,8 @@ impl SuiteIndex {
             command: command.into(),
             created: crate::clock::now(),
             commit: None,
+            source: None,
+            init: None,
             notes: Vec::new(),
             drift_threshold: None,
             tuning: None,
@@ -123,7 +144,12 @@ impl Store {
     /// [`StoreError::BadName`] for a name that can't be a file's, [`StoreError::Io`] when it can't be written.
     pub fn write_suite(&self, index: &SuiteIndex) -> Result<()> {
         check_name("suite", &index.suite)?;
-        document::write(&self.root().join(SUITES).join(format!("{}.json", index.suite)), index)
+        document::write(&self.suite_file(&index.suite), index)
+    }
+
+    /// Where a suite's index lies, be it there or not; the name must have been checked.
+    pub(crate) fn suite_file(&self, name: &str) -> PathBuf {
+        self.root().join(SUITES).join(format!("{name}.json"))
     }
 
     /// Reads a suite's index.
@@ -132,12 +158,58 @@ impl Store {
     /// [`StoreError::NoSuite`] listing the suites there are, [`StoreError::NewerFormat`], [`StoreError::DamagedIndex`].
     pub fn suite(&self, name: &str) -> Result<SuiteIndex> {
         check_name("suite", name)?;
-        let file = self.root().join(SUITES).join(format!("{name}.json"));
+        let file = self.suite_file(name);
         if !file.try_exists().map_err(StoreError::io("read", &file))? {
             let root = self.root().to_path_buf();
             return Err(StoreError::NoSuite { root, suite: name.to_owned(), held: self.suites()? });
         }
         document::read(&file, SuiteIndex::FORMAT)
+    }
+
+    /// Refuses an index that would take the place of one made from another suite file, and lose rows of it. An index of a file that is gone,
+    /// because it was moved perhaps, and one that is damaged may be replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`].
+    pub fn check_replaces(&self, index: &SuiteIndex) -> Result<()> {
+        check_name("suite", &index.suite)?;
+        let held = match self.suite(&index.suite) {
+            Ok(held) => held,
+            Err(StoreError::NoSuite { .. } | StoreError::DamagedIndex { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let (Some(of), Some(source)) = (held.source, &index.source) else { return Ok(()) };
+        let kept: HashSet<&StageKey> = index.rows.iter().map(|row| &row.evaluate).collect();
+        let lost = held.rows.iter().filter(|row| !kept.contains(&row.evaluate)).count();
+        if of == *source || !of.exists() || lost == 0 {
+            return Ok(());
+        }
+        let (root, suite, lost) = (self.root().to_path_buf(), index.suite.clone(), counted(lost, "row"));
+        Err(StoreError::OtherSuite { root, what: "a suite", suite, of, lost })
+    }
+
+    /// The stages of a row: the one that made its model and the one that judged it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] when the one did not judge the model of the other, or either is
+    /// of another seed.
+    pub fn row(&self, row: &SuiteRow) -> Result<RowStages> {
+        let unlearn = self.stage("unlearn", &row.unlearn)?;
+        let evaluate = self.stage("evaluate", &row.evaluate)?;
+        let refuse = |problem: String| Err(StoreError::Row { row: row.label(), problem });
+        if evaluate.manifest().inputs.get("model") != Some(&row.unlearn) {
+            return refuse(format!(
+                "the stage evaluate/{} did not judge the model of unlearn/{}",
+                row.evaluate, row.unlearn
+            ));
+        }
+        for stage in [&unlearn, &evaluate] {
+            let Manifest { kind, key, seed, .. } = stage.manifest();
+            if *seed != row.seed {
+                return refuse(format!("the stage {kind}/{key} is of the seed {seed}"));
+            }
+        }
+        Ok(RowStages { unlearn, evaluate })
     }
 
     /// Names of the suites the store has an index of, sorted.
@@ -188,6 +260,23 @@ mod tests {
         assert_eq!(store.suite("quick").unwrap(), index);
         assert_eq!(store.suites().unwrap(), ["quick"]);
 
+        let source = |name: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, "").unwrap();
+            Some(file)
+        };
+        let of =
+            |source: Option<PathBuf>, rows: &[SuiteRow]| SuiteIndex { source, rows: rows.to_vec(), ..index.clone() };
+        store.check_replaces(&of(source("b.toml"), &[])).unwrap();
+        store.write_suite(&of(source("a.toml"), &index.rows)).unwrap();
+        store.check_replaces(&of(source("a.toml"), &[])).unwrap();
+        store.check_replaces(&of(source("b.toml"), &index.rows)).unwrap();
+        let message = store.check_replaces(&of(source("b.toml"), &[])).unwrap_err().to_string();
+        assert!(message.contains("a.toml") && message.contains("1 row") && message.contains("suite.name"), "{message}");
+        fs::remove_file(folder.path().join("a.toml")).unwrap();
+        store.check_replaces(&of(source("b.toml"), &[])).unwrap();
+        store.write_suite(&index).unwrap();
+
         let missing = store.suite("slow").unwrap_err().to_string();
         assert!(missing.contains("`slow`") && missing.ends_with("it holds: quick"), "{missing}");
         assert!(matches!(store.suite("../quick"), Err(StoreError::BadName { .. })));
@@ -197,6 +286,22 @@ mod tests {
         fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
         let newer = store.suite("quick").unwrap_err().to_string();
         assert!(newer.contains("format version 2") && newer.contains("reads up to 1"), "{newer}");
+        for changed in
+            [text.replace("\"seed\": 1", "\"seed\": 2"), text.replace("\"seed\": 1", "\"seed\": 2, \"seed\": 1")]
+        {
+            assert_ne!(changed, text);
+            fs::write(&file, changed).unwrap();
+            let message = store.suite("quick").unwrap_err().to_string();
+            assert!(message.contains("seal differs") || message.contains("`rows[0].seed` stands twice"), "{message}");
+        }
+        let mut unsealed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        unsealed.as_object_mut().unwrap().remove("seal");
+        fs::write(&file, unsealed.to_string()).unwrap();
+        assert_eq!(store.suite("quick").unwrap(), index, "a program that did not seal wrote it");
+        unsealed["seel"] = "0123".into();
+        fs::write(&file, unsealed.to_string()).unwrap();
+        let message = store.suite("quick").unwrap_err().to_string();
+        assert!(message.contains("no seal") && message.contains("`seel`"), "{message}");
         fs::write(&file, text.replace("0123456789abcdef0123456789abcdef", "../../x")).unwrap();
         assert!(matches!(store.suite("quick"), Err(StoreError::DamagedIndex { .. })));
         fs::write(&file, &text[..text.len() / 2]).unwrap();

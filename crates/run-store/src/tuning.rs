@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document;
-use crate::error::Result;
+use crate::error::{Result, StoreError, counted};
 use crate::key::StageKey;
-use crate::store::{Store, check_name};
+use crate::store::{Store, check_name, entries};
 
 /// Folder of the tunings inside the store.
-const TUNINGS: &str = "tunings";
+pub(crate) const TUNINGS: &str = "tunings";
 
 /// A search over settings of unlearning methods, under the same number of trials for each. Format policy as for
 /// [`crate::Manifest`].
@@ -28,6 +28,9 @@ pub struct Tuning {
     /// The commit of the program, where known.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The suite's file, as an absolute path, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
     /// Name of the data set.
     pub dataset: String,
     /// Name of the architecture.
@@ -109,11 +112,19 @@ impl Tuning {
     /// The newest version of the format, which is what this program writes.
     pub const FORMAT: u32 = 1;
 
-    /// Reads a tuning from a file.
+    /// Reads a tuning from a file that someone named.
     ///
     /// # Errors
-    /// [`crate::StoreError::Io`], [`crate::StoreError::NewerFormat`], [`crate::StoreError::DamagedIndex`].
+    /// [`StoreError::Io`], [`StoreError::NewerFormat`], [`StoreError::NoTuning`].
     pub fn read(file: &Path) -> Result<Self> {
+        Self::read_stored(file).map_err(|error| match error {
+            StoreError::DamagedIndex { file, problem } => StoreError::NoTuning { file, problem },
+            error => error,
+        })
+    }
+
+    /// Reads a tuning of the store.
+    pub(crate) fn read_stored(file: &Path) -> Result<Self> {
         document::read(file, Self::FORMAT)
     }
 
@@ -138,13 +149,57 @@ impl Tuning {
 }
 
 impl Store {
+    /// The files of the store's tunings, sorted.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Io`] when the folder can't be read.
+    pub(crate) fn tuning_files(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.root().join(TUNINGS);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let files = entries(&folder)?.into_iter().map(|(_, path)| path);
+        let mut files: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+        files.sort();
+        Ok(files)
+    }
+
+    /// Refuses a tuning that would take the place of one made from another suite file of the same name. One of a file that is gone, and one
+    /// that is damaged, may be replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`], [`StoreError::BadName`].
+    pub fn check_replaces_tuning(&self, suite: &str, source: Option<&Path>) -> Result<()> {
+        check_name("suite", suite)?;
+        let file = self.tuning_file(suite);
+        if !file.exists() {
+            return Ok(());
+        }
+        let held = match Tuning::read_stored(&file) {
+            Err(StoreError::DamagedIndex { .. }) => return Ok(()),
+            held => held?,
+        };
+        match (held.source, source) {
+            (Some(of), Some(source)) if of != source && of.exists() => {
+                let (root, lost) = (self.root().to_path_buf(), counted(held.trials.len(), "trial"));
+                Err(StoreError::OtherSuite { root, what: "the search of a suite", suite: suite.to_owned(), of, lost })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tuning_file(&self, suite: &str) -> PathBuf {
+        self.root().join(TUNINGS).join(format!("{suite}.json"))
+    }
+
     /// Writes a tuning, replacing an older one of that suite; returns the file.
     ///
     /// # Errors
     /// [`crate::StoreError::BadName`] for a name that can't be a file's, [`crate::StoreError::Io`] when it can't be written.
     pub fn write_tuning(&self, tuning: &Tuning) -> Result<PathBuf> {
         check_name("suite", &tuning.suite)?;
-        let file = self.root().join(TUNINGS).join(format!("{}.json", tuning.suite));
+        let file = self.tuning_file(&tuning.suite);
         tuning.write(&file)?;
         Ok(file)
     }
@@ -153,7 +208,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::StoreError;
     use serde_json::json;
 
     #[test]
@@ -180,6 +234,7 @@ mod tests {
             command: "unlearn tune quick.toml".to_owned(),
             created: crate::clock::now(),
             commit: None,
+            source: Some(folder.path().join("a.toml")),
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
             objective: "gap".to_owned(),
@@ -197,10 +252,23 @@ mod tests {
         assert_eq!(read.chosen("ft", "class 1", "omp", 0.95), None);
         assert_eq!(read.chosen("ft", "class 0", "omp", 0.9), None);
 
+        let [own, other] = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+        store.check_replaces_tuning("quick", Some(&other)).unwrap();
+        std::fs::write(&own, "").unwrap();
+        store.check_replaces_tuning("quick", Some(&own)).unwrap();
+        store.check_replaces_tuning("slow", Some(&other)).unwrap();
+        let message = store.check_replaces_tuning("quick", Some(&other)).unwrap_err().to_string();
+        assert!(
+            message.contains("a.toml") && message.contains("2 trials") && message.contains("--replace"),
+            "{message}"
+        );
+
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
         assert!(matches!(Tuning::read(&file), Err(StoreError::NewerFormat { .. })));
         std::fs::write(&file, &text[..text.len() / 2]).unwrap();
-        assert!(matches!(Tuning::read(&file), Err(StoreError::DamagedIndex { .. })));
+        assert!(matches!(Tuning::read_stored(&file), Err(StoreError::DamagedIndex { .. })));
+        let message = Tuning::read(&file).unwrap_err().to_string();
+        assert!(message.contains("`unlearn tune`") && !message.contains("delete"), "{message}");
     }
 }

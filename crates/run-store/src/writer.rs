@@ -15,6 +15,7 @@ use crate::key::{StageKey, StageSpec};
 use crate::lock::StageLock;
 use crate::machine::{Meter, Usage};
 use crate::manifest::{Artifact, Manifest};
+use crate::saved;
 use crate::stage::{LOG, METRICS, Stage};
 
 /// Folder inside the working folder that [`StageWriter::finish`] removes.
@@ -25,7 +26,8 @@ const USAGE: &str = "usage.json";
 /// The right to compute one stage: an exclusive lock and a working folder.
 ///
 /// Whoever drops it without [`finish`](Self::finish), or is killed, leaves the working folder. The next process to begin the stage finds in it
-/// everything that was there if `checkpoint/` holds a file, and an empty folder if not: without a checkpoint there is nothing to go on from.
+/// everything that was there if `checkpoint/` holds saved states that are whole, and an empty folder if not: without one there is nothing to go
+/// on from.
 #[derive(Debug)]
 pub struct StageWriter {
     spec: StageSpec,
@@ -77,7 +79,8 @@ impl StageWriter {
         self.working.join(name)
     }
 
-    /// The folder for what a later process needs to go on; made on first use and removed by [`finish`](Self::finish).
+    /// The folder for what a later process needs to go on; made on first use and removed by [`finish`](Self::finish). Files in it are
+    /// written by [`saved::save`]: with any other file in it the stage starts from its beginning.
     ///
     /// # Errors
     /// [`StoreError::Io`] when it can't be made.
@@ -207,11 +210,21 @@ pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -
     Stage::open_as(place, kind, key.as_str())
 }
 
-/// Readies what an earlier process left: with a checkpoint, half-written files and lines go; without one, everything goes.
-/// Returns whether there is a checkpoint.
+/// Readies what an earlier process left: with a checkpoint, half-written files and lines go; without one, or with a damaged one, everything
+/// goes. Returns whether there is a checkpoint.
 fn tidy(working: &Path) -> Result<bool> {
-    let resumed = files(working)?.iter().any(|(name, path)| name.starts_with(CHECKPOINT) && !is_temporary(path));
-    if !resumed {
+    let is_state = |(name, path): &(String, PathBuf)| name.split('/').next() == Some(CHECKPOINT) && !is_temporary(path);
+    let states: Vec<PathBuf> = files(working)?.into_iter().filter(is_state).map(|(_, path)| path).collect();
+    let damaged = saved::damaged(&states);
+    if let Some(StoreError::DamagedState { file, problem }) = &damaged {
+        tracing::warn!(
+            "the saved state {} cannot be used: {problem}; the stage starts from its beginning",
+            file.display()
+        );
+    } else if let Some(error) = damaged {
+        return Err(error);
+    }
+    if states.is_empty() || damaged.is_some() {
         fs::remove_dir_all(working).map_err(StoreError::io("empty the folder", working))?;
         fs::create_dir_all(working).map_err(StoreError::io("create the folder", working))?;
         return Ok(false);

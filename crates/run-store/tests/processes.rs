@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use unlearn_run_store::{Begin, StageSpec, Store};
+use unlearn_run_store::{Begin, StageSpec, Store, saved};
 
 const ROOT: &str = "RUN_STORE_TEST_ROOT";
 const THEN: &str = "RUN_STORE_TEST_THEN";
@@ -22,7 +22,7 @@ fn child() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let store = Store::open(root).unwrap();
     let Begin::Run(mut writer) = store.begin(&spec()).unwrap() else { panic!("done already") };
-    std::fs::write(writer.checkpoint_dir().unwrap().join("weights"), b"after epoch 0").unwrap();
+    saved::save(&writer.checkpoint_dir().unwrap().join("weights"), b"after epoch 0").unwrap();
     writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
     std::fs::write(store.root().join("begun"), b"").unwrap();
     if std::env::var(THEN).unwrap() == "sleep" {
@@ -61,7 +61,7 @@ fn a_killed_process_blocks_nobody_and_leaves_its_checkpoint() {
     let Begin::Run(mut writer) = store.begin(&spec()).unwrap() else { panic!("nobody finished it") };
     assert!(before.elapsed() < Duration::from_secs(5), "the lock outlived its process");
     assert!(writer.resumed());
-    assert_eq!(std::fs::read(writer.checkpoint_dir().unwrap().join("weights")).unwrap(), b"after epoch 0");
+    assert_eq!(saved::load(&writer.checkpoint_dir().unwrap().join("weights")).unwrap().unwrap(), b"after epoch 0");
     writer.append_metrics(&json!({ "epoch": 1 })).unwrap();
     let stage = writer.finish().unwrap();
     assert_eq!(stage.metrics::<Value>().unwrap(), [json!({ "epoch": 0 }), json!({ "epoch": 1 })]);

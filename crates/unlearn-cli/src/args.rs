@@ -103,6 +103,8 @@ pub(crate) struct RunArguments {
     /// Write the report here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) replacing: ReplaceArguments,
     /// When a stage fails, go on with all that does not build on it; the exit code is 1 all the same.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -112,6 +114,14 @@ pub(crate) struct RunArguments {
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
+}
+
+/// What a run may replace.
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceArguments {
+    /// Replace another suite's index of the same name, and whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// Where stages run, and how many at a time.
@@ -284,6 +294,9 @@ pub(crate) struct TuneArguments {
     /// Write the tuning here too, for `tuned = "FILE"` in a suite.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace the search of another suite of the same name, and whatever the file holds.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArguments,
     #[command(flatten)]
@@ -347,6 +360,9 @@ pub(crate) struct ReportArguments {
     /// Folder for results.json, results.csv, table.md and report.html; a subfolder a suite if there are several.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Replace whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
 }
@@ -362,6 +378,9 @@ pub(crate) struct EvaluateArguments {
     /// Folder for the report, as for `report`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Replace whatever lies where the report goes.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
 }
@@ -491,21 +510,62 @@ pub(crate) enum MethodsCommand {
 pub(crate) struct RunsArguments {
     #[command(subcommand)]
     pub(crate) command: RunsCommand,
-    #[command(flatten)]
-    pub(crate) store: StoreArguments,
+    /// The run store.
+    #[arg(long, value_name = "DIR", default_value = "runs", global = true)]
+    pub(crate) runs: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
-    /// List every stage.
+    /// List every stage, with what suites call it.
     List,
     /// Print a stage's manifest.
     Show {
-        /// The stage's key or the beginning of it.
-        key: String,
+        /// The stage: the beginning of its key, perhaps with its kind (`train/0123`), or its label in `unlearn runs list`.
+        stage: String,
     },
     /// Recompute the hash of everything that finished stages left, or hold certificates of deletions against their files.
     Verify(VerifyArguments),
+    /// Remove damaged stages with everything that was computed from them, so that the suite, run again, computes them anew.
+    Repair {
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove stages.
+    Rm {
+        /// The stages, as for `unlearn runs show`.
+        #[arg(required = true, value_name = "STAGE")]
+        stages: Vec<String>,
+        /// Remove everything that was computed from them too.
+        #[arg(long)]
+        dependents: bool,
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove every stage that no suite's index and no search names and that none of those was computed from, and what killed processes
+    /// left. Stages of a suite that has never run to its end are named by no index.
+    Gc {
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write suites or stages, with all that they were computed from, into one file (tar).
+    Export {
+        /// Suites by name, or stages as for `unlearn runs show`.
+        #[arg(required = true, value_name = "SUITE|STAGE")]
+        what: Vec<String>,
+        /// The file; it must not exist.
+        #[arg(value_name = "FILE.tar")]
+        file: PathBuf,
+    },
+    /// Take in the suites and stages of such a file. Each is held against its hashes; stages that are there already stay as they are.
+    Import {
+        /// The file.
+        #[arg(value_name = "FILE.tar")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

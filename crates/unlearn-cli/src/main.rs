@@ -19,6 +19,7 @@ mod run;
 mod runs;
 mod stage;
 mod tune;
+mod verify;
 
 use std::process::ExitCode;
 

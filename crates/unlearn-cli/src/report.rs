@@ -6,15 +6,24 @@ use unlearn_mia_eval::Registry;
 use unlearn_reports::Written;
 use unlearn_run_store::{Store, SuiteIndex};
 
-use crate::args::ReportArguments;
+use crate::{args::ReportArguments, exit::Usage};
 
 pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
-    let ReportArguments { suites, out, store } = arguments;
+    let ReportArguments { suites, out, replace, store } = arguments;
     let store = Store::open_existing(&store.runs)?;
+    let indices = suites.iter().map(|name| store.suite(name)).collect::<Result<Vec<_>, _>>()?;
     for name in suites {
-        write_report(&store, &store.suite(name)?, &place(out, suites, name))?;
+        prepare(&place(out, suites, name), name, *replace)?;
+    }
+    for (name, index) in suites.iter().zip(&indices) {
+        write_report(&store, index, &place(out, suites, name))?;
     }
     Ok(())
+}
+
+/// Refuses, as bad usage, a folder that a suite's report cannot go into.
+pub(crate) fn prepare(out: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
+    Ok(unlearn_reports::prepare(out, suite, replace).map_err(|error| Usage(error.to_string()))?)
 }
 
 /// Writes one report and prints it.

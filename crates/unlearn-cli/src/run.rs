@@ -16,7 +16,7 @@ use unlearn_run_store::{Store, StoreError};
 use crate::{
     args::{ComputeArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
     progress::ConsoleReporter,
-    report::write_report,
+    report::{prepare, write_report},
 };
 
 /// Set by the first interrupt.
@@ -35,16 +35,22 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         return dry_run(&suite, &environment, arguments);
     }
     let plan = Plan::resolve(&suite, &environment)?;
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.index.suite));
     let store = Store::open(&arguments.store.runs)?;
+    prepare(&out, &plan.index.suite, arguments.replacing.replace)?;
     let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
     let reporter = ConsoleReporter::new(children.is_some());
     let on_failure = if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop };
-    let options = RunOptions { children, on_failure, ..run_options(&reporter, &arguments.compute)? };
+    let options = RunOptions {
+        children,
+        on_failure,
+        replace: arguments.replacing.replace,
+        ..run_options(&reporter, &arguments.compute)?
+    };
     let Finished { index, failures } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
         eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
     }
-    let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &index.suite));
     write_report(&store, &index, &out)?;
     for (label, reason) in &failures {
         eprintln!("failed: {label}: {reason}");
@@ -104,6 +110,7 @@ pub(crate) fn run_options<'a>(
         commit: commit(),
         checkpoint_interval,
         on_failure: OnFailure::Stop,
+        replace: false,
         children: None,
     })
 }
@@ -156,13 +163,7 @@ fn command_line() -> String {
     format!("unlearn {arguments}")
 }
 
-/// The sources' commit, where the command runs inside their repository.
+/// The commit that the program was built from (`build.rs`), where that is known.
 fn commit() -> Option<String> {
-    let git = |arguments: &[&str]| {
-        let output = std::process::Command::new("git").args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let clean = git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
-    Some(if clean { commit } else { format!("{commit}, with changes") })
+    option_env!("UNLEARN_COMMIT").map(str::to_owned)
 }

@@ -1,113 +1,261 @@
-//! `unlearn runs`: a look into the run store, and at certificates of deletions.
+//! `unlearn runs`: a look into the run store, its care, and at certificates of deletions.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
-use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
-use unlearn_experiment::deletion::measure_again;
-use unlearn_run_store::{StageState, Store};
+use unlearn_run_store::{Garbage, StageKey, StageLabel, StageState, StageSummary, Store};
 
 use crate::{
-    args::{RunsArguments, RunsCommand, VerifyArguments},
+    args::{RunsArguments, RunsCommand},
     exit::Usage,
+    verify::{verify_certificates, verify_store},
 };
 
 pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
-    let store = || Store::open_existing(&arguments.store.runs);
+    let store = || Store::open_existing(&arguments.runs);
     match &arguments.command {
         RunsCommand::List => list(&store()?),
-        RunsCommand::Show { key } => show(&store()?, key),
-        RunsCommand::Verify(wanted) if wanted.folders.is_empty() => verify(&store()?),
+        RunsCommand::Show { stage } => show(&store()?, stage),
+        RunsCommand::Verify(wanted) if wanted.folders.is_empty() => verify_store(&store()?),
         RunsCommand::Verify(wanted) => verify_certificates(wanted),
+        RunsCommand::Repair { dry_run } => repair(&store()?, *dry_run),
+        RunsCommand::Rm { stages, dependents, dry_run } => remove(&store()?, stages, *dependents, *dry_run),
+        RunsCommand::Gc { dry_run } => collect(&store()?, *dry_run),
+        RunsCommand::Export { what, file } => {
+            let store = store()?;
+            let (keys, suites) = suites_and_stages(&store, what)?;
+            let sent = store.export(&keys, &suites, file)?;
+            let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
+            println!("{}: {} stages, {} suites, {}", file.display(), sent.len(), suites.len(), size(bytes));
+            Ok(())
+        }
+        RunsCommand::Import { file } => {
+            // A file that is not there must not leave an empty store behind.
+            if !file.exists() {
+                return Err(Usage(format!("{}: there is no such file", file.display())).into());
+            }
+            let imported = Store::open(&arguments.runs)?.import(file)?;
+            let (added, kept) = (imported.added.len(), imported.kept.len());
+            println!("{added} stages came in, {kept} were there already");
+            if !imported.suites.is_empty() {
+                println!("suites: {}", imported.suites.join(", "));
+            }
+            Ok(())
+        }
     }
+}
+
+/// What suites call the stages; none, with a warning, where an index cannot be read.
+fn labels(store: &Store) -> BTreeMap<StageKey, Vec<StageLabel>> {
+    store.labels().unwrap_or_else(|error| {
+        eprintln!("the labels of stages are not known: {error}");
+        BTreeMap::new()
+    })
+}
+
+/// The labels of a stage in one line: what it is called, and in brackets by which suites.
+fn called(labels: &BTreeMap<StageKey, Vec<StageLabel>>, key: &StageKey) -> String {
+    let Some(labels) = labels.get(key) else { return String::new() };
+    let mut suites: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for StageLabel { suite, label } in labels {
+        suites.entry(label).or_default().push(suite);
+    }
+    let of_label = |(label, suites): (&str, Vec<&str>)| format!("{label} ({})", suites.join(", "));
+    suites.into_iter().map(of_label).collect::<Vec<_>>().join("; ")
 }
 
 fn list(store: &Store) -> anyhow::Result<()> {
+    let labels = labels(store);
     for stage in store.stages()? {
-        println!("{:<9} {}  {:>9} KiB  {:?}", stage.kind, stage.key.short(), stage.bytes / 1024, stage.state);
-    }
-    Ok(())
-}
-
-fn show(store: &Store, key: &str) -> anyhow::Result<()> {
-    let stages = store.stages()?;
-    let found: Vec<_> = stages.iter().filter(|stage| stage.key.as_str().starts_with(key)).collect();
-    match found.as_slice() {
-        [stage] => {
-            let stage = store.stage(&stage.kind, &stage.key)?;
-            println!("{}", serde_json::to_string_pretty(stage.manifest())?);
-            Ok(())
-        }
-        [] => Err(Usage(format!("no stage's key begins with `{key}`; see `unlearn runs list`")).into()),
-        several => Err(Usage(format!("{} stages' keys begin with `{key}`; give more of it", several.len())).into()),
-    }
-}
-
-fn verify(store: &Store) -> anyhow::Result<()> {
-    let (mut damaged, mut finished, mut unfinished) = (0, 0, 0);
-    for summary in store.stages()? {
-        let problem = match summary.state {
-            StageState::Unfinished => {
-                unfinished += 1;
-                continue;
-            }
-            StageState::Damaged(problem) => Some(problem),
-            StageState::Finished => {
-                let checked = store.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify());
-                checked.err().map(|error| error.to_string())
-            }
+        let (state, problem) = match &stage.state {
+            StageState::Finished => ("Finished", String::new()),
+            StageState::Unfinished => ("Unfinished", String::new()),
+            StageState::Damaged(problem) => ("Damaged", problem.clone()),
         };
-        finished += 1;
-        if let Some(problem) = problem {
-            damaged += 1;
-            eprintln!("{problem}");
-        }
+        let called = called(&labels, &stage.key);
+        let said = [called, problem].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        let line =
+            format!("{:<9} {}  {:>9} KiB  {state:<10}  {said}", stage.kind, stage.key.short(), stage.bytes / 1024);
+        println!("{}", line.trim_end());
     }
-    for suite in store.suites()? {
-        let lost = store.suite(&suite).and_then(|index| {
-            for row in &index.rows {
-                store.stage("unlearn", &row.unlearn)?;
-                store.stage("evaluate", &row.evaluate)?;
-            }
-            Ok(())
-        });
-        if let Err(problem) = lost {
-            damaged += 1;
-            eprintln!("suite {suite}: {problem}");
-        }
-    }
-    if damaged > 0 {
-        bail!("{damaged} of the store's stages and indices are damaged; {finished} stages were looked at");
-    }
-    let rest = if unfinished == 0 { String::new() } else { format!("; {unfinished} are unfinished") };
-    println!("{finished} finished stages are as they were left{rest}");
     Ok(())
 }
 
-fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
-    let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
-    let mut wrong = 0;
-    for folder in &wanted.folders {
-        let certificate = Certificate::load(folder)?;
-        let environment = wanted.environment.environment();
-        let mut findings = check(folder, &certificate, public_key.as_ref(), &environment.registry.figures());
-        findings.extend(match &wanted.data {
-            Some(data) => measure_again(folder, &certificate, data, &environment)?,
-            None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
-        });
-        println!("{}: certificate of {}", folder.display(), certificate.finished);
-        for Finding { what, outcome } in &findings {
-            let (word, how) = match outcome {
-                Outcome::Holds(how) => ("holds", how),
-                Outcome::Unchecked(how) => ("-", how),
-                Outcome::Fails(how) => ("FAILS", how),
-            };
-            println!("    {word:<5}  {what}: {how}");
-        }
-        println!("{}", certificate.statement());
-        wrong += usize::from(findings.iter().any(Finding::is_failure));
+fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
+    let stage = one(store, wanted)?;
+    if stage.state == StageState::Unfinished {
+        bail!(
+            "{}/{} is not finished, so it has no manifest yet; its working folder is {}",
+            stage.kind,
+            stage.key,
+            stage.folder.display()
+        );
     }
-    if wrong > 0 {
-        bail!("{wrong} of {} certificates do not hold", wanted.folders.len());
-    }
-    println!("{} of {} certificates hold", wanted.folders.len(), wanted.folders.len());
+    let stage = store.stage(&stage.kind, &stage.key)?;
+    println!("{}", serde_json::to_string_pretty(stage.manifest())?);
     Ok(())
+}
+
+/// The stage that a beginning of its key, `KIND/KEY` or a label names.
+fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
+    let stages = store.stages()?;
+    let (kind, key) = wanted.split_once('/').map_or((None, wanted), |(kind, key)| (Some(kind), key));
+    let by_key = |stage: &&StageSummary| {
+        !key.is_empty() && stage.key.as_str().starts_with(key) && kind.is_none_or(|kind| stage.kind == kind)
+    };
+    let mut found: Vec<&StageSummary> = stages.iter().filter(by_key).collect();
+    if found.is_empty() {
+        let labels = labels(store);
+        let is_called = |stage: &&StageSummary| {
+            labels.get(&stage.key).is_some_and(|labels| labels.iter().any(|label| label.label == wanted))
+        };
+        found = stages.iter().filter(is_called).collect();
+    }
+    match found.as_slice() {
+        [stage] => Ok((*stage).clone()),
+        [] => {
+            Err(Usage(format!("no stage's key begins with `{wanted}`, and none is called so; see `unlearn runs list`"))
+                .into())
+        }
+        several => Err(Usage(format!("`{wanted}` names {} stages; give more of the key", several.len())).into()),
+    }
+}
+
+/// The suites and the stages that are named; a suite comes before a stage of the same name.
+fn suites_and_stages(store: &Store, what: &[String]) -> anyhow::Result<(BTreeSet<StageKey>, Vec<String>)> {
+    let held = store.suites()?;
+    let (mut keys, mut suites) = (BTreeSet::new(), Vec::new());
+    for wanted in what {
+        if held.contains(wanted) {
+            suites.push(wanted.clone());
+        } else {
+            keys.insert(one(store, wanted)?.key);
+        }
+    }
+    suites.sort();
+    suites.dedup();
+    Ok((keys, suites))
+}
+
+fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
+    let check = store.check()?;
+    let repair = store.repair(&check, dry)?;
+    let word = if dry { "would remove" } else { "removed" };
+    for stage in &repair.damaged {
+        println!("{word} {stage}: damaged");
+    }
+    for stage in &repair.computed {
+        println!("{word} {stage}: computed from a damaged stage");
+    }
+    for file in &repair.indices {
+        println!("{word} {}: damaged", file.display());
+    }
+    for missing in &repair.missing {
+        println!("missing: {missing}");
+    }
+    for reason in &repair.left {
+        eprintln!("left: {reason}");
+    }
+    if !repair.left.is_empty() {
+        bail!("{} faults are left", repair.left.len());
+    }
+    let stages = repair.damaged.len() + repair.computed.len();
+    if stages + repair.indices.len() == 0 {
+        println!("nothing is damaged: {} finished stages are as they were left", check.sound);
+    } else {
+        println!(
+            "{word} {stages} stages and {} indices; run the suite again to compute what is missing",
+            repair.indices.len()
+        );
+    }
+    Ok(())
+}
+
+fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyhow::Result<()> {
+    let keys = wanted.iter().map(|wanted| Ok(one(store, wanted)?.key)).collect::<anyhow::Result<BTreeSet<_>>>()?;
+    let removal = store.removal(&keys)?;
+    if let (false, [first, ..]) = (dependents, removal.computed.as_slice()) {
+        let others = removal.computed.len() - 1;
+        let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+        return Err(Usage(format!(
+            "{}{more} was computed from what is to be removed; give `--dependents` to remove that too",
+            first.name()
+        ))
+        .into());
+    }
+    let labels = labels(store);
+    let (mut bytes, mut held) = (0, Vec::new());
+    // What was computed from a stage goes first.
+    let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
+    for stage in &stages {
+        println!("{}", line(stage, &labels));
+        if dry || store.remove(&stage.kind, &stage.key)? {
+            bytes += stage.bytes;
+        } else {
+            held.push(stage.name().to_string());
+        }
+    }
+    if !held.is_empty() {
+        bail!("{} stays: a process is computing it; wait until it is through, or stop it", held.join(", "));
+    }
+    println!("{} {} stages, {}", if dry { "would remove" } else { "removed" }, stages.len(), size(bytes));
+    Ok(())
+}
+
+fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
+    let garbage: Garbage = store.garbage()?;
+    for stage in &garbage.stages {
+        println!("{}", line(stage, &BTreeMap::new()));
+    }
+    for (path, bytes) in &garbage.leftovers {
+        println!("{:>10}  {}  left by a process that was stopped", size(*bytes), path.display());
+    }
+    if !dry {
+        store.sweep(&garbage)?;
+    }
+    println!(
+        "{} {} stages that no suite and no search names, and {} leftovers: {}",
+        if dry { "would remove" } else { "removed" },
+        garbage.stages.len(),
+        garbage.leftovers.len(),
+        size(garbage.bytes())
+    );
+    Ok(())
+}
+
+/// A stage with its size, for a list of what goes.
+fn line(stage: &StageSummary, labels: &BTreeMap<StageKey, Vec<StageLabel>>) -> String {
+    let state = match stage.state {
+        StageState::Finished => "",
+        StageState::Unfinished => "unfinished",
+        StageState::Damaged(_) => "damaged",
+    };
+    let line =
+        format!("{:>10}  {:<18}  {state}  {}", size(stage.bytes), stage.name().to_string(), called(labels, &stage.key));
+    line.trim_end().to_owned()
+}
+
+/// A number of bytes for people: `12.3 MiB`.
+fn size(bytes: u64) -> String {
+    let mut number = bytes as f64;
+    for unit in ["bytes", "KiB", "MiB", "GiB"] {
+        if number < 1024.0 {
+            return if unit == "bytes" { format!("{bytes} bytes") } else { format!("{number:.1} {unit}") };
+        }
+        number /= 1024.0;
+    }
+    format!("{number:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_people() {
+        assert_eq!(
+            [0, 1023, 1536, 5 << 20, 3 << 30, 2 << 40].map(size),
+            ["0 bytes", "1023 bytes", "1.5 KiB", "5.0 MiB", "3.0 GiB", "2.0 TiB"]
+        );
+    }
 }

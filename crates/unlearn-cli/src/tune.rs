@@ -1,11 +1,14 @@
 //! `unlearn tune`: a search for the settings of a suite's methods.
 
+use std::path::Path;
+
 use anyhow::Context;
 use unlearn_experiment::{Objective, RunOptions, Suite, TuneOptions};
-use unlearn_run_store::Store;
+use unlearn_run_store::{Store, Tuning, check_writable};
 
 use crate::{
     args::{ObjectiveName, TuneArguments},
+    exit::Usage,
     progress::ConsoleReporter,
     run::{children, run_options},
 };
@@ -13,6 +16,9 @@ use crate::{
 pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     let store = Store::open(&arguments.store.runs)?;
+    if let Some(file) = &arguments.out {
+        check_out(file, &suite.suite.name, arguments.replace)?;
+    }
     let options = TuneOptions {
         trials: usize::try_from(arguments.trials)?,
         objective: match arguments.objective {
@@ -24,7 +30,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     };
     let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
     let reporter = ConsoleReporter::new(children.is_some());
-    let run = RunOptions { children, ..run_options(&reporter, &arguments.compute)? };
+    let run = RunOptions { children, replace: arguments.replace, ..run_options(&reporter, &arguments.compute)? };
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {
@@ -36,4 +42,26 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
         println!("tuning: {}", file.display());
     }
     Ok(())
+}
+
+/// Refuses, before anything is computed, a file that cannot be written, or that holds something else than an earlier search of the suite.
+fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
+    let refuse = |reason: String| Err(Usage(format!("--out {}: {reason}", file.display())).into());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| check_writable(folder)) {
+        return refuse(format!("the folder cannot be written: {error}"));
+    }
+    if file.is_dir() {
+        return refuse("it is a folder; name a file".into());
+    }
+    if replace || std::fs::symlink_metadata(file).is_err() {
+        return Ok(());
+    }
+    match Tuning::read(file) {
+        Ok(held) if held.suite == suite => Ok(()),
+        Ok(held) => {
+            refuse(format!("it holds the search of the suite `{}`; name another file, or give `--replace`", held.suite))
+        }
+        Err(_) => refuse("it is there already and holds no search; name another file, or give `--replace`".into()),
+    }
 }

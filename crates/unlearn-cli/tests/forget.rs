@@ -57,6 +57,11 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let commands = block("sh");
     let mut commands = commands.lines();
     let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
+    // A repository that has nothing to do with the program; what it would have git run leaves a file.
+    let foreign = "git init -q && git config core.fsmonitor 'touch ran; false' && git -c user.name=x -c user.email=x@y commit -q \
+                   --allow-empty -m other";
+    let has_git = place.shell(foreign).status.success();
+    let _ = fs::remove_file(place.path("ran"));
     expect(&place, 0, run, &[]);
     expect(&place, 0, forget, &["before", "mia_efficacy.confidence", "ta >= 20: passed", "It does not claim"]);
     expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificates hold"]);
@@ -80,6 +85,12 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     assert!(weights(&place, &format!("runs/{}", suites.display())) == forgotten, "the suite's `ft` left another model");
 
     let whole = certificate(&place, "forgotten");
+    if has_git {
+        let head = String::from_utf8(place.shell("git rev-parse HEAD").stdout).unwrap();
+        let stated = whole["code"]["commit"].as_str().unwrap_or("none");
+        assert!(!head.starts_with(&stated[..stated.len().min(7)]), "{stated} is the commit of the folder it ran in");
+        assert!(!place.path("ran").exists(), "the program ran what the folder's repository names");
+    }
     assert_eq!(whole["request"]["ids"].as_array().unwrap().len(), 12);
     assert_eq!(whole["method"]["parameters"]["epochs"], 2);
     assert_eq!(whole["data"]["stated_by"], "checkpoint");
@@ -90,7 +101,8 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     };
     let unsigned = |value: &mut Value| drop(value.as_object_mut().unwrap().remove("signature"));
     edited(&unsigned);
-    expect(&place, 0, "unlearn runs verify forgotten", &["anyone may have written", "not measured again"]);
+    let taken_out = ["anyone may have written", "not measured again", "FAILS  key", "a signature taken out"];
+    expect(&place, 1, "unlearn runs verify forgotten", &taken_out);
     expect(&place, 1, verify, &["FAILS  signature: there is none"]);
     edited(&|value| value["measured"]["after"]["ra"]["value"] = json!(100.0));
     expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  signature", "1 of 1 certificates do not hold"]);
@@ -99,7 +111,6 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
         unsigned(value);
         value["measured"]["after"]["ua"]["value"] = json!(99.0);
     });
-    expect(&place, 0, "unlearn runs verify forgotten", &[]);
     expect(&place, 1, measured_again, &["FAILS  metric ua"]);
     edited(&|value| {
         unsigned(value);
@@ -117,10 +128,20 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     expect(&place, 1, forget, &["model.safetensors was changed since"]);
     fs::write(&model, bytes).unwrap();
 
+    // One folder that holds no certificate does not hide the others.
+    expect(
+        &place,
+        1,
+        "unlearn runs verify missing forgotten",
+        &["missing/certificate.json", "forgotten: certificate of", "1 of 2 certificates do not hold"],
+    );
     a_deletion_is_measured_against_a_retrain(&place);
     a_second_request_is_served_on_what_the_first_left(&place);
     what_cannot_be_forgotten_is_refused(&place);
 }
+
+/// A change of a certificate.
+type Edit<'a> = &'a dyn Fn(&mut Value);
 
 /// Beside a Retrain there are figures that need one, and the reference's one draw can be asked for.
 fn a_deletion_is_measured_against_a_retrain(place: &Place) {
@@ -138,7 +159,32 @@ fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     assert!(measured["retrain"]["ua"]["value"].is_number());
     assert!(certificate["input"]["retrain model"]["blake3"].is_string());
     let again = "unlearn runs verify beside --data fashion-mnist-mini";
-    expect(place, 0, again, &["metric kl: it cannot be measured again", "metric ua", "1 of 1 certificates hold"]);
+    let holds =
+        ["holds  key", "derived figures: ", "metric kl: it cannot be measured again", "1 of 1 certificates hold"];
+    expect(place, 0, again, &holds);
+    // It is unsigned: only what it says elsewhere, and its model, speak against a change.
+    let whole = certificate.to_string();
+    let edits: [(Edit<'_>, &str); 9] = [
+        (&|value| value["measured"]["after"]["avg_gap"]["value"] = json!(0.0), "FAILS  figure avg_gap after"),
+        (&|value| value["measured"]["after"]["tow"]["value"] = json!(1.0), "FAILS  figure tow after"),
+        (&|value| drop(value["measured"].as_object_mut().unwrap().remove("retrain")), "FAILS  Retrain"),
+        (
+            &|value| drop(value["measured"]["after"]["mia_efficacy"].as_object_mut().unwrap().remove("draws")),
+            "FAILS  draws of mia_efficacy after",
+        ),
+        (&|value| value["method"]["name"] = json!("nonsense"), "FAILS  method"),
+        (&|value| value["method"]["parameters"] = json!({ "lr": 1 }), "FAILS  key"),
+        (&|value| value["key"] = json!("0".repeat(32)), "FAILS  key"),
+        (&|value| value["measured"]["thresholds"] = json!([]), "FAILS  key"),
+        (&|value| value["started"] = json!("2100-01-01T00:00:00Z"), "FAILS  times"),
+    ];
+    for (edit, finding) in edits {
+        let mut changed = certificate.clone();
+        edit(&mut changed);
+        fs::write(place.path("beside/certificate.json"), changed.to_string()).unwrap();
+        expect(place, 1, "unlearn runs verify beside", &[finding]);
+    }
+    fs::write(place.path("beside/certificate.json"), whole).unwrap();
 }
 
 fn a_second_request_is_served_on_what_the_first_left(place: &Place) {

@@ -6,6 +6,7 @@ mod forget;
 mod hub;
 mod pages;
 mod refusals;
+mod stores;
 mod suites;
 mod tuning;
 

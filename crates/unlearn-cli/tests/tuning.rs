@@ -36,6 +36,14 @@ fn every_method_has_its_trials_and_the_suite_takes_what_was_chosen() {
         }
     }
 
+    // A file that holds something else stays as it is.
+    let foreign = |out: &str, words: &str| {
+        let message = place.refuse(2, &["tune", "suite.toml", "--trials", "3", "--out", out]);
+        assert!(message.contains(words), "{message}");
+    };
+    foreign("suite.toml", "holds no search");
+    foreign("runs", "it is a folder");
+    foreign("suite.toml/found.json", "cannot be written");
     let again = place.run(&arguments);
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(again.status.success() && !said.contains(" done in "), "nothing is computed twice: {said}");

@@ -66,6 +66,8 @@ pub trait Method {
     const PARAMETERS: &'static [&'static [Parameter]];
     /// Whether it can forget whole classes only.
     const WHOLE_CLASSES_ONLY: bool = false;
+    /// Whether it begins again with the weights that the model's training began with. Pretrained weights must then still be there.
+    const BEGINS_AGAIN: bool = false;
     /// Its keys in a suite. Unknown keys are refused.
     type Config: DeserializeOwned + Serialize;
 
@@ -105,6 +107,8 @@ pub struct Entry {
     pub source: &'static str,
     /// Whether it can forget whole classes only.
     pub whole_classes_only: bool,
+    /// Whether it begins again with what the model's training began with, so that pretrained weights must still be there.
+    pub begins_again: bool,
     parameters: &'static [&'static [Parameter]],
     resolve: fn(&serde_json::Value) -> Result<serde_json::Value>,
     check: fn(&serde_json::Value, &Prospect<'_>) -> Result<()>,
@@ -124,6 +128,7 @@ pub const fn entry<M: Method>() -> Entry {
         summary: M::SUMMARY,
         source: M::SOURCE,
         whole_classes_only: M::WHOLE_CLASSES_ONLY,
+        begins_again: M::BEGINS_AGAIN,
         parameters: M::PARAMETERS,
         resolve: resolve::<M>,
         check: check::<M>,

@@ -61,6 +61,20 @@ impl Prospect<'_> {
         Ok(())
     }
 
+    /// For methods that train a model from its beginning, for so many epochs.
+    ///
+    /// # Errors
+    /// If nothing would be trained.
+    pub fn needs_epochs(&self, epochs: usize) -> Result<(), String> {
+        if epochs == 0 {
+            return Err("with `epochs = 0` it trains nothing and keeps the weights that training begins with. These may have seen the \
+                        images to forget, so the model would be no reference to compare with; set `train.epochs`, or this method's own \
+                        `epochs`, to 1 or more, or take the method out"
+                .into());
+        }
+        Ok(())
+    }
+
     /// For methods that train on D_f.
     ///
     /// # Errors

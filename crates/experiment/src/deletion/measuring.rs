@@ -9,12 +9,12 @@ use unlearn_models::{ImportOptions, ModelFile};
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
-use super::{samples, statement::open};
+use super::{model_bytes, samples, statement::open};
 use crate::{
     Environment, Error, Materials, Result,
     judgement::{Judging, judge},
     setting::{Division, Setting},
-    stages::{MODEL, network},
+    stages::network,
     suite::EFFICACY,
 };
 
@@ -40,10 +40,8 @@ pub fn measure_again(
             format!("`{data}` has the fingerprint {}, not {}", dataset.fingerprint, certificate.data.fingerprint);
         return Ok(vec![Finding::fails("data", other)]);
     }
-    let path = folder.join(MODEL);
-    let model = std::fs::read(&path).map_err(|e| e.to_string());
-    let model =
-        model.and_then(|bytes| ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string()));
+    let model = model_bytes(folder, certificate)
+        .and_then(|(bytes, path)| ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string()));
     let model = match model {
         Ok(model) => model,
         Err(reason) => return Ok(vec![Finding::fails("model", reason)]),

@@ -6,6 +6,7 @@
 //! seed, bit for bit, and may be killed and started again.
 
 mod folder;
+mod identity;
 mod listing;
 mod measuring;
 mod statement;
@@ -30,11 +31,13 @@ use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, cloc
 use unlearn_samples::ForgetSpec;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
 
+pub use identity::check_identity;
 pub use measuring::{CLOSENESS, measure_again};
 pub use statement::Stated;
 
 use self::{
     folder::{Folder, Found},
+    identity::Identity,
     statement::trained_on,
 };
 use crate::{
@@ -142,6 +145,12 @@ impl Deletion {
         };
         let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
         method.check(&parameters, &prospect).map_err(refuse)?;
+        if method.begins_again {
+            // What it begins with must be there still; better known now than after the model was judged.
+            materials
+                .initial(setting.init.as_ref())
+                .map_err(|reason| Error::deletion(format!("--method {}", options.method), reason))?;
+        }
         let attacks = attacked(options, setting.seed)?;
         let mut input = opened.artifacts();
         if let Some(path) = &options.retrain {
@@ -177,7 +186,7 @@ impl Deletion {
     /// A folder with something else in it; a method that fails, or diverges (the last finite weights are then in
     /// `last-finite.safetensors`, and there is no certificate); an interruption, with the state saved.
     pub fn run(&self, out: &Path, options: &RunOptions<'_>, signer: Option<&SigningKey>) -> Result<Deleted> {
-        let spec = self.spec(signer);
+        let spec = self.spec(signer).map_err(|e| Error::deletion(Certificate::FILE, e))?;
         let figures = self.materials.environment().registry.figures();
         let folder = match Folder::open(out, &spec, &figures)? {
             Found::Done(certificate) => return Ok(Deleted::Before(certificate)),
@@ -204,19 +213,26 @@ impl Deletion {
     }
 
     /// Everything that decides what is done and certified.
-    fn spec(&self, signer: Option<&SigningKey>) -> StageSpec {
+    fn spec(&self, signer: Option<&SigningKey>) -> serde_json::Result<StageSpec> {
         let Self { setting, asked, .. } = self;
-        let mut config = json!({
-            "input": self.input, "forget": asked.ids, "before": asked.before, "data": setting.data,
-            "recipe": setting.recipe, "stated-by": self.stated_by, "method": self.method.name,
-            "parameters": self.parameters, "attacks": self.attacks, "thresholds": self.thresholds,
-            "arithmetic": self.executor,
-            "signer": signer.map(|signer| signer.public_key().to_hex()),
-        });
-        if let Some(init) = &setting.init {
-            config["init"] = json!(init);
-        }
-        StageSpec::new("forget", config, &setting.dataset.fingerprint, setting.seed)
+        let identity = Identity {
+            input: &self.input,
+            forget: &asked.ids,
+            before: &asked.before,
+            data: serde_json::to_value(&setting.data)?,
+            fingerprint: &setting.dataset.fingerprint,
+            recipe: serde_json::to_value(&setting.recipe)?,
+            seed: setting.seed,
+            init: setting.init.as_ref(),
+            stated_by: self.stated_by,
+            method: self.method.name,
+            parameters: &self.parameters,
+            attacks: serde_json::to_value(&self.attacks)?,
+            thresholds: self.thresholds.iter().collect(),
+            arithmetic: &self.executor,
+            signer: signer.map(|signer| signer.public_key().to_hex()),
+        };
+        Ok(identity.spec())
     }
 
     /// The stages of the deletion: the model comes in, is judged as it is, forgets, and is judged again.
@@ -358,6 +374,14 @@ impl Deletion {
             executor: self.executor.clone(),
         })
     }
+}
+
+/// The bytes of the model that a deletion left, and its place; no more of them than the certificate names. The error is a reason for people.
+fn model_bytes(folder: &Path, certificate: &Certificate) -> std::result::Result<(Vec<u8>, PathBuf), String> {
+    let path = folder.join(MODEL);
+    let artifact = certificate.output.get(MODEL).ok_or_else(|| format!("the certificate names no `{MODEL}`"))?;
+    let bytes = unlearn_files::read(&path, artifact.bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok((bytes, path))
 }
 
 /// What begins the roles of a Retrain's files.

@@ -79,6 +79,8 @@ pub struct RunOptions<'a> {
     pub checkpoint_interval: Duration,
     /// What to do when a stage fails.
     pub on_failure: OnFailure,
+    /// Whether the index of another suite file under the same name may be replaced, with rows that this suite lacks.
+    pub replace: bool,
     /// Stages in processes of their own, several at a time; `None` computes them here, one after the other.
     pub children: Option<Children>,
 }
@@ -94,6 +96,7 @@ impl RunOptions<'static> {
             commit: None,
             checkpoint_interval: Duration::from_secs(10),
             on_failure: OnFailure::Stop,
+            replace: false,
             children: None,
         }
     }

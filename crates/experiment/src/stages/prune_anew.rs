@@ -8,7 +8,7 @@ use serde_json::Value;
 use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
 use unlearn_pruning::PruningMethod;
-use unlearn_run_store::{Stage, write_atomic};
+use unlearn_run_store::{Stage, saved};
 use unlearn_training::{EpochRow, Error, Session};
 use unlearn_unlearning::Outcome;
 
@@ -79,8 +79,14 @@ pub(super) fn prune_anew(
         keep(info, &dense, &trained, &folder).map_err(|error| unsuitable(&error))?;
     }
     let Dense { seconds, mut epochs } = read(&folder)?.ok_or(Error::Resume(format!("{DENSE} has gone")))?;
-    let load = |name: &str| checkpoint::load(&folder.join(name), &graph).map(|(state, _)| state);
-    dense.set_state(load(MODEL).map_err(|error| unsuitable(&error))?);
+    let load = |name: &str| -> Result<State, String> {
+        let file = folder.join(name);
+        let bytes = saved::load(&file).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or_else(|| format!("{} has gone", file.display()))?;
+        let read = checkpoint::from_bytes(&bytes, &graph, &file).map_err(|error| error.to_string())?;
+        Ok(read.0)
+    };
+    dense.set_state(load(MODEL).map_err(Error::Resume)?);
 
     let clock = Instant::now();
     let pruning_folder = folder.join("prune");
@@ -107,11 +113,9 @@ pub(super) fn prune_anew(
 
 /// The dense training of an earlier, killed attempt.
 fn read(folder: &Path) -> unlearn_training::Result<Option<Dense>> {
-    match std::fs::read(folder.join(DENSE)) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Error::Resume(error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Io { action: "read", source }),
-    }
+    let text = saved::load(&folder.join(DENSE)).map_err(|error| Error::Resume(error.to_string()))?;
+    let read = |text: Vec<u8>| serde_json::from_slice(&text).map_err(|error| Error::Resume(error.to_string()));
+    text.map(read).transpose()
 }
 
 /// Keeps what was trained densely.
@@ -123,11 +127,11 @@ fn keep(
 ) -> Result<(), String> {
     let save = |name: &str, state: &State| {
         let bytes = checkpoint::to_bytes(network.graph(), state, info).map_err(|error| error.to_string())?;
-        write_atomic(&folder.join(name), &bytes).map_err(|error| error.to_string())
+        saved::save(&folder.join(name), &bytes).map_err(|error| error.to_string())
     };
     trained.snapshots.iter().try_for_each(|(epoch, state)| save(&snapshot_name(*epoch), state))?;
     save(MODEL, network.state())?;
     let dense = Dense { seconds: trained.seconds, epochs: trained.epochs.clone() };
     let text = serde_json::to_vec(&dense).map_err(|error| error.to_string())?;
-    write_atomic(&folder.join(DENSE), &text).map_err(|error| error.to_string())
+    saved::save(&folder.join(DENSE), &text).map_err(|error| error.to_string())
 }

@@ -70,6 +70,10 @@ pub fn tune(
             "a search judges on validation images, and `data.validation` leaves none; set it above 0".into(),
         ));
     }
+    let source = suite.path.canonicalize().ok();
+    if !run.replace {
+        store.check_replaces_tuning(&suite.suite.name, source.as_deref())?;
+    }
     let failures = run_all(&plan, store, run)?;
     let judged = Judged { plan: &plan, store, failures: &failures };
     let mut trials = Vec::new();
@@ -85,6 +89,7 @@ pub fn tune(
         command: run.command.clone(),
         created: clock::now(),
         commit: run.commit.clone(),
+        source,
         dataset: plan.resolved.dataset.name.clone(),
         arch: plan.resolved.graph.arch.clone(),
         objective: tuning.objective.name().into(),
@@ -140,7 +145,7 @@ impl Judged<'_> {
         let stage = self.store.stage("validate", &row.evaluate)?;
         stage.metrics()?.pop().ok_or_else(|| Error::Stage {
             stage: format!("validate {}", row.evaluate),
-            reason: "it left no figures; delete its folder and run again".into(),
+            reason: "it left no figures; remove it with `unlearn runs rm` and run again".into(),
         })
     }
 

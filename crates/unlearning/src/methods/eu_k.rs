@@ -15,6 +15,7 @@ impl Method for EuK {
     const SUMMARY: &'static str = "retraining of the last k stages on the retain set, the rest frozen";
     const SOURCE: &'static str = "Goel et al. 2022, arXiv 2201.06640 (EU-k)";
     const PARAMETERS: &'static [&'static [Parameter]] = crate::methods::cf_k::PARAMETERS;
+    const BEGINS_AGAIN: bool = true;
     type Config = Config;
 
     fn defaults() -> Config {

@@ -36,6 +36,18 @@ impl Config {
         self.lr.map_or(Ok(()), |lr| positive("lr", lr))
     }
 
+    /// Passes over the retain set, by a recipe.
+    fn passes(&self, recipe: &Recipe) -> usize {
+        self.epochs.unwrap_or(recipe.epochs)
+    }
+
+    /// Whether there is something to train, and to train on.
+    pub(crate) fn suits(&self, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_epochs(self.passes(prospect.recipe))?;
+        prospect.needs_what_selects()?;
+        prospect.needs_retained()
+    }
+
     /// Retrains from scratch.
     pub(crate) fn retrain(
         &self,
@@ -44,7 +56,7 @@ impl Config {
         update: Update,
     ) -> unlearn_training::Result<Outcome> {
         let recipe = Recipe {
-            epochs: self.epochs.unwrap_or(request.task.recipe.epochs),
+            epochs: self.passes(request.task.recipe),
             lr: self.lr.unwrap_or(request.task.recipe.lr),
             label_smoothing,
             ..request.task.recipe.clone()
@@ -62,6 +74,7 @@ impl Method for Retrain {
         fixed("epochs", "passes over the retain set", Origin::Training),
         fixed("lr", "peak learning rate", Origin::Training),
     ]];
+    const BEGINS_AGAIN: bool = true;
     type Config = Config;
 
     fn defaults() -> Config {
@@ -72,9 +85,8 @@ impl Method for Retrain {
         config.check()
     }
 
-    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
-        prospect.needs_what_selects()?;
-        prospect.needs_retained()
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        config.suits(prospect)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

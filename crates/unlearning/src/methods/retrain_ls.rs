@@ -34,6 +34,7 @@ impl Method for RetrainLs {
         fixed("lr", "peak learning rate", Origin::Training),
         fixed("label-smoothing", "share of each target spread evenly over all classes", Origin::Code),
     ]];
+    const BEGINS_AGAIN: bool = true;
     type Config = Config;
 
     fn defaults() -> Config {
@@ -48,9 +49,8 @@ impl Method for RetrainLs {
         config.retraining.check()
     }
 
-    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
-        prospect.needs_what_selects()?;
-        prospect.needs_retained()
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        config.retraining.suits(prospect)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

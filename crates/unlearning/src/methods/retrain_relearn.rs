@@ -25,6 +25,7 @@ impl Method for RetrainRelearn {
         "fresh weights trained on the retain set and pruned again, so that the mask is new too";
     const SOURCE: &'static str = "Jia et al. 2023, arXiv 2304.04934, section 4 (prune first) without the forget set";
     const PARAMETERS: &'static [&'static [Parameter]] = &[];
+    const BEGINS_AGAIN: bool = true;
     type Config = Config;
 
     fn defaults() -> Config {
@@ -36,6 +37,7 @@ impl Method for RetrainRelearn {
     }
 
     fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        prospect.needs_epochs(prospect.recipe.epochs)?;
         prospect.needs_what_selects()?;
         prospect.needs_retained()?;
         if prospect.pruned == Pruned::Unknown { Err(UNKNOWN.into()) } else { Ok(()) }

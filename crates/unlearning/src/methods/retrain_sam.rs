@@ -39,6 +39,7 @@ impl Method for RetrainSam {
         fixed("lr", "peak learning rate", Origin::Training),
         fixed("rho", "distance from the weights at which the gradient is taken", Origin::Paper),
     ]];
+    const BEGINS_AGAIN: bool = true;
     type Config = Config;
 
     fn defaults() -> Config {
@@ -50,9 +51,8 @@ impl Method for RetrainSam {
         config.retraining.check()
     }
 
-    fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
-        prospect.needs_what_selects()?;
-        prospect.needs_retained()
+    fn suits(config: &Config, prospect: &Prospect<'_>) -> Result<(), String> {
+        config.retraining.suits(prospect)
     }
 
     fn run(config: &Config, request: &mut Request<'_>) -> unlearn_training::Result<Outcome> {

@@ -1,16 +1,19 @@
 //! Tests of properties that every method has: names, keys, masks, repeatability, thread counts, and resuming after a
 //! kill.
 
-use std::{cell::RefCell, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 use unlearn_models::{InputSpec, initialize};
-use unlearn_network::{DeviceChoice, Network, ParameterKind, State};
+use unlearn_network::{DeviceChoice, Graph, Network, ParameterKind, State};
 use unlearn_samples::{Augmentation, ImageSet};
 use unlearn_training::{CrossEntropy, Position, Progress, Recipe, Run, Session, Task, predict, testing::Killer, train};
 
 use super::*;
-use crate::{Method, Outcome, Parameter, Prospect, Pruned, Request, Search};
+use crate::{Method, Outcome, Parameter, Prospect, Pruned, Request, Search, fresh};
 
 #[test]
 fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
@@ -123,6 +126,11 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         let trained = train(network, &mut CrossEntropy::default(), &Run::new(&recipe, &batches), session)?;
         Ok(Outcome { epochs: trained.epochs, seconds: trained.seconds })
     };
+    let began_again = Cell::new(false);
+    let initial = |graph: &Graph, seed| {
+        began_again.set(true);
+        fresh(graph, seed)
+    };
     let mut request = Request::new(
         &mut network,
         Task {
@@ -137,8 +145,12 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         &samples.forget,
         &samples.retain,
     )
-    .prune_anew(&prune_anew);
+    .prune_anew(&prune_anew)
+    .initial(&initial);
     let outcome = method.run(&config, &mut request)?;
+    // A method that learns its mask anew begins again in what prunes anew.
+    let anew = method.name == "retrain-relearn";
+    assert_eq!(began_again.get(), method.begins_again && !anew, "{}", method.name);
     Ok((network, outcome))
 }
 

@@ -1,0 +1,379 @@
+//! Stages as one file: a tar archive with the layout of a store.
+//!
+//! `<kind>/<key>/…` holds a finished stage, `suites/<suite>.json` the index of a suite. Nothing else may be in an archive. What comes in is
+//! unpacked beside the store's stages, held against its own hashes and only then moved into place.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use tar::{Builder, EntryType, Header};
+
+use crate::atomic::write_atomic_with;
+use crate::error::{Result, StoreError};
+use crate::key::StageKey;
+use crate::lineage::{Lineage, StageName};
+use crate::lock::StageLock;
+use crate::stage::Stage;
+use crate::store::{LOCK, Store, check_name};
+use crate::suite_index::SUITES;
+use crate::writer::files;
+
+/// What the folders begin with that archives are unpacked in.
+pub(crate) const IMPORT: &str = ".import";
+
+/// What [`Store::import`] did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Stages that came in.
+    pub added: Vec<StageName>,
+    /// Stages that the store had already, which were left as they are.
+    pub kept: Vec<StageName>,
+    /// Suites whose index came in, or was there already with the same content.
+    pub suites: Vec<String>,
+}
+
+impl Store {
+    /// Where the lock of imports lies: one process at a time imports.
+    pub(crate) fn import_lock(&self) -> PathBuf {
+        self.root().join(format!("{IMPORT}{LOCK}"))
+    }
+
+    /// Writes stages, all that they were computed from, and the indices of suites with their stages into the archive `file`; the stages that
+    /// were written.
+    ///
+    /// # Errors
+    /// A `file` that is there already; [`StoreError::NoStage`], [`StoreError::NoSuite`]; a stage that is damaged; a file that can't be
+    /// written.
+    pub fn export(&self, keys: &BTreeSet<StageKey>, suites: &[String], file: &Path) -> Result<Vec<StageName>> {
+        if fs::symlink_metadata(file).is_ok() {
+            let problem = "it exists already; name a new file, or remove that one first".to_owned();
+            return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
+        }
+        let mut wanted = keys.clone();
+        for suite in suites {
+            let rows = self.suite(suite)?.rows.into_iter();
+            wanted.extend(rows.flat_map(|row| [row.unlearn, row.evaluate]));
+        }
+        let mut stages = Vec::new();
+        for key in Lineage::of(self)?.with_what_they_need(&wanted) {
+            let Some(stage) = self.locate(&key)? else {
+                let problem = format!(
+                    "the stage {key}, which is to go into it, is not in the store; run the suite to compute it"
+                );
+                return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
+            };
+            stage.verify()?;
+            stages.push(stage);
+        }
+        stages.sort_by_key(|stage| name(stage).to_string());
+        write_atomic_with(file, |out| {
+            let mut archive = Builder::new(io::BufWriter::new(out));
+            for stage in &stages {
+                let folder = format!("{}/{}", stage.manifest().kind, stage.key());
+                for (name, path) in files(stage.path()).map_err(io::Error::other)? {
+                    add(&mut archive, &format!("{folder}/{name}"), &path)?;
+                }
+            }
+            for suite in suites {
+                add(&mut archive, &format!("{SUITES}/{suite}.json"), &self.suite_file(suite))?;
+            }
+            archive.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error).map(|_| ())
+        })?;
+        Ok(stages.iter().map(name).collect())
+    }
+
+    /// Takes in the stages and indices of an archive that [`Store::export`] wrote. Stages that the store has already are left as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Archive`] for a file that is no such archive, or holds a stage that is not as it was left; [`StoreError::Transfer`] when
+    /// the store has another index of a suite's name. Nothing has come in then.
+    pub fn import(&self, file: &Path) -> Result<Imported> {
+        let lock = StageLock::acquire(&self.import_lock())?;
+        let place = self.root().join(format!("{IMPORT}-{}", crate::atomic::random_name()));
+        fs::create_dir(&place).map_err(StoreError::io("create the folder", &place))?;
+        let imported = self.import_through(file, &place);
+        let _ = fs::remove_dir_all(&place); // What is left over is swept up later.
+        lock.retire();
+        imported
+    }
+
+    fn import_through(&self, file: &Path, place: &Path) -> Result<Imported> {
+        let refuse = |problem: String| StoreError::Archive { file: file.to_path_buf(), problem };
+        unpack(file, place)?;
+        let unpacked = Store::open_existing(place)?;
+        let mut imported = Imported { suites: unpacked.suites()?, ..Imported::default() };
+        let mut stages = Vec::new();
+        for (stage, folder) in unpacked.finished_folders()? {
+            let looked = Stage::open_as(&folder, &stage.kind, stage.key.as_str());
+            looked.and_then(|stage| stage.verify()).map_err(|error| refuse(damage(&error)))?;
+            if self.find(&stage.kind, &stage.key)?.is_some() {
+                imported.kept.push(stage);
+            } else {
+                stages.push((stage, folder));
+            }
+        }
+        if stages.is_empty() && imported.kept.is_empty() && imported.suites.is_empty() {
+            return Err(refuse("it is empty".to_owned()));
+        }
+        for suite in &imported.suites {
+            let index = unpacked.suite(suite).map_err(|error| refuse(damage(&error)))?;
+            if self.suites()?.contains(suite) && self.suite(suite)? != index {
+                let problem = format!(
+                    "it holds the suite `{suite}`, and the store {} has another one of this name; import it into a store of its own",
+                    self.root().display()
+                );
+                return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
+            }
+        }
+        for (stage, folder) in stages {
+            let to = self.place(&stage.kind, &stage.key, "");
+            let parent = self.root().join(&stage.kind);
+            fs::create_dir_all(&parent).map_err(StoreError::io("create the folder", &parent))?;
+            let lock = StageLock::try_acquire(&self.place(&stage.kind, &stage.key, LOCK))?;
+            let Ok(lock) = lock else {
+                // A process computes it: what it leaves has the same content.
+                imported.kept.push(stage);
+                continue;
+            };
+            if to.exists() {
+                imported.kept.push(stage);
+            } else {
+                fs::rename(&folder, &to).map_err(StoreError::io("move into place", &to))?;
+                crate::atomic::sync_folder(&parent)?;
+                imported.added.push(stage);
+            }
+            lock.retire();
+        }
+        for suite in &imported.suites {
+            self.write_suite(&unpacked.suite(suite)?)?;
+        }
+        Ok(imported)
+    }
+}
+
+fn name(stage: &Stage) -> StageName {
+    StageName { kind: stage.manifest().kind.clone(), key: stage.key().clone() }
+}
+
+/// What is wrong with something in an archive, without the advice for a store.
+fn damage(error: &StoreError) -> String {
+    let inside = |file: &Path| {
+        let parts: Vec<_> = file.components().rev().take(3).map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.into_iter().rev().collect::<Vec<_>>().join("/")
+    };
+    match error {
+        StoreError::Damaged { file, problem, .. } | StoreError::DamagedIndex { file, problem } => {
+            format!("{} is damaged: {problem}", inside(file))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Adds a file, without what differs from machine to machine.
+fn add(archive: &mut Builder<impl io::Write>, name: &str, path: &Path) -> io::Result<()> {
+    let file = unlearn_files::open(path)?;
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(file.metadata()?.len());
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    archive.append_data(&mut header, name, file)
+}
+
+/// Unpacks an archive into a folder that is empty.
+fn unpack(file: &Path, place: &Path) -> Result<()> {
+    let refuse = |problem: String| StoreError::Archive { file: file.to_path_buf(), problem };
+    let opened = unlearn_files::open(file).map_err(StoreError::io("read", file))?;
+    let mut archive = tar::Archive::new(io::BufReader::new(opened));
+    let read = |error: io::Error| refuse(error.to_string());
+    for entry in archive.entries().map_err(read)? {
+        let mut entry = entry.map_err(read)?;
+        let name = entry.path().map_err(read)?.into_owned();
+        match entry.header().entry_type() {
+            EntryType::Directory => continue,
+            EntryType::Regular => {}
+            other => return Err(refuse(format!("it holds {}, which is no regular file ({other:?})", name.display()))),
+        }
+        if !is_part_of_a_store(&name) {
+            return Err(refuse(format!("it holds {}, which is no part of a run store", name.display())));
+        }
+        let to = place.join(&name);
+        let folder = to.parent().unwrap_or(place);
+        fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;
+        let mut out = File::create_new(&to).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => refuse(format!("it holds {} twice", name.display())),
+            _ => StoreError::io("write", &to)(error),
+        })?;
+        io::copy(&mut entry, &mut out).map_err(StoreError::io("unpack", &to))?;
+        out.sync_all().map_err(StoreError::io("flush", &to))?;
+    }
+    Ok(())
+}
+
+/// Whether a path is `suites/<suite>.json` or `<kind>/<key>/…`, and leads nowhere else.
+fn is_part_of_a_store(path: &Path) -> bool {
+    let part = |part: Component<'_>| match part {
+        Component::Normal(name) => name.to_str().map(str::to_owned),
+        _ => None,
+    };
+    let Some(parts) = path.components().map(part).collect::<Option<Vec<String>>>() else { return false };
+    match parts.as_slice() {
+        [suites, file] if suites == SUITES => {
+            file.strip_suffix(".json").is_some_and(|suite| check_name("suite", suite).is_ok())
+        }
+        [kind, key, _, ..] => check_name("stage kind", kind).is_ok() && key.parse::<StageKey>().is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::key::StageSpec;
+    use crate::store::Begin;
+    use crate::suite_index::{SuiteIndex, SuiteRow};
+
+    fn finish(store: &Store, kind: &str, input: Option<&StageKey>) -> StageKey {
+        let spec = StageSpec::new(kind, json!({}), "data", 1);
+        let spec = input.map_or(spec.clone(), |input| spec.with_input("model", input.clone()));
+        let Begin::Run(mut writer) = store.begin(&spec).unwrap() else { panic!("it is done already") };
+        writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
+        writer.finish().unwrap().key().clone()
+    }
+
+    /// A store with one suite of one row, and a stage beside it.
+    fn store(folder: &Path) -> (Store, StageKey) {
+        let store = Store::open(folder.join("runs")).unwrap();
+        let train = finish(&store, "train", None);
+        let unlearn = finish(&store, "unlearn", Some(&train));
+        let evaluate = finish(&store, "evaluate", Some(&unlearn));
+        let prune = finish(&store, "prune", Some(&train));
+        let mut index = SuiteIndex::new("quick", "a test");
+        index.rows.push(SuiteRow {
+            dataset: "d".to_owned(),
+            arch: "a".to_owned(),
+            scenario: "class".to_owned(),
+            forget: "class 0".to_owned(),
+            sparsity: 0.0,
+            pruning: "none".to_owned(),
+            method: "ft".to_owned(),
+            seed: 1,
+            unlearn,
+            evaluate,
+            turn: None,
+        });
+        store.write_suite(&index).unwrap();
+        (store, prune)
+    }
+
+    fn rest(store: &Store) -> usize {
+        fs::read_dir(store.root())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(IMPORT))
+            .count()
+    }
+
+    #[test]
+    fn what_goes_out_comes_in_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, prune) = store(folder.path());
+        let file = folder.path().join("quick.tar");
+        let sent = store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap();
+        assert_eq!(sent.len(), 3, "the suite's stages and what they were computed from: {sent:?}");
+        let message = store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap_err().to_string();
+        assert!(message.contains("exists already"), "{message}");
+
+        let other = Store::open(folder.path().join("other")).unwrap();
+        let imported = other.import(&file).unwrap();
+        assert_eq!((imported.added.len(), imported.kept.len()), (3, 0));
+        assert_eq!(imported.suites, ["quick"]);
+        assert_eq!(other.suite("quick").unwrap(), store.suite("quick").unwrap());
+        let check = other.check().unwrap();
+        assert!(check.faults.is_empty() && check.sound == 3, "{check:?}");
+        let again = other.import(&file).unwrap();
+        assert_eq!((again.added.len(), again.kept.len(), rest(&other)), (0, 3, 0));
+
+        let one = folder.path().join("prune.tar");
+        assert_eq!(store.export(&BTreeSet::from([prune.clone()]), &[], &one).unwrap().len(), 2);
+        assert_eq!(other.import(&one).unwrap().added, [StageName { kind: "prune".to_owned(), key: prune }]);
+    }
+
+    #[test]
+    fn another_suite_of_the_same_name_keeps_everything_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store(folder.path());
+        let file = folder.path().join("quick.tar");
+        store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap();
+        let other = Store::open(folder.path().join("other")).unwrap();
+        other.write_suite(&SuiteIndex::new("quick", "another")).unwrap();
+        let message = other.import(&file).unwrap_err().to_string();
+        assert!(message.contains("another one of this name"), "{message}");
+        assert_eq!((other.stages().unwrap(), rest(&other)), (vec![], 0));
+    }
+
+    /// An archive with one file.
+    fn archive(file: &Path, name: &str, kind: EntryType, content: &[u8]) {
+        let mut builder = Builder::new(File::create(file).unwrap());
+        let mut header = Header::new_gnu();
+        // Written as it is: `set_path` refuses what a hostile archive holds.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        builder.append(&header, content).unwrap();
+        builder.finish().unwrap();
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let key = "0123456789abcdef0123456789abcdef";
+        let file = folder.path().join("a.tar");
+        let regular = EntryType::Regular;
+        for (name, kind, words) in [
+            ("../escaped", regular, "no part of a run store"),
+            ("/etc/passwd", regular, "no part of a run store"),
+            (&format!("train/{key}/../../../escaped"), regular, "no part of a run store"),
+            (&format!("train/{key}"), regular, "no part of a run store"),
+            ("suites/../x.json", regular, "no part of a run store"),
+            ("notes.txt", regular, "no part of a run store"),
+            (&format!("train/{key}/link"), EntryType::Symlink, "no regular file"),
+            (&format!("train/{key}/device"), EntryType::Char, "no regular file"),
+            (&format!("train/{key}/model"), regular, "manifest.json is damaged: the file is missing"),
+            ("suites/quick.json", regular, "suites/quick.json is damaged"),
+        ] {
+            archive(&file, name, kind, b"x");
+            let message = store.import(&file).unwrap_err().to_string();
+            assert!(message.contains(words) && message.contains("a.tar"), "{name}: {message}");
+            assert_eq!((store.stages().unwrap(), store.suites().unwrap(), rest(&store)), (vec![], vec![], 0));
+        }
+        for content in [&b""[..], b"no archive", &[7; 2000]] {
+            fs::write(&file, content).unwrap();
+            assert!(matches!(store.import(&file), Err(StoreError::Archive { .. })));
+        }
+        assert!(!folder.path().join("escaped").exists());
+    }
+
+    #[test]
+    fn a_flipped_archive_brings_nothing_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store(folder.path());
+        let file = folder.path().join("quick.tar");
+        store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap();
+        let whole = fs::read(&file).unwrap();
+        let other = Store::open(folder.path().join("other")).unwrap();
+        let place = whole.windows(7).position(|part| part == b"\"epoch\"").unwrap();
+        let mut changed = whole.clone();
+        changed[place + 1] = b'E';
+        for content in [&changed[..], &whole[..place]] {
+            fs::write(&file, content).unwrap();
+            assert!(other.import(&file).is_err());
+            assert_eq!((other.stages().unwrap(), other.suites().unwrap(), rest(&other)), (vec![], vec![], 0));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Is everything in a store as it was left? And the way back to a store of which that can be said.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::error::{Result, StoreError};
+use crate::key::StageKey;
+use crate::lineage::{Lineage, StageName};
+use crate::stage::Stage;
+use crate::store::{StageState, Store};
+
+/// What [`Store::check`] found.
+#[derive(Debug, Default)]
+pub struct Check {
+    /// Finished stages that are as they were left.
+    pub sound: usize,
+    /// Stages that are being computed, or were interrupted.
+    pub unfinished: usize,
+    /// What is not as it was left, or can't be read.
+    pub faults: Vec<Fault>,
+    /// Stages of which an input is no longer in the store. They are whole, and can't be computed again without it.
+    pub without_input: Vec<StageName>,
+}
+
+/// Something in a store that is not as it was left.
+#[derive(Debug)]
+pub struct Fault {
+    /// Where it lies.
+    pub place: Place,
+    /// What is wrong, and what to do.
+    pub error: StoreError,
+}
+
+/// Where in a store something lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A stage.
+    Stage(StageName),
+    /// The index of a suite or of a tuning.
+    Index(PathBuf),
+}
+
+/// What [`Store::repair`] did, or would do.
+#[derive(Debug, Default)]
+pub struct Repair {
+    /// Damaged stages, which are removed.
+    pub damaged: Vec<StageName>,
+    /// Stages that were computed from those, which are removed too.
+    pub computed: Vec<StageName>,
+    /// Damaged indices, which are removed.
+    pub indices: Vec<PathBuf>,
+    /// Rows of indices that name stages which are not there: what is missing. The suite, run again, computes it.
+    pub missing: Vec<String>,
+    /// What stays, because removing it would not mend it: the reasons.
+    pub left: Vec<String>,
+}
+
+impl Store {
+    /// Reads everything in the store again: every file of every finished stage, and every index, whose rows must name stages of their own.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when a folder can't be listed.
+    pub fn check(&self) -> Result<Check> {
+        let mut check = Check { without_input: Lineage::of(self)?.without_input(), ..Check::default() };
+        for summary in self.stages()? {
+            if summary.state == StageState::Unfinished {
+                check.unfinished += 1;
+                continue;
+            }
+            match self.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify()) {
+                Ok(()) => check.sound += 1,
+                Err(error) => {
+                    let place = Place::Stage(StageName { kind: summary.kind, key: summary.key });
+                    check.faults.push(Fault { place, error });
+                }
+            }
+        }
+        let damaged: BTreeSet<PathBuf> =
+            check.faults.iter().filter_map(|fault| fault.error.damaged_folder().cloned()).collect();
+        for suite in self.suites()? {
+            let file = self.suite_file(&suite);
+            let looked = self.suite(&suite).and_then(|index| {
+                if index.suite != suite {
+                    let problem = format!("it is the index of `{}`, under the name of another suite", index.suite);
+                    return Err(StoreError::DamagedIndex { file: file.clone(), problem });
+                }
+                index.rows.iter().try_for_each(|row| self.row(row).map(|_| ()))
+            });
+            if let Err(error) = looked
+                && error.damaged_folder().is_none_or(|folder| !damaged.contains(folder))
+            {
+                check.faults.push(Fault { place: Place::Index(file), error });
+            }
+        }
+        for file in self.tuning_files()? {
+            if let Err(error) = crate::Tuning::read_stored(&file) {
+                check.faults.push(Fault { place: Place::Index(file), error });
+            }
+        }
+        Ok(check)
+    }
+
+    /// Removes the damaged stages that a check found, with every stage that was computed from them, and the damaged indices, so that the
+    /// suite computes them anew. With `dry`, removes nothing and says what it would remove. What a newer program wrote, and what can't be
+    /// read for another reason, stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when something can't be removed.
+    pub fn repair(&self, check: &Check, dry: bool) -> Result<Repair> {
+        let mut repair = Repair::default();
+        for Fault { place, error } in &check.faults {
+            match (place, error) {
+                (Place::Stage(stage), StoreError::Damaged { .. }) => repair.damaged.push(stage.clone()),
+                (Place::Index(file), StoreError::DamagedIndex { .. }) => repair.indices.push(file.clone()),
+                (_, StoreError::NoStage { .. }) => repair.missing.push(error.to_string()),
+                _ => repair.left.push(error.to_string()),
+            }
+        }
+        let roots: BTreeSet<StageKey> = repair.damaged.iter().map(|stage| stage.key.clone()).collect();
+        repair.computed = Lineage::of(self)?.computed_from(&roots);
+        if dry {
+            return Ok(repair);
+        }
+        // What was computed from a stage goes first: a repair that is cut short leaves nothing that seems sound.
+        for StageName { kind, key } in repair.computed.iter().rev().chain(&repair.damaged) {
+            if !self.remove(kind, key)? {
+                repair.left.push(format!("{kind}/{key} is being computed; repair again when that is done"));
+            }
+        }
+        for file in &repair.indices {
+            fs::remove_file(file).map_err(StoreError::io("remove", file))?;
+        }
+        Ok(repair)
+    }
+}
+
+impl StoreError {
+    /// The folder of the stage that is damaged, if that is the error.
+    pub(crate) fn damaged_folder(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Damaged { folder, .. } => Some(folder),
+            _ => None,
+        }
+    }
+
+    /// The same error, with the stages that were computed from the damaged one.
+    pub(crate) fn with_computed(self, store: &Store, key: &StageKey) -> Self {
+        match self {
+            Self::Damaged { file, folder, problem, .. } => {
+                let computed = store.computed_from(&BTreeSet::from([key.clone()])).unwrap_or_default();
+                Self::Damaged { file, folder, problem, computed }
+            }
+            error => error,
+        }
+    }
+}
+
+impl Stage {
+    /// The store that the stage lies in.
+    pub(crate) fn store(&self) -> Option<Store> {
+        Store::open_existing(self.path().parent()?.parent()?).ok()
+    }
+}

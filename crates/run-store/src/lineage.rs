@@ -1,0 +1,100 @@
+//! Which stages were computed from which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::error::Result;
+use crate::key::StageKey;
+use crate::manifest::{DOCUMENT, Manifest};
+use crate::store::Store;
+
+/// A stage by its kind and key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StageName {
+    /// Kind of stage.
+    pub kind: String,
+    /// The stage's key.
+    pub key: StageKey,
+}
+
+/// `unlearn/0123abcd`: with the beginning of the key.
+impl fmt::Display for StageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.key.short())
+    }
+}
+
+/// What a manifest says of its inputs, be the rest of it as it may.
+#[derive(Deserialize)]
+struct Inputs {
+    inputs: BTreeMap<String, StageKey>,
+}
+
+/// The inputs of every finished stage of a store whose manifest can be read so far.
+pub(crate) struct Lineage {
+    inputs: Vec<(StageName, BTreeSet<StageKey>)>,
+}
+
+impl Lineage {
+    pub(crate) fn of(store: &Store) -> Result<Self> {
+        let mut inputs = Vec::new();
+        for (name, folder) in store.finished_folders()? {
+            let read = unlearn_files::read(&folder.join(Manifest::FILE), DOCUMENT).ok();
+            let said = read.and_then(|text| serde_json::from_slice::<Inputs>(&text).ok());
+            inputs.push((name, said.map(|said| said.inputs.into_values().collect()).unwrap_or_default()));
+        }
+        inputs.sort();
+        Ok(Self { inputs })
+    }
+
+    /// The stages that were computed from one of these, directly or not, without these themselves.
+    pub(crate) fn computed_from(&self, roots: &BTreeSet<StageKey>) -> Vec<StageName> {
+        let mut reached = roots.clone();
+        loop {
+            let before = reached.len();
+            for (name, inputs) in &self.inputs {
+                if !inputs.is_disjoint(&reached) {
+                    reached.insert(name.key.clone());
+                }
+            }
+            if reached.len() == before {
+                break;
+            }
+        }
+        let is_computed = |name: &&StageName| reached.contains(&name.key) && !roots.contains(&name.key);
+        self.inputs.iter().map(|(name, _)| name).filter(is_computed).cloned().collect()
+    }
+
+    /// These stages and all that they were computed from.
+    pub(crate) fn with_what_they_need(&self, roots: &BTreeSet<StageKey>) -> BTreeSet<StageKey> {
+        let by_key: BTreeMap<&StageKey, &BTreeSet<StageKey>> =
+            self.inputs.iter().map(|(name, inputs)| (&name.key, inputs)).collect();
+        let mut open: Vec<StageKey> = roots.iter().cloned().collect();
+        let mut reached = BTreeSet::new();
+        while let Some(key) = open.pop() {
+            if reached.insert(key.clone()) {
+                open.extend(by_key.get(&key).into_iter().copied().flatten().cloned());
+            }
+        }
+        reached
+    }
+
+    /// The stages of which an input is not in the store.
+    pub(crate) fn without_input(&self) -> Vec<StageName> {
+        let held: BTreeSet<&StageKey> = self.inputs.iter().map(|(name, _)| &name.key).collect();
+        let lacks = |inputs: &BTreeSet<StageKey>| inputs.iter().any(|input| !held.contains(input));
+        self.inputs.iter().filter(|(_, inputs)| lacks(inputs)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Store {
+    /// The finished stages that were computed from these, directly or not, without these themselves.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`](crate::StoreError::Io) when a folder can't be listed.
+    pub fn computed_from(&self, keys: &BTreeSet<StageKey>) -> Result<Vec<StageName>> {
+        Ok(Lineage::of(self)?.computed_from(keys))
+    }
+}

@@ -1,0 +1,307 @@
+//! What a store holds that nothing needs, and removing it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::atomic::is_temporary;
+use crate::error::{Result, StoreError};
+use crate::key::StageKey;
+use crate::lineage::{Lineage, StageName};
+use crate::lock::StageLock;
+use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
+use crate::tuning::Tuning;
+
+/// Age from which a temporary file is a leftover: whoever writes one needs it for milliseconds.
+const STALE: Duration = Duration::from_mins(1);
+
+/// What nothing in a store needs.
+#[derive(Debug, Default)]
+pub struct Garbage {
+    /// Stages that no index of a suite or of a tuning names and that none of those named was computed from; unfinished ones too.
+    pub stages: Vec<StageSummary>,
+    /// What processes left that were killed while they wrote, removed or imported, with its size in bytes.
+    pub leftovers: Vec<(PathBuf, u64)>,
+}
+
+/// What [`Store::removal`] found.
+#[derive(Debug)]
+pub struct Removal {
+    /// The stages that were named.
+    pub named: Vec<StageSummary>,
+    /// Stages that were computed from those.
+    pub computed: Vec<StageSummary>,
+}
+
+impl Garbage {
+    /// Bytes that go with it.
+    pub fn bytes(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.bytes).chain(self.leftovers.iter().map(|(_, bytes)| *bytes)).sum()
+    }
+}
+
+impl Store {
+    /// What nothing in the store needs. Nothing is removed yet; [`Store::sweep`] does that.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while a process computes a stage or imports, because what it is going to read is named nowhere; an index that
+    /// can't be read, because what it names is not known.
+    pub fn garbage(&self) -> Result<Garbage> {
+        self.refuse_if_busy()?;
+        let lineage = Lineage::of(self)?;
+        let mut named = BTreeSet::new();
+        for suite in self.suites()? {
+            let rows = self.suite(&suite)?.rows.into_iter();
+            named.extend(rows.flat_map(|row| [row.unlearn, row.evaluate]));
+        }
+        let mut tried = BTreeSet::new();
+        for file in self.tuning_files()? {
+            tried.extend(Tuning::read_stored(&file)?.trials.into_iter().map(|trial| trial.unlearn));
+        }
+        // A tuning names the models it tried, and not the stages that judged them.
+        named.extend(lineage.computed_from(&tried).into_iter().map(|stage| stage.key));
+        named.extend(tried);
+        let needed = lineage.with_what_they_need(&named);
+        let mut stages = self.stages()?;
+        stages.retain(|stage| stage.state == StageState::Unfinished || !needed.contains(&stage.key));
+        Ok(Garbage { stages, leftovers: self.leftovers()? })
+    }
+
+    /// Removes what [`Store::garbage`] found. A stage that a process has begun since then stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when something can't be removed.
+    pub fn sweep(&self, garbage: &Garbage) -> Result<()> {
+        for stage in &garbage.stages {
+            self.remove(&stage.kind, &stage.key)?;
+        }
+        for (path, _) in &garbage.leftovers {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes when these stages are removed, and what was computed from them.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when a folder can't be listed.
+    pub fn removal(&self, keys: &BTreeSet<StageKey>) -> Result<Removal> {
+        let computed: BTreeSet<StageKey> = self.computed_from(keys)?.into_iter().map(|stage| stage.key).collect();
+        let stages = self.stages()?;
+        let of = |keys: &BTreeSet<StageKey>| stages.iter().filter(|stage| keys.contains(&stage.key)).cloned().collect();
+        Ok(Removal { named: of(keys), computed: of(&computed) })
+    }
+
+    /// Refuses a store that a process works in.
+    fn refuse_if_busy(&self) -> Result<()> {
+        let locks = self.locks()?.into_iter().chain([self.import_lock()].into_iter().filter(|lock| lock.exists()));
+        for path in locks {
+            if let Err(holder) = StageLock::try_acquire(&path)? {
+                return Err(StoreError::Busy { root: self.root().to_path_buf(), path, holder });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lock files of stages, held or not.
+    fn locks(&self) -> Result<Vec<PathBuf>> {
+        let mut locks = Vec::new();
+        for (_, folder) in folders(self.root())? {
+            let is_lock = |(name, path): (String, PathBuf)| {
+                let key = name.strip_suffix(LOCK)?;
+                key.parse::<StageKey>().ok().map(|_| path)
+            };
+            locks.extend(entries(&folder)?.into_iter().filter_map(is_lock));
+        }
+        Ok(locks)
+    }
+
+    /// What killed processes left, outside the folders that stages are computed in.
+    fn leftovers(&self) -> Result<Vec<(PathBuf, u64)>> {
+        let mut found: Vec<(PathBuf, u64)> = self.locks()?.into_iter().map(|path| (path, 0)).collect();
+        let mut all = entries(self.root())?;
+        for (_, folder) in folders(self.root())? {
+            all.extend(entries(&folder)?);
+        }
+        for (name, path) in all {
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            let aged = metadata.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE));
+            if metadata.is_dir() {
+                if name.strip_suffix(REMOVED).is_some_and(|key| key.parse::<StageKey>().is_ok())
+                    || name.starts_with(crate::archive::IMPORT)
+                {
+                    found.push((path.clone(), size(&path)?));
+                }
+            } else if aged && (is_temporary(&path) || is_older_probe(&name)) {
+                found.push((path, metadata.len()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A file by which an older version of the program saw whether the store can be written.
+fn is_older_probe(name: &str) -> bool {
+    name.strip_prefix("write-probe-").is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl StageSummary {
+    /// Kind and key.
+    pub fn name(&self) -> StageName {
+        StageName { kind: self.kind.clone(), key: self.key.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::key::StageSpec;
+    use crate::store::Begin;
+    use crate::suite_index::{SuiteIndex, SuiteRow};
+
+    fn spec(kind: &str, seed: u64, input: Option<&StageKey>) -> StageSpec {
+        let spec = StageSpec::new(kind, json!({}), "data", seed);
+        input.map_or(spec.clone(), |input| spec.with_input("model", input.clone()))
+    }
+
+    fn finish(store: &Store, spec: &StageSpec) -> StageKey {
+        let Begin::Run(mut writer) = store.begin(spec).unwrap() else { panic!("it is done already") };
+        writer.append_metrics(&json!({ "epoch": 0 })).unwrap();
+        writer.finish().unwrap().key().clone()
+    }
+
+    /// A store with one row of a suite, and a chain of stages beside it; the keys of both.
+    fn store() -> (tempfile::TempDir, Store, [Vec<StageKey>; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let chain = |seed| {
+            let train = finish(&store, &spec("train", seed, None));
+            let unlearn = finish(&store, &spec("unlearn", seed, Some(&train)));
+            let evaluate = finish(&store, &spec("evaluate", seed, Some(&unlearn)));
+            vec![train, unlearn, evaluate]
+        };
+        let chains = [chain(1), chain(2)];
+        let mut index = SuiteIndex::new("quick", "a test");
+        index.rows.push(SuiteRow {
+            dataset: "d".to_owned(),
+            arch: "a".to_owned(),
+            scenario: "class".to_owned(),
+            forget: "class 0".to_owned(),
+            sparsity: 0.0,
+            pruning: "none".to_owned(),
+            method: "ft".to_owned(),
+            seed: 1,
+            unlearn: chains[0][1].clone(),
+            evaluate: chains[0][2].clone(),
+            turn: None,
+        });
+        store.write_suite(&index).unwrap();
+        (folder, store, chains)
+    }
+
+    fn held(store: &Store) -> BTreeSet<StageKey> {
+        store.stages().unwrap().into_iter().map(|stage| stage.key).collect()
+    }
+
+    #[test]
+    fn what_no_index_names_goes_and_what_those_named_need_stays() {
+        let (_folder, store, [named, others]) = store();
+        let Begin::Run(writer) = store.begin(&spec("prune", 3, None)).unwrap() else { panic!() };
+        crate::saved::save(&writer.checkpoint_dir().unwrap().join("state"), b"weights").unwrap();
+        let message = store.garbage().unwrap_err().to_string();
+        assert!(message.contains("wait") && message.contains(&std::process::id().to_string()), "{message}");
+        drop(writer);
+        fs::create_dir(store.root().join("train").join(format!("{}{REMOVED}", others[0]))).unwrap();
+        let temporary = store.root().join("suites/.quick.json.0123.tmp");
+        fs::write(&temporary, "torn").unwrap();
+        assert!(store.garbage().unwrap().leftovers.iter().all(|(path, _)| *path != temporary), "it may be in use");
+        let probe = store.root().join("write-probe-17");
+        fs::write(&probe, "").unwrap();
+        let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
+        for old in [&temporary, &probe] {
+            fs::File::options().write(true).open(old).unwrap().set_modified(hour_ago).unwrap();
+        }
+
+        let garbage = store.garbage().unwrap();
+        let kinds: Vec<&str> = garbage.stages.iter().map(|stage| stage.kind.as_str()).collect();
+        assert_eq!(kinds, ["evaluate", "prune", "train", "unlearn"]);
+        assert!(garbage.bytes() > 1000, "{}", garbage.bytes());
+        assert_eq!(garbage.leftovers.len(), 4, "{:?}", garbage.leftovers);
+        store.sweep(&garbage).unwrap();
+        assert_eq!(held(&store), named.into_iter().collect());
+        assert!(!temporary.exists() && !probe.exists());
+        let rest = store.garbage().unwrap();
+        assert!(rest.stages.is_empty() && rest.leftovers.is_empty(), "{rest:?}");
+    }
+
+    #[test]
+    fn an_index_that_cannot_be_read_keeps_everything() {
+        let (_folder, store, _) = store();
+        fs::write(store.root().join("suites/quick.json"), "{").unwrap();
+        assert!(matches!(store.garbage(), Err(StoreError::DamagedIndex { .. })));
+    }
+
+    #[test]
+    fn a_repair_takes_what_was_computed_from_the_damaged_stage_and_no_more() {
+        let (_folder, store, [first, second]) = store();
+        assert!(store.check().unwrap().faults.is_empty());
+        let place = store.stage("train", &second[0]).unwrap().path().join("metrics.jsonl");
+        fs::write(&place, "{\"epoch\": 7}\n").unwrap();
+        let check = store.check().unwrap();
+        let [fault] = check.faults.as_slice() else { panic!("{:?}", check.faults) };
+        let message = fault.error.to_string();
+        let names = [format!("unlearn/{}", second[1].short()), format!("evaluate/{}", second[2].short())];
+        assert!(names.iter().all(|name| message.contains(name)), "{message}");
+        assert_eq!(check.sound, 5);
+        let planned = store.repair(&check, true).unwrap();
+        assert_eq!((planned.damaged.len(), planned.computed.len()), (1, 2));
+        assert_eq!(held(&store).len(), 6, "a dry repair removes nothing");
+        store.repair(&check, false).unwrap();
+        assert_eq!(held(&store), first.into_iter().collect());
+        assert!(store.check().unwrap().faults.is_empty());
+    }
+
+    #[test]
+    fn a_repair_leaves_what_a_newer_program_wrote() {
+        let (_folder, store, [first, second]) = store();
+        let newer = store.stage("train", &second[0]).unwrap().path().join("manifest.json");
+        fs::write(&newer, fs::read_to_string(&newer).unwrap().replace("\"format\": 2", "\"format\": 9")).unwrap();
+        fs::write(store.root().join("suites/quick.json"), "{").unwrap();
+        let Ok(file) = store.stage("unlearn", &first[1]).unwrap().artifact("metrics.jsonl") else { panic!() };
+        fs::remove_file(file).unwrap();
+        let check = store.check().unwrap();
+        assert_eq!(check.faults.len(), 3, "{:?}", check.faults);
+        let repair = store.repair(&check, false).unwrap();
+        assert_eq!((repair.damaged.len(), repair.computed.len(), repair.indices.len()), (1, 1, 1));
+        assert!(repair.left[0].contains("format version 9"), "{:?}", repair.left);
+        assert_eq!(held(&store).len(), 4);
+        assert_eq!(store.check().unwrap().faults.len(), 1);
+    }
+
+    #[test]
+    fn rows_must_name_stages_of_their_own() {
+        let (_folder, store, [first, second]) = store();
+        let mut index = store.suite("quick").unwrap();
+        for (unlearn, evaluate, seed, words) in [
+            (&first[1], &second[2], 1, "did not judge the model"),
+            (&second[1], &second[2], 1, "is of the seed 2"),
+            (&first[0], &first[2], 1, "no finished stage unlearn/"),
+        ] {
+            let row = &mut index.rows[0];
+            (row.unlearn, row.evaluate, row.seed) = (unlearn.clone(), evaluate.clone(), seed);
+            let message = store.row(row).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+            store.write_suite(&index).unwrap();
+            assert_eq!(store.check().unwrap().faults.len(), 1);
+        }
+    }
+}

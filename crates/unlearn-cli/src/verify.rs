@@ -1,0 +1,84 @@
+//! `unlearn runs verify`: the run store against its own hashes, and certificates of deletions against their files.
+
+use std::path::Path;
+
+use anyhow::bail;
+use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
+use unlearn_experiment::deletion::{check_identity, measure_again};
+use unlearn_run_store::{Place, Store, StoreError};
+
+use crate::args::VerifyArguments;
+
+/// Holds everything in a store against its hashes.
+pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
+    let check = store.check()?;
+    for fault in &check.faults {
+        match &fault.place {
+            // These errors do not say whose row they are about.
+            Place::Index(file) if matches!(fault.error, StoreError::Row { .. } | StoreError::NoStage { .. }) => {
+                eprintln!("{}: {}", file.display(), fault.error);
+            }
+            _ => eprintln!("{}", fault.error),
+        }
+    }
+    for stage in &check.without_input {
+        eprintln!("note: {stage} is whole, but a stage that it was computed from is not in the store");
+    }
+    if !check.faults.is_empty() {
+        let damaged = check.faults.len();
+        bail!(
+            "{damaged} of the store's stages and indices are not as they were left, {} finished stages are; `unlearn runs repair` \
+             removes what is damaged and what was computed from it",
+            check.sound
+        );
+    }
+    let rest = if check.unfinished == 0 { String::new() } else { format!("; {} are unfinished", check.unfinished) };
+    println!("{} finished stages are as they were left{rest}", check.sound);
+    Ok(())
+}
+
+/// Holds the certificate of each folder against the files beside it.
+pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
+    let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
+    let mut wrong = 0;
+    for folder in &wanted.folders {
+        // A folder that cannot be looked at must not keep the others from being looked at.
+        match verify_certificate(folder, wanted, public_key.as_ref()) {
+            Ok(true) => {}
+            Ok(false) => wrong += 1,
+            Err(error) => {
+                wrong += 1;
+                eprintln!("{}: {error:#}", folder.display());
+            }
+        }
+    }
+    let all = wanted.folders.len();
+    if wrong > 0 {
+        bail!("{wrong} of {all} certificates do not hold");
+    }
+    println!("{all} of {all} certificates hold");
+    Ok(())
+}
+
+/// Prints what was found; whether the certificate holds.
+fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Option<&PublicKey>) -> anyhow::Result<bool> {
+    let certificate = Certificate::load(folder)?;
+    let environment = wanted.environment.environment();
+    let mut findings = check(folder, &certificate, public_key, &environment.registry.figures());
+    findings.extend(check_identity(folder, &certificate, &environment));
+    findings.extend(match &wanted.data {
+        Some(data) => measure_again(folder, &certificate, data, &environment)?,
+        None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
+    });
+    println!("{}: certificate of {}", folder.display(), certificate.finished);
+    for Finding { what, outcome } in &findings {
+        let (word, how) = match outcome {
+            Outcome::Holds(how) => ("holds", how),
+            Outcome::Unchecked(how) => ("-", how),
+            Outcome::Fails(how) => ("FAILS", how),
+        };
+        println!("    {word:<5}  {what}: {how}");
+    }
+    println!("{}", certificate.statement());
+    Ok(!findings.iter().any(Finding::is_failure))
+}
