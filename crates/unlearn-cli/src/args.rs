@@ -8,7 +8,7 @@ use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
 use unlearn_network::DeviceChoice;
 
-use crate::exit::Usage;
+use crate::{exit::Usage, output::Color};
 
 /// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
 #[derive(Debug, Parser)]
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How messages are written to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// When colors are written; `auto` looks at the terminal and at `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

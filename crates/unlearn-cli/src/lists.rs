@@ -9,24 +9,24 @@ use crate::exit::Usage;
 
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
-        println!("{}\n    {}\n    source: {}", arch.name, arch.summary, arch.source);
+        say!("{}\n    {}\n    source: {}", arch.name, arch.summary, arch.source);
     }
 }
 
 pub(crate) fn methods() -> anyhow::Result<()> {
-    println!("pruning (`[[prune]]`); every schedule goes with every criterion and scope\n\nnone\n    the dense model");
+    say!("pruning (`[[prune]]`); every schedule goes with every criterion and scope\n\nnone\n    the dense model");
     for method in unlearn_pruning::METHODS {
         entry(method.name, method.summary, method.source, &method.resolve(&json!({}))?);
     }
-    println!("\npruning criteria (`criterion`)\n");
+    say!("\npruning criteria (`criterion`)\n");
     for criterion in unlearn_pruning::CRITERIA {
-        println!("{}\n    {}\n    source: {}", criterion.name, criterion.summary, criterion.source);
+        say!("{}\n    {}\n    source: {}", criterion.name, criterion.summary, criterion.source);
     }
-    println!("\npruning scopes (`scope`)\n");
+    say!("\npruning scopes (`scope`)\n");
     for scope in unlearn_pruning::SCOPES {
-        println!("{}\n    {}\n    source: {}", scope.name, scope.summary, scope.source);
+        say!("{}\n    {}\n    source: {}", scope.name, scope.summary, scope.source);
     }
-    println!("\nunlearning (`[[unlearn]]`)\n");
+    say!("\nunlearning (`[[unlearn]]`)\n");
     for method in unlearn_unlearning::METHODS {
         entry(method.name, method.summary, method.source, &method.resolve(&json!({}))?);
     }
@@ -36,23 +36,23 @@ pub(crate) fn methods() -> anyhow::Result<()> {
 /// One method; pruning and unlearning share the names.
 pub(crate) fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
     if let Ok(method) = unlearn_pruning::find(name) {
-        println!("{name} (pruning)\n    {}\n    source: {}", method.summary, method.source);
+        say!("{name} (pruning)\n    {}\n    source: {}", method.summary, method.source);
         if with_defaults {
             keys(&method.resolve(&json!({}))?);
         }
         return Ok(());
     }
     let method = unlearn_unlearning::find(name).map_err(|error| Usage(error.to_string()))?;
-    println!("{name} (unlearning)\n    {}\n    source: {}", method.summary, method.source);
+    say!("{name} (unlearning)\n    {}\n    source: {}", method.summary, method.source);
     if method.whole_classes_only {
-        println!("    forgets whole classes only");
+        say!("    forgets whole classes only");
     }
     if with_defaults {
         let defaults = method.resolve(&json!({}))?;
         for Parameter { key, meaning, origin, search } in method.parameters() {
-            println!("\n{key} = {}    from {origin}\n    {meaning}", shown(&defaults[key]));
+            say!("\n{key} = {}    from {origin}\n    {meaning}", shown(&defaults[key]));
             if let Some(search) = search {
-                println!("    searched: {search}");
+                say!("    searched: {search}");
             }
         }
     }
@@ -60,13 +60,13 @@ pub(crate) fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
 }
 
 fn entry(name: &str, summary: &str, source: &str, defaults: &serde_json::Value) {
-    println!("{name}\n    {summary}\n    source: {source}");
+    say!("{name}\n    {summary}\n    source: {source}");
     keys(defaults);
 }
 
 fn keys(defaults: &serde_json::Value) {
     for (key, value) in defaults.as_object().into_iter().flatten() {
-        println!("    {key} = {}", shown(value));
+        say!("    {key} = {}", shown(value));
     }
 }
 
@@ -77,15 +77,15 @@ fn shown(value: &serde_json::Value) -> String {
 
 pub(crate) fn attacks() {
     let registry = Registry::standard();
-    println!("attacks (`evaluate.attacks`)\n");
+    say!("attacks (`evaluate.attacks`)\n");
     for Attack { name, summary, source, figures, run, .. } in registry.attacks() {
         let by_feature = if matches!(run, Run::ByFeature(_)) { ".FEATURE" } else { "" };
         let figures: Vec<_> = figures.iter().map(|figure| format!("{}{by_feature}", figure.name)).collect();
-        println!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
+        say!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
     }
-    println!("\nfeatures (`evaluate.mia`)\n");
+    say!("\nfeatures (`evaluate.mia`)\n");
     for feature in unlearn_mia_eval::features::FEATURES {
-        println!("{}\n    {}", feature.name, feature.summary);
+        say!("{}\n    {}", feature.name, feature.summary);
     }
 }
 
@@ -97,9 +97,9 @@ pub(crate) fn figures() {
             Direction::TowardsRetrain => "the closer to Retrain's the better",
             Direction::Neither => "neither side is better",
         };
-        println!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
-        println!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));
-        println!("    source: {}", figure.source);
+        say!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
+        say!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));
+        say!("    source: {}", figure.source);
     }
 }
 

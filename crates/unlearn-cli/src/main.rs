@@ -2,6 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod args;
 mod convert;
 mod datasets;
@@ -17,17 +22,29 @@ mod push;
 mod report;
 mod run;
 mod runs;
+mod signals;
 mod stage;
 mod tune;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, LogFormat, MethodsCommand};
+use crate::{
+    args::{Arguments, Command, LogFormat, MethodsCommand},
+    output::Manner,
+};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    output::begin(Manner::of(&typed));
+    let arguments = match Arguments::try_parse_from(typed) {
+        Ok(arguments) => arguments,
+        Err(said) => {
+            let code = output::command_line(&said);
+            return if code == 0 { exit::code(Ok(())) } else { ExitCode::from(code) };
+        }
+    };
     start_logging(arguments.log_format);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
@@ -67,7 +84,12 @@ fn main() -> ExitCode {
 fn start_logging(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,unlearn=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What cannot be written to standard error is told nowhere.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(output::Log)
+        .with_ansi(output::has_colors())
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.without_time().with_target(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -8,6 +8,7 @@ use unlearn_run_store::{StageState, Store};
 use crate::{
     args::{RunsArguments, RunsCommand, VerifyArguments},
     exit::Usage,
+    output,
 };
 
 pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
@@ -22,7 +23,7 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
 
 fn list(store: &Store) -> anyhow::Result<()> {
     for stage in store.stages()? {
-        println!("{:<9} {}  {:>9} KiB  {:?}", stage.kind, stage.key.short(), stage.bytes / 1024, stage.state);
+        say!("{:<9} {}  {:>9} KiB  {:?}", stage.kind, stage.key.short(), stage.bytes / 1024, stage.state);
     }
     Ok(())
 }
@@ -33,7 +34,7 @@ fn show(store: &Store, key: &str) -> anyhow::Result<()> {
     match found.as_slice() {
         [stage] => {
             let stage = store.stage(&stage.kind, &stage.key)?;
-            println!("{}", serde_json::to_string_pretty(stage.manifest())?);
+            output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
             Ok(())
         }
         [] => Err(Usage(format!("no stage's key begins with `{key}`; see `unlearn runs list`")).into()),
@@ -58,7 +59,7 @@ fn verify(store: &Store) -> anyhow::Result<()> {
         finished += 1;
         if let Some(problem) = problem {
             damaged += 1;
-            eprintln!("{problem}");
+            fault!("{problem}");
         }
     }
     for suite in store.suites()? {
@@ -71,14 +72,14 @@ fn verify(store: &Store) -> anyhow::Result<()> {
         });
         if let Err(problem) = lost {
             damaged += 1;
-            eprintln!("suite {suite}: {problem}");
+            fault!("suite {suite}: {problem}");
         }
     }
     if damaged > 0 {
         bail!("{damaged} of the store's stages and indices are damaged; {finished} stages were looked at");
     }
     let rest = if unfinished == 0 { String::new() } else { format!("; {unfinished} are unfinished") };
-    println!("{finished} finished stages are as they were left{rest}");
+    say!("{finished} finished stages are as they were left{rest}");
     Ok(())
 }
 
@@ -93,21 +94,21 @@ fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
             Some(data) => measure_again(folder, &certificate, data, &environment)?,
             None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
         });
-        println!("{}: certificate of {}", folder.display(), certificate.finished);
+        say!("{}: certificate of {}", folder.display(), certificate.finished);
         for Finding { what, outcome } in &findings {
             let (word, how) = match outcome {
                 Outcome::Holds(how) => ("holds", how),
                 Outcome::Unchecked(how) => ("-", how),
                 Outcome::Fails(how) => ("FAILS", how),
             };
-            println!("    {word:<5}  {what}: {how}");
+            say!("    {word:<5}  {what}: {how}");
         }
-        println!("{}", certificate.statement());
+        say!("{}", certificate.statement());
         wrong += usize::from(findings.iter().any(Finding::is_failure));
     }
     if wrong > 0 {
         bail!("{wrong} of {} certificates do not hold", wanted.folders.len());
     }
-    println!("{} of {} certificates hold", wanted.folders.len(), wanted.folders.len());
+    say!("{} of {} certificates hold", wanted.folders.len(), wanted.folders.len());
     Ok(())
 }

@@ -14,8 +14,10 @@ use unlearn_run_store::{StageSpec, Store};
 use crate::{
     args::StageArguments,
     exit::Usage,
+    output::say_json,
     progress::ConsoleReporter,
-    run::{INTERRUPT, run_options},
+    run::run_options,
+    signals::INTERRUPT,
 };
 
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
@@ -27,12 +29,12 @@ pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let reporter = ConsoleReporter::new(arguments.supervised);
     let options = run_options(&reporter, &arguments.compute)?;
     if arguments.supervised {
-        println!("{}", serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
+        say_json(&serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
         return Ok(());
     }
     let (kind, key) = (spec.kind.clone(), spec.key());
     work(spec, &store, &materials, &options)?;
-    println!("{}", store.stage(&kind, &key)?.path().display());
+    say!("{}", store.stage(&kind, &key)?.path().display());
     Ok(())
 }
 
