@@ -6,6 +6,9 @@ pub enum Error {
     /// No method, criterion, scope or key of that name.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
+    /// `none`, which stands for the dense model.
+    #[error("`none` is the dense model as it was trained, and nothing prunes it; take the model of the stage `train`")]
+    NoMethod,
     /// A configuration that the method does not understand.
     #[error("pruning method `{method}` cannot use its configuration: {reason}")]
     Config {

@@ -138,10 +138,10 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
         ),
         verdict,
         detail: format!(
-            "{:.2} dense, {:.2} sparse, mean of {} comparisons; change {}",
+            "{:.2} dense, {:.2} sparse, {}; change {}",
             average(&before),
             average(&after),
-            all.len(),
+            if all.len() == 1 { "one comparison".to_owned() } else { format!("mean of {} comparisons", all.len()) },
             signed(&change)
         ),
     };

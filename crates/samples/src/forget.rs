@@ -342,7 +342,10 @@ mod tests {
         let (trained, held_out) = (split.train[0], split.validation[0]);
         lists("180", "forget.txt:1 names position 180, but the training set has 180 images (0 to 179)");
         lists("# one\n\n-1", "forget.txt:3 names position -1");
-        lists(&format!("{trained}\n{trained}"), &format!("forget.txt:2: position {trained} is named in line 1 already"));
+        lists(
+            &format!("{trained}\n{trained}"),
+            &format!("forget.txt:2: position {trained} is named in line 1 already"),
+        );
         lists(&format!("{{\"id\": {held_out}}}"), "forget.txt:1 names position");
         lists(&held_out.to_string(), "which is in the validation split");
         refuses(&ForgetSpec::Positions { positions: vec![trained, trained] }, "`positions` names position");

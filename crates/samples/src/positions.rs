@@ -132,7 +132,11 @@ fn position(text: &str) -> Result<i64, String> {
     let neither = || format!("`{text}` is neither a position nor {{\"id\": position}}; {FORMS}");
     if !text.starts_with('{') {
         let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
-        return Err(if is_number { format!("`{text}` is not a whole number that can be a position; {FORMS}") } else { neither() });
+        return Err(if is_number {
+            format!("`{text}` is not a whole number that can be a position; {FORMS}")
+        } else {
+            neither()
+        });
     }
     let value = json::value(text.as_bytes()).map_err(|error| {
         let reason = error.to_string();
@@ -152,7 +156,8 @@ fn position(text: &str) -> Result<i64, String> {
 /// A JSON array of positions. Its elements are found by hand, so that each has its line.
 fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
     let open = text.find('[').unwrap_or_default();
-    let (mut line, mut depth, mut quoted, mut escaped) = (1 + text[..open].matches('\n').count(), 0_usize, false, false);
+    let (mut line, mut depth, mut quoted, mut escaped) =
+        (1 + text[..open].matches('\n').count(), 0_usize, false, false);
     let mut listed = Vec::new();
     let mut element: Option<(usize, usize)> = None; // Where it begins, and in which line.
     let mut push = |element: &mut Option<(usize, usize)>, end: usize, line: usize, is_last: bool| {
@@ -184,7 +189,10 @@ fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
                 if text[at + 1..].trim().is_empty() {
                     return Ok(listed);
                 }
-                return Err((Some(Place::Line(line)), "something follows the array; give one array, and nothing after it".into()));
+                return Err((
+                    Some(Place::Line(line)),
+                    "something follows the array; give one array, and nothing after it".into(),
+                ));
             }
             _ => {
                 match c {
@@ -208,8 +216,11 @@ fn separator(text: &str) -> Option<u8> {
         !name.starts_with(['{', '#']) && name.parse::<f64>().is_err()
     };
     let names = |separator: char| -> Vec<&str> { first.split(separator).collect() };
-    let found = [',', ';', '\t'].into_iter().find(|separator| names(*separator).iter().any(|name| name.trim_matches([' ', '"']) == "id"));
-    let several = || [',', ';', '\t'].into_iter().find(|s| names(*s).len() > 1 && names(*s).into_iter().all(is_heading));
+    let found = [',', ';', '\t']
+        .into_iter()
+        .find(|separator| names(*separator).iter().any(|name| name.trim_matches([' ', '"']) == "id"));
+    let several =
+        || [',', ';', '\t'].into_iter().find(|s| names(*s).len() > 1 && names(*s).into_iter().all(is_heading));
     found.filter(|_| is_heading(first)).or_else(several).map(|separator| separator as u8)
 }
 
@@ -261,7 +272,7 @@ impl<'a> Lines<'a> {
     fn at(&mut self, byte: u64) -> usize {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
         let blank = self.text[byte..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.line += self.text[self.byte..byte + blank].iter().filter(|byte| **byte == b'\n').count();
+        self.line += self.text[self.byte..byte + blank].split(|byte| *byte == b'\n').count() - 1;
         self.byte = byte + blank;
         self.line
     }
@@ -292,6 +303,12 @@ fn array(mut bytes: &[u8]) -> Result<Vec<Listed>, String> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use proptest::{
+        collection::{btree_set, vec},
+        prelude::*,
+        sample,
+    };
 
     use super::*;
 
@@ -401,7 +418,10 @@ mod tests {
             assert!(error.contains(message), "{error:?} does not contain {message:?}");
         };
         refuses(&npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", &[0; 8]), "elements are '<f8'");
-        refuses(&npy("{'descr': '>i8', 'fortran_order': False, 'shape': (1,), }", &[0; 8]), "save `array.astype('<i8')`");
+        refuses(
+            &npy("{'descr': '>i8', 'fortran_order': False, 'shape': (1,), }", &[0; 8]),
+            "save `array.astype('<i8')`",
+        );
         refuses(&npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", &[0; 1]), "np.flatnonzero(mask)");
         refuses(&npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", &[0; 4]), "elements are '<U1'");
         refuses(&npy("{'descr': '<u8', 'fortran_order': False, 'shape': (1,), }", &[255; 8]), "larger than any");
@@ -423,6 +443,72 @@ mod tests {
             listed(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", &[7, 8, 7])).unwrap_err();
         assert_eq!((place, problem.contains("named in element 0 already")), (Some(Place::Element(2)), true));
     }
+
+    proptest! {
+        #[test]
+        fn a_list_reads_back_in_every_form(positions in btree_set(0_i64..1_000_000, 0..40)) {
+            let positions: Vec<i64> = positions.into_iter().rev().collect();
+            let numbers: Vec<String> = positions.iter().map(ToString::to_string).collect();
+            let objects: Vec<String> = positions.iter().map(|id| format!("{{\"id\": {id}}}")).collect();
+            let data: Vec<u8> = positions.iter().flat_map(|id| id.to_le_bytes()).collect();
+            let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({},), }}", positions.len());
+            for content in [
+                numbers.join("\n").into_bytes(),
+                objects.join("\r\n").into_bytes(),
+                format!("[{}]", numbers.join(",\n")).into_bytes(),
+                format!(" [\n{}]\n", objects.join(", ")).into_bytes(),
+                format!("id\r\n{}\r\n", numbers.join("\r\n")).into_bytes(),
+                format!("number,id\n1,{}", numbers.join("\n1,")).replace("\n1,\n", "\n").trim_end_matches("1,").into(),
+                npy(&header, &data),
+            ] {
+                let read: Vec<i64> = listed(&content).unwrap().into_iter().map(|(position, _)| position).collect();
+                prop_assert_eq!(&read, &positions, "{}", content.escape_ascii());
+            }
+        }
+
+        #[test]
+        fn text_of_any_kind_gives_positions_in_its_lines_or_an_error(pieces in vec(sample::select(PIECES), 0..24)) {
+            let text = pieces.concat();
+            let lines = text.split('\n').count();
+            match listed(&text) {
+                Ok(listed) => prop_assert!(listed.iter().all(|(_, line)| (1..=lines).contains(line)), "{listed:?}"),
+                Err((place, problem)) => {
+                    prop_assert!(!problem.is_empty());
+                    if let Some(Place::Line(line)) = place {
+                        prop_assert!((1..=lines).contains(&line), "{line} of {lines}: {problem}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// What text is put together from.
+    const PIECES: &[&str] = &[
+        "1",
+        "2",
+        "30",
+        "-4",
+        "5.5",
+        "id",
+        "\"id\"",
+        "{\"id\": 6}",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        ";",
+        "\t",
+        "\n",
+        "\r\n",
+        " ",
+        "#",
+        "\"",
+        "\\",
+        "\u{feff}",
+        "é",
+    ];
 
     #[test]
     fn a_missing_file_is_named() {

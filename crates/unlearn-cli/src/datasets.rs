@@ -20,9 +20,7 @@ pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
 
 fn list() {
     registry::DATASETS.iter().for_each(summary);
-    say!(
-        "\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):"
-    );
+    say!("\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):");
     for form in FORMS {
         say!("{}:PATH\n    {}", form.name, form.summary);
     }

@@ -27,11 +27,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     say!("{}: {}, {bytes_read} bytes", model.display(), source(original.source));
     let dense = original.to_bytes(Target::Dense)?.len();
     let share = 100.0 * exported.bytes.len() as f64 / dense as f64;
-    say!(
-        "{}: {what}, {} bytes, {share:.1} % of a dense checkpoint's {dense}",
-        output.display(),
-        exported.bytes.len(),
-    );
+    say!("{}: {what}, {} bytes, {share:.1} % of a dense checkpoint's {dense}", output.display(), exported.bytes.len(),);
     let operations = |graph: &Graph| graph.conv_operations().iter().map(|(_, count)| count).sum::<usize>();
     for (what, count) in [
         ("parameters", Graph::parameter_count as fn(&Graph) -> usize),
@@ -41,7 +37,8 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     }
     say!(
         "logits differ by at most {:.1e} of the largest, on {} images of noise",
-        exported.difference, exported.compared
+        exported.difference,
+        exported.compared
     );
     if *measure {
         let [before, after] = rates(&original, &exported.model)?;

@@ -22,6 +22,7 @@ mod push;
 mod report;
 mod run;
 mod runs;
+mod show;
 mod signals;
 mod stage;
 mod tune;
@@ -31,8 +32,9 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::Parser;
 
 use crate::{
-    args::{Arguments, Command, LogFormat, MethodsCommand},
+    args::{Arguments, Command, ListArguments, ListCommand, LogFormat, MethodsCommand},
     output::Manner,
+    show::List,
 };
 
 fn main() -> ExitCode {
@@ -60,25 +62,27 @@ fn main() -> ExitCode {
         Command::Export(arguments) => export::export(&arguments),
         Command::Push(arguments) => push::push(&arguments),
         Command::Datasets(arguments) => datasets::datasets(&arguments),
-        Command::Models => {
-            lists::models();
-            Ok(())
-        }
+        Command::Models(arguments) => listed(arguments, lists::models, List::Models),
         Command::Methods(arguments) => match arguments.command {
             None => lists::methods(),
-            Some(MethodsCommand::Show { name, defaults }) => lists::method(&name, defaults),
+            Some(MethodsCommand::Show { name, defaults }) => show::show(List::Methods, &name, defaults),
         },
-        Command::Attacks => {
-            lists::attacks();
-            Ok(())
-        }
-        Command::Figures => {
-            lists::figures();
-            Ok(())
-        }
+        Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
+        Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)
+}
+
+/// A whole list, or one entry of it.
+fn listed(arguments: ListArguments, all: fn(), list: List) -> anyhow::Result<()> {
+    match arguments.command {
+        None => {
+            all();
+            Ok(())
+        }
+        Some(ListCommand::Show { name }) => show::show(list, &name, false),
+    }
 }
 
 fn start_logging(format: LogFormat) {

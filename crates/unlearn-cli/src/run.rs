@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::json;
 use unlearn_experiment::{
-    Children, Environment, Finished, OnFailure, Plan, PlannedStage, RunOptions, StageCommand, Status, Suite,
+    Children, Environment, Finished, OnFailure, Plan, PlannedStage, Reporter, RunOptions, StageCommand, Status, Suite,
 };
 use unlearn_run_store::{Store, StoreError};
+use unlearn_training::Unattended;
 
 use crate::{
     args::{ComputeArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let reporter = ConsoleReporter::new(children.is_some());
     let on_failure = if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop };
     let options = RunOptions { children, on_failure, ..run_options(&reporter, &arguments.compute)? };
-    let Finished { index, failures } = unlearn_experiment::run(&plan, &store, &options)?;
+    let Finished { index, failures, skipped } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
         note!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
     }
@@ -49,7 +50,11 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         fault!("failed: {label}: {reason}");
     }
     if !failures.is_empty() {
-        bail!("{} of {} stages failed; the report lacks their rows", failures.len(), plan.stages.len());
+        bail!(
+            "{} of {} stages failed, and {skipped} that build on them were not computed; the report lacks their rows",
+            failures.len(),
+            plan.stages.len()
+        );
     }
     Ok(())
 }
@@ -65,7 +70,8 @@ pub(crate) fn children(
         return Ok(None);
     }
     let program = std::env::current_exe().context("failed to find this program, which stages are computed by")?;
-    let mut arguments: Vec<OsString> = ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
+    let mut arguments: Vec<OsString> =
+        ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
     arguments.push(store.runs.clone().into());
     arguments.extend(["--device".into(), compute.environment.device.to_string().into()]);
     arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
@@ -90,13 +96,29 @@ pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Resul
     Ok(())
 }
 
+/// What the first interrupt is answered.
+const STOPPING: &str = "stopping after this step; once more to stop at once";
+
 /// Options of a run from the command line; from here on an interrupt stops it with the state saved.
 pub(crate) fn run_options<'a>(
     reporter: &'a ConsoleReporter,
     compute: &ComputeArguments,
 ) -> anyhow::Result<RunOptions<'a>> {
+    options(reporter, compute, STOPPING)
+}
+
+/// The same for a stage that another process supervises, which says nothing itself.
+pub(crate) fn supervised_options(compute: &ComputeArguments) -> anyhow::Result<RunOptions<'static>> {
+    options(&Unattended, compute, "")
+}
+
+fn options<'a>(
+    reporter: &'a dyn Reporter,
+    compute: &ComputeArguments,
+    said: &'static str,
+) -> anyhow::Result<RunOptions<'a>> {
     let checkpoint_interval = compute.interval()?;
-    stop_on_signals("stopping after this step; once more to stop at once")?;
+    stop_on_signals(said)?;
     Ok(RunOptions {
         reporter,
         interrupt: &INTERRUPT,
@@ -115,7 +137,7 @@ fn default_out(runs: &Path, suite: &str) -> PathBuf {
 /// Says what a run would do. Reads the data that is here and the store, and changes nothing.
 fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -> anyhow::Result<()> {
     let environment = Environment { offline: true, ..environment.clone() };
-    let plan = Plan::resolve(suite, &environment).context("a dry run fetches nothing")?;
+    let plan = Plan::resolve(suite, &environment)?;
     let store = match Store::open_existing(&arguments.store.runs) {
         Ok(store) => Some(store),
         Err(StoreError::NoStore(_)) => None,

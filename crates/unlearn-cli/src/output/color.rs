@@ -36,7 +36,11 @@ impl Manner {
         let color = option(arguments, "--color").and_then(|word| Color::from_str(word.to_str()?, false).ok());
         let json = option(arguments, "--log-format").is_some_and(|word| word == "json");
         let wanted = |is_terminal| wanted(color.unwrap_or(Color::Auto), |name| env::var_os(name), is_terminal);
-        Self { color_out: wanted(io::stdout().is_terminal()), color_err: !json && wanted(io::stderr().is_terminal()), json }
+        Self {
+            color_out: wanted(io::stdout().is_terminal()),
+            color_err: !json && wanted(io::stderr().is_terminal()),
+            json,
+        }
     }
 
     pub(super) fn to_bits(self) -> u8 {

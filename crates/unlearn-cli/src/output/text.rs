@@ -1,6 +1,6 @@
 //! Text from outside, made fit for a terminal and short enough to read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Most characters of what an error quotes.
 const LONGEST_QUOTE: usize = 120;
@@ -30,7 +30,8 @@ pub(super) fn escape(text: &str, keep: Keep) -> Cow<'_, str> {
 
 /// The same for text that is JSON already, in which such characters stand in strings alone.
 pub(super) fn escape_json(text: &str) -> Cow<'_, str> {
-    replace(text, |_| Piece::Escaped(|c, out| out.push_str(&format!("\\u{:04x}", u32::from(c)))))
+    // Writing to a string never fails.
+    replace(text, |_| Piece::Escaped(|c, out| write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default()))
 }
 
 /// What becomes of an unsafe character.
@@ -90,8 +91,11 @@ pub(super) fn shorten_quotes(text: &str) -> String {
         // Every other piece stands between two backticks; the last of an even count has none after it.
         let pieces: Vec<&str> = line.split('`').collect();
         let quoted = |at: usize| at % 2 == 1 && at + 1 < pieces.len();
-        let short: Vec<Cow<'_, str>> =
-            pieces.iter().enumerate().map(|(at, piece)| if quoted(at) { quote(piece) } else { Cow::Borrowed(*piece) }).collect();
+        let short: Vec<Cow<'_, str>> = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| if quoted(at) { quote(piece) } else { Cow::Borrowed(*piece) })
+            .collect();
         Cow::Owned(short.join("`"))
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -103,7 +107,6 @@ fn quote(text: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -125,7 +128,10 @@ mod tests {
 
     #[test]
     fn colors_of_the_program_stay_and_nothing_else_does() {
-        assert_eq!(escape("\x1b[1;31mred\x1b[0m \x1b[2J \x1b", Keep::Colors), "\x1b[1;31mred\x1b[0m \\u{1b}[2J \\u{1b}");
+        assert_eq!(
+            escape("\x1b[1;31mred\x1b[0m \x1b[2J \x1b", Keep::Colors),
+            "\x1b[1;31mred\x1b[0m \\u{1b}[2J \\u{1b}"
+        );
     }
 
     #[test]

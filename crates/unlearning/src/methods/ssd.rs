@@ -1,4 +1,4 @@
-//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). With f the mean of squared
+//! `ssd`: selective synaptic dampening, without training (Foster et al. 2024, arXiv 2308.07707). With f the mean of squared
 //! gradients of the samples of D_f at their labels, and a that of all samples, θ ← θ·min(λ·a/f, 1) where f > α·a.
 //!
 //! Deviation: the paper's code squares mean gradients of batches; here gradients of samples are squared, as the Fisher
@@ -31,7 +31,7 @@ pub(crate) struct Config {
 impl Method for Ssd {
     const NAME: &'static str = "ssd";
     const SUMMARY: &'static str = "dampens weights that matter to the forget set far more than to all data";
-    const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07707";
+    const SOURCE: &'static str = "Foster et al. 2024, arXiv 2308.07707";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         searched(
             "alpha",
