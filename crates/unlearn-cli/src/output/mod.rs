@@ -169,7 +169,8 @@ pub(crate) fn command_line(said: &clap::Error) -> u8 {
         let plain = text.to_string();
         match plain.strip_prefix("error: ") {
             Some(reason) => error(reason.trim_end()),
-            None => write_error(&escape(&plain, Keep::Nothing)),
+            // Without arguments there is help instead.
+            None => write_error(&message(Level::Error, plain.trim_end())),
         }
     } else if manner().color_out {
         write_out(&escape(&text.ansi().to_string(), Keep::Colors));
