@@ -3,6 +3,11 @@
 //! One file a command, or a folder. A command gives back its exit code: 0 done, 1 failed, 2 bad usage, or the code of the program that
 //! it ran. It knows no crate of the workspace; what it needs of them it runs, or reads from the files they leave.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod bench;
 mod check_cuda;
 mod check_results;
@@ -56,7 +61,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
