@@ -34,9 +34,9 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let mut violations = results.violations(&args.suite);
     violations.extend(outside_references(&read("report.html")?));
     for violation in &violations {
-        println!("{violation}");
+        say!("{violation}");
     }
-    println!("{}: {} rows, {} violations", args.suite, results.rows.len(), violations.len());
+    say!("{}: {} rows, {} violations", args.suite, results.rows.len(), violations.len());
     Ok(u8::from(!violations.is_empty()))
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let mut times = Vec::new();
     let mut worst = 0;
     for step in STEPS.iter().filter(|step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name)) {
-        eprintln!("── {}", step.name);
+        note!("── {}", step.name);
         let start = Instant::now();
         let code = step.run().with_context(|| format!("step `{}` could not run", step.name))?;
         times.push((step.name, start.elapsed().as_secs_f64(), code));
@@ -60,9 +60,9 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     }
     for (name, seconds, code) in &times {
         let verdict = if *code == 0 { "ok" } else { "FAILED" };
-        println!("{name:<10} {seconds:>7.1} s  {verdict}");
+        say!("{name:<10} {seconds:>7.1} s  {verdict}");
     }
-    println!("{:<10} {:>7.1} s", "total", times.iter().map(|(_, seconds, _)| seconds).sum::<f64>());
+    say!("{:<10} {:>7.1} s", "total", times.iter().map(|(_, seconds, _)| seconds).sum::<f64>());
     Ok(worst)
 }
 

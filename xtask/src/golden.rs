@@ -28,13 +28,13 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let sets = sets(&root.join("tests/golden"))?;
     if let Some(unknown) = args.sets.iter().find(|name| !sets.iter().any(|set| set.name == **name)) {
         let names: Vec<_> = sets.iter().map(|set| set.name.as_str()).collect();
-        eprintln!("error: no set `{unknown}` in tests/golden; sets: {}", names.join(", "));
+        note!("error: no set `{unknown}` in tests/golden; sets: {}", names.join(", "));
         return Ok(2);
     }
     if args.sets.is_empty() && !args.all {
         for set in &sets {
             for script in &set.scripts {
-                println!("{:<16} {}", set.name, file_name(script));
+                say!("{:<16} {}", set.name, file_name(script));
             }
         }
         return Ok(0);
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     for set in sets.iter().filter(|set| args.all || args.sets.contains(&set.name)) {
         set.make(&workspace::target(&root)?.join("golden").join(&set.name))?;
     }
-    eprintln!("look at `git diff tests/golden` before committing: a golden number that moved needs a reason");
+    note!("look at `git diff tests/golden` before committing: a golden number that moved needs a reason");
     Ok(0)
 }
 

@@ -4,6 +4,11 @@
 //! or the code of the program that it ran. xtask depends on no crate of the workspace. It runs their programs or
 //! reads their files.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod bench;
 mod check_cuda;
 mod check_results;
@@ -57,7 +62,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

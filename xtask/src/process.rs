@@ -19,7 +19,7 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
 /// Prints the command, runs it to its end, and returns its exit code.
 pub(crate) fn run(command: &mut Command) -> Result<u8> {
     let line = line(command);
-    eprintln!("$ {line}");
+    note!("$ {line}");
     let status = command.status().with_context(|| format!("failed to start `{line}`"))?;
     Ok(code(status))
 }
@@ -35,7 +35,7 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
 /// Prints the command and replaces this process by it. Returns only if it could not start.
 pub(crate) fn take_over(command: &mut Command) -> Result<u8> {
     let line = line(command);
-    eprintln!("$ {line}");
+    note!("$ {line}");
     Err(command.exec()).with_context(|| format!("failed to start `{line}`"))
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn command(args: &Args) -> Result<ControlFlow<u8, Command>> {
     let root = workspace::root()?;
     let suites = suites(&root)?;
     if !suites.contains(&args.suite) {
-        eprintln!("error: no suite `{}` in configs/suites; suites: {}", args.suite, suites.join(", "));
+        note!("error: no suite `{}` in configs/suites; suites: {}", args.suite, suites.join(", "));
         return Ok(ControlFlow::Break(2));
     }
     let code = process::run(&mut process::cargo(&root, &["build", "--release", "--package", "unlearn-cli"]))?;

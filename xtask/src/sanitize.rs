@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let (mut worst, mut watched) = (0, false);
     for tool in tools {
         if let Some(missing) = tool.missing(&host) {
-            eprintln!("{tool:?} skipped: {missing}");
+            note!("{tool:?} skipped: {missing}");
             continue;
         }
         watched = true;

@@ -17,9 +17,9 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args) -> Result<u8> {
     let violations = violations(&workspace::root()?)?;
     for violation in &violations {
-        println!("{violation}");
+        say!("{violation}");
     }
-    println!("{} violations of the project's rules", violations.len());
+    say!("{} violations of the project's rules", violations.len());
     Ok(u8::from(!violations.is_empty()))
 }
 

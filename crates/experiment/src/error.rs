@@ -15,6 +15,16 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A file that the user named and that cannot be read.
+    #[error("failed to read {what} {}: {source}", path.display())]
+    Given {
+        /// What it should be, with its article: `the suite`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// A file that holds something else than it should.
     #[error("{}: {reason}", path.display())]
     Content {
@@ -119,7 +129,8 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Suite { .. }
+            Self::Given { .. }
+                | Self::Suite { .. }
                 | Self::Set { .. }
                 | Self::Deletion { .. }
                 | Self::Description { .. }

@@ -25,14 +25,19 @@ impl Initial {
         let Some(init) = init else { return Ok(Self::default()) };
         let fail = |reason: &dyn std::fmt::Display| Error::Initial { init: init.into(), reason: reason.to_string() };
         let (path, source) = if init.starts_with(PREFIX) {
-            let (Fetched { path, commit }, reference) = fetch(init, offline).map_err(|e| fail(&e))?;
+            let (Fetched { path, commit }, reference) = fetch(init, offline).map_err(|e| match e {
+                HubError::Offline { .. } if offline => fail(&"it is not in the cache, and a dry run fetches nothing"),
+                e => fail(&e),
+            })?;
             (path, reference.at(&commit).map_err(|e| fail(&e))?.to_string())
         } else {
             let path = folder.join(init);
-            let source = path.to_string_lossy().into_owned();
+            let source = path.to_str().ok_or_else(|| fail(&"its path must be UTF-8; rename the file or its folder"))?;
+            let source = source.to_owned();
             (path, source)
         };
-        let bytes = std::fs::read(&path).map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;
+        let unreadable = |source| Error::Given { what: "the weights", path: path.clone(), source };
+        let bytes = std::fs::read(&path).map_err(unreadable)?;
         let pretrained = Pretrained::read(&bytes, &path).map_err(|e| fail(&e))?;
         let origin = Origin { source, blake3: blake3::hash(&bytes).to_hex().to_string() };
         Ok(Self { pretrained: Some((pretrained, origin)) })

@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod initial;
 mod judgement;
+mod keys;
 mod materials;
 mod model_card;
 mod opened;

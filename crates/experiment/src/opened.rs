@@ -113,5 +113,5 @@ impl OpenedModel {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })
+    std::fs::read(path).map_err(|source| Error::Given { what: "the file", path: path.into(), source })
 }

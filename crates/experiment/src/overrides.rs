@@ -5,7 +5,7 @@
 
 use toml::{Table, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, keys};
 
 /// Applies one assignment.
 ///
@@ -36,6 +36,18 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     }
     place.insert((*last).to_owned(), parse(text.trim()));
     Ok(())
+}
+
+/// What is wrong with an assignment that a suite refuses; a section that is none is perhaps a key without its section.
+pub(crate) fn meant(assignment: &str, reason: String) -> String {
+    let path = assignment.split('=').next().unwrap_or_default().trim();
+    let section = path.split('.').next().unwrap_or_default();
+    let places = keys::places(path);
+    if keys::sections().iter().any(|known| known == section) || places.is_empty() {
+        return reason;
+    }
+    let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+    format!("`{section}` is no section of a suite; did you mean {}?", places.join(" or "))
 }
 
 /// Assignments alone, as a JSON object.

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use serde_json::Value;
+use unlearn_datasets::Error as NoData;
 use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
@@ -74,7 +75,12 @@ impl Resolved {
             path: suite.path.clone(),
             reason: with_nearest(&reason.to_string()),
         };
-        let dataset = materials.dataset(&suite.data.name).map_err(|e| refuse(&e))?;
+        let dataset = materials.dataset(&suite.data.name).map_err(|e| match &e {
+            NoData::DatasetNotFound { .. } | NoData::Hub { .. } if materials.environment().offline => {
+                refuse(&format!("{e}; a dry run fetches nothing"))
+            }
+            _ => refuse(&e),
+        })?;
         if dataset.classes.len() < 2 {
             return Err(refuse(&format!("{} has one class, and a classifier needs two", dataset.name)));
         }

@@ -20,6 +20,8 @@ pub struct Finished {
     pub index: SuiteIndex,
     /// Labels and reasons of stages that failed, where failures are gone past; the rows that build on them are not in the index.
     pub failures: Vec<(String, String)>,
+    /// How many stages were not computed because they build on these.
+    pub skipped: usize,
 }
 
 /// Which stages of a plan are in the store; without a store, none are.
@@ -51,8 +53,11 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     index.commit.clone_from(&options.commit);
     index.created = clock::now();
     index.rows.retain(|row| !failures.contains_key(&row.evaluate));
-    let told = plan.stages.iter().filter_map(|stage| Some((stage.label.clone(), failures.get(&stage.key)?.clone())));
-    let failures: Vec<(String, String)> = told.collect();
+    let told = plan.stages.iter().filter_map(|stage| Some((&stage.label, failures.get(&stage.key)?)));
+    let (own, others): (Vec<_>, Vec<_>) = told.partition(|(_, failure)| failure.is_own);
+    let skipped = others.len();
+    let failures: Vec<(String, String)> =
+        own.into_iter().map(|(label, failure)| (label.clone(), failure.reason.clone())).collect();
     if let (true, Some((stage, reason))) = (index.rows.is_empty(), failures.first()) {
         return Err(Error::Stage { stage: stage.clone(), reason: reason.clone() });
     }
@@ -60,7 +65,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
         index.notes.push(format!("{} stages failed, and the rows that build on them are missing", failures.len()));
     }
     store.write_suite(&index)?;
-    Ok(Finished { index, failures })
+    Ok(Finished { index, failures, skipped })
 }
 
 /// Computes those stages of a plan that are of some kinds and not done; all of those kinds are given, in the plan's order.

@@ -1,6 +1,6 @@
 //! A suite file as it is written: sections and keys, nothing looked up yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,12 @@ impl EvaluateSection {
             seed: derived_seed(seed, "attack"),
         };
         registry.measured(&settings).map_err(|error| error.to_string())?;
+        for (key, names) in [("attacks", &self.attacks), ("mia", &self.mia)] {
+            let mut seen = HashSet::new();
+            if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
+                return Err(format!("`evaluate.{key}` names `{name}` twice; name each once"));
+            }
+        }
         if !self.attacks.iter().any(|attack| attack == EFFICACY) {
             return Err(format!("`evaluate.attacks` must name `{EFFICACY}`, the attack that tables report"));
         }
@@ -155,6 +161,9 @@ impl EvaluateSection {
     }
 }
 
+/// Most bytes of a suite file.
+const MOST: u64 = 1 << 24;
+
 /// The attack that the paper's tables report.
 pub(crate) const EFFICACY: &str = unlearn_mia_eval::attacks::mia_efficacy::ATTACK.name;
 /// The attack feature that the paper's tables report.
@@ -162,7 +171,7 @@ pub(crate) const CONFIDENCE: &str = "confidence";
 
 /// A table with a `method`, perhaps a `name`, and the method's own keys.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "serde_json::Map<String, Value>")]
+#[serde(try_from = "serde_json::Map<String, Value>")]
 pub struct MethodSection {
     /// The method's name; empty if the key is missing.
     pub method: String,
@@ -172,14 +181,17 @@ pub struct MethodSection {
     pub config: Value,
 }
 
-impl From<serde_json::Map<String, Value>> for MethodSection {
-    fn from(mut table: serde_json::Map<String, Value>) -> Self {
+impl TryFrom<serde_json::Map<String, Value>> for MethodSection {
+    type Error = String;
+
+    fn try_from(mut table: serde_json::Map<String, Value>) -> std::result::Result<Self, String> {
         let mut text = |key: &str| match table.remove(key) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(format!("`{key}` must be a string, found {other}")),
         };
-        let (method, name) = (text("method").unwrap_or_default(), text("name"));
-        Self { method, name, config: Value::Object(table) }
+        let (method, name) = (text("method")?.unwrap_or_default(), text("name")?);
+        Ok(Self { method, name, config: Value::Object(table) })
     }
 }
 
@@ -247,36 +259,55 @@ impl Suite {
     /// # Errors
     /// A file that cannot be read, is not TOML, or holds an unknown key; an assignment that fits nowhere.
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-            action: "read the suite",
-            path: path.into(),
-            source,
-        })?;
+        let text = unlearn_files::read_text(path, MOST);
+        let text = text.map_err(|source| Error::Given { what: "the suite", path: path.into(), source })?;
         Self::parse(&text, path, assignments)
     }
 
     /// The same from text; `path` is for messages.
     ///
     /// # Errors
-    /// As [`Suite::load`].
+    /// As [`Suite::load`]. What an assignment brought in is told of the assignment, and not of the file.
     pub fn parse(text: &str, path: &Path, assignments: &[String]) -> Result<Self> {
         let refuse = |reason: String| Error::Suite { path: path.into(), reason };
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string().trim().to_owned()))?;
-        for assignment in assignments {
-            overrides::apply(&mut table, assignment)?;
+        if assignments.is_empty() {
+            let suite = Self::of_text(text).map_err(refuse)?;
+            return Ok(Self { path: path.into(), ..suite });
         }
-        // Through text again, so that messages show the line an unknown key stands on.
-        let text = if assignments.is_empty() {
-            text.to_owned()
-        } else {
-            toml::to_string(&table).map_err(|e| refuse(e.to_string()))?
-        };
-        let mut suite: Self = toml::from_str(&text).map_err(|e| refuse(with_nearest(e.to_string().trim())))?;
-        suite.path = path.into();
-        let keys = |section: &toml::Table| section.keys().cloned().collect();
-        let sections = table.iter().filter_map(|(name, value)| Some((name.clone(), keys(value.as_table()?))));
-        suite.given = sections.collect();
-        suite.check().map_err(refuse)?;
+        let file: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string().trim().to_owned()))?;
+        // What is wrong after each assignment.
+        let (mut table, mut wrong) = (file, Vec::new());
+        let mut suite = Self::of_table(&table);
+        for assignment in assignments {
+            wrong.push(suite.err());
+            overrides::apply(&mut table, assignment)?;
+            suite = Self::of_table(&table);
+        }
+        let suite = suite.map_err(|reason| {
+            let since = wrong.iter().rposition(|before| before.as_ref() != Some(&reason));
+            match since.map(|number| &assignments[number]) {
+                Some(assignment) => {
+                    Error::Set { assignment: assignment.clone(), reason: overrides::meant(assignment, reason) }
+                }
+                // From the text again, so that the message shows the line.
+                None => refuse(Self::of_text(text).err().unwrap_or(reason)),
+            }
+        })?;
+        Ok(Self { path: path.into(), ..suite })
+    }
+
+    fn of_table(table: &toml::Table) -> std::result::Result<Self, String> {
+        let text = toml::to_string(table).map_err(|e| e.to_string())?;
+        let mut suite: Self = toml::from_str(&text).map_err(|e| with_nearest(e.message()))?;
+        suite.given = given(table);
+        suite.check()?;
+        Ok(suite)
+    }
+
+    fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let mut suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
+        suite.given = given(&toml::from_str(text).map_err(|e| e.to_string())?);
+        suite.check()?;
         Ok(suite)
     }
 
@@ -313,6 +344,12 @@ impl Suite {
         }
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }
+}
+
+/// The keys of each section that is a single table.
+fn given(table: &toml::Table) -> BTreeMap<String, BTreeSet<String>> {
+    let keys = |section: &toml::Table| section.keys().cloned().collect();
+    table.iter().filter_map(|(name, value)| Some((name.clone(), keys(value.as_table()?)))).collect()
 }
 
 /// Adds the nearest valid name to serde's "unknown field `x`, expected one of `a`, `b`".
@@ -363,10 +400,57 @@ mod tests {
             ("suite.seeds=[1, 1]", "each once"),
             ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),
+            ("seeds=[1]", "`seeds` is no section of a suite; did you mean `suite.seeds`?"),
+            ("name=a", "did you mean `suite.name` or `data.name`?"),
+            ("zzz=1", "unknown field `zzz`"),
+            ("unlearn.gentle.name=3", "`name` must be a string, found 3"),
         ] {
-            let error = parse(SUITE, &[assignment]).unwrap_err();
-            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+            let error = parse(SUITE, &["train.epochs=3", assignment, "data.validation=0.2"]).unwrap_err();
+            let message = error.to_string();
+            assert!(error.is_usage() && message.contains(words), "{message}");
+            assert!(message.starts_with(&format!("--set {assignment}: ")) && !message.contains("line"), "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_told_with_its_line_whatever_is_assigned() {
+        let message = parse(&SUITE.replace("arch", "arhc"), &["train.epochs=3"]).unwrap_err().to_string();
+        assert!(
+            message.starts_with("suite.toml: ") && message.contains("line 7") && message.contains("`arch`"),
+            "{message}"
+        );
+        let without = SUITE.replace("seeds = [1]\n", "");
+        assert_eq!(parse(&without, &["suite.seeds=[2]"]).unwrap().suite.seeds, [2]);
+        let message = parse(&without, &["seeds=[2]"]).unwrap_err().to_string();
+        assert!(message.contains("did you mean `suite.seeds`"), "{message}");
+        let message = parse(&SUITE.replace("\"gentle\"", "3"), &[]).unwrap_err().to_string();
+        assert!(message.contains("`name` must be a string, found 3"), "{message}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_bad_usage() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("suite.toml");
+        let refused = |path: &Path, words: &str| {
+            let error = Suite::load(path, &[]).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        };
+        refused(&file, "failed to read the suite ");
+        refused(folder.path(), "a folder");
+        std::fs::write(&file, b"[suite]\nname = \"\xff\"").unwrap();
+        refused(&file, "line 2: the text is not UTF-8");
+        std::fs::write(&file, format!("\u{feff}{SUITE}")).unwrap();
+        assert_eq!(Suite::load(&file, &[]).unwrap().suite.name, "a");
+    }
+
+    #[test]
+    fn an_attack_or_a_feature_is_named_once() {
+        let message = |section: EvaluateSection| section.settings(&Registry::standard(), 1).unwrap_err();
+        let twice = |name: &str| vec![name.to_owned(), name.to_owned()];
+        let section = EvaluateSection { mia: twice(CONFIDENCE), ..EvaluateSection::default() };
+        assert!(message(section).contains("`evaluate.mia` names `confidence` twice"));
+        let section = EvaluateSection { attacks: twice(EFFICACY), ..EvaluateSection::default() };
+        assert!(message(section).contains("`evaluate.attacks` names `mia-efficacy` twice"));
     }
 
     #[test]

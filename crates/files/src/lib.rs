@@ -9,4 +9,4 @@ pub mod json;
 mod read;
 
 pub use crate::form::Form;
-pub use crate::read::{head, open, read, read_text};
+pub use crate::read::{head, open, read, read_text, text};

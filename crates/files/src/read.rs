@@ -42,9 +42,16 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Reads a text file of at most `most` bytes; a byte-order mark of UTF-8 is left out.
 ///
 /// # Errors
-/// As [`read`]; text that is not UTF-8, with the line of the first wrong byte.
+/// As [`read`] and [`text`].
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    let mut bytes = read(path, most)?;
+    text(read(path, most)?)
+}
+
+/// The text of a file that was read; a byte-order mark of UTF-8 is left out.
+///
+/// # Errors
+/// Text that is not UTF-8, with the line of the first wrong byte.
+pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
     }

@@ -6,6 +6,9 @@ pub enum Error {
     /// No method, criterion, scope or key has this name.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
+    /// `none`, which stands for the dense model.
+    #[error("`none` is the dense model as it was trained, and nothing prunes it; take the model of the stage `train`")]
+    NoMethod,
     /// The configuration is invalid for the method.
     #[error("pruning method `{method}` cannot use its configuration: {reason}")]
     Config {

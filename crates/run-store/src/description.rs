@@ -53,9 +53,18 @@ impl StageSpec {
     pub fn from_json(text: &[u8], file: &Path) -> Result<Self> {
         let refuse = |problem: String| StoreError::Description { file: file.to_path_buf(), problem };
         let value = json::value(text).map_err(|error| refuse(error.to_string()))?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(found) if found == u64::from(FORMAT) => {}
-            Some(found) => {
+        if value.get("stage").is_some_and(Value::is_object) {
+            return Err(refuse(
+                "it is a line of `run --dry-run --json`; the description is what stands there under the key `stage`"
+                    .to_owned(),
+            ));
+        }
+        match value.get("format").map(|format| (format, format.as_u64())) {
+            Some((_, Some(found))) if found == u64::from(FORMAT) => {}
+            Some((found, None)) => {
+                return Err(refuse(format!("its `format` is {found}, and must be the number {FORMAT}")));
+            }
+            Some((found, Some(_))) => {
                 return Err(refuse(format!(
                     "its format version is {found}, and this program reads version {FORMAT}; make the description with this version \
                      of the program"
@@ -103,6 +112,9 @@ mod tests {
         };
         for (message, words) in [
             (changed(&|value| value["format"] = json!(2)), "format version is 2"),
+            (changed(&|value| value["format"] = json!("x")), "its `format` is \"x\", and must be the number 1"),
+            (changed(&|value| *value = json!({ "key": "0", "stage": value.clone() })), "under the key `stage`"),
+            (changed(&|value| *value = json!([1])), "no `format`"),
             (changed(&|value| drop(value.as_object_mut().unwrap().remove("format"))), "no `format`"),
             (changed(&|value| value["sede"] = json!(1)), "unknown field `sede`"),
             (changed(&|value| drop(value.as_object_mut().unwrap().remove("data"))), "missing field `data`"),
@@ -113,7 +125,7 @@ mod tests {
         }
         let twice = spec().to_json().to_string().replace("\"lr\":0.1", "\"lr\":0.1,\"lr\":0.2");
         let message = StageSpec::from_json(twice.as_bytes(), Path::new("stage.json")).unwrap_err().to_string();
-        assert!(message.contains("`config.lr` stands twice"), "{message}");
+        assert!(message.contains("the key `config.lr` stands twice"), "{message}");
         let message = StageSpec::from_json(b"{", Path::new("stage.json")).unwrap_err().to_string();
         assert!(message.contains("stage.json"), "{message}");
     }

@@ -138,41 +138,49 @@ pub enum Error {
         /// Images in the training split.
         count: usize,
     },
-    /// A file of positions that cannot be understood.
-    #[error("failed to read positions from {}: {problem}", path.display())]
+    /// A file of positions that cannot be understood as a whole.
+    #[error("{}: {problem}", path.display())]
     IndexFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, where, and what would be right.
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A line or an element of such a file that names no position, or one that another names.
+    #[error("{place}: {problem}")]
+    Index {
+        /// The file with the line or the element.
+        place: String,
+        /// What is wrong, and what would be right.
         problem: String,
     },
     /// A position past the end of the training set.
-    #[error("{} names position {index}, but the training set has {count} images (0 to {})", path.display(), count - 1)]
+    #[error("{place} names position {index}, but the training set has {count} images (0 to {})", count - 1)]
     IndexOutOfRange {
-        /// The file.
-        path: PathBuf,
+        /// The list, with the line if there is one.
+        place: String,
         /// The position as written.
         index: i64,
         /// Images in the official training set.
         count: usize,
     },
     /// A position named twice.
-    #[error("{} names position {index} more than once", path.display())]
+    #[error("{place} names position {index} more than once")]
     IndexDuplicate {
-        /// The file.
-        path: PathBuf,
+        /// The list, with the line if there is one.
+        place: String,
         /// The position.
         index: u32,
     },
     /// A position nobody trained on.
-    #[error("{} names position {index}, which is {place}; only images that were trained on can be forgotten", path.display())]
+    #[error("{place} names position {index}, which is {reason}; only images that were trained on can be forgotten")]
     IndexNotTrained {
-        /// The file.
-        path: PathBuf,
+        /// The list, with the line if there is one.
+        place: String,
         /// The position.
         index: u32,
         /// "in the validation split" or "left out by the train limit or forgotten already".
-        place: &'static str,
+        reason: &'static str,
     },
 
     /// Batches of nothing.

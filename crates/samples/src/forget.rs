@@ -5,7 +5,7 @@
 //! being positions in the training split (the validation images already taken out), ascending.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use unlearn_random::choice;
@@ -117,9 +117,12 @@ pub fn resolve(
             let count = random_count(fraction, count, split.train.len())?;
             draw(spec, &split.train, count, sampler, seed)?
         }
-        ForgetSpec::Indices { ref path } => check(positions::read(path)?, path, dataset, split)?,
+        ForgetSpec::Indices { ref path } => {
+            let listed = positions::read(path)?;
+            check(listed.iter().map(|listed| (listed.position, listed.place.in_file(path))), dataset, split)?
+        }
         ForgetSpec::Positions { ref positions } => {
-            check(positions.iter().copied().map(i64::from).collect(), Path::new("`positions`"), dataset, split)?
+            check(positions.iter().map(|position| (i64::from(*position), "`positions`".to_owned())), dataset, split)?
         }
     };
     if chosen.is_empty() {
@@ -193,26 +196,26 @@ fn draw(spec: &ForgetSpec, candidates: &[u32], count: usize, sampler: Sampler, s
     Ok(choice(&mut *sampler.forget(seed)?, candidates, count))
 }
 
-/// Listed positions, each checked to be in the training split and named once; `path` is for messages.
-fn check(listed: Vec<i64>, path: &Path, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
+/// Listed positions, each with its place for messages, checked to be in the training split and named once.
+fn check(listed: impl Iterator<Item = (i64, String)>, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
     let count = dataset.train.len();
     let mut seen = vec![false; count];
     listed
-        .into_iter()
-        .map(|index| {
-            let position = u32::try_from(index).ok().filter(|&position| (position as usize) < count);
-            let position = position.ok_or_else(|| Error::IndexOutOfRange { path: path.into(), index, count })?;
+        .map(|(index, place)| {
+            let Some(position) = u32::try_from(index).ok().filter(|&position| (position as usize) < count) else {
+                return Err(Error::IndexOutOfRange { place, index, count });
+            };
             if std::mem::replace(&mut seen[position as usize], true) {
-                return Err(Error::IndexDuplicate { path: path.into(), index: position });
+                return Err(Error::IndexDuplicate { place, index: position });
             }
             if split.train.binary_search(&position).is_err() {
                 let held_out = split.validation.binary_search(&position).is_ok();
-                let place = if held_out {
+                let reason = if held_out {
                     "in the validation split"
                 } else {
                     "left out by the train limit or forgotten already"
                 };
-                return Err(Error::IndexNotTrained { path: path.into(), index: position, place });
+                return Err(Error::IndexNotTrained { place, index: position, reason });
             }
             Ok(position)
         })
@@ -337,10 +340,15 @@ mod tests {
             refuses(&spec, message);
         };
         let (trained, held_out) = (split.train[0], split.validation[0]);
-        lists("180", "names position 180, but the training set has 180 images (0 to 179)");
-        lists("-1", "names position -1");
-        lists(&format!("{trained}\n{trained}"), &format!("names position {trained} more than once"));
+        lists("180", "forget.txt:1 names position 180, but the training set has 180 images (0 to 179)");
+        lists("# one\n\n-1", "forget.txt:3 names position -1");
+        lists(
+            &format!("{trained}\n{trained}"),
+            &format!("forget.txt:2: position {trained} is named in line 1 already"),
+        );
+        lists(&format!("{{\"id\": {held_out}}}"), "forget.txt:1 names position");
         lists(&held_out.to_string(), "which is in the validation split");
+        refuses(&ForgetSpec::Positions { positions: vec![trained, trained] }, "`positions` names position");
 
         let dataset = labelled((0..200).map(|i| i % 10).collect());
         let options = SplitOptions { train_limit: Some(100), ..SplitOptions::default() };

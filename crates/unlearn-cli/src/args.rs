@@ -8,7 +8,7 @@ use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
 use unlearn_network::DeviceChoice;
 
-use crate::exit::Usage;
+use crate::{exit::Usage, output::Color};
 
 /// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
 #[derive(Debug, Parser)]
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How messages are written to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// When colors are written; `auto` looks at the terminal and at `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,14 +64,14 @@ pub(crate) enum Command {
     Push(PushArguments),
     /// List the datasets and where they come from, or look into one.
     Datasets(DatasetsArguments),
-    /// List the architectures.
-    Models,
+    /// List the architectures, or say more of one.
+    Models(ListArguments),
     /// List the pruning and unlearning methods with their default configurations, or say more of one.
     Methods(MethodsArguments),
-    /// List the membership-inference attacks and their features.
-    Attacks,
-    /// List the figures: what each means, what it needs and where it comes from.
-    Figures,
+    /// List the membership-inference attacks and their features, or say more of one.
+    Attacks(ListArguments),
+    /// List the figures: what each means, what it needs and where it comes from; or say it of one.
+    Figures(ListArguments),
     /// Look into the run store.
     Runs(RunsArguments),
 }
@@ -167,7 +170,8 @@ pub(crate) struct ForgetArguments {
     /// The dataset it was trained on: its name, or a folder that it lies in.
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) data: String,
-    /// The images: positions in the official training set, one JSON value a line, 17 or {"id": 17}.
+    /// The images: positions in the official training set. Text or JSON lines, 17 or {"id": 17}; a JSON array; a NumPy array (.npy);
+    /// or a table with a column `id` (.csv).
     #[arg(long, value_name = "FILE")]
     pub(crate) request: PathBuf,
     /// The unlearning method.
@@ -496,13 +500,28 @@ pub(crate) struct MethodsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MethodsCommand {
-    /// Say what a method does, and where it comes from.
+    /// Say what a method, a pruning criterion or a scope does, and where it comes from.
     Show {
-        /// The method.
+        /// Its name.
         name: String,
         /// Each key with its default, where that comes from, and where `tune` searches.
         #[arg(long)]
         defaults: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<ListCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListCommand {
+    /// Say more of one.
+    Show {
+        /// Its name.
+        name: String,
     },
 }
 

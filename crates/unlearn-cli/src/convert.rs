@@ -24,12 +24,12 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     };
     let written = model.to_bytes(target)?;
     write_atomic(output, &written)?;
-    println!("{}: {}, {} bytes", input.display(), source(model.source), bytes.len());
-    println!("{}: {what}, {} bytes", output.display(), written.len());
-    println!("{}", description(&model.info));
+    say!("{}: {}, {} bytes", input.display(), source(model.source), bytes.len());
+    say!("{}: {what}, {} bytes", output.display(), written.len());
+    say!("{}", description(&model.info));
     if let Some(mask) = &model.mask {
         let left_out = if target == Written::Sparse { "" } else { "; the zeros are written, the mask is not" };
-        println!("{} of {} covered weights kept{left_out}", mask.kept(), mask.len());
+        say!("{} of {} covered weights kept{left_out}", mask.kept(), mask.len());
     }
     Ok(())
 }

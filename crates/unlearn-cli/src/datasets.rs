@@ -20,20 +20,18 @@ pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
 
 fn list() {
     registry::DATASETS.iter().for_each(summary);
-    println!(
-        "\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):"
-    );
+    say!("\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):");
     for form in FORMS {
-        println!("{}:PATH\n    {}", form.name, form.summary);
+        say!("{}:PATH\n    {}", form.name, form.summary);
     }
 }
 
 fn summary(entry: &Entry) {
     let Entry { name, summary, source, licence, needs, train, test, mean, std, hub, .. } = entry;
-    println!("{name}\n    {summary}\n    {train} training and {test} test images; normalised by {mean:?} / {std:?}");
-    println!("    source: {source}\n    licence: {licence}\n    needs: {needs}");
+    say!("{name}\n    {summary}\n    {train} training and {test} test images; normalised by {mean:?} / {std:?}");
+    say!("    source: {source}\n    licence: {licence}\n    needs: {needs}");
     if let Some(hub) = hub {
-        println!("    or: the parquet files of {}, split by split, of the Hugging Face Hub", hub.address());
+        say!("    or: the parquet files of {}, split by split, of the Hugging Face Hub", hub.address());
     }
 }
 
@@ -50,28 +48,28 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
         // A location; there is nothing to say of it but what was found.
         let ImageSet { channels, height, width, .. } = dataset.train;
         let (mean, std) = (&dataset.normalization.mean, &dataset.normalization.std);
-        println!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
+        say!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
     }
-    println!("    fingerprint: {}", dataset.fingerprint);
+    say!("    fingerprint: {}", dataset.fingerprint);
     for (what, set) in [("training", &dataset.train), ("test", &dataset.test)] {
         let counts = set.class_counts(dataset.classes.len());
         if counts.iter().all(|count| *count == counts[0]) {
-            println!("\n{} {what} images: {} of each class", set.len(), counts[0]);
+            say!("\n{} {what} images: {} of each class", set.len(), counts[0]);
         } else {
-            println!("\n{} {what} images", set.len());
+            say!("\n{} {what} images", set.len());
             for (count, class) in counts.iter().zip(&dataset.classes) {
-                println!("{count:>8} {class}");
+                say!("{count:>8} {class}");
             }
         }
     }
     let split = split::split(&dataset, &SplitOptions::default())?;
-    println!("\nsplit by default: {} to train on, {} held out to validate", split.train.len(), split.validation.len());
+    say!("\nsplit by default: {} to train on, {} held out to validate", split.train.len(), split.validation.len());
     Ok(())
 }
 
 fn fetch(arguments: &DatasetArguments) -> anyhow::Result<()> {
     let Dataset { name, train, test, fingerprint, .. } = open(arguments)?;
-    println!("{name} is here: {} training and {} test images; {fingerprint}", train.len(), test.len());
+    say!("{name} is here: {} training and {} test images; {fingerprint}", train.len(), test.len());
     Ok(())
 }
 
@@ -82,13 +80,13 @@ fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
     let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone(), fetch: false });
     for (path, checked) in &files {
         match checked {
-            Ok(()) => println!("{} has its published checksum", path.display()),
+            Ok(()) => say!("{} has its published checksum", path.display()),
             Err(error) => problems.push(error.to_string()),
         }
     }
     anyhow::ensure!(problems.is_empty(), "{} is not as published: {}", entry.name, problems.join("; "));
     let proof = if files.is_empty() { "counts and statistics" } else { "checksums, counts and statistics" };
-    println!("{} is as published, as far as {proof} tell; {}", entry.name, dataset.fingerprint);
+    say!("{} is as published, as far as {proof} tell; {}", entry.name, dataset.fingerprint);
     Ok(())
 }
 
@@ -101,6 +99,6 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
         image_folder::write(&dataset, path)?;
     }
     let (train, test) = (dataset.train.len(), dataset.test.len());
-    println!("{train} training and {test} test images of {} are in {}", dataset.name, path.display());
+    say!("{train} training and {test} test images of {} are in {}", dataset.name, path.display());
     Ok(())
 }

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use unlearn_run_store::StoreError;
+
+use crate::output;
+
 /// Bad usage or config.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
@@ -18,17 +22,47 @@ const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// Prints the error, if any, and gives the code.
+/// Tells the error, if any, and gives the code.
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    eprintln!("error: {}", story(&error));
-    let code = match error.downcast_ref::<unlearn_experiment::Error>() {
-        Some(unlearn_experiment::Error::Interrupted { .. }) => INTERRUPTED,
-        Some(error) if error.is_usage() => BAD_USAGE,
-        None if error.is::<Usage>() => BAD_USAGE,
-        _ => FAILED,
+    let written = output::finish();
+    let code = match (result, written) {
+        (Ok(()), Ok(())) => return ExitCode::SUCCESS,
+        (Ok(()), Err(error)) => {
+            output::error(&format!("failed to write to standard output: {error}"));
+            FAILED
+        }
+        (Err(error), _) => {
+            output::error(&story(&error));
+            of(&error)
+        }
     };
     ExitCode::from(code)
+}
+
+/// The code of an error.
+fn of(error: &anyhow::Error) -> u8 {
+    let is = |test: fn(&Cause) -> bool| error.chain().any(test);
+    if is(|cause| matches!(cause.downcast_ref(), Some(unlearn_experiment::Error::Interrupted { .. }))) {
+        INTERRUPTED
+    } else if is(is_usage) {
+        BAD_USAGE
+    } else {
+        FAILED
+    }
+}
+
+type Cause = dyn std::error::Error + 'static;
+
+/// Whether what was typed is to blame: an argument, a configuration, or a name that stands for nothing.
+fn is_usage(cause: &Cause) -> bool {
+    cause.is::<Usage>()
+        || cause.downcast_ref().is_some_and(unlearn_experiment::Error::is_usage)
+        || matches!(
+            cause.downcast_ref(),
+            Some(StoreError::NoSuite { .. } | StoreError::BadName { .. } | StoreError::Description { .. })
+        )
+        || matches!(cause.downcast_ref(), Some(unlearn_datasets::Error::Unknown(_)))
+        || matches!(cause.downcast_ref(), Some(unlearn_models::Error::Unknown(_)))
 }
 
 /// An error and its causes, but those that the errors before them have told already.

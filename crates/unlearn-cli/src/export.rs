@@ -24,28 +24,25 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let exported = unlearn_experiment::export(&original, form, output)?;
     write_atomic(output, &exported.bytes)?;
 
-    println!("{}: {}, {bytes_read} bytes", model.display(), source(original.source));
+    say!("{}: {}, {bytes_read} bytes", model.display(), source(original.source));
     let dense = original.to_bytes(Target::Dense)?.len();
     let share = 100.0 * exported.bytes.len() as f64 / dense as f64;
-    println!(
-        "{}: {what}, {} bytes, {share:.1} % of a dense checkpoint's {dense}",
-        output.display(),
-        exported.bytes.len(),
-    );
+    say!("{}: {what}, {} bytes, {share:.1} % of a dense checkpoint's {dense}", output.display(), exported.bytes.len(),);
     let operations = |graph: &Graph| graph.conv_operations().iter().map(|(_, count)| count).sum::<usize>();
     for (what, count) in [
         ("parameters", Graph::parameter_count as fn(&Graph) -> usize),
         ("multiply-accumulates of convolutions, per image", operations),
     ] {
-        println!("{what}: {} of {}", count(&exported.model.graph), count(&original.graph));
+        say!("{what}: {} of {}", count(&exported.model.graph), count(&original.graph));
     }
-    println!(
+    say!(
         "logits differ by at most {:.1e} of the largest, on {} images of noise",
-        exported.difference, exported.compared
+        exported.difference,
+        exported.compared
     );
     if *measure {
         let [before, after] = rates(&original, &exported.model)?;
-        println!(
+        say!(
             "evaluation: {after:.0} images/s after, {before:.0} before, {:.2} times as fast (median of {TIMED_ROUNDS} alternating \
              passes over {TIMED_IMAGES} images)",
             after / before

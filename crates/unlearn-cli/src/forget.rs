@@ -38,15 +38,15 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
     let certificate = match deletion.run(&arguments.out, &options, signer.as_ref())? {
         Deleted::Now(certificate) => certificate,
         Deleted::Before(certificate) => {
-            println!("{}: this deletion was done on {} already", arguments.out.display(), certificate.finished);
+            say!("{}: this deletion was done on {} already", arguments.out.display(), certificate.finished);
             certificate
         }
     };
     print(&certificate, &arguments.compute.environment.environment().registry.figures());
     for name in [MODEL_FILE, Certificate::FILE] {
-        println!("{}", arguments.out.join(name).display());
+        say!("{}", arguments.out.join(name).display());
     }
-    println!("{}", certificate.statement());
+    say!("{}", certificate.statement());
     let failed = certificate.measured.thresholds.iter().filter(|verdict| !verdict.passed).count();
     if failed > 0 {
         bail!("{failed} of {} thresholds failed; the certificate says so", certificate.measured.thresholds.len());
@@ -57,14 +57,14 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
 fn print(certificate: &Certificate, figures: &Figures) {
     let Measured { retrain, thresholds, .. } = &certificate.measured;
     let beside = if retrain.is_some() { "Retrain" } else { "" };
-    println!("{:<30} {:>16} {:>16} {beside:>16}", "", "before", "after");
+    say!("{:<30} {:>16} {:>16} {beside:>16}", "", "before", "after");
     for line in certificate.measured.lines(figures) {
         let shown = |value: &Option<Value>| line.shown(value.as_ref());
         let beside = if retrain.is_some() { shown(&line.retrain) } else { String::new() };
-        println!("{:<30} {:>16} {:>16} {beside:>16}", line.name, shown(&line.before), shown(&line.after));
+        say!("{:<30} {:>16} {:>16} {beside:>16}", line.name, shown(&line.before), shown(&line.after));
     }
     for verdict in thresholds {
         let word = if verdict.passed { "passed" } else { "FAILED" };
-        println!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
+        say!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
     }
 }

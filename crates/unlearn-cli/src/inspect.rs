@@ -14,7 +14,7 @@ use unlearn_run_store::Stage;
 use unlearn_samples::ImageSet;
 use unlearn_torch_files::{Container, StateDict};
 
-use crate::args::InspectArguments;
+use crate::{args::InspectArguments, output};
 
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
     let path = &arguments.path;
@@ -31,21 +31,21 @@ fn dataset(path: &Path) -> anyhow::Result<()> {
     let options = registry::OpenOptions { data_dir: Some(path.into()), ..registry::OpenOptions::default() };
     let dataset = registry::open(fashion_mnist::ENTRY.name, &options)?;
     let ImageSet { channels, height, width, .. } = dataset.train;
-    println!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);
+    say!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);
     for (name, set) in [("training", &dataset.train), ("test", &dataset.test)] {
-        println!("    {:>6} {name} images", set.len());
+        say!("    {:>6} {name} images", set.len());
     }
     for (class, name) in dataset.classes.iter().enumerate() {
         let count = |set: &ImageSet| set.labels.iter().filter(|label| **label as usize == class).count();
-        println!("    class {class} {name:<12} {:>6} training {:>6} test", count(&dataset.train), count(&dataset.test));
+        say!("    class {class} {name:<12} {:>6} training {:>6} test", count(&dataset.train), count(&dataset.test));
     }
-    println!("    fingerprint {}", dataset.fingerprint);
+    say!("    fingerprint {}", dataset.fingerprint);
     Ok(())
 }
 
 fn stage(path: &Path) -> anyhow::Result<()> {
     let stage = Stage::open(path)?;
-    println!("{}", serde_json::to_string_pretty(stage.manifest())?);
+    output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
     Ok(())
 }
 
@@ -53,7 +53,7 @@ fn file(path: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
     match Mask::from_bytes(&bytes) {
         Ok(mask) => {
-            println!("{}: {} bytes", path.display(), bytes.len());
+            say!("{}: {} bytes", path.display(), bytes.len());
             print_mask(&mask);
             return Ok(());
         }
@@ -68,20 +68,20 @@ fn file(path: &Path) -> anyhow::Result<()> {
     {
         bail!("{error}");
     }
-    println!("{}: {} bytes", path.display(), bytes.len());
+    say!("{}: {} bytes", path.display(), bytes.len());
     match &model {
         Ok(model) => {
-            println!("{}", source(model.source));
-            println!("{}", description(&model.info));
+            say!("{}", source(model.source));
+            say!("{}", description(&model.info));
             if let Some(mask) = &model.mask {
                 print_mask(mask);
             }
         }
         // Scores, a training state, or a model that is not known here: its tensors are still worth showing.
-        Err(_) => println!("tensors of unknown purpose; no model that is known here"),
+        Err(_) => say!("tensors of unknown purpose; no model that is known here"),
     }
     if !tensors.companions().is_empty() {
-        println!("beside the weights: {}", tensors.companions().join(", "));
+        say!("beside the weights: {}", tensors.companions().join(", "));
     }
     print_tensors(&tensors);
     Ok(())
@@ -116,7 +116,7 @@ pub(crate) fn description(info: &CheckpointInfo) -> String {
 }
 
 fn print_mask(mask: &Mask) {
-    println!(
+    say!(
         "mask for {}: {} of {} weights kept, sparsity {:.2} %",
         mask.architecture(),
         mask.kept(),
@@ -124,7 +124,7 @@ fn print_mask(mask: &Mask) {
         100.0 * mask.sparsity()
     );
     for layer in mask.per_layer() {
-        println!(
+        say!(
             "    {:<28} {:>9} of {:>9} kept, density {:>6.2} %",
             layer.name,
             layer.kept,
@@ -140,7 +140,7 @@ fn print_tensors(tensors: &StateDict<'_>) {
         let zero = tensor.to_f32().iter().filter(|value| **value == 0.0).count();
         values += tensor.len();
         zeros += zero;
-        println!(
+        say!(
             "    {:<32} {:<8} {:<18} {:>6.2} % zeros",
             name.escape_debug().to_string(),
             tensor.dtype().name(),
@@ -148,7 +148,7 @@ fn print_tensors(tensors: &StateDict<'_>) {
             percent(zero, tensor.len())
         );
     }
-    println!("{values} values in {} tensors, {:.2} % zeros", tensors.iter().len(), percent(zeros, values));
+    say!("{values} values in {} tensors, {:.2} % zeros", tensors.iter().len(), percent(zeros, values));
 }
 
 fn percent(part: usize, whole: usize) -> f64 {

@@ -2,6 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod args;
 mod convert;
 mod datasets;
@@ -17,18 +22,32 @@ mod push;
 mod report;
 mod run;
 mod runs;
+mod show;
+mod signals;
 mod stage;
 mod tune;
 mod verify;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, LogFormat, MethodsCommand};
+use crate::{
+    args::{Arguments, Command, ListArguments, ListCommand, LogFormat, MethodsCommand},
+    output::Manner,
+    show::List,
+};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    output::begin(Manner::of(&typed));
+    let arguments = match Arguments::try_parse_from(typed) {
+        Ok(arguments) => arguments,
+        Err(said) => {
+            let code = output::command_line(&said);
+            return if code == 0 { exit::code(Ok(())) } else { ExitCode::from(code) };
+        }
+    };
     start_logging(arguments.log_format);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
@@ -44,31 +63,38 @@ fn main() -> ExitCode {
         Command::Export(arguments) => export::export(&arguments),
         Command::Push(arguments) => push::push(&arguments),
         Command::Datasets(arguments) => datasets::datasets(&arguments),
-        Command::Models => {
-            lists::models();
-            Ok(())
-        }
+        Command::Models(arguments) => listed(arguments, lists::models, List::Models),
         Command::Methods(arguments) => match arguments.command {
             None => lists::methods(),
-            Some(MethodsCommand::Show { name, defaults }) => lists::method(&name, defaults),
+            Some(MethodsCommand::Show { name, defaults }) => show::show(List::Methods, &name, defaults),
         },
-        Command::Attacks => {
-            lists::attacks();
-            Ok(())
-        }
-        Command::Figures => {
-            lists::figures();
-            Ok(())
-        }
+        Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
+        Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)
 }
 
+/// A whole list, or one entry of it.
+fn listed(arguments: ListArguments, all: fn(), list: List) -> anyhow::Result<()> {
+    match arguments.command {
+        None => {
+            all();
+            Ok(())
+        }
+        Some(ListCommand::Show { name }) => show::show(list, &name, false),
+    }
+}
+
 fn start_logging(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,unlearn=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What cannot be written to standard error is told nowhere.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(output::Log)
+        .with_ansi(output::has_colors())
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.without_time().with_target(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -27,7 +27,7 @@ fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
     let reporter = ConsoleReporter::new(children.is_some());
     let options = RunOptions { children, ..run_options(&reporter, &arguments.compute)? };
     for stage in run_kinds(&plan, &store, kinds, &options)? {
-        println!("{}  seed {}{}", stage.path().display(), stage.manifest().seed, shares(&stage));
+        say!("{}  seed {}{}", stage.path().display(), stage.manifest().seed, shares(&stage));
     }
     Ok(())
 }

@@ -1,19 +1,23 @@
-//! Progress bars on a terminal, plain lines elsewhere.
+//! Progress bars on a terminal, plain lines elsewhere, lines of JSON where those are asked for.
 
 use std::{
     cell::{Cell, RefCell},
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use unlearn_experiment::{Reporter, StageAt};
 use unlearn_training::{EpochRow, Position, Progress};
+
+use crate::output::{self, Level};
 
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Reports a run on standard error.
 pub(crate) struct ConsoleReporter {
+    /// Whether there is a terminal to draw a bar on.
     terminal: bool,
     /// Whether several stages run at a time, so that no bar can stand for one.
     several: bool,
@@ -26,7 +30,7 @@ pub(crate) struct ConsoleReporter {
 impl ConsoleReporter {
     pub(crate) fn new(several: bool) -> Self {
         Self {
-            terminal: std::io::stderr().is_terminal(),
+            terminal: io::stderr().is_terminal() && !output::is_json(),
             several,
             bar: RefCell::new(None),
             last_line: Cell::new(Instant::now()),
@@ -42,10 +46,55 @@ impl ConsoleReporter {
 
     fn line(&self, text: &str) {
         match self.bar.borrow().as_ref() {
-            Some(bar) => bar.println(text),
-            // A closed standard error is no reason to stop a run.
-            None => drop(writeln!(std::io::stderr(), "{text}")),
+            Some(bar) => bar.println(output::message(Level::Info, text).trim_end()),
+            None => note!("{text}"),
         }
+    }
+}
+
+/// The terminal behind standard error, whose failures are nobody's concern: a run goes on when it hangs up.
+#[derive(Debug)]
+struct Screen(Term);
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.0.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n).or(Ok(()))
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n).or(Ok(()))
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n).or(Ok(()))
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n).or(Ok(()))
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text).or(Ok(()))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text).or(Ok(()))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line().or(Ok(()))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush().or(Ok(()))
     }
 }
 
@@ -56,10 +105,11 @@ impl Reporter for ConsoleReporter {
         self.last_line.set(Instant::now());
         if self.terminal && !self.several {
             // Until the first step tells how many there are.
-            let bar = ProgressBar::new(1);
+            let screen = ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), 20);
+            let bar = ProgressBar::with_draw_target(Some(1), screen);
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_message(title.clone());
+            bar.set_message(output::message(Level::Info, &title).trim_end().to_owned());
             bar.enable_steady_tick(Duration::from_millis(200));
             *self.bar.borrow_mut() = Some(bar);
         }

@@ -16,18 +16,18 @@ pub(crate) fn push(arguments: &PushArguments) -> anyhow::Result<()> {
     let PushArguments { model, repository, private, message, dry_run } = arguments;
     let additions = collect(model, repository.id())?;
     for Addition { name, bytes } in &additions {
-        println!("{name}: {} bytes", bytes.len());
+        say!("{name}: {} bytes", bytes.len());
     }
     if let Some(folder) = dry_run {
         std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
         for Addition { name, bytes } in &additions {
             write_atomic(&folder.join(name), bytes)?;
         }
-        println!("written to {}, nothing was uploaded", folder.display());
+        say!("written to {}, nothing was uploaded", folder.display());
         return Ok(());
     }
     let pushed = Hub::from_environment()?.push(repository, Kind::Model, &additions, message, *private)?;
-    println!("commit {}: {}", pushed.commit, pushed.url);
+    say!("commit {}: {}", pushed.commit, pushed.url);
     Ok(())
 }
 

@@ -39,6 +39,6 @@ pub(crate) fn place(out: &Path, suites: &[String], name: &str) -> PathBuf {
 
 /// Prints a report's table, its claims and where it lies.
 pub(crate) fn print(written: &Written) {
-    println!("{}", written.summary);
-    println!("report: {}", written.html.display());
+    say!("{}", written.summary);
+    say!("report: {}", written.html.display());
 }

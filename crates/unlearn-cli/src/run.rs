@@ -3,24 +3,24 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, bail};
 use serde_json::json;
 use unlearn_experiment::{
-    Children, Environment, Finished, OnFailure, Plan, PlannedStage, RunOptions, StageCommand, Status, Suite,
+    Children, Environment, Finished, OnFailure, Plan, PlannedStage, Reporter, RunOptions, StageCommand, Status, Suite,
 };
 use unlearn_run_store::{Store, StoreError};
+use unlearn_training::Unattended;
 
 use crate::{
     args::{ComputeArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
+    exit::Usage,
+    output::say_json,
     progress::ConsoleReporter,
     report::{prepare, write_report},
+    signals::{INTERRUPT, stop_on_signals},
 };
-
-/// Set by the first interrupt.
-pub(crate) static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let mut assignments = arguments.assignments.clone();
@@ -47,16 +47,20 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         replace: arguments.replacing.replace,
         ..run_options(&reporter, &arguments.compute)?
     };
-    let Finished { index, failures } = unlearn_experiment::run(&plan, &store, &options)?;
+    let Finished { index, failures, skipped } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
-        eprintln!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
+        note!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
     }
     write_report(&store, &index, &out)?;
     for (label, reason) in &failures {
-        eprintln!("failed: {label}: {reason}");
+        fault!("failed: {label}: {reason}");
     }
     if !failures.is_empty() {
-        bail!("{} of {} stages failed; the report lacks their rows", failures.len(), plan.stages.len());
+        bail!(
+            "{} of {} stages failed, and {skipped} that build on them were not computed; the report lacks their rows",
+            failures.len(),
+            plan.stages.len()
+        );
     }
     Ok(())
 }
@@ -72,7 +76,8 @@ pub(crate) fn children(
         return Ok(None);
     }
     let program = std::env::current_exe().context("failed to find this program, which stages are computed by")?;
-    let mut arguments: Vec<OsString> = ["stage", "-", "--supervised", "--runs"].map(OsString::from).into();
+    let mut arguments: Vec<OsString> =
+        ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
     arguments.push(store.runs.clone().into());
     arguments.extend(["--device".into(), compute.environment.device.to_string().into()]);
     arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
@@ -91,18 +96,35 @@ pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Resul
         init.to_owned()
     } else {
         let path = std::path::absolute(init).with_context(|| format!("--init {init}"))?;
-        path.to_str().with_context(|| format!("--init {init}: the path must be UTF-8"))?.to_owned()
+        let path = path.into_os_string().into_string();
+        path.map_err(|path| Usage(format!("--init {}: the path must be UTF-8; rename the folder", path.display())))?
     });
     Ok(())
 }
+
+/// What the first interrupt is answered.
+const STOPPING: &str = "stopping after this step; once more to stop at once";
 
 /// Options of a run from the command line; from here on an interrupt stops it with the state saved.
 pub(crate) fn run_options<'a>(
     reporter: &'a ConsoleReporter,
     compute: &ComputeArguments,
 ) -> anyhow::Result<RunOptions<'a>> {
+    options(reporter, compute, STOPPING)
+}
+
+/// The same for a stage that another process supervises, which says nothing itself.
+pub(crate) fn supervised_options(compute: &ComputeArguments) -> anyhow::Result<RunOptions<'static>> {
+    options(&Unattended, compute, "")
+}
+
+fn options<'a>(
+    reporter: &'a dyn Reporter,
+    compute: &ComputeArguments,
+    said: &'static str,
+) -> anyhow::Result<RunOptions<'a>> {
     let checkpoint_interval = compute.interval()?;
-    stop_on_signals("stopping after this step; once more to stop at once")?;
+    stop_on_signals(said)?;
     Ok(RunOptions {
         reporter,
         interrupt: &INTERRUPT,
@@ -122,7 +144,7 @@ fn default_out(runs: &Path, suite: &str) -> PathBuf {
 /// Says what a run would do. Reads the data that is here and the store, and changes nothing.
 fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -> anyhow::Result<()> {
     let environment = Environment { offline: true, ..environment.clone() };
-    let plan = Plan::resolve(suite, &environment).context("a dry run fetches nothing")?;
+    let plan = Plan::resolve(suite, &environment)?;
     let store = match Store::open_existing(&arguments.store.runs) {
         Ok(store) => Some(store),
         Err(StoreError::NoStore(_)) => None,
@@ -132,35 +154,23 @@ fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -
     if arguments.json {
         for (PlannedStage { spec, key, label }, status) in plan.stages.iter().zip(&status) {
             let done = *status == Status::Done;
-            println!("{}", json!({ "key": key, "label": label, "done": done, "stage": spec.to_json() }));
+            say_json(&json!({ "key": key, "label": label, "done": done, "stage": spec.to_json() }).to_string());
         }
         return Ok(());
     }
     for (stage, status) in plan.stages.iter().zip(&status) {
         let word = if *status == Status::Done { "done " } else { "to do" };
-        println!("{word}  {}  {}", stage.key.short(), stage.label);
+        say!("{word}  {}  {}", stage.key.short(), stage.label);
     }
     let done = status.iter().filter(|status| **status == Status::Done).count();
-    println!("{} stages, {done} done, {} to do", plan.stages.len(), plan.stages.len() - done);
+    say!("{} stages, {done} done, {} to do", plan.stages.len(), plan.stages.len() - done);
     Ok(())
 }
 
-/// The first Ctrl-C stops after the current step with the state saved, and says so; a second one stops at once.
-pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
-    let stop = move || {
-        if INTERRUPT.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        if !said.is_empty() {
-            eprintln!("{said}");
-        }
-    };
-    ctrlc::set_handler(stop).context("failed to listen for interrupts")
-}
-
 fn command_line() -> String {
-    let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    format!("unlearn {arguments}")
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    format!("unlearn {}", arguments.join(" "))
 }
 
 /// The commit that the program was built from (`build.rs`), where that is known.

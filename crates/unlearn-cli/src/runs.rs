@@ -8,6 +8,7 @@ use unlearn_run_store::{Garbage, StageKey, StageLabel, StageState, StageSummary,
 use crate::{
     args::{RunsArguments, RunsCommand},
     exit::Usage,
+    output,
     verify::{verify_certificates, verify_store},
 };
 
@@ -26,7 +27,7 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
             let (keys, suites) = suites_and_stages(&store, what)?;
             let sent = store.export(&keys, &suites, file)?;
             let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
-            println!("{}: {} stages, {} suites, {}", file.display(), sent.len(), suites.len(), size(bytes));
+            say!("{}: {} stages, {} suites, {}", file.display(), sent.len(), suites.len(), size(bytes));
             Ok(())
         }
         RunsCommand::Import { file } => {
@@ -36,9 +37,9 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
             }
             let imported = Store::open(&arguments.runs)?.import(file)?;
             let (added, kept) = (imported.added.len(), imported.kept.len());
-            println!("{added} stages came in, {kept} were there already");
+            say!("{added} stages came in, {kept} were there already");
             if !imported.suites.is_empty() {
-                println!("suites: {}", imported.suites.join(", "));
+                say!("suites: {}", imported.suites.join(", "));
             }
             Ok(())
         }
@@ -48,7 +49,7 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
 /// What suites call the stages; none, with a warning, where an index cannot be read.
 fn labels(store: &Store) -> BTreeMap<StageKey, Vec<StageLabel>> {
     store.labels().unwrap_or_else(|error| {
-        eprintln!("the labels of stages are not known: {error}");
+        note!("the labels of stages are not known: {error}");
         BTreeMap::new()
     })
 }
@@ -76,7 +77,7 @@ fn list(store: &Store) -> anyhow::Result<()> {
         let said = [called, problem].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
         let line =
             format!("{:<9} {}  {:>9} KiB  {state:<10}  {said}", stage.kind, stage.key.short(), stage.bytes / 1024);
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
     Ok(())
 }
@@ -92,7 +93,7 @@ fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
         );
     }
     let stage = store.stage(&stage.kind, &stage.key)?;
-    println!("{}", serde_json::to_string_pretty(stage.manifest())?);
+    output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
     Ok(())
 }
 
@@ -142,28 +143,28 @@ fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
     let repair = store.repair(&check, dry)?;
     let word = if dry { "would remove" } else { "removed" };
     for stage in &repair.damaged {
-        println!("{word} {stage}: damaged");
+        say!("{word} {stage}: damaged");
     }
     for stage in &repair.computed {
-        println!("{word} {stage}: computed from a damaged stage");
+        say!("{word} {stage}: computed from a damaged stage");
     }
     for file in &repair.indices {
-        println!("{word} {}: damaged", file.display());
+        say!("{word} {}: damaged", file.display());
     }
     for missing in &repair.missing {
-        println!("missing: {missing}");
+        say!("missing: {missing}");
     }
     for reason in &repair.left {
-        eprintln!("left: {reason}");
+        fault!("left: {reason}");
     }
     if !repair.left.is_empty() {
         bail!("{} faults are left", repair.left.len());
     }
     let stages = repair.damaged.len() + repair.computed.len();
     if stages + repair.indices.len() == 0 {
-        println!("nothing is damaged: {} finished stages are as they were left", check.sound);
+        say!("nothing is damaged: {} finished stages are as they were left", check.sound);
     } else {
-        println!(
+        say!(
             "{word} {stages} stages and {} indices; run the suite again to compute what is missing",
             repair.indices.len()
         );
@@ -188,7 +189,7 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     // What was computed from a stage goes first.
     let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
     for stage in &stages {
-        println!("{}", line(stage, &labels));
+        say!("{}", line(stage, &labels));
         if dry || store.remove(&stage.kind, &stage.key)? {
             bytes += stage.bytes;
         } else {
@@ -198,22 +199,22 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     if !held.is_empty() {
         bail!("{} stays: a process is computing it; wait until it is through, or stop it", held.join(", "));
     }
-    println!("{} {} stages, {}", if dry { "would remove" } else { "removed" }, stages.len(), size(bytes));
+    say!("{} {} stages, {}", if dry { "would remove" } else { "removed" }, stages.len(), size(bytes));
     Ok(())
 }
 
 fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
     let garbage: Garbage = store.garbage()?;
     for stage in &garbage.stages {
-        println!("{}", line(stage, &BTreeMap::new()));
+        say!("{}", line(stage, &BTreeMap::new()));
     }
     for (path, bytes) in &garbage.leftovers {
-        println!("{:>10}  {}  left by a process that was stopped", size(*bytes), path.display());
+        say!("{:>10}  {}  left by a process that was stopped", size(*bytes), path.display());
     }
     if !dry {
         store.sweep(&garbage)?;
     }
-    println!(
+    say!(
         "{} {} stages that no suite and no search names, and {} leftovers: {}",
         if dry { "would remove" } else { "removed" },
         garbage.stages.len(),

@@ -14,9 +14,14 @@ use unlearn_run_store::{StageSpec, Store};
 use crate::{
     args::StageArguments,
     exit::Usage,
+    output::say_json,
     progress::ConsoleReporter,
-    run::{INTERRUPT, run_options},
+    run::{run_options, supervised_options},
+    signals::INTERRUPT,
 };
+
+/// Most bytes of a description.
+const MOST: u64 = 1 << 26;
 
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let file = &arguments.description;
@@ -24,25 +29,27 @@ pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let spec = StageSpec::from_json(&text, file).map_err(|error| Usage(error.to_string()))?;
     let store = Store::open(&arguments.store.runs)?;
     let materials = Materials::new(arguments.compute.environment.environment());
-    let reporter = ConsoleReporter::new(arguments.supervised);
-    let options = run_options(&reporter, &arguments.compute)?;
     if arguments.supervised {
-        println!("{}", serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
+        let options = supervised_options(&arguments.compute)?;
+        say_json(&serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
         return Ok(());
     }
+    let reporter = ConsoleReporter::new(false);
+    let options = run_options(&reporter, &arguments.compute)?;
     let (kind, key) = (spec.kind.clone(), spec.key());
     work(spec, &store, &materials, &options)?;
-    println!("{}", store.stage(&kind, &key)?.path().display());
+    say!("{}", store.stage(&kind, &key)?.path().display());
     Ok(())
 }
 
 /// A description from a file or standard input. A supervisor writes it on one line, and closes the stream only to say stop.
 fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
     if file != Path::new("-") {
-        return std::fs::read(file).with_context(|| format!("failed to read {}", file.display()));
+        let read = unlearn_files::read(file, MOST);
+        return Ok(read.map_err(|error| Usage(format!("failed to read the description {}: {error}", file.display())))?);
     }
     let mut text = Vec::new();
-    let mut input = stdin().lock();
+    let mut input = stdin().lock().take(MOST);
     let read = if supervised { input.read_until(b'\n', &mut text) } else { input.read_to_end(&mut text) };
     read.context("failed to read the description from standard input")?;
     Ok(text)

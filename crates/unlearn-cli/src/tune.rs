@@ -34,12 +34,12 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {
-        eprintln!("{} stages were done already", reporter.reused());
+        note!("{} stages were done already", reporter.reused());
     }
-    print!("{}", unlearn_reports::tuning::terminal(&tuning));
+    say!("{}", unlearn_reports::tuning::terminal(&tuning).trim_end());
     if let Some(file) = &arguments.out {
         tuning.write(file).context("--out")?;
-        println!("tuning: {}", file.display());
+        say!("tuning: {}", file.display());
     }
     Ok(())
 }

@@ -16,13 +16,13 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
         match &fault.place {
             // These errors do not say whose row they are about.
             Place::Index(file) if matches!(fault.error, StoreError::Row { .. } | StoreError::NoStage { .. }) => {
-                eprintln!("{}: {}", file.display(), fault.error);
+                fault!("{}: {}", file.display(), fault.error);
             }
-            _ => eprintln!("{}", fault.error),
+            _ => fault!("{}", fault.error),
         }
     }
     for stage in &check.without_input {
-        eprintln!("note: {stage} is whole, but a stage that it was computed from is not in the store");
+        note!("note: {stage} is whole, but a stage that it was computed from is not in the store");
     }
     if !check.faults.is_empty() {
         let damaged = check.faults.len();
@@ -33,7 +33,7 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
         );
     }
     let rest = if check.unfinished == 0 { String::new() } else { format!("; {} are unfinished", check.unfinished) };
-    println!("{} finished stages are as they were left{rest}", check.sound);
+    say!("{} finished stages are as they were left{rest}", check.sound);
     Ok(())
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
             Ok(false) => wrong += 1,
             Err(error) => {
                 wrong += 1;
-                eprintln!("{}: {error:#}", folder.display());
+                fault!("{}: {error:#}", folder.display());
             }
         }
     }
@@ -56,7 +56,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
     if wrong > 0 {
         bail!("{wrong} of {all} certificates do not hold");
     }
-    println!("{all} of {all} certificates hold");
+    say!("{all} of {all} certificates hold");
     Ok(())
 }
 
@@ -70,15 +70,15 @@ fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Optio
         Some(data) => measure_again(folder, &certificate, data, &environment)?,
         None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
     });
-    println!("{}: certificate of {}", folder.display(), certificate.finished);
+    say!("{}: certificate of {}", folder.display(), certificate.finished);
     for Finding { what, outcome } in &findings {
         let (word, how) = match outcome {
             Outcome::Holds(how) => ("holds", how),
             Outcome::Unchecked(how) => ("-", how),
             Outcome::Fails(how) => ("FAILS", how),
         };
-        println!("    {word:<5}  {what}: {how}");
+        say!("    {word:<5}  {what}: {how}");
     }
-    println!("{}", certificate.statement());
+    say!("{}", certificate.statement());
     Ok(!findings.iter().any(Finding::is_failure))
 }

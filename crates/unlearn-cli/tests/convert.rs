@@ -57,7 +57,7 @@ fn what_cannot_be_converted_is_refused() {
     refused(2, &["convert", "zip.pth", "out", "--arch", "resnet9s"], &["did you mean `resnet8s`"]);
     refused(2, &["convert", "zip.pth", "out", "--to", "onnx"], &["dense, sparse, torch"]);
     refused(1, &["convert", "suite.toml", "out"], &["suite.toml", "safetensors"]);
-    refused(1, &["convert", "absent.pth", "out"], &["absent.pth"]);
+    refused(2, &["convert", "absent.pth", "out"], &["absent.pth"]);
     refused(1, &["convert", "resnet8s.pth.tar", "out", "--mask", "resnet8s.pth.tar"], &["resnet8s.pth.tar"]);
     assert!(!place.path("out").exists());
 

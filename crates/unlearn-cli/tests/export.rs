@@ -41,6 +41,6 @@ fn a_pruned_stage_is_exported_in_three_forms() {
     assert!(message.contains("no mask") && message.contains("`--mask`"), "{message}");
     place.refuse(2, &["export", stage, "out"]);
     place.refuse(2, &["export", stage, "out", "--dense", "--sparse"]);
-    place.refuse(1, &["export", "absent", "out", "--dense"]);
+    place.refuse(2, &["export", "absent", "out", "--dense"]);
     assert!(!place.path("out").exists());
 }

@@ -217,7 +217,7 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     };
     fs::write(place.path("empty.jsonl"), "\n").unwrap();
     refused(2, "--request empty.jsonl", &["empty.jsonl: names no image"]);
-    refused(1, "--request absent.jsonl", &["absent.jsonl"]);
+    refused(2, "--request absent.jsonl", &["absent.jsonl"]);
     refused(2, "--method ftt", &["--method", "did you mean `ft`"]);
     refused(2, "--set epoch=1", &["--set", "did you mean `epochs`"]);
     refused(2, "--method retrain-relearn", &["--method retrain-relearn", "only a suite says", "use `retrain`"]);

@@ -180,7 +180,8 @@ fn weights_that_cannot_be_had_or_do_not_fit_are_refused_by_name() {
     contains(&refused("hub:someone/absent"), &["no model `someone/absent`", "HF_TOKEN"]);
     contains(&refused("hub:someone/empty"), &["no file `model.safetensors`", "`README.md`"]);
     contains(&refused("hub:../../etc"), &["names no repository"]);
-    contains(&refused("absent.safetensors"), &["failed to read", "absent.safetensors"]);
+    let absent = said(&place, &server, 2, "unlearn train suite.toml --init absent.safetensors");
+    contains(&absent, &["failed to read", "absent.safetensors"]);
     contains(&refused("suite.toml"), &["suite.toml"]);
     let offline = "HF_HUB_OFFLINE=1 unlearn train suite.toml --init hub:someone/large";
     assert!(said(&place, &server, 1, offline).contains("cannot begin"), "it is in the cache");
@@ -188,7 +189,7 @@ fn weights_that_cannot_be_had_or_do_not_fit_are_refused_by_name() {
     contains(&said(&place, &server, 1, absent), &["hf download someone/else model.safetensors"]);
     assert!(!place.path("runs/train").exists());
     let push = |what: &str| said(&place, &server, 1, &format!("unlearn push {what} hub:someone/new"));
-    contains(&push("absent"), &["absent"]);
+    contains(&said(&place, &server, 2, "unlearn push absent hub:someone/new"), &["absent"]);
     fs::write(place.path("foreign.safetensors"), pretrained("resnet8s", [3, 32, 32], 10)).unwrap();
     contains(&push("foreign.safetensors"), &["does not say which model it holds", "unlearn convert"]);
     said(&place, &server, 2, "unlearn push suite.toml someone/new");

@@ -4,6 +4,8 @@ mod convert;
 mod export;
 mod forget;
 mod hub;
+#[cfg(unix)]
+mod manners;
 mod pages;
 mod refusals;
 mod stores;

@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let circumstances =
         Circumstances { machine, input: input.clone(), peaks, rounds: *rounds, steps: *steps, command: command() };
     let page = table::page(&circumstances, &measured);
-    print!("{page}");
+    say!("{}", page.trim_end());
     if let Some(path) = &args.out {
         fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))?;
     }

@@ -68,6 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "metrics",
             "mia-eval",
             "models",
+            "names",
             "network",
             "pruning",
             "reports",

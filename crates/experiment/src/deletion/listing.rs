@@ -1,61 +1,28 @@
-//! The list of a request: which training images are to be forgotten, one JSON value a line, `17` or `{"id": 17}`.
+//! The list of a request, held against what a model was trained on: which training images are to be forgotten.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
-use serde_json::Value;
+use unlearn_samples::positions::{self, Listed};
 
 use super::Setting;
 use crate::{Error, Result};
 
-/// An image that is to be forgotten, and the line that names it, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listed {
-    line: usize,
-    id: i64,
-}
-
 /// Reads a list and holds it against what the model was trained on; the positions, ascending.
 ///
 /// # Errors
-/// A file that cannot be read, a line that names no image, none at all, an image named twice, one that the model was not trained
+/// A file that cannot be read or is no list of positions, none at all, an image named twice, one that the model was not trained
 /// on or was asked to forget before, or all that it was trained on.
 pub(super) fn read(path: &Path, setting: &Setting) -> Result<Vec<u32>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-        action: "read the request",
-        path: path.into(),
-        source,
-    })?;
-    check(&parse(&text, path)?, path, setting)
-}
-
-fn parse(text: &str, path: &Path) -> Result<Vec<Listed>> {
-    let lines = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
-    let listed = lines.map(|(line, text)| {
-        let reason = || format!("`{}` is neither a whole number nor {{\"id\": number}}", text.trim());
-        let id = id(text).ok_or_else(|| Error::deletion(at(path, line), reason()))?;
-        Ok(Listed { line, id })
-    });
-    listed.collect()
-}
-
-fn id(text: &str) -> Option<i64> {
-    match serde_json::from_str(text).ok()? {
-        Value::Number(number) => number.as_i64(),
-        Value::Object(object) if object.len() == 1 => object.get("id")?.as_i64(),
-        _ => None,
-    }
-}
-
-fn at(path: &Path, line: usize) -> String {
-    format!("{}:{line}", path.display())
+    let listed = positions::read(path).map_err(|error| Error::deletion("--request", error))?;
+    check(&listed, path, setting)
 }
 
 fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> {
     let Setting { dataset, split, forgotten, .. } = setting;
     let images = dataset.train.len();
-    let mut lines = BTreeMap::new();
-    for Listed { line, id } in listed.iter().copied() {
-        let refuse = |reason: String| Err(Error::deletion(at(path, line), reason));
+    let mut ids = BTreeSet::new();
+    for Listed { position: id, place } in listed.iter().copied() {
+        let refuse = |reason: String| Err(Error::deletion(place.in_file(path), reason));
         let Some(position) = u32::try_from(id).ok().filter(|position| (*position as usize) < images) else {
             let last = images.saturating_sub(1);
             return refuse(format!(
@@ -63,9 +30,7 @@ fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> 
                 dataset.name
             ));
         };
-        if let Some(first) = lines.insert(position, line) {
-            return refuse(format!("image {position} is named in line {first} already; name each once"));
-        }
+        ids.insert(position);
         if split.train.binary_search(&position).is_err() {
             let why = if split.validation.binary_search(&position).is_ok() {
                 "it lies in the validation split"
@@ -78,18 +43,18 @@ fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> 
             return refuse(format!("the model was asked to forget image {position} before; take the line out"));
         }
     }
-    if lines.is_empty() {
+    if ids.is_empty() {
         return Err(Error::deletion(
             path.display(),
             "names no image; write one position (or {\"id\": position}) a line",
         ));
     }
-    if lines.len() + forgotten.len() == split.train.len() {
+    if ids.len() + forgotten.len() == split.train.len() {
         let reason = "nothing would be left to retain: the request names all that the model was trained on; train a new \
                       model on other data instead";
         return Err(Error::deletion(path.display(), reason));
     }
-    Ok(lines.into_keys().collect())
+    Ok(ids.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -98,8 +63,10 @@ mod tests {
     use crate::deletion::statement::tests::setting;
 
     fn positions(text: &str, setting: &Setting) -> Result<Vec<u32>> {
-        let path = Path::new("ids.jsonl");
-        parse(text, path).and_then(|listed| check(&listed, path, setting))
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ids.jsonl");
+        std::fs::write(&path, text).unwrap();
+        read(&path, setting)
     }
 
     #[test]
@@ -124,8 +91,8 @@ mod tests {
         };
         for (text, words) in [
             (String::new(), ["ids.jsonl: names no image", "one position"]),
-            ("seven".into(), ["ids.jsonl:1: `seven` is neither", "{\"id\": number}"]),
-            ("{\"id\": 1, \"name\": 2}".into(), ["ids.jsonl:1", "neither"]),
+            ("seven".into(), ["ids.jsonl:1: `seven` is neither", "{\"id\": position}"]),
+            ("{\"id\": 1, \"name\": 2}".into(), ["ids.jsonl:1", "`name` is not known"]),
             (format!("{trained}\n8000"), ["ids.jsonl:2: there is no image 8000", "8000 (0 to 7999)"]),
             ("-1".into(), ["ids.jsonl:1", "no image -1"]),
             (format!("{trained}\n\n{{\"id\":{trained}}}"), ["ids.jsonl:3", "named in line 1 already"]),

@@ -160,11 +160,15 @@ impl Deletion {
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
         let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
-        let place = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let places = places.into_iter().filter_map(|(role, path)| Some((role, place(path?))));
+        let place = |path: &PathBuf| {
+            let reason =
+                || Error::deletion(path.display(), "the path of a model must be UTF-8; rename the file or its folder");
+            path.to_str().map(str::to_owned).ok_or_else(reason)
+        };
+        let places = places.into_iter().filter_map(|(role, path)| Some(place(path?).map(|place| (role, place))));
         Ok(Self {
             input,
-            places: places.collect(),
+            places: places.collect::<Result<_>>()?,
             setting,
             stated_by,
             asked,
@@ -172,7 +176,7 @@ impl Deletion {
             method,
             parameters,
             attacks,
-            retrain: options.retrain.as_ref().map(place),
+            retrain: options.retrain.as_ref().map(place).transpose()?,
             thresholds: options.thresholds.clone(),
             materials,
             executor,

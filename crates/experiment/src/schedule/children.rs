@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::Level;
 use unlearn_run_store::Store;
 
 use super::{Children, PATIENCE, Queue, RunOptions, worker::Report};
@@ -32,6 +33,8 @@ pub struct StageCommand {
 const TICK: Duration = Duration::from_millis(5);
 /// The variable that says how many threads a process computes with.
 const THREADS: &str = "RAYON_NUM_THREADS";
+/// What messages of children are said to come from.
+const TARGET: &str = "unlearn";
 /// Most bytes that are kept of what a child says.
 const KEPT: usize = 1 << 16;
 
@@ -180,6 +183,39 @@ fn listen(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
+/// Most characters that are kept of a line.
+const LONGEST_LINE: usize = 1000;
+
+/// A line that a child wrote to its standard error.
+struct Message {
+    level: Level,
+    text: String,
+}
+
+impl Message {
+    /// A line of JSON, as `tracing` writes it; any other line is a warning.
+    fn of(line: &str) -> Self {
+        let told = |line| {
+            let value: serde_json::Value = serde_json::from_str(line).ok()?;
+            let level = value.get("level")?.as_str()?.parse().ok()?;
+            Some(Self { level, text: value.get("fields")?.get("message")?.as_str()?.to_owned() })
+        };
+        let Self { level, text } = told(line).unwrap_or_else(|| Self { level: Level::WARN, text: line.to_owned() });
+        Self { level, text: text.chars().take(LONGEST_LINE).collect() }
+    }
+
+    /// Says the same, of a stage.
+    fn relay(&self, label: &str) {
+        let Self { level, text } = self;
+        match *level {
+            Level::ERROR => tracing::error!(target: TARGET, "{label}: {text}"),
+            Level::WARN => tracing::warn!(target: TARGET, "{label}: {text}"),
+            Level::INFO => tracing::info!(target: TARGET, "{label}: {text}"),
+            _ => tracing::debug!(target: TARGET, "{label}: {text}"),
+        }
+    }
+}
+
 impl Running {
     /// What a child that has ended tells of its stage.
     fn report(mut self, label: &str) -> Report {
@@ -187,13 +223,14 @@ impl Running {
         let status = self.child.wait();
         let said = self.stdout.join().unwrap_or_default();
         let warned = self.stderr.join().unwrap_or_default();
-        for line in warned.lines() {
-            tracing::warn!("{label}: {line}");
+        let warned: Vec<Message> = warned.lines().map(Message::of).collect();
+        for message in &warned {
+            message.relay(label);
         }
         let report = said.lines().rev().find_map(|line| serde_json::from_str(line).ok());
         report.unwrap_or_else(|| {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            let last = warned.lines().last().unwrap_or("it said nothing");
+            let last = warned.last().map_or("it said nothing", |message| &message.text);
             Report::Failed { reason: format!("its process ended without a result ({status}): {last}") }
         })
     }
@@ -208,5 +245,22 @@ fn error(report: Report, label: &str) -> Error {
         Report::Done | Report::Found | Report::Held { .. } => {
             Error::Stage { stage, reason: "it neither failed nor is done".into() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_child_keeps_its_level_and_any_other_line_is_a_warning() {
+        let line = r#"{"timestamp":"…","level":"INFO","fields":{"message":"half done"},"target":"unlearn"}"#;
+        let message = Message::of(line);
+        assert_eq!((message.level, message.text.as_str()), (Level::INFO, "half done"));
+        for line in ["thread main panicked", r#"{"level":"INFO"}"#, "{"] {
+            let message = Message::of(line);
+            assert_eq!((message.level, message.text.as_str()), (Level::WARN, line));
+        }
+        assert_eq!(Message::of(&"x".repeat(1 << 20)).text.len(), LONGEST_LINE);
     }
 }

@@ -113,8 +113,17 @@ pub struct Children {
     pub shared_timing: bool,
 }
 
-/// Stages that failed, with the reasons; those that build on them too.
-pub(crate) type Failures = BTreeMap<StageKey, String>;
+/// Stages that failed, and those that build on them.
+pub(crate) type Failures = BTreeMap<StageKey, Failure>;
+
+/// Why a stage is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What went wrong, be it in the stage itself or in one that it builds on.
+    pub(crate) reason: String,
+    /// Whether the stage itself failed.
+    pub(crate) is_own: bool,
+}
 
 /// Computes every stage that is not done.
 ///

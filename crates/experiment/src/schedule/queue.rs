@@ -7,7 +7,7 @@ use std::{
 
 use unlearn_run_store::{StageKey, Store};
 
-use super::{Failures, OnFailure, RunOptions, StageAt};
+use super::{Failure, Failures, OnFailure, RunOptions, StageAt};
 use crate::{Error, PlannedStage, Result, stages::StageKind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +107,15 @@ impl<'a> Queue<'a> {
             error => return Err(error),
         };
         self.states[stage] = State::Failed;
-        self.failures.insert(self.stages[stage].key.clone(), reason.clone());
+        self.failures.insert(self.stages[stage].key.clone(), Failure { reason: reason.clone(), is_own: true });
         // Inputs come before what reads them, so that one pass finds all that build on the stage.
         for other in stage + 1..self.stages.len() {
             if self.inputs[other].iter().any(|input| self.states[*input] == State::Failed)
                 && self.states[other] == State::Waiting
             {
                 self.states[other] = State::Failed;
-                self.failures.insert(self.stages[other].key.clone(), reason.clone());
+                let failure = Failure { reason: reason.clone(), is_own: false };
+                self.failures.insert(self.stages[other].key.clone(), failure);
             }
         }
         Ok(())
@@ -194,7 +195,8 @@ mod tests {
         let failures = queue.into_failures();
         assert_eq!(failures.len(), 2);
         for stage in [2, 3] {
-            assert_eq!(failures[&stages[stage].key], "it diverged");
+            let expected = Failure { reason: "it diverged".into(), is_own: stage == 2 };
+            assert_eq!(failures[&stages[stage].key], expected);
         }
     }
 

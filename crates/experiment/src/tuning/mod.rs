@@ -7,17 +7,17 @@
 mod objective;
 mod space;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::json;
-use unlearn_run_store::{Searched, StageKey, Store, SuiteRow, Trial, Tuning, Validation, clock};
+use unlearn_run_store::{Searched, Store, SuiteRow, Trial, Tuning, Validation, clock};
 
 pub use objective::Objective;
 
 use crate::{
     Environment, Error, Plan, Result, RunOptions, Suite,
     plan::Judging,
-    schedule::{self, OnFailure},
+    schedule::{self, Failures, OnFailure},
     stages::{Kind, Unlearn, Validate},
     suite::{ForgetSection, MethodSection},
 };
@@ -105,14 +105,14 @@ pub fn tune(
 }
 
 /// Computes every stage; stages of trials that fail, and those that build on them, are left out and given with their reasons.
-fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<BTreeMap<StageKey, String>> {
+fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<Failures> {
     let options = RunOptions { on_failure: OnFailure::GoOn, ..run.clone() };
     let failures = schedule::compute(&plan.stages, store, &plan.materials, &options)?;
     let is_trial = |kind: &str| kind == Unlearn::NAME || kind == Validate::NAME;
     let model = plan.stages.iter().find(|stage| failures.contains_key(&stage.key) && !is_trial(&stage.spec.kind));
     match model {
         None => Ok(failures),
-        Some(stage) => Err(Error::Stage { stage: stage.label.clone(), reason: failures[&stage.key].clone() }),
+        Some(stage) => Err(Error::Stage { stage: stage.label.clone(), reason: failures[&stage.key].reason.clone() }),
     }
 }
 
@@ -137,7 +137,7 @@ fn choose(trials: &mut [Trial]) {
 struct Judged<'a> {
     plan: &'a Plan,
     store: &'a Store,
-    failures: &'a BTreeMap<StageKey, String>,
+    failures: &'a Failures,
 }
 
 impl Judged<'_> {
@@ -163,8 +163,8 @@ impl Judged<'_> {
             stage: row.forget.clone(),
             reason: format!("there is no `{name}` to measure it against"),
         })?;
-        if let Some(reason) = self.failures.get(&found.evaluate) {
-            return Err(Error::Stage { stage: format!("{name} · {}", row.forget), reason: reason.clone() });
+        if let Some(failure) = self.failures.get(&found.evaluate) {
+            return Err(Error::Stage { stage: format!("{name} · {}", row.forget), reason: failure.reason.clone() });
         }
         let resolved = &self.plan.resolved;
         let request = resolved.seeds[0].forgets.iter().find(|request| request.label == row.forget);
@@ -177,7 +177,7 @@ impl Judged<'_> {
     }
 
     fn trial(&self, row: &SuiteRow, method: &str, number: usize, reference: &Reference) -> Result<Trial> {
-        let failure = self.failures.get(&row.evaluate).cloned();
+        let failure = self.failures.get(&row.evaluate).map(|failure| failure.reason.clone());
         let validation = if failure.is_some() { None } else { Some(self.validation(row)?) };
         let unlearning = self.plan.resolved.methods.iter().find(|tried| tried.name == row.method);
         Ok(Trial {

@@ -11,7 +11,7 @@ use unlearn_names::Unknown;
 
 use self::{at_init::AtInit, gradual::Gradual, imp::Imp, omp::Omp, reg::Reg};
 use crate::{
-    Result,
+    Error, Result,
     method::{PruningMethod, entry},
 };
 
@@ -22,8 +22,12 @@ pub static METHODS: &[PruningMethod] =
 /// Looks a method up by name.
 ///
 /// # Errors
-/// If the name is unknown. The error lists the valid ones.
+/// If the name is unknown. The error lists the valid ones, `none` among them, which a suite may name. `none` itself is
+/// refused.
 pub fn find(name: &str) -> Result<&'static PruningMethod> {
+    if name == "none" {
+        return Err(Error::NoMethod);
+    }
     let valid = std::iter::once("none").chain(METHODS.iter().map(|method| method.name));
     let found = METHODS.iter().find(|method| method.name == name);
     Ok(found.ok_or_else(|| Unknown::new("pruning method", name, valid))?)

@@ -142,6 +142,8 @@ fn what_cannot_be_pruned_says_why() {
         assert!(message.contains(expected), "{message}");
     }
     assert!(find("opm").err().unwrap().to_string().contains("none, omp"));
+    let message = find("none").err().unwrap().to_string();
+    assert!(message.contains("is the dense model") && !message.contains("did you mean"), "{message}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `ssd`: selective synaptic dampening, without training (Foster et al. 2023, arXiv 2308.07707). f is the mean
+//! `ssd`: selective synaptic dampening, without training (Foster et al. 2024, arXiv 2308.07707). f is the mean
 //! squared gradient over the samples of D_f at their labels, and a is that over all samples. Where f > α·a,
 //! θ ← θ·min(λ·a/f, 1).
 //!
@@ -32,7 +32,7 @@ pub(crate) struct Config {
 impl Method for Ssd {
     const NAME: &'static str = "ssd";
     const SUMMARY: &'static str = "dampens weights that are far more important to the forget set than to all data";
-    const SOURCE: &'static str = "Foster et al. 2023, arXiv 2308.07707";
+    const SOURCE: &'static str = "Foster et al. 2024, arXiv 2308.07707";
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         searched(
             "alpha",

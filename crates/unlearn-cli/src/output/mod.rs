@@ -1,0 +1,212 @@
+//! Everything that the program writes to standard output and standard error goes through here.
+//!
+//! - `say!` writes results to standard output. A reader that has gone ends the writing quietly, as in `unlearn methods | head -1`: the rest is
+//!   dropped, and the command goes on to its own end. Any other failure is kept, and told once at the end ([`finish`]).
+//! - `note!` and `fault!` write messages to standard error. A standard error that is closed or full stops nothing.
+//! - Text that comes from outside is shown with its control characters escaped, and errors are cut where they become too long to read.
+//! - With `--log-format json`, each message is a line of JSON, in the form that `tracing` has.
+
+mod color;
+mod text;
+
+use std::{
+    fmt,
+    io::{self, ErrorKind, Write},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+use unlearn_run_store::clock;
+
+pub(crate) use color::{Color, Manner};
+use text::{Keep, cut, escape, escape_json, shorten_quotes};
+
+/// Writes a line of results to standard output; used like `println!`.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::say(format_args!($($text)*)) };
+}
+
+/// Writes a message to standard error; used like `eprintln!`.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::output::tell($crate::output::Level::Info, format_args!($($text)*)) };
+}
+
+/// Writes to standard error that something went wrong; used like `eprintln!`.
+macro_rules! fault {
+    ($($text:tt)*) => { $crate::output::tell($crate::output::Level::Error, format_args!($($text)*)) };
+}
+
+/// Most characters of an error.
+const LONGEST_ERROR: usize = 4_000;
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Something that happened.
+    Info,
+    /// Something that went wrong.
+    Error,
+}
+
+/// How standard output fares.
+enum Stdout {
+    Open,
+    /// The reader has gone.
+    Closed,
+    Failed(io::Error),
+}
+
+static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
+
+/// Bits of the [`Manner`] in which the program writes.
+static MANNER: AtomicU8 = AtomicU8::new(0);
+
+/// Decides how all that follows is written.
+pub(crate) fn begin(manner: Manner) {
+    MANNER.store(manner.to_bits(), Ordering::Relaxed);
+}
+
+fn manner() -> Manner {
+    Manner::from_bits(MANNER.load(Ordering::Relaxed))
+}
+
+/// Whether messages are lines of JSON.
+pub(crate) fn is_json() -> bool {
+    manner().json
+}
+
+/// Whether messages have colors.
+pub(crate) fn has_colors() -> bool {
+    manner().color_err
+}
+
+/// Writes a line of results to standard output.
+pub(crate) fn say(text: fmt::Arguments<'_>) {
+    let mut line = escape(&text.to_string(), Keep::Nothing).into_owned();
+    line.push('\n');
+    write_out(&line);
+}
+
+/// Writes text that is JSON, and the end of a line, to standard output.
+pub(crate) fn say_json(json: &str) {
+    let mut line = escape_json(json).into_owned();
+    line.push('\n');
+    write_out(&line);
+}
+
+fn write_out(text: &str) {
+    let mut state = STDOUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(*state, Stdout::Open) {
+        note_failure(&mut state, io::stdout().lock().write_all(text.as_bytes()));
+    }
+}
+
+fn note_failure(state: &mut Stdout, result: io::Result<()>) {
+    match result {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => *state = Stdout::Closed,
+        Err(error) => *state = Stdout::Failed(error),
+    }
+}
+
+/// Writes out what is left, and says whether all of standard output was written.
+///
+/// # Errors
+/// The first failure to write, unless the reader had gone.
+pub(crate) fn finish() -> io::Result<()> {
+    let mut state = STDOUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(*state, Stdout::Open) {
+        note_failure(&mut state, io::stdout().lock().flush());
+    }
+    match std::mem::replace(&mut *state, Stdout::Closed) {
+        Stdout::Failed(error) => Err(error),
+        Stdout::Open | Stdout::Closed => Ok(()),
+    }
+}
+
+/// Writes a message to standard error.
+pub(crate) fn tell(level: Level, text: fmt::Arguments<'_>) {
+    write_error(&message(level, &text.to_string()));
+}
+
+/// A message as it is written to standard error, with the end of its line.
+pub(crate) fn message(level: Level, text: &str) -> String {
+    let text = cut(text, LONGEST_ERROR);
+    if is_json() {
+        let level = match level {
+            Level::Info => "INFO",
+            Level::Error => "ERROR",
+        };
+        let line = json!({
+            "timestamp": clock::now(), "level": level, "fields": { "message": text }, "target": "unlearn"
+        });
+        format!("{}\n", escape_json(&line.to_string()))
+    } else {
+        format!("{}\n", escape(&text, Keep::Nothing))
+    }
+}
+
+/// Writes the error that ends the command.
+pub(crate) fn error(text: &str) {
+    let text = shorten_quotes(text);
+    if is_json() {
+        tell(Level::Error, format_args!("{text}"));
+    } else {
+        let prefix = if manner().color_err { "\x1b[1m\x1b[31merror:\x1b[0m" } else { "error:" };
+        write_error(&format!("{prefix} {}", message(Level::Error, &text)));
+    }
+}
+
+/// Writes what the reader of the command line has to say: help and version to standard output, refusals to standard error. Gives the
+/// exit code.
+pub(crate) fn command_line(said: &clap::Error) -> u8 {
+    let text = said.render();
+    if said.use_stderr() {
+        let plain = text.to_string();
+        match plain.strip_prefix("error: ") {
+            Some(reason) => error(reason.trim_end()),
+            // Without arguments there is help instead.
+            None => write_error(&message(Level::Error, plain.trim_end())),
+        }
+    } else if manner().color_out {
+        write_out(&escape(&text.ansi().to_string(), Keep::Colors));
+    } else {
+        write_out(&escape(&text.to_string(), Keep::Nothing));
+    }
+    said.exit_code().try_into().unwrap_or(2)
+}
+
+/// Writes to standard error; nobody can be told that this failed.
+fn write_error(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Where `tracing` writes its lines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log;
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let Manner { json, color_err, .. } = manner();
+        let keep = if color_err { Keep::Colors } else { Keep::Nothing };
+        write_error(&if json { escape_json(&text) } else { escape(&text, keep) });
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

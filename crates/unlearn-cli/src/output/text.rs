@@ -1,0 +1,162 @@
+//! Text from outside, made fit for a terminal and short enough to read.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+/// Most characters of what an error quotes.
+const LONGEST_QUOTE: usize = 120;
+
+/// What is not escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every control character is escaped, but ends of lines and tabs.
+    Nothing,
+    /// Colors, which the program itself wrote, stay.
+    Colors,
+}
+
+/// Whether a character may make a terminal do something, or make text look like other text.
+fn is_unsafe(c: char) -> bool {
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    reorders || c.is_control() && c != '\n' && c != '\t'
+}
+
+/// Text with control characters, and those that change the direction of text, escaped as in `\u{1b}`.
+pub(super) fn escape(text: &str, keep: Keep) -> Cow<'_, str> {
+    replace(text, |rest| match color(rest) {
+        Some(length) if keep == Keep::Colors => Piece::Kept(length),
+        _ => Piece::Escaped(|c, out| out.extend(c.escape_unicode())),
+    })
+}
+
+/// The same for text that is JSON already, in which such characters stand in strings alone.
+pub(super) fn escape_json(text: &str) -> Cow<'_, str> {
+    // Writing to a string never fails.
+    replace(text, |_| Piece::Escaped(|c, out| write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default()))
+}
+
+/// What becomes of an unsafe character.
+enum Piece {
+    /// So many bytes from it on are kept.
+    Kept(usize),
+    /// It is written in another way.
+    Escaped(fn(char, &mut String)),
+}
+
+fn replace(text: &str, piece: impl Fn(&str) -> Piece) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_unsafe) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match piece(rest) {
+            Piece::Kept(length) => {
+                out.push_str(&rest[..length]);
+                rest = &rest[length..];
+            }
+            Piece::Escaped(write) => {
+                let mut characters = rest.chars();
+                characters.next().into_iter().for_each(|c| write(c, &mut out));
+                rest = characters.as_str();
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Bytes of the sequence at the start of `text` that sets a color, if one stands there: `ESC [ numbers m`.
+fn color(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\x1b[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    numbers[end..].starts_with('m').then_some(2 + end + 1)
+}
+
+/// Text of at most `most` characters, with a word about what was left out.
+pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}… ({} more bytes)", &text[..end], text.len() - end)),
+    }
+}
+
+/// An error whose quotes are short: what stands between backticks, and the lines of a file that a parser shows.
+pub(super) fn shorten_quotes(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        if line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|') {
+            return quote(line);
+        }
+        // Every other piece stands between two backticks; the last of an even count has none after it.
+        let pieces: Vec<&str> = line.split('`').collect();
+        let quoted = |at: usize| at % 2 == 1 && at + 1 < pieces.len();
+        let short: Vec<Cow<'_, str>> = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| if quoted(at) { quote(piece) } else { Cow::Borrowed(*piece) })
+            .collect();
+        Cow::Owned(short.join("`"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn quote(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_text_from_outside() {
+        for (text, shown) in [
+            ("résumé\tünïcode 🙂\n", "résumé\tünïcode 🙂\n"),
+            ("a\x1b]0;title\x07b", r"a\u{1b}]0;title\u{7}b"),
+            ("\x1b[31mred\x1b[0m", r"\u{1b}[31mred\u{1b}[0m"),
+            ("over\rwritten\x08", r"over\u{d}written\u{8}"),
+            ("\u{9b}2J\u{7f}", r"\u{9b}2J\u{7f}"),
+            ("txt\u{202e}gpj.exe", r"txt\u{202e}gpj.exe"),
+        ] {
+            assert_eq!(escape(text, Keep::Nothing), shown);
+        }
+    }
+
+    #[test]
+    fn colors_of_the_program_stay_and_nothing_else_does() {
+        assert_eq!(
+            escape("\x1b[1;31mred\x1b[0m \x1b[2J \x1b", Keep::Colors),
+            "\x1b[1;31mred\x1b[0m \\u{1b}[2J \\u{1b}"
+        );
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let value = serde_json::json!({ "name": "a\u{9b}b\u{7f}c\u{202e}\x1b" });
+        let line = escape_json(&value.to_string()).into_owned();
+        assert!(!line.contains(is_unsafe), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(cut("four", 4), "four");
+        assert_eq!(cut("éééé!", 4), "éééé… (1 more bytes)");
+    }
+
+    #[test]
+    fn what_an_error_quotes_is_short_and_the_rest_stays() {
+        let long = "x".repeat(1000);
+        let short = format!("{}…", "x".repeat(120));
+        assert_eq!(shorten_quotes(&format!("`{long}` is none of `a`, `b`")), format!("`{short}` is none of `a`, `b`"));
+        let outside = format!("{long} `a`");
+        assert_eq!(shorten_quotes(&outside), outside);
+        assert_eq!(shorten_quotes("it`s"), "it`s");
+        let shown = shorten_quotes(&format!("TOML parse error\n  |\n3 | name = {long}\n  | {}^", " ".repeat(1000)));
+        assert!(shown.len() < 400 && shown.contains("3 | name = xxx"), "{shown}");
+    }
+}

@@ -1,0 +1,144 @@
+//! `unlearn … show NAME`: one entry of a list, and what is said of a name that another list has.
+
+use serde_json::json;
+use unlearn_metrics::Figures;
+use unlearn_mia_eval::{Registry, features::FEATURES};
+use unlearn_models::{ARCHITECTURES, InputSpec};
+use unlearn_names::Unknown;
+use unlearn_pruning::{CRITERIA, SCOPES};
+use unlearn_unlearning::Parameter;
+
+use crate::{exit::Usage, lists};
+
+/// The lists that names stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    /// `unlearn models`.
+    Models,
+    /// `unlearn methods`.
+    Methods,
+    /// `unlearn attacks`.
+    Attacks,
+    /// `unlearn figures`.
+    Figures,
+    /// `unlearn datasets`.
+    Datasets,
+}
+
+impl List {
+    /// What says more of an entry.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Models => "models show",
+            Self::Methods => "methods show",
+            Self::Attacks => "attacks show",
+            Self::Figures => "figures show",
+            Self::Datasets => "datasets describe",
+        }
+    }
+
+    /// What an entry is.
+    fn entry(self) -> &'static str {
+        match self {
+            Self::Models => "architecture",
+            Self::Methods => "method, criterion or scope",
+            Self::Attacks => "attack or feature",
+            Self::Figures => "figure",
+            Self::Datasets => "dataset",
+        }
+    }
+}
+
+/// A name, what it names, and where it is listed.
+type Name<'a> = (&'a str, &'static str, List);
+
+/// Every name there is.
+fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
+    let mut names = vec![(NONE, "the dense model", List::Methods)];
+    names.extend(unlearn_pruning::METHODS.iter().map(|method| (method.name, "a pruning method", List::Methods)));
+    names.extend(CRITERIA.iter().map(|criterion| (criterion.name, "a pruning criterion", List::Methods)));
+    names.extend(SCOPES.iter().map(|scope| (scope.name, "a pruning scope", List::Methods)));
+    names.extend(unlearn_unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
+    names.extend(ARCHITECTURES.iter().map(|arch| (arch.name, "an architecture", List::Models)));
+    names.extend(registry.attacks().iter().map(|attack| (attack.name, "an attack", List::Attacks)));
+    names.extend(FEATURES.iter().map(|feature| (feature.name, "a feature that attacks look at", List::Attacks)));
+    names.extend(figures.iter().map(|figure| (figure.name.as_ref(), "a figure", List::Figures)));
+    names.extend(unlearn_datasets::registry::DATASETS.iter().map(|entry| (entry.name, "a dataset", List::Datasets)));
+    names
+}
+
+const NONE: &str = "none";
+
+/// Says what is known of `name`; everything that has it, where several have.
+pub(crate) fn show(list: List, name: &str, with_defaults: bool) -> anyhow::Result<()> {
+    let registry = Registry::standard();
+    let figures = registry.figures();
+    let names = names(&registry, &figures);
+    if !names.iter().any(|(known, _, at)| (*known, *at) == (name, list)) {
+        let elsewhere = names.iter().find(|(known, ..)| *known == name).map(|(_, what, other)| {
+            format!("`{name}` is {what}: `unlearn {} {name}` says more of it", other.command())
+        });
+        let valid = || names.iter().filter(|(_, _, at)| *at == list).map(|(known, ..)| *known);
+        return Err(Usage(elsewhere.unwrap_or_else(|| Unknown::new(list.entry(), name, valid()).to_string())).into());
+    }
+    match list {
+        List::Models => ARCHITECTURES.iter().filter(|arch| arch.name == name).try_for_each(architecture)?,
+        List::Methods => method(name, with_defaults)?,
+        List::Attacks => {
+            registry.attacks().iter().filter(|attack| attack.name == name).for_each(lists::attack);
+            for feature in FEATURES.iter().filter(|feature| feature.name == name) {
+                lists::named(feature.name, feature.summary, feature.source);
+            }
+        }
+        List::Figures => figures.iter().filter(|figure| figure.name == name).for_each(lists::figure),
+        List::Datasets => {}
+    }
+    Ok(())
+}
+
+fn architecture(arch: &unlearn_models::Architecture) -> anyhow::Result<()> {
+    lists::named(arch.name, arch.summary, arch.source);
+    let side = arch.minimum_side.max(32);
+    let input = InputSpec { shape: [3, side, side], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
+    let parameters = arch.graph(&input)?.parameter_count();
+    say!("    images: {} pixels a side or more", arch.minimum_side);
+    say!("    parameters: {parameters} for 10 classes of colour images of {side} pixels a side");
+    Ok(())
+}
+
+/// One entry of `unlearn methods`; pruning and unlearning share the names.
+fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
+    if name == NONE {
+        say!("{NONE} (pruning)\n    the dense model");
+    }
+    for method in unlearn_pruning::METHODS.iter().filter(|method| method.name == name) {
+        lists::named(&format!("{name} (pruning)"), method.summary, method.source);
+        if with_defaults {
+            lists::keys(&method.resolve(&json!({}))?);
+        }
+    }
+    for criterion in CRITERIA.iter().filter(|criterion| criterion.name == name) {
+        lists::named(&format!("{name} (pruning criterion)"), criterion.summary, criterion.source);
+        say!("    in a suite: `criterion = \"{name}\"` in a [[prune]] table");
+    }
+    for scope in SCOPES.iter().filter(|scope| scope.name == name) {
+        lists::named(&format!("{name} (pruning scope)"), scope.summary, scope.source);
+        say!("    in a suite: `scope = \"{name}\"` in a [[prune]] table");
+    }
+    for method in unlearn_unlearning::METHODS.iter().filter(|method| method.name == name) {
+        lists::named(&format!("{name} (unlearning)"), method.summary, method.source);
+        if method.whole_classes_only {
+            say!("    forgets whole classes only");
+        }
+        if with_defaults {
+            let defaults = method.resolve(&json!({}))?;
+            for Parameter { key, meaning, origin, search } in method.parameters() {
+                say!("\n{key} = {}    from {origin}\n    {meaning}", lists::shown(&defaults[key]));
+                if let Some(search) = search {
+                    say!("    searched: {search}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
