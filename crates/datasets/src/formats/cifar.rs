@@ -187,7 +187,7 @@ fn read_pickle(
             labels: found.len(),
         });
     }
-    pixels.extend_from_slice(array.elements);
+    pixels.extend_from_slice(&array.elements);
     labels.append(&mut found);
     Ok(())
 }

@@ -133,6 +133,23 @@ fn every_form_holds_what_python_reads_in_it() {
     }
 }
 
+/// `resaved.py` beside the golden data writes these.
+#[test]
+fn pickles_that_python_3_saved_again_hold_the_same() {
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    let entry = Entry { train: 4, test: 2, ..cifar100::ENTRY };
+    let folders = fs::read_dir(root().join("../resaved")).unwrap().map(|folder| folder.unwrap().path());
+    let folders: Vec<_> = folders.collect();
+    assert_eq!(folders.len(), 5);
+    for folder in folders {
+        let what = folder.display().to_string();
+        let dataset = cifar::open_folder(&entry, &cifar100::FORMS[1], &folder).unwrap();
+        expected[entry.name].train.check(&dataset.train, &what);
+        expected[entry.name].test.check(&dataset.test, &what);
+    }
+}
+
 #[test]
 fn files_of_another_size_are_refused() {
     for copy in cases().into_iter().map(Copy::new) {
