@@ -162,20 +162,33 @@ pub enum Error {
         /// The file missing.
         file: String,
     },
-    /// A file whose size alone says that it is not the dataset's.
+    /// Another number of images, or of classes, than was published.
     #[error(
-        "{} has {found} bytes, but {images} images of {dataset} take {expected}; fetch the file again",
+        "{} holds {found} {what}, but {expected} are published for {dataset}; fetch it again, or open any number of images by path: \
+         `{by_path}`",
         path.display()
     )]
+    Count {
+        /// The file or the folder.
+        path: PathBuf,
+        /// "training images", "classes", …
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The dataset.
+        dataset: &'static str,
+        /// How many were published.
+        expected: usize,
+        /// The name under which any number of images is opened.
+        by_path: String,
+    },
+    /// A file whose size alone says that it holds no whole images.
+    #[error("{} has {found} bytes, which are no whole number of images of {image} bytes each; fetch the file again", path.display())]
     FileSize {
         /// The file.
         path: PathBuf,
-        /// The dataset.
-        dataset: &'static str,
-        /// Images it should hold.
-        images: usize,
-        /// Bytes needed.
-        expected: u64,
+        /// Bytes of an image and its label.
+        image: usize,
         /// Bytes found.
         found: u64,
     },
@@ -200,16 +213,14 @@ pub enum Error {
         limit: u64,
     },
     /// An array of another shape than the dataset's.
-    #[error("{} holds `{array}` of shape {found:?}, but in {dataset} it has {expected:?}", path.display())]
+    #[error("{} holds `{array}` of shape {found:?}, where {expected} is needed", path.display())]
     ArrayShape {
         /// The file.
         path: PathBuf,
         /// The array's name.
         array: &'static str,
-        /// The dataset.
-        dataset: &'static str,
-        /// Lengths of its sides in the dataset.
-        expected: Box<[usize]>,
+        /// What it should be.
+        expected: String,
         /// Lengths found.
         found: Box<[usize]>,
     },

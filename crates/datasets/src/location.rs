@@ -1,5 +1,6 @@
-//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, and those of the Hub,
-//! `hub:owner/name`, which are fetched.
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, those of the Hub,
+//! `hub:owner/name`, which are fetched, and the forms of datasets of the registry with any number of images: `idx:PATH`, `cifar:PATH`,
+//! `mat:PATH`.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay on disk, training sees random parts of
@@ -11,10 +12,11 @@ use std::path::PathBuf;
 use unlearn_samples::Dataset;
 
 use crate::error::{Error, Result};
-use crate::formats::{image_folder, npz, parquet_folder};
+use crate::formats::{cifar, idx_folder, image_folder, npz, parquet_folder};
 use crate::hub_files;
 use crate::options::OpenOptions;
 use crate::place::Place;
+use crate::svhn;
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -55,6 +57,24 @@ pub static FORMS: &[PathForm] = &[
         summary: "a dataset repository of the Hugging Face Hub, owner/name or owner/name@revision, with such files",
         find: hub_files::find,
         open: parquet_folder::open_place,
+    },
+    PathForm {
+        name: "idx",
+        summary: "a folder of MNIST's four IDX files, plain or .gz, with any number of grey images of any size",
+        find: find_here,
+        open: idx_folder::open_place,
+    },
+    PathForm {
+        name: "cifar",
+        summary: "a folder, or a .tar.gz, of the files of CIFAR-10 or CIFAR-100, binary or pickled, with any number of images",
+        find: find_here,
+        open: cifar::open_place,
+    },
+    PathForm {
+        name: "mat",
+        summary: "a folder of train_32x32.mat and test_32x32.mat as SVHN has them, with any number of images of any size",
+        find: find_here,
+        open: svhn::open_place,
     },
 ];
 

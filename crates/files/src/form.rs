@@ -79,7 +79,9 @@ impl Form {
             _ if starts(b"GIF87a") || starts(b"GIF89a") => Self::Gif,
             _ if starts(b"RIFF") && at(8, b"WEBP") => Self::WebP,
             _ if starts(b"II*\0") || starts(b"MM\0*") => Self::Tiff,
-            _ if at(4, b"ftyp") && [&b"heic"[..], b"heix", b"hevc", b"mif1", b"msf1", b"avif"].iter().any(|b| at(8, b)) => {
+            _ if at(4, b"ftyp")
+                && [&b"heic"[..], b"heix", b"hevc", b"mif1", b"msf1", b"avif"].iter().any(|b| at(8, b)) =>
+            {
                 Self::Heif
             }
             // A header's length, then the header, which is a JSON object.
@@ -96,7 +98,9 @@ impl Form {
         // The last character may be cut.
         let text = match str::from_utf8(head) {
             Ok(text) => text,
-            Err(error) if error.error_len().is_none() => str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
+            Err(error) if error.error_len().is_none() => {
+                str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+            }
             Err(_) => return Self::Unknown,
         };
         if text.chars().any(|c| c.is_control() && !c.is_whitespace()) {

@@ -235,7 +235,8 @@ fn integers(array: &Array<'_, '_>) -> Option<Vec<i64>> {
         let top = if array.big_endian { bytes[0] } else { bytes[width - 1] };
         let start = if signed && top >= 0x80 { -1_i128 } else { 0 };
         let join = |number: i128, byte: &u8| number << 8 | i128::from(*byte);
-        let number = if array.big_endian { bytes.iter().fold(start, join) } else { bytes.iter().rev().fold(start, join) };
+        let number =
+            if array.big_endian { bytes.iter().fold(start, join) } else { bytes.iter().rev().fold(start, join) };
         i64::try_from(number).ok()
     };
     array.elements.chunks_exact(width).map(number).collect()
@@ -264,7 +265,10 @@ mod tests {
     #[test]
     fn arrays_and_lists_are_read_by_their_keys() {
         let record = Record::read(RECORD).unwrap();
-        assert_eq!(record.bytes("data").unwrap(), ByteArray { shape: vec![2, 2], elements: Cow::Borrowed(&[1, 200, 3, 4]) });
+        assert_eq!(
+            record.bytes("data").unwrap(),
+            ByteArray { shape: vec![2, 2], elements: Cow::Borrowed(&[1, 200, 3, 4]) }
+        );
         assert_eq!(record.integers("labels").unwrap(), [7, -1]);
         let error = |result: Result<Vec<i64>>| result.unwrap_err().to_string();
         assert_eq!(error(record.integers("fine_labels")), "entry `fine_labels`: the file has no such entry");
@@ -275,8 +279,14 @@ mod tests {
     #[test]
     fn arrays_of_anything_else_are_refused() {
         for (damaged, said) in [
-            (altered(b"u1", b"i1"), "its elements are `i1`; convert it to unsigned bytes: `record[\"data\"].astype(\"uint8\")`"),
-            (altered(b"\x89U", b"\x88U"), "the array is column-major; save it row-major: `numpy.ascontiguousarray(record[\"data\"])`"),
+            (
+                altered(b"u1", b"i1"),
+                "its elements are `i1`; convert it to unsigned bytes: `record[\"data\"].astype(\"uint8\")`",
+            ),
+            (
+                altered(b"\x89U", b"\x88U"),
+                "the array is column-major; save it row-major: `numpy.ascontiguousarray(record[\"data\"])`",
+            ),
         ] {
             let error = Record::read(&damaged).unwrap().bytes("data").unwrap_err().to_string();
             assert_eq!(error, format!("entry `data`: {said}"));

@@ -4,7 +4,6 @@
 //! refused: no dataset has one, and what else such an archive holds is not to be trusted.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -28,7 +27,7 @@ impl Archive {
     /// When the archive cannot be read, is damaged, or has a member outside of its folder, or one that is too large.
     pub(crate) fn read(path: &Path, names: &[String], limit: u64) -> Result<Self> {
         let failed = |source| Error::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = unlearn_files::open(path).map_err(failed)?;
         let members = members(file, names, limit).map_err(|problem| damaged(path, problem))?;
         Ok(Self { path: path.into(), members })
     }

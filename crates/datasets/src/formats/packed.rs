@@ -46,11 +46,7 @@ impl Packed {
             Self::Stored { table, row } => table.read(*row).map(Cow::from),
             Self::File(path) => {
                 let failed = |source| Error::Io { action: "read", path: path.into(), source };
-                let found = path.metadata().map_err(failed)?.len();
-                if found > FILE_LIMIT {
-                    return Err(Error::FileTooLarge { path: path.into(), found, limit: FILE_LIMIT });
-                }
-                std::fs::read(path).map(Cow::from).map_err(failed)
+                unlearn_files::read(path, FILE_LIMIT).map(Cow::from).map_err(failed)
             }
         }
     }

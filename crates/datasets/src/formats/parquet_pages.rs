@@ -47,7 +47,7 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = unlearn_files::open(path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
         Ok(Self { file, len, last: AtomicU64::new(0) })
     }

@@ -6,7 +6,6 @@
 //! and 8 for every 16 KB or more of the file. From then on, a picture takes its own bytes, and of packed pages those around
 //! it as well ([`snappy`]).
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -103,7 +102,7 @@ impl StoredTable {
     /// When the file is no longer there, or no longer what it was, or that row is damaged.
     pub(crate) fn read(&self, row: usize) -> Result<Vec<u8>> {
         let failed = |action| move |source| Error::Io { action, path: self.path.clone(), source };
-        let mut file = File::open(&self.path).map_err(failed("open"))?;
+        let mut file = unlearn_files::open(&self.path).map_err(failed("open"))?;
         let found = file.metadata().map_err(failed("open"))?.len();
         if found != self.len {
             return Err(damaged(&self.path, format!("it has {found} bytes, and had {} when it was opened", self.len)));
@@ -187,7 +186,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
     use parquet::basic::{Compression, Encoding};
     use parquet::data_type::{ByteArrayType, Int64Type};

@@ -56,10 +56,11 @@ fn idx() {
     let images = encoded(&[3, 28, 28], &(0..3 * 784_u32).map(|i| ((i * i) >> 5) as u8).collect::<Vec<_>>());
     let labels = encoded(&[3], &[4, 0, 9]);
     let files = [gzip(&images), gzip(&labels), images.clone(), labels.clone()];
+    let entry = Entry { train: 3, test: 3, ..fashion_mnist::ENTRY };
     fuzz("tests::fuzz::idx", &files, |bytes| {
         for bytes in [bytes, &gzip(bytes)] {
-            check(idx_folder::decode(&fashion_mnist::ENTRY, [bytes, &labels, &images, &labels]), [3, 3]);
-            check(idx_folder::decode(&fashion_mnist::ENTRY, [&images, &labels, &images, bytes]), [3, 3]);
+            check(idx_folder::decode(&entry, [bytes, &labels, &images, &labels]), [3, 3]);
+            check(idx_folder::decode(&entry, [&images, &labels, &images, bytes]), [3, 3]);
         }
     });
 }
@@ -73,7 +74,10 @@ fn copies(of_svhn: bool) -> Vec<(Entry, Copy)> {
 #[test]
 fn cifar() {
     let copies = copies(false);
-    let files: Vec<_> = copies.iter().map(|(_, copy)| copy.sound.clone()).collect();
+    let mut files: Vec<_> = copies.iter().map(|(_, copy)| copy.sound.clone()).collect();
+    for resaved in ["protocol-2", "protocol-2-text", "protocol-3", "protocol-4", "protocol-5"] {
+        files.push(fs::read(root().join("../resaved").join(resaved).join("test")).unwrap());
+    }
     fuzz("tests::fuzz::cifar", &files, |bytes| {
         for (entry, copy) in &copies {
             check(copy.with(bytes), [entry.train, entry.test]);
@@ -274,7 +278,7 @@ fn pictures() {
     let mut files: Vec<_> = names.iter().map(|name| fs::read(root().join("jpeg").join(name)).unwrap()).collect();
     let rows: Vec<u8> =
         (0..9 * 105_u32).map(|i| if i % 40 == 0 { (i / 40 % 5) as u8 } else { ((i * i) >> 4) as u8 }).collect();
-    let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 6)];
+    let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 4), (16, 6)];
     let kinds: Vec<_> = [false, true]
         .into_iter()
         .flat_map(|interlaced| kinds.map(|(depth, colours)| (depth, colours, interlaced)))
