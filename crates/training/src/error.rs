@@ -21,6 +21,16 @@ pub enum Error {
         /// Learning rate of that step.
         lr: f64,
     },
+    /// The loss is NaN or infinite before anything was learnt.
+    #[error(
+        "the loss is {loss} in the first batch, before the first step, so the learning rate is not the cause: the images, their \
+         normalisation, the weights that training begins with, or the method's own settings are; `unlearn datasets describe` shows the \
+         normalisation"
+    )]
+    NotFiniteAtFirst {
+        /// The loss.
+        loss: f64,
+    },
     /// The user asked to stop; the state is saved.
     #[error("interrupted; the state is saved, and the same command goes on from there")]
     Interrupted,

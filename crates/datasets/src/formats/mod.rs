@@ -9,6 +9,7 @@ pub mod mat5;
 pub mod npz;
 pub(crate) mod numpy_advice;
 pub(crate) mod packed;
+pub(crate) mod page_codec;
 pub(crate) mod parquet_file;
 pub mod parquet_folder;
 pub(crate) mod parquet_pages;

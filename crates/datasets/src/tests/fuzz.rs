@@ -172,6 +172,9 @@ fn parquet() {
     ]
     .map(|file| fs::read(root().join(file)).unwrap());
     write("train", &files[3]);
+    let packed = ["zstd", "gzip", "lz4", "brotli", "zstd-2", "gzip-2", "lz4-2", "brotli-2"];
+    let packed = packed.map(|codec| fs::read(root().join(format!("../parquet-codecs/{codec}.parquet"))).unwrap());
+    let files = [&files[..], &packed].concat();
     fuzz("tests::fuzz::parquet", &files, |bytes| {
         write("test", bytes);
         // How many rows there are, the file alone says.

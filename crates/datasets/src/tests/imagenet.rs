@@ -86,6 +86,29 @@ fn pictures_on_disk_are_those_in_memory() {
     }
 }
 
+/// `parquet_codecs.py` beside the golden data writes these.
+#[test]
+fn pages_are_unpacked_whatever_they_are_packed_by() {
+    let folder = root().join("../parquet-codecs");
+    let read = |path: &Path| {
+        let table = parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::InMemory).unwrap();
+        let pictures = table.pictures.into_iter().map(|packed| match packed {
+            Packed::Row { bytes, .. } => bytes,
+            _ => panic!("not in memory"),
+        });
+        (pictures.collect::<Vec<_>>(), table.labels)
+    };
+    let expected = read(&folder.join("none.parquet"));
+    assert_eq!((expected.0.len(), &expected.1[..4]), (12, &[3, 10, 17, 24][..]));
+    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 11);
+    for path in files {
+        assert!(read(&path) == expected, "{}", path.display());
+    }
+    let refused = table(&folder.join("zstd.parquet"), Keep::OnDisk).unwrap_err().to_string();
+    assert!(refused.contains("zstd.parquet: its pictures are packed by Zstandard, from which none"), "{refused}");
+}
+
 #[test]
 fn batches_are_those_of_the_folder() {
     let [hub, folder] = both();
