@@ -171,7 +171,7 @@ pub(crate) mod tests {
         let mut batches = plan.epoch(0, 0);
         assert!(batches.next().unwrap().is_ok());
         let error = batches.next().unwrap().unwrap_err().to_string();
-        assert!(error.contains("b.JPEG: it is neither PNG nor JPEG: it is a text file"), "{error}");
+        assert!(error.contains("b.JPEG: it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a text file"), "{error}");
         assert!(batches.next().is_none());
         let problems = crate::verify::problems(&entry, &dataset);
         assert!(problems.iter().any(|problem| problem.contains("b.JPEG")), "{problems:?}");

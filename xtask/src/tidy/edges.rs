@@ -103,10 +103,14 @@ const WITHOUT_FORMATS: &[&str] = &["mia-eval", "pruning", "samples", "training",
 /// Readers of packed files and tables, decoders of pictures, and what speaks to servers; and the crates of ours that stand for
 /// them. A zip reader that candle-core brings itself is not counted: nothing here can leave it out.
 const FORMATS: &[&str] = &[
+    "brotli-decompressor",
     "flate2",
+    "image",
+    "lz4_flex",
     "parquet",
     "png",
     "rustls",
+    "ruzstd",
     "snap",
     "tar",
     "unlearn-datasets",

@@ -25,11 +25,11 @@ const DEPTH: usize = 40;
 /// Most bytes of a list: that of all of Tiny-ImageNet's words has 2.6 million.
 const LIST_LIMIT: u64 = 1 << 28;
 /// Endings of pictures that are read. `jfif` and `jpe` are JPEG; torchvision's `ImageFolder` passes them over.
-const READ: [&str; 5] = ["png", "jpg", "jpeg", "jfif", "jpe"];
+const READ: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "jpe", "webp", "bmp", "tif", "tiff"];
 /// Endings of pictures that are not.
-const OTHER_PICTURES: [&str; 24] = [
-    "apng", "avif", "bmp", "dib", "dng", "gif", "heic", "heif", "j2k", "jp2", "jpx", "jxl", "pbm", "pcx", "pgm", "pnm",
-    "ppm", "psd", "svg", "tga", "tif", "tiff", "webp", "xpm",
+const OTHER_PICTURES: [&str; 20] = [
+    "apng", "avif", "dib", "dng", "gif", "heic", "heif", "j2k", "jp2", "jpx", "jxl", "pbm", "pcx", "pgm", "pnm", "ppm",
+    "psd", "svg", "tga", "xpm",
 ];
 
 /// Opens a folder that the registry does not know.

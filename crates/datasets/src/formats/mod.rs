@@ -8,6 +8,7 @@ pub mod image_folder;
 pub mod mat5;
 pub mod npz;
 pub(crate) mod numpy_advice;
+pub(crate) mod other_picture;
 pub(crate) mod packed;
 pub(crate) mod page_codec;
 pub(crate) mod parquet_file;

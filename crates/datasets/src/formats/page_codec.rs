@@ -48,7 +48,11 @@ impl Codec {
             Compression::ZSTD(_) => Self::Zstandard,
             Compression::LZ4_RAW => Self::Lz4,
             Compression::BROTLI(_) => Self::Brotli,
-            other => return Err(format!("packed by {other}; write it plain, or packed by Snappy, Zstandard, Gzip, LZ4_RAW or Brotli")),
+            other => {
+                return Err(format!(
+                    "packed by {other}; write it plain, or packed by Snappy, Zstandard, Gzip, LZ4_RAW or Brotli"
+                ));
+            }
         }))
     }
 
@@ -99,7 +103,9 @@ impl Codec {
 }
 
 fn beyond(packed: usize, most: usize) -> String {
-    format!("a page of {packed} bytes unpacks to more than {most}, which is more than its column announces, or out of proportion")
+    format!(
+        "a page of {packed} bytes unpacks to more than {most}, which is more than its column announces, or out of proportion"
+    )
 }
 
 impl fmt::Display for Codec {
@@ -140,7 +146,11 @@ mod tests {
         let packed = gzip(values.len());
         assert_eq!(Codec::Gzip.unpack(&packed, values.len()).unwrap(), values);
         let error = Codec::Gzip.unpack(&packed, values.len() - 1).unwrap_err();
-        assert!(error.ends_with("unpacks to more than 99999, which is more than its column announces, or out of proportion"), "{error}");
+        assert!(
+            error
+                .ends_with("unpacks to more than 99999, which is more than its column announces, or out of proportion"),
+            "{error}"
+        );
         let error = Codec::Gzip.unpack(&gzip(100 << 20), usize::MAX).unwrap_err();
         assert!(error.ends_with("or out of proportion"), "{error}");
         assert!(Codec::Gzip.unpack(&packed[..packed.len() - 9], values.len()).is_err());

@@ -345,7 +345,10 @@ mod tests {
             "column `image.bytes` is packed by LZ4; write it plain, or packed by Snappy, Zstandard, Gzip, LZ4_RAW or Brotli"
         );
         let zstandard = column.into_builder().set_compression(Compression::ZSTD(Default::default())).build().unwrap();
-        assert!(refusal(table.len, zstandard, 2).starts_with("its pictures are packed by Zstandard, from which none can be read"));
+        assert!(
+            refusal(table.len, zstandard, 2)
+                .starts_with("its pictures are packed by Zstandard, from which none can be read")
+        );
     }
 
     #[test]

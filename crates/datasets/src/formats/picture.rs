@@ -1,6 +1,7 @@
-//! One picture's file: PNG or JPEG, decoded to bytes of grey or of red, green and blue, and PNG written.
+//! One picture's file, decoded to bytes of grey or of red, green and blue: PNG and JPEG here, WebP, BMP and TIFF in [`other_picture`]; and
+//! PNG written.
 //!
-//! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
+//! Which of them a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
 //! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become the upper 8, as Pillow's
 //! `convert("RGB")` has it. Grey of 16 bits is refused: Pillow clips it at 255, and others take the upper 8 bits, so that no one value is
 //! right.
@@ -15,6 +16,8 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::formats::other_picture;
+
 /// Most pixels of a picture: 64 million, several times the largest of ImageNet.
 pub const LIMIT: usize = 1 << 26;
 
@@ -24,7 +27,6 @@ const DEFLATE: usize = 1032;
 /// Most pixels that a byte of a JPEG file has: a block of 8 × 8 takes a bit at least.
 const JPEG_PIXELS: usize = 512;
 
-const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
 
 /// What is wrong with a file.
@@ -32,18 +34,26 @@ pub type Checked<T> = Result<T, String>;
 
 /// The sides of the picture in `file`, from its header alone.
 pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
-    if file.starts_with(PNG_MAGIC) { Ok(png_sides(&png_reader(file)?)) } else { jpeg_decoder(file).map(|open| open.1) }
+    match Form::of(file) {
+        Form::Png => Ok(png_sides(&png_reader(file)?)),
+        form if other_picture::is_read(form) => other_picture::sides(file, form),
+        _ => jpeg_decoder(file).map(|open| open.1),
+    }
 }
 
 /// The picture in `file`.
 ///
 /// # Errors
-/// When it is neither PNG nor JPEG, is damaged, or announces more pixels than are read.
+/// When it is of no kind that is read, is damaged, or announces more pixels than are read.
 pub fn decode(file: &[u8]) -> Checked<Picture> {
-    if file.starts_with(PNG_MAGIC) { decode_png(file) } else { decode_jpeg(file) }
+    match Form::of(file) {
+        Form::Png => decode_png(file),
+        form if other_picture::is_read(form) => other_picture::decode(file, form),
+        _ => decode_jpeg(file),
+    }
 }
 
-fn sound(sides: Sides) -> Checked<Sides> {
+pub(crate) fn sound(sides: Sides) -> Checked<Sides> {
     let Sides { height, width, .. } = sides;
     match height.checked_mul(width) {
         Some(1..=LIMIT) => Ok(sides),
@@ -131,7 +141,7 @@ fn other(file: &[u8]) -> String {
         form => format!("it is {form}"),
     };
     let fix = form.advice().unwrap_or("convert it to PNG");
-    format!("it is neither PNG nor JPEG: {found}; {fix}")
+    format!("it is no PNG, JPEG, WebP, BMP or TIFF picture: {found}; {fix}")
 }
 
 /// The bytes of a JPEG up to its end marker, which is looked for where it belongs: behind the data of its scans. A thumbnail within has
@@ -168,7 +178,7 @@ fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
     whole(Picture { sides, pixels })
 }
 
-fn whole(picture: Picture) -> Checked<Picture> {
+pub(crate) fn whole(picture: Picture) -> Checked<Picture> {
     let Sides { channels, height, width } = picture.sides;
     if picture.pixels.len() == channels * height * width {
         return Ok(picture);
@@ -209,14 +219,13 @@ mod tests {
     fn other_files_and_huge_announcements_are_refused() {
         assert_eq!(
             decode(b"GIF89a").unwrap_err(),
-            "it is neither PNG nor JPEG: it is a GIF picture; convert it to PNG"
+            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a GIF picture; convert it to PNG"
         );
         assert_eq!(
             decode(b"\0\x01\x02\x03\x04").unwrap_err(),
-            "it is neither PNG nor JPEG: it begins with 00 01 02 03; convert it to PNG"
+            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it begins with 00 01 02 03; convert it to PNG"
         );
-        let empty =
-            "it is neither PNG nor JPEG: it is an empty file; the download or the copy failed; fetch the file again";
+        let empty = "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; the download or the copy failed; fetch the file again";
         assert_eq!(decode(b"").unwrap_err(), empty);
         let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
         for len in 0..file.len() - 16 {

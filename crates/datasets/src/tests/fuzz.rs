@@ -279,6 +279,21 @@ fn pictures() {
         "baseline_422.png",
     ];
     let mut files: Vec<_> = names.iter().map(|name| fs::read(root().join("jpeg").join(name)).unwrap()).collect();
+    for other in [
+        "lossy.webp",
+        "lossless-alpha.webp",
+        "lossy-alpha.webp",
+        "rgb.bmp",
+        "palette.bmp",
+        "rle8.bmp",
+        "bits.bmp",
+        "rgb-tiff_lzw.tif",
+        "grey-packbits.tiff",
+        "rgb-raw.tif",
+        "grey-tiff_adobe_deflate.tiff",
+    ] {
+        files.push(fs::read(root().join("../other-pictures").join(other)).unwrap());
+    }
     let rows: Vec<u8> =
         (0..9 * 105_u32).map(|i| if i % 40 == 0 { (i / 40 % 5) as u8 } else { ((i * i) >> 4) as u8 }).collect();
     let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 4), (16, 6)];

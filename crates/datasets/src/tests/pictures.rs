@@ -277,6 +277,43 @@ fn pngs_of_every_kind_are_pillows_but_for_grey_of_16_bits() {
     assert_eq!(kinds, 17);
 }
 
+/// `other_pictures.py` beside the golden data writes these.
+#[test]
+fn webp_bmp_and_tiff_are_pillows_or_refused() {
+    let folder = root().join("../other-pictures");
+    let (mut read, mut refused, mut wrong) = (0, 0, Vec::new());
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        if name.starts_with("refused") {
+            refused += 1;
+            for error in [picture::decode(&bytes).unwrap_err(), picture::sides(&bytes).unwrap_err()] {
+                assert!(error.contains("PNG"), "{name}: {error}");
+            }
+        } else if !name.contains(".rgb.") {
+            read += 1;
+            let found = match picture::decode(&bytes) {
+                Ok(found) => found,
+                Err(error) => {
+                    wrong.push(format!("{name}: {error}"));
+                    continue;
+                }
+            };
+            assert_eq!(picture::sides(&bytes).unwrap(), found.sides, "{name}");
+            let found = found.with_channels(3);
+            let expected = decode(&folder.join(format!("{name}.rgb.png")));
+            let most = found.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+            if (found.sides, most) != (expected.sides, Some(0)) {
+                wrong.push(format!("{name}: {most:?} in 255"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!((read, refused), (20, 11));
+}
+
 /// A file, and how it is opened with other bytes in its place.
 struct Subject {
     folder: tempfile::TempDir,
