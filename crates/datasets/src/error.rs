@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use unlearn_files::Form;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -243,6 +245,32 @@ pub enum Error {
     /// What holds for samples of any dataset: splits, forget sets, batches.
     #[error(transparent)]
     Samples(#[from] unlearn_samples::Error),
+}
+
+impl Error {
+    /// The file that could not be read.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::NotIdx { path, .. }
+            | Self::IdxTruncated { path, .. }
+            | Self::FileSize { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Record { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The same error, or, where the file is nothing but what a failed download left, that.
+    pub(crate) fn recognised(self) -> Self {
+        let form = self.file().and_then(|path| unlearn_files::head(path).ok()).map(|head| Form::of(&head));
+        match (form, self.file()) {
+            (Some(form @ (Form::Empty | Form::GitLfsPointer | Form::Html)), Some(path)) => {
+                damaged(path, format!("it is {form}: {}", form.advice().unwrap_or_default()))
+            }
+            _ => self,
+        }
+    }
 }
 
 /// That what is at `path` is not as it should be.

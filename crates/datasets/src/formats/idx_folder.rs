@@ -23,9 +23,12 @@ pub const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 /// Test labels.
 pub const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
+/// The four, as they are named above.
+pub const FILES: [&str; 4] = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS];
+
 /// Whether any of the four files is in `folder`.
 pub fn is_in(folder: &Path) -> bool {
-    [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].iter().any(|name| locate(folder, name).is_ok())
+    FILES.iter().any(|name| locate(folder, name).is_ok())
 }
 
 /// Opens the dataset of `entry` from the first of `folders` that has any of the files.
@@ -61,7 +64,7 @@ fn suspicions(entry: &Entry, train: &ImageSet) -> Result<Option<String>> {
 type Parts = ([(idx::IdxImages, Vec<u8>); 2], [PathBuf; 4]);
 
 fn read(folder: &Path) -> Result<Parts> {
-    let [a, b, c, d] = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].map(|file| locate(folder, file));
+    let [a, b, c, d] = FILES.map(|file| locate(folder, file));
     let paths = [a?, b?, c?, d?];
     let set = |at: usize| -> Result<_> { Ok((idx::read_images(&paths[at])?, idx::read_labels(&paths[at + 1])?)) };
     Ok(([set(0)?, set(2)?], paths))
@@ -76,7 +79,7 @@ pub(crate) fn open(entry: &Entry, folder: &Path) -> Result<Dataset> {
 /// As [`open`], from four files in memory: training images and labels, test images and labels.
 pub(crate) fn decode(entry: &Entry, files: [&[u8]; 4]) -> Result<Dataset> {
     let folder = Path::new(entry.name);
-    let paths = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].map(|file| folder.join(file));
+    let paths = FILES.map(|file| folder.join(file));
     let set = |at: usize| -> Result<_> {
         Ok((idx::decode_images(files[at], &paths[at])?, idx::decode_labels(files[at + 1], &paths[at + 1])?))
     };
@@ -120,10 +123,13 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
 }
 
 fn locate(folder: &Path, file: &'static str) -> Result<PathBuf> {
-    [folder.join(file), folder.join(format!("{file}.gz"))]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
+    let places = [folder.join(file), folder.join(format!("{file}.gz"))];
+    let mut found = places.into_iter().filter(|path| path.is_file());
+    let first = found.next();
+    if let (Some(first), Some(other)) = (&first, found.next()) {
+        tracing::info!("{} is taken, and not {}", first.display(), other.display());
+    }
+    first.ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
 }
 
 /// Images and labels that belong together, checked against each other; labels are below `classes`.

@@ -53,7 +53,38 @@ fn webp(file: &[u8]) -> Checked<WebPDecoder<Cursor<&[u8]>>> {
     if decoder.has_animation() {
         return Err("it is an animation; convert the picture that is meant to PNG".into());
     }
+    // The decoder takes memory for the sides that the picture within announces, before it compares them with those of the file.
+    let (width, height) = decoder.dimensions();
+    if frames(file).any(|sides| sides != [width, height]) {
+        return Err("the picture within has other sides than the file announces; fetch the file again".into());
+    }
     Ok(decoder)
+}
+
+/// Width and height of the pictures in a WebP file: its chunks are a name, a length and as many bytes, filled up to an even number.
+fn frames(file: &[u8]) -> impl Iterator<Item = [u32; 2]> {
+    let mut rest = file.get(12..).unwrap_or_default();
+    let chunks = std::iter::from_fn(move || {
+        let (head, tail) = rest.split_at_checked(8)?;
+        let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let data = &tail[..len.min(tail.len())];
+        rest = tail.get(len.saturating_add(len % 2)..).unwrap_or_default();
+        Some((head, data))
+    });
+    chunks.filter_map(|(head, data)| match &head[..4] {
+        // A tag of three bytes, a start code of three, and two sides of 14 bits each.
+        b"VP8 " => {
+            let sides: [u8; 4] = data.get(6..10)?.try_into().ok()?;
+            let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+            Some([side(sides[0], sides[1]), side(sides[2], sides[3])])
+        }
+        // A byte, and two sides of 14 bits each, less 1.
+        b"VP8L" => {
+            let bits = u32::from_le_bytes(data.get(1..5)?.try_into().ok()?);
+            Some([(bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1])
+        }
+        _ => None,
+    })
 }
 
 fn bmp(file: &[u8]) -> Checked<BmpDecoder<Cursor<&[u8]>>> {
@@ -137,4 +168,37 @@ fn read(mut decoder: impl ImageDecoder, file: &[u8]) -> Checked<Picture> {
         pixels = pixels.chunks_exact(channels).flat_map(|pixel| &pixel[..sides.channels]).copied().collect();
     }
     whole(Picture { sides, pixels })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/datasets/other-pictures");
+        std::fs::read(std::path::Path::new(folder).join(name)).unwrap()
+    }
+
+    #[test]
+    fn a_picture_within_webp_must_have_the_sides_of_the_file() {
+        for (name, chunk, at) in [("lossy-alpha.webp", &b"VP8 "[..], 14), ("lossless-alpha.webp", b"VP8L", 9)] {
+            let mut file = golden(name);
+            assert_eq!(frames(&file).collect::<Vec<_>>(), [[45, 37]]);
+            assert!(decode(&file, Form::WebP).is_ok(), "{name}");
+            let start = file.windows(4).position(|bytes| bytes == chunk).unwrap();
+            file[start + at..start + at + 3].fill(0xFF);
+            let simple = file.windows(4).all(|bytes| bytes != b"VP8X");
+            let error = decode(&file, Form::WebP).unwrap_err();
+            let said = "the picture within has other sides than the file announces; fetch the file again";
+            assert!(error == said || simple, "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_announces_out_of_proportion_is_refused() {
+        let mut file = golden("rgb.bmp");
+        file[18..26].copy_from_slice(&[0, 0x20, 0, 0, 0, 0x20, 0, 0]);
+        let error = decode(&file, Form::Bmp).unwrap_err();
+        assert!(error.starts_with("it announces 8192×8192 pixels, out of proportion to its "), "{error}");
+    }
 }
