@@ -115,7 +115,7 @@ impl Entry {
             found.map(|other| real(other.as_ref())).filter(|other| *other != real(first.as_ref())).collect();
         if !others.is_empty() {
             let others = others.iter().map(|other| other.display().to_string()).collect::<Vec<_>>().join(", ");
-            tracing::warn!(
+            tracing::info!(
                 "{} lies in several places: {} is taken, and not {others}",
                 self.name,
                 first.as_ref().display()

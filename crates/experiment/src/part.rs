@@ -30,7 +30,9 @@ impl Suite {
                 Part::Training => split.train,
                 Part::Validation => split.validation,
             };
-            positions.into_iter().for_each(|position| times[position as usize] += 1);
+            for position in positions {
+                times[position as usize] += 1;
+            }
         }
         let in_all = (0..).zip(&times).filter(|(_, times)| **times == seeds.len()).map(|(position, _)| position);
         let positions = in_all.collect();

@@ -104,7 +104,11 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
     let path = &place.path;
     let forms = [&cifar10::FORMS, &cifar100::FORMS].into_iter().flatten();
     let found: Vec<_> = if path.is_dir() {
-        forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there).collect()
+        let there = forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there);
+        // Where an archive was unpacked, it often still lies beside its folder.
+        let (folders, archives): (Vec<_>, Vec<_>) =
+            there.partition(|candidate| matches!(candidate, Candidate::Folder(..)));
+        if folders.is_empty() { archives } else { folders }
     } else {
         let named = |form: &&Form| path.file_name().is_some_and(|name| name == form.archive.file);
         forms.filter(named).map(|form| Candidate::Archive(path.clone(), form)).collect()

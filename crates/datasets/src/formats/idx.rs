@@ -3,7 +3,7 @@
 //! Layout: two zero bytes, a type code (0x08: unsigned byte), the number of dimensions, each dimension as a big-endian
 //! `u32`, then the elements in row-major order (<http://yann.lecun.com/exdb/mnist/>). Whether a file is gzipped is told
 //! by its first bytes, never by its name. A header is not trusted with an allocation: a plain file must have as many bytes as its header
-//! announces, and of a gzipped one memory grows with the bytes that really arrive, in [proportion].
+//! announces, and of a gzipped one memory grows with the bytes that really arrive, in proportion to the file.
 
 use std::io::{self, Read, Write};
 use std::path::Path;

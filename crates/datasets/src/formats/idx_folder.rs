@@ -87,6 +87,9 @@ pub(crate) fn decode(entry: &Entry, files: [&[u8]; 4]) -> Result<Dataset> {
 }
 
 fn check(entry: &Entry, sets: [(idx::IdxImages, Vec<u8>); 2], paths: &[PathBuf; 4], folder: &Path) -> Result<Dataset> {
+    for (at, (images, labels)) in sets.iter().enumerate() {
+        check_pair((&paths[2 * at], images.count), (&paths[2 * at + 1], labels.len()))?;
+    }
     let [train, test] = sets;
     let expected = [("training images", entry.train), ("test images", entry.test)];
     for ((images, path), (what, expected)) in [(&train.0, &paths[0]), (&test.0, &paths[2])].into_iter().zip(expected) {
@@ -132,20 +135,20 @@ fn locate(folder: &Path, file: &'static str) -> Result<PathBuf> {
     first.ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
 }
 
+fn check_pair((images_path, images): (&Path, usize), (labels_path, labels): (&Path, usize)) -> Result<()> {
+    if images == labels {
+        return Ok(());
+    }
+    Err(Error::CountMismatch { images_path: images_path.into(), images, labels_path: labels_path.into(), labels })
+}
+
 /// Images and labels that belong together, checked against each other; labels are below `classes`.
 fn pair(
     (images_path, images): (&Path, idx::IdxImages),
     (labels_path, labels): (&Path, Vec<u8>),
     classes: usize,
 ) -> Result<ImageSet> {
-    if images.count != labels.len() {
-        return Err(Error::CountMismatch {
-            images_path: images_path.into(),
-            images: images.count,
-            labels_path: labels_path.into(),
-            labels: labels.len(),
-        });
-    }
+    check_pair((images_path, images.count), (labels_path, labels.len()))?;
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
     check_labels(labels_path, &labels, classes)?;
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();

@@ -3,8 +3,8 @@
 //! As torchvision's `ImageFolder` has it, classes are numbered by their folders' names in ascending order, a class has the
 //! pictures at any depth below its folder, links to folders are followed, and pictures follow each other class by class: folders in the
 //! order of their whole paths as text, and in each its files. So a position means the same there and here. Two things differ, and are
-//! said when a folder is opened: what is hidden, by a dot before its name, is passed over at every depth, and [`READ`] names the endings
-//! that are read.
+//! said when a folder is opened: what is hidden, by a dot before its name, is passed over at every depth, and the endings that are read
+//! are a few others.
 
 use std::collections::HashMap;
 use std::fs;
@@ -155,17 +155,17 @@ impl Passed {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let groups = [
-            (&self.classless, "pictures are in no folder of a class and are not read"),
-            (&self.hidden, "hidden files or folders are not read"),
-            (&self.no_pictures, "files are no pictures by their endings and are not read"),
+            (&self.classless, "pictures in no folder of a class"),
+            (&self.hidden, "hidden files or folders"),
+            (&self.no_pictures, "files that are no pictures by their endings"),
         ];
         for (Several { count, first }, what) in groups {
             if *count > 0 {
-                lines.push(format!("{count} {what}; the first is {}", first.display()));
+                lines.push(format!("not read: {what}, {count} of them, the first {}", first.display()));
             }
         }
         if !self.beside.is_empty() {
-            lines.push(format!("not read, beside the training and the test set: {}", self.beside.join(", ")));
+            lines.push(format!("not read: beside the training and the test set, {}", self.beside.join(", ")));
         }
         lines
     }
@@ -413,16 +413,13 @@ mod tests {
         assert_eq!(
             passed.lines(),
             [
+                format!("not read: pictures in no folder of a class, 1 of them, the first {}", path("train/loose.png")),
+                format!("not read: hidden files or folders, 3 of them, the first {}", path("train/.trash")),
                 format!(
-                    "1 pictures are in no folder of a class and are not read; the first is {}",
-                    path("train/loose.png")
-                ),
-                format!("3 hidden files or folders are not read; the first is {}", path("train/.trash")),
-                format!(
-                    "1 files are no pictures by their endings and are not read; the first is {}",
+                    "not read: files that are no pictures by their endings, 1 of them, the first {}",
                     path("train/a/b/notes.txt")
                 ),
-                "not read, beside the training and the test set: extra, test".into(),
+                "not read: beside the training and the test set, extra, test".into(),
             ]
         );
     }

@@ -25,11 +25,17 @@ pub(crate) fn check(header: &Header, name: &str, purpose: Use, reader: &mut impl
         Use::Images => images(header, name, reader),
         Use::Labels => labels(header, name),
         Use::Classes if header.descr.starts_with("<U") && header.shape.len() == 1 => Ok(()),
-        Use::Classes => Err(format!(
-            "elements are {} of the shape {}; names are texts, one a class: `{name} = np.array([str(c) for c in {name}])`",
-            kind(&header.descr),
-            npy::tuple(&header.shape)
-        )),
+        Use::Classes => {
+            let fix = match code(&header.descr) {
+                ('S', _) => format!("{name} = {name}.astype(str)"),
+                _ => format!("{name} = np.array([str(c) for c in {name}])"),
+            };
+            Err(format!(
+                "elements are {} of the shape {}; names are texts, one a class: `{fix}`",
+                kind(&header.descr),
+                npy::tuple(&header.shape)
+            ))
+        }
     }
 }
 
@@ -80,6 +86,10 @@ fn images(header: &Header, name: &str, reader: &mut impl Read) -> Checked<()> {
         )),
         [_, 4, _, other] if other != 1 && other != 3 => Err(format!(
             "its shape {shape} has 4 channels second; leave out the fourth, transparency: `{name} = {name}[:, :3]`"
+        )),
+        [_, second @ (1 | 3), _, last @ (1 | 3)] => Err(format!(
+            "its shape {shape} has {second} second and {last} last, and which are the channels cannot be told; enlarge the images to more \
+             than 3 pixels a side"
         )),
         _ => Ok(()),
     }
@@ -178,6 +188,11 @@ mod tests {
         assert!(images("|O", &[]).starts_with("elements are Python objects ('|O'); images"));
         assert!(said("|u1", &[2, 192], Use::Images, &[]).contains("is that of flat images"));
         assert!(said("|u1", &[2, 8, 8, 4], Use::Images, &[]).ends_with("`a = a[..., :3]`"));
+        let ambiguous = said("|u1", &[2, 3, 8, 1], Use::Images, &[]);
+        assert!(
+            ambiguous.contains("(2, 3, 8, 1) has 3 second and 1 last, and which are the channels cannot be told"),
+            "{ambiguous}"
+        );
         let labels = |descr, shape: &[usize]| said(descr, shape, Use::Labels, &[]);
         assert!(labels("|b1", &[2]).ends_with("booleans ('|b1'); labels are whole numbers: `a = a.astype(\"int64\")`"));
         assert!(labels("<f8", &[2]).ends_with("`a = a.astype(\"int64\")`"));
@@ -186,6 +201,6 @@ mod tests {
             labels("<f8", &[2, 3]).ends_with("(2, 3) is that of one-hot labels of 3 classes: `a = a.argmax(axis=1)`")
         );
         assert!(labels("<U3", &[2]).ends_with("`classes, a = np.unique(a, return_inverse=True)`"));
-        assert!(said("|S1", &[3], Use::Classes, &[]).ends_with("`a = np.array([str(c) for c in a])`"));
+        assert!(said("|S1", &[3], Use::Classes, &[]).ends_with("`a = a.astype(str)`"));
     }
 }

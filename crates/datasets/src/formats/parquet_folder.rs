@@ -240,15 +240,18 @@ fn check_complete(files: &[PathBuf]) -> Result<()> {
     let folder = first.parent().unwrap_or(first);
     let counted = parts.iter().flatten().find_map(|(_, of)| *of);
     let Some(count) = counted else {
-        // Numbers alone begin at 0 or 1 and have no gap.
+        // Numbers with zeros before them, as `0003`, begin at 0 or 1 and have no gap. Others may be years.
+        let padded = |file: &&PathBuf| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"0"));
         let numbers: BTreeSet<_> = parts.iter().flatten().map(|(number, _)| *number).collect();
         if numbers.len() == files.len()
+            && files.iter().any(|file| padded(&file))
             && let (Some(least), Some(most)) = (numbers.first(), numbers.last())
             && let Some(missing) = (*least.min(&1)..=*most).find(|number| !numbers.contains(number))
         {
+            let names = named(files.iter());
             return Err(damaged(
                 folder,
-                format!("{}, and others, are numbered, and number {missing} is missing; fetch it", named(files.iter())),
+                format!("its files {names} are numbered, and number {missing} is missing; fetch it"),
             ));
         }
         return Ok(());
@@ -358,6 +361,8 @@ mod tests {
             &["train-0-of-2", "train-1-of-2"],
             &["0000", "0001", "0002"],
             &["1", "2"],
+            &["2019", "2021"],
+            &["00001", "00002"],
             &["train"],
             &["train", "train-more"],
         ] {
@@ -378,7 +383,7 @@ mod tests {
             "another file of its split has the number 0 too",
         );
         refuses(&["0000", "0002"], "number 1 is missing");
-        refuses(&["2", "3"], "number 1 is missing");
+        refuses(&["0002", "0003"], "number 1 is missing");
     }
 
     #[test]

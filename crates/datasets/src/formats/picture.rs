@@ -1,4 +1,4 @@
-//! One picture's file, decoded to bytes of grey or of red, green and blue: PNG and JPEG here, WebP, BMP and TIFF in [`other_picture`]; and
+//! One picture's file, decoded to bytes of grey or of red, green and blue: PNG and JPEG here, WebP, BMP and TIFF in `other_picture.rs`; and
 //! PNG written.
 //!
 //! Which of them a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
