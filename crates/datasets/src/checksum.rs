@@ -2,7 +2,6 @@
 //!
 //! They are MD5, which is what these datasets' makers publish: enough against damage, though not against an attacker.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -36,7 +35,7 @@ impl Published {
 /// The MD5 of a file, in hexadecimal.
 pub(crate) fn md5(path: &Path) -> Result<String> {
     let failed = |action| move |source| Error::Io { action, path: path.into(), source };
-    let mut file = File::open(path).map_err(failed("open"))?;
+    let mut file = unlearn_files::open(path).map_err(failed("open"))?;
     let (mut hasher, mut buffer) = (Md5::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer).map_err(failed("read"))? {

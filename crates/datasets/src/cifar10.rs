@@ -42,12 +42,14 @@ pub(crate) const FORMS: [Form; 2] = [
         train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
         test: "test_batch.bin",
         coding: Coding::Records { label_bytes: 1 },
+        names: "batches.meta.txt",
     },
     Form {
         folder: "cifar-10-batches-py",
         archive: Published { file: "cifar-10-python.tar.gz", md5: "c58f30108f718f92721af3b95e74349a" },
         train: &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"],
         test: "test_batch",
-        coding: Coding::Pickle { labels: "labels" },
+        coding: Coding::Pickle { labels: "labels", names: "label_names" },
+        names: "batches.meta",
     },
 ];

@@ -137,12 +137,14 @@ pub(crate) const FORMS: [Form; 2] = [
         train: &["train.bin"],
         test: "test.bin",
         coding: Coding::Records { label_bytes: 2 },
+        names: "fine_label_names.txt",
     },
     Form {
         folder: "cifar-100-python",
         archive: Published { file: "cifar-100-python.tar.gz", md5: "eb9058c3a382ffc7106e4002c42a8d85" },
         train: &["train"],
         test: "test",
-        coding: Coding::Pickle { labels: "fine_labels" },
+        coding: Coding::Pickle { labels: "fine_labels", names: "fine_label_names" },
+        names: "meta",
     },
 ];

@@ -1,11 +1,12 @@
 //! What is known of a dataset before it is opened.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
 
 use crate::checksum::Published;
-use crate::error::{Error, Result, damaged};
+use crate::error::{Error, Result};
 use crate::formats::packed::{Fit, PackedSet};
 use crate::options::{DATA_VARIABLE, OpenOptions};
 
@@ -74,41 +75,58 @@ impl Entry {
         Dataset::new(self.name, classes, normalization, self.augmentation, train, test)
     }
 
-    /// That `folder` holds as many classes, training and test images as the dataset has.
-    pub(crate) fn check_counts(&self, folder: &Path, classes: usize, train: usize, test: usize) -> Result<()> {
+    /// That `folder` holds as many classes, training and test images as the dataset has. What has other counts is opened as
+    /// `form:folder`.
+    pub(crate) fn check_counts(&self, (form, folder): (&str, &Path), counts: [usize; 3]) -> Result<()> {
         let expected = [self.class_count, self.train, self.test];
-        let counts = ["classes", "training images", "test images"].iter().zip([classes, train, test]).zip(expected);
-        for ((what, found), expected) in counts {
-            if found != expected {
-                return Err(damaged(folder, format!("it holds {found} {what}, where {} has {expected}", self.name)));
-            }
+        for ((what, found), expected) in ["classes", "training images", "test images"].iter().zip(counts).zip(expected)
+        {
+            self.check_count((folder, what), found, expected, (form, folder))?;
         }
         Ok(())
+    }
+
+    /// That there are as many of `what` in the file or folder `path` as were published. `form` and `folder` are how any number of
+    /// images is opened.
+    pub(crate) fn check_count(
+        &self,
+        (path, what): (&Path, &'static str),
+        found: usize,
+        expected: usize,
+        (form, folder): (&str, &Path),
+    ) -> Result<()> {
+        if found == expected {
+            return Ok(());
+        }
+        let by_path = format!("{form}:{}", folder.display());
+        Err(Error::Count { path: path.into(), what, found, dataset: self.name, expected, by_path })
+    }
+
+    /// The first of `places` that `has` the dataset's files. Where others have them too, it says which place is taken.
+    pub(crate) fn first_with<T: AsRef<Path>>(
+        &self,
+        places: impl IntoIterator<Item = T>,
+        has: impl Fn(&T) -> bool,
+    ) -> Option<T> {
+        let mut found = places.into_iter().filter(has);
+        let first = found.next()?;
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let others: BTreeSet<_> =
+            found.map(|other| real(other.as_ref())).filter(|other| *other != real(first.as_ref())).collect();
+        if !others.is_empty() {
+            let others = others.iter().map(|other| other.display().to_string()).collect::<Vec<_>>().join(", ");
+            tracing::info!(
+                "{} lies in several places: {} is taken, and not {others}",
+                self.name,
+                first.as_ref().display()
+            );
+        }
+        Some(first)
     }
 
     /// That every label of the file `path` is one of the classes.
     pub(crate) fn check_labels(&self, path: &Path, labels: &[i64]) -> Result<()> {
         check_labels(path, labels, self.class_count)
-    }
-
-    /// That the array `array` of the file `path` has the shape that the dataset's has.
-    pub(crate) fn check_shape(
-        &self,
-        path: &Path,
-        array: &'static str,
-        expected: &[usize],
-        found: &[usize],
-    ) -> Result<()> {
-        if expected == found {
-            return Ok(());
-        }
-        Err(Error::ArrayShape {
-            path: path.into(),
-            array,
-            dataset: self.name,
-            expected: expected.into(),
-            found: found.into(),
-        })
     }
 
     /// That the dataset is in none of `folders`.

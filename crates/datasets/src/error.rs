@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use unlearn_files::Form;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -162,20 +164,33 @@ pub enum Error {
         /// The file missing.
         file: String,
     },
-    /// A file whose size alone says that it is not the dataset's.
+    /// Another number of images, or of classes, than was published.
     #[error(
-        "{} has {found} bytes, but {images} images of {dataset} take {expected}; fetch the file again",
+        "{} holds {found} {what}, but {expected} are published for {dataset}; fetch it again, or open any number of images by path: \
+         `{by_path}`",
         path.display()
     )]
+    Count {
+        /// The file or the folder.
+        path: PathBuf,
+        /// "training images", "classes", …
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The dataset.
+        dataset: &'static str,
+        /// How many were published.
+        expected: usize,
+        /// The name under which any number of images is opened.
+        by_path: String,
+    },
+    /// A file whose size alone says that it holds no whole images.
+    #[error("{} has {found} bytes, which are no whole number of images of {image} bytes each; fetch the file again", path.display())]
     FileSize {
         /// The file.
         path: PathBuf,
-        /// The dataset.
-        dataset: &'static str,
-        /// Images it should hold.
-        images: usize,
-        /// Bytes needed.
-        expected: u64,
+        /// Bytes of an image and its label.
+        image: usize,
         /// Bytes found.
         found: u64,
     },
@@ -200,16 +215,14 @@ pub enum Error {
         limit: u64,
     },
     /// An array of another shape than the dataset's.
-    #[error("{} holds `{array}` of shape {found:?}, but in {dataset} it has {expected:?}", path.display())]
+    #[error("{} holds `{array}` of shape {found:?}, where {expected} is needed", path.display())]
     ArrayShape {
         /// The file.
         path: PathBuf,
         /// The array's name.
         array: &'static str,
-        /// The dataset.
-        dataset: &'static str,
-        /// Lengths of its sides in the dataset.
-        expected: Box<[usize]>,
+        /// What it should be.
+        expected: String,
         /// Lengths found.
         found: Box<[usize]>,
     },
@@ -232,6 +245,32 @@ pub enum Error {
     /// What holds for samples of any dataset: splits, forget sets, batches.
     #[error(transparent)]
     Samples(#[from] unlearn_samples::Error),
+}
+
+impl Error {
+    /// The file that could not be read.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::NotIdx { path, .. }
+            | Self::IdxTruncated { path, .. }
+            | Self::FileSize { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Record { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The same error, or, where the file is nothing but what a failed download left, that.
+    pub(crate) fn recognised(self) -> Self {
+        let form = self.file().and_then(|path| unlearn_files::head(path).ok()).map(|head| Form::of(&head));
+        match (form, self.file()) {
+            (Some(form @ (Form::Empty | Form::GitLfsPointer | Form::Html)), Some(path)) => {
+                damaged(path, format!("it is {form}: {}", form.advice().unwrap_or_default()))
+            }
+            _ => self,
+        }
+    }
 }
 
 /// That what is at `path` is not as it should be.

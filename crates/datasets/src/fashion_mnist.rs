@@ -1,8 +1,7 @@
 //! Fashion-MNIST: 70,000 grey pictures of clothes, 28 × 28 pixels, 10 balanced classes.
 //!
 //! Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-//! arXiv 1708.07747. MNIST's own files bear the same names: a folder of them would be taken for this dataset, and only
-//! the fingerprint would tell.
+//! arXiv 1708.07747. MNIST's own files bear the same names: keep each dataset in a folder of its own name.
 
 use unlearn_samples::{Augmentation, Dataset};
 

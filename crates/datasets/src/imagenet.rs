@@ -52,7 +52,7 @@ fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
     // A folder of classes by identifiers tells it from other folders of pictures.
     let is_in = |folder: &&PathBuf| folder.join("train/n01440764").is_dir() && folder.join("val").is_dir();
-    match roots.iter().find(is_in) {
+    match entry.first_with(&roots, is_in) {
         Some(folder) => open_folder(entry, folder),
         None => Err(entry.not_found(&roots)),
     }
@@ -63,7 +63,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     let classes = image_folder::class_folders(&folder.join("train"))?;
     let train = image_folder::read(&folder.join("train"), &classes)?;
     let test = validation(folder, &classes)?;
-    entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
+    entry.check_counts(("folder", folder), [classes.len(), train.labels.len(), test.labels.len()])?;
     let names = image_folder::words(&folder.join(WORDS), ' ', &classes)?;
     Ok(entry.dataset_of(names, entry.images(train)?, entry.images(test)?))
 }
@@ -171,7 +171,7 @@ pub(crate) mod tests {
         let mut batches = plan.epoch(0, 0);
         assert!(batches.next().unwrap().is_ok());
         let error = batches.next().unwrap().unwrap_err().to_string();
-        assert!(error.contains("b.JPEG: it is neither PNG nor JPEG"), "{error}");
+        assert!(error.contains("b.JPEG: it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a text file"), "{error}");
         assert!(batches.next().is_none());
         let problems = crate::verify::problems(&entry, &dataset);
         assert!(problems.iter().any(|problem| problem.contains("b.JPEG")), "{problems:?}");

@@ -1,5 +1,6 @@
-//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, and those of the Hub,
-//! `hub:owner/name`, which are fetched.
+//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, those of the Hub,
+//! `hub:owner/name`, which are fetched, and the forms of datasets of the registry with any number of images: `idx:PATH`, `cifar:PATH`,
+//! `mat:PATH`.
 //!
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
 //! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay on disk, training sees random parts of
@@ -11,10 +12,11 @@ use std::path::PathBuf;
 use unlearn_samples::Dataset;
 
 use crate::error::{Error, Result};
-use crate::formats::{image_folder, npz, parquet_folder};
+use crate::formats::{cifar, idx_folder, image_folder, npz, parquet_folder};
 use crate::hub_files;
 use crate::options::OpenOptions;
 use crate::place::Place;
+use crate::svhn;
 
 /// Largest `size` that is taken.
 const SIZE_LIMIT: usize = 1024;
@@ -26,6 +28,8 @@ pub struct PathForm {
     pub name: &'static str,
     /// What has to be there, in a sentence.
     pub summary: &'static str,
+    /// Whether it may be a file.
+    is_file: bool,
     find: fn(&Place, &OpenOptions) -> Result<PathBuf>,
     open: fn(&Place) -> Result<Dataset>,
 }
@@ -34,27 +38,52 @@ pub struct PathForm {
 pub static FORMS: &[PathForm] = &[
     PathForm {
         name: "folder",
-        summary: "a folder `train` and a folder `test` or `val`, with a folder of PNG and JPEG pictures for each class",
+        summary: "a folder `train` and a folder `test` or `val`, with a folder of pictures for each class",
+        is_file: false,
         find: find_here,
         open: image_folder::open_place,
     },
     PathForm {
         name: "npz",
         summary: "an .npz archive of the arrays x_train, y_train, x_test and y_test, images as unsigned bytes",
+        is_file: true,
         find: find_here,
         open: npz::open_place,
     },
     PathForm {
         name: "parquet",
         summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
+        is_file: false,
         find: find_here,
         open: parquet_folder::open_place,
     },
     PathForm {
         name: "hub",
         summary: "a dataset repository of the Hugging Face Hub, owner/name or owner/name@revision, with such files",
+        is_file: false,
         find: hub_files::find,
         open: parquet_folder::open_place,
+    },
+    PathForm {
+        name: "idx",
+        summary: "a folder of MNIST's four IDX files, plain or .gz, with any number of grey images of any size",
+        is_file: false,
+        find: find_here,
+        open: idx_folder::open_place,
+    },
+    PathForm {
+        name: "cifar",
+        summary: "a folder, or a .tar.gz, of the files of CIFAR-10 or CIFAR-100, binary or pickled, with any number of images",
+        is_file: true,
+        find: find_here,
+        open: cifar::open_place,
+    },
+    PathForm {
+        name: "mat",
+        summary: "a folder of train_32x32.mat and test_32x32.mat as SVHN has them, with any number of images of any size",
+        is_file: false,
+        find: find_here,
+        open: svhn::open_place,
     },
 ];
 
@@ -109,6 +138,11 @@ impl Location {
     /// When there is nothing, or not what the form asks for.
     pub(crate) fn open(mut self, options: &OpenOptions) -> Result<Dataset> {
         self.place.path = (self.form.find)(&self.place, options)?;
+        let path = &self.place.path;
+        if path.is_file() && !self.form.is_file {
+            let problem = format!("{} is a file; name the folder that it lies in", path.display());
+            return Err(Error::Location { name: self.place.name, problem });
+        }
         (self.form.open)(&self.place)
     }
 }

@@ -15,8 +15,8 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// The folders that may hold dataset `name`, in the order they are tried: `data_dir` itself and its subfolder
-    /// `name`, the same of `$UNLEARN_DATA`, then `system`.
+    /// The folders that may hold dataset `name`, in the order they are tried: the subfolder `name` of `data_dir` and `data_dir`
+    /// itself, the same of `$UNLEARN_DATA`, then `system`. The subfolder comes first because datasets share names of files.
     pub(crate) fn folders(&self, name: &str, system: &[&str]) -> Vec<PathBuf> {
         candidates(self.roots(), name, system)
     }
@@ -29,7 +29,7 @@ impl OpenOptions {
 }
 
 fn candidates(roots: impl Iterator<Item = PathBuf>, name: &str, system: &[&str]) -> Vec<PathBuf> {
-    roots.flat_map(|root| [root.clone(), root.join(name)]).chain(system.iter().map(PathBuf::from)).collect()
+    roots.flat_map(|root| [root.join(name), root]).chain(system.iter().map(PathBuf::from)).collect()
 }
 
 #[cfg(test)]
@@ -42,9 +42,9 @@ mod tests {
         let (flag, variable) = (Some(PathBuf::from("flag")), Some(PathBuf::from("variable")));
         assert_eq!(
             candidates([flag.clone(), variable.clone()].into_iter().flatten(), "cats", &["/usr/cats"]),
-            paths(&["flag", "flag/cats", "variable", "variable/cats", "/usr/cats"])
+            paths(&["flag/cats", "flag", "variable/cats", "variable", "/usr/cats"])
         );
-        assert_eq!(candidates(variable.into_iter(), "cats", &["/usr/cats"])[0], PathBuf::from("variable"));
+        assert_eq!(candidates(variable.into_iter(), "cats", &["/usr/cats"])[0], PathBuf::from("variable/cats"));
         assert_eq!(candidates([].into_iter(), "cats", &["/usr/cats"]), paths(&["/usr/cats"]));
     }
 }

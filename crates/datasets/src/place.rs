@@ -24,6 +24,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// That no size is asked for, by a form whose images have theirs.
+    pub(crate) fn refuse_size(&self) -> Result<()> {
+        if self.size.is_some() {
+            return Err(damaged(&self.path, "arrays of images have their size; leave out what follows the `?`"));
+        }
+        Ok(())
+    }
+
     /// The dataset of these pictures, whose labels are positions in `classes`.
     pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
         if let (true, Some(side)) = (self.stream, self.size) {
@@ -41,8 +49,35 @@ impl Place {
         if train.is_empty() {
             return Err(damaged(&self.path, "it holds no training picture"));
         }
+        let absent: Vec<_> = train
+            .class_counts(classes.len())
+            .iter()
+            .zip(&classes)
+            .filter(|(count, _)| **count == 0)
+            .map(|(_, class)| class.as_str())
+            .collect();
+        if !absent.is_empty() {
+            let first = absent[..absent.len().min(5)].join(", ");
+            let more = if absent.len() > 5 { ", …" } else { "" };
+            tracing::warn!(
+                "{}: {} of {} classes have no training picture: {first}{more}",
+                self.name,
+                absent.len(),
+                classes.len()
+            );
+        }
+        let (normalization, constant) = Normalization::of(&train)?.without_zeros();
+        for channel in constant {
+            let value = normalization.mean[channel] * 255.0;
+            tracing::warn!(
+                "{}: channel {channel} of {} has the value {value:.0} in every pixel of every training picture; its deviation is 0, \
+                 and 1 is used instead",
+                self.name,
+                train.channels
+            );
+        }
         let crop_padding = if self.stream { 0 } else { train.height.min(train.width) / 8 };
         let augmentation = Augmentation { crop_padding, flip: train.channels == 3, resized_crop: self.stream };
-        Ok(Dataset::new(&self.name, classes, Normalization::of(&train)?, augmentation, train, test))
+        Ok(Dataset::new(&self.name, classes, normalization, augmentation, train, test))
     }
 }

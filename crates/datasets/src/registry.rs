@@ -49,6 +49,10 @@ pub fn check_name(name: &str) -> Result<()> {
 /// # Errors
 /// When the name is unknown, the files are nowhere to be found, or are not what they should be.
 pub fn open(name: &str, options: &OpenOptions) -> Result<Dataset> {
+    open_named(name, options).map_err(Error::recognised)
+}
+
+fn open_named(name: &str, options: &OpenOptions) -> Result<Dataset> {
     if let Some(location) = Location::parse(name)? {
         return location.open(options);
     }
@@ -97,6 +101,34 @@ mod tests {
                 assert!((0..entry.class_count as u32).all(|class| set.labels.contains(&class)), "{}", entry.name);
             }
         }
+    }
+
+    #[test]
+    fn what_a_failed_download_left_is_named_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let name = format!("npz:{}", path.display());
+        for (content, said) in [
+            (
+                &b"version https://git-lfs.github.com/spec/v1\n"[..],
+                "it is a Git LFS pointer: the content was not fetched; run `git lfs pull`",
+            ),
+            (b"<!DOCTYPE html>", "it is a web page: the download met an error page or a login"),
+            (b"", "it is an empty file: the download or the copy failed"),
+            (b"PK\x03\x04", "failed to read"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let error = open(&name, &OpenOptions::default()).unwrap_err().to_string();
+            assert!(error.contains("a.npz: ") && error.contains(said), "{error}");
+        }
+        let options = OpenOptions { data_dir: Some(folder.path().into()), ..OpenOptions::default() };
+        for file in crate::idx_folder::FILES {
+            std::fs::write(folder.path().join(file), "version https://git-lfs.github.com/spec/v1\n").unwrap();
+        }
+        let error = open("mnist", &options).unwrap_err().to_string();
+        assert!(error.contains("ubyte: it is a Git LFS pointer"), "{error}");
+        let error = open(&format!("parquet:{}", path.display()), &options).unwrap_err().to_string();
+        assert!(error.ends_with("is a file; name the folder that it lies in"), "{error}");
     }
 
     #[test]

@@ -2,17 +2,20 @@
 //!
 //! Netzer, Wang, Coates, Bissacco, Wu and Ng, "Reading Digits in Natural Images with Unsupervised Feature Learning", 2011.
 //! Each file holds `X`, `[row, column, channel, image]`, and `y`, `[image, 1]`, in which the digit 0 is 10. The 531,131
-//! further images of `extra_32x32.mat` are left alone, as published results on unlearning leave them.
+//! further images of `extra_32x32.mat` are left alone, as published results on unlearning leave them. By path, files
+//! of the same names and arrays with any number of images are opened; 10 is 0 there too.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use unlearn_samples::{Augmentation, Dataset, ImageSet};
 
 use crate::checksum::Published;
-use crate::entry::{Entry, HubRepository};
-use crate::error::{Error, Result};
+use crate::entry::{Entry, HubRepository, check_labels};
+use crate::error::{Error, Result, damaged};
 use crate::formats::mat5;
 use crate::options::OpenOptions;
+use crate::place::Place;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
@@ -50,7 +53,7 @@ pub const TEST: &str = "test_32x32.mat";
 
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let folders = options.folders(entry.name, &[]);
-    match folders.iter().find(|folder| [TRAIN, TEST].iter().any(|file| folder.join(file).is_file())) {
+    match entry.first_with(&folders, |folder| [TRAIN, TEST].iter().any(|file| folder.join(file).is_file())) {
         Some(folder) => open_folder(entry, folder),
         None => Err(entry.not_found(&folders)),
     }
@@ -58,30 +61,101 @@ fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
 
 /// Opens the dataset of `entry` from its two files in `folder`.
 pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
-    if let Some(file) = [TRAIN, TEST].into_iter().find(|file| !folder.join(file).is_file()) {
-        return Err(Error::MissingFile { folder: folder.into(), file: file.into() });
-    }
-    let train = read(entry, &folder.join(TRAIN), entry.train)?;
-    Ok(entry.dataset(train, read(entry, &folder.join(TEST), entry.test)?))
+    let set = |file: &str, what, count| -> Result<ImageSet> {
+        let path = folder.join(file);
+        let (shape, pixels, labels) = read(&path, |shape| {
+            let [channels, height, width] = entry.shape;
+            match shape {
+                [h, w, c, found] if [*h, *w, *c] == [height, width, channels] => {
+                    entry.check_count((&path, what), *found, count, ("mat", folder))
+                }
+                _ => Err(of_shape(&path, format!("[{height}, {width}, {channels}, {count}]"), shape)),
+            }
+        })?;
+        entry.check_labels(&path, &labels)?;
+        images(shape, pixels, labels)
+    };
+    check_files(folder)?;
+    let train = set(TRAIN, "training images", entry.train)?;
+    Ok(entry.dataset(train, set(TEST, "test images", entry.test)?))
 }
 
-fn read(entry: &Entry, path: &Path, count: usize) -> Result<ImageSet> {
-    let [channels, height, width] = entry.shape;
-    let [values, labels] = mat5::read(path, ["X", "y"], |name, shape| match name {
-        "X" => entry.check_shape(path, name, &[height, width, channels, count], shape),
-        _ => entry.check_shape(path, name, &[count, 1], shape),
+/// Opens a folder that the registry does not know: any number of images, of any size.
+pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
+    place.refuse_size()?;
+    let folder = &place.path;
+    check_files(folder)?;
+    let open = |file: &str| -> Result<_> {
+        let path = folder.join(file);
+        let found = read(&path, |shape| match shape {
+            [height, width, 1 | 3, _] if !shape.contains(&0) && height.checked_mul(*width).is_some() => Ok(()),
+            _ => Err(of_shape(&path, "[height, width, 1 or 3 channels, images]".into(), shape)),
+        })?;
+        Ok((path, found))
+    };
+    let ((_, train), (path, test)) = (open(TRAIN)?, open(TEST)?);
+    if train.0 != test.0 {
+        let problem =
+            format!("its images are {:?}, but those of {TRAIN} {:?} (channels, height, width)", test.0, train.0);
+        return Err(damaged(&path, problem));
+    }
+    let classes = train.2.iter().max().map_or(0, |&label| label as usize + 1);
+    check_labels(&path, &test.2, classes)?;
+    let (train, test) = (images(train.0, train.1, train.2)?, images(test.0, test.1, test.2)?);
+    place.dataset_of_images((0..classes).map(|class| class.to_string()).collect(), train, test)
+}
+
+fn check_files(folder: &Path) -> Result<()> {
+    match [TRAIN, TEST].into_iter().find(|file| !folder.join(file).is_file()) {
+        Some(file) => Err(Error::MissingFile { folder: folder.into(), file: file.into() }),
+        None => Ok(()),
+    }
+}
+
+fn of_shape(path: &Path, expected: String, found: &[usize]) -> Error {
+    Error::ArrayShape { path: path.into(), array: "X", expected, found: found.into() }
+}
+
+/// `[channels, height, width]`, pixels in that order, and labels.
+type Arrays = ([usize; 3], Vec<u8>, Vec<i64>);
+
+/// Reads a file; `check` is given the shape of its images.
+fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
+    let sides = Cell::new([0; 4]);
+    let [mut values, labels] = mat5::read(path, ["X", "y"], |name, shape| {
+        if name == "y" {
+            return match shape {
+                [_, 1] | [1, _] => Ok(()),
+                _ => {
+                    let expected = "[images, 1]".into();
+                    Err(Error::ArrayShape { path: path.into(), array: "y", expected, found: shape.into() })
+                }
+            };
+        }
+        check(shape)?;
+        sides.set(shape.try_into().unwrap_or_default());
+        Ok(())
     })?;
-    let labels: Vec<i64> = labels.into_iter().map(|label| if label == 10 { 0 } else { label.into() }).collect();
-    entry.check_labels(path, &labels)?;
-    let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
+    let [height, width, channels, count] = sides.get();
+    if labels.len() != count {
+        let (images_path, labels_path) = (path.into(), path.into());
+        return Err(Error::CountMismatch { images_path, images: count, labels_path, labels: labels.len() });
+    }
+    let labels = labels.into_iter().map(|label| if label == 10 { 0 } else { label.into() }).collect();
     // In column-major order an image's channels are contiguous, each column after column.
-    let mut pixels = vec![0; values.len()];
-    for (from, to) in values.chunks_exact(height * width).zip(pixels.chunks_exact_mut(height * width)) {
-        for (column, values) in from.chunks_exact(height).enumerate() {
+    for plane in values.chunks_exact_mut((height * width).max(1)) {
+        let columns = plane.to_vec();
+        for (column, values) in columns.chunks_exact(height).enumerate() {
             for (row, &value) in values.iter().enumerate() {
-                to[row * width + column] = value;
+                plane[row * width + column] = value;
             }
         }
     }
-    Ok(ImageSet::new(entry.shape, pixels, labels)?)
+    Ok(([channels, height, width], values, labels))
+}
+
+/// The set of these images; every label was found to be one.
+fn images(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<i64>) -> Result<ImageSet> {
+    let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
+    Ok(ImageSet::new(shape, pixels, labels)?)
 }

@@ -46,7 +46,7 @@ const ANNOTATIONS: &str = "val_annotations.txt";
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
     let folders = roots.iter().flat_map(|root| [root.join(FOLDER), root.clone()]);
-    match folders.into_iter().find(|folder| folder.join("wnids.txt").is_file()) {
+    match entry.first_with(folders, |folder| folder.join("wnids.txt").is_file()) {
         Some(folder) => open_folder(entry, &folder),
         None => Err(entry.not_found(&roots)),
     }
@@ -57,7 +57,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     let classes = image_folder::class_folders(&folder.join("train"))?;
     let train = image_folder::read(&folder.join("train"), &classes)?;
     let test = validation(&folder.join("val"), &classes)?;
-    entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
+    entry.check_counts(("folder", folder), [classes.len(), train.labels.len(), test.labels.len()])?;
     let names = image_folder::words(&folder.join("words.txt"), '\t', &classes)?;
     Ok(entry.dataset_of(names, entry.images(train)?, entry.images(test)?))
 }

@@ -18,6 +18,11 @@ use crate::options::OpenOptions;
 /// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.
 const TOLERANCE: f32 = 0.005;
 
+/// Whether statistics are, channel by channel, as near to the published ones as those of the dataset itself are.
+pub(crate) fn near(found: &[f32], published: &[f32]) -> bool {
+    found.iter().zip(published).all(|(found, published)| (found - published).abs() <= TOLERANCE)
+}
+
 /// What speaks against `dataset` being the one of `entry`; nothing if all is as it should be.
 pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     let mut problems = Vec::new();
@@ -42,8 +47,7 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     };
     for (what, found, published) in [("mean", found.mean, entry.mean), ("deviation", found.std, entry.std)] {
         for (channel, (found, published)) in found.iter().zip(published).enumerate() {
-            let near = (found - published).abs() <= TOLERANCE;
-            if !near {
+            if !near(&[*found], &[*published]) {
                 problems
                     .push(format!("channel {channel} has the {what} {found:.4}, where {published:.4} is published"));
             }

@@ -297,8 +297,8 @@ impl Pruning {
 
 impl SeedData {
     fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_samples::Result<Self> {
-        let data_seed = suite.data.seed.unwrap_or(seed + 1);
-        let data = DataSection { seed: Some(data_seed), ..suite.data.clone() };
+        let data = suite.data.of_seed(seed);
+        let data_seed = data.seed.unwrap_or_default();
         let split = data.split(dataset)?;
         let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
         let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;

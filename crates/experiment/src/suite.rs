@@ -82,6 +82,11 @@ pub struct DataSection {
 }
 
 impl DataSection {
+    /// The same for a run's seed, from which that of the split follows where none is given.
+    pub(crate) fn of_seed(&self, seed: u64) -> Self {
+        Self { seed: Some(self.seed.unwrap_or(seed.saturating_add(1))), ..self.clone() }
+    }
+
     /// The split it describes; it must have a seed.
     pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
         let options = SplitOptions {

@@ -88,7 +88,10 @@ impl Form {
             _ if at(8, b"{") && head[4..8] == [0; 4] => Self::Safetensors,
             // Protocols 2 to 5.
             [0x80, 2..=5, ..] => Self::Pickle,
-            _ if starts(b"BM") && at(14, b"\x28\0\0\0") => Self::Bmp,
+            // The length of the second header is one of few.
+            [b'B', b'M', ..] if matches!(head.get(14..18), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) => {
+                Self::Bmp
+            }
             _ => Self::of_text(head),
         }
     }
@@ -199,6 +202,8 @@ mod tests {
             (b"\xff\xd8\xff\xe0", Form::Jpeg),
             (b"\x89PNG\r\n\x1a\n", Form::Png),
             (b"RIFF\x10\0\0\0WEBPVP8 ", Form::WebP),
+            (b"BM\x9a\0\0\0\0\0\0\0\x8a\0\0\0\x7c\0\0\0", Form::Bmp),
+            (b"BM, the maker of cars", Form::Text),
             (b"\0\0\0\x18ftypheic", Form::Heif),
             (b"17\n18\n", Form::Text),
             ("17 \u{fc}".as_bytes().split_last().unwrap().1, Form::Text),

@@ -25,7 +25,7 @@ pub struct ImageSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     /// `[count, channels, height, width]`, 0 to 255.
-    Memory(Arc<[u8]>),
+    Memory(Arc<Vec<u8>>),
     Elsewhere(Arc<Streamed>),
 }
 
@@ -36,17 +36,17 @@ impl ImageSet {
     /// When the pixels are not exactly that many images of `[channels, height, width]`.
     pub fn new(
         [channels, height, width]: [usize; 3],
-        pixels: impl Into<Arc<[u8]>>,
+        pixels: impl Into<Vec<u8>>,
         labels: impl Into<Arc<[u32]>>,
     ) -> Result<Self> {
-        let (pixels, labels) = (pixels.into(), labels.into());
+        let (pixels, labels): (Vec<u8>, Arc<[u32]>) = (pixels.into(), labels.into());
         let sides = [channels, height, width];
         let expected = sides.iter().try_fold(labels.len(), |product, &side| product.checked_mul(side));
         if expected != Some(pixels.len()) {
             let (pixels, labels) = (pixels.len(), labels.len());
             return Err(Error::ImageSetShape { pixels, labels, channels, height, width });
         }
-        Ok(Self { channels, height, width, labels, source: Source::Memory(pixels) })
+        Ok(Self { channels, height, width, labels, source: Source::Memory(Arc::new(pixels)) })
     }
 
     /// A set of pictures that stay where they are until they are asked for, in colour, `side` × `side` pixels.

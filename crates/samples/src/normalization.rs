@@ -46,6 +46,18 @@ impl Normalization {
     }
 }
 
+impl Normalization {
+    /// The same, usable by a model: the deviation of a channel that has one value throughout becomes 1, because nothing can be divided
+    /// by 0. Gives the numbers of these channels as well.
+    pub fn without_zeros(mut self) -> (Self, Vec<usize>) {
+        let constant: Vec<_> = (0..self.std.len()).filter(|&channel| self.std[channel] == 0.0).collect();
+        for &channel in &constant {
+            self.std[channel] = 1.0;
+        }
+        (self, constant)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +65,10 @@ mod tests {
     #[test]
     fn channels_are_measured() {
         let set = ImageSet::new([2, 1, 2], vec![0, 255, 51, 51, 255, 0, 51, 51], vec![2, 7]).unwrap();
-        assert_eq!(Normalization::of(&set).unwrap(), Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+        let measured = Normalization::of(&set).unwrap();
+        assert_eq!(measured, Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+        let usable = Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 1.0] };
+        assert_eq!(measured.without_zeros(), (usable.clone(), vec![1]));
+        assert_eq!(usable.clone().without_zeros(), (usable, vec![]));
     }
 }

@@ -26,6 +26,12 @@ pub(crate) enum Global {
     Array,
     /// The type of a NumPy array's elements.
     ElementType,
+    /// A NumPy array over bytes that lie beside it, as protocol 5 has it.
+    ArrayOfBuffer,
+    /// One NumPy number.
+    Scalar,
+    /// Bytes, written as the text that has them as code points, as Python 3 does in protocol 2.
+    Encoded,
     /// Something that lies beside weights and of which no value is needed.
     Ignored,
 }
@@ -54,12 +60,20 @@ const WEIGHTS: &[(&str, &str, Global)] = &[
     ("_codecs", "encode", Global::Ignored),
 ];
 
-/// Those of arrays. NumPy 2 moved its inner module.
+/// Those of arrays. NumPy 2 moved its inner modules.
 const ARRAYS: &[(&str, &str, Global)] = &[
     ("numpy.core.multiarray", "_reconstruct", Global::Array),
     ("numpy._core.multiarray", "_reconstruct", Global::Array),
+    ("numpy.core.numeric", "_frombuffer", Global::ArrayOfBuffer),
+    ("numpy._core.numeric", "_frombuffer", Global::ArrayOfBuffer),
+    ("numpy.core.multiarray", "scalar", Global::Scalar),
+    ("numpy._core.multiarray", "scalar", Global::Scalar),
     ("numpy", "ndarray", Global::Ignored),
     ("numpy", "dtype", Global::ElementType),
+    ("_codecs", "encode", Global::Encoded),
+    // No bytes at all, in protocol 2.
+    ("__builtin__", "bytes", Global::Encoded),
+    ("collections", "OrderedDict", Global::Dictionary),
 ];
 
 impl Vocabulary {

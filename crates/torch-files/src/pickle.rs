@@ -30,7 +30,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Int(i128),
     Text(&'a str),
-    /// A string of Python 2's that is no text.
+    /// Bytes of Python 3's, or a string of Python 2's that is no text.
     Bytes(&'a [u8]),
     Tuple(Vec<Id>),
     List(Vec<Id>),
@@ -159,9 +159,9 @@ impl<'a> Machine<'a> {
             0x8C | b'U' => self.text(1, opcode == b'U')?,
             0x8D => self.text(8, false)?,
             // BINBYTES, SHORT_BINBYTES, BINBYTES8, BYTEARRAY8
-            b'B' => self.skip(4)?,
-            b'C' => self.skip(1)?,
-            0x8E | 0x96 => self.skip(8)?,
+            b'B' => self.run_of_bytes(4)?,
+            b'C' => self.run_of_bytes(1)?,
+            0x8E | 0x96 => self.run_of_bytes(8)?,
             // EMPTY_TUPLE, TUPLE, TUPLE1, TUPLE2, TUPLE3
             b')' => self.push(Value::Tuple(vec![]))?,
             b't' => {
@@ -349,9 +349,9 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    fn skip(&mut self, width: usize) -> Result<()> {
-        self.counted(width)?;
-        self.push(Value::Ignored)
+    fn run_of_bytes(&mut self, width: usize) -> Result<()> {
+        let bytes = self.counted(width)?;
+        self.push(Value::Bytes(bytes))
     }
 
     fn tuple(&mut self, count: usize) -> Result<()> {
@@ -426,7 +426,7 @@ impl<'a> Machine<'a> {
         let value = match global {
             Global::Dictionary => Value::Dict(vec![]),
             Global::Ignored => Value::Ignored,
-            Global::Array | Global::ElementType => {
+            Global::Array | Global::ElementType | Global::ArrayOfBuffer | Global::Scalar | Global::Encoded => {
                 Value::Object(Object { class: *global, arguments: tuple, state: None })
             }
             Global::RebuildTensor => {

@@ -1,4 +1,10 @@
-//! A pickled dictionary of NumPy arrays and lists, the form in which some datasets are distributed.
+//! A pickled dictionary of NumPy arrays and lists, the form in which some datasets are distributed, and saved again.
+//!
+//! Python 2 and 3 write the same dictionary differently, and so does each protocol. Python 2 writes every text and every run of bytes
+//! as one kind of string. Python 3 writes bytes as such, but in protocol 2 as a text to be encoded; in protocol 5 an array lies beside
+//! its description. Keys may be text or bytes.
+
+use std::borrow::Cow;
 
 use crate::{
     Error, Result,
@@ -12,10 +18,23 @@ pub struct ByteArray<'a> {
     /// Lengths of its sides.
     pub shape: Vec<usize>,
     /// Its elements, as many as the shape multiplies to.
-    pub elements: &'a [u8],
+    pub elements: Cow<'a, [u8]>,
 }
 
-/// A dictionary with text keys, as Python 2's `pickle.dump` wrote it in protocol 2 (protocols to 5 are read as well).
+/// Most bytes of a key, or of a text in a list.
+const NAME: usize = 256;
+
+/// An array of any elements.
+struct Array<'p, 'a> {
+    shape: Vec<usize>,
+    /// NumPy's code of the elements, as `u1` or `i8`.
+    kind: &'p str,
+    big_endian: bool,
+    column_major: bool,
+    elements: Cow<'a, [u8]>,
+}
+
+/// A dictionary of arrays and lists, as `pickle.dump` writes it in the protocols 2 to 5.
 #[derive(Debug)]
 pub struct Record<'a> {
     pickle: Pickle<'a>,
@@ -43,65 +62,184 @@ impl<'a> Record<'a> {
     /// # Errors
     /// When there is no such entry, or it is not a whole array of unsigned bytes in row-major order.
     pub fn bytes(&self, key: &str) -> Result<ByteArray<'a>> {
-        let entry = self.entry(key)?;
-        let array = self.array(entry);
-        array.ok_or_else(|| refusal(key, "it is not a whole row-major array of unsigned bytes (NumPy's `uint8`)"))
+        let Array { shape, kind, column_major, elements, .. } = self.array_at(key)?;
+        if kind != "u1" {
+            let reason = format!(
+                "its elements are `{}`; convert it to unsigned bytes: `record[\"{key}\"].astype(\"uint8\")`",
+                kind.escape_debug()
+            );
+            return Err(refusal(key, &reason));
+        }
+        if column_major {
+            let fix = format!("`numpy.ascontiguousarray(record[\"{key}\"])`");
+            return Err(refusal(key, &format!("the array is column-major; save it row-major: {fix}")));
+        }
+        Ok(ByteArray { shape, elements })
     }
 
-    /// The list of integers under `key`.
+    /// The list, or the array of one side, of integers under `key`.
     ///
     /// # Errors
-    /// When there is no such entry, or it is no list of integers of at most 64 bits.
+    /// When there is no such entry, or it is neither a list nor an array of integers of at most 64 bits.
     pub fn integers(&self, key: &str) -> Result<Vec<i64>> {
-        let integer = |id: &Id| match self.pickle.get(*id) {
-            Value::Int(value) => i64::try_from(*value).ok(),
-            _ => None,
-        };
-        let list = match self.entry(key)? {
-            Value::List(items) => items.iter().map(integer).collect(),
+        let entry = self.entry(key)?;
+        let list = match entry {
+            Value::List(items) | Value::Tuple(items) => items.iter().map(|id| self.integer(*id)).collect(),
+            Value::Object(_) => {
+                let array = self.array(entry).filter(|array| array.shape.len() == 1);
+                let array = array.ok_or_else(|| refusal(key, "it is not a whole array of one side"))?;
+                integers(&array)
+            }
             _ => None,
         };
         list.ok_or_else(|| refusal(key, "it is not a list of integers"))
     }
 
+    /// The list of texts under `key`.
+    ///
+    /// # Errors
+    /// When there is no such entry, or it is no list of texts.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>> {
+        let text = |id: &Id| match self.pickle.get(*id) {
+            Value::Text(text) => (text.len() <= NAME).then(|| (*text).to_owned()),
+            other => String::from_utf8(self.run(other, NAME)?.into_owned()).ok(),
+        };
+        let list = match self.entry(key)? {
+            Value::List(items) | Value::Tuple(items) => items.iter().map(text).collect(),
+            _ => None,
+        };
+        list.ok_or_else(|| refusal(key, "it is not a list of texts"))
+    }
+
     fn entry(&self, key: &str) -> Result<&Value<'a>> {
         let Value::Dict(entries) = self.pickle.root() else { return Err(refusal(key, "the file has no such entry")) };
+        let is_key = |id: Id| match self.pickle.get(id) {
+            Value::Text(text) => *text == key,
+            other => self.run(other, NAME).is_some_and(|bytes| *bytes == *key.as_bytes()),
+        };
         // As in Python, the last of several entries with one key is the one that counts.
-        let entry = entries.iter().rev().find(|(name, _)| *self.pickle.get(*name) == Value::Text(key));
+        let entry = entries.iter().rev().find(|(name, _)| is_key(*name));
         entry.map(|(_, value)| self.pickle.get(*value)).ok_or_else(|| refusal(key, "the file has no such entry"))
     }
 
-    /// The state of an array is `(version, shape, type, whether column-major, elements)`.
-    fn array(&self, value: &Value<'a>) -> Option<ByteArray<'a>> {
-        let Value::Object(Object { class: Global::Array, state: Some(state), .. }) = value else { return None };
-        let [_version, shape, element_type, column_major, elements] = self.tuple(*state)? else { return None };
-        let elements = match self.pickle.get(*elements) {
-            Value::Bytes(bytes) => bytes,
-            Value::Text(text) => text.as_bytes(),
+    /// A run of at most `most` bytes in any of its forms; of a text to be encoded, each letter is a byte. The bound keeps what a value
+    /// that is used many times takes in proportion to the file.
+    fn run(&self, value: &Value<'a>, most: usize) -> Option<Cow<'a, [u8]>> {
+        match value {
+            Value::Bytes(bytes) => (bytes.len() <= most).then(|| (*bytes).into()),
+            Value::Object(Object { class: Global::Encoded, arguments, .. }) => match self.tuple(*arguments)? {
+                [] => Some(Cow::Borrowed(&[])),
+                [text, ..] => {
+                    let Value::Text(text) = self.pickle.get(*text) else { return None };
+                    // A byte is a letter of one or two bytes.
+                    if text.len() / 2 > most {
+                        return None;
+                    }
+                    if text.is_ascii() {
+                        return Some(text.as_bytes().into());
+                    }
+                    text.chars().map(|letter| u8::try_from(letter).ok()).collect::<Option<Vec<_>>>().map(Cow::Owned)
+                }
+            },
+            _ => None,
+        }
+    }
+
+    fn array_at(&self, key: &str) -> Result<Array<'_, 'a>> {
+        let array = self.array(self.entry(key)?);
+        array.ok_or_else(|| refusal(key, "it is not a whole array of NumPy's"))
+    }
+
+    fn array(&self, value: &Value<'a>) -> Option<Array<'_, 'a>> {
+        let (shape, element_type, column_major, elements) = match value {
+            // The state of an array is `(version, shape, type, whether column-major, elements)`.
+            Value::Object(Object { class: Global::Array, state: Some(state), .. }) => {
+                let [_version, shape, element_type, column_major, elements] = self.tuple(*state)? else { return None };
+                let Value::Bool(column_major) = self.pickle.get(*column_major) else { return None };
+                (*shape, *element_type, *column_major, *elements)
+            }
+            // `(elements, type, shape, order)`
+            Value::Object(Object { class: Global::ArrayOfBuffer, arguments, .. }) => {
+                let [elements, element_type, shape, order] = self.tuple(*arguments)? else { return None };
+                let column_major = match self.pickle.get(*order) {
+                    Value::Text("C") => false,
+                    Value::Text("F") => true,
+                    _ => return None,
+                };
+                (*shape, *element_type, column_major, *elements)
+            }
             _ => return None,
+        };
+        let elements = match self.pickle.get(elements) {
+            Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+            other => self.run(other, usize::MAX)?,
         };
         let side = |id: &Id| match self.pickle.get(*id) {
             Value::Int(side) => usize::try_from(*side).ok(),
             _ => None,
         };
-        let shape: Vec<usize> = self.tuple(*shape)?.iter().map(side).collect::<Option<_>>()?;
-        let whole = shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side)) == Some(elements.len());
-        let row_major = *self.pickle.get(*column_major) == Value::Bool(false);
-        (whole && row_major && self.is_byte(*element_type)?).then_some(ByteArray { shape, elements })
+        let shape: Vec<usize> = self.tuple(shape)?.iter().map(side).collect::<Option<_>>()?;
+        let (kind, big_endian) = self.element_type(element_type)?;
+        let width: usize = kind.get(1..)?.parse().ok()?;
+        let whole = shape.iter().try_fold(width, |product, side| product.checked_mul(*side)) == Some(elements.len());
+        // With one side, or none longer than 1, the order is the same.
+        let column_major = column_major && shape.iter().filter(|side| **side > 1).count() > 1;
+        whole.then_some(Array { shape, kind, big_endian, column_major, elements })
     }
 
-    /// Whether an element type is `numpy.dtype('u1', …)`.
-    fn is_byte(&self, id: Id) -> Option<bool> {
-        let Value::Object(Object { class: Global::ElementType, arguments, .. }) = self.pickle.get(id) else {
+    /// NumPy's code, and whether its most significant byte comes first, of `numpy.dtype('u1', …)`.
+    fn element_type(&self, id: Id) -> Option<(&str, bool)> {
+        let Value::Object(Object { class: Global::ElementType, arguments, state }) = self.pickle.get(id) else {
             return None;
         };
-        let name = self.tuple(*arguments)?.first()?;
-        Some(*self.pickle.get(*name) == Value::Text("u1"))
+        let Value::Text(kind) = self.pickle.get(*self.tuple(*arguments)?.first()?) else { return None };
+        // `(version, order, …)`
+        let order = state.and_then(|state| self.tuple(state)?.get(1).copied());
+        Some((kind, order.is_some_and(|order| *self.pickle.get(order) == Value::Text(">"))))
+    }
+
+    /// Python's integer or one of NumPy's.
+    fn integer(&self, id: Id) -> Option<i64> {
+        match self.pickle.get(id) {
+            Value::Int(value) => i64::try_from(*value).ok(),
+            // `(type, elements)`
+            Value::Object(Object { class: Global::Scalar, arguments, .. }) => {
+                let [element_type, elements] = self.tuple(*arguments)? else { return None };
+                let elements = match self.pickle.get(*elements) {
+                    Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+                    other => self.run(other, 8)?,
+                };
+                let (kind, big_endian) = self.element_type(*element_type)?;
+                if kind.get(1..)?.parse() != Ok(elements.len()) {
+                    return None;
+                }
+                let array = Array { shape: vec![], kind, big_endian, column_major: false, elements };
+                integers(&array)?.first().copied()
+            }
+            _ => None,
+        }
     }
 
     fn tuple(&self, id: Id) -> Option<&[Id]> {
         if let Value::Tuple(items) = self.pickle.get(id) { Some(items) } else { None }
     }
+}
+
+/// The elements of an array of whole numbers; none if they are none, or one exceeds 63 bits.
+fn integers(array: &Array<'_, '_>) -> Option<Vec<i64>> {
+    let (signed, width) = match array.kind.as_bytes() {
+        [sign @ (b'i' | b'u'), width @ (b'1' | b'2' | b'4' | b'8')] => (*sign == b'i', usize::from(width - b'0')),
+        _ => return None,
+    };
+    let number = |bytes: &[u8]| {
+        let top = if array.big_endian { bytes[0] } else { bytes[width - 1] };
+        let start = if signed && top >= 0x80 { -1_i128 } else { 0 };
+        let join = |number: i128, byte: &u8| number << 8 | i128::from(*byte);
+        let number =
+            if array.big_endian { bytes.iter().fold(start, join) } else { bytes.iter().rev().fold(start, join) };
+        i64::try_from(number).ok()
+    };
+    array.elements.chunks_exact(width).map(number).collect()
 }
 
 fn refusal(key: &str, reason: &str) -> Error {
@@ -127,25 +265,40 @@ mod tests {
     #[test]
     fn arrays_and_lists_are_read_by_their_keys() {
         let record = Record::read(RECORD).unwrap();
-        assert_eq!(record.bytes("data").unwrap(), ByteArray { shape: vec![2, 2], elements: &[1, 200, 3, 4] });
+        assert_eq!(
+            record.bytes("data").unwrap(),
+            ByteArray { shape: vec![2, 2], elements: Cow::Borrowed(&[1, 200, 3, 4]) }
+        );
         assert_eq!(record.integers("labels").unwrap(), [7, -1]);
         let error = |result: Result<Vec<i64>>| result.unwrap_err().to_string();
         assert_eq!(error(record.integers("fine_labels")), "entry `fine_labels`: the file has no such entry");
-        assert_eq!(error(record.integers("data")), "entry `data`: it is not a list of integers");
+        assert_eq!(error(record.integers("data")), "entry `data`: it is not a whole array of one side");
         assert!(record.bytes("labels").is_err());
     }
 
     #[test]
     fn arrays_of_anything_else_are_refused() {
+        for (damaged, said) in [
+            (
+                altered(b"u1", b"i1"),
+                "its elements are `i1`; convert it to unsigned bytes: `record[\"data\"].astype(\"uint8\")`",
+            ),
+            (
+                altered(b"\x89U", b"\x88U"),
+                "the array is column-major; save it row-major: `numpy.ascontiguousarray(record[\"data\"])`",
+            ),
+        ] {
+            let error = Record::read(&damaged).unwrap().bytes("data").unwrap_err().to_string();
+            assert_eq!(error, format!("entry `data`: {said}"));
+        }
         for damaged in [
             altered(b"u1", b"i8"),
-            altered(b"\x89U", b"\x88U"),
             altered(b"K\x02K\x02\x86", b"K\x02K\x03\x86"),
             altered(b"K\x02K\x02\x86", b"J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86"),
             altered(b"\x04\x01\xc8\x03\x04", b"\x03\x01\xc8\x03"),
         ] {
             let error = Record::read(&damaged).unwrap().bytes("data").unwrap_err().to_string();
-            assert!(error.contains("entry `data`: it is not a whole row-major array"), "{error}");
+            assert!(error.contains("entry `data`: it is not a whole array of NumPy's"), "{error}");
         }
     }
 

@@ -21,6 +21,15 @@ pub enum Error {
         /// Learning rate of that step.
         lr: f64,
     },
+    /// The loss is NaN or infinite in the first batch, before any step.
+    #[error(
+        "the loss is {loss} in the first batch, before the first step, so the learning rate is not the cause; check the images, their \
+         normalisation (`unlearn datasets describe`), the weights that training begins with, and the settings of the method"
+    )]
+    NotFiniteAtFirst {
+        /// The loss.
+        loss: f64,
+    },
     /// The user asked to stop. The state is saved.
     #[error("interrupted; the state is saved, and the same command resumes from it")]
     Interrupted,

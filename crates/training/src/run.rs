@@ -205,7 +205,10 @@ fn run_epoch(
         let Seen { samples, correct, loss } =
             stepper.step(network, objective, &batches, at, &run.update, &mut progressing.optimizer)?;
         if !loss.is_finite() {
-            return Err(Error::Diverged { loss, epoch, batch, lr });
+            return Err(match progressing.log.steps {
+                0 => Error::NotFiniteAtFirst { loss },
+                _ => Error::Diverged { loss, epoch, batch, lr },
+            });
         }
         let log = &mut progressing.log;
         log.steps += 1;
@@ -393,6 +396,20 @@ mod tests {
         let recipe = Recipe { lr: 1e30, ..recipe() };
         let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
         assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`"), "{message}");
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_before_the_first_step_does_not_blame_the_learning_rate() {
+        let (graph, images, recipe) = (graph(), images(), recipe());
+        let batches = recipe.batches(&images, &[0, 1, 2, 3], Augmentation::NONE, 5).unwrap();
+        let mut state = initialize(&graph, 3);
+        state.parameters_mut()[0][0] = f32::NAN;
+        let mut network = Network::new(graph, state, DeviceChoice::Cpu).unwrap();
+        let run = Run::new(&recipe, &batches);
+        let result = train(&mut network, &mut CrossEntropy::default(), &run, Session::unattended());
+        let message = result.unwrap_err().to_string();
+        assert!(message.starts_with("the loss is NaN in the first batch, before the first step"), "{message}");
+        assert!(!message.contains("`lr`"), "{message}");
     }
 
     #[test]

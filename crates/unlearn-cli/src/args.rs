@@ -336,6 +336,30 @@ pub(crate) enum DatasetsCommand {
     Verify(DatasetArguments),
     /// Write a dataset in another form: an .npz archive, or folders of PNG files.
     Export(ExportDatasetArguments),
+    /// Print the positions of the images that a suite trains on, one a line: what a request to forget may name.
+    Split(SplitArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArguments {
+    /// The suite file, whose [data] says how the training set is split.
+    #[arg(value_name = "SUITE")]
+    pub(crate) suite: PathBuf,
+    /// A run's seed; without it, what is printed holds for every seed of the suite.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+    /// Print only images of this class: its number or its name.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// Print the images that are held out to validate instead.
+    #[arg(long)]
+    pub(crate) validation: bool,
+    /// Change a key of the suite: `--set data.validation=0.2`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    /// Folder with datasets, looked into first.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -349,7 +373,8 @@ pub(crate) struct ExportDatasetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetArguments {
-    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `hub:OWNER/NAME`.
+    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`, `mat:PATH`,
+    /// `hub:OWNER/NAME`.
     pub(crate) name: String,
     /// Folder with datasets, looked into first.
     #[arg(long, value_name = "DIR")]

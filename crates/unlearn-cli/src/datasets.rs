@@ -1,11 +1,15 @@
-//! `unlearn datasets`: what there is, what is in it, whether it is what it should be, and the same in another form.
+//! `unlearn datasets`: what there is, what is in it, whether it is what it should be, the same in another form, and what a suite trains on.
+
+use std::fmt::Write as _;
 
 use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
 use unlearn_datasets::{image_folder, npz, verify};
+use unlearn_experiment::{Environment, Materials, Part, Suite};
 use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
-use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments};
+use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
+use crate::exit::Usage;
 
 pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
     match &arguments.command {
@@ -14,6 +18,7 @@ pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
         Some(DatasetsCommand::Fetch(arguments)) => fetch(arguments)?,
         Some(DatasetsCommand::Verify(arguments)) => verify(arguments)?,
         Some(DatasetsCommand::Export(arguments)) => export(arguments)?,
+        Some(DatasetsCommand::Split(arguments)) => print_split(arguments)?,
     }
     Ok(())
 }
@@ -37,7 +42,17 @@ fn summary(entry: &Entry) {
 
 fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
     let options = OpenOptions { data_dir: arguments.data_dir.clone(), fetch: true };
-    Ok(registry::open(&arguments.name, &options)?)
+    named(registry::open(&arguments.name, &options))
+}
+
+/// A name that is none is bad usage.
+fn named<T>(result: unlearn_datasets::Result<T>) -> anyhow::Result<T> {
+    result.map_err(|error| match error {
+        unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Location { .. } => {
+            Usage(error.to_string()).into()
+        }
+        error => error.into(),
+    })
 }
 
 fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
@@ -74,7 +89,7 @@ fn fetch(arguments: &DatasetArguments) -> anyhow::Result<()> {
 }
 
 fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
-    let entry = registry::find(&arguments.name)?;
+    let entry = named(registry::find(&arguments.name))?;
     let dataset = open(arguments)?;
     let mut problems = verify::problems(entry, &dataset);
     let files = verify::files(entry, &OpenOptions { data_dir: arguments.data_dir.clone(), fetch: false });
@@ -101,4 +116,39 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     let (train, test) = (dataset.train.len(), dataset.test.len());
     say!("{train} training and {test} test images of {} are in {}", dataset.name, path.display());
     Ok(())
+}
+
+fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
+    let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
+    let materials = Materials::new(Environment { data_dir: arguments.data_dir.clone(), ..Environment::default() });
+    let part = if arguments.validation { Part::Validation } else { Part::Training };
+    let seeds = arguments.seed.map_or_else(|| suite.suite.seeds.clone(), |seed| vec![seed]);
+    let (dataset, positions) = suite.positions(&materials, part, &seeds)?;
+    let class = arguments.class.as_deref().map(|class| class_of(&dataset, class)).transpose()?;
+    let wanted = |position: &&u32| class.is_none_or(|class| dataset.train.labels[**position as usize] == class);
+    let positions: Vec<_> = positions.iter().filter(wanted).collect();
+    let mut lines = String::new();
+    for position in &positions {
+        writeln!(lines, "{position}")?;
+    }
+    print!("{lines}");
+    let what = if arguments.validation { "held out to validate" } else { "trained on" };
+    let seeds = seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    let of = class.map_or(String::new(), |class| format!(" of class {class} ({})", dataset.classes[class as usize]));
+    let (count, all) = (positions.len(), dataset.train.len());
+    eprintln!("{count} of the {all} training images of {}{of} are {what} with seed {seeds}", dataset.name);
+    Ok(())
+}
+
+/// The class of that number or name.
+fn class_of(dataset: &Dataset, class: &str) -> Result<u32, Usage> {
+    let by_name = || dataset.classes.iter().position(|name| name == class);
+    let by_number = class.parse().ok().filter(|number| *number < dataset.classes.len());
+    let found = by_number.or_else(by_name);
+    found.map(|class| class as u32).ok_or_else(|| {
+        let known = dataset.classes.iter().enumerate().take(20).map(|(number, name)| format!("{number} ({name})"));
+        let known = known.collect::<Vec<_>>().join(", ");
+        let more = if dataset.classes.len() > 20 { ", …" } else { "" };
+        Usage(format!("--class: {} has no class `{class}`; its classes: {known}{more}", dataset.name))
+    })
 }

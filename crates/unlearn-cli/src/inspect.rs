@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use unlearn_datasets::{fashion_mnist, idx_folder, registry};
+use unlearn_datasets::{idx_folder, registry};
 use unlearn_masks::{Error as NoMask, Mask};
 use unlearn_models::{
     ImportOptions, ModelFile, Source,
@@ -28,8 +28,8 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
 }
 
 fn dataset(path: &Path) -> anyhow::Result<()> {
-    let options = registry::OpenOptions { data_dir: Some(path.into()), ..registry::OpenOptions::default() };
-    let dataset = registry::open(fashion_mnist::ENTRY.name, &options)?;
+    // The files of many datasets bear these names: which one they are, they do not say.
+    let dataset = registry::open(&format!("idx:{}", path.display()), &registry::OpenOptions::default())?;
     let ImageSet { channels, height, width, .. } = dataset.train;
     say!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);
     for (name, set) in [("training", &dataset.train), ("test", &dataset.test)] {

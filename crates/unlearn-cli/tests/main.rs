@@ -1,6 +1,7 @@
 //! The binary as a user meets it: whole suites on a few hundred real images, kills, and everything that must be refused.
 
 mod convert;
+mod data;
 mod export;
 mod forget;
 mod hub;

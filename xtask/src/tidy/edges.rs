@@ -105,10 +105,14 @@ const WITHOUT_FORMATS: &[&str] = &["mia-eval", "pruning", "samples", "training",
 /// Readers of packed files and tables, decoders of pictures, network clients, and the crates of this workspace that
 /// contain them. A zip reader that candle-core brings is not counted, because it cannot be left out.
 const FORMATS: &[&str] = &[
+    "brotli-decompressor",
     "flate2",
+    "image",
+    "lz4_flex",
     "parquet",
     "png",
     "rustls",
+    "ruzstd",
     "snap",
     "tar",
     "unlearn-datasets",

@@ -4,13 +4,13 @@
 //! refused: no dataset has one, and what else such an archive holds is not to be trusted.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result, damaged};
+use crate::formats::proportion;
 
 /// Most bytes that an archive may unpack to: several times CIFAR's.
 const LIMIT: u64 = 1 << 30;
@@ -28,8 +28,9 @@ impl Archive {
     /// When the archive cannot be read, is damaged, or has a member outside of its folder, or one that is too large.
     pub(crate) fn read(path: &Path, names: &[String], limit: u64) -> Result<Self> {
         let failed = |source| Error::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
-        let members = members(file, names, limit).map_err(|problem| damaged(path, problem))?;
+        let file = unlearn_files::open(path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let members = members(file, len, names, limit).map_err(|problem| damaged(path, problem))?;
         Ok(Self { path: path.into(), members })
     }
 
@@ -45,11 +46,17 @@ impl Archive {
     }
 }
 
-fn members(file: impl Read, names: &[String], limit: u64) -> std::result::Result<HashMap<String, Vec<u8>>, String> {
+/// The members `names` of an archive of `len` bytes.
+fn members(
+    file: impl Read,
+    len: u64,
+    names: &[String],
+    limit: u64,
+) -> std::result::Result<HashMap<String, Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| error.to_string();
     let unpacked = MultiGzDecoder::new(BufReader::new(file)).take(LIMIT);
     let mut archive = tar::Archive::new(unpacked);
-    let mut members = HashMap::new();
+    let (mut members, mut all) = (HashMap::new(), 0_u64);
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
         let path = entry.path().map_err(unreadable)?.into_owned();
@@ -65,6 +72,8 @@ fn members(file: impl Read, names: &[String], limit: u64) -> std::result::Result
         if announced > limit {
             return Err(format!("its member `{name}` has {announced} bytes; at most {limit} are read"));
         }
+        all = all.saturating_add(announced);
+        proportion::check(all, len, "unpack it").map_err(|problem| format!("its member `{name}`: {problem}"))?;
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 != announced {
@@ -99,7 +108,7 @@ mod tests {
     }
 
     fn read(file: &[u8]) -> std::result::Result<HashMap<String, Vec<u8>>, String> {
-        members(file, &["a/b".to_owned()], 8)
+        members(file, file.len() as u64, &["a/b".to_owned()], 8)
     }
 
     #[test]
@@ -121,7 +130,9 @@ mod tests {
     fn sizes_are_not_trusted() {
         let error = read(&archive("a/b", b"nine bytes", 10)).unwrap_err();
         assert_eq!(error, "its member `a/b` has 10 bytes; at most 8 are read");
-        assert!(members(&archive("a/b", b"bytes", 1 << 33)[..], &["a/b".to_owned()], u64::MAX).is_err());
+        let large = archive("a/b", b"bytes", 1 << 33);
+        let error = members(&large[..], large.len() as u64, &["a/b".to_owned()], u64::MAX).unwrap_err();
+        assert!(error.contains("its member `a/b`: it announces 8589934592 bytes, more than 128 times the"), "{error}");
         let whole = archive("a/b", b"bytes", 5);
         for len in 0..whole.len() - 1 {
             let _ = read(&whole[..len]);

@@ -3,8 +3,9 @@
 //! A binary file is a run of records: one byte of label (CIFAR-100 has the coarse label before the fine one), then 3,072
 //! of pixels, 1,024 each of red, green and blue, row after row. A pickle is a dictionary with the same pixels as a NumPy
 //! array `[images, 3072]` under `data`, and a list of labels. Both are described at
-//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data, never run. The archives in which either is
-//! distributed are read as they are, once their checksum was found right.
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data, never run; those that Python 3 saved again are read as
+//! well. The archives in which either is distributed are read as they are, once their checksum was found right. By path, files of the
+//! same names and layout with any number of images are opened, and archives of any checksum.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,12 @@ use unlearn_samples::{Dataset, ImageSet};
 use unlearn_torch_files::Record;
 
 use crate::checksum::Published;
-use crate::entry::Entry;
-use crate::error::{Error, Result};
+use crate::entry::{Entry, check_labels};
+use crate::error::{Error, Result, damaged};
 use crate::formats::archive::Archive;
 use crate::options::OpenOptions;
+use crate::place;
+use crate::{cifar10, cifar100};
 
 /// Most bytes read of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
@@ -31,15 +34,20 @@ pub(crate) struct Form {
     pub(crate) train: &'static [&'static str],
     pub(crate) test: &'static str,
     pub(crate) coding: Coding,
+    /// The file that names the classes: a line each, or a pickle.
+    pub(crate) names: &'static str,
 }
+
+/// Bytes of an image: 1,024 each of red, green and blue.
+const IMAGE: usize = 3072;
 
 /// How a file holds images and labels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Coding {
     /// Records of `label_bytes` bytes, the last of which is the label, and the pixels.
     Records { label_bytes: usize },
-    /// A pickle with the labels under this key.
-    Pickle { labels: &'static str },
+    /// A pickle with the labels under this key, and the names of the classes under the other key in a pickle of their own.
+    Pickle { labels: &'static str, names: &'static str },
 }
 
 impl Form {
@@ -55,24 +63,142 @@ impl Form {
 /// Opens the dataset of `entry` in the first form and place that has any of its files; folders go before archives.
 pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
-    for (root, form) in roots.iter().flat_map(|root| forms.iter().map(move |form| (root, form))) {
-        if let Some(folder) = [root.join(form.folder), root.clone()].iter().find(|folder| form.is_in(folder)) {
-            return open_folder(entry, form, folder);
-        }
+    let places = roots.iter().flat_map(|root| forms.iter().flat_map(|form| Candidate::all(root, form)));
+    match entry.first_with(places, Candidate::is_there) {
+        Some(Candidate::Folder(folder, form)) => open_folder(entry, form, &folder),
+        Some(Candidate::Archive(path, form)) => open_archive(entry, form, &path),
+        None => Err(entry.not_found(&roots)),
+    }
+}
+
+/// A place that may hold a form.
+enum Candidate<'a> {
+    Folder(PathBuf, &'a Form),
+    Archive(PathBuf, &'a Form),
+}
+
+impl<'a> Candidate<'a> {
+    fn all(root: &Path, form: &'a Form) -> [Self; 3] {
         let archive = root.join(form.archive.file);
-        if archive.is_file() {
-            return open_archive(entry, form, &archive);
+        [Self::Folder(root.join(form.folder), form), Self::Folder(root.into(), form), Self::Archive(archive, form)]
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Folder(folder, form) => form.is_in(folder),
+            Self::Archive(path, _) => path.is_file(),
         }
     }
-    Err(entry.not_found(&roots))
+}
+
+impl AsRef<Path> for Candidate<'_> {
+    fn as_ref(&self) -> &Path {
+        let (Self::Folder(path, _) | Self::Archive(path, _)) = self;
+        path
+    }
+}
+
+/// Opens a folder or an archive that the registry does not know: any number of images.
+pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
+    place.refuse_size()?;
+    let path = &place.path;
+    let forms = [&cifar10::FORMS, &cifar100::FORMS].into_iter().flatten();
+    let found: Vec<_> = if path.is_dir() {
+        let there = forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there);
+        // Where an archive was unpacked, it often still lies beside its folder.
+        let (folders, archives): (Vec<_>, Vec<_>) =
+            there.partition(|candidate| matches!(candidate, Candidate::Folder(..)));
+        if folders.is_empty() { archives } else { folders }
+    } else {
+        let named = |form: &&Form| path.file_name().is_some_and(|name| name == form.archive.file);
+        forms.filter(named).map(|form| Candidate::Archive(path.clone(), form)).collect()
+    };
+    let (form, files) = match &found[..] {
+        [Candidate::Folder(folder, form)] => {
+            form.check_files(folder)?;
+            (form, Place::Folder(folder.clone()))
+        }
+        [Candidate::Archive(path, form)] => (form, form.archived(path)?),
+        [] if path.is_dir() => {
+            let wanted = "data_batch_1.bin … test_batch.bin, data_batch_1 … test_batch, train.bin and test.bin, or train and test";
+            return Err(damaged(path, format!("it holds no files of CIFAR: {wanted}, nor an archive of these")));
+        }
+        [] => {
+            return Err(damaged(path, "it is no archive of CIFAR by its name; unpack it and name the folder"));
+        }
+        several => {
+            let several =
+                several.iter().map(|one| one.as_ref().join(one.first())).map(|path| path.display().to_string());
+            let several = several.collect::<Vec<_>>().join(", ");
+            return Err(damaged(
+                path,
+                format!("it holds several forms of CIFAR; name the folder of one of them: {several}"),
+            ));
+        }
+    };
+    let (train, test) = (read_set(form, &files, form.train)?, read_set(form, &files, &[form.test])?);
+    let classes = match form.class_names(&files)? {
+        Some(names) => names,
+        None => (0..train.labels.iter().max().map_or(0, |label| label + 1)).map(|class| class.to_string()).collect(),
+    };
+    let set = |set: Batches| {
+        for (path, labels) in set.of_files() {
+            check_labels(&path, labels, classes.len())?;
+        }
+        set.images([3, 32, 32])
+    };
+    let (train, test) = (set(train)?, set(test)?);
+    place.dataset_of_images(classes, train, test)
+}
+
+impl Candidate<'_> {
+    /// A file that it is told by.
+    fn first(&self) -> &'static str {
+        match self {
+            Self::Folder(_, form) => form.train[0],
+            Self::Archive(..) => "",
+        }
+    }
+}
+
+impl Form {
+    fn check_files(&self, folder: &Path) -> Result<()> {
+        match self.files().find(|file| !folder.join(file).is_file()) {
+            Some(file) => Err(Error::MissingFile { folder: folder.into(), file: file.into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The files in the archive `path`.
+    fn archived(&self, path: &Path) -> Result<Place> {
+        let members: Vec<_> = self.files().chain([self.names]).map(|file| format!("{}/{file}", self.folder)).collect();
+        Ok(Place::Archive(Archive::read(path, &members, FILE_LIMIT)?, self.folder))
+    }
+
+    /// The names of the classes, if there is a file of them.
+    fn class_names(&self, place: &Place) -> Result<Option<Vec<String>>> {
+        if !place.has(self.names) {
+            return Ok(None);
+        }
+        let (path, bytes) = place.load(self.names)?;
+        match self.coding {
+            Coding::Records { .. } => {
+                let text =
+                    std::str::from_utf8(&bytes).map_err(|_| damaged(&path, "the names of its classes are no text"))?;
+                Ok(Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
+            }
+            Coding::Pickle { names, .. } => {
+                let damaged = |source| Error::Record { path: path.clone(), source: Box::new(source) };
+                Record::read(&bytes).map_err(damaged)?.texts(names).map(Some).map_err(damaged)
+            }
+        }
+    }
 }
 
 /// Opens the dataset of `entry` from the files of `form` in `folder`.
 pub(crate) fn open_folder(entry: &Entry, form: &Form, folder: &Path) -> Result<Dataset> {
-    if let Some(file) = form.files().find(|file| !folder.join(file).is_file()) {
-        return Err(Error::MissingFile { folder: folder.into(), file: file.into() });
-    }
-    read(entry, form, &Place::Folder(folder.into()))
+    form.check_files(folder)?;
+    read(entry, form, &Place::Folder(folder.into()), folder)
 }
 
 /// Opens the dataset of `entry` from the archive `path` of `form`.
@@ -83,8 +209,7 @@ pub(crate) fn open_archive(entry: &Entry, form: &Form, path: &Path) -> Result<Da
 
 /// As [`open_archive`], whatever the checksum of the archive.
 pub(crate) fn read_archive(entry: &Entry, form: &Form, path: &Path) -> Result<Dataset> {
-    let members: Vec<_> = form.files().map(|file| format!("{}/{file}", form.folder)).collect();
-    read(entry, form, &Place::Archive(Archive::read(path, &members, FILE_LIMIT)?, form.folder))
+    read(entry, form, &form.archived(path)?, path)
 }
 
 /// Where the files of a form lie.
@@ -95,17 +220,20 @@ enum Place {
 }
 
 impl Place {
+    fn has(&self, file: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.join(file).is_file(),
+            Self::Archive(archive, folder) => archive.member(&format!("{folder}/{file}")).is_ok(),
+        }
+    }
+
     /// What the file is called in errors, and its bytes.
     fn load(&self, file: &str) -> Result<(PathBuf, Cow<'_, [u8]>)> {
         match self {
             Self::Folder(folder) => {
                 let path = folder.join(file);
                 let failed = |source| Error::Io { action: "read", path: path.clone(), source };
-                let found = path.metadata().map_err(failed)?.len();
-                if found > FILE_LIMIT {
-                    return Err(Error::FileTooLarge { path, found, limit: FILE_LIMIT });
-                }
-                let bytes = std::fs::read(&path).map_err(failed)?;
+                let bytes = unlearn_files::read(&path, FILE_LIMIT).map_err(failed)?;
                 Ok((path, bytes.into()))
             }
             Self::Archive(archive, folder) => {
@@ -116,78 +244,88 @@ impl Place {
     }
 }
 
-fn read(entry: &Entry, form: &Form, place: &Place) -> Result<Dataset> {
-    let train = read_set(entry, form.coding, place, form.train, entry.train)?;
-    let test = read_set(entry, form.coding, place, &[form.test], entry.test)?;
+/// The dataset of `entry`, with the published counts; `path` is what holds the files.
+fn read(entry: &Entry, form: &Form, place: &Place, path: &Path) -> Result<Dataset> {
+    let set = |files: &[&str], what, count: usize| -> Result<ImageSet> {
+        let set = read_set(form, place, files)?;
+        for (file, labels) in set.of_files() {
+            entry.check_count((&file, what), labels.len(), count / files.len(), ("cifar", path))?;
+            entry.check_labels(&file, labels)?;
+        }
+        set.images(entry.shape)
+    };
+    let train = set(form.train, "training images", entry.train)?;
+    let test = set(&[form.test], "test images", entry.test)?;
     Ok(entry.dataset(train, test))
 }
 
-/// `count` images from `files`, an equal share from each.
-fn read_set(entry: &Entry, coding: Coding, place: &Place, files: &[&str], count: usize) -> Result<ImageSet> {
-    let share = count / files.len();
-    let mut pixels = Vec::with_capacity(count * entry.image_len());
-    let mut labels = Vec::with_capacity(count);
-    for file in files {
-        let first = labels.len();
-        let (path, bytes) = place.load(file)?;
-        match coding {
-            Coding::Records { label_bytes } => {
-                read_records(entry, label_bytes, (&path, &bytes), share, &mut pixels, &mut labels)?;
-            }
-            Coding::Pickle { labels: key } => {
-                read_pickle(entry, key, (&path, &bytes), share, &mut pixels, &mut labels)?;
-            }
-        }
-        entry.check_labels(&path, &labels[first..])?;
-    }
-    let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-    Ok(ImageSet::new(entry.shape, pixels, labels)?)
+/// What is in some files.
+#[derive(Default)]
+struct Batches {
+    pixels: Vec<u8>,
+    labels: Vec<i64>,
+    /// Each file, and how many images are in it and those before it.
+    ends: Vec<(PathBuf, usize)>,
 }
 
-fn read_records(
-    entry: &Entry,
-    label_bytes: usize,
-    (path, bytes): (&Path, &[u8]),
-    count: usize,
-    pixels: &mut Vec<u8>,
-    labels: &mut Vec<i64>,
-) -> Result<()> {
-    let record = label_bytes + entry.image_len();
-    let expected = (count * record) as u64;
-    let found = bytes.len() as u64;
-    if found != expected {
-        return Err(Error::FileSize { path: path.into(), dataset: entry.name, images: count, expected, found });
+impl Batches {
+    /// Each file's labels.
+    fn of_files(&self) -> impl Iterator<Item = (PathBuf, &[i64])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        self.ends.iter().zip(starts).map(|((path, end), start)| (path.clone(), &self.labels[start..*end]))
     }
-    for record in bytes.chunks_exact(record) {
+
+    /// The images; every label was found to be one.
+    fn images(self, shape: [usize; 3]) -> Result<ImageSet> {
+        let labels: Vec<u32> = self.labels.into_iter().map(|label| label as u32).collect();
+        Ok(ImageSet::new(shape, self.pixels, labels)?)
+    }
+}
+
+fn read_set(form: &Form, place: &Place, files: &[&str]) -> Result<Batches> {
+    let mut set = Batches::default();
+    for file in files {
+        let (path, bytes) = place.load(file)?;
+        match form.coding {
+            Coding::Records { label_bytes } => read_records(label_bytes, (&path, &bytes), &mut set)?,
+            Coding::Pickle { labels, .. } => read_pickle(labels, (&path, &bytes), &mut set)?,
+        }
+        set.ends.push((path, set.labels.len()));
+    }
+    Ok(set)
+}
+
+fn read_records(label_bytes: usize, (path, bytes): (&Path, &[u8]), set: &mut Batches) -> Result<()> {
+    let image = label_bytes + IMAGE;
+    if bytes.is_empty() || !bytes.len().is_multiple_of(image) {
+        return Err(Error::FileSize { path: path.into(), image, found: bytes.len() as u64 });
+    }
+    for record in bytes.chunks_exact(image) {
         let (label, image) = record.split_at(label_bytes);
-        labels.extend(label.last().copied().map(i64::from));
-        pixels.extend_from_slice(image);
+        set.labels.extend(label.last().copied().map(i64::from));
+        set.pixels.extend_from_slice(image);
     }
     Ok(())
 }
 
-fn read_pickle(
-    entry: &Entry,
-    key: &str,
-    (path, bytes): (&Path, &[u8]),
-    count: usize,
-    pixels: &mut Vec<u8>,
-    labels: &mut Vec<i64>,
-) -> Result<()> {
+fn read_pickle(key: &str, (path, bytes): (&Path, &[u8]), set: &mut Batches) -> Result<()> {
     let damaged = |source| Error::Record { path: path.into(), source: Box::new(source) };
     let record = Record::read(bytes).map_err(damaged)?;
     let array = record.bytes("data").map_err(damaged)?;
-    entry.check_shape(path, "data", &[count, entry.image_len()], &array.shape)?;
-    let mut found = record.integers(key).map_err(damaged)?;
-    if found.len() != count {
+    let [images, IMAGE] = array.shape[..] else {
+        let (path, expected, found) = (path.into(), format!("[images, {IMAGE}]"), array.shape.into());
+        return Err(Error::ArrayShape { path, array: "data", expected, found });
+    };
+    let mut labels = record.integers(key).map_err(damaged)?;
+    if labels.len() != images {
         return Err(Error::CountMismatch {
             images_path: path.into(),
-            images: count,
+            images,
             labels_path: path.into(),
-            labels: found.len(),
+            labels: labels.len(),
         });
     }
-    pixels.extend_from_slice(array.elements);
-    labels.append(&mut found);
+    set.pixels.extend_from_slice(&array.elements);
+    set.labels.append(&mut labels);
     Ok(())
 }

@@ -2,16 +2,16 @@
 //!
 //! Layout: two zero bytes, a type code (0x08: unsigned byte), the number of dimensions, each dimension as a big-endian
 //! `u32`, then the elements in row-major order (<http://yann.lecun.com/exdb/mnist/>). Whether a file is gzipped is told
-//! by its first bytes, never by its name. A header is not trusted with an allocation: memory grows with the bytes that
-//! really arrive.
+//! by its first bytes, never by its name. A header is not trusted with an allocation: a plain file must have as many bytes as its header
+//! announces, and of a gzipped one memory grows with the bytes that really arrive, in proportion to the file.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, damaged};
+use crate::formats::proportion;
 
 /// Most bytes of elements read from one file: 2 GiB.
 const LIMIT: u64 = 1 << 31;
@@ -36,7 +36,7 @@ pub struct IdxImages {
 /// # Errors
 /// When the file cannot be read, is not IDX of three dimensions, is truncated, goes on too long, or is larger than 2 GiB.
 pub fn read_images(path: &Path) -> Result<IdxImages> {
-    decode_images(open(path)?, path)
+    Ok(images(decode(open(path)?, path, "images")?))
 }
 
 /// Reads an idx1 file of unsigned bytes.
@@ -44,25 +44,28 @@ pub fn read_images(path: &Path) -> Result<IdxImages> {
 /// # Errors
 /// As [`read_images`], for one dimension.
 pub fn read_labels(path: &Path) -> Result<Vec<u8>> {
-    decode_labels(open(path)?, path)
+    decode::<1>(open(path)?, path, "labels").map(|(_, labels)| labels)
 }
 
-/// As [`read_images`], from any reader; `path` only names it in errors.
+/// As [`read_images`], from memory; `path` only names it in errors.
 ///
 /// # Errors
 /// As [`read_images`].
-pub fn decode_images(reader: impl Read, path: &Path) -> Result<IdxImages> {
-    let (shape, pixels) = decode::<3>(reader, path, "images")?;
-    let [count, height, width] = shape.map(|side| side as usize);
-    Ok(IdxImages { count, height, width, pixels })
+pub fn decode_images(bytes: &[u8], path: &Path) -> Result<IdxImages> {
+    Ok(images(decode((bytes, bytes.len() as u64), path, "images")?))
 }
 
-/// As [`read_labels`], from any reader; `path` only names it in errors.
+/// As [`read_labels`], from memory; `path` only names it in errors.
 ///
 /// # Errors
 /// As [`read_labels`].
-pub fn decode_labels(reader: impl Read, path: &Path) -> Result<Vec<u8>> {
-    decode::<1>(reader, path, "labels").map(|(_, labels)| labels)
+pub fn decode_labels(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
+    decode::<1>((bytes, bytes.len() as u64), path, "labels").map(|(_, labels)| labels)
+}
+
+fn images((shape, pixels): ([u32; 3], Vec<u8>)) -> IdxImages {
+    let [count, height, width] = shape.map(|side| side as usize);
+    IdxImages { count, height, width, pixels }
 }
 
 /// Writes unsigned bytes of the given shape as IDX, uncompressed.
@@ -81,21 +84,39 @@ pub fn encode(shape: &[u32], elements: &[u8], writer: &mut impl Write) -> io::Re
     writer.write_all(elements)
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })
+/// A file, and its bytes.
+fn open(path: &Path) -> Result<(io::BufReader<std::fs::File>, u64)> {
+    let failed = |source| Error::Io { action: "open", path: path.into(), source };
+    let file = unlearn_files::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    Ok((io::BufReader::new(file), len))
 }
 
-fn decode<const RANK: usize>(mut reader: impl Read, path: &Path, what: &'static str) -> Result<([u32; RANK], Vec<u8>)> {
+fn decode<const RANK: usize>(
+    (mut reader, len): (impl Read, u64),
+    path: &Path,
+    what: &'static str,
+) -> Result<([u32; RANK], Vec<u8>)> {
     let start = read_up_to(&mut reader, 2, path)?;
     let gzipped = start == GZIP_MAGIC;
     let whole = io::Cursor::new(start).chain(reader);
-    if gzipped { decode_plain(MultiGzDecoder::new(whole), path, what) } else { decode_plain(whole, path, what) }
+    let decoder = |announced| {
+        proportion::check(announced, len, "unpack it with `gunzip`").map_err(|problem| damaged(path, problem))
+    };
+    if gzipped {
+        decode_plain(MultiGzDecoder::new(whole), path, what, |announced| decoder(announced).map(|()| 0))
+    } else {
+        // What is announced and not there gets no memory.
+        decode_plain(whole, path, what, |announced| Ok(announced.min(len)))
+    }
 }
 
+/// `reserve` says how much memory is taken at once for so many bytes.
 fn decode_plain<const RANK: usize>(
     mut reader: impl Read,
     path: &Path,
     what: &'static str,
+    reserve: impl Fn(u64) -> Result<u64>,
 ) -> Result<([u32; RANK], Vec<u8>)> {
     let magic = read_exactly(&mut reader, 4, path, "header")?;
     let (code, rank) = (magic[2], magic[3]);
@@ -121,7 +142,9 @@ fn decode_plain<const RANK: usize>(
         .filter(|bytes| (1..=LIMIT).contains(bytes))
         .ok_or_else(|| Error::IdxShape { path: path.into(), shape: shape.to_vec(), limit: LIMIT })?;
 
-    let elements = read_exactly(&mut reader, expected, path, "elements")?;
+    let mut elements = Vec::with_capacity(reserve(expected)? as usize);
+    read_into(&mut elements, &mut reader, expected, path)?;
+    let elements = exactly(elements, expected, path, "elements")?;
     // This last read also verifies the checksum of a gzipped file, and that the file is not cut within it.
     let mut rest = Vec::new();
     match reader.take(1).read_to_end(&mut rest) {
@@ -132,7 +155,10 @@ fn decode_plain<const RANK: usize>(
 }
 
 fn read_exactly(reader: &mut impl Read, expected: u64, path: &Path, part: &'static str) -> Result<Vec<u8>> {
-    let bytes = read_up_to(reader, expected, path)?;
+    exactly(read_up_to(reader, expected, path)?, expected, path, part)
+}
+
+fn exactly(bytes: Vec<u8>, expected: u64, path: &Path, part: &'static str) -> Result<Vec<u8>> {
     let found = bytes.len() as u64;
     if found < expected {
         return Err(Error::IdxTruncated { path: path.into(), part, expected, found });
@@ -143,11 +169,15 @@ fn read_exactly(reader: &mut impl Read, expected: u64, path: &Path, part: &'stat
 /// Reads until `limit` bytes or the end; a gzip stream that breaks off counts as an end.
 fn read_up_to(reader: &mut impl Read, limit: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match reader.take(limit).read_to_end(&mut bytes) {
+    read_into(&mut bytes, reader, limit, path).map(|()| bytes)
+}
+
+fn read_into(bytes: &mut Vec<u8>, reader: &mut impl Read, limit: u64, path: &Path) -> Result<()> {
+    match reader.take(limit).read_to_end(bytes) {
         Err(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             Err(Error::Io { action: "read", path: path.into(), source })
         }
-        _ => Ok(bytes),
+        _ => Ok(()),
     }
 }
 

@@ -1,13 +1,18 @@
 //! Datasets kept as MNIST keeps its own: four IDX files in a folder.
+//!
+//! Datasets of this form share the names of their files, and many their shapes and counts. So the images' statistics are compared with
+//! the published ones, and what is found is said; a path opens any number of images, of any size.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use unlearn_samples::{Dataset, ImageSet};
+use unlearn_samples::{Dataset, ImageSet, Normalization};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, check_labels};
 use crate::error::{Error, Result};
 use crate::formats::idx;
+use crate::place::Place;
+use crate::registry::DATASETS;
+use crate::verify;
 
 /// Training images; each name may also end in `.gz`.
 pub const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
@@ -18,79 +23,136 @@ pub const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 /// Test labels.
 pub const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
+/// The four, as they are named above.
+pub const FILES: [&str; 4] = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS];
+
 /// Whether any of the four files is in `folder`.
 pub fn is_in(folder: &Path) -> bool {
-    [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].iter().any(|name| locate(folder, name).is_ok())
+    FILES.iter().any(|name| locate(folder, name).is_ok())
 }
 
 /// Opens the dataset of `entry` from the first of `folders` that has any of the files.
 pub(crate) fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> {
-    match folders.iter().find(|folder| is_in(folder)) {
-        Some(folder) => open(entry, folder),
+    match entry.first_with(folders, |folder| is_in(folder)) {
+        Some(folder) => {
+            let dataset = open(entry, folder)?;
+            if let Some(problem) = suspicions(entry, &dataset.train)? {
+                tracing::warn!("{} may not be {}: {problem}", folder.display(), entry.name);
+            }
+            Ok(dataset)
+        }
         None => Err(entry.not_found(folders)),
     }
 }
 
+/// What speaks against these images being those of `entry`: that their mean is another. Others of the registry that have it are named.
+fn suspicions(entry: &Entry, train: &ImageSet) -> Result<Option<String>> {
+    let found = Normalization::of(train)?;
+    if verify::near(&found.mean, entry.mean) {
+        return Ok(None);
+    }
+    let others = DATASETS.iter().filter(|other| other.shape == entry.shape && verify::near(&found.mean, other.mean));
+    let others = others.map(|other| other.name).collect::<Vec<_>>().join(" or ");
+    let others = if others.is_empty() { String::new() } else { format!(", and {:.4} for {others}", found.mean[0]) };
+    Ok(Some(format!(
+        "the mean of its training images is {:.4}, where {:.4} is published{others}",
+        found.mean[0], entry.mean[0]
+    )))
+}
+
+/// The training and the test set of the four files in `folder`, and the files' paths: images, labels, images, labels.
+type Parts = ([(idx::IdxImages, Vec<u8>); 2], [PathBuf; 4]);
+
+fn read(folder: &Path) -> Result<Parts> {
+    let [a, b, c, d] = FILES.map(|file| locate(folder, file));
+    let paths = [a?, b?, c?, d?];
+    let set = |at: usize| -> Result<_> { Ok((idx::read_images(&paths[at])?, idx::read_labels(&paths[at + 1])?)) };
+    Ok(([set(0)?, set(2)?], paths))
+}
+
 /// Opens the dataset of `entry` from its four files in `folder`.
 pub(crate) fn open(entry: &Entry, folder: &Path) -> Result<Dataset> {
-    let set = |images, labels| -> Result<ImageSet> {
-        let (images, labels) = (locate(folder, images)?, locate(folder, labels)?);
-        pair(entry, (&images, idx::read_images(&images)?), (&labels, idx::read_labels(&labels)?))
-    };
-    Ok(entry.dataset(set(TRAIN_IMAGES, TRAIN_LABELS)?, set(TEST_IMAGES, TEST_LABELS)?))
+    let (sets, paths) = read(folder)?;
+    check(entry, sets, &paths, folder)
 }
 
 /// As [`open`], from four files in memory: training images and labels, test images and labels.
-pub(crate) fn decode(entry: &Entry, files: [impl Read; 4]) -> Result<Dataset> {
-    let [train_images, train_labels, test_images, test_labels] = files;
-    let set = |(images, images_name): (_, &str), (labels, labels_name): (_, &str)| {
-        let folder = Path::new(entry.name);
-        let (images_path, labels_path) = (folder.join(images_name), folder.join(labels_name));
-        let images = idx::decode_images(images, &images_path)?;
-        let labels = idx::decode_labels(labels, &labels_path)?;
-        pair(entry, (&images_path, images), (&labels_path, labels))
+pub(crate) fn decode(entry: &Entry, files: [&[u8]; 4]) -> Result<Dataset> {
+    let folder = Path::new(entry.name);
+    let paths = FILES.map(|file| folder.join(file));
+    let set = |at: usize| -> Result<_> {
+        Ok((idx::decode_images(files[at], &paths[at])?, idx::decode_labels(files[at + 1], &paths[at + 1])?))
     };
-    let train = set((train_images, TRAIN_IMAGES), (train_labels, TRAIN_LABELS))?;
-    let test = set((test_images, TEST_IMAGES), (test_labels, TEST_LABELS))?;
-    Ok(entry.dataset(train, test))
+    check(entry, [set(0)?, set(2)?], &paths, folder)
+}
+
+fn check(entry: &Entry, sets: [(idx::IdxImages, Vec<u8>); 2], paths: &[PathBuf; 4], folder: &Path) -> Result<Dataset> {
+    for (at, (images, labels)) in sets.iter().enumerate() {
+        check_pair((&paths[2 * at], images.count), (&paths[2 * at + 1], labels.len()))?;
+    }
+    let [train, test] = sets;
+    let expected = [("training images", entry.train), ("test images", entry.test)];
+    for ((images, path), (what, expected)) in [(&train.0, &paths[0]), (&test.0, &paths[2])].into_iter().zip(expected) {
+        let [_, height, width] = entry.shape;
+        if [images.height, images.width] != [height, width] {
+            return Err(Error::ImageSize {
+                path: path.into(),
+                dataset: entry.name,
+                height,
+                width,
+                found_height: images.height,
+                found_width: images.width,
+            });
+        }
+        entry.check_count((path, what), images.count, expected, ("idx", folder))?;
+    }
+    let set = |(images, labels), at: usize| pair((&*paths[at], images), (&*paths[at + 1], labels), entry.class_count);
+    Ok(entry.dataset(set(train, 0)?, set(test, 2)?))
+}
+
+/// Opens a folder that the registry does not know: any number of images, of any size.
+pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
+    place.refuse_size()?;
+    let ([train, test], paths) = read(&place.path)?;
+    if [train.0.height, train.0.width] != [test.0.height, test.0.width] {
+        let sides = |images: &idx::IdxImages| format!("{}×{}", images.height, images.width);
+        let problem = format!("its images have {} pixels, but the training images {}", sides(&test.0), sides(&train.0));
+        return Err(crate::error::damaged(&paths[2], problem));
+    }
+    let classes = train.1.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let set = |(images, labels), at: usize| pair((&*paths[at], images), (&*paths[at + 1], labels), classes);
+    let (train, test) = (set(train, 0)?, set(test, 2)?);
+    place.dataset_of_images((0..classes).map(|class| class.to_string()).collect(), train, test)
 }
 
 fn locate(folder: &Path, file: &'static str) -> Result<PathBuf> {
-    [folder.join(file), folder.join(format!("{file}.gz"))]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
+    let places = [folder.join(file), folder.join(format!("{file}.gz"))];
+    let mut found = places.into_iter().filter(|path| path.is_file());
+    let first = found.next();
+    if let (Some(first), Some(other)) = (&first, found.next()) {
+        tracing::info!("{} is taken, and not {}", first.display(), other.display());
+    }
+    first.ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
 }
 
-/// Images and labels that belong together, checked against each other and against `entry`.
+fn check_pair((images_path, images): (&Path, usize), (labels_path, labels): (&Path, usize)) -> Result<()> {
+    if images == labels {
+        return Ok(());
+    }
+    Err(Error::CountMismatch { images_path: images_path.into(), images, labels_path: labels_path.into(), labels })
+}
+
+/// Images and labels that belong together, checked against each other; labels are below `classes`.
 fn pair(
-    entry: &Entry,
     (images_path, images): (&Path, idx::IdxImages),
     (labels_path, labels): (&Path, Vec<u8>),
+    classes: usize,
 ) -> Result<ImageSet> {
-    if images.count != labels.len() {
-        return Err(Error::CountMismatch {
-            images_path: images_path.into(),
-            images: images.count,
-            labels_path: labels_path.into(),
-            labels: labels.len(),
-        });
-    }
-    let [channels, height, width] = entry.shape;
-    if [1, images.height, images.width] != entry.shape {
-        return Err(Error::ImageSize {
-            path: images_path.into(),
-            dataset: entry.name,
-            height,
-            width,
-            found_height: images.height,
-            found_width: images.width,
-        });
-    }
+    check_pair((images_path, images.count), (labels_path, labels.len()))?;
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
-    entry.check_labels(labels_path, &labels)?;
+    check_labels(labels_path, &labels, classes)?;
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-    Ok(ImageSet::new([channels, height, width], images.pixels, labels)?)
+    Ok(ImageSet::new([1, images.height, images.width], images.pixels, labels)?)
 }
 
 #[cfg(test)]
@@ -98,7 +160,13 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::fashion_mnist::ENTRY;
+    use crate::fashion_mnist;
+    use crate::registry::{self, OpenOptions};
+
+    /// The entry, cut to what [`folder`] holds.
+    fn entry(train: usize) -> Entry {
+        Entry { train, test: 1, ..fashion_mnist::ENTRY }
+    }
 
     /// A folder with `images` blank training images of `side` pixels, the training `labels`, and one test image.
     fn folder(images: u32, side: u32, labels: &[u8]) -> tempfile::TempDir {
@@ -116,13 +184,13 @@ mod tests {
     }
 
     fn refuses(folder: &tempfile::TempDir, message: &str) {
-        let error = open(&ENTRY, folder.path()).unwrap_err().to_string();
+        let error = open(&entry(2), folder.path()).unwrap_err().to_string();
         assert!(error.contains(message), "{error:?} does not contain {message:?}");
     }
 
     #[test]
     fn four_files_make_a_dataset() {
-        let dataset = open(&ENTRY, folder(3, 28, &[4, 0, 9]).path()).unwrap();
+        let dataset = open(&entry(3), folder(3, 28, &[4, 0, 9]).path()).unwrap();
         assert_eq!(*dataset.train.labels, [4, 0, 9]);
         assert_eq!(*dataset.test.image(0).unwrap(), [255; 784]);
         assert_eq!(dataset.classes[9], "Ankle boot");
@@ -130,15 +198,44 @@ mod tests {
 
     #[test]
     fn files_that_do_not_belong_together_are_refused() {
-        refuses(&folder(3, 28, &[4, 0]), "holds 3 images");
-        refuses(&folder(3, 28, &[4, 0]), "train-labels-idx1-ubyte holds 2 labels");
+        refuses(&folder(2, 28, &[4, 0, 1]), "holds 2 images");
+        refuses(&folder(2, 28, &[4, 0, 1]), "train-labels-idx1-ubyte holds 3 labels");
         refuses(&folder(2, 28, &[4, 10]), "gives image 1 the label 10, but there are 10 classes (0 to 9)");
         refuses(&folder(2, 32, &[4, 1]), "holds images of 32×32 pixels, but fashion-mnist has 28×28");
     }
 
     #[test]
+    fn another_count_than_the_published_one_is_refused_and_a_path_opens_it() {
+        let folder = folder(3, 28, &[4, 0, 9]);
+        let path = folder.path().display();
+        refuses(
+            &folder,
+            &format!(
+                "train-images-idx3-ubyte holds 3 training images, but 2 are published for fashion-mnist; fetch it again, or open any \
+                 number of images by path: `idx:{path}`"
+            ),
+        );
+        let options = OpenOptions::default();
+        let dataset = registry::open(&format!("idx:{path}"), &options).unwrap();
+        assert_eq!((*dataset.train.labels).to_vec(), [4, 0, 9]);
+        assert_eq!((dataset.classes.len(), dataset.test.len()), (10, 1));
+        let named = registry::open("fashion-mnist", &OpenOptions { data_dir: Some(folder.path().into()), ..options });
+        assert!(named.unwrap_err().to_string().contains("holds 3 training images, but 60000 are published"));
+    }
+
+    #[test]
+    fn images_with_the_mean_of_another_dataset_are_suspicious() {
+        let set = |value| ImageSet::new([1, 28, 28], vec![value; 784], vec![0]).unwrap();
+        let said = suspicions(&fashion_mnist::ENTRY, &set(33)).unwrap().unwrap();
+        let expected = "the mean of its training images is 0.1294, where 0.2860 is published, and 0.1294 for mnist";
+        assert_eq!(said, expected);
+        assert_eq!(suspicions(&fashion_mnist::ENTRY, &set(73)).unwrap(), None);
+        assert!(suspicions(&fashion_mnist::ENTRY, &set(200)).unwrap().unwrap().ends_with("where 0.2860 is published"));
+    }
+
+    #[test]
     fn a_dataset_found_nowhere_says_where_it_was_looked_for_and_the_fix() {
-        let error = |folders: &[PathBuf]| open_first(&ENTRY, folders).unwrap_err().to_string();
+        let error = |folders: &[PathBuf]| open_first(&fashion_mnist::ENTRY, folders).unwrap_err().to_string();
         assert_eq!(
             error(&["no/such".into(), "place".into()]),
             "fashion-mnist was not found; looked in no/such, place; it needs apt-get install dataset-fashion-mnist, or \

@@ -1,8 +1,10 @@
 //! Folders of pictures, a folder a class: `train/CLASS/….png`, and `test/` or `val/` of the same.
 //!
 //! As torchvision's `ImageFolder` has it, classes are numbered by their folders' names in ascending order, a class has the
-//! pictures at any depth below its folder, and pictures follow each other class by class, in the order of their paths.
-//! Pictures are PNG and JPEG; other files are passed over, but not pictures of other kinds.
+//! pictures at any depth below its folder, links to folders are followed, and pictures follow each other class by class: folders in the
+//! order of their whole paths as text, and in each its files. So a position means the same there and here. Two things differ, and are
+//! said when a folder is opened: what is hidden, by a dot before its name, is passed over at every depth, and the endings that are read
+//! are a few others.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,12 +20,17 @@ use crate::formats::parquet_folder::{TESTS, TRAIN};
 use crate::formats::picture;
 use crate::place::Place;
 
-/// Levels of folders below a class's.
-const DEPTH: usize = 8;
+/// Levels of folders below a class's. Links may lead in circles.
+const DEPTH: usize = 40;
 /// Most bytes of a list: that of all of Tiny-ImageNet's words has 2.6 million.
 const LIST_LIMIT: u64 = 1 << 28;
-const READ: [&str; 3] = ["png", "jpg", "jpeg"];
-const OTHER_PICTURES: [&str; 9] = ["bmp", "gif", "jp2", "pgm", "ppm", "tif", "tiff", "webp", "avif"];
+/// Endings of pictures that are read. `jfif` and `jpe` are JPEG; torchvision's `ImageFolder` passes them over.
+const READ: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "jpe", "webp", "bmp", "tif", "tiff"];
+/// Endings of pictures that are not.
+const OTHER_PICTURES: [&str; 20] = [
+    "apng", "avif", "dib", "dng", "gif", "heic", "heif", "j2k", "jp2", "jpx", "jxl", "pbm", "pcx", "pgm", "pnm", "ppm",
+    "psd", "svg", "tga", "xpm",
+];
 
 /// Opens a folder that the registry does not know.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
@@ -31,7 +38,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.dataset(classes, train, test)
 }
 
-/// The classes of `folder`, its training set, and the first test set that has pictures of them.
+/// The classes of `folder`, its training set, and the first test set that has pictures of them. What is there and not read is said.
 pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)> {
     let train = folder.join(TRAIN);
     if !train.is_dir() {
@@ -51,37 +58,141 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
             return Err(damaged(&path, format!("its class `{unknown}` is none of {}", train.display())));
         }
         if found.iter().any(|class| classes.binary_search(class).is_ok()) {
-            let (train, test) = (read(&train, &classes)?, read(&path, &classes)?);
-            return Ok((classes, train, test));
+            let mut passed = Passed::default();
+            for split in [&train, &path] {
+                passed.beside_classes(split)?;
+            }
+            passed.beside_splits(folder, [&train, &path])?;
+            let sets = (read_noting(&train, &classes, &mut passed)?, read_noting(&path, &classes, &mut passed)?);
+            passed.say(folder);
+            return Ok((classes, sets.0, sets.1));
         }
     }
     Err(damaged(folder, format!("it has no folder `{}` with folders of its classes", TESTS.join("` or `"))))
 }
 
-/// The names of the folders in `folder`, ascending.
+/// The names of the folders in `folder`, ascending, less hidden ones.
 pub(crate) fn class_folders(folder: &Path) -> Result<Vec<String>> {
     let mut classes = Vec::new();
-    for path in list(folder)?.into_iter().filter(|path| path.is_dir()) {
+    for path in list(folder)?.into_iter().filter(|path| !is_hidden(path) && path.is_dir()) {
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| damaged(&path, "its name is no text"))?;
-        if !name.starts_with('.') {
-            classes.push(name.to_owned());
-        }
+        classes.push(name.ok_or_else(|| damaged(&path, "its name is no text"))?.to_owned());
     }
     Ok(classes)
 }
 
 /// The pictures of `classes` in `folder`, labelled by the classes' positions. A class without a folder has none.
 pub(crate) fn read(folder: &Path, classes: &[String]) -> Result<PackedSet> {
+    read_noting(folder, classes, &mut Passed::default())
+}
+
+fn read_noting(folder: &Path, classes: &[String], passed: &mut Passed) -> Result<PackedSet> {
     let mut set = PackedSet::default();
     for (label, class) in (0..).zip(classes) {
         let path = folder.join(class);
         if path.is_dir() {
-            add_pictures(&path, DEPTH, &mut set.pictures)?;
+            add_pictures(path, &mut set.pictures, passed)?;
             set.labels.resize(set.pictures.len(), label);
         }
     }
     Ok(set)
+}
+
+/// What is in a folder and not read.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Passed {
+    hidden: Several,
+    no_pictures: Several,
+    /// Pictures that are in no folder of a class.
+    classless: Several,
+    /// Folders and pictures beside the splits.
+    beside: Vec<String>,
+}
+
+/// Some paths, of which the first is named.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Several {
+    count: usize,
+    first: PathBuf,
+}
+
+impl Several {
+    fn add(&mut self, path: &Path) {
+        if self.count == 0 {
+            self.first = path.into();
+        }
+        self.count += 1;
+    }
+}
+
+impl Passed {
+    fn beside_classes(&mut self, split: &Path) -> Result<()> {
+        for path in list(split)?.iter().filter(|path| is_hidden(path) || !path.is_dir()) {
+            match kind(path) {
+                _ if is_hidden(path) => self.hidden.add(path),
+                Kind::Picture | Kind::OtherPicture => self.classless.add(path),
+                Kind::NoPicture => self.no_pictures.add(path),
+            }
+        }
+        Ok(())
+    }
+
+    fn beside_splits(&mut self, folder: &Path, read: [&PathBuf; 2]) -> Result<()> {
+        for path in list(folder)?.iter().filter(|path| !read.contains(path) && !is_hidden(path)) {
+            if path.is_dir() || kind(path) != Kind::NoPicture {
+                self.beside.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&self, folder: &Path) {
+        for line in self.lines() {
+            tracing::warn!("{}: {line}", folder.display());
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let groups = [
+            (&self.classless, "pictures in no folder of a class"),
+            (&self.hidden, "hidden files or folders"),
+            (&self.no_pictures, "files that are no pictures by their endings"),
+        ];
+        for (Several { count, first }, what) in groups {
+            if *count > 0 {
+                lines.push(format!("not read: {what}, {count} of them, the first {}", first.display()));
+            }
+        }
+        if !self.beside.is_empty() {
+            lines.push(format!("not read: beside the training and the test set, {}", self.beside.join(", ")));
+        }
+        lines
+    }
+}
+
+/// Whether a path's name begins with a dot: what systems and programs keep for themselves.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// What a file is by its ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Picture,
+    OtherPicture,
+    NoPicture,
+}
+
+fn kind(path: &Path) -> Kind {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if READ.contains(&ending.as_str()) {
+        Kind::Picture
+    } else if OTHER_PICTURES.contains(&ending.as_str()) {
+        Kind::OtherPicture
+    } else {
+        Kind::NoPicture
+    }
 }
 
 /// The pictures `names` in `folder`, each with its class.
@@ -125,31 +236,46 @@ pub(crate) fn words(path: &Path, separator: char, classes: &[String]) -> Result<
 
 /// A list that is distributed with pictures.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let failed = |source| Error::Io { action: "read", path: path.into(), source };
-    let found = path.metadata().map_err(failed)?.len();
-    if found > LIST_LIMIT {
-        return Err(Error::FileTooLarge { path: path.into(), found, limit: LIST_LIMIT });
-    }
-    fs::read_to_string(path).map_err(failed)
+    unlearn_files::read_text(path, LIST_LIMIT).map_err(|source| Error::Io { action: "read", path: path.into(), source })
 }
 
-fn add_pictures(folder: &Path, depth: usize, pictures: &mut Vec<Packed>) -> Result<()> {
-    // Files of a folder come before those of its folders, as in Python's `os.walk`.
-    let (folders, files): (Vec<_>, Vec<_>) = list(folder)?.into_iter().partition(|path| path.is_dir());
-    for path in files {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let extension = extension.to_ascii_lowercase();
-        if READ.contains(&extension.as_str()) {
-            pictures.push(Packed::File(path));
-        } else if OTHER_PICTURES.contains(&extension.as_str()) {
-            return Err(damaged(&path, "of pictures, only PNG and JPEG are read; convert it"));
+/// Adds the pictures of a class's folder, in torchvision's order: `sorted(os.walk(folder, followlinks=True))`, and each folder's files
+/// sorted. Paths are compared as text, so that `a-b` comes before `a/b`.
+fn add_pictures(folder: PathBuf, pictures: &mut Vec<Packed>, passed: &mut Passed) -> Result<()> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(folder, 0)];
+    while let Some((folder, depth)) = waiting.pop() {
+        if depth > DEPTH {
+            return Err(damaged(
+                &folder,
+                format!("it lies {depth} folders below its class; does a link lead in a circle?"),
+            ));
         }
+        let mut files = Vec::new();
+        for path in list(&folder)? {
+            if is_hidden(&path) {
+                passed.hidden.add(&path);
+                continue;
+            }
+            let metadata =
+                fs::metadata(&path).map_err(|source| Error::Io { action: "find", path: path.clone(), source })?;
+            match kind(&path) {
+                _ if metadata.is_dir() => waiting.push((path, depth + 1)),
+                Kind::OtherPicture => return Err(damaged(&path, OTHER)),
+                Kind::NoPicture => passed.no_pictures.add(&path),
+                Kind::Picture if metadata.is_file() => files.push(Packed::File(path)),
+                Kind::Picture => return Err(damaged(&path, "it is no regular file; only these are read")),
+            }
+        }
+        found.push((folder, files));
     }
-    if depth > 0 {
-        folders.iter().try_for_each(|folder| add_pictures(folder, depth - 1, pictures))?;
-    }
+    found.sort_by(|(a, _), (b, _)| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    pictures.extend(found.into_iter().flat_map(|(_, files)| files));
     Ok(())
 }
+
+/// What is said of pictures that are not read.
+const OTHER: &str = "pictures of this kind are not read; convert it to PNG";
 
 /// Writes a dataset as folders of PNG files: `train` and `test`, in each a folder a class, `07_horse`. The number keeps the
 /// classes in their order, and a slash in a name becomes a hyphen. Files are numbered by positions in their set.
@@ -233,7 +359,85 @@ mod tests {
             refusal(&["train/a/1.png"]).contains("no folder `test` or `validation` or `valid` or `val` with folders")
         );
         assert!(refusal(&["train/a/1.png", "val/a/1.png", "val/c/1.png"]).contains("its class `c` is none of"));
-        assert!(refusal(&["train/a/1.webp", "val/a/1.png"]).ends_with("only PNG and JPEG are read; convert it"));
+        for ending in ["heic", "AVIF", "ppm"] {
+            let said = refusal(&[&format!("train/a/1.{ending}"), "val/a/1.png"]);
+            assert!(
+                said.ends_with(&format!("1.{ending}: pictures of this kind are not read; convert it to PNG")),
+                "{said}"
+            );
+        }
+    }
+
+    fn paths(set: &PackedSet, root: &Path) -> Vec<String> {
+        let path = |packed: &Packed| match packed {
+            Packed::File(path) => path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"),
+            _ => panic!("no file"),
+        };
+        set.pictures.iter().map(path).collect()
+    }
+
+    /// `image_folder_order.py` in `tests/golden/torchvision` asks torchvision.
+    #[test]
+    fn pictures_are_in_the_order_of_torchvisions_image_folder() {
+        let golden = include_str!("../../../../tests/golden/torchvision/image_folder_order.txt");
+        let expected: Vec<_> = golden.lines().collect();
+        let root = folder(&expected);
+        let classes = class_folders(root.path()).unwrap();
+        assert_eq!(paths(&read(root.path(), &classes).unwrap(), root.path()), expected);
+    }
+
+    #[test]
+    fn what_is_not_read_is_said() {
+        let root = folder(&[
+            "train/a/1.png",
+            "train/a/.ipynb_checkpoints/1.png",
+            "train/a/b/._2.jpe",
+            "train/a/b/2.jpe",
+            "train/a/b/notes.txt",
+            "train/.trash/1.png",
+            "train/loose.png",
+            "val/a/1.jfif",
+            "val/list.csv",
+            "test/x.png",
+            "extra/a/1.png",
+            "README.md",
+        ]);
+        let (_, train, test) = open(root.path()).unwrap();
+        assert_eq!(paths(&train, root.path()), ["train/a/1.png", "train/a/b/2.jpe"]);
+        assert_eq!(paths(&test, root.path()), ["val/a/1.jfif"]);
+        let (mut passed, train) = (Passed::default(), root.path().join("train"));
+        passed.beside_classes(&train).unwrap();
+        passed.beside_splits(root.path(), [&train, &root.path().join("val")]).unwrap();
+        read_noting(&train, &["a".into()], &mut passed).unwrap();
+        let path = |path: &str| root.path().join(path).display().to_string();
+        assert_eq!(
+            passed.lines(),
+            [
+                format!("not read: pictures in no folder of a class, 1 of them, the first {}", path("train/loose.png")),
+                format!("not read: hidden files or folders, 3 of them, the first {}", path("train/.trash")),
+                format!(
+                    "not read: files that are no pictures by their endings, 1 of them, the first {}",
+                    path("train/a/b/notes.txt")
+                ),
+                "not read: beside the training and the test set, extra, test".into(),
+            ]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_are_read_at_any_depth_and_circles_and_pipes_end() {
+        let deep = format!("train/a/{}1.png", "x/".repeat(20));
+        let root = folder(&[&deep, "val/a/1.png"]);
+        assert_eq!(paths(&open(root.path()).unwrap().1, root.path()), [deep]);
+        std::os::unix::fs::symlink(root.path().join("train/a"), root.path().join("train/a/x/again")).unwrap();
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.ends_with("does a link lead in a circle?"), "{error}");
+        fs::remove_file(root.path().join("train/a/x/again")).unwrap();
+        let pipe = root.path().join("train/a/pipe.png");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.ends_with("pipe.png: it is no regular file; only these are read"), "{error}");
     }
 
     #[test]

@@ -7,13 +7,13 @@
 //! The caller says which shape each array has to have, before any of its values is read: a file, however packed, takes no
 //! more memory than the arrays that were asked for.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
 use crate::error::{Error, Result};
+use crate::formats::proportion;
 
 const HEADER: usize = 128;
 const INT8: u32 = 1;
@@ -41,8 +41,15 @@ pub fn read<const COUNT: usize>(
     names: [&'static str; COUNT],
     check: impl Fn(&'static str, &[usize]) -> Result<()>,
 ) -> Result<[Vec<u8>; COUNT]> {
-    let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
-    decode(BufReader::new(file), path, names, check)
+    let failed = |source| Error::Io { action: "open", path: path.into(), source };
+    let file = unlearn_files::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    decode(BufReader::new(file), path, names, |name, shape| {
+        check(name, shape)?;
+        let announced = shape.iter().fold(1_u64, |product, &side| product.saturating_mul(side as u64));
+        let checked = proportion::check(announced, len, "save it without compression");
+        checked.map_err(|problem| Error::Damaged { path: path.into(), problem: format!("array `{name}`: {problem}") })
+    })
 }
 
 /// As [`read`], from any reader; `path` only names it in errors.

@@ -3,7 +3,8 @@
 //! The arrays are `x_train`, `y_train`, `x_test` and `y_test`, as Keras names them, or `train_images`, `train_labels`,
 //! `test_images` and `test_labels`, as the archives of `medmnist` do. Images are unsigned bytes, `[count, height, width]`, with 1 or 3
 //! channels last, or with the channels before the height; labels whole numbers, `[count]` or `[count, 1]`. An array
-//! `classes` of text, if there is one, names the classes. An archive is a zip file of `.npy` arrays, stored or deflated.
+//! `classes` of text, if there is one, names the classes. An archive is a zip file of `.npy` arrays, stored or deflated. What is saved
+//! otherwise is refused with the line of NumPy that mends it.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -18,6 +19,8 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::entry::check_labels;
 use crate::error::{Error, Result, damaged};
+use crate::formats::numpy_advice::{self, Use};
+use crate::formats::proportion;
 use crate::place::Place;
 
 /// Most bytes of an array: 16 GiB.
@@ -37,12 +40,20 @@ type Checked<T> = std::result::Result<T, String>;
 /// Opens an archive.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     let path = &place.path;
-    if place.size.is_some() {
-        return Err(damaged(path, "arrays of images have their size; leave out what follows the `?`"));
-    }
-    let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.into(), source })?;
-    let parts = decode(BufReader::new(file)).map_err(|problem| damaged(path, problem))?;
+    place.refuse_size()?;
+    let failed = |source| Error::Io { action: "open", path: path.into(), source };
+    let file = unlearn_files::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    let parts = decode(BufReader::new(file), len).map_err(|problem| damaged(path, problem))?;
     let count = |labels: &[i64]| labels.iter().max().map_or(0, |&label| label.max(0) as usize + 1);
+    for (part, ((shape, pixels), labels)) in parts.images.iter().zip(&parts.labels).enumerate() {
+        let images = pixels.len() / shape.iter().product::<usize>().max(1);
+        let names = [parts.names[2 * part], parts.names[2 * part + 1]];
+        check_pairs(names, images, labels).map_err(|problem| damaged(path, problem))?;
+    }
+    if !parts.unread.is_empty() {
+        tracing::warn!("{}: arrays that are not read: {}", path.display(), parts.unread.join(", "));
+    }
     let images = parts.labels[0].len();
     check_labels(path, &parts.labels[0], images.max(1))?;
     let classes = match parts.classes {
@@ -70,9 +81,34 @@ struct Parts {
     images: [([usize; 3], Vec<u8>); 2],
     labels: [Vec<i64>; 2],
     classes: Option<Vec<String>>,
+    /// The names of the four arrays.
+    names: [&'static str; 4],
+    /// The names of others.
+    unread: Vec<String>,
 }
 
-fn decode(file: impl Read + Seek) -> Checked<Parts> {
+/// That there is a label for each image, and none is negative; `names` are the two arrays'.
+fn check_pairs([images_name, name]: [&str; 2], images: usize, labels: &[i64]) -> Checked<()> {
+    if labels.len() != images {
+        let (found, least) = (labels.len(), labels.len().min(images));
+        return Err(format!(
+            "array `{name}` has {found} labels, but `{images_name}` {images} images; save as many of both, in the same order: if the \
+             last are the ones too many, `{images_name}, {name} = {images_name}[:{least}], {name}[:{least}]`"
+        ));
+    }
+    match labels.iter().position(|&label| label < 0) {
+        None => Ok(()),
+        Some(at) => {
+            let label = labels[at];
+            Err(format!(
+                "array `{name}` gives image {at} the label {label}; classes are numbered from 0: \
+                 `{name} = np.unique({name}, return_inverse=True)[1]` numbers those that there are"
+            ))
+        }
+    }
+}
+
+fn decode(file: impl Read + Seek, len: u64) -> Checked<Parts> {
     let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
     let has = |name: &str| archive.index_for_name(&format!("{name}.npy")).is_some();
     let names = NAMES.iter().find(|names| names.iter().all(|name| has(name))).ok_or_else(|| {
@@ -80,44 +116,68 @@ fn decode(file: impl Read + Seek) -> Checked<Parts> {
         let found: Vec<_> = archive.file_names().filter_map(std::result::Result::ok).take(8).collect();
         format!("its arrays must be {choices}; it holds {}", found.join(", "))
     })?;
-    let mut images = |name: &str| named(name, array(&mut archive, name, LIMIT).and_then(planes));
+    let limits = Limits { most: LIMIT, len };
+    let mut images = |name: &str| named(name, array(&mut archive, name, limits, Use::Images).and_then(planes));
     let images = [images(names[0])?, images(names[2])?];
-    let mut labels = |name: &str| named(name, array(&mut archive, name, LIMIT).and_then(numbers));
+    let mut labels = |name: &str| named(name, array(&mut archive, name, limits, Use::Labels).and_then(numbers));
     let labels = [labels(names[1])?, labels(names[3])?];
     let classes = match archive.index_for_name(&format!("{CLASSES}.npy")) {
-        Some(_) => Some(named(CLASSES, array(&mut archive, CLASSES, CLASSES_LIMIT).and_then(texts))?),
+        Some(_) => {
+            let limits = Limits { most: CLASSES_LIMIT, len };
+            Some(named(CLASSES, array(&mut archive, CLASSES, limits, Use::Classes).and_then(texts))?)
+        }
         None => None,
     };
-    Ok(Parts { images, labels, classes })
+    let read = |name: &str| names.contains(&name) || name == CLASSES;
+    let all = archive.file_names().filter_map(std::result::Result::ok);
+    let unread = all.map(|name| name.trim_end_matches(".npy").to_owned()).filter(|name| !read(name)).take(8).collect();
+    Ok(Parts { images, labels, classes, names: *names, unread })
 }
 
 fn named<T>(array: &str, result: Checked<T>) -> Checked<T> {
     result.map_err(|problem| format!("array `{array}`: {problem}"))
 }
 
+/// What an array may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Most bytes.
+    most: u64,
+    /// Bytes of the archive, which the array has to be in proportion to.
+    len: u64,
+}
+
 /// An array's header and bytes.
-fn array(archive: &mut ZipArchive<impl Read + Seek>, name: &str, limit: u64) -> Checked<(Header, Vec<u8>)> {
+fn array(
+    archive: &mut ZipArchive<impl Read + Seek>,
+    name: &str,
+    limits: Limits,
+    purpose: Use,
+) -> Checked<(Header, Vec<u8>)> {
     let index = archive.index_for_name(&format!("{name}.npy")).ok_or("it is missing")?;
     let mut entry = archive.by_index_raw(index).map_err(|error| error.to_string())?;
     let (crc, compression) = (entry.crc32(), entry.compression());
     if compression == CompressionMethod::Stored {
-        elements(&mut entry, crc, limit)
+        elements(&mut entry, crc, name, limits, purpose)
     } else if compression == CompressionMethod::DEFLATE {
-        elements(&mut DeflateDecoder::new(&mut entry), crc, limit)
+        elements(&mut DeflateDecoder::new(&mut entry), crc, name, limits, purpose)
     } else {
         Err(format!("it is packed by {compression:?}; use `numpy.savez` or `numpy.savez_compressed`"))
     }
 }
 
-fn elements(reader: &mut impl Read, crc: u32, limit: u64) -> Checked<(Header, Vec<u8>)> {
+fn elements(reader: &mut impl Read, crc: u32, name: &str, limits: Limits, purpose: Use) -> Checked<(Header, Vec<u8>)> {
     let mut summing = Summing { reader, crc: Crc::new() };
     let header = npy::header(&mut summing)?;
+    numpy_advice::check(&header, name, purpose, &mut summing)?;
     let announced =
         header.data_len().ok_or_else(|| format!("elements are '{}', which are not read", header.descr))? as u64;
-    if announced > limit {
-        return Err(format!("it announces {announced} bytes; at most {limit} are read"));
+    if announced > limits.most {
+        return Err(format!("it announces {announced} bytes; at most {} are read", limits.most));
     }
-    let mut bytes = Vec::new();
+    proportion::check(announced, limits.len, "save it with `numpy.savez`, which does not pack")?;
+    // A stored array is in the file, and no longer than it; of a packed one, memory grows with what arrives.
+    let mut bytes = Vec::with_capacity(announced.min(limits.len) as usize);
     let read = summing.by_ref().take(announced + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
     if bytes.len() as u64 != announced {
@@ -145,13 +205,7 @@ impl<R: Read> Read for Summing<'_, R> {
 }
 
 /// Images as `[count, channels, height, width]`, however they were laid out.
-fn planes((header, bytes): (Header, Vec<u8>)) -> Checked<([usize; 3], Vec<u8>)> {
-    if header.descr != "|u1" {
-        return Err(format!("elements are '{}'; convert to unsigned bytes (`uint8`), 0 to 255", header.descr));
-    }
-    if header.column_major {
-        return Err("it is column-major; save `numpy.ascontiguousarray(…)`".into());
-    }
+fn planes((header, mut bytes): (Header, Vec<u8>)) -> Checked<([usize; 3], Vec<u8>)> {
     let colours = |channels: usize| channels == 1 || channels == 3;
     let (shape, last) = match header.shape[..] {
         [_, height, width] => ([1, height, width], false),
@@ -176,16 +230,18 @@ fn planes((header, bytes): (Header, Vec<u8>)) -> Checked<([usize; 3], Vec<u8>)> 
     if !last || channels == 1 {
         return Ok((shape, bytes));
     }
-    let mut planes = vec![0; bytes.len()];
+    // Image by image, in place.
     let plane = height * width;
-    for (image, out) in bytes.chunks_exact(channels * plane).zip(planes.chunks_exact_mut(channels * plane)) {
+    let mut image = vec![0; channels * plane];
+    for out in bytes.chunks_exact_mut(channels * plane) {
+        image.copy_from_slice(out);
         for (at, pixel) in image.chunks_exact(channels).enumerate() {
             for (channel, &value) in pixel.iter().enumerate() {
                 out[channel * plane + at] = value;
             }
         }
     }
-    Ok((shape, planes))
+    Ok((shape, bytes))
 }
 
 fn numbers((header, bytes): (Header, Vec<u8>)) -> Checked<Vec<i64>> {

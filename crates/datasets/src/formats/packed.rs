@@ -46,11 +46,7 @@ impl Packed {
             Self::Stored { table, row } => table.read(*row).map(Cow::from),
             Self::File(path) => {
                 let failed = |source| Error::Io { action: "read", path: path.into(), source };
-                let found = path.metadata().map_err(failed)?.len();
-                if found > FILE_LIMIT {
-                    return Err(Error::FileTooLarge { path: path.into(), found, limit: FILE_LIMIT });
-                }
-                std::fs::read(path).map(Cow::from).map_err(failed)
+                unlearn_files::read(path, FILE_LIMIT).map(Cow::from).map_err(failed)
             }
         }
     }
@@ -168,7 +164,19 @@ impl PackedSet {
     pub(crate) fn unpack(&self, shape: [usize; 3], fit: Fit) -> Result<ImageSet> {
         let [channels, height, width] = shape;
         let image_len = channels * height * width;
-        let mut pixels = vec![0; self.pictures.len() * image_len];
+        let mut pixels = Vec::new();
+        let len = self.pictures.len().checked_mul(image_len);
+        if len.is_none_or(|len| pixels.try_reserve_exact(len).is_err()) {
+            let count = self.pictures.len();
+            let problem = format!(
+                "{count} pictures of {height}×{width} pixels exceed the memory; leave them on disk, as in `folder:PATH?stream=224`"
+            );
+            return Err(self
+                .pictures
+                .first()
+                .map_or_else(|| damaged(Path::new(""), &*problem), |first| first.refuse(&problem)));
+        }
+        pixels.resize(len.unwrap_or_default(), 0);
         let images = pixels.par_chunks_exact_mut(image_len.max(1)).zip(&self.pictures);
         images.try_for_each(|(out, packed)| -> Result<()> {
             if fit == Fit::Exact {
@@ -222,6 +230,16 @@ mod tests {
         let error = set.unpack([1, 2, 3], Fit::Exact).unwrap_err().to_string();
         assert!(error.ends_with("it has 4×3 pixels, where 2×3 are expected"), "{error}");
         assert_eq!(set.unpack([1, 2, 2], Fit::Middle).unwrap().pixels().unwrap()[4..], [1; 4]);
+    }
+
+    #[test]
+    fn what_exceeds_the_memory_is_an_error() {
+        let set = set(&[[1, 2, 3], [1, 2, 3]]);
+        let error = set.unpack([1, 1 << 31, 1 << 31], Fit::Middle).unwrap_err().to_string();
+        assert!(
+            error.contains("2 pictures of 2147483648×2147483648 pixels exceed the memory; leave them on disk"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Parquet files with a column of pictures and one of labels, as the library `datasets` of Hugging Face writes them.
 //!
 //! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read; a label is a whole number. The names
-//! of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain or packed with Snappy.
+//! of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain, or packed by Snappy, Zstandard, Gzip,
+//! LZ4 (raw) or Brotli.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use serde_json::Value;
 
 use crate::error::{Result, damaged};
 use crate::formats::packed::Packed;
-use crate::formats::parquet_pages::{self, SNAPPY, Source, guarded};
+use crate::formats::page_codec::SNAPPY;
+use crate::formats::parquet_pages::{self, Source, guarded};
 use crate::formats::parquet_table::StoredTable;
 use crate::formats::picture::Checked;
 

@@ -1,7 +1,8 @@
 //! Folders of parquet files, laid out as dataset repositories of the Hugging Face Hub are.
 //!
-//! A file's split is its name up to the first hyphen (`data/train-00000-of-00001.parquet`), or else its folder's name
+//! A file's split is its name up to the first hyphen, underscore or dot (`data/train-00000-of-00001.parquet`), or else its folder's name
 //! (`plain_text/train/0000.parquet`). Files of a split are read in the order of their paths, and rows are decoded in parallel.
+//! Names that count the files of a split must be complete. A file of no known split is named and not read.
 //! The order of rows is the Hub's, which need not be that of the dataset's other forms: positions and fingerprints then
 //! differ, though images do not.
 
@@ -29,8 +30,8 @@ pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) ->
     let roots = options.folders(entry.name, &[]);
     let folders = roots.iter().flat_map(|root| [root.join(hub.folder), root.join("data"), root.clone()]);
     for folder in folders.filter(|folder| folder.is_dir()) {
-        let splits = splits(&folder, 1)?;
-        if [TRAIN, hub.test].iter().any(|split| splits.contains_key(*split)) {
+        let splits = Splits::find(&folder, 1)?;
+        if [TRAIN, hub.test].iter().any(|split| splits.files.contains_key(*split)) {
             return open_folder(entry, hub, &folder);
         }
     }
@@ -39,11 +40,11 @@ pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) ->
 
 /// Opens the dataset of `entry` from the files in `folder`.
 pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> Result<Dataset> {
-    let splits = splits(folder, 1)?;
+    let splits = Splits::find(folder, 1)?;
     let columns = Columns { image: &[hub.image], label: &[hub.label] };
     let keep = if entry.streams() { Keep::OnDisk } else { Keep::InMemory };
     let read = |split: &str| -> Result<Split> {
-        let files = splits.get(split).ok_or_else(|| {
+        let files = splits.complete(split)?.ok_or_else(|| {
             let file = format!("a parquet file of the split `{split}`");
             Error::MissingFile { folder: folder.into(), file }
         })?;
@@ -58,7 +59,7 @@ pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> 
     let classes =
         if entry.classes.is_empty() { named() } else { entry.classes.iter().map(ToString::to_string).collect() };
     let (train, test) = (train.set(entry.class_count)?, test.set(entry.class_count)?);
-    entry.check_counts(folder, classes.len(), train.labels.len(), test.labels.len())?;
+    entry.check_counts(("parquet", folder), [classes.len(), train.labels.len(), test.labels.len()])?;
     Ok(entry.dataset_of(classes, entry.images(train)?, entry.images(test)?))
 }
 
@@ -77,21 +78,26 @@ fn check_classes(entry: &Entry, path: &Path, classes: &[String]) -> Result<()> {
 /// Opens a folder that the registry does not know.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     let folder = &place.path;
-    let splits = splits(folder, 2)?;
+    let splits = Splits::find(folder, DEPTH)?;
     let lacking = |wanted: &[&str]| {
-        let found = splits.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        damaged(
-            folder,
-            format!("it has no parquet file of a labelled split `{}`; splits found: {found}", wanted.join("` or `")),
-        )
+        let wanted = wanted.join("` or `");
+        damaged(folder, format!("it has no parquet file of a labelled split `{wanted}`; {}", splits.describe()))
     };
     let columns = Columns { image: &["image", "img"], label: &["label", "fine_label", "labels"] };
     let keep = if place.stream { Keep::OnDisk } else { Keep::InMemory };
-    let train = Split::read(splits.get(TRAIN).ok_or_else(|| lacking(&[TRAIN]))?, columns, keep)?;
-    // A test set for a contest has no labels.
-    let mut tests = TESTS.iter().filter_map(|split| splits.get(*split)).map(|files| Split::read(files, columns, keep));
-    let labelled = |test: &Result<Split>| !test.as_ref().is_ok_and(Split::is_unlabelled);
-    let test = tests.find(labelled).ok_or_else(|| lacking(&TESTS))??;
+    let train = Split::read(splits.complete(TRAIN)?.ok_or_else(|| lacking(&[TRAIN]))?, columns, keep)?;
+    let mut test = None;
+    for split in TESTS {
+        let Some(files) = splits.complete(split)? else { continue };
+        let found = Split::read(files, columns, keep)?;
+        // A test set for a contest has no labels.
+        if !found.is_unlabelled() {
+            test = Some((split, found));
+            break;
+        }
+    }
+    let (split, test) = test.ok_or_else(|| lacking(&TESTS))?;
+    splits.say_what_is_not_read(folder, &[TRAIN, split]);
     if train.classes.is_some() && test.classes.is_some() && train.classes != test.classes {
         return Err(damaged(folder, "its training and test files name different classes"));
     }
@@ -148,31 +154,149 @@ impl Split {
     }
 }
 
-/// The parquet files of each split, in `folder` and `depth` levels of folders below it.
-fn splits(folder: &Path, depth: usize) -> Result<BTreeMap<String, Vec<PathBuf>>> {
-    let mut splits = BTreeMap::<String, Vec<PathBuf>>::new();
-    for path in parquet_files(folder, depth)? {
-        if let Some(split) = split_of(&path) {
-            splits.entry(split).or_default().push(path);
+/// Levels of folders that are looked into below a path.
+const DEPTH: usize = 16;
+
+/// Most files that a message names.
+const NAMED: usize = 5;
+
+/// The parquet files of a folder.
+#[derive(Debug)]
+struct Splits {
+    /// Those of each known split, in the order of their paths.
+    files: BTreeMap<String, Vec<PathBuf>>,
+    /// Those of none.
+    others: Vec<PathBuf>,
+}
+
+impl Splits {
+    /// In `folder` and `depth` levels of folders below it.
+    fn find(folder: &Path, depth: usize) -> Result<Self> {
+        let (mut splits, mut others) = (BTreeMap::<String, Vec<PathBuf>>::new(), Vec::new());
+        for path in parquet_files(folder, depth)? {
+            match split_of(&path) {
+                Some(split) => splits.entry(split).or_default().push(path),
+                None => others.push(path),
+            }
+        }
+        for (split, files) in &splits {
+            let folders: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
+            if folders.len() > 1 {
+                let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+                return Err(damaged(
+                    folder,
+                    format!("several folders hold a split `{split}`, name one of them: {folders}"),
+                ));
+            }
+        }
+        Ok(Self { files: splits, others })
+    }
+
+    /// The files of a split, if there are any, all of which must be there.
+    fn complete(&self, split: &str) -> Result<Option<&Vec<PathBuf>>> {
+        let Some(files) = self.files.get(split) else { return Ok(None) };
+        check_complete(files)?;
+        Ok(Some(files))
+    }
+
+    fn describe(&self) -> String {
+        let names = |files: &[PathBuf]| named(files.iter());
+        let splits = self.files.iter().map(|(split, files)| format!("of `{split}` {}", names(files)));
+        let others = (!self.others.is_empty()).then(|| format!("of no known split {}", names(&self.others)));
+        let found: Vec<_> = splits.chain(others).collect();
+        if found.is_empty() {
+            return "it holds no parquet file at all".into();
+        }
+        let known = [&[TRAIN], &TESTS[..]].concat().join("`, `");
+        format!("it holds: {}; a file's name, or its folder's, begins with its split: `{known}`", found.join("; "))
+    }
+
+    fn say_what_is_not_read(&self, folder: &Path, read: &[&str]) {
+        let splits =
+            self.files.iter().filter(|(split, _)| !read.contains(&split.as_str())).flat_map(|(_, files)| files);
+        let unread: Vec<_> = splits.chain(&self.others).collect();
+        if !unread.is_empty() {
+            let names = named(unread.iter().copied());
+            tracing::warn!("{}: of its parquet files, these are not read: {names}", folder.display());
         }
     }
-    for (split, files) in &splits {
-        let folders: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
-        if folders.len() > 1 {
-            let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+}
+
+/// The first of some files' names.
+fn named<'a>(files: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
+    let count = files.len();
+    let mut names: Vec<_> =
+        files.take(NAMED).map(|file| file.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
+    if count > NAMED {
+        names.push(format!("… ({count} files)"));
+    }
+    names.join(", ")
+}
+
+/// That the files of one split are all there, as far as their names tell: `-00001-of-00003`, or `0001` alone.
+fn check_complete(files: &[PathBuf]) -> Result<()> {
+    let parts: Vec<_> = files.iter().map(|file| part_of(file)).collect();
+    let first = files.first().map_or(Path::new(""), PathBuf::as_path);
+    let folder = first.parent().unwrap_or(first);
+    let counted = parts.iter().flatten().find_map(|(_, of)| *of);
+    let Some(count) = counted else {
+        // Numbers with zeros before them, as `0003`, begin at 0 or 1 and have no gap. Others may be years.
+        let padded = |file: &&PathBuf| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"0"));
+        let numbers: BTreeSet<_> = parts.iter().flatten().map(|(number, _)| *number).collect();
+        if numbers.len() == files.len()
+            && files.iter().any(|file| padded(&file))
+            && let (Some(least), Some(most)) = (numbers.first(), numbers.last())
+            && let Some(missing) = (*least.min(&1)..=*most).find(|number| !numbers.contains(number))
+        {
+            let names = named(files.iter());
             return Err(damaged(
                 folder,
-                format!("several folders hold a split `{split}`, name one of them: {folders}"),
+                format!("its files {names} are numbered, and number {missing} is missing; fetch it"),
             ));
         }
+        return Ok(());
+    };
+    if let Some(at) = parts.iter().position(|part| !matches!(part, Some((_, Some(of))) if *of == count)) {
+        let problem = format!(
+            "it is not one of {count} files of its split, as the others beside it are; remove what does not belong there"
+        );
+        return Err(damaged(&files[at], problem));
     }
-    Ok(splits)
+    let numbers: Vec<_> = parts.iter().flatten().map(|(number, _)| *number).collect();
+    if let Some(at) = (1..numbers.len()).find(|at| numbers[..*at].contains(&numbers[*at])) {
+        return Err(damaged(&files[at], format!("another file of its split has the number {} too", numbers[at])));
+    }
+    let missing: Vec<_> = (0..count).filter(|number| !numbers.contains(number)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names =
+        missing.iter().take(NAMED).map(|number| format!("-{number:05}-of-{count:05}")).collect::<Vec<_>>().join(", ");
+    let (found, more) = (files.len(), if missing.len() > NAMED { ", …" } else { "" });
+    let problem = format!(
+        "it holds {found} of the {count} files that {} belongs to; missing: {names}{more}; fetch them",
+        named(files[..1].iter())
+    );
+    Err(damaged(folder, problem))
+}
+
+/// The number in a file's name, and of how many: `train-00001-of-00003-1359597a978bc4fa`, or `0001`.
+fn part_of(path: &Path) -> Option<(u64, Option<u64>)> {
+    let stem = path.file_stem()?.to_str()?;
+    if let Ok(number) = stem.parse() {
+        return Some((number, None));
+    }
+    let parts: Vec<_> = stem.split(['-', '_', '.']).collect();
+    parts.windows(3).find_map(|window| match window {
+        [number, "of", count] => Some((number.parse().ok()?, Some(count.parse().ok()?))),
+        _ => None,
+    })
 }
 
 /// The split whose file this is, by its path; none if it is of none that is known.
 pub(crate) fn split_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
-    let by_name = stem.split('-').next().unwrap_or(stem);
+    let by_name = stem.split(['-', '_', '.']).next().unwrap_or(stem);
     let folder = path.parent()?.file_name().and_then(|folder| folder.to_str());
     let known = |split: &&str| *split == TRAIN || TESTS.contains(split);
     [Some(by_name), folder].into_iter().flatten().find(known).map(str::to_owned)
@@ -184,7 +308,9 @@ fn parquet_files(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.is_dir() && depth > 0 {
+        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+            // What systems and programs keep for themselves.
+        } else if path.is_dir() && depth > 0 {
             files.append(&mut parquet_files(&path, depth - 1)?);
         } else if path.extension().is_some_and(|extension| extension == "parquet") {
             files.push(path);
@@ -214,8 +340,67 @@ mod tests {
             fs::create_dir(root.path().join(folder)).unwrap();
             fs::write(root.path().join(folder).join("train-00000-of-00001.parquet"), "").unwrap();
         }
-        let error = splits(root.path(), 1).unwrap_err().to_string();
+        let error = Splits::find(root.path(), 1).unwrap_err().to_string();
         assert!(error.contains("several folders hold a split `train`, name one of them: "), "{error}");
-        assert_eq!(splits(&root.path().join("full_numbers"), 1).unwrap()["train"].len(), 1);
+        assert_eq!(Splits::find(&root.path().join("full_numbers"), 1).unwrap().files["train"].len(), 1);
+    }
+
+    #[test]
+    fn names_that_count_must_be_complete() {
+        let check = |names: &[&str]| {
+            let files: Vec<_> = names.iter().map(|name| PathBuf::from(format!("data/{name}.parquet"))).collect();
+            check_complete(&files).map_err(|error| error.to_string())
+        };
+        let refuses = |names: &[&str], said: &str| {
+            let error = check(names).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        };
+        for complete in [
+            &["train-00000-of-00002", "train-00001-of-00002"][..],
+            &["train-00000-of-00001-1359597a978bc4fa"],
+            &["train-0-of-2", "train-1-of-2"],
+            &["0000", "0001", "0002"],
+            &["1", "2"],
+            &["2019", "2021"],
+            &["00001", "00002"],
+            &["train"],
+            &["train", "train-more"],
+        ] {
+            assert_eq!(check(complete), Ok(()), "{complete:?}");
+        }
+        refuses(
+            &["train-00000-of-00003", "train-00002-of-00003"],
+            "data: it holds 2 of the 3 files that train-00000-of-00003.parquet belongs to; missing: -00001-of-00003; fetch them",
+        );
+        refuses(&["train-00001-of-00002"], "missing: -00000-of-00002");
+        refuses(
+            &["train-00000-of-00002", "train-00001-of-00002", "train-00001-of-00003"],
+            "it is not one of 2 files of its split",
+        );
+        refuses(&["train-00000-of-00001", "train-extra"], "train-extra.parquet: it is not one of 1 files of its split");
+        refuses(
+            &["train-00000-of-00001-a", "train-00000-of-00001-b"],
+            "another file of its split has the number 0 too",
+        );
+        refuses(&["0000", "0002"], "number 1 is missing");
+        refuses(&["0002", "0003"], "number 1 is missing");
+    }
+
+    #[test]
+    fn files_are_named_where_no_split_is_found_or_one_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let describe = || Splits::find(root.path(), DEPTH).unwrap().describe();
+        assert_eq!(describe(), "it holds no parquet file at all");
+        fs::create_dir_all(root.path().join("a/b/c/d")).unwrap();
+        for name in ["part-0.parquet", "a/b/c/d/train-0.parquet", "a/.hidden.parquet"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        assert_eq!(
+            describe(),
+            "it holds: of `train` train-0.parquet; of no known split part-0.parquet; a file's name, or its folder's, begins with its \
+             split: `train`, `test`, `validation`, `valid`, `val`"
+        );
+        let files: Vec<_> = (0..7).map(|number| PathBuf::from(format!("{number}.parquet"))).collect();
+        assert_eq!(named(files.iter()), "0.parquet, 1.parquet, 2.parquet, 3.parquet, 4.parquet, … (7 files)");
     }
 }

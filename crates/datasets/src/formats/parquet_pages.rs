@@ -21,13 +21,10 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
-use snap::raw::{Decoder, decompress_len};
 
 use crate::error::{Error, Result};
+use crate::formats::page_codec::Codec;
 use crate::formats::picture::Checked;
-
-/// Most bytes that one byte packed by Snappy unpacks to: a copy of 64 bytes takes three.
-pub(crate) const SNAPPY: usize = 22;
 
 /// What `f` gives. Should the crate `parquet` panic on a damaged file, that is a problem as others are.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> Checked<T>) -> Checked<T> {
@@ -47,7 +44,7 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = unlearn_files::open(path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
         Ok(Self { file, len, last: AtomicU64::new(0) })
     }
@@ -146,7 +143,9 @@ struct Column {
     /// Takes pages as if they were not packed.
     inner: SerializedPageReader<Source>,
     source: Arc<Source>,
-    packed: bool,
+    codec: Option<Codec>,
+    /// Bytes that all pages unpack to together, as the footer announces.
+    announced: usize,
     pages: Arc<Pages>,
 }
 
@@ -154,11 +153,11 @@ impl Column {
     /// The page as the decoder is to have it, held on to.
     fn unpacked(&self, mut page: Page) -> ParquetResult<Page> {
         let start = self.source.last.load(Ordering::Relaxed);
-        let (plain, packed) = match &page {
-            Page::DataPage { .. } | Page::DictionaryPage { .. } => (0, self.packed),
+        let (plain, may_be_packed) = match &page {
+            Page::DataPage { .. } | Page::DictionaryPage { .. } => (0, true),
             // Levels come first, and are never packed.
             Page::DataPageV2 { rep_levels_byte_len, def_levels_byte_len, is_compressed, .. } => {
-                (rep_levels_byte_len.saturating_add(*def_levels_byte_len) as usize, self.packed && *is_compressed)
+                (rep_levels_byte_len.saturating_add(*def_levels_byte_len) as usize, *is_compressed)
             }
         };
         let mut held = self.pages.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,13 +166,15 @@ impl Column {
             return Err(ParquetError::General(format!("a page of {} bytes begins with {plain} of levels", buf.len())));
         }
         let stored = buf.slice(plain..);
-        if packed {
-            *buf = unpack(buf, plain)?.into();
+        let codec = self.codec.filter(|_| may_be_packed);
+        if let Some(codec) = codec {
+            let unpacked = codec.unpack(&stored, self.announced).map_err(ParquetError::General)?;
+            *buf = if plain == 0 { unpacked.into() } else { [&buf[..plain], &unpacked].concat().into() };
         }
         let decoded = buf.clone();
         check(&page, held[0].is_some()).map_err(ParquetError::General)?;
         held[usize::from(page.is_data_page())] =
-            Some(StoredPage { decoded, offset: start + plain as u64, stored, packed, plain });
+            Some(StoredPage { decoded, offset: start + plain as u64, stored, packed: codec.is_some(), plain });
         Ok(page)
     }
 }
@@ -201,25 +202,6 @@ fn check(page: &Page, dictionary: bool) -> Checked<()> {
     Ok(())
 }
 
-/// What a page holds behind the first `plain` bytes, unpacked, and these.
-fn unpack(page: &[u8], plain: usize) -> ParquetResult<Vec<u8>> {
-    let cut = || ParquetError::General("a page is shorter than it announces".into());
-    let damaged = |error: snap::Error| ParquetError::External(Box::new(error));
-    let (plain, packed) = page.split_at_checked(plain).ok_or_else(cut)?;
-    // A page without values may have nothing behind its levels.
-    let announced = if packed.is_empty() { 0 } else { decompress_len(packed).map_err(damaged)? };
-    if announced > packed.len().saturating_mul(SNAPPY) {
-        let problem = format!("a page of {} bytes announces that it unpacks to {announced}", packed.len());
-        return Err(ParquetError::General(problem));
-    }
-    let mut unpacked = plain.to_vec();
-    unpacked.resize(plain.len() + announced, 0);
-    if announced > 0 {
-        Decoder::new().decompress(packed, &mut unpacked[plain.len()..]).map_err(damaged)?;
-    }
-    Ok(unpacked)
-}
-
 impl PageReader for Column {
     fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
         self.inner.get_next_page()?.map(|page| self.unpacked(page)).transpose()
@@ -242,63 +224,45 @@ impl Iterator for Column {
     }
 }
 
-/// Whether a column in a file of `len` bytes is packed.
+/// What a column in a file of `len` bytes is packed by; none if it is plain.
 ///
 /// # Errors
-/// When it lies outside of the file, or is packed by something else than Snappy.
-pub(crate) fn is_packed(chunk: &ColumnChunkMetaData, len: u64) -> Checked<bool> {
+/// When it lies outside of the file, or is packed by something that is not read.
+pub(crate) fn codec(chunk: &ColumnChunkMetaData, len: u64) -> Checked<Option<Codec>> {
     let name = chunk.column_path().string();
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     let end = start.checked_add(chunk.compressed_size()).and_then(|end| u64::try_from(end).ok());
     if start < 0 || chunk.compressed_size() < 0 || end.is_none_or(|end| end > len) {
         return Err(format!("column `{name}` lies outside of the file; fetch it again"));
     }
-    match chunk.compression() {
-        Compression::UNCOMPRESSED => Ok(false),
-        Compression::SNAPPY => Ok(true),
-        other => Err(format!("column `{name}` is packed by {other}; write it plain or packed by Snappy")),
-    }
+    Codec::of(chunk.compression()).map_err(|problem| format!("column `{name}` is {problem}"))
 }
 
 /// A reader of one column of `rows` rows, and the pages that it is reading.
 ///
 /// # Errors
-/// As [`is_packed`].
+/// As [`codec`].
 pub(crate) fn column(
     source: &Arc<Source>,
     chunk: &ColumnChunkMetaData,
     rows: usize,
 ) -> Checked<(ColumnReader, Arc<Pages>)> {
-    let packed = is_packed(chunk, source.len)?;
+    let codec = codec(chunk, source.len)?;
+    let announced = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
     let unreadable = |error: ParquetError| error.to_string();
     let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build().map_err(unreadable)?;
     let inner = SerializedPageReader::new(source.clone(), &plain, rows, None).map_err(unreadable)?;
     let pages = Arc::<Pages>::default();
-    let column = Column { inner, source: source.clone(), packed, pages: pages.clone() };
+    let column = Column { inner, source: source.clone(), codec, announced, pages: pages.clone() };
     Ok((get_column_reader(chunk.column_descr_ptr(), Box::new(column)), pages))
 }
 
 #[cfg(test)]
 mod tests {
-    use snap::raw::Encoder;
-
     use super::*;
 
     #[test]
-    fn pages_are_unpacked_but_for_their_levels() {
-        let values = vec![7; 100_000];
-        let packed = Encoder::new().compress_vec(&values).unwrap();
-        assert_eq!(unpack(&packed, 0).unwrap(), values);
-        assert_eq!(unpack(&[&[1, 2][..], &packed].concat(), 2).unwrap(), [&[1, 2][..], &values].concat());
-        assert_eq!(unpack(&[1, 2], 2).unwrap(), [1, 2]);
-        assert!(unpack(&[1, 2], 3).unwrap_err().to_string().contains("shorter than it announces"));
-        assert!(unpack(&packed[..packed.len() - 1], 0).is_err());
-    }
-
-    #[test]
-    fn an_announcement_that_the_bytes_cannot_hold_gets_no_memory() {
-        let error = unpack(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0], 0).unwrap_err().to_string();
-        assert!(error.ends_with("a page of 6 bytes announces that it unpacks to 4294967295"), "{error}");
+    fn a_dictionary_that_the_bytes_cannot_hold_gets_no_memory() {
         let dictionary = |num_values| {
             let page = Page::DictionaryPage {
                 buf: vec![0; 16].into(),
@@ -337,7 +301,7 @@ mod tests {
         let short = tempfile::NamedTempFile::new().unwrap();
         short.as_file().set_len(100).unwrap();
         let short = Source::open(short.path()).unwrap();
-        let packed = |source: &Source| is_packed(metadata.row_group(0).column(0), source.len);
+        let packed = |source: &Source| codec(metadata.row_group(0).column(0), source.len);
         assert!(packed(&sound).is_ok());
         assert!(packed(&short).unwrap_err().ends_with("lies outside of the file; fetch it again"));
         let error = io::copy(&mut short.get_read(90).unwrap(), &mut io::sink()).unwrap_err();

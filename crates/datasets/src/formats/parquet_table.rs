@@ -6,7 +6,6 @@
 //! and 8 for every 16 KB or more of the file. From then on, a picture takes its own bytes, and of packed pages those around
 //! it as well ([`snappy`]).
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +16,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::error::{Error, Result, damaged};
 use crate::formats::packed::FILE_LIMIT;
+use crate::formats::page_codec::Codec;
 use crate::formats::parquet_pages::{self, Source, StoredPage, guarded};
 use crate::formats::picture::Checked;
 use crate::formats::snappy::{self, Checkpoint};
@@ -86,7 +86,12 @@ impl StoredTable {
                 let (group, pictures) = (groups.len(), column.num_values());
                 return Err(format!("its group {group} of rows has {pictures} pictures, but {rows} labels"));
             }
-            parquet_pages::is_packed(&column, len)?;
+            if let Some(codec) = parquet_pages::codec(&column, len)?.filter(|codec| *codec != Codec::Snappy) {
+                return Err(format!(
+                    "its pictures are packed by {codec}, from which none can be read without those before it; open it by \
+                     `?size=N` in place of `?stream=N`, or write it again, plain or packed by Snappy"
+                ));
+            }
             groups.push(Group { first, rows, column, places: OnceLock::new() });
             first += rows;
         }
@@ -103,7 +108,7 @@ impl StoredTable {
     /// When the file is no longer there, or no longer what it was, or that row is damaged.
     pub(crate) fn read(&self, row: usize) -> Result<Vec<u8>> {
         let failed = |action| move |source| Error::Io { action, path: self.path.clone(), source };
-        let mut file = File::open(&self.path).map_err(failed("open"))?;
+        let mut file = unlearn_files::open(&self.path).map_err(failed("open"))?;
         let found = file.metadata().map_err(failed("open"))?.len();
         if found != self.len {
             return Err(damaged(&self.path, format!("it has {found} bytes, and had {} when it was opened", self.len)));
@@ -187,7 +192,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
     use parquet::basic::{Compression, Encoding};
     use parquet::data_type::{ByteArrayType, Int64Type};
@@ -334,10 +339,15 @@ mod tests {
         let refusal = |len, column, rows| StoredTable::new(&path, len, vec![(column, rows)]).unwrap_err();
         assert_eq!(refusal(table.len, column.clone(), 3), "its group 0 of rows has 2 pictures, but 3 labels");
         assert_eq!(refusal(20, column.clone(), 2), "column `image.bytes` lies outside of the file; fetch it again");
-        let other = column.into_builder().set_compression(Compression::LZ4).build().unwrap();
+        let other = column.clone().into_builder().set_compression(Compression::LZ4).build().unwrap();
         assert_eq!(
             refusal(table.len, other, 2),
-            "column `image.bytes` is packed by LZ4; write it plain or packed by Snappy"
+            "column `image.bytes` is packed by LZ4; write it plain, or packed by Snappy, Zstandard, Gzip, LZ4_RAW or Brotli"
+        );
+        let zstandard = column.into_builder().set_compression(Compression::ZSTD(Default::default())).build().unwrap();
+        assert!(
+            refusal(table.len, zstandard, 2)
+                .starts_with("its pictures are packed by Zstandard, from which none can be read")
         );
     }
 

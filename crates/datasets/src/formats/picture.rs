@@ -1,17 +1,22 @@
-//! One picture's file: PNG or JPEG, decoded to bytes of grey or of red, green and blue, and PNG written.
+//! One picture's file, decoded to bytes of grey or of red, green and blue: PNG and JPEG here, WebP, BMP and TIFF in `other_picture.rs`; and
+//! PNG written.
 //!
-//! Which of the two a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
-//! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become 8, as Pillow's
-//! `convert("RGB")` has it.
+//! Which of them a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
+//! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become the upper 8, as Pillow's
+//! `convert("RGB")` has it. Grey of 16 bits is refused: Pillow clips it at 255, and others take the upper 8 bits, so that no one value is
+//! right.
 
 use std::io::{self, Cursor};
 
-use png::{ColorType, Transformations};
+use png::{BitDepth, ColorType, Transformations};
+use unlearn_files::Form;
 use unlearn_samples::{Picture, Sides};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::formats::other_picture;
 
 /// Most pixels of a picture: 64 million, several times the largest of ImageNet.
 pub const LIMIT: usize = 1 << 26;
@@ -22,27 +27,33 @@ const DEFLATE: usize = 1032;
 /// Most pixels that a byte of a JPEG file has: a block of 8 × 8 takes a bit at least.
 const JPEG_PIXELS: usize = 512;
 
-const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
-const JPEG_END: &[u8] = b"\xFF\xD9";
 
 /// What is wrong with a file.
 pub type Checked<T> = Result<T, String>;
 
 /// The sides of the picture in `file`, from its header alone.
 pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
-    if file.starts_with(PNG_MAGIC) { Ok(png_sides(&png_reader(file)?)) } else { jpeg_decoder(file).map(|open| open.1) }
+    match Form::of(file) {
+        Form::Png => Ok(png_sides(&png_reader(file)?)),
+        form if other_picture::is_read(form) => other_picture::sides(file, form),
+        _ => jpeg_decoder(file).map(|open| open.1),
+    }
 }
 
 /// The picture in `file`.
 ///
 /// # Errors
-/// When it is neither PNG nor JPEG, is damaged, or announces more pixels than are read.
+/// When it is of no kind that is read, is damaged, or announces more pixels than are read.
 pub fn decode(file: &[u8]) -> Checked<Picture> {
-    if file.starts_with(PNG_MAGIC) { decode_png(file) } else { decode_jpeg(file) }
+    match Form::of(file) {
+        Form::Png => decode_png(file),
+        form if other_picture::is_read(form) => other_picture::decode(file, form),
+        _ => decode_jpeg(file),
+    }
 }
 
-fn sound(sides: Sides) -> Checked<Sides> {
+pub(crate) fn sound(sides: Sides) -> Checked<Sides> {
     let Sides { height, width, .. } = sides;
     match height.checked_mul(width) {
         Some(1..=LIMIT) => Ok(sides),
@@ -64,6 +75,12 @@ fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let reader = decoder.read_info().map_err(|error| error.to_string())?;
+    if (reader.info().color_type, reader.info().bit_depth) == (ColorType::Grayscale, BitDepth::Sixteen) {
+        return Err(
+            "it is grey of 16 bits a pixel, and pictures here have 8; convert it to 8 bits, choosing how it is scaled"
+                .into(),
+        );
+    }
     let sides = sound(png_sides(&reader))?;
     if reader.info().raw_bytes() / DEFLATE > file.len() {
         return Err(beyond(sides, file));
@@ -97,8 +114,7 @@ fn decode_png(file: &[u8]) -> Checked<Picture> {
 /// A decoder that has read the header.
 fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
     if !file.starts_with(JPEG_MAGIC) {
-        let found: Vec<_> = file.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        return Err(format!("it is neither PNG nor JPEG: it begins with {}", found.join(" ")));
+        return Err(other(file));
     }
     let mut decoder = JpegDecoder::new(ZCursor::new(file));
     decoder.decode_headers().map_err(|error| error.to_string())?;
@@ -114,18 +130,55 @@ fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
     Ok((decoder, sides))
 }
 
-fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
-    let (mut decoder, sides) = jpeg_decoder(file)?;
-    // The decoder fills what a cut file lacks with grey. Some sound files have a few bytes after their end.
-    let tail = &file[file.len().saturating_sub(4096)..];
-    if !tail.windows(2).any(|bytes| bytes == JPEG_END) {
-        return Err("it ends before its end marker; fetch the file again".into());
+/// What is said of a file that is no picture that is read.
+fn other(file: &[u8]) -> String {
+    let form = Form::of(file);
+    let found = match form {
+        Form::Unknown => format!(
+            "it begins with {}",
+            file[..file.len().min(4)].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+        ),
+        form => format!("it is {form}"),
+    };
+    let fix = form.advice().unwrap_or("convert it to PNG");
+    format!("it is no PNG, JPEG, WebP, BMP or TIFF picture: {found}; {fix}")
+}
+
+/// The bytes of a JPEG up to its end marker, which is looked for where it belongs: behind the data of its scans. A thumbnail within has
+/// an end marker of its own, and what follows the end, as a second picture or a video, is no part of the picture. The decoder would fill what
+/// a cut file lacks with grey.
+fn up_to_end(file: &[u8]) -> Checked<&[u8]> {
+    let cut = || "it ends before its end marker; fetch the file again".to_owned();
+    // Behind the marker of the start.
+    let mut at = 2;
+    loop {
+        // Whatever is not a marker is data of a scan: there, FF is followed by 00, or by the number of a restart.
+        at += file.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)).ok_or_else(cut)?;
+        at += file[at..].iter().position(|&byte| byte != 0xFF).ok_or_else(cut)?;
+        let marker = file[at];
+        at += 1;
+        match marker {
+            0xD9 => return Ok(&file[..at]),
+            // No marker, restarts, and others without a length.
+            0x00 | 0x01 | 0xD0..=0xD8 => {}
+            // The length counts its own two bytes.
+            _ => {
+                let len = file.get(at..at + 2).ok_or_else(cut)?;
+                at += usize::from(u16::from_be_bytes([len[0], len[1]])).max(2);
+            }
+        }
     }
+}
+
+fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
+    // What else it may be is said first.
+    let file = if file.starts_with(JPEG_MAGIC) { up_to_end(file)? } else { file };
+    let (mut decoder, sides) = jpeg_decoder(file)?;
     let pixels = decoder.decode().map_err(|error| error.to_string())?;
     whole(Picture { sides, pixels })
 }
 
-fn whole(picture: Picture) -> Checked<Picture> {
+pub(crate) fn whole(picture: Picture) -> Checked<Picture> {
     let Sides { channels, height, width } = picture.sides;
     if picture.pixels.len() == channels * height * width {
         return Ok(picture);
@@ -164,8 +217,16 @@ mod tests {
 
     #[test]
     fn other_files_and_huge_announcements_are_refused() {
-        assert_eq!(decode(b"GIF89a").unwrap_err(), "it is neither PNG nor JPEG: it begins with 47 49 46 38");
-        assert_eq!(decode(b"").unwrap_err(), "it is neither PNG nor JPEG: it begins with ");
+        assert_eq!(
+            decode(b"GIF89a").unwrap_err(),
+            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a GIF picture; convert it to PNG"
+        );
+        assert_eq!(
+            decode(b"\0\x01\x02\x03\x04").unwrap_err(),
+            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it begins with 00 01 02 03; convert it to PNG"
+        );
+        let empty = "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; the download or the copy failed; fetch the file again";
+        assert_eq!(decode(b"").unwrap_err(), empty);
         let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
         for len in 0..file.len() - 16 {
             assert!(decode(&file[..len]).is_err(), "cut to {len} bytes");

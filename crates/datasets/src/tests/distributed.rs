@@ -13,7 +13,7 @@ use unlearn_samples::{Dataset, ImageSet};
 use crate::checksum::{self, Published};
 use crate::error::{Error, Result};
 use crate::formats::cifar::{self, Form};
-use crate::registry::{Entry, OpenOptions};
+use crate::registry::{self, Entry, OpenOptions};
 use crate::{
     cifar10, cifar100,
     formats::{idx_folder, mat5},
@@ -128,8 +128,97 @@ fn every_form_holds_what_python_reads_in_it() {
     for Case { entry, folder, open, .. } in cases() {
         check(&entry, folder, open);
     }
+    let mnist = Entry { train: 5, test: 3, ..mnist::ENTRY };
     for folder in ["idx", "idx-gz"] {
-        check(&mnist::ENTRY, folder, idx_folder::open);
+        check(&mnist, folder, idx_folder::open);
+    }
+}
+
+/// By path, the same files are opened whatever their number; classes are those of the labels, or of the file that names them.
+#[test]
+fn every_form_is_opened_by_its_path_with_any_number_of_images() {
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
+    for (name, dataset, classes) in [
+        ("cifar:cifar-10-batches-bin", "cifar10", 10),
+        ("cifar:cifar-10-batches-py", "cifar10", 10),
+        ("cifar:cifar-100-binary", "cifar100", 100),
+        ("cifar:../resaved/protocol-4", "cifar100", 100),
+        ("mat:svhn", "svhn", 10),
+    ] {
+        let opened = registry::open(name, &options).unwrap();
+        expected[dataset].train.check(&opened.train, name);
+        expected[dataset].test.check(&opened.test, name);
+        assert_eq!(opened.name, name);
+        assert!(opened.classes.len() <= classes && opened.classes[0] == "0", "{name}: {:?}", opened.classes);
+        let error = registry::open(&format!("{name}?size=8"), &options).unwrap_err().to_string();
+        assert!(error.ends_with("leave out what follows the `?`"), "{error}");
+    }
+    // Their test set has a class that the training set has not.
+    for name in ["idx:idx", "idx:idx-gz"] {
+        let error = registry::open(name, &options).unwrap_err().to_string();
+        assert!(error.contains("gives image 0 the label 8, but there are 8 classes (0 to 7)"), "{error}");
+    }
+    let error = registry::open("cifar:svhn", &options).unwrap_err().to_string();
+    assert!(error.contains("it holds no files of CIFAR: data_batch_1.bin"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["cifar-10-batches-bin", "cifar-10-batches-py"] {
+        crate::tests::pictures::copy_folder(&root().join(name), &folder.path().join(name));
+    }
+    let name = format!("cifar:{}", folder.path().display());
+    let error = registry::open(&name, &options).unwrap_err().to_string();
+    assert!(error.contains("it holds several forms of CIFAR; name the folder of one of them: "), "{error}");
+    let binary = folder.path().join("cifar-10-batches-bin");
+    let names = ["ant", "bee", "c", "d", "e", "f", "g", "h", "i", "j"];
+    fs::write(binary.join("batches.meta.txt"), names.join("\r\n") + "\n\n").unwrap();
+    assert_eq!(registry::open(&format!("cifar:{}", binary.display()), &options).unwrap().classes, names);
+    let record = b"\x80\x02}U\x0blabel_names](U\x03antU\x03beees.";
+    let pickled = folder.path().join("cifar-10-batches-py");
+    fs::write(pickled.join("batches.meta"), record).unwrap();
+    let error = registry::open(&format!("cifar:{}", pickled.display()), &options).unwrap_err().to_string();
+    assert!(error.contains("but there are 2 classes (0 to 1)"), "{error}");
+    for (entry, form) in [(&cifar10::ENTRY, "cifar-10-batches-bin"), (&cifar10::ENTRY, "cifar-10-batches-py")] {
+        let folder = root().join(form);
+        let options = OpenOptions { data_dir: Some(folder.clone()), ..OpenOptions::default() };
+        let error = registry::open(entry.name, &options).unwrap_err().to_string();
+        let by_path = format!("open any number of images by path: `cifar:{}`", folder.display());
+        assert!(
+            error.contains("data_batch_1")
+                && error.contains("holds 2 training images, but 10000 are published for cifar10"),
+            "{error}"
+        );
+        assert!(error.ends_with(&by_path), "{error}");
+    }
+}
+
+#[test]
+fn a_datasets_own_folder_comes_before_the_files_above_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions { data_dir: Some(folder.path().into()), ..OpenOptions::default() };
+    crate::tests::pictures::copy_folder(&root().join("idx"), folder.path());
+    let refusal = || registry::open("kmnist", &options).unwrap_err().to_string();
+    assert!(refusal().contains("holds 5 training images, but 60000 are published for kmnist"), "{}", refusal());
+    let own = folder.path().join("kmnist");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join(idx_folder::TRAIN_IMAGES), "").unwrap();
+    assert!(refusal().starts_with(&format!("{} lacks ", own.display())), "{}", refusal());
+}
+
+/// `resaved.py` beside the golden data writes these.
+#[test]
+fn pickles_that_python_3_saved_again_hold_the_same() {
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    let entry = Entry { train: 4, test: 2, ..cifar100::ENTRY };
+    let folders = fs::read_dir(root().join("../resaved")).unwrap().map(|folder| folder.unwrap().path());
+    let folders: Vec<_> = folders.collect();
+    assert_eq!(folders.len(), 5);
+    for folder in folders {
+        let what = folder.display().to_string();
+        let dataset = cifar::open_folder(&entry, &cifar100::FORMS[1], &folder).unwrap();
+        expected[entry.name].train.check(&dataset.train, &what);
+        expected[entry.name].test.check(&dataset.test, &what);
     }
 }
 

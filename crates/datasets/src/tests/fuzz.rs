@@ -56,10 +56,11 @@ fn idx() {
     let images = encoded(&[3, 28, 28], &(0..3 * 784_u32).map(|i| ((i * i) >> 5) as u8).collect::<Vec<_>>());
     let labels = encoded(&[3], &[4, 0, 9]);
     let files = [gzip(&images), gzip(&labels), images.clone(), labels.clone()];
+    let entry = Entry { train: 3, test: 3, ..fashion_mnist::ENTRY };
     fuzz("tests::fuzz::idx", &files, |bytes| {
         for bytes in [bytes, &gzip(bytes)] {
-            check(idx_folder::decode(&fashion_mnist::ENTRY, [bytes, &labels, &images, &labels]), [3, 3]);
-            check(idx_folder::decode(&fashion_mnist::ENTRY, [&images, &labels, &images, bytes]), [3, 3]);
+            check(idx_folder::decode(&entry, [bytes, &labels, &images, &labels]), [3, 3]);
+            check(idx_folder::decode(&entry, [&images, &labels, &images, bytes]), [3, 3]);
         }
     });
 }
@@ -73,7 +74,10 @@ fn copies(of_svhn: bool) -> Vec<(Entry, Copy)> {
 #[test]
 fn cifar() {
     let copies = copies(false);
-    let files: Vec<_> = copies.iter().map(|(_, copy)| copy.sound.clone()).collect();
+    let mut files: Vec<_> = copies.iter().map(|(_, copy)| copy.sound.clone()).collect();
+    for resaved in ["protocol-2", "protocol-2-text", "protocol-3", "protocol-4", "protocol-5"] {
+        files.push(fs::read(root().join("../resaved").join(resaved).join("test")).unwrap());
+    }
     fuzz("tests::fuzz::cifar", &files, |bytes| {
         for (entry, copy) in &copies {
             check(copy.with(bytes), [entry.train, entry.test]);
@@ -168,6 +172,9 @@ fn parquet() {
     ]
     .map(|file| fs::read(root().join(file)).unwrap());
     write("train", &files[3]);
+    let packed = ["zstd", "gzip", "lz4", "brotli", "zstd-2", "gzip-2", "lz4-2", "brotli-2"];
+    let packed = packed.map(|codec| fs::read(root().join(format!("../parquet-codecs/{codec}.parquet"))).unwrap());
+    let files = [&files[..], &packed].concat();
     fuzz("tests::fuzz::parquet", &files, |bytes| {
         write("test", bytes);
         // How many rows there are, the file alone says.
@@ -272,9 +279,24 @@ fn pictures() {
         "baseline_422.png",
     ];
     let mut files: Vec<_> = names.iter().map(|name| fs::read(root().join("jpeg").join(name)).unwrap()).collect();
+    for other in [
+        "lossy.webp",
+        "lossless-alpha.webp",
+        "lossy-alpha.webp",
+        "rgb.bmp",
+        "palette.bmp",
+        "rle8.bmp",
+        "bits.bmp",
+        "rgb-tiff_lzw.tif",
+        "grey-packbits.tiff",
+        "rgb-raw.tif",
+        "grey-tiff_adobe_deflate.tiff",
+    ] {
+        files.push(fs::read(root().join("../other-pictures").join(other)).unwrap());
+    }
     let rows: Vec<u8> =
         (0..9 * 105_u32).map(|i| if i % 40 == 0 { (i / 40 % 5) as u8 } else { ((i * i) >> 4) as u8 }).collect();
-    let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 6)];
+    let kinds = [(1, 0), (16, 0), (8, 2), (4, 3), (8, 4), (16, 4), (16, 6)];
     let kinds: Vec<_> = [false, true]
         .into_iter()
         .flat_map(|interlaced| kinds.map(|(depth, colours)| (depth, colours, interlaced)))

@@ -86,6 +86,29 @@ fn pictures_on_disk_are_those_in_memory() {
     }
 }
 
+/// `parquet_codecs.py` beside the golden data writes these.
+#[test]
+fn pages_are_unpacked_whatever_they_are_packed_by() {
+    let folder = root().join("../parquet-codecs");
+    let read = |path: &Path| {
+        let table = parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::InMemory).unwrap();
+        let pictures = table.pictures.into_iter().map(|packed| match packed {
+            Packed::Row { bytes, .. } => bytes,
+            _ => panic!("not in memory"),
+        });
+        (pictures.collect::<Vec<_>>(), table.labels)
+    };
+    let expected = read(&folder.join("none.parquet"));
+    assert_eq!((expected.0.len(), &expected.1[..4]), (12, &[3, 10, 17, 24][..]));
+    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 11);
+    for path in files {
+        assert!(read(&path) == expected, "{}", path.display());
+    }
+    let refused = table(&folder.join("zstd.parquet"), Keep::OnDisk).unwrap_err().to_string();
+    assert!(refused.contains("zstd.parquet: its pictures are packed by Zstandard, from which none"), "{refused}");
+}
+
 #[test]
 fn batches_are_those_of_the_folder() {
     let [hub, folder] = both();
@@ -110,7 +133,7 @@ fn the_folder_is_taken_before_the_hubs_files() {
             .ends_with("its 2 classes (tench, Tinca tinca, goldfish, Carassius auratus, …) are not those of imagenet")
     );
     copy_folder(&root().join("imagenet-folder"), &place.path().join("imagenet"));
-    assert!(refusal().ends_with("it holds 2 classes, where imagenet has 1000"), "{}", refusal());
+    assert!(refusal().contains("holds 2 classes, but 1000 are published for imagenet"), "{}", refusal());
 }
 
 #[test]
@@ -129,7 +152,7 @@ fn a_path_is_streamed_too_and_a_contests_test_set_passed_over() {
     // Of what it is made, short of the pictures: labels, and the names and lengths of the files.
     let again = copy();
     assert_eq!(open(again.path(), "?stream=28").fingerprint, dataset.fingerprint);
-    fs::rename(again.path().join(FILES[3]), again.path().join("validation-1.parquet")).unwrap();
+    fs::rename(again.path().join(FILES[3]), again.path().join("validation-00001-of-00002-again.parquet")).unwrap();
     assert_ne!(open(again.path(), "?stream=28").fingerprint, dataset.fingerprint);
 }
 

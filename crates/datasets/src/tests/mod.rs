@@ -3,6 +3,7 @@
 pub(crate) mod distributed;
 mod fuzz;
 pub(crate) mod imagenet;
+mod memory;
 pub(crate) mod pictures;
 
 use std::env;

@@ -64,7 +64,8 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
 fn the_registry_finds_repositories_of_the_hub() {
     let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
     let error = registry::open("cifar10", &options).unwrap_err().to_string();
-    assert!(error.ends_with("it holds 6 training images, where cifar10 has 50000"), "{error}");
+    assert!(error.contains("holds 6 training images, but 50000 are published for cifar10; "), "{error}");
+    assert!(error.contains("by path: `parquet:"), "{error}");
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn tiny_imagenet_is_read_as_distributed() {
     let error = registry::open("tiny-imagenet", &OpenOptions { data_dir: Some(root()), ..OpenOptions::default() })
         .unwrap_err()
         .to_string();
-    assert!(error.ends_with("it holds 3 classes, where tiny-imagenet has 200"), "{error}");
+    assert!(error.contains("holds 3 classes, but 200 are published for tiny-imagenet"), "{error}");
 }
 
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
@@ -223,6 +224,94 @@ fn jpegs_that_are_cut_are_refused() {
         }
         picture::decode(&[&file[..], b"trailing"].concat()).unwrap();
     }
+}
+
+/// The end marker of a thumbnail is not the picture's, and what follows the picture's is no part of it.
+#[test]
+fn a_jpeg_ends_behind_its_own_data() {
+    let jpegs = ["baseline_420", "progressive_420", "grey"]
+        .map(|name| fs::read(root().join(format!("jpeg/{name}.jpg"))).unwrap());
+    for (file, thumbnail) in jpegs.iter().zip([&jpegs[2], &jpegs[2], &jpegs[0]]) {
+        let expected = picture::decode(file).unwrap();
+        let exif = [b"Exif\0\0", &thumbnail[..]].concat();
+        let segment = [&[0xFF, 0xE1][..], &(exif.len() as u16 + 2).to_be_bytes(), &exif].concat();
+        let whole = [&file[..2], &segment, &file[2..]].concat();
+        assert!(picture::decode(&whole).unwrap() == expected);
+        for len in (2 + segment.len()..whole.len()).step_by(11).chain([whole.len() - 1]) {
+            let error = picture::decode(&whole[..len]).unwrap_err();
+            assert!(error.ends_with("it ends before its end marker; fetch the file again"), "{len}: {error}");
+            // A download that was set to its full length before it was cut.
+            let filled = [&whole[..len], &vec![0; whole.len() - len]].concat();
+            assert!(picture::decode(&filled).is_err(), "{len}");
+        }
+        for tail in [vec![0; 100_000], thumbnail.clone(), [&[b'v'; 9000][..], b"\xFF\xD9ideo"].concat()] {
+            assert!(picture::decode(&[&whole[..], &tail].concat()).unwrap() == expected);
+        }
+    }
+}
+
+/// `png_kinds.py` beside the golden data writes these.
+#[test]
+fn pngs_of_every_kind_are_pillows_but_for_grey_of_16_bits() {
+    let folder = root().join("../png");
+    let mut kinds = 0;
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(kind) = name.strip_suffix(".png").filter(|kind| !kind.contains(".rgb")) else { continue };
+        kinds += 1;
+        let bytes = fs::read(&path).unwrap();
+        if kind.starts_with("grey16") {
+            for error in [picture::decode(&bytes).unwrap_err(), picture::sides(&bytes).unwrap_err()] {
+                assert!(
+                    error.contains("grey of 16 bits a pixel, and pictures here have 8; convert it to 8 bits"),
+                    "{error}"
+                );
+            }
+        } else {
+            let found = picture::decode(&bytes).unwrap();
+            assert_eq!(picture::sides(&bytes).unwrap(), found.sides, "{kind}");
+            assert!(found.with_channels(3) == decode(&folder.join(format!("{kind}.rgb.png"))), "{kind}");
+        }
+    }
+    assert_eq!(kinds, 17);
+}
+
+/// `other_pictures.py` beside the golden data writes these.
+#[test]
+fn webp_bmp_and_tiff_are_pillows_or_refused() {
+    let folder = root().join("../other-pictures");
+    let (mut read, mut refused, mut wrong) = (0, 0, Vec::new());
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        if name.starts_with("refused") {
+            refused += 1;
+            for error in [picture::decode(&bytes).unwrap_err(), picture::sides(&bytes).unwrap_err()] {
+                assert!(error.contains("PNG"), "{name}: {error}");
+            }
+        } else if !name.contains(".rgb.") {
+            read += 1;
+            let found = match picture::decode(&bytes) {
+                Ok(found) => found,
+                Err(error) => {
+                    wrong.push(format!("{name}: {error}"));
+                    continue;
+                }
+            };
+            assert_eq!(picture::sides(&bytes).unwrap(), found.sides, "{name}");
+            let found = found.with_channels(3);
+            let expected = decode(&folder.join(format!("{name}.rgb.png")));
+            let most = found.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+            if (found.sides, most) != (expected.sides, Some(0)) {
+                wrong.push(format!("{name}: {most:?} in 255"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!((read, refused), (20, 11));
 }
 
 /// A file, and how it is opened with other bytes in its place.
