@@ -23,6 +23,17 @@ impl Poisoned {
     pub fn forget(&self) -> ForgetSpec {
         ForgetSpec::Positions { positions: self.positions.clone() }
     }
+
+    /// What a user should know of images where the trigger changes nothing, if there are any.
+    pub fn warning(&self) -> Option<String> {
+        let (unchanged, images) = (self.unchanged.len(), self.positions.len());
+        (unchanged > 0).then(|| {
+            format!(
+                "the trigger changes no pixel of {unchanged} of {images} poisoned images; these teach no trigger, and a \
+                 new label makes them mislabelled images"
+            )
+        })
+    }
 }
 
 /// The test set with the trigger in every image. It cannot become a training set: whatever draws poison or a split
@@ -64,5 +75,16 @@ impl TriggeredTest {
     /// Positions of images where the trigger changed no pixel, ascending. They measure the clean model, not the attack.
     pub fn unchanged(&self) -> &[u32] {
         &self.unchanged
+    }
+
+    /// What a user should know of images where the trigger changes nothing, if there are any.
+    pub fn warning(&self) -> Option<String> {
+        let (unchanged, images) = (self.unchanged.len(), self.images.len());
+        (unchanged > 0).then(|| {
+            format!(
+                "the trigger changes no pixel of {unchanged} of {images} test images; on these, the attack success rate \
+                 measures the model without a trigger"
+            )
+        })
     }
 }
