@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::parameter::Parameter;
-use crate::settings;
+use crate::settings::{self, Settings};
 
 /// A detector. Each has one file, and one line in the registry. It is not told which samples are poison, nor which class
 /// is the target.
@@ -81,8 +81,8 @@ pub struct DetectorEntry {
     pub source: &'static str,
     /// Its settings.
     pub parameters: &'static [Parameter],
-    resolve: fn(&Map<String, Value>) -> Result<Map<String, Value>>,
-    detect: fn(&Map<String, Value>, &Features<'_>) -> Result<Detection>,
+    resolve: fn(&Settings) -> Result<Settings>,
+    detect: fn(&Settings, &Features<'_>) -> Result<Detection>,
 }
 
 impl fmt::Debug for DetectorEntry {
@@ -108,7 +108,7 @@ impl DetectorEntry {
     ///
     /// # Errors
     /// If a key is unknown, or a value has the wrong type or is out of range.
-    pub fn resolve(&self, settings: &Map<String, Value>) -> Result<Map<String, Value>> {
+    pub fn resolve(&self, settings: &Settings) -> Result<Settings> {
         (self.resolve)(settings)
     }
 
@@ -116,19 +116,19 @@ impl DetectorEntry {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn detect(&self, settings: &Map<String, Value>, features: &Features<'_>) -> Result<Detection> {
+    pub fn detect(&self, settings: &Settings, features: &Features<'_>) -> Result<Detection> {
         (self.detect)(settings, features)
     }
 }
 
-fn parse<D: Detector>(settings: &Map<String, Value>) -> Result<D::Config> {
+fn parse<D: Detector>(settings: &Settings) -> Result<D::Config> {
     let fail = |reason| Error::Settings { kind: "detector", name: D::NAME, reason };
     let config = settings::over(D::defaults(), settings).map_err(fail)?;
     D::check(&config).map_err(fail)?;
     Ok(config)
 }
 
-fn resolve<D: Detector>(settings: &Map<String, Value>) -> Result<Map<String, Value>> {
+fn resolve<D: Detector>(settings: &Settings) -> Result<Settings> {
     let fail = |reason| Error::Settings { kind: "detector", name: D::NAME, reason };
     match serde_json::to_value(parse::<D>(settings)?) {
         Ok(Value::Object(keys)) => Ok(keys),
@@ -137,7 +137,7 @@ fn resolve<D: Detector>(settings: &Map<String, Value>) -> Result<Map<String, Val
     }
 }
 
-fn detect<D: Detector>(settings: &Map<String, Value>, features: &Features<'_>) -> Result<Detection> {
+fn detect<D: Detector>(settings: &Settings, features: &Features<'_>) -> Result<Detection> {
     let config = parse::<D>(settings)?;
     let mut detection = Detection { suspicious: Vec::new(), classes: Vec::new() };
     for class in features.classes() {

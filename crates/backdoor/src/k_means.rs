@@ -64,7 +64,9 @@ fn mean_of(points: &[Vec<f64>], second: &[bool], cluster: bool) -> Option<Vec<f6
         sum.iter_mut().zip(point).for_each(|(sum, value)| *sum += value);
         count += 1.0;
     }
-    sum.iter_mut().for_each(|value| *value /= count);
+    for value in &mut sum {
+        *value /= count;
+    }
     Some(sum)
 }
 

@@ -70,5 +70,6 @@ pub use overlay::Overlay;
 pub use parameter::Parameter;
 pub use poison::{Labels, Poison};
 pub use poisoned::{Poisoned, TriggeredTest};
+pub use settings::Settings;
 pub use trigger::{PictureUse, Stamp, Trigger, TriggerChoice, TriggerEntry, trigger_entry};
 pub use triggers::TRIGGERS;

@@ -25,9 +25,9 @@ impl Overlay {
         }
         let colours = if channels > 2 { 3 } else { 1 };
         let visible = pixels.chunks_exact(channels).flat_map(|pixel| &pixel[..colours]).copied().collect();
-        let opacity = |_| pixels.chunks_exact(channels).map(|pixel| pixel[colours]).collect();
+        let opacity = || pixels.chunks_exact(channels).map(|pixel| pixel[colours]).collect();
         let picture = Picture { sides: Sides { channels: colours, height, width }, pixels: visible };
-        Ok(Self { picture, alpha: (channels > colours).then_some(()).map(opacity) })
+        Ok(Self { picture, alpha: (channels > colours).then(opacity) })
     }
 
     /// Rows and columns.

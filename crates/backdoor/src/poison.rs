@@ -296,8 +296,8 @@ fn check_split(dataset: &Dataset, split: &Split) -> Result<()> {
     let refuse = |reason| Err(Error::Split { dataset: dataset.name.clone(), reason });
     let count = dataset.train.len();
     for (name, positions) in [("training", &split.train), ("validation", &split.validation)] {
-        if let Some(pair) = positions.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return refuse(format!("{name} positions must ascend, but {} follows {}", pair[1], pair[0]));
+        if let Some((before, next)) = positions.iter().zip(positions.iter().skip(1)).find(|(a, b)| a >= b) {
+            return refuse(format!("{name} positions must ascend, but {next} follows {before}"));
         }
         if let Some(last) = positions.last().filter(|&&last| last as usize >= count) {
             return refuse(format!("{name} position {last} is outside the training set of {count} images"));

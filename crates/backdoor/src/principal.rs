@@ -49,7 +49,7 @@ fn covariance(values: &[f64], dims: usize) -> Vec<f64> {
 fn leading(matrix: &[f64], dims: usize, count: usize) -> Vec<Vec<f64>> {
     let block = (2 * count + 10).min(dims);
     let mut rng = stream("principal components", &[dims as u64, block as u64]);
-    let mut draw = || (rng.next_u32() >> 8) as f64 / f64::from(1 << 24) - 0.5;
+    let mut draw = || f64::from(rng.next_u32() >> 8) / f64::from(1 << 24) - 0.5;
     let mut vectors: Vec<Vec<f64>> = (0..block).map(|_| (0..dims).map(|_| draw()).collect()).collect();
     orthonormalise(&mut vectors);
     for _ in 0..ROUNDS {
@@ -97,7 +97,9 @@ fn orthonormalise(vectors: &mut [Vec<f64>]) {
             }
             let left = dot(vector, vector).sqrt();
             if left > 1e-10 * length {
-                vector.iter_mut().for_each(|value| *value /= left);
+                for value in vector.iter_mut() {
+                    *value /= left;
+                }
                 break;
             }
             // Some unit vector is outside the span of fewer vectors than there are dimensions.

@@ -4,11 +4,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+/// Settings by key: those that were given, or all of them.
+pub type Settings = Map<String, Value>;
+
 /// The defaults with the given keys in their place.
 ///
 /// # Errors
 /// A message with the key, if a key is unknown or its value has the wrong type.
-pub(crate) fn over<C: Serialize + DeserializeOwned>(defaults: C, given: &Map<String, Value>) -> Result<C, String> {
+pub(crate) fn over<C: Serialize + DeserializeOwned>(defaults: C, given: &Settings) -> Result<C, String> {
     let mut keys = serde_json::to_value(defaults).map_err(|error| error.to_string())?;
     for (key, value) in given {
         if keys.get(key).is_none() {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::overlay::Overlay;
 use crate::parameter::Parameter;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::triggers::TRIGGERS;
 
 /// Whether a trigger lays a picture over images.
@@ -102,8 +102,8 @@ pub struct TriggerEntry {
     pub parameters: &'static [Parameter],
     /// Whether it lays a picture over images.
     pub picture: PictureUse,
-    resolve: fn(&Map<String, Value>) -> Result<Map<String, Value>>,
-    prepare: fn(&Map<String, Value>, [usize; 3], Option<&Overlay>) -> Result<Stamp>,
+    resolve: fn(&Settings) -> Result<Settings>,
+    prepare: fn(&Settings, [usize; 3], Option<&Overlay>) -> Result<Stamp>,
 }
 
 impl fmt::Debug for TriggerEntry {
@@ -130,7 +130,7 @@ impl TriggerEntry {
     ///
     /// # Errors
     /// If a key is unknown, or a value has the wrong type or is out of range.
-    pub fn resolve(&self, settings: &Map<String, Value>) -> Result<Map<String, Value>> {
+    pub fn resolve(&self, settings: &Settings) -> Result<Settings> {
         (self.resolve)(settings)
     }
 
@@ -138,24 +138,19 @@ impl TriggerEntry {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); if a picture is missing or superfluous; if the trigger does not fit the images.
-    pub fn prepare(
-        &self,
-        settings: &Map<String, Value>,
-        shape: [usize; 3],
-        picture: Option<&Overlay>,
-    ) -> Result<Stamp> {
+    pub fn prepare(&self, settings: &Settings, shape: [usize; 3], picture: Option<&Overlay>) -> Result<Stamp> {
         (self.prepare)(settings, shape, picture)
     }
 }
 
-fn parse<T: Trigger>(settings: &Map<String, Value>) -> Result<T::Config> {
+fn parse<T: Trigger>(settings: &Settings) -> Result<T::Config> {
     let fail = |reason| Error::Settings { kind: "trigger", name: T::NAME, reason };
     let config = settings::over(T::defaults(), settings).map_err(fail)?;
     T::check(&config).map_err(fail)?;
     Ok(config)
 }
 
-fn resolve<T: Trigger>(settings: &Map<String, Value>) -> Result<Map<String, Value>> {
+fn resolve<T: Trigger>(settings: &Settings) -> Result<Settings> {
     let fail = |reason| Error::Settings { kind: "trigger", name: T::NAME, reason };
     match serde_json::to_value(parse::<T>(settings)?) {
         Ok(Value::Object(keys)) => Ok(keys),
@@ -164,7 +159,7 @@ fn resolve<T: Trigger>(settings: &Map<String, Value>) -> Result<Map<String, Valu
     }
 }
 
-fn prepare<T: Trigger>(settings: &Map<String, Value>, shape: [usize; 3], picture: Option<&Overlay>) -> Result<Stamp> {
+fn prepare<T: Trigger>(settings: &Settings, shape: [usize; 3], picture: Option<&Overlay>) -> Result<Stamp> {
     let config = parse::<T>(settings)?;
     let unfit = |reason| Error::Unfit { trigger: T::NAME, reason };
     match (T::PICTURE, picture) {
@@ -196,13 +191,13 @@ pub struct TriggerChoice {
     pub digest: Option<String>,
     /// Settings that differ from the defaults; all of them once [`resolved`](Self::resolved).
     #[serde(default)]
-    pub settings: Map<String, Value>,
+    pub settings: Settings,
 }
 
 impl TriggerChoice {
     /// The trigger of that name with its defaults.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), file: None, digest: None, settings: Map::new() }
+        Self { name: name.into(), file: None, digest: None, settings: Settings::new() }
     }
 
     /// Reads `NAME`, or `NAME:FILE` for a trigger that takes a picture.

@@ -75,7 +75,7 @@ impl Trigger for Warp {
             let sampled = |index: usize, side: usize, offset: f64| {
                 let identity = if side == 1 { -1.0 } else { -1.0 + 2.0 * index as f64 / (side - 1) as f64 };
                 let moved = (identity + config.strength * offset / side as f64).clamp(-1.0, 1.0);
-                (moved + 1.0) / 2.0 * (side - 1) as f64
+                (moved + 1.0) * 0.5 * (side - 1) as f64
             };
             Place::new([sampled(y, height, along_height[at]), sampled(x, width, along_width[at])], [height, width])
         };
