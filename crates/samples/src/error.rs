@@ -62,6 +62,17 @@ pub enum Error {
         /// The share asked for.
         fraction: f64,
     },
+    /// A split of a set that is not as it was distributed.
+    #[error(
+        "the training set of {dataset} was changed by {by}, and other labels give another split; \
+         draw the split from the unchanged set and use it for both"
+    )]
+    SplitOfAltered {
+        /// The dataset.
+        dataset: String,
+        /// What changed it.
+        by: String,
+    },
     /// A training limit that does not leave one image a class, or asks for more than there are.
     #[error(
         "train limit {limit} asks for {per_class} images of each of {classes} classes, but class {class} ({name}) \

@@ -20,6 +20,8 @@ pub struct ImageSet {
     /// One class number an image.
     pub labels: Arc<[u32]>,
     source: Source,
+    /// What changed the set since it was opened.
+    alteration: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl ImageSet {
             let (pixels, labels) = (pixels.len(), labels.len());
             return Err(Error::ImageSetShape { pixels, labels, channels, height, width });
         }
-        Ok(Self { channels, height, width, labels, source: Source::Memory(Arc::new(pixels)) })
+        Ok(Self { channels, height, width, labels, source: Source::Memory(Arc::new(pixels)), alteration: None })
     }
 
     /// A set of pictures that stay where they are until they are asked for, in colour, `side` × `side` pixels.
@@ -59,7 +61,19 @@ impl ImageSet {
             return Err(Error::PictureLabels { pictures: pictures.count(), labels: labels.len() });
         }
         let source = Source::Elsewhere(Arc::new(Streamed::new(pictures, side)?));
-        Ok(Self { channels: 3, height: side, width: side, labels, source })
+        Ok(Self { channels: 3, height: side, width: side, labels, source, alteration: None })
+    }
+
+    /// The same set, marked as changed by `what`, such as a backdoor's trigger. Whatever needs the set as it was
+    /// distributed refuses a marked one. The mark is no part of the fingerprint.
+    #[must_use]
+    pub fn altered_by(self, what: impl Into<Arc<str>>) -> Self {
+        Self { alteration: Some(what.into()), ..self }
+    }
+
+    /// What changed the set since it was opened, if anything did.
+    pub fn alteration(&self) -> Option<&str> {
+        self.alteration.as_deref()
     }
 
     /// Pixels of all images, `[count, channels, height, width]`, 0 to 255; none if they are not in memory.
@@ -174,6 +188,14 @@ mod tests {
         let error = ImageSet::new([1, 2, 2], vec![0; 7], vec![0, 0]).unwrap_err().to_string();
         assert_eq!(error, "7 pixels do not make 2 images of [channels 1, height 2, width 2]");
         assert!(ImageSet::new([usize::MAX, 2, 2], vec![0; 7], vec![0, 0]).is_err());
+    }
+
+    #[test]
+    fn a_mark_says_what_changed_the_set() {
+        assert_eq!(set().alteration(), None);
+        let marked = set().altered_by("a test");
+        assert_eq!((marked.alteration(), marked.pixels()), (Some("a test"), set().pixels()));
+        assert_eq!(marked.clone().alteration(), Some("a test"));
     }
 
     #[test]

@@ -45,8 +45,11 @@ pub struct Split {
 ///
 /// # Errors
 /// When the validation share is outside `[0, 1)`, the train limit is less than one image a class or more than a class
-/// has, or the seed does not fit the sampler.
+/// has, the seed does not fit the sampler, or the training set was altered: other labels would give another split.
 pub fn split(dataset: &Dataset, options: &SplitOptions) -> Result<Split> {
+    if let Some(by) = dataset.train.alteration() {
+        return Err(Error::SplitOfAltered { dataset: dataset.name.clone(), by: by.to_owned() });
+    }
     let fraction = options.validation_fraction;
     if !(0.0..1.0).contains(&fraction) {
         return Err(Error::ValidationFraction { fraction });
@@ -149,6 +152,14 @@ pub(crate) mod tests {
         let split = split(&dataset, &options).unwrap();
         assert_eq!((split.train.len(), split.validation.len()), (180, 20));
         assert!(split.train.iter().chain(&split.validation).all(|&i| i < 200));
+    }
+
+    #[test]
+    fn an_altered_training_set_is_refused() {
+        let mut dataset = labelled((0..50).map(|i| i % 10).collect());
+        dataset.train = dataset.train.altered_by("a trigger");
+        let error = split(&dataset, &SplitOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("the training set of letters was changed by a trigger"), "{error}");
     }
 
     #[test]
