@@ -42,17 +42,13 @@ fn summary(entry: &Entry) {
 
 fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
     let options = OpenOptions { data_dir: arguments.data_dir.clone(), fetch: true };
-    named(registry::open(&arguments.name, &options))
+    named(registry::check_name(&arguments.name))?;
+    Ok(registry::open(&arguments.name, &options)?)
 }
 
 /// A name that is none is bad usage.
-fn named<T>(result: unlearn_datasets::Result<T>) -> anyhow::Result<T> {
-    result.map_err(|error| match error {
-        unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Location { .. } => {
-            Usage(error.to_string()).into()
-        }
-        error => error.into(),
-    })
+fn named<T>(result: unlearn_datasets::Result<T>) -> Result<T, Usage> {
+    result.map_err(|error| Usage(error.to_string()))
 }
 
 fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
