@@ -64,6 +64,9 @@ impl Form {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
         match head {
             [] => Self::Empty,
+            // A header's length, then the header, which is a JSON object. Before all others, because the length may be any of their
+            // first bytes.
+            _ if at(8, b"{") && head[4..8] == [0; 4] => Self::Safetensors,
             _ if starts(b"version https://git-lfs") || starts(b"version https://hawser") => Self::GitLfsPointer,
             _ if starts(b"\x1f\x8b") => Self::Gzip,
             _ if starts(b"BZh") => Self::Bzip2,
@@ -79,11 +82,11 @@ impl Form {
             _ if starts(b"GIF87a") || starts(b"GIF89a") => Self::Gif,
             _ if starts(b"RIFF") && at(8, b"WEBP") => Self::WebP,
             _ if starts(b"II*\0") || starts(b"MM\0*") => Self::Tiff,
-            _ if at(4, b"ftyp") && [&b"heic"[..], b"heix", b"hevc", b"mif1", b"msf1", b"avif"].iter().any(|b| at(8, b)) => {
+            _ if at(4, b"ftyp")
+                && [&b"heic"[..], b"heix", b"hevc", b"mif1", b"msf1", b"avif"].iter().any(|b| at(8, b)) =>
+            {
                 Self::Heif
             }
-            // A header's length, then the header, which is a JSON object.
-            _ if at(8, b"{") && head[4..8] == [0; 4] => Self::Safetensors,
             // Protocols 2 to 5.
             [0x80, 2..=5, ..] => Self::Pickle,
             _ if starts(b"BM") && at(14, b"\x28\0\0\0") => Self::Bmp,
@@ -96,7 +99,9 @@ impl Form {
         // The last character may be cut.
         let text = match str::from_utf8(head) {
             Ok(text) => text,
-            Err(error) if error.error_len().is_none() => str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
+            Err(error) if error.error_len().is_none() => {
+                str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+            }
             Err(_) => return Self::Unknown,
         };
         if text.chars().any(|c| c.is_control() && !c.is_whitespace()) {
@@ -190,6 +195,8 @@ mod tests {
             (&tar, Form::Tar),
             (b"\x80\x02}q", Form::Pickle),
             (&safetensors, Form::Safetensors),
+            (b"\x1f\x8b\0\0\0\0\0\0{\"a\":", Form::Safetensors),
+            (b"PK\x03\0\0\0\0\0{\"a\":", Form::Safetensors),
             (b"PAR1", Form::Parquet),
             (b"\x93NUMPY\x01\0", Form::Npy),
             (b"\xff\xd8\xff\xe0", Form::Jpeg),
