@@ -23,6 +23,14 @@ pub enum Error {
         /// What is wrong with it and what would help.
         reason: String,
     },
+    /// A stage that is named by what no stage has, or several have.
+    #[error("`{address}`: {reason}")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong and which stages there are.
+        reason: String,
+    },
     /// A suite that cannot be understood.
     #[error("{}: {reason}", path.display())]
     Suite {
@@ -119,7 +127,8 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Suite { .. }
+            Self::Address { .. }
+                | Self::Suite { .. }
                 | Self::Set { .. }
                 | Self::Deletion { .. }
                 | Self::Description { .. }

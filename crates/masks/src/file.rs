@@ -3,10 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    hash::{BuildHasher as _, RandomState},
     io::{self, Write},
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -19,6 +18,9 @@ pub const FORMAT: u64 = 1;
 
 /// What a mask file calls itself in its metadata.
 pub const KIND: &str = "mask";
+
+/// Most bytes of a mask's file: a bit for each of more weights than any model has.
+pub const MOST: u64 = 1 << 30;
 
 /// The one metadata entry of a mask file; its value is JSON.
 pub const METADATA_KEY: &str = "unlearn";
@@ -119,7 +121,7 @@ impl Mask {
     /// [`Error::File`] with the path and what [`from_bytes`](Self::from_bytes) or the file system said.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        fs::read(path)
+        unlearn_files::read(path, MOST)
             .map_err(Error::Io)
             .and_then(|bytes| Self::from_bytes(&bytes))
             .map_err(|error| in_file(path, error))
@@ -131,11 +133,8 @@ fn in_file(path: &Path, source: Error) -> Error {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    let written = fs::File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let (temporary, mut file) = temporary_beside(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     if renamed.is_err() {
         // The first error is the one worth telling; a stray temporary file is not.
@@ -144,12 +143,18 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     renamed
 }
 
-/// A name in the same folder that no other writer uses, in this process or another.
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
+/// Makes a file in the same folder under a random name. One that is there already is another writer's and is left alone: an id of a
+/// process would not tell writers apart that run in several containers.
+fn temporary_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
     let name = path.file_name().ok_or_else(|| io::Error::other("not a path to a file"))?;
-    let unique = format!("{}-{}", process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
-    Ok(path.with_file_name(format!(".{}.{unique}.tmp", name.to_string_lossy())))
+    loop {
+        let unique = RandomState::new().hash_one(path);
+        let temporary = path.with_file_name(format!(".{}.{unique:016x}.tmp", name.to_string_lossy()));
+        match fs::File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|file| (temporary, file)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -271,6 +276,17 @@ mod tests {
         mask.save(&path)?;
         assert_eq!(Mask::load(&path)?, mask);
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_no_mask() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("mask.safetensors");
+        std::os::unix::fs::symlink("/dev/zero", &path)?;
+        let refusal = Mask::load(&path).unwrap_err();
+        assert!(format!("{refusal}").contains("a device"), "{refusal}");
         Ok(())
     }
 

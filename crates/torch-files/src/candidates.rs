@@ -34,7 +34,8 @@ impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
         let more = if self.tensors > names.len() { ", …" } else { "" };
-        write!(f, "`{}` ({} tensors: {}{more})", self.key, self.tensors, names.join(", "))
+        let key = if self.key.is_empty() { "its own, `--key ''`".to_owned() } else { format!("`{}`", self.key) };
+        write!(f, "{key} ({} tensors: {}{more})", self.tensors, names.join(", "))
     }
 }
 

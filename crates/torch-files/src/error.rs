@@ -85,22 +85,22 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What a file of another form is, and what to do with it.
 fn other_form(form: Form) -> String {
-    let expected = "a model is a safetensors file, or one that `torch.save` wrote";
+    let expected = "a model is a safetensors file or one that `torch.save` wrote";
     match form {
         Form::Tar => format!(
-            "the file is {form}, and {expected}; unpack it with `tar -xf`, or if PyTorch before 0.1.10 wrote it, load and save it with \
+            "it is {form}, and {expected}; unpack it with `tar -xf`, or if PyTorch before 0.1.10 wrote it, load and save it with \
              a newer one"
         ),
         Form::Pickle => format!(
-            "the file is {form}, and not one that `torch.save` wrote; load it in Python and write its weights with \
+            "it is {form}, and not one that `torch.save` wrote; load it in Python and write its weights with \
              `torch.save(model.state_dict(), …)`"
         ),
         Form::ShardIndex => {
-            format!("the file is {form}, and holds no tensors itself; give its path, with the shards beside it")
+            format!("it is {form}, and holds no tensors itself; give its path, with the shards beside it")
         }
         _ => match form.advice() {
-            Some(advice) => format!("the file is {form}, and {expected}; {advice}"),
-            None => format!("the file is {form}, and {expected}"),
+            Some(advice) => format!("it is {form}, and {expected}; {advice}"),
+            None => format!("it is {form}, and {expected}"),
         },
     }
 }

@@ -54,9 +54,7 @@ impl<'a> TorchFile<'a> {
         let form = Form::of(&bytes[..bytes.len().min(HEAD)]);
         let (container, content) = match form {
             Form::Zip => (Container::Zip, Content::Pickled(archive::read(bytes)?)),
-            Form::Pickle if bytes.starts_with(legacy::MAGIC) => {
-                (Container::Legacy, Content::Pickled(legacy::read(bytes)?))
-            }
+            Form::Pickle if legacy::begins(bytes) => (Container::Legacy, Content::Pickled(legacy::read(bytes)?)),
             Form::Safetensors => (Container::Safetensors, Content::Plain(SafeTensors::deserialize(bytes)?)),
             other => return Err(Error::Form(other)),
         };

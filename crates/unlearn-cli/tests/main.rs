@@ -4,6 +4,7 @@ mod convert;
 mod export;
 mod forget;
 mod hub;
+mod inspect;
 mod refusals;
 mod suites;
 mod tuning;

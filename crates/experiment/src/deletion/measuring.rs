@@ -5,7 +5,7 @@ use std::path::Path;
 use unlearn_certificates::{Certificate, Finding};
 use unlearn_metrics::{Figure, Figures, Need, Unit, Values, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
-use unlearn_models::{ImportOptions, ModelFile};
+use unlearn_models::{ImportOptions, ModelFile, contents};
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
@@ -41,7 +41,7 @@ pub fn measure_again(
         return Ok(vec![Finding::fails("data", other)]);
     }
     let path = folder.join(MODEL);
-    let model = std::fs::read(&path).map_err(|e| e.to_string());
+    let model = contents(&path).map_err(|e| e.to_string());
     let model =
         model.and_then(|bytes| ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string()));
     let model = match model {

@@ -246,3 +246,31 @@ fn axis(magnitude: &[usize], direction: &[usize]) -> Option<Option<usize>> {
         |axis: &usize| (0..direction.len()).all(|at| magnitude[at] == if at == *axis { direction[at] } else { 1 });
     (0..direction.len()).find(fits).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/golden/torch-files/generate.py`: a convolution and a linear layer under weight normalisation, and the weights that PyTorch
+    /// computes from them.
+    #[test]
+    fn weight_normalisation_gives_pytorchs_weights() {
+        let golden = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/torch-files/");
+            std::fs::read(format!("{folder}{name}")).unwrap()
+        };
+        let bytes = golden("normed.pth");
+        let dict = StateDict::read(&bytes).unwrap();
+        let entries = fold(&dict).unwrap();
+        let expected: BTreeMap<String, Vec<f32>> = serde_json::from_slice(&golden("normed.json")).unwrap();
+        assert_eq!(entries["conv.weight"].shape(), [3, 2, 3, 3]);
+        for (name, expected) in &expected {
+            let found = entries[name].to_f32();
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{name}: {found}, not {expected}");
+            }
+        }
+        assert_eq!(entries.keys().collect::<Vec<_>>(), ["conv.weight", "fc.bias", "fc.weight"]);
+    }
+}

@@ -28,6 +28,10 @@ fn torch_files() {
         "dtypes-legacy.pth",
         "views-legacy.pth",
         "parameters.pth",
+        "companions.pth",
+        "legacy-protocol4.pth",
+        "normed.pth",
+        "written.pth",
         "pruned.pth.tar",
         "hostile-legacy.pth",
     ];
