@@ -113,7 +113,7 @@ impl Form {
             Self::Html
         } else if begin.starts_with('{') && (begin.contains("\"weight_map\"") || begin.contains("\"total_size\"")) {
             Self::ShardIndex
-        } else if begin.starts_with(['{', '[']) {
+        } else if is_json(begin) {
             Self::Json
         } else {
             Self::Text
@@ -134,6 +134,20 @@ impl Form {
             _ => return None,
         })
     }
+}
+
+/// Whether a text begins as a JSON object or list does. A table of TOML begins with brackets too.
+fn is_json(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix('{') {
+        let rest = rest.trim_start();
+        return rest.is_empty() || rest.starts_with(['"', '}']);
+    }
+    let value = text.trim_start_matches(|c: char| c == '[' || c.is_whitespace());
+    let begins = |c: char| c.is_ascii_digit() || "\"-{]".contains(c);
+    text.starts_with('[')
+        && (value.is_empty()
+            || value.starts_with(begins)
+            || ["true", "false", "null"].iter().any(|word| value.starts_with(word)))
 }
 
 /// With the article, as in "the file is a tar archive".
@@ -204,6 +218,10 @@ mod tests {
             (b"RIFF\x10\0\0\0WEBPVP8 ", Form::WebP),
             (b"\0\0\0\x18ftypheic", Form::Heif),
             (b"17\n18\n", Form::Text),
+            (b"[suite]\nname = \"a\"\n", Form::Text),
+            (b"[[prune]]\n", Form::Text),
+            (b"[1, 2]", Form::Json),
+            (b"[\n  true]", Form::Json),
             ("17 \u{fc}".as_bytes().split_last().unwrap().1, Form::Text),
             (b"\0\x01\x02", Form::Unknown),
             (b"\xff\xff", Form::Unknown),
