@@ -72,7 +72,7 @@ impl Naming<'_> {
                 let data = manifest.config.pointer("/data/name").and_then(|name| name.as_str()).unwrap_or("?");
                 format!("{kind} {} · {data} · seed {seed}", text("arch"))
             }
-            Prune::NAME => format!("{kind} {} · seed {seed}", self.pruning(manifest)),
+            Prune::NAME => format!("{kind} {} · seed {seed}", pruned(manifest)),
             Unlearn::NAME => format!("{kind} {}", self.unlearning(manifest)),
             Evaluate::NAME | Validate::NAME => match model() {
                 Some(model) if model.kind == Unlearn::NAME => format!("{kind} {}", self.unlearning(model)),
@@ -109,20 +109,20 @@ impl Naming<'_> {
                 _ => break,
             }
         }
-        let pruning = model.map_or_else(|| "?".to_owned(), |model| self.pruning(model));
+        let pruning = model.map_or_else(|| "?".to_owned(), pruned);
         format!("{method} · {forget} · {pruning} · seed {seed}")
     }
+}
 
-    /// How the model of a stage was pruned.
-    fn pruning(&self, manifest: &Manifest) -> String {
-        match manifest.kind.as_str() {
-            Train::NAME => "dense".to_owned(),
-            Prune::NAME => {
-                let name = manifest.config.get("method").and_then(|name| name.as_str()).unwrap_or("?");
-                let sparsity = manifest.config.pointer("/config/sparsity").and_then(serde_json::Value::as_f64);
-                sparsity.map_or_else(|| name.to_owned(), |sparsity| pruning_label(name, sparsity))
-            }
-            other => other.to_owned(),
+/// How the model of a stage was pruned.
+fn pruned(manifest: &Manifest) -> String {
+    match manifest.kind.as_str() {
+        Train::NAME => "dense".to_owned(),
+        Prune::NAME => {
+            let name = manifest.config.get("method").and_then(|name| name.as_str()).unwrap_or("?");
+            let sparsity = manifest.config.pointer("/config/sparsity").and_then(serde_json::Value::as_f64);
+            sparsity.map_or_else(|| name.to_owned(), |sparsity| pruning_label(name, sparsity))
         }
+        other => other.to_owned(),
     }
 }

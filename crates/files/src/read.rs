@@ -50,7 +50,7 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         let utf_16 = error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]);
         let cause = if utf_16 { "the text is UTF-16" } else { "the text is not UTF-8" };
         io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {cause}; save the file as UTF-8"))

@@ -58,7 +58,10 @@ pub enum Error {
         /// The model's tensors.
         tensors: Tensors,
     },
-    /// Not a safetensors file, or a damaged one.
+    /// A file of another form.
+    #[error("it is {0}, and a mask is a safetensors file that `unlearn` wrote{advice}", advice = advice(*.0))]
+    Form(unlearn_files::Form),
+    /// A damaged safetensors file.
     #[error("not a whole safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// A safetensors file that says nothing about being a mask.
@@ -167,3 +170,8 @@ impl fmt::Display for Tensors {
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can be done about a file of another form.
+fn advice(form: unlearn_files::Form) -> String {
+    form.advice().map(|advice| format!("; {advice}")).unwrap_or_default()
+}

@@ -10,6 +10,7 @@ use std::{
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use unlearn_files::Form;
 
 use crate::{Bits, Error, Mask, Result};
 
@@ -75,6 +76,10 @@ impl Mask {
     /// format [`FORMAT`]; metadata and tensors name the same parameters; each tensor is flat `U8`, as long as its shape
     /// packs into, and zero past the last element.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        match Form::of(&bytes[..bytes.len().min(1024)]) {
+            Form::Safetensors => {}
+            other => return Err(Error::Form(other)),
+        }
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let file = SafeTensors::deserialize(bytes)?;
         let json =
@@ -277,6 +282,15 @@ mod tests {
         assert_eq!(Mask::load(&path)?, mask);
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
         Ok(())
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_named() {
+        for (bytes, words) in [(&b""[..], "an empty file"), (b"PK\x03\x04", "a zip archive"), (b"<html>", "a web page")]
+        {
+            let refusal = Mask::from_bytes(bytes).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -128,7 +128,13 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
             return Ok(());
         }
         // No mask at all, and perhaps something else.
-        Err(NoMask::Safetensors(_) | NoMask::MissingMetadata | NoMask::Metadata(_) | NoMask::Kind { .. }) => {}
+        Err(
+            NoMask::Form(_)
+            | NoMask::Safetensors(_)
+            | NoMask::MissingMetadata
+            | NoMask::Metadata(_)
+            | NoMask::Kind { .. },
+        ) => {}
         Err(damaged) => bail!("{place}: {damaged}"),
     }
     let file = TorchFile::read(&bytes).with_context(|| format!("failed to read {place}"))?;
@@ -136,28 +142,28 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
     let is_ours = sparse_checkpoint::is_sparse(&bytes) || checkpoint::info(&bytes, path).is_ok();
     // Of tensors of another purpose nothing is to be said of normalisation.
     let purpose = purpose(&file);
-    let model = if purpose.is_some() && !is_ours {
-        None
-    } else {
-        match ModelFile::read(&bytes, &options, path) {
-            Ok(model) => Some(model),
+    let model = match purpose {
+        Some(purpose) if !is_ours => Err(purpose.to_owned()),
+        _ => match ModelFile::read(&bytes, &options, path) {
+            Ok(model) => Ok(model),
             Err(error) if is_ours || key.is_some() => bail!("{error}"),
-            Err(_) => None,
-        }
+            // Its tensors are still worth showing.
+            Err(error) => Err(format!("tensors of unknown purpose: {error}")),
+        },
     };
     println!("{place}: {} bytes", bytes.len());
     if form == Form::ShardIndex {
         println!("in shards; together as one safetensors file");
     }
-    if let Some(model) = &model {
-        println!("{}", source(model.source));
-        println!("{}", description(&model.info));
-        if let Some(mask) = &model.mask {
-            print_mask(mask);
+    match &model {
+        Ok(model) => {
+            println!("{}", source(model.source));
+            println!("{}", description(&model.info));
+            if let Some(mask) = &model.mask {
+                print_mask(mask);
+            }
         }
-    } else {
-        // Its tensors are still worth showing.
-        println!("{}", purpose.unwrap_or("tensors of unknown purpose; no model that is known here"));
+        Err(what) => println!("{what}"),
     }
     print_dictionaries(&file, key)
 }

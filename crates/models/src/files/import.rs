@@ -115,18 +115,18 @@ fn normalise(
             let (mean, std) = (images.mean.clone(), images.std.clone());
             tracing::info!(
                 "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
-                 `--std` say otherwise"
+                 `--std` of `unlearn convert` say otherwise"
             );
             return (mean, std);
         }
         Some(images) => tracing::warn!(
             "{path}: the file has no normalisation, and {name} has images of {} channels, the model of {channels}; mean 0 and \
-             deviation 1 are taken; give `--mean` and `--std`",
+             deviation 1 are taken; `unlearn convert` takes `--mean` and `--std`",
             images.mean.len()
         ),
         None => tracing::warn!(
             "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, with which a model that was trained on \
-             normalised images is wrong; give `--mean` and `--std`, or with `--dataset` a dataset of `unlearn datasets`"
+             normalised images is wrong; `unlearn convert` takes `--mean` and `--std`, or with `--dataset` a dataset of `unlearn datasets`"
         ),
     }
     let [mean, std] = identity();

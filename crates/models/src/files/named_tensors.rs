@@ -34,12 +34,21 @@ pub(crate) struct Entry<'d, 'a> {
 
 enum Values<'d, 'a> {
     Stored(&'d Tensor<'a>),
-    /// Weight normalisation: each slice along `axis` is the direction's, scaled to the magnitude; without an axis the whole is.
+    /// Weight normalisation: the direction, scaled to the magnitude.
     Normed {
         magnitude: &'d Tensor<'a>,
         direction: &'d Tensor<'a>,
-        axis: Option<usize>,
+        scaled: Scaled,
     },
+}
+
+/// What of a direction is scaled to one magnitude.
+#[derive(Debug, Clone, Copy)]
+enum Scaled {
+    /// All of it.
+    Whole,
+    /// Each slice along an axis.
+    Slices(usize),
 }
 
 impl<'d, 'a> Entry<'d, 'a> {
@@ -63,7 +72,7 @@ impl<'d, 'a> Entry<'d, 'a> {
     pub(crate) fn to_f32(&self) -> Vec<f32> {
         match &self.values {
             Values::Stored(tensor) => tensor.to_f32(),
-            Values::Normed { magnitude, direction, axis } => normed(magnitude, direction, *axis),
+            Values::Normed { magnitude, direction, scaled } => normed(magnitude, direction, *scaled),
         }
     }
 
@@ -81,11 +90,16 @@ impl<'d, 'a> Entry<'d, 'a> {
     }
 }
 
-/// `direction · magnitude / ‖direction‖` for each slice along `axis`.
-fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, axis: Option<usize>) -> Vec<f32> {
+/// `direction · magnitude / ‖direction‖`, for the whole or for each slice.
+fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, scaled: Scaled) -> Vec<f32> {
     let (magnitudes, mut values) = (magnitude.to_f32(), direction.to_f32());
-    let slices = axis.map_or(1, |axis| direction.shape()[axis]).max(1);
-    let inner: usize = axis.map_or(values.len(), |axis| direction.shape()[axis + 1..].iter().product()).max(1);
+    let (slices, inner): (usize, usize) = match scaled {
+        Scaled::Whole => (1, values.len().max(1)),
+        // Not empty: a direction of no values has no slice that is looked up.
+        Scaled::Slices(axis) => {
+            (direction.shape()[axis].max(1), direction.shape()[axis + 1..].iter().product::<usize>().max(1))
+        }
+    };
     let slice = |at: usize| at / inner % slices;
     let mut squares = vec![0_f64; slices];
     for (at, value) in values.iter().enumerate() {
@@ -209,10 +223,10 @@ fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<
     for (name, [magnitude, direction]) in pairs {
         let [Some(g), Some(v)] = [&magnitude, &direction].map(|name| tensors.get(name).copied()) else { continue };
         // `original0` and `original1` might be another parametrisation's: the shapes must be those of weight normalisation.
-        let Some(axis) = axis(g.shape(), v.shape()) else { continue };
+        let Some(scaled) = scaled(g.shape(), v.shape()) else { continue };
         tensors.remove(&magnitude);
         tensors.remove(&direction);
-        let values = Values::Normed { magnitude: g, direction: v, axis };
+        let values = Values::Normed { magnitude: g, direction: v, scaled };
         if entries.insert(name.clone(), Entry { values, mask: None }).is_some() {
             return Err(format!("tensor `{name}` is there twice"));
         }
@@ -234,17 +248,17 @@ fn parametrised(name: &str) -> Option<(&str, &str)> {
     Some((&name[..at], parameter))
 }
 
-/// Along which axis a magnitude of this shape scales a direction: `Some(None)` for the whole, `None` if it cannot.
-fn axis(magnitude: &[usize], direction: &[usize]) -> Option<Option<usize>> {
+/// What of a direction of this shape a magnitude scales; `None` if it cannot.
+fn scaled(magnitude: &[usize], direction: &[usize]) -> Option<Scaled> {
     if magnitude.is_empty() {
-        return Some(None);
+        return Some(Scaled::Whole);
     }
     if magnitude.len() != direction.len() {
         return None;
     }
     let fits =
         |axis: &usize| (0..direction.len()).all(|at| magnitude[at] == if at == *axis { direction[at] } else { 1 });
-    (0..direction.len()).find(fits).map(Some)
+    (0..direction.len()).find(fits).map(Scaled::Slices)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl ShardIndex {
                     shard.escape_debug()
                 ));
             }
-            if !Path::new(shard).extension().is_some_and(|extension| extension == "safetensors") {
+            if Path::new(shard).extension().is_none_or(|extension| extension != "safetensors") {
                 return Err(format!(
                     "it names the file `{}`, and only shards in safetensors are read; load the model in Python and save it as \
                      safetensors, or in one file",
