@@ -174,10 +174,10 @@ mod tests {
         let (_folder, store, [half, most, tuned, other]) = store();
         let labels = Labels::of(&store).unwrap();
         for (key, label) in [
-            (half, "prune omp 50 % · seed 1"),
+            (half, "prune half 50 % · seed 1"),
             (most, "prune omp 95.5000 % · seed 1"),
             (tuned, "unlearn finely · class 0 · half 50 % · seed 1"),
-            (other, "unlearn ga · class 0 · omp 50 % · seed 1"),
+            (other, "unlearn ga · class 0 · half 50 % · seed 1"),
         ] {
             assert_eq!(labels.get(&key), Some(label));
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_key_s_beginning_or_parts_of_a_label() {
-        let (_folder, store, [half, most, tuned, _]) = store();
+        let (_folder, store, [half, most, tuned, other]) = store();
         let root = store.root().to_str().unwrap();
         let folder = |kind: &str, key: &StageKey| store.root().join(kind).join(key.as_str());
         let found = |address: &str| resolve(Path::new(address)).unwrap();
@@ -202,8 +202,9 @@ mod tests {
         assert_eq!(found(&format!("{root}/prune/{prefix}/mask.safetensors")), place.join("mask.safetensors"));
         assert_eq!(found(&format!("{root}/unlearn:finely")), folder("unlearn", &tuned));
         assert_eq!(found(&format!("{root}/unlearn:half, finely")), folder("unlearn", &tuned));
-        assert_eq!(found(&format!("{root}/prune:omp 50")), folder("prune", &half));
-        assert_eq!(found(&format!("{root}/unlearn:class 0, half 50 %")), folder("unlearn", &tuned));
+        assert_eq!(found(&format!("{root}/prune:half 50")), folder("prune", &half));
+        assert_eq!(found(&format!("{root}/unlearn:ga")), folder("unlearn", &other));
+        assert_eq!(found(&format!("{root}/unlearn:class 0, finely, half 50 %")), folder("unlearn", &tuned));
         assert_eq!(
             found(&format!("{root}/unlearn:unlearn finely · class 0 · half 50 % · seed 1")),
             folder("unlearn", &tuned)
@@ -225,7 +226,7 @@ mod tests {
             error.to_string()
         };
         let both = refusal(&format!("{root}/prune:seed 1"));
-        for words in ["2 stages fit", half.short(), most.short(), "prune omp 50 % · seed 1"] {
+        for words in ["2 stages fit", half.short(), most.short(), "prune half 50 % · seed 1"] {
             assert!(both.contains(words), "`{words}` in: {both}");
         }
         assert!(refusal(&format!("{root}/prune:seed 9")).contains("these are there:"));
@@ -233,6 +234,6 @@ mod tests {
         assert!(refusal(&format!("{root}/import:12")).contains("has no finished stage `import`"));
         assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run folder"));
         fs::remove_file(store.root().join("suites/tiny.json")).unwrap();
-        assert!(refusal(&format!("{root}/unlearn:finely")).contains("ft · class 0"));
+        assert!(refusal(&format!("{root}/unlearn:finely")).contains("unlearn ft · class 0 · omp 50 % · seed 1"));
     }
 }

@@ -32,11 +32,14 @@ impl Labels {
                 manifests.insert(summary.key.clone(), stage.manifest().clone());
             }
         }
-        let mut rows = BTreeMap::new();
+        let (mut rows, mut prunings) = (BTreeMap::new(), BTreeMap::new());
         for row in store.suites()?.iter().filter_map(|suite| store.suite(suite).ok()).flat_map(|index| index.rows) {
+            if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
+                prunings.insert(model.key.clone(), model_label(&row));
+            }
             rows.insert(row.unlearn.clone(), row);
         }
-        let naming = Naming { manifests: &manifests, rows: &rows };
+        let naming = Naming { manifests: &manifests, rows: &rows, prunings: &prunings };
         let labels = manifests.iter().map(|(key, manifest)| (key.clone(), naming.label(manifest)));
         Ok(Self { labels: labels.collect() })
     }
@@ -57,9 +60,29 @@ pub(crate) fn pruning_label(name: &str, sparsity: f64) -> String {
     format!("{name} {:.4} %", 100.0 * sparsity).replace(".0000 %", " %")
 }
 
+/// What a suite calls the model of a row: `omp 95 %`, or `dense`.
+fn model_label(row: &SuiteRow) -> String {
+    if row.pruning == "none" { "dense".to_owned() } else { pruning_label(&row.pruning, row.sparsity) }
+}
+
+/// The stage that left the model which an `unlearn` stage began with, before all requests that the model has served since.
+fn before_requests<'m>(unlearn: &Manifest, manifests: &'m BTreeMap<StageKey, Manifest>) -> Option<&'m Manifest> {
+    let mut model = manifests.get(unlearn.inputs.get("model")?)?;
+    for _ in 0..manifests.len() {
+        if model.kind != Unlearn::NAME {
+            return Some(model);
+        }
+        model = manifests.get(model.inputs.get("model")?)?;
+    }
+    None
+}
+
 struct Naming<'a> {
     manifests: &'a BTreeMap<StageKey, Manifest>,
+    /// By their `unlearn` stage.
     rows: &'a BTreeMap<StageKey, SuiteRow>,
+    /// What suites call pruned models, by the stage that left them.
+    prunings: &'a BTreeMap<StageKey, String>,
 }
 
 impl Naming<'_> {
@@ -72,7 +95,7 @@ impl Naming<'_> {
                 let data = manifest.config.pointer("/data/name").and_then(|name| name.as_str()).unwrap_or("?");
                 format!("{kind} {} · {data} · seed {seed}", text("arch"))
             }
-            Prune::NAME => format!("{kind} {} · seed {seed}", pruned(manifest)),
+            Prune::NAME => format!("{kind} {} · seed {seed}", self.pruned(manifest)),
             Unlearn::NAME => format!("{kind} {}", self.unlearning(manifest)),
             Evaluate::NAME | Validate::NAME => match model() {
                 Some(model) if model.kind == Unlearn::NAME => format!("{kind} {}", self.unlearning(model)),
@@ -87,9 +110,8 @@ impl Naming<'_> {
     /// As the suite's rows call it, or by its configuration: `ft · class 0 · omp 95 % · seed 1`.
     fn unlearning(&self, manifest: &Manifest) -> String {
         let seed = manifest.seed;
-        if let Some(SuiteRow { method, forget, pruning, sparsity, .. }) = self.rows.get(&manifest.key) {
-            let pruning = if pruning == "none" { "dense".to_owned() } else { pruning_label(pruning, *sparsity) };
-            return format!("{method} · {forget} · {pruning} · seed {seed}");
+        if let Some(row) = self.rows.get(&manifest.key) {
+            return format!("{} · {} · {} · seed {seed}", row.method, row.forget, model_label(row));
         }
         let config: Option<UnlearnConfig> = serde_json::from_value(manifest.config.clone()).ok();
         let (method, forget) = config.map_or(("?".to_owned(), "?".to_owned()), |config| {
@@ -99,30 +121,21 @@ impl Naming<'_> {
             };
             (config.method, forget)
         });
-        // The model may have served other requests before.
-        let mut model = manifest.inputs.get("model").and_then(|key| self.manifests.get(key));
-        for _ in 0..self.manifests.len() {
-            match model {
-                Some(other) if other.kind == Unlearn::NAME => {
-                    model = other.inputs.get("model").and_then(|key| self.manifests.get(key));
-                }
-                _ => break,
-            }
-        }
-        let pruning = model.map_or_else(|| "?".to_owned(), pruned);
+        let model = before_requests(manifest, self.manifests);
+        let pruning = model.map_or_else(|| "?".to_owned(), |model| self.pruned(model));
         format!("{method} · {forget} · {pruning} · seed {seed}")
     }
-}
 
-/// How the model of a stage was pruned.
-fn pruned(manifest: &Manifest) -> String {
-    match manifest.kind.as_str() {
-        Train::NAME => "dense".to_owned(),
-        Prune::NAME => {
-            let name = manifest.config.get("method").and_then(|name| name.as_str()).unwrap_or("?");
-            let sparsity = manifest.config.pointer("/config/sparsity").and_then(serde_json::Value::as_f64);
-            sparsity.map_or_else(|| name.to_owned(), |sparsity| pruning_label(name, sparsity))
+    /// How the model of a stage was pruned, as a suite calls it or by its configuration.
+    fn pruned(&self, manifest: &Manifest) -> String {
+        match manifest.kind.as_str() {
+            Train::NAME => "dense".to_owned(),
+            Prune::NAME => self.prunings.get(&manifest.key).cloned().unwrap_or_else(|| {
+                let name = manifest.config.get("method").and_then(|name| name.as_str()).unwrap_or("?");
+                let sparsity = manifest.config.pointer("/config/sparsity").and_then(serde_json::Value::as_f64);
+                sparsity.map_or_else(|| name.to_owned(), |sparsity| pruning_label(name, sparsity))
+            }),
+            other => other.to_owned(),
         }
-        other => other.to_owned(),
     }
 }

@@ -67,7 +67,11 @@ impl OpenedModel {
             file()?
         };
         if let Some(path) = mask {
-            let path = &address::resolve(path)?;
+            let mut path = address::resolve(path)?;
+            if Folder::of(&path) == Folder::Stage {
+                path.push(MASK);
+            }
+            let path = &path;
             let bytes = unlearn_files::read(path, MOST_MASK);
             opened.prune(path, bytes.map_err(|source| Error::Io { action: "read", path: path.into(), source })?)?;
         }

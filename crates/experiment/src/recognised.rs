@@ -1,7 +1,7 @@
 //! What a folder or a JSON file of this program is, and which command reads it: for `inspect`, and for messages about a path that is
 //! not what was expected.
 
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, path::Path};
 
 use serde_json::Value;
 use unlearn_certificates::Certificate;
@@ -17,6 +17,8 @@ pub enum Folder {
     Stage,
     /// A stage that is computed, or was interrupted.
     UnfinishedStage,
+    /// A folder under a stage's key that has lost its manifest.
+    DamagedStage,
     /// A deletion with its certificate.
     Deletion,
     /// A deletion that was begun.
@@ -46,11 +48,13 @@ impl Folder {
             Self::Stage
         } else if name.strip_suffix(".partial").is_some_and(is_key) {
             Self::UnfinishedStage
+        } else if is_key(&name) && path.parent().and_then(Path::file_name).is_some_and(is_kind) {
+            Self::DamagedStage
         } else if is_store(&path.join("partial")) {
             Self::UnfinishedDeletion
         } else if is_store(path) {
             Self::Store
-        } else if KINDS.iter().any(|kind| kind.name == name) && stage_folders(path) > 0 {
+        } else if is_kind(name.as_ref()) && stage_folders(path) > 0 {
             Self::Kind
         } else if ["suites", "tunings"].contains(&name.as_str()) && path.parent().is_some_and(is_store) {
             Self::Indices
@@ -71,6 +75,15 @@ impl Folder {
             Self::UnfinishedStage => {
                 "the working folder of a stage that is not finished; the command that began it goes on from there"
                     .to_owned()
+            }
+            Self::DamagedStage => {
+                let store =
+                    path.ancestors().nth(2).filter(|store| !store.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                format!(
+                    "the folder of a stage without its {}; `unlearn runs verify --runs {}` says what is damaged, and what to do",
+                    Manifest::FILE,
+                    store.display()
+                )
             }
             Self::Deletion => format!("the folder of a deletion; `unlearn runs verify {place}` checks its certificate"),
             Self::UnfinishedDeletion => {
@@ -117,6 +130,10 @@ fn stage_folders(path: &Path) -> usize {
     let Ok(entries) = fs::read_dir(path) else { return 0 };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names.filter(|name| is_key(name.strip_suffix(".partial").unwrap_or(name))).count()
+}
+
+fn is_kind(name: &OsStr) -> bool {
+    KINDS.iter().any(|kind| *name == *kind.name)
 }
 
 fn is_key(text: &str) -> bool {
@@ -242,6 +259,10 @@ mod tests {
             let said = folder.describe(&path);
             assert!(said.contains(words) && !said.contains("delete"), "{said}");
         }
+        fs::remove_file(stage.path().join(Manifest::FILE)).unwrap();
+        assert_eq!(Folder::of(stage.path()), Folder::DamagedStage);
+        let said = Folder::DamagedStage.describe(stage.path());
+        assert!(said.contains("unlearn runs verify --runs") && !said.contains("delete"), "{said}");
         for (name, file, folder, words) in [
             ("deletion", "certificate.json", Folder::Deletion, "unlearn runs verify"),
             ("report", "results.json", Folder::Report, "a report"),

@@ -54,15 +54,6 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A folder without a manifest, which may be anything: nothing of it is to be deleted.
-    #[error(
-        "{} holds no {}, so it is not the folder of a finished stage; `unlearn inspect` says what it is",
-        folder.display(), crate::manifest::Manifest::FILE
-    )]
-    NoManifest {
-        /// The folder.
-        folder: PathBuf,
-    },
     /// A stored file that is not part of a stage can't be read.
     #[error("{} is damaged: {problem}; delete it and run the suite again, finished stages are kept", file.display())]
     DamagedIndex {

@@ -139,8 +139,7 @@ impl Manifest {
     /// Reads the manifest of the stage in `folder`.
     ///
     /// # Errors
-    /// [`StoreError::NoManifest`] when it is missing, [`StoreError::Damaged`] when it is none, [`StoreError::NewerFormat`] when a newer
-    /// program wrote it.
+    /// [`StoreError::Damaged`] when it is missing or no manifest, [`StoreError::NewerFormat`] when a newer program wrote it.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(Self::FILE);
         let damaged =
@@ -148,7 +147,7 @@ impl Manifest {
         let text = match fs::read(&file) {
             Ok(text) => text,
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(StoreError::NoManifest { folder: folder.to_path_buf() });
+                return Err(damaged("the file is missing, so the stage was never finished".to_owned()));
             }
             Err(source) => return Err(StoreError::io("read", &file)(source)),
         };

@@ -194,12 +194,15 @@ fn print_dictionaries(file: &TorchFile<'_>, key: Option<&str>) -> anyhow::Result
         None => file.candidates().iter().map(Some).collect(),
     };
     let several = chosen.len() > 1;
-    for candidate in chosen {
+    for (position, candidate) in chosen.into_iter().enumerate() {
         let dict = file.dict(candidate)?;
-        if several && let Some(candidate) = candidate {
+        let is_dictionary = |key: &String| file.candidates().iter().any(|other| other.key == *key);
+        let beside: Vec<_> = dict.companions().iter().filter(|key| !is_dictionary(key)).map(String::as_str).collect();
+        if position == 0 && !beside.is_empty() {
+            println!("beside the weights: {}", beside.join(", "));
+        }
+        if let Some(candidate) = candidate.filter(|_| several) {
             println!("dictionary {candidate}; `--key` chooses it");
-        } else if !dict.companions().is_empty() {
-            println!("beside the weights: {}", dict.companions().join(", "));
         }
         print_tensors(&dict);
     }
