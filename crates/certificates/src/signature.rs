@@ -24,6 +24,9 @@ pub struct Signature {
 
 const ALGORITHM: &str = "ed25519";
 
+/// Most bytes of a file with a key.
+const MOST: u64 = 64 << 10;
+
 /// A key that signs.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
@@ -101,7 +104,7 @@ impl Signature {
 }
 
 fn read(path: &Path) -> Result<String> {
-    unlearn_files::read_text(path, 1 << 16).map_err(|source| Error::Io { path: path.into(), source })
+    unlearn_files::read_text(path, MOST).map_err(|source| Error::Io { path: path.into(), source })
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -33,6 +33,14 @@ pub enum Error {
         /// What is wrong with it and what would help.
         reason: String,
     },
+    /// A stage that is named by what no stage has, or several have.
+    #[error("`{address}`: {reason}")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong and which stages there are.
+        reason: String,
+    },
     /// A suite that cannot be understood.
     #[error("{}: {reason}", path.display())]
     Suite {
@@ -130,6 +138,7 @@ impl Error {
         matches!(
             self,
             Self::Given { .. }
+                | Self::Address { .. }
                 | Self::Suite { .. }
                 | Self::Set { .. }
                 | Self::Deletion { .. }

@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, Options, PREFIX, Reference};
-use unlearn_models::{Anew, Origin, Pretrained};
+use unlearn_models::{Anew, INDEX, Origin, Pretrained, ShardIndex};
 use unlearn_network::{Graph, State};
 
-use crate::{Error, Result};
+use crate::{Error, Result, opened::given_contents};
 
 /// Files of a repository that weights are looked for in, in this order.
-const FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const FILES: [&str; 3] = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"];
 
 /// What training begins with.
 #[derive(Debug, Default)]
@@ -36,8 +36,7 @@ impl Initial {
             let source = source.to_owned();
             (path, source)
         };
-        let unreadable = |source| Error::Given { what: "the weights", path: path.clone(), source };
-        let bytes = std::fs::read(&path).map_err(unreadable)?;
+        let bytes = given_contents(&path)?;
         let pretrained = Pretrained::read(&bytes, &path).map_err(|e| fail(&e))?;
         let origin = Origin { source, blake3: blake3::hash(&bytes).to_hex().to_string() };
         Ok(Self { pretrained: Some((pretrained, origin)) })
@@ -81,18 +80,38 @@ impl Initial {
     }
 }
 
-/// The first of the files that a repository has.
+/// The first of the files that a repository has; of an index, with the shards beside it.
 fn fetch(init: &str, offline: bool) -> unlearn_hub::Result<(Fetched, Reference)> {
     let reference: Reference = init.parse()?;
     let hub =
         if offline { Hub::new(Options { offline, ..Options::from_environment()? }) } else { Hub::from_environment()? };
     let fetch = |file| hub.fetch(&reference, Kind::Model, file);
     let missing = |error: &HubError| matches!(error, HubError::NoFile { .. } | HubError::Offline { .. });
-    let fetched = match fetch(FILES[0]) {
-        Err(first) if missing(&first) => fetch(FILES[1]).map_err(|other| if missing(&other) { first } else { other }),
-        done => done,
-    };
-    Ok((fetched?, reference))
+    let mut first = None;
+    for file in FILES {
+        match fetch(file) {
+            Ok(fetched) => {
+                if file.ends_with(INDEX) {
+                    fetch_shards(&hub, &reference, &fetched)?;
+                }
+                return Ok((fetched, reference));
+            }
+            Err(error) if missing(&error) => first = first.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    // The loop ran at least once, and did not return.
+    first.map_or_else(|| fetch(FILES[0]).map(|fetched| (fetched, reference.clone())), Err)
+}
+
+/// Fetches what an index names, of the same commit. An index that cannot be read is left to the reader to refuse.
+fn fetch_shards(hub: &Hub, reference: &Reference, index: &Fetched) -> unlearn_hub::Result<()> {
+    let reference = reference.at(&index.commit)?;
+    let Ok(named) = ShardIndex::read(&index.path) else { return Ok(()) };
+    for shard in named.shards() {
+        hub.fetch(&reference, Kind::Model, shard)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

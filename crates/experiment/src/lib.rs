@@ -4,6 +4,7 @@
 //! is described by itself ([`unlearn_run_store::StageSpec`]), so that any process can compute it; its kind is one file in `stages`. [`run`]
 //! computes what is not done yet, here or in processes of its own. `tune` and [`deletion`] are other ways to make a plan.
 
+mod address;
 mod checkpoints;
 mod configured;
 pub mod deletion;
@@ -12,12 +13,14 @@ mod export;
 mod initial;
 mod judgement;
 mod keys;
+mod labels;
 mod materials;
 mod model_card;
 mod opened;
 mod overrides;
 mod part;
 mod plan;
+mod recognised;
 mod requests;
 mod resolved;
 mod run;
@@ -27,13 +30,16 @@ mod stages;
 mod suite;
 mod tuning;
 
+pub use address::resolve as resolve_address;
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
-pub use materials::{Environment, Materials};
+pub use labels::Labels;
+pub use materials::{Environment, Materials, known_images};
 pub use model_card::model_card;
 pub use opened::{ModelOrigin, OpenedModel};
 pub use part::Part;
 pub use plan::{Plan, PlannedStage};
+pub use recognised::{Folder, document as recognised_document};
 pub use run::{Finished, Status, run, run_kinds, status};
 pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};

@@ -9,7 +9,7 @@ use std::{
 
 use unlearn_datasets::{registry, registry::OpenOptions};
 use unlearn_mia_eval::Registry;
-use unlearn_models::Origin;
+use unlearn_models::{InputSpec, Origin};
 use unlearn_network::DeviceChoice;
 use unlearn_samples::Dataset;
 use unlearn_unlearning::Methods;
@@ -29,6 +29,13 @@ pub struct Environment {
     pub registry: Registry,
     /// The unlearning methods there are.
     pub methods: Methods,
+}
+
+/// What is known of the images of a registered dataset without opening it.
+pub fn known_images(dataset: &str) -> Option<InputSpec> {
+    let entry = registry::find(dataset).ok()?;
+    let (shape, classes) = (entry.shape, entry.class_count);
+    Some(InputSpec { shape, classes, mean: entry.mean.to_vec(), std: entry.std.to_vec() })
 }
 
 /// Data sets and pretrained weights, each opened when a stage first asks for it.

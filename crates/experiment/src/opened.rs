@@ -6,12 +6,13 @@ use std::{
 };
 
 use unlearn_certificates::Certificate;
-use unlearn_masks::Mask;
-use unlearn_models::{ImportOptions, ModelFile};
-use unlearn_run_store::{Artifact, Manifest, Stage};
+use unlearn_masks::{MOST as MOST_MASK, Mask};
+use unlearn_models::{ImportOptions, ModelFile, contents};
+use unlearn_run_store::{Artifact, Stage};
 
 use crate::{
-    Error, Result,
+    Error, Result, address,
+    recognised::Folder,
     stages::{MASK, MODEL},
 };
 
@@ -22,9 +23,9 @@ pub struct OpenedModel {
     pub model: ModelFile,
     /// What it lay in.
     pub origin: ModelOrigin,
-    /// The file that holds its weights.
+    /// The file that holds its weights; of a sharded model the index, or the folder that holds it.
     pub file: PathBuf,
-    /// The files that were read, by role: `model`, perhaps `mask`.
+    /// The files that were read, by role: `model`, perhaps `mask`. A sharded model's are the one file that it would be.
     pub read: BTreeMap<String, Vec<u8>>,
 }
 
@@ -40,25 +41,40 @@ pub enum ModelOrigin {
 }
 
 impl OpenedModel {
-    /// Opens the model at `path`, and prunes it by `mask` too where one is given. `options` are for files of other programs.
+    /// Opens the model at `path`, which may also be the [address](address::resolve) of a stage, and prunes it by `mask` too where one
+    /// is given. `options` are for files of other programs.
     ///
     /// # Errors
-    /// A file or folder that cannot be read or holds no model; a file of a stage or a deletion that is not what was left there; a
-    /// mask of another model.
+    /// An address of no stage or of several; a file or folder that cannot be read or holds no model; a file of a stage or a deletion
+    /// that is not what was left there; a mask of another model.
     pub fn open(path: &Path, mask: Option<&Path>, options: &ImportOptions) -> Result<Self> {
-        let mut opened = if !path.is_dir() {
-            Self::read(ModelOrigin::File, path.into(), read(path)?, options)?
-        } else if path.join(Certificate::FILE).exists() {
-            Self::of_deletion(path, options)?
-        } else if path.join(Manifest::FILE).exists() {
-            Self::of_stage(Stage::open(path)?, options)?
+        let path = &address::resolve(path)?;
+        let file = || Self::read(ModelOrigin::File, path.into(), given_contents(path)?, options);
+        let mut opened = if path.is_dir() {
+            match Folder::of(path) {
+                Folder::Deletion => Self::of_deletion(path, options)?,
+                Folder::Stage => Self::of_stage(Stage::open(path)?, options)?,
+                Folder::Shards => file()?,
+                other => {
+                    let reason = format!(
+                        "no model is here, but {}; a model is a file, or the folder of a finished stage or of a deletion",
+                        other.describe(path)
+                    );
+                    return Err(Error::Content { path: path.into(), reason });
+                }
+            }
         } else {
-            let reason =
-                "the folder is neither a finished stage's nor a deletion's; name one of these, or a model's file";
-            return Err(Error::Content { path: path.into(), reason: reason.into() });
+            file()?
         };
         if let Some(path) = mask {
-            opened.prune(path, read(path)?)?;
+            let mut path = address::resolve(path)?;
+            if Folder::of(&path) == Folder::Stage {
+                path.push(MASK);
+            }
+            let path = &path;
+            let bytes = unlearn_files::read(path, MOST_MASK);
+            opened
+                .prune(path, bytes.map_err(|source| Error::Given { what: "the mask", path: path.into(), source })?)?;
         }
         Ok(opened)
     }
@@ -84,7 +100,7 @@ impl OpenedModel {
     fn of_deletion(folder: &Path, options: &ImportOptions) -> Result<Self> {
         let certificate = Certificate::load(folder)?;
         let file = folder.join(MODEL);
-        let bytes = read(&file)?;
+        let bytes = contents(&file)?;
         if certificate.output.get(MODEL).is_some_and(|certified| *certified != Artifact::of_bytes(&bytes)) {
             let reason =
                 "its content is not what the certificate beside it names; take the model from where it was copied";
@@ -112,6 +128,10 @@ impl OpenedModel {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Given { what: "the file", path: path.into(), source })
+/// The bytes of a model's file that the user named.
+pub(crate) fn given_contents(path: &Path) -> Result<Vec<u8>> {
+    contents(path).map_err(|error| match error {
+        unlearn_models::Error::Io { path, source, .. } => Error::Given { what: "the model", path, source },
+        other => other.into(),
+    })
 }

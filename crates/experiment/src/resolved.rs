@@ -16,6 +16,7 @@ use unlearn_unlearning::{Entry, Prospect, Pruned};
 use crate::{
     Error, Result, Suite,
     initial::Initial,
+    labels::pruning_label,
     materials::Materials,
     requests::{self, Forget},
     stages::input_spec,
@@ -289,8 +290,7 @@ impl Pruning {
         snapshots.extend(plan.snapshots);
         let sparsity = plan.sparsity;
         let name = section.name().to_owned();
-        let label = format!("{name} {:.4} %", 100.0 * sparsity);
-        let label = label.replace(".0000 %", " %");
+        let label = pruning_label(&name, sparsity);
         Ok(Self { name, label, sparsity, method: Some((method, config)) })
     }
 }

@@ -105,8 +105,14 @@ impl Setting {
             return Ok(());
         }
         let CheckpointInfo { input, classes, .. } = info;
+        let sides = (input[1], input[2]) != (shape[1], shape[2]) && input[0] == shape[0];
+        let advice = if sides && *classes == self.dataset.classes.len() {
+            format!("; if its file does not say for which images it is, `unlearn convert --side {}` does", shape[1])
+        } else {
+            String::new()
+        };
         Err(format!(
-            "the model is for images {input:?} of {classes} classes, and {} has images {shape:?} of {}",
+            "the model is for images {input:?} of {classes} classes, and {} has images {shape:?} of {}{advice}",
             self.dataset.name,
             self.dataset.classes.len()
         ))

@@ -64,6 +64,9 @@ impl Form {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
         match head {
             [] => Self::Empty,
+            // A header's length, then the header, which is a JSON object. Before all others, because the length may be any of their
+            // first bytes.
+            _ if at(8, b"{") && head[4..8] == [0; 4] => Self::Safetensors,
             _ if starts(b"version https://git-lfs") || starts(b"version https://hawser") => Self::GitLfsPointer,
             _ if starts(b"\x1f\x8b") => Self::Gzip,
             _ if starts(b"BZh") => Self::Bzip2,
@@ -84,8 +87,6 @@ impl Form {
             {
                 Self::Heif
             }
-            // A header's length, then the header, which is a JSON object.
-            _ if at(8, b"{") && head[4..8] == [0; 4] => Self::Safetensors,
             // Protocols 2 to 5.
             [0x80, 2..=5, ..] => Self::Pickle,
             // The length of the second header is one of few.
@@ -115,7 +116,7 @@ impl Form {
             Self::Html
         } else if begin.starts_with('{') && (begin.contains("\"weight_map\"") || begin.contains("\"total_size\"")) {
             Self::ShardIndex
-        } else if begin.starts_with(['{', '[']) {
+        } else if is_json(begin) {
             Self::Json
         } else {
             Self::Text
@@ -136,6 +137,20 @@ impl Form {
             _ => return None,
         })
     }
+}
+
+/// Whether a text begins as a JSON object or list does. A table of TOML begins with brackets too.
+fn is_json(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix('{') {
+        let rest = rest.trim_start();
+        return rest.is_empty() || rest.starts_with(['"', '}']);
+    }
+    let value = text.trim_start_matches(|c: char| c == '[' || c.is_whitespace());
+    let begins = |c: char| c.is_ascii_digit() || "\"-{]".contains(c);
+    text.starts_with('[')
+        && (value.is_empty()
+            || value.starts_with(begins)
+            || ["true", "false", "null"].iter().any(|word| value.starts_with(word)))
 }
 
 /// With the article, as in "the file is a tar archive".
@@ -197,6 +212,8 @@ mod tests {
             (&tar, Form::Tar),
             (b"\x80\x02}q", Form::Pickle),
             (&safetensors, Form::Safetensors),
+            (b"\x1f\x8b\0\0\0\0\0\0{\"a\":", Form::Safetensors),
+            (b"PK\x03\0\0\0\0\0{\"a\":", Form::Safetensors),
             (b"PAR1", Form::Parquet),
             (b"\x93NUMPY\x01\0", Form::Npy),
             (b"\xff\xd8\xff\xe0", Form::Jpeg),
@@ -206,6 +223,10 @@ mod tests {
             (b"BM, the maker of cars", Form::Text),
             (b"\0\0\0\x18ftypheic", Form::Heif),
             (b"17\n18\n", Form::Text),
+            (b"[suite]\nname = \"a\"\n", Form::Text),
+            (b"[[prune]]\n", Form::Text),
+            (b"[1, 2]", Form::Json),
+            (b"[\n  true]", Form::Json),
             ("17 \u{fc}".as_bytes().split_last().unwrap().1, Form::Text),
             (b"\0\x01\x02", Form::Unknown),
             (b"\xff\xff", Form::Unknown),

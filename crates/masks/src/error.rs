@@ -58,7 +58,10 @@ pub enum Error {
         /// The model's tensors.
         tensors: Tensors,
     },
-    /// The file is not a safetensors file, or is damaged.
+    /// The file has another form.
+    #[error("it is {0}, and a mask is a safetensors file that `unlearn` wrote{advice}", advice = advice(*.0))]
+    Form(unlearn_files::Form),
+    /// The safetensors file is damaged.
     #[error("not a whole safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// The safetensors file lacks the metadata of a mask.
@@ -167,3 +170,8 @@ impl fmt::Display for Tensors {
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can be done about a file of another form.
+fn advice(form: unlearn_files::Form) -> String {
+    form.advice().map(|advice| format!("; {advice}")).unwrap_or_default()
+}

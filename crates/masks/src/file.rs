@@ -3,14 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    hash::{BuildHasher as _, RandomState},
     io::{self, Write},
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use unlearn_files::Form;
 
 use crate::{Bits, Error, Mask, Result};
 
@@ -19,6 +19,9 @@ pub const FORMAT: u64 = 1;
 
 /// The kind that a mask file names in its metadata.
 pub const KIND: &str = "mask";
+
+/// Most bytes of a mask file: a bit for each of more weights than any model has.
+pub const MOST: u64 = 1 << 30;
 
 /// The only metadata entry of a mask file. Its value is JSON.
 pub const METADATA_KEY: &str = "unlearn";
@@ -73,6 +76,10 @@ impl Mask {
     /// metadata is that of a mask in format [`FORMAT`]; metadata and tensors name the same parameters; each tensor is
     /// flat `U8`, has the length that its shape needs, and is zero past the last element.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        match Form::of(&bytes[..bytes.len().min(1024)]) {
+            Form::Safetensors => {}
+            other => return Err(Error::Form(other)),
+        }
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let file = SafeTensors::deserialize(bytes)?;
         let json =
@@ -119,7 +126,7 @@ impl Mask {
     /// [`Error::File`] with the path and the error of [`from_bytes`](Self::from_bytes) or of the file system.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        fs::read(path)
+        unlearn_files::read(path, MOST)
             .map_err(Error::Io)
             .and_then(|bytes| Self::from_bytes(&bytes))
             .map_err(|error| in_file(path, error))
@@ -131,11 +138,8 @@ fn in_file(path: &Path, source: Error) -> Error {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    let written = fs::File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let (temporary, mut file) = temporary_beside(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     if renamed.is_err() {
         // The first error is the one to report. A leftover temporary file is not.
@@ -144,12 +148,18 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     renamed
 }
 
-/// A name in the same folder that no other writer uses, in this process or another one.
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
+/// Makes a file in the same folder under a random name. If the name is taken, the file is another writer's and stays. Process ids would
+/// not tell writers in different containers apart.
+fn temporary_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
     let name = path.file_name().ok_or_else(|| io::Error::other("not a path to a file"))?;
-    let unique = format!("{}-{}", process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
-    Ok(path.with_file_name(format!(".{}.{unique}.tmp", name.to_string_lossy())))
+    loop {
+        let unique = RandomState::new().hash_one(path);
+        let temporary = path.with_file_name(format!(".{}.{unique:016x}.tmp", name.to_string_lossy()));
+        match fs::File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|file| (temporary, file)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +282,26 @@ mod tests {
         mask.save(&path)?;
         assert_eq!(Mask::load(&path)?, mask);
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_named() {
+        for (bytes, words) in [(&b""[..], "an empty file"), (b"PK\x03\x04", "a zip archive"), (b"<html>", "a web page")]
+        {
+            let refusal = Mask::from_bytes(bytes).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_no_mask() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("mask.safetensors");
+        std::os::unix::fs::symlink("/dev/zero", &path)?;
+        let refusal = Mask::load(&path).unwrap_err();
+        assert!(format!("{refusal}").contains("a device"), "{refusal}");
         Ok(())
     }
 

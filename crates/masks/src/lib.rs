@@ -34,6 +34,6 @@ mod ranking;
 
 pub use bits::Bits;
 pub use error::{Error, Result, Tensors};
-pub use file::{FORMAT, KIND, METADATA_KEY};
+pub use file::{FORMAT, KIND, METADATA_KEY, MOST};
 pub use mask::{LayerCount, Mask};
 pub use ranking::{Ranked, keep_highest};

@@ -24,6 +24,9 @@ mod tests;
 
 pub use architectures::{ARCHITECTURES, Architecture, InputSpec, find};
 pub use error::{Error, Result};
-pub use files::{Anew, ImportOptions, ModelFile, Origin, Pretrained, Source, Target, checkpoint, sparse_checkpoint};
+pub use files::{
+    Anew, INDEX, ImportOptions, MOST, ModelFile, Origin, Pretrained, ShardIndex, Source, Target, checkpoint, contents,
+    is_sharded, sparse_checkpoint,
+};
 pub use structured::{Structured, structured};
 pub use unlearn_network::initialize;

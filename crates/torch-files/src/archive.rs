@@ -14,9 +14,6 @@ use zip::{
 
 use crate::{Error, Result, globals::Vocabulary, pickle::Pickle};
 
-/// What the first bytes of such a file are.
-pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
-
 const PICKLE: &str = "/data.pkl";
 
 /// A pickle, and the bytes of its storages by key.

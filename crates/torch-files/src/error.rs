@@ -1,5 +1,9 @@
 //! What can be wrong with a file of PyTorch's.
 
+use unlearn_files::Form;
+
+use crate::Candidate;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -40,6 +44,26 @@ pub enum Error {
     /// A kind of file that is not read here.
     #[error("{0}")]
     Unsupported(String),
+    /// A file of another form.
+    #[error("{}", other_form(*.0))]
+    Form(Form),
+    /// Several dictionaries of tensors, of which one must be chosen.
+    #[error(
+        "it holds {} dictionaries of tensors: {}; choose one with `--key` of `unlearn convert`, which writes it as a file of its own",
+        candidates.len(), listed(candidates)
+    )]
+    Several {
+        /// All of them.
+        candidates: Vec<Candidate>,
+    },
+    /// No dictionary of tensors has the key that was asked for.
+    #[error("no dictionary of tensors has the key `{key}`; {}", keys(held))]
+    Key {
+        /// The key that was asked for.
+        key: String,
+        /// Those that there are.
+        held: Vec<String>,
+    },
     /// A tensor whose description does not fit its values.
     #[error("tensor `{name}`: {reason}")]
     Tensor {
@@ -58,3 +82,46 @@ pub enum Error {
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a file of another form is, and what to do with it.
+fn other_form(form: Form) -> String {
+    let expected = "a model is a safetensors file or one that `torch.save` wrote";
+    match form {
+        Form::Tar => format!(
+            "it is {form}, and {expected}; unpack it with `tar -xf`, or if PyTorch before 0.1.10 wrote it, load and save it with \
+             a newer one"
+        ),
+        Form::Pickle => format!(
+            "it is {form}, and not one that `torch.save` wrote; load it in Python and write its weights with \
+             `torch.save(model.state_dict(), …)`"
+        ),
+        Form::ShardIndex => {
+            format!("it is {form}, and holds no tensors itself; give its path, with the shards beside it")
+        }
+        _ => match form.advice() {
+            Some(advice) => format!("it is {form}, and {expected}; {advice}"),
+            None => format!("it is {form}, and {expected}"),
+        },
+    }
+}
+
+/// Candidates, the most of which one message names.
+fn listed(candidates: &[Candidate]) -> String {
+    const NAMED: usize = 8;
+    let mut named: Vec<_> = candidates.iter().take(NAMED).map(ToString::to_string).collect();
+    if let Some(more) = candidates.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
+}
+
+fn keys(held: &[String]) -> String {
+    match held {
+        [] => "the file is a single dictionary of tensors, and needs no key".to_owned(),
+        [only] if only.is_empty() => "the file is a single dictionary of tensors, and needs no key".to_owned(),
+        _ => {
+            let keys: Vec<_> = held.iter().map(|key| format!("`{key}`")).collect();
+            format!("these have one: {}", keys.join(", "))
+        }
+    }
+}

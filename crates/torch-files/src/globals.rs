@@ -37,11 +37,13 @@ pub(crate) enum Global {
 }
 
 /// Those of weights, with what they are for. Those that are ignored lie beside the weights in the checkpoints of a training run:
-/// accuracies as NumPy scalars, and the milestones of a learning-rate schedule.
+/// accuracies as NumPy scalars and arrays, the milestones of a learning-rate schedule, and the options of the command.
 const WEIGHTS: &[(&str, &str, Global)] = &[
     ("collections", "OrderedDict", Global::Dictionary),
+    ("collections", "defaultdict", Global::Dictionary),
     ("torch._utils", "_rebuild_tensor_v2", Global::RebuildTensor),
     ("torch._utils", "_rebuild_parameter", Global::RebuildParameter),
+    ("torch._utils", "_rebuild_parameter_with_state", Global::RebuildParameter),
     ("torch", "DoubleStorage", Global::Storage(Dtype::F64)),
     ("torch", "FloatStorage", Global::Storage(Dtype::F32)),
     ("torch", "HalfStorage", Global::Storage(Dtype::F16)),
@@ -58,6 +60,26 @@ const WEIGHTS: &[(&str, &str, Global)] = &[
     ("numpy._core.multiarray", "scalar", Global::Ignored),
     ("numpy", "dtype", Global::Ignored),
     ("_codecs", "encode", Global::Ignored),
+    ("numpy", "ndarray", Global::Ignored),
+    ("numpy.core.multiarray", "_reconstruct", Global::Ignored),
+    ("numpy._core.multiarray", "_reconstruct", Global::Ignored),
+    ("argparse", "Namespace", Global::Ignored),
+    ("pathlib", "PosixPath", Global::Ignored),
+    ("torch", "device", Global::Ignored),
+    ("torch", "float32", Global::Ignored),
+    ("torch", "float16", Global::Ignored),
+    ("torch", "bfloat16", Global::Ignored),
+    // Of `defaultdict(list)` and its like; protocol 2 uses the module's old name.
+    ("__builtin__", "list", Global::Ignored),
+    ("__builtin__", "dict", Global::Ignored),
+    ("__builtin__", "set", Global::Ignored),
+    ("__builtin__", "int", Global::Ignored),
+    ("__builtin__", "float", Global::Ignored),
+    ("builtins", "list", Global::Ignored),
+    ("builtins", "dict", Global::Ignored),
+    ("builtins", "set", Global::Ignored),
+    ("builtins", "int", Global::Ignored),
+    ("builtins", "float", Global::Ignored),
 ];
 
 /// Those of arrays. NumPy 2 moved its inner modules.

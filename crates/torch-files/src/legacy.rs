@@ -11,13 +11,21 @@ use crate::{
     pickle::{Pickle, Value},
 };
 
-/// What the first bytes of such a file are: protocol 2 and the magic number.
-pub(crate) const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+/// The number that such a file begins with, as a pickle of its own.
+const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;
 
 const VERSION: i128 = 1001;
 
+/// Whether the bytes begin as such a file does, by whichever protocol.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    // No more than a frame and the number.
+    let head = &bytes[..bytes.len().min(32)];
+    Pickle::read(head, Vocabulary::Weights).is_ok_and(|first| first.root() == &Value::Int(MAGIC))
+}
+
 pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
-    let mut rest = &bytes[MAGIC.len()..];
+    let mut rest = bytes;
+    next(&mut rest)?;
     let version = next(&mut rest)?;
     if version.root() != &Value::Int(VERSION) {
         let found = version.root();

@@ -15,6 +15,7 @@
 //! ```
 
 mod archive;
+mod candidates;
 mod error;
 mod globals;
 mod legacy;
@@ -24,8 +25,11 @@ mod state_dict;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod writer;
 
+pub use candidates::Candidate;
 pub use error::{Error, Result};
 pub use record::{ByteArray, Record};
-pub use state_dict::{Container, StateDict};
+pub use state_dict::{Container, StateDict, TorchFile};
 pub use tensor::{Dtype, Tensor};
+pub use writer::{Written, write};

@@ -20,7 +20,7 @@ const MAX_OBJECTS: usize = 1 << 20;
 const MAX_RANK: usize = 64;
 
 /// Number of an object in [`Pickle`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Id(usize);
 
 /// An object.
@@ -100,6 +100,11 @@ impl<'a> Pickle<'a> {
     /// The outermost object.
     pub(crate) fn root(&self) -> &Value<'a> {
         self.get(self.root)
+    }
+
+    /// The number of the outermost object.
+    pub(crate) fn root_id(&self) -> Id {
+        self.root
     }
 
     /// An object by its number.

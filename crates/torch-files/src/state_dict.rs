@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use safetensors::SafeTensors;
+use unlearn_files::Form;
 
 use crate::{
-    Dtype, Error, Result, Tensor, archive, legacy,
+    Candidate, Dtype, Error, Result, Tensor, archive, candidates, legacy,
     pickle::{Pickle, Value, View},
 };
-
-/// The key under which training scripts put the state dict among other things.
-const WRAPPER: &str = "state_dict";
 
 /// What the tensors lay in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +21,20 @@ pub enum Container {
     Safetensors,
 }
 
+/// A file with one dictionary of tensors, or with several of them among other things. It borrows from the file's bytes.
+#[derive(Debug)]
+pub struct TorchFile<'a> {
+    container: Container,
+    content: Content<'a>,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug)]
+enum Content<'a> {
+    Pickled(archive::Parts<'a>),
+    Plain(SafeTensors<'a>),
+}
+
 /// The tensors of a file by name, in ascending order. They borrow from the file's bytes, and are decoded on demand.
 #[derive(Debug)]
 pub struct StateDict<'a> {
@@ -31,23 +43,91 @@ pub struct StateDict<'a> {
     companions: Vec<String>,
 }
 
-impl<'a> StateDict<'a> {
-    /// Reads a `.pth` or `.pth.tar` that holds a state dict, or a dictionary with one under `state_dict`; or a safetensors
-    /// file. Which of them it is, the first bytes say and not the name.
+impl<'a> TorchFile<'a> {
+    /// Reads a `.pth` or `.pth.tar` that holds a state dict, alone or among other things, or a safetensors file. Which of them it
+    /// is, the first bytes say and not the name.
     ///
     /// # Errors
-    /// [`Error::Global`] for a pickle that asks for anything but weights; every other [`Error`] for a file that is damaged or
-    /// of another kind.
+    /// [`Error::Global`] for a pickle that asks for anything but weights; [`Error::Form`] for a file of another form; every other
+    /// [`Error`] for a file that is damaged.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
-        if bytes.starts_with(archive::MAGIC) {
-            Self::unpickled(Container::Zip, archive::read(bytes)?)
-        } else if bytes.starts_with(legacy::MAGIC) {
-            Self::unpickled(Container::Legacy, legacy::read(bytes)?)
-        } else if bytes.get(257..262) == Some(b"ustar") {
-            Err(Error::Unsupported("the file is of PyTorch before 0.1.10; load and save it with a newer one".into()))
-        } else {
-            Self::safetensors(bytes)
+        let form = Form::of(&bytes[..bytes.len().min(HEAD)]);
+        let (container, content) = match form {
+            Form::Zip => (Container::Zip, Content::Pickled(archive::read(bytes)?)),
+            Form::Pickle if legacy::begins(bytes) => (Container::Legacy, Content::Pickled(legacy::read(bytes)?)),
+            Form::Safetensors => (Container::Safetensors, Content::Plain(SafeTensors::deserialize(bytes)?)),
+            other => return Err(Error::Form(other)),
+        };
+        let candidates = match &content {
+            Content::Pickled((pickle, _)) => candidates::find(pickle)?,
+            Content::Plain(_) => Vec::new(),
+        };
+        Ok(Self { container, content, candidates })
+    }
+
+    /// What the tensors lie in.
+    pub fn container(&self) -> Container {
+        self.container
+    }
+
+    /// The dictionaries among which one is to be chosen; none where the file is a single one of itself.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The tensors of one of [`TorchFile::candidates`]; of a file without any, its own, whatever `candidate` is.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for a tensor whose description does not fit its values.
+    pub fn dict(&self, candidate: Option<&Candidate>) -> Result<StateDict<'a>> {
+        match (&self.content, candidate) {
+            (Content::Plain(tensors), _) => StateDict::plain(tensors),
+            (Content::Pickled(parts), Some(candidate)) => StateDict::unpickled(self.container, parts, candidate),
+            (Content::Pickled(_), None) => Err(Error::NoStateDict("no dictionary of it was chosen".into())),
         }
+    }
+
+    /// The candidate of that key.
+    ///
+    /// # Errors
+    /// [`Error::Key`] with the keys that there are.
+    pub fn find(&self, key: &str) -> Result<&Candidate> {
+        let held = || self.candidates.iter().map(|candidate| candidate.key.clone()).collect();
+        let found = self.candidates.iter().find(|candidate| candidate.key == key);
+        found.ok_or_else(|| Error::Key { key: key.escape_debug().to_string(), held: held() })
+    }
+
+    /// The only candidate, leaving out those that say of themselves that they are where a training began; `None` for a file without
+    /// candidates.
+    ///
+    /// # Errors
+    /// [`Error::Several`], with all of them.
+    pub fn only(&self) -> Result<Option<&Candidate>> {
+        match self.rivals()[..] {
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            _ => Err(Error::Several { candidates: self.candidates.clone() }),
+        }
+    }
+
+    /// The candidates without those that are where a training began, unless there are no others.
+    pub fn rivals(&self) -> Vec<&Candidate> {
+        let later: Vec<_> = self.candidates.iter().filter(|candidate| !candidate.is_beginning()).collect();
+        if later.is_empty() { self.candidates.iter().collect() } else { later }
+    }
+}
+
+/// Bytes by which a file is recognised.
+const HEAD: usize = 1024;
+
+impl<'a> StateDict<'a> {
+    /// Reads the only dictionary of tensors in a file.
+    ///
+    /// # Errors
+    /// As [`TorchFile::read`], [`TorchFile::only`] and [`TorchFile::dict`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+        let file = TorchFile::read(bytes)?;
+        file.dict(file.only()?)
     }
 
     /// What the tensors lay in.
@@ -65,15 +145,14 @@ impl<'a> StateDict<'a> {
         self.tensors.get(name)
     }
 
-    /// What lay beside the state dict, by key: `epoch`, `optimizer` and the like.
+    /// What lay beside the tensors, by key: `epoch`, `optimizer` and the like.
     pub fn companions(&self) -> &[String] {
         &self.companions
     }
 
-    fn unpickled(container: Container, (pickle, storages): archive::Parts<'a>) -> Result<Self> {
-        let (entries, companions) = entries(&pickle)?;
+    fn unpickled(container: Container, (pickle, storages): &archive::Parts<'a>, candidate: &Candidate) -> Result<Self> {
         let mut tensors = BTreeMap::new();
-        for (name, view) in entries {
+        for (name, view) in entries(pickle, candidate) {
             let View { storage, offset, shape, strides } = view;
             let refuse = |reason| Error::Tensor { name: name.into(), reason };
             let data = *storages.get(storage.key).ok_or_else(|| refuse("its storage is missing".into()))?;
@@ -91,12 +170,12 @@ impl<'a> StateDict<'a> {
                 return Err(refuse("the name is there twice".into()));
             }
         }
-        Ok(Self { container, tensors, companions })
+        Ok(Self { container, tensors, companions: candidate.companions.clone() })
     }
 
-    fn safetensors(bytes: &'a [u8]) -> Result<Self> {
+    fn plain(file: &SafeTensors<'a>) -> Result<Self> {
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
+        for (name, view) in file.tensors() {
             let refuse = |reason| Error::Tensor { name: name.clone(), reason };
             let dtype = dtype(view.dtype())
                 .ok_or_else(|| refuse(format!("element type {:?} is not known here", view.dtype())))?;
@@ -107,34 +186,14 @@ impl<'a> StateDict<'a> {
     }
 }
 
-type Entries<'p, 'a> = Vec<(&'a str, &'p View<'a>)>;
-
-/// The entries of the state dict, and the keys of what lies beside it.
-fn entries<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<(Entries<'p, 'a>, Vec<String>)> {
-    let Value::Dict(outer) = pickle.root() else {
-        return Err(Error::NoStateDict("its object is no dictionary".into()));
+/// Names and tensors of a candidate.
+fn entries<'p, 'a>(pickle: &'p Pickle<'a>, candidate: &Candidate) -> Vec<(&'a str, &'p View<'a>)> {
+    let Value::Dict(entries) = pickle.get(candidate.id) else { return Vec::new() };
+    let tensor = |(key, value): &(_, _)| match (pickle.get(*key), pickle.get(*value)) {
+        (Value::Text(name), Value::Tensor(view)) => Some((*name, view)),
+        _ => None,
     };
-    let text = |id| if let Value::Text(text) = pickle.get(id) { Some(*text) } else { None };
-    let wrapped = outer.iter().find(|(key, _)| text(*key) == Some(WRAPPER));
-    let inner = match wrapped.map(|(_, value)| pickle.get(*value)) {
-        None => outer,
-        Some(Value::Dict(inner)) => inner,
-        Some(_) => return Err(Error::NoStateDict(format!("its `{WRAPPER}` is no dictionary"))),
-    };
-    let companions = outer.iter().filter(|_| wrapped.is_some()).filter_map(|(key, _)| text(*key));
-    let companions = companions.filter(|key| *key != WRAPPER).map(|key| key.escape_debug().to_string()).collect();
-    let mut entries = Vec::new();
-    for (key, value) in inner {
-        let Some(name) = text(*key) else {
-            return Err(Error::NoStateDict("one of its keys is no text".into()));
-        };
-        let Value::Tensor(view) = pickle.get(*value) else {
-            let name = name.escape_debug();
-            return Err(Error::NoStateDict(format!("its entry `{name}` is no tensor, and there is no `{WRAPPER}`")));
-        };
-        entries.push((name, view));
-    }
-    Ok((entries, companions))
+    entries.iter().filter_map(tensor).collect()
 }
 
 fn dtype(dtype: safetensors::Dtype) -> Option<Dtype> {

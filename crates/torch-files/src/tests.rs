@@ -30,7 +30,7 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn every_tensor_is_pytorchs_bit_for_bit() {
     let expected = expected();
-    assert_eq!(expected.len(), 9);
+    assert_eq!(expected.len(), 11);
     for (name, tensors) in &expected {
         let bytes = file(name);
         let dict = StateDict::read(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -58,6 +58,30 @@ fn containers_are_told_apart_by_content_and_companions_are_named() {
     let dict = StateDict::read(&bytes).unwrap();
     assert_eq!(dict.companions(), ["state", "result", "epoch", "best_sa", "optimizer", "scheduler", "init_weight"]);
     assert!(dict.get("conv1.weight_mask").is_some() && dict.get("conv1.weight").is_none());
+    let bytes = file("companions.pth");
+    let dict = StateDict::read(&bytes).unwrap();
+    assert_eq!(dict.companions(), ["args", "log", "confusion", "rng", "device", "dtype", "path"]);
+}
+
+#[test]
+fn files_of_other_forms_are_named() {
+    let mut tar = vec![0; 600];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (bytes, words) in [
+        (&b""[..], "it is an empty file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git lfs pull"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"\x1f\x8b\x08\0\0", "gunzip"),
+        (&tar, "tar -xf"),
+        (b"{\"weight_map\": {}}", "an index of safetensors shards"),
+        (b"\x80\x04\x95\0", "a pickle of Python, and not one that `torch.save` wrote"),
+        (b"lr = 0.1", "a text file"),
+        (b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09", "unknown form"),
+        (b"\x10\0\0\0\0\0\0\0{", "not a whole safetensors file"),
+    ] {
+        let refusal = refusal(bytes);
+        assert!(refusal.contains(words), "{}: {refusal}", bytes.escape_ascii());
+    }
 }
 
 #[test]
@@ -79,7 +103,7 @@ fn a_small_file_cannot_ask_for_much_memory() {
 
 #[test]
 fn every_truncation_is_refused() {
-    for name in ["pruned.pth.tar", "legacy.pth", "protocol4.pth"] {
+    for name in ["pruned.pth.tar", "legacy.pth", "protocol4.pth", "companions.pth", "written.pth"] {
         let bytes = file(name);
         for len in 0..bytes.len() {
             assert!(StateDict::read(&bytes[..len]).is_err(), "{name} cut to {len} bytes");

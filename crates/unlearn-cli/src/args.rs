@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Compute the figures of suites that were run again from stored scores, add others, and write the report; no model is needed.
     Evaluate(EvaluateArguments),
-    /// Say what a checkpoint, a mask, a file of PyTorch's, a finished stage or a folder of IDX files holds.
+    /// Say what files and folders hold: models, masks, scores, stages, run stores, deletions, data.
     Inspect(InspectArguments),
     /// Turn a model into another kind of file: checkpoints, dense or sparse, and PyTorch's `.pth`, `.pth.tar` and safetensors.
     Convert(ConvertArguments),
@@ -164,7 +164,8 @@ pub(crate) struct StageArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArguments {
-    /// The model: a checkpoint, a finished stage's folder, or the folder of an earlier deletion.
+    /// The model: a checkpoint, a finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or the folder of an earlier
+    /// deletion.
     #[arg(long, value_name = "MODEL")]
     pub(crate) checkpoint: PathBuf,
     /// The dataset it was trained on: its name, or a folder that it lies in.
@@ -416,17 +417,24 @@ pub(crate) struct EvaluateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// A `.safetensors` or `.pth` file, a stage's folder, or a dataset's folder.
-    pub(crate) path: PathBuf,
+    /// Files (`.safetensors`, `.pth`, JSON), stages by folder or address (`runs/prune/3f2a`, `prune:3f2a`, `prune:omp 95 %`), or other
+    /// folders: run stores, deletions, data.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Of several dictionaries of tensors in a file of PyTorch's, the one to show: keys joined by dots.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArguments {
-    /// A checkpoint, or a `.pth`, `.pth.tar` or `.safetensors` of PyTorch's; the content decides, not the name.
+    /// A checkpoint, a `.pth`, `.pth.tar` or `.safetensors` of PyTorch's, the index of a sharded one, or a stage or a deletion as for
+    /// `push`; the content decides, not the name.
     pub(crate) input: PathBuf,
-    /// The file to write, in one piece or not at all; one of that name is replaced.
+    /// The file to write, in one piece or not at all; one of that name is replaced. `.pth`, `.pt`, `.pth.tar`, `.bin` and `.ckpt` are
+    /// written for `torch.load`, any other as safetensors.
     pub(crate) output: PathBuf,
-    /// What to write; by default `sparse` if there is a mask, else `dense`.
+    /// What to write; by default `torch` under a name of PyTorch's, else `sparse` if there is a mask, else `dense`.
     #[arg(long, value_enum)]
     pub(crate) to: Option<Target>,
     /// Prune by this mask first.
@@ -438,7 +446,7 @@ pub(crate) struct ConvertArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
-    /// A finished stage's folder, or a file as for `convert`.
+    /// A finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or a file as for `convert`.
     pub(crate) model: PathBuf,
     /// The file to write; one of that name is replaced.
     pub(crate) output: PathBuf,
@@ -456,7 +464,7 @@ pub(crate) struct ExportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArguments {
-    /// A checkpoint, a finished stage's folder, or the folder of a deletion.
+    /// A checkpoint, a finished stage by its folder or address (`unlearn:3f2a`, `unlearn:ft · class 0`), or the folder of a deletion.
     pub(crate) model: PathBuf,
     /// Where it goes: `hub:OWNER/NAME`, perhaps with `@BRANCH`; the repository is created if it is not there.
     #[arg(value_name = "hub:OWNER/NAME")]
@@ -493,8 +501,10 @@ pub(crate) enum Target {
     Dense,
     /// A checkpoint with the kept weights and the mask.
     Sparse,
-    /// What `safetensors.torch.load_file` reads for `load_state_dict`.
+    /// What PyTorch reads for `load_state_dict`: by `torch.load` if the file's name says so, else by `safetensors.torch.load_file`.
     Torch,
+    /// The same with `weight_orig` and `weight_mask` where it is pruned, for a module that `torch.nn.utils.prune` has pruned.
+    TorchMasked,
 }
 
 /// What a file of PyTorch's does not say.
@@ -503,18 +513,21 @@ pub(crate) struct ForeignArguments {
     /// Architecture; found by the names and shapes of the tensors if not given.
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
-    /// Side of the images in pixels; 32, or 224 where the stem says so, if not given.
+    /// Side of the images in pixels; the dataset's, or 32, or 224 where the stem says so, if not given.
     #[arg(long, value_name = "PIXELS")]
     pub(crate) side: Option<usize>,
-    /// Mean of each channel; the file's `normalize.mean`, or 0, if not given.
+    /// Mean of each channel; the file's `normalize.mean`, or else the dataset's, or 0, if not given.
     #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]
     pub(crate) mean: Option<Vec<f32>>,
-    /// Standard deviation of each channel; the file's `normalize.std`, or 1, if not given.
+    /// Standard deviation of each channel; the file's `normalize.std`, or else the dataset's, or 1, if not given.
     #[arg(long, value_name = "S,…", value_delimiter = ',', requires = "mean")]
     pub(crate) std: Option<Vec<f32>>,
-    /// Name of the dataset that the model was trained on.
+    /// Name of the dataset that the model was trained on. Of those of `unlearn datasets`, size and normalisation are known.
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
+    /// Of several dictionaries of tensors in a file of PyTorch's, the one to take: keys joined by dots, as in `checkpoint.model`.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]

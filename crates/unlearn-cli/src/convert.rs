@@ -1,6 +1,8 @@
 //! `unlearn convert`: a model as another kind of file.
 
-use unlearn_experiment::OpenedModel;
+use std::path::Path;
+
+use unlearn_experiment::{OpenedModel, known_images};
 use unlearn_models::{ImportOptions, Target as Written, find};
 use unlearn_run_store::write_atomic;
 
@@ -10,17 +12,60 @@ use crate::{
     inspect::{description, source},
 };
 
+/// What the end of a file's name says that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// The container of `torch.save`.
+    Torch,
+    /// A format that is not written here.
+    Other,
+    /// safetensors, or nothing that contradicts it.
+    Safetensors,
+}
+
+/// Ends of names of files of `torch.save`.
+const TORCH: [&str; 5] = [".pth", ".pt", ".pth.tar", ".bin", ".ckpt"];
+/// Ends of names of other formats that models and arrays come in, and of archives.
+const OTHERS: [&str; 12] =
+    [".onnx", ".npz", ".npy", ".h5", ".hdf5", ".keras", ".pkl", ".gguf", ".tar", ".gz", ".zip", ".json"];
+
+impl Named {
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends(&TORCH) {
+            Self::Torch
+        } else if ends(&OTHERS) {
+            Self::Other
+        } else {
+            Self::Safetensors
+        }
+    }
+}
+
 pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     let ConvertArguments { input, output, to, mask, foreign } = arguments;
-    if let Some(arch) = &foreign.arch {
-        find(arch).map_err(|error| Usage(error.to_string()))?;
-    }
+    check(foreign)?;
+    let named = Named::of(output);
+    refuse_contradiction(output, named, *to)?;
     let opened = OpenedModel::open(input, mask.as_deref(), &options(foreign))?;
     let (model, bytes) = (opened.model, &opened.read["model"]);
-    let (target, what) = match to.unwrap_or(if model.mask.is_some() { Target::Sparse } else { Target::Dense }) {
-        Target::Dense => (Written::Dense, "dense checkpoint"),
-        Target::Sparse => (Written::Sparse, "sparse checkpoint"),
-        Target::Torch => (Written::Torch, "safetensors for PyTorch"),
+    let target = to.unwrap_or(match (named, &model.mask) {
+        (Named::Torch, _) => Target::Torch,
+        (_, Some(_)) => Target::Sparse,
+        (_, None) => Target::Dense,
+    });
+    let (target, what) = match (target, named) {
+        (Target::Dense, _) => (Written::Dense, "dense checkpoint"),
+        (Target::Sparse, _) => (Written::Sparse, "sparse checkpoint"),
+        (Target::Torch, Named::Torch) => (Written::Pickled, "file for torch.load"),
+        (Target::TorchMasked, Named::Torch) => {
+            (Written::PickledMasked, "file for torch.load, pruned as by torch.nn.utils.prune")
+        }
+        (Target::Torch, _) => (Written::Torch, "safetensors for PyTorch"),
+        (Target::TorchMasked, _) => {
+            (Written::TorchMasked, "safetensors for PyTorch, pruned as by torch.nn.utils.prune")
+        }
     };
     let written = model.to_bytes(target)?;
     write_atomic(output, &written)?;
@@ -28,14 +73,66 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     say!("{}: {what}, {} bytes", output.display(), written.len());
     say!("{}", description(&model.info));
     if let Some(mask) = &model.mask {
-        let left_out = if target == Written::Sparse { "" } else { "; the zeros are written, the mask is not" };
+        let keeps = [Written::Sparse, Written::TorchMasked, Written::PickledMasked].contains(&target);
+        let left_out = if keeps { "" } else { "; the zeros are written, the mask is not" };
         say!("{} of {} covered weights kept{left_out}", mask.kept(), mask.len());
+    }
+    let info = &model.info;
+    let normalised = info.mean.iter().any(|mean| *mean != 0.0) || info.std.iter().any(|std| *std != 1.0);
+    if [Written::Pickled, Written::PickledMasked].contains(&target) && normalised {
+        say!(
+            "the file holds the normalisation too, as `normalize.mean` and `normalize.std`: a module without these loads it with \
+             `load_state_dict(…, strict=False)`, and its images must be normalised so"
+        );
     }
     Ok(())
 }
 
-/// What the user says of a foreign file.
+/// Refuses a name that says another format than what is written under it.
+fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Result<(), Usage> {
+    let place = output.display();
+    match (named, to) {
+        (Named::Torch, Some(Target::Dense | Target::Sparse)) => Err(Usage(format!(
+            "{place}: a file of this name is one of `torch.save`, and `--to dense` and `--to sparse` write safetensors; name it \
+             `.safetensors`, or write `--to torch` or `torch-masked`"
+        ))),
+        (Named::Other, _) => Err(Usage(format!(
+            "{place}: a file of this name holds another format; name it `.safetensors`, or `.pth` for `torch.load`"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a name that says that the file is no safetensors.
+pub(crate) fn check_safetensors(output: &Path) -> Result<(), Usage> {
+    if Named::of(output) == Named::Safetensors {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "{}: what is written is safetensors, and a file of this name holds another format; name it `.safetensors`; `unlearn convert` \
+         writes `.pth`",
+        output.display()
+    )))
+}
+
+/// Refuses what cannot be known of a foreign file.
+pub(crate) fn check(foreign: &ForeignArguments) -> Result<(), Usage> {
+    match &foreign.arch {
+        Some(arch) => find(arch).map(|_| ()).map_err(|error| Usage(error.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// What the user says of a foreign file, and what is known of the dataset that the user names.
 pub(crate) fn options(foreign: &ForeignArguments) -> ImportOptions {
-    let ForeignArguments { arch, side, mean, std, dataset } = foreign;
-    ImportOptions { arch: arch.clone(), side: *side, mean: mean.clone(), std: std.clone(), dataset: dataset.clone() }
+    let ForeignArguments { arch, side, mean, std, dataset, key } = foreign;
+    ImportOptions {
+        arch: arch.clone(),
+        side: *side,
+        mean: mean.clone(),
+        std: std.clone(),
+        dataset: dataset.clone(),
+        images: dataset.as_deref().and_then(known_images),
+        key: key.clone(),
+    }
 }

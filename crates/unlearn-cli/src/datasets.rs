@@ -132,7 +132,7 @@ fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
     let seeds = seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let of = class.map_or(String::new(), |class| format!(" of class {class} ({})", dataset.classes[class as usize]));
     let (count, all) = (positions.len(), dataset.train.len());
-    eprintln!("{count} of the {all} training images of {}{of} are {what} with seed {seeds}", dataset.name);
+    note!("{count} of the {all} training images of {}{of} are {what} with seed {seeds}", dataset.name);
     Ok(())
 }
 

@@ -5,10 +5,17 @@ use unlearn_models::Target;
 use unlearn_network::Graph;
 use unlearn_run_store::write_atomic;
 
-use crate::{args::ExportArguments, convert::options, exit::Usage, inspect::source};
+use crate::{
+    args::ExportArguments,
+    convert::{check, check_safetensors, options},
+    exit::Usage,
+    inspect::source,
+};
 
 pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let ExportArguments { model, output, form, mask, measure, foreign } = arguments;
+    check(foreign)?;
+    check_safetensors(output)?;
     let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
     let (original, bytes_read) = (opened.model, opened.read["model"].len());
     let (what, form) = match (form.structured, form.sparse) {

@@ -1,30 +1,43 @@
-//! `unlearn inspect`: what a file, a finished stage or a dataset's folder holds.
+//! `unlearn inspect`: what files, stages and other folders hold, and which command reads them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use unlearn_certificates::Certificate;
 use unlearn_datasets::{idx_folder, registry};
+use unlearn_experiment::{Folder, MODEL_FILE, recognised_document, resolve_address};
+use unlearn_files::Form;
 use unlearn_masks::{Error as NoMask, Mask};
 use unlearn_models::{
-    ImportOptions, ModelFile, Source,
+    ImportOptions, MOST, ModelFile, Source,
     checkpoint::{self, CheckpointInfo},
-    sparse_checkpoint,
+    contents, sparse_checkpoint,
 };
 use unlearn_run_store::Stage;
 use unlearn_samples::ImageSet;
-use unlearn_torch_files::{Container, StateDict};
+use unlearn_torch_files::{Candidate, Container, StateDict, TorchFile};
 
 use crate::{args::InspectArguments, output};
 
+/// Most bytes of a text file that is looked into.
+const MOST_TEXT: u64 = 64 << 20;
+
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
-    let path = &arguments.path;
-    if path.is_file() {
-        file(path)
-    } else if idx_folder::is_in(path) {
-        dataset(path)
-    } else {
-        stage(path)
+    // Every address is looked up before anything is printed.
+    let paths = arguments.paths.iter().map(|path| resolve_address(path)).collect::<Result<Vec<PathBuf>, _>>()?;
+    for (position, path) in paths.iter().enumerate() {
+        if position > 0 {
+            say!("");
+        }
+        if !path.is_dir() {
+            file(path, arguments.key.as_deref())?;
+        } else if idx_folder::is_in(path) {
+            dataset(path)?;
+        } else {
+            folder(path)?;
+        }
     }
+    Ok(())
 }
 
 fn dataset(path: &Path) -> anyhow::Result<()> {
@@ -43,32 +56,105 @@ fn dataset(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn stage(path: &Path) -> anyhow::Result<()> {
-    let stage = Stage::open(path)?;
-    output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
+fn folder(path: &Path) -> anyhow::Result<()> {
+    match Folder::of(path) {
+        Folder::Stage => {
+            let stage = Stage::open(path)?;
+            output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
+            Ok(())
+        }
+        Folder::Shards => file(path, None),
+        Folder::Deletion => {
+            let certificate = Certificate::load(path)?;
+            say!("{}: {}", path.display(), Folder::Deletion.describe(path));
+            say!("{}", certificate.statement());
+            let model = path.join(MODEL_FILE);
+            if model.exists() { file(&model, None) } else { Ok(()) }
+        }
+        other => {
+            say!("{}: {}", path.display(), other.describe(path));
+            Ok(())
+        }
+    }
+}
+
+fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
+    let place = path.display();
+    let form = if path.is_dir() {
+        Form::ShardIndex
+    } else {
+        let head = unlearn_files::head(path).with_context(|| format!("failed to read {place}"))?;
+        Form::of(&head)
+    };
+    match form {
+        Form::Safetensors | Form::Zip | Form::Pickle | Form::ShardIndex => tensors(path, form, key),
+        Form::Json | Form::Text => text(path, form),
+        other => {
+            let advice = other.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+            bail!("{place}: the file is {other}, and no command reads it as a model, a mask or a stage{advice}")
+        }
+    }
+}
+
+/// A text file: a document of this program, or one that another command may read.
+fn text(path: &Path, form: Form) -> anyhow::Result<()> {
+    let place = path.display();
+    let text = unlearn_files::read_text(path, MOST_TEXT).with_context(|| format!("failed to read {place}"))?;
+    let what = match serde_json::from_str(&text) {
+        Ok(value) => recognised_document(&value, path),
+        Err(_) if text.contains("[suite]") && path.extension().is_some_and(|extension| extension == "toml") => {
+            Some(format!("a suite file; `unlearn run {place}` runs it"))
+        }
+        Err(_) => None,
+    };
+    match what {
+        Some(what) => say!("{place}: {what}"),
+        None => say!("{place}: {form} of unknown purpose; no command of this program wrote it"),
+    }
     Ok(())
 }
 
-fn file(path: &Path) -> anyhow::Result<()> {
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
+    let place = path.display();
+    let bytes = if form == Form::ShardIndex {
+        contents(path)?
+    } else {
+        unlearn_files::read(path, MOST).with_context(|| format!("failed to read {place}"))?
+    };
     match Mask::from_bytes(&bytes) {
         Ok(mask) => {
-            say!("{}: {} bytes", path.display(), bytes.len());
+            say!("{place}: {} bytes", bytes.len());
             print_mask(&mask);
             return Ok(());
         }
         // No mask at all, and perhaps something else.
-        Err(NoMask::Safetensors(_) | NoMask::MissingMetadata | NoMask::Metadata(_) | NoMask::Kind { .. }) => {}
-        Err(damaged) => bail!("{}: {damaged}", path.display()),
+        Err(
+            NoMask::Form(_)
+            | NoMask::Safetensors(_)
+            | NoMask::MissingMetadata
+            | NoMask::Metadata(_)
+            | NoMask::Kind { .. },
+        ) => {}
+        Err(damaged) => bail!("{place}: {damaged}"),
     }
-    let tensors = StateDict::read(&bytes).with_context(|| format!("failed to read {}", path.display()))?;
-    let model = ModelFile::read(&bytes, &ImportOptions::default(), path);
-    if let Err(error) = &model
-        && (sparse_checkpoint::is_sparse(&bytes) || checkpoint::info(&bytes, path).is_ok())
-    {
-        bail!("{error}");
+    let file = TorchFile::read(&bytes).with_context(|| format!("failed to read {place}"))?;
+    let options = ImportOptions { key: key.map(str::to_owned), ..ImportOptions::default() };
+    let is_ours = sparse_checkpoint::is_sparse(&bytes) || checkpoint::info(&bytes, path).is_ok();
+    // Of tensors of another purpose nothing is to be said of normalisation.
+    let purpose = purpose(&file);
+    let model = match purpose {
+        Some(purpose) if !is_ours => Err(purpose.to_owned()),
+        _ => match ModelFile::read(&bytes, &options, path) {
+            Ok(model) => Ok(model),
+            Err(error) if is_ours || key.is_some() => bail!("{error}"),
+            // Its tensors are still worth showing.
+            Err(error) => Err(format!("tensors of unknown purpose: {error}")),
+        },
+    };
+    say!("{place}: {} bytes", bytes.len());
+    if form == Form::ShardIndex {
+        say!("in shards; together as one safetensors file");
     }
-    say!("{}: {} bytes", path.display(), bytes.len());
     match &model {
         Ok(model) => {
             say!("{}", source(model.source));
@@ -77,13 +163,49 @@ fn file(path: &Path) -> anyhow::Result<()> {
                 print_mask(mask);
             }
         }
-        // Scores, a training state, or a model that is not known here: its tensors are still worth showing.
-        Err(_) => say!("tensors of unknown purpose; no model that is known here"),
+        Err(what) => say!("{what}"),
     }
-    if !tensors.companions().is_empty() {
-        say!("beside the weights: {}", tensors.companions().join(", "));
+    print_dictionaries(&file, key)
+}
+
+/// What tensors are for that are no model's.
+fn purpose(file: &TorchFile<'_>) -> Option<&'static str> {
+    let dict = file.dict(None).ok()?;
+    let all = |suffixes: &[&str]| {
+        dict.iter().len() > 0 && dict.iter().all(|(name, _)| suffixes.iter().any(|suffix| name.ends_with(suffix)))
+    };
+    if all(&[".positions", ".labels", ".logits"]) {
+        Some(
+            "scores of an `evaluate` stage: positions and labels of the samples of each set, and the model's logits; `unlearn evaluate` \
+             and `unlearn report` compute figures from them (docs/stages.md)",
+        )
+    } else if dict.iter().any(|(name, _)| name.starts_with("current/")) {
+        Some("the saved state of a training; the command that was interrupted goes on from it")
+    } else {
+        None
     }
-    print_tensors(&tensors);
+}
+
+/// The tensors of each dictionary in a file, or of the one that was chosen.
+fn print_dictionaries(file: &TorchFile<'_>, key: Option<&str>) -> anyhow::Result<()> {
+    let chosen: Vec<Option<&Candidate>> = match key {
+        Some(key) => vec![Some(file.find(key)?)],
+        None if file.candidates().is_empty() => vec![None],
+        None => file.candidates().iter().map(Some).collect(),
+    };
+    let several = chosen.len() > 1;
+    for (position, candidate) in chosen.into_iter().enumerate() {
+        let dict = file.dict(candidate)?;
+        let is_dictionary = |key: &String| file.candidates().iter().any(|other| other.key == *key);
+        let beside: Vec<_> = dict.companions().iter().filter(|key| !is_dictionary(key)).map(String::as_str).collect();
+        if position == 0 && !beside.is_empty() {
+            say!("beside the weights: {}", beside.join(", "));
+        }
+        if let Some(candidate) = candidate.filter(|_| several) {
+            say!("dictionary {candidate}; `--key` chooses it");
+        }
+        print_tensors(&dict);
+    }
     Ok(())
 }
 

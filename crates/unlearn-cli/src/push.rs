@@ -45,7 +45,7 @@ fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
         |(role, name): (&str, &str)| Some(Addition { name: name.to_owned(), bytes: opened.read.get(role)?.clone() });
     let mut additions: Vec<Addition> = names.into_iter().filter_map(file).collect();
     if matches!(opened.origin, ModelOrigin::Deletion(_)) {
-        let file = path.join(Certificate::FILE);
+        let file = opened.file.with_file_name(Certificate::FILE);
         let bytes = std::fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?;
         additions.push(Addition { name: Certificate::FILE.to_owned(), bytes });
     }

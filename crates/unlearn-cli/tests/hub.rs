@@ -169,6 +169,36 @@ fn weights_are_part_of_the_key_and_a_moved_branch_is_other_weights() {
     assert_eq!(fs::read_dir(place.path("runs/train")).unwrap().count(), 2, "the commit is pinned");
 }
 
+/// A repository that has nothing but shards and their index.
+#[test]
+fn shards_are_fetched_with_their_index() {
+    let place = Place::new(&suite(""));
+    let server = HubServer::start();
+    let whole = pretrained("resnet8s", [1, 32, 32], 10);
+    let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
+    let (mut shards, mut map) = ([Vec::new(), Vec::new()], serde_json::Map::new());
+    let names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    for (position, (name, view)) in tensors.tensors().into_iter().enumerate() {
+        map.insert(name.clone(), names[position % 2].into());
+        shards[position % 2].push((name, view));
+    }
+    let shards = shards.map(|views| safetensors::serialize(views, None).unwrap());
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map }).to_string();
+    let index = ("model.safetensors.index.json", index.as_bytes());
+    server.commit("someone/sharded", &[index, (names[0], &shards[0]), (names[1], &shards[1])]);
+    server.commit("someone/cut", &[index, (names[0], &shards[0])]);
+    let train = |init: &str| format!("unlearn train suite.toml --set train.epochs=0 --init {init}");
+    said(&place, &server, 0, &train("hub:someone/sharded"));
+    fs::write(place.path("whole.safetensors"), &whole).unwrap();
+    let original = read(&place.path("whole.safetensors"));
+    same(&read(&stage(&place, "train").join(MODEL)), &original, &[]);
+    // Once here, no network is needed.
+    server.requests();
+    said(&place, &server, 0, &format!("HF_HUB_OFFLINE=1 {}", train("hub:someone/sharded")));
+    assert_eq!(server.requests(), Vec::<String>::new());
+    contains(&said(&place, &server, 1, &train("hub:someone/cut")), &["someone/cut", names[1]]);
+}
+
 #[test]
 fn weights_that_cannot_be_had_or_do_not_fit_are_refused_by_name() {
     let place = Place::new(&suite(""));

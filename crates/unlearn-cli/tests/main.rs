@@ -5,6 +5,7 @@ mod data;
 mod export;
 mod forget;
 mod hub;
+mod inspect;
 #[cfg(unix)]
 mod manners;
 mod pages;

@@ -6,6 +6,7 @@
 `expected.json` holds, for each file that can be read, each tensor's element type, shape and bytes in row-major order.
 In the legacy format, PyTorch names storages by their addresses: those files differ from run to run.
 """
+import argparse
 import collections
 import io
 import json
@@ -127,6 +128,20 @@ def resnet8s():
     return nn.DataParallel(net)
 
 
+def normed():
+    """A convolution and a linear layer under weight normalisation, as PyTorch writes it today and as it did before."""
+    with torch.no_grad():
+        conv, fc = nn.Conv2d(2, 3, 3, bias=False), nn.Linear(4, 5)
+        torch.nn.utils.parametrizations.weight_norm(conv)
+        torch.nn.utils.weight_norm(fc, dim=1)
+        conv.parametrizations.weight.original0.mul_(torch.tensor([0.5, 1.0, 3.0]).reshape(3, 1, 1, 1))
+        fc.weight_g.mul_(1.5)
+        tensors = {"conv." + name: tensor for name, tensor in conv.state_dict().items()}
+        tensors |= {"fc." + name: tensor for name, tensor in fc.state_dict().items()}
+        fc(torch.zeros(1, 4))
+        return tensors, {"conv.weight": conv.weight, "fc.weight": fc.weight}
+
+
 class RunsACommand:
     def __reduce__(self):
         return (os.system, ("echo this file ran a command",))
@@ -136,6 +151,18 @@ def main():
     torch.manual_seed(1)
     net = Net()
     save("zip.pth", net.state_dict(), net.state_dict())
+    save("legacy-protocol4.pth", net.state_dict(), net.state_dict(), _use_new_zipfile_serialization=False, pickle_protocol=4)
+    # What scripts save beside the weights: of none of it a value is needed.
+    beside = {
+        "args": argparse.Namespace(lr=0.1, milestones=[91, 136]),
+        "log": collections.defaultdict(list, {"loss": [1.0]}),
+        "confusion": np.zeros((2, 2)),
+        "rng": np.random.RandomState(1).get_state(),
+        "device": torch.device("cpu"),
+        "dtype": torch.float32,
+        "path": pathlib.PosixPath("runs"),
+    }
+    save("companions.pth", {"net": net.state_dict(), **beside}, net.state_dict())
     save("legacy.pth", net.state_dict(), net.state_dict(), _use_new_zipfile_serialization=False)
     save("protocol4.pth", net.state_dict(), net.state_dict(), pickle_protocol=4)
     save("dtypes.pth", dtypes(), dtypes())
@@ -168,6 +195,9 @@ def main():
     save("hostile-legacy.pth", RunsACommand(), _use_new_zipfile_serialization=False)
     save("module.pth", net)
     save("expanded.pth", {"x": torch.zeros(1).expand(1 << 20)})
+    stored, computed = normed()
+    save("normed.pth", stored)
+    (HERE / "normed.json").write_text(json.dumps({k: v.flatten().tolist() for k, v in computed.items()}) + "\n")
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 

@@ -41,11 +41,12 @@ use self::{
     statement::trained_on,
 };
 use crate::{
-    Environment, Error, Materials, ModelOrigin, OpenedModel, PlannedStage, Result, RunOptions, overrides, schedule,
+    Environment, Error, Materials, ModelOrigin, OpenedModel, PlannedStage, Result, RunOptions, address, overrides,
+    schedule,
     setting::{Division, Setting},
     stages::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
-        Unlearn, UnlearnConfig, describe,
+        Unlearn, UnlearnConfig, describe, input_spec,
     },
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
@@ -53,7 +54,8 @@ use crate::{
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct DeletionOptions {
-    /// The model: a checkpoint, dense or sparse, or a folder with one: a finished stage's, or that of an earlier deletion.
+    /// The model: a checkpoint, dense or sparse, or a folder with one: a finished stage's, which may be named by its address, or that
+    /// of an earlier deletion.
     pub checkpoint: PathBuf,
     /// Which of its weights are kept, where its own files do not say.
     pub mask: Option<PathBuf>,
@@ -122,10 +124,14 @@ impl Deletion {
         let method = methods.find(&options.method).map_err(|e| Error::deletion("--method", e))?;
         let parameters = overrides::object(&options.assignments)?;
         let parameters = method.resolve(&parameters).map_err(|e| Error::deletion("--set", e))?;
-        let opened = OpenedModel::open(&options.checkpoint, options.mask.as_deref(), &ImportOptions::default())?;
         let DeletionOptions { environment, stated, .. } = options;
+        let checkpoint = &address::resolve(&options.checkpoint)?;
+        // A file of another program does not say on what images the model was trained: the operator does.
+        let dataset = stated.as_ref().map(|stated| stated.open(&options.data, environment)).transpose()?;
+        let import = ImportOptions { images: dataset.as_ref().map(statement::images), ..ImportOptions::default() };
+        let opened = OpenedModel::open(checkpoint, options.mask.as_deref(), &import)?;
         let (setting, stated_by, materials) =
-            trained_on(&opened.model, &options.checkpoint, &options.data, stated.as_ref(), environment)?;
+            trained_on(&opened.model, checkpoint, (&options.data, dataset), stated.as_ref(), environment)?;
         let ids = listing::read(&options.request, &setting)?;
         let asked = Asked::new(ids, setting.forgotten.clone());
         let division = Division::new(&setting.dataset, &setting.split, &asked.all());
@@ -159,7 +165,8 @@ impl Deletion {
         }
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
         let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
-        let places = [(MODEL_PLACE, Some(&options.checkpoint)), (MASK_PLACE, options.mask.as_ref())];
+        let mask = options.mask.as_deref().map(address::resolve).transpose()?;
+        let places = [(MODEL_PLACE, Some(checkpoint)), (MASK_PLACE, mask.as_ref())];
         let place = |path: &PathBuf| {
             let reason =
                 || Error::deletion(path.display(), "the path of a model must be UTF-8; rename the file or its folder");
@@ -176,7 +183,7 @@ impl Deletion {
             method,
             parameters,
             attacks,
-            retrain: options.retrain.as_ref().map(place).transpose()?,
+            retrain: options.retrain.as_deref().map(address::resolve).transpose()?.as_ref().map(place).transpose()?,
             thresholds: options.thresholds.clone(),
             materials,
             executor,
@@ -418,7 +425,8 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
 /// other data, has the weights that are to forget, or comes from another method. Of a file that does not say, the operator says so.
 fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<OpenedModel> {
     let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
-    let opened = OpenedModel::open(path, None, &ImportOptions::default())?;
+    let import = ImportOptions { images: Some(input_spec(&setting.dataset)), ..ImportOptions::default() };
+    let opened = OpenedModel::open(path, None, &import)?;
     let retrain = &opened.model;
     if retrain.state.parameters() == model.state.parameters() {
         return Err(refuse("it has the weights of the model that is to forget".into()));

@@ -7,10 +7,10 @@ use std::{
 
 use unlearn_certificates::Basis;
 use unlearn_datasets::registry;
-use unlearn_models::{ModelFile, checkpoint::Training};
+use unlearn_models::{InputSpec, ModelFile, checkpoint::Training};
 use unlearn_samples::Dataset;
 
-use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, suite::DataSection};
+use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, stages::input_spec, suite::DataSection};
 
 /// What an operator says of a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]
@@ -21,12 +21,15 @@ pub struct Stated {
     pub seed: Option<u64>,
 }
 
+/// A dataset that was opened, and with what.
+pub(super) type Opened = (Arc<Dataset>, Materials);
+
 /// What the model in `checkpoint` was trained on, who says so, and where its data is; `data` names the dataset, or the folder that it
-/// lies in.
+/// lies in. The dataset that an operator states may be `opened` already.
 pub(super) fn trained_on(
     model: &ModelFile,
     checkpoint: &Path,
-    data: &str,
+    (data, opened): (&str, Option<Opened>),
     stated: Option<&Stated>,
     environment: &Environment,
 ) -> Result<(Setting, Basis, Materials)> {
@@ -49,7 +52,10 @@ pub(super) fn trained_on(
     let refuse = |reason: String| Error::deletion(place.to_string(), reason);
     let section: DataSection =
         serde_json::from_value(training.data.clone()).map_err(|e| refuse(format!("its `training` is damaged: {e}")))?;
-    let (dataset, materials) = open(data, &section.name, environment)?;
+    let (dataset, materials) = match opened {
+        Some(opened) => opened,
+        None => open(data, &section.name, environment)?,
+    };
     if stated_by == Basis::Operator {
         training.fingerprint.clone_from(&dataset.fingerprint);
     }
@@ -58,7 +64,17 @@ pub(super) fn trained_on(
     Ok((setting, stated_by, materials))
 }
 
+/// The images of an opened dataset.
+pub(super) fn images((dataset, _): &Opened) -> InputSpec {
+    input_spec(dataset)
+}
+
 impl Stated {
+    /// Opens the dataset of the suite; `data` names it, or the folder that it lies in.
+    pub(super) fn open(&self, data: &str, environment: &Environment) -> Result<Opened> {
+        open(data, &Suite::load(&self.suite, &[])?.data.name, environment)
+    }
+
     fn training(&self, environment: &Environment) -> Result<Training> {
         let suite = Suite::load(&self.suite, &[])?;
         let refuse = |reason: String| Error::deletion("--seed", reason);
@@ -91,7 +107,7 @@ impl Stated {
 }
 
 /// Opens the dataset `wanted`; `data` names it, or a folder that it lies in.
-pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Result<(Arc<Dataset>, Materials)> {
+pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Result<Opened> {
     let refuse = |reason: &dyn std::fmt::Display| Error::deletion(format!("--data {data}"), reason);
     let mut environment = environment.clone();
     if Path::new(data).is_dir() {
@@ -156,7 +172,7 @@ pub(super) mod tests {
         };
         let of = |model: &ModelFile| {
             let (place, environment) = (Path::new("model.safetensors"), Environment::default());
-            trained_on(model, place, "fashion-mnist-mini", None, &environment).map(|(setting, ..)| setting)
+            trained_on(model, place, ("fashion-mnist-mini", None), None, &environment).map(|(setting, ..)| setting)
         };
         let setting = of(&model(Some(training.clone()))).unwrap();
         assert_eq!((setting.split, setting.forgotten), (tests::setting().split, vec![7]));

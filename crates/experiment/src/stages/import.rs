@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_run_store::Artifact;
 
-use super::{Bench, Kind};
+use super::{Bench, Kind, input_spec};
 use crate::{
     Result,
     opened::OpenedModel,
@@ -44,13 +44,14 @@ impl Kind for Import {
         let place =
             places.get(MODEL_PLACE).ok_or_else(|| bench.failure("its `places` do not say where `model` lies"))?;
         let mask = places.get(MASK_PLACE).map(Path::new);
-        let opened = OpenedModel::open(Path::new(place), mask, &ImportOptions::default())?;
+        let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
+        check_fingerprint(&setting.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        let images = Some(input_spec(&setting.dataset));
+        let opened = OpenedModel::open(Path::new(place), mask, &ImportOptions { images, ..ImportOptions::default() })?;
         let found = opened.artifacts();
         if (found.get("model"), found.get("mask")) != (Some(&config.model), config.mask.as_ref()) {
             return Err(bench.failure(format!("{place} is not the file that was described: its content differs")));
         }
-        let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
-        check_fingerprint(&setting.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
         let model = &opened.model;
         setting.fits(&model.info).map_err(|reason| bench.failure(reason))?;
         bench.save_state(super::MODEL, (&model.graph, &model.state), &model.info, &setting)?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use unlearn_network::{Graph, State, Widths};
 use unlearn_tensor_files::TensorFile;
 
-use crate::{Error, InputSpec, Origin, Result, find};
+use crate::{Error, InputSpec, Origin, Result, files::contents::contents, find};
 
 /// Version written by this crate.
 pub const FORMAT: u32 = 1;
@@ -174,7 +174,7 @@ pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, Ch
 /// # Errors
 /// As [`from_bytes`], or a file that cannot be read.
 pub fn load(path: &Path, graph: &Graph) -> Result<(State, CheckpointInfo)> {
-    from_bytes(&read(path)?, graph, path)
+    from_bytes(&contents(path)?, graph, path)
 }
 
 /// Reads only what a checkpoint says of itself.
@@ -182,11 +182,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<(State, CheckpointInfo)> {
 /// # Errors
 /// As [`info`], or a file that cannot be read.
 pub fn load_info(path: &Path) -> Result<CheckpointInfo> {
-    info(&read(path)?, path)
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })
+    info(&contents(path)?, path)
 }
 
 #[cfg(test)]

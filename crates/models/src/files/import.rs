@@ -1,16 +1,15 @@
 //! Foreign models: a state dict of PyTorch's becomes a model of ours.
 //!
-//! A file of tensors does not say which architecture it is of: names and shapes do. Three habits of PyTorch's are undone:
-//! the prefix `module.` of a model that was trained in parallel, layers pruned by `torch.nn.utils.prune` (`NAME_orig` and a
-//! 0/1 `NAME_mask` instead of `NAME`), and the images' normalisation as the buffers `normalize.mean` and `normalize.std`.
-//! Counters `num_batches_tracked` are of no use and dropped.
+//! A file of tensors does not say which architecture it is of: names and shapes do. Nor does it say on what images it was trained:
+//! `normalize.mean` and `normalize.std` may, and otherwise whoever imports it must.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use unlearn_masks::{Bits, Mask};
+use unlearn_masks::Mask;
 use unlearn_network::{Graph, State};
-use unlearn_torch_files::{StateDict, Tensor};
+use unlearn_torch_files::StateDict;
 
+use super::named_tensors::{Entries, MEAN, STD, fold};
 use crate::{
     ARCHITECTURES, Architecture, Error, InputSpec, Result, checkpoint::CheckpointInfo, find,
     sparse_checkpoint::check_mask,
@@ -21,39 +20,36 @@ use crate::{
 pub struct ImportOptions {
     /// Architecture; found by names and shapes if absent.
     pub arch: Option<String>,
-    /// Side of the images in pixels; if absent, 32 or else 224, whichever gives these shapes.
+    /// Side of the images in pixels; if absent, the dataset's, 32 or else 224, whichever gives these shapes.
     pub side: Option<usize>,
-    /// Per-channel mean of the normalisation inside the model; the file's own if absent, or 0 where it has none.
+    /// Per-channel mean of the normalisation inside the model; the file's own if absent, or else the dataset's, or 0.
     pub mean: Option<Vec<f32>>,
-    /// Per-channel standard deviation; the file's own if absent, or 1 where it has none.
+    /// Per-channel standard deviation; the file's own if absent, or else the dataset's, or 1.
     pub std: Option<Vec<f32>>,
     /// Dataset it was trained on; "unknown" if absent.
     pub dataset: Option<String>,
+    /// What is known of that dataset's images.
+    pub images: Option<InputSpec>,
+    /// Of several dictionaries of tensors in a file of PyTorch's, the one to take: keys joined by dots.
+    pub key: Option<String>,
 }
 
 /// A model and what is known of it.
 pub(crate) type Imported = (Arc<Graph>, State, Option<Mask>, CheckpointInfo);
 
-/// Sides that are tried where none is given: CIFAR's and `ImageNet`'s.
+/// Sides that are tried where none is known: CIFAR's and `ImageNet`'s.
 const SIDES: [usize; 2] = [32, 224];
 
-const PREFIX: &str = "module.";
-const ORIGINAL: &str = "_orig";
-const MASK: &str = "_mask";
-const COUNTER: &str = "num_batches_tracked";
-pub(crate) const MEAN: &str = "normalize.mean";
-pub(crate) const STD: &str = "normalize.std";
+/// Most tensors of one kind that a message names.
+const NAMED: usize = 4;
 
 /// Reads a model from named tensors; `path` is for messages.
 pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path) -> Result<Imported> {
     let fail = |reason| Error::Import { path: path.into(), reason };
     let mut entries = fold(dict).map_err(fail)?;
-    let (mean, std) = (entries.remove(MEAN), entries.remove(STD));
-    let normalisation = |given: &Option<Vec<f32>>, own: Option<Entry<'_, '_>>| {
-        given.clone().or_else(|| own.map(|entry| entry.tensor.to_f32()))
-    };
-    let given = (normalisation(&options.mean, mean), normalisation(&options.std, std));
-    let (graph, input) = recognise(&entries, given, options).map_err(fail)?;
+    let own = normalisation(&mut entries).map_err(fail)?;
+    let (graph, mut input) = recognise(&entries, options).map_err(fail)?;
+    (input.mean, input.std) = normalise(&input, own, options, path);
 
     let dataset = options.dataset.as_deref().unwrap_or("unknown");
     let info = CheckpointInfo { config: "imported".into(), ..CheckpointInfo::new(&graph.arch, input, dataset) };
@@ -61,17 +57,17 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     let graph = info.graph().map_err(|error| fail(error.to_string()))?;
     let mut mask = Mask::new(&graph.arch);
     for (name, entry) in &entries {
-        if let Some(bits) = entry.bits().map_err(|reason| fail(format!("tensor `{name}{MASK}`: {reason}")))? {
+        if let Some(bits) = entry.bits().map_err(|reason| fail(format!("tensor `{name}_mask`: {reason}")))? {
             mask.insert(name, bits);
         }
     }
     check_mask(&mask, &graph)?;
     let state = State::from_named(&graph, |name| {
-        let tensor = entries.get(name)?.tensor;
-        let mut values = tensor.to_f32();
+        let entry = entries.get(name)?;
+        let mut values = entry.to_f32();
         // Of one length: that was checked when the mask's bits were taken.
         mask.apply(name, &mut values).ok()?;
-        Some((tensor.shape().to_vec(), values))
+        Some((entry.shape().to_vec(), values))
     })?;
     if let Some(name) = state.first_non_finite(&graph) {
         return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
@@ -80,127 +76,251 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     Ok((graph, state, pruned.then_some(mask), info))
 }
 
-/// A tensor and, if it was pruned, which of its weights are kept.
-pub(crate) struct Entry<'d, 'a> {
-    pub(crate) tensor: &'d Tensor<'a>,
-    pub(crate) mask: Option<&'d Tensor<'a>>,
+/// Whether the tensors are those of an architecture that is known here, as far as names and shapes tell.
+pub(crate) fn is_a_model(dict: &StateDict<'_>, options: &ImportOptions) -> bool {
+    fold(dict).is_ok_and(|mut entries| normalisation(&mut entries).is_ok() && recognise(&entries, options).is_ok())
 }
 
-impl Entry<'_, '_> {
-    fn bits(&self) -> Result<Option<Bits>, String> {
-        let Some(mask) = self.mask else { return Ok(None) };
-        if mask.shape() != self.tensor.shape() {
-            return Err(format!("its shape {:?} is not {:?}, its layer's", mask.shape(), self.tensor.shape()));
-        }
-        let values = mask.to_f32();
-        if let Some(value) = values.iter().find(|value| **value != 0.0 && **value != 1.0) {
-            return Err(format!("it holds {value}, and a mask is 0 or 1"));
-        }
-        Bits::from_predicate(mask.shape(), &values, |value| value == 1.0).map(Some).map_err(|error| error.to_string())
+/// The file's own normalisation, taken out: mean and deviation.
+fn normalisation(entries: &mut Entries<'_, '_>) -> Result<Option<[Vec<f32>; 2]>, String> {
+    match (entries.remove(MEAN), entries.remove(STD)) {
+        (None, None) => Ok(None),
+        (Some(mean), Some(std)) => Ok(Some([mean.to_f32(), std.to_f32()])),
+        (Some(_), None) => Err(format!("it has a tensor `{MEAN}` and no `{STD}`")),
+        (None, Some(_)) => Err(format!("it has a tensor `{STD}` and no `{MEAN}`")),
     }
 }
 
-/// The tensors under the names they had in a model that was neither trained in parallel nor pruned.
-pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<BTreeMap<String, Entry<'d, 'a>>, String> {
-    let parallel = dict.iter().all(|(name, _)| name.starts_with(PREFIX));
-    let named = || dict.iter().map(|(name, tensor)| (if parallel { &name[PREFIX.len()..] } else { name }, tensor));
-    let named = || named().filter(|(name, _)| name.rsplit('.').next() != Some(COUNTER));
-    let mut masks: BTreeMap<_, _> = named().filter_map(|(name, mask)| Some((name.strip_suffix(MASK)?, mask))).collect();
-    let mut entries = BTreeMap::new();
-    for (name, tensor) in named().filter(|(name, _)| !name.ends_with(MASK)) {
-        let (name, mask) = match name.strip_suffix(ORIGINAL) {
-            None => (name, None),
-            Some(pruned) => {
-                let mask = masks.remove(pruned);
-                (pruned, Some(mask.ok_or_else(|| format!("tensor `{name}` has no `{pruned}{MASK}` beside it"))?))
-            }
-        };
-        if entries.insert(name.to_owned(), Entry { tensor, mask }).is_some() {
-            return Err(format!("tensor `{name}` is there both pruned and whole"));
+/// Mean and deviation: what the user says, or the file, or what is known of the dataset. Where nobody knows, a warning says what is
+/// taken.
+fn normalise(
+    input: &InputSpec,
+    own: Option<[Vec<f32>; 2]>,
+    options: &ImportOptions,
+    path: &Path,
+) -> (Vec<f32>, Vec<f32>) {
+    let channels = input.shape[0];
+    let identity = || [vec![0.0; channels], vec![1.0; channels]];
+    if options.mean.is_some() || options.std.is_some() {
+        let [mean, std] = own.unwrap_or_else(identity);
+        return (options.mean.clone().unwrap_or(mean), options.std.clone().unwrap_or(std));
+    }
+    if let Some([mean, std]) = own {
+        return (mean, std);
+    }
+    let path = path.display();
+    let name = options.dataset.as_deref().unwrap_or("the dataset");
+    match &options.images {
+        Some(images) if images.mean.len() == channels && images.std.len() == channels => {
+            let (mean, std) = (images.mean.clone(), images.std.clone());
+            tracing::info!(
+                "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
+                 `--std` of `unlearn convert` say otherwise"
+            );
+            return (mean, std);
         }
+        Some(images) => tracing::warn!(
+            "{path}: the file has no normalisation, and {name} has images of {} channels, the model of {channels}; mean 0 and \
+             deviation 1 are taken; `unlearn convert` takes `--mean` and `--std`",
+            images.mean.len()
+        ),
+        None => tracing::warn!(
+            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, with which a model that was trained on \
+             normalised images is wrong; `unlearn convert` takes `--mean` and `--std`, or with `--dataset` a dataset of `unlearn datasets`"
+        ),
     }
-    match masks.keys().next() {
-        Some(pruned) => Err(format!("tensor `{pruned}{MASK}` has no `{pruned}{ORIGINAL}` beside it")),
-        None => Ok(entries),
-    }
+    let [mean, std] = identity();
+    (mean, std)
 }
 
 /// The architecture whose tensors these are, by names and shapes.
-fn recognise(
-    entries: &BTreeMap<String, Entry<'_, '_>>,
-    (mean, std): (Option<Vec<f32>>, Option<Vec<f32>>),
-    options: &ImportOptions,
-) -> Result<(Arc<Graph>, InputSpec), String> {
-    let candidates: Vec<&Architecture> = match &options.arch {
+fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<Graph>, InputSpec), String> {
+    let candidates: Vec<&'static Architecture> = match &options.arch {
         Some(name) => vec![find(name).map_err(|error| error.to_string())?],
         None => ARCHITECTURES.iter().collect(),
     };
-    let sides = options.side.map_or(SIDES.to_vec(), |side| vec![side]);
-    let mut difference = None;
-    for architecture in candidates {
-        for side in &sides {
-            match fit(architecture, *side, entries) {
-                Ok((graph, mut input)) => {
-                    input.mean = mean.unwrap_or(input.mean);
-                    input.std = std.unwrap_or(input.std);
-                    return Ok((graph, input));
-                }
-                Err(reason) => difference = difference.or(Some(reason)),
-            }
-        }
+    let shapes = entries.iter().map(|(name, entry)| (name.as_str(), entry.shape())).collect();
+    let mut nearest = match nearest(&candidates, options, &shapes) {
+        Ok(found) => return Ok(found),
+        Err(nearest) => nearest,
+    };
+    // Tensors that lie beside a model hide the prefix that all the others share.
+    let (inner, prefix) = without_common_prefix(&shapes);
+    if let Some(prefix) = &prefix
+        && let Err(other) = self::nearest(&candidates, options, &inner)
+        && other.matching > nearest.matching
+    {
+        nearest = Difference { arch: format!("{} under the prefix `{prefix}`", other.arch), ..other };
     }
-    if let (Some(arch), Some(reason)) = (&options.arch, difference) {
-        return Err(format!("its tensors are not those of {arch}: {reason}"));
+    if let Some(arch) = &options.arch {
+        let what = if nearest.arch.is_empty() { arch } else { &nearest.arch };
+        return Err(format!("its tensors are not those of {what}: {}", nearest.describe()));
     }
     let names: Vec<_> = entries.keys().take(3).map(|name| format!("`{name}`")).collect();
     let names = if names.is_empty() { "none".into() } else { names.join(", ") };
-    Err(format!(
-        "its {} tensors (first {names}) are those of no architecture; name one with `--arch` to see what differs",
-        entries.len()
-    ))
+    let near = if nearest.matching == 0 {
+        "name one with `--arch` to see what differs".to_owned()
+    } else {
+        format!("the nearest is {}, but {}; name another with `--arch`", nearest.arch, nearest.describe())
+    };
+    Err(format!("its {} tensors (first {names}) are those of no architecture; {near}", entries.len()))
+}
+
+/// Shapes by name.
+type Shapes<'s> = BTreeMap<&'s str, &'s [usize]>;
+
+/// The first candidate that has just these tensors; otherwise the one that shares most of them.
+fn nearest(
+    candidates: &[&'static Architecture],
+    options: &ImportOptions,
+    shapes: &Shapes<'_>,
+) -> Result<(Arc<Graph>, InputSpec), Difference> {
+    let known = options.images.as_ref().map(|images| images.shape[1]);
+    let mut sides = options.side.map_or_else(|| known.into_iter().chain(SIDES).collect(), |side| vec![side]);
+    sides.dedup();
+    let mut nearest = Difference::default();
+    for architecture in candidates {
+        for side in &sides {
+            match fit(architecture, *side, shapes) {
+                Ok(found) => return Ok(found),
+                Err(other) if nearest.arch.is_empty() || other.matching > nearest.matching => nearest = other,
+                Err(_) => {}
+            }
+        }
+    }
+    Err(nearest)
+}
+
+/// What keeps tensors from being an architecture's.
+#[derive(Debug, Default)]
+struct Difference {
+    arch: String,
+    /// Tensors that are the same.
+    matching: usize,
+    missing: Vec<String>,
+    left_over: Vec<String>,
+    /// What else does not fit, in words.
+    other: Vec<String>,
+}
+
+impl Difference {
+    fn describe(&self) -> String {
+        let mut parts = Vec::new();
+        match &self.missing[..] {
+            [] => {}
+            [name] => parts.push(format!("tensor `{name}` is missing")),
+            names => parts.push(format!("tensors {} are missing", listed(names))),
+        }
+        match &self.left_over[..] {
+            [] => {}
+            [name] => parts.push(format!("it has no tensor `{name}`")),
+            names => parts.push(format!("it has no tensors {}", listed(names))),
+        }
+        parts.extend(self.other.iter().take(NAMED).cloned());
+        parts.join("; ")
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let mut named: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = names.len().saturating_sub(NAMED);
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
 }
 
 /// The graph of an architecture with the tensors' own numbers of classes and channels, if it has just these tensors.
 fn fit(
     architecture: &'static Architecture,
     side: usize,
-    entries: &BTreeMap<String, Entry<'_, '_>>,
-) -> Result<(Arc<Graph>, InputSpec), String> {
+    shapes: &Shapes<'_>,
+) -> Result<(Arc<Graph>, InputSpec), Difference> {
+    let fail =
+        |reason: String| Difference { arch: architecture.name.into(), other: vec![reason], ..Difference::default() };
     let with = |channels: usize, classes| {
         let input =
             InputSpec { shape: [channels, side, side], classes, mean: vec![0.0; channels], std: vec![1.0; channels] };
-        architecture.graph(&input).map(|graph| (graph, input)).map_err(|error| error.to_string())
+        architecture.graph(&input).map(|graph| (graph, input)).map_err(|error| fail(error.to_string()))
     };
-    let shape = |name: &str| entries.get(name).map(|entry| entry.tensor.shape());
-    // Channels are those that the first weight reads, classes those that the last writes.
+    // Channels are those that the first weight reads, classes those that the last writes; one of each where that is missing.
     let (graph, _) = with(1, 1)?;
     let mut weights = graph.parameters.iter().filter(|parameter| parameter.shape.len() > 1);
     let first = weights.next().map_or("", |parameter| &parameter.name);
     let last = weights.next_back().map_or("", |parameter| &parameter.name);
-    let size = |name: &str, axis: usize| {
-        let size = shape(name).and_then(|shape| shape.get(axis)).copied();
-        let size = size.ok_or_else(|| format!("tensor `{name}` is missing, or of another shape"))?;
-        if (1..=1 << 16).contains(&size) {
-            Ok(size)
-        } else {
-            Err(format!("tensor `{name}` has {size} of dimension {axis}"))
-        }
+    let size = |name: &str, axis: usize| match shapes.get(name).map(|shape| shape.get(axis).copied()) {
+        None => Ok(1),
+        Some(Some(size)) if (1..=1 << 16).contains(&size) => Ok(size),
+        Some(size) => Err(fail(format!(
+            "tensor `{name}` has {} in dimension {axis}",
+            size.map_or("nothing".into(), |s| s.to_string())
+        ))),
     };
     let (graph, input) = with(size(first, 1)?, size(last, 0)?)?;
 
     let parameters = graph.parameters.iter().map(|parameter| (&parameter.name, &parameter.shape));
     let wanted: BTreeMap<_, _> = parameters.chain(graph.buffers.iter().map(|b| (&b.name, &b.shape))).collect();
+    let mut difference = Difference { arch: architecture.name.into(), ..Difference::default() };
     for (name, wanted) in &wanted {
-        match shape(name) {
-            None => return Err(format!("tensor `{name}` is missing")),
-            Some(found) if found != wanted.as_slice() => {
-                return Err(format!("tensor `{name}` has shape {found:?}, and {wanted:?} is wanted"));
+        match shapes.get(name.as_str()) {
+            None => difference.missing.push((*name).clone()),
+            Some(found) if *found != wanted.as_slice() => {
+                difference.other.push(format!("tensor `{name}` has shape {found:?}, and {wanted:?} is wanted"));
             }
-            Some(_) => {}
+            Some(_) => difference.matching += 1,
         }
     }
-    match entries.keys().find(|name| !wanted.contains_key(name)) {
-        Some(name) => Err(format!("it has no tensor `{name}`")),
-        None => Ok((graph, input)),
+    difference.left_over = shapes
+        .keys()
+        .filter(|name| !wanted.contains_key(&(**name).to_owned()))
+        .map(|name| (*name).to_owned())
+        .collect();
+    let Difference { missing, left_over, other, .. } = &difference;
+    if missing.is_empty() && left_over.is_empty() && other.is_empty() { Ok((graph, input)) } else { Err(difference) }
+}
+
+/// The shapes under names without the first component that most of them share, and that component; all as they are if there is none.
+fn without_common_prefix<'s>(shapes: &Shapes<'s>) -> (Shapes<'s>, Option<String>) {
+    let mut counts = BTreeMap::new();
+    for name in shapes.keys() {
+        if let Some((first, _)) = name.split_once('.') {
+            *counts.entry(first).or_insert(0) += 1;
+        }
+    }
+    let common = counts.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| 2 * count > shapes.len());
+    let Some((first, _)) = common else { return (shapes.clone(), None) };
+    let prefix = format!("{first}.");
+    let inner = shapes.iter().map(|(name, shape)| (name.strip_prefix(&prefix).unwrap_or(name), *shape)).collect();
+    (inner, Some(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry is not needed for this: shapes alone are compared.
+    #[test]
+    fn what_is_missing_and_what_is_left_over_is_named() {
+        let input = InputSpec { shape: [3, 32, 32], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let tensors = || {
+            let parameters = graph.parameters.iter().map(|p| (p.name.clone(), p.shape.clone()));
+            parameters.chain(graph.buffers.iter().map(|b| (b.name.clone(), b.shape.clone()))).collect::<Vec<_>>()
+        };
+        let candidates: Vec<&'static Architecture> = ARCHITECTURES.iter().collect();
+        let differs = |tensors: &[(String, Vec<usize>)]| {
+            let shapes = tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
+            nearest(&candidates, &ImportOptions::default(), &shapes).map(|(graph, _)| graph.arch.clone())
+        };
+        assert_eq!(differs(&tensors()).unwrap(), "resnet8s");
+        let mut other = tensors();
+        for (name, _) in &mut other {
+            *name = name.replace("fc.", "head.");
+        }
+        let difference = differs(&other).unwrap_err();
+        assert_eq!(
+            (difference.arch.as_str(), difference.describe().as_str()),
+            ("resnet8s", "tensors `fc.bias`, `fc.weight` are missing; it has no tensors `head.bias`, `head.weight`")
+        );
     }
 }

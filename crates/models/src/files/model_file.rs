@@ -1,17 +1,19 @@
 //! A model from any file that holds one, and as any of the files it can be written to.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use safetensors::{Dtype, tensor::TensorView};
 use unlearn_masks::Mask;
 use unlearn_network::{Graph, State};
-use unlearn_tensor_files::{TensorFile, le_bytes};
-use unlearn_torch_files::{Container, StateDict};
+use unlearn_tensor_files::TensorFile;
+use unlearn_torch_files::{Container, TorchFile};
 
 use crate::{
     Error, Result,
     checkpoint::{self, CheckpointInfo},
-    files::import::{self, ImportOptions},
+    files::{
+        import::{self, ImportOptions},
+        named_tensors, torch_target,
+    },
     sparse_checkpoint,
     structured::{Structured, structured},
 };
@@ -37,6 +39,14 @@ pub enum Target {
     /// safetensors as `safetensors.torch.load_file` reads them for `load_state_dict`: tensors under torchvision's names, the
     /// normalisation as `normalize.mean` and `normalize.std`, no metadata of ours; a mask is left out.
     Torch,
+    /// As [`Target::Torch`], but what the mask covers lies there as `NAME_orig` and `NAME_mask`, for a module that
+    /// `torch.nn.utils.prune` has pruned; needs a mask.
+    TorchMasked,
+    /// As [`Target::Torch`] in the container of `torch.save`, which `torch.load(…, weights_only=True)` reads. A normalisation by mean 0
+    /// and deviation 1 is left out.
+    Pickled,
+    /// As [`Target::TorchMasked`] in the container of `torch.save`.
+    PickledMasked,
 }
 
 /// A model with its mask, if it was pruned, and what its file says of it.
@@ -61,17 +71,25 @@ impl ModelFile {
     /// # Errors
     /// A damaged file; a pickle that asks for more than weights; tensors that are no architecture's.
     pub fn read(bytes: &[u8], options: &ImportOptions, path: &Path) -> Result<Self> {
+        let ours = TensorFile::open(bytes).is_ok_and(|file| file.json().is_some());
+        if let Some(key) = options.key.as_ref().filter(|_| ours) {
+            let source = unlearn_torch_files::Error::Key { key: key.escape_debug().to_string(), held: Vec::new() };
+            return Err(Error::TorchFile { path: path.into(), source });
+        }
         if sparse_checkpoint::is_sparse(bytes) {
             let graph = sparse_checkpoint::info(bytes, path)?.graph()?;
             let (state, mask, info) = sparse_checkpoint::from_bytes(bytes, &graph, path)?;
             return Ok(Self { source: Source::Sparse, graph, state, mask: Some(mask), info });
         }
-        if TensorFile::open(bytes).is_ok_and(|file| file.json().is_some()) {
+        if ours {
             let graph = checkpoint::info(bytes, path)?.graph()?;
             let (state, info) = checkpoint::from_bytes(bytes, &graph, path)?;
             return Ok(Self { source: Source::Dense, graph, state, mask: None, info });
         }
-        let dict = StateDict::read(bytes).map_err(|source| Error::TorchFile { path: path.into(), source })?;
+        let fail = |source| Error::TorchFile { path: path.into(), source };
+        let file = TorchFile::read(bytes).map_err(fail)?;
+        let fits = |dict: &_| import::is_a_model(dict, options);
+        let dict = named_tensors::choose(&file, options.key.as_deref(), fits).map_err(fail)?;
         let source = Source::Foreign(dict.container());
         let (graph, state, mask, info) = import::import(&dict, options, path)?;
         Ok(Self { source, graph, state, mask, info })
@@ -108,7 +126,7 @@ impl ModelFile {
     /// The bytes of a file. Equal models give equal bytes.
     ///
     /// # Errors
-    /// [`Target::Sparse`] without a mask.
+    /// A target that needs a mask, without one.
     pub fn to_bytes(&self, target: Target) -> Result<Vec<u8>> {
         match target {
             Target::Dense => checkpoint::to_bytes(&self.graph, &self.state, &self.info),
@@ -118,31 +136,19 @@ impl ModelFile {
                     "the model has no mask, and a sparse checkpoint needs one; give it with `--mask`".into(),
                 )),
             },
-            Target::Torch => self.torch_bytes(),
+            Target::Torch => torch_target::safetensors(self, false),
+            Target::TorchMasked => torch_target::safetensors(self, true),
+            Target::Pickled => torch_target::pickled(self, false),
+            Target::PickledMasked => torch_target::pickled(self, true),
         }
-    }
-
-    fn torch_bytes(&self) -> Result<Vec<u8>> {
-        let channels = [self.info.mean.len()];
-        let normalisation =
-            [(import::MEAN, &channels[..], &self.info.mean[..]), (import::STD, &channels, &self.info.std)];
-        let stored: Vec<_> = (self.state.named(&self.graph).chain(normalisation))
-            .map(|(name, shape, values)| (name, shape.to_vec(), le_bytes(values)))
-            .collect();
-        let fail = |error: safetensors::SafeTensorError| Error::Description(error.to_string());
-        let views = stored
-            .iter()
-            .map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(fail)?;
-        // What `safetensors.torch.save_file` writes, and some readers ask for.
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize(views, Some(metadata)).map_err(fail)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use safetensors::{Dtype, tensor::TensorView};
+    use unlearn_tensor_files::le_bytes;
+
     use super::*;
     use crate::sparse_checkpoint::tests::{info_of, pruned};
 
@@ -184,11 +190,15 @@ mod tests {
             (Target::Dense, Source::Dense),
             (Target::Sparse, Source::Sparse),
             (Target::Torch, Source::Foreign(Container::Safetensors)),
+            (Target::TorchMasked, Source::Foreign(Container::Safetensors)),
+            (Target::Pickled, Source::Foreign(Container::Zip)),
+            (Target::PickledMasked, Source::Foreign(Container::Zip)),
         ] {
             let back = read(&model.to_bytes(target).unwrap(), &ImportOptions::default()).unwrap();
             assert_eq!((back.source, values(&back)), (source, values(&model)));
-            assert_eq!(back.mask.is_some(), target == Target::Sparse);
-            if target == Target::Torch {
+            let masked = [Target::Sparse, Target::TorchMasked, Target::PickledMasked].contains(&target);
+            assert_eq!(back.mask.as_ref(), model.mask.as_ref().filter(|_| masked));
+            if matches!(source, Source::Foreign(_)) {
                 let info =
                     CheckpointInfo { dataset: "unknown".into(), config: "imported".into(), ..model.info.clone() };
                 assert_eq!(back.info, info);
@@ -321,6 +331,8 @@ mod tests {
         assert!(read(&model.to_bytes(Target::Sparse).unwrap(), &ImportOptions::default()).is_ok());
         assert!(model.apply(&Mask::new("resnet18")).is_err());
         model.mask = None;
-        assert!(model.to_bytes(Target::Sparse).unwrap_err().to_string().contains("`--mask`"));
+        for target in [Target::Sparse, Target::TorchMasked, Target::PickledMasked] {
+            assert!(model.to_bytes(target).unwrap_err().to_string().contains("`--mask`"));
+        }
     }
 }

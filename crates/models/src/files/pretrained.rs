@@ -12,11 +12,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, ParameterKind, State};
-use unlearn_torch_files::StateDict;
+use unlearn_torch_files::TorchFile;
 
 use crate::{
     Error, Result,
-    files::import::{MEAN, STD, fold},
+    files::{
+        import::{ImportOptions, is_a_model},
+        named_tensors::{MEAN, STD, choose, fold},
+    },
     initialize, sparse_checkpoint,
 };
 
@@ -75,20 +78,22 @@ impl Pretrained {
         if sparse_checkpoint::is_sparse(bytes) {
             return Err(pruned());
         }
-        let dict = StateDict::read(bytes).map_err(|source| Error::TorchFile { path: path.into(), source })?;
+        let unreadable = |source| Error::TorchFile { path: path.into(), source };
+        let file = TorchFile::read(bytes).map_err(unreadable)?;
+        let dict = choose(&file, None, |dict| is_a_model(dict, &ImportOptions::default())).map_err(unreadable)?;
         let mut entries = fold(&dict).map_err(fail)?;
         entries.remove(MEAN);
         entries.remove(STD);
         let mut tensors = BTreeMap::new();
         for (name, entry) in entries {
-            if entry.mask.is_some() {
+            if entry.is_pruned() {
                 return Err(pruned());
             }
-            let values = entry.tensor.to_f32();
+            let values = entry.to_f32();
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
             }
-            tensors.insert(name, (entry.tensor.shape().to_vec(), values));
+            tensors.insert(name, (entry.shape().to_vec(), values));
         }
         Ok(Self { path: path.into(), tensors })
     }

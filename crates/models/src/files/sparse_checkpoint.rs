@@ -20,10 +20,7 @@ use unlearn_masks::{Bits, Mask};
 use unlearn_network::{Graph, State};
 use unlearn_tensor_files::{TensorFile, le_bytes};
 
-use crate::{
-    Error, Result,
-    checkpoint::{self, CheckpointInfo},
-};
+use crate::{Error, Result, checkpoint::CheckpointInfo, files::contents::contents};
 
 /// Version written by this crate.
 pub const FORMAT: u32 = 2;
@@ -133,7 +130,7 @@ pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, Ma
 /// # Errors
 /// As [`from_bytes`], or a file that cannot be read.
 pub fn load(path: &Path, graph: &Graph) -> Result<(State, Mask, CheckpointInfo)> {
-    from_bytes(&checkpoint::read(path)?, graph, path)
+    from_bytes(&contents(path)?, graph, path)
 }
 
 /// Holds a mask against the parameters of a graph.
@@ -255,6 +252,7 @@ pub(crate) mod tests {
     use unlearn_network::Widths;
 
     use super::*;
+    use crate::checkpoint;
     use crate::initialize;
 
     pub(crate) fn info_of(arch: &str) -> CheckpointInfo {

@@ -6,10 +6,11 @@ use std::{
 };
 
 use unlearn_tests::fuzz;
-use unlearn_torch_files::StateDict;
+use unlearn_torch_files::{StateDict, TorchFile};
 
+use super::{shards::sharded, state_dicts::saved};
 use crate::{
-    ImportOptions, ModelFile, Target,
+    ImportOptions, ModelFile, Target, contents,
     sparse_checkpoint::tests::{pruned, resealed},
 };
 
@@ -27,12 +28,20 @@ fn torch_files() {
         "dtypes-legacy.pth",
         "views-legacy.pth",
         "parameters.pth",
+        "companions.pth",
+        "legacy-protocol4.pth",
+        "normed.pth",
+        "written.pth",
         "pruned.pth.tar",
         "hostile-legacy.pth",
     ];
-    let files: Vec<_> = names.iter().map(|name| fs::read(folder.join(name)).unwrap()).collect();
+    let mut files: Vec<_> = names.iter().map(|name| fs::read(folder.join(name)).unwrap()).collect();
+    let layer = |values: Vec<f32>| vec![("module.fc.weight".to_owned(), vec![values.len()], values)];
+    files.push(saved(&[("state_dict", &layer(vec![1.0; 9])), ("a.b.ema", &layer(vec![2.0; 9]))]));
     fuzz("tests::fuzz::torch_files", &files, |bytes| {
-        for (_, tensor) in StateDict::read(bytes).iter().flat_map(StateDict::iter) {
+        let Ok(file) = TorchFile::read(bytes) else { return };
+        let dicts = file.candidates().iter().map(|candidate| file.dict(Some(candidate)));
+        for (_, tensor) in dicts.flatten().chain(file.dict(None)).collect::<Vec<_>>().iter().flat_map(StateDict::iter) {
             assert_eq!(tensor.to_f32().len(), tensor.len());
         }
         read_model(bytes);
@@ -52,6 +61,24 @@ fn checkpoints() {
         // With a checksum that fits again, damage is met further in.
         if let Some(bytes) = resealed(bytes) {
             read_model(&bytes);
+        }
+    });
+}
+
+#[test]
+fn shards() {
+    let (folder, _) = sharded();
+    let names =
+        ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let files: Vec<_> = names.iter().map(|name| fs::read(folder.path().join(name)).unwrap()).collect();
+    fuzz("tests::fuzz::shards", &files, |bytes| {
+        // In the place of each file of a sharded model, one after the other.
+        for (name, sound) in names.iter().zip(&files) {
+            fs::write(folder.path().join(name), bytes).unwrap();
+            if let Ok(bytes) = contents(&folder.path().join(names[0])) {
+                read_model(&bytes);
+            }
+            fs::write(folder.path().join(name), sound).unwrap();
         }
     });
 }

@@ -1,0 +1,239 @@
+//! How people name a stage: by its folder, by the beginning of its key, or by its label.
+//!
+//! - `runs/prune/3f2a`: a store, a kind, and as much of the key as no other stage has; a file of the stage may follow.
+//! - `prune:3f2a`: the same in the store `runs`; `DIR/prune:3f2a` in another.
+//! - `unlearn:ft · class 0`, `prune:omp 95 %`: parts of the label that [`Labels`] gives, divided by `·` or commas; the first words of
+//!   a part will do.
+//! - `unlearn ft · class 0 · omp 95 % · seed 1`: a whole label of the store `runs`.
+
+use std::path::{Component, Path, PathBuf};
+
+use unlearn_run_store::{StageKey, StageState, Store};
+
+use crate::{Error, Labels, Result, stages::KINDS};
+
+/// The store of addresses that name none, as of the commands' `--runs`.
+const STORE: &str = "runs";
+/// Digits of a key.
+const DIGITS: usize = 32;
+/// Most stages that one message names.
+const NAMED: usize = 8;
+
+/// The path that an address stands for. What is there already, or is no address, is the path as it is.
+///
+/// # Errors
+/// An address that no finished stage has, or several; the error names them.
+pub fn resolve(address: &Path) -> Result<PathBuf> {
+    if address.symlink_metadata().is_ok() {
+        return Ok(address.to_owned());
+    }
+    let Some(text) = address.to_str() else { return Ok(address.to_owned()) };
+    let (store, last) = text.rsplit_once('/').map_or((STORE, text), |(store, last)| (store, last));
+    if let Some((kind, wanted)) = last.split_once(':').filter(|(kind, _)| is_kind(kind)) {
+        return find(text, Path::new(store), kind, wanted);
+    }
+    if let Some((kind, _)) = text.split_once(' ').filter(|(kind, _)| is_kind(kind) && text.contains('·')) {
+        return find(text, Path::new(STORE), kind, text);
+    }
+    // STORE/KIND/PREFIX, perhaps with a file after it.
+    for (stage, file) in [(address, None), (address.parent().unwrap_or(Path::new("")), address.file_name())] {
+        let Some((folder, kind, prefix)) = parts(stage) else { continue };
+        if is_kind(kind) && is_prefix(prefix) && folder.join(kind).is_dir() {
+            let found = find(text, folder, kind, prefix)?;
+            return Ok(file.map_or(found.clone(), |file| found.join(file)));
+        }
+    }
+    Ok(address.to_owned())
+}
+
+/// Store, kind and key's beginning of a path with three components or more.
+fn parts(path: &Path) -> Option<(&Path, &str, &str)> {
+    let mut components = path.components();
+    let Some(Component::Normal(prefix)) = components.next_back() else { return None };
+    let Some(Component::Normal(kind)) = components.next_back() else { return None };
+    Some((components.as_path(), kind.to_str()?, prefix.to_str()?))
+}
+
+fn is_kind(name: &str) -> bool {
+    KINDS.iter().any(|kind| kind.name == name)
+}
+
+fn is_prefix(text: &str) -> bool {
+    (1..=DIGITS).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The finished stage of a kind whose key begins with `wanted`, or whose label has its parts.
+fn find(address: &str, root: &Path, kind: &str, wanted: &str) -> Result<PathBuf> {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
+    let store = Store::open_existing(root).map_err(|error| refuse(error.to_string()))?;
+    let finished = store.stages()?;
+    let finished = finished.iter().filter(|stage| stage.kind == kind && stage.state == StageState::Finished);
+    let finished: Vec<(&StageKey, &PathBuf)> = finished.map(|stage| (&stage.key, &stage.folder)).collect();
+    let labels = Labels::of(&store)?;
+    let by_key = |key: &StageKey| is_prefix(wanted) && key.as_str().starts_with(wanted);
+    let mut found: Vec<_> = finished.iter().filter(|(key, _)| by_key(key)).collect();
+    if found.is_empty() {
+        let fits = |key: &StageKey| labels.get(key).is_some_and(|label| has_parts(label, kind, wanted));
+        found = finished.iter().filter(|(key, _)| fits(key)).collect();
+    }
+    let listed = |stages: &[&(&StageKey, &PathBuf)]| {
+        let name = |key: &StageKey| format!("\n  {kind}:{}  {}", key.short(), labels.get(key).unwrap_or_default());
+        let mut named: Vec<_> = stages.iter().take(NAMED).map(|(key, _)| name(key)).collect();
+        if stages.len() > NAMED {
+            named.push(format!("\n  and {} more", stages.len() - NAMED));
+        }
+        named.concat()
+    };
+    match &found[..] {
+        [(_, folder)] => Ok((*folder).clone()),
+        [] if finished.is_empty() => {
+            Err(refuse(format!("the store {} has no finished stage `{kind}`", root.display())))
+        }
+        [] => Err(refuse(format!(
+            "no finished stage `{kind}` of the store {} has this key or label; these are there:{}",
+            root.display(),
+            listed(&finished.iter().collect::<Vec<_>>())
+        ))),
+        several => Err(refuse(format!(
+            "{} stages fit; give more of the key, or another part of the label:{}",
+            several.len(),
+            listed(several)
+        ))),
+    }
+}
+
+/// Whether each part of `wanted` is one of a label's, or the first words of one. The kind may stand before the first.
+fn has_parts(label: &str, kind: &str, wanted: &str) -> bool {
+    fn parts<'t>(text: &'t str, kind: &str, divided: &[char]) -> Vec<&'t str> {
+        let text = text.strip_prefix(kind).filter(|rest| rest.starts_with([' ', '·'])).unwrap_or(text);
+        text.split(divided).map(str::trim).filter(|part| !part.is_empty()).collect()
+    }
+    // A label may have commas of its own: it is divided by dots alone where the wish is.
+    let divided: &[char] = if wanted.contains('·') { &['·'] } else { &['·', ','] };
+    let (label, wanted) = (parts(label, kind, divided), parts(wanted, kind, divided));
+    let begins =
+        |part: &str, wish: &str| part.strip_prefix(wish).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    !wanted.is_empty() && wanted.iter().all(|wish| label.iter().any(|part| begins(part, wish)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+    use unlearn_run_store::{Begin, StageSpec, SuiteIndex, SuiteRow, write_atomic};
+
+    use super::*;
+
+    fn stage(store: &Store, spec: &StageSpec) -> StageKey {
+        let Begin::Run(writer) = store.begin(spec).unwrap() else { panic!("there already") };
+        write_atomic(&writer.path("mask.safetensors"), b"a mask").unwrap();
+        writer.finish().unwrap().key().clone()
+    }
+
+    /// A store with two of each kind, and what stages of it are called.
+    fn store() -> (tempfile::TempDir, Store, [StageKey; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let train =
+            |seed| StageSpec::new("train", json!({ "arch": "resnet8s", "data": { "name": "mnist" } }), "d", seed);
+        let [first, _second] = [1, 2].map(|seed| stage(&store, &train(seed)));
+        let prune = |sparsity: f64| {
+            let config = json!({ "method": "omp", "config": { "sparsity": sparsity }, "arithmetic": "cpu" });
+            StageSpec::new("prune", config, "d", 1).with_input("model", first.clone())
+        };
+        let [half, most] = [0.5, 0.955].map(|sparsity| stage(&store, &prune(sparsity)));
+        let unlearn = |method: &str, class: u32| {
+            let forget = json!({ "kind": "class", "class": class });
+            let config = json!({ "method": method, "config": {}, "forget": forget, "arithmetic": "cpu" });
+            StageSpec::new("unlearn", config, "d", 1).with_input("model", half.clone())
+        };
+        let tuned = stage(&store, &unlearn("ft", 0));
+        let other = stage(&store, &unlearn("ga", 0));
+        let mut index = SuiteIndex::new("tiny", "");
+        index.rows.push(SuiteRow {
+            dataset: "mnist".into(),
+            arch: "resnet8s".into(),
+            scenario: "class".into(),
+            forget: "class 0".into(),
+            sparsity: 0.5,
+            pruning: "half".into(),
+            method: "finely".into(),
+            seed: 1,
+            unlearn: tuned.clone(),
+            evaluate: tuned.clone(),
+            turn: None,
+        });
+        store.write_suite(&index).unwrap();
+        (folder, store, [half, most, tuned, other])
+    }
+
+    #[test]
+    fn stages_are_called_as_their_suite_calls_them_or_by_what_they_are() {
+        let (_folder, store, [half, most, tuned, other]) = store();
+        let labels = Labels::of(&store).unwrap();
+        for (key, label) in [
+            (half, "prune half 50 % · seed 1"),
+            (most, "prune omp 95.5000 % · seed 1"),
+            (tuned, "unlearn finely · class 0 · half 50 % · seed 1"),
+            (other, "unlearn ga · class 0 · half 50 % · seed 1"),
+        ] {
+            assert_eq!(labels.get(&key), Some(label));
+        }
+        let trains: Vec<_> = labels.iter().filter(|(_, label)| label.starts_with("train")).map(|(_, l)| l).collect();
+        assert_eq!(trains.len(), 2);
+        assert!(trains.contains(&"train resnet8s · mnist · seed 2"), "{trains:?}");
+    }
+
+    #[test]
+    fn an_address_is_a_key_s_beginning_or_parts_of_a_label() {
+        let (_folder, store, [half, most, tuned, other]) = store();
+        let root = store.root().to_str().unwrap();
+        let folder = |kind: &str, key: &StageKey| store.root().join(kind).join(key.as_str());
+        let found = |address: &str| resolve(Path::new(address)).unwrap();
+        // As much of the key as tells it from the other.
+        let common = half.as_str().bytes().zip(most.as_str().bytes()).take_while(|(one, other)| one == other).count();
+        let prefix = &most.as_str()[..=common];
+        let place = folder("prune", &most);
+        assert_eq!(found(&format!("{root}/prune/{prefix}")), place);
+        assert_eq!(found(&format!("{root}/prune:{prefix}")), place);
+        assert_eq!(found(&format!("{root}/prune:omp 95.5000 %")), place);
+        assert_eq!(found(&format!("{root}/prune/{prefix}/mask.safetensors")), place.join("mask.safetensors"));
+        assert_eq!(found(&format!("{root}/unlearn:finely")), folder("unlearn", &tuned));
+        assert_eq!(found(&format!("{root}/unlearn:half, finely")), folder("unlearn", &tuned));
+        assert_eq!(found(&format!("{root}/prune:half 50")), folder("prune", &half));
+        assert_eq!(found(&format!("{root}/unlearn:ga")), folder("unlearn", &other));
+        assert_eq!(found(&format!("{root}/unlearn:class 0, finely, half 50 %")), folder("unlearn", &tuned));
+        assert_eq!(
+            found(&format!("{root}/unlearn:unlearn finely · class 0 · half 50 % · seed 1")),
+            folder("unlearn", &tuned)
+        );
+        // What is there, and what is no address, is itself.
+        for path in [root.to_owned(), format!("{root}/prune"), "absent.pth".into(), format!("{root}/prune/absent.pth")]
+        {
+            assert_eq!(found(&path), Path::new(&path));
+        }
+    }
+
+    #[test]
+    fn an_address_of_no_stage_or_several_names_those_that_there_are() {
+        let (_folder, store, [half, most, ..]) = store();
+        let root = store.root().to_str().unwrap();
+        let refusal = |address: &str| {
+            let error = resolve(Path::new(address)).unwrap_err();
+            assert!(error.is_usage());
+            error.to_string()
+        };
+        let both = refusal(&format!("{root}/prune:seed 1"));
+        for words in ["2 stages fit", half.short(), most.short(), "prune half 50 % · seed 1"] {
+            assert!(both.contains(words), "`{words}` in: {both}");
+        }
+        assert!(refusal(&format!("{root}/prune:seed 9")).contains("these are there:"));
+        assert!(refusal(&format!("{root}/prune/{}", "0123".repeat(8))).contains("no finished stage `prune`"));
+        assert!(refusal(&format!("{root}/import:12")).contains("has no finished stage `import`"));
+        assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run folder"));
+        fs::remove_file(store.root().join("suites/tiny.json")).unwrap();
+        assert!(refusal(&format!("{root}/unlearn:finely")).contains("unlearn ft · class 0 · omp 50 % · seed 1"));
+    }
+}

@@ -1,0 +1,141 @@
+//! What stages are called for people: `unlearn ft · class 0 · omp 95 % · seed 1`.
+//!
+//! A stage's manifest does not hold its label. A row of a suite says how the suite calls its stages; those of no suite are called by
+//! their own configuration.
+
+use std::collections::BTreeMap;
+
+use unlearn_run_store::{Manifest, StageKey, StageState, Store, SuiteRow};
+use unlearn_samples::ForgetSpec;
+
+use crate::{
+    Result,
+    stages::{Evaluate, Import, Kind, Prune, Train, Unlearn, UnlearnConfig, Validate},
+};
+
+/// The labels of the finished stages of a store.
+#[derive(Debug)]
+pub struct Labels {
+    labels: BTreeMap<StageKey, String>,
+}
+
+impl Labels {
+    /// Reads what is needed from a store. Stages whose manifests cannot be read have no label, and an index that cannot be read
+    /// counts for nothing.
+    ///
+    /// # Errors
+    /// A store that cannot be listed.
+    pub fn of(store: &Store) -> Result<Self> {
+        let mut manifests = BTreeMap::new();
+        for summary in store.stages()?.iter().filter(|summary| summary.state == StageState::Finished) {
+            if let Ok(stage) = store.stage(&summary.kind, &summary.key) {
+                manifests.insert(summary.key.clone(), stage.manifest().clone());
+            }
+        }
+        let (mut rows, mut prunings) = (BTreeMap::new(), BTreeMap::new());
+        for row in store.suites()?.iter().filter_map(|suite| store.suite(suite).ok()).flat_map(|index| index.rows) {
+            if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
+                prunings.insert(model.key.clone(), model_label(&row));
+            }
+            rows.insert(row.unlearn.clone(), row);
+        }
+        let naming = Naming { manifests: &manifests, rows: &rows, prunings: &prunings };
+        let labels = manifests.iter().map(|(key, manifest)| (key.clone(), naming.label(manifest)));
+        Ok(Self { labels: labels.collect() })
+    }
+
+    /// The label of a finished stage, which begins with its kind.
+    pub fn get(&self, key: &StageKey) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    /// Keys and labels, by key in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = (&StageKey, &str)> {
+        self.labels.iter().map(|(key, label)| (key, label.as_str()))
+    }
+}
+
+/// Name and sparsity of a pruning: `omp 95 %`.
+pub(crate) fn pruning_label(name: &str, sparsity: f64) -> String {
+    format!("{name} {:.4} %", 100.0 * sparsity).replace(".0000 %", " %")
+}
+
+/// What a suite calls the model of a row: `omp 95 %`, or `dense`.
+fn model_label(row: &SuiteRow) -> String {
+    if row.pruning == "none" { "dense".to_owned() } else { pruning_label(&row.pruning, row.sparsity) }
+}
+
+/// The stage that left the model which an `unlearn` stage began with, before all requests that the model has served since.
+fn before_requests<'m>(unlearn: &Manifest, manifests: &'m BTreeMap<StageKey, Manifest>) -> Option<&'m Manifest> {
+    let mut model = manifests.get(unlearn.inputs.get("model")?)?;
+    for _ in 0..manifests.len() {
+        if model.kind != Unlearn::NAME {
+            return Some(model);
+        }
+        model = manifests.get(model.inputs.get("model")?)?;
+    }
+    None
+}
+
+struct Naming<'a> {
+    manifests: &'a BTreeMap<StageKey, Manifest>,
+    /// By their `unlearn` stage.
+    rows: &'a BTreeMap<StageKey, SuiteRow>,
+    /// What suites call pruned models, by the stage that left them.
+    prunings: &'a BTreeMap<StageKey, String>,
+}
+
+impl Naming<'_> {
+    fn label(&self, manifest: &Manifest) -> String {
+        let (kind, seed) = (&manifest.kind, manifest.seed);
+        let text = |key: &str| manifest.config.get(key).and_then(|value| value.as_str()).unwrap_or("?");
+        let model = || manifest.inputs.get("model").and_then(|key| self.manifests.get(key));
+        match kind.as_str() {
+            Train::NAME => {
+                let data = manifest.config.pointer("/data/name").and_then(|name| name.as_str()).unwrap_or("?");
+                format!("{kind} {} · {data} · seed {seed}", text("arch"))
+            }
+            Prune::NAME => format!("{kind} {} · seed {seed}", self.pruned(manifest)),
+            Unlearn::NAME => format!("{kind} {}", self.unlearning(manifest)),
+            Evaluate::NAME | Validate::NAME => match model() {
+                Some(model) if model.kind == Unlearn::NAME => format!("{kind} {}", self.unlearning(model)),
+                Some(model) => format!("{kind} {}", self.label(model)),
+                None => format!("{kind} · seed {seed}"),
+            },
+            Import::NAME => format!("{kind} · seed {seed}"),
+            _ => format!("{kind} {} · seed {seed}", manifest.key.short()),
+        }
+    }
+
+    /// As the suite's rows call it, or by its configuration: `ft · class 0 · omp 95 % · seed 1`.
+    fn unlearning(&self, manifest: &Manifest) -> String {
+        let seed = manifest.seed;
+        if let Some(row) = self.rows.get(&manifest.key) {
+            return format!("{} · {} · {} · seed {seed}", row.method, row.forget, model_label(row));
+        }
+        let config: Option<UnlearnConfig> = serde_json::from_value(manifest.config.clone()).ok();
+        let (method, forget) = config.map_or(("?".to_owned(), "?".to_owned()), |config| {
+            let forget = match &config.forget {
+                ForgetSpec::Positions { positions } => format!("{} images", positions.len()),
+                other => other.label(),
+            };
+            (config.method, forget)
+        });
+        let model = before_requests(manifest, self.manifests);
+        let pruning = model.map_or_else(|| "?".to_owned(), |model| self.pruned(model));
+        format!("{method} · {forget} · {pruning} · seed {seed}")
+    }
+
+    /// How the model of a stage was pruned, as a suite calls it or by its configuration.
+    fn pruned(&self, manifest: &Manifest) -> String {
+        match manifest.kind.as_str() {
+            Train::NAME => "dense".to_owned(),
+            Prune::NAME => self.prunings.get(&manifest.key).cloned().unwrap_or_else(|| {
+                let name = manifest.config.get("method").and_then(|name| name.as_str()).unwrap_or("?");
+                let sparsity = manifest.config.pointer("/config/sparsity").and_then(serde_json::Value::as_f64);
+                sparsity.map_or_else(|| name.to_owned(), |sparsity| pruning_label(name, sparsity))
+            }),
+            other => other.to_owned(),
+        }
+    }
+}

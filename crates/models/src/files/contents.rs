@@ -1,0 +1,54 @@
+//! The bytes of a model's file, before anything is made of them.
+
+use std::path::{Path, PathBuf};
+
+use unlearn_files::Form;
+
+use super::shards;
+use crate::{Error, Result};
+
+/// Most bytes of a model's file, or of all shards of one. The largest architecture that is known here takes less than half a GiB.
+pub const MOST: u64 = 8 << 30;
+
+/// Reads the file of a model. `path` may also be the index of a sharded one, or the folder that it lies in; the bytes are then those
+/// of the one file that it would be without shards.
+///
+/// # Errors
+/// A file that cannot be read, is no regular one, has more than [`MOST`] bytes, or by its first bytes holds no model; an index whose
+/// shards are missing or do not fit it.
+pub fn contents(path: &Path) -> Result<Vec<u8>> {
+    let io = |source| Error::Io { action: "read", path: path.into(), source };
+    if path.is_dir() {
+        return shards::gather(&index_of(path)?, MOST);
+    }
+    let head = unlearn_files::head(path).map_err(io)?;
+    match Form::of(&head) {
+        Form::ShardIndex => shards::gather(path, MOST),
+        Form::Zip | Form::Pickle | Form::Safetensors => unlearn_files::read(path, MOST).map_err(io),
+        other => {
+            let source = unlearn_torch_files::Error::Form(other);
+            Err(Error::TorchFile { path: path.into(), source })
+        }
+    }
+}
+
+fn index_of(folder: &Path) -> Result<PathBuf> {
+    let found = shards::index_in(folder).map_err(|source| Error::Io { action: "list", path: folder.into(), source })?;
+    match &found[..] {
+        [index] => Ok(index.clone()),
+        [] => {
+            let reason = format!("the folder holds no index of shards, `*{}`; name a model's file", shards::INDEX);
+            Err(Error::Checkpoint { path: folder.into(), reason })
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|path| format!("`{}`", path.display())).collect();
+            let reason = format!("the folder holds several indices of shards; name one: {}", names.join(", "));
+            Err(Error::Checkpoint { path: folder.into(), reason })
+        }
+    }
+}
+
+/// Whether a folder holds the index of a sharded model.
+pub fn is_sharded(folder: &Path) -> bool {
+    shards::index_in(folder).is_ok_and(|found| !found.is_empty())
+}

@@ -1,0 +1,69 @@
+//! A model as files for PyTorch's `load_state_dict`.
+
+use std::collections::HashMap;
+
+use safetensors::{Dtype, tensor::TensorView};
+use unlearn_tensor_files::le_bytes;
+use unlearn_torch_files::Written;
+
+use super::named_tensors::{MEAN, STD};
+use crate::{Error, ModelFile, Result};
+
+/// Tensors by name, with shape and values.
+type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+/// The model's tensors under torchvision's names; where it is `masked`, those that the mask covers as `torch.nn.utils.prune` names
+/// them.
+fn tensors(model: &ModelFile, masked: bool) -> Result<Tensors> {
+    if masked && model.mask.is_none() {
+        return Err(Error::Description(
+            "the model has no mask, and `torch-masked` writes one; give it with `--mask`, or write `torch`".into(),
+        ));
+    }
+    let mut tensors = Vec::new();
+    for (name, shape, values) in model.state.named(&model.graph) {
+        match model.mask.as_ref().filter(|_| masked).and_then(|mask| mask.get(name)) {
+            None => tensors.push((name.to_owned(), shape.to_vec(), values.to_vec())),
+            Some(bits) => {
+                tensors.push((format!("{name}_orig"), shape.to_vec(), values.to_vec()));
+                tensors.push((format!("{name}_mask"), shape.to_vec(), bits.to_dense()));
+            }
+        }
+    }
+    Ok(tensors)
+}
+
+/// The normalisation inside the model.
+fn normalisation(model: &ModelFile) -> Tensors {
+    let channels = vec![model.info.mean.len()];
+    vec![
+        (MEAN.to_owned(), channels.clone(), model.info.mean.clone()),
+        (STD.to_owned(), channels, model.info.std.clone()),
+    ]
+}
+
+/// As `safetensors.torch.load_file` reads it.
+pub(super) fn safetensors(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
+    let tensors = [tensors(model, masked)?, normalisation(model)].concat();
+    let stored: Vec<_> = tensors.into_iter().map(|(name, shape, values)| (name, shape, le_bytes(&values))).collect();
+    let fail = |error: safetensors::SafeTensorError| Error::Description(error.to_string());
+    let views = stored
+        .iter()
+        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(fail)?;
+    // What `safetensors.torch.save_file` writes, and some readers ask for.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(fail)
+}
+
+/// As `torch.load` reads it. A normalisation that changes nothing is left out, so that a strict `load_state_dict` takes the file.
+pub(super) fn pickled(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
+    let mut tensors = tensors(model, masked)?;
+    let identity = model.info.mean.iter().all(|mean| *mean == 0.0) && model.info.std.iter().all(|std| *std == 1.0);
+    if !identity {
+        tensors.extend(normalisation(model));
+    }
+    let written: Vec<_> = tensors.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
+    unlearn_torch_files::write(&written).map_err(|error| Error::Description(error.to_string()))
+}

@@ -1,0 +1,128 @@
+//! The dictionaries of tensors in a pickle: a state dict by itself, or one or several among what a training script saves.
+
+use std::{collections::HashSet, fmt};
+
+use crate::{
+    Error, Result,
+    pickle::{Id, Pickle, Value},
+};
+
+/// A dictionary that holds tensors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The keys that lead to it, joined by dots; empty for the file's own object.
+    pub key: String,
+    /// How many tensors it holds.
+    pub tensors: usize,
+    /// Their first names.
+    pub names: Vec<String>,
+    /// What lies beside it, or beside its tensors, by key.
+    pub(crate) companions: Vec<String>,
+    pub(crate) id: Id,
+}
+
+impl Candidate {
+    /// Whether its key says that it holds what a training began with.
+    pub fn is_beginning(&self) -> bool {
+        let last = self.key.rsplit('.').next().unwrap_or_default();
+        BEGINNINGS.contains(&last)
+    }
+}
+
+/// As in "`state_dict_ema` (62 tensors: `conv1.weight`, …)".
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
+        let more = if self.tensors > names.len() { ", …" } else { "" };
+        let key = if self.key.is_empty() { "its own, `--key ''`".to_owned() } else { format!("`{}`", self.key) };
+        write!(f, "{key} ({} tensors: {}{more})", self.tensors, names.join(", "))
+    }
+}
+
+/// Keys of the weights that a training began with, which scripts of pruning keep beside the trained ones.
+const BEGINNINGS: [&str; 6] =
+    ["init_weight", "init_weights", "initial_weights", "init_state_dict", "initial_state_dict", "rewind_state_dict"];
+
+/// Dictionaries within each other that are looked into.
+const DEPTH: usize = 8;
+/// Most candidates that are kept.
+const MOST: usize = 64;
+/// Names that a candidate gives.
+const NAMES: usize = 3;
+/// Characters of a name or key that a message shows.
+const SHOWN: usize = 80;
+
+/// Every dictionary of tensors that text keys lead to.
+pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
+    if !matches!(pickle.root(), Value::Dict(_)) {
+        return Err(Error::NoStateDict("its object is no dictionary".into()));
+    }
+    let mut walk = Walk { pickle, seen: HashSet::new(), layered: Vec::new(), flat: Vec::new() };
+    walk.visit(pickle.root_id(), &mut Vec::new());
+    // A model's tensors have names of layers; a dictionary of other tensors is only looked at where there is no model.
+    let found = if walk.layered.is_empty() { walk.flat } else { walk.layered };
+    if found.is_empty() {
+        let keys: Vec<_> =
+            keys(pickle, pickle.root_id()).into_iter().take(NAMES).map(|key| format!("`{key}`")).collect();
+        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        return Err(Error::NoStateDict(format!("no dictionary in it holds tensors by name; its first keys: {keys}")));
+    }
+    Ok(found)
+}
+
+struct Walk<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    /// Each object is looked at once, however often the file refers to it.
+    seen: HashSet<Id>,
+    /// With names such as `fc.weight`.
+    layered: Vec<Candidate>,
+    /// Of tensors alone, with other names.
+    flat: Vec<Candidate>,
+}
+
+impl Walk<'_, '_> {
+    fn visit(&mut self, id: Id, path: &mut Vec<String>) {
+        let Value::Dict(entries) = self.pickle.get(id) else { return };
+        if !self.seen.insert(id) || path.len() > DEPTH || self.layered.len().max(self.flat.len()) >= MOST {
+            return;
+        }
+        let named: Vec<(&str, Id)> = entries
+            .iter()
+            .filter_map(|(key, value)| match self.pickle.get(*key) {
+                Value::Text(key) => Some((*key, *value)),
+                _ => None,
+            })
+            .collect();
+        let is_tensor = |id: Id| matches!(self.pickle.get(id), Value::Tensor(_));
+        let tensors: Vec<&str> = named.iter().filter(|(_, id)| is_tensor(*id)).map(|(name, _)| *name).collect();
+        let layered = tensors.iter().any(|name| name.contains('.'));
+        if layered || (!tensors.is_empty() && tensors.len() == entries.len()) {
+            let companions = match path.first() {
+                Some(first) => {
+                    keys(self.pickle, self.pickle.root_id()).into_iter().filter(|key| key != first).collect()
+                }
+                None => named.iter().filter(|(_, id)| !is_tensor(*id)).map(|(name, _)| shown(name)).collect(),
+            };
+            let names = tensors.iter().take(NAMES).map(|name| shown(name)).collect();
+            let candidate = Candidate { key: path.join("."), tensors: tensors.len(), names, companions, id };
+            if layered { self.layered.push(candidate) } else { self.flat.push(candidate) }
+        }
+        for (name, value) in named {
+            path.push(shown(name));
+            self.visit(value, path);
+            path.pop();
+        }
+    }
+}
+
+/// The text keys of a dictionary.
+fn keys(pickle: &Pickle<'_>, id: Id) -> Vec<String> {
+    let Value::Dict(entries) = pickle.get(id) else { return Vec::new() };
+    let text = |(key, _): &(_, _)| if let Value::Text(text) = pickle.get(*key) { Some(shown(text)) } else { None };
+    entries.iter().filter_map(text).collect()
+}
+
+/// Whatever the file says goes to a terminal: in short, and without its control characters.
+fn shown(name: &str) -> String {
+    name.escape_debug().take(SHOWN).collect()
+}
