@@ -61,7 +61,8 @@ fn positions_that_a_suite_trains_on_are_printed_and_a_request_may_name_them() {
             .contains("has no class `Hat`; its classes: 0 (T-shirt/top)")
     );
 
-    std::fs::write(place.path("ids.txt"), dresses.iter().map(|i| format!("{i}\n")).collect::<String>()).unwrap();
+    std::fs::write(place.path("ids.txt"), dresses.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        .unwrap();
     place.succeed(&["run", "suite.toml", "--dry-run"]);
     let held_out = split(&["--seed", "2", "--validation"]);
     std::fs::write(place.path("ids.txt"), format!("{}\n", held_out[0])).unwrap();
