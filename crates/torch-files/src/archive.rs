@@ -47,6 +47,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     Ok((pickle, storages))
 }
 
+/// The content of an entry beside the pickle, `NAME/record`; `None` if there is none.
+///
+/// # Errors
+/// Bytes that are no archive of `torch.save`, or an entry that is compressed or damaged.
+pub fn record<'a>(bytes: &'a [u8], record: &str) -> Result<Option<&'a [u8]>> {
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive = ZipArchive::with_config(config, io::Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+    let folder = folder(&archive)?;
+    entry(&mut archive, bytes, &format!("{folder}/{record}"))
+}
+
 /// The folder within the archive that holds the pickle; its name is that of the file when it was saved.
 fn folder(archive: &ZipArchive<io::Cursor<&[u8]>>) -> Result<String> {
     let mut folders = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(PICKLE)?.to_owned()));

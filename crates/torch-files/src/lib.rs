@@ -27,6 +27,7 @@ mod tensor;
 mod tests;
 mod writer;
 
+pub use archive::record;
 pub use candidates::Candidate;
 pub use error::{Error, Result};
 pub use record::{ByteArray, Record};

@@ -26,12 +26,13 @@ const FOLDER: &str = "archive";
 /// What an entry's content begins at a multiple of, in bytes.
 const ALIGNMENT: u16 = 64;
 
-/// The bytes of a `.pth` file with these tensors, in the order in which they are given.
+/// The bytes of a `.pth` file with these tensors, in the order in which they are given. `records` are further entries of the archive, by
+/// name; `torch.load` does not look at them, and [`crate::record`] reads them.
 ///
 /// # Errors
 /// [`Error::Tensor`] for values that do not fill their shape, or a name that is there twice; [`Error::Archive`] for more than the
 /// container holds.
-pub fn write(tensors: &[Written<'_>]) -> Result<Vec<u8>> {
+pub fn write(tensors: &[Written<'_>], records: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut names = std::collections::HashSet::new();
     for Written { name, shape, values } in tensors {
         let refuse = |reason: String| Error::Tensor { name: (*name).to_owned(), reason };
@@ -62,6 +63,9 @@ pub fn write(tensors: &[Written<'_>]) -> Result<Vec<u8>> {
         entry(&format!("data/{number}"), &bytes).map_err(fail)?;
     }
     entry("version", b"3\n").map_err(fail)?;
+    for (name, content) in records {
+        entry(name, content).map_err(fail)?;
+    }
     Ok(archive.finish().map_err(fail)?.into_inner())
 }
 
@@ -154,7 +158,7 @@ mod tests {
     fn written() -> Vec<u8> {
         let sample = sample();
         let tensors: Vec<_> = sample.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
-        write(&tensors).unwrap()
+        write(&tensors, &[]).unwrap()
     }
 
     #[test]
@@ -194,13 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn a_record_lies_beside_the_tensors_and_is_none_of_them() {
+        let sample = sample();
+        let tensors: Vec<_> = sample.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
+        let bytes = write(&tensors, &[("notes.json", b"{}")]).unwrap();
+        assert_eq!(crate::record(&bytes, "notes.json").unwrap(), Some(&b"{}"[..]));
+        assert_eq!(crate::record(&bytes, "other.json").unwrap(), None);
+        assert_eq!(StateDict::read(&bytes).unwrap().iter().len(), sample.len());
+    }
+
+    #[test]
     fn what_would_not_come_back_is_refused() {
         let tensor = |name, shape, values| Written { name, shape, values };
-        let refusal = |tensors: &[Written<'_>]| write(tensors).unwrap_err().to_string();
+        let refusal = |tensors: &[Written<'_>]| write(tensors, &[]).unwrap_err().to_string();
         assert!(refusal(&[tensor("a", &[2], &[1.0])]).contains("`a`: 1 values do not fill the shape [2]"));
         assert!(refusal(&[tensor("a", &[1], &[1.0]), tensor("a", &[], &[1.0])]).contains("there twice"));
         assert!(
-            StateDict::read(&write(&[tensor("a.b", &[0, 2], &[])]).unwrap()).unwrap().get("a.b").unwrap().is_empty()
+            StateDict::read(&write(&[tensor("a.b", &[0, 2], &[])], &[]).unwrap())
+                .unwrap()
+                .get("a.b")
+                .unwrap()
+                .is_empty()
         );
     }
 }

@@ -80,10 +80,7 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     let info = &model.info;
     let normalised = info.mean.iter().any(|mean| *mean != 0.0) || info.std.iter().any(|std| *std != 1.0);
     if [Written::Pickled, Written::PickledMasked].contains(&target) && normalised {
-        say!(
-            "the file holds the normalisation too, as `normalize.mean` and `normalize.std`: a module without these loads it with \
-             `load_state_dict(…, strict=False)`, and its images must be normalised so"
-        );
+        say!("`load_state_dict` takes the file; images must be normalised first, by the mean and deviation above");
     }
     Ok(())
 }

@@ -143,6 +143,15 @@ pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
             "it holds a `{kind}`, not a dense checkpoint; `unlearn convert` makes one of a sparse one"
         )));
     }
+    described(json, path)
+}
+
+/// The description of a model from its JSON; `path` is for messages.
+///
+/// # Errors
+/// JSON that is no such description, or a newer format.
+pub(super) fn described(json: &str, path: &Path) -> Result<CheckpointInfo> {
+    let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let info: CheckpointInfo =
         serde_json::from_str(json).map_err(|e| fail(format!("its metadata is damaged ({e})")))?;
     if info.format > FORMAT {

@@ -34,6 +34,22 @@ pub struct ImportOptions {
     pub key: Option<String>,
 }
 
+impl ImportOptions {
+    /// These options, and where they say nothing, what a file says of itself.
+    pub(crate) fn after(&self, said: Option<&CheckpointInfo>) -> Self {
+        let mut options = self.clone();
+        if let Some(said) = said {
+            options.arch.get_or_insert_with(|| said.arch.clone());
+            options.side.get_or_insert(said.input[1]);
+            if options.mean.is_none() && options.std.is_none() {
+                (options.mean, options.std) = (Some(said.mean.clone()), Some(said.std.clone()));
+            }
+            options.dataset.get_or_insert_with(|| said.dataset.clone());
+        }
+        options
+    }
+}
+
 /// A model and what is known of it.
 pub(crate) type Imported = (Arc<Graph>, State, Option<Mask>, CheckpointInfo);
 

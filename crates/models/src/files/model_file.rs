@@ -42,10 +42,10 @@ pub enum Target {
     /// As [`Target::Torch`], but what the mask covers lies there as `NAME_orig` and `NAME_mask`, for a module that
     /// `torch.nn.utils.prune` has pruned; needs a mask.
     TorchMasked,
-    /// As [`Target::Torch`] in the container of `torch.save`, which `torch.load(…, weights_only=True)` reads. A normalisation by mean 0
-    /// and deviation 1 is left out.
+    /// The container of `torch.save`, which `torch.load(…, weights_only=True)` reads: tensors under torchvision's names, for a strict
+    /// `load_state_dict`. The normalisation is not among them; it stands in an entry of the archive that PyTorch does not look at.
     Pickled,
-    /// As [`Target::TorchMasked`] in the container of `torch.save`.
+    /// As [`Target::Pickled`], with `NAME_orig` and `NAME_mask` as in [`Target::TorchMasked`]; needs a mask.
     PickledMasked,
 }
 
@@ -91,7 +91,16 @@ impl ModelFile {
         let fits = |dict: &_| import::is_a_model(dict, options);
         let dict = named_tensors::choose(&file, options.key.as_deref(), fits).map_err(fail)?;
         let source = Source::Foreign(dict.container());
-        let (graph, state, mask, info) = import::import(&dict, options, path)?;
+        let said = match dict.container() {
+            Container::Zip => torch_target::description(bytes, path)?,
+            Container::Legacy | Container::Safetensors => None,
+        };
+        let (graph, state, mask, info) = import::import(&dict, &options.after(said.as_ref()), path)?;
+        // What the user says of the file counts for more than what the file says of itself.
+        let same = |said: &CheckpointInfo| {
+            CheckpointInfo { config: info.config.clone(), training: None, ..said.clone() } == info
+        };
+        let info = said.filter(same).unwrap_or(info);
         Ok(Self { source, graph, state, mask, info })
     }
 

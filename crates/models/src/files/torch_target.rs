@@ -1,11 +1,13 @@
 //! A model as files for PyTorch's `load_state_dict`.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use safetensors::{Dtype, tensor::TensorView};
 use unlearn_tensor_files::le_bytes;
 use unlearn_torch_files::Written;
 
+use super::checkpoint::{CheckpointInfo, described};
 use super::named_tensors::{MEAN, STD};
 use crate::{Error, ModelFile, Result};
 
@@ -57,13 +59,29 @@ pub(super) fn safetensors(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(metadata)).map_err(fail)
 }
 
-/// As `torch.load` reads it. A normalisation that changes nothing is left out, so that a strict `load_state_dict` takes the file.
+/// The entry of a file of `torch.save` that describes the model. `torch.load` does not look at it.
+const DESCRIPTION: &str = "unlearn.json";
+
+/// As `torch.load` reads it: the tensors of a module alone, so that a strict `load_state_dict` takes them. The model's description,
+/// its normalisation among it, is a further entry of the archive.
 pub(super) fn pickled(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
-    let mut tensors = tensors(model, masked)?;
-    let identity = model.info.mean.iter().all(|mean| *mean == 0.0) && model.info.std.iter().all(|std| *std == 1.0);
-    if !identity {
-        tensors.extend(normalisation(model));
-    }
+    let tensors = tensors(model, masked)?;
     let written: Vec<_> = tensors.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
-    unlearn_torch_files::write(&written).map_err(|error| Error::Description(error.to_string()))
+    let description = serde_json::to_vec(&model.info).map_err(|error| Error::Description(error.to_string()))?;
+    let records = [(DESCRIPTION, description.as_slice())];
+    unlearn_torch_files::write(&written, &records).map_err(|error| Error::Description(error.to_string()))
+}
+
+/// The description that [`pickled`] wrote into a file of `torch.save`; `None` for a file of another program.
+///
+/// # Errors
+/// A damaged archive or description, or one of a newer format.
+pub(super) fn description(bytes: &[u8], path: &Path) -> Result<Option<CheckpointInfo>> {
+    let fail = |source| Error::TorchFile { path: path.into(), source };
+    let Some(json) = unlearn_torch_files::record(bytes, DESCRIPTION).map_err(fail)? else { return Ok(None) };
+    let json = str::from_utf8(json).map_err(|error| Error::Checkpoint {
+        path: path.into(),
+        reason: format!("its entry `{DESCRIPTION}` is damaged ({error})"),
+    })?;
+    described(json, path).map(Some)
 }
