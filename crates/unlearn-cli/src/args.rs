@@ -343,7 +343,7 @@ pub(crate) enum DatasetsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SplitArguments {
-    /// The suite file, whose [data] says how the training set is split.
+    /// The suite file, whose section `data` says how the training set is split.
     #[arg(value_name = "SUITE")]
     pub(crate) suite: PathBuf,
     /// A run's seed; without it, what is printed holds for every seed of the suite.

@@ -194,7 +194,7 @@ impl Places {
 mod tests {
     use std::fs::{self, File};
 
-    use parquet::basic::{Compression, Encoding};
+    use parquet::basic::{Compression, Encoding, ZstdLevel};
     use parquet::data_type::{ByteArrayType, Int64Type};
     use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
     use parquet::file::writer::SerializedFileWriter;
@@ -344,7 +344,7 @@ mod tests {
             refusal(table.len, other, 2),
             "column `image.bytes` is packed by LZ4; write it plain, or packed by Snappy, Zstandard, Gzip, LZ4_RAW or Brotli"
         );
-        let zstandard = column.into_builder().set_compression(Compression::ZSTD(Default::default())).build().unwrap();
+        let zstandard = column.into_builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build().unwrap();
         assert!(
             refusal(table.len, zstandard, 2)
                 .starts_with("its pictures are packed by Zstandard, from which none can be read")
