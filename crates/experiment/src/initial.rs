@@ -37,7 +37,7 @@ impl Initial {
             (path, source)
         };
         let unreadable = |source| Error::Given { what: "the weights", path: path.clone(), source };
-        let bytes = std::fs::read(&path).map_err(unreadable)?;
+        let bytes = unlearn_files::read(&path, u64::MAX).map_err(unreadable)?;
         let pretrained = Pretrained::read(&bytes, &path).map_err(|e| fail(&e))?;
         let origin = Origin { source, blake3: blake3::hash(&bytes).to_hex().to_string() };
         Ok(Self { pretrained: Some((pretrained, origin)) })

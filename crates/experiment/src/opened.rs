@@ -113,5 +113,5 @@ impl OpenedModel {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Given { what: "the file", path: path.into(), source })
+    unlearn_files::read(path, u64::MAX).map_err(|source| Error::Given { what: "the file", path: path.into(), source })
 }
