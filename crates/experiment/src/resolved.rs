@@ -8,7 +8,7 @@ use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
-use unlearn_run_store::Tuning;
+use unlearn_run_store::{StoreError, Tuning};
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
@@ -256,7 +256,14 @@ impl Resolved {
 fn tuning(suite: &Suite, dataset: &str, arch: &str) -> Result<Option<Tuning>, String> {
     let Some(file) = &suite.suite.tuned else { return Ok(None) };
     let file = suite.path.parent().map_or_else(|| file.clone(), |folder| folder.join(file));
-    let tuning = Tuning::read(&file).map_err(|error| format!("`suite.tuned`: {error}"))?;
+    let tuning = Tuning::read(&file).map_err(|error| match error {
+        // Not "damaged": the user named it, and it may be theirs.
+        StoreError::DamagedIndex { file, problem } => format!(
+            "`suite.tuned`: {} is no file of `unlearn tune`: {problem}; name one that `unlearn tune --out` wrote",
+            file.display()
+        ),
+        error => format!("`suite.tuned`: {error}"),
+    })?;
     if (tuning.dataset.as_str(), tuning.arch.as_str()) != (dataset, arch) {
         let (its_data, its_arch) = (&tuning.dataset, &tuning.arch);
         return Err(format!(
