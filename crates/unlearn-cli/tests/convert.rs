@@ -108,7 +108,8 @@ fn a_name_of_pytorchs_gives_a_file_of_pytorchs() {
     }
     assert!(read("model.pth").starts_with(b"PK"));
     // Nothing but the module's tensors, and yet nothing is lost: the description is an entry beside them.
-    let tensors = unlearn_torch_files::StateDict::read(&read("model.pth")).unwrap();
+    let bytes = read("model.pth");
+    let tensors = unlearn_torch_files::StateDict::read(&bytes).unwrap();
     assert!(tensors.iter().all(|(name, _)| !name.starts_with("normalize.")));
     place.succeed(&["convert", "model.pth", "again.safetensors", "--to", "dense"]);
     place.succeed(&["convert", "sparse.safetensors", "direct.safetensors", "--to", "dense"]);

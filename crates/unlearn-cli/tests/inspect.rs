@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use unlearn_models::{ImportOptions, ModelFile, Target};
+use unlearn_models::{ImportOptions, ModelFile};
+use unlearn_torch_files::Written;
 
 use crate::{Place, SUITE};
 
@@ -146,9 +147,10 @@ fn a_foreign_model_is_judged_on_images_as_the_data_set_normalises_them() {
     place.succeed(&["train", "suite.toml"]);
     let folder = place.path("runs/train").join(&keys(&place, "train")[0]);
     let path = folder.join("model.safetensors");
-    let mut model = ModelFile::read(&fs::read(&path).unwrap(), &ImportOptions::default(), Path::new("m")).unwrap();
-    (model.info.mean, model.info.std) = (vec![0.0], vec![1.0]);
-    fs::write(place.path("foreign.pth"), model.to_bytes(Target::Pickled).unwrap()).unwrap();
+    let model = ModelFile::read(&fs::read(&path).unwrap(), &ImportOptions::default(), Path::new("m")).unwrap();
+    let named: Vec<_> = model.state.named(&model.graph).collect();
+    let written: Vec<_> = named.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
+    fs::write(place.path("foreign.pth"), unlearn_torch_files::write(&written, &[]).unwrap()).unwrap();
     fs::write(place.path("ids.jsonl"), "3\n5\n8\n").unwrap();
     let measured = |checkpoint: &str, more: &str, out: &str| {
         let line = format!(
