@@ -330,7 +330,8 @@ fn a_figure_that_is_no_number_names_its_row_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut index) = suite(&[1]);
     let row = json!({ "ua": 10.0, "ra": f64::NAN, "ta": 90.0, "mia_efficacy": 50.0, "rte_seconds": 1.0, "validation_accuracy": null });
-    index.rows[2].evaluate = finish(&store, StageSpec::new("evaluate", json!({}), "d", 1), &[row]);
+    let judged = StageSpec::new("evaluate", json!({}), "d", 1).with_input("model", index.rows[2].unlearn.clone());
+    index.rows[2].evaluate = finish(&store, judged, &[row]);
     let message = write(&store, &index, &folder.path().join("report")).unwrap_err().to_string();
     for text in
         ["the RA of the row", "cifar-10, resnet18, class 0", "method ft, seed 1", "NaN", "lower its learning rate"]
@@ -347,7 +348,8 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     // As an attack that is not one of the standard ones would have left it.
     let stored = evaluation(&[("ua", 5.0), ("ra", 99.0), ("ta", 90.0), ("rte_seconds", 1.0), ("guess", 61.25)]);
     index.rows.truncate(3);
-    index.rows[2].evaluate = finish(&store, StageSpec::new("evaluate", json!({}), "d", 1), &[json!(stored)]);
+    let judged = StageSpec::new("evaluate", json!({}), "d", 1).with_input("model", index.rows[2].unlearn.clone());
+    index.rows[2].evaluate = finish(&store, judged, &[json!(stored)]);
     let lost = Figure {
         name: "lost_points".into(),
         label: "Lost <points>".into(),
