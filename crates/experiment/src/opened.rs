@@ -57,7 +57,7 @@ impl OpenedModel {
                 Folder::Shards => file()?,
                 other => {
                     let reason = format!(
-                        "no model is here, but {}; a model is a file, or the folder of a finished stage or of a deletion",
+                        "the folder is neither a finished stage's nor a deletion's, but {}; name one of these, or a model's file",
                         other.describe(path)
                     );
                     return Err(Error::Content { path: path.into(), reason });

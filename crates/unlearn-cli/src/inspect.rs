@@ -100,18 +100,14 @@ fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
 fn text(path: &Path, form: Form) -> anyhow::Result<()> {
     let place = path.display();
     let text = unlearn_files::read_text(path, MOST_TEXT).with_context(|| format!("failed to read {place}"))?;
-    let what = match serde_json::from_str(&text) {
-        Ok(value) => recognised_document(&value, path),
-        Err(_) if text.contains("[suite]") && path.extension().is_some_and(|extension| extension == "toml") => {
-            Some(format!("a suite file; `unlearn run {place}` runs it"))
-        }
-        Err(_) => None,
-    };
-    match what {
-        Some(what) => say!("{place}: {what}"),
-        None => say!("{place}: {form} of unknown purpose; no command of this program wrote it"),
+    if let Some(what) = serde_json::from_str(&text).ok().and_then(|value| recognised_document(&value, path)) {
+        say!("{place}: {what}");
+        return Ok(());
     }
-    Ok(())
+    if text.contains("[suite]") && path.extension().is_some_and(|extension| extension == "toml") {
+        bail!("{place}: this is a suite file, which `unlearn run {place}` reads; `inspect` shows what runs have left");
+    }
+    bail!("{place}: the file is {form} that no command of this program wrote")
 }
 
 fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {

@@ -36,7 +36,7 @@ fn every_folder_and_file_of_a_run_is_known_and_stages_are_named_by_label_or_key(
     contains(&inspect(&["runs/suites/tiny.json"]), &["the index of the suite `tiny`, 20 rows", "unlearn report tiny"]);
     contains(&inspect(&["report"]), &["a report"]);
     contains(&inspect(&["report/results.json"]), &["results of the suite `tiny`, 20 rows"]);
-    contains(&inspect(&["suite.toml"]), &["a suite file; `unlearn run suite.toml`"]);
+    contains(&place.refuse(1, &["inspect", "suite.toml"]), &["this is a suite file, which `unlearn run suite.toml`"]);
     fs::create_dir(place.path("nothing")).unwrap();
     contains(&inspect(&["nothing"]), &["an empty folder"]);
 
@@ -92,7 +92,10 @@ fn every_folder_and_file_of_a_run_is_known_and_stages_are_named_by_label_or_key(
     // No message about a folder advises to delete it.
     for folder in ["runs", "runs/prune", "report", "nothing"] {
         let message = place.refuse(1, &["convert", folder, "out"]);
-        assert!(message.contains("no model is here, but ") && !message.contains("delete"), "{message}");
+        assert!(
+            message.contains("neither a finished stage's nor a deletion's, but ") && !message.contains("delete"),
+            "{message}"
+        );
     }
 }
 
