@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use unlearn_run_store::{Manifest, StageKey, StageState, Store, SuiteRow};
+use unlearn_run_store::{Manifest, StageKey, StageState, Store, SuiteRow, pruning_label};
 use unlearn_samples::ForgetSpec;
 
 use crate::{
@@ -35,7 +35,7 @@ impl Labels {
         let (mut rows, mut prunings) = (BTreeMap::new(), BTreeMap::new());
         for row in store.suites()?.iter().filter_map(|suite| store.suite(suite).ok()).flat_map(|index| index.rows) {
             if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
-                prunings.insert(model.key.clone(), model_label(&row));
+                prunings.insert(model.key.clone(), row.model_label());
             }
             rows.insert(row.unlearn.clone(), row);
         }
@@ -53,16 +53,6 @@ impl Labels {
     pub fn iter(&self) -> impl Iterator<Item = (&StageKey, &str)> {
         self.labels.iter().map(|(key, label)| (key, label.as_str()))
     }
-}
-
-/// Name and sparsity of a pruning: `omp 95 %`.
-pub(crate) fn pruning_label(name: &str, sparsity: f64) -> String {
-    format!("{name} {:.4} %", 100.0 * sparsity).replace(".0000 %", " %")
-}
-
-/// What a suite calls the model of a row: `omp 95 %`, or `dense`.
-fn model_label(row: &SuiteRow) -> String {
-    if row.pruning == "none" { "dense".to_owned() } else { pruning_label(&row.pruning, row.sparsity) }
 }
 
 /// The stage that left the model which an `unlearn` stage began with, before all requests that the model has served since.
@@ -109,10 +99,10 @@ impl Naming<'_> {
 
     /// As the suite's rows call it, or by its configuration: `ft · class 0 · omp 95 % · seed 1`.
     fn unlearning(&self, manifest: &Manifest) -> String {
-        let seed = manifest.seed;
         if let Some(row) = self.rows.get(&manifest.key) {
-            return format!("{} · {} · {} · seed {seed}", row.method, row.forget, model_label(row));
+            return row.label();
         }
+        let seed = manifest.seed;
         let config: Option<UnlearnConfig> = serde_json::from_value(manifest.config.clone()).ok();
         let (method, forget) = config.map_or(("?".to_owned(), "?".to_owned()), |config| {
             let forget = match &config.forget {

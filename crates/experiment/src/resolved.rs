@@ -8,7 +8,7 @@ use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
-use unlearn_run_store::{StoreError, Tuning};
+use unlearn_run_store::{StoreError, Tuning, pruning_label};
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
@@ -16,7 +16,6 @@ use unlearn_unlearning::{Entry, Prospect, Pruned};
 use crate::{
     Error, Result, Suite,
     initial::Initial,
-    labels::pruning_label,
     materials::Materials,
     requests::{self, Forget},
     stages::input_spec,

@@ -19,16 +19,18 @@ pub struct StageLabel {
 impl SuiteRow {
     /// The row's model: `dense`, or the pruning method with the sparsity in percent.
     pub fn model_label(&self) -> String {
-        if self.pruning == "none" {
-            return "dense".to_owned();
-        }
-        format!("{} {:.4} %", self.pruning, 100.0 * self.sparsity).replace(".0000 %", " %")
+        if self.pruning == "none" { "dense".to_owned() } else { pruning_label(&self.pruning, self.sparsity) }
     }
 
     /// The row: method, request, model and seed.
     pub fn label(&self) -> String {
         format!("{} · {} · {} · seed {}", self.method, self.forget, self.model_label(), self.seed)
     }
+}
+
+/// Name and sparsity of a pruning: `omp 95 %`.
+pub fn pruning_label(name: &str, sparsity: f64) -> String {
+    format!("{name} {:.4} %", 100.0 * sparsity).replace(".0000 %", " %")
 }
 
 impl Store {
