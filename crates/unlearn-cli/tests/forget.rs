@@ -238,7 +238,7 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--retrain forgotten", &["--retrain", "it was made by `ft`"]);
     refused(1, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
-    refused(2, "--suite suite.toml", &["says itself what it was trained on"]);
+    refused(2, "--suite suite.toml", &["itself says what it was trained on"]);
     refused(1, "--sign public.pem", &["public.pem", "openssl genpkey"]);
     refused(1, "--checkpoint suite.toml", &["suite.toml"]);
     // Another deletion's folder stays unchanged.

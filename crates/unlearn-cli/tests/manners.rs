@@ -283,7 +283,7 @@ fn what_was_typed_wrongly_exits_2() {
         ("methods show mia-efficacy".into(), "`mia-efficacy` is an attack: `unlearn attacks show mia-efficacy`"),
         (
             "run suite.toml --set seeds=[1]".into(),
-            "--set seeds=[1]: `seeds` is no section of a suite; did you mean `suite.seeds`?",
+            "--set seeds=[1]: `seeds` is not a section of a suite; did you mean `suite.seeds`?",
         ),
     ] {
         let message = place.refuse(2, &line.split(' ').collect::<Vec<_>>());
