@@ -162,7 +162,7 @@ fn stages_have_labels_and_are_removed_and_carried() {
 
     // An archive of one suite holds the stages of its rows and nothing else.
     place.succeed(&["runs", "export", "tiny", "tiny.tar"]);
-    assert!(place.refuse(1, &["runs", "export", "tiny", "tiny.tar"]).contains("exists already"));
+    assert!(place.refuse(1, &["runs", "export", "tiny", "tiny.tar"]).contains("already exists"));
     let imported = place.succeed(&["runs", "import", "tiny.tar", "--runs", "other"]);
     assert!(imported.contains("7 stages were imported, 0 existed already") && imported.contains("tiny"), "{imported}");
     assert!(place.succeed(&["runs", "verify", "--runs", "other"]).contains("7 finished stages"));
