@@ -45,7 +45,8 @@ const RANDOM: [Published; 5] = [
 ];
 
 /// Note under the published figures.
-pub(crate) const NOTE: &str = "As published (arXiv 2304.04934, ResNet-18 on CIFAR-10, dense / 95 % OMP), quoted from a secondary source for comparison.";
+pub(crate) const NOTE: &str =
+    "As published (arXiv 2304.04934, ResNet-18 on CIFAR-10, dense / 95 % OMP), quoted second-hand, for comparison.";
 
 /// The published figures for a block's data, architecture and request. `None` if the paper has none.
 pub(crate) fn beside(block: &Block) -> Option<Grid> {
