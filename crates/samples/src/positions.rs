@@ -392,7 +392,7 @@ mod tests {
     fn what_is_another_kind_of_file_is_called_by_its_name() {
         for (content, words) in [
             (&b"PK\x03\x04"[..], "it is a zip archive, not a list of positions; save one array with `np.save`"),
-            (b"\x80\x04\x95", "a pickle of Python"),
+            (b"\x80\x04\x95", "a Python pickle"),
             (b"\x1f\x8b\x08\0", "unpack it with `gunzip`"),
             (b"<!DOCTYPE html>", "web page"),
             (b"\xff\xfe1\0", "UTF-16"),
