@@ -39,7 +39,7 @@ pub enum ReportError {
     NoRows(String),
     /// No row has a requested figure.
     #[error(
-        "no row of the suite `{suite}` has the figure `{figure}`: an input of it is missing, perhaps a Retrain; `unlearn figures` says what \
+        "no row of the suite `{suite}` has the figure `{figure}`: an input is missing, perhaps a Retrain; `unlearn figures` says what \
          it needs"
     )]
     Unmeasured {

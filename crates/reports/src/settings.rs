@@ -6,7 +6,7 @@ use unlearn_run_store::Configured;
 use crate::table::Grid;
 
 /// Meaning of the settings' origins.
-pub(crate) const ORIGINS: &str = "Each value names its origin: `suite` is the suite's file or `--set`, `search` is `unlearn tune`, `[train]` \
+pub(crate) const ORIGINS: &str = "Each value has an origin: `suite` is the suite's file or `--set`, `search` is `unlearn tune`, `[train]` \
                                   is the recipe of the original training. Any other origin is a default: from a paper, its code, or a \
                                   choice of this program.";
 

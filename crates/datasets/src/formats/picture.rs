@@ -225,7 +225,8 @@ mod tests {
             decode(b"\0\x01\x02\x03\x04").unwrap_err(),
             "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it begins with 00 01 02 03; convert it to PNG"
         );
-        let empty = "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; the download or the copy failed; fetch the file again";
+        let empty = "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; \
+                     the download or the copy failed; fetch the file again";
         assert_eq!(decode(b"").unwrap_err(), empty);
         let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
         for len in 0..file.len() - 16 {
