@@ -1,7 +1,8 @@
-//! Notes the commit that the program is built from, for reports and certificates. A running program asks nobody: the commit checked out where
-//! it runs need not be its own.
+//! Records the commit that the program is built from, for reports and certificates. It is recorded at build time,
+//! because a program may run in the checkout of another commit.
 //!
-//! `UNLEARN_COMMIT` in the environment names the commit where there is no repository; without either the program does not say one.
+//! If there is no repository, `UNLEARN_COMMIT` in the environment names the commit. Without either, the program names
+//! none.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-env-changed=UNLEARN_COMMIT");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // Whatever the program is made of: a change of it decides whether the commit alone says what was built.
+    // The sources of the program. If one of them was changed, the commit alone does not say what was built.
     for part in ["crates", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(part).display());
     }
@@ -19,15 +20,15 @@ fn main() {
     }
 }
 
-/// The commit that is checked out in the sources' own repository.
+/// The commit that is checked out in the repository of the sources.
 fn checked_out(root: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
-        // Nothing that the repository's configuration names is run.
+        // No program that the repository's configuration names is run.
         let quiet = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
         let output = Command::new("git").arg("-C").arg(root).args(quiet).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    // Sources that were unpacked inside another repository are not of its commit.
+    // Sources that were unpacked inside another repository do not belong to its commit.
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     if top.canonicalize().ok()? != root.canonicalize().ok()? {
         return None;
@@ -36,7 +37,7 @@ fn checked_out(root: &Path) -> Option<String> {
     watched.extend(git(&["symbolic-ref", "--quiet", "HEAD"]));
     for name in watched {
         let file = root.join(git(&["rev-parse", "--git-path", &name])?);
-        // A file that is missing would have this run at every build.
+        // Watching a missing file would run this script at every build.
         if file.is_file() {
             println!("cargo:rerun-if-changed={}", file.display());
         }

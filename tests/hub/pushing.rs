@@ -56,7 +56,7 @@ fn refusals_say_what_is_missing_and_leave_nothing() {
     place.server.fail("POST", 1, Fault::Status(403, vec![("X-Error-Message", "read only".into())]));
     let refused = message(&writer(&place), "a.txt");
     assert!(refused.contains(": read only") && refused.contains("to write for a push"), "{refused}");
-    assert!(message(&writer(&place), "../a.txt").contains("is no file of a repository"));
+    assert!(message(&writer(&place), "../a.txt").contains("is not a valid file name in a repository"));
     assert!(message(&place.offline(), "a.txt").contains("HF_HUB_OFFLINE"));
     place.server.fail("commit/main", 1, Fault::Status(500, vec![]));
     assert!(message(&writer(&place), "a.txt").contains("answered 500"));

@@ -61,7 +61,7 @@ fn servers_that_fail() {
 fn bytes_that_are_not_those_announced_never_enter_the_cache() {
     let place = Place::new();
     place.server.fail("GET /content/", 1, Fault::WrongByte);
-    says(&place.refusal(MODEL), &["`model.safetensors` arrived with SHA-256", "announced", "fetch it anew"]);
+    says(&place.refusal(MODEL), &["`model.safetensors` arrived with SHA-256", "announced", "fetch it again"]);
     place.server.fail("GET /content/", 1, Fault::OneMore);
     says(&place.refusal(MODEL), &["arrived with bytes more than", "announced"]);
     let shorter = |bytes: usize| Fault::Header("X-Linked-Size", bytes.to_string());
@@ -78,7 +78,7 @@ fn a_connection_that_is_always_cut_keeps_what_came() {
     let place = Place::new();
     place.server.fail("GET /content/", 3, Fault::Cut(50_000));
     let message = place.refusal(MODEL);
-    says(&message, &["was cut after 150000 of", "3 times in a row", ".incomplete", "run again to go on"]);
+    says(&message, &["was cut after 150000 of", "3 times in a row", ".incomplete", "run again to continue"]);
     assert_eq!(place.partials(), [150_000]);
 }
 
@@ -97,7 +97,7 @@ fn offline_says_how_to_get_the_file_here() {
 fn nothing_leads_out_of_the_cache() {
     let place = Place::new();
     for file in ["../../x", "/etc/passwd", "a\\b", "a\0b", "", "a/../b"] {
-        says(&place.refusal(file), &["is no file of a repository"]);
+        says(&place.refusal(file), &["is not a valid file name in a repository"]);
     }
     assert_eq!(place.server.requests(), Vec::<String>::new());
     for (header, value) in [

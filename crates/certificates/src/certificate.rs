@@ -1,13 +1,15 @@
 //! A deletion's certificate: `certificate.json`.
 //!
 //! # Format policy
-//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones; a key that it does not know, and one
-//! that stands twice, is refused too, at every level, so that nothing in a certificate goes unchecked. Figures stand by name; [`check`](crate::check()) refuses those that the
-//! registry lacks. Format 1 had a field for each figure (`older`).
+//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones. It also refuses
+//! an unknown key, and a key that occurs twice, at every level, so that nothing in a certificate goes unchecked.
+//! Figures are stored by name, and [`check`](crate::check()) refuses names that the registry lacks. Format 1 had a
+//! field for each figure (`older`).
 //!
 //! # What is signed
-//! The bytes of [`Certificate::signed_bytes`]: the certificate without its `signature` as JSON without white space, keys in
-//! ascending order at every level, numbers in the shortest form that reads back as the same (as `serde_json` writes them).
+//! The bytes of [`Certificate::signed_bytes`]: the certificate without its `signature`, as JSON without white space,
+//! with keys in ascending order at every level and numbers in the shortest form that reads back as the same value (as
+//! `serde_json` writes them).
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,62 +22,62 @@ use unlearn_metrics::{Values, figures::ua};
 
 use crate::{Error, Measured, Result, Samples, Signature, SigningKey, older};
 
-/// The newest version of the format, which is what this program writes.
+/// The newest version of the format, which this program writes.
 pub const FORMAT: u32 = 2;
 
-/// Bytes that a certificate may have at most.
+/// Maximum bytes of a certificate.
 const MOST: u64 = 1 << 30;
 
-/// What was asked, done and measured in one deletion.
+/// The request, the method and the measurements of one deletion.
 pub type Certificate = CertificateOf<Measured>;
 
-/// A certificate whose figures are in the form of one of the formats.
+/// A certificate whose figures are in the form of one format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateOf<M> {
     /// Version of this file's format.
     pub format: u32,
-    /// Hash of all that decides the deletion: two deletions with one key are the same.
+    /// Hash of everything that decides the deletion. Two deletions with equal keys are the same.
     pub key: StageKey,
-    /// What was to be forgotten.
+    /// The images to be forgotten.
     pub request: Asked,
-    /// Which data the model was trained on.
+    /// The data that the model was trained on.
     pub data: Data,
-    /// How it was made to forget.
+    /// The method that made it forget.
     pub method: Done,
-    /// The model's files before: `model` and, where its mask lay apart, `mask`.
+    /// The model's files before: `model` and, if its mask was in another file, `mask`.
     pub input: BTreeMap<String, Artifact>,
     /// The model's files after, by name, in the certificate's folder.
     pub output: BTreeMap<String, Artifact>,
-    /// What was measured.
+    /// The measurements.
     pub measured: M,
-    /// Which program did it.
+    /// The program that did it.
     pub code: Code,
-    /// Which machine did it.
+    /// The machine that did it.
     pub machine: Machine,
-    /// When the deletion was begun, RFC 3339 in UTC.
+    /// Start of the deletion, RFC 3339 in UTC.
     pub started: String,
-    /// When it was done.
+    /// End of the deletion.
     pub finished: String,
-    /// The signature, if the operator has signed.
+    /// The operator's signature, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
 }
 
-/// What was to be forgotten.
+/// The images to be forgotten.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// BLAKE3 of `ids`: in decimal, ascending, each followed by a line feed.
+    /// BLAKE3 of `ids`, written in decimal, ascending, each followed by a line feed.
     pub blake3: String,
     /// Positions in the official training set, ascending.
     pub ids: Vec<u32>,
-    /// What the model had been asked to forget before, ascending.
+    /// Positions that the model had been asked to forget before, ascending.
     #[serde(default)]
     pub before: Vec<u32>,
 }
 
-/// Which data the model was trained on.
+/// The data that the model was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
@@ -83,35 +85,35 @@ pub struct Data {
     pub name: String,
     /// BLAKE3 of its images and labels.
     pub fingerprint: String,
-    /// How it was split, as in a suite.
+    /// Its split, as in a suite.
     pub split: Value,
-    /// Classes of which every training image was to be forgotten: they are left out of the test set.
+    /// Classes whose training images were all to be forgotten. The test set omits them.
     pub whole_classes: Vec<u32>,
-    /// Samples of the sets that the model is judged on.
+    /// Numbers of samples in the sets on which the model is judged.
     pub samples: Samples,
-    /// Who says that the model was trained on this.
+    /// The source of the statement that the model was trained on these data.
     pub stated_by: Basis,
 }
 
-/// Who says what a model was trained on.
+/// The source of the statement about a model's training data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// The checkpoint itself.
     Checkpoint,
-    /// The operator, by a suite; nothing in the checkpoint bears it out.
+    /// The operator, by naming a suite. Nothing in the checkpoint confirms it.
     Operator,
 }
 
-/// How the model was made to forget.
+/// The method that made the model forget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Done {
     /// Name of the method.
     pub name: String,
-    /// Every parameter, defaults filled in.
+    /// Every parameter, including defaults.
     pub parameters: Value,
-    /// The recipe that the model was trained by, which methods go by too.
+    /// The recipe of the model's training, which methods use too.
     pub recipe: Value,
     /// The run's seed.
     pub seed: u64,
@@ -119,20 +121,21 @@ pub struct Done {
     pub executor: String,
 }
 
-/// Which program did it.
+/// The program that did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     /// Its version.
     pub version: String,
-    /// The commit that the program was built from, where that is known; in certificates of before, the one checked out where it ran.
+    /// The commit that the program was built from, if known. In older certificates: the commit that was checked out
+    /// where it ran.
     pub commit: Option<String>,
     /// BLAKE3 of the running binary.
     pub binary: String,
 }
 
 impl Asked {
-    /// A request for these positions, ascending, of a model that was asked to forget others `before`.
+    /// A request for these positions (ascending), for a model that was asked to forget those in `before` earlier.
     pub fn new(ids: Vec<u32>, before: Vec<u32>) -> Self {
         Self { blake3: Self::hash(&ids), ids, before }
     }
@@ -146,7 +149,7 @@ impl Asked {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// All that the model must have forgotten, ascending.
+    /// Everything that the model must have forgotten, ascending.
     pub fn all(&self) -> Vec<u32> {
         let mut all = [self.ids.as_slice(), &self.before].concat();
         all.sort_unstable();
@@ -158,7 +161,7 @@ impl Code {
     /// The running program.
     ///
     /// # Errors
-    /// A binary that cannot be read.
+    /// If the binary cannot be read.
     pub fn running(version: &str, commit: Option<String>) -> Result<Self> {
         let path = std::env::current_exe().map_err(|source| Error::Io { path: "the running binary".into(), source })?;
         Ok(Self { version: version.into(), commit, binary: Artifact::of(&path)?.blake3 })
@@ -166,7 +169,7 @@ impl Code {
 }
 
 impl<M> CertificateOf<M> {
-    /// The same with its figures in another form.
+    /// The same certificate with its figures in another form.
     fn with<N>(self, form: impl FnOnce(M) -> N) -> CertificateOf<N> {
         let Self { format, key, request, data, method, input, output, measured, .. } = self;
         let Self { code, machine, started, finished, signature, .. } = self;
@@ -196,14 +199,14 @@ impl Certificate {
     /// Reads the certificate in `folder`.
     ///
     /// # Errors
-    /// A file that is missing, damaged, or of a newer format.
+    /// If the file is missing, damaged, or of a newer format.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::FILE);
         let bytes = unlearn_files::read(&path, MOST).map_err(|source| Error::Io { path: path.clone(), source })?;
         Self::parse(&bytes, &path)
     }
 
-    /// Reads a certificate from bytes; `path` is for messages.
+    /// Reads a certificate from bytes. `path` is for messages.
     ///
     /// # Errors
     /// As [`Certificate::load`].
@@ -222,10 +225,10 @@ impl Certificate {
         }
     }
 
-    /// Writes it into `folder`, in one piece or not at all.
+    /// Writes it into `folder`, atomically.
     ///
     /// # Errors
-    /// A folder that cannot be written.
+    /// If the folder cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_string_pretty(self)
@@ -233,14 +236,14 @@ impl Certificate {
         Ok(write_atomic(&path, format!("{text}\n").as_bytes())?)
     }
 
-    /// What is signed; see the module's page.
+    /// The signed bytes. See the module's page.
     ///
     /// # Errors
-    /// None in practice; JSON's own refusals are passed on.
+    /// None in practice. Errors of the JSON writer are passed on.
     pub fn signed_bytes(&self) -> Result<Vec<u8>> {
         let damaged = |e: serde_json::Error| Error::Damaged { path: Self::FILE.into(), reason: e.to_string() };
         let unsigned = Self { signature: None, ..self.clone() };
-        // A `Value` sorts its keys.
+        // `Value` sorts its keys.
         let value = match self.format {
             1 => serde_json::to_value(unsigned.with(|measured| older::Measured::of(&measured))),
             _ => serde_json::to_value(unsigned),
@@ -257,7 +260,7 @@ impl Certificate {
         Ok(())
     }
 
-    /// What the certificate claims and what it does not, in words.
+    /// The claims of the certificate, and their limits, in words.
     pub fn statement(&self) -> String {
         let Self { request, data, method, measured, .. } = self;
         let before = match request.before.len() {
@@ -285,7 +288,7 @@ impl Certificate {
     }
 }
 
-/// Reads a certificate whose JSON is `value`.
+/// Reads a certificate from its JSON `value`.
 fn read<M: Serialize + DeserializeOwned>(bytes: &[u8], value: &Value, path: &Path) -> Result<CertificateOf<M>> {
     let damaged = |reason: String| Error::Damaged { path: path.into(), reason };
     let certificate = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
@@ -296,7 +299,7 @@ fn read<M: Serialize + DeserializeOwned>(bytes: &[u8], value: &Value, path: &Pat
     }
 }
 
-/// Keys that are left out where they have nothing to say; a `null` or an empty list says the same.
+/// Keys that are omitted if they are empty. A `null` or an empty list means the same.
 const OPTIONAL: [&str; 4] = ["signature", "retrain", "interval", "draws"];
 
 /// The first key of `value` that was not read into `known`.
@@ -329,7 +332,7 @@ pub(crate) mod tests {
     use serde_json::json;
     use unlearn_metrics::Value;
 
-    /// A certificate of a model whose one file holds `model`.
+    /// A certificate of a model with one file, whose content is `model`.
     pub(crate) fn example() -> Certificate {
         let figures = |ua| -> Values {
             let exact = [("ua", ua), ("ra", 99.5), ("ta", 90.25), ("validation_accuracy", 91.0)];
@@ -402,7 +405,7 @@ pub(crate) mod tests {
             let changed = text.replacen(from, to, 1);
             Certificate::parse(changed.as_bytes(), Path::new("certificate.json")).unwrap_err().to_string()
         };
-        assert!(refusal(r#"{"format":2"#, r#"{"format":3"#).contains("the newest known here is 2"));
+        assert!(refusal(r#"{"format":2"#, r#"{"format":3"#).contains("this program reads up to 2"));
         assert!(refusal(r#""before":"#, r#""befores":{},"before":"#).contains("`befores`"));
         assert!(refusal(r#"{"value":1.0"#, r#"{"unit":"%","value":1.0"#).contains("`unit`"));
         assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("`started` stands twice"));
@@ -442,7 +445,7 @@ pub(crate) mod tests {
         assert_eq!(example().request.all(), [1, 3, 5, 8]);
     }
 
-    /// As the program of format 1 wrote it, signed by the key of RFC 8410.
+    /// A certificate of format 1 as its program wrote it, signed by the key of RFC 8410.
     const OLDER: &str = include_str!("format_1.json");
 
     #[test]

@@ -1,4 +1,4 @@
-//! Checking a certificate against the files beside it, and against itself.
+//! Checks a certificate against the files beside it, and against itself.
 
 use std::path::Path;
 
@@ -7,51 +7,51 @@ use unlearn_run_store::Artifact;
 
 use crate::{Certificate, Measured, PublicKey, certificate::Asked, consistent};
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What: `request`, `output model.safetensors`, …
+    /// The checked item: `request`, `output model.safetensors`, …
     pub what: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What came of looking at something; with words for people.
+/// The outcome of a check, with an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// As the certificate says.
+    /// It agrees with the certificate.
     Holds(String),
-    /// Not looked at, and why.
+    /// It was not checked, for this reason.
     Unchecked(String),
-    /// Otherwise than the certificate says.
+    /// It differs from the certificate.
     Fails(String),
 }
 
 impl Finding {
-    /// Something that is as the certificate says.
+    /// An item that agrees with the certificate.
     pub fn holds(what: impl Into<String>, how: impl Into<String>) -> Self {
         Self { what: what.into(), outcome: Outcome::Holds(how.into()) }
     }
 
-    /// Something that was not looked at.
+    /// An item that was not checked.
     pub fn unchecked(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { what: what.into(), outcome: Outcome::Unchecked(why.into()) }
     }
 
-    /// Something that is otherwise than the certificate says.
+    /// An item that differs from the certificate.
     pub fn fails(what: impl Into<String>, how: impl Into<String>) -> Self {
         Self { what: what.into(), outcome: Outcome::Fails(how.into()) }
     }
 
-    /// Whether it speaks against the certificate.
+    /// Whether it contradicts the certificate.
     pub fn is_failure(&self) -> bool {
         matches!(self.outcome, Outcome::Fails(_))
     }
 }
 
-/// Checks the certificate of `folder`: the request's hash, the hashes of the model's files, that its figures are among `figures`, can be,
-/// and follow from each other where they do, the verdicts on thresholds, its times, and the signature; with a `public_key`, that it is that
-/// key's.
+/// Checks the certificate in `folder`: the request's hash, the hashes of the model's files, the figures, the verdicts
+/// on thresholds, the times, and the signature. Each figure must be in `figures`, be possible, and follow from others
+/// if it is derived. With a `public_key`, the signature must be by that key.
 pub fn check(
     folder: &Path,
     certificate: &Certificate,
@@ -90,12 +90,12 @@ fn request(request: &Asked) -> Finding {
 
 fn output(folder: &Path, name: &str, artifact: &Artifact) -> Finding {
     let what = format!("output {name}");
-    // A certificate from elsewhere must not make anyone read other files.
+    // A certificate from elsewhere must not make this program read other files.
     if Path::new(name).components().count() != 1 || Path::new(name).file_name().is_none() {
         return Finding::fails(what, "not a file's name");
     }
     let path = folder.join(name);
-    // The size first: a file put in the place of the model may have any.
+    // The size is checked first, because another file in the model's place may have any size.
     let size = unlearn_files::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len());
     match size {
         Err(error) => return Finding::fails(what, error.to_string()),
@@ -111,7 +111,7 @@ fn output(folder: &Path, name: &str, artifact: &Artifact) -> Finding {
     }
 }
 
-/// Whether the figures are known, and whether they can be what they are said to be.
+/// Checks whether the figures are known, and whether their values are possible.
 fn possible(measured: &Measured, figures: &Figures) -> Vec<Finding> {
     let Measured { before, after, retrain, .. } = measured;
     let models = [("before", Some(before)), ("after", Some(after)), ("of Retrain", retrain.as_ref())];
@@ -131,7 +131,7 @@ fn possible(measured: &Measured, figures: &Figures) -> Vec<Finding> {
     failures
 }
 
-/// Why a figure cannot be what it is said to be.
+/// The reason why a figure's value is impossible.
 fn impossible(name: &str, value: &Value, figures: &Figures) -> Option<String> {
     let figure = match figures.find(name) {
         Ok(figure) => figure,
@@ -206,7 +206,7 @@ pub(crate) mod tests {
 
     type Edit<'a> = &'a dyn Fn(&mut Certificate);
 
-    /// The standard figures, and that of an attack.
+    /// The standard figures, and the figure of an attack.
     pub(crate) fn figures() -> Figures {
         let name = "mia_efficacy.confidence".into();
         Figures::standard().with(Figure { name, ..mia_efficacy::FIGURE })
@@ -217,7 +217,7 @@ pub(crate) mod tests {
         findings.filter(Finding::is_failure).map(|finding| finding.what).collect()
     }
 
-    /// Says another value of a figure of the model after.
+    /// Sets a figure of the model after the deletion.
     fn set(certificate: &mut Certificate, name: &str, value: f64) {
         certificate.measured.after.insert(name.to_owned(), Value::exact(value));
     }

@@ -1,10 +1,10 @@
-//! Whether what a certificate says fits together: figures that follow from others, draws, the Retrain, and the times.
+//! Checks whether the content of a certificate is consistent: derived figures, draws, the Retrain, and the times.
 
 use unlearn_metrics::{Evidence, Figures, Need, Retrain, Values, figures::mia_efficacy};
 
 use crate::{Certificate, Finding, Measured};
 
-/// Checks what a certificate says against what it says elsewhere.
+/// Checks parts of a certificate against each other.
 pub(crate) fn check(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
     let mut findings = derived(&certificate.measured, figures);
     findings.extend(draws(certificate, figures));
@@ -13,14 +13,14 @@ pub(crate) fn check(certificate: &Certificate, figures: &Figures) -> Vec<Finding
     findings
 }
 
-/// The models of a certificate, with the words for them.
+/// The models of a certificate, with their descriptions.
 fn models(measured: &Measured) -> Vec<(&'static str, &Values)> {
     let Measured { before, after, retrain, .. } = measured;
     let beside = retrain.as_ref().map(|values| ("of Retrain", values));
     [("before", before), ("after", after)].into_iter().chain(beside).collect()
 }
 
-/// Computes every figure again that follows from those beside it.
+/// Computes every derived figure again from those beside it.
 fn derived(measured: &Measured, figures: &Figures) -> Vec<Finding> {
     let (mut findings, mut sound) = (Vec::new(), 0);
     for (model, values) in models(measured) {
@@ -33,9 +33,10 @@ fn derived(measured: &Measured, figures: &Figures) -> Vec<Finding> {
                 Ok(Some(follows)) if follows == *said => sound += 1,
                 Ok(Some(follows)) => findings.push(Finding::fails(
                     what(),
-                    format!("it is {}, and from the figures beside it follows {}", said.value, follows.value),
+                    format!("it is {}, but the figures beside it give {}", said.value, follows.value),
                 )),
-                // It is measured, and does not follow from other figures; or there is no Retrain, which is said elsewhere.
+                // It is measured, and does not follow from other figures. Or there is no Retrain, which another check
+                // reports.
                 Ok(None) => {}
                 Err(error) => findings.push(Finding::fails(what(), error.to_string())),
             }
@@ -47,13 +48,13 @@ fn derived(measured: &Measured, figures: &Figures) -> Vec<Finding> {
     findings
 }
 
-/// Whether what was drawn has its draws: in every model as many, and no more than the certificate says. Some features are drawn for less
-/// often, because they cost more.
+/// Checks the draws of figures: every model must have equally many, and no more than the certificate says. Some
+/// features have fewer draws, because they cost more.
 fn draws(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
     let measured = &certificate.measured;
     let stated = match &measured.attacks {
         Some(attacks) => attacks.get("draws").and_then(serde_json::Value::as_u64),
-        // Format 1 did not say: one draw.
+        // Format 1 did not record the number: one draw.
         None if certificate.format == 1 => Some(1),
         None => None,
     };
@@ -77,19 +78,19 @@ fn draws(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
             let (found, most) = (value.draws.len(), most.unwrap_or(0));
             let what = format!("draws of {name} {model}");
             if is_drawn && (found == 0 || found > stated) {
-                let reason = format!("it has {found}, and its attack was fitted on 1 to {stated}");
+                let reason = format!("it has {found}, but its attack was fitted on 1 to {stated}");
                 findings.push(Finding::fails(what, reason));
             } else if found != most {
-                findings.push(Finding::fails(what, format!("it has {found}, and {most} on another model")));
+                findings.push(Finding::fails(what, format!("it has {found}, but {most} on another model")));
             } else if !is_drawn && found > 0 {
-                findings.push(Finding::fails(what, format!("it has {found}, and nothing is drawn for it")));
+                findings.push(Finding::fails(what, format!("it has {found}, but nothing is drawn for it")));
             }
         }
     }
     findings
 }
 
-/// Whether the figures of a Retrain are there if and only if a Retrain was read.
+/// Checks that figures of a Retrain are there if and only if a Retrain was read.
 fn retrain(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
     let what = "Retrain";
     let was_read = certificate.input.keys().any(|role| role.starts_with("retrain "));
@@ -99,16 +100,16 @@ fn retrain(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
         .chain(after.keys())
         .find(|name| figures.get(name).is_some_and(unlearn_metrics::Figure::needs_retrain));
     match (was_read, retrain, compared) {
-        (true, None, _) => vec![Finding::fails(what, "one was read, and its figures are missing")],
-        (false, Some(_), _) => vec![Finding::fails(what, "there are figures of one, and the inputs name none")],
+        (true, None, _) => vec![Finding::fails(what, "one was read, but its figures are missing")],
+        (false, Some(_), _) => vec![Finding::fails(what, "there are figures of one, but the inputs name none")],
         (false, None, Some(name)) => {
-            vec![Finding::fails(what, format!("`{name}` is measured against one, and the inputs name none"))]
+            vec![Finding::fails(what, format!("`{name}` is measured against one, but the inputs name none"))]
         }
         _ => vec![],
     }
 }
 
-/// Whether the deletion ended after it was begun.
+/// Checks that the deletion ended after its start.
 fn times(certificate: &Certificate) -> Finding {
     let Certificate { started, finished, .. } = certificate;
     let is_time = |text: &str| {
@@ -120,9 +121,9 @@ fn times(certificate: &Certificate) -> Finding {
                 .all(|(byte, like)| if like == b'0' { byte.is_ascii_digit() } else { byte == like })
     };
     if let Some(text) = [started, finished].into_iter().find(|text| !is_time(text)) {
-        return Finding::fails("times", format!("`{text}` is no time as the program writes it (2026-01-31T12:00:00Z)"));
+        return Finding::fails("times", format!("`{text}` is not a time in the program's form (2026-01-31T12:00:00Z)"));
     }
-    // In this form the order of the text is the order of the times.
+    // In this form, the texts sort like the times.
     if started <= finished {
         Finding::holds("times", format!("from {started} to {finished}"))
     } else {

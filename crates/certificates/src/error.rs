@@ -1,4 +1,4 @@
-//! What can go wrong with a certificate.
+//! Errors with certificates.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,19 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file that is no certificate.
-    #[error("{} is no certificate that can be read: {reason}", path.display())]
+    /// A file that is not a certificate.
+    #[error("{} is not a readable certificate: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A certificate of a newer program.
-    #[error("{} has format {found}, and the newest known here is {known}; use the program that wrote it", path.display())]
+    #[error("{} has format {found}, but this program reads up to {known}; use the program that wrote it", path.display())]
     NewerFormat {
         /// The file.
         path: PathBuf,
@@ -31,15 +31,15 @@ pub enum Error {
         /// The newest format known here.
         known: u32,
     },
-    /// A threshold that cannot be understood.
+    /// A threshold that cannot be parsed.
     #[error(
-        "`{text}` is no threshold: {reason}; write METRIC>=NUMBER or METRIC<=NUMBER, with METRIC a figure of `unlearn figures`, \
+        "`{text}` is not a threshold: {reason}; write METRIC>=NUMBER or METRIC<=NUMBER, with METRIC a figure of `unlearn figures`, \
          for example ua, ra, ta, rte_seconds or mia_efficacy.FEATURE"
     )]
     Threshold {
         /// As given.
         text: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A key file that cannot be used.
@@ -47,12 +47,12 @@ pub enum Error {
     Key {
         /// The file.
         path: PathBuf,
-        /// What was wanted, and how it is made.
+        /// The expected key, and how it is made.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// The store's ways of writing failed.
+    /// The run store failed to write a file.
     #[error(transparent)]
     Store(#[from] unlearn_run_store::StoreError),
 }

@@ -1,8 +1,8 @@
-//! Certificates of deletions: what was asked, done and measured, hashed and perhaps signed.
+//! Certificates of deletions: the request, the method and the measurements, hashed and optionally signed.
 //!
-//! A [`Certificate`] lies as `certificate.json` beside the model that a deletion left. It claims no more than was measured.
-//! [`check()`] recomputes what can be recomputed without a model: hashes, verdicts on [`Threshold`]s and the signature. Measuring
-//! again takes the data and the model, and is another crate's.
+//! A [`Certificate`] is the file `certificate.json` beside the model that a deletion left. It claims no more than was
+//! measured. [`check()`] recomputes what can be recomputed without a model: hashes, verdicts on [`Threshold`]s and
+//! the signature. Repeating the measurements needs the data and the model. Another crate does that.
 //!
 //! ```
 //! use unlearn_certificates::Threshold;

@@ -1,4 +1,4 @@
-//! What was measured in a deletion: every figure of the model before and after, by name.
+//! The measurements of a deletion: every figure of the model before and after, by name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -6,20 +6,21 @@ use unlearn_metrics::{Figure, Figures, Value, Values};
 
 use crate::Verdict;
 
-/// What was measured.
+/// The measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
     /// On the model before.
     pub before: Values,
-    /// On the model after, its run time included; evaluation, loading and saving are not counted in that.
+    /// On the model after, including the run time. The run time excludes evaluation, loading and saving.
     pub after: Values,
-    /// On a Retrain that was given to measure it against.
+    /// On a Retrain that was given for comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain: Option<Values>,
-    /// Which attacks were run and how: names, features, draws, members and seed. Format 1 did not say: one draw, stratified.
+    /// The attacks and their settings: names, features, draws, members and seed. Format 1 did not record them: one
+    /// draw, stratified.
     pub attacks: Option<Json>,
-    /// What was demanded of the model after.
+    /// The verdicts on the thresholds for the model after.
     pub thresholds: Vec<Verdict>,
 }
 
@@ -28,7 +29,7 @@ pub struct Measured {
 pub struct Line {
     /// Its name.
     pub name: String,
-    /// What is known of it; `None` for a name that the registry lacks.
+    /// Its registry entry. `None` if the registry lacks the name.
     pub figure: Option<Figure>,
     /// On the model before.
     pub before: Option<Value>,
@@ -44,7 +45,7 @@ impl Measured {
         self.thresholds.iter().all(|verdict| verdict.passed)
     }
 
-    /// Every figure, in the registry's order, those that it lacks last.
+    /// Every figure, in the registry's order. Figures that the registry lacks come last.
     pub fn lines(&self, figures: &Figures) -> Vec<Line> {
         let retrain = self.retrain.as_ref();
         let is_there = |name: &str| {
@@ -70,7 +71,7 @@ impl Measured {
 }
 
 impl Line {
-    /// A value of this line for people: "36.70 ± 9.12", or a dash where there is none.
+    /// A value of this line as text: "36.70 ± 9.12", or a dash if there is none.
     pub fn shown(&self, value: Option<&Value>) -> String {
         let Some(value) = value else { return "–".to_owned() };
         let number = |number: f64| match &self.figure {

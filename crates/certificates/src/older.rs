@@ -1,6 +1,6 @@
 //! Certificates of format 1, which had a field for each figure and one draw of each attack.
 //!
-//! They are read as what they would be now; what they signed is put together again in their own form.
+//! They are converted to the current form when read. Their signed bytes are rebuilt in the older form.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl From<Measured> for crate::Measured {
 }
 
 impl Measured {
-    /// What was read as a certificate of today, in its own form.
+    /// The older form of a certificate that was converted when read.
     pub(crate) fn of(measured: &crate::Measured) -> Self {
         let crate::Measured { before, after, thresholds, .. } = measured;
         Self {

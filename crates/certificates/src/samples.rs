@@ -1,24 +1,24 @@
-//! On how many samples a model was measured.
+//! The numbers of samples behind a model's figures.
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::{Figure, Need};
 
-/// How many samples the sets have that a model is judged on.
+/// Sizes of the sets on which a model is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Samples {
-    /// All that was to be forgotten, D_f.
+    /// Everything to be forgotten, D_f.
     pub forget: usize,
     /// D_r.
     pub retain: usize,
     /// D_v.
     pub validation: usize,
-    /// Test images, less those of classes forgotten whole.
+    /// Test images, without those of completely forgotten classes.
     pub test: usize,
 }
 
 impl Samples {
-    /// The number of samples that a figure is a mean over.
+    /// The number of samples behind a figure's mean.
     pub fn behind(&self, figure: &Figure) -> usize {
         let of = |need: &Need| match need {
             Need::Forget => Some(self.forget),

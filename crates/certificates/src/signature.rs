@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// A signature with the key that it can be checked by. Whose key that is, a certificate cannot say.
+/// A signature with the public key that checks it. A certificate cannot prove whose key that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
@@ -30,7 +30,7 @@ const MOST: u64 = 64 << 10;
 /// A key that signs.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
-/// A key that signatures are checked by.
+/// A key that checks signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -38,7 +38,7 @@ impl SigningKey {
     /// Reads a private key: PKCS#8 in PEM, as `openssl genpkey -algorithm ed25519` writes it.
     ///
     /// # Errors
-    /// A file that cannot be read or holds another kind of key.
+    /// If the file cannot be read or holds another kind of key.
     pub fn load(path: &Path) -> Result<Self> {
         Self::from_pem(&read(path)?).map_err(|reason| Error::Key {
             path: path.into(),
@@ -51,7 +51,7 @@ impl SigningKey {
         ed25519_dalek::SigningKey::from_pkcs8_pem(text).map(Self).map_err(|e| e.to_string())
     }
 
-    /// The key that its signatures are checked by.
+    /// The public key for its signatures.
     pub fn public_key(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
@@ -70,7 +70,7 @@ impl PublicKey {
     /// Reads a public key in PEM, as `openssl pkey -in KEY -pubout` writes it.
     ///
     /// # Errors
-    /// A file that cannot be read or holds another kind of key.
+    /// If the file cannot be read or holds another kind of key.
     pub fn load(path: &Path) -> Result<Self> {
         let key = VerifyingKey::from_public_key_pem(&read(path)?);
         key.map(Self).map_err(|reason| Error::Key {
@@ -89,15 +89,15 @@ impl PublicKey {
 impl Signature {
     /// Checks that the key it names has signed these bytes.
     ///
-    /// The error is a reason for people.
+    /// The error is a reason for users.
     pub(crate) fn check(&self, bytes: &[u8]) -> Result<(), String> {
         if self.algorithm != ALGORITHM {
             return Err(format!("its algorithm `{}` is not known here; `{ALGORITHM}` is", self.algorithm));
         }
         let key = from_hex(&self.public_key).ok_or("its public key is not 32 bytes in hexadecimal")?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|e| format!("its public key is none ({e})"))?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|e| format!("its public key is not valid ({e})"))?;
         let value = from_hex(&self.value).ok_or("it is not 64 bytes in hexadecimal")?;
-        // Strict: refuses keys and signatures of which several fit the same bytes.
+        // The strict check refuses keys and signatures that are not unique for the same bytes.
         let signature = ed25519_dalek::Signature::from_bytes(&value);
         key.verify_strict(bytes, &signature).map_err(|_| "it does not fit: something was changed after signing".into())
     }

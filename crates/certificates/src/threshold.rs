@@ -1,4 +1,4 @@
-//! What an operator demands of a deletion: a metric that must reach, or must not exceed, a number.
+//! An operator's demand on a deletion: a metric must reach, or must not exceed, a number.
 
 use std::{fmt, str::FromStr};
 
@@ -11,19 +11,19 @@ use unlearn_metrics::{
 
 use crate::{Error, Result, older::attacked};
 
-/// A demand on one metric of the model that a deletion leaves; written `ua >= 90`.
+/// A demand on one metric of the resulting model, written `ua >= 90`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Threshold {
-    /// Name of the figure, as it was written; [`Threshold::figure`] is its name in the registry.
+    /// Name of the figure, as typed. [`Threshold::figure`] is its name in the registry.
     pub metric: String,
-    /// On which side of the number it must be.
+    /// The required side of the number.
     pub relation: Relation,
     /// The number, in the figure's unit.
     pub value: f64,
 }
 
-/// On which side of a number a metric must be.
+/// The required side of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// The number or more.
@@ -32,7 +32,7 @@ pub enum Relation {
     AtMost,
 }
 
-/// A threshold with what was measured.
+/// A threshold with its measured value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
@@ -45,7 +45,8 @@ pub struct Verdict {
 }
 
 impl Threshold {
-    /// The figure that it is on. Thresholds also know three figures by the names that they had before there was a registry.
+    /// The name of its figure in the registry. Thresholds also accept three figures by their names before the
+    /// registry existed.
     pub fn figure(&self) -> String {
         match self.metric.as_str() {
             "validation-accuracy" => validation_accuracy::NAME.to_owned(),
@@ -54,10 +55,10 @@ impl Threshold {
         }
     }
 
-    /// Refuses a figure that does not exist.
+    /// Refuses an unknown figure.
     ///
     /// # Errors
-    /// [`Error::Threshold`] with the names there are.
+    /// [`Error::Threshold`] with the valid names.
     pub fn check(&self, figures: &Figures) -> Result<()> {
         match figures.find(&self.figure()) {
             Ok(_) => Ok(()),
@@ -90,9 +91,9 @@ impl FromStr for Threshold {
         let metric = metric.trim();
         let is_part_of_a_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if metric.is_empty() || metric.ends_with('.') || !metric.chars().all(is_part_of_a_name) {
-            return Err(fail(&format!("`{metric}` is no metric")));
+            return Err(fail(&format!("`{metric}` is not a metric")));
         }
-        let value: f64 = value.trim().parse().map_err(|_| fail(&format!("`{}` is no number", value.trim())))?;
+        let value: f64 = value.trim().parse().map_err(|_| fail(&format!("`{}` is not a number", value.trim())))?;
         if !value.is_finite() {
             return Err(fail("its number must be finite"));
         }
@@ -149,10 +150,10 @@ mod tests {
     fn what_is_none_is_refused_with_the_fix() {
         for (text, word) in [
             ("ua=90", "neither"),
-            ("u a>=90", "`u a` is no metric"),
-            (">=90", "`` is no metric"),
-            ("mia.>=1", "`mia.` is no metric"),
-            ("ua>=many", "`many` is no number"),
+            ("u a>=90", "`u a` is not a metric"),
+            (">=90", "`` is not a metric"),
+            ("mia.>=1", "`mia.` is not a metric"),
+            ("ua>=many", "`many` is not a number"),
             ("ua>=inf", "finite"),
         ] {
             let message = text.parse::<Threshold>().unwrap_err().to_string();

@@ -1,12 +1,12 @@
-//! Cuts `fashion-mnist-mini`, the part of Fashion-MNIST that this crate embeds, out of the whole dataset.
+//! Cuts `fashion-mnist-mini`, the embedded part of Fashion-MNIST, out of the whole dataset.
 //!
 //! ```text
 //! apt-get install dataset-fashion-mnist
 //! cargo run -p unlearn-datasets --example cut_fashion_mnist_mini
 //! ```
 //!
-//! Writes four gzipped IDX files into `data/fashion-mnist-mini` and prints their BLAKE3 hashes. The output is the same
-//! every time: no time stamps, images in file order.
+//! Writes four gzipped IDX files into `data/fashion-mnist-mini` and prints their BLAKE3 hashes. The output is the
+//! same every time, because it has no time stamps and keeps images in file order.
 
 use std::error::Error;
 use std::fs;

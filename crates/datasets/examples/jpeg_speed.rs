@@ -1,10 +1,10 @@
-//! How long JPEG and PNG files take to decode, by one thread, and nothing else.
+//! Measures the time to decode JPEG and PNG files with one thread, and nothing else.
 //!
 //! ```sh
 //! cargo run --release -p unlearn-datasets --example jpeg_speed -- ROUNDS FILE…
 //! ```
 //!
-//! `xtask/peer/jpeg_speed.py` runs this beside Pillow and torchvision; `docs/datasets.md` says what was measured.
+//! `xtask/peer/jpeg_speed.py` runs this beside Pillow and torchvision. `docs/datasets.md` gives the results.
 
 use std::error::Error;
 use std::time::Instant;

@@ -1,11 +1,13 @@
-//! How many images a second become batches, and of JPEG files in folders or tables, how many are read, decoded, cut and resized.
+//! Measures how many images per second become batches. For JPEG files in folders or tables, this includes reading,
+//! decoding, cutting and resizing.
 //!
 //! ```sh
 //! cargo run --release -p unlearn-datasets --example loading_speed -- [LOCATION]
 //! RAYON_NUM_THREADS=1 cargo run --release -p unlearn-datasets --example loading_speed -- 'parquet:PATH?stream=224'
 //! ```
 //!
-//! LOCATION is `folder:PATH?stream=224` or `parquet:PATH?stream=224`. `docs/datasets.md` says what was measured, and beside what.
+//! LOCATION is `folder:PATH?stream=224` or `parquet:PATH?stream=224`. `docs/datasets.md` gives the results and the
+//! peers.
 
 use std::error::Error;
 use std::time::Instant;
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints the fastest of `epochs`.
+/// Prints the rate of the fastest of `epochs`.
 fn rate(what: &str, images: &ImageSet, options: BatchOptions, epochs: u64) -> Result<(), Box<dyn Error>> {
     let plan = BatchPlan::new(images, (0..images.len() as u32).collect::<Vec<_>>(), options)?;
     let mut best = f64::INFINITY;

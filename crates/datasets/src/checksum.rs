@@ -1,6 +1,6 @@
-//! Published checksums of files that datasets are distributed as.
+//! Published checksums of the distributed files of datasets.
 //!
-//! They are MD5, which is what these datasets' makers publish: enough against damage, though not against an attacker.
+//! They are MD5, as the datasets' makers publish. That protects against damage, but not against an attacker.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,7 +9,7 @@ use md5::{Digest as _, Md5};
 
 use crate::error::{Error, Result};
 
-/// A file, and the checksum that it must have.
+/// A file and its published checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     /// The file's name.
@@ -19,10 +19,10 @@ pub struct Published {
 }
 
 impl Published {
-    /// That the file `path` is the one published.
+    /// Checks that the file `path` is the published one.
     ///
     /// # Errors
-    /// When it cannot be read or has another checksum.
+    /// If it cannot be read or has another checksum.
     pub fn check(&self, path: &Path) -> Result<()> {
         let found = md5(path)?;
         if found == self.md5 {

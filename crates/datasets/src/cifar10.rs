@@ -8,7 +8,7 @@ use crate::checksum::Published;
 use crate::entry::{Entry, HubRepository};
 use crate::formats::cifar::{self, Coding, Form};
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "cifar10",
     summary: "60,000 colour pictures of animals and vehicles, 32×32, 10 classes",

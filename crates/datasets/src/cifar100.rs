@@ -7,7 +7,7 @@ use crate::cifar10;
 use crate::entry::{Entry, HubRepository};
 use crate::formats::cifar::{self, Coding, Form};
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "cifar100",
     summary: "60,000 colour pictures of things and creatures, 32×32, 100 classes",

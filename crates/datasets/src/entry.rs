@@ -1,4 +1,4 @@
-//! What is known of a dataset before it is opened.
+//! The facts about a dataset that are known before it is opened.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use crate::error::{Error, Result};
 use crate::formats::packed::{Fit, PackedSet};
 use crate::options::{DATA_VARIABLE, OpenOptions};
 
-/// What is known of a dataset before it is opened.
+/// The facts about a dataset that are known before it is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// Its name in suites, on the command line and in reports.
     pub name: &'static str,
-    /// What it is, in a sentence.
+    /// Summary in one sentence.
     pub summary: &'static str,
     /// Where the data comes from.
     pub source: &'static str,
     /// The data's licence.
     pub licence: &'static str,
-    /// What the user has to do to have it.
+    /// What the user must do to get it.
     pub needs: &'static str,
-    /// Class names; a label is a position in this list. Empty if the files name their classes.
+    /// Class names. A label is a position in this list. Empty if the files name their classes.
     pub classes: &'static [&'static str],
-    /// How many classes there are.
+    /// Number of classes.
     pub class_count: usize,
     /// `[channels, height, width]` of an image.
     pub shape: [usize; 3],
@@ -37,13 +37,13 @@ pub struct Entry {
     pub mean: &'static [f32],
     /// Per-channel standard deviation of the same.
     pub std: &'static [f32],
-    /// What training does to its images unless told otherwise.
+    /// The default transforms in training.
     pub augmentation: Augmentation,
-    /// Where the Hugging Face Hub has it as parquet, a form that is opened as well.
+    /// The Hub repository that holds it as parquet, which is opened too.
     pub hub: Option<HubRepository>,
-    /// Files that it is distributed as, with their published checksums.
+    /// The distributed files with published checksums.
     pub files: &'static [Published],
-    /// How it is opened.
+    /// The function that opens it.
     pub(crate) open: fn(&Entry, &OpenOptions) -> Result<Dataset>,
 }
 
@@ -53,13 +53,13 @@ impl Entry {
         self.shape.iter().product()
     }
 
-    /// The images of these pictures. Where training sees random parts of them, they are of many sizes, and so many that they stay
-    /// where they are; else they are unpacked.
+    /// The images of these pictures. If training uses random parts, the pictures have many sizes and are too many for
+    /// memory, so they stay on disk. Otherwise they are unpacked.
     pub(crate) fn images(&self, set: PackedSet) -> Result<ImageSet> {
         if self.streams() { set.stream(self.shape[1]) } else { set.unpack(self.shape, Fit::Exact) }
     }
 
-    /// Whether its pictures stay where they are until they are asked for.
+    /// Whether its pictures are decoded on demand.
     pub(crate) fn streams(&self) -> bool {
         self.augmentation.resized_crop
     }
@@ -69,14 +69,14 @@ impl Entry {
         self.dataset_of(self.classes.iter().map(ToString::to_string).collect(), train, test)
     }
 
-    /// The dataset of these images, whose classes the files named.
+    /// The dataset of these images, with classes named by the files.
     pub(crate) fn dataset_of(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Dataset {
         let normalization = Normalization { mean: self.mean.to_vec(), std: self.std.to_vec() };
         Dataset::new(self.name, classes, normalization, self.augmentation, train, test)
     }
 
-    /// That `folder` holds as many classes, training and test images as the dataset has. What has other counts is opened as
-    /// `form:folder`.
+    /// Checks that `folder` holds as many classes, training and test images as the dataset. A folder with other
+    /// counts can be opened as `form:folder`.
     pub(crate) fn check_counts(&self, (form, folder): (&str, &Path), counts: [usize; 3]) -> Result<()> {
         let expected = [self.class_count, self.train, self.test];
         for ((what, found), expected) in ["classes", "training images", "test images"].iter().zip(counts).zip(expected)
@@ -86,8 +86,8 @@ impl Entry {
         Ok(())
     }
 
-    /// That there are as many of `what` in the file or folder `path` as were published. `form` and `folder` are how any number of
-    /// images is opened.
+    /// Checks that the file or folder `path` holds the published number of `what`. `form` and `folder` name the way
+    /// to open any number of images.
     pub(crate) fn check_count(
         &self,
         (path, what): (&Path, &'static str),
@@ -102,7 +102,8 @@ impl Entry {
         Err(Error::Count { path: path.into(), what, found, dataset: self.name, expected, by_path })
     }
 
-    /// The first of `places` that `has` the dataset's files. Where others have them too, it says which place is taken.
+    /// The first of `places` that `has` the dataset's files. If others have them too, a warning says which place is
+    /// used.
     pub(crate) fn first_with<T: AsRef<Path>>(
         &self,
         places: impl IntoIterator<Item = T>,
@@ -124,12 +125,12 @@ impl Entry {
         Some(first)
     }
 
-    /// That every label of the file `path` is one of the classes.
+    /// Checks that every label of the file `path` is one of the classes.
     pub(crate) fn check_labels(&self, path: &Path, labels: &[i64]) -> Result<()> {
         check_labels(path, labels, self.class_count)
     }
 
-    /// That the dataset is in none of `folders`.
+    /// The error if none of `folders` holds the dataset.
     pub(crate) fn not_found(&self, folders: &[PathBuf]) -> Error {
         let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         let nowhere = || format!("no folder, for neither --data-dir nor ${DATA_VARIABLE} names one");
@@ -143,7 +144,7 @@ impl Entry {
 pub struct HubRepository {
     /// `owner/name`.
     pub name: &'static str,
-    /// The folder within that has the files.
+    /// The folder in it that holds the files.
     pub folder: &'static str,
     /// The column of pictures.
     pub image: &'static str,
@@ -154,13 +155,13 @@ pub struct HubRepository {
 }
 
 impl HubRepository {
-    /// Where a person finds it.
+    /// The address of its web page.
     pub fn address(&self) -> String {
         format!("https://huggingface.co/datasets/{}", self.name)
     }
 }
 
-/// That every label of the file `path` is below `classes`.
+/// Checks that every label of the file `path` is below `classes`.
 pub(crate) fn check_labels(path: &Path, labels: &[i64], classes: usize) -> Result<()> {
     let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
     match labels.iter().position(|&label| !valid(label)) {

@@ -1,4 +1,4 @@
-//! What can go wrong between a dataset's name and its images.
+//! Errors between a dataset's name and its images.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,15 @@ pub enum Error {
     /// A file that cannot be opened or read.
     #[error("failed to {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
 
-    /// The file does not begin as IDX files do.
+    /// A file that does not begin like an IDX file.
     #[error("{} is not an IDX file: it begins with {found}, where IDX has 00 00, a type code and a dimension count", path.display())]
     NotIdx {
         /// The file.
@@ -45,24 +45,24 @@ pub enum Error {
         path: PathBuf,
         /// "images" or "labels".
         what: &'static str,
-        /// Dimensions needed.
+        /// Required number of dimensions.
         expected: u8,
-        /// Dimensions found.
+        /// Number of dimensions found.
         found: u8,
     },
-    /// The file ends before its header says.
+    /// A file that is shorter than its header says.
     #[error("{} is truncated: {expected} bytes of {part} expected, {found} found; fetch the file again", path.display())]
     IdxTruncated {
         /// The file.
         path: PathBuf,
         /// "header" or "elements".
         part: &'static str,
-        /// Bytes needed.
+        /// Required bytes.
         expected: u64,
-        /// Bytes there.
+        /// Bytes found.
         found: u64,
     },
-    /// The file goes on after its last element.
+    /// A file that continues after its last element.
     #[error("{} has trailing bytes after the {expected} bytes its header announces", path.display())]
     IdxTrailing {
         /// The file.
@@ -70,17 +70,17 @@ pub enum Error {
         /// Bytes of elements announced.
         expected: u64,
     },
-    /// The header announces more than this crate is willing to hold in memory, or nothing at all.
+    /// A header that announces more than this crate reads into memory, or nothing.
     #[error("{} announces the shape {shape:?}; it must have no empty side and at most {limit} bytes", path.display())]
     IdxShape {
         /// The file.
         path: PathBuf,
         /// Dimensions in the header.
         shape: Vec<u32>,
-        /// Most bytes accepted.
+        /// Maximum bytes.
         limit: u64,
     },
-    /// Images and labels do not pair up.
+    /// Images and labels that differ in number.
     #[error(
         "{} holds {images} images, but {} holds {labels} labels; they must come from the same set",
         images_path.display(), labels_path.display()
@@ -100,7 +100,7 @@ pub enum Error {
     LabelOutOfRange {
         /// The labels file.
         path: PathBuf,
-        /// Which image.
+        /// Position of the image.
         position: usize,
         /// Its label.
         label: i64,
@@ -127,33 +127,33 @@ pub enum Error {
         found_width: usize,
     },
 
-    /// No dataset of that name.
+    /// An unknown name.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
-    /// A name that gives a form and a path, but not as it should.
+    /// A name with a form and a path that is not valid.
     #[error("`{name}` names no dataset: {problem}")]
     Location {
-        /// The name asked for.
+        /// The given name.
         name: String,
-        /// What is wrong with it, and what would be right.
+        /// The fault and the fix.
         problem: String,
     },
-    /// The Hub did not give what was asked of it.
+    /// The Hub did not deliver a dataset.
     #[error("{name} is in no local folder, and the Hub does not give it: {source}")]
     Hub {
         /// The dataset's name.
         name: String,
-        /// What went wrong.
+        /// The cause.
         source: Box<unlearn_hub::Error>,
     },
-    /// The dataset's files are nowhere.
+    /// The dataset's files were not found.
     #[error("{name} was not found; looked in {looked}; it needs {needs}")]
     DatasetNotFound {
         /// The dataset.
         name: &'static str,
-        /// Folders looked in.
+        /// The searched folders.
         looked: String,
-        /// What has to be done to have it.
+        /// What the user must do to get it.
         needs: &'static str,
     },
     /// A folder with some of a dataset's files.
@@ -161,10 +161,10 @@ pub enum Error {
     MissingFile {
         /// The folder.
         folder: PathBuf,
-        /// The file missing.
+        /// The missing file.
         file: String,
     },
-    /// Another number of images, or of classes, than was published.
+    /// A number of images or classes that differs from the published one.
     #[error(
         "{} holds {found} {what}, but {expected} are published for {dataset}; fetch it again, or open any number of images by path: \
          `{by_path}`",
@@ -175,16 +175,16 @@ pub enum Error {
         path: PathBuf,
         /// "training images", "classes", …
         what: &'static str,
-        /// How many there are.
+        /// Number found.
         found: usize,
         /// The dataset.
         dataset: &'static str,
-        /// How many were published.
+        /// Published number.
         expected: usize,
-        /// The name under which any number of images is opened.
+        /// The name that opens any number of images.
         by_path: String,
     },
-    /// A file whose size alone says that it holds no whole images.
+    /// A file whose size is not a whole number of images.
     #[error("{} has {found} bytes, which are no whole number of images of {image} bytes each; fetch the file again", path.display())]
     FileSize {
         /// The file.
@@ -194,7 +194,7 @@ pub enum Error {
         /// Bytes found.
         found: u64,
     },
-    /// A file that is not the one that was published.
+    /// A file that differs from the published one.
     #[error("{} has the MD5 {found}, but {expected} is published; fetch the file again", path.display())]
     Checksum {
         /// The file.
@@ -204,14 +204,14 @@ pub enum Error {
         /// The published one.
         expected: &'static str,
     },
-    /// A file larger than any of the datasets'.
+    /// A file that is larger than any file of the datasets.
     #[error("{} has {found} bytes; at most {limit} are read", path.display())]
     FileTooLarge {
         /// The file.
         path: PathBuf,
         /// Its bytes.
         found: u64,
-        /// Most bytes accepted.
+        /// Maximum bytes.
         limit: u64,
     },
     /// An array of another shape than the dataset's.
@@ -221,17 +221,17 @@ pub enum Error {
         path: PathBuf,
         /// The array's name.
         array: &'static str,
-        /// What it should be.
+        /// The expected shape.
         expected: String,
         /// Lengths found.
         found: Box<[usize]>,
     },
-    /// A file or a folder that is damaged or holds something else than was asked for.
+    /// A file or a folder that is damaged or has unexpected content.
     #[error("failed to read {}: {problem}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
     /// A pickle that is not a record of arrays.
@@ -239,10 +239,10 @@ pub enum Error {
     Record {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: Box<unlearn_torch_files::Error>,
     },
-    /// What holds for samples of any dataset: splits, forget sets, batches.
+    /// An error about samples of any dataset: splits, forget sets, batches.
     #[error(transparent)]
     Samples(#[from] unlearn_samples::Error),
 }
@@ -261,7 +261,7 @@ impl Error {
         }
     }
 
-    /// The same error, or, where the file is nothing but what a failed download left, that.
+    /// The same error. If the file is only the rest of a failed download, an error that says so.
     pub(crate) fn recognised(self) -> Self {
         let form = self.file().and_then(|path| unlearn_files::head(path).ok()).map(|head| Form::of(&head));
         match (form, self.file()) {
@@ -273,7 +273,7 @@ impl Error {
     }
 }
 
-/// That what is at `path` is not as it should be.
+/// The error for a damaged or unexpected file at `path`.
 pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Error {
     Error::Damaged { path: path.into(), problem: problem.into() }
 }

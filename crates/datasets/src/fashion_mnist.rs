@@ -1,7 +1,7 @@
 //! Fashion-MNIST: 70,000 grey pictures of clothes, 28 × 28 pixels, 10 balanced classes.
 //!
 //! Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-//! arXiv 1708.07747. MNIST's own files bear the same names: keep each dataset in a folder of its own name.
+//! arXiv 1708.07747. MNIST uses the same file names, so keep each dataset in a folder with its own name.
 
 use unlearn_samples::{Augmentation, Dataset};
 
@@ -10,10 +10,10 @@ use crate::error::Result;
 use crate::formats::idx_folder;
 use crate::options::OpenOptions;
 
-/// Where Debian's package `dataset-fashion-mnist` puts the files.
+/// The folder of Debian's package `dataset-fashion-mnist`.
 pub const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "fashion-mnist",
     summary: "70,000 grey pictures of clothes, 28×28, 10 classes",

@@ -1,7 +1,7 @@
-//! A tenth of Fashion-MNIST that ships inside this crate, so that everything runs with no download.
+//! A tenth of Fashion-MNIST that is embedded in this crate, so that everything runs without a download.
 //!
-//! The first 800 training and 200 test images of each class, in file order. `data/fashion-mnist-mini/README.md` says
-//! where they come from; `examples/cut_fashion_mnist_mini.rs` cuts them again.
+//! It holds the first 800 training and 200 test images of each class, in file order.
+//! `data/fashion-mnist-mini/README.md` names their origin, and `examples/cut_fashion_mnist_mini.rs` cuts them again.
 
 use unlearn_samples::{Dataset, ImageSet};
 
@@ -15,7 +15,7 @@ pub const TRAIN_PER_CLASS: usize = 800;
 /// Test images of each class.
 pub const TEST_PER_CLASS: usize = 200;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "fashion-mnist-mini",
     summary: "the first 800 training and 200 test images of each class of Fashion-MNIST",
@@ -39,10 +39,10 @@ fn open(entry: &Entry, _: &OpenOptions) -> Result<Dataset> {
     idx_folder::decode(entry, FILES)
 }
 
-/// The part of a full set that belongs to the mini one: the first `per_class` images of each class.
+/// Cuts the mini set out of the full one: the first `per_class` images of each class.
 ///
 /// # Errors
-/// When the images cannot be copied into a set, which a valid `full` excludes.
+/// If the images cannot be copied into a set, which does not happen for a valid `full`.
 pub fn cut(full: &ImageSet, per_class: usize) -> Result<ImageSet> {
     let positions = full.first_of_each_class(ENTRY.classes.len(), per_class);
     let mut pixels = Vec::with_capacity(positions.len() * full.image_len());
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_embedded_files_are_what_the_cutter_makes() {
-        // Only where the whole dataset is installed.
+        // Only if the whole dataset is installed.
         let Some(full) = crate::tests::open_if_here(fashion_mnist::ENTRY.name) else { return };
         let mini = mini();
         assert!(cut(&full.train, TRAIN_PER_CLASS).unwrap() == mini.train);

@@ -1,4 +1,4 @@
-//! Datasets that the Hugging Face Hub has as parquet, fetched into its cache.
+//! Datasets from the Hugging Face Hub's parquet files, fetched into the Hub's cache.
 
 use std::path::{Path, PathBuf};
 
@@ -14,33 +14,36 @@ use crate::place::Place;
 /// Fetches the parquet files of a dataset of the registry and opens them.
 ///
 /// # Errors
-/// When the Hub refuses or cannot be reached, or the files are not that dataset.
+/// If the Hub refuses or cannot be reached, or the files are not that dataset.
 pub(crate) fn open(entry: &Entry, repository: &HubRepository) -> Result<Dataset> {
     let reference = format!("{}{}", unlearn_hub::PREFIX, repository.name);
     let snapshot = fetch(entry.name, &reference, |path| is_of(repository, path))?;
     parquet_folder::open_folder(entry, repository, &snapshot.join(repository.folder))
 }
 
-/// Fetches the parquet files of the repository that a location `hub:owner/name@revision` names; gives their folder.
+/// Fetches the parquet files of the repository in a location `hub:owner/name@revision`. Returns their folder.
 ///
 /// # Errors
-/// When the Hub may not be asked, refuses or cannot be reached, or has no such files.
+/// If fetching is not allowed, or the Hub refuses, cannot be reached, or has no such files.
 pub(crate) fn find(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     if !options.fetch {
-        return Err(Error::Location { name: place.name.clone(), problem: "the Hub is not to be asked here".into() });
+        return Err(Error::Location {
+            name: place.name.clone(),
+            problem: "nothing may be fetched from the Hub here".into(),
+        });
     }
     let reference = format!("{}{}", unlearn_hub::PREFIX, place.path.display());
     fetch(&place.name, &reference, |path| split_of(path).is_some())
 }
 
-/// Whether a file holds images of a dataset's training or test set. A repository may have other splits, as ImageNet's has a
-/// test set without labels, of 13 GB.
+/// Whether a file holds images of a dataset's training or test set. A repository may have other splits. ImageNet's
+/// has a test set of 13 GB without labels.
 fn is_of(repository: &HubRepository, path: &Path) -> bool {
     let split = split_of(path);
     path.starts_with(repository.folder) && [TRAIN, repository.test].iter().any(|known| split.as_deref() == Some(known))
 }
 
-/// Fetches the parquet files that are `wanted`, by their paths; gives the folder that stands for the repository.
+/// Fetches the parquet files whose paths are `wanted`. Returns the folder of the repository in the cache.
 fn fetch(name: &str, reference: &str, wanted: impl Fn(&Path) -> bool) -> Result<PathBuf> {
     let fail = |source: unlearn_hub::Error| Error::Hub { name: name.into(), source: Box::new(source) };
     let reference: Reference = reference.parse().map_err(fail)?;

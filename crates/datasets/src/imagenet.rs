@@ -1,11 +1,11 @@
 //! ImageNet (ILSVRC 2012): 1,331,167 colour pictures of things and creatures, of many sizes, 1000 classes.
 //!
-//! Russakovsky and others, "ImageNet Large Scale Visual Recognition Challenge", arXiv 1409.0575. The official validation set
-//! is the test set here, as in the literature. Classes are numbered by their identifiers (`n01440764`) in ascending order.
-//! Pictures stay where they are and are decoded whenever they are asked for: training sees random parts at 224 × 224 pixels,
-//! evaluation the middle of pictures whose shorter side was resized to 256. So it is with the Hub's parquet, 150 GB, which is
-//! opened where there is no folder of pictures. Its classes have the same numbers, but are named by their words alone; its
-//! split `test`, that of the challenge, has no labels and is not taken.
+//! Russakovsky and others, "ImageNet Large Scale Visual Recognition Challenge", arXiv 1409.0575. The official
+//! validation set is the test set here, as in the literature. Classes are numbered by their identifiers (`n01440764`)
+//! in ascending order. Pictures stay on disk and are decoded on demand. Training sees random parts at 224 × 224
+//! pixels. Evaluation sees the middle of pictures whose shorter side was resized to 256. The same holds for the Hub's
+//! parquet (150 GB), which is opened if there is no folder of pictures. Its classes have the same numbers, but are
+//! named by their words alone. Its split `test` is that of the challenge, has no labels and is not used.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::formats::image_folder;
 use crate::formats::packed::PackedSet;
 use crate::options::OpenOptions;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "imagenet",
     summary: "1,331,167 colour pictures of things and creatures, seen at 224×224, 1000 classes",
@@ -50,7 +50,7 @@ const WORDS: &str = "LOC_synset_mapping.txt";
 
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
-    // A folder of classes by identifiers tells it from other folders of pictures.
+    // A folder of classes named by identifiers distinguishes it from other folders of pictures.
     let is_in = |folder: &&PathBuf| folder.join("train/n01440764").is_dir() && folder.join("val").is_dir();
     match entry.first_with(&roots, is_in) {
         Some(folder) => open_folder(entry, folder),
@@ -75,7 +75,7 @@ fn validation(folder: &Path, classes: &[String]) -> Result<PackedSet> {
     }
     let text = image_folder::read_text(&list)?;
     let mut names = Vec::new();
-    // The list is in no order; in that of the files' names, positions are those that others count.
+    // The list is unordered. Sorting by file name gives the usual positions.
     let mut lines: Vec<_> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
     lines.sort_unstable();
     for line in lines {
@@ -95,7 +95,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Two classes, and pictures of several sizes; one is grey.
+    /// Two classes, and pictures of several sizes, one of which is grey.
     pub(crate) fn folder(validation: &[&str]) -> (tempfile::TempDir, Entry) {
         let root = tempfile::tempdir().unwrap();
         let train = ["train/n01440764/a.JPEG", "train/n01440764/b.JPEG", "train/n01443537/c.JPEG"];
@@ -171,7 +171,10 @@ pub(crate) mod tests {
         let mut batches = plan.epoch(0, 0);
         assert!(batches.next().unwrap().is_ok());
         let error = batches.next().unwrap().unwrap_err().to_string();
-        assert!(error.contains("b.JPEG: it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a text file"), "{error}");
+        assert!(
+            error.contains("b.JPEG: it is not a PNG, JPEG, WebP, BMP or TIFF picture: it is a text file"),
+            "{error}"
+        );
         assert!(batches.next().is_none());
         let problems = crate::verify::problems(&entry, &dataset);
         assert!(problems.iter().any(|problem| problem.contains("b.JPEG")), "{problems:?}");

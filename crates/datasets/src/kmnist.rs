@@ -1,13 +1,13 @@
 //! Kuzushiji-MNIST: 70,000 grey pictures of cursive Japanese characters, 28 × 28 pixels, 10 balanced classes.
 //!
-//! Clanuwat, Bober-Irizar, Kitamoto, Lamb, Yamamoto and Ha, "Deep Learning for Classical Japanese Literature",
-//! arXiv 1812.01718. Its four files bear MNIST's names. The mean and the deviation are those in common use; no publication
-//! of the dataset states them, and they were not computed anew for this program.
+//! Clanuwat, Bober-Irizar, Kitamoto, Lamb, Yamamoto and Ha, "Deep Learning for Classical Japanese Literature", arXiv
+//! 1812.01718. Its four files have MNIST's names. The mean and the deviation are those in common use. No publication
+//! of the dataset states them, and they were not computed again for this program.
 
 use crate::entry::Entry;
 use crate::mnist;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "kmnist",
     summary: "70,000 grey pictures of cursive Japanese characters, 28×28, 10 classes",

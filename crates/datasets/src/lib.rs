@@ -1,8 +1,8 @@
-//! Image datasets, opened by name from the [`registry`] or by form and path ([`location`]), from files as they are distributed or
-//! from the Hub.
+//! Image datasets, opened by name from the [`registry`] or by form and path ([`location`]), from their distributed
+//! files or from the Hub.
 //!
-//! What is opened is a [`Dataset`](unlearn_samples::Dataset); splits, forget sets and batches of it are `unlearn_samples`'. A
-//! damaged or hostile file is an error, never a panic.
+//! The result is a [`Dataset`](unlearn_samples::Dataset). The crate `unlearn_samples` makes splits, forget sets and
+//! batches of it. A damaged or hostile file is an error, never a panic.
 //!
 //! ```
 //! use unlearn_datasets::registry;
@@ -12,7 +12,7 @@
 //! # Ok::<(), unlearn_datasets::Error>(())
 //! ```
 //!
-//! This crate knows no tensor library, no model and no file it did not open itself.
+//! This crate knows no tensor library, no model and no file that it did not open itself.
 
 pub mod checksum;
 pub mod cifar10;

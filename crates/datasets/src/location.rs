@@ -1,11 +1,11 @@
-//! Datasets that the registry does not know, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, those of the Hub,
-//! `hub:owner/name`, which are fetched, and the forms of datasets of the registry with any number of images: `idx:PATH`, `cifar:PATH`,
-//! `mat:PATH`.
+//! Datasets outside of the registry, by form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`; repositories of the
+//! Hub, `hub:owner/name`, which are fetched; and the registry's own forms with any number of images: `idx:PATH`,
+//! `cifar:PATH`, `mat:PATH`.
 //!
-//! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N × N are
-//! taken. `?stream=N` is for sets too large for memory, as ImageNet is: pictures stay on disk, training sees random parts of
-//! them, resized to N × N, and evaluation the middle N × N after the shorter side was resized to N · 256 / 224. The name as
-//! it was typed is the dataset's name, so that a checkpoint or a certificate says what it was made from.
+//! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N ×
+//! N is taken. `?stream=N` is for sets too large for memory, such as ImageNet. Pictures stay on disk. Training sees
+//! random parts of them, resized to N × N. Evaluation sees the middle N × N after the shorter side was resized to N ·
+//! 256 / 224. The name as typed is the dataset's name, so checkpoints and certificates name their data.
 
 use std::path::PathBuf;
 
@@ -18,15 +18,15 @@ use crate::options::OpenOptions;
 use crate::place::Place;
 use crate::svhn;
 
-/// Largest `size` that is taken.
+/// Maximum `size`.
 const SIZE_LIMIT: usize = 1024;
 
-/// A form in which a dataset may lie at a path.
+/// A form of datasets that are named by path.
 #[derive(Debug, Clone, Copy)]
 pub struct PathForm {
-    /// What precedes the path in a name, less the colon.
+    /// The part of a name before the colon.
     pub name: &'static str,
-    /// What has to be there, in a sentence.
+    /// The required content, in a sentence.
     pub summary: &'static str,
     /// Whether it may be a file.
     is_file: bool,
@@ -87,7 +87,7 @@ pub static FORMS: &[PathForm] = &[
     },
 ];
 
-/// What is at a location's path: here, or else where datasets are.
+/// The path of a location: relative to the current folder, or else to the folders of datasets.
 fn find_here(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     let places = || {
         let here = std::iter::once(place.path.clone());
@@ -95,11 +95,11 @@ fn find_here(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     };
     places().find(|path| path.exists()).ok_or_else(|| {
         let looked: Vec<_> = places().map(|path| path.display().to_string()).collect();
-        Error::Location { name: place.name.clone(), problem: format!("there is nothing at {}", looked.join(", ")) }
+        Error::Location { name: place.name.clone(), problem: format!("nothing was found at {}", looked.join(", ")) }
     })
 }
 
-/// A dataset's name, understood.
+/// A parsed name of a dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
     form: &'static PathForm,
@@ -107,10 +107,10 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// The location that `name` gives; none if it does not begin as one.
+    /// The location in `name`. `None` if it does not begin like one.
     ///
     /// # Errors
-    /// When what follows is no location.
+    /// If the rest is not a valid location.
     pub(crate) fn parse(name: &str) -> Result<Option<Self>> {
         let Some((form, rest)) = name.split_once(':') else { return Ok(None) };
         let Some(form) = FORMS.iter().find(|known| known.name == form) else { return Ok(None) };
@@ -135,7 +135,7 @@ impl Location {
     /// Opens the dataset.
     ///
     /// # Errors
-    /// When there is nothing, or not what the form asks for.
+    /// If there is nothing, or not what the form requires.
     pub(crate) fn open(mut self, options: &OpenOptions) -> Result<Dataset> {
         self.place.path = (self.form.find)(&self.place, options)?;
         let path = &self.place.path;
@@ -175,7 +175,7 @@ mod tests {
         let options = OpenOptions { data_dir: Some("some/where".into()), ..OpenOptions::default() };
         let error = Location::parse("parquet:no/such").unwrap().unwrap().open(&options).unwrap_err().to_string();
         assert!(
-            error.starts_with("`parquet:no/such` names no dataset: there is nothing at no/such, some/where/no/such")
+            error.starts_with("`parquet:no/such` names no dataset: nothing was found at no/such, some/where/no/such")
         );
     }
 }

@@ -1,14 +1,14 @@
 //! MNIST: 70,000 grey pictures of handwritten digits, 28 × 28 pixels, 10 classes.
 //!
-//! "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998. Its four files bear
-//! the names that Fashion-MNIST's and Kuzushiji-MNIST's bear too: keep each in a folder of its own name.
+//! "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998. Its four files have the
+//! same names as those of Fashion-MNIST and Kuzushiji-MNIST, so keep each dataset in a folder with its own name.
 
 use unlearn_samples::Augmentation;
 
 use crate::entry::{Entry, HubRepository};
 use crate::formats::idx_folder;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "mnist",
     summary: "70,000 grey pictures of handwritten digits, 28×28, 10 classes",

@@ -10,18 +10,19 @@ pub const DATA_VARIABLE: &str = "UNLEARN_DATA";
 pub struct OpenOptions {
     /// A folder looked in before `$UNLEARN_DATA` and the system's own places.
     pub data_dir: Option<PathBuf>,
-    /// Whether what no folder has may be fetched from the Hugging Face Hub that the environment names.
+    /// Whether missing datasets may be fetched from the Hugging Face Hub that the environment names.
     pub fetch: bool,
 }
 
 impl OpenOptions {
-    /// The folders that may hold dataset `name`, in the order they are tried: the subfolder `name` of `data_dir` and `data_dir`
-    /// itself, the same of `$UNLEARN_DATA`, then `system`. The subfolder comes first because datasets share names of files.
+    /// The folders that may hold dataset `name`, in search order: the subfolder `name` of `data_dir` and `data_dir`
+    /// itself, the same of `$UNLEARN_DATA`, then `system`. The subfolder comes first because datasets share file
+    /// names.
     pub(crate) fn folders(&self, name: &str, system: &[&str]) -> Vec<PathBuf> {
         candidates(self.roots(), name, system)
     }
 
-    /// `data_dir`, then `$UNLEARN_DATA`, each if there is one.
+    /// `data_dir`, then `$UNLEARN_DATA`, each if given.
     pub(crate) fn roots(&self) -> impl Iterator<Item = PathBuf> {
         let variable = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         [self.data_dir.clone(), variable].into_iter().flatten()

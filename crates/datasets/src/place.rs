@@ -1,7 +1,8 @@
-//! Where a dataset that the registry does not know lies, and how its pictures become images.
+//! The path of a dataset outside of the registry, and the conversion of its pictures to images.
 //!
-//! What the registry says of its datasets is measured or assumed here. Models normalise with the statistics of the training
-//! images. Training crops with a padding of an eighth of the height, and flips pictures in colour: grey ones may be digits.
+//! Facts that the registry states for its datasets are measured or assumed here. Models normalise with the statistics
+//! of the training images. Training crops with a padding of an eighth of the height, and flips pictures in colour.
+//! Grey ones are not flipped, because they may be digits.
 
 use std::path::PathBuf;
 
@@ -10,29 +11,32 @@ use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
 use crate::error::{Result, damaged};
 use crate::formats::packed::{Fit, PackedSet};
 
-/// A path, and what pictures there are made of.
+/// A path, and how its pictures are converted.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The dataset's name, as it was typed.
+    /// The dataset's name, as typed.
     pub(crate) name: String,
     /// Where it lies.
     pub(crate) path: PathBuf,
-    /// Height and width that all pictures are given.
+    /// Common height and width of all pictures.
     pub(crate) size: Option<usize>,
-    /// Whether they are decoded only when they are asked for; there is a size then.
+    /// Whether they are decoded on demand. Then there is a size.
     pub(crate) stream: bool,
 }
 
 impl Place {
-    /// That no size is asked for, by a form whose images have theirs.
+    /// Refuses a size for a form whose images have their own.
     pub(crate) fn refuse_size(&self) -> Result<()> {
         if self.size.is_some() {
-            return Err(damaged(&self.path, "arrays of images have their size; leave out what follows the `?`"));
+            return Err(damaged(
+                &self.path,
+                "arrays of images have their own size; leave out the `?` and the text after it",
+            ));
         }
         Ok(())
     }
 
-    /// The dataset of these pictures, whose labels are positions in `classes`.
+    /// The dataset of these pictures. Labels are positions in `classes`.
     pub(crate) fn dataset(&self, classes: Vec<String>, train: PackedSet, test: PackedSet) -> Result<Dataset> {
         if let (true, Some(side)) = (self.stream, self.size) {
             let (train, test) = (train.stream(side)?, test.stream(side)?);

@@ -1,4 +1,4 @@
-//! Every dataset this crate can open, and how to open it by name.
+//! Every dataset that this crate can open, by name.
 
 use unlearn_samples::Dataset;
 
@@ -24,19 +24,19 @@ pub static DATASETS: &[Entry] = &[
     imagenet::ENTRY,
 ];
 
-/// The entry of that name.
+/// The entry with this name.
 ///
 /// # Errors
-/// When there is none; the error lists the valid names and the nearest one.
+/// If there is none. The error lists the valid names and the nearest one.
 pub fn find(name: &str) -> Result<&'static Entry> {
     Ok(unlearn_names::find("dataset", name, DATASETS, |entry| entry.name)?)
 }
 
-/// That `name` is one of the registry's, or a [location](crate::location) such as `parquet:PATH`; whether anything is there
-/// is not looked at.
+/// Checks that `name` is in the registry, or a [location](crate::location) such as `parquet:PATH`. Whether its files
+/// exist is not checked.
 ///
 /// # Errors
-/// As [`find`], or when it is no proper location.
+/// As [`find`], or if it is not a valid location.
 pub fn check_name(name: &str) -> Result<()> {
     match Location::parse(name)? {
         Some(_) => Ok(()),
@@ -44,10 +44,10 @@ pub fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Opens the dataset of that name, or at the [location](crate::location) that the name gives.
+/// Opens the dataset with this name, or at the [location](crate::location) in the name.
 ///
 /// # Errors
-/// When the name is unknown, the files are nowhere to be found, or are not what they should be.
+/// If the name is unknown, or the files are missing or not as expected.
 pub fn open(name: &str, options: &OpenOptions) -> Result<Dataset> {
     open_named(name, options).map_err(Error::recognised)
 }

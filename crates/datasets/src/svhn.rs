@@ -1,9 +1,9 @@
 //! SVHN, cropped digits: 99,289 colour pictures of house numbers, 32 × 32 pixels, 10 unbalanced classes.
 //!
-//! Netzer, Wang, Coates, Bissacco, Wu and Ng, "Reading Digits in Natural Images with Unsupervised Feature Learning", 2011.
-//! Each file holds `X`, `[row, column, channel, image]`, and `y`, `[image, 1]`, in which the digit 0 is 10. The 531,131
-//! further images of `extra_32x32.mat` are left alone, as published results on unlearning leave them. By path, files
-//! of the same names and arrays with any number of images are opened; 10 is 0 there too.
+//! Netzer, Wang, Coates, Bissacco, Wu and Ng, "Reading Digits in Natural Images with Unsupervised Feature Learning",
+//! 2011. Each file holds `X`, `[row, column, channel, image]`, and `y`, `[image, 1]`, in which 10 means the digit 0.
+//! The 531,131 further images of `extra_32x32.mat` are not used, as in published results on unlearning. By path,
+//! files with the same names and arrays are opened with any number of images. There, too, 10 means 0.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::formats::mat5;
 use crate::options::OpenOptions;
 use crate::place::Place;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "svhn",
     summary: "99,289 colour pictures of house numbers, 32×32, 10 classes",
@@ -48,7 +48,7 @@ pub const ENTRY: Entry = Entry {
 
 /// The training set's file.
 pub const TRAIN: &str = "train_32x32.mat";
-/// The test set's.
+/// The test set's file.
 pub const TEST: &str = "test_32x32.mat";
 
 fn open(entry: &Entry, options: &OpenOptions) -> Result<Dataset> {
@@ -80,7 +80,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     Ok(entry.dataset(train, set(TEST, "test images", entry.test)?))
 }
 
-/// Opens a folder that the registry does not know: any number of images, of any size.
+/// Opens a folder that the registry does not know, with any number of images of any size.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.refuse_size()?;
     let folder = &place.path;
@@ -119,7 +119,7 @@ fn of_shape(path: &Path, expected: String, found: &[usize]) -> Error {
 /// `[channels, height, width]`, pixels in that order, and labels.
 type Arrays = ([usize; 3], Vec<u8>, Vec<i64>);
 
-/// Reads a file; `check` is given the shape of its images.
+/// Reads a file. `check` gets the shape of its images.
 fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
     let sides = Cell::new([0; 4]);
     let [mut values, labels] = mat5::read(path, ["X", "y"], |name, shape| {
@@ -142,7 +142,7 @@ fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
         return Err(Error::CountMismatch { images_path, images: count, labels_path, labels: labels.len() });
     }
     let labels = labels.into_iter().map(|label| if label == 10 { 0 } else { label.into() }).collect();
-    // In column-major order an image's channels are contiguous, each column after column.
+    // In column-major order, an image's channels are contiguous, column by column.
     for plane in values.chunks_exact_mut((height * width).max(1)) {
         let columns = plane.to_vec();
         for (column, values) in columns.chunks_exact(height).enumerate() {
@@ -154,7 +154,7 @@ fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
     Ok(([channels, height, width], values, labels))
 }
 
-/// The set of these images; every label was found to be one.
+/// The set of these images. Every label was checked.
 fn images(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<i64>) -> Result<ImageSet> {
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
     Ok(ImageSet::new(shape, pixels, labels)?)

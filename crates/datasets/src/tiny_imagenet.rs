@@ -1,7 +1,7 @@
 //! Tiny-ImageNet: 110,000 colour pictures of things and creatures, 64 × 64 pixels, 200 balanced classes.
 //!
-//! A part of ImageNet made for a course at Stanford. The official validation set, whose labels are published, is
-//! the test set here, as in the literature; the unlabelled `test` folder is left alone. Classes are numbered by their
+//! A part of ImageNet made for a course at Stanford. The official validation set, whose labels are published, is the
+//! test set here, as in the literature. The unlabelled `test` folder is not used. Classes are numbered by their
 //! identifiers (`n01443537`) in ascending order. The mean and the deviation are those in common use.
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::formats::image_folder;
 use crate::formats::packed::PackedSet;
 use crate::options::OpenOptions;
 
-/// The registry's line.
+/// The registry entry.
 pub const ENTRY: Entry = Entry {
     name: "tiny-imagenet",
     summary: "110,000 colour pictures of things and creatures, 64×64, 200 classes",
@@ -62,7 +62,7 @@ pub(crate) fn open_folder(entry: &Entry, folder: &Path) -> Result<Dataset> {
     Ok(entry.dataset_of(names, entry.images(train)?, entry.images(test)?))
 }
 
-/// The validation set: as distributed, all in one folder beside a list, or sorted into folders of classes, as some do.
+/// The validation set: as distributed, in one folder beside a list, or sorted into folders of classes.
 fn validation(folder: &Path, classes: &[String]) -> Result<PackedSet> {
     let list = folder.join(ANNOTATIONS);
     if !list.is_file() || !folder.join("images").is_dir() {

@@ -1,9 +1,9 @@
-//! Whether the files that were opened as a dataset are that dataset.
+//! Checks whether opened files are the dataset that they should be.
 //!
-//! Sizes and labels are checked whenever a dataset is opened. That the images are the right ones is not: MNIST and its kin
-//! share their file names and sizes. Here their statistics are compared with the published ones, which tells these
-//! datasets apart, and a damaged copy only if the damage is large. Where a dataset's maker publishes checksums, and the files
-//! are there as they were distributed, the checksums tell.
+//! Sizes and labels are checked whenever a dataset is opened, but the images are not: MNIST and similar datasets
+//! share file names and sizes. Here the images' statistics are compared with the published ones. This distinguishes
+//! these datasets, and finds a damaged copy only if the damage is large. If a dataset's maker publishes checksums,
+//! and the distributed files are there, the checksums decide.
 
 use std::path::PathBuf;
 
@@ -14,16 +14,17 @@ use crate::entry::Entry;
 use crate::error::Result;
 use crate::options::OpenOptions;
 
-/// Most that a mean or deviation of the training images may differ from the published one, on the scale of 0..1. The
-/// constants in use differ by a thousandth at most from those of their images; those of two datasets by a hundredth at least.
+/// Maximum difference between a mean or deviation of the training images and the published one, on the scale of 0..1.
+/// The constants in use differ by at most a thousandth from the images' own, and those of two datasets by at least a
+/// hundredth.
 const TOLERANCE: f32 = 0.005;
 
-/// Whether statistics are, channel by channel, as near to the published ones as those of the dataset itself are.
+/// Whether statistics are, in every channel, as close to the published ones as the dataset's own.
 pub(crate) fn near(found: &[f32], published: &[f32]) -> bool {
     found.iter().zip(published).all(|(found, published)| (found - published).abs() <= TOLERANCE)
 }
 
-/// What speaks against `dataset` being the one of `entry`; nothing if all is as it should be.
+/// The evidence that `dataset` is not the one of `entry`. Empty if there is none.
 pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     let mut problems = Vec::new();
     for (what, set, expected) in [("training", &dataset.train, entry.train), ("test", &dataset.test, entry.test)] {
@@ -56,8 +57,8 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
     problems
 }
 
-/// The files of the dataset of `entry` that have a published checksum and are where datasets are looked for, each with
-/// whether it has that checksum.
+/// The distributed files of `entry` with a published checksum that exist in the folders of datasets, each with the
+/// result of its check.
 pub fn files(entry: &Entry, options: &OpenOptions) -> Vec<(PathBuf, Result<()>)> {
     let folders = options.folders(entry.name, &[]);
     let place = |file: &str| folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());

@@ -1,14 +1,18 @@
-//! A method, a figure and an attack that the workspace does not have, in a suite with those that it has.
+//! A suite with a method, a figure and an attack that are not in the workspace, beside standard ones.
 //!
 //! ```sh
 //! cargo run --release -p unlearn-experiment --example own_method
 //! ```
 //!
-//! The same in a crate of one's own: depend on `unlearn-experiment`, `unlearn-unlearning`, `unlearn-training`, `unlearn-metrics`,
-//! `unlearn-mia-eval`, `unlearn-run-store` and `unlearn-reports` by path or Git revision, and on `serde`; implement [`Method`]; make an
-//! [`Entry`] of it with [`entry`]; put it, the figure and the attack into an [`Environment`] as [`environment`] does; and give suites their
-//! names. Nothing in the workspace is changed. A program with such a registry computes stages itself: the binary `unlearn`, as a child
-//! process too, knows the standard names alone.
+//! To do the same in your own crate, take these steps:
+//! 1. Depend on `unlearn-experiment`, `unlearn-unlearning`, `unlearn-training`, `unlearn-metrics`,
+//!    `unlearn-mia-eval`, `unlearn-run-store` and `unlearn-reports` by path or Git revision, and on `serde`.
+//! 2. Implement [`Method`] and make an [`Entry`] of it with [`entry`].
+//! 3. Put it, the figure and the attack into an [`Environment`] as [`environment`] does.
+//! 4. Use their names in suites.
+//!
+//! Nothing in the workspace is changed. A program with its own registry must compute stages in its own process,
+//! because the binary `unlearn`, also as a child process, knows only the standard names.
 
 use std::{borrow::Cow, error::Error, path::Path};
 
@@ -23,14 +27,14 @@ use unlearn_unlearning::{
     range::share,
 };
 
-/// Weakens what the classifier has for the classes of the forget set.
+/// Shrinks the classifier's weights of the classes of the forget set.
 struct DimHead;
 
 /// Keys of `dim-head`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Dimming {
-    /// The share of each weight that is taken away.
+    /// The share of each weight that is removed.
     strength: f64,
 }
 
@@ -66,7 +70,7 @@ impl Method for DimHead {
         let clock = std::time::Instant::now();
         let graph = request.network.graph().clone();
         let mut state = request.network.state().clone();
-        // `suits` has seen to it that there is one.
+        // `suits` has checked that the parameter exists.
         if let Some(head) = graph.parameter(HEAD) {
             let inputs = graph.parameters[head].shape[1];
             let mut classes: Vec<u32> =
@@ -88,7 +92,7 @@ const HEAD: &str = "fc.weight";
 
 static DIM_HEAD: Entry = entry::<DimHead>();
 
-/// How much better a model knows what it keeps than what it forgets: a column of the table.
+/// Difference between the accuracies on retained and forgotten images: a column of the table.
 const SPLIT: Figure = Figure {
     name: Cow::Borrowed("split"),
     label: Cow::Borrowed("Split"),
@@ -107,10 +111,10 @@ fn split(evidence: &Evidence<'_>) -> unlearn_metrics::Result<Option<Value>> {
     Ok(Some(Value::exact(scores.retain.accuracy()? - scores.forget.accuracy()?)))
 }
 
-/// An attack that needs no fit: whatever is classified wrongly is called a stranger.
+/// An attack that needs no fit: it calls every misclassified sample a non-member.
 const STRANGER: Attack = Attack {
     name: "stranger",
-    summary: "calls a sample a member if it is classified rightly",
+    summary: "calls a sample a member if it is classified correctly",
     source: "Yeom et al. 2018, arXiv 1709.01604, the gap attack",
     pool: Pool::Alone,
     figures: &[Figure {
@@ -132,7 +136,7 @@ fn stranger(scores: &ModelScores, _: &Draws) -> unlearn_mia_eval::Result<Vec<Val
     Ok(vec![Value::exact(100.0 - scores.forget.accuracy()?)])
 }
 
-/// The standard registries and what is added here.
+/// The standard registries, extended by the entries of this example.
 fn environment() -> Environment {
     Environment {
         methods: Methods::standard().with(&DIM_HEAD),
@@ -160,7 +164,7 @@ batch-size = 32
 attacks = ["mia-efficacy", "stranger"]
 "#;
 
-/// Runs the suite in a folder, and leaves its report there.
+/// Runs the suite in a folder, and writes the report there.
 pub(crate) fn run(folder: &Path) -> Result<Written, Box<dyn Error>> {
     let environment = environment();
     let suite = Suite::parse(SUITE, Path::new("own-method.toml"), &[])?;
@@ -176,6 +180,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let written = run(folder.path())?;
     println!("{}", written.summary);
-    println!("report: {}, gone with the folder that it lies in", written.html.display());
+    println!("report: {}, deleted with its temporary folder", written.html.display());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Where a running stage keeps the state of its training: `checkpoint/state.safetensors`, replaced atomically and
-//! sealed. Not every such file is one of safetensors: a method may put a line of its own before it.
+//! Saved training state of a running stage: `checkpoint/state.safetensors`, replaced atomically and sealed. The file
+//! need not be in safetensors format, because a method may put a line of its own before the tensors.
 
 use std::{
     cell::Cell,
@@ -11,7 +11,7 @@ use std::{
 use unlearn_run_store::saved;
 use unlearn_training::Checkpoints;
 
-/// Saves to one file, as often as `interval` says.
+/// Saves to one file, at the given interval.
 pub(crate) struct FileCheckpoints {
     file: PathBuf,
     interval: Duration,

@@ -1,4 +1,4 @@
-//! Says for people what every part of a suite ran with, and where each value comes from.
+//! Describes the settings of every part of a suite, and where each value comes from.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +13,15 @@ use crate::{Error, Result, Suite, resolved::Resolved};
 const SUITE: &str = "suite";
 /// Origin of a value that `unlearn tune` chose.
 const SEARCH: &str = "search";
-/// Origin of a value that is the recipe's of the original training.
+/// Origin of a value from the recipe of the original training.
 const TRAINING: &str = "[train]";
-/// Origin of a default of which nothing more is known.
+/// Origin of a default without a more specific source.
 const DEFAULT: &str = "default";
 
 /// The settings of a suite, section by section.
 ///
 /// # Errors
-/// A section that JSON can't hold.
+/// If JSON cannot represent a section.
 pub(crate) fn of(suite: &Suite, resolved: &Resolved) -> Result<Vec<Configured>> {
     let recipe = object(&resolved.recipe)?;
     let architecture = unlearn_models::find(&suite.model.arch).ok();
@@ -59,7 +59,7 @@ pub(crate) fn of(suite: &Suite, resolved: &Resolved) -> Result<Vec<Configured>> 
     Ok(parts)
 }
 
-/// A section that a suite has once.
+/// A section that occurs once in a suite.
 fn section(suite: &Suite, section: &str, summary: String, source: String, values: Map<String, Value>) -> Configured {
     let given = suite.given.get(section);
     let is_given = |key: &str| given.is_some_and(|keys| keys.contains(key));
@@ -68,7 +68,7 @@ fn section(suite: &Suite, section: &str, summary: String, source: String, values
     Configured { section: section.into(), name: String::new(), only_for: Vec::new(), summary, source, settings }
 }
 
-/// A method's settings: once, or by request and model where a search chose different ones.
+/// A method's settings: once, or by request and model if a search chose different ones.
 fn of_method(
     suite: &Suite,
     resolved: &Resolved,

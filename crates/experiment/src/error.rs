@@ -1,4 +1,4 @@
-//! What can go wrong between a suite file and its report.
+//! Errors between a suite file and its report.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,24 @@ pub enum Error {
     /// A file that cannot be read or written.
     #[error("failed to {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file that the user named and that cannot be read.
     #[error("failed to read {what} {}: {source}", path.display())]
     Given {
-        /// What it should be, with its article: `the suite`.
+        /// What the file should be, with its article: `the suite`.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file that holds something else than it should.
+    /// A file with unexpected content.
     #[error("{}: {reason}", path.display())]
     Content {
         /// The file.
@@ -33,7 +33,7 @@ pub enum Error {
         /// What is wrong with it and what would help.
         reason: String,
     },
-    /// A stage that is named by what no stage has, or several have.
+    /// An address that no stage has, or several stages have.
     #[error("`{address}`: {reason}")]
     Address {
         /// As given.
@@ -41,7 +41,7 @@ pub enum Error {
         /// What is wrong and which stages there are.
         reason: String,
     },
-    /// A suite that cannot be understood.
+    /// An invalid suite.
     #[error("{}: {reason}", path.display())]
     Suite {
         /// The suite file.
@@ -52,12 +52,12 @@ pub enum Error {
     /// A `--set` that cannot be applied.
     #[error("--set {assignment}: {reason}")]
     Set {
-        /// As given.
+        /// The assignment as given.
         assignment: String,
         /// What is wrong and what is valid.
         reason: String,
     },
-    /// A deletion that cannot be asked for.
+    /// An invalid request for a deletion.
     #[error("{place}: {reason}")]
     Deletion {
         /// The file with the line, or the option.
@@ -68,7 +68,7 @@ pub enum Error {
     /// A model that cannot be read.
     #[error(transparent)]
     Model(#[from] unlearn_models::Error),
-    /// Weights that training cannot begin with.
+    /// Weights that cannot start a training.
     #[error("training cannot begin with `{init}`: {reason}")]
     Initial {
         /// A file, or a repository of the Hub.
@@ -85,30 +85,30 @@ pub enum Error {
     /// A stage that failed.
     #[error("stage {stage} failed: {reason}")]
     Stage {
-        /// Which stage.
+        /// The stage.
         stage: String,
         /// What happened and what would help.
         reason: String,
     },
-    /// A stage whose numbers became infinite, with finite weights from before.
+    /// A stage whose numbers became infinite. Finite weights from before are kept.
     #[error("stage {stage} failed: {reason}; the last finite weights are kept in {}", kept.display())]
     Diverged {
-        /// Which stage.
+        /// The stage.
         stage: String,
         /// What happened and what would help.
         reason: String,
         /// The file with the weights.
         kept: PathBuf,
     },
-    /// A description of a stage that cannot be computed here.
+    /// A stage description that cannot be computed here.
     #[error("a stage `{kind}`: {reason}")]
     Description {
-        /// The kind it names.
+        /// The kind in the description.
         kind: String,
         /// What is wrong and what would be right.
         reason: String,
     },
-    /// The user asked to stop; everything is saved.
+    /// The user asked to stop. The state is saved.
     #[error("interrupted in stage {stage}; the state is saved, and the same command goes on from there")]
     Interrupted {
         /// The stage that was running.
@@ -133,7 +133,7 @@ impl Error {
         Self::Description { kind: kind.to_owned(), reason: reason.to_string() }
     }
 
-    /// Whether the suite or the command line is to blame, rather than the run.
+    /// Whether the suite or the command line is at fault, rather than the run.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! How well a model forgot: its scores on the sets of a request, and the figures that follow from them.
+//! Judges how well a model forgot: its scores on the sets of a request, and the figures computed from them.
 
 use std::collections::BTreeSet;
 
@@ -8,27 +8,27 @@ use unlearn_network::Network;
 use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{Predictions, predict};
 
-/// The samples that a model is judged on; positions in the official training and test sets.
+/// The samples that a model is judged on, as positions in the official training and test sets.
 pub(crate) struct Sets<'a> {
     pub(crate) dataset: &'a Dataset,
-    /// All that must be forgotten, D_f.
+    /// Everything that must be forgotten, D_f.
     pub(crate) forget: &'a [u32],
     /// D_r.
     pub(crate) retain: &'a [u32],
-    /// D_v, perhaps empty.
+    /// D_v. It may be empty.
     pub(crate) validation: &'a [u32],
-    /// Classes forgotten whole, which leave the test set too.
+    /// Classes that are forgotten completely. The test set omits them too.
     pub(crate) whole_classes: &'a [u32],
 }
 
-/// What a model is judged by.
+/// How a model is judged.
 #[derive(Clone, Copy)]
 pub(crate) struct Judging<'a> {
-    /// The figures and attacks there are.
+    /// All figures and attacks.
     pub(crate) registry: &'a Registry,
     /// Which attacks are run, and how.
     pub(crate) settings: &'a Settings,
-    /// How long the method took, where there was one.
+    /// Run time of the method, if there was one.
     pub(crate) rte_seconds: Option<f64>,
     /// A Retrain that was judged on the same sets.
     pub(crate) retrain: Option<&'a Judgement>,
@@ -43,7 +43,8 @@ pub(crate) struct Judgement {
 
 /// Judges a model.
 ///
-/// The error is a reason for people: a network that cannot predict, a set too small for an attack, a figure that is not finite.
+/// The error is a reason for users: the network cannot predict, a set is too small for an attack, or a figure is not
+/// finite.
 pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Failure> {
     let train = &sets.dataset.train;
     let test = &sets.dataset.test;
@@ -62,18 +63,19 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
     Ok(Judgement { scores, figures })
 }
 
-/// What can be known of a model without a test set.
+/// Figures of a model that need no test set.
 pub(crate) struct Foresight {
-    /// The figures with the validation set in the place of the test set: `ta` is the accuracy on it, and attacks are fitted on it.
+    /// The figures, with the validation set in place of the test set. `ta` is the validation accuracy, and attacks
+    /// are fitted on validation images.
     pub(crate) figures: Values,
     /// Probability that a forgotten sample has a lower loss than a validation sample of the forgotten classes, 0..1.
     pub(crate) forget_auc: f64,
 }
 
-/// Judges a model by the training images alone; the test set is not looked at.
+/// Judges a model without its test set, on training images alone.
 ///
 /// # Errors
-/// As [`judge`], and a validation set without an image of the forgotten classes.
+/// As for [`judge`]. Also if the validation set has no image of the forgotten classes.
 pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Failure> {
     let train = &sets.dataset.train;
     let label = |position: &u32| train.labels[*position as usize];
@@ -101,7 +103,7 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
     Ok(Foresight { figures: registry.measure(&scores, settings, rte_seconds, None)?, forget_auc })
 }
 
-/// What a network says of the samples at these positions.
+/// The network's scores on the samples at these positions.
 fn score(network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores, Failure> {
     let Predictions { logits, labels, classes } = predict(network, images, positions)?;
     Ok(Scores::new(logits, labels, classes)?.at(positions.to_vec())?)

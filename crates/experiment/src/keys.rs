@@ -1,4 +1,4 @@
-//! The keys that a suite may have, as its types say themselves.
+//! The keys that a suite may have, taken from its types.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,8 @@ use crate::suite::{DataSection, EvaluateSection, ModelSection, Suite, SuiteSecti
 /// A key that no type has.
 const NO_KEY: &str = "\0";
 
-/// The keys of a type that refuses unknown ones, which its refusal lists. `given` are keys that decide which others there are.
+/// The keys of a type that refuses unknown ones, read from its error message. `given` holds keys that decide which
+/// others are valid.
 fn of<T: DeserializeOwned>(given: Value) -> Vec<String> {
     let mut table = match given {
         Value::Object(table) => table,
@@ -36,7 +37,7 @@ pub(crate) fn tables() -> [(&'static str, Vec<String>); 5] {
     ]
 }
 
-/// Where in a suite a key stands: `suite.seeds`.
+/// Full paths of a key in a suite: `suite.seeds`.
 pub(crate) fn places(key: &str) -> Vec<String> {
     let tables = tables().into_iter().filter(|(_, keys)| keys.iter().any(|known| known == key));
     tables.map(|(section, _)| format!("{section}.{key}")).collect()

@@ -1,8 +1,9 @@
-//! A suite file, resolved into stages and run through the run store.
+//! Plans the stages of a suite file and runs them through the run store.
 //!
-//! [`Suite`] is what was typed; [`Plan`] is what it means: data opened, names looked up, defaults filled in, and a list of stages. A stage
-//! is described by itself ([`unlearn_run_store::StageSpec`]), so that any process can compute it; its kind is one file in `stages`. [`run`]
-//! computes what is not done yet, here or in processes of its own. `tune` and [`deletion`] are other ways to make a plan.
+//! [`Suite`] is the parsed file. [`Plan`] is its meaning: opened data, resolved names, filled-in defaults, and a list
+//! of stages. A stage's description ([`unlearn_run_store::StageSpec`]) is self-contained, so any process can compute
+//! the stage. Each kind of stage is one file in `stages`. [`run`] computes the unfinished stages, in this process or
+//! in child processes. `tune` and [`deletion`] make plans in other ways.
 
 mod address;
 mod checkpoints;

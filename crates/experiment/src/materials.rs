@@ -1,4 +1,4 @@
-//! What stages are made from that does not lie in the store: data sets and pretrained weights. Each is opened once a process.
+//! Inputs of stages that are not in the store: data sets and pretrained weights. Each is opened once per process.
 
 use std::{
     cell::RefCell,
@@ -16,18 +16,18 @@ use unlearn_unlearning::Methods;
 
 use crate::initial::Initial;
 
-/// Where stages run and where their data lies: what is not part of a result.
+/// Where stages run and where their data are. None of this is part of a result.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// Folder with datasets, before the usual places.
+    /// Folder with datasets, searched before the usual places.
     pub data_dir: Option<PathBuf>,
     /// Device for every stage.
     pub device: DeviceChoice,
-    /// Whether nothing may be fetched, be it data or weights.
+    /// Whether fetching data and weights is forbidden.
     pub offline: bool,
-    /// The figures and attacks there are.
+    /// The available figures and attacks.
     pub registry: Registry,
-    /// The unlearning methods there are.
+    /// The available unlearning methods.
     pub methods: Methods,
 }
 
@@ -38,7 +38,7 @@ pub fn known_images(dataset: &str) -> Option<InputSpec> {
     Some(InputSpec { shape, classes, mean: entry.mean.to_vec(), std: entry.std.to_vec() })
 }
 
-/// Data sets and pretrained weights, each opened when a stage first asks for it.
+/// Data sets and pretrained weights. Each is opened when a stage first asks for it.
 #[derive(Debug, Default)]
 pub struct Materials {
     environment: Environment,
@@ -47,12 +47,12 @@ pub struct Materials {
 }
 
 impl Materials {
-    /// Nothing is opened yet.
+    /// Creates the materials without opening any.
     pub fn new(environment: Environment) -> Self {
         Self { environment, ..Self::default() }
     }
 
-    /// Where stages run and data lies.
+    /// Where stages run and where their data are.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
@@ -62,7 +62,7 @@ impl Materials {
         self.environment.device
     }
 
-    /// The dataset of a name, as [`registry::open`] knows it.
+    /// The dataset with this name, as in [`registry::open`].
     pub(crate) fn dataset(&self, name: &str) -> unlearn_datasets::Result<Arc<Dataset>> {
         if let Some(dataset) = self.datasets.borrow().get(name) {
             return Ok(Arc::clone(dataset));
@@ -73,7 +73,8 @@ impl Materials {
         Ok(dataset)
     }
 
-    /// What training began with, by what a model or a stage says of it. The error is a reason for people.
+    /// The initial weights of a training, by the origin that a model or a stage names. The error is a reason for
+    /// users.
     pub(crate) fn initial(&self, origin: Option<&Origin>) -> Result<Arc<Initial>, String> {
         let Some(origin) = origin else { return Ok(Arc::default()) };
         if let Some(initial) = self.initials.borrow().get(&origin.blake3) {
@@ -84,7 +85,7 @@ impl Materials {
         Ok(initial)
     }
 
-    /// Opens what `[model] init` of a suite says; a path is relative to `folder`.
+    /// Opens the weights that `[model] init` of a suite names. A path is relative to `folder`.
     pub(crate) fn open_initial(&self, init: Option<&str>, folder: &Path) -> crate::Result<Arc<Initial>> {
         let initial = Arc::new(Initial::open(init, folder, self.environment.offline)?);
         self.keep_initial(&initial);

@@ -1,7 +1,7 @@
 //! `--set key=value`: changes one value of a suite from the command line.
 //!
-//! A key is a path with dots: `train.epochs=3`. In a list of tables a step is a position counted from 0, or the table's
-//! `name`, `method` or `kind`: `prune.1.sparsity=0.9`, `unlearn.ft.lr=0.02`.
+//! A key is a path with dots: `train.epochs=3`. In a list of tables, a step is a position counted from 0, or the
+//! table's `name`, `method` or `kind`: `prune.1.sparsity=0.9`, `unlearn.ft.lr=0.02`.
 
 use toml::{Table, Value};
 
@@ -10,7 +10,7 @@ use crate::{Error, Result, keys};
 /// Applies one assignment.
 ///
 /// # Errors
-/// No `=`, or a path that leads nowhere; the error says where it ends and what is there.
+/// If there is no `=`, or if the path does not exist. The error says where the path ends and what is there.
 pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     let refuse = |reason: String| Error::Set { assignment: assignment.into(), reason };
     let (path, text) = assignment.split_once('=').ok_or_else(|| refuse("write it as key=value".into()))?;
@@ -38,7 +38,7 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with an assignment that a suite refuses; a section that is none is perhaps a key without its section.
+/// Extends the suite's refusal of an assignment. An unknown section may be a key whose section is missing.
 pub(crate) fn meant(assignment: &str, reason: String) -> String {
     let path = assignment.split('=').next().unwrap_or_default().trim();
     let section = path.split('.').next().unwrap_or_default();
@@ -47,10 +47,10 @@ pub(crate) fn meant(assignment: &str, reason: String) -> String {
         return reason;
     }
     let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
-    format!("`{section}` is no section of a suite; did you mean {}?", places.join(" or "))
+    format!("`{section}` is not a section of a suite; did you mean {}?", places.join(" or "))
 }
 
-/// Assignments alone, as a JSON object.
+/// Only the assignments, as a JSON object.
 ///
 /// # Errors
 /// As [`apply`].
@@ -62,7 +62,7 @@ pub(crate) fn object(assignments: &[String]) -> Result<serde_json::Value> {
     serde_json::to_value(&table).map_err(|e| Error::Set { assignment: assignments.join(" "), reason: e.to_string() })
 }
 
-/// A TOML value; what is none is taken as a string, so that quotes are not needed in a shell.
+/// A TOML value. Text that is not valid TOML becomes a string, so that no quotes are needed in a shell.
 fn parse(text: &str) -> Value {
     let parsed: Option<Table> = toml::from_str(&format!("value = {text}")).ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))

@@ -1,4 +1,4 @@
-//! Which images a suite trains on, by their positions: what a request to forget may name.
+//! The positions of the images that a suite trains on. A request to forget may list them.
 
 use std::sync::Arc;
 
@@ -16,10 +16,11 @@ pub enum Part {
 }
 
 impl Suite {
-    /// The dataset, and the positions of the images that are in `part` for each of `seeds`, ascending. Seeds are those of runs.
+    /// The dataset, and the ascending positions of the images that are in `part` for every one of `seeds` (seeds of
+    /// runs).
     ///
     /// # Errors
-    /// When the dataset cannot be opened, or the suite's split cannot be drawn.
+    /// If the dataset cannot be opened, or the suite's split cannot be drawn.
     pub fn positions(&self, materials: &Materials, part: Part, seeds: &[u64]) -> Result<(Arc<Dataset>, Vec<u32>)> {
         let refuse = |reason: String| Error::Suite { path: self.path.clone(), reason };
         let dataset = materials.dataset(&self.data.name).map_err(|error| refuse(error.to_string()))?;
@@ -61,7 +62,7 @@ mod tests {
         let both = positions(Part::Training, &[1, 5]);
         assert_eq!(both, one.iter().copied().filter(|position| five.contains(position)).collect::<Vec<_>>());
         assert!(both.len() < 7200 && both.is_sorted());
-        // What a plan of the suite draws.
+        // The split that a plan of the suite draws.
         let dataset = materials.dataset("fashion-mnist-mini").unwrap();
         assert_eq!(suite.data.of_seed(5).split(&dataset).unwrap().train, five);
     }

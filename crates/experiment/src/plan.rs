@@ -1,4 +1,4 @@
-//! What a suite means: a list of stages, each described by itself, and which stages make which row of the report.
+//! The meaning of a suite: a list of self-contained stages, and the stages of each row of the report.
 
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// A list of stages, and what they are for.
+/// A list of stages, and their purpose.
 pub struct Plan {
     /// All stages, each after its inputs.
     pub stages: Vec<PlannedStage>,
-    /// The suite's index, as it will be when every stage is done.
+    /// The suite's index when every stage is done.
     pub index: SuiteIndex,
     /// Data sets and weights that were opened to make the plan.
     pub materials: Materials,
@@ -29,11 +29,11 @@ pub struct Plan {
 /// One stage.
 #[derive(Debug, Clone)]
 pub struct PlannedStage {
-    /// What it is: the source of its key.
+    /// The stage's description, which gives its key.
     pub spec: StageSpec,
     /// Its key in the store.
     pub key: StageKey,
-    /// For people: `unlearn ft · class 0 · omp 95 % · seed 1`.
+    /// Label for users: `unlearn ft · class 0 · omp 95 % · seed 1`.
     pub label: String,
 }
 
@@ -51,7 +51,7 @@ impl PlannedStage {
 pub(crate) enum Judging {
     /// On the test set, for a report.
     Test,
-    /// On what may be seen while settings are still chosen.
+    /// On data that may be seen while settings are still chosen.
     Validation,
 }
 
@@ -59,13 +59,13 @@ impl Plan {
     /// Opens the data, looks every name up and describes every stage. Nothing is computed yet.
     ///
     /// # Errors
-    /// Anything in the suite that does not exist, does not fit or is out of range, or a device that there is not.
+    /// If anything in the suite does not exist, does not fit or is out of range, or if the device does not exist.
     pub fn resolve(suite: &Suite, environment: &Environment) -> Result<Self> {
         suite.check_complete()?;
         Self::resolve_for(suite, environment, Judging::Test)
     }
 
-    /// The same without anything that comes after pruning: the suite's models, dense and pruned.
+    /// The same, with only the suite's dense and pruned models.
     ///
     /// # Errors
     /// As [`Plan::resolve`].
@@ -84,7 +84,7 @@ impl Plan {
         for note in &left_out {
             tracing::warn!("{note}");
         }
-        // A suite that is not a file, as a library's user may make one, has a path all the same.
+        // A library user may make a suite without a file, but it has a path all the same.
         index.source = suite.path.canonicalize().ok();
         index.init = resolved.initial.origin().map(|origin| origin.source.clone());
         if let (Some(init), true) = (&index.init, resolved.retrains()) {
@@ -97,7 +97,7 @@ impl Plan {
         if suite.forget.iter().any(|section| section.sequence) {
             index.drift_threshold = Some(suite.evaluate.drift_threshold);
         }
-        // The place of the search's suite says nothing to a reader of the results.
+        // The path of the searched suite is of no use to a reader of the results.
         index.tuning = resolved.tuning.clone().map(|tuning| Tuning { source: None, ..tuning });
         index.configured = configured::of(suite, &resolved)?;
         let mut planner = Planner { resolved: &resolved, judging, stages: Vec::new(), rows: Vec::new() };
@@ -124,7 +124,7 @@ struct Planner<'a> {
     rows: Vec<SuiteRow>,
 }
 
-/// Where in the grid of a suite a row stands.
+/// The position of a row in the suite's grid.
 #[derive(Clone, Copy)]
 struct RowAt<'a> {
     data: &'a SeedData,
@@ -164,7 +164,7 @@ impl Planner<'_> {
                     self.push(spec.with_input("model", train.clone()), format!("prune {} · seed {seed}", pruning.label))
                 }
             };
-            // A method's requests in turn each begin with the model that the one before left.
+            // If a method serves requests in turn, each one begins with the model that the previous one left.
             let mut left = vec![model.clone(); resolved.methods.len()];
             for (forget, request) in data.forgets.iter().enumerate() {
                 for (method, left) in left.iter_mut().enumerate() {
@@ -178,7 +178,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Adds the row of a method that serves a request, with its stages; the key of the model it leaves.
+    /// Adds the row of a method and a request, with its stages. Returns the key of the resulting model.
     fn add_row(&mut self, RowAt { data, pruning, forget, method }: RowAt<'_>, model: &StageKey) -> Result<StageKey> {
         let resolved = self.resolved;
         let (seed, fingerprint) = (data.seed, &resolved.dataset.fingerprint);
@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn every_stage_comes_after_its_inputs_and_every_row_has_its_stages() {
         let Plan { stages, index, .. } = plan(SUITE).unwrap();
-        // A seed's dense and pruned model; methods that serve both requests, and `unsir`, which serves the class alone.
+        // For one seed's dense and pruned model: two methods that serve both requests, and `unsir`, which serves only
+        // the class.
         let rows = 2 * 2 * (2 * 2 + 1);
         assert_eq!((stages.len(), index.rows.len()), (2 * 2 + 2 * rows, rows));
         let mut seen = HashSet::new();
@@ -380,8 +381,8 @@ mod tests {
         assert!(error.is_usage() && words.iter().all(|word| error.to_string().contains(word)), "{error}");
     }
 
-    /// If this fails, stored runs of `quick` are no longer found. A change that means to do so writes the file anew with what the test
-    /// prints, and says why in its commit.
+    /// If this fails, stored runs of `quick` are no longer found. A change that intends this writes the file again
+    /// with the test's output, and gives the reason in its commit message.
     #[test]
     fn the_keys_of_quick_stay_what_they_are() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

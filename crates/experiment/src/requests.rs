@@ -1,40 +1,41 @@
-//! The requests of a suite as one seed draws them: each `[[forget]]` table is one, or several served one after the other.
+//! The requests of a suite, drawn with one seed. Each `[[forget]]` table is one request, or a sequence of several.
 
 use unlearn_run_store::Turn;
 use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Sampler, Split, forget};
 
 use crate::suite::ForgetSection;
 
-/// A request, alone or in its turn.
+/// A request, alone or in a sequence.
 pub(crate) struct Forget {
     pub(crate) scenario: &'static str,
     pub(crate) label: String,
     pub(crate) turn: Option<Turn>,
-    /// What is asked for; positions, where a file lists them, so that the request is the same wherever the file has gone.
+    /// The request itself. A request that lists positions in a file holds the positions, so that it does not depend
+    /// on the file's path.
     pub(crate) spec: ForgetSpec,
     /// D_f of this request alone, and D_r.
     pub(crate) split: ForgetSplit,
-    /// All that the model must have forgotten when it has served this request; ascending.
+    /// Everything that the model must have forgotten after this request, in ascending order.
     pub(crate) forgotten: Vec<u32>,
-    /// Classes of which all that was forgotten leaves nothing.
+    /// Classes of which the forgotten samples leave nothing.
     pub(crate) whole_classes: Vec<u32>,
 }
 
 impl Forget {
-    /// Whether the request leaves nothing of every class that it asks for.
+    /// Whether the request removes all samples of each class that it concerns.
     pub(crate) fn is_of_whole_classes(&self, dataset: &Dataset) -> bool {
         let labels = &dataset.train.labels;
         let whole = forget::whole_classes(labels, &self.split.forget, &self.split.retain);
         self.split.forget.iter().all(|position| whole.contains(&labels[*position as usize]))
     }
 
-    /// Whether it is the first, or alone.
+    /// Whether it is the first in its sequence, or alone.
     pub(crate) fn is_first(&self) -> bool {
         self.turn.as_ref().is_none_or(|turn| turn.number == 1)
     }
 }
 
-/// Kind of forget set of every request in a sequence.
+/// The kind of every request in a sequence.
 const SEQUENCE: &str = "sequence";
 
 /// Draws the requests of one table.

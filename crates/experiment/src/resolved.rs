@@ -1,4 +1,5 @@
-//! A suite with its names looked up, its data opened and its defaults filled in: what a plan is made from. No stage needs it.
+//! A suite with its names looked up, its data opened and its defaults filled in. Plans are made from it. No stage
+//! needs it.
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
@@ -32,11 +33,11 @@ pub(crate) struct Resolved {
     pub(crate) snapshots: Vec<usize>,
     pub(crate) prunings: Vec<Pruning>,
     pub(crate) methods: Vec<Unlearning>,
-    /// The attacks, for no seed in particular.
+    /// The attacks, without a seed.
     attacks: Settings,
     pub(crate) tuning: Option<Tuning>,
     pub(crate) seeds: Vec<SeedData>,
-    /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    /// The executor and its revision. The bits of every trained model depend on it.
     pub(crate) arithmetic: String,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Unlearning {
     pub(crate) config: Value,
 }
 
-/// One `[[prune]]` table; without a method, the dense model.
+/// One `[[prune]]` table. Without a method, it means the dense model.
 pub(crate) struct Pruning {
     pub(crate) name: String,
     pub(crate) label: String,
@@ -55,7 +56,7 @@ pub(crate) struct Pruning {
     pub(crate) method: Option<(&'static PruningMethod, Value)>,
 }
 
-/// What is drawn from one seed.
+/// Data that are drawn with one seed.
 pub(crate) struct SeedData {
     pub(crate) seed: u64,
     /// `[data]` with its seed filled in.
@@ -69,7 +70,7 @@ impl Resolved {
     /// Opens the data and looks every name up.
     ///
     /// # Errors
-    /// Anything in the suite that does not exist, does not fit or is out of range.
+    /// If anything in the suite does not exist, does not fit or is out of range.
     pub(crate) fn of(suite: &Suite, materials: &Materials) -> Result<Self> {
         let refuse = |reason: &dyn std::fmt::Display| Error::Suite {
             path: suite.path.clone(),
@@ -108,7 +109,7 @@ impl Resolved {
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
-        // Last, so that a slip elsewhere is found before anything is fetched.
+        // This comes last, so that any other mistake is found before anything is fetched.
         let folder = suite.path.parent().unwrap_or(Path::new(""));
         let initial = materials.open_initial(suite.model.init.as_deref(), folder)?;
         for tensor in initial.anew(&graph)? {
@@ -133,12 +134,12 @@ impl Resolved {
         Ok(resolved)
     }
 
-    /// Whether there are validation images for every seed.
+    /// Whether every seed has validation images.
     pub(crate) fn has_validation(&self) -> bool {
         self.seeds.iter().all(|data| !data.validation.is_empty())
     }
 
-    /// Refuses a request that no model could be judged by.
+    /// Refuses a request on which no model could be judged.
     fn check_requests(&self) -> Result<(), String> {
         for forget in self.seeds.iter().flat_map(|data| &data.forgets) {
             let left = |label: &&u32| !forget.whole_classes.contains(label);
@@ -157,7 +158,7 @@ impl Resolved {
         Ok(())
     }
 
-    /// Refuses a choice of epochs that nothing is there to make.
+    /// Refuses a choice of epochs that lacks the images it needs.
     fn check_selection(&self) -> Result<(), String> {
         let check = |data: &SeedData| self.recipe.check_selection(&data.validation).map_err(|error| error.to_string());
         self.seeds
@@ -165,7 +166,7 @@ impl Resolved {
             .try_for_each(|data| check(data).map_err(|reason| format!("[train], seed {}: {reason}", data.seed)))
     }
 
-    /// Refuses a method that cannot serve a request, with the settings that it would have.
+    /// Refuses a method that cannot serve a request with its settings.
     fn check_methods(&self) -> Result<(), String> {
         for data in &self.seeds {
             for (pruning, forget) in self.prunings.iter().flat_map(|p| data.forgets.iter().map(move |f| (p, f))) {
@@ -186,7 +187,7 @@ impl Resolved {
         Ok(())
     }
 
-    /// What methods are told of a request before there is a model.
+    /// What a method learns about a request before there is a model.
     fn prospect<'a>(&'a self, data: &'a SeedData, pruning: &Pruning, forget: &'a Forget) -> Prospect<'a> {
         Prospect {
             graph: &self.graph,
@@ -199,17 +200,17 @@ impl Resolved {
         }
     }
 
-    /// Whether a method can serve a request; rows of one that cannot are left out.
+    /// Whether a method can serve a request. If not, its row is left out.
     pub(crate) fn serves(&self, method: usize, request: &Forget) -> bool {
         !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes(&self.dataset)
     }
 
-    /// Whether a method begins again with what training began with.
+    /// Whether a method trains again from the initial weights.
     pub(crate) fn retrains(&self) -> bool {
         self.methods.iter().any(|method| method.entry.begins_again)
     }
 
-    /// Says what training begins with, where that is not fresh weights.
+    /// Describes the pretrained weights that training begins with, if any.
     pub(crate) fn begins_with(&self) -> Result<Option<String>> {
         let Some(origin) = self.initial.origin() else { return Ok(None) };
         let anew = self.initial.anew(&self.graph)?;
@@ -218,7 +219,7 @@ impl Resolved {
         Ok(Some(format!("training, and Retrain, begin with {} (BLAKE3 {}){but}", origin.source, &origin.blake3[..12])))
     }
 
-    /// Says which rows are left out, so that their absence is no riddle.
+    /// Names the rows that are left out, so that the report explains them.
     pub(crate) fn left_out(&self) -> Vec<String> {
         let requests = self.seeds.first().map_or(&[][..], |data| &data.forgets);
         let pairs = (0..self.methods.len()).flat_map(|method| requests.iter().map(move |request| (method, request)));
@@ -235,12 +236,12 @@ impl Resolved {
         Settings { seed: derived_seed(seed, "attack"), ..self.attacks.clone() }
     }
 
-    /// Of those the one that tables report.
+    /// The one attack of these that tables report.
     pub(crate) fn table_attack_settings(&self, seed: u64) -> Settings {
         Settings { attacks: vec![EFFICACY.into()], mia: vec![CONFIDENCE.into()], ..self.attack_settings(seed) }
     }
 
-    /// A method's settings for a request to a model: those that a tuning chose, or else the suite's.
+    /// A method's settings for a request to a model: those that a tuning chose, else the suite's.
     pub(crate) fn settings(&self, method: usize, request: &Forget, pruning: &Pruning) -> &Value {
         let Unlearning { name, config, .. } = &self.methods[method];
         let tuned = self
@@ -285,7 +286,7 @@ fn all_differ<'a>(section: &str, mut labels: impl Iterator<Item = &'a String>) -
 }
 
 impl Pruning {
-    /// Adds to `snapshots` the epochs after which dense training must keep its weights.
+    /// Resolves a section, and adds to `snapshots` the epochs after which dense training must keep its weights.
     fn resolve(section: &MethodSection, recipe: &Recipe, snapshots: &mut Vec<usize>) -> unlearn_pruning::Result<Self> {
         if section.method == "none" {
             return Ok(Self { name: section.method.clone(), label: "dense".into(), sparsity: 0.0, method: None });

@@ -1,10 +1,10 @@
-//! Runs a suite's plan, and writes the index that its report is made from.
+//! Runs a suite's plan, and writes the index from which its report is made.
 
 use unlearn_run_store::{Stage, Store, SuiteIndex, clock};
 
 use crate::{Error, Plan, PlannedStage, Result, RunOptions, schedule};
 
-/// Where a stage of a plan stands.
+/// The state of a stage in a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// In the store.
@@ -16,18 +16,19 @@ pub enum Status {
 /// A suite that was run.
 #[derive(Debug)]
 pub struct Finished {
-    /// What the report is made from.
+    /// The index for the report.
     pub index: SuiteIndex,
-    /// Labels and reasons of stages that failed, where failures are gone past; the rows that build on them are not in the index.
+    /// Labels and reasons of failed stages, if the run goes on after failures. The index lacks the rows that depend
+    /// on them.
     pub failures: Vec<(String, String)>,
-    /// How many stages were not computed because they build on these.
+    /// Number of stages that were not computed because they depend on failed ones.
     pub skipped: usize,
 }
 
-/// Which stages of a plan are in the store; without a store, none are.
+/// Which stages of a plan are in the store. Without a store, none are.
 ///
 /// # Errors
-/// A store that cannot be read.
+/// If the store cannot be read.
 pub fn status(plan: &Plan, store: Option<&Store>) -> Result<Vec<Status>> {
     let status = |stage: &PlannedStage| {
         let found = match store {
@@ -42,7 +43,9 @@ pub fn status(plan: &Plan, store: Option<&Store>) -> Result<Vec<Status>> {
 /// Computes every stage that is not done, and writes the suite's index into the store.
 ///
 /// # Errors
-/// Before anything is computed, an index of another suite file under the same name whose rows would be lost, unless that may be replaced. The first stage that fails, unless failures are gone past and some row is left; an interruption. Stages done before stay done.
+/// Before anything is computed: if an index of another suite file under the same name would lose rows, unless it may
+/// be replaced. Later: if a stage fails, unless the run goes on after failures and a row is left; or if the user
+/// interrupts. Stages that were done before stay done.
 pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finished> {
     if !options.replace {
         store.check_replaces(&plan.index)?;
@@ -68,10 +71,10 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     Ok(Finished { index, failures, skipped })
 }
 
-/// Computes those stages of a plan that are of some kinds and not done; all of those kinds are given, in the plan's order.
+/// Computes the unfinished stages of these kinds, and returns all stages of these kinds in the plan's order.
 ///
 /// # Errors
-/// As [`run`]. A stage of a plan needs those before it, so that kinds must come with what they build on.
+/// As for [`run`]. A stage needs its inputs, so `kinds` must include the kinds of all inputs.
 pub fn run_kinds(plan: &Plan, store: &Store, kinds: &[&str], options: &RunOptions<'_>) -> Result<Vec<Stage>> {
     let stages: Vec<PlannedStage> =
         plan.stages.iter().filter(|stage| kinds.contains(&stage.spec.kind.as_str())).cloned().collect();

@@ -1,5 +1,5 @@
-//! What a model was trained on, as it says itself, with the data opened: all that must be known to make it forget a part of that,
-//! and to judge how well it did.
+//! What a model says it was trained on, with the data opened. This is all that is needed to make it forget a part of
+//! the data, and to judge the result.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     /// The pretrained weights that its training began with.
     pub(crate) init: Option<Origin>,
-    /// What it was asked to forget since; ascending.
+    /// Samples that it was asked to forget since, in ascending order.
     pub(crate) forgotten: Vec<u32>,
 }
 
 impl Setting {
-    /// Opens what `training` speaks of. The error is a reason for people.
+    /// Opens the data that `training` names. The error is a reason for users.
     pub(crate) fn of(training: &Training, materials: &Materials) -> Result<Self, String> {
         let unreadable = |e: serde_json::Error| format!("its `training` is damaged: {e}");
         let Training { data, fingerprint, recipe, seed, init, forgotten } = training.clone();
@@ -48,7 +48,7 @@ impl Setting {
         Ok(Self { dataset, data, split, recipe, seed, init, forgotten })
     }
 
-    /// What a model says that was trained so.
+    /// The statement of a model that was trained so.
     pub(crate) fn training(&self) -> serde_json::Result<Training> {
         Ok(Training {
             data: serde_json::to_value(&self.data)?,
@@ -60,7 +60,7 @@ impl Setting {
         })
     }
 
-    /// What training, pruning and unlearning are given, for a purpose with random numbers of its own.
+    /// The task of a training, pruning or unlearning, with random numbers of its own for each purpose.
     pub(crate) fn task<'a>(&'a self, purpose: &str, device: DeviceChoice, session: Session<'a>) -> Task<'a> {
         Task {
             images: &self.dataset.train,
@@ -73,7 +73,7 @@ impl Setting {
         }
     }
 
-    /// What a request asks for of what is left of the training split.
+    /// Draws a request from the remaining training split.
     pub(crate) fn draw(&self, request: &ForgetSpec) -> unlearn_samples::Result<ForgetSplit> {
         let retain = self.division().retain;
         let left = Split { train: retain, validation: self.split.validation.clone() };
@@ -81,12 +81,12 @@ impl Setting {
         forget::resolve(request, &self.dataset, &left, self.data.sampler, seed)
     }
 
-    /// The training split, divided by all that the model was asked to forget.
+    /// The training split, divided into all forgotten and retained samples.
     pub(crate) fn division(&self) -> Division {
         Division::new(&self.dataset, &self.split, &self.forgotten)
     }
 
-    /// What the model is judged on.
+    /// The sets on which the model is judged.
     pub(crate) fn sets<'a>(&'a self, division: &'a Division) -> Sets<'a> {
         Sets {
             dataset: &self.dataset,
@@ -97,7 +97,7 @@ impl Setting {
         }
     }
 
-    /// That a model takes images of this dataset, and has its classes. The error is a reason for people.
+    /// Checks that a model takes this dataset's images and has its classes. The error is a reason for users.
     pub(crate) fn fits(&self, info: &CheckpointInfo) -> Result<(), String> {
         let images = &self.dataset.train;
         let shape = [images.channels, images.height, images.width];
@@ -112,14 +112,14 @@ impl Setting {
             String::new()
         };
         Err(format!(
-            "the model is for images {input:?} of {classes} classes, and {} has images {shape:?} of {}{advice}",
+            "the model is for images {input:?} of {classes} classes, but {} has images {shape:?} of {}{advice}",
             self.dataset.name,
             self.dataset.classes.len()
         ))
     }
 }
 
-/// That a dataset is the one that was trained on.
+/// Checks that a dataset is the one of the training.
 pub(crate) fn check_fingerprint(dataset: &Dataset, wanted: &str) -> Result<(), String> {
     if dataset.fingerprint == wanted {
         return Ok(());
@@ -130,17 +130,17 @@ pub(crate) fn check_fingerprint(dataset: &Dataset, wanted: &str) -> Result<(), S
     ))
 }
 
-/// The training split, divided by all that a model must have forgotten.
+/// The training split, divided by everything that a model must have forgotten.
 #[derive(Debug)]
 pub(crate) struct Division {
     /// D_r.
     pub(crate) retain: Vec<u32>,
-    /// Classes of which something is forgotten and nothing is left in D_r; they leave the test set too.
+    /// Classes with forgotten samples and none left in D_r. The test set omits them too.
     pub(crate) whole_classes: Vec<u32>,
 }
 
 impl Division {
-    /// `forgotten` must ascend and lie in the split.
+    /// `forgotten` must be ascending and a subset of the split.
     pub(crate) fn new(dataset: &Dataset, split: &Split, forgotten: &[u32]) -> Self {
         let retain: Vec<u32> = split.train.iter().copied().filter(|i| forgotten.binary_search(i).is_err()).collect();
         let whole_classes = forget::whole_classes(&dataset.train.labels, forgotten, &retain);

@@ -1,4 +1,4 @@
-//! A suite file as it is written: sections and keys, nothing looked up yet.
+//! The parsed suite file: sections and keys, before any name is looked up.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -26,27 +26,27 @@ pub struct Suite {
     /// `[train]`
     #[serde(default)]
     pub train: Recipe,
-    /// `[[prune]]`: `method`, perhaps `name`, and the method's own keys.
+    /// `[[prune]]`: `method`, an optional `name`, and the method's own keys.
     #[serde(default = "dense_only")]
     pub prune: Vec<MethodSection>,
-    /// `[[forget]]`: a request, or several in turn.
+    /// `[[forget]]`: a request, or a sequence of several.
     #[serde(default)]
     pub forget: Vec<ForgetSection>,
-    /// `[[unlearn]]`: `method`, perhaps `name`, and the method's own keys.
+    /// `[[unlearn]]`: `method`, an optional `name`, and the method's own keys.
     #[serde(default)]
     pub unlearn: Vec<MethodSection>,
     /// `[evaluate]`
     #[serde(default)]
     pub evaluate: EvaluateSection,
-    /// Where the suite was read from.
+    /// The path of the suite file.
     #[serde(skip)]
     pub path: PathBuf,
-    /// The keys that were given of each section that a suite has once; every other key has its default.
+    /// For each section that is a single table, the keys that were given. Every other key has its default.
     #[serde(skip)]
     pub given: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// `[suite]`: what it is called and which seeds it runs.
+/// `[suite]`: its name and its seeds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SuiteSection {
@@ -54,12 +54,12 @@ pub struct SuiteSection {
     pub name: String,
     /// Headline of the report.
     pub title: Option<String>,
-    /// One run of everything per seed.
+    /// Seeds of the runs. Everything is run once per seed.
     pub seeds: Vec<u64>,
     /// Remarks that the report repeats.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// A file of `unlearn tune`, relative to the suite, whose chosen settings are taken where it has some.
+    /// A file that `unlearn tune` wrote, relative to the suite. Settings that it chose replace the suite's.
     pub tuned: Option<PathBuf>,
 }
 
@@ -69,25 +69,26 @@ pub struct SuiteSection {
 pub struct DataSection {
     /// Dataset name.
     pub name: String,
-    /// Use only the first so many training images, the same number of every class.
+    /// Number of training images to use. The first images of each class are taken, equally many per class.
     pub train_limit: Option<usize>,
-    /// Share of each class's training images set aside for validation, in 0..1.
+    /// Share of each class's training images held out for validation, in 0..1.
     #[serde(default = "tenth")]
     pub validation: f64,
     /// How the validation set and random forget sets are drawn.
     #[serde(default = "legacy")]
     pub sampler: Sampler,
-    /// Seed of the split and of random forget sets; the run's seed + 1 if not given (the paper: 2, with training seed 1).
+    /// Seed of the split and of random forget sets. Default: the run's seed + 1 (the paper uses 2, with training seed
+    /// 1).
     pub seed: Option<u64>,
 }
 
 impl DataSection {
-    /// The same for a run's seed, from which that of the split follows where none is given.
+    /// The same section for a run's seed. If no seed of the split is given, it follows from the run's seed.
     pub(crate) fn of_seed(&self, seed: u64) -> Self {
         Self { seed: Some(self.seed.unwrap_or(seed.saturating_add(1))), ..self.clone() }
     }
 
-    /// The split it describes; it must have a seed.
+    /// The split that this section describes. It must have a seed.
     pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
         let options = SplitOptions {
             validation_fraction: self.validation,
@@ -105,7 +106,7 @@ impl DataSection {
 pub struct ModelSection {
     /// Architecture name.
     pub arch: String,
-    /// What training begins with, where that is not fresh weights: a file, relative to the suite, or `hub:owner/name@revision`.
+    /// Initial weights of the training, if not fresh: a file, relative to the suite, or `hub:owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
 }
@@ -114,16 +115,16 @@ pub struct ModelSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct EvaluateSection {
-    /// Membership-inference attacks; `mia-efficacy` is the one that tables report.
+    /// Membership-inference attacks. Tables report `mia-efficacy`.
     pub attacks: Vec<String>,
-    /// Features that attacks look at; `confidence` is the one that tables report.
+    /// Features that the attacks use. Tables report `confidence`.
     pub mia: Vec<String>,
-    /// How often an attack is fitted, each time on other members; 10, or 1 with `members = "first-rows"`, if not given.
+    /// How often an attack is fitted, each time on other members. Default: 10, or 1 with `members = "first-rows"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draws: Option<usize>,
-    /// How the members that an attack is fitted on are drawn from the retain set.
+    /// How the members for the fit of an attack are drawn from the retain set.
     pub members: MemberSelection,
-    /// Average gap to Retrain, in points, beyond which a model that served several requests is due for a full retrain.
+    /// Average gap to Retrain, in points, above which a model that served several requests is due for a full retrain.
     pub drift_threshold: f64,
 }
 
@@ -140,7 +141,7 @@ impl Default for EvaluateSection {
 }
 
 impl EvaluateSection {
-    /// The attacks with everything filled in; `seed` is the run's. The error is a reason for people.
+    /// The attack settings with every default filled in. `seed` is the run's seed. The error is a reason for users.
     pub(crate) fn settings(&self, registry: &Registry, seed: u64) -> std::result::Result<Settings, String> {
         let settings = Settings {
             attacks: self.attacks.clone(),
@@ -166,7 +167,7 @@ impl EvaluateSection {
     }
 }
 
-/// Most bytes of a suite file.
+/// Maximum bytes of a suite file.
 const MOST: u64 = 1 << 24;
 
 /// The attack that the paper's tables report.
@@ -174,13 +175,13 @@ pub(crate) const EFFICACY: &str = unlearn_mia_eval::attacks::mia_efficacy::ATTAC
 /// The attack feature that the paper's tables report.
 pub(crate) const CONFIDENCE: &str = "confidence";
 
-/// A table with a `method`, perhaps a `name`, and the method's own keys.
+/// A table with a `method`, an optional `name`, and the method's own keys.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "serde_json::Map<String, Value>")]
 pub struct MethodSection {
-    /// The method's name; empty if the key is missing.
+    /// The method's name. Empty if the key is missing.
     pub method: String,
-    /// What reports call it, where that is not `method`: one method under two settings needs two names.
+    /// Name in reports, if it differs from `method`. One method under two settings needs two names.
     pub name: Option<String>,
     /// Every other key.
     pub config: Value,
@@ -201,19 +202,20 @@ impl TryFrom<serde_json::Map<String, Value>> for MethodSection {
 }
 
 impl MethodSection {
-    /// What reports call it.
+    /// Name in reports.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.method)
     }
 }
 
-/// A `[[forget]]` table: one request, or with `kind = "sequence"` several that the same model serves one after the other.
+/// A `[[forget]]` table: one request, or with `kind = "sequence"` several that the same model serves one after the
+/// other.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "serde_json::Map<String, Value>")]
 pub struct ForgetSection {
-    /// What reports call it, where that is not the request's own label.
+    /// Name in reports, if it differs from the request's own label.
     pub name: Option<String>,
-    /// Whether the requests are a sequence, be it of one.
+    /// Whether the requests are a sequence, even of one.
     pub sequence: bool,
     /// The requests, in turn.
     pub requests: Vec<ForgetSpec>,
@@ -262,17 +264,17 @@ impl Suite {
     /// Reads a suite and applies `--set key=value` assignments.
     ///
     /// # Errors
-    /// A file that cannot be read, is not TOML, or holds an unknown key; an assignment that fits nowhere.
+    /// If the file cannot be read, is not TOML, or holds an unknown key, or if an assignment does not apply.
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
         let text = unlearn_files::read_text(path, MOST);
         let text = text.map_err(|source| Error::Given { what: "the suite", path: path.into(), source })?;
         Self::parse(&text, path, assignments)
     }
 
-    /// The same from text; `path` is for messages.
+    /// The same from text. `path` is for messages.
     ///
     /// # Errors
-    /// As [`Suite::load`]. What an assignment brought in is told of the assignment, and not of the file.
+    /// As for [`Suite::load`]. If an assignment causes the fault, the error names the assignment and not the file.
     pub fn parse(text: &str, path: &Path, assignments: &[String]) -> Result<Self> {
         let refuse = |reason: String| Error::Suite { path: path.into(), reason };
         if assignments.is_empty() {
@@ -280,7 +282,7 @@ impl Suite {
             return Ok(Self { path: path.into(), ..suite });
         }
         let file: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string().trim().to_owned()))?;
-        // What is wrong after each assignment.
+        // The fault after each assignment.
         let (mut table, mut wrong) = (file, Vec::new());
         let mut suite = Self::of_table(&table);
         for assignment in assignments {
@@ -294,7 +296,7 @@ impl Suite {
                 Some(assignment) => {
                     Error::Set { assignment: assignment.clone(), reason: overrides::meant(assignment, reason) }
                 }
-                // From the text again, so that the message shows the line.
+                // The text is parsed again, so that the message shows the line.
                 None => refuse(Self::of_text(text).err().unwrap_or(reason)),
             }
         })?;
@@ -316,7 +318,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// Refuses a suite that says how to make models, but not what to do with them.
+    /// Refuses a suite that describes models but no requests or methods.
     pub(crate) fn check_complete(&self) -> Result<()> {
         for (section, empty) in [("[[forget]]", self.forget.is_empty()), ("[[unlearn]]", self.unlearn.is_empty())] {
             if empty {
@@ -351,7 +353,7 @@ impl Suite {
     }
 }
 
-/// The keys of each section that is a single table.
+/// The given keys of each section that is a single table.
 fn given(table: &toml::Table) -> BTreeMap<String, BTreeSet<String>> {
     let keys = |section: &toml::Table| section.keys().cloned().collect();
     table.iter().filter_map(|(name, value)| Some((name.clone(), keys(value.as_table()?)))).collect()
@@ -405,7 +407,7 @@ mod tests {
             ("suite.seeds=[1, 1]", "each once"),
             ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),
-            ("seeds=[1]", "`seeds` is no section of a suite; did you mean `suite.seeds`?"),
+            ("seeds=[1]", "`seeds` is not a section of a suite; did you mean `suite.seeds`?"),
             ("name=a", "did you mean `suite.name` or `data.name`?"),
             ("zzz=1", "unknown field `zzz`"),
             ("unlearn.gentle.name=3", "`name` must be a string, found 3"),

@@ -1,4 +1,4 @@
-//! The example with a method, a figure and an attack of its own: all three are in its table, CSV, JSON and page.
+//! The method, the figure and the attack of the example are in its table, CSV, JSON and page.
 
 #[path = "../examples/own_method.rs"]
 #[expect(dead_code, reason = "the test calls what the example's `main` calls")]

@@ -1,4 +1,4 @@
-//! The README shows the example `run_suite` as it stands.
+//! The README shows the current text of the example `run_suite`.
 
 #[test]
 fn the_readme_shows_the_example() {

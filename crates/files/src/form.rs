@@ -1,15 +1,15 @@
-//! What a file is, told by its first bytes.
+//! Recognises what a file is by its first bytes.
 
 use std::fmt;
 
-/// What a file is, as far as its first bytes say.
+/// The form of a file, as far as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// No byte at all.
+    /// No bytes.
     Empty,
     /// The text that Git leaves in place of a large file whose content was not fetched.
     GitLfsPointer,
-    /// A web page, as a download leaves it that met an error or a login.
+    /// A web page, which a download leaves after an error or a login page.
     Html,
     /// The list of shards beside safetensors files: `model.safetensors.index.json`.
     ShardIndex,
@@ -23,11 +23,11 @@ pub enum Form {
     Xz,
     /// Zstandard.
     Zstandard,
-    /// A zip archive; files of `torch.save` and `.npz` are such.
+    /// A zip archive, including files of `torch.save` and `.npz`.
     Zip,
     /// A tar archive.
     Tar,
-    /// A pickle of Python.
+    /// A Python pickle.
     Pickle,
     /// A safetensors file.
     Safetensors,
@@ -35,7 +35,7 @@ pub enum Form {
     Parquet,
     /// A NumPy array.
     Npy,
-    /// HDF5; Keras and MATLAB 7.3 write such.
+    /// HDF5, which Keras and MATLAB 7.3 write.
     Hdf5,
     /// A JPEG picture.
     Jpeg,
@@ -58,7 +58,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// Recognises a file by its first bytes; a kibibyte is enough.
+    /// Recognises a file by its first bytes. A kibibyte is enough.
     pub fn of(head: &[u8]) -> Self {
         let starts = |magic: &[u8]| head.starts_with(magic);
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
@@ -89,7 +89,7 @@ impl Form {
             }
             // Protocols 2 to 5.
             [0x80, 2..=5, ..] => Self::Pickle,
-            // The length of the second header is one of few.
+            // The length of the second header has only a few possible values.
             [b'B', b'M', ..] if matches!(head.get(14..18), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) => {
                 Self::Bmp
             }
@@ -123,7 +123,7 @@ impl Form {
         }
     }
 
-    /// What can be done about a file of this form that stands where another was expected; `None` where nothing general can be said.
+    /// What the user can do if a file of this form stands in place of another. `None` if there is no general advice.
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Empty => "the download or the copy failed; fetch the file again",
@@ -168,7 +168,7 @@ impl fmt::Display for Form {
             Self::Zstandard => "packed by Zstandard",
             Self::Zip => "a zip archive",
             Self::Tar => "a tar archive",
-            Self::Pickle => "a pickle of Python",
+            Self::Pickle => "a Python pickle",
             Self::Safetensors => "a safetensors file",
             Self::Parquet => "a parquet file",
             Self::Npy => "a NumPy array",

@@ -1,7 +1,7 @@
-//! JSON in which every key stands once.
+//! JSON in which no key occurs twice in an object.
 //!
-//! JSON leaves open what a key means that stands twice in one object. Readers differ: some take the first value, some the last. So a file
-//! with such a key says one thing to one program and another to the next, and is refused here.
+//! JSON does not define the meaning of a key that occurs twice in one object. Some readers take the first value, some
+//! the last. Two programs could read such a file differently, so it is refused here.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAcc
 use serde::{Deserializer, de};
 use serde_json::{Map, Number, Value};
 
-/// Reads a value of any form; a key that stands twice in one object, at any depth, is refused with its path.
+/// Reads a value of any form. A key that occurs twice in one object, at any depth, is refused with its path.
 ///
 /// # Errors
-/// Text that is no JSON, or in which a key stands twice.
+/// If the text is not JSON, or a key occurs twice.
 pub fn value(text: &[u8]) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Once { path: "" }.deserialize(&mut reader)?;
@@ -20,16 +20,16 @@ pub fn value(text: &[u8]) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// Reads a `T` from JSON in which every key stands once.
+/// Reads a `T` from JSON without repeated keys.
 ///
 /// # Errors
-/// As [`value`]; a value that is no `T`, with line and column.
+/// As [`value`]. Also if the value is not a `T`, with line and column.
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     value(text)?;
     serde_json::from_slice(text)
 }
 
-/// Reads a value that stands at `path`.
+/// Reads the value at `path`.
 #[derive(Clone, Copy)]
 struct Once<'a> {
     path: &'a str,

@@ -1,8 +1,8 @@
-//! Reading files that a user names.
+//! Reads files that a user names.
 //!
-//! Three rules hold for every such file. It is a regular file: a pipe or a device would block, or never end ([`open`]). It is no larger than
-//! its reader has use for ([`read`]). And when it is not what its reader expects, the message says what it is ([`Form`]). A file of
-//! JSON has every key once ([`json`]).
+//! Three rules hold for every such file. It is a regular file, because a pipe or a device would block or never end
+//! ([`open`]). It is no larger than its reader needs ([`read`]). If it is not what its reader expects, the message
+//! says what it is ([`Form`]). In addition, no key of a JSON file occurs twice in an object ([`json`]).
 
 mod form;
 pub mod json;

@@ -1,21 +1,22 @@
-//! Opening and reading.
+//! Opens and reads files.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Bytes that [`head`] returns at most: enough for every form that [`crate::Form`] knows.
+/// Maximum bytes that [`head`] returns, enough for every form that [`crate::Form`] knows.
 const HEAD: u64 = 1024;
 
-/// Opens a regular file, or one that a link leads to.
+/// Opens a regular file, or one at the end of a link.
 ///
 /// # Errors
-/// A path that leads to no file, may not be read, or leads to a folder, pipe, socket or device. The message does not name the path.
+/// If the path does not exist, may not be read, or is a folder, pipe, socket or device. The message does not name the
+/// path.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Asked before the file is opened, because opening a pipe waits for its writer.
+    // This check comes before the file is opened, because opening a pipe waits for its writer.
     regular(fs::metadata(path)?.file_type())?;
     let file = File::open(path)?;
-    // And again, should the path have changed hands meanwhile.
+    // The second check covers a path that changed meanwhile.
     regular(file.metadata()?.file_type())?;
     Ok(file)
 }
@@ -23,7 +24,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// As [`open`]; a file with more bytes than `most`.
+/// As [`open`]. Also if the file has more than `most` bytes.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
@@ -39,7 +40,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Reads a text file of at most `most` bytes; a byte-order mark of UTF-8 is left out.
+/// Reads a text file of at most `most` bytes, without a UTF-8 byte-order mark.
 ///
 /// # Errors
 /// As [`read`] and [`text`].
@@ -47,10 +48,10 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text(read(path, most)?)
 }
 
-/// The text of a file that was read; a byte-order mark of UTF-8 is left out.
+/// The text of a file that was read, without a UTF-8 byte-order mark.
 ///
 /// # Errors
-/// Text that is not UTF-8, with the line of the first wrong byte.
+/// If the text is not UTF-8, with the line of the first wrong byte.
 pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
@@ -81,7 +82,7 @@ fn regular(kind: FileType) -> io::Result<()> {
     if kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a file"));
     }
-    let message = format!("it is {}, and only regular files are read; write its content to a file first", named(kind));
+    let message = format!("it is {}, but only regular files are read; write its content to a file first", named(kind));
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 

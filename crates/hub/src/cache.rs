@@ -1,5 +1,5 @@
-//! The cache of Python's `huggingface_hub`: content in `blobs` by hash, `snapshots/COMMIT/FILE` pointing there, and what a branch
-//! or tag was when it was last asked for in `refs`. Names of folders are those of the crate `hf-hub`.
+//! The cache of Python's `huggingface_hub`. `blobs` holds content by hash, `snapshots/COMMIT/FILE` points to it, and
+//! `refs` holds the last known commit of each branch or tag. Names of folders come from the crate `hf-hub`.
 
 use std::{
     fs::{self, File},
@@ -32,7 +32,7 @@ impl Repository {
         self.cache.repo(Repo::with_revision(self.id.clone(), self.kind, revision.into()))
     }
 
-    /// The commit that a revision was when it was last asked for.
+    /// The last known commit of a revision.
     pub(crate) fn commit(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.to_owned());
@@ -41,7 +41,7 @@ impl Repository {
         Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
-    /// Remembers which commit a revision is.
+    /// Stores the commit of a revision.
     pub(crate) fn set_commit(&self, revision: &str, commit: &str) -> Result<()> {
         if revision == commit || self.commit(revision).as_deref() == Some(commit) {
             return Ok(());
@@ -50,17 +50,17 @@ impl Repository {
         self.at(revision).create_ref(commit).map_err(|source| Error::Io { action: "write", path: path(), source })
     }
 
-    /// Where a file of a commit lies, be it there or not.
+    /// The path of a file of a commit, whether it exists or not.
     pub(crate) fn snapshot(&self, commit: &str, file: &str) -> PathBuf {
         self.at(commit).pointer_path(commit).join(file)
     }
 
-    /// A file of a commit, if it is there.
+    /// A file of a commit, if it exists.
     pub(crate) fn find(&self, commit: &str, file: &str) -> Option<PathBuf> {
         Some(self.snapshot(commit, file)).filter(|path| path.is_file())
     }
 
-    /// The files of a commit that are there.
+    /// The existing files of a commit.
     pub(crate) fn list(&self, commit: &str) -> Vec<(String, u64)> {
         let root = self.at(commit).pointer_path(commit);
         let mut found = Vec::new();
@@ -80,17 +80,17 @@ impl Repository {
         found
     }
 
-    /// Where content of a hash lies.
+    /// The path of content with a hash.
     pub(crate) fn blob(&self, hash: &str) -> PathBuf {
         self.folder.join("blobs").join(hash)
     }
 
-    /// Where the beginning of content of a hash lies while the rest is fetched.
+    /// The path of partial content with a hash, during a download.
     pub(crate) fn partial(&self, hash: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{hash}.incomplete"))
     }
 
-    /// Holds all others back, Python's library too, that would fetch the same content; until it is dropped.
+    /// Locks this content until dropped. Others that would fetch it, including Python's library, wait.
     pub(crate) fn lock(&self, hash: &str) -> Result<File> {
         let path = self.locks.join(format!("{hash}.lock"));
         make_folder_of(&path)?;
@@ -102,12 +102,12 @@ impl Repository {
         lock.map_err(|source| Error::Io { action: "lock", path, source })
     }
 
-    /// Makes content that has arrived a file of a commit.
+    /// Makes downloaded content a file of a commit.
     pub(crate) fn point(&self, commit: &str, file: &str, hash: &str) -> Result<PathBuf> {
         let pointer = self.snapshot(commit, file);
         make_folder_of(&pointer)?;
         if !pointer.is_file() {
-            // A pointer to content that has gone.
+            // A pointer to content that no longer exists.
             drop(fs::remove_file(&pointer));
             let depth = file.split('/').count() + 1;
             let target: PathBuf = std::iter::repeat_n("..", depth).chain(["blobs", hash]).collect();
@@ -126,7 +126,7 @@ fn link(target: &Path, _: &Path, pointer: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(target, pointer)
 }
 
-/// Elsewhere links need rights that few have.
+/// On other systems, links need special rights.
 #[cfg(not(unix))]
 fn link(_: &Path, blob: &Path, pointer: &Path) -> std::io::Result<()> {
     fs::copy(blob, pointer).map(drop)
@@ -142,7 +142,7 @@ pub(crate) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && is_hex(revision)
 }
 
-/// Whether text is nothing but hexadecimal digits in lower case.
+/// Whether text consists of lower-case hexadecimal digits.
 pub(crate) fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
@@ -151,7 +151,7 @@ pub(crate) fn is_hex(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The layout is what `huggingface_hub` documents, so that either finds what the other fetched.
+    /// The layout is the documented one of `huggingface_hub`, so each finds the files that the other fetched.
     #[test]
     fn the_layout_is_that_of_python() {
         let cache = tempfile::tempdir().unwrap();

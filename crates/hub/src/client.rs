@@ -1,4 +1,4 @@
-//! Requests to the Hub: who is told the token, which redirects are followed, what is tried again, and what a refusal means.
+//! Requests to the Hub: who gets the token, which redirects are followed, what is retried, and what a refusal means.
 
 use std::{io::Read, sync::Arc, time::Duration};
 
@@ -11,11 +11,11 @@ use ureq::{
 
 use crate::{Error, Kind, Options, Reference, Result};
 
-/// Redirects that are followed for one request.
+/// Maximum number of redirects per request.
 const MOST_REDIRECTS: usize = 10;
-/// Largest answer that is read as JSON, in bytes.
+/// Maximum bytes of a JSON answer.
 const LARGEST_ANSWER: u64 = 64 << 20;
-/// Longest wait for the first byte of an answer, and for each that follows.
+/// Maximum wait for the first byte of an answer, and for each later one.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to one Hub.
@@ -25,7 +25,7 @@ pub(crate) struct Client {
     pub(crate) options: Options,
 }
 
-/// What a request is about, so that its refusal can say so.
+/// The subject of a request, for error messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) reference: &'a Reference,
@@ -70,14 +70,14 @@ impl Client {
         Self { agent, options }
     }
 
-    /// Does something again while it fails for a passing reason, a little later each time.
+    /// Retries while the failure is temporary, with growing pauses.
     pub(crate) fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         let mut pause = self.options.backoff;
         let mut number = 1;
         loop {
             match attempt() {
                 Err(error) if error.is_passing() && number < self.options.attempts => {
-                    tracing::warn!("{error}; once more in {:.1} s", pause.as_secs_f64());
+                    tracing::warn!("{error}; next attempt in {:.1} s", pause.as_secs_f64());
                     std::thread::sleep(pause);
                     pause *= 2;
                     number += 1;
@@ -88,10 +88,10 @@ impl Client {
         }
     }
 
-    /// Makes a request and follows redirects; the answer may be a refusal.
+    /// Makes a request and follows redirects. The answer may be a refusal.
     ///
-    /// The token goes to the endpoint alone, never to the servers that it refers to. An answer to `HEAD` that names the commit and
-    /// leads to another server is what was asked for: that server knows nothing of commits.
+    /// The token goes only to the endpoint, never to servers to which it redirects. A redirect that answers `HEAD`
+    /// with the commit and leads to another server is the final answer, because that server knows no commits.
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Response<Body>> {
         let mut url = request.url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
@@ -135,7 +135,7 @@ impl Client {
         url.strip_prefix(&self.options.endpoint).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The address that a redirect leads to.
+    /// The target address of a redirect.
     fn resolve(&self, from: &str, location: &str) -> Result<String> {
         let refuse = |reason: String| Error::Answer { url: from.to_owned(), reason };
         if let Some(path) = location.strip_prefix('/').filter(|path| !path.starts_with('/')) {
@@ -144,21 +144,21 @@ impl Client {
             return Ok(format!("{}/{path}", &from[..host]));
         }
         let safe = location.starts_with("https://");
-        // Plain HTTP is for servers that were asked for over plain HTTP.
+        // Plain HTTP is only for servers that were requested over plain HTTP.
         if safe || (location.starts_with("http://") && self.options.endpoint.starts_with("http://")) {
             return Ok(location.to_owned());
         }
         Err(refuse(format!("it redirects to `{}`", location.escape_debug())))
     }
 
-    /// The error of a request that got no answer.
+    /// The error of a request without an answer.
     pub(crate) fn unreachable(&self, url: &str, error: &dyn std::fmt::Display) -> Error {
         let cache = self.options.cache.display();
         let elsewhere = format!("fetch with `hf download` where there is one and copy the files to {cache}");
         Error::Network { url: without_query(url), reason: error.to_string(), elsewhere }
     }
 
-    /// A successful answer, or what the refusal means.
+    /// A successful answer, or the error of a refusal.
     pub(crate) fn accept(&self, request: Request<'_>, subject: Subject<'_>) -> Result<Response<Body>> {
         let response = self.send(request)?;
         let status = response.status();
@@ -212,7 +212,7 @@ impl Client {
     }
 }
 
-/// The reason that a server gives in words, shortened.
+/// The server's reason in words, shortened.
 fn said(response: &mut Response<Body>) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {
@@ -233,7 +233,7 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name)?.to_str().ok()
 }
 
-/// An address as messages show it: what stands behind `?` may be a signature.
+/// An address for messages. The part after `?` is removed, because it may hold a signature.
 pub(crate) fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }

@@ -1,24 +1,24 @@
-//! What can go wrong between here and the Hub, and what helps.
+//! Errors with the Hub, and their fixes.
 
 use std::path::PathBuf;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Text that names no repository.
+    /// Text that does not name a repository.
     #[error("`{}` names no repository of the Hub: {reason}", text.escape_debug())]
     Reference {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A file's name that could lead out of its repository.
-    #[error("`{name}` is no file of a repository: it {reason}")]
+    /// A file name that could lead out of its repository.
+    #[error("`{name}` is not a valid file name in a repository: it {reason}")]
     FileName {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// An environment variable that cannot be used.
@@ -26,10 +26,10 @@ pub enum Error {
     Environment {
         /// The variable.
         variable: &'static str,
-        /// What is wrong, and what would be right.
+        /// The fault and the fix.
         reason: String,
     },
-    /// No such repository, or a private one.
+    /// A repository that does not exist or is private.
     #[error("{endpoint} has no {kind} `{id}` that is yours to see; check the name, and if it is private set HF_TOKEN")]
     NoRepository {
         /// The server.
@@ -44,7 +44,7 @@ pub enum Error {
     NoRevision {
         /// The repository.
         id: String,
-        /// What was asked for.
+        /// The requested revision.
         revision: String,
     },
     /// A repository without that file.
@@ -54,15 +54,15 @@ pub enum Error {
         id: String,
         /// The revision.
         revision: String,
-        /// What was asked for.
+        /// The requested file.
         file: String,
         /// The nearest files that it has, in words.
         nearest: String,
     },
-    /// No token, or one that the server does not know.
+    /// A missing token, or one that the server does not know.
     #[error("{url} answered 401: a token is needed; make one on the Hub's page of access tokens and set HF_TOKEN")]
     Unauthorized {
-        /// What was asked for.
+        /// The requested address.
         url: String,
     },
     /// A repository whose licence must be accepted first.
@@ -70,15 +70,15 @@ pub enum Error {
     Gated {
         /// The repository.
         id: String,
-        /// Where to accept.
+        /// The page on which to accept it.
         page: String,
     },
-    /// A token that may not do this.
+    /// A token without the right for this request.
     #[error(
         "{url} answered 403: the token may not do this{said}; HF_TOKEN needs the right to read, or to write for a push"
     )]
     Forbidden {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// The server's reason, with `: ` before it, or nothing.
         said: String,
@@ -86,44 +86,44 @@ pub enum Error {
     /// Too many requests.
     #[error("{url} answered 429, too many requests; try again {after}")]
     TooMany {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// When, in words.
+        /// The time of the next attempt, in words.
         after: String,
     },
-    /// A server that fails.
+    /// A server error.
     #[error("{url} answered {status}{said}; asked {attempts} times. The Hub is at fault: try again later")]
     Server {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// The HTTP status.
         status: u16,
         /// The server's reason, with `: ` before it, or nothing.
         said: String,
-        /// How often it was asked.
+        /// Number of attempts.
         attempts: u32,
     },
     /// Any other refusal.
     #[error("{url} answered {status}{said}")]
     Refused {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// The HTTP status.
         status: u16,
         /// The server's reason, with `: ` before it, or nothing.
         said: String,
     },
-    /// An answer that the Hub's protocol does not know.
+    /// An answer that does not follow the Hub's protocol.
     #[error("{url} gave an answer that cannot be used: {reason}")]
     Answer {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A connection that was cut again and again.
+    /// A connection that was cut in every attempt.
     #[error(
-        "`{file}` was cut after {got} of {wanted} bytes, {attempts} times in a row; what came is kept in {partial}: run again to go on"
+        "`{file}` was cut after {got} of {wanted} bytes, {attempts} times in a row; its start is kept in {partial}: run again to continue"
     )]
     Cut {
         /// The file.
@@ -132,41 +132,41 @@ pub enum Error {
         got: u64,
         /// Bytes that were announced.
         wanted: u64,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// Where the beginning lies.
+        /// The file with the received part.
         partial: PathBuf,
     },
-    /// Bytes that are not those that were announced.
+    /// Content that differs from the announcement.
     #[error(
-        "`{file}` arrived with {what} {found}, and the server announced {expected}; it was thrown away: run again to fetch it anew"
+        "`{file}` arrived with {what} {found}, but the server announced {expected}; it was deleted: run again to fetch it again"
     )]
     Mismatch {
         /// The file.
         file: String,
         /// SHA-256 or size.
         what: &'static str,
-        /// As announced.
+        /// The announced value.
         expected: String,
-        /// As it arrived.
+        /// The received value.
         found: String,
     },
-    /// No way to the server.
+    /// A server that cannot be reached.
     #[error("{url} cannot be reached ({reason}); check the network, HF_ENDPOINT and the proxy, or {elsewhere}")]
     Network {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What the system says.
+        /// The system's reason.
         reason: String,
-        /// How to do without a network.
+        /// How to proceed without a network.
         elsewhere: String,
     },
-    /// A file that is not in the cache, and no network to be used.
+    /// A file that is not in the cache while the network is forbidden.
     #[error(
         "`{file}` of `{id}` at `{revision}` is not in the cache {cache}, and HF_HUB_OFFLINE forbids the network; {elsewhere}"
     )]
     Offline {
-        /// The file, or what else was asked for.
+        /// The file, or the other requested item.
         file: String,
         /// The repository.
         id: String,
@@ -180,11 +180,11 @@ pub enum Error {
     /// A file of the cache that cannot be read or written.
     #[error("failed to {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -193,12 +193,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Whether the same request may succeed a moment later.
+    /// Whether a retry may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Server { .. } | Self::Network { .. } | Self::Cut { .. })
     }
 
-    /// The same after so many attempts.
+    /// The same error after a number of attempts.
     pub(crate) fn after(mut self, count: u32) -> Self {
         if let Self::Server { attempts, .. } | Self::Cut { attempts, .. } = &mut self {
             *attempts = count;

@@ -1,4 +1,4 @@
-//! Files from the Hub into the cache: whole, checked, and from where a cut download ended.
+//! Fetches files from the Hub into the cache. Downloads are checked, complete, and resumed after a cut.
 
 use std::{
     fs::{self, File},
@@ -20,24 +20,24 @@ use crate::{
 /// A file in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// The commit that the revision stands for.
+    /// The commit of the revision.
     pub commit: String,
 }
 
-/// How far a file has come.
+/// The progress of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The file.
     pub file: &'a str,
-    /// Bytes that are here, those of earlier attempts included.
+    /// Bytes received, including earlier attempts.
     pub done: u64,
-    /// Bytes in all.
+    /// Total bytes.
     pub total: u64,
 }
 
-/// What the server announces of a file.
+/// The server's announcement of a file.
 #[derive(Debug, Clone)]
 struct Announced {
     commit: String,
@@ -47,19 +47,19 @@ struct Announced {
 }
 
 impl Announced {
-    /// The SHA-256 of the content, where that is what the hash is.
+    /// The SHA-256 of the content, if the hash is one.
     fn sha256(&self) -> Option<&str> {
         (self.hash.len() == 64 && is_hex(&self.hash)).then_some(&self.hash)
     }
 }
 
 impl Hub {
-    /// A file of a repository, from the cache if it is there in the same version, else from the server.
+    /// A file of a repository: from the cache if it holds the same version, else from the server.
     ///
     /// # Errors
-    /// A name that leads out of the repository; a repository, revision or file that is not there or not to be seen; a server that
-    /// fails or cannot be reached (a file that the cache has of this revision is then taken, and a warning says so); bytes that are
-    /// not those announced; offline, a file that the cache has not.
+    /// If the name leads out of the repository; if the repository, revision or file does not exist or is not visible;
+    /// if the server fails or cannot be reached (unless the cache has the file at this revision, which is then used
+    /// with a warning); if the bytes differ from the announcement; or if the file is not in the cache while offline.
     pub fn fetch(&self, reference: &Reference, kind: Kind, file: &str) -> Result<Fetched> {
         check_file(file)?;
         let repository = self.repository(reference, kind);
@@ -108,20 +108,20 @@ impl Hub {
         let refuse = |reason: &str| Error::Answer { url: url.clone(), reason: reason.into() };
         let commit = text("x-repo-commit").filter(|commit| is_commit(commit));
         let commit = commit.ok_or_else(|| refuse("it names no commit in X-Repo-Commit; HF_ENDPOINT must be a Hub"))?;
-        // Of a redirect's own body the server speaks too.
+        // The headers of a redirect describe its own body.
         let own = |name| text(name).filter(|_| response.status().is_success());
         let tag = text("x-linked-etag").or_else(|| own("etag")).unwrap_or_default();
         let hash = tag.trim_start_matches("W/").trim_matches('"');
-        // The hash becomes a file's name.
+        // The hash becomes a file name.
         if !(16..=128).contains(&hash.len()) || !hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(refuse("its ETag is no hash"));
+            return Err(refuse("its ETag is not a hash"));
         }
         let size = text("x-linked-size").or_else(|| own("content-length")).and_then(|size| size.parse().ok());
         let size = size.ok_or_else(|| refuse("it gives no size in X-Linked-Size or Content-Length"))?;
         Ok(Announced { commit: commit.to_owned(), hash: hash.to_owned(), size })
     }
 
-    /// One attempt at what is still missing of a file's content.
+    /// One attempt to download the missing part of a file.
     fn download(&self, repository: &Repository, subject: Subject<'_>, file: &str, announced: &Announced) -> Result<()> {
         let partial = repository.partial(&announced.hash);
         let url = self.address(subject, &announced.commit, file);
@@ -134,7 +134,7 @@ impl Hub {
             let mut response = self.client.accept(ranged, subject)?;
             let start = if response.status().as_u16() == 206 { range_start(&response) } else { Some(0) };
             if start != Some(here) && start != Some(0) {
-                return Err(Error::Answer { url, reason: "it sends another range than was asked for".into() });
+                return Err(Error::Answer { url, reason: "it sends another range than requested".into() });
             }
             let start = start.unwrap_or_default();
             let sink = Sink { partial: &partial, start, file, announced };
@@ -158,7 +158,8 @@ impl Hub {
                 Ok(output)
             })
             .map_err(write_failed)?;
-        // A byte more than was announced shows that there are more, and no endless answer fills the disk.
+        // One byte more than announced shows that there are more, and prevents an endless answer from filling the
+        // disk.
         let left = (announced.size - start).saturating_add(1);
         let mut input = response.body_mut().with_config().limit(u64::MAX).reader().take(left);
         let mut done = start;
@@ -187,7 +188,7 @@ impl Hub {
     }
 }
 
-/// Where the bytes of an answer go.
+/// The destination of an answer's bytes.
 #[derive(Debug, Clone, Copy)]
 struct Sink<'a> {
     partial: &'a Path,
@@ -196,7 +197,7 @@ struct Sink<'a> {
     announced: &'a Announced,
 }
 
-/// Throws content away that is not what was announced.
+/// Deletes content that differs from the announcement.
 fn accept_content(partial: &Path, file: &str, announced: &Announced) -> Result<()> {
     let read_failed = |source| Error::Io { action: "read", path: partial.into(), source };
     let mut content = File::open(partial).map_err(read_failed)?;
@@ -222,7 +223,7 @@ fn accept_content(partial: &Path, file: &str, announced: &Announced) -> Result<(
     if found == expected { Ok(()) } else { mismatch("SHA-256", expected.to_owned(), found) }
 }
 
-/// Where the range of an answer begins: `Content-Range: bytes 100-199/200`.
+/// The first byte of an answer's range: `Content-Range: bytes 100-199/200`.
 fn range_start(response: &Response<Body>) -> Option<u64> {
     header(response.headers(), "content-range")?.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }

@@ -1,39 +1,40 @@
-//! The Hub as the rest of the workspace sees it.
+//! The Hub, as the other crates use it.
 
 use std::fmt;
 
 use crate::{Kind, Options, Progress, Reference, Result, cache::Repository, client::Client};
 
-/// Told of bytes as they arrive.
+/// Called as bytes arrive.
 pub(crate) type OnProgress = Box<dyn Fn(&Progress<'_>) + Send + Sync>;
 
-/// A Hub and the cache of what was fetched from it.
+/// A Hub and its cache.
 pub struct Hub {
     pub(crate) client: Client,
     pub(crate) on_progress: OnProgress,
 }
 
 impl Hub {
-    /// The Hub of some options; nothing is asked yet.
+    /// A Hub with these options. No request is made yet.
     pub fn new(options: Options) -> Self {
         Self { client: Client::new(options), on_progress: Box::new(|_| ()) }
     }
 
-    /// The Hub that the environment names ([`Options::from_environment`]); every few megabytes it logs how far a file is.
+    /// The Hub that the environment names ([`Options::from_environment`]). It logs the progress of a file every few
+    /// megabytes.
     ///
     /// # Errors
-    /// Variables that cannot be used.
+    /// If a variable cannot be used.
     pub fn from_environment() -> Result<Self> {
         Ok(Self::new(Options::from_environment()?).on_progress(report))
     }
 
-    /// The same, and a function that is told of bytes as they arrive.
+    /// The same Hub with a function that is called as bytes arrive.
     #[must_use]
     pub fn on_progress(self, told: impl Fn(&Progress<'_>) + Send + Sync + 'static) -> Self {
         Self { on_progress: Box::new(told), ..self }
     }
 
-    /// Where it is and how it is asked.
+    /// The options.
     pub fn options(&self) -> &Options {
         &self.client.options
     }
@@ -42,7 +43,7 @@ impl Hub {
         Repository::new(&self.options().cache, reference, kind)
     }
 
-    /// The address of a request to the Hub's API about a repository.
+    /// The address of an API request about a repository.
     pub(crate) fn api(&self, reference: &Reference, kind: Kind, path: &str) -> String {
         format!("{}/api/{}/{}/{path}", self.options().endpoint, kind.plural(), reference.id())
     }
@@ -54,19 +55,19 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// Bytes between two lines about a download.
+/// Bytes between two log lines of a download.
 const STEP: u64 = 16 << 20;
 
 fn report(progress: &Progress<'_>) {
     let Progress { file, done, total } = *progress;
-    // A read gives less than a step, so that each is passed once.
+    // A read gives less than a step, so each step is logged once.
     if done > 0 && (done == total || done / STEP > done.saturating_sub(1 << 16) / STEP) {
         tracing::info!("{file}: {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6);
     }
 }
 
-/// Text as one step of a URL's path: what is neither a letter, a digit, nor one of `-._~` in percent notation; slashes stay if
-/// `path`.
+/// Text as one step of a URL's path. Characters other than letters, digits and `-._~` are percent-encoded. Slashes
+/// stay if `path` is set.
 pub(crate) fn encode(text: &str, path: bool) -> String {
     let encoded = text.bytes().map(|byte| {
         let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (path && byte == b'/');

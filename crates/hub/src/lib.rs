@@ -1,11 +1,11 @@
-//! Models and datasets from the Hugging Face Hub, and back.
+//! Downloads models and datasets from the Hugging Face Hub, and uploads models.
 //!
-//! A [`Reference`] names a repository, `hub:owner/name@revision`; a [`Hub`] fetches files of it into the cache that Python's
-//! `huggingface_hub` uses too, lists them, and pushes files. What arrives is held against what the server announced, in size and
-//! in SHA-256, before it enters the cache.
+//! A [`Reference`] names a repository, `hub:owner/name@revision`. A [`Hub`] fetches its files into the cache that
+//! Python's `huggingface_hub` uses too, lists them, and pushes files. A file's size and SHA-256 are compared with the
+//! server's announcement before it enters the cache.
 //!
-//! The protocol is spoken here, over `ureq`: every version of the crate `hf-hub` is built with crates under the MPL, and none
-//! checks a hash.
+//! The protocol is implemented here, over `ureq`: every version of the crate `hf-hub` depends on crates under the
+//! MPL, and none checks a hash.
 //!
 //! ```
 //! use unlearn_hub::Reference;

@@ -1,4 +1,4 @@
-//! Which files a repository has.
+//! Lists the files of a repository.
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use crate::{
 pub struct File {
     /// Its path in the repository.
     pub name: String,
-    /// Bytes, where the server says.
+    /// Bytes, if the server says.
     pub size: Option<u64>,
 }
 
@@ -29,15 +29,15 @@ struct Sibling {
     size: Option<u64>,
 }
 
-/// Files that are named where one is missing.
+/// Number of files named in the error for a missing one.
 const NEAREST: usize = 3;
 
 impl Hub {
-    /// The files of a repository at a revision; offline, those of them that the cache holds.
+    /// The files of a repository at a revision. Offline, only those in the cache.
     ///
     /// # Errors
-    /// A repository or revision that is not there or not to be seen; a server that fails or cannot be reached; offline, a
-    /// revision of which nothing is in the cache.
+    /// If the repository or revision does not exist or is not visible, if the server fails or cannot be reached, or
+    /// if the cache holds nothing of the revision while offline.
     pub fn files(&self, reference: &Reference, kind: Kind) -> Result<Vec<File>> {
         if self.options().offline {
             let repository = self.repository(reference, kind);
@@ -59,7 +59,7 @@ impl Hub {
         Ok(files)
     }
 
-    /// The error of something that is needed offline and not in the cache.
+    /// The error of an item that is not in the cache while offline.
     pub(crate) fn not_cached(&self, reference: &Reference, kind: Kind, file: Option<&str>) -> Error {
         let (id, revision) = (reference.id(), reference.revision());
         let mut command = vec!["hf", "download", id];
@@ -80,7 +80,7 @@ impl Hub {
         }
     }
 
-    /// Says which files are there where one is missing.
+    /// Adds the nearest existing files to the error for a missing one.
     pub(crate) fn with_nearest(&self, error: Error, reference: &Reference, kind: Kind) -> Error {
         let Error::NoFile { id, revision, file, .. } = error else { return error };
         let nearest = match self.files(reference, kind) {

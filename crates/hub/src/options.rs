@@ -1,4 +1,4 @@
-//! Where the Hub is and how it is asked, from the environment variables that Python's `huggingface_hub` reads.
+//! The Hub's address and other options, from the environment variables of Python's `huggingface_hub`.
 
 use std::{
     env, fmt, fs,
@@ -8,25 +8,26 @@ use std::{
 
 use crate::{Error, Result};
 
-/// Where the Hub is and how it is asked.
+/// The Hub's address and other options.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// The server, without a slash at the end (`HF_ENDPOINT`).
     pub endpoint: String,
     /// The cache (`HF_HUB_CACHE`, or `hub` in `HF_HOME`).
     pub cache: PathBuf,
-    /// The access token (`HF_TOKEN`, or the file `HF_TOKEN_PATH`, or `token` in `HF_HOME`). It is sent to `endpoint` alone.
+    /// The access token (`HF_TOKEN`, or the file `HF_TOKEN_PATH`, or `token` in `HF_HOME`). It is sent only to
+    /// `endpoint`.
     pub token: Option<String>,
-    /// Use nothing but the cache (`HF_HUB_OFFLINE`).
+    /// Use only the cache (`HF_HUB_OFFLINE`).
     pub offline: bool,
-    /// How often a request is made that fails for a passing reason.
+    /// Maximum number of attempts after temporary failures.
     pub attempts: u32,
-    /// Time before the second attempt; it doubles with each.
+    /// Time before the second attempt. It doubles with each.
     pub backoff: Duration,
 }
 
 impl Options {
-    /// A server and a cache; no token, three attempts.
+    /// Options with a server and a cache, without a token, and with three attempts.
     pub fn new(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
         let endpoint = endpoint.into().trim_end_matches('/').to_owned();
         Self {
@@ -39,16 +40,16 @@ impl Options {
         }
     }
 
-    /// What the environment says.
+    /// Options from the environment.
     ///
     /// # Errors
-    /// An endpoint that is no address of the web, no home folder to put the cache in, a token file that cannot be read or a token
-    /// that cannot be sent.
+    /// If the endpoint is not a web address, there is no home folder for the cache, a token file cannot be read, or a
+    /// token cannot be sent.
     pub fn from_environment() -> Result<Self> {
         Self::from_variables(&|name| env::var(name).ok())
     }
 
-    /// The same from any source of variables; one that is empty counts as not set.
+    /// The same from any source of variables. An empty variable counts as not set.
     fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let get = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let path = |name| get(name).map(PathBuf::from);
@@ -79,7 +80,7 @@ impl Options {
     }
 }
 
-/// The first word of a token file; `None` if there is no file.
+/// The first word of a token file. `None` if there is no file.
 fn read_token(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|token| !token.is_empty())),
@@ -88,7 +89,7 @@ fn read_token(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Without the token, so that no log ever holds it.
+/// The token is omitted, so that no log holds it.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { endpoint, cache, token, offline, attempts, backoff } = self;

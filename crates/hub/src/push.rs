@@ -1,5 +1,5 @@
-//! Files to the Hub: a repository, created if need be, and one commit with all files. Large files travel by Git LFS's `basic`
-//! transfer, small ones inside the commit; the server says which is which.
+//! Uploads files to the Hub: a repository, created if needed, and one commit with all files. Large files are sent by
+//! Git LFS's `basic` transfer, and small ones in the commit. The server decides which is which.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     reference::check_file,
 };
 
-/// A file to be pushed; one of that name is replaced.
+/// A file to be pushed. A file of the same name is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
     /// Its path in the repository.
@@ -25,7 +25,7 @@ pub struct Addition {
     pub bytes: Vec<u8>,
 }
 
-/// What a push left.
+/// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
     /// The commit.
@@ -34,7 +34,7 @@ pub struct Pushed {
     pub url: String,
 }
 
-/// Bytes from the beginning of a file by which the server decides how it travels.
+/// Number of leading bytes by which the server decides how a file is sent.
 const SAMPLE: usize = 512;
 /// Media types of the API and of Git LFS.
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
@@ -83,11 +83,11 @@ struct Commit {
 }
 
 impl Hub {
-    /// Commits files to a repository, which is created if it is not there; `private` counts then.
+    /// Commits files to a repository. A missing repository is created, as private if `private` is set.
     ///
     /// # Errors
-    /// Files that could not be named so; offline; no token, or one without the right to write; a server that refuses, fails or
-    /// cannot be reached. Either all files are there afterwards or none.
+    /// If a file name is not valid, the Hub is offline, there is no token with the right to write, or the server
+    /// refuses, fails or cannot be reached. The push is atomic: all files are there afterwards, or none.
     pub fn push(
         &self,
         reference: &Reference,
@@ -130,12 +130,12 @@ impl Hub {
         let body = json!({ "name": name, "organization": owner, "type": kind.singular(), "private": private });
         let subject = Subject { reference, kind, file: None };
         match self.client.accept(post(&url, &JSON, body.to_string().as_bytes()), subject) {
-            Ok(_) | Err(Error::Refused { status: 409, .. }) => Ok(()), // 409: it is there.
+            Ok(_) | Err(Error::Refused { status: 409, .. }) => Ok(()), // 409: it exists.
             Err(error) => Err(error),
         }
     }
 
-    /// Sends the content of large files to where the server wants it; what it has already is not sent again.
+    /// Sends large files to the place that the server names. Content that the server already has is not sent.
     fn send_large(&self, subject: Subject<'_>, large: &[(&Addition, String)]) -> Result<()> {
         let Subject { reference, kind, .. } = subject;
         let (endpoint, prefix) = (&self.options().endpoint, kind.page_prefix());
@@ -150,7 +150,7 @@ impl Hub {
         let batch: Batch = self.client.patiently(|| self.client.json(post(&url, &LFS, body.as_bytes()), subject))?;
         let refuse = |reason: String| Err(Error::Answer { url: url.clone(), reason });
         if let Some(transfer) = batch.transfer.as_deref().filter(|transfer| *transfer != "basic") {
-            return refuse(format!("it offers the transfer `{transfer}` alone, and `basic` is known here"));
+            return refuse(format!("it offers only the transfer `{transfer}`, but `basic` is needed"));
         }
         for (file, hash) in large {
             let Some(object) = batch.objects.iter().find(|object| object.oid == *hash) else {
@@ -191,7 +191,7 @@ impl Hub {
         let revision = encode(subject.reference.revision(), false);
         let url = self.api(subject.reference, subject.kind, &format!("commit/{revision}"));
         let headers = [("content-type", "application/x-ndjson")];
-        // Once only: an answer that was lost may be that of a commit that was made.
+        // This is not retried: if an answer was lost, the commit may have been made.
         let Commit { commit_oid, commit_url } = self.client.json(post(&url, &headers, body.as_bytes()), subject)?;
         Ok(Pushed { commit: commit_oid, url: commit_url })
     }

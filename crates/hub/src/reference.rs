@@ -1,18 +1,18 @@
-//! Names on the Hub: repositories, revisions and files, checked before they become parts of a URL or of a path.
+//! Names on the Hub: repositories, revisions and files, checked before they become part of a URL or a path.
 
 use std::{fmt, str::FromStr};
 
 use crate::{Error, Result};
 
-/// What a reference to the Hub begins with, where a path could stand as well.
+/// Prefix of a reference to the Hub, where a path is accepted too.
 pub const PREFIX: &str = "hub:";
 
-/// Longest name of an owner, a repository or a revision.
+/// Maximum bytes of an owner, repository or revision name.
 const LONGEST_NAME: usize = 96;
-/// Longest path of a file in a repository.
+/// Maximum bytes of a file's path in a repository.
 const LONGEST_FILE: usize = 512;
 
-/// What a repository holds.
+/// The kind of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A model.
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// What stands before a repository's name in the address of its page.
+    /// Prefix of a repository's name in the address of its page.
     pub(crate) fn page_prefix(self) -> &'static str {
         match self {
             Self::Model => "",
@@ -69,7 +69,7 @@ impl Reference {
         &self.id
     }
 
-    /// A branch, a tag or a commit; `main` if none was given.
+    /// A branch, a tag or a commit. `main` if none was given.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -77,7 +77,7 @@ impl Reference {
     /// The same repository at another revision.
     ///
     /// # Errors
-    /// A revision that cannot be one.
+    /// If it cannot be a revision.
     pub fn at(&self, revision: &str) -> Result<Self> {
         let refuse = |reason| Error::Reference { text: format!("{self}"), reason };
         check_path(revision, LONGEST_NAME).map_err(|reason| refuse(format!("the revision `{revision}` {reason}")))?;
@@ -114,7 +114,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// The Hub's own rule for owners and repositories; `--` separates them in the names of cache folders.
+/// The Hub's rule for owners and repositories. `--` separates them in the names of cache folders.
 fn check_name(name: &str) -> Result<(), String> {
     if name.len() > LONGEST_NAME {
         return Err(format!("has {} bytes, more than {LONGEST_NAME}", name.len()));
@@ -130,12 +130,12 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a file of a repository whose name could lead out of it.
+/// Refuses a file name that could lead out of its repository.
 pub(crate) fn check_file(name: &str) -> Result<()> {
     check_path(name, LONGEST_FILE).map_err(|reason| Error::FileName { name: name.escape_debug().to_string(), reason })
 }
 
-/// A relative path with `/` between its steps, each of which goes down.
+/// A relative path with `/` between its steps and no step upwards.
 fn check_path(path: &str, longest: usize) -> Result<(), String> {
     if path.len() > longest {
         return Err(format!("has {} bytes, more than {longest}", path.len()));

@@ -1,7 +1,8 @@
-//! A small SVG canvas in the report's palette, on the plotters back end.
+//! A small SVG canvas with the report's palette, based on plotters.
 //!
-//! Colours are written as the hexadecimal values of the light palette, so a picture is right on its own; the page's style sheet maps the same
-//! values to the dark palette. The hues are Okabe and Ito's, told apart by people with any colour vision.
+//! Colours are hexadecimal values of the light palette, so a picture is right by itself. The page's style sheet maps
+//! the same values to the dark palette. The hues are those of Okabe and Ito, which people with any colour vision can
+//! distinguish.
 
 use std::fmt::Display;
 
@@ -12,19 +13,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::{ReportError, Result};
 
-/// Text and axes that matter.
+/// Main text and axes.
 pub(crate) const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
-/// Text and axes that help.
+/// Secondary text and axes.
 pub(crate) const MUTED: RGBColor = RGBColor(0x65, 0x6d, 0x76);
-/// Lines that only guide the eye.
+/// Guide lines.
 pub(crate) const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
-/// The page.
+/// The background of the page.
 pub(crate) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 /// Data: dense first, then the sparsities in ascending order.
 pub(crate) const SERIES: [RGBColor; 4] =
     [RGBColor(0x00, 0x72, 0xb2), RGBColor(0xd5, 0x5e, 0x00), RGBColor(0x00, 0x9e, 0x73), RGBColor(0xcc, 0x79, 0xa7)];
 
-/// Where a text sits on its point, horizontally. Vertically it is centred.
+/// Horizontal position of a text relative to its point. Vertically it is centred.
 #[derive(Clone, Copy)]
 pub(crate) enum Align {
     Start,
@@ -39,7 +40,7 @@ pub(crate) struct Canvas<'svg> {
 }
 
 impl Canvas<'_> {
-    /// Draws with `draw` and returns the SVG text; `what` names the picture in errors.
+    /// Draws with `draw` and returns the SVG text. `what` names the picture in errors.
     pub(crate) fn draw(what: &str, size: (u32, u32), draw: impl FnOnce(&Canvas<'_>) -> Result<()>) -> Result<String> {
         let mut svg = String::new();
         let canvas = Canvas { area: SVGBackend::with_string(&mut svg, size).into_drawing_area(), what };
@@ -49,12 +50,12 @@ impl Canvas<'_> {
         Ok(svg)
     }
 
-    /// A part of the canvas with an origin of its own.
+    /// A part of the canvas with its own origin.
     pub(crate) fn part(&self, at: (i32, i32), size: (u32, u32)) -> Self {
         Self { area: self.area.clone().shrink(at, size), what: self.what }
     }
 
-    /// Fills the whole canvas, for a picture that is shown on pages of unknown colour.
+    /// Fills the whole canvas, for a picture on pages of unknown colour.
     pub(crate) fn fill(&self, colour: RGBColor) -> Result<()> {
         self.put(self.area.fill(&colour))
     }
@@ -67,7 +68,7 @@ impl Canvas<'_> {
         self.put(self.area.draw(&DashedPathElement::new(points, 4, 3, colour.stroke_width(1))))
     }
 
-    /// A dot with a thin edge in the colour of the page, so that dots on top of each other stay apart.
+    /// A dot with a thin edge in the page's colour, so that overlapping dots stay distinct.
     pub(crate) fn dot(&self, at: (i32, i32), radius: u32, colour: RGBColor) -> Result<()> {
         self.put(self.area.draw(&Circle::new(at, radius + 1, PAPER.filled())))?;
         self.put(self.area.draw(&Circle::new(at, radius, colour.filled())))
@@ -93,7 +94,7 @@ impl Canvas<'_> {
     }
 }
 
-/// A linear axis: values to pixels, with round ticks.
+/// A linear axis that maps values to pixels, with round ticks.
 pub(crate) struct Axis {
     low: f64,
     high: f64,
@@ -112,7 +113,7 @@ impl Axis {
         Self { low, high, from, to, step: step.unwrap_or(rough) }
     }
 
-    /// The pixel of a value; values outside the axis go to its ends.
+    /// The pixel of a value. Values outside the axis are mapped to its ends.
     pub(crate) fn at(&self, value: f64) -> i32 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         (f64::from(self.from) + share * f64::from(self.to - self.from)).round() as i32
@@ -132,14 +133,14 @@ impl Axis {
     }
 }
 
-/// Moves labels at the given heights apart where they would touch, keeping their order and staying above `bottom`.
+/// Moves overlapping labels apart, keeps their order, and keeps them above `bottom`.
 pub(crate) fn apart<T>(mut labels: Vec<(T, i32)>, bottom: i32) -> Vec<(T, i32)> {
     const SPACING: i32 = 16;
     labels.sort_by_key(|(_, y)| *y);
     for position in 1..labels.len() {
         labels[position].1 = labels[position].1.max(labels[position - 1].1 + SPACING);
     }
-    // What was pushed below the axis moves up again, and pushes those above it.
+    // Labels pushed below the axis move up again, and push those above them.
     let mut limit = bottom;
     for (_, y) in labels.iter_mut().rev() {
         *y = (*y).min(limit);

@@ -1,7 +1,8 @@
-//! What a suite's rows say about the claims of the paper.
+//! Verdicts on the paper's claims, from a suite's rows.
 //!
-//! A claim about figures is judged on differences paired by seed: it holds when the 95 % confidence interval of the mean difference lies on the
-//! claimed side, fails when it lies on the other, and is undecided in between. One seed has no interval, so it decides nothing.
+//! A claim about figures is judged on differences paired by seed. It holds if the 95 % confidence interval of the
+//! mean difference is on the claimed side, fails if it is on the other side, and is undecided otherwise. One seed has
+//! no interval, so it decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +13,19 @@ use unlearn_metrics::{Estimate, Judgement, Verdict};
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, percent};
 
-/// The approximate methods of which the paper claims that sparsity helps them.
+/// The approximate methods that sparsity helps, according to the paper.
 pub const APPROXIMATE: [&str; 4] = ["ft", "ga", "ff", "iu"];
-/// Points of testing accuracy that count as "at most a few".
+/// Maximum loss of testing accuracy, in points, for "at most a few".
 pub const FEW_POINTS: f64 = 3.0;
 
-/// Points of average gap that "at least as well" may cost: well above what one sample moves (0.2 points of UA in a forget set of 450), and
-/// small beside the gaps of several points by which unlearning methods differ.
+/// Margin of the average gap, in points, for "at least as well". It is well above the effect of one sample (0.2
+/// points of UA in a forget set of 450), and small beside the gaps of several points by which unlearning methods
+/// differ.
 pub const MARGIN: f64 = 1.0;
 /// The pruning method that the paper prefers for unlearning.
 const OMP: &str = "omp";
 
-/// How claims are judged, for whoever reads the verdicts of a suite that ran these seeds.
+/// Explains how claims are judged, for readers of the verdicts of these seeds.
 pub(crate) fn note(seeds: &[u64]) -> String {
     let alone = if seeds.len() == 1 {
         " This suite ran one seed. One seed has no interval, so claims about figures stay undecided; run more with `--seeds`."
@@ -36,21 +38,21 @@ pub(crate) fn note(seeds: &[u64]) -> String {
     )
 }
 
-/// One claim and what became of it.
+/// One claim and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// `C1`, or `C1/class 0/ft` for one of its parts.
     pub id: String,
-    /// What is claimed.
+    /// The claim in words.
     pub statement: String,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
     /// The figures behind the verdict.
     pub detail: String,
 }
 
 impl Claim {
-    /// True for a part (`C1/…`) of a claim that is there as a whole (`C1`).
+    /// Whether this is a part (`C1/…`) of a claim that is also there as a whole (`C1`).
     pub(crate) fn is_part(&self, claims: &[Self]) -> bool {
         self.id.split_once('/').is_some_and(|(whole, _)| claims.iter().any(|claim| claim.id == whole))
     }
@@ -65,8 +67,8 @@ pub const fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Judges every claim the rows have something to say about. `init` is what training, and so Retrain, began with, where that was no fresh
-/// weights.
+/// Judges every claim for which there are rows. `init` names the initial weights of training, and so of Retrain, if
+/// they were not fresh.
 pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
     let blocks = blocks(rows);
     let mut claims = sparsity_narrows_the_gap(&blocks);
@@ -87,7 +89,7 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
 /// Differences by seed.
 type Differences = BTreeMap<u64, f64>;
 
-/// The side of a limit on which a claim puts a difference.
+/// The side of a limit on which a claim expects a difference.
 #[derive(Clone, Copy)]
 enum Side {
     Below(f64),
@@ -95,7 +97,7 @@ enum Side {
 }
 
 impl Side {
-    /// The verdict on the claim that the differences lie on this side, and their mean; `None` where no seed has one.
+    /// The verdict on the claim that the differences are on this side, and their mean. `None` if there is no seed.
     fn judge(self, differences: &Differences) -> Option<(Verdict, Estimate)> {
         let values: Vec<f64> = differences.values().copied().collect();
         let judgement = match self {
@@ -106,7 +108,7 @@ impl Side {
     }
 }
 
-/// C1: at 95 % sparsity the average gap of the approximate methods to Retrain is smaller than dense.
+/// C1: at 95 % sparsity, the average gap of the approximate methods to Retrain is smaller than for the dense model.
 fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
     let mut parts = Vec::new();
     let mut all: Vec<Differences> = Vec::new();
@@ -158,7 +160,7 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
     std::iter::once(whole).chain(parts).collect()
 }
 
-/// C2: on the dense model ℓ1-sparse has a higher UA and a smaller average gap than FT.
+/// C2: on the dense model, ℓ1-sparse has a higher UA and a smaller average gap than FT.
 fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let cell = |method| block.line(method).zip(block.dense()).and_then(|(line, dense)| line.cells[dense].as_ref());
     let (sparse, ft) = (cell("l1-sparse")?, cell("ft")?);
@@ -173,7 +175,7 @@ fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     })
 }
 
-/// C3: at 95 % sparsity, or the nearest there is, at most a few points of testing accuracy are lost.
+/// C3: at 95 % sparsity (or the nearest available), at most a few points of testing accuracy are lost.
 fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (dense, sparse) = (block.dense()?, block.sparse()?);
     let line = block.line("raw").or_else(|| block.line(RETRAIN))?;
@@ -193,7 +195,7 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     })
 }
 
-/// C4: at equal sparsity the average gap after OMP is at most a margin larger than after any other way to prune.
+/// C4: at equal sparsity, the average gap after OMP exceeds that after any other pruning method by at most a margin.
 fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
     let mut parts = Vec::new();
     let mut rivals: BTreeMap<&str, Vec<Differences>> = BTreeMap::new();
@@ -249,7 +251,7 @@ fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
     std::iter::once(whole).chain(parts).collect()
 }
 
-/// The verdict on claims that are made together: one that fails is enough to fail, and all must hold to hold.
+/// The joint verdict on several claims: it fails if one fails, and holds if all hold.
 fn all(verdicts: &[Verdict]) -> Verdict {
     if verdicts.contains(&Verdict::Fails) {
         Verdict::Fails
@@ -260,8 +262,9 @@ fn all(verdicts: &[Verdict]) -> Verdict {
     }
 }
 
-/// S1: Retrain never saw the forget set. A model that never saw a class does not name it, which is a fact about single rows, so one seed is
-/// enough. Of other requests, and of a Retrain that began with weights from elsewhere, only how it was made can say so.
+/// S1: Retrain never saw the forget set. A model that never saw a class never predicts it. This can be seen in single
+/// rows, so one seed is enough. For other requests, and for a Retrain with given initial weights, only the way it was
+/// made can tell.
 fn retrain_never_saw_it(block: &Block, blocks: &[Block], init: Option<&str>) -> Option<Claim> {
     let cells = block.line(RETRAIN)?.cells.iter().flatten();
     let found = || cells.clone().flat_map(|cell| &cell.rows).filter_map(|row| row.value(ua::NAME));
@@ -293,7 +296,8 @@ fn retrain_never_saw_it(block: &Block, blocks: &[Block], init: Option<&str>) -> 
     Some(Claim { id: format!("S1/{}", block.name(blocks)), statement, verdict, detail })
 }
 
-/// S2: the model that was not unlearned recognises the forget set better than Retrain does, or there would be nothing to unlearn.
+/// S2: the original model recognises the forget set better than Retrain does. Otherwise there would be nothing to
+/// unlearn.
 fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (raw, retrain) = (block.line("raw")?, block.line(RETRAIN)?);
     let pairs: Vec<Differences> = raw
@@ -312,7 +316,7 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
     })
 }
 
-/// `one` minus `other` for every seed both have.
+/// `one` minus `other` for every seed that both have.
 fn difference(one: &Cell, other: &Cell, figure: &str) -> Differences {
     let pair = |row: &ResultRow| {
         let partner = other.rows.iter().find(|partner| partner.seed == row.seed)?;
@@ -321,14 +325,14 @@ fn difference(one: &Cell, other: &Cell, figure: &str) -> Differences {
     one.rows.iter().filter_map(pair).collect()
 }
 
-/// Mean over the seeds of `paired`, or `None` where there are none.
+/// Mean over the seeds of `paired`, or `None` without seeds.
 fn mean(cell: &Cell, figure: &str, paired: &Differences) -> Option<f64> {
     let rows = cell.rows.iter().filter(|row| paired.contains_key(&row.seed));
     let values: Vec<f64> = rows.filter_map(|row| row.value(figure)).collect();
     (!values.is_empty()).then(|| average(&values))
 }
 
-/// Per seed the mean over several comparisons, for the seeds that all of them have.
+/// Mean per seed over several comparisons, for the seeds that all of them have.
 fn averaged(comparisons: &[Differences]) -> Differences {
     let Some(first) = comparisons.first() else { return Differences::new() };
     let of_seed = |seed: &u64| {
@@ -342,7 +346,7 @@ fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// "−5.80 ± 1.20 points (3 seeds)", or "−5.80 points" where there is one seed and so no interval.
+/// "−5.80 ± 1.20 points (3 seeds)", or "−5.80 points" for one seed, which has no interval.
 fn signed(estimate: &Estimate) -> String {
     let mean = format!("{:+.2}", estimate.mean).replace('-', "−");
     match estimate.half_width {
@@ -385,7 +389,7 @@ mod tests {
         claims(rows, None).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
     }
 
-    /// Sparse minus dense gaps of ft, one a seed.
+    /// Sparse minus dense gaps of ft, one per seed.
     fn ft(changes: &[f64]) -> Vec<ResultRow> {
         let seed = |(seed, change): (usize, &f64)| {
             [row("ft", 0.0, seed as u64, 50.0, 10.0), row("ft", 0.95, seed as u64, 50.0, 10.0 + change)]
@@ -403,7 +407,7 @@ mod tests {
         check(&[5.0, 6.0, 4.0], Verdict::Fails);
         check(&[-5.0, 6.0, -4.0], Verdict::Undecided);
         check(&[-5.0], Verdict::Undecided);
-        // Student's t at one degree of freedom is 12.7: two seeds that differ this much do not decide.
+        // Student's t at one degree of freedom is 12.7, so two seeds that differ this much decide nothing.
         check(&[-5.0, -4.0], Verdict::Undecided);
     }
 
@@ -483,7 +487,8 @@ mod tests {
         assert_eq!(verdict(&rows(4.0), "C3/class 0"), Some(Verdict::Fails));
     }
 
-    /// Rows of ft after omp and after `rival` with these differences of the average gap (omp minus rival), by sparsity and seed.
+    /// Rows of ft after omp and after `rival` with these differences of the average gap (omp minus rival), by
+    /// sparsity and seed.
     fn against(rival: &str, differences: &[(f64, [f64; 3])]) -> Vec<ResultRow> {
         let mut rows = Vec::new();
         for (sparsity, by_seed) in differences {
@@ -506,7 +511,7 @@ mod tests {
         check(&[(0.9, [-4.0, -5.0, -6.0])], Verdict::Holds);
         check(&[(0.9, [2.0, 2.1, 2.2])], Verdict::Fails);
         check(&[(0.9, [0.8, 0.9, 1.1])], Verdict::Undecided);
-        // Averaged over the sparsities, seed by seed.
+        // The mean over the sparsities, per seed.
         check(&[(0.5, [2.0, 3.0, 4.0]), (0.9, [-2.0, -3.1, -3.9])], Verdict::Holds);
     }
 

@@ -1,12 +1,13 @@
-//! `results.csv`: the rows of `results.json`, the same columns in the same order, and a column for each further figure.
+//! `results.csv`: the rows of `results.json` with the same columns in the same order, plus a column for each further
+//! figure.
 
 use std::collections::BTreeSet;
 
 use crate::error::{ReportError, Result};
 use crate::results::{FIELDS, Results};
 
-/// The file's content; a figure that is not there is an empty cell. Figures beyond the six fields come last, those of a registry in its
-/// order, each with the two ends of its interval if any row has one.
+/// The file's content. A missing figure is an empty cell. Figures other than the six fields come last: first those of
+/// the registry, in its order. Each has the two ends of its interval if any row has one.
 ///
 /// # Errors
 /// [`ReportError::Csv`].
@@ -54,12 +55,13 @@ pub fn to_csv(results: &Results) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|error| ReportError::Csv(error.into_error().into()))
 }
 
-/// A name as a cell that no spreadsheet takes for a formula: an apostrophe goes before a character that would begin one.
+/// A name as a cell that no spreadsheet takes for a formula. A first character that could begin one gets an
+/// apostrophe before it.
 fn text(name: &str) -> String {
     if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{name}") } else { name.to_owned() }
 }
 
-/// A number in the shortest form that reads back as the same, with a fraction: "0.0".
+/// A number in the shortest form that reads back as the same value, with a fraction: "0.0".
 fn number(value: f64) -> String {
     format!("{value:?}")
 }

@@ -1,4 +1,4 @@
-//! Training curves of the stages a suite's models come from.
+//! Training curves of the stages that made a suite's models.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,27 @@ use crate::summary::{Variant, percent};
 
 const SIZE: (u32, u32) = (480, 250);
 const LEFT: i32 = 44;
-/// Room for the labels at the ends of the lines: for the dot and for each character.
+/// Pixels for the labels at the ends of the lines: for the dot and for each character.
 const LABEL: (i32, i32) = (28, 7);
 const TOP: i32 = 12;
 const BOTTOM: i32 = 214;
 
-/// What a stage's epochs gave, by the name of the figure.
+/// Figures of a stage's epochs, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// The stage for people: "train", "95 % omp"; of a Retrain its request and model: "class 0 · dense".
+    /// Label of the stage: "train", "95 % omp". For a Retrain its request and model: "class 0 · dense".
     pub label: String,
     /// Whether the stage is a Retrain.
     pub retrain: bool,
-    /// The pruning of a `prune` stage whose model the suite unlearns.
+    /// The pruning, if this is a `prune` stage.
     pub variant: Option<Variant>,
     /// Its seed.
     pub seed: u64,
-    /// Per figure the points (epoch, value); of a training in rounds, those of the last.
+    /// The points (epoch, value) of each figure. For a training in rounds, those of the last round.
     pub figures: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
-/// Labels that can be told apart in one picture.
+/// Maximum number of distinct labels in one picture.
 const MOST_LABELS: usize = 8;
 /// Label of dense training.
 const TRAIN: &str = "train";
@@ -42,11 +42,11 @@ const TRAIN: &str = "train";
 pub const FIGURES: [(&str, &str); 2] =
     [("train_loss", "Training loss"), ("validation_accuracy", "Validation accuracy, %")];
 
-/// Collects the curves of every `train` and `prune` stage the suite's rows build on, and of the Retrain stages. Stages that left no rows with
-/// an `epoch` have none.
+/// Collects the curves of every `train` and `prune` stage that the suite's rows depend on, and of the Retrain stages.
+/// Stages without rows that have an `epoch` have no curve.
 ///
 /// # Errors
-/// [`crate::ReportError::Store`] when a stage is damaged.
+/// [`crate::ReportError::Store`] if a stage is damaged.
 pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
     let kinds: BTreeMap<StageKey, String> =
         store.stages()?.into_iter().map(|summary| (summary.key, summary.kind)).collect();
@@ -73,8 +73,9 @@ pub fn collect(store: &Store, index: &SuiteIndex) -> Result<Vec<Curve>> {
     Ok(curves)
 }
 
-/// The curves that one picture can show, Retrain's in a picture of their own: all of them if they have few labels, otherwise dense training
-/// and of each pruning method the sparsity closest to the 95 % that the paper reports.
+/// The curves that one picture can show. Retrain's curves get their own picture. If there are few labels, all curves
+/// are shown. Otherwise: dense training and, for each pruning method, the sparsity closest to the 95 % that the paper
+/// reports.
 pub fn readable(curves: &[Curve]) -> Vec<&Curve> {
     let is_too_many = |retrain: bool| {
         let labels = curves.iter().filter(|curve| curve.retrain == retrain).map(|curve| curve.label.as_str());
@@ -95,7 +96,7 @@ pub fn readable(curves: &[Curve]) -> Vec<&Curve> {
     curves.iter().filter(is_shown).collect()
 }
 
-/// One figure of all curves as SVG, labelled at the ends of the lines; `None` when no curve has it.
+/// One figure of all curves as SVG, with labels at the ends of the lines. `None` if no curve has the figure.
 ///
 /// # Errors
 /// [`crate::ReportError::Plot`].
@@ -131,14 +132,14 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
         canvas.text("epoch", (i32::midpoint(LEFT, right), BOTTOM + 29), 12, MUTED, Align::Middle)?;
         for (curve, points) in &drawn {
             let path = points.iter().map(|(epoch, value)| (across.at(*epoch), up.at(*value))).collect();
-            // Colours repeat after the last; a repeated one is dashed.
+            // Colours repeat after the last one. Lines with a repeated colour are dashed.
             if position(&curve.label) < SERIES.len() {
                 canvas.line(path, colour(&curve.label), 2)?;
             } else {
                 canvas.dashes(path, colour(&curve.label))?;
             }
         }
-        // A label stands at the height its first line ends.
+        // A label is placed at the height where its first line ends.
         let ends = labels.iter().filter_map(|label| {
             let (_, points) = drawn.iter().find(|(curve, _)| curve.label == **label)?;
             Some((*label, up.at(points.last()?.1)))
@@ -164,7 +165,7 @@ fn curve(stage: &Stage, variant: Option<&Variant>, retrain: Option<&SuiteRow>) -
     Ok((!figures.is_empty()).then(|| Curve { label, retrain, variant: variant.cloned(), seed, figures }))
 }
 
-/// The points of each figure; where a training in rounds counts its epochs anew, those before are dropped.
+/// The points of each figure. If a training in rounds restarts its epochs, earlier points are dropped.
 fn figures(rows: &[Value]) -> BTreeMap<String, Vec<(f64, f64)>> {
     let mut figures: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for row in rows {
@@ -182,10 +183,10 @@ fn figures(rows: &[Value]) -> BTreeMap<String, Vec<(f64, f64)>> {
     figures
 }
 
-/// The stage for people: its method where the configuration names one, with the sparsity of a pruning.
+/// Label of the stage: its method if the configuration names one, with the sparsity of a pruning.
 fn label(stage: &Stage) -> String {
     let config = &stage.manifest().config;
-    // A method's own settings lie beside its name or one level below it.
+    // A method's own settings are beside its name or one level below it.
     let setting = |name: &str| config.get(name).or_else(|| config.get("config")?.get(name));
     let Some(method) = setting("method").and_then(Value::as_str) else { return stage.manifest().kind.clone() };
     match setting("sparsity").and_then(Value::as_f64) {
@@ -194,7 +195,7 @@ fn label(stage: &Stage) -> String {
     }
 }
 
-/// Training first, Retrain last.
+/// Sorts training first and Retrain last.
 fn rank(curve: &Curve) -> (bool, bool, &str) {
     (curve.retrain, curve.label != TRAIN, &curve.label)
 }

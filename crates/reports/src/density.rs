@@ -1,4 +1,4 @@
-//! Pictures of density by layer: a panel per pruning method, a line per sparsity, the layers in the network's order.
+//! Pictures of density by layer: one panel per pruning method, one line per sparsity, layers in the network's order.
 
 use unlearn_metrics::Estimate;
 
@@ -24,11 +24,11 @@ pub struct Densities {
     pub arch: String,
     /// Names of the layers, in the network's order.
     pub layers: Vec<String>,
-    /// What each pruning left, by method in the order of the suite and by ascending sparsity.
+    /// The result of each pruning, by method in the order of the suite and by ascending sparsity.
     pub lines: Vec<Density>,
 }
 
-/// What one pruning left, over seeds. Densities are in percent.
+/// The result of one pruning, over seeds. Densities are in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Density {
     /// The pruning.
@@ -37,11 +37,11 @@ pub struct Density {
     pub parameters: Estimate,
     /// Share of operations kept.
     pub operations: Estimate,
-    /// Mean share of parameters kept, by layer; `None` where the pruning does not cover it.
+    /// Mean share of parameters kept, by layer. `None` for a layer that the pruning does not cover.
     pub layers: Vec<Option<f64>>,
 }
 
-/// Gathers prunings over seeds, a group per model in the order of the suite.
+/// Gathers prunings over seeds, one group per model, in the order of the suite.
 pub fn densities(prunings: &[Pruning]) -> Vec<Densities> {
     let model = |pruning: &Pruning| (pruning.dataset.clone(), pruning.arch.clone());
     let gathered = distinct(prunings.iter().map(model)).into_iter().map(|(dataset, arch)| {
@@ -53,7 +53,7 @@ pub fn densities(prunings: &[Pruning]) -> Vec<Densities> {
 
 impl Densities {
     fn new(dataset: String, arch: String, prunings: &[&Pruning]) -> Self {
-        // A pruning may cover fewer layers than another; the one that covers the most knows their order.
+        // A pruning may cover fewer layers than another. The order comes from the one that covers the most.
         let mut widest = prunings.to_vec();
         widest.sort_by_key(|pruning| std::cmp::Reverse(pruning.layers.len()));
         let layers = distinct(widest.iter().flat_map(|pruning| &pruning.layers).map(|layer| layer.name.clone()));
@@ -77,7 +77,7 @@ impl Densities {
         distinct(self.lines.iter().map(|line| line.variant.pruning.as_str()))
     }
 
-    /// Density by layer of one pruning method as SVG, a line per sparsity, on a logarithmic axis that all panels share.
+    /// Density by layer of one pruning method as SVG. Each sparsity is a line. All panels share a logarithmic axis.
     ///
     /// # Errors
     /// [`crate::ReportError::Plot`].
@@ -98,7 +98,7 @@ impl Densities {
                 if from > LEFT {
                     canvas.line(vec![(from, TOP), (from, BOTTOM)], RULE, 1)?;
                 }
-                // A name is drawn where it does not touch the one before it; a character is about 6 pixels wide.
+                // A name is drawn only if it does not touch the previous one. A character is about 6 pixels wide.
                 let (centre, half) = (from.midpoint(to), name.chars().count() as i32 * 3 + 3);
                 if centre - half >= free {
                     canvas.text(name, (centre, BOTTOM + 14), 12, MUTED, Align::Middle)?;
@@ -145,7 +145,7 @@ impl Density {
     }
 }
 
-/// Runs of layers that share the first part of their names, as (part, first layer, layer after the last).
+/// Runs of layers whose names begin with the same part, as (part, first layer, layer after the last).
 fn stages(layers: &[String]) -> Vec<(&str, usize, usize)> {
     let mut stages: Vec<(&str, usize, usize)> = Vec::new();
     for (position, layer) in layers.iter().enumerate() {
@@ -158,7 +158,8 @@ fn stages(layers: &[String]) -> Vec<(&str, usize, usize)> {
     stages
 }
 
-/// A logarithmic axis of densities in percent up to 100, with a place of its own for layers of which nothing is left.
+/// A logarithmic axis of densities in percent up to 100, with a separate place for layers without any kept
+/// parameters.
 struct Scale {
     decades: Axis,
     lowest: f64,
@@ -260,7 +261,7 @@ mod tests {
         assert_eq!(labels, ["0.5 %", "1 %", "2 %", "5 %", "10 %", "20 %", "50 %", "100 %", "0 %"]);
         let without = Scale::new([0.5, 40.0].into_iter());
         assert!(without.ticks().iter().all(|(_, label)| label != "0 %"));
-        // Equal ratios are equal distances.
+        // Equal ratios have equal distances.
         let steps = [1.0, 10.0, 100.0].map(|density| without.at(density));
         assert!(((steps[0] - steps[1]) - (steps[1] - steps[2])).abs() <= 1, "{steps:?}");
     }

@@ -1,7 +1,8 @@
-//! How models drift from Retrain over requests that they serve one after the other, and when a full retrain is due.
+//! Drift of models from Retrain over a sequence of requests, and when a full retrain is due.
 //!
-//! After each request the model is judged on all that it was asked to forget so far, beside a Retrain that never saw any of it. A full retrain
-//! is due from the first request after which the average gap, in the mean over seeds, is beyond the suite's threshold.
+//! After each request, the model is judged on everything that it was asked to forget so far, and compared with a
+//! Retrain that never saw any of it. A full retrain is due after the first request for which the average gap, as a
+//! mean over seeds, exceeds the suite's threshold.
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::Estimate;
@@ -17,9 +18,9 @@ use crate::table::{Grid, figure};
 /// Every sequence of requests in a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// Average gap to Retrain, in points, beyond which a full retrain is due.
+    /// Average gap to Retrain, in points, above which a full retrain is due.
     pub threshold: f64,
-    /// A line per sequence, model and method, in the order of the suite.
+    /// One line per sequence, model and method, in the order of the suite.
     pub lines: Vec<DriftLine>,
 }
 
@@ -32,32 +33,32 @@ pub struct DriftLine {
     pub arch: String,
     /// Name of the sequence.
     pub sequence: String,
-    /// Share of zeros among the weights the mask covers, 0..1.
+    /// Share of zeros among the weights that the mask covers, 0..1.
     pub sparsity: f64,
     /// Name of the pruning method, `none` for dense.
     pub pruning: String,
     /// Name of the unlearning method.
     pub method: String,
-    /// A point per request, in turn.
+    /// One point per request, in order.
     pub points: Vec<DriftPoint>,
-    /// The request, from 1, after which a full retrain is due; `None` if it is not.
+    /// The request, from 1, after which a full retrain is due. `None` if none is due.
     pub retrain_due: Option<usize>,
 }
 
 /// A model after one of its requests, over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriftPoint {
-    /// Which request, from 1.
+    /// Number of the request, from 1.
     pub number: usize,
-    /// The request for people.
+    /// Label of the request.
     pub forget: String,
     /// Average gap to Retrain in points, mean over seeds.
     pub avg_gap: f64,
-    /// Half width of its 95 % confidence interval; `None` for one seed.
+    /// Half width of its 95 % confidence interval. `None` for one seed.
     pub half_width: Option<f64>,
-    /// How many seeds.
+    /// Number of seeds.
     pub seeds: usize,
-    /// Run time of all requests so far as a share of what retraining at each of them took, mean over seeds.
+    /// Run time of all requests so far, as a share of the time for retraining at each of them, mean over seeds.
     pub run_time_share: f64,
 }
 
@@ -68,7 +69,7 @@ impl DriftPoint {
 }
 
 impl Drift {
-    /// Gathers the rows of sequences over seeds; `None` where no method but Retrain has rows with a gap.
+    /// Gathers the rows of sequences over seeds. `None` if no method except Retrain has rows with a gap.
     pub fn of(rows: &[ResultRow], threshold: f64) -> Option<Self> {
         let lines =
             distinct(rows.iter().filter_map(place)).into_iter().filter_map(|place| line(rows, &place, threshold));
@@ -76,14 +77,14 @@ impl Drift {
         (!lines.is_empty()).then_some(Self { threshold, lines })
     }
 
-    /// The lines by sequence and model: what one table or one picture shows.
+    /// The lines by sequence and model. Each group is one table or picture.
     pub(crate) fn groups(&self) -> Vec<Vec<&DriftLine>> {
         let keys = distinct(self.lines.iter().map(DriftLine::group));
         let of = |key: &(&str, &str, &str)| self.lines.iter().filter(|line| line.group() == *key).collect();
         keys.iter().map(of).collect()
     }
 
-    /// In words: the rule that says when a retrain is due.
+    /// The rule for when a retrain is due, in words.
     pub(crate) fn note(&self) -> String {
         format!(
             "Average gap to Retrain after each request, over all that was to be forgotten so far, in points. A full retrain is due once its \
@@ -115,7 +116,7 @@ pub(crate) fn grid(group: &[&DriftLine]) -> Grid {
     Grid { head: head(requests), names: 2, lines: group.iter().map(|line| cells(line, requests)).collect() }
 }
 
-/// How many requests there are; a method may serve some of them only.
+/// Number of requests. A method may serve only some of them.
 fn requests(group: &[&DriftLine]) -> usize {
     group.iter().flat_map(|line| &line.points).map(|point| point.number).max().unwrap_or(0)
 }
@@ -136,7 +137,7 @@ fn cells(line: &DriftLine, requests: usize) -> Vec<String> {
     [line.method.clone(), line.model()].into_iter().chain(gaps).chain([share, due]).collect()
 }
 
-/// The gap over requests of every method on one model as SVG, the threshold as a dashed line.
+/// The gap over requests of every method on one model, as SVG. The threshold is a dashed line.
 ///
 /// # Errors
 /// [`crate::ReportError::Plot`].
@@ -184,7 +185,7 @@ pub(crate) fn picture(lines: &[&DriftLine], threshold: f64) -> Result<String> {
     })
 }
 
-/// What tells a line from others: everything of its rows but request and seed.
+/// Everything that distinguishes a line: its rows' fields except request and seed.
 type Place = (String, String, String, Variant, String);
 
 fn place(row: &ResultRow) -> Option<Place> {

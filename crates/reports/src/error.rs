@@ -1,10 +1,10 @@
-//! What can keep a report from being written.
+//! Errors that prevent a report.
 
 use std::path::PathBuf;
 
 use unlearn_run_store::StoreError;
 
-/// Shorthand for results of this crate.
+/// A result of this crate.
 pub type Result<T, E = ReportError> = std::result::Result<T, E>;
 
 /// An error of the reports.
@@ -13,12 +13,12 @@ pub enum ReportError {
     /// The run store could not be read, or a file could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The report's folder can't be made.
+    /// The report's folder cannot be made.
     #[error("the report folder {} cannot be written: {source}; choose another one with `--out`", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// The operating system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The report's folder holds something that the report would replace.
@@ -29,7 +29,7 @@ pub enum ReportError {
     Taken {
         /// The file in the way.
         file: PathBuf,
-        /// What it is.
+        /// A description of the file.
         what: String,
         /// The suite of the report.
         suite: String,
@@ -37,9 +37,9 @@ pub enum ReportError {
     /// A suite without rows.
     #[error("the suite `{0}` has no rows; give it at least one `[[unlearn]]` method and run it again")]
     NoRows(String),
-    /// A figure was asked for that no row has.
+    /// No row has a requested figure.
     #[error(
-        "no row of the suite `{suite}` has the figure `{figure}`: what it needs is not there, a Retrain perhaps; `unlearn figures` says what \
+        "no row of the suite `{suite}` has the figure `{figure}`: an input is missing, perhaps a Retrain; `unlearn figures` says what \
          it needs"
     )]
     Unmeasured {
@@ -55,7 +55,7 @@ pub enum ReportError {
         folder.display()
     )]
     NotFinite {
-        /// The row, spelled out.
+        /// The row in words.
         row: String,
         /// The figure's label.
         metric: String,
@@ -67,16 +67,16 @@ pub enum ReportError {
     /// A figure could not be computed.
     #[error("could not compute the figures of the row {row}: {source}")]
     Figures {
-        /// The row, spelled out.
+        /// The row in words.
         row: String,
-        /// What is wrong with its scores.
+        /// The fault of its scores.
         source: unlearn_metrics::Error,
     },
-    /// An attack failed, or was asked for what does not exist.
+    /// An attack failed, or a requested one does not exist.
     #[error(transparent)]
     Attack(#[from] unlearn_mia_eval::Error),
-    /// An attack was asked for on an evaluation that does not say how attacks are drawn.
-    #[error("{} is of a program that did not store how it drew an attack's members, so `{attack}` can't be run on it; run the suite again", folder.display())]
+    /// An attack was requested on an evaluation that does not say how attacks are drawn.
+    #[error("{} is from a program that did not store how it drew an attack's members, so `{attack}` can't be run on it; run the suite again", folder.display())]
     OlderAttack {
         /// Name of the attack.
         attack: String,
@@ -94,15 +94,15 @@ pub enum ReportError {
         folder: PathBuf,
         /// The format found.
         found: u64,
-        /// The newest known.
+        /// The newest known format.
         known: u64,
     },
-    /// The shares that a pruning left can't be understood.
+    /// The shares that a pruning left are not valid.
     #[error("the fact `sparsity` of {} can't be read: {problem}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
     Shares {
         /// The pruning stage's folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
     /// The rows could not be turned into CSV.
@@ -116,7 +116,7 @@ pub enum ReportError {
     Plot {
         /// What the picture shows.
         what: String,
-        /// The drawing library's answer.
+        /// The drawing library's error.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What the words of a report mean, for a reader who sees one for the first time.
+//! Explains the terms of a report to a new reader.
 
 use crate::results::{RETRAIN, Results};
 
@@ -16,7 +16,7 @@ const TERMS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Rows that are no method of unlearning but the ends of the scale.
+/// Rows that are not unlearning methods, but the ends of the scale.
 const ENDS: &[(&str, &str)] = &[
     (
         RETRAIN,
@@ -25,7 +25,7 @@ const ENDS: &[(&str, &str)] = &[
     ("raw", "the model as it was before unlearning"),
 ];
 
-/// Terms with their meanings: general ones, figures, then methods of pruning and unlearning that the suite ran.
+/// Terms with their meanings: general ones, figures, then the pruning and unlearning methods of the suite.
 pub(crate) fn entries(results: &Results) -> Vec<(String, String)> {
     let pair = |(term, meaning): &(&str, &str)| ((*term).to_owned(), (*meaning).to_owned());
     let mut entries: Vec<(String, String)> = TERMS.iter().map(pair).collect();

@@ -1,20 +1,23 @@
-//! Tables, plots and one self-contained HTML page, all from the run store alone.
+//! Tables, plots and one self-contained HTML page, made from the run store alone.
 //!
-//! [`write()`] turns a suite that was run into four files: `results.json` (every figure, unrounded, in a stable form), `results.csv` (the same
-//! rows), `table.md` (the paper's table) and `report.html` (pictures, table, claims and provenance on one page that needs nothing else); and a
-//! picture `sweep-<forget set>.svg` for each forget set whose model was pruned to several sparsities. The way there is short and each step can
-//! be used alone:
+//! [`write()`] turns a finished suite into four files. `results.json` holds every figure, unrounded, in a stable
+//! form. `results.csv` holds the same rows. `table.md` is the paper's table. `report.html` is one self-contained page
+//! with pictures, table, claims and provenance. For each forget set whose model was pruned to several sparsities,
+//! there is also a picture `sweep-<forget set>.svg`. The steps can be used separately:
 //!
-//! 1. [`Results::gather`] reads the evaluations a [`SuiteIndex`] points to and computes what follows beside Retrain, and [`prunings::gather`]
-//!    reads what each pruning left of its network. [`evaluate()`] computes every figure again from stored scores instead.
-//! 2. [`summary::blocks`] gathers rows over seeds, [`claims::claims`] judges the paper's claims on differences paired by seed.
-//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`tuning`], [`curves`] and [`html`] write it down.
+//! 1. [`Results::gather`] reads the evaluations that a [`SuiteIndex`] names and computes the figures that need
+//!    Retrain. [`prunings::gather`] reads what each pruning kept of its network. Alternatively, [`evaluate()`]
+//!    computes every figure again from stored scores.
+//! 2. [`summary::blocks`] gathers rows over seeds, and [`claims::claims`] judges the paper's claims on differences
+//!    paired by seed.
+//! 3. [`table`], [`csv`](mod@csv), [`plots`], [`sweep`], [`density`], [`drift`], [`tuning`], [`curves`] and [`html`]
+//!    write the results.
 //!
-//! Which figures there are is said by a registry ([`Figures`]): columns, panels and keys follow it.
+//! A registry ([`Figures`]) defines the figures. Columns, panels and keys follow it.
 //!
-//! [`prepare`] says beforehand whether a report can go into a folder. [`write()`] replaces what is there.
+//! [`prepare`] checks beforehand whether a report can be written into a folder. [`write()`] replaces existing files.
 //!
-//! This crate knows no model and no tensor: it reads manifests, `metrics.jsonl` and stored scores, and runs nothing.
+//! This crate knows no model and no tensor. It reads manifests, `metrics.jsonl` and stored scores, and runs nothing.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -67,7 +70,7 @@ pub use unlearn_metrics::Verdict;
 use source::Recomputed;
 use sweep::Sweep;
 
-/// What [`write()`] left.
+/// The files that [`write()`] left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     /// `results.json`.
@@ -78,26 +81,26 @@ pub struct Written {
     pub markdown: PathBuf,
     /// `report.html`.
     pub html: PathBuf,
-    /// `sweep-<forget set>.svg`, in the order of the suite; none for a suite that prunes to fewer than three sparsities.
+    /// `sweep-<forget set>.svg`, in the order of the suite. Empty for a suite with fewer than three sparsities.
     pub sweeps: Vec<PathBuf>,
     /// The table and the claims for a terminal.
     pub summary: String,
-    /// What the files hold.
+    /// The content of the files.
     pub results: Results,
 }
 
-/// Writes the report of a suite into `folder`, which is made if need be: what its evaluations found, and what follows from that for
-/// `figures`. Each file is replaced atomically, and none is written unless all could be made.
+/// Writes the report of a suite into `folder`, which is created if needed: the evaluations' results, and the figures
+/// of `figures` that follow from them. Each file is replaced atomically. No file is written unless all could be made.
 ///
 /// # Errors
-/// [`ReportError::Store`] when a stage is missing or damaged or a file can't be written, [`ReportError::NotFinite`] for a diverged model,
-/// [`ReportError::NewerShares`] when a newer program pruned, [`ReportError::Folder`].
+/// [`ReportError::Store`] if a stage is missing or damaged or a file cannot be written, [`ReportError::NotFinite`]
+/// for a diverged model, [`ReportError::NewerShares`] if a newer program pruned, [`ReportError::Folder`].
 pub fn write(store: &Store, index: &SuiteIndex, folder: &Path, figures: &Figures) -> Result<Written> {
     write_results(store, index, folder, Results::gather(store, index, figures)?)
 }
 
-/// The same with every figure computed again from the scores that evaluations left, and with those `asked` for besides. No model is
-/// needed.
+/// The same, with every figure computed again from stored scores, and with the additional figures `asked`. No model
+/// is needed.
 ///
 /// # Errors
 /// As [`write()`], and [`ReportError::Attack`] for a figure that does not exist or cannot be computed.

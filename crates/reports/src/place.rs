@@ -1,4 +1,4 @@
-//! The folder of a report: can it be written, and does it hold what a report must not replace?
+//! The folder of a report: checks that it can be written and holds nothing that a report must not replace.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use unlearn_run_store::check_writable;
 use crate::error::{ReportError, Result};
 use crate::results::Results;
 
-/// Files of every report, the first of which says whose report it is.
+/// Files of every report. The first one names the report's suite.
 pub(crate) const FILES: [&str; 4] = ["results.json", "results.csv", "table.md", "report.html"];
 
-/// Bytes of `results.json` that are looked at.
+/// Maximum bytes of `results.json` that are read.
 const MOST: u64 = 1 << 30;
 
-/// What `results.json` says of itself.
+/// The description in `results.json`.
 #[derive(Deserialize)]
 struct Said {
     format: u32,
@@ -26,8 +26,8 @@ struct Said {
     _provenance: serde::de::IgnoredAny,
 }
 
-/// Makes the folder of a suite's report, unless it is there, and sees that it can be written and that a report in it is of the same suite.
-/// With `replace`, whatever is there may be replaced.
+/// Creates the folder of a suite's report if needed. Checks that it can be written, and that a report in it belongs
+/// to the same suite. With `replace`, anything in it may be replaced.
 ///
 /// # Errors
 /// [`ReportError::Folder`]; [`ReportError::Taken`] for a file of another program, or of another suite.
@@ -47,7 +47,7 @@ fn look(folder: &Path, suite: &str) -> Result<()> {
     match said.and_then(|text| serde_json::from_slice::<Said>(&text).ok()) {
         Some(said) if said.suite == suite => Ok(()),
         Some(said) if said.format <= Results::FORMAT => {
-            Err(taken(FILES[0], format!("is of the suite `{}`", said.suite)))
+            Err(taken(FILES[0], format!("belongs to the suite `{}`", said.suite)))
         }
         _ => Err(taken(first, "was not written by this program".to_owned())),
     }
@@ -78,7 +78,7 @@ mod tests {
             format!(r#"{{"format": 1, "suite": "{suite}", "provenance": {{}}, "rows": [], "claims": []}}"#)
         };
         fs::write(out.join("results.json"), own("other")).unwrap();
-        refused("is of the suite `other`");
+        refused("belongs to the suite `other`");
         fs::write(out.join("results.json"), own("tiny")).unwrap();
         prepare(&out, "tiny", false).unwrap();
     }

@@ -1,4 +1,5 @@
-//! A picture per figure and forget set: methods down the page, dense beside sparse, Retrain as the line to reach.
+//! One picture per figure and forget set: methods from top to bottom, dense beside sparse, Retrain as the line to
+//! reach.
 
 use plotters::style::RGBColor;
 use unlearn_metrics::{Direction, Estimate, Figure, Figures, Unit};
@@ -14,7 +15,8 @@ const ROW: i32 = 30;
 const FOOT: i32 = 26;
 const RIGHT: i32 = 16;
 
-/// A dot per method and variant with its confidence interval, as SVG; `None` when no method but Retrain has the figure.
+/// One dot per method and variant with its confidence interval, as SVG. `None` if no method except Retrain has the
+/// figure.
 ///
 /// # Errors
 /// [`crate::ReportError::Plot`].
@@ -77,7 +79,7 @@ pub fn dots(block: &Block, figure: &Figure) -> Result<Option<String>> {
     Ok(Some(svg))
 }
 
-/// True when a block's variants are few enough for dots: one colour each.
+/// Whether a block's variants are few enough for dots with one colour each.
 pub fn are_readable(block: &Block) -> bool {
     block.variants.len() <= SERIES.len()
 }
@@ -92,13 +94,13 @@ pub(crate) fn colour(series: usize) -> RGBColor {
     SERIES[palette(series)]
 }
 
-/// Variants lie a little above and below each other, so that equal figures stay visible.
+/// Variants are drawn slightly above and below each other, so that equal figures stay visible.
 fn offset(variant: usize, variants: usize) -> i32 {
     let spacing = if variants > 3 { 4 } else { 8 };
     (2 * variant as i32 - (variants as i32 - 1)) * spacing / 2
 }
 
-/// The figures of the table that are pictured, those against Retrain first: all but run times.
+/// The table's figures with pictures, those against Retrain first. Run times have none.
 pub(crate) fn pictured(figures: &Figures) -> Vec<&Figure> {
     let mut pictured = figures.in_table();
     pictured.retain(|figure| figure.unit != Unit::Seconds);
@@ -106,8 +108,8 @@ pub(crate) fn pictured(figures: &Figures) -> Vec<&Figure> {
     pictured
 }
 
-/// The span of the values and their intervals with some air, at least two points wide and within what the figure can be. A figure that is the
-/// better the smaller starts at its least, which is Retrain itself for a gap.
+/// The range of the values and their intervals with a margin, at least two points wide and within the figure's own
+/// range. If lower is better, it starts at the figure's minimum. For a gap, the minimum is Retrain itself.
 pub(crate) fn range<'a>(estimates: impl Iterator<Item = &'a Estimate>, figure: &Figure) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for estimate in estimates {

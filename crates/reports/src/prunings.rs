@@ -1,6 +1,7 @@
-//! What the suite's prunings left of their networks: shares of parameters and of operations, in all and by layer.
+//! What the suite's prunings kept of their networks: shares of parameters and of operations, in total and by layer.
 //!
-//! A `prune` stage says so in its manifest, as the fact `sparsity`. Stages of older programs lack it and are left out; a newer form is refused.
+//! A `prune` stage records this in its manifest, as the fact `sparsity`. Stages of older programs lack it and are
+//! left out. A newer form is refused.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +13,10 @@ use crate::error::{ReportError, Result};
 
 /// Name of the fact in the manifest of a `prune` stage.
 const FACT: &str = "sparsity";
-/// The newest form of the fact that is understood.
+/// The newest known form of the fact.
 const FORMAT: u64 = 1;
 
-/// What one pruning left of one model.
+/// What one pruning kept of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pruning {
     /// Name of the data set.
@@ -24,7 +25,7 @@ pub struct Pruning {
     pub arch: String,
     /// Name of the pruning method.
     pub pruning: String,
-    /// Share of zeros that was asked for, 0..1.
+    /// Requested share of zeros, 0..1.
     pub sparsity: f64,
     /// The seed.
     pub seed: u64,
@@ -36,7 +37,7 @@ pub struct Pruning {
     pub layers: Vec<LayerDensity>,
 }
 
-/// What a pruning left of one layer.
+/// What a pruning kept of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerDensity {
     /// The weight's name, for example `layer1.0.conv1.weight`.
@@ -47,17 +48,17 @@ pub struct LayerDensity {
     pub operation_density: f64,
 }
 
-/// The fact as far as a report needs it.
+/// The part of the fact that a report needs.
 #[derive(Deserialize)]
 struct Shares {
     total: LayerDensity,
     layers: Vec<LayerDensity>,
 }
 
-/// Reads what every pruning of the suite left, in the order of the suite. Stages without the fact are left out.
+/// Reads what every pruning of the suite kept, in the order of the suite. Stages without the fact are left out.
 ///
 /// # Errors
-/// [`ReportError::Store`] when a stage is missing or damaged, [`ReportError::NewerShares`], [`ReportError::Shares`].
+/// [`ReportError::Store`] if a stage is missing or damaged, [`ReportError::NewerShares`], [`ReportError::Shares`].
 pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Vec<Pruning>> {
     let mut prunings = Vec::new();
     for (stage, row) in stages(store, index)? {
@@ -76,7 +77,7 @@ pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Vec<Pruning>> {
     Ok(prunings)
 }
 
-/// The `prune` stages that made the models the suite unlearns, each with the first row of its model, in the order of the suite.
+/// The `prune` stages that made the suite's models, each with the first row of its model, in the order of the suite.
 pub(crate) fn stages<'a>(store: &Store, index: &'a SuiteIndex) -> Result<Vec<(Stage, &'a SuiteRow)>> {
     let mut stages = Vec::new();
     let mut seen = BTreeSet::new();

@@ -1,7 +1,8 @@
-//! The paper's own figures, to stand beside a suite's where it ran the same data, architecture and requests.
+//! The paper's figures, shown beside those of a suite with the same data, architecture and requests.
 //!
-//! Jia et al. 2023 (arXiv 2304.04934), main table: ResNet-18 on CIFAR-10, dense and pruned to 95 % by OMP, means of ten trials, with one method's
-//! settings for each column. They are quoted at second hand and serve for comparison only: no claim is judged by them.
+//! Jia et al. 2023 (arXiv 2304.04934), main table: ResNet-18 on CIFAR-10, dense and pruned to 95 % by OMP, means of
+//! ten trials, with one method's settings for each column. They are quoted from a secondary source and serve for
+//! comparison only. No claim is judged by them.
 
 use crate::summary::Block;
 use crate::table::Grid;
@@ -43,11 +44,11 @@ const RANDOM: [Published; 5] = [
     row("iu", [2.03, 6.51], [5.07, 11.93], [98.26, 94.94], [91.33, 88.74], 3.22),
 ];
 
-/// What stands under the published figures.
+/// Note under the published figures.
 pub(crate) const NOTE: &str =
-    "As published (arXiv 2304.04934, ResNet-18 on CIFAR-10, dense / 95 % OMP), quoted at second hand for comparison.";
+    "As published (arXiv 2304.04934, ResNet-18 on CIFAR-10, dense / 95 % OMP), quoted second-hand, for comparison.";
 
-/// The published figures for a block's data, architecture and request; `None` where the paper has none.
+/// The published figures for a block's data, architecture and request. `None` if the paper has none.
 pub(crate) fn beside(block: &Block) -> Option<Grid> {
     let rows = match (block.dataset.as_str(), block.arch.as_str(), block.scenario.as_str(), block.forget.as_str()) {
         ("cifar10", "resnet18", "class", forget) if forget.starts_with("class ") => &CLASS,

@@ -13,58 +13,58 @@ use crate::error::{ReportError, Result};
 use crate::prunings::{self, Pruning};
 use crate::source::{Source, Stored};
 
-/// Name of the method every other one is measured against.
+/// Name of the method that every other one is compared with.
 pub const RETRAIN: &str = "retrain";
 
-/// Everything a suite found out. The form of `results.json` is stable: fields are added, never renamed or removed.
+/// All results of a suite. The form of `results.json` is stable: fields are added, never renamed or removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Version of the format: 1.
     pub format: u32,
     /// The suite's name.
     pub suite: String,
-    /// What the suite is about, in a line.
+    /// Title of the suite, in one line.
     pub title: Option<String>,
-    /// Where the figures come from.
+    /// The origin of the figures.
     pub provenance: Provenance,
-    /// What each figure of the rows is, by its name, in one line with its unit.
+    /// Meaning and unit of each figure in the rows, by name, in one line.
     #[serde(default)]
     pub meanings: BTreeMap<String, String>,
     /// The rows, in the order of the suite.
     pub rows: Vec<ResultRow>,
-    /// What the rows say about the paper's claims; claims the suite has no rows for are left out.
+    /// The verdicts on the paper's claims. Claims without rows are left out.
     pub claims: Vec<Claim>,
-    /// What each pruning left, in the order of the suite; stages of programs that did not say so are left out.
+    /// What each pruning kept, in the order of the suite. Stages of programs that did not record it are left out.
     #[serde(default)]
     pub prunings: Vec<Pruning>,
-    /// How models drifted over requests served one after the other; `None` for a suite without such.
+    /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
-    /// The search that chose the methods' settings, with every trial; `None` for settings that were given.
+    /// The search that chose the methods' settings, with every trial. `None` if the settings were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
-    /// The settings that the rows were made with; empty for a suite of a program that did not keep them.
+    /// The settings of the rows. Empty for a suite of an older program that did not store them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configured: Vec<Configured>,
-    /// The figures that tables and pictures know of.
+    /// The figures for tables and pictures.
     #[serde(skip)]
     pub figures: Figures,
 }
 
-/// Where the figures come from.
+/// The origin of the figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The command that ran the suite.
     pub command: String,
-    /// The commit of the program, where known.
+    /// The commit of the program, if known.
     pub commit: Option<String>,
     /// Version of the program that finished the stages.
     pub versions: Vec<String>,
-    /// When the suite was run, RFC 3339 in UTC.
+    /// Time of the run, RFC 3339 in UTC.
     pub date: String,
-    /// The machines the rows' stages ran on.
+    /// The machines that ran the rows' stages.
     pub machines: Vec<Machine>,
-    /// What a reader must know: switches in force, data that was left out, …
+    /// Notes that a reader must know: active switches, omitted data, …
     pub notes: Vec<String>,
 }
 
@@ -78,9 +78,9 @@ pub struct ResultRow {
     pub arch: String,
     /// Kind of forget set: `class`, `random`, …
     pub scenario: String,
-    /// The forget set for people: "class 0", "random 10 %".
+    /// Label of the forget set: "class 0", "random 10 %".
     pub forget: String,
-    /// Share of zeros among the weights the mask covers, 0..1.
+    /// Share of zeros among the weights that the mask covers, 0..1.
     pub sparsity: f64,
     /// Name of the pruning method, `none` for dense.
     pub pruning: String,
@@ -88,15 +88,15 @@ pub struct ResultRow {
     pub method: String,
     /// The seed.
     pub seed: u64,
-    /// Everything that was found, by the name of the figure.
+    /// All values, by the name of the figure.
     pub figures: Values,
-    /// Name of the requests that the same model served one after the other; `None` for a request alone.
+    /// Name of the sequence of requests that the same model served. `None` for a request alone.
     pub sequence: Option<String>,
-    /// Which of them this one is, from 1.
+    /// Number of this request in its sequence, from 1.
     pub turn: Option<usize>,
 }
 
-/// A row as `results.json` holds it: six figures have had a field of their own since format 1 began, and keep it.
+/// A row in the form of `results.json`. Six figures have had their own fields since format 1 began, and keep them.
 #[derive(Serialize, Deserialize)]
 struct WrittenRow {
     dataset: String,
@@ -121,7 +121,7 @@ struct WrittenRow {
     figures: Values,
 }
 
-/// The figures with a field of their own, in its order.
+/// The figures with their own fields, in the order of `WrittenRow`.
 pub(crate) const FIELDS: [&str; 6] =
     [ua::NAME, ra::NAME, ta::NAME, mia_efficacy::NAME, rte_seconds::NAME, avg_gap::NAME];
 
@@ -155,7 +155,7 @@ impl From<ResultRow> for WrittenRow {
 impl From<WrittenRow> for ResultRow {
     fn from(row: WrittenRow) -> Self {
         let WrittenRow { ua, ra, ta, mia_efficacy, rte_seconds, avg_gap, mut figures, .. } = row;
-        // Older files have the fields alone.
+        // Older files have only the fields.
         for (name, value) in FIELDS.into_iter().zip([ua, ra, ta, mia_efficacy, rte_seconds, avg_gap]) {
             if let Some(value) = value {
                 figures.entry(name.to_owned()).or_insert_with(|| Value::exact(value));
@@ -167,7 +167,7 @@ impl From<WrittenRow> for ResultRow {
 }
 
 impl ResultRow {
-    /// True when `other` differs in nothing but the unlearning method, so that the two may be compared.
+    /// Whether `other` differs only in the unlearning method, so that the two may be compared.
     pub fn is_comparable(&self, other: &Self) -> bool {
         self.dataset == other.dataset
             && self.arch == other.arch
@@ -204,17 +204,18 @@ impl Results {
     /// Version of the format.
     pub const FORMAT: u32 = 1;
 
-    /// Gathers a suite's rows from the store, and computes of `figures` what follows from theirs and from those of Retrain.
+    /// Gathers a suite's rows from the store, and computes those of `figures` that follow from them and from
+    /// Retrain's.
     ///
     /// # Errors
-    /// [`ReportError::Store`] when a stage is missing or damaged, [`ReportError::NoRows`], [`ReportError::NotFinite`] naming row and
-    /// figure, [`ReportError::Figures`] for a figure that cannot be, [`ReportError::NewerShares`] and [`ReportError::Shares`] for what a
-    /// pruning left.
+    /// [`ReportError::Store`] if a stage is missing or damaged, [`ReportError::NoRows`], [`ReportError::NotFinite`]
+    /// with row and figure, [`ReportError::Figures`] for an impossible figure, [`ReportError::NewerShares`] and
+    /// [`ReportError::Shares`] for the shares of a pruning.
     pub fn gather(store: &Store, index: &SuiteIndex, figures: &Figures) -> Result<Self> {
         Self::gather_from(&Stored, store, index, figures)
     }
 
-    /// The same with the figures of each model from a source of its own.
+    /// The same with the figures of each model from a given source.
     pub(crate) fn gather_from(
         source: &dyn Source,
         store: &Store,
@@ -243,7 +244,7 @@ impl Results {
                 return Err(not_finite("sparsity", result.sparsity));
             }
             rows.push(result);
-            // The run time is the unlearning stage's, so its machine is the one that counts.
+            // The run time was measured in the unlearning stage, so that stage's machine counts.
             for manifest in [unlearn.manifest(), stage.manifest()] {
                 machines.push(manifest.machine.clone());
                 versions.push(manifest.crate_version.clone());
@@ -318,7 +319,7 @@ fn complete(rows: &mut [ResultRow], stages: &[Stage], source: &dyn Source, figur
     Ok(())
 }
 
-/// What the figures are that the rows have.
+/// Meanings of the figures in the rows.
 fn meanings(rows: &[ResultRow], figures: &Figures) -> BTreeMap<String, String> {
     let names = rows.iter().flat_map(|row| row.figures.keys());
     names.filter_map(|name| Some((name.clone(), figures.get(name)?.meaning.to_string()))).collect()
@@ -329,7 +330,7 @@ fn describe(row: &ResultRow) -> String {
     format!("`{dataset}, {arch}, {forget}, sparsity {sparsity}, pruning {pruning}, method {method}, seed {seed}`")
 }
 
-/// The items without repetitions, in the order of first sight.
+/// The items without repetitions, in the order of first occurrence.
 pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut seen = Vec::new();
     for item in items {

@@ -1,16 +1,16 @@
-//! The settings that a suite ran with, as text.
+//! The settings of a suite, as text.
 
 use serde_json::Value;
 use unlearn_run_store::Configured;
 
 use crate::table::Grid;
 
-/// What the origins of settings mean.
-pub(crate) const ORIGINS: &str = "Each value says where it comes from: `suite` is the suite's file or `--set`, `search` is `unlearn tune`, `[train]` \
-                                  is the recipe of the original training. Any other origin is that of a default: a paper, its code, or a \
+/// Meaning of the settings' origins.
+pub(crate) const ORIGINS: &str = "Each value has an origin: `suite` is the suite's file or `--set`, `search` is `unlearn tune`, `[train]` \
+                                  is the recipe of the original training. Any other origin is a default: from a paper, its code, or a \
                                   choice of this program.";
 
-/// The part of `table.md`: a line per table of the suite.
+/// The part of `table.md`: one line per table of the suite.
 pub(crate) fn markdown(configured: &[Configured]) -> String {
     let line = |part: &Configured| {
         let each = part.settings.iter().map(|setting| {
@@ -28,7 +28,7 @@ pub(crate) fn markdown(configured: &[Configured]) -> String {
     format!("## Settings\n\n{}\n{ORIGINS}\n", grid.markdown())
 }
 
-/// The section of the suite that a part was, and its name: `train`, `unlearn: ft`.
+/// Section and name of a part: `train`, `unlearn: ft`.
 pub(crate) fn title(part: &Configured) -> String {
     match part.name.as_str() {
         "" => part.section.clone(),
@@ -36,7 +36,7 @@ pub(crate) fn title(part: &Configured) -> String {
     }
 }
 
-/// A value as it would stand in a suite; what is off is "none".
+/// A value as in a suite file. A value that is off is "none".
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),

@@ -1,4 +1,4 @@
-//! Where the figures of a report come from: the rows that evaluations left, or their scores.
+//! The source of a report's figures: the rows of evaluations, or their scores.
 
 use serde::Deserialize as _;
 use unlearn_metrics::{Figure, ModelScores, Need, Values, figures::rte_seconds};
@@ -7,13 +7,13 @@ use unlearn_run_store::{Evaluation, Stage, StoredScores};
 
 use crate::error::{ReportError, Result};
 
-/// Where the figures of a report come from.
+/// The source of a report's figures.
 pub(crate) trait Source {
-    /// What is known of the model that an `evaluate` stage judged, for itself.
+    /// The figures of the model that an `evaluate` stage judged, without comparison to others.
     fn figures(&self, stage: &Stage) -> Result<Values>;
     /// Its scores, if figures that need them are wanted.
     fn scores(&self, stage: &Stage) -> Result<Option<ModelScores>>;
-    /// Whether a figure is wanted that is not there.
+    /// Whether a missing figure is wanted.
     fn wants(&self, figure: &Figure) -> bool;
 }
 
@@ -34,22 +34,22 @@ impl Source for Stored {
     }
 }
 
-/// Figures computed again from the scores that evaluations left, and others that were asked for.
+/// Figures computed again from stored scores, and additional requested ones.
 pub(crate) struct Recomputed<'a> {
     registry: &'a Registry,
-    /// Attacks of which a figure was asked for: name, and the feature where it has one.
+    /// Attacks with a requested figure: name, and the feature if there is one.
     attacks: Vec<(String, Option<String>)>,
-    /// Names of the figures that were asked for.
+    /// Names of the requested figures.
     asked: &'a [String],
     /// Whether one of them needs the scores of Retrain.
     beside_retrain: bool,
 }
 
 impl<'a> Recomputed<'a> {
-    /// The figures of a report and those `asked` for.
+    /// The figures of a report and those in `asked`.
     ///
     /// # Errors
-    /// [`ReportError::Attack`](crate::ReportError::Attack) for a figure that does not exist.
+    /// [`ReportError::Attack`](crate::ReportError::Attack) if a figure does not exist.
     pub(crate) fn new(registry: &'a Registry, asked: &'a [String]) -> Result<Self> {
         let figures = registry.figures();
         let mut attacks = Vec::new();
@@ -68,13 +68,13 @@ impl Source for Recomputed<'_> {
         let stored = Evaluation::of(stage)?.figures;
         let scores = StoredScores::of(stage)?.scores;
         let seconds = stored.get(rte_seconds::NAME).map(|found| found.value);
-        // What an `evaluate` stage is configured by, under `attacks`.
+        // The configuration of an `evaluate` stage, under `attacks`.
         let settings: Option<Settings> =
             stage.manifest().config.get("attacks").and_then(|attacks| Settings::deserialize(attacks).ok());
         let mut values = if let Some(settings) = &settings {
             self.registry.measure(&scores, settings, seconds, None)?
         } else {
-            // An older stage did not say how it attacked: what an attack measured cannot be measured again.
+            // An older stage did not record its attack settings, so its attacks cannot be repeated.
             let figures = self.registry.figures();
             let is_attacks = |name: &str| figures.get(name).is_some_and(|figure| figure.needs.contains(&Need::Attack));
             let kept = stored.iter().filter(|(name, _)| is_attacks(name));
@@ -94,7 +94,7 @@ impl Source for Recomputed<'_> {
                 values.entry(name).or_insert(value);
             }
         }
-        // What only the program that evaluated could compute stays as it left it.
+        // Figures that only the evaluating program could compute stay unchanged.
         for (name, value) in stored {
             values.entry(name).or_insert(value);
         }

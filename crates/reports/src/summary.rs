@@ -1,11 +1,11 @@
-//! Rows gathered over seeds: blocks of methods, each method dense and sparse.
+//! Rows gathered over seeds: blocks of methods, with each method dense and sparse.
 
 use unlearn_metrics::{Estimate, Figure};
 use unlearn_run_store::SuiteRow;
 
 use crate::results::{RETRAIN, ResultRow, distinct};
 
-/// Everything about one forget set on one model: what the paper prints as one table.
+/// One forget set on one model. The paper prints this as one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     /// Name of the data set.
@@ -14,7 +14,7 @@ pub struct Block {
     pub arch: String,
     /// Kind of forget set.
     pub scenario: String,
-    /// The forget set for people.
+    /// Label of the forget set.
     pub forget: String,
     /// The sparsities, ascending, dense first.
     pub variants: Vec<Variant>,
@@ -22,7 +22,7 @@ pub struct Block {
     pub lines: Vec<Line>,
 }
 
-/// A way the model was pruned.
+/// One way of pruning the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
     /// Share of zeros, 0..1.
@@ -36,16 +36,16 @@ pub struct Variant {
 pub struct Line {
     /// Name of the method.
     pub method: String,
-    /// A cell per variant of the block; `None` where the suite did not run it.
+    /// One cell per variant of the block. `None` if the suite did not run it.
     pub cells: Vec<Option<Cell>>,
 }
 
 /// One method on one variant, over seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// The rows, one a seed.
+    /// The rows, one per seed.
     pub rows: Vec<ResultRow>,
-    /// Retrain's rows of the same seeds; empty unless there is one for every seed.
+    /// Retrain's rows of the same seeds. Empty unless there is one for every seed.
     pub retrain: Vec<ResultRow>,
 }
 
@@ -56,7 +56,7 @@ impl Variant {
         if self.sparsity == 0.0 { sparsity } else { format!("{sparsity} {}", self.pruning) }
     }
 
-    /// The variant that a row of a suite's index is of.
+    /// The variant of a row in a suite's index.
     pub(crate) fn of_suite(row: &SuiteRow) -> Self {
         Self { sparsity: row.sparsity, pruning: row.pruning.clone() }
     }
@@ -67,13 +67,13 @@ impl Variant {
 }
 
 impl Cell {
-    /// Mean and 95 % confidence interval of a figure over the seeds; `None` where a row lacks it.
+    /// Mean and 95 % confidence interval of a figure over the seeds. `None` if a row lacks the figure.
     pub fn estimate(&self, figure: &str) -> Option<Estimate> {
         let values: Option<Vec<f64>> = self.rows.iter().map(|row| row.value(figure)).collect();
         values.and_then(|values| Estimate::over_seeds(&values).ok())
     }
 
-    /// The same for a table, where the figure of one seed has the interval over its draws.
+    /// The same for a table. The figure of one seed has the interval over its draws.
     pub fn spread(&self, figure: &str) -> Option<Estimate> {
         let estimate = self.estimate(figure)?;
         let of_draws = match self.rows.as_slice() {
@@ -83,8 +83,8 @@ impl Cell {
         Some(Estimate { half_width: estimate.half_width.or(of_draws), ..estimate })
     }
 
-    /// Mean over the seeds of the absolute difference to Retrain of the same seed. The four measured figures' gaps average to the average
-    /// gap.
+    /// Mean over the seeds of the absolute difference to Retrain with the same seed. The average gap is the mean of
+    /// the four measured figures' gaps.
     pub fn gap(&self, figure: &Figure) -> Option<f64> {
         if self.retrain.is_empty() || !figure.has_gap() {
             return None;
@@ -104,7 +104,7 @@ impl Block {
         format!("{} · {} on {}", self.forget, self.arch, self.dataset)
     }
 
-    /// The block's name among those of its suite: the forget set, with the model where the suite has several.
+    /// The block's name in its suite: the forget set, with the model if the suite has several.
     pub(crate) fn name(&self, blocks: &[Self]) -> String {
         let one_model = blocks.iter().all(|other| other.dataset == self.dataset && other.arch == self.arch);
         if one_model { self.forget.clone() } else { format!("{}/{}/{}", self.dataset, self.arch, self.forget) }
@@ -120,25 +120,25 @@ impl Block {
         self.variants.iter().position(|variant| variant.sparsity == 0.0)
     }
 
-    /// Position of the sparse variant closest to the 95 % the paper reports; of several, the first of the suite.
+    /// Position of the sparse variant closest to the paper's 95 %. Of several, the first in the suite.
     pub fn sparse(&self) -> Option<usize> {
         let distance = |position: &usize| (self.variants[*position].sparsity - 0.95).abs();
         let sparse = (0..self.variants.len()).filter(|&position| self.variants[position].sparsity > 0.0);
         sparse.min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
-    /// The distinct sparsities, ascending, dense being 0.
+    /// The distinct sparsities, ascending. Dense is 0.
     pub fn sparsities(&self) -> Vec<f64> {
         distinct(self.variants.iter().map(|variant| variant.sparsity))
     }
 
-    /// The distinct names of pruning methods but dense's, in the order of the suite.
+    /// The distinct names of pruning methods except dense's, in the order of the suite.
     pub fn prunings(&self) -> Vec<&str> {
         let sparse = self.variants.iter().filter(|variant| variant.sparsity != 0.0);
         distinct(sparse.map(|variant| variant.pruning.as_str()))
     }
 
-    /// The most draws that any figure of one of its rows is a mean of.
+    /// The maximum number of draws behind any figure of its rows.
     pub fn draws(&self) -> usize {
         let rows = self.lines.iter().flat_map(|line| line.cells.iter().flatten()).flat_map(|cell| &cell.rows);
         rows.flat_map(|row| row.figures.values()).map(|found| found.draws.len()).max().unwrap_or(0)
@@ -150,7 +150,7 @@ impl Block {
         rows.any(|row| row.figures.contains_key(figure))
     }
 
-    /// The most seeds any cell rests on.
+    /// The maximum number of seeds behind a cell.
     pub fn seeds(&self) -> usize {
         self.lines.iter().flat_map(|line| line.cells.iter().flatten()).map(|cell| cell.rows.len()).max().unwrap_or(0)
     }
@@ -203,7 +203,7 @@ pub(crate) fn sparsity_label(sparsity: f64) -> String {
     if sparsity == 0.0 { "dense".to_owned() } else { percent(sparsity) }
 }
 
-/// A fraction as percent with as many digits as it has: "95 %", "99.5 %".
+/// A fraction in percent with as many digits as needed: "95 %", "99.5 %".
 pub(crate) fn percent(fraction: f64) -> String {
     let text = format!("{:.2}", fraction * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))

@@ -1,4 +1,5 @@
-//! A block's figures over sparsity: a panel per method and figure, a line per pruning method, dense as the start they share.
+//! A block's figures over sparsity: one panel per method and figure, one line per pruning method. All lines start at
+//! the dense model.
 
 use unlearn_metrics::{Estimate, Figure, Figures};
 
@@ -8,7 +9,7 @@ use crate::plots::{are_readable, colour, pictured, range};
 use crate::results::RETRAIN;
 use crate::summary::{Block, Line, sparsity_label};
 
-/// Sparsities from which on a picture over sparsity says more than dots.
+/// Minimum number of sparsities for which a picture over sparsity says more than dots.
 const LEAST: usize = 3;
 /// A panel without its heading.
 const PANEL: (u32, u32) = (340, 210);
@@ -16,14 +17,14 @@ const LEFT: i32 = 46;
 const RIGHT: i32 = 322;
 const TOP: i32 = 10;
 const BOTTOM: i32 = 166;
-/// Pixels between the pruning methods at one sparsity, so that their intervals stay apart.
+/// Horizontal distance in pixels between pruning methods at one sparsity, so that their intervals stay apart.
 const DODGE: i32 = 7;
 
 /// A block that was pruned to several sparsities.
 #[derive(Debug, Clone)]
 pub struct Sweep<'b> {
     block: &'b Block,
-    /// Ascending, dense being 0.
+    /// Ascending. Dense is 0.
     sparsities: Vec<f64>,
     /// Names of the pruning methods, in the order of the suite.
     prunings: Vec<&'b str>,
@@ -33,7 +34,7 @@ pub struct Sweep<'b> {
 struct Series {
     /// Position of the pruning method.
     pruning: usize,
-    /// Position of the sparsity and the figure, ascending.
+    /// Position of the sparsity, and the figure, ascending.
     points: Vec<(usize, Estimate)>,
 }
 
@@ -44,12 +45,12 @@ impl<'b> Sweep<'b> {
         (sparsities.len() >= LEAST || !are_readable(block)).then_some(Self { block, sparsities, prunings })
     }
 
-    /// The methods that are pictured: all but Retrain.
+    /// The methods with pictures: all except Retrain.
     pub fn methods(&self) -> impl Iterator<Item = &'b Line> {
         self.block.lines.iter().filter(|line| line.method != RETRAIN)
     }
 
-    /// One figure of one method over sparsity as SVG; `None` where no row has it.
+    /// One figure of one method over sparsity, as SVG. `None` if no row has it.
     ///
     /// # Errors
     /// [`crate::ReportError::Plot`].
@@ -79,7 +80,7 @@ impl<'b> Sweep<'b> {
             })
             .collect();
         let row = CAPTION + PANEL.1 as i32;
-        // The legend takes a panel's place after the last.
+        // The legend takes the place of one more panel.
         let rows = |figures: &[&Figure]| (figures.len() + 1).div_ceil(COLUMNS) as i32;
         let height: i32 = methods.iter().map(|(_, figures)| HEADING + rows(figures) * row).sum();
         let width = COLUMNS as i32 * PANEL.0 as i32 + 2 * MARGIN;
@@ -182,7 +183,7 @@ impl<'b> Sweep<'b> {
         Ok(())
     }
 
-    /// A method's figures, a series per pruning method that has one.
+    /// A method's figures, with one series per pruning method that has one.
     fn series(&self, line: &Line, figure: &Figure) -> Vec<Series> {
         let of = |(pruning, name): (usize, &str)| {
             let mut points = Vec::new();
@@ -198,14 +199,14 @@ impl<'b> Sweep<'b> {
         all.filter(|series| !series.points.is_empty()).collect()
     }
 
-    /// Retrain's figures, where a method is to come close to them.
+    /// Retrain's figures, if a method should come close to them.
     fn references(&self, figure: &Figure) -> Vec<Series> {
         let retrain = self.block.line(RETRAIN).filter(|_| figure.has_gap());
         retrain.map(|line| self.series(line, figure)).unwrap_or_default()
     }
 }
 
-/// What the bars of a block's pictures are.
+/// Explains the bars in a block's pictures.
 pub(crate) fn intervals(block: &Block) -> String {
     match block.seeds() {
         0 | 1 => "One seed, so no confidence intervals.".to_owned(),
@@ -213,7 +214,7 @@ pub(crate) fn intervals(block: &Block) -> String {
     }
 }
 
-/// Names of the SVG files of those blocks that are sweeps: `sweep-class-0.svg`, distinct within a suite.
+/// Names of the SVG files of those blocks that are sweeps: `sweep-class-0.svg`, unique within a suite.
 pub fn file_names(blocks: &[Block]) -> Vec<Option<String>> {
     let mut names: Vec<Option<String>> = Vec::new();
     for block in blocks {
@@ -229,7 +230,7 @@ pub fn file_names(blocks: &[Block]) -> Vec<Option<String>> {
     names
 }
 
-/// Letters and digits in lower case, everything between them as one hyphen.
+/// Letters and digits in lower case, with one hyphen for everything between them.
 fn slug(text: &str) -> String {
     let words = text.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_ascii_lowercase()

@@ -1,5 +1,5 @@
-//! The paper's table: a block per forget set, a line per method, every cell dense / sparse with the gap to Retrain in parentheses. Where the
-//! model was pruned in many ways, a line per method and model.
+//! The paper's table: one block per forget set, one line per method. Every cell is dense / sparse with the gap to
+//! Retrain in parentheses. If the model was pruned in many ways, there is one line per method and model.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
 use crate::{published, settings, sweep, tuning};
 
-/// Variants that one cell can hold.
+/// Maximum number of variants in one cell.
 const MOST_IN_A_CELL: usize = 3;
 
-/// `table.md`. Shows the pictures over sparsity that lie beside it.
+/// `table.md`. It shows the pictures over sparsity that are in the same folder.
 pub fn markdown(results: &Results) -> String {
     let mut text = format!("# {}\n\n", plain(results.title.as_deref().unwrap_or(&results.suite)));
     let blocks = blocks(&results.rows);
@@ -73,7 +73,7 @@ pub fn markdown(results: &Results) -> String {
     text
 }
 
-/// A line per claim, and per part of one.
+/// One line per claim and per part of a claim.
 fn verdicts(claims: &[Claim]) -> Grid {
     let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures"].map(str::to_owned).into();
     let line = |claim: &Claim| {
@@ -82,13 +82,13 @@ fn verdicts(claims: &[Claim]) -> Grid {
     Grid { names: head.len(), head, lines: claims.iter().map(line).collect() }
 }
 
-/// A grid per sequence of requests, with its title.
+/// One grid per sequence of requests, with its title.
 fn drifts(results: &Results) -> impl Iterator<Item = (String, Grid)> {
     let groups = results.drift.iter().flat_map(drift::Drift::groups);
     groups.map(|group| (group[0].title(), drift::grid(&group)))
 }
 
-/// The same figures for a terminal, a line per method and sparsity, which stays narrow enough, and the claims below them.
+/// The same figures for a terminal, with one narrow line per method and sparsity, and the claims below them.
 pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     for block in blocks(&results.rows) {
@@ -110,7 +110,7 @@ pub fn terminal(results: &Results) -> String {
         let _ = writeln!(text, "claims of the paper\n{}\n", claims::note(&results.seeds()));
     }
     for claim in &results.claims {
-        // Parts of a claim are in the files; here the whole is enough.
+        // The files hold the parts of a claim. Here the whole is enough.
         if !claim.is_part(&results.claims) {
             let Claim { id, statement, verdict, detail } = claim;
             let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", word(*verdict));
@@ -119,7 +119,7 @@ pub fn terminal(results: &Results) -> String {
     text
 }
 
-/// What stands under a block: how to read it and how far to trust it.
+/// Note under a block: how to read it and how reliable it is.
 pub(crate) fn note(block: &Block, figures: &Figures) -> String {
     let draws = block.draws();
     let seeds = match block.seeds() {
@@ -147,19 +147,19 @@ pub(crate) fn columns<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure
     columns
 }
 
-/// The figures that the table does not show and some row has, but for the one that it shows under another name.
+/// The figures of some row that the table does not show. The one that it shows under another name is left out.
 pub(crate) fn further<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure> {
     let shown_already = figures.get(mia_efficacy::NAME).is_some_and(|figure| figure.in_table);
     let is_twice = |figure: &Figure| shown_already && figure.name == mia_efficacy::MEASURED_AS;
     figures.iter().filter(|figure| !figure.in_table && !is_twice(figure) && block.has(&figure.name)).collect()
 }
 
-/// What figures are, for those who do not know their names.
+/// Meanings of figures, for readers who do not know their names.
 pub(crate) fn legend(figures: &[&Figure]) -> String {
     figures.iter().map(|figure| format!("{}: {}", figure.label, figure.meaning)).collect::<Vec<_>>().join(". ")
 }
 
-/// An estimate of a figure for people, with its interval where there is one.
+/// An estimate of a figure as text, with its interval if there is one.
 pub(crate) fn shown(figure: &Figure, estimate: &Estimate) -> String {
     match estimate.half_width {
         Some(half_width) => format!("{} ± {}", figure.shown(estimate.mean), figure.shown(half_width)),
@@ -167,7 +167,7 @@ pub(crate) fn shown(figure: &Figure, estimate: &Estimate) -> String {
     }
 }
 
-/// An estimate in percent or points for people: two decimals, with its interval where there is one.
+/// An estimate in percent or points as text: two decimals, with its interval if there is one.
 pub(crate) fn figure(estimate: &Estimate) -> String {
     match estimate.half_width {
         Some(half_width) => format!("{:.2} ± {half_width:.2}", estimate.mean),
@@ -179,7 +179,7 @@ fn variants(block: &Block) -> String {
     block.variants.iter().map(crate::summary::Variant::label).collect::<Vec<_>>().join(" / ")
 }
 
-/// Text that Markdown shows as it is: names from outside can neither end a cell or a line nor bring markup along.
+/// Text that Markdown shows unchanged. Names from outside can neither end a cell or a line nor add markup.
 fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -198,13 +198,13 @@ fn plain(text: &str) -> String {
 /// A table as text cells.
 pub(crate) struct Grid {
     pub(crate) head: Vec<String>,
-    /// How many of the columns, the first ones, hold names; the others hold figures.
+    /// Number of leading columns that hold names. The others hold figures.
     pub(crate) names: usize,
     pub(crate) lines: Vec<Vec<String>>,
 }
 
 impl Grid {
-    /// As the paper prints it: a line per method, `dense / sparse` in each cell.
+    /// The paper's layout: one line per method, `dense / sparse` in each cell.
     fn wide(block: &Block, columns: &[&Figure]) -> Self {
         let head = std::iter::once("Method".to_owned()).chain(columns.iter().map(|figure| figure.heading())).collect();
         let mut lines = Vec::new();
@@ -220,7 +220,7 @@ impl Grid {
         Self { head, names: 1, lines }
     }
 
-    /// A line per method and variant.
+    /// One line per method and variant.
     fn tall(block: &Block, columns: &[&Figure]) -> Self {
         let names = ["Method", "Model"].map(str::to_owned).into_iter();
         let head = names.chain(columns.iter().map(|figure| figure.heading())).collect();
@@ -236,7 +236,7 @@ impl Grid {
         Self { head, names: 2, lines }
     }
 
-    /// Leaves the method's name on the first of its lines only.
+    /// Keeps the method's name on the first of its lines only.
     fn naming_methods_once(mut self) -> Self {
         for position in (1..self.lines.len()).rev() {
             if self.lines[position][0] == self.lines[position - 1][0] {
@@ -278,7 +278,7 @@ impl Grid {
         text + &rule + "\n"
     }
 
-    /// A line with its cells padded: names to the left, figures to the right.
+    /// A line with padded cells: names left-aligned, figures right-aligned.
     fn row(&self, cells: &[String], before: &str, after: &str) -> String {
         let pad = |(column, (cell, width)): (usize, (&String, usize))| {
             if column < self.names {

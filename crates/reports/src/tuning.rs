@@ -1,4 +1,4 @@
-//! A search for the settings of unlearning methods, as text: what was chosen, what it was chosen from, and every trial.
+//! A search for the settings of unlearning methods, as text: the chosen settings, the search space, and every trial.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub(crate) fn markdown(tuning: &Tuning) -> String {
     format!("## Settings that a search chose\n\n{}\n{}\n", chosen(tuning).markdown(), criterion(tuning))
 }
 
-/// How the search went, in words.
+/// The search in words.
 pub(crate) fn criterion(tuning: &Tuning) -> String {
     let Tuning { objective, criterion, budget, seed, run_seed, .. } = tuning;
     format!(
@@ -28,7 +28,7 @@ pub(crate) fn criterion(tuning: &Tuning) -> String {
     )
 }
 
-/// A line per method, request and model: the criterion before and after, and the settings that won.
+/// One line per method, request and model: the criterion before and after, and the chosen settings.
 pub(crate) fn chosen(tuning: &Tuning) -> Grid {
     let line = |best: &Trial| {
         let own = tuning.trials.iter().find(|trial| trial.number == 0 && is_beside(trial, best));
@@ -46,7 +46,7 @@ pub(crate) fn chosen(tuning: &Tuning) -> Grid {
     Grid { head, names: 4, lines }
 }
 
-/// A line per trial.
+/// One line per trial.
 pub(crate) fn trials(tuning: &Tuning) -> Grid {
     let line = |trial: &Trial| {
         let figure = |of: fn(&unlearn_run_store::Validation) -> f64| value(trial.validation.as_ref().map(of));
@@ -69,7 +69,7 @@ pub(crate) fn trials(tuning: &Tuning) -> Grid {
     Grid { head: head.map(str::to_owned).to_vec(), names: 4, lines: tuning.trials.iter().map(line).collect() }
 }
 
-/// What was searched, a line per method.
+/// The search space, one line per method.
 pub(crate) fn space(tuning: &Tuning) -> Vec<String> {
     let of = |method: &str| {
         let keys = tuning.space.iter().filter(|searched| searched.method == method);
@@ -79,7 +79,7 @@ pub(crate) fn space(tuning: &Tuning) -> Vec<String> {
     distinct(tuning.space.iter().map(|searched| searched.method.as_str())).into_iter().map(of).collect()
 }
 
-/// The values of the keys that were searched for the trial's method: `lr = 0.013, gamma = 0.0004`.
+/// The values of the searched keys for the trial's method: `lr = 0.013, gamma = 0.0004`.
 fn settings(tuning: &Tuning, trial: &Trial) -> String {
     let keys = tuning.space.iter().filter(|searched| searched.method == trial.method);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A made suite, from store to report.
+//! A synthetic suite, from store to report.
 
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -30,7 +30,7 @@ const RANDOM: [Figures; 5] = [
     ("iu", [2.03, 5.07, 98.26, 91.33], [6.51, 11.93, 94.94, 88.74], 193.2),
 ];
 
-/// The row of these figures; that of the attack has two draws, one point to either side.
+/// The row of these figures. The attack's figure has two draws, one point below and one above.
 fn evaluation(figures: &[(&str, f64)]) -> Evaluation {
     let value = |(name, value): &(&str, f64)| {
         let drawn = || Value {
@@ -43,12 +43,13 @@ fn evaluation(figures: &[(&str, f64)]) -> Evaluation {
     Evaluation::new(figures.iter().map(value).collect())
 }
 
-/// The report with the standard figures, and those of the standard attacks.
+/// The report with the standard figures and those of the standard attacks.
 fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<Written, ReportError> {
     unlearn_reports::write(store, index, folder, &Registry::standard().figures())
 }
 
-/// The stage that leaves these rows; they are part of its key, so a store kept between test runs never holds older ones.
+/// The stage that leaves these rows. They are part of its key, so a store kept between test runs never holds older
+/// ones.
 fn finish(store: &Store, spec: StageSpec, rows: &[Json]) -> StageKey {
     finish_with(store, spec, rows, None)
 }
@@ -71,7 +72,7 @@ fn finish_with(store: &Store, mut spec: StageSpec, rows: &[Json], fact: Option<J
     }
 }
 
-/// Epochs that look like training.
+/// Epochs that resemble a training.
 fn epochs(seed: u64, floor: f64) -> Vec<Json> {
     let row = |epoch: u32| {
         let progress = (-f64::from(epoch) / 5.0).exp();
@@ -81,7 +82,7 @@ fn epochs(seed: u64, floor: f64) -> Vec<Json> {
     (0..8).map(row).collect()
 }
 
-/// The store that all tests share; new for each run, so that no stage of an earlier program answers for this one's.
+/// The store that all tests share. It is new for each run, so that no stage of an earlier program is reused.
 fn store() -> Store {
     static STORE: LazyLock<Store> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-runs");
@@ -93,7 +94,7 @@ fn store() -> Store {
     STORE.clone()
 }
 
-/// A suite with the paper's figures, which differ a little between seeds.
+/// A suite with the paper's figures, which differ slightly between seeds.
 fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
     let store = store();
     let mut index = SuiteIndex::new("table-1", "unlearn run configs/suites/table-1.toml --set 'suite.seeds=[1]' <x>");
@@ -112,7 +113,7 @@ fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
                     let rows = if method == "retrain" { epochs(seed + 1, 0.05) } else { vec![] };
                     let unlearn = finish(&store, unlearn, &rows);
                     let [ua, mia_efficacy, ra, ta] = if sparsity == 0.0 { dense } else { sparse };
-                    // The same shift for every method of a seed: the gaps to Retrain stay the paper's, give or take.
+                    // The same shift for every method of a seed, so that the gaps to Retrain stay nearly the paper's.
                     let shift = |value: f64, scale: f64| {
                         if value >= 99.9 { value } else { (value - scale * (seed as f64 - 1.0)).max(0.0) }
                     };
@@ -175,7 +176,7 @@ fn results_json_keeps_its_form() {
     // The paper's FT row, class-wise, dense: (77.47 + 25.00 + 0.13 + 0.52) / 4.
     assert!((rows[2]["avg_gap"].as_f64().unwrap() - 25.78).abs() < 1e-9);
     assert_eq!(rows[1]["avg_gap"], json!(0.0));
-    // What has a field of its own is among all figures too, with its spread.
+    // A figure with its own field is among all figures too, with its spread.
     let figures = &rows[2]["figures"];
     assert_eq!(figures["ua"], json!({ "value": 22.53 }));
     assert_eq!(figures["mia_efficacy"], json!({ "value": 75.0, "interval": [62.5, 87.5], "draws": [74.0, 76.0] }));
@@ -225,7 +226,8 @@ fn tables_and_csv_hold_the_same_figures() {
     let widths = |text: &str| -> Vec<usize> {
         text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
     };
-    // The table has six figures; the further ones are MIA distance, ToW and the attack on the entropy, each with the model in a column of its own.
+    // The table has six figures. The further ones are MIA distance, ToW and the attack on the entropy. Each has the
+    // model in its own column.
     let is_of_table = |(_, part): &(usize, &str)| !part.starts_with("### Further");
     let parts: Vec<&str> = figures.split_inclusive("\n\n").collect();
     let mut further = false;
@@ -345,7 +347,7 @@ fn a_figure_that_is_no_number_names_its_row_and_writes_nothing() {
 fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut index) = suite(&[1]);
-    // As an attack that is not one of the standard ones would have left it.
+    // As left by an attack that is not a standard one.
     let stored = evaluation(&[("ua", 5.0), ("ra", 99.0), ("ta", 90.0), ("rte_seconds", 1.0), ("guess", 61.25)]);
     index.rows.truncate(3);
     let judged = StageSpec::new("evaluate", json!({}), "d", 1).with_input("model", index.rows[2].unlearn.clone());
@@ -386,7 +388,8 @@ fn a_figure_and_an_attack_from_outside_are_in_every_file() {
     assert!(written.summary.contains("61.2500") && written.summary.contains("0.0471"), "{}", written.summary);
 }
 
-/// A row whose evaluation has scores of this margin for the true class, and says this of itself and of how it attacked.
+/// A row whose evaluation has scores with this margin for the true class, with the given row and attack
+/// configuration.
 fn scored(store: &Store, template: &SuiteRow, method: &str, margin: f32, config: Json, row: &Json) -> SuiteRow {
     let set = |samples: u32| {
         let logits = (0..samples).flat_map(|i| [0.0, margin - i as f32 * 0.5]).collect();
@@ -406,7 +409,7 @@ fn scored(store: &Store, template: &SuiteRow, method: &str, margin: f32, config:
     SuiteRow { method: method.to_owned(), evaluate: evaluate.key().clone(), ..template.clone() }
 }
 
-/// Rows of Retrain and ft whose stored UA is not that of their scores.
+/// Rows of Retrain and ft whose stored UA differs from that of their scores.
 fn scored_suite(config: &Json, row: &Json) -> (Store, SuiteIndex, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let (_, mut index) = suite(&[1]);
@@ -418,7 +421,7 @@ fn scored_suite(config: &Json, row: &Json) -> (Store, SuiteIndex, tempfile::Temp
     let template = SuiteRow { unlearn: writer.finish().unwrap().key().clone(), ..template };
     index.rows = [("retrain", 0.75), ("ft", 5.0)]
         .map(|(method, margin)| {
-            // Two stages need two keys; settings are settings whatever the seed.
+            // Two stages need two keys. The settings do not depend on the seed.
             let mut config = config.clone();
             config["seed"] = json!(margin as u64);
             scored(&store, &template, method, margin, config, row)
@@ -490,7 +493,8 @@ fn missing_and_damaged_stages_are_named() {
     assert!(matches!(written, Err(ReportError::NoRows(_))));
 }
 
-/// What a pruning left of three layers, in the form of `format`. SynFlow keeps early layers, magnitude thins late ones.
+/// What a pruning kept of three layers, in the form of `format`. SynFlow keeps early layers, magnitude thins late
+/// ones.
 fn shares(format: u32, pruning: &str, sparsity: f64) -> Json {
     let share = |name: &str, density: f64| json!({ "name": name, "parameters": 100, "parameter_density": density, "operation_density": density * 0.9 });
     let tilt = if pruning == "synflow" { 0.9 } else { 0.5 };
@@ -502,7 +506,7 @@ fn shares(format: u32, pruning: &str, sparsity: f64) -> Json {
     json!({ "format": format, "total": share("total", 1.0 - sparsity), "layers": layers })
 }
 
-/// A suite that prunes in three ways to five sparsities; `fact` is what each `prune` stage says of itself.
+/// A suite that prunes in three ways to five sparsities. `fact` is the fact of each `prune` stage.
 fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Json>) -> (Store, SuiteIndex) {
     let store = store();
     let mut index = SuiteIndex::new("sweep", "unlearn run sweep.toml");
@@ -626,7 +630,7 @@ fn older_stores_have_no_shares_and_newer_ones_are_refused() {
     check(json!({ "layers": [] }), &["has no `format`"]);
 }
 
-/// Writes the made report into the folder `$REPORT_EXAMPLE`, for looking at it; does nothing where that is not set.
+/// Writes the synthetic report into the folder `$REPORT_EXAMPLE`, for viewing. Does nothing if that is not set.
 #[test]
 fn example() {
     let Some(folder) = std::env::var_os("REPORT_EXAMPLE") else { return };

@@ -1,7 +1,8 @@
-//! Stages as one file: a tar archive with the layout of a store.
+//! Exports and imports stages as one file: a tar archive with the layout of a store.
 //!
-//! `<kind>/<key>/…` holds a finished stage, `suites/<suite>.json` the index of a suite. Nothing else may be in an archive. What comes in is
-//! unpacked beside the store's stages, held against its own hashes and only then moved into place.
+//! `<kind>/<key>/…` holds a finished stage, and `suites/<suite>.json` holds the index of a suite. Nothing else may be
+//! in an archive. An import unpacks everything beside the store's stages, checks it against its hashes, and only then
+//! moves it into place.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -20,35 +21,35 @@ use crate::store::{LOCK, Store, check_name};
 use crate::suite_index::SUITES;
 use crate::writer::files;
 
-/// What the folders begin with that archives are unpacked in.
+/// Prefix of the folders in which archives are unpacked.
 pub(crate) const IMPORT: &str = ".import";
 
-/// What [`Store::import`] did.
+/// The result of [`Store::import`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Stages that came in.
+    /// Stages that were imported.
     pub added: Vec<StageName>,
-    /// Stages that the store had already, which were left as they are.
+    /// Stages that the store already had. They were left unchanged.
     pub kept: Vec<StageName>,
-    /// Suites whose index came in, or was there already with the same content.
+    /// Suites whose index was imported, or already existed with the same content.
     pub suites: Vec<String>,
 }
 
 impl Store {
-    /// Where the lock of imports lies: one process at a time imports.
+    /// The lock file of imports. One process at a time imports.
     pub(crate) fn import_lock(&self) -> PathBuf {
         self.root().join(format!("{IMPORT}{LOCK}"))
     }
 
-    /// Writes stages, all that they were computed from, and the indices of suites with their stages into the archive `file`; the stages that
-    /// were written.
+    /// Writes stages, their inputs (direct and indirect), and the indices of suites with their stages into the
+    /// archive `file`. Returns the written stages.
     ///
     /// # Errors
-    /// A `file` that is there already; [`StoreError::NoStage`], [`StoreError::NoSuite`]; a stage that is damaged; a file that can't be
-    /// written.
+    /// If `file` exists or cannot be written, or a stage is damaged; [`StoreError::NoStage`],
+    /// [`StoreError::NoSuite`].
     pub fn export(&self, keys: &BTreeSet<StageKey>, suites: &[String], file: &Path) -> Result<Vec<StageName>> {
         if fs::symlink_metadata(file).is_ok() {
-            let problem = "it exists already; name a new file, or remove that one first".to_owned();
+            let problem = "it already exists; name a new file, or remove this one first".to_owned();
             return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
         }
         let mut wanted = keys.clone();
@@ -59,9 +60,8 @@ impl Store {
         let mut stages = Vec::new();
         for key in Lineage::of(self)?.with_what_they_need(&wanted) {
             let Some(stage) = self.locate(&key)? else {
-                let problem = format!(
-                    "the stage {key}, which is to go into it, is not in the store; run the suite to compute it"
-                );
+                let problem =
+                    format!("the stage {key}, which it should hold, is not in the store; run the suite to compute it");
                 return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
             };
             stage.verify()?;
@@ -84,17 +84,18 @@ impl Store {
         Ok(stages.iter().map(name).collect())
     }
 
-    /// Takes in the stages and indices of an archive that [`Store::export`] wrote. Stages that the store has already are left as they are.
+    /// Imports the stages and indices of an archive that [`Store::export`] wrote. Stages that the store already has
+    /// are left unchanged.
     ///
     /// # Errors
-    /// [`StoreError::Archive`] for a file that is no such archive, or holds a stage that is not as it was left; [`StoreError::Transfer`] when
-    /// the store has another index of a suite's name. Nothing has come in then.
+    /// [`StoreError::Archive`] if the file is not such an archive, or holds a damaged stage; [`StoreError::Transfer`]
+    /// if the store has another index of the same suite name. In either case nothing is imported.
     pub fn import(&self, file: &Path) -> Result<Imported> {
         let lock = StageLock::acquire(&self.import_lock())?;
         let place = self.root().join(format!("{IMPORT}-{}", crate::atomic::random_name()));
         fs::create_dir(&place).map_err(StoreError::io("create the folder", &place))?;
         let imported = self.import_through(file, &place);
-        let _ = fs::remove_dir_all(&place); // What is left over is swept up later.
+        let _ = fs::remove_dir_all(&place); // A later sweep removes any rest.
         lock.retire();
         imported
     }
@@ -121,7 +122,7 @@ impl Store {
             let index = unpacked.suite(suite).map_err(|error| refuse(damage(&error)))?;
             if self.suites()?.contains(suite) && self.suite(suite)? != index {
                 let problem = format!(
-                    "it holds the suite `{suite}`, and the store {} has another one of this name; import it into a store of its own",
+                    "it holds the suite `{suite}`, and the store {} has another one of this name; import it into another store",
                     self.root().display()
                 );
                 return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
@@ -133,7 +134,7 @@ impl Store {
             fs::create_dir_all(&parent).map_err(StoreError::io("create the folder", &parent))?;
             let lock = StageLock::try_acquire(&self.place(&stage.kind, &stage.key, LOCK))?;
             let Ok(lock) = lock else {
-                // A process computes it: what it leaves has the same content.
+                // Another process computes it, and its result has the same content.
                 imported.kept.push(stage);
                 continue;
             };
@@ -157,7 +158,7 @@ fn name(stage: &Stage) -> StageName {
     StageName { kind: stage.manifest().kind.clone(), key: stage.key().clone() }
 }
 
-/// What is wrong with something in an archive, without the advice for a store.
+/// The fault of an entry in an archive, without the advice for a store.
 fn damage(error: &StoreError) -> String {
     let inside = |file: &Path| {
         let parts: Vec<_> = file.components().rev().take(3).map(|part| part.as_os_str().to_string_lossy()).collect();
@@ -171,7 +172,7 @@ fn damage(error: &StoreError) -> String {
     }
 }
 
-/// Adds a file, without what differs from machine to machine.
+/// Adds a file without metadata that differs between machines.
 fn add(archive: &mut Builder<impl io::Write>, name: &str, path: &Path) -> io::Result<()> {
     let file = unlearn_files::open(path)?;
     let mut header = Header::new_gnu();
@@ -182,7 +183,7 @@ fn add(archive: &mut Builder<impl io::Write>, name: &str, path: &Path) -> io::Re
     archive.append_data(&mut header, name, file)
 }
 
-/// Unpacks an archive into a folder that is empty.
+/// Unpacks an archive into an empty folder.
 fn unpack(file: &Path, place: &Path) -> Result<()> {
     let refuse = |problem: String| StoreError::Archive { file: file.to_path_buf(), problem };
     let opened = unlearn_files::open(file).map_err(StoreError::io("read", file))?;
@@ -194,10 +195,12 @@ fn unpack(file: &Path, place: &Path) -> Result<()> {
         match entry.header().entry_type() {
             EntryType::Directory => continue,
             EntryType::Regular => {}
-            other => return Err(refuse(format!("it holds {}, which is no regular file ({other:?})", name.display()))),
+            other => {
+                return Err(refuse(format!("it holds {}, which is not a regular file ({other:?})", name.display())));
+            }
         }
         if !is_part_of_a_store(&name) {
-            return Err(refuse(format!("it holds {}, which is no part of a run store", name.display())));
+            return Err(refuse(format!("it holds {}, which is not part of a run store", name.display())));
         }
         let to = place.join(&name);
         let folder = to.parent().unwrap_or(place);
@@ -212,7 +215,7 @@ fn unpack(file: &Path, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path is `suites/<suite>.json` or `<kind>/<key>/…`, and leads nowhere else.
+/// Whether a path is `suites/<suite>.json` or `<kind>/<key>/…`, without a step out of it.
 fn is_part_of_a_store(path: &Path) -> bool {
     let part = |part: Component<'_>| match part {
         Component::Normal(name) => name.to_str().map(str::to_owned),
@@ -245,7 +248,7 @@ mod tests {
         writer.finish().unwrap().key().clone()
     }
 
-    /// A store with one suite of one row, and a stage beside it.
+    /// A store with one suite of one row, and a stage that belongs to no suite.
     fn store(folder: &Path) -> (Store, StageKey) {
         let store = Store::open(folder.join("runs")).unwrap();
         let train = finish(&store, "train", None);
@@ -285,7 +288,7 @@ mod tests {
         let sent = store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap();
         assert_eq!(sent.len(), 3, "the suite's stages and what they were computed from: {sent:?}");
         let message = store.export(&BTreeSet::new(), &["quick".to_owned()], &file).unwrap_err().to_string();
-        assert!(message.contains("exists already"), "{message}");
+        assert!(message.contains("already exists"), "{message}");
 
         let other = Store::open(folder.path().join("other")).unwrap();
         let imported = other.import(&file).unwrap();
@@ -319,7 +322,7 @@ mod tests {
     fn archive(file: &Path, name: &str, kind: EntryType, content: &[u8]) {
         let mut builder = Builder::new(File::create(file).unwrap());
         let mut header = Header::new_gnu();
-        // Written as it is: `set_path` refuses what a hostile archive holds.
+        // Written directly, because `set_path` refuses the names in hostile archives.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(kind);
         header.set_size(content.len() as u64);
@@ -336,14 +339,14 @@ mod tests {
         let file = folder.path().join("a.tar");
         let regular = EntryType::Regular;
         for (name, kind, words) in [
-            ("../escaped", regular, "no part of a run store"),
-            ("/etc/passwd", regular, "no part of a run store"),
-            (&format!("train/{key}/../../../escaped"), regular, "no part of a run store"),
-            (&format!("train/{key}"), regular, "no part of a run store"),
-            ("suites/../x.json", regular, "no part of a run store"),
-            ("notes.txt", regular, "no part of a run store"),
-            (&format!("train/{key}/link"), EntryType::Symlink, "no regular file"),
-            (&format!("train/{key}/device"), EntryType::Char, "no regular file"),
+            ("../escaped", regular, "not part of a run store"),
+            ("/etc/passwd", regular, "not part of a run store"),
+            (&format!("train/{key}/../../../escaped"), regular, "not part of a run store"),
+            (&format!("train/{key}"), regular, "not part of a run store"),
+            ("suites/../x.json", regular, "not part of a run store"),
+            ("notes.txt", regular, "not part of a run store"),
+            (&format!("train/{key}/link"), EntryType::Symlink, "not a regular file"),
+            (&format!("train/{key}/device"), EntryType::Char, "not a regular file"),
             (&format!("train/{key}/model"), regular, "manifest.json is damaged: the file is missing"),
             ("suites/quick.json", regular, "suites/quick.json is damaged"),
         ] {
@@ -352,7 +355,7 @@ mod tests {
             assert!(message.contains(words) && message.contains("a.tar"), "{name}: {message}");
             assert_eq!((store.stages().unwrap(), store.suites().unwrap(), rest(&store)), (vec![], vec![], 0));
         }
-        for content in [&b""[..], b"no archive", &[7; 2000]] {
+        for content in [&b""[..], b"not an archive", &[7; 2000]] {
             fs::write(&file, content).unwrap();
             assert!(matches!(store.import(&file), Err(StoreError::Archive { .. })));
         }

@@ -1,4 +1,4 @@
-//! Files that are either wholly there or not there at all.
+//! Atomic writing: a file is complete, or it does not exist.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StoreError};
 
-/// Ending of the temporary files that [`write_atomic`] works in; a killed process may leave one behind.
+/// Ending of the temporary files of [`write_atomic`]. A killed process may leave one behind.
 const TEMPORARY: &str = ".tmp";
 
-/// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
+/// Writes `bytes` to `path`. A reader sees the old file or the new one, never a part.
 ///
-/// The bytes go to a temporary file in the same folder, are flushed to the disk, and the file is renamed into place. When any step
-/// fails (a full disk, say) the temporary file is removed and an old file at `path` stays as it was.
+/// The bytes go to a temporary file in the same folder. It is flushed to the disk and renamed into place. If a step
+/// fails, for example on a full disk, the temporary file is removed and an old file at `path` stays unchanged.
 ///
 /// # Errors
-/// [`StoreError::Io`] naming `path`; [`StoreError::is_disk_full`] tells a full disk from other causes.
+/// [`StoreError::Io`] with `path`. [`StoreError::is_disk_full`] distinguishes a full disk from other causes.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomic_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write_atomic`], for writers that stream: `write` fills the temporary file.
+/// As [`write_atomic`], for writers that stream. `write` fills the temporary file.
 ///
 /// # Errors
 /// As [`write_atomic`].
@@ -29,13 +29,13 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
     let (temporary, mut file) = create_beside(path).map_err(StoreError::io("write", path))?;
     let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {
-        let _ = fs::remove_file(&temporary); // The first error is the one worth reporting.
+        let _ = fs::remove_file(&temporary); // Only the first error is reported.
         return Err(StoreError::io("write", path)(source));
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Flushes a folder's entries to the disk, so that a rename inside it outlives a power cut.
+/// Flushes a folder's entries to the disk, so that a rename in it survives a power cut.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if cfg!(unix) {
@@ -44,17 +44,17 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// True for a file that an interrupted [`write_atomic`] left behind.
+/// Whether an interrupted [`write_atomic`] left this file behind.
 pub(crate) fn is_temporary(path: &Path) -> bool {
     path.file_name()
         .and_then(|name| name.to_str())
         .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
 }
 
-/// Writes a file in `folder` and removes it again, to see whether that can be done.
+/// Writes a file in `folder` and removes it again, to check whether the folder is writable.
 ///
 /// # Errors
-/// The system's answer.
+/// The system's error.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     let (probe, mut file) = create_beside(&folder.join("probe"))?;
     let written = file.write_all(b"probe").and_then(|()| file.sync_all());
@@ -62,8 +62,8 @@ pub fn check_writable(folder: &Path) -> io::Result<()> {
     written
 }
 
-/// A new file beside `path`, under a name that no other process has: ids of processes are not enough, because containers that share a
-/// folder each count their own. A name that is taken all the same is left to its owner.
+/// Creates a file beside `path`, under a name that no other process uses. Process ids are not enough, because
+/// containers that share a folder count their own. A name that exists all the same is not touched.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     loop {
@@ -75,7 +75,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// 16 random digits: the standard library seeds its hash maps from the system's randomness, another way each time.
+/// 16 random digits. They come from the standard library's hash maps, which the system's randomness seeds.
 pub(crate) fn random_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
@@ -107,7 +107,7 @@ mod tests {
         assert!(names.iter().all(|name| is_temporary(name)));
     }
 
-    /// The kernel's own "no space left on device", from `/dev/full`, half-way through the file.
+    /// `/dev/full` gives the kernel's "no space left on device" half-way through the file.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_keeps_the_old_file_and_leaves_no_rest() {

@@ -1,4 +1,4 @@
-//! Is everything in a store as it was left? And the way back to a store of which that can be said.
+//! Checks whether everything in a store is undamaged, and repairs a store that is not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,29 +10,30 @@ use crate::lineage::{Lineage, StageName};
 use crate::stage::Stage;
 use crate::store::{StageState, Store};
 
-/// What [`Store::check`] found.
+/// The result of [`Store::check`].
 #[derive(Debug, Default)]
 pub struct Check {
-    /// Finished stages that are as they were left.
+    /// Number of undamaged finished stages.
     pub sound: usize,
-    /// Stages that are being computed, or were interrupted.
+    /// Number of stages that are being computed, or were interrupted.
     pub unfinished: usize,
-    /// What is not as it was left, or can't be read.
+    /// Everything that is damaged or cannot be read.
     pub faults: Vec<Fault>,
-    /// Stages of which an input is no longer in the store. They are whole, and can't be computed again without it.
+    /// Stages with an input that is no longer in the store. They are undamaged, but cannot be computed again without
+    /// it.
     pub without_input: Vec<StageName>,
 }
 
-/// Something in a store that is not as it was left.
+/// A damaged part of a store.
 #[derive(Debug)]
 pub struct Fault {
-    /// Where it lies.
+    /// The stage or index at fault.
     pub place: Place,
     /// What is wrong, and what to do.
     pub error: StoreError,
 }
 
-/// Where in a store something lies.
+/// A part of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A stage.
@@ -46,21 +47,22 @@ pub enum Place {
 pub struct Repair {
     /// Damaged stages, which are removed.
     pub damaged: Vec<StageName>,
-    /// Stages that were computed from those, which are removed too.
+    /// Stages that were computed from damaged ones. They are removed too.
     pub computed: Vec<StageName>,
     /// Damaged indices, which are removed.
     pub indices: Vec<PathBuf>,
-    /// Rows of indices that name stages which are not there: what is missing. The suite, run again, computes it.
+    /// Rows of indices whose stages are missing, as messages. A new run of the suite computes them.
     pub missing: Vec<String>,
-    /// What stays, because removing it would not mend it: the reasons.
+    /// Faults that stay, because a removal would not mend them: their reasons.
     pub left: Vec<String>,
 }
 
 impl Store {
-    /// Reads everything in the store again: every file of every finished stage, and every index, whose rows must name stages of their own.
+    /// Reads everything in the store again: every file of every finished stage, and every index. The rows of an index
+    /// must name stages of their own.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when a folder can't be listed.
+    /// [`StoreError::Io`] if a folder cannot be listed.
     pub fn check(&self) -> Result<Check> {
         let mut check = Check { without_input: Lineage::of(self)?.without_input(), ..Check::default() };
         for summary in self.stages()? {
@@ -101,12 +103,12 @@ impl Store {
         Ok(check)
     }
 
-    /// Removes the damaged stages that a check found, with every stage that was computed from them, and the damaged indices, so that the
-    /// suite computes them anew. With `dry`, removes nothing and says what it would remove. What a newer program wrote, and what can't be
-    /// read for another reason, stays.
+    /// Removes the damaged stages that a check found, every stage that was computed from them, and the damaged
+    /// indices. Then the suite computes them again. With `dry`, it only says what it would remove. Files of a newer
+    /// program, and files that cannot be read for another reason, stay.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when something can't be removed.
+    /// [`StoreError::Io`] if something cannot be removed.
     pub fn repair(&self, check: &Check, dry: bool) -> Result<Repair> {
         let mut repair = Repair::default();
         for Fault { place, error } in &check.faults {
@@ -122,7 +124,8 @@ impl Store {
         if dry {
             return Ok(repair);
         }
-        // What was computed from a stage goes first: a repair that is cut short leaves nothing that seems sound.
+        // Stages that were computed from another are removed first. So an interrupted repair leaves nothing that
+        // seems sound.
         for StageName { kind, key } in repair.computed.iter().rev().chain(&repair.damaged) {
             if !self.remove(kind, key)? {
                 repair.left.push(format!("{kind}/{key} is being computed; repair again when that is done"));
@@ -136,7 +139,7 @@ impl Store {
 }
 
 impl StoreError {
-    /// The folder of the stage that is damaged, if that is the error.
+    /// The folder of the damaged stage, if this is such an error.
     pub(crate) fn damaged_folder(&self) -> Option<&PathBuf> {
         match self {
             Self::Damaged { folder, .. } => Some(folder),
@@ -157,7 +160,7 @@ impl StoreError {
 }
 
 impl Stage {
-    /// The store that the stage lies in.
+    /// The store of the stage.
     pub(crate) fn store(&self) -> Option<Store> {
         Store::open_existing(self.path().parent()?.parent()?).ok()
     }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time now, to the second: `2026-01-31T12:00:00Z`.
+/// The current time, to the second: `2026-01-31T12:00:00Z`.
 pub fn now() -> String {
     rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

@@ -1,4 +1,4 @@
-//! What the parts of a suite were configured with, for people: a report without its settings could not be published.
+//! The settings of the parts of a suite, for readers of its report.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,16 +8,16 @@ use serde_json::Value;
 pub struct Configured {
     /// The table's section: `data`, `model`, `train`, `prune`, `unlearn` or `evaluate`.
     pub section: String,
-    /// What reports call the part: `omp 95 %`, `ft`; empty for a section that a suite has once.
+    /// Name of the part in reports: `omp 95 %`, `ft`. Empty for a section that occurs once.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// The requests and models that these settings are for; empty for all of the suite's.
+    /// The requests and models that these settings are for. Empty if they are for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_for: Vec<String>,
-    /// What the part is, in a line; empty where nothing is to be said.
+    /// The part in one line, or an empty string.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
-    /// The paper that the part follows; empty where there is none.
+    /// The paper that the part follows, or an empty string.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// The settings, in alphabetical order.
@@ -29,8 +29,8 @@ pub struct Configured {
 pub struct Configuration {
     /// Its key in the suite.
     pub key: String,
-    /// Its value; `null` for what is off.
+    /// Its value. `null` means off.
     pub value: Value,
-    /// Where the value comes from: `suite`, `search`, `[train]`, or the origin of the default.
+    /// The source of the value: `suite`, `search`, `[train]`, or the origin of the default.
     pub origin: String,
 }

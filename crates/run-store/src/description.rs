@@ -1,8 +1,8 @@
-//! A stage's description as a JSON file: what `unlearn stage` computes, and what a launcher hands to another process.
+//! A stage's description as a JSON file. `unlearn stage` computes it, and launchers pass it to other processes.
 //!
 //! # Format policy
-//! The file carries [`FORMAT`]. A reader refuses every other version: a description is made and used by one version of the program.
-//! Unknown keys are refused, so that nothing that was asked for goes unheard.
+//! The file carries [`FORMAT`]. A reader refuses every other version, because one version of the program makes and
+//! uses a description. Unknown keys are refused, so that no setting is ignored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,18 +45,17 @@ impl StageSpec {
         value
     }
 
-    /// Reads a description; `file` is for messages.
+    /// Reads a description. `file` is for messages.
     ///
     /// # Errors
-    /// [`StoreError::Description`] for text that is no JSON, another version, an unknown or missing key, or a kind that cannot be a
-    /// folder's name.
+    /// [`StoreError::Description`] if the text is not JSON, has another version, has an unknown key or lacks one, or
+    /// names a kind that cannot be a folder's name.
     pub fn from_json(text: &[u8], file: &Path) -> Result<Self> {
         let refuse = |problem: String| StoreError::Description { file: file.to_path_buf(), problem };
         let value = json::value(text).map_err(|error| refuse(error.to_string()))?;
         if value.get("stage").is_some_and(Value::is_object) {
             return Err(refuse(
-                "it is a line of `run --dry-run --json`; the description is what stands there under the key `stage`"
-                    .to_owned(),
+                "it is a line of `run --dry-run --json`; the description is the value under the key `stage`".to_owned(),
             ));
         }
         match value.get("format").map(|format| (format, format.as_u64())) {
@@ -70,7 +69,7 @@ impl StageSpec {
                      of the program"
                 )));
             }
-            None => return Err(refuse("it has no `format`, so it is no description of a stage".to_owned())),
+            None => return Err(refuse("it has no `format`, so it is not a description of a stage".to_owned())),
         }
         let Description { format: _, kind, config, inputs, data, seed, places } =
             serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;

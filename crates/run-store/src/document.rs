@@ -1,7 +1,8 @@
-//! Single JSON files of the store that carry a format version: indices of suites and of tunings.
+//! Single JSON files of the store with a format version: the indices of suites and of tunings.
 //!
-//! Like a manifest they carry a seal, a hash of everything else in the file. A file without one is of a program that did not seal yet; it
-//! holds no key that those did not know, so that a damaged seal is not taken for none.
+//! Like a manifest, each carries a seal: a hash of everything else in the file. Older programs wrote no seal. A file
+//! without one may hold only keys that those programs knew, so that a file with a damaged seal is not accepted as an
+//! older one.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::atomic::write_atomic;
 use crate::error::{Result, StoreError};
 use crate::manifest::{DOCUMENT, check_format, seal};
 
-/// Writes a document, in one piece or not at all; its folder is made if need be.
+/// Writes a document atomically, and creates its folder if needed.
 pub(crate) fn write(file: &Path, document: &impl Serialize) -> Result<()> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;
@@ -42,7 +43,7 @@ pub(crate) fn read<T: Serialize + DeserializeOwned>(file: &Path, newest: u32) ->
         let known = serde_json::to_value(&document).map_err(|error| damaged(error.to_string()))?;
         let unknown = value.as_object().and_then(|fields| fields.keys().find(|key| known.get(key.as_str()).is_none()));
         if let Some(key) = unknown {
-            return Err(damaged(format!("it has no seal, and a key `{key}` that is not known")));
+            return Err(damaged(format!("it has no seal, but has an unknown key `{key}`")));
         }
     }
     Ok(document)

@@ -1,27 +1,27 @@
-//! What can go wrong in the store, said with the path and the fix.
+//! Errors of the store, with the path and the fix.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lineage::StageName;
 
-/// Shorthand for results of this crate.
+/// A result of this crate.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// An error of the run store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system refused.
+    /// The operating system refused an action.
     #[error("could not {action} {}: {source}{}", path.display(), advice(source))]
     Io {
-        /// What was being done, as a verb phrase ("write", "create the folder").
+        /// The attempted action, as a verb phrase ("write", "create the folder").
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// The root of the store can't be written to.
+    /// The root of the store cannot be written to.
     #[error(
         "the run folder {} cannot be written: {source}; choose another folder for the runs, or make this one writable{}",
         root.display(), advice(source)
@@ -29,7 +29,7 @@ pub enum StoreError {
     Unwritable {
         /// The root of the store.
         root: PathBuf,
-        /// The operating system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// The root of the store does not exist.
@@ -43,7 +43,7 @@ pub enum StoreError {
         /// The cause.
         source: serde_json::Error,
     },
-    /// A stored stage can't be read.
+    /// A stored stage cannot be read.
     #[error(
         "{} is damaged: {problem}; `unlearn runs repair{}` removes the stage{}, and the suite, run again, computes anew what is missing",
         file.display(), store_option(folder), computed_list(computed)
@@ -53,25 +53,25 @@ pub enum StoreError {
         file: PathBuf,
         /// The stage's folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
         /// Finished stages that were computed from this one.
         computed: Vec<StageName>,
     },
-    /// A stored file that is not part of a stage can't be read.
+    /// A stored file that is not part of a stage cannot be read.
     #[error("{} is damaged: {problem}; delete it and run the suite again, finished stages are kept", file.display())]
     DamagedIndex {
         /// The file at fault.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
-    /// A saved state can't be gone on from.
+    /// A saved state cannot be resumed.
     #[error("the saved state {} is damaged: {problem}; delete the file, the stage then starts from its beginning", file.display())]
     DamagedState {
         /// The file at fault.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: &'static str,
     },
     /// A stored file was written by a newer version.
@@ -82,7 +82,7 @@ pub enum StoreError {
     NewerFormat {
         /// The file.
         file: PathBuf,
-        /// The version it states.
+        /// The version in the file.
         found: u64,
         /// The newest version this program reads.
         known: u32,
@@ -92,12 +92,12 @@ pub enum StoreError {
         "the row {row} of the suite's index names stages that are not its own: {problem}; run the suite again, which writes its index anew"
     )]
     Row {
-        /// The row, for people.
+        /// A label of the row, for users.
         row: String,
-        /// Which stage, and why it cannot be the row's.
+        /// The stage, and why it does not belong to the row.
         problem: String,
     },
-    /// An index would take the place of another suite's.
+    /// An index would replace another suite's.
     #[error(
         "the store {} holds {what} `{suite}` that was made from another file, {}, and {lost} of it would be lost; give the suite another \
          name (`suite.name`), use a store of its own (`--runs DIR`), or give `--replace`",
@@ -106,26 +106,26 @@ pub enum StoreError {
     OtherSuite {
         /// The root of the store.
         root: PathBuf,
-        /// What it is: a suite, or a search.
+        /// A suite, or a search.
         what: &'static str,
         /// The suite's name.
         suite: String,
         /// The file that the suite in the store was made from.
         of: PathBuf,
-        /// What of it this one does not have: "2 rows".
+        /// What would be lost: "2 rows".
         lost: String,
     },
-    /// A file that was named as the result of a search is none.
-    #[error("{} is no result of a search: {problem}; name a file that `unlearn tune` wrote", file.display())]
+    /// A file that should be the result of a search is not.
+    #[error("{} is not the result of a search: {problem}; name a file that `unlearn tune` wrote", file.display())]
     NoTuning {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
     /// A process works in the store.
     #[error(
-        "{holder} works in the run folder {} ({} is locked); wait until it is through, or stop it, and try again",
+        "{holder} works in the run folder {} ({} is locked); wait until it ends, or stop it, and try again",
         root.display(), path.display()
     )]
     Busy {
@@ -133,56 +133,56 @@ pub enum StoreError {
         root: PathBuf,
         /// The lock.
         path: PathBuf,
-        /// Who holds it, for people.
+        /// A description of the holder, for users.
         holder: String,
     },
-    /// A file that should be an archive of stages is none.
-    #[error("{} is no archive of stages that can be imported: {problem}; make one with `unlearn runs export`", file.display())]
+    /// A file that should be an archive of stages is not.
+    #[error("{} is not an archive of stages that can be imported: {problem}; make one with `unlearn runs export`", file.display())]
     Archive {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
-    /// An archive can't be brought into a store, or can't be made.
+    /// An archive cannot be imported into a store, or cannot be made.
     #[error("{}: {problem}", file.display())]
     Transfer {
         /// The archive.
         file: PathBuf,
-        /// What is in the way and what to do.
+        /// The obstacle and the fix.
         problem: String,
     },
-    /// A stage was asked for that the store does not hold.
+    /// The store lacks a requested stage.
     #[error("the store {} holds no finished stage {kind}/{key}; run the suite to compute it", root.display())]
     NoStage {
         /// The root of the store.
         root: PathBuf,
-        /// The kind asked for.
+        /// The requested kind.
         kind: String,
-        /// The key asked for.
+        /// The requested key.
         key: String,
     },
-    /// A stage does not hold the artifact asked for.
+    /// A stage lacks a requested artifact.
     #[error("{} holds no artifact `{name}`; it holds: {}", folder.display(), held.join(", "))]
     NoArtifact {
         /// The stage's folder.
         folder: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The existing names.
         held: Vec<String>,
     },
-    /// A suite was asked for that the store does not hold.
+    /// The store lacks a requested suite.
     #[error("the store {} holds no suite `{suite}`; it holds: {}", root.display(), list(held))]
     NoSuite {
         /// The root of the store.
         root: PathBuf,
-        /// The suite asked for.
+        /// The requested suite.
         suite: String,
-        /// The suites there are.
+        /// The existing suites.
         held: Vec<String>,
     },
-    /// A name can't be used as a folder or file name.
+    /// A name cannot be used for a folder or file.
     #[error(
         "`{name}` cannot name a {what}: use 1 to 64 letters, digits, `-`, `_` or `.`, starting with a letter or digit{}",
         reserved(what)
@@ -193,15 +193,15 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
-    /// A file that should describe a stage does not.
+    /// A file is not a valid description of a stage.
     #[error("{} describes no stage that can be computed here: {problem}", file.display())]
     Description {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it and what would help.
+        /// The fault and the fix.
         problem: String,
     },
-    /// A string is no stage key.
+    /// A string is not a stage key.
     #[error("`{0}` is not a stage key: a key is 32 lowercase hexadecimal digits")]
     BadKey(String),
     /// The metrics file is shorter than the checkpoint says.
@@ -216,25 +216,25 @@ pub enum StoreError {
         folder: PathBuf,
         /// Rows in the file.
         found: usize,
-        /// Rows asked to be kept.
+        /// Rows to be kept.
         wanted: usize,
     },
 }
 
 impl StoreError {
-    /// Wraps an error of the operating system with what was tried on which path.
+    /// Wraps a system error with the attempted action and its path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
     }
 
-    /// The error of a stage in `folder` that can't be read.
+    /// The error of an unreadable stage in `folder`.
     pub(crate) fn damaged(file: impl Into<PathBuf>, folder: &Path, problem: impl Into<String>) -> Self {
         let (file, problem) = (file.into(), problem.into());
         Self::Damaged { file, folder: folder.to_path_buf(), problem, computed: Vec::new() }
     }
 
-    /// True when the cause is a full disk or an exhausted quota.
+    /// Whether the cause is a full disk or an exhausted quota.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } | Self::Unwritable { source, .. } if disk_full(source))
     }
@@ -256,10 +256,10 @@ fn advice(source: &io::Error) -> &'static str {
     }
 }
 
-/// Most stages that a message names.
+/// Maximum number of stages in a message.
 const NAMED: usize = 6;
 
-/// The option that names the store of a stage's folder, where that is not the usual one.
+/// The option that names the store of a stage's folder, unless it is the default one.
 fn store_option(folder: &Path) -> String {
     let root = folder.parent().and_then(Path::parent).unwrap_or(Path::new(""));
     if root == Path::new("runs") { String::new() } else { format!(" --runs {}", root.display()) }

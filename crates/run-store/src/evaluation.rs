@@ -1,8 +1,9 @@
-//! The row an `evaluate` stage leaves, the only line of its `metrics.jsonl`: what was found for each figure, by its name.
+//! The row that an `evaluate` stage leaves as the only line of its `metrics.jsonl`: the value of each figure, by
+//! name.
 //!
 //! # Format policy
-//! The row carries [`Evaluation::FORMAT`]. Rows of format 1, which had a field for each figure and one draw of each attack, are read as
-//! what they would be now; those of a newer format are refused.
+//! The row carries [`Evaluation::FORMAT`]. Rows of format 1 had a field for each figure and one draw of each attack.
+//! They are converted when read. Rows of a newer format are refused.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +21,12 @@ use crate::stage::{METRICS, Stage};
 pub struct Evaluation {
     /// Version of the row's format.
     pub format: u32,
-    /// What was found, by the name of the figure.
+    /// The values, by the name of the figure.
     pub figures: Values,
 }
 
 impl Evaluation {
-    /// The newest version of the format, which is what this program writes.
+    /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 2;
 
     /// The row of these figures.
@@ -33,10 +34,10 @@ impl Evaluation {
         Self { format: Self::FORMAT, figures }
     }
 
-    /// The evaluation a stage left.
+    /// The evaluation that a stage left.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when its metrics are not exactly one such row, [`StoreError::NewerFormat`].
+    /// [`StoreError::Damaged`] if its metrics are not exactly one such row, [`StoreError::NewerFormat`].
     pub fn of(stage: &Stage) -> Result<Self> {
         let file = stage.path().join(METRICS);
         let damaged = |problem: String| StoreError::damaged(&file, stage.path(), problem);
@@ -45,7 +46,7 @@ impl Evaluation {
             (Some(row), 0) => row,
             (row, rest) => {
                 let found = rest + usize::from(row.is_some());
-                return Err(damaged(format!("an evaluation is one row, this file has {found}")));
+                return Err(damaged(format!("an evaluation has one row, but this file has {found}")));
             }
         };
         check_format(&file, &row, Self::FORMAT)?;
@@ -57,7 +58,7 @@ impl Evaluation {
     }
 }
 
-/// A row of format 1, which did not say its format. JSON knows no NaN and has `null` for it.
+/// A row of format 1, which did not state its format. JSON has no NaN, so `null` stands for it.
 #[derive(Deserialize)]
 struct Flat {
     #[serde(deserialize_with = "number_or_nan")]
@@ -71,7 +72,7 @@ struct Flat {
     #[serde(deserialize_with = "number_or_nan")]
     rte_seconds: f64,
     validation_accuracy: Option<f64>,
-    /// By the feature the attack looked at.
+    /// By the feature that the attack used.
     #[serde(default)]
     mia: BTreeMap<String, f64>,
 }

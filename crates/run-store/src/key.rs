@@ -1,4 +1,4 @@
-//! The name of a stage: a hash of everything that decides its result.
+//! The key of a stage: a hash of everything that decides its result.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,28 +9,29 @@ use serde_json::{Map, Value, json};
 
 use crate::error::StoreError;
 
-/// Version of the way keys are made. Raising it makes every stored stage count as not yet computed.
+/// Version of the computation of keys. After an increase, every stored stage counts as not yet computed.
 pub const KEY_FORMAT: u32 = 1;
 
-/// Everything that decides what a stage computes: a description that can be written to a file and computed by another process.
+/// Everything that decides the result of a stage. It can be written to a file, and another process can compute it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StageSpec {
-    /// Kind of stage, and the folder it lies in: `train`, `prune`, `unlearn`, `evaluate`, …
+    /// Kind of stage, which is also the name of its folder: `train`, `prune`, `unlearn`, `evaluate`, …
     pub kind: String,
-    /// The stage's own configuration as resolved, defaults written out.
+    /// The stage's own configuration, with every default written out.
     pub config: Value,
-    /// The stages it builds on, by the role they play ("model", "mask", …).
+    /// The input stages, by role ("model", "mask", …).
     pub inputs: BTreeMap<String, StageKey>,
-    /// Fingerprint of the data it reads, index sets included.
+    /// Fingerprint of its data, including index sets.
     pub data_fingerprint: String,
     /// Seed of its random numbers.
     pub seed: u64,
-    /// Where files lie that the configuration names by their content, by role. They decide nothing, so they are not in the key.
+    /// Paths, by role, of files that the configuration identifies by content. Paths do not affect the result, so they
+    /// are not in the key.
     pub places: BTreeMap<String, String>,
 }
 
 impl StageSpec {
-    /// A stage without inputs; add them with [`with_input`](Self::with_input).
+    /// A stage without inputs. [`with_input`](Self::with_input) adds one.
     pub fn new(kind: impl Into<String>, config: Value, data_fingerprint: impl Into<String>, seed: u64) -> Self {
         Self {
             kind: kind.into(),
@@ -42,14 +43,14 @@ impl StageSpec {
         }
     }
 
-    /// Says where a file lies that the configuration names by its content, under the role it plays.
+    /// Adds the path of a file that the configuration identifies by content, with its role.
     #[must_use]
     pub fn with_place(mut self, role: impl Into<String>, place: impl Into<String>) -> Self {
         self.places.insert(role.into(), place.into());
         self
     }
 
-    /// Adds a stage this one builds on, under the role it plays.
+    /// Adds an input stage with its role.
     #[must_use]
     pub fn with_input(mut self, role: impl Into<String>, key: StageKey) -> Self {
         self.inputs.insert(role.into(), key);
@@ -58,8 +59,9 @@ impl StageSpec {
 
     /// The key: the first 128 bits of BLAKE3 over the canonical JSON of this description and [`KEY_FORMAT`].
     ///
-    /// The order in which a configuration's keys were written does not matter; any other change does. Numbers are told apart by type:
-    /// `1` and `1.0` are different configurations, which a configuration resolved through Rust types never mixes.
+    /// The order of a configuration's keys does not matter. Any other change gives another key. Numbers are
+    /// distinguished by type: `1` and `1.0` are different configurations. A configuration resolved through Rust types
+    /// never mixes them.
     pub fn key(&self) -> StageKey {
         let whole = json!({
             "format": KEY_FORMAT,
@@ -89,7 +91,7 @@ impl StageKey {
         &self.0
     }
 
-    /// The first eight digits, for people.
+    /// The first eight digits, for users.
     pub fn short(&self) -> &str {
         &self.0[..8]
     }
@@ -126,7 +128,7 @@ impl From<StageKey> for String {
 
 /// Appends `value` as JSON with sorted keys and no white space.
 ///
-/// Sorting is done here and not left to `serde_json`, whose maps keep insertion order when any crate of a build asks for that.
+/// Keys are sorted here, because the maps of `serde_json` keep insertion order if any crate of a build enables that.
 pub(crate) fn canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
@@ -151,7 +153,8 @@ pub(crate) fn canonical(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        // Rust's exponent form is the shortest that reads back to the same bits, whatever JSON library writes the manifest.
+        // Rust's exponent form is the shortest that reads back to the same bits. It does not depend on the JSON
+        // library.
         Value::Number(number) if number.is_f64() => {
             out.push_str(&number.as_f64().map_or_else(|| number.to_string(), |float| format!("{float:e}")));
         }
@@ -212,9 +215,9 @@ mod tests {
         assert_eq!(keys.len(), changes.len());
     }
 
-    /// The expected key is what Python's `blake3` package makes of
-    /// `{"config":{"a":"ü","b":[1,5e-1]},"data":"d","format":1,"inputs":{},"kind":"train","seed":3}`.
-    /// If this fails, stored runs are no longer found: raise [`KEY_FORMAT`].
+    /// The expected key is the result of Python's `blake3` package for
+    /// `{"config":{"a":"ü","b":[1,5e-1]},"data":"d","format":1,"inputs":{},"kind":"train","seed":3}`. If this fails,
+    /// stored runs are no longer found. Then raise [`KEY_FORMAT`].
     #[test]
     fn keys_stay_what_they_were() {
         let spec = StageSpec::new("train", json!({ "b": [1, 0.5], "a": "ü" }), "d", 3);

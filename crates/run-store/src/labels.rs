@@ -1,4 +1,4 @@
-//! What stages are called: the labels that the indices of suites give them.
+//! Labels of stages, from the indices of suites.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use crate::key::StageKey;
 use crate::store::Store;
 use crate::suite_index::SuiteRow;
 
-/// What one suite calls a stage, as the suite's progress does.
+/// A stage's label in one suite, as in the suite's progress messages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StageLabel {
     /// The suite's name.
     pub suite: String,
-    /// The stage in the suite: `unlearn ft · class 0 · omp 95 % · seed 1`, `prune omp 95 % · seed 1`, `train · seed 1`.
+    /// The label: `unlearn ft · class 0 · omp 95 % · seed 1`, `prune omp 95 % · seed 1`, `train · seed 1`.
     pub label: String,
 }
 
 impl SuiteRow {
-    /// The row's model: `dense`, or the pruning method with the sparsity in percent.
+    /// Label of the row's model: `dense`, or the pruning method with the sparsity in percent.
     pub fn model_label(&self) -> String {
         if self.pruning == "none" { "dense".to_owned() } else { pruning_label(&self.pruning, self.sparsity) }
     }
 
-    /// The row: method, request, model and seed.
+    /// Label of the row: method, request, model and seed.
     pub fn label(&self) -> String {
         format!("{} · {} · {} · seed {}", self.method, self.forget, self.model_label(), self.seed)
     }
@@ -34,11 +34,12 @@ pub fn pruning_label(name: &str, sparsity: f64) -> String {
 }
 
 impl Store {
-    /// What suites call the stages that they name, and the stages that these build on. A stage that several suites share has a label of
-    /// each; one that no suite names is not in the map.
+    /// The labels of all stages that suites name, and of their inputs. A stage that several suites share has a label
+    /// for each. A stage that no suite names is not in the map.
     ///
     /// # Errors
-    /// An index that cannot be read; [`StoreError::Damaged`](crate::StoreError::Damaged) for a stage that is there and cannot be read.
+    /// If an index cannot be read; [`StoreError::Damaged`](crate::StoreError::Damaged) if a stage exists but cannot
+    /// be read.
     pub fn labels(&self) -> Result<BTreeMap<StageKey, Vec<StageLabel>>> {
         let mut labels: BTreeMap<StageKey, Vec<StageLabel>> = BTreeMap::new();
         for suite in self.suites()? {
@@ -55,7 +56,7 @@ impl Store {
             for row in &index.rows {
                 add(&row.evaluate, format!("evaluate {}", row.label()));
                 add(&row.unlearn, format!("unlearn {}", row.label()));
-                // A request in turn reads what the one before left, which has a row of its own.
+                // In a sequence, a request reads the result of the previous one, which has its own row.
                 let mut below = self.find("unlearn", &row.unlearn)?;
                 while let Some(model) = below.and_then(|stage| stage.manifest().inputs.get("model").cloned()) {
                     let Some(stage) = self.locate(&model)? else { break };

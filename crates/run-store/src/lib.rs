@@ -1,16 +1,20 @@
-//! What a run leaves on disk: content-addressed, atomic, locked, versioned.
+//! The run store: results on disk that are content-addressed, atomic, locked and versioned.
 //!
-//! A run is a graph of *stages* (train, prune, unlearn, evaluate, …). Each stage leaves one folder, `<root>/<kind>/<key>/`,
-//! whose key is a hash of everything that decides its result: see [`StageSpec`]. Four ideas follow from that.
+//! A run is a graph of *stages* (train, prune, unlearn, evaluate, …). Each stage leaves one folder,
+//! `<root>/<kind>/<key>/`. The key is a hash of everything that decides the result: see [`StageSpec`]. This has four
+//! consequences.
 //!
-//! 1. **A stage that is there is not run again.** [`Store::begin`] answers [`Begin::Done`] or hands out a [`StageWriter`].
-//! 2. **A reader never sees half a stage.** The writer works in `<key>.partial/` and renames it into place as its last act.
-//! 3. **A killed stage goes on.** The working folder outlives its process with whatever the stage put into `checkpoint/` ([`saved`]);
-//!    the lock does not, because the operating system holds it and lets go of it when the process ends.
-//! 4. **What is stored says what it is.** [`Manifest`] carries a format version, the configuration, the inputs, the machine, what it
-//!    cost and a hash of every file, so that a store can be checked, listed and turned into a report years later.
+//! 1. **A finished stage is not run again.** [`Store::begin`] returns [`Begin::Done`] or a [`StageWriter`].
+//! 2. **A reader never sees half a stage.** The writer works in `<key>.partial/` and renames it into place as its
+//!    last step.
+//! 3. **A killed stage can be resumed.** The working folder outlives its process, with the files that the stage saved
+//!    in `checkpoint/` ([`saved`]). The lock does not outlive it, because the operating system releases it when the
+//!    process ends.
+//! 4. **Stored results describe themselves.** [`Manifest`] carries a format version, the configuration, the inputs,
+//!    the machine, the cost and a hash of every file. So a store can be checked, listed and turned into a report
+//!    years later.
 //!
-//! This crate knows no tensor library and no experiment: configurations are JSON, artifacts are files.
+//! This crate knows no tensor library and no experiment. Configurations are JSON, and artifacts are files.
 //!
 //! ```
 //! use unlearn_run_store::{Begin, StageSpec, Store};

@@ -19,20 +19,20 @@ pub struct StageName {
     pub key: StageKey,
 }
 
-/// `unlearn/0123abcd`: with the beginning of the key.
+/// `unlearn/0123abcd`: the kind and the first digits of the key.
 impl fmt::Display for StageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.key.short())
     }
 }
 
-/// What a manifest says of its inputs, be the rest of it as it may.
+/// The inputs in a manifest. Its other fields need not be valid.
 #[derive(Deserialize)]
 struct Inputs {
     inputs: BTreeMap<String, StageKey>,
 }
 
-/// The inputs of every finished stage of a store whose manifest can be read so far.
+/// The inputs of every finished stage whose manifest can be read this far.
 pub(crate) struct Lineage {
     inputs: Vec<(StageName, BTreeSet<StageKey>)>,
 }
@@ -49,7 +49,7 @@ impl Lineage {
         Ok(Self { inputs })
     }
 
-    /// The stages that were computed from one of these, directly or not, without these themselves.
+    /// The stages that were computed from `roots`, directly or not, without `roots`.
     pub(crate) fn computed_from(&self, roots: &BTreeSet<StageKey>) -> Vec<StageName> {
         let mut reached = roots.clone();
         loop {
@@ -67,7 +67,7 @@ impl Lineage {
         self.inputs.iter().map(|(name, _)| name).filter(is_computed).cloned().collect()
     }
 
-    /// These stages and all that they were computed from.
+    /// These stages and all their inputs, direct and indirect.
     pub(crate) fn with_what_they_need(&self, roots: &BTreeSet<StageKey>) -> BTreeSet<StageKey> {
         let by_key: BTreeMap<&StageKey, &BTreeSet<StageKey>> =
             self.inputs.iter().map(|(name, inputs)| (&name.key, inputs)).collect();
@@ -81,7 +81,7 @@ impl Lineage {
         reached
     }
 
-    /// The stages of which an input is not in the store.
+    /// The stages with an input that is not in the store.
     pub(crate) fn without_input(&self) -> Vec<StageName> {
         let held: BTreeSet<&StageKey> = self.inputs.iter().map(|(name, _)| &name.key).collect();
         let lacks = |inputs: &BTreeSet<StageKey>| inputs.iter().any(|input| !held.contains(input));
@@ -90,10 +90,10 @@ impl Lineage {
 }
 
 impl Store {
-    /// The finished stages that were computed from these, directly or not, without these themselves.
+    /// The finished stages that were computed from `keys`, directly or not, without `keys`.
     ///
     /// # Errors
-    /// [`StoreError::Io`](crate::StoreError::Io) when a folder can't be listed.
+    /// [`StoreError::Io`](crate::StoreError::Io) if a folder cannot be listed.
     pub fn computed_from(&self, keys: &BTreeSet<StageKey>) -> Result<Vec<StageName>> {
         Ok(Lineage::of(self)?.computed_from(keys))
     }

@@ -1,4 +1,4 @@
-//! One process at a time per stage.
+//! Locks, so that one process at a time computes a stage.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StoreError};
 
-/// An exclusive lock on a stage, held until dropped or until the process ends, however it ends.
+/// An exclusive lock on a stage. It is held until it is dropped or the process ends, in whatever way.
 ///
-/// The operating system keeps the lock with the open file; the file that stays behind after a kill means nothing by itself. It holds the
-/// id of the process that took the lock last, for the message to those who wait.
+/// The operating system ties the lock to the open file. A file that stays behind after a kill locks nothing. It holds
+/// the id of the last process that took the lock, for messages to waiting processes.
 #[derive(Debug)]
 pub(crate) struct StageLock {
     file: File,
     path: PathBuf,
 }
 
-/// What one try at a lock gives.
+/// The result of one attempt to lock.
 enum Taken {
     /// The lock.
     Mine(StageLock),
-    /// Who holds it.
+    /// A description of the holder.
     Held(String),
-    /// The holder removed the file meanwhile; a new one is needed.
+    /// The holder has removed the file. A new file is needed.
     Stale,
 }
 
 impl StageLock {
-    /// Takes the lock, waiting for whoever holds it; says once that it waits and for whom.
+    /// Takes the lock, and waits for a holder if there is one. It reports once that it waits, and for whom.
     pub(crate) fn acquire(path: &Path) -> Result<Self> {
         loop {
             match Self::attempt(path, true)? {
@@ -37,7 +37,7 @@ impl StageLock {
         }
     }
 
-    /// Takes the lock, or says who holds it.
+    /// Takes the lock, or returns the holder.
     pub(crate) fn try_acquire(path: &Path) -> Result<Result<Self, String>> {
         loop {
             match Self::attempt(path, false)? {
@@ -68,12 +68,13 @@ impl StageLock {
         Ok(Taken::Mine(lock))
     }
 
-    /// Releases the lock and removes its file: the stage is finished, nobody will need it again.
+    /// Releases the lock and removes its file. The stage is finished, so nobody will need the lock again.
     pub(crate) fn retire(self) {
-        let _ = fs::remove_file(&self.path); // A file left behind is untidy and harmless.
+        let _ = fs::remove_file(&self.path); // A remaining file is harmless.
     }
 
-    /// Leaves this process's id and machine in the file. A full disk must not keep a stage from running, so failure is ignored.
+    /// Writes this process's id and machine into the file. A failure is ignored, because a full disk must not prevent
+    /// a stage.
     fn sign(&mut self) {
         let _ = self
             .file
@@ -82,7 +83,7 @@ impl StageLock {
             .and_then(|()| write!(self.file, "{}{}", std::process::id(), this_host()));
     }
 
-    /// True when the file at the path is still the one that is locked.
+    /// Whether the file at the path is still the locked one.
     #[cfg(unix)]
     fn is_current(&self) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
@@ -94,7 +95,7 @@ impl StageLock {
         }
     }
 
-    /// Other systems do not let an open file be removed.
+    /// Other systems do not allow removing an open file.
     #[cfg(not(unix))]
     #[expect(clippy::unnecessary_wraps, reason = "the Unix form can fail")]
     fn is_current(&self) -> io::Result<bool> {
@@ -102,7 +103,7 @@ impl StageLock {
     }
 }
 
-/// ` on NAME`, where the system tells its name.
+/// ` on NAME`, if the system gives its name.
 fn this_host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();

@@ -1,4 +1,4 @@
-//! The machine a stage ran on and what it used of it.
+//! The machine that computed a stage, and the resources that the stage used.
 
 use std::fs;
 use std::thread::available_parallelism;
@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// The machine a stage ran on. Holds nothing that names its owner.
+/// The machine that computed a stage. Nothing in it identifies its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// CPU model as the kernel names it; on other systems than Linux the architecture.
+    /// CPU model as the kernel names it. On systems other than Linux, the architecture.
     pub cpu: String,
-    /// Hardware threads this process may use.
+    /// Number of hardware threads that this process may use.
     pub cores: usize,
     /// Operating system, kernel release and architecture.
     pub os: String,
@@ -32,10 +32,10 @@ impl Machine {
     }
 }
 
-/// What a stage has cost so far, over all the processes that worked on it.
+/// Resources that a stage has used so far, over all processes that worked on it.
 ///
-/// CPU time and memory are the whole process's, from `/proc/self`, and `None` where there is none. Stages that run at the same time in
-/// one process therefore each count the other's as well; wall time is always the stage's own.
+/// CPU time and memory are those of the whole process, from `/proc/self`, and `None` if there is no such file. So
+/// stages that run at the same time in one process count each other's use. Wall time is always the stage's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Usage {
     /// When the first process began, RFC 3339.
@@ -46,13 +46,13 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Nothing used yet.
+    /// No use yet.
     pub(crate) fn none(started: String) -> Self {
         Self { started, wall_seconds: 0.0, cpu_seconds: None, peak_rss_mib: None }
     }
 }
 
-/// Measures what one process adds to a stage's [`Usage`].
+/// Measures the use that one process adds to a stage's [`Usage`].
 #[derive(Debug)]
 pub(crate) struct Meter {
     before: Usage,
@@ -61,15 +61,15 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Starts to measure on top of what earlier processes used.
+    /// Starts to measure, on top of the use of earlier processes.
     pub(crate) fn start(before: Usage) -> Self {
-        // Asks the kernel to forget the process's high-water mark, so that it becomes this stage's. Where that is not allowed the
-        // mark also covers what ran before, which is still an upper bound.
+        // Asks the kernel to reset the peak memory of the process, so that it becomes this stage's. If this is not
+        // allowed, the peak also covers earlier work and is still an upper bound.
         let _ = fs::write("/proc/self/clear_refs", "5");
         Self { before, started: Instant::now(), cpu_at_start: cpu_seconds() }
     }
 
-    /// What was used up to now.
+    /// The use up to now.
     pub(crate) fn read(&self) -> Usage {
         let cpu = cpu_seconds().zip(self.cpu_at_start).map(|(now, start)| now - start);
         Usage {
@@ -81,18 +81,18 @@ impl Meter {
     }
 }
 
-/// User and system time of this process, all threads.
+/// User and system time of this process, over all threads.
 fn cpu_seconds() -> Option<f64> {
-    // The kernel reports times in USER_HZ, which is 100 on every architecture Rust runs Linux on.
+    // The kernel reports times in USER_HZ, which is 100 on every architecture that runs Rust on Linux.
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the command in parentheses and may hold spaces; what follows it is regular.
+    // The second field is the command in parentheses and may contain spaces. The fields after it are regular.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     Some(ticks as f64 / TICKS_PER_SECOND)
 }
 
-/// High-water mark of this process's resident memory.
+/// Peak resident memory of this process.
 fn peak_rss_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kib: u64 = field(&status, "VmHWM")?.split_whitespace().next()?.parse().ok()?;

@@ -1,10 +1,10 @@
-//! `manifest.json`: what a finished stage says about itself.
+//! `manifest.json`: the description of a finished stage.
 //!
 //! # Format policy
-//! The file carries [`Manifest::FORMAT`]. A reader accepts its own version and every older one, and refuses a newer one with a
-//! message that says so; it never guesses. Version 2 added the seal: a hash of everything else in the file, without which a changed
-//! digit would pass unnoticed. A new field with a serde default does not raise the version. Removing a field, renaming one or
-//! changing a unit does, and the reader then keeps reading the older form.
+//! The file carries [`Manifest::FORMAT`]. A reader accepts its own version and every older one. It refuses a newer
+//! one with a message, and never guesses. Version 2 added the seal: a hash of everything else in the file. Without
+//! it, a changed digit would go unnoticed. A new field with a serde default does not raise the version. Removing a
+//! field, renaming one or changing a unit does, and the reader then keeps reading the older form.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec, canonical};
 use crate::machine::{Machine, Usage};
 
-/// Bytes that a manifest or an index may have at most.
+/// Maximum bytes of a manifest or an index.
 pub(crate) const DOCUMENT: u64 = 1 << 28;
 
-/// What a finished stage says about itself.
+/// The description of a finished stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this file's format.
@@ -29,11 +29,11 @@ pub struct Manifest {
     pub kind: String,
     /// The stage's key.
     pub key: StageKey,
-    /// The stage's own configuration as resolved.
+    /// The stage's own configuration, with every default written out.
     pub config: Value,
-    /// The stages it built on, by role.
+    /// The input stages, by role.
     pub inputs: BTreeMap<String, StageKey>,
-    /// Fingerprint of the data it read.
+    /// Fingerprint of its data.
     pub data_fingerprint: String,
     /// Seed of its random numbers.
     pub seed: u64,
@@ -41,25 +41,26 @@ pub struct Manifest {
     pub machine: Machine,
     /// Version of the program that finished it.
     pub crate_version: String,
-    /// When it was first begun, RFC 3339 in UTC.
+    /// Start of the first attempt, RFC 3339 in UTC.
     pub started: String,
-    /// Wall time in seconds, over all interruptions; what ran between the last row of metrics and a kill is not in it.
+    /// Wall time in seconds over all attempts. Time between the last row of metrics and a kill is not included.
     pub wall_seconds: f64,
-    /// CPU time in seconds of the processes that worked on it while they did. `None` where the system does not tell.
+    /// CPU time in seconds of the processes while they worked on the stage. `None` if the system does not report it.
     pub cpu_seconds: Option<f64>,
-    /// Largest resident memory of those processes in MiB. `None` where the system does not tell.
+    /// Peak resident memory of those processes in MiB. `None` if the system does not report it.
     pub peak_rss_mib: Option<f64>,
-    /// What this kind of stage has to say for itself, by name; whoever wrote it knows its form. `sparsity` of a `prune` stage, for example.
+    /// Facts that are particular to this kind of stage, by name. Their writer defines their form. An example is
+    /// `sparsity` of a `prune` stage.
     #[serde(default)]
     pub facts: BTreeMap<String, Value>,
-    /// Every file of the stage but this one, by its path inside the folder.
+    /// Every other file of the stage, by its path in the folder.
     pub artifacts: BTreeMap<String, Artifact>,
-    /// BLAKE3 of the canonical JSON of everything above, 64 hexadecimal digits; `None` in files of version 1.
+    /// BLAKE3 of the canonical JSON of everything above, 64 hexadecimal digits. `None` in files of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
 }
 
-/// What a file was when the stage finished.
+/// Size and hash of a file when the stage finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// BLAKE3 of its bytes, 64 hexadecimal digits.
@@ -74,10 +75,10 @@ impl Artifact {
         Self { blake3: blake3::hash(bytes).to_hex().to_string(), bytes: bytes.len() as u64 }
     }
 
-    /// Reads a file's size and hash, a piece at a time.
+    /// Reads a file's size and hash, piece by piece.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no regular file.
+    /// If the file cannot be read, or is not a regular file.
     pub fn of(path: &Path) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let mut file = unlearn_files::open(path).map_err(StoreError::io("open", path))?;
@@ -87,7 +88,7 @@ impl Artifact {
 }
 
 impl Manifest {
-    /// The newest version of the format, which is what this program writes.
+    /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 2;
     /// Name of the file in a stage's folder.
     pub const FILE: &str = "manifest.json";
@@ -127,7 +128,7 @@ impl Manifest {
         Ok(text)
     }
 
-    /// The description the stage was begun with.
+    /// The description with which the stage was begun.
     pub fn spec(&self) -> StageSpec {
         StageSpec {
             kind: self.kind.clone(),
@@ -142,7 +143,8 @@ impl Manifest {
     /// Reads the manifest of the stage in `folder`.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is missing or no manifest, [`StoreError::NewerFormat`] when a newer program wrote it.
+    /// [`StoreError::Damaged`] if it is missing or not a manifest, [`StoreError::NewerFormat`] if a newer program
+    /// wrote it.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(Self::FILE);
         let damaged = |problem: String| StoreError::damaged(&file, folder, problem);
@@ -176,7 +178,7 @@ pub(crate) fn seal(manifest: &Value) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
-/// Refuses a file whose `format` is newer than `known`. One without a version is left to the typed reader to refuse.
+/// Refuses a file whose `format` is newer than `known`. If the version is missing, the typed reader refuses the file.
 pub(crate) fn check_format(file: &Path, value: &Value, known: u32) -> Result<()> {
     match value.get("format").and_then(Value::as_u64) {
         Some(found) if found > u64::from(known) => {

@@ -1,8 +1,10 @@
-//! Files of a stage's `checkpoint` folder, which a later process goes on from: sealed, so that a damaged one is never gone on from.
+//! Files of a stage's `checkpoint` folder, from which a later process resumes. They are sealed, so that a damaged
+//! file is never used.
 //!
 //! # Format policy
-//! A file is one line, `unlearn saved state 1 <BLAKE3 of the rest>`, and then the content as it was given. A file that does not begin so
-//! is not used: it is damaged, or of another version of the program. The stage is then computed from its beginning.
+//! A file is one line, `unlearn saved state 1 <BLAKE3 of the rest>`, followed by the given content. A file with any
+//! other first line is not used, because it is damaged or from another version of the program. The stage is then
+//! computed from its beginning.
 
 use std::fs;
 use std::io;
@@ -13,7 +15,7 @@ use crate::error::{Result, StoreError};
 
 const MARK: &str = "unlearn saved state 1 ";
 
-/// Writes `content` into the file `path` of a checkpoint folder, sealed; in one piece or not at all.
+/// Writes `content`, sealed, into the file `path` of a checkpoint folder, atomically.
 ///
 /// # Errors
 /// As [`write_atomic`](crate::write_atomic).
@@ -25,10 +27,10 @@ pub fn save(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
-/// Reads what [`save`] wrote; `None` where there is no such file.
+/// Reads what [`save`] wrote. `None` if the file does not exist.
 ///
 /// # Errors
-/// [`StoreError::DamagedState`] when the content is not what was saved, [`StoreError::Io`].
+/// [`StoreError::DamagedState`] if the content is not what was saved, [`StoreError::Io`].
 pub fn load(path: &Path) -> Result<Option<Vec<u8>>> {
     let mut bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -41,7 +43,7 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Where the content of a sealed file begins; the error is what is wrong with it.
+/// Offset of the content in a sealed file. The error is the fault of the file.
 fn content(bytes: &[u8]) -> Result<usize, &'static str> {
     let start = MARK.len() + 2 * blake3::OUT_LEN + 1;
     let seal = bytes.get(..start).and_then(|line| line.strip_prefix(MARK.as_bytes()));
@@ -50,7 +52,7 @@ fn content(bytes: &[u8]) -> Result<usize, &'static str> {
     if found.as_bytes() == seal { Ok(start) } else { Err("its content is not what was saved (the seal differs)") }
 }
 
-/// The first of these files that cannot be gone on from, and why.
+/// The first of these files that cannot be used, with the reason.
 pub(crate) fn damaged(files: &[PathBuf]) -> Option<StoreError> {
     files.iter().find_map(|file| load(file).err())
 }

@@ -1,12 +1,13 @@
-//! `scores.safetensors`: what a model says of every sample of the forget, retain, test and validation set.
+//! `scores.safetensors`: a model's logits for every sample of the forget, retain, test and validation set.
 //!
-//! From it every figure of scores can be computed without the model. For each set there are `<set>.positions` and `<set>.labels` (i64,
-//! `[samples]`) and `<set>.logits` (f32, `[samples, classes]`). A model with a backdoor has the set `triggered` as well: test images with the
-//! trigger and their true labels. The metadata then hold the backdoor's class as `target`.
+//! Every figure that is based on scores can be computed from this file, without the model. For each set there are
+//! `<set>.positions` and `<set>.labels` (i64, `[samples]`) and `<set>.logits` (f32, `[samples, classes]`). A model
+//! with a backdoor also has the set `triggered`: test images with the trigger and their true labels. Its metadata
+//! hold the backdoor's class as `target`.
 //!
 //! # Format policy
-//! The metadata `unlearn` is JSON with `kind` and `format`. Files of format 1 are read: they have labels as f32, no positions (samples
-//! are then numbered in their order) and no validation set. Those of a newer format are refused.
+//! The metadata `unlearn` is JSON with `kind` and `format`. Files of format 1 are read. They have labels as f32, no
+//! positions (samples are then numbered in their order) and no validation set. Files of a newer format are refused.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,9 +24,9 @@ use crate::stage::Stage;
 /// One model's scores on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredScores {
-    /// Version of the format that they were read in.
+    /// Version of the file's format.
     pub format: u32,
-    /// What was stored.
+    /// The scores.
     pub scores: ModelScores,
 }
 
@@ -35,13 +36,13 @@ const KIND: &str = "scores";
 impl StoredScores {
     /// Name of the file.
     pub const FILE: &str = "scores.safetensors";
-    /// The newest version of the format, which is what this program writes.
+    /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 2;
 
-    /// Writes a model's scores as `file`, in one piece or not at all.
+    /// Writes a model's scores to `file`, atomically.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when it can't be written, [`StoreError::Damaged`] should safetensors refuse it.
+    /// [`StoreError::Io`] if it cannot be written, [`StoreError::Damaged`] if safetensors refuses it.
     pub fn write(file: &Path, scores: &ModelScores) -> Result<()> {
         let folder = file.parent().unwrap_or(Path::new(""));
         let bytes = encode(scores).map_err(|source| damaged(folder, source.to_string()))?;
@@ -51,7 +52,8 @@ impl StoredScores {
     /// The scores that a stage left.
     ///
     /// # Errors
-    /// [`StoreError::NoArtifact`] when it left none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] for what is no such file.
+    /// [`StoreError::NoArtifact`] if it left none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] if the file
+    /// is not valid.
     pub fn of(stage: &Stage) -> Result<Self> {
         Self::decode(&stage.read(Self::FILE)?, stage.path())
     }
@@ -78,7 +80,7 @@ impl StoredScores {
         let triggered = match said["target"].as_u64().map(u32::try_from) {
             None => None,
             Some(Ok(target)) => Some(Triggered { scores: set("triggered")?, target }),
-            Some(Err(_)) => return Err(damaged("its `target` is no class".to_owned())),
+            Some(Err(_)) => return Err(damaged("its `target` is not a class".to_owned())),
         };
         let (forget, retain, test) = (set("forget")?, set("retain")?, set("test")?);
         let scores = ModelScores { forget, retain, test, validation, triggered };
@@ -119,7 +121,7 @@ fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError>
     safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), said.to_string())])))
 }
 
-/// One set; the error is what is wrong with it.
+/// One set. The error is the fault of the file.
 fn read_set(tensors: &SafeTensors<'_>, set: &str, format: u32) -> std::result::Result<Scores, String> {
     let tensor = |column: &str| tensors.tensor(&format!("{set}.{column}")).map_err(|e| format!("`{column}`: {e}"));
     let logits = tensor("logits")?;
@@ -145,9 +147,9 @@ fn floats(tensor: &TensorView<'_>) -> std::result::Result<Vec<f32>, String> {
     }
 }
 
-/// Positions and labels, which format 1 wrote as numbers with a fraction.
+/// Positions and labels. Format 1 stored them as floating-point numbers.
 fn integers(tensor: &TensorView<'_>) -> std::result::Result<Vec<u32>, String> {
-    let no_index = |value: &dyn std::fmt::Display| format!("{value} is no index");
+    let no_index = |value: &dyn std::fmt::Display| format!("{value} is not an index");
     match tensor.dtype() {
         Dtype::I64 => {
             let exact = |bytes| {
@@ -157,7 +159,7 @@ fn integers(tensor: &TensorView<'_>) -> std::result::Result<Vec<u32>, String> {
             words(tensor.data()).map(exact).collect()
         }
         Dtype::F32 => {
-            // Up to here an f32 tells one integer from the next.
+            // Up to here, f32 represents every integer exactly.
             let exact = |bytes| {
                 let value = f32::from_le_bytes(bytes);
                 let whole = value.fract() == 0.0 && (0.0..16_777_216.0).contains(&value);

@@ -1,4 +1,4 @@
-//! What a store holds that nothing needs, and removing it.
+//! Finds and removes files that nothing in a store needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,40 +13,41 @@ use crate::lock::StageLock;
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
 use crate::tuning::Tuning;
 
-/// Age from which a temporary file is a leftover: whoever writes one needs it for milliseconds.
+/// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only.
 const STALE: Duration = Duration::from_mins(1);
 
-/// What nothing in a store needs.
+/// Files that nothing in a store needs.
 #[derive(Debug, Default)]
 pub struct Garbage {
-    /// Stages that no index of a suite or of a tuning names and that none of those named was computed from; unfinished ones too.
+    /// Stages that no index of a suite or tuning names and that are no input of a named stage, including unfinished
+    /// ones.
     pub stages: Vec<StageSummary>,
-    /// What processes left that were killed while they wrote, removed or imported, with its size in bytes.
+    /// Files of processes that were killed while they wrote, removed or imported, with their size in bytes.
     pub leftovers: Vec<(PathBuf, u64)>,
 }
 
-/// What [`Store::removal`] found.
+/// The result of [`Store::removal`].
 #[derive(Debug)]
 pub struct Removal {
-    /// The stages that were named.
+    /// The named stages.
     pub named: Vec<StageSummary>,
-    /// Stages that were computed from those.
+    /// Stages that were computed from the named ones.
     pub computed: Vec<StageSummary>,
 }
 
 impl Garbage {
-    /// Bytes that go with it.
+    /// Total bytes that the removal frees.
     pub fn bytes(&self) -> u64 {
         self.stages.iter().map(|stage| stage.bytes).chain(self.leftovers.iter().map(|(_, bytes)| *bytes)).sum()
     }
 }
 
 impl Store {
-    /// What nothing in the store needs. Nothing is removed yet; [`Store::sweep`] does that.
+    /// Everything that nothing in the store needs. Nothing is removed yet; [`Store::sweep`] does that.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] while a process computes a stage or imports, because what it is going to read is named nowhere; an index that
-    /// can't be read, because what it names is not known.
+    /// [`StoreError::Busy`] while a process computes a stage or imports, because no index names its inputs yet. Also
+    /// if an index cannot be read, because the stages that it names are unknown.
     pub fn garbage(&self) -> Result<Garbage> {
         self.refuse_if_busy()?;
         let lineage = Lineage::of(self)?;
@@ -59,7 +60,7 @@ impl Store {
         for file in self.tuning_files()? {
             tried.extend(Tuning::read_stored(&file)?.trials.into_iter().map(|trial| trial.unlearn));
         }
-        // A tuning names the models it tried, and not the stages that judged them.
+        // A tuning names the models that it tried, but not the stages that judged them.
         named.extend(lineage.computed_from(&tried).into_iter().map(|stage| stage.key));
         named.extend(tried);
         let needed = lineage.with_what_they_need(&named);
@@ -71,7 +72,7 @@ impl Store {
     /// Removes what [`Store::garbage`] found. A stage that a process has begun since then stays.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when something can't be removed.
+    /// [`StoreError::Io`] if something cannot be removed.
     pub fn sweep(&self, garbage: &Garbage) -> Result<()> {
         for stage in &garbage.stages {
             self.remove(&stage.kind, &stage.key)?;
@@ -88,10 +89,10 @@ impl Store {
         Ok(())
     }
 
-    /// What goes when these stages are removed, and what was computed from them.
+    /// What a removal of these stages would remove: the stages, and those that were computed from them.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when a folder can't be listed.
+    /// [`StoreError::Io`] if a folder cannot be listed.
     pub fn removal(&self, keys: &BTreeSet<StageKey>) -> Result<Removal> {
         let computed: BTreeSet<StageKey> = self.computed_from(keys)?.into_iter().map(|stage| stage.key).collect();
         let stages = self.stages()?;
@@ -99,7 +100,7 @@ impl Store {
         Ok(Removal { named: of(keys), computed: of(&computed) })
     }
 
-    /// Refuses a store that a process works in.
+    /// Refuses a store in which a process works.
     fn refuse_if_busy(&self) -> Result<()> {
         let locks = self.locks()?.into_iter().chain([self.import_lock()].into_iter().filter(|lock| lock.exists()));
         for path in locks {
@@ -123,7 +124,7 @@ impl Store {
         Ok(locks)
     }
 
-    /// What killed processes left, outside the folders that stages are computed in.
+    /// Files of killed processes outside the working folders of stages.
     fn leftovers(&self) -> Result<Vec<(PathBuf, u64)>> {
         let mut found: Vec<(PathBuf, u64)> = self.locks()?.into_iter().map(|path| (path, 0)).collect();
         let mut all = entries(self.root())?;
@@ -147,7 +148,7 @@ impl Store {
     }
 }
 
-/// A file by which an older version of the program saw whether the store can be written.
+/// A file by which an older version of the program tested whether the store is writable.
 fn is_older_probe(name: &str) -> bool {
     name.strip_prefix("write-probe-").is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -179,7 +180,7 @@ mod tests {
         writer.finish().unwrap().key().clone()
     }
 
-    /// A store with one row of a suite, and a chain of stages beside it; the keys of both.
+    /// A store with one row of a suite, and a chain of stages beside it. Returns the keys of both.
     fn store() -> (tempfile::TempDir, Store, [Vec<StageKey>; 2]) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("runs")).unwrap();
@@ -293,7 +294,7 @@ mod tests {
         let mut index = store.suite("quick").unwrap();
         for (unlearn, evaluate, seed, words) in [
             (&first[1], &second[2], 1, "did not judge the model"),
-            (&second[1], &second[2], 1, "is of the seed 2"),
+            (&second[1], &second[2], 1, "has the seed 2"),
             (&first[0], &first[2], 1, "no finished stage unlearn/"),
         ] {
             let row = &mut index.rows[0];

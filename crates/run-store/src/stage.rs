@@ -11,7 +11,7 @@ use crate::manifest::{Artifact, Manifest};
 
 /// Name of the file that holds a row per epoch (or, for an evaluation, one row).
 pub(crate) const METRICS: &str = "metrics.jsonl";
-/// Name of the file that holds what the stage had to say.
+/// Name of the file that holds the stage's log.
 pub(crate) const LOG: &str = "log.jsonl";
 
 /// A finished stage: its folder and its manifest.
@@ -25,7 +25,7 @@ impl Stage {
     /// Opens the stage in `folder`, which must be `…/<kind>/<key>`.
     ///
     /// # Errors
-    /// As [`Manifest::read`]; [`StoreError::Damaged`] also when the manifest belongs to another kind or key.
+    /// As [`Manifest::read`]; [`StoreError::Damaged`] also if the manifest belongs to another kind or key.
     pub fn open(folder: &Path) -> Result<Self> {
         let name = |path: Option<&Path>| path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         Self::open_as(folder, &name(folder.parent()).unwrap_or_default(), &name(Some(folder)).unwrap_or_default())
@@ -45,7 +45,7 @@ impl Stage {
         &self.folder
     }
 
-    /// What the stage says about itself.
+    /// The stage's description of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -55,10 +55,10 @@ impl Stage {
         &self.manifest.key
     }
 
-    /// The rows of `metrics.jsonl`, in the order they were written; none when the stage left no such file.
+    /// The rows of `metrics.jsonl`, in the order of writing. Empty if the stage left no such file.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] naming the first line that is no `T`.
+    /// [`StoreError::Damaged`] with the first line that is not a `T`.
     pub fn metrics<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
         let file = self.folder.join(METRICS);
         if !self.manifest.artifacts.contains_key(METRICS) {
@@ -71,10 +71,10 @@ impl Stage {
         text.lines().enumerate().map(row).collect()
     }
 
-    /// The path of a file the stage left.
+    /// The path of a file that the stage left.
     ///
     /// # Errors
-    /// [`StoreError::NoArtifact`] listing the files there are; [`StoreError::Damaged`] when the file has gone.
+    /// [`StoreError::NoArtifact`] with the existing files; [`StoreError::Damaged`] if the file is missing.
     pub fn artifact(&self, name: &str) -> Result<PathBuf> {
         if !self.manifest.artifacts.contains_key(name) {
             let held = self.manifest.artifacts.keys().cloned().collect();
@@ -84,10 +84,10 @@ impl Stage {
         if file.is_file() { Ok(file) } else { Err(self.damaged(&file, "the file is missing")) }
     }
 
-    /// The content of a file the stage left, held against the manifest.
+    /// The content of a file that the stage left, checked against the manifest.
     ///
     /// # Errors
-    /// As [`artifact`](Self::artifact); [`StoreError::Damaged`] when the content is not what the stage left.
+    /// As [`artifact`](Self::artifact); [`StoreError::Damaged`] if the content is not what the stage left.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let file = self.artifact(name)?;
         let expected = &self.manifest.artifacts[name];
@@ -114,10 +114,10 @@ impl Stage {
         Ok(())
     }
 
-    /// Reads every file again and holds it against the manifest, and the manifest against the stage's key.
+    /// Reads every file again and checks it against the manifest, and the manifest against the stage's key.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] naming the first file that differs from what the stage left.
+    /// [`StoreError::Damaged`] with the first file that differs from what the stage left.
     pub fn verify(&self) -> Result<()> {
         for (name, expected) in &self.manifest.artifacts {
             let file = self.artifact(name)?;

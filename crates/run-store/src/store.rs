@@ -1,4 +1,4 @@
-//! The store: a folder of stages, and who may compute which.
+//! The store: a folder of stages, and the right to compute them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::stage::Stage;
 use crate::suite_index::SUITES;
 use crate::writer::{StageWriter, files, is_sealed, settle};
 
-/// Ending of the folder a stage is computed in.
+/// Ending of a stage's working folder.
 pub(crate) const WORKING: &str = ".partial";
 /// Ending of a stage's lock file.
 pub(crate) const LOCK: &str = ".lock";
-/// Ending of a folder on its way out.
+/// Ending of a folder that is being removed.
 pub(crate) const REMOVED: &str = ".removed";
 
 /// A folder of stages.
@@ -25,23 +25,23 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// What [`Store::begin`] answers.
+/// The result of [`Store::begin`].
 #[derive(Debug)]
 pub enum Begin {
-    /// The stage is there.
+    /// The stage is finished.
     Done(Stage),
-    /// It is not, and the caller now has the sole right to compute it.
+    /// The stage is not finished, and the caller now has the exclusive right to compute it.
     Run(StageWriter),
 }
 
-/// What [`Store::try_begin`] answers.
+/// The result of [`Store::try_begin`].
 #[derive(Debug)]
 pub enum Attempt {
-    /// The stage is there.
+    /// The stage is finished.
     Done(Stage),
-    /// It is not, and the caller now has the sole right to compute it.
+    /// The stage is not finished, and the caller now has the exclusive right to compute it.
     Run(StageWriter),
-    /// Another process computes it: which one, for people.
+    /// Another process computes it. The text describes the process, for users.
     Held(String),
 }
 
@@ -52,7 +52,7 @@ pub struct StageSummary {
     pub kind: String,
     /// The stage's key.
     pub key: StageKey,
-    /// Whether it is there.
+    /// Its state.
     pub state: StageState,
     /// Size of its files in bytes.
     pub bytes: u64,
@@ -67,15 +67,15 @@ pub enum StageState {
     Finished,
     /// Being computed, or interrupted.
     Unfinished,
-    /// There, but its manifest can't be read; the error says why and what to do.
+    /// Its manifest cannot be read. The error gives the reason and the fix.
     Damaged(String),
 }
 
 impl Store {
-    /// Opens the store in `root` for reading and writing, making the folder if need be.
+    /// Opens the store in `root` for reading and writing, and creates the folder if needed.
     ///
     /// # Errors
-    /// [`StoreError::Unwritable`] when the folder can't be made or a file in it can't be written.
+    /// [`StoreError::Unwritable`] if the folder cannot be created or a file in it cannot be written.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
@@ -83,10 +83,10 @@ impl Store {
         Ok(Self { root })
     }
 
-    /// Opens an existing store for reading only; the folder need not be writable.
+    /// Opens an existing store for reading only. The folder need not be writable.
     ///
     /// # Errors
-    /// [`StoreError::NoStore`] when there is no such folder.
+    /// [`StoreError::NoStore`] if the folder does not exist.
     pub fn open_existing(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         match fs::read_dir(&root) {
@@ -101,13 +101,14 @@ impl Store {
         &self.root
     }
 
-    /// Finds the stage done, or takes the right to compute it.
+    /// Finds the stage finished, or takes the right to compute it.
     ///
-    /// When another process is computing it, waits until that one is through (or gone) and looks again; the wait is announced once as a
-    /// [`tracing`] event. So however many processes begin a stage at once, it is computed once.
+    /// If another process computes it, this call waits until that process ends, and looks again. The wait is
+    /// announced once as a [`tracing`] event. So a stage is computed once, however many processes begin it at the
+    /// same time.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the stage is there but can't be read, [`StoreError::BadName`], [`StoreError::Io`].
+    /// [`StoreError::Damaged`] if the stage exists but cannot be read, [`StoreError::BadName`], [`StoreError::Io`].
     pub fn begin(&self, spec: &StageSpec) -> Result<Begin> {
         let key = spec.key();
         if let Some(stage) = self.find(&spec.kind, &key)? {
@@ -119,7 +120,7 @@ impl Store {
         self.begin_locked(spec, &key, lock)
     }
 
-    /// As [`begin`](Self::begin), but answers at once when another process is computing the stage.
+    /// As [`begin`](Self::begin), but returns at once if another process computes the stage.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
@@ -139,7 +140,7 @@ impl Store {
         }
     }
 
-    /// Looks again once the lock is held: another process may have finished the stage before.
+    /// Looks again with the lock held, because another process may have finished the stage meanwhile.
     fn begin_locked(&self, spec: &StageSpec, key: &StageKey, lock: StageLock) -> Result<Begin> {
         if let Some(stage) = self.find(&spec.kind, key)? {
             lock.retire();
@@ -154,10 +155,10 @@ impl Store {
         StageWriter::open(spec, working, place, lock).map(Begin::Run)
     }
 
-    /// The finished stage of a key, whatever its kind.
+    /// The finished stage with this key, of any kind.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is there but can't be read, [`StoreError::Io`] when the store can't be listed.
+    /// [`StoreError::Damaged`] if it exists but cannot be read, [`StoreError::Io`] if the store cannot be listed.
     pub fn locate(&self, key: &StageKey) -> Result<Option<Stage>> {
         for (kind, folder) in folders(&self.root)? {
             if check_name("stage kind", &kind).is_ok() && folder.join(key.as_str()).is_dir() {
@@ -167,10 +168,10 @@ impl Store {
         Ok(None)
     }
 
-    /// The finished stage of that kind and key, if there is one.
+    /// The finished stage of this kind and key, if there is one.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is there but can't be read, [`StoreError::BadName`].
+    /// [`StoreError::Damaged`] if it exists but cannot be read, [`StoreError::BadName`].
     pub fn find(&self, kind: &str, key: &StageKey) -> Result<Option<Stage>> {
         check_name("stage kind", kind)?;
         let folder = self.place(kind, key, "");
@@ -187,7 +188,7 @@ impl Store {
         }
     }
 
-    /// The finished stage of that kind and key.
+    /// The finished stage of this kind and key.
     ///
     /// # Errors
     /// As [`find`](Self::find), and [`StoreError::NoStage`].
@@ -199,10 +200,10 @@ impl Store {
         })
     }
 
-    /// Every stage of the store, unfinished and damaged ones included, sorted by kind and key.
+    /// Every stage of the store, including unfinished and damaged ones, sorted by kind and key.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when a folder can't be listed.
+    /// [`StoreError::Io`] if a folder cannot be listed.
     pub fn stages(&self) -> Result<Vec<StageSummary>> {
         let mut stages = Vec::new();
         for (kind, folder) in folders(&self.root)? {
@@ -214,11 +215,11 @@ impl Store {
                     name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
                 let Ok(key) = digits.parse::<StageKey>() else { continue };
                 let (state, bytes) = match fs::metadata(&folder) {
-                    // A link to nowhere.
+                    // A broken link.
                     Err(_) if fs::symlink_metadata(&folder).is_ok() => {
                         (StageState::Damaged(no_folder(&folder).to_string()), 0)
                     }
-                    // It vanished meanwhile.
+                    // It has vanished meanwhile.
                     Err(_) => continue,
                     Ok(found) if !found.is_dir() => (StageState::Damaged(no_folder(&folder).to_string()), found.len()),
                     Ok(_) if !finished => (StageState::Unfinished, size(&folder)?),
@@ -237,7 +238,7 @@ impl Store {
         Ok(stages)
     }
 
-    /// The folders of finished stages, damaged ones included, whatever they hold.
+    /// The folders of finished stages, including damaged ones.
     pub(crate) fn finished_folders(&self) -> Result<Vec<(StageName, PathBuf)>> {
         let mut found = Vec::new();
         for (kind, folder) in folders(&self.root)? {
@@ -251,7 +252,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes a stage, finished or not. Returns false, and removes nothing, when a process is computing it.
+    /// Removes a stage, finished or not. If a process is computing it, nothing is removed and the result is false.
     ///
     /// # Errors
     /// [`StoreError::BadName`], [`StoreError::Io`].
@@ -270,7 +271,7 @@ impl Store {
                 continue;
             }
             if ending != REMOVED {
-                // Renamed first, so that no reader sees a stage with some of its files gone.
+                // The folder is renamed first, so that no reader sees a stage without some of its files.
                 fs::rename(&folder, &outgoing).map_err(StoreError::io("move aside", &folder))?;
             }
             fs::remove_dir_all(&outgoing).map_err(StoreError::io("remove the folder", &outgoing))?;
@@ -284,7 +285,7 @@ impl Store {
     }
 }
 
-/// Refuses names that would not stay inside their folder or could not be typed.
+/// Refuses names that could leave their folder or could not be typed.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let good = name.bytes().all(plain)
@@ -294,7 +295,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     if good { Ok(()) } else { Err(StoreError::BadName { what, name: name.to_owned() }) }
 }
 
-/// The error of a stage that is no folder.
+/// The error of a stage that is not a folder.
 fn no_folder(place: &Path) -> StoreError {
     StoreError::damaged(place, place, "a stage is a folder, and this is a file, or a link that leads nowhere")
 }
@@ -306,7 +307,7 @@ pub(crate) fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// Whatever lies in `folder` under a name that is text.
+/// All entries of `folder` whose name is valid text.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
@@ -318,7 +319,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// Bytes of the files below `folder`; what vanishes meanwhile, because a stage is finishing, counts nothing.
+/// Bytes of the files below `folder`. Files that vanish meanwhile, because a stage is finishing, do not count.
 pub(crate) fn size(folder: &Path) -> Result<u64> {
     match files(folder) {
         Ok(files) => {
@@ -539,7 +540,7 @@ mod tests {
         check("does not give its key");
     }
 
-    /// A manifest as version 1 of the format had it.
+    /// A manifest in version 1 of the format.
     fn unsealed(manifest: &str) -> String {
         let mut value: Value = serde_json::from_str(manifest).unwrap();
         value["format"] = json!(1);
@@ -590,7 +591,7 @@ mod tests {
         fs::write(&file, b"").unwrap();
         let mut roots = vec![file.join("runs")];
         if cfg!(target_os = "linux") {
-            roots.push("/proc/self/runs".into()); // Not even root may write here.
+            roots.push("/proc/self/runs".into()); // Even root cannot write here.
         }
         for root in roots {
             let message = Store::open(&root).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! `suites/<suite>.json`: which stages a suite's rows are, in the order the suite lists them.
+//! `suites/<suite>.json`: the stages of a suite's rows, in the order of the suite.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,39 +18,40 @@ use crate::tuning::Tuning;
 /// Folder of the suites inside the store.
 pub(crate) const SUITES: &str = "suites";
 
-/// A suite that was run: what it was called with, and its rows. Format policy as for [`crate::Manifest`].
+/// The index of a suite that was run: its command and its rows. Its format policy is that of [`crate::Manifest`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SuiteIndex {
     /// Version of this file's format.
     pub format: u32,
     /// The suite's name.
     pub suite: String,
-    /// What the suite is about, in a line.
+    /// Title of the suite, in one line.
     #[serde(default)]
     pub title: Option<String>,
     /// The command that ran it.
     pub command: String,
-    /// When it was run, RFC 3339 in UTC.
+    /// Time of the run, RFC 3339 in UTC.
     pub created: String,
-    /// The commit of the program that ran it, where known.
+    /// The commit of the program that ran it, if known.
     #[serde(default)]
     pub commit: Option<String>,
-    /// The suite's file, as an absolute path, where there is one.
+    /// Absolute path of the suite's file, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// What training, and so Retrain, began with, where that was no fresh weights: a file, or a repository of the Hub.
+    /// The initial weights of training, and so of Retrain, if they were not fresh: a file, or a repository of the
+    /// Hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
-    /// What a reader of the results must know (switches in force, data that was left out, …).
+    /// Notes that a reader of the results must know (active switches, omitted data, …).
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Average gap to Retrain, in points, beyond which a model that has served several requests is due for a full retrain.
+    /// Average gap to Retrain, in points, above which a model that served several requests is due for a full retrain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_threshold: Option<f64>,
-    /// The search that chose the methods' settings, where one did.
+    /// The search that chose the methods' settings, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
-    /// The settings that the rows were made with; empty in an index of a program that did not keep them.
+    /// The settings of the rows. Empty in an index of an older program that did not store them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configured: Vec<Configured>,
     /// The rows, in the order of the suite.
@@ -66,9 +67,9 @@ pub struct SuiteRow {
     pub arch: String,
     /// Kind of forget set: `class`, `random`, `indices`, `poisoned`, …
     pub scenario: String,
-    /// The forget set for people: "class 0", "random 10 %".
+    /// Label of the forget set: "class 0", "random 10 %".
     pub forget: String,
-    /// Share of zeros among the weights the mask covers, 0..1.
+    /// Share of zeros among the weights that the mask covers, 0..1.
     pub sparsity: f64,
     /// Name of the pruning method, `none` for dense.
     pub pruning: String,
@@ -80,19 +81,19 @@ pub struct SuiteRow {
     pub unlearn: StageKey,
     /// The `evaluate` stage that holds its figures.
     pub evaluate: StageKey,
-    /// Where the request stands among those that the same model served one after the other; `None` for a request alone.
+    /// Position of the request in its sequence. `None` for a request alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
 }
 
-/// Where a request stands among those that the same model served one after the other.
+/// Position of a request among those that the same model served one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// Name of the sequence, distinct within a suite.
+    /// Name of the sequence, unique within a suite.
     pub sequence: String,
-    /// Which request, from 1.
+    /// Number of the request, from 1.
     pub number: usize,
-    /// How many there are.
+    /// Number of requests in the sequence.
     pub of: usize,
 }
 
@@ -106,7 +107,7 @@ pub struct RowStages {
 }
 
 impl SuiteIndex {
-    /// The newest version of the format, which is what this program writes.
+    /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 1;
 
     /// Refuses a name that cannot be a suite's.
@@ -117,7 +118,7 @@ impl SuiteIndex {
         check_name("suite", suite)
     }
 
-    /// An index without rows, made now.
+    /// An index without rows, with the current time.
     pub fn new(suite: impl Into<String>, command: impl Into<String>) -> Self {
         Self {
             format: Self::FORMAT,
@@ -138,16 +139,16 @@ impl SuiteIndex {
 }
 
 impl Store {
-    /// Writes a suite's index, replacing an older one of that name.
+    /// Writes a suite's index, and replaces an older one of the same name.
     ///
     /// # Errors
-    /// [`StoreError::BadName`] for a name that can't be a file's, [`StoreError::Io`] when it can't be written.
+    /// [`StoreError::BadName`] if the name cannot be a file's, [`StoreError::Io`] if it cannot be written.
     pub fn write_suite(&self, index: &SuiteIndex) -> Result<()> {
         check_name("suite", &index.suite)?;
         document::write(&self.suite_file(&index.suite), index)
     }
 
-    /// Where a suite's index lies, be it there or not; the name must have been checked.
+    /// The path of a suite's index, whether it exists or not. The name must have been checked.
     pub(crate) fn suite_file(&self, name: &str) -> PathBuf {
         self.root().join(SUITES).join(format!("{name}.json"))
     }
@@ -155,7 +156,7 @@ impl Store {
     /// Reads a suite's index.
     ///
     /// # Errors
-    /// [`StoreError::NoSuite`] listing the suites there are, [`StoreError::NewerFormat`], [`StoreError::DamagedIndex`].
+    /// [`StoreError::NoSuite`] with the existing suites, [`StoreError::NewerFormat`], [`StoreError::DamagedIndex`].
     pub fn suite(&self, name: &str) -> Result<SuiteIndex> {
         check_name("suite", name)?;
         let file = self.suite_file(name);
@@ -166,8 +167,8 @@ impl Store {
         document::read(&file, SuiteIndex::FORMAT)
     }
 
-    /// Refuses an index that would take the place of one made from another suite file, and lose rows of it. An index of a file that is gone,
-    /// because it was moved perhaps, and one that is damaged may be replaced.
+    /// Refuses an index that would replace one made from another suite file and lose rows of it. An index may be
+    /// replaced if its suite file no longer exists (perhaps because it was moved), or if the index is damaged.
     ///
     /// # Errors
     /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`].
@@ -188,11 +189,11 @@ impl Store {
         Err(StoreError::OtherSuite { root, what: "a suite", suite, of, lost })
     }
 
-    /// The stages of a row: the one that made its model and the one that judged it.
+    /// The stages of a row: the one that made its model and the one that judged the model.
     ///
     /// # Errors
-    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] when the one did not judge the model of the other, or either is
-    /// of another seed.
+    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] if the second stage did not judge the
+    /// model of the first, or either has another seed.
     pub fn row(&self, row: &SuiteRow) -> Result<RowStages> {
         let unlearn = self.stage("unlearn", &row.unlearn)?;
         let evaluate = self.stage("evaluate", &row.evaluate)?;
@@ -206,16 +207,16 @@ impl Store {
         for stage in [&unlearn, &evaluate] {
             let Manifest { kind, key, seed, .. } = stage.manifest();
             if *seed != row.seed {
-                return refuse(format!("the stage {kind}/{key} is of the seed {seed}"));
+                return refuse(format!("the stage {kind}/{key} has the seed {seed}"));
             }
         }
         Ok(RowStages { unlearn, evaluate })
     }
 
-    /// Names of the suites the store has an index of, sorted.
+    /// Names of the suites with an index in the store, sorted.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when the folder can't be read.
+    /// [`StoreError::Io`] if the folder cannot be read.
     pub fn suites(&self) -> Result<Vec<String>> {
         let folder = self.root().join(SUITES);
         if !folder.is_dir() {

@@ -1,4 +1,4 @@
-//! `tunings/<suite>.json`: a search for the settings of unlearning methods, with every trial and what was chosen.
+//! `tunings/<suite>.json`: a search for the settings of unlearning methods, with every trial and the chosen settings.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::store::{Store, check_name, entries};
 /// Folder of the tunings inside the store.
 pub(crate) const TUNINGS: &str = "tunings";
 
-/// A search over settings of unlearning methods, under the same number of trials for each. Format policy as for
+/// A search over settings of unlearning methods, with equal numbers of trials for each. Its format policy is that of
 /// [`crate::Manifest`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
@@ -23,12 +23,12 @@ pub struct Tuning {
     pub suite: String,
     /// The command that ran the search.
     pub command: String,
-    /// When it was run, RFC 3339 in UTC.
+    /// Time of the run, RFC 3339 in UTC.
     pub created: String,
-    /// The commit of the program, where known.
+    /// The commit of the program, if known.
     #[serde(default)]
     pub commit: Option<String>,
-    /// The suite's file, as an absolute path, where there is one.
+    /// Absolute path of the suite's file, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
     /// Name of the data set.
@@ -37,17 +37,17 @@ pub struct Tuning {
     pub arch: String,
     /// Name of the criterion.
     pub objective: String,
-    /// The criterion in words; lower is better.
+    /// The criterion in words. Lower is better.
     pub criterion: String,
-    /// Trials of each method on each model and request, the suite's own settings among them.
+    /// Number of trials of each method on each model and request, including the suite's own settings.
     pub budget: usize,
-    /// Seed that settings were drawn with.
+    /// Seed for drawing settings.
     pub seed: u64,
-    /// Seed of the run that trials were made on.
+    /// Seed of the run on which trials were made.
     pub run_seed: u64,
-    /// What was searched.
+    /// The searched settings.
     pub space: Vec<Searched>,
-    /// Every trial, in the order it was made.
+    /// Every trial, in the order of the search.
     pub trials: Vec<Trial>,
 }
 
@@ -58,7 +58,7 @@ pub struct Searched {
     pub method: String,
     /// The method's key.
     pub key: String,
-    /// From where to where, and on which scale.
+    /// The range and the scale of the search.
     pub search: Value,
 }
 
@@ -67,21 +67,21 @@ pub struct Searched {
 pub struct Trial {
     /// Name of the method, as in the suite.
     pub method: String,
-    /// The request for people.
+    /// Label of the request.
     pub forget: String,
     /// Name of the pruning method, `none` for dense.
     pub pruning: String,
-    /// Share of zeros among the weights the mask covers, 0..1.
+    /// Share of zeros among the weights that the mask covers, 0..1.
     pub sparsity: f64,
-    /// Which trial, from 0; 0 has the suite's own settings.
+    /// Number of the trial, from 0. Trial 0 has the suite's own settings.
     pub number: usize,
     /// All settings.
     pub config: Value,
-    /// What was measured, without a test set; `None` for a trial that failed.
+    /// The measurements, made without a test set. `None` if the trial failed.
     pub validation: Option<Validation>,
-    /// The criterion's value; `None` for a trial that failed.
+    /// The criterion's value. `None` if the trial failed.
     pub value: Option<f64>,
-    /// Why it failed.
+    /// The reason of a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// The `unlearn` stage.
@@ -90,17 +90,18 @@ pub struct Trial {
     pub chosen: bool,
 }
 
-/// How well a model forgot as far as an operator can know: no test set. The row that a `validate` stage leaves; percent, 0..100,
-/// but for the area.
+/// How well a model forgot, measured without a test set. A `validate` stage leaves this row. Values are percent,
+/// 0..100, except the AUC.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// 100 − accuracy on the forget set.
     pub ua: f64,
     /// Accuracy on the retain set.
     pub ra: f64,
-    /// Accuracy on the validation set, without classes that were forgotten whole.
+    /// Accuracy on the validation set, without classes that are forgotten completely.
     pub va: f64,
-    /// Share of the forget set that an attack takes for unseen, fitted on the retain set against the validation set.
+    /// Share of the forget set that an attack calls unseen. The attack is fitted on the retain set against the
+    /// validation set.
     pub mia_efficacy: f64,
     /// Probability, 0..1, that a forgotten sample has a lower loss than a validation sample of the forgotten classes.
     pub forget_auc: f64,
@@ -109,10 +110,10 @@ pub struct Validation {
 }
 
 impl Tuning {
-    /// The newest version of the format, which is what this program writes.
+    /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 1;
 
-    /// Reads a tuning from a file that someone named.
+    /// Reads a tuning from a file that the user named.
     ///
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::NewerFormat`], [`StoreError::NoTuning`].
@@ -128,15 +129,15 @@ impl Tuning {
         document::read(file, Self::FORMAT)
     }
 
-    /// Writes it into a file, in one piece or not at all.
+    /// Writes it to a file, atomically.
     ///
     /// # Errors
-    /// [`crate::StoreError::Io`] when it can't be written.
+    /// [`crate::StoreError::Io`] if it cannot be written.
     pub fn write(&self, file: &Path) -> Result<()> {
         document::write(file, self)
     }
 
-    /// The settings chosen for a method, a request and a pruning; `None` where none was tried or all failed.
+    /// The chosen settings for a method, a request and a pruning. `None` if none was tried or all failed.
     pub fn chosen(&self, method: &str, forget: &str, pruning: &str, sparsity: f64) -> Option<&Trial> {
         self.trials.iter().find(|trial| {
             trial.chosen
@@ -152,7 +153,7 @@ impl Store {
     /// The files of the store's tunings, sorted.
     ///
     /// # Errors
-    /// [`crate::StoreError::Io`] when the folder can't be read.
+    /// [`crate::StoreError::Io`] if the folder cannot be read.
     pub(crate) fn tuning_files(&self) -> Result<Vec<PathBuf>> {
         let folder = self.root().join(TUNINGS);
         if !folder.is_dir() {
@@ -165,8 +166,8 @@ impl Store {
         Ok(files)
     }
 
-    /// Refuses a tuning that would take the place of one made from another suite file of the same name. One of a file that is gone, and one
-    /// that is damaged, may be replaced.
+    /// Refuses a tuning that would replace one made from another suite file of the same name. A tuning may be
+    /// replaced if its suite file no longer exists, or if the tuning is damaged.
     ///
     /// # Errors
     /// [`StoreError::OtherSuite`], [`StoreError::NewerFormat`], [`StoreError::BadName`].
@@ -193,10 +194,11 @@ impl Store {
         self.root().join(TUNINGS).join(format!("{suite}.json"))
     }
 
-    /// Writes a tuning, replacing an older one of that suite; returns the file.
+    /// Writes a tuning, and replaces an older one of the same suite. Returns the file.
     ///
     /// # Errors
-    /// [`crate::StoreError::BadName`] for a name that can't be a file's, [`crate::StoreError::Io`] when it can't be written.
+    /// [`crate::StoreError::BadName`] if the name cannot be a file's, [`crate::StoreError::Io`] if it cannot be
+    /// written.
     pub fn write_tuning(&self, tuning: &Tuning) -> Result<PathBuf> {
         check_name("suite", &tuning.suite)?;
         let file = self.tuning_file(&tuning.suite);

@@ -1,4 +1,4 @@
-//! A stage being computed.
+//! A stage that is being computed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,14 +20,14 @@ use crate::stage::{LOG, METRICS, Stage};
 
 /// Folder inside the working folder that [`StageWriter::finish`] removes.
 const CHECKPOINT: &str = "checkpoint";
-/// What the stage has used so far, kept in the working folder between processes.
+/// The resources that the stage has used so far, kept in the working folder between processes.
 const USAGE: &str = "usage.json";
 
 /// The right to compute one stage: an exclusive lock and a working folder.
 ///
-/// Whoever drops it without [`finish`](Self::finish), or is killed, leaves the working folder. The next process to begin the stage finds in it
-/// everything that was there if `checkpoint/` holds saved states that are whole, and an empty folder if not: without one there is nothing to go
-/// on from.
+/// The working folder remains if this is dropped without [`finish`](Self::finish), or if the process is killed. If
+/// `checkpoint/` in it holds undamaged saved states, the next process finds the folder as it was. If not, nothing can
+/// be resumed, and that process finds an empty folder.
 #[derive(Debug)]
 pub struct StageWriter {
     spec: StageSpec,
@@ -37,7 +37,7 @@ pub struct StageWriter {
     resumed: bool,
     facts: BTreeMap<String, Value>,
     meter: Meter,
-    /// `None` only once the stage is finished.
+    /// `None` only after the stage is finished.
     lock: Option<StageLock>,
 }
 
@@ -59,50 +59,52 @@ impl StageWriter {
         &self.key
     }
 
-    /// What the stage computes.
+    /// The stage's description.
     pub fn spec(&self) -> &StageSpec {
         &self.spec
     }
 
-    /// True when an earlier process left a checkpoint to go on from.
+    /// Whether an earlier process left a checkpoint to resume from.
     pub fn resumed(&self) -> bool {
         self.resumed
     }
 
-    /// When the first process began the stage, RFC 3339 in UTC.
+    /// Start of the first process's work on the stage, RFC 3339 in UTC.
     pub fn started(&self) -> String {
         self.meter.read().started
     }
 
-    /// Where to write the file `name`; [`crate::write_atomic`] is the way to write it.
+    /// The path of the file `name`. Write it with [`crate::write_atomic`].
     pub fn path(&self, name: &str) -> PathBuf {
         self.working.join(name)
     }
 
-    /// The folder for what a later process needs to go on; made on first use and removed by [`finish`](Self::finish). Files in it are
-    /// written by [`saved::save`]: with any other file in it the stage starts from its beginning.
+    /// The folder for files that a later process needs to resume. It is created on first use and removed by
+    /// [`finish`](Self::finish). Write its files with [`saved::save`], because a stage with any other file in it
+    /// starts from its beginning.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when it can't be made.
+    /// [`StoreError::Io`] if it cannot be created.
     pub fn checkpoint_dir(&self) -> Result<PathBuf> {
         let folder = self.working.join(CHECKPOINT);
         fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
         Ok(folder)
     }
 
-    /// Adds a row to `metrics.jsonl`, flushed to the disk, and notes the time spent so far.
+    /// Adds a row to `metrics.jsonl`, flushes it to the disk, and saves the time spent so far.
     ///
     /// # Errors
-    /// [`StoreError::Io`]; a row that did not fit on the disk leaves no part of itself.
+    /// [`StoreError::Io`]. If a row did not fit on the disk, no part of it remains.
     pub fn append_metrics(&mut self, row: &impl Serialize) -> Result<()> {
         append(&self.working.join(METRICS), row)?;
         self.save_usage()
     }
 
-    /// Keeps the first `rows` rows of `metrics.jsonl`: those a checkpoint already covers. The later ones will be written again.
+    /// Keeps the first `rows` rows of `metrics.jsonl`, which a checkpoint already covers. The later ones will be
+    /// written again.
     ///
     /// # Errors
-    /// [`StoreError::MissingRows`] when there are fewer, [`StoreError::Io`].
+    /// [`StoreError::MissingRows`] if there are fewer, [`StoreError::Io`].
     pub fn truncate_metrics(&mut self, rows: usize) -> Result<()> {
         let file = self.working.join(METRICS);
         let text = match fs::read_to_string(&file) {
@@ -130,7 +132,7 @@ impl StageWriter {
         append(&self.working.join(LOG), event)
     }
 
-    /// Notes something the stage has to say for itself, for the manifest's `facts`. What an earlier, killed process noted is gone.
+    /// Adds a fact for the manifest's `facts`. Facts of an earlier, killed process are lost.
     ///
     /// # Errors
     /// [`StoreError::Unserialisable`].
@@ -141,13 +143,14 @@ impl StageWriter {
         Ok(())
     }
 
-    /// Seals the stage: flushes and hashes every file, writes the manifest, removes the checkpoint, and renames the folder into place.
+    /// Seals the stage: flushes and hashes every file, writes the manifest, removes the checkpoint, and renames the
+    /// folder into place.
     ///
-    /// The manifest is the point of no return. A process killed after it was written leaves a whole stage that only lacks the rename, which
-    /// the next [`Store::begin`](crate::Store::begin) makes up for.
+    /// After the manifest is written, the stage is complete. If the process is killed then, only the rename is
+    /// missing, and the next [`Store::begin`](crate::Store::begin) does it.
     ///
     /// # Errors
-    /// [`StoreError::Io`]; the working folder then stays as it is.
+    /// [`StoreError::Io`]. The working folder then stays unchanged.
     pub fn finish(mut self) -> Result<Stage> {
         let mut artifacts = BTreeMap::new();
         for (name, path) in files(&self.working)? {
@@ -184,12 +187,12 @@ impl StageWriter {
 impl Drop for StageWriter {
     fn drop(&mut self) {
         if self.lock.is_some() {
-            let _ = self.save_usage(); // Nobody is left to hear of a failure, and only seconds are lost.
+            let _ = self.save_usage(); // A failure cannot be reported, and it loses only the time used.
         }
     }
 }
 
-/// True when the working folder holds a whole stage that only lacks its rename.
+/// Whether the working folder holds a complete stage that only lacks its rename.
 pub(crate) fn is_sealed(working: &Path) -> bool {
     working.join(Manifest::FILE).is_file()
 }
@@ -210,8 +213,8 @@ pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -
     Stage::open_as(place, kind, key.as_str())
 }
 
-/// Readies what an earlier process left: with a checkpoint, half-written files and lines go; without one, or with a damaged one, everything
-/// goes. Returns whether there is a checkpoint.
+/// Prepares what an earlier process left. With a valid checkpoint, half-written files and lines are removed.
+/// Otherwise everything is removed. Returns whether there is a checkpoint.
 fn tidy(working: &Path) -> Result<bool> {
     let is_state = |(name, path): &(String, PathBuf)| name.split('/').next() == Some(CHECKPOINT) && !is_temporary(path);
     let states: Vec<PathBuf> = files(working)?.into_iter().filter(is_state).map(|(_, path)| path).collect();
@@ -247,7 +250,7 @@ fn tidy(working: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Adds `row` to the file as one line, wholly or not at all.
+/// Adds `row` to the file as one line, completely or not at all.
 fn append(path: &Path, row: &impl Serialize) -> Result<()> {
     let mut line =
         serde_json::to_vec(row).map_err(|source| StoreError::Unserialisable { path: path.to_path_buf(), source })?;
@@ -255,12 +258,12 @@ fn append(path: &Path, row: &impl Serialize) -> Result<()> {
     let mut file = File::options().append(true).create(true).open(path).map_err(StoreError::io("open", path))?;
     let before = file.metadata().map_err(StoreError::io("look at", path))?.len();
     file.write_all(&line).and_then(|()| file.sync_data()).map_err(|source| {
-        let _ = file.set_len(before); // The first error is the one worth reporting.
+        let _ = file.set_len(before); // Only the first error is reported.
         StoreError::io("append to", path)(source)
     })
 }
 
-/// Every file below `folder` with its path relative to it, `/` between parts, sorted.
+/// Every file below `folder`, sorted, with its path relative to `folder` and `/` between parts.
 pub(crate) fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), folder.to_path_buf())];

@@ -1,4 +1,4 @@
-//! Two processes and one stage: a killed one must not block the next, and a live one must be waited for.
+//! Two processes and one stage: a killed process must not block the next one, and a running one must be waited for.
 //!
 //! Each test starts this test binary again as a second process, which runs only [`child`].
 

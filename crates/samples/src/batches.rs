@@ -1,8 +1,8 @@
 //! Batches of images, shuffled and augmented ahead of the training thread.
 //!
-//! A batch is determined by the plan, the epoch and its number alone: the order comes from (seed, epoch), each sample's
-//! transform from (seed, epoch, sample). So an epoch can be entered at any batch, and gives the same bits as one run
-//! from its start.
+//! The plan, the epoch and the batch's number determine a batch: the order follows from (seed, epoch), and each
+//! sample's transform from (seed, epoch, sample). So an epoch can be entered at any batch, with the same bits as a
+//! run from its start.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, LazyLock};
@@ -18,25 +18,26 @@ use crate::resize;
 use crate::transforms::resized_crop::{self, Part};
 use crate::transforms::{Augmentation, Mixed, RandAugment, cutout, mixup};
 
-/// Batches prepared before they are asked for.
+/// Number of batches that are prepared ahead.
 const AHEAD: usize = 2;
 
-/// Threads that decode pictures: their own, so that decoding and a model's arithmetic never wait in one queue.
+/// Threads that decode pictures. They have their own pool, so that decoding and a model's arithmetic never share a
+/// queue.
 static DECODERS: LazyLock<ThreadPool> = LazyLock::new(|| {
     let named = ThreadPoolBuilder::new().thread_name(|number| format!("decoder {number}"));
     named.build().unwrap_or_else(|error| panic!("the system refuses threads to decode pictures: {error}"))
 });
 
-/// Some samples, ready for a model.
+/// Samples, ready for a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// `[n, channels, height, width]`, scaled to 0..1, not normalised.
     pub images: Vec<f32>,
-    /// One class number a sample.
+    /// One class number per sample.
     pub labels: Vec<u32>,
-    /// Where each sample is in its image set.
+    /// Position of each sample in its image set.
     pub indices: Vec<u32>,
-    /// What samples were overlaid with, if they were: images are mixtures then, and labels come in pairs.
+    /// The mixture, if samples were overlaid. Then images are mixtures, and labels come in pairs.
     pub mixed: Option<Mixed>,
 }
 
@@ -46,7 +47,7 @@ impl Batch {
         self.indices.len()
     }
 
-    /// Whether there is no sample; batches of a plan never are.
+    /// Whether there is no sample. Batches of a plan are never empty.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
@@ -55,31 +56,31 @@ impl Batch {
 /// How samples become batches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchOptions {
-    /// Samples a batch.
+    /// Samples per batch.
     pub batch_size: usize,
-    /// Whether each epoch has its own order.
+    /// Whether the samples of each epoch are shuffled.
     pub shuffle: bool,
-    /// What is done to images.
+    /// The transforms of images.
     pub augmentation: Augmentation,
-    /// What is done to them after that, if anything (arXiv 1909.13719).
+    /// `RandAugment` after that, if any (arXiv 1909.13719).
     pub rand_augment: Option<RandAugment>,
     /// Side in pixels of a square cut out of every image after that, if any (arXiv 1708.04552).
     pub cutout: Option<usize>,
-    /// α of the shares by which a batch's samples are overlaid with one another, if they are (arXiv 1710.09412).
+    /// α of mixup's shares, if the samples of a batch are overlaid with one another (arXiv 1710.09412).
     pub mixup: Option<f64>,
-    /// Whether samples that do not fill a batch are left out of the epoch.
+    /// Whether an incomplete last batch is left out of the epoch.
     pub drop_last: bool,
-    /// Decides order and transforms.
+    /// Seed of order and transforms.
     pub seed: u64,
 }
 
 impl BatchOptions {
-    /// Shuffled and augmented, every sample once an epoch.
+    /// Shuffled and augmented, with every sample once per epoch.
     pub fn training(batch_size: usize, augmentation: Augmentation, seed: u64) -> Self {
         Self { shuffle: true, augmentation, seed, ..Self::evaluation(batch_size) }
     }
 
-    /// Plain images in the order of their indices, for evaluation and attacks.
+    /// Unchanged images in the order of their indices, for evaluation and attacks.
     pub fn evaluation(batch_size: usize) -> Self {
         Self {
             batch_size,
@@ -94,11 +95,11 @@ impl BatchOptions {
     }
 }
 
-/// Which samples of an image set are seen, and how. Cheap to clone.
+/// The samples of an image set to be seen, and how. It is cheap to clone.
 ///
-/// A last batch of a single sample is merged into the one before it, since batch normalisation has no variance to
-/// offer one sample: 257 samples in batches of 128 make batches of 128 and 129. A plan of one sample, or of batch size
-/// 1, keeps its single samples.
+/// A last batch of a single sample is merged into the previous one, because batch normalisation cannot compute a
+/// variance from one sample: 257 samples in batches of 128 make batches of 128 and 129. A plan of one sample, or of
+/// batch size 1, keeps single samples.
 #[derive(Debug, Clone)]
 pub struct BatchPlan {
     images: ImageSet,
@@ -111,8 +112,8 @@ impl BatchPlan {
     /// A plan over the samples `indices` of `images`.
     ///
     /// # Errors
-    /// When the batch size is 0, an index is outside the set, the crop's padding, the cutout or `RandAugment` does not suit the
-    /// image, or a number is out of range.
+    /// If the batch size is 0, an index is outside the set, a number is out of range, or the crop's padding, the
+    /// cutout or `RandAugment` does not suit the image.
     pub fn new(images: &ImageSet, indices: impl Into<Arc<[u32]>>, options: BatchOptions) -> Result<Self> {
         let indices = indices.into();
         if options.batch_size == 0 {
@@ -141,10 +142,10 @@ impl BatchPlan {
         Ok(Self { images: images.clone(), labels: images.labels.clone(), indices, options })
     }
 
-    /// The same plan with other labels, one for each position of the image set (not of the plan's indices).
+    /// The same plan with other labels, one for each position of the image set (not for each of the plan's indices).
     ///
     /// # Errors
-    /// When there are not exactly as many as images.
+    /// If there are not exactly as many labels as images.
     pub fn with_labels(self, labels: impl Into<Arc<[u32]>>) -> Result<Self> {
         let labels = labels.into();
         if labels.len() != self.images.len() {
@@ -153,7 +154,7 @@ impl BatchPlan {
         Ok(Self { labels, ..self })
     }
 
-    /// The samples, in the order they were given.
+    /// The samples, in the given order.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
@@ -168,7 +169,7 @@ impl BatchPlan {
         [self.images.channels, self.images.height, self.images.width]
     }
 
-    /// Batches in an epoch.
+    /// Number of batches per epoch.
     pub fn batches_per_epoch(&self) -> usize {
         let size = self.options.batch_size;
         let (full, rest) = (self.indices.len() / size, self.indices.len() % size);
@@ -180,13 +181,13 @@ impl BatchPlan {
         }
     }
 
-    /// Samples seen in an epoch: all of them, or with `drop_last` those of full batches.
+    /// Samples per epoch: all of them, or with `drop_last` those of full batches.
     pub fn samples_per_epoch(&self) -> usize {
         let size = self.options.batch_size;
         if self.options.drop_last { self.indices.len() / size * size } else { self.indices.len() }
     }
 
-    /// The samples in the order `epoch` sees them.
+    /// The samples in the order of `epoch`.
     pub fn order(&self, epoch: u64) -> Vec<u32> {
         let mut order = self.indices.to_vec();
         if self.options.shuffle {
@@ -195,14 +196,14 @@ impl BatchPlan {
         order
     }
 
-    /// The batches of `epoch` from number `first_batch` on, prepared ahead by a thread of its own.
+    /// The batches of `epoch` from number `first_batch` on, prepared ahead by a separate thread.
     ///
-    /// Dropping the iterator, at any time, ends and joins the thread. After an error, a picture that could not be read, there
-    /// is nothing more. Pictures that are not in memory are decoded by a pool of threads that all plans share; memory holds
-    /// the batch in hand, those ahead, and the pictures under way.
+    /// Dropping the iterator ends and joins the thread. The iterator ends after an error, such as an unreadable
+    /// picture. Pictures that are not in memory are decoded by a pool of threads that all plans share. Memory holds
+    /// the current batch, those ahead, and the pictures that are being decoded.
     ///
     /// # Panics
-    /// When the system refuses another thread.
+    /// If the system refuses another thread.
     pub fn epoch(&self, epoch: u64, first_batch: usize) -> Batches {
         let plan = self.clone();
         let (sender, receiver) = sync_channel(AHEAD);
@@ -212,7 +213,7 @@ impl BatchPlan {
             for number in first_batch..last_batch {
                 let batch = DECODERS.install(|| plan.batch(epoch, &order, number));
                 let failed = batch.is_err();
-                // The receiver is gone once the iterator is dropped: nobody wants the rest.
+                // The receiver is gone after the iterator is dropped, so the rest is not needed.
                 if sender.send(batch).is_err() || failed {
                     break;
                 }
@@ -221,13 +222,13 @@ impl BatchPlan {
         Batches { receiver: Some(receiver), thread: Some(thread), left: last_batch.saturating_sub(first_batch) }
     }
 
-    /// Batch `number` of an epoch seen in `order`, prepared by the calling thread's pool.
+    /// Batch `number` of an epoch with this `order`, prepared by the calling thread's pool.
     ///
     /// # Errors
-    /// When a picture that is not in memory cannot be read.
+    /// If a picture that is not in memory cannot be read.
     ///
     /// # Panics
-    /// When the epoch has no such batch, or `order` is not one of this plan.
+    /// If the epoch has no such batch, or `order` does not belong to this plan.
     pub fn batch(&self, epoch: u64, order: &[u32], number: usize) -> Result<Batch> {
         let size = self.options.batch_size;
         let last = number + 1 == self.batches_per_epoch();
@@ -238,7 +239,7 @@ impl BatchPlan {
         let mut images = vec![0.0; indices.len() * image_len];
         let BatchOptions { augmentation, rand_augment, .. } = self.options;
         if self.images.pixels().is_some() && !augmentation.resized_crop && rand_augment.is_none() {
-            // A copy and a mirror are done sooner than other threads are woken.
+            // A copy with a mirror takes less time than waking other threads.
             let mut samples = indices.iter().zip(images.chunks_exact_mut(image_len));
             samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
         } else {
@@ -253,7 +254,7 @@ impl BatchPlan {
         Ok(batch)
     }
 
-    /// Writes sample `index` as `epoch` sees it, scaled to 0..1.
+    /// Writes sample `index` of `epoch`, scaled to 0..1.
     fn sample(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
         self.cropped(epoch, index, out)?;
         let key = [self.options.seed, epoch, index.into()];
@@ -266,7 +267,7 @@ impl BatchPlan {
         Ok(())
     }
 
-    /// The same before anything else is done to it.
+    /// The same after crop and flip only.
     fn cropped(&self, epoch: u64, index: u32, out: &mut [f32]) -> Result<()> {
         let BatchOptions { augmentation, seed, .. } = self.options;
         let transform = augmentation.transform(seed, epoch, index);
@@ -314,7 +315,7 @@ impl Iterator for Batches {
 impl ExactSizeIterator for Batches {}
 
 impl Batches {
-    /// Ends the thread; a panic in it goes on here, unless one is under way already.
+    /// Joins the thread. A panic in it is passed on, unless this thread already panics.
     fn finish(&mut self) {
         self.receiver = None;
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
@@ -339,7 +340,7 @@ mod tests {
 
     const CROP_AND_FLIP: Augmentation = Augmentation { crop_padding: 1, flip: true, ..Augmentation::NONE };
 
-    /// `count` images of 2 channels, 3 × 4 pixels, no two alike; labels are positions modulo 5.
+    /// `count` images of 2 channels, 3 × 4 pixels, all different. Labels are positions modulo 5.
     fn set(count: u32) -> ImageSet {
         let pixels: Vec<u8> = (0..count * 24).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
         ImageSet::new([2, 3, 4], pixels, (0..count).map(|i| i % 5).collect::<Vec<_>>()).unwrap()

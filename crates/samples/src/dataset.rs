@@ -1,4 +1,4 @@
-//! A dataset: images, labels, and what a model must know about them.
+//! A dataset: images, labels, and the facts about them that a model needs.
 
 use crate::image_set::ImageSet;
 use crate::normalization::Normalization;
@@ -7,25 +7,25 @@ use crate::transforms::Augmentation;
 /// A dataset.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// Its name, as suites, reports and files write it.
+    /// Its name in suites, reports and files.
     pub name: String,
     /// Class names; a label is a position in this list.
     pub classes: Vec<String>,
-    /// What models normalise images with.
+    /// The normalisation in models.
     pub normalization: Normalization,
-    /// What training does to images unless told otherwise. Evaluation and attacks always see plain images.
+    /// The default transforms in training. Evaluation and attacks always use unchanged images.
     pub augmentation: Augmentation,
     /// The official training set.
     pub train: ImageSet,
     /// The official test set.
     pub test: ImageSet,
-    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal; of pictures that are not in
-    /// memory, their files' names and lengths stand for their pixels.
+    /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal. For pictures that are
+    /// not in memory, the names and lengths of their files are hashed instead of pixels.
     pub fingerprint: String,
 }
 
 impl Dataset {
-    /// A dataset of the given parts, fingerprinted.
+    /// A dataset of the given parts, with its fingerprint.
     pub fn new(
         name: impl Into<String>,
         classes: Vec<String>,

@@ -1,4 +1,4 @@
-//! What can go wrong with samples: sets of images, splits, forget sets and batches.
+//! Errors with samples: image sets, splits, forget sets and batches.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::PictureError;
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A picture that cannot be read where it is stored.
+    /// A stored picture that cannot be read.
     #[error(transparent)]
     Picture(#[from] PictureError),
     /// Pixels and labels whose lengths do not agree with the image shape.
@@ -17,14 +17,14 @@ pub enum Error {
         pixels: usize,
         /// Labels.
         labels: usize,
-        /// Channels an image.
+        /// Channels per image.
         channels: usize,
         /// Height in pixels.
         height: usize,
         /// Width in pixels.
         width: usize,
     },
-    /// A set of pictures of which not each has a label.
+    /// A set of pictures whose labels differ in number.
     #[error("{labels} labels do not make a set of {pictures} pictures; each picture has one")]
     PictureLabels {
         /// Pictures.
@@ -38,7 +38,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
 
@@ -56,13 +56,13 @@ pub enum Error {
          use a seed of at least 1, or sampler `seeded`"
     )]
     LegacyForgetSeedZero,
-    /// A validation share that leaves nothing to train on, or is no share.
+    /// A validation share that is not a share, or leaves nothing to train on.
     #[error("validation fraction {fraction} is outside 0..1 (0 keeps every image for training)")]
     ValidationFraction {
-        /// The share asked for.
+        /// The given share.
         fraction: f64,
     },
-    /// A split of a set that is not as it was distributed.
+    /// A split of a set that was changed after it was opened.
     #[error(
         "the training set of {dataset} was changed by {by}, and other labels give another split; \
          draw the split from the unchanged set and use it for both"
@@ -73,19 +73,19 @@ pub enum Error {
         /// What changed it.
         by: String,
     },
-    /// A training limit that does not leave one image a class, or asks for more than there are.
+    /// A training limit that gives less than one image per class, or exceeds a class.
     #[error(
         "train limit {limit} asks for {per_class} images of each of {classes} classes, but class {class} ({name}) \
          has {available}; at least 1 a class and at most that many are possible"
     )]
     TrainLimit {
-        /// Images asked for over all classes.
+        /// Requested images over all classes.
         limit: usize,
-        /// Images a class.
+        /// Images per class.
         per_class: usize,
         /// Number of classes.
         classes: usize,
-        /// A class that cannot give them.
+        /// A class with too few images.
         class: usize,
         /// Its name.
         name: String,
@@ -96,14 +96,14 @@ pub enum Error {
     /// A class number the dataset does not have.
     #[error("class {class} does not exist in {dataset}; valid classes: {valid}")]
     ClassOutOfRange {
-        /// The number asked for.
+        /// The given number.
         class: u32,
         /// The dataset.
         dataset: String,
         /// "0 (T-shirt/top), 1 (Trouser), …".
         valid: String,
     },
-    /// No training image of that class.
+    /// A class without training images.
     #[error("class {class} ({name}) has no image in the training split of {dataset}")]
     ClassAbsent {
         /// The class.
@@ -113,35 +113,35 @@ pub enum Error {
         /// The dataset.
         dataset: String,
     },
-    /// A share of the training set that is none.
+    /// A share of the training set that is not a share.
     #[error("forget fraction {fraction} is outside (0, 1); 0.1 forgets a tenth of the training split")]
     ForgetFraction {
-        /// The share asked for.
+        /// The given share.
         fraction: f64,
     },
-    /// `random` needs its size said once.
+    /// `random` needs exactly one of two sizes.
     #[error("random forgetting takes either `fraction` or `count`, found {found}")]
     FractionOrCount {
         /// "both" or "neither".
         found: &'static str,
     },
-    /// More to forget than there is.
+    /// More images to forget than available.
     #[error("cannot forget {count} of {available} images ({what})")]
     ForgetCount {
-        /// Images asked for.
+        /// Requested images.
         count: usize,
-        /// Images there are.
+        /// Available images.
         available: usize,
-        /// Where they are counted.
+        /// The set that is counted.
         what: String,
     },
-    /// Nothing to forget.
+    /// An empty forget set.
     #[error("the forget set ({what}) is empty; it needs at least one image")]
     EmptyForgetSet {
         /// The forget set's label.
         what: String,
     },
-    /// Nothing left to retain.
+    /// An empty retain set.
     #[error("the forget set ({what}) is the whole training split of {count} images; at least one must be retained")]
     EmptyRetainSet {
         /// The forget set's label.
@@ -149,20 +149,20 @@ pub enum Error {
         /// Images in the training split.
         count: usize,
     },
-    /// A file of positions that cannot be understood as a whole.
+    /// A file of positions that cannot be read as a whole.
     #[error("{}: {problem}", path.display())]
     IndexFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// The fault and the fix.
         problem: String,
     },
-    /// A line or an element of such a file that names no position, or one that another names.
+    /// A line or an element of such a file that is not a position, or repeats one.
     #[error("{place}: {problem}")]
     Index {
         /// The file with the line or the element.
         place: String,
-        /// What is wrong, and what would be right.
+        /// The fault and the fix.
         problem: String,
     },
     /// A position past the end of the training set.
@@ -175,7 +175,7 @@ pub enum Error {
         /// Images in the official training set.
         count: usize,
     },
-    /// A position named twice.
+    /// A position listed twice.
     #[error("{place} names position {index} more than once")]
     IndexDuplicate {
         /// The list, with the line if there is one.
@@ -183,7 +183,7 @@ pub enum Error {
         /// The position.
         index: u32,
     },
-    /// A position nobody trained on.
+    /// A position that is not in the training split.
     #[error("{place} names position {index}, which is {reason}; only images that were trained on can be forgotten")]
     IndexNotTrained {
         /// The list, with the line if there is one.
@@ -194,42 +194,42 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// Batches of nothing.
+    /// Empty batches.
     #[error("batch size 0 makes no batch; use at least 1")]
     BatchSizeZero,
-    /// A square to cut out that is nothing, or larger than the image.
+    /// A cutout that is empty, or larger than the image.
     #[error("cutout of {side} pixels a side in images of {height}×{width}; give 1 to the shorter side")]
     Cutout {
-        /// Pixels a side.
+        /// Side in pixels.
         side: usize,
         /// Rows, in pixels.
         height: usize,
         /// Columns, in pixels.
         width: usize,
     },
-    /// `RandAugment` of nothing, or stronger than there is.
+    /// `RandAugment` without operations, or with a strength out of range.
     #[error(
         "RandAugment of {operations} operations at magnitude {magnitude}; give at least 1 operation, and a magnitude from 0 to 30"
     )]
     RandAugment {
-        /// Operations a picture.
+        /// Operations per picture.
         operations: usize,
         /// Strength of each.
         magnitude: usize,
     },
-    /// `RandAugment` of what is no picture.
+    /// `RandAugment` of images that are neither grey nor colour.
     #[error("RandAugment works in grey (1 channel) and red, green, blue (3), not in images of {channels} channels")]
     RandAugmentChannels {
         /// Channels of the images.
         channels: usize,
     },
-    /// Shares that have no distribution.
+    /// A mixup parameter without a distribution.
     #[error("mixup with α = {alpha}; give a positive number, such as 0.2")]
     Mixup {
         /// The parameter of the Beta distribution.
         alpha: f64,
     },
-    /// A crop that could show nothing of the image.
+    /// A crop that could miss the image entirely.
     #[error("crop padding {padding} exceeds the image ({height}×{width} pixels)")]
     CropPadding {
         /// Zero pixels on each side.
@@ -247,7 +247,7 @@ pub enum Error {
         /// Images in the set.
         count: usize,
     },
-    /// An override that does not cover the image set.
+    /// Replacement labels that do not cover the image set.
     #[error("{found} replacement labels for an image set of {expected} images; give one a position")]
     LabelOverride {
         /// Labels given.

@@ -1,8 +1,8 @@
-//! What is to be forgotten: a class, a random part, or a list of images.
+//! Requests to forget: a class, a random part, or a list of images.
 //!
-//! A [`ForgetSpec`] is what was asked for; [`resolve`] turns it into positions. With [`Sampler::NumpyLegacy`] draws are
-//! the published ones of arXiv 2304.04934's code: `RandomState(seed − 1).choice(candidates, n, replace=False)`, candidates
-//! being positions in the training split (the validation images already taken out), ascending.
+//! A [`ForgetSpec`] is a request, and [`resolve`] turns it into positions. With [`Sampler::NumpyLegacy`] the draws
+//! are those of arXiv 2304.04934's published code: `RandomState(seed − 1).choice(candidates, n, replace=False)`. The
+//! candidates are the ascending positions in the training split, without the validation images.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::positions;
 use crate::sampler::Sampler;
 use crate::split::Split;
 
-/// What is to be forgotten.
+/// A request to forget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ForgetSpec {
@@ -24,38 +24,38 @@ pub enum ForgetSpec {
     Class {
         /// The class number.
         class: u32,
-        /// How many of its images; all when absent.
+        /// Number of its images. All if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<usize>,
     },
-    /// Images at random over all classes; exactly one of the two fields is set.
+    /// Images drawn from all classes. Exactly one of the two fields is set.
     Random {
-        /// Share of the training split, in (0, 1); rounded to whole images.
+        /// Share of the training split, in (0, 1), rounded to whole images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fraction: Option<f64>,
-        /// How many images.
+        /// Number of images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<usize>,
     },
-    /// The images a file lists, as positions in the official training set (see [`positions`]).
+    /// The images listed in a file, as positions in the official training set (see [`positions`]).
     Indices {
         /// The file.
         path: PathBuf,
     },
     /// These images, as positions in the official training set.
     Positions {
-        /// Each once, in any order.
+        /// Each position once, in any order.
         positions: Vec<u32>,
     },
 }
 
 impl ForgetSpec {
-    /// What reports call it: `class 0`, `450 of class 0`, `random 10 %`, `random 450`, `indices`.
+    /// Label in reports: `class 0`, `450 of class 0`, `random 10 %`, `random 450`, `indices`.
     pub fn label(&self) -> String {
         match self {
             Self::Class { class, count: None } => format!("class {class}"),
             Self::Class { class, count: Some(count) } => format!("{count} of class {class}"),
-            // Rounded to a millionth of a percent, so that 0.07 reads as 7 and not as 7.000000000000001.
+            // Rounded to a millionth of a percent, so that 0.07 gives 7 and not 7.000000000000001.
             Self::Random { fraction: Some(fraction), count: None } => {
                 format!("random {} %", (fraction * 1e8).round() / 1e6)
             }
@@ -75,15 +75,15 @@ impl ForgetSpec {
     }
 }
 
-/// Classes of which something is in `forget` and nothing in `retain`, ascending: those that are forgotten whole, however they were
-/// asked for. They leave the test set too when accuracy is reported. Both lists are positions into `labels`.
+/// Classes with samples in `forget` and none in `retain`, ascending. They are forgotten completely, whatever the
+/// request was. The test set for reported accuracies omits them too. Both lists are positions into `labels`.
 pub fn whole_classes(labels: &[u32], forget: &[u32], retain: &[u32]) -> Vec<u32> {
     let classes =
         |positions: &[u32]| -> BTreeSet<u32> { positions.iter().map(|position| labels[*position as usize]).collect() };
     classes(forget).difference(&classes(retain)).copied().collect()
 }
 
-/// The training split, divided: positions in the official training set, both lists ascending.
+/// The divided training split: positions in the official training set, both lists ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgetSplit {
     /// Images to forget, `D_f`.
@@ -92,12 +92,12 @@ pub struct ForgetSplit {
     pub retain: Vec<u32>,
 }
 
-/// Divides `split.train` into what is forgotten and what is retained.
+/// Divides `split.train` into samples to forget and to retain.
 ///
 /// # Errors
-/// When the specification asks for what the dataset or the split does not have, when either part would be empty, when
-/// its file cannot be read, or when something is drawn at random and the seed does not fit the sampler
-/// (`numpy-legacy` draws with `seed − 1`, so not with seed 0).
+/// If the request asks for something that the dataset or the split does not have, if either part would be empty, if
+/// its file cannot be read, or if a random draw's seed does not fit the sampler (`numpy-legacy` draws with
+/// `seed − 1`, so seed 0 is refused).
 pub fn resolve(
     spec: &ForgetSpec,
     dataset: &Dataset,
@@ -140,10 +140,10 @@ pub fn resolve(
     Ok(ForgetSplit { forget, retain })
 }
 
-/// Serves requests one after the other: each is drawn from what those before it left to retain. The same seed serves all.
+/// Serves requests one after the other. Each is drawn from the retain set of the previous one. All use the same seed.
 ///
 /// # Errors
-/// As [`resolve`], where "the training split" is what is left of it.
+/// As [`resolve`], where "the training split" means its remaining part.
 pub fn resolve_in_turn(
     specs: &[ForgetSpec],
     dataset: &Dataset,
@@ -196,7 +196,7 @@ fn draw(spec: &ForgetSpec, candidates: &[u32], count: usize, sampler: Sampler, s
     Ok(choice(&mut *sampler.forget(seed)?, candidates, count))
 }
 
-/// Listed positions, each with its place for messages, checked to be in the training split and named once.
+/// Checks that listed positions, each with its place for messages, are in the training split and occur once.
 fn check(listed: impl Iterator<Item = (i64, String)>, dataset: &Dataset, split: &Split) -> Result<Vec<u32>> {
     let count = dataset.train.len();
     let mut seen = vec![false; count];
@@ -240,7 +240,7 @@ mod tests {
         ForgetSpec::Random { fraction, count }
     }
 
-    /// 200 images, 20 a class (class 9: none), of which 18 are trained on.
+    /// 200 images, 20 per class (none of class 9), 18 of which are trained on.
     fn small() -> (Dataset, Split) {
         let dataset = labelled((0..180).map(|i| i % 9).collect());
         let split = split(&dataset, &SplitOptions::default()).unwrap();

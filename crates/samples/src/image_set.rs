@@ -1,4 +1,4 @@
-//! Labelled images: in memory, or decoded whenever they are asked for.
+//! Labelled images: in memory, or decoded on demand.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use crate::error::{Error, Result};
 use crate::picture::Picture;
 use crate::streamed::{Pictures, Streamed};
 
-/// Labelled images of one size, as bytes in memory, or as pictures that are decoded whenever they are asked for. Cloning
-/// shares them; parts of a set are index sets, never copies.
+/// Labelled images of one size, as bytes in memory, or as pictures that are decoded on demand. Clones share them.
+/// Parts of a set are index sets, never copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
-    /// Channels an image: 1 for grey, 3 for colour.
+    /// Channels per image: 1 for grey, 3 for colour.
     pub channels: usize,
     /// Rows, in pixels.
     pub height: usize,
     /// Columns, in pixels.
     pub width: usize,
-    /// One class number an image.
+    /// One class number per image.
     pub labels: Arc<[u32]>,
     source: Source,
-    /// What changed the set since it was opened.
+    /// The change of the set since it was opened.
     alteration: Option<Arc<str>>,
 }
 
@@ -35,7 +35,7 @@ impl ImageSet {
     /// A set of `labels.len()` images.
     ///
     /// # Errors
-    /// When the pixels are not exactly that many images of `[channels, height, width]`.
+    /// If the pixels are not exactly that many images of `[channels, height, width]`.
     pub fn new(
         [channels, height, width]: [usize; 3],
         pixels: impl Into<Vec<u8>>,
@@ -51,10 +51,10 @@ impl ImageSet {
         Ok(Self { channels, height, width, labels, source: Source::Memory(Arc::new(pixels)), alteration: None })
     }
 
-    /// A set of pictures that stay where they are until they are asked for, in colour, `side` × `side` pixels.
+    /// A set of pictures that are decoded on demand, in colour, `side` × `side` pixels.
     ///
     /// # Errors
-    /// When a picture is not there, or there are not as many labels.
+    /// If a picture is missing, or the number of labels differs.
     pub fn streamed(pictures: impl Pictures + 'static, labels: impl Into<Arc<[u32]>>, side: usize) -> Result<Self> {
         let labels = labels.into();
         if labels.len() != pictures.count() {
@@ -64,19 +64,19 @@ impl ImageSet {
         Ok(Self { channels: 3, height: side, width: side, labels, source, alteration: None })
     }
 
-    /// The same set, marked as changed by `what`, such as a backdoor's trigger. Whatever needs the set as it was
-    /// distributed refuses a marked one. The mark is no part of the fingerprint.
+    /// The same set, marked as changed by `what`, such as a backdoor's trigger. Code that needs the set as it was
+    /// distributed refuses a marked one. The mark is not part of the fingerprint.
     #[must_use]
     pub fn altered_by(self, what: impl Into<Arc<str>>) -> Self {
         Self { alteration: Some(what.into()), ..self }
     }
 
-    /// What changed the set since it was opened, if anything did.
+    /// The change of the set since it was opened, if any.
     pub fn alteration(&self) -> Option<&str> {
         self.alteration.as_deref()
     }
 
-    /// Pixels of all images, `[count, channels, height, width]`, 0 to 255; none if they are not in memory.
+    /// Pixels of all images, `[count, channels, height, width]`, 0 to 255. `None` if they are not in memory.
     pub fn pixels(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Memory(pixels) => Some(pixels),
@@ -99,13 +99,13 @@ impl ImageSet {
         self.channels * self.height * self.width
     }
 
-    /// Image `i` as evaluation sees it, `[channels, height, width]`.
+    /// Image `i` as in evaluation, `[channels, height, width]`.
     ///
     /// # Errors
-    /// When a picture that is not in memory cannot be read.
+    /// If a picture that is not in memory cannot be read.
     ///
     /// # Panics
-    /// When `i` is not below [`len`](Self::len).
+    /// If `i` is not below [`len`](Self::len).
     pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>> {
         let len = self.image_len();
         match &self.source {
@@ -118,7 +118,7 @@ impl ImageSet {
         }
     }
 
-    /// Image `i` with all that there is of it: a picture that is not in memory has its own size.
+    /// The whole image `i`. A picture that is not in memory has its own size.
     ///
     /// # Errors
     /// As [`image`](Self::image).
@@ -132,7 +132,8 @@ impl ImageSet {
         }
     }
 
-    /// The first `per_class` positions of each class below `classes`, or all of a class that has fewer; ascending.
+    /// The first `per_class` positions of each class below `classes`, ascending. All positions of a class that has
+    /// fewer.
     pub fn first_of_each_class(&self, classes: usize, per_class: usize) -> Vec<u32> {
         let mut taken = vec![0; classes];
         let wanted = |&(_, &label): &(u32, &u32)| {
@@ -144,7 +145,7 @@ impl ImageSet {
         (0..).zip(self.labels.iter()).filter(wanted).map(|(position, _)| position).collect()
     }
 
-    /// How many images there are of each class below `classes`.
+    /// Number of images of each class below `classes`.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         for &label in self.labels.iter() {

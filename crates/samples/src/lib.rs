@@ -1,15 +1,15 @@
 //! Samples: images in memory or streamed, index sets, splits, forget sets, transforms and batches.
 //!
-//! A [`Dataset`] is images and labels. Everything after that is an index set: [`split`](split::split) holds out a validation set,
-//! [`resolve`](forget::resolve) divides what is left into a forget set and a retain set, and a [`BatchPlan`] turns any of them
-//! into batches. Positions always count in the official training set, so a forget set means the same to every part of the
-//! program.
+//! A [`Dataset`] is images and labels. Everything derived from it is an index set: [`split`](split::split) holds out
+//! a validation set, [`resolve`](forget::resolve) divides the rest into a forget set and a retain set, and a
+//! [`BatchPlan`] turns any of them into batches. Positions always refer to the official training set, so a forget set
+//! means the same everywhere in the program.
 //!
-//! Randomness is a function of seeds and positions, never of timing: the same plan gives the same bits on any number of
-//! threads, and from any batch on. Draws that published numbers depend on are NumPy's, index for index.
+//! Randomness is a function of seeds and positions, never of timing: the same plan gives the same bits on any number
+//! of threads, and from any batch on. Draws behind published numbers equal NumPy's, index for index.
 //!
-//! This crate knows no tensor library, no model, and no format of pictures or tables: sets that are not in memory come in as
-//! [`Pictures`].
+//! This crate knows no tensor library, no model, and no format of pictures or tables. Sets that are not in memory are
+//! given as [`Pictures`].
 //!
 //! ```
 //! use unlearn_samples::{

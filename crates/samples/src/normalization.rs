@@ -1,26 +1,26 @@
-//! What models normalise images with.
+//! The normalisation of images in models.
 
 use crate::error::Result;
 use crate::image_set::ImageSet;
 
-/// Most pictures that are decoded to measure a set.
+/// Maximum number of pictures that are decoded to measure a set.
 pub const MEASURED: usize = 4096;
 
 /// Per-channel statistics of images scaled to 0..1. Models apply `(x − mean) / std` themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
-    /// One mean a channel.
+    /// One mean per channel.
     pub mean: Vec<f32>,
-    /// One standard deviation a channel.
+    /// One standard deviation per channel.
     pub std: Vec<f32>,
 }
 
 impl Normalization {
-    /// The statistics of a set's images, over all pixels of a channel at once; not a number if there is no pixel. Of pictures
-    /// that are not in memory, at most [`MEASURED`] are measured, evenly spread.
+    /// The statistics of a set's images, per channel over all pixels. NaN if there is no pixel. Of pictures that are
+    /// not in memory, at most [`MEASURED`] evenly spaced ones are measured.
     ///
     /// # Errors
-    /// When a picture cannot be read.
+    /// If a picture cannot be read.
     pub fn of(set: &ImageSet) -> Result<Self> {
         let plane = set.height * set.width;
         let mut histograms = vec![[0_u64; 256]; set.channels];
@@ -47,8 +47,8 @@ impl Normalization {
 }
 
 impl Normalization {
-    /// The same, usable by a model: the deviation of a channel that has one value throughout becomes 1, because nothing can be divided
-    /// by 0. Gives the numbers of these channels as well.
+    /// The same for use in a model: a deviation of 0 becomes 1, because a model divides by it. Also returns the
+    /// numbers of those channels.
     pub fn without_zeros(mut self) -> (Self, Vec<usize>) {
         let constant: Vec<_> = (0..self.std.len()).filter(|&channel| self.std[channel] == 0.0).collect();
         for &channel in &constant {

@@ -1,40 +1,40 @@
 //! NumPy's `.npy` arrays: a short header that is a Python dictionary, then the elements.
 //!
-//! The format is described in NumPy's `numpy.lib.format`; versions 1 and 2 are read, version 1 is written. A header is not
-//! trusted with an allocation: elements are read as they arrive.
+//! The format is described in NumPy's `numpy.lib.format`. Versions 1 and 2 are read, and version 1 is written. No
+//! memory is allocated on the header's word alone: elements are read as they arrive.
 
 use std::io::Read;
 
-/// What a file begins with.
+/// The first bytes of a file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Most bytes of a header; NumPy's own have about a hundred.
+/// Maximum bytes of a header. NumPy's own have about a hundred.
 const HEADER_LIMIT: usize = 1 << 16;
 
-/// Or what is wrong with a file.
+/// A result whose error is the fault of a file.
 pub type Checked<T> = Result<T, String>;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// NumPy's code of the elements' type, such as `|u1` or `<i8`.
     pub descr: String,
-    /// Whether the first side runs fastest.
+    /// Whether the first dimension varies fastest.
     pub column_major: bool,
-    /// Lengths of the sides.
+    /// Lengths of the dimensions.
     pub shape: Vec<usize>,
 }
 
-/// Reads a header; what follows in `reader` are the elements.
+/// Reads a header. The elements follow in `reader`.
 ///
 /// # Errors
-/// When it is cut short, of another version, or no header.
+/// If it is cut short, of another version, or not a header.
 pub fn header(reader: &mut impl Read) -> Checked<Header> {
     let cut_short = || "the .npy header is cut short".to_owned();
     let mut start = [0; 8];
     reader.read_exact(&mut start).map_err(|_| cut_short())?;
     if !start.starts_with(MAGIC) {
-        return Err("it is no .npy array".into());
+        return Err("it is not a .npy array".into());
     }
     let mut length = [0; 4];
     let length_bytes = match start[6] {
@@ -76,7 +76,7 @@ fn sides(shape: &str) -> Checked<Vec<usize>> {
     sides.map(|side| side.parse().map_err(|_| refuse())).collect()
 }
 
-/// A shape as Python writes tuples: `()`, `(3,)`, `(3, 4)`.
+/// A shape in Python's notation of tuples: `()`, `(3,)`, `(3, 4)`.
 pub fn tuple(shape: &[usize]) -> String {
     match shape {
         [side] => format!("({side},)"),
@@ -85,7 +85,7 @@ pub fn tuple(shape: &[usize]) -> String {
 }
 
 impl Header {
-    /// The file's bytes before the elements; they end at a multiple of 64, as NumPy has it.
+    /// The file's bytes before the elements. Their length is a multiple of 64, as in NumPy.
     pub fn encode(&self) -> Vec<u8> {
         let order = if self.column_major { "True" } else { "False" };
         let shape = tuple(&self.shape);
@@ -95,7 +95,7 @@ impl Header {
         [MAGIC, &[1, 0], &(len as u16).to_le_bytes(), text.as_bytes()].concat()
     }
 
-    /// Bytes of an element, of those types that are read here: whole numbers of little-endian machines, and text (`<U12`).
+    /// Bytes per element of the types that are read: little-endian whole numbers, and text (`<U12`).
     pub fn element_len(&self) -> Option<usize> {
         match self.descr.as_bytes() {
             [b'|', b'u' | b'i', b'1'] => Some(1),
@@ -105,12 +105,12 @@ impl Header {
         }
     }
 
-    /// Bytes of all elements; none of a type that is not read here, or where there are too many.
+    /// Bytes of all elements. `None` for a type that is not read, or if the number overflows.
     pub fn data_len(&self) -> Option<usize> {
         self.shape.iter().try_fold(self.element_len()?, |product, &side| product.checked_mul(side))
     }
 
-    /// Whole numbers from their bytes; none if the elements are none, or one exceeds 63 bits.
+    /// Whole numbers from their bytes. `None` if the elements are not whole numbers, or one exceeds 63 bits.
     pub fn integers(&self, bytes: &[u8]) -> Option<Vec<i64>> {
         let len = self.element_len()?;
         let unsigned = match self.descr.as_bytes()[1] {

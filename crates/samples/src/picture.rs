@@ -1,6 +1,6 @@
-//! One picture: bytes of grey, or of red, green and blue, of any size.
+//! One picture: grey bytes, or red, green and blue bytes, of any size.
 
-/// Sides of a picture that is not decoded yet.
+/// The dimensions of a picture that is not decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sides {
     /// 1 for grey, 3 for colour.
@@ -14,15 +14,15 @@ pub struct Sides {
 /// A decoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Its sides.
+    /// Its dimensions.
     pub sides: Sides,
     /// `[height, width, channels]`, 0 to 255.
     pub pixels: Vec<u8>,
 }
 
 impl Picture {
-    /// The same picture with that many channels, 1 or 3. Grey becomes three equal channels, colours become the luma of
-    /// ITU-R 601-2, rounded as Pillow rounds it.
+    /// The same picture with that many channels, 1 or 3. Grey becomes three equal channels. Colours become the luma
+    /// of ITU-R 601-2, rounded as in Pillow.
     #[must_use]
     pub fn with_channels(self, channels: usize) -> Self {
         let sides = Sides { channels, ..self.sides };
@@ -37,7 +37,7 @@ impl Picture {
     /// The picture of planes `[channels, height, width]`.
     ///
     /// # Panics
-    /// When the planes are shorter than the shape.
+    /// If the planes are shorter than the shape.
     pub fn from_planes([channels, height, width]: [usize; 3], planes: &[u8]) -> Self {
         let plane = height * width;
         let pixel = |at: usize| (0..channels).map(move |channel| planes[channel * plane + at]);
@@ -48,7 +48,7 @@ impl Picture {
     /// Writes the pixels to `out` as `[channels, height, width]`.
     ///
     /// # Panics
-    /// When `out` is of another length.
+    /// If `out` has another length.
     pub fn write_planes(&self, out: &mut [u8]) {
         let Sides { channels, height, width } = self.sides;
         assert_eq!(out.len(), self.pixels.len(), "output of another shape");
@@ -60,7 +60,7 @@ impl Picture {
     }
 }
 
-/// Brightness of red, green and blue as ITU-R 601-2 weighs them, rounded as Pillow rounds it.
+/// The luma of red, green and blue by ITU-R 601-2, rounded as in Pillow.
 pub(crate) fn luma(pixel: [u8; 3]) -> u8 {
     let [red, green, blue] = pixel.map(u32::from);
     ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!((colour.sides, &colour.pixels[3..9]), (COLOUR, &[1, 1, 1, 254, 254, 254][..]));
         assert_eq!(colour.with_channels(1), grey);
         let pixels = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30];
-        // What Pillow's convert("L") makes of them.
+        // The result of Pillow's `convert("L")`.
         assert_eq!(Picture { sides: COLOUR, pixels }.with_channels(1).pixels, [76, 150, 29, 18]);
     }
 }

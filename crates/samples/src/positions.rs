@@ -1,15 +1,15 @@
-//! Lists of images, as positions in the official training set: what a request to forget names.
+//! Lists of images for requests to forget, as positions in the official training set.
 //!
-//! One reader serves suites and deletions. What a file is, its content tells, not its name:
+//! Suites and deletions use the same reader. The form of a file is found from its content, not from its name:
 //!
-//! - text: a position a line; blank lines, and what follows a `#`, are skipped;
-//! - JSON lines: `17` or `{"id": 17}` a line;
+//! - text: one position per line. Blank lines, and text after a `#`, are skipped;
+//! - JSON lines: `17` or `{"id": 17}` per line;
 //! - a JSON array of the same;
 //! - a table with a line of headings and a column `id`, separated by commas, semicolons or tabs (`.csv`);
-//! - an array of NumPy (`.npy`): one dimension of whole numbers.
+//! - a NumPy array (`.npy`): one dimension of whole numbers.
 //!
-//! A byte-order mark and Windows' ends of lines are no matter. A position that is named twice is refused, as is whatever is not understood,
-//! with its place.
+//! A byte-order mark and Windows line ends are accepted. A repeated position, and anything else that is not
+//! understood, is refused with its place.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,22 +21,22 @@ use unlearn_files::{Form, json};
 use crate::error::{Error, Result};
 use crate::npy;
 
-/// Most bytes of a list: that many hold ten million positions in any of the forms.
+/// Maximum bytes of a list. In any form, that is enough for ten million positions.
 const MOST: u64 = 1 << 28;
 
-/// What a file may hold, for messages.
+/// The forms of a file, for messages.
 const FORMS: &str = "write one position (0, 1, 2, …) or {\"id\": position} a line";
 
-/// A position that a list names, not yet held against any dataset.
+/// A listed position that was not yet checked against a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
     /// The position as written.
     pub position: i64,
-    /// Where it stands.
+    /// Its place in the list.
     pub place: Place,
 }
 
-/// Where in a list a position stands.
+/// A place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// A line, from 1.
@@ -64,13 +64,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong with a list, and where, if that is known.
+/// The fault of a list, with its place if known.
 type Problem = (Option<Place>, String);
 
 /// The positions that a file lists, in its order.
 ///
 /// # Errors
-/// A file that cannot be read, is no regular file, or is none of the forms; a position that is named twice.
+/// If the file cannot be read, is not a regular file, or has none of the forms, or if a position is listed twice.
 pub fn read(path: &Path) -> Result<Vec<Listed>> {
     let bytes = unlearn_files::read(path, MOST).map_err(|source| Error::Read { path: path.into(), source })?;
     parse(bytes).and_then(each_once).map_err(|(place, problem)| match place {
@@ -110,7 +110,7 @@ fn parse(bytes: Vec<u8>) -> Result<Vec<Listed>, Problem> {
     }
 }
 
-/// Text, or JSON lines.
+/// Reads text, or JSON lines.
 fn lines(text: &str) -> Result<Vec<Listed>, Problem> {
     let mut listed = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -124,7 +124,7 @@ fn lines(text: &str) -> Result<Vec<Listed>, Problem> {
     Ok(listed)
 }
 
-/// One position: a number, or an object with nothing but the key `id`.
+/// One position: a number, or an object with only the key `id`.
 fn position(text: &str) -> Result<i64, String> {
     if let Ok(position) = text.parse() {
         return Ok(position);
@@ -140,7 +140,7 @@ fn position(text: &str) -> Result<i64, String> {
     }
     let value = json::value(text.as_bytes()).map_err(|error| {
         let reason = error.to_string();
-        // The line is the file's, not that of this piece.
+        // The line number would be that of this piece, not of the file.
         format!("`{text}`: {}", reason.split(" at line").next().unwrap_or_default())
     })?;
     let Value::Object(object) = &value else { return Err(neither()) };
@@ -153,16 +153,16 @@ fn position(text: &str) -> Result<i64, String> {
     }
 }
 
-/// A JSON array of positions. Its elements are found by hand, so that each has its line.
+/// A JSON array of positions. Its elements are split here, so that the line of each is known.
 fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
     let open = text.find('[').unwrap_or_default();
     let (mut line, mut depth, mut quoted, mut escaped) =
         (1 + text[..open].matches('\n').count(), 0_usize, false, false);
     let mut listed = Vec::new();
-    let mut element: Option<(usize, usize)> = None; // Where it begins, and in which line.
+    let mut element: Option<(usize, usize)> = None; // Its first byte and its line.
     let mut push = |element: &mut Option<(usize, usize)>, end: usize, line: usize, is_last: bool| {
         let Some((start, begun)) = element.take() else {
-            // Nothing between two commas, or before the end; `[]` alone is an array of nothing.
+            // There is no element between two commas, or before the end. `[]` alone is an empty array.
             let problem = "an element is missing between two commas, or after the last; take the comma out".to_owned();
             return if is_last && listed.is_empty() { Ok(()) } else { Err((Some(Place::Line(line)), problem)) };
         };
@@ -207,8 +207,8 @@ fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
     Err((Some(Place::Line(line)), "the array has no end; the file may be cut short".into()))
 }
 
-/// What separates the columns of a table, if the first line that is not blank is a line of headings with a column `id`, or with several
-/// columns.
+/// The separator of a table's columns. A table is recognised by a first non-blank line of headings with a column
+/// `id`, or with several columns.
 fn separator(text: &str) -> Option<u8> {
     let first = text.lines().map(str::trim_end).find(|line| !line.trim().is_empty())?;
     let is_heading = |name: &str| {
@@ -256,7 +256,7 @@ fn table(text: &str, separator: u8) -> Result<Vec<Listed>, Problem> {
     Ok(listed)
 }
 
-/// Counts the lines of a text up to records that follow one another. `csv` counts too, but not Windows' ends of lines, nor blank lines.
+/// Counts the lines before consecutive records. The counter of `csv` ignores Windows line ends and blank lines.
 struct Lines<'a> {
     text: &'a [u8],
     byte: usize,
@@ -268,7 +268,8 @@ impl<'a> Lines<'a> {
         Self { text: text.as_bytes(), byte: 0, line: 1 }
     }
 
-    /// The line, from 1, of the first record at or after a byte that is none before the last one asked for.
+    /// The line, from 1, of the first record at or after `byte`. Each call needs at least the byte of the previous
+    /// one.
     fn at(&mut self, byte: u64) -> usize {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
         let blank = self.text[byte..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -278,7 +279,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// An array of NumPy.
+/// Reads a NumPy array.
 fn array(mut bytes: &[u8]) -> Result<Vec<Listed>, String> {
     let header = npy::header(&mut bytes)?;
     let [count] = header.shape[..] else {
@@ -391,7 +392,7 @@ mod tests {
     fn what_is_another_kind_of_file_is_called_by_its_name() {
         for (content, words) in [
             (&b"PK\x03\x04"[..], "it is a zip archive, not a list of positions; save one array with `np.save`"),
-            (b"\x80\x04\x95", "a pickle of Python"),
+            (b"\x80\x04\x95", "a Python pickle"),
             (b"\x1f\x8b\x08\0", "unpack it with `gunzip`"),
             (b"<!DOCTYPE html>", "web page"),
             (b"\xff\xfe1\0", "UTF-16"),
@@ -482,7 +483,7 @@ mod tests {
         }
     }
 
-    /// What text is put together from.
+    /// Pieces from which test texts are made.
     const PIECES: &[&str] = &[
         "1",
         "2",

@@ -1,19 +1,19 @@
-//! Smaller and larger pictures, pixel for pixel as Pillow's `resize` with `BILINEAR` makes them.
+//! Resizes pictures exactly as Pillow's `resize` with `BILINEAR` does.
 //!
-//! Each side is resized by itself with a triangle as wide as the scale (so that shrinking averages, and nothing is skipped).
-//! Weights are whole numbers of 22 bits, and pixels are rounded to bytes between the passes: both are Pillow's, and
-//! torchvision's transforms of pictures are Pillow's. Which side comes first decides a rounding, of 1 in 255 at most. It is
-//! Pillow 13's choice, found by trying it: rows if they lose more than twice what the columns lose. Pillow 12 and older
-//! always begin with the columns.
+//! Each dimension is resized separately with a triangle filter as wide as the scale, so that shrinking averages all
+//! pixels. Weights are integers of 22 bits, and pixels are rounded to bytes between the passes. Both are as in
+//! Pillow, which torchvision's picture transforms use. The order of the two passes affects a rounding by at most 1 in
+//! 255. It follows Pillow 13, as found by experiment: rows come first if they shrink by more than twice as much as
+//! the columns. Pillow 12 and older always begin with the columns.
 
 use std::ops::Range;
 
 use crate::picture::{Picture, Sides};
 
-/// Bits behind the point of a weight.
+/// Fractional bits of a weight.
 const PRECISION: u32 = 22;
 
-/// The part of the input that one output pixel averages, and with which weights.
+/// The part of the input that one output pixel averages, with its weights.
 struct Window {
     inputs: Range<usize>,
     weights: Vec<i32>,
@@ -45,7 +45,7 @@ const HALF: i32 = 1 << (PRECISION - 1);
 /// The picture with `height` rows and `width` columns, at least one of each.
 ///
 /// # Panics
-/// When `pixels` do not fill the picture's sides; so do all functions of this module.
+/// If `pixels` do not fill the picture's dimensions. The same holds for all functions of this module.
 pub fn resize(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     let rows_first = height < rows && rows - height > 2 * columns.saturating_sub(width);
@@ -101,10 +101,10 @@ fn resize_rows(picture: Picture, height: usize) -> Picture {
     Picture { sides: Sides { height, ..picture.sides }, pixels }
 }
 
-/// The part of the picture from `top` and `left` on.
+/// The part of the picture that begins at `top` and `left`.
 ///
 /// # Panics
-/// When the part is not within the picture.
+/// If the part is not within the picture.
 pub fn crop(picture: Picture, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Picture {
     let Sides { channels, height: rows, width: columns } = picture.sides;
     if (rows, columns) == (height, width) {
@@ -116,13 +116,13 @@ pub fn crop(picture: Picture, [top, left]: [usize; 2], [height, width]: [usize; 
     Picture { sides: Sides { channels, height, width }, pixels }
 }
 
-/// The middle of the picture, `height` × `width`, after its sides were resized to the least that holds it.
+/// The middle `height` × `width` of the picture, after resizing it to the smallest size that covers them.
 pub fn middle(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     if (rows, columns) == (height, width) {
         return picture;
     }
-    // As torchvision's Resize: the side that is short of the other decides, the other is rounded down.
+    // As in torchvision's `Resize`: the relatively shorter side decides, and the other is rounded down.
     let [tall, wide] = if rows * width <= columns * height {
         [height, (height * columns / rows).max(width)]
     } else {
@@ -131,7 +131,7 @@ pub fn middle(picture: Picture, height: usize, width: usize) -> Picture {
     middle_crop(resize(picture, tall, wide), height, width)
 }
 
-/// The picture with its shorter side of that many pixels, and the other in proportion, rounded down.
+/// The picture resized so that its shorter side has `side` pixels. The other is in proportion, rounded down.
 pub fn shorter_side(picture: Picture, side: usize) -> Picture {
     let Sides { height, width, .. } = picture.sides;
     if height <= width {
@@ -141,10 +141,10 @@ pub fn shorter_side(picture: Picture, side: usize) -> Picture {
     }
 }
 
-/// The middle of the picture as it is; half pixels are rounded to even, as Python rounds.
+/// The middle of the picture without resizing. Half pixels are rounded to even, as in Python.
 ///
 /// # Panics
-/// When the picture is smaller.
+/// If the picture is smaller.
 pub fn middle_crop(picture: Picture, height: usize, width: usize) -> Picture {
     let Sides { height: rows, width: columns, .. } = picture.sides;
     let half = |margin: usize| (margin as f64 / 2.0).round_ties_even() as usize;
@@ -182,7 +182,7 @@ mod tests {
     fn the_middle_is_the_middle() {
         let pixels: Vec<u8> = (0..15).collect();
         assert_eq!(middle_crop(grey(3, 5, &pixels), 1, 3), grey(1, 3, &[6, 7, 8]));
-        // Half a pixel of margin goes to the even side: 0.5 to 0, 1.5 to 2.
+        // A margin of half a pixel is rounded to even: 0.5 to 0, 1.5 to 2.
         assert_eq!(middle_crop(grey(3, 5, &pixels), 2, 2), grey(2, 2, &[2, 3, 7, 8]));
         let tall = middle(grey(4, 2, &[0, 0, 9, 9, 9, 9, 0, 0]), 2, 2);
         assert_eq!(tall, grey(2, 2, &[9; 4]));

@@ -1,4 +1,4 @@
-//! Who draws validation and forget sets.
+//! The generators that draw validation and forget sets.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
-    /// NumPy's `RandomState`, as the paper's published code draws: the same images, index for index.
+    /// NumPy's `RandomState` as in the paper's published code: the same images, index for index.
     #[default]
     NumpyLegacy,
-    /// Independent streams of PCG64, one for each purpose; any `u64` is a seed.
+    /// Independent streams of PCG64, one for each purpose. Any `u64` is a seed.
     Seeded,
 }
 

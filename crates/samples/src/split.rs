@@ -1,8 +1,8 @@
-//! The training set, less the images held out to choose checkpoints.
+//! Splits the training set into images to train on and images held out to choose checkpoints.
 //!
-//! A share of each class of the official training set becomes the validation set; the rest is trained on. With
-//! [`Sampler::NumpyLegacy`] this is the published protocol of arXiv 2304.04934's code: one `RandomState(seed)`, classes in
-//! order, `choice(class positions, ⌊share · n⌋, replace=False)`.
+//! A share of each class of the official training set becomes the validation set, and the rest is trained on. With
+//! [`Sampler::NumpyLegacy`] this is the protocol of arXiv 2304.04934's published code: one `RandomState(seed)`,
+//! classes in order, `choice(class positions, ⌊share · n⌋, replace=False)`.
 
 use serde::{Deserialize, Serialize};
 use unlearn_random::choice;
@@ -11,28 +11,28 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::sampler::Sampler;
 
-/// How to divide the official training set.
+/// How to split the official training set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SplitOptions {
-    /// Who draws.
+    /// The generator.
     pub sampler: Sampler,
-    /// The draw's seed.
+    /// Seed of the draw.
     pub seed: u64,
-    /// Share of each class held out, in `[0, 1)`; rounded down to whole images.
+    /// Share of each class held out, in `[0, 1)`, rounded down to whole images.
     pub validation_fraction: f64,
-    /// Before anything is held out, keep only the first `limit / classes` images of each class (rounded down).
+    /// If given, only the first `limit / classes` images of each class (rounded down) are kept before the split.
     pub train_limit: Option<usize>,
 }
 
 impl Default for SplitOptions {
-    /// The paper's: a tenth of each class, legacy generator, seed 2, no limit.
+    /// The paper's options: a tenth of each class, legacy generator, seed 2, no limit.
     fn default() -> Self {
         Self { sampler: Sampler::default(), seed: 2, validation_fraction: 0.1, train_limit: None }
     }
 }
 
-/// Positions in the official training set; both lists ascend and share nothing.
+/// Positions in the official training set. Both lists are ascending, and they are disjoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// Images to train on.
@@ -44,8 +44,8 @@ pub struct Split {
 /// Draws the split of `dataset`.
 ///
 /// # Errors
-/// When the validation share is outside `[0, 1)`, the train limit is less than one image a class or more than a class
-/// has, the seed does not fit the sampler, or the training set was altered: other labels would give another split.
+/// If the validation share is outside `[0, 1)`, the train limit is less than one image per class or more than a class
+/// has, the seed does not fit the sampler, or the training set was altered. Other labels would give another split.
 pub fn split(dataset: &Dataset, options: &SplitOptions) -> Result<Split> {
     if let Some(by) = dataset.train.alteration() {
         return Err(Error::SplitOfAltered { dataset: dataset.name.clone(), by: by.to_owned() });
@@ -105,7 +105,7 @@ pub(crate) mod tests {
         Dataset::new("letters", classes, normalization, Augmentation::NONE, train, test)
     }
 
-    /// The made-up dataset of [`numpy_legacy`]'s protocol.
+    /// The synthetic dataset of [`numpy_legacy`]'s protocol.
     pub(crate) fn protocol_dataset() -> Dataset {
         labelled((0..5003).map(|i| (i * 7 + i / 13) % 10).collect())
     }

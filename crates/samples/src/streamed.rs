@@ -1,4 +1,4 @@
-//! Pictures that are decoded whenever they are asked for, since all of them would not fit into memory.
+//! Pictures that are decoded on demand, because all of them would not fit into memory.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -7,39 +7,39 @@ use crate::error::Result;
 use crate::picture::Picture;
 use crate::resize;
 
-/// Why a picture cannot be read: what, where, and the fix, in the words of whoever stores it.
+/// The reason why a picture cannot be read: what, where, and the fix, as worded by the type that stores it.
 pub type PictureError = Box<dyn StdError + Send + Sync>;
 
-/// Pictures where they are stored: in files, in rows of a table, wherever. This crate knows no file format; whoever opens
-/// datasets implements this.
+/// Stored pictures, for example in files or in rows of a table. This crate knows no file format. The code that opens
+/// datasets implements this trait.
 pub trait Pictures: Debug + Send + Sync {
-    /// How many there are.
+    /// Number of pictures.
     fn count(&self) -> usize;
 
-    /// What tells picture `i` from others, short of its content: a name, and a length in bytes.
+    /// The identity of picture `i` without its content: a name, and a length in bytes.
     ///
     /// # Errors
-    /// When it is not there.
+    /// If it is missing.
     fn identity(&self, i: usize) -> std::result::Result<(String, u64), PictureError>;
 
     /// Picture `i`, decoded, in grey or colour and of any size.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn picture(&self, i: usize) -> std::result::Result<Picture, PictureError>;
 }
 
-/// Pictures of a set of images.
+/// Pictures of an image set.
 #[derive(Debug)]
 pub(crate) struct Streamed {
     pictures: Box<dyn Pictures>,
-    /// Height and width that evaluation sees.
+    /// Height and width in evaluation.
     side: usize,
     /// BLAKE3 over the names and lengths.
     pub(crate) digest: blake3::Hash,
 }
 
-/// Two sets are the same if their pictures have the same names and lengths.
+/// Two sets are equal if their pictures have the same names and lengths.
 impl PartialEq for Streamed {
     fn eq(&self, other: &Self) -> bool {
         (self.side, self.digest) == (other.side, other.digest)
@@ -50,7 +50,7 @@ impl Eq for Streamed {}
 
 impl Streamed {
     /// # Errors
-    /// When a picture is not there.
+    /// If a picture is missing.
     pub(crate) fn new(pictures: impl Pictures + 'static, side: usize) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
         for i in 0..pictures.count() {
@@ -65,15 +65,16 @@ impl Streamed {
     /// Picture `i` in colour.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn picture(&self, i: usize) -> Result<Picture> {
         Ok(self.pictures.picture(i)?.with_channels(3))
     }
 
-    /// The middle of picture `i`, as ImageNet's models are evaluated: for 224 pixels, the shorter side is resized to 256.
+    /// The middle of picture `i`, as in the evaluation of ImageNet models: for 224 pixels, the shorter side is
+    /// resized to 256.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn middle(&self, i: usize) -> Result<Picture> {
         let picture = resize::shorter_side(self.picture(i)?, self.side * 256 / 224);
         Ok(resize::middle_crop(picture, self.side, self.side))
@@ -87,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// Flat grey pictures of 4 × 6 pixels, named as given; picture 2 cannot be read.
+    /// Flat grey pictures of 4 × 6 pixels with the given names. Picture 2 cannot be read.
     #[derive(Debug)]
     struct Flat(&'static [&'static str]);
 

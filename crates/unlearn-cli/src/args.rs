@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: commands, arguments and options.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use unlearn_network::DeviceChoice;
 
 use crate::{exit::Usage, output::Color};
 
-/// Machine unlearning: prune first, then unlearn, and prove how well it forgot.
+/// Machine unlearning: prune a model, make it forget training data, and measure how well it forgot.
 #[derive(Debug, Parser)]
 #[command(
     name = "unlearn",
@@ -23,60 +23,64 @@ pub(crate) struct Arguments {
     /// How messages are written to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-    /// When colors are written; `auto` looks at the terminal and at `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`.
+    /// When colours are written. `auto` looks at the terminal and at `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Lines of text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a suite: train, prune, unlearn, evaluate, report. What is done already is not done again.
+    /// Run a suite: train, prune, unlearn, evaluate, report. Finished stages are not computed again.
     Run(RunArguments),
-    /// Train a suite's dense models, and nothing after that.
+    /// Train the dense models of a suite, and do nothing else.
     Train(ModelsArguments),
-    /// Train and prune a suite's models, by every `[[prune]]` table of it; `--set prune.omp.sparsity=0.9` changes one.
+    /// Train and prune the models of a suite, for each of its `[[prune]]` tables. `--set prune.omp.sparsity=0.9`
+    /// changes one table.
     Prune(ModelsArguments),
-    /// Compute one stage that a file describes, or find it done; `run --dry-run --json` prints descriptions.
+    /// Compute the stage that a file describes, unless it is finished. `run --dry-run --json` prints descriptions.
     Stage(StageArguments),
-    /// Search settings for a suite's unlearning methods, under the same number of trials for each and without a test set.
+    /// Search settings for the unlearning methods of a suite. Each method gets the same number of trials, and no test
+    /// set is used.
     Tune(TuneArguments),
     /// Make a trained model forget the images that a request lists, and certify what was done and measured.
     Forget(Box<ForgetArguments>),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
-    /// Compute the figures of suites that were run again from stored scores, add others, and write the report; no model is needed.
+    /// Compute the figures of finished suites again from stored scores, add further figures, and write the report. No
+    /// model is needed.
     Evaluate(EvaluateArguments),
-    /// Say what files and folders hold: models, masks, scores, stages, run stores, deletions, data.
+    /// Show what files and folders hold: models, masks, scores, stages, run stores, deletions, data.
     Inspect(InspectArguments),
-    /// Turn a model into another kind of file: checkpoints, dense or sparse, and PyTorch's `.pth`, `.pth.tar` and safetensors.
+    /// Convert a model to another kind of file: a dense or sparse checkpoint, or PyTorch's `.pth`, `.pth.tar` or
+    /// safetensors.
     Convert(ConvertArguments),
-    /// Write a model for deployment: dense, sparse, or narrowed to the channels that its outputs depend on.
+    /// Write a model for deployment: dense, sparse, or with only the channels that its outputs depend on.
     Export(ExportArguments),
     /// Upload a model to the Hugging Face Hub, with a model card that holds its figures.
     Push(PushArguments),
-    /// List the datasets and where they come from, or look into one.
+    /// List the datasets and their sources, or look into one dataset.
     Datasets(DatasetsArguments),
-    /// List the architectures, or say more of one.
+    /// List the architectures, or describe one.
     Models(ListArguments),
-    /// List the pruning and unlearning methods with their default configurations, or say more of one.
+    /// List the pruning and unlearning methods, or describe one, with its default configuration if asked.
     Methods(MethodsArguments),
-    /// List the membership-inference attacks and their features, or say more of one.
+    /// List the membership-inference attacks and their features, or describe one.
     Attacks(ListArguments),
-    /// List the figures: what each means, what it needs and where it comes from; or say it of one.
+    /// List the figures with their meaning, their needs and their source, or describe one.
     Figures(ListArguments),
-    /// Look into the run store.
+    /// Inspect and maintain the run store.
     Runs(RunsArguments),
 }
 
-/// Where results are kept.
+/// Folder that keeps the results.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
     /// The run store.
@@ -91,24 +95,25 @@ pub(crate) struct RunArguments {
     /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Begin training with these weights: a file of a model, or `hub:OWNER/NAME`, perhaps with `@REVISION`; `model.init` of the suite.
+    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
+    /// `model.init` in the suite.
     #[arg(long, value_name = "FILE|hub:…")]
     pub(crate) init: Option<String>,
-    /// Run seeds 1 to N instead of the suite's own.
+    /// Run seeds 1 to N instead of the suite's seeds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: Option<u64>,
-    /// Print the stages and which are done; nothing is written or fetched, and no device is opened.
+    /// Print the stages and whether each is finished. Nothing is written or fetched, and no device is opened.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// With `--dry-run`: print each stage as a line of JSON, with the description that `unlearn stage` takes.
+    /// With `--dry-run`: print each stage as one line of JSON, with the description that `unlearn stage` takes.
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
-    /// Write the report here.
+    /// Folder for the report.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) replacing: ReplaceArguments,
-    /// When a stage fails, go on with all that does not build on it; the exit code is 1 all the same.
+    /// After a failed stage, go on with every stage that does not depend on it. The exit code is still 1.
     #[arg(long)]
     pub(crate) keep_going: bool,
     #[command(flatten)]
@@ -122,7 +127,7 @@ pub(crate) struct RunArguments {
 /// What a run may replace.
 #[derive(Debug, Args)]
 pub(crate) struct ReplaceArguments {
-    /// Replace another suite's index of the same name, and whatever lies where the report goes.
+    /// Replace another suite's index of the same name, and any files in the report's place.
     #[arg(long)]
     pub(crate) replace: bool,
 }
@@ -130,14 +135,15 @@ pub(crate) struct ReplaceArguments {
 /// Where stages run, and how many at a time.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArguments {
-    /// What runs the stages.
+    /// How stages are started.
     #[arg(long, value_enum, default_value_t = Launcher::Local)]
     pub(crate) launcher: Launcher,
-    /// Stages at a time; more than one run in processes of their own, which share the threads. Stages whose run time is reported
-    /// run alone.
+    /// Number of stages at a time. If it is above 1, stages run in child processes that share the threads. A stage
+    /// whose run time is reported still runs alone.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: u16,
-    /// Let stages whose run time is reported run beside others: sooner done, but their times compare with nothing.
+    /// Let stages whose run time is reported run beside others. The run ends sooner, but its times are not
+    /// comparable.
     #[arg(long)]
     pub(crate) shared_timing: bool,
 }
@@ -150,10 +156,10 @@ pub(crate) enum Launcher {
 
 #[derive(Debug, Args)]
 pub(crate) struct StageArguments {
-    /// A file with the description of the stage, JSON; `-` reads it from standard input.
+    /// JSON file with the description of the stage; `-` reads it from standard input.
     #[arg(value_name = "FILE")]
     pub(crate) description: PathBuf,
-    /// Tell the outcome as a line of JSON, do not wait for other processes, and stop when standard input ends.
+    /// Report the outcome as one line of JSON, do not wait for other processes, and stop when standard input ends.
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
     #[command(flatten)]
@@ -164,15 +170,15 @@ pub(crate) struct StageArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArguments {
-    /// The model: a checkpoint, a finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or the folder of an earlier
-    /// deletion.
+    /// The model: a checkpoint, a finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or the
+    /// folder of an earlier deletion.
     #[arg(long, value_name = "MODEL")]
     pub(crate) checkpoint: PathBuf,
-    /// The dataset it was trained on: its name, or a folder that it lies in.
+    /// The dataset that the model was trained on: its name, or a folder that holds it.
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) data: String,
-    /// The images: positions in the official training set. Text or JSON lines, 17 or {"id": 17}; a JSON array; a NumPy array (.npy);
-    /// or a table with a column `id` (.csv).
+    /// The images to forget, as positions in the official training set. The file is text or JSON lines (17 or {"id":
+    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv).
     #[arg(long, value_name = "FILE")]
     pub(crate) request: PathBuf,
     /// The unlearning method.
@@ -181,28 +187,28 @@ pub(crate) struct ForgetArguments {
     /// Change one parameter of the method, for example `epochs=3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Where the model and its certificate go: a new or empty folder.
+    /// Folder for the model and its certificate. It must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// What is demanded of the model, for example `ua>=90` or `mia.confidence>=50`; the certificate says whether it is so.
+    /// A demand on the model, for example `ua>=90` or `mia.confidence>=50`. The certificate says whether it is met.
     #[arg(long = "threshold", value_name = "DEMAND")]
     pub(crate) thresholds: Vec<String>,
-    /// Sign the certificate: an Ed25519 key of `openssl genpkey -algorithm ed25519 -out KEY`.
+    /// Sign the certificate with this Ed25519 key, made by `openssl genpkey -algorithm ed25519 -out KEY`.
     #[arg(long, value_name = "KEY")]
     pub(crate) sign: Option<PathBuf>,
     /// Prune by this mask first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
-    /// The suite that trained the model, where its checkpoint does not say what on.
+    /// The suite that trained the model, if the checkpoint does not name its training data.
     #[arg(long, value_name = "FILE")]
     pub(crate) suite: Option<PathBuf>,
-    /// Which of the suite's seeds is the model's.
+    /// The seed of the suite that trained the model.
     #[arg(long, value_name = "N", requires = "suite")]
     pub(crate) seed: Option<u64>,
     /// Membership-inference attacks; see `unlearn attacks`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "mia-efficacy")]
     pub(crate) attacks: Vec<String>,
-    /// Features that attacks look at.
+    /// Features that the attacks use.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -210,13 +216,13 @@ pub(crate) struct ForgetArguments {
         default_value = "confidence,correctness,entropy,m-entropy,prob"
     )]
     pub(crate) mia: Vec<String>,
-    /// How often the attack is fitted, each time on other members: 10, or 1 on the first rows, if not given.
+    /// How often the attack is fitted, each time on other members. Default: 10, or 1 with first-rows.
     #[arg(long, value_name = "N")]
     pub(crate) draws: Option<usize>,
-    /// How the members are drawn: stratified, or first-rows, which with one draw is the paper's code.
+    /// How members are drawn: stratified, or first-rows. With one draw, first-rows equals the paper's code.
     #[arg(long, value_name = "HOW", default_value = "stratified")]
     pub(crate) members: MemberSelection,
-    /// Measure against this model too, which never saw what is to be forgotten: a file or folder as for `--checkpoint`.
+    /// Compare with this model too, which never saw the images to forget: a file or folder as for `--checkpoint`.
     #[arg(long, value_name = "MODEL")]
     pub(crate) retrain: Option<PathBuf>,
     #[command(flatten)]
@@ -225,12 +231,13 @@ pub(crate) struct ForgetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
-    /// The suite file; what it says of forgetting may be missing.
+    /// The suite file. It need not say anything about forgetting.
     pub(crate) suite: PathBuf,
     /// Change one value of the suite, as for `run`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Begin training with these weights: a file of a model, or `hub:OWNER/NAME`, perhaps with `@REVISION`; `model.init` of the suite.
+    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
+    /// `model.init` in the suite.
     #[arg(long, value_name = "FILE|hub:…")]
     pub(crate) init: Option<String>,
     #[command(flatten)]
@@ -241,12 +248,12 @@ pub(crate) struct ModelsArguments {
     pub(crate) store: StoreArguments,
 }
 
-/// Where and how something long runs.
+/// Options of every long computation.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeArguments {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArguments,
-    /// Seconds between two saves of what runs.
+    /// Seconds between two saves of the running stage.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) checkpoint_interval: f64,
 }
@@ -259,10 +266,10 @@ impl ComputeArguments {
     }
 }
 
-/// Where data lie and which device computes.
+/// Where the data are, and which device computes.
 #[derive(Debug, Args)]
 pub(crate) struct EnvironmentArguments {
-    /// Folder with datasets, looked into first.
+    /// Folder with datasets. It is searched first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// auto, cpu, cpu-direct (no Winograd), candle-cpu, cuda:N or metal.
@@ -271,7 +278,7 @@ pub(crate) struct EnvironmentArguments {
 }
 
 impl EnvironmentArguments {
-    /// As the library takes it.
+    /// The environment in the library's type.
     pub(crate) fn environment(&self) -> Environment {
         Environment { data_dir: self.data_dir.clone(), device: self.device, ..Environment::default() }
     }
@@ -279,27 +286,27 @@ impl EnvironmentArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct TuneArguments {
-    /// The suite file; its first seed is used.
+    /// The suite file. Its first seed is used.
     pub(crate) suite: PathBuf,
-    /// Trials of each method on each model and request; the first has the suite's own settings.
+    /// Number of trials of each method on each model and request. The first trial uses the suite's settings.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) trials: u64,
-    /// What is made small.
+    /// The quantity to minimise.
     #[arg(long, value_enum, default_value_t = ObjectiveName::Gap)]
     pub(crate) objective: ObjectiveName,
-    /// Tune only this method of the suite; may be given several times.
+    /// Tune only this method of the suite. May be given several times.
     #[arg(long = "method", value_name = "NAME")]
     pub(crate) methods: Vec<String>,
-    /// Seed that settings are drawn with.
+    /// Seed for drawing settings.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Change one value of the suite, as for `run`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Write the tuning here too, for `tuned = "FILE"` in a suite.
+    /// Write the tuning to this file too, for `tuned = "FILE"` in a suite.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace the search of another suite of the same name, and whatever the file holds.
+    /// Replace the search of another suite of the same name, and any content of the file.
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
@@ -312,53 +319,53 @@ pub(crate) struct TuneArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ObjectiveName {
-    /// Distance to Retrain on training and validation images; Retrain must be run.
+    /// Distance to Retrain on training and validation images. Retrain must be run.
     Gap,
-    /// What can be asked of a model without a Retrain.
+    /// Figures that need no Retrain.
     OracleFree,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetsArguments {
-    /// `list` if it is left out.
+    /// The subcommand; `list` if none is given.
     #[command(subcommand)]
     pub(crate) command: Option<DatasetsCommand>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetsCommand {
-    /// List what can be opened, what each needs, where it comes from and under which licence.
+    /// List every dataset with its needs, source and licence.
     List,
-    /// Open a dataset, from the Hugging Face Hub if no folder has it; once it is here, no network is needed.
+    /// Open a dataset, and fetch it from the Hugging Face Hub if no folder holds it. Later uses need no network.
     Fetch(DatasetArguments),
     /// Open a dataset and count its images.
     Describe(DatasetArguments),
-    /// Open a dataset and check that its images are the published ones, as far as checksums, counts and statistics tell.
+    /// Open a dataset and check that its images are the published ones, by checksums, counts and statistics.
     Verify(DatasetArguments),
     /// Write a dataset in another form: an .npz archive, or folders of PNG files.
     Export(ExportDatasetArguments),
-    /// Print the positions of the images that a suite trains on, one a line: what a request to forget may name.
+    /// Print the positions of the images that a suite trains on, one per line. A request to forget may list them.
     Split(SplitArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SplitArguments {
-    /// The suite file, whose section `data` says how the training set is split.
+    /// The suite file. Its [data] table says how the training set is split.
     #[arg(value_name = "SUITE")]
     pub(crate) suite: PathBuf,
-    /// A run's seed; without it, what is printed holds for every seed of the suite.
+    /// Seed of a run. Without it, the printed positions hold for every seed of the suite.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
-    /// Print only images of this class: its number or its name.
+    /// Print only images of this class, given by number or name.
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
-    /// Print the images that are held out to validate instead.
+    /// Print the images held out for validation instead.
     #[arg(long)]
     pub(crate) validation: bool,
-    /// Change a key of the suite: `--set data.validation=0.2`.
+    /// Change one value of the suite, for example `--set data.validation=0.2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Folder with datasets, looked into first.
+    /// Folder with datasets. It is searched first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
@@ -367,17 +374,17 @@ pub(crate) struct SplitArguments {
 pub(crate) struct ExportDatasetArguments {
     #[command(flatten)]
     pub(crate) dataset: DatasetArguments,
-    /// A file that ends in .npz, or a folder that is empty or not there yet.
+    /// A file that ends in .npz, or a folder that is empty or does not exist yet.
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetArguments {
-    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`, `mat:PATH`,
-    /// `hub:OWNER/NAME`.
+    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`,
+    /// `mat:PATH`, `hub:OWNER/NAME`.
     pub(crate) name: String,
-    /// Folder with datasets, looked into first.
+    /// Folder with datasets. It is searched first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
@@ -387,10 +394,10 @@ pub(crate) struct ReportArguments {
     /// Names of suites in the run store.
     #[arg(required = true)]
     pub(crate) suites: Vec<String>,
-    /// Folder for results.json, results.csv, table.md and report.html; a subfolder a suite if there are several.
+    /// Folder for results.json, results.csv, table.md and report.html. Several suites get one subfolder each.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Replace whatever lies where the report goes.
+    /// Replace any files in the report's place.
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
@@ -402,13 +409,13 @@ pub(crate) struct EvaluateArguments {
     /// Names of suites in the run store.
     #[arg(required = true)]
     pub(crate) suites: Vec<String>,
-    /// Add a figure that the suite did not ask for, for example `kl` or `mia_efficacy.entropy`; see `unlearn figures`.
+    /// Add a figure that the suite does not list, for example `kl` or `mia_efficacy.entropy`. See `unlearn figures`.
     #[arg(long = "figure", value_name = "NAME")]
     pub(crate) figures: Vec<String>,
     /// Folder for the report, as for `report`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Replace whatever lies where the report goes.
+    /// Replace any files in the report's place.
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
@@ -421,20 +428,20 @@ pub(crate) struct InspectArguments {
     /// folders: run stores, deletions, data.
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Of several dictionaries of tensors in a file of PyTorch's, the one to show: keys joined by dots.
+    /// The dictionary of tensors to show, if the PyTorch file holds several: keys joined by dots.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArguments {
-    /// A checkpoint, a `.pth`, `.pth.tar` or `.safetensors` of PyTorch's, the index of a sharded one, or a stage or a deletion as for
-    /// `push`; the content decides, not the name.
+    /// A checkpoint, a PyTorch file (`.pth`, `.pth.tar` or `.safetensors`), the index of a sharded model, or a stage or
+    /// a deletion as for `push`. The content decides, not the name.
     pub(crate) input: PathBuf,
-    /// The file to write, in one piece or not at all; one of that name is replaced. `.pth`, `.pt`, `.pth.tar`, `.bin` and `.ckpt` are
-    /// written for `torch.load`, any other as safetensors.
+    /// The file to write. An existing file is replaced, in one step or not at all. `.pth`, `.pt`, `.pth.tar`, `.bin` and
+    /// `.ckpt` are written for `torch.load`, any other name as safetensors.
     pub(crate) output: PathBuf,
-    /// What to write; by default `torch` under a name of PyTorch's, else `sparse` if there is a mask, else `dense`.
+    /// The kind of file to write. Default: `torch` under a name of PyTorch's, else `sparse` with a mask, `dense` without.
     #[arg(long, value_enum)]
     pub(crate) to: Option<Target>,
     /// Prune by this mask first.
@@ -448,14 +455,14 @@ pub(crate) struct ConvertArguments {
 pub(crate) struct ExportArguments {
     /// A finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or a file as for `convert`.
     pub(crate) model: PathBuf,
-    /// The file to write; one of that name is replaced.
+    /// The file to write. An existing file is replaced.
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) form: Form,
     /// Prune by this mask first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
-    /// Time evaluation before and after, here and now.
+    /// Measure the time of evaluation on this machine, before and after.
     #[arg(long)]
     pub(crate) measure: bool,
     #[command(flatten)]
@@ -464,15 +471,16 @@ pub(crate) struct ExportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArguments {
-    /// A checkpoint, a finished stage by its folder or address (`unlearn:3f2a`, `unlearn:ft · class 0`), or the folder of a deletion.
+    /// A checkpoint, a finished stage by its folder or address (`unlearn:3f2a`, `unlearn:ft · class 0`), or the folder of
+    /// a deletion.
     pub(crate) model: PathBuf,
-    /// Where it goes: `hub:OWNER/NAME`, perhaps with `@BRANCH`; the repository is created if it is not there.
+    /// Target repository: `hub:OWNER/NAME` with an optional `@BRANCH`. A missing repository is created.
     #[arg(value_name = "hub:OWNER/NAME")]
     pub(crate) repository: Reference,
-    /// Create it so that only its owner sees it.
+    /// Create the repository as private.
     #[arg(long)]
     pub(crate) private: bool,
-    /// The message of the commit.
+    /// Message of the commit.
     #[arg(long, default_value = "Upload a model with `unlearn push`")]
     pub(crate) message: String,
     /// Write the files into this folder instead of uploading them.
@@ -480,17 +488,17 @@ pub(crate) struct PushArguments {
     pub(crate) dry_run: Option<PathBuf>,
 }
 
-/// What is deployed.
+/// The form of the deployed model.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Form {
-    /// Every weight; what any reader of safetensors reads.
+    /// Every weight. Any reader of safetensors can read this form.
     #[arg(long)]
     pub(crate) dense: bool,
     /// The kept weights and the mask.
     #[arg(long)]
     pub(crate) sparse: bool,
-    /// A smaller dense network with the same outputs: channels that these do not depend on are taken out.
+    /// A smaller dense network with the same outputs, without the channels that these do not depend on.
     #[arg(long)]
     pub(crate) structured: bool,
 }
@@ -501,31 +509,31 @@ pub(crate) enum Target {
     Dense,
     /// A checkpoint with the kept weights and the mask.
     Sparse,
-    /// What PyTorch reads for `load_state_dict`: by `torch.load` if the file's name says so, else by `safetensors.torch.load_file`.
+    /// A file for `load_state_dict`: of `torch.save` if its name says so, else one that `safetensors.torch.load_file` reads.
     Torch,
-    /// The same with `weight_orig` and `weight_mask` where it is pruned, for a module that `torch.nn.utils.prune` has pruned.
+    /// The same with `weight_orig` and `weight_mask` of pruned weights, for a module that `torch.nn.utils.prune` has pruned.
     TorchMasked,
 }
 
-/// What a file of PyTorch's does not say.
+/// Facts that a PyTorch file does not hold.
 #[derive(Debug, Args)]
 pub(crate) struct ForeignArguments {
-    /// Architecture; found by the names and shapes of the tensors if not given.
+    /// Architecture. Default: found by the names and shapes of the tensors.
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
-    /// Side of the images in pixels; the dataset's, or 32, or 224 where the stem says so, if not given.
+    /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem has that resolution.
     #[arg(long, value_name = "PIXELS")]
     pub(crate) side: Option<usize>,
-    /// Mean of each channel; the file's `normalize.mean`, or else the dataset's, or 0, if not given.
+    /// Mean of each channel. Default: the file's own, or the dataset's, or 0.
     #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]
     pub(crate) mean: Option<Vec<f32>>,
-    /// Standard deviation of each channel; the file's `normalize.std`, or else the dataset's, or 1, if not given.
+    /// Standard deviation of each channel. Default: the file's own, or the dataset's, or 1.
     #[arg(long, value_name = "S,…", value_delimiter = ',', requires = "mean")]
     pub(crate) std: Option<Vec<f32>>,
     /// Name of the dataset that the model was trained on. Of those of `unlearn datasets`, size and normalisation are known.
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
-    /// Of several dictionaries of tensors in a file of PyTorch's, the one to take: keys joined by dots, as in `checkpoint.model`.
+    /// The dictionary of tensors to take, if the PyTorch file holds several: keys joined by dots, as in `checkpoint.model`.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 }
@@ -538,11 +546,11 @@ pub(crate) struct MethodsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MethodsCommand {
-    /// Say what a method, a pruning criterion or a scope does, and where it comes from.
+    /// Describe a method, a pruning criterion or a scope, and name its source.
     Show {
         /// Its name.
         name: String,
-        /// Each key with its default, where that comes from, and where `tune` searches.
+        /// Print each key with its default, the origin of the default, and the range that `tune` searches.
         #[arg(long)]
         defaults: bool,
     },
@@ -556,7 +564,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ListCommand {
-    /// Say more of one.
+    /// Describe one entry.
     Show {
         /// Its name.
         name: String,
@@ -574,18 +582,19 @@ pub(crate) struct RunsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
-    /// List every stage, with what suites call it.
+    /// List every stage, with its labels in suites.
     List,
     /// Print a stage's manifest.
     Show {
-        /// The stage: the beginning of its key, perhaps with its kind (`train/0123`), or its label in `unlearn runs list`.
+        /// The stage: the first characters of its key, with or without its kind (`train/0123`), or its label in
+        /// `unlearn runs list`.
         stage: String,
     },
-    /// Recompute the hash of everything that finished stages left, or hold certificates of deletions against their files.
+    /// Check the hash of every file of finished stages, or check certificates of deletions against their files.
     Verify(VerifyArguments),
-    /// Remove damaged stages with everything that was computed from them, so that the suite, run again, computes them anew.
+    /// Remove damaged stages and everything computed from them. The next run of the suite computes them again.
     Repair {
-        /// Say what would be removed, and remove nothing.
+        /// Print what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -594,21 +603,21 @@ pub(crate) enum RunsCommand {
         /// The stages, as for `unlearn runs show`.
         #[arg(required = true, value_name = "STAGE")]
         stages: Vec<String>,
-        /// Remove everything that was computed from them too.
+        /// Also remove everything that was computed from them.
         #[arg(long)]
         dependents: bool,
-        /// Say what would be removed, and remove nothing.
+        /// Print what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove every stage that no suite's index and no search names and that none of those was computed from, and what killed processes
-    /// left. Stages of a suite that has never run to its end are named by no index.
+    /// Remove every stage that no suite and no search needs, and what killed processes left. Only the index of a
+    /// finished suite names stages, so the stages of an unfinished suite are removed too.
     Gc {
-        /// Say what would be removed, and remove nothing.
+        /// Print what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write suites or stages, with all that they were computed from, into one file (tar).
+    /// Write suites or stages, with everything that they were computed from, into one tar file.
     Export {
         /// Suites by name, or stages as for `unlearn runs show`.
         #[arg(required = true, value_name = "SUITE|STAGE")]
@@ -617,9 +626,10 @@ pub(crate) enum RunsCommand {
         #[arg(value_name = "FILE.tar")]
         file: PathBuf,
     },
-    /// Take in the suites and stages of such a file. Each is held against its hashes; stages that are there already stay as they are.
+    /// Import the suites and stages of an exported file. Each is checked against its hashes. Stages that exist
+    /// already stay unchanged.
     Import {
-        /// The file.
+        /// The exported file.
         #[arg(value_name = "FILE.tar")]
         file: PathBuf,
     },
@@ -630,10 +640,10 @@ pub(crate) struct VerifyArguments {
     /// Folders with certificates; the run store if none is given.
     #[arg(value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
-    /// Demand a signature by this key: `openssl pkey -in KEY -pubout -out FILE`.
+    /// Demand a signature by this public key, made by `openssl pkey -in KEY -pubout -out FILE`.
     #[arg(long, value_name = "FILE", requires = "folders")]
     pub(crate) public_key: Option<PathBuf>,
-    /// Measure the models again on this dataset: its name, or a folder that it lies in.
+    /// Measure the models again on this dataset: its name, or a folder that holds it.
     #[arg(long, value_name = "NAME|DIR", requires = "folders")]
     pub(crate) data: Option<String>,
     #[command(flatten)]

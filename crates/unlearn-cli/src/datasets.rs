@@ -1,4 +1,5 @@
-//! `unlearn datasets`: what there is, what is in it, whether it is what it should be, the same in another form, and what a suite trains on.
+//! `unlearn datasets`: lists, describes, verifies and exports datasets, and prints the positions that a suite trains
+//! on.
 
 use std::fmt::Write as _;
 
@@ -25,7 +26,7 @@ pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
 
 fn list() {
     registry::DATASETS.iter().for_each(summary);
-    say!("\nAny other dataset is named by its form and path, perhaps with a size for all its pictures (`?size=64`):");
+    say!("\nAny other dataset is named by its form and path. `?size=64` gives all its pictures one size:");
     for form in FORMS {
         say!("{}:PATH\n    {}", form.name, form.summary);
     }
@@ -36,7 +37,7 @@ fn summary(entry: &Entry) {
     say!("{name}\n    {summary}\n    {train} training and {test} test images; normalised by {mean:?} / {std:?}");
     say!("    source: {source}\n    licence: {licence}\n    needs: {needs}");
     if let Some(hub) = hub {
-        say!("    or: the parquet files of {}, split by split, of the Hugging Face Hub", hub.address());
+        say!("    or: the parquet files of each split of {} on the Hugging Face Hub", hub.address());
     }
 }
 
@@ -46,7 +47,7 @@ fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
     Ok(registry::open(&arguments.name, &options)?)
 }
 
-/// A name that is none is bad usage.
+/// An unknown name is bad usage.
 fn named<T>(result: unlearn_datasets::Result<T>) -> Result<T, Usage> {
     result.map_err(|error| Usage(error.to_string()))
 }
@@ -56,7 +57,7 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
     if let Ok(entry) = registry::find(&dataset.name) {
         summary(entry);
     } else {
-        // A location; there is nothing to say of it but what was found.
+        // A dataset at a location has no registry entry, so only its own facts are printed.
         let ImageSet { channels, height, width, .. } = dataset.train;
         let (mean, std) = (&dataset.normalization.mean, &dataset.normalization.std);
         say!("{}\n    images [{channels}, {height}, {width}]; normalised by {mean:?} / {std:?}", dataset.name);
@@ -136,7 +137,7 @@ fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The class of that number or name.
+/// The class with this number or name.
 fn class_of(dataset: &Dataset, class: &str) -> Result<u32, Usage> {
     let by_name = || dataset.classes.iter().position(|name| name == class);
     let by_number = class.parse().ok().filter(|number| *number < dataset.classes.len());

@@ -1,4 +1,4 @@
-//! `unlearn evaluate`: the report of suites that were run, with every figure computed again from stored scores.
+//! `unlearn evaluate`: the report of finished suites, with every figure computed again from stored scores.
 
 use unlearn_mia_eval::Registry;
 use unlearn_run_store::Store;

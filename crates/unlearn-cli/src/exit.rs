@@ -1,4 +1,4 @@
-//! Errors to exit codes.
+//! Exit codes of errors.
 
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// Tells the error, if any, and gives the code.
+/// Prints the error, if any, and returns the exit code.
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     let written = output::finish();
     let code = match (result, written) {
@@ -39,7 +39,7 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The code of an error.
+/// The exit code of an error.
 fn of(error: &anyhow::Error) -> u8 {
     let is = |test: fn(&Cause) -> bool| error.chain().any(test);
     if is(|cause| matches!(cause.downcast_ref(), Some(unlearn_experiment::Error::Interrupted { .. }))) {
@@ -53,7 +53,7 @@ fn of(error: &anyhow::Error) -> u8 {
 
 type Cause = dyn std::error::Error + 'static;
 
-/// Whether what was typed is to blame: an argument, a configuration, or a name that stands for nothing.
+/// Whether the user's input is to blame: an argument, a configuration, or an unknown name.
 fn is_usage(cause: &Cause) -> bool {
     cause.is::<Usage>()
         || cause.downcast_ref().is_some_and(unlearn_experiment::Error::is_usage)
@@ -65,7 +65,7 @@ fn is_usage(cause: &Cause) -> bool {
         || matches!(cause.downcast_ref(), Some(unlearn_models::Error::Unknown(_)))
 }
 
-/// An error and its causes, but those that the errors before them have told already.
+/// An error and its causes, without causes whose text an earlier one already contains.
 fn story(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {

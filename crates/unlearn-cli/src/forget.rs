@@ -1,4 +1,4 @@
-//! `unlearn forget`: a trained model without what a request lists, and the certificate of that.
+//! `unlearn forget`: makes a trained model forget what a request lists, and writes a certificate.
 
 use anyhow::bail;
 use unlearn_certificates::{Certificate, Measured, SigningKey, Threshold};

@@ -1,4 +1,4 @@
-//! The lists: what there is, what it needs and where it comes from.
+//! The lists: every entry with its needs and its source.
 
 use serde_json::json;
 use unlearn_metrics::{Direction, Figure, Need};
@@ -30,7 +30,7 @@ pub(crate) fn methods() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be said of anything that has a name.
+/// Prints the facts that every named entry has.
 pub(crate) fn named(name: &str, summary: &str, source: &str) {
     say!("{name}\n    {summary}\n    source: {source}");
 }
@@ -46,7 +46,7 @@ pub(crate) fn keys(defaults: &serde_json::Value) {
     }
 }
 
-/// A default; none is the original training's.
+/// A default value. A null value means the value of the original training.
 pub(crate) fn shown(value: &serde_json::Value) -> String {
     if value.is_null() { "as in [train]".to_owned() } else { value.to_string() }
 }
@@ -77,8 +77,8 @@ pub(crate) fn figure(figure: &Figure) {
     let direction = match figure.direction {
         Direction::Higher => "higher is better",
         Direction::Lower => "lower is better",
-        Direction::TowardsRetrain => "the closer to Retrain's the better",
-        Direction::Neither => "neither side is better",
+        Direction::TowardsRetrain => "closer to Retrain's is better",
+        Direction::Neither => "neither higher nor lower is better",
     };
     say!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
     say!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));

@@ -1,4 +1,4 @@
-//! The `unlearn` command line: arguments in, progress and tables out, exit codes as documented in `--help`.
+//! The `unlearn` command line: parses arguments, prints progress and tables, and sets the exit code.
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad usage or config, 130 interrupted with state saved.
 
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     exit::code(result)
 }
 
-/// A whole list, or one entry of it.
+/// Prints a whole list, or one entry of it.
 fn listed(arguments: ListArguments, all: fn(), list: List) -> anyhow::Result<()> {
     match arguments.command {
         None => {
@@ -89,7 +89,7 @@ fn listed(arguments: ListArguments, all: fn(), list: List) -> anyhow::Result<()>
 fn start_logging(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,unlearn=info"));
-    // What cannot be written to standard error is told nowhere.
+    // A failure to write to standard error is not reported anywhere.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(output::Log)

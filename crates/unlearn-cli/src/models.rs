@@ -1,5 +1,4 @@
-//! `unlearn train` and `unlearn prune`: a suite's models alone. What `run` would do with them is not done, and what they leave is
-//! there already when `run` comes to it.
+//! `unlearn train` and `unlearn prune`: only the first stages of a suite. A later `run` finds them finished.
 
 use unlearn_experiment::{Plan, RunOptions, Suite, run_kinds};
 use unlearn_run_store::{Stage, Store};
@@ -32,7 +31,7 @@ fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What pruning left, in words.
+/// What pruning kept, in words.
 fn shares(stage: &Stage) -> String {
     let share = |key: &str| stage.manifest().facts.get("sparsity")?.get("total")?.get(key)?.as_f64();
     match (share("parameter_density"), share("operation_density")) {

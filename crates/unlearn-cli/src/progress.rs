@@ -1,4 +1,4 @@
-//! Progress bars on a terminal, plain lines elsewhere, lines of JSON where those are asked for.
+//! Progress as bars on a terminal, as plain lines elsewhere, or as lines of JSON if asked for.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,11 +15,11 @@ use crate::output::{self, Level};
 
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Reports a run on standard error.
+/// Reports the progress of a run on standard error.
 pub(crate) struct ConsoleReporter {
-    /// Whether there is a terminal to draw a bar on.
+    /// Whether standard error is a terminal that can show a bar.
     terminal: bool,
-    /// Whether several stages run at a time, so that no bar can stand for one.
+    /// Whether several stages run at a time. Then no bar is shown.
     several: bool,
     bar: RefCell<Option<ProgressBar>>,
     last_line: Cell<Instant>,
@@ -39,7 +39,7 @@ impl ConsoleReporter {
         }
     }
 
-    /// How many stages were in the store already.
+    /// Number of stages that were already in the store.
     pub(crate) fn reused(&self) -> usize {
         self.reused.get()
     }
@@ -52,7 +52,7 @@ impl ConsoleReporter {
     }
 }
 
-/// The terminal behind standard error, whose failures are nobody's concern: a run goes on when it hangs up.
+/// The terminal of standard error. Its failures are ignored, so that a run goes on after the terminal closes.
 #[derive(Debug)]
 struct Screen(Term);
 
@@ -104,7 +104,7 @@ impl Reporter for ConsoleReporter {
         let title = format!("{}{again}", title(at));
         self.last_line.set(Instant::now());
         if self.terminal && !self.several {
-            // Until the first step tells how many there are.
+            // Until the first step reports the number of steps.
             let screen = ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), 20);
             let bar = ProgressBar::with_draw_target(Some(1), screen);
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
@@ -124,7 +124,7 @@ impl Reporter for ConsoleReporter {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
         }
-        // With one stage at a time, the title says whether it went on from an earlier run.
+        // With one stage at a time, the title says whether it continues an earlier run.
         let title = if self.several { title(at) } else { self.stage.borrow().clone() };
         self.line(&format!("{title} done in {seconds:.1} s"));
     }

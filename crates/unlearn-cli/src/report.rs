@@ -1,4 +1,4 @@
-//! `unlearn report`: tables, plots and the HTML page of suites that were run.
+//! `unlearn report`: tables, plots and the HTML page of finished suites.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses, as bad usage, a folder that a suite's report cannot go into.
+/// Refuses, as bad usage, a folder that cannot take the report of a suite.
 pub(crate) fn prepare(out: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
     Ok(unlearn_reports::prepare(out, suite, replace).map_err(|error| Usage(error.to_string()))?)
 }
@@ -32,12 +32,12 @@ pub(crate) fn write_report(store: &Store, index: &SuiteIndex, out: &Path) -> any
     Ok(())
 }
 
-/// Where the report of a suite goes: into `out`, and of several each into a folder of its own.
+/// The folder for a suite's report: `out`, or a subfolder of it for each of several suites.
 pub(crate) fn place(out: &Path, suites: &[String], name: &str) -> PathBuf {
     if suites.len() == 1 { out.to_path_buf() } else { out.join(name) }
 }
 
-/// Prints a report's table, its claims and where it lies.
+/// Prints a report's table, its claims and its location.
 pub(crate) fn print(written: &Written) {
     say!("{}", written.summary);
     say!("report: {}", written.html.display());

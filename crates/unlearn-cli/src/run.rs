@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     };
     let Finished { index, failures, skipped } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
-        note!("{} of {} stages were done already", reporter.reused(), plan.stages.len());
+        note!("{} of {} stages were already done", reporter.reused(), plan.stages.len());
     }
     write_report(&store, &index, &out)?;
     for (label, reason) in &failures {
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     }
     if !failures.is_empty() {
         bail!(
-            "{} of {} stages failed, and {skipped} that build on them were not computed; the report lacks their rows",
+            "{} of {} stages failed, and {skipped} that depend on them were not computed; the report lacks their rows",
             failures.len(),
             plan.stages.len()
         );
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Stages in processes of their own, where more than one at a time is asked for.
+/// The launcher for child processes, if more than one stage may run at a time.
 pub(crate) fn children(
     schedule: &ScheduleArguments,
     compute: &ComputeArguments,
@@ -75,7 +75,8 @@ pub(crate) fn children(
     if schedule.jobs == 1 {
         return Ok(None);
     }
-    let program = std::env::current_exe().context("failed to find this program, which stages are computed by")?;
+    let program =
+        std::env::current_exe().context("failed to find the path of this program, which computes the stages")?;
     let mut arguments: Vec<OsString> =
         ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
     arguments.push(store.runs.clone().into());
@@ -88,8 +89,8 @@ pub(crate) fn children(
     Ok(Some(Children { jobs: schedule.jobs.into(), command, shared_timing: schedule.shared_timing }))
 }
 
-/// Has a suite begin training with the weights that `--init` names, if it is given. A path is relative to where the command runs,
-/// not to the suite.
+/// Makes a suite begin training with the weights that `--init` names, if given. A path is relative to the working
+/// folder of the command, not to the suite.
 pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Result<()> {
     let Some(init) = init else { return Ok(()) };
     suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
@@ -102,10 +103,10 @@ pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Resul
     Ok(())
 }
 
-/// What the first interrupt is answered.
-const STOPPING: &str = "stopping after this step; once more to stop at once";
+/// The answer to the first interrupt.
+const STOPPING: &str = "stopping after this step; interrupt again to stop at once";
 
-/// Options of a run from the command line; from here on an interrupt stops it with the state saved.
+/// Options of a run from the command line. After this call, an interrupt saves the state and stops the run.
 pub(crate) fn run_options<'a>(
     reporter: &'a ConsoleReporter,
     compute: &ComputeArguments,
@@ -113,7 +114,7 @@ pub(crate) fn run_options<'a>(
     options(reporter, compute, STOPPING)
 }
 
-/// The same for a stage that another process supervises, which says nothing itself.
+/// The same for a stage that another process supervises. Such a stage prints no progress.
 pub(crate) fn supervised_options(compute: &ComputeArguments) -> anyhow::Result<RunOptions<'static>> {
     options(&Unattended, compute, "")
 }
@@ -141,7 +142,7 @@ fn default_out(runs: &Path, suite: &str) -> PathBuf {
     runs.join("reports").join(suite)
 }
 
-/// Says what a run would do. Reads the data that is here and the store, and changes nothing.
+/// Prints what a run would do. It reads local data and the store, and changes nothing.
 fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -> anyhow::Result<()> {
     let environment = Environment { offline: true, ..environment.clone() };
     let plan = Plan::resolve(suite, &environment)?;
@@ -173,7 +174,7 @@ fn command_line() -> String {
     format!("unlearn {}", arguments.join(" "))
 }
 
-/// The commit that the program was built from (`build.rs`), where that is known.
+/// The commit that the program was built from (`build.rs`), if known.
 fn commit() -> Option<String> {
     option_env!("UNLEARN_COMMIT").map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! `unlearn runs`: a look into the run store, its care, and at certificates of deletions.
+//! `unlearn runs`: shows and maintains the run store, and verifies certificates of deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,13 +31,13 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
             Ok(())
         }
         RunsCommand::Import { file } => {
-            // A file that is not there must not leave an empty store behind.
+            // A missing file must not create an empty store.
             if !file.exists() {
-                return Err(Usage(format!("{}: there is no such file", file.display())).into());
+                return Err(Usage(format!("{}: no such file", file.display())).into());
             }
             let imported = Store::open(&arguments.runs)?.import(file)?;
             let (added, kept) = (imported.added.len(), imported.kept.len());
-            say!("{added} stages came in, {kept} were there already");
+            say!("{added} stages were imported, {kept} existed already");
             if !imported.suites.is_empty() {
                 say!("suites: {}", imported.suites.join(", "));
             }
@@ -46,7 +46,7 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
     }
 }
 
-/// What suites call the stages; none, with a warning, where an index cannot be read.
+/// The labels of stages in suites. They are empty, with a warning, if an index cannot be read.
 fn labels(store: &Store) -> BTreeMap<StageKey, Vec<StageLabel>> {
     store.labels().unwrap_or_else(|error| {
         note!("the labels of stages are not known: {error}");
@@ -54,7 +54,7 @@ fn labels(store: &Store) -> BTreeMap<StageKey, Vec<StageLabel>> {
     })
 }
 
-/// The labels of a stage in one line: what it is called, and in brackets by which suites.
+/// The labels of a stage in one line, each with its suites in brackets.
 fn called(labels: &BTreeMap<StageKey, Vec<StageLabel>>, key: &StageKey) -> String {
     let Some(labels) = labels.get(key) else { return String::new() };
     let mut suites: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -97,7 +97,7 @@ fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The stage that a beginning of its key, `KIND/KEY` or a label names.
+/// The stage that the start of a key, `KIND/KEY` or a label names.
 fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
     let stages = store.stages()?;
     let (kind, key) = wanted.split_once('/').map_or((None, wanted), |(kind, key)| (Some(kind), key));
@@ -122,7 +122,7 @@ fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
     }
 }
 
-/// The suites and the stages that are named; a suite comes before a stage of the same name.
+/// The named suites and stages. A suite comes before a stage of the same name.
 fn suites_and_stages(store: &Store, what: &[String]) -> anyhow::Result<(BTreeSet<StageKey>, Vec<String>)> {
     let held = store.suites()?;
     let (mut keys, mut suites) = (BTreeSet::new(), Vec::new());
@@ -162,7 +162,7 @@ fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
     }
     let stages = repair.damaged.len() + repair.computed.len();
     if stages + repair.indices.len() == 0 {
-        say!("nothing is damaged: {} finished stages are as they were left", check.sound);
+        say!("nothing is damaged: {} finished stages are sound", check.sound);
     } else {
         say!(
             "{word} {stages} stages and {} indices; run the suite again to compute what is missing",
@@ -179,14 +179,14 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
         let others = removal.computed.len() - 1;
         let more = if others == 0 { String::new() } else { format!(" and {others} more") };
         return Err(Usage(format!(
-            "{}{more} was computed from what is to be removed; give `--dependents` to remove that too",
+            "{}{more} was computed from a stage that is to be removed; give `--dependents` to remove it too",
             first.name()
         ))
         .into());
     }
     let labels = labels(store);
     let (mut bytes, mut held) = (0, Vec::new());
-    // What was computed from a stage goes first.
+    // Stages that were computed from another are removed before it.
     let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
     for stage in &stages {
         say!("{}", line(stage, &labels));
@@ -197,7 +197,7 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
         }
     }
     if !held.is_empty() {
-        bail!("{} stays: a process is computing it; wait until it is through, or stop it", held.join(", "));
+        bail!("{} stays: a process is computing it; wait until it ends, or stop it", held.join(", "));
     }
     say!("{} {} stages, {}", if dry { "would remove" } else { "removed" }, stages.len(), size(bytes));
     Ok(())
@@ -224,7 +224,7 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A stage with its size, for a list of what goes.
+/// A stage with its size, for the list of removals.
 fn line(stage: &StageSummary, labels: &BTreeMap<StageKey, Vec<StageLabel>>) -> String {
     let state = match stage.state {
         StageState::Finished => "",
@@ -236,7 +236,7 @@ fn line(stage: &StageSummary, labels: &BTreeMap<StageKey, Vec<StageLabel>>) -> S
     line.trim_end().to_owned()
 }
 
-/// A number of bytes for people: `12.3 MiB`.
+/// A number of bytes in readable units: `12.3 MiB`.
 fn size(bytes: u64) -> String {
     let mut number = bytes as f64;
     for unit in ["bytes", "KiB", "MiB", "GiB"] {

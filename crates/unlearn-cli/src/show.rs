@@ -1,4 +1,4 @@
-//! `unlearn … show NAME`: one entry of a list, and what is said of a name that another list has.
+//! `unlearn … show NAME`: one entry of a list, or the command that shows it if it is in another list.
 
 use serde_json::json;
 use unlearn_metrics::Figures;
@@ -10,7 +10,7 @@ use unlearn_unlearning::Parameter;
 
 use crate::{exit::Usage, lists};
 
-/// The lists that names stand in.
+/// The lists of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum List {
     /// `unlearn models`.
@@ -26,7 +26,7 @@ pub(crate) enum List {
 }
 
 impl List {
-    /// What says more of an entry.
+    /// The command that describes an entry.
     fn command(self) -> &'static str {
         match self {
             Self::Models => "models show",
@@ -37,7 +37,7 @@ impl List {
         }
     }
 
-    /// What an entry is.
+    /// What an entry of the list is called.
     fn entry(self) -> &'static str {
         match self {
             Self::Models => "architecture",
@@ -49,10 +49,10 @@ impl List {
     }
 }
 
-/// A name, what it names, and where it is listed.
+/// A name, what it names, and the list that holds it.
 type Name<'a> = (&'a str, &'static str, List);
 
-/// Every name there is.
+/// All names.
 fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
     let mut names = vec![(NONE, "the dense model", List::Methods)];
     names.extend(unlearn_pruning::METHODS.iter().map(|method| (method.name, "a pruning method", List::Methods)));
@@ -69,15 +69,16 @@ fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
 
 const NONE: &str = "none";
 
-/// Says what is known of `name`; everything that has it, where several have.
+/// Prints what is known of `name`. If several entries have that name, all are printed.
 pub(crate) fn show(list: List, name: &str, with_defaults: bool) -> anyhow::Result<()> {
     let registry = Registry::standard();
     let figures = registry.figures();
     let names = names(&registry, &figures);
     if !names.iter().any(|(known, _, at)| (*known, *at) == (name, list)) {
-        let elsewhere = names.iter().find(|(known, ..)| *known == name).map(|(_, what, other)| {
-            format!("`{name}` is {what}: `unlearn {} {name}` says more of it", other.command())
-        });
+        let elsewhere = names
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .map(|(_, what, other)| format!("`{name}` is {what}; see `unlearn {} {name}`", other.command()));
         let valid = || names.iter().filter(|(_, _, at)| *at == list).map(|(known, ..)| *known);
         return Err(Usage(elsewhere.unwrap_or_else(|| Unknown::new(list.entry(), name, valid()).to_string())).into());
     }
@@ -101,12 +102,12 @@ fn architecture(arch: &unlearn_models::Architecture) -> anyhow::Result<()> {
     let side = arch.minimum_side.max(32);
     let input = InputSpec { shape: [3, side, side], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
     let parameters = arch.graph(&input)?.parameter_count();
-    say!("    images: {} pixels a side or more", arch.minimum_side);
-    say!("    parameters: {parameters} for 10 classes of colour images of {side} pixels a side");
+    say!("    images: at least {} pixels per side", arch.minimum_side);
+    say!("    parameters: {parameters} for 10 classes of colour images with {side} pixels per side");
     Ok(())
 }
 
-/// One entry of `unlearn methods`; pruning and unlearning share the names.
+/// One entry of `unlearn methods`. Pruning and unlearning methods share a list of names.
 fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
     if name == NONE {
         say!("{NONE} (pruning)\n    the dense model");

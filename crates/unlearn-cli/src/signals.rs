@@ -1,7 +1,8 @@
-//! Stopping on signals, with the state saved.
+//! Stops on signals, with the state saved.
 //!
-//! A signal that was ignored when the program began stays ignored: `nohup` starts a program so that the end of its terminal (SIGHUP) does not
-//! stop it, and a shell without job control starts a program in the background so that Ctrl-C (SIGINT) does not.
+//! A signal that was ignored when the program began stays ignored. `nohup` makes a program ignore SIGHUP, which the
+//! end of its terminal sends. A shell without job control makes a background program ignore SIGINT, which Ctrl-C
+//! sends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +14,8 @@ pub(crate) static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Exit code of a command that a signal stopped.
 const INTERRUPTED: i32 = 130;
 
-/// From here on the first of SIGINT, SIGTERM and SIGHUP sets [`INTERRUPT`], and says `said`; a second one stops at once.
+/// After this call, the first SIGINT, SIGTERM or SIGHUP sets [`INTERRUPT`] and prints `said`. A second one stops at
+/// once.
 pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
     listen(move || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
@@ -60,7 +62,7 @@ fn ignored() -> Vec<&'static str> {
     asked_of_a_shell()
 }
 
-/// The same from a shell, which inherits what this process ignores, and survives such a signal.
+/// The same, found by a shell: it inherits the ignored signals of this process, and survives only those.
 #[cfg(unix)]
 fn asked_of_a_shell() -> Vec<&'static str> {
     let survives = |name: &&str| {

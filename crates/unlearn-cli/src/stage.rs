@@ -1,4 +1,4 @@
-//! `unlearn stage`: one stage by itself, for a person, for a launcher, or for a run that supervises several processes.
+//! `unlearn stage`: computes one stage, for a person, a launcher, or a run that supervises several processes.
 
 use std::{
     io::{BufRead, Read, stdin},
@@ -20,7 +20,7 @@ use crate::{
     signals::INTERRUPT,
 };
 
-/// Most bytes of a description.
+/// Maximum bytes of a description.
 const MOST: u64 = 1 << 26;
 
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
@@ -42,7 +42,8 @@ pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A description from a file or standard input. A supervisor writes it on one line, and closes the stream only to say stop.
+/// Reads a description from a file or standard input. A supervisor writes it on one line, and closes the stream only
+/// to stop the stage.
 fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
     if file != Path::new("-") {
         let read = unlearn_files::read(file, MOST);

@@ -1,4 +1,4 @@
-//! `unlearn tune`: a search for the settings of a suite's methods.
+//! `unlearn tune`: searches settings for the methods of a suite.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {
-        note!("{} stages were done already", reporter.reused());
+        note!("{} stages were already done", reporter.reused());
     }
     say!("{}", unlearn_reports::tuning::terminal(&tuning).trim_end());
     if let Some(file) = &arguments.out {
@@ -44,7 +44,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses, before anything is computed, a file that cannot be written, or that holds something else than an earlier search of the suite.
+/// Refuses a file that cannot be written, or that holds anything else than an earlier search of the suite. It does so
+/// before anything is computed.
 fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
     let refuse = |reason: String| Err(Usage(format!("--out {}: {reason}", file.display())).into());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -62,6 +63,6 @@ fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
         Ok(held) => {
             refuse(format!("it holds the search of the suite `{}`; name another file, or give `--replace`", held.suite))
         }
-        Err(_) => refuse("it is there already and holds no search; name another file, or give `--replace`".into()),
+        Err(_) => refuse("it exists and holds no search; name another file, or give `--replace`".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! `unlearn runs verify`: the run store against its own hashes, and certificates of deletions against their files.
+//! `unlearn runs verify`: checks the run store against its hashes, and certificates of deletions against their files.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use unlearn_run_store::{Place, Store, StoreError};
 
 use crate::args::VerifyArguments;
 
-/// Holds everything in a store against its hashes.
+/// Checks everything in a store against its hashes.
 pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     let check = store.check()?;
     for fault in &check.faults {
         match &fault.place {
-            // These errors do not say whose row they are about.
+            // These errors do not name the index.
             Place::Index(file) if matches!(fault.error, StoreError::Row { .. } | StoreError::NoStage { .. }) => {
                 fault!("{}: {}", file.display(), fault.error);
             }
@@ -27,22 +27,22 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     if !check.faults.is_empty() {
         let damaged = check.faults.len();
         bail!(
-            "{damaged} of the store's stages and indices are not as they were left, {} finished stages are; `unlearn runs repair` \
+            "{damaged} stages and indices of the store are damaged, {} finished stages are sound; `unlearn runs repair` \
              removes what is damaged and what was computed from it",
             check.sound
         );
     }
     let rest = if check.unfinished == 0 { String::new() } else { format!("; {} are unfinished", check.unfinished) };
-    say!("{} finished stages are as they were left{rest}", check.sound);
+    say!("{} finished stages are sound{rest}", check.sound);
     Ok(())
 }
 
-/// Holds the certificate of each folder against the files beside it.
+/// Checks the certificate of each folder against the files in it.
 pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
     let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
     let mut wrong = 0;
     for folder in &wanted.folders {
-        // A folder that cannot be looked at must not keep the others from being looked at.
+        // A folder that cannot be read must not keep the others from being checked.
         match verify_certificate(folder, wanted, public_key.as_ref()) {
             Ok(true) => {}
             Ok(false) => wrong += 1,
@@ -60,7 +60,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
     Ok(())
 }
 
-/// Prints what was found; whether the certificate holds.
+/// Prints the findings, and returns whether the certificate holds.
 fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Option<&PublicKey>) -> anyhow::Result<bool> {
     let certificate = Certificate::load(folder)?;
     let environment = wanted.environment.environment();

@@ -1,8 +1,8 @@
-//! Data as people have it: sets by path, what is refused before anything is trained, and positions for a request.
+//! Data in the forms that users have: sets by path, refusals before training, and positions for a request.
 
 use super::*;
 
-/// What follows of the images is noise of a fixed rule; labels go round.
+/// The images are deterministic noise. The labels cycle through the classes.
 fn idx_folder(folder: &Path, train: u32, test: u32) {
     std::fs::create_dir_all(folder).unwrap();
     let write = |name: &str, head: &[u8], sides: &[u32], bytes: Vec<u8>| {
@@ -69,7 +69,7 @@ fn positions_that_a_suite_trains_on_are_printed_and_a_request_may_name_them() {
     assert!(place.refuse(2, &["run", "suite.toml", "--dry-run"]).contains("in the validation split"));
 }
 
-/// Arrays of NumPy's, stored: their name, NumPy's type, their sides and bytes.
+/// Uncompressed NumPy arrays, each with its name, NumPy type, shape and bytes.
 fn npz(path: &Path, arrays: &[(&str, &str, &str, Vec<u8>)]) {
     let mut archive = Vec::new();
     let mut directory = Vec::new();

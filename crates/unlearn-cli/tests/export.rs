@@ -1,4 +1,4 @@
-//! `export`: what is deployed computes what was trained.
+//! `export`: the exported model computes the same outputs as the trained one.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_pruned_stage_is_exported_in_three_forms() {
 
     let inspected = place.succeed(&["inspect", "structured.safetensors"]);
     assert!(inspected.contains("resnet8s; 3 convolutions narrowed"), "{inspected}");
-    // Whatever was exported can be exported again, and there is nothing more to take out.
+    // An exported model can be exported again, and nothing more is removed.
     place.succeed(&["export", "structured.safetensors", "again.safetensors", "--structured"]);
     assert_eq!(
         fs::read(place.path("again.safetensors")).unwrap(),

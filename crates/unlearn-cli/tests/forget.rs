@@ -1,4 +1,4 @@
-//! `forget` and `runs verify`: the example of docs/forget.md as it stands there, and all that must be refused or found out.
+//! `forget` and `runs verify`: the example of docs/forget.md, and every case that must be refused or found.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn block(language: &str) -> String {
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-/// A folder as the example has it, before its first command.
+/// A folder in the state that the example starts with.
 fn example() -> Place {
     let place = Place::new(&block("toml"));
     for (name, text) in [("ids.jsonl", block("jsonl").as_str()), ("key.pem", PRIVATE), ("public.pem", PUBLIC)] {
@@ -57,7 +57,7 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let commands = block("sh");
     let mut commands = commands.lines();
     let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
-    // A repository that has nothing to do with the program; what it would have git run leaves a file.
+    // An unrelated repository. If the program ran a command from its git configuration, that would leave a file.
     let foreign = "git init -q && git config core.fsmonitor 'touch ran; false' && git -c user.name=x -c user.email=x@y commit -q \
                    --allow-empty -m other";
     let has_git = place.shell(foreign).status.success();
@@ -77,7 +77,7 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
         &["sparse checkpoint", "asked to forget 12 images"],
     );
 
-    // What was certified is what the suite found.
+    // The certified figures equal those of the suite.
     let suites = models(&place.path("runs")).into_iter().map(|(path, _)| path);
     let suites = suites.filter(|path| path.starts_with("unlearn") && path.ends_with("model.safetensors"));
     let [suites] = suites.collect::<Vec<_>>().try_into().unwrap();
@@ -124,11 +124,11 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     *flipped.last_mut().unwrap() ^= 1;
     fs::write(&model, flipped).unwrap();
     expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  output model.safetensors"]);
-    // Who asks again is told, not reassured.
+    // A repeated request reports the failed thresholds again.
     expect(&place, 1, forget, &["model.safetensors was changed since"]);
     fs::write(&model, bytes).unwrap();
 
-    // One folder that holds no certificate does not hide the others.
+    // A folder without a certificate does not hide the others.
     expect(
         &place,
         1,
@@ -143,7 +143,7 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
 /// A change of a certificate.
 type Edit<'a> = &'a dyn Fn(&mut Value);
 
-/// Beside a Retrain there are figures that need one, and the reference's one draw can be asked for.
+/// With a Retrain there are figures that need one. The reference code's single draw can be asked for.
 fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     let retrain = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method retrain \
                    --set epochs=1 --mia confidence --draws 1 --out retrained";
@@ -162,7 +162,7 @@ fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     let holds =
         ["holds  key", "derived figures: ", "metric kl: it cannot be measured again", "1 of 1 certificates hold"];
     expect(place, 0, again, &holds);
-    // It is unsigned: only what it says elsewhere, and its model, speak against a change.
+    // The certificate is unsigned. Only its other fields and its model contradict a change.
     let whole = certificate.to_string();
     let edits: [(Edit<'_>, &str); 9] = [
         (&|value| value["measured"]["after"]["avg_gap"]["value"] = json!(0.0), "FAILS  figure avg_gap after"),
@@ -206,7 +206,7 @@ fn a_second_request_is_served_on_what_the_first_left(place: &Place) {
 fn what_cannot_be_forgotten_is_refused(place: &Place) {
     let refused = |code, options: &str, words: &[&str]| {
         let line = "unlearn forget --checkpoint runs/prune/* --data fashion-mnist-mini --request ids.jsonl --method ft --out refused";
-        // Of an option given twice the last is meant.
+        // If an option is given twice, the last one counts.
         let given: Vec<&str> = options.split_whitespace().filter(|word| word.starts_with("--")).collect();
         let kept = line
             .split(" --")
@@ -232,16 +232,16 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--threshold 'mia.x>=1'", &["`x` is not among", "confidence"]);
     refused(2, "--threshold 'loss_threshold_efficacy>=1'", &["it is not measured", "mia_efficacy.confidence"]);
     refused(2, "--mia prob", &["--mia", "`confidence`"]);
-    // What is known not to be a Retrain.
+    // A model that is known not to be a Retrain.
     refused(2, "--retrain runs/prune/*", &["--retrain", "has the weights of the model"]);
     refused(2, "--retrain runs/train/*", &["--retrain", "was trained on image"]);
     refused(2, "--retrain forgotten", &["--retrain", "it was made by `ft`"]);
     refused(1, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
-    refused(2, "--suite suite.toml", &["says itself what it was trained on"]);
+    refused(2, "--suite suite.toml", &["itself says what it was trained on"]);
     refused(1, "--sign public.pem", &["public.pem", "openssl genpkey"]);
     refused(1, "--checkpoint suite.toml", &["suite.toml"]);
-    // Another deletion's folder stays as it is.
+    // Another deletion's folder stays unchanged.
     expect(
         place,
         2,
@@ -299,7 +299,7 @@ fn a_deletion_that_was_killed_ends_with_the_same_model() {
     assert_eq!(after("killed"), after("undisturbed"));
 }
 
-/// What a suite must have beside training.
+/// The tables that a suite must have besides training.
 fn judged(suite: &str) -> String {
     format!("[[forget]]{}", suite.split_once("[[forget]]").unwrap().1.replace("\"ft\"\nepochs = 2", "\"raw\""))
 }
@@ -312,7 +312,7 @@ fn a_method_that_diverges_leaves_the_last_finite_weights_and_no_certificate() {
         "[[forget]]\nkind = \"indices\"\npath = \"ids.jsonl\"\n\n[[unlearn]]\nmethod = \"ga\"\nlr = 1e30\nepochs = 5\n";
     let suite = suite.replace("train-limit = 200", "train-limit = 400").replace("epochs = 2", "epochs = 1") + diverging;
     fs::write(place.path("suite.toml"), suite).unwrap();
-    // In a suite the weights are kept in the stage's working folder.
+    // In a suite, the weights are kept in the stage's working folder.
     expect(&place, 1, "unlearn run suite.toml", &["unlearn ga", "epoch", "lower `lr`", "last-finite.safetensors"]);
     expect(&place, 0, "unlearn inspect runs/unlearn/*.partial/last-finite.safetensors", &["dense checkpoint"]);
     let forget = "unlearn forget --checkpoint runs/train/* --data fashion-mnist-mini --request ids.jsonl --method ga \

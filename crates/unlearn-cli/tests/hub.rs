@@ -1,4 +1,4 @@
-//! Pretrained weights from a Hub on the loopback device, a suite on them, and the outcome pushed back.
+//! Pretrained weights from a Hub on the loopback device, a suite that uses them, and a push of the result.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{Place, SUITE};
 
 const MODEL: &str = "model.safetensors";
 
-/// A model as PyTorch's users upload it, and the bytes of its file.
+/// A model in the form that PyTorch users upload, and the bytes of its file.
 fn pretrained(arch: &str, shape: [usize; 3], classes: usize) -> Vec<u8> {
     let input = InputSpec { shape, classes, mean: vec![0.5; shape[0]], std: vec![0.25; shape[0]] };
     let graph = find(arch).unwrap().graph(&input).unwrap();
@@ -39,7 +39,7 @@ fn shell(place: &Place, server: &HubServer, line: &str) -> Output {
     command.output().unwrap()
 }
 
-/// Runs a line, expects an exit code, and gives both outputs.
+/// Runs a line, expects an exit code, and returns both outputs.
 fn said(place: &Place, server: &HubServer, code: i32, line: &str) -> String {
     let Output { status, stdout, stderr } = shell(place, server, line);
     let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
@@ -66,7 +66,7 @@ fn read(path: &Path) -> ModelFile {
     ModelFile::read(&fs::read(path).unwrap(), &ImportOptions::default(), path).unwrap()
 }
 
-/// Two models of the same values, but for tensors of some names.
+/// Two models with equal values, except in tensors with certain names.
 fn same(one: &ModelFile, other: &ModelFile, but: &[Anew]) {
     let (one, other) = (one.state.named(&one.graph), other.state.named(&other.graph));
     for ((name, _, values), (_, _, others)) in one.zip(other) {
@@ -92,7 +92,7 @@ fn suite(tables: &str) -> String {
 
 const FORGET: &str = "[[forget]]\nkind = \"class\"\nclass = 0\n\n";
 
-/// docs/hub.md as it stands there, on a ResNet-18 with ImageNet's shapes.
+/// The commands of docs/hub.md, on a ResNet-18 with ImageNet's shapes.
 #[test]
 fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/hub.md")).unwrap();
@@ -329,7 +329,7 @@ fn a_dataset_that_the_hub_does_not_give_says_what_to_do() {
     contains(&refused("kmnist"), &["kmnist was not found"]);
 }
 
-/// Its pictures stay in the cache's files. The test set, 13 GB, has no labels.
+/// Its pictures stay in the files of the cache. The test set (13 GB) has no labels.
 #[test]
 fn imagenet_is_fetched_without_its_test_set_and_read_where_it_lies() {
     let server = HubServer::start();
@@ -344,7 +344,7 @@ fn imagenet_is_fetched_without_its_test_set_and_read_where_it_lies() {
     let refused = said(&place, &server, 1, "env -u HF_TOKEN unlearn datasets fetch imagenet");
     contains(&refused, &["is gated: accept its licence on ", &format!("/datasets/{repository}")]);
     server.requests();
-    // It has two of a thousand classes.
+    // It holds two of a thousand classes.
     let refused = said(&place, &server, 1, "unlearn datasets fetch imagenet");
     contains(
         &refused,

@@ -1,4 +1,5 @@
-//! The binary as a user meets it: whole suites on a few hundred real images, kills, and everything that must be refused.
+//! The binary as a user runs it: whole suites on a few hundred real images, kills, and every input that must be
+//! refused.
 
 mod convert;
 mod data;
@@ -107,14 +108,14 @@ impl Place {
         Command::new("sh").args(["-c", line]).env("PATH", path).current_dir(self.folder.path()).output().unwrap()
     }
 
-    /// Runs and expects success; gives standard output.
+    /// Runs the binary, expects success, and returns standard output.
     fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs and expects an exit code and a message without a panic; gives standard error.
+    /// Runs the binary, expects an exit code and a message without a panic, and returns standard error.
     fn refuse(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -123,7 +124,7 @@ impl Place {
         message
     }
 
-    /// The rows of a report, without what may differ between runs: seconds.
+    /// The rows of a report, without seconds, which differ between runs.
     fn rows(&self, report: &str) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.path(report).join("results.json")).unwrap();
         let results: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -137,7 +138,7 @@ impl Place {
     }
 }
 
-/// Every `model.safetensors` and `mask.safetensors` of a store: place and bytes.
+/// Every `model.safetensors` and `mask.safetensors` of a store, with path and bytes.
 fn models(store: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![store.to_path_buf()];

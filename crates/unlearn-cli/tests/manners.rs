@@ -1,4 +1,4 @@
-//! How the binary writes and ends: closed pipes, full disks, colors, JSON, odd arguments, and signals.
+//! How the binary writes and ends: closed pipes, full disks, colours, JSON, odd arguments, and signals.
 
 use std::{
     ffi::OsStr,
@@ -24,7 +24,7 @@ fn small(name: &str) -> String {
         .replace("train-limit = 200", "train-limit = 400")
 }
 
-/// A place with a suite that was run, a stage's description and a list of images.
+/// A place with a finished suite, a stage's description and a list of images.
 fn filled() -> Place {
     let place = Place::new(&small("small"));
     place.succeed(&["run", "suite.toml"]);
@@ -35,7 +35,7 @@ fn filled() -> Place {
     place
 }
 
-/// Every command that there is, each in a way that prints something and may be repeated.
+/// Every command, each in a form that prints something and may be repeated.
 fn commands(place: &Place) -> Vec<String> {
     let stage = fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
     let stage = stage.strip_prefix(place.folder.path()).unwrap().to_str().unwrap();
@@ -171,7 +171,7 @@ fn colors_are_written_where_they_are_wanted_and_nowhere_else() {
     }
 }
 
-/// A suite one of whose stages warns: its method forgets whole classes only.
+/// A suite with a stage that warns, because its method forgets whole classes only.
 #[test]
 fn what_stages_in_processes_of_their_own_say_has_no_colors_and_is_json_where_that_is_asked_for() {
     let place = Place::new(&SUITE.replace("method = \"ga\"\nepochs = 1", "method = \"ga\"\nlr = 1e30\nepochs = 5"));
@@ -289,7 +289,7 @@ fn what_was_typed_wrongly_exits_2() {
         ("methods show mia-efficacy".into(), "`mia-efficacy` is an attack: `unlearn attacks show mia-efficacy`"),
         (
             "run suite.toml --set seeds=[1]".into(),
-            "--set seeds=[1]: `seeds` is no section of a suite; did you mean `suite.seeds`?",
+            "--set seeds=[1]: `seeds` is not a section of a suite; did you mean `suite.seeds`?",
         ),
     ] {
         let message = place.refuse(2, &line.split(' ').collect::<Vec<_>>());
@@ -313,7 +313,7 @@ fn send(signal: &str, child: &Child) {
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
 }
 
-/// The exit code, or `None` if the child goes on for so long.
+/// The exit code, or `None` if the child still runs after this time.
 fn ended(child: &mut Child, within: Duration) -> Option<i32> {
     let begun = Instant::now();
     while begun.elapsed() < within {
@@ -325,7 +325,7 @@ fn ended(child: &mut Child, within: Duration) -> Option<i32> {
     None
 }
 
-/// Waits until a training has begun and listens to signals: it has a working folder.
+/// Waits until a training has a working folder. From then on it listens to signals.
 fn until_it_trains(place: &Place, store: &str) {
     let begun = Instant::now();
     let works = || fs::read_dir(place.path(store).join("train")).is_ok_and(|mut entries| entries.next().is_some());

@@ -1,4 +1,4 @@
-//! The commands of the README and of the pages in `docs`, as they stand there, on a store that holds more than one of everything.
+//! The commands of the README and of the pages in `docs`, run on a store that holds more than one of each thing.
 
 use crate::{Place, SUITE};
 

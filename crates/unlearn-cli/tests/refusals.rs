@@ -1,8 +1,8 @@
-//! Bad input: one clear message that says what, where and the fix, the right exit code, and a store that stays readable.
+//! Bad input gives one clear message with place, fault and fix, the right exit code, and a store that stays readable.
 
 use crate::{Place, SUITE};
 
-/// Runs a suite in which one line was replaced, and expects a refusal that contains every word.
+/// Runs a suite with one changed line, and expects a refusal that contains every word.
 fn refused(code: i32, from: &str, to: &str, words: &[&str]) {
     assert!(SUITE.contains(from), "`{from}` is in the suite");
     let place = Place::new(&SUITE.replacen(from, to, 1));
@@ -76,7 +76,7 @@ fn a_run_folder_that_cannot_be_written() {
     assert!(message.contains("/proc/runs"), "{message}");
 }
 
-/// Needs the right to mount; elsewhere the store's own test of a full device stands alone.
+/// This test needs the right to mount. Elsewhere only the store's own test covers a full device.
 #[test]
 fn a_full_disk() {
     let place = Place::new(SUITE);

@@ -1,4 +1,5 @@
-//! The care of a run store: damage found and repaired, stages removed and carried to another store, suites and reports that would be lost.
+//! Maintenance of a run store: damage is found and repaired, stages are removed and carried to another store, and
+//! nothing is overwritten unasked.
 
 use std::{
     fs,
@@ -69,7 +70,7 @@ fn damage_is_refused_wherever_it_is_read_and_one_command_repairs_it() {
     assert_eq!(place.rows("report"), rows);
     assert!(models(&place.path("runs")) == whole, "a repaired store holds another model");
 
-    // Scores are read when figures are computed again, and figures by a report.
+    // Scores are read when figures are computed again. Figures are read by a report.
     let judged = fs::read_dir(place.path("runs/evaluate")).unwrap().next().unwrap().unwrap().path();
     let scores = fs::read(judged.join("scores.safetensors")).unwrap();
     flip(&judged.join("scores.safetensors"));
@@ -82,7 +83,7 @@ fn damage_is_refused_wherever_it_is_read_and_one_command_repairs_it() {
     assert!(place.refuse(1, &["report", "tiny", "--out", "report"]).contains("BLAKE3 differs"));
     fs::write(judged.join("metrics.jsonl"), figures).unwrap();
 
-    // A row must rest on its own model, even in an index that is sealed.
+    // A row must rest on its own model, even in a sealed index.
     let index = place.path("runs/suites/tiny.json");
     let sealed = fs::read(&index).unwrap();
     let mut changed: Value = serde_json::from_slice(&sealed).unwrap();
@@ -114,7 +115,7 @@ fn a_damaged_saved_state_leads_to_the_same_model() {
         let states = stages.filter_map(|stage| Some(stage.ok()?.path().join("checkpoint/state.safetensors")));
         states.into_iter().find(|state| state.is_file())
     };
-    // In the seal, in the header, in the weights, at the end; and cut.
+    // Damage in the seal, the header, the weights and the end, and a cut file.
     for (share, cut) in [(0, false), (1, false), (50, false), (100, false), (50, true)] {
         let mut child = place.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         while state().is_none() {
@@ -159,23 +160,25 @@ fn stages_have_labels_and_are_removed_and_carried() {
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["key"], raw.file_name().unwrap().to_str().unwrap());
     assert!(place.refuse(2, &["runs", "show", "zz"]).contains("runs list"));
 
-    // One suite in a file, with what its rows were computed from and no more.
+    // An archive of one suite holds the stages of its rows and nothing else.
     place.succeed(&["runs", "export", "tiny", "tiny.tar"]);
-    assert!(place.refuse(1, &["runs", "export", "tiny", "tiny.tar"]).contains("exists already"));
+    assert!(place.refuse(1, &["runs", "export", "tiny", "tiny.tar"]).contains("already exists"));
     let imported = place.succeed(&["runs", "import", "tiny.tar", "--runs", "other"]);
-    assert!(imported.contains("7 stages came in, 0 were there already") && imported.contains("tiny"), "{imported}");
+    assert!(imported.contains("7 stages were imported, 0 existed already") && imported.contains("tiny"), "{imported}");
     assert!(place.succeed(&["runs", "verify", "--runs", "other"]).contains("7 finished stages"));
     place.succeed(&["report", "tiny", "--runs", "other", "--out", "again"]);
     assert_eq!(place.rows("again"), place.rows("report"));
-    assert!(place.succeed(&["runs", "import", "tiny.tar", "--runs", "other"]).contains("0 stages came in, 7 were"));
+    assert!(
+        place.succeed(&["runs", "import", "tiny.tar", "--runs", "other"]).contains("0 stages were imported, 7 existed")
+    );
     assert!(place.refuse(2, &["runs", "import", "absent.tar", "--runs", "none"]).contains("absent.tar"));
     assert!(!place.path("none").exists());
 
-    // What no index names goes, and what is named stays.
+    // Stages that no index names are removed. Stages that one names stay.
     let dry = place.succeed(&["runs", "gc", "--dry-run"]);
     assert!(dry.contains("would remove 1 stages") && dry.contains("train/"), "{dry}");
     place.succeed(&["runs", "gc"]);
-    assert!(place.succeed(&["runs", "verify"]).contains("7 finished stages are as they were left"));
+    assert!(place.succeed(&["runs", "verify"]).contains("7 finished stages are sound"));
     let key = short(&raw);
     let message = place.refuse(2, &["runs", "rm", &key]);
     assert!(message.contains("evaluate/") && message.contains("--dependents"), "{message}");
@@ -190,7 +193,7 @@ fn stages_have_labels_and_are_removed_and_carried() {
 fn nothing_of_another_suite_or_program_is_lost() {
     let place = Place::new(&suite());
     place.succeed(&["run", "suite.toml", "--out", "report"]);
-    // Another file of the same name, which lacks two of the three rows.
+    // Another file with the same name, which lacks two of the three rows.
     let other = suite().split("[[unlearn]]\nmethod = \"retrain\"").next().unwrap().to_owned();
     fs::create_dir(place.path("elsewhere")).unwrap();
     fs::write(place.path("elsewhere/suite.toml"), &other).unwrap();
@@ -244,7 +247,7 @@ fn a_false_gold_standard_is_refused_or_told() {
     assert!(s1.unwrap().contains("mine.safetensors, which may have seen the class"), "{s1:?}");
     assert!(!s1.unwrap().contains("never saw"), "{s1:?}");
 
-    // A deletion that begins again with weights that are gone says so before anything is judged.
+    // A deletion that starts again with missing weights says so before anything is judged.
     let runs = fs::read_dir(place.path("runs/train")).unwrap().map(|entry| entry.unwrap().path());
     let trained = runs.max_by_key(|stage| manifest(stage)["config"]["init"].is_object()).unwrap();
     assert!(manifest(&trained)["config"]["init"].is_object());
@@ -254,7 +257,7 @@ fn a_false_gold_standard_is_refused_or_told() {
         let arguments = ["forget", "--checkpoint", trained, "--data", "fashion-mnist-mini", "--request", "ids"];
         [&arguments[..], &["--mia", "confidence", "--draws", "1", "--out", "out", "--method", method]].concat()
     };
-    // The first image that it was trained on.
+    // The first image that the model was trained on.
     let serves = |id: &u32| {
         fs::write(place.path("ids"), id.to_string()).unwrap();
         place.run(&forget("raw")).status.success()

@@ -170,7 +170,7 @@ fn requests_in_turn_are_served_on_the_same_model_and_judged_on_all_so_far() {
     assert!(lines.iter().any(|line| line["retrain_due"] == 1), "{lines:?}");
     let page = std::fs::read_to_string(place.path("report/report.html")).unwrap();
     assert!(page.contains("Drift over requests") && page.contains("after request 1"));
-    // The second request begins with the model that the first left.
+    // The second request begins with the model that the first one left.
     let unlearned = place.path("runs/unlearn");
     let manifests = std::fs::read_dir(&unlearned).unwrap().map(|entry| {
         let text = std::fs::read_to_string(entry.unwrap().path().join("manifest.json")).unwrap();
@@ -202,7 +202,7 @@ fn what_a_method_prunes_is_saved_as_its_mask() {
     }
 }
 
-/// Holds the zeros of each convolution against its mask, both as `inspect` prints them.
+/// Compares the zeros of each convolution with its mask, both as `inspect` prints them.
 fn zeros_are_the_masks(mask: &str, model: &str) {
     let mut layers = 0;
     for line in mask.lines().filter(|line| line.contains("conv") && line.contains("density")) {
@@ -273,7 +273,7 @@ fn a_run_killed_again_and_again_ends_like_one_never_killed() {
     undisturbed.succeed(&["run", "suite.toml", "--out", "report"]);
 
     let killed = Place::new(SUITE);
-    // A run may be killed before it makes its store, on a busy machine.
+    // On a busy machine, a run may be killed before it creates its store.
     std::fs::create_dir(killed.path("runs")).unwrap();
     let arguments = ["run", "suite.toml", "--out", "report", "--checkpoint-interval", "0"];
     let mut kills = 0;
@@ -306,7 +306,7 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     write(pruned);
     let message = place.refuse(2, &stage);
     assert!(message.contains("its input `model`") && message.contains("compute it first"), "{message}");
-    // One after the other, each in a process of its own: the same models as the suite's.
+    // The stages run one after the other, each in its own process, and give the suite's models.
     for planned in planned.iter().take(8) {
         write(planned);
         let printed = place.succeed(&stage);
@@ -323,7 +323,7 @@ fn a_stage_is_computed_by_itself_from_its_description() {
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 stages, 8 done"), "{plan}");
 
-    // A model that has forgotten is not pruned: that would bring back what it forgot.
+    // A model that has forgotten is not pruned, because that would bring back what it forgot.
     let unlearned =
         planned.iter().find(|stage| stage["label"].as_str().unwrap().starts_with("unlearn retrain")).unwrap();
     let mut again = pruned.clone();
@@ -411,13 +411,13 @@ fn a_stage_that_fails_is_gone_past_where_that_is_asked_for() {
 fn whatever_is_damaged_in_a_store_is_found_and_named() {
     let place = Place::new(SUITE.split("[[prune]]\nmethod = \"omp\"").next().unwrap());
     place.succeed(&["train", "suite.toml"]);
-    assert!(place.succeed(&["runs", "verify"]).contains("1 finished stages are as they were left"));
+    assert!(place.succeed(&["runs", "verify"]).contains("1 finished stages are sound"));
     let stage = std::fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
     for file in ["model.safetensors", "metrics.jsonl", "manifest.json"] {
         let path = stage.join(file);
         let bytes = std::fs::read(&path).unwrap();
         let mut flipped = bytes.clone();
-        // A digit in the middle, which leaves JSON what it is.
+        // A digit in the middle, whose change keeps the JSON valid.
         let half = flipped.len() / 2;
         let at = (half..flipped.len()).find(|at| file.ends_with("tensors") || flipped[*at].is_ascii_digit()).unwrap();
         flipped[at] ^= 1;
@@ -456,7 +456,7 @@ fn an_interrupt_reaches_the_stages_in_processes_of_their_own() {
     assert!(saved.is_some_and(|state| state.is_file()), "the state of training is saved");
 }
 
-/// The saved state of the training that runs.
+/// The saved state of the running training.
 fn models_of_training(place: &Place) -> Option<std::path::PathBuf> {
     let stage = std::fs::read_dir(place.path("runs/train")).unwrap().next()?.unwrap().path();
     Some(stage.join("checkpoint/state.safetensors"))

@@ -1,4 +1,4 @@
-//! `unlearn tune`: the same budget for every method, no test set, and a suite that takes what was chosen.
+//! `unlearn tune`: equal budgets for all methods, no test set, and a suite that uses the chosen settings.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ fn read(place: &Place, file: &str) -> Value {
     serde_json::from_slice(&std::fs::read(place.path(file)).unwrap()).unwrap()
 }
 
-/// The best of the trials beside the first.
+/// The best trial beside the first one.
 fn choices(tuning: &Value) -> Vec<&Value> {
     tuning["trials"].as_array().unwrap().iter().filter(|trial| trial["chosen"] == true).collect()
 }
@@ -36,7 +36,7 @@ fn every_method_has_its_trials_and_the_suite_takes_what_was_chosen() {
         }
     }
 
-    // A file that holds something else stays as it is.
+    // A file that holds something else stays unchanged.
     let foreign = |out: &str, words: &str| {
         let message = place.refuse(2, &["tune", "suite.toml", "--trials", "3", "--out", out]);
         assert!(message.contains(words), "{message}");

@@ -1,7 +1,7 @@
-//! Gzipped tar archives, read as they are: some of their members, into memory.
+//! Reads some members of gzipped tar archives into memory.
 //!
-//! Nothing is written anywhere. Still, an archive with a member that would lie outside of the folder it is unpacked in is
-//! refused: no dataset has one, and what else such an archive holds is not to be trusted.
+//! Nothing is written to disk. Still, an archive is refused if a member would be unpacked outside of its folder. No
+//! dataset has such a member, so nothing in such an archive can be trusted.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read};
@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 use crate::error::{Error, Result, damaged};
 use crate::formats::proportion;
 
-/// Most bytes that an archive may unpack to: several times CIFAR's.
+/// Maximum unpacked bytes of an archive: several times CIFAR's.
 const LIMIT: u64 = 1 << 30;
 
 /// Members of an archive.
@@ -25,7 +25,7 @@ impl Archive {
     /// Reads the members `names` of the archive `path`, each of at most `limit` bytes.
     ///
     /// # Errors
-    /// When the archive cannot be read, is damaged, or has a member outside of its folder, or one that is too large.
+    /// If the archive cannot be read or is damaged, or if a member is outside of its folder or too large.
     pub(crate) fn read(path: &Path, names: &[String], limit: u64) -> Result<Self> {
         let failed = |source| Error::Io { action: "open", path: path.into(), source };
         let file = unlearn_files::open(path).map_err(failed)?;
@@ -34,10 +34,10 @@ impl Archive {
         Ok(Self { path: path.into(), members })
     }
 
-    /// What a member is called in errors, and its bytes.
+    /// A member's name for errors, and its bytes.
     ///
     /// # Errors
-    /// When the archive has none of that name, or it was not among those read.
+    /// If the archive has no such member, or the member was not read.
     pub(crate) fn member(&self, name: &str) -> Result<(PathBuf, &[u8])> {
         match self.members.get(name) {
             Some(bytes) => Ok((self.path.join(name), bytes)),
@@ -62,7 +62,7 @@ fn members(
         let path = entry.path().map_err(unreadable)?.into_owned();
         let inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
         if !path.components().all(inside) {
-            return Err(format!("its member `{}` lies outside of it; nothing was read", path.display()));
+            return Err(format!("its member `{}` is outside of it; nothing was read", path.display()));
         }
         let name = path.to_str().unwrap_or_default().trim_start_matches("./").to_owned();
         if !names.contains(&name) || !entry.header().entry_type().is_file() {
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// A packed archive of one member, whose name is written as it is.
+    /// A packed archive of one member, whose name is written unchanged.
     fn archive(name: &str, bytes: &[u8], announced: u64) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
@@ -122,7 +122,7 @@ mod tests {
     fn members_outside_of_the_archive_are_refused() {
         for name in ["../a/b", "a/../../b", "/a/b"] {
             let error = read(&archive(name, b"bytes", 5)).unwrap_err();
-            assert!(error.ends_with("lies outside of it; nothing was read"), "{name}: {error}");
+            assert!(error.ends_with("is outside of it; nothing was read"), "{name}: {error}");
         }
     }
 

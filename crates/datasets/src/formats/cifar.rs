@@ -1,11 +1,11 @@
-//! CIFAR-10 and CIFAR-100 in the two forms in which they are distributed: binary records, and Python 2's pickles.
+//! CIFAR-10 and CIFAR-100 in their two distributed forms: binary records, and Python 2 pickles.
 //!
-//! A binary file is a run of records: one byte of label (CIFAR-100 has the coarse label before the fine one), then 3,072
-//! of pixels, 1,024 each of red, green and blue, row after row. A pickle is a dictionary with the same pixels as a NumPy
-//! array `[images, 3072]` under `data`, and a list of labels. Both are described at
-//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data, never run; those that Python 3 saved again are read as
-//! well. The archives in which either is distributed are read as they are, once their checksum was found right. By path, files of the
-//! same names and layout with any number of images are opened, and archives of any checksum.
+//! A binary file is a sequence of records: one byte of label (CIFAR-100 has the coarse label before the fine one),
+//! then 3,072 bytes of pixels, 1,024 each of red, green and blue, row by row. A pickle is a dictionary with the same
+//! pixels as a NumPy array `[images, 3072]` under `data`, and a list of labels. Both are described at
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>. Pickles are read as data and never run. Pickles that Python 3 saved
+//! again are read too. The distributed archives are read directly, after a check of their checksum. By path, files
+//! with the same names and layout are opened with any number of images, and archives with any checksum.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,32 +21,33 @@ use crate::options::OpenOptions;
 use crate::place;
 use crate::{cifar10, cifar100};
 
-/// Most bytes read of one file: several times the largest, CIFAR-100's training set of 155 MB.
+/// Maximum bytes of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
 
 /// One form of a dataset. Each training file holds an equal share of the training images.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
-    /// The folder that the distributed archive unpacks to.
+    /// The folder in the distributed archive.
     pub(crate) folder: &'static str,
-    /// That archive.
+    /// The distributed archive.
     pub(crate) archive: Published,
     pub(crate) train: &'static [&'static str],
     pub(crate) test: &'static str,
     pub(crate) coding: Coding,
-    /// The file that names the classes: a line each, or a pickle.
+    /// The file of class names: one per line, or a pickle.
     pub(crate) names: &'static str,
 }
 
 /// Bytes of an image: 1,024 each of red, green and blue.
 const IMAGE: usize = 3072;
 
-/// How a file holds images and labels.
+/// The encoding of images and labels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Coding {
     /// Records of `label_bytes` bytes, the last of which is the label, and the pixels.
     Records { label_bytes: usize },
-    /// A pickle with the labels under this key, and the names of the classes under the other key in a pickle of their own.
+    /// A pickle with the labels under the key `labels`. Another pickle has the names of the classes under the key
+    /// `names`.
     Pickle { labels: &'static str, names: &'static str },
 }
 
@@ -60,7 +61,7 @@ impl Form {
     }
 }
 
-/// Opens the dataset of `entry` in the first form and place that has any of its files; folders go before archives.
+/// Opens the dataset of `entry` in the first form and place with any of its files. Folders come before archives.
 pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Result<Dataset> {
     let roots = options.folders(entry.name, &[]);
     let places = roots.iter().flat_map(|root| forms.iter().flat_map(|form| Candidate::all(root, form)));
@@ -98,14 +99,14 @@ impl AsRef<Path> for Candidate<'_> {
     }
 }
 
-/// Opens a folder or an archive that the registry does not know: any number of images.
+/// Opens a folder or an archive that the registry does not know, with any number of images.
 pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
     place.refuse_size()?;
     let path = &place.path;
     let forms = [&cifar10::FORMS, &cifar100::FORMS].into_iter().flatten();
     let found: Vec<_> = if path.is_dir() {
         let there = forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there);
-        // Where an archive was unpacked, it often still lies beside its folder.
+        // An unpacked archive is often still in the same folder.
         let (folders, archives): (Vec<_>, Vec<_>) =
             there.partition(|candidate| matches!(candidate, Candidate::Folder(..)));
         if folders.is_empty() { archives } else { folders }
@@ -124,7 +125,7 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
             return Err(damaged(path, format!("it holds no files of CIFAR: {wanted}, nor an archive of these")));
         }
         [] => {
-            return Err(damaged(path, "it is no archive of CIFAR by its name; unpack it and name the folder"));
+            return Err(damaged(path, "its name is not that of a CIFAR archive; unpack it and name the folder"));
         }
         several => {
             let several =
@@ -152,7 +153,7 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
 }
 
 impl Candidate<'_> {
-    /// A file that it is told by.
+    /// The file by which the form is recognised.
     fn first(&self) -> &'static str {
         match self {
             Self::Folder(_, form) => form.train[0],
@@ -184,7 +185,7 @@ impl Form {
         match self.coding {
             Coding::Records { .. } => {
                 let text =
-                    std::str::from_utf8(&bytes).map_err(|_| damaged(&path, "the names of its classes are no text"))?;
+                    std::str::from_utf8(&bytes).map_err(|_| damaged(&path, "the names of its classes are not text"))?;
                 Ok(Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
             }
             Coding::Pickle { names, .. } => {
@@ -212,10 +213,10 @@ pub(crate) fn read_archive(entry: &Entry, form: &Form, path: &Path) -> Result<Da
     read(entry, form, &form.archived(path)?, path)
 }
 
-/// Where the files of a form lie.
+/// The place of a form's files.
 enum Place {
     Folder(PathBuf),
-    /// An archive, and the folder within.
+    /// An archive, and the folder in it.
     Archive(Archive, &'static str),
 }
 
@@ -227,7 +228,7 @@ impl Place {
         }
     }
 
-    /// What the file is called in errors, and its bytes.
+    /// The file's name for errors, and its bytes.
     fn load(&self, file: &str) -> Result<(PathBuf, Cow<'_, [u8]>)> {
         match self {
             Self::Folder(folder) => {
@@ -244,7 +245,7 @@ impl Place {
     }
 }
 
-/// The dataset of `entry`, with the published counts; `path` is what holds the files.
+/// The dataset of `entry`, with the published counts. `path` is the folder or archive.
 fn read(entry: &Entry, form: &Form, place: &Place, path: &Path) -> Result<Dataset> {
     let set = |files: &[&str], what, count: usize| -> Result<ImageSet> {
         let set = read_set(form, place, files)?;
@@ -259,12 +260,12 @@ fn read(entry: &Entry, form: &Form, place: &Place, path: &Path) -> Result<Datase
     Ok(entry.dataset(train, test))
 }
 
-/// What is in some files.
+/// The content of several files.
 #[derive(Default)]
 struct Batches {
     pixels: Vec<u8>,
     labels: Vec<i64>,
-    /// Each file, and how many images are in it and those before it.
+    /// Each file, with the number of images in it and the files before it.
     ends: Vec<(PathBuf, usize)>,
 }
 
@@ -275,7 +276,7 @@ impl Batches {
         self.ends.iter().zip(starts).map(|((path, end), start)| (path.clone(), &self.labels[start..*end]))
     }
 
-    /// The images; every label was found to be one.
+    /// The images. Every label was checked.
     fn images(self, shape: [usize; 3]) -> Result<ImageSet> {
         let labels: Vec<u32> = self.labels.into_iter().map(|label| label as u32).collect();
         Ok(ImageSet::new(shape, self.pixels, labels)?)

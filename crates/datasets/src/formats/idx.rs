@@ -1,9 +1,10 @@
-//! IDX files, the format of MNIST and its kin, plain or gzipped.
+//! IDX files, the format of MNIST and similar datasets, plain or gzipped.
 //!
-//! Layout: two zero bytes, a type code (0x08: unsigned byte), the number of dimensions, each dimension as a big-endian
-//! `u32`, then the elements in row-major order (<http://yann.lecun.com/exdb/mnist/>). Whether a file is gzipped is told
-//! by its first bytes, never by its name. A header is not trusted with an allocation: a plain file must have as many bytes as its header
-//! announces, and of a gzipped one memory grows with the bytes that really arrive, in proportion to the file.
+//! Layout: two zero bytes, a type code (0x08: unsigned byte), the number of dimensions, each dimension as a
+//! big-endian `u32`, then the elements in row-major order (<http://yann.lecun.com/exdb/mnist/>). A gzipped file is
+//! recognised by its first bytes, never by its name. No memory is allocated on the header's word alone. A plain file
+//! must be as long as its header announces. For a gzipped one, memory grows with the bytes that arrive, in proportion
+//! to the file.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -13,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 use crate::error::{Error, Result, damaged};
 use crate::formats::proportion;
 
-/// Most bytes of elements read from one file: 2 GiB.
+/// Maximum bytes of elements in one file: 2 GiB.
 const LIMIT: u64 = 1 << 31;
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
@@ -34,7 +35,8 @@ pub struct IdxImages {
 /// Reads an idx3 file of unsigned bytes.
 ///
 /// # Errors
-/// When the file cannot be read, is not IDX of three dimensions, is truncated, goes on too long, or is larger than 2 GiB.
+/// If the file cannot be read, is not IDX with three dimensions, is truncated, has trailing bytes, or is larger than
+/// 2 GiB.
 pub fn read_images(path: &Path) -> Result<IdxImages> {
     Ok(images(decode(open(path)?, path, "images")?))
 }
@@ -47,7 +49,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>> {
     decode::<1>(open(path)?, path, "labels").map(|(_, labels)| labels)
 }
 
-/// As [`read_images`], from memory; `path` only names it in errors.
+/// As [`read_images`], from memory. `path` is only for errors.
 ///
 /// # Errors
 /// As [`read_images`].
@@ -55,7 +57,7 @@ pub fn decode_images(bytes: &[u8], path: &Path) -> Result<IdxImages> {
     Ok(images(decode((bytes, bytes.len() as u64), path, "images")?))
 }
 
-/// As [`read_labels`], from memory; `path` only names it in errors.
+/// As [`read_labels`], from memory. `path` is only for errors.
 ///
 /// # Errors
 /// As [`read_labels`].
@@ -71,7 +73,7 @@ fn images((shape, pixels): ([u32; 3], Vec<u8>)) -> IdxImages {
 /// Writes unsigned bytes of the given shape as IDX, uncompressed.
 ///
 /// # Errors
-/// When `shape` has more than 255 dimensions, does not multiply to `elements.len()`, or the writer fails.
+/// If `shape` has more than 255 dimensions or does not multiply to `elements.len()`, or if the writer fails.
 pub fn encode(shape: &[u32], elements: &[u8], writer: &mut impl Write) -> io::Result<()> {
     let rank = u8::try_from(shape.len()).map_err(io::Error::other)?;
     if shape.iter().map(|&side| side as usize).product::<usize>() != elements.len() {
@@ -106,12 +108,12 @@ fn decode<const RANK: usize>(
     if gzipped {
         decode_plain(MultiGzDecoder::new(whole), path, what, |announced| decoder(announced).map(|()| 0))
     } else {
-        // What is announced and not there gets no memory.
+        // No memory is taken for announced bytes that do not exist.
         decode_plain(whole, path, what, |announced| Ok(announced.min(len)))
     }
 }
 
-/// `reserve` says how much memory is taken at once for so many bytes.
+/// `reserve` gives the memory to take at once for a number of bytes.
 fn decode_plain<const RANK: usize>(
     mut reader: impl Read,
     path: &Path,
@@ -166,7 +168,7 @@ fn exactly(bytes: Vec<u8>, expected: u64, path: &Path, part: &'static str) -> Re
     Ok(bytes)
 }
 
-/// Reads until `limit` bytes or the end; a gzip stream that breaks off counts as an end.
+/// Reads until `limit` bytes or the end. A gzip stream that breaks off counts as an end.
 fn read_up_to(reader: &mut impl Read, limit: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     read_into(&mut bytes, reader, limit, path).map(|()| bytes)
@@ -209,7 +211,7 @@ mod tests {
         decode_labels(bytes, Path::new("labels"))
     }
 
-    /// Both the plain and the gzipped form must fail, and say `message`.
+    /// Both the plain and the gzipped form must fail with `message`.
     fn refuses(bytes: &[u8], message: &str) {
         for bytes in [bytes.to_vec(), gzip(bytes)] {
             let error = images(&bytes).unwrap_err().to_string();
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_header_is_not_trusted_with_an_allocation() {
-        // 2 GiB announced, none there: reserving what the header asks for would show here.
+        // The header announces 2 GiB, and none exist. A reservation of that size would be noticed here.
         let bytes = [&[0, 0, 8, 1][..], &(1_u32 << 31).to_be_bytes()].concat();
         assert!(matches!(labels(&bytes), Err(Error::IdxTruncated { expected: 2_147_483_648, found: 0, .. })));
     }

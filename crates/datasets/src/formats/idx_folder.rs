@@ -1,7 +1,7 @@
-//! Datasets kept as MNIST keeps its own: four IDX files in a folder.
+//! Datasets in MNIST's form: four IDX files in a folder.
 //!
-//! Datasets of this form share the names of their files, and many their shapes and counts. So the images' statistics are compared with
-//! the published ones, and what is found is said; a path opens any number of images, of any size.
+//! Datasets of this form share file names, and many share shapes and counts. So the images' statistics are compared
+//! with the published ones, and a mismatch is reported. A path opens any number of images of any size.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::place::Place;
 use crate::registry::DATASETS;
 use crate::verify;
 
-/// Training images; each name may also end in `.gz`.
+/// Training images. Each name may also end in `.gz`.
 pub const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
 /// Training labels.
 pub const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
@@ -23,7 +23,7 @@ pub const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 /// Test labels.
 pub const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-/// The four, as they are named above.
+/// The four names above.
 pub const FILES: [&str; 4] = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS];
 
 /// Whether any of the four files is in `folder`.
@@ -45,7 +45,8 @@ pub(crate) fn open_first(entry: &Entry, folders: &[PathBuf]) -> Result<Dataset> 
     }
 }
 
-/// What speaks against these images being those of `entry`: that their mean is another. Others of the registry that have it are named.
+/// The evidence that these images are not those of `entry`: another mean. Datasets of the registry with that mean are
+/// named.
 fn suspicions(entry: &Entry, train: &ImageSet) -> Result<Option<String>> {
     let found = Normalization::of(train)?;
     if verify::near(&found.mean, entry.mean) {
@@ -110,7 +111,7 @@ fn check(entry: &Entry, sets: [(idx::IdxImages, Vec<u8>); 2], paths: &[PathBuf; 
     Ok(entry.dataset(set(train, 0)?, set(test, 2)?))
 }
 
-/// Opens a folder that the registry does not know: any number of images, of any size.
+/// Opens a folder that the registry does not know, with any number of images of any size.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.refuse_size()?;
     let ([train, test], paths) = read(&place.path)?;
@@ -142,7 +143,7 @@ fn check_pair((images_path, images): (&Path, usize), (labels_path, labels): (&Pa
     Err(Error::CountMismatch { images_path: images_path.into(), images, labels_path: labels_path.into(), labels })
 }
 
-/// Images and labels that belong together, checked against each other; labels are below `classes`.
+/// Images and labels of one set, checked against each other. Labels are below `classes`.
 fn pair(
     (images_path, images): (&Path, idx::IdxImages),
     (labels_path, labels): (&Path, Vec<u8>),
@@ -163,7 +164,7 @@ mod tests {
     use crate::fashion_mnist;
     use crate::registry::{self, OpenOptions};
 
-    /// The entry, cut to what [`folder`] holds.
+    /// The entry, reduced to the content of [`folder`].
     fn entry(train: usize) -> Entry {
         Entry { train, test: 1, ..fashion_mnist::ENTRY }
     }

@@ -1,10 +1,10 @@
-//! Folders of pictures, a folder a class: `train/CLASS/….png`, and `test/` or `val/` of the same.
+//! Folders of pictures, with one folder per class: `train/CLASS/….png`, and `test/` or `val/` with the same layout.
 //!
-//! As torchvision's `ImageFolder` has it, classes are numbered by their folders' names in ascending order, a class has the
-//! pictures at any depth below its folder, links to folders are followed, and pictures follow each other class by class: folders in the
-//! order of their whole paths as text, and in each its files. So a position means the same there and here. Two things differ, and are
-//! said when a folder is opened: what is hidden, by a dot before its name, is passed over at every depth, and the endings that are read
-//! are a few others.
+//! The order is that of torchvision's `ImageFolder`. Classes are numbered by their folders' names in ascending order.
+//! A class has the pictures at any depth below its folder, and links to folders are followed. Pictures follow class
+//! by class: folders in the order of their whole paths as text, then the files of each. So a position means the same
+//! in both. Two things differ, and are reported when a folder is opened: hidden files and folders (a dot before the
+//! name) are skipped at every depth, and the accepted endings differ slightly.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,13 +20,13 @@ use crate::formats::parquet_folder::{TESTS, TRAIN};
 use crate::formats::picture;
 use crate::place::Place;
 
-/// Levels of folders below a class's. Links may lead in circles.
+/// Maximum depth of folders below a class's. Links may form a circle.
 const DEPTH: usize = 40;
-/// Most bytes of a list: that of all of Tiny-ImageNet's words has 2.6 million.
+/// Maximum bytes of a list. Tiny-ImageNet's list of words has 2.6 million.
 const LIST_LIMIT: u64 = 1 << 28;
-/// Endings of pictures that are read. `jfif` and `jpe` are JPEG; torchvision's `ImageFolder` passes them over.
+/// Endings of pictures that are read. `jfif` and `jpe` are JPEG, but torchvision's `ImageFolder` skips them.
 const READ: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "jpe", "webp", "bmp", "tif", "tiff"];
-/// Endings of pictures that are not.
+/// Endings of pictures that are not read.
 const OTHER_PICTURES: [&str; 20] = [
     "apng", "avif", "dib", "dng", "gif", "heic", "heif", "j2k", "jp2", "jpx", "jxl", "pbm", "pcx", "pgm", "pnm", "ppm",
     "psd", "svg", "tga", "xpm",
@@ -38,7 +38,8 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.dataset(classes, train, test)
 }
 
-/// The classes of `folder`, its training set, and the first test set that has pictures of them. What is there and not read is said.
+/// The classes of `folder`, its training set, and the first test set with pictures of them. Content that is not read
+/// is reported.
 pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)> {
     let train = folder.join(TRAIN);
     if !train.is_dir() {
@@ -48,7 +49,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
     if classes.is_empty() {
         return Err(damaged(&train, "it has no folder of a class"));
     }
-    // A test set for a contest has no labels, and so no folders of classes.
+    // The test set of a contest has no labels, and so no folders of classes.
     let candidates = TESTS.iter().map(|split| folder.join(split)).filter(|path| path.is_dir());
     for path in candidates {
         let found = class_folders(&path)?;
@@ -71,17 +72,18 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
     Err(damaged(folder, format!("it has no folder `{}` with folders of its classes", TESTS.join("` or `"))))
 }
 
-/// The names of the folders in `folder`, ascending, less hidden ones.
+/// The names of the folders in `folder`, ascending, without hidden ones.
 pub(crate) fn class_folders(folder: &Path) -> Result<Vec<String>> {
     let mut classes = Vec::new();
     for path in list(folder)?.into_iter().filter(|path| !is_hidden(path) && path.is_dir()) {
         let name = path.file_name().and_then(|name| name.to_str());
-        classes.push(name.ok_or_else(|| damaged(&path, "its name is no text"))?.to_owned());
+        classes.push(name.ok_or_else(|| damaged(&path, "its name is not valid text"))?.to_owned());
     }
     Ok(classes)
 }
 
-/// The pictures of `classes` in `folder`, labelled by the classes' positions. A class without a folder has none.
+/// The pictures of `classes` in `folder`. Labels are positions in `classes`. A class without a folder has no
+/// pictures.
 pub(crate) fn read(folder: &Path, classes: &[String]) -> Result<PackedSet> {
     read_noting(folder, classes, &mut Passed::default())
 }
@@ -98,18 +100,18 @@ fn read_noting(folder: &Path, classes: &[String], passed: &mut Passed) -> Result
     Ok(set)
 }
 
-/// What is in a folder and not read.
+/// Content of a folder that is not read.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Passed {
     hidden: Several,
     no_pictures: Several,
-    /// Pictures that are in no folder of a class.
+    /// Pictures outside of the folders of classes.
     classless: Several,
     /// Folders and pictures beside the splits.
     beside: Vec<String>,
 }
 
-/// Some paths, of which the first is named.
+/// Several paths, the first of which is named.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Several {
     count: usize,
@@ -171,12 +173,12 @@ impl Passed {
     }
 }
 
-/// Whether a path's name begins with a dot: what systems and programs keep for themselves.
+/// Whether a path's name begins with a dot. Systems and programs use such names for their own files.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// What a file is by its ending.
+/// Kind of a file, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Picture,
@@ -198,7 +200,7 @@ fn kind(path: &Path) -> Kind {
 /// The pictures `names` in `folder`, each with its class.
 ///
 /// # Errors
-/// When a name leads out of the folder, or a class is none of `classes`; `list` is the file that says so.
+/// If a name leads out of the folder, or a class is not in `classes`. `list` is the file with the names.
 pub(crate) fn annotated<'a>(
     folder: &Path,
     names: impl Iterator<Item = (String, &'a str)>,
@@ -211,16 +213,16 @@ pub(crate) fn annotated<'a>(
             return Err(damaged(list, format!("`{name}` is not the name of a file")));
         }
         let label = classes.binary_search_by(|known| known.as_str().cmp(class));
-        let label =
-            label.map_err(|_| damaged(list, format!("`{name}` is of class `{class}`, of which nothing is known")))?;
+        let label = label.map_err(|_| damaged(list, format!("`{name}` has the unknown class `{class}`")))?;
         set.pictures.push(Packed::File(folder.join(name)));
         set.labels.push(label as u32);
     }
     Ok(set)
 }
 
-/// What classes are called: the identifier and the first of its words in the file `path`, where a line is an identifier,
-/// `separator`, and words separated by commas. Without the file, and where it says nothing, the identifier alone.
+/// Names of classes: the identifier and the first of its words in the file `path`. A line of that file is an
+/// identifier, `separator`, and words separated by commas. Without the file, or without words, the name is the
+/// identifier alone.
 pub(crate) fn words(path: &Path, separator: char, classes: &[String]) -> Result<Vec<String>> {
     if !path.is_file() {
         return Ok(classes.into());
@@ -234,22 +236,19 @@ pub(crate) fn words(path: &Path, separator: char, classes: &[String]) -> Result<
     Ok(classes.iter().map(name).collect())
 }
 
-/// A list that is distributed with pictures.
+/// Reads a list that is distributed with pictures.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     unlearn_files::read_text(path, LIST_LIMIT).map_err(|source| Error::Io { action: "read", path: path.into(), source })
 }
 
-/// Adds the pictures of a class's folder, in torchvision's order: `sorted(os.walk(folder, followlinks=True))`, and each folder's files
-/// sorted. Paths are compared as text, so that `a-b` comes before `a/b`.
+/// Adds the pictures of a class's folder in torchvision's order: `sorted(os.walk(folder, followlinks=True))`, and
+/// each folder's files sorted. Paths are compared as text, so `a-b` comes before `a/b`.
 fn add_pictures(folder: PathBuf, pictures: &mut Vec<Packed>, passed: &mut Passed) -> Result<()> {
     let mut found = Vec::new();
     let mut waiting = vec![(folder, 0)];
     while let Some((folder, depth)) = waiting.pop() {
         if depth > DEPTH {
-            return Err(damaged(
-                &folder,
-                format!("it lies {depth} folders below its class; does a link lead in a circle?"),
-            ));
+            return Err(damaged(&folder, format!("it is {depth} folders below its class; do links form a circle?")));
         }
         let mut files = Vec::new();
         for path in list(&folder)? {
@@ -264,7 +263,7 @@ fn add_pictures(folder: PathBuf, pictures: &mut Vec<Packed>, passed: &mut Passed
                 Kind::OtherPicture => return Err(damaged(&path, OTHER)),
                 Kind::NoPicture => passed.no_pictures.add(&path),
                 Kind::Picture if metadata.is_file() => files.push(Packed::File(path)),
-                Kind::Picture => return Err(damaged(&path, "it is no regular file; only these are read")),
+                Kind::Picture => return Err(damaged(&path, "it is not a regular file; only these are read")),
             }
         }
         found.push((folder, files));
@@ -274,14 +273,15 @@ fn add_pictures(folder: PathBuf, pictures: &mut Vec<Packed>, passed: &mut Passed
     Ok(())
 }
 
-/// What is said of pictures that are not read.
+/// The reason why pictures are not read.
 const OTHER: &str = "pictures of this kind are not read; convert it to PNG";
 
-/// Writes a dataset as folders of PNG files: `train` and `test`, in each a folder a class, `07_horse`. The number keeps the
-/// classes in their order, and a slash in a name becomes a hyphen. Files are numbered by positions in their set.
+/// Writes a dataset as folders of PNG files: `train` and `test`, each with one folder per class, such as `07_horse`.
+/// The number keeps the order of classes, and a slash in a name becomes a hyphen. Files are numbered by positions in
+/// their set.
 ///
 /// # Errors
-/// When `folder` holds anything already, or a file cannot be written.
+/// If `folder` is not empty, or a file cannot be written.
 pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|source| Error::Io { action: "create", path: folder.into(), source })?;
     if !list(folder)?.is_empty() {
@@ -308,7 +308,7 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is in a folder, ascending.
+/// The entries of a folder, ascending.
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::Io { action: "list", path: folder.into(), source };
     let entries = fs::read_dir(folder).map_err(failed)?;
@@ -376,7 +376,7 @@ mod tests {
         set.pictures.iter().map(path).collect()
     }
 
-    /// `image_folder_order.py` in `tests/golden/torchvision` asks torchvision.
+    /// The expected order comes from torchvision, through `image_folder_order.py` in `tests/golden/torchvision`.
     #[test]
     fn pictures_are_in_the_order_of_torchvisions_image_folder() {
         let golden = include_str!("../../../../tests/golden/torchvision/image_folder_order.txt");
@@ -432,12 +432,12 @@ mod tests {
         assert_eq!(paths(&open(root.path()).unwrap().1, root.path()), [deep]);
         std::os::unix::fs::symlink(root.path().join("train/a"), root.path().join("train/a/x/again")).unwrap();
         let error = open(root.path()).unwrap_err().to_string();
-        assert!(error.ends_with("does a link lead in a circle?"), "{error}");
+        assert!(error.ends_with("do links form a circle?"), "{error}");
         fs::remove_file(root.path().join("train/a/x/again")).unwrap();
         let pipe = root.path().join("train/a/pipe.png");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let error = open(root.path()).unwrap_err().to_string();
-        assert!(error.ends_with("pipe.png: it is no regular file; only these are read"), "{error}");
+        assert!(error.ends_with("pipe.png: it is not a regular file; only these are read"), "{error}");
     }
 
     #[test]
@@ -451,8 +451,6 @@ mod tests {
             let error = read(name, "a").unwrap_err().to_string();
             assert_eq!(error, format!("failed to read list.txt: `{name}` is not the name of a file"));
         }
-        assert!(
-            read("1.png", "b").unwrap_err().to_string().ends_with("`1.png` is of class `b`, of which nothing is known")
-        );
+        assert!(read("1.png", "b").unwrap_err().to_string().ends_with("`1.png` has the unknown class `b`"));
     }
 }

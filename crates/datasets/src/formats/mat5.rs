@@ -1,11 +1,12 @@
-//! MATLAB's MAT-files of level 5, as far as arrays of unsigned bytes in them go.
+//! Arrays of unsigned bytes in MATLAB's MAT-files of level 5.
 //!
-//! A header of 128 bytes, then elements: a tag (type and length), and the data, filled up to a multiple of 8 bytes. An
-//! array is an element of elements (flags, lengths of the sides, name, values in column-major order), and may be packed
-//! with zlib as a whole. Its maker publishes the layout as "MAT-File Format". Only files of little-endian machines are read.
+//! A file is a header of 128 bytes, then elements. An element is a tag (type and length) and the data, padded to a
+//! multiple of 8 bytes. An array is an element that contains elements (flags, dimensions, name, values in
+//! column-major order), and may be packed with zlib as a whole. The layout is published by MathWorks as "MAT-File
+//! Format". Only little-endian files are read.
 //!
-//! The caller says which shape each array has to have, before any of its values is read: a file, however packed, takes no
-//! more memory than the arrays that were asked for.
+//! The caller checks the shape of each array before its values are read. So a file takes no more memory than the
+//! requested arrays, however it is packed.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -23,19 +24,20 @@ const UINT32: u32 = 6;
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 
-/// Most bytes of an array's flags, shape or name: a shape of 64 sides, and a name of 63 characters, are shorter.
+/// Maximum bytes of an array's flags, shape or name. A shape of 64 dimensions and a name of 63 characters are
+/// shorter.
 const SMALL: u32 = 256;
 
-/// What is wrong with a file.
+/// A result whose error is the fault of a file.
 type Checked<T> = std::result::Result<T, String>;
 
 /// Reads the arrays of these names from the file `path`, values in column-major order.
 ///
-/// `check` is given the name and the shape of each of them as it is met, and refuses a shape that is not expected.
+/// `check` gets the name and the shape of each array when it is met, and refuses an unexpected shape.
 ///
 /// # Errors
-/// When the file cannot be read, is no such MAT-file, is damaged, lacks an array, or holds something else under its name;
-/// and whatever `check` says.
+/// If the file cannot be read, is not such a MAT-file, is damaged, lacks an array, or holds something else under its
+/// name. Also errors of `check`.
 pub fn read<const COUNT: usize>(
     path: &Path,
     names: [&'static str; COUNT],
@@ -52,7 +54,7 @@ pub fn read<const COUNT: usize>(
     })
 }
 
-/// As [`read`], from any reader; `path` only names it in errors.
+/// As [`read`], from any reader. `path` is only for errors.
 ///
 /// # Errors
 /// As [`read`].
@@ -74,7 +76,7 @@ pub fn decode<const COUNT: usize>(
                 let (inner, inner_len) = tag(&mut unpacked).map_err(damaged)?;
                 if inner == MATRIX {
                     let found = matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check)?;
-                    // The end of the stream is where its checksum is compared.
+                    // The checksum is compared at the end of the stream.
                     if found.is_some() {
                         end(&mut unpacked).map_err(damaged)?;
                     }
@@ -107,11 +109,11 @@ fn header(reader: &mut impl Read) -> Checked<()> {
         [1, 0, b'M', b'I'] => {
             Err("it was written on a big-endian machine; save it again on a little-endian one".into())
         }
-        _ => Err("it is no MAT-file of level 5; save it as `-v7` (and not as `-v7.3`, which is HDF5)".into()),
+        _ => Err("it is not a MAT-file of level 5; save it as `-v7` (and not as `-v7.3`, which is HDF5)".into()),
     }
 }
 
-/// The array of an element, if it is one of `names`: which, and its values. Others are passed over.
+/// The array of an element if it is one of `names`: its position and its values. Others are skipped.
 fn matrix(
     element: &mut impl Read,
     names: &[&'static str],
@@ -149,7 +151,7 @@ fn small(reader: &mut impl Read, kind: u32, what: &str) -> Checked<Vec<u8>> {
     part(reader, len, inline)
 }
 
-/// An array's values, `expected` of them, which must be unsigned bytes.
+/// An array's `expected` values, which must be unsigned bytes.
 fn values(reader: &mut impl Read, expected: Option<u32>) -> Checked<Vec<u8>> {
     let (kind, len, inline) = packed_tag(reader)?;
     if kind != UINT8 {
@@ -161,7 +163,7 @@ fn values(reader: &mut impl Read, expected: Option<u32>) -> Checked<Vec<u8>> {
     part(reader, len, inline)
 }
 
-/// The data of an element of `len` bytes: behind the tag, or, if it fits, within.
+/// The data of an element of `len` bytes: after the tag, or in it if it fits.
 fn part(reader: &mut impl Read, len: u32, inline: Option<[u8; 4]>) -> Checked<Vec<u8>> {
     if let Some(data) = inline {
         return Ok(data[..len as usize].to_vec());
@@ -192,7 +194,7 @@ fn end(reader: &mut impl Read) -> Checked<()> {
     }
 }
 
-/// The next element's type and length, or none at the end of the file.
+/// The next element's type and length, or `None` at the end of the file.
 fn outer_tag(reader: &mut impl Read) -> Checked<Option<(u32, u32)>> {
     let mut first = [0];
     match reader.read(&mut first) {
@@ -207,7 +209,7 @@ fn tag(reader: &mut impl Read) -> Checked<(u32, u32)> {
     Ok((kind, len))
 }
 
-/// A tag that may hold data of up to four bytes itself: then its upper half is their number.
+/// A tag that may itself hold up to four bytes of data. Then its upper half is their number.
 fn packed_tag(reader: &mut impl Read) -> Checked<(u32, u32, Option<[u8; 4]>)> {
     let first = u32::from_le_bytes(exactly(reader)?);
     let second = exactly(reader)?;

@@ -1,4 +1,4 @@
-//! Forms in which datasets are stored, one file each: readers, and some writers.
+//! Formats of stored datasets, one file each: readers, and some writers.
 
 pub(crate) mod archive;
 pub(crate) mod cifar;

@@ -1,10 +1,10 @@
-//! NumPy's `.npz` archives of four arrays: images and labels to train on, images and labels to test on.
+//! NumPy's `.npz` archives of four arrays: training images and labels, test images and labels.
 //!
-//! The arrays are `x_train`, `y_train`, `x_test` and `y_test`, as Keras names them, or `train_images`, `train_labels`,
-//! `test_images` and `test_labels`, as the archives of `medmnist` do. Images are unsigned bytes, `[count, height, width]`, with 1 or 3
-//! channels last, or with the channels before the height; labels whole numbers, `[count]` or `[count, 1]`. An array
-//! `classes` of text, if there is one, names the classes. An archive is a zip file of `.npy` arrays, stored or deflated. What is saved
-//! otherwise is refused with the line of NumPy that mends it.
+//! The arrays are `x_train`, `y_train`, `x_test` and `y_test`, as in Keras, or `train_images`, `train_labels`,
+//! `test_images` and `test_labels`, as in the archives of `medmnist`. Images are unsigned bytes,
+//! `[count, height, width]`, with 1 or 3 channels last or before the height. Labels are whole numbers, `[count]` or
+//! `[count, 1]`. An optional array `classes` of text names the classes. An archive is a zip file of `.npy` arrays,
+//! stored or deflated. Other arrays are refused, with the NumPy code that fixes them.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -23,9 +23,9 @@ use crate::formats::numpy_advice::{self, Use};
 use crate::formats::proportion;
 use crate::place::Place;
 
-/// Most bytes of an array: 16 GiB.
+/// Maximum bytes of an array: 16 GiB.
 const LIMIT: u64 = 1 << 34;
-/// The same of the names of classes.
+/// The same for the names of classes.
 const CLASSES_LIMIT: u64 = 1 << 20;
 
 const CLASSES: &str = "classes";
@@ -34,7 +34,7 @@ const CLASSES: &str = "classes";
 const NAMES: [[&str; 4]; 2] =
     [["x_train", "y_train", "x_test", "y_test"], ["train_images", "train_labels", "test_images", "test_labels"]];
 
-/// What is wrong with an archive.
+/// A result whose error is the fault of an archive.
 type Checked<T> = std::result::Result<T, String>;
 
 /// Opens an archive.
@@ -75,7 +75,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.dataset_of_images(classes, train, test)
 }
 
-/// An archive's arrays, of training and of test.
+/// The arrays of an archive, for training and for testing.
 struct Parts {
     /// `[channels, height, width]`, and pixels in that order.
     images: [([usize; 3], Vec<u8>); 2],
@@ -83,11 +83,11 @@ struct Parts {
     classes: Option<Vec<String>>,
     /// The names of the four arrays.
     names: [&'static str; 4],
-    /// The names of others.
+    /// The names of other arrays.
     unread: Vec<String>,
 }
 
-/// That there is a label for each image, and none is negative; `names` are the two arrays'.
+/// Checks that there is a label for each image, and none is negative. `names` are the names of both arrays.
 fn check_pairs([images_name, name]: [&str; 2], images: usize, labels: &[i64]) -> Checked<()> {
     if labels.len() != images {
         let (found, least) = (labels.len(), labels.len().min(images));
@@ -102,7 +102,7 @@ fn check_pairs([images_name, name]: [&str; 2], images: usize, labels: &[i64]) ->
             let label = labels[at];
             Err(format!(
                 "array `{name}` gives image {at} the label {label}; classes are numbered from 0: \
-                 `{name} = np.unique({name}, return_inverse=True)[1]` numbers those that there are"
+                 `{name} = np.unique({name}, return_inverse=True)[1]` numbers the existing ones"
             ))
         }
     }
@@ -138,12 +138,12 @@ fn named<T>(array: &str, result: Checked<T>) -> Checked<T> {
     result.map_err(|problem| format!("array `{array}`: {problem}"))
 }
 
-/// What an array may take.
+/// The limits of an array.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Most bytes.
+    /// Maximum bytes.
     most: u64,
-    /// Bytes of the archive, which the array has to be in proportion to.
+    /// Bytes of the archive, which limit the array's size in proportion.
     len: u64,
 }
 
@@ -176,7 +176,7 @@ fn elements(reader: &mut impl Read, crc: u32, name: &str, limits: Limits, purpos
         return Err(format!("it announces {announced} bytes; at most {} are read", limits.most));
     }
     proportion::check(announced, limits.len, "save it with `numpy.savez`, which does not pack")?;
-    // A stored array is in the file, and no longer than it; of a packed one, memory grows with what arrives.
+    // A stored array is not longer than the file. For a packed one, memory grows with what arrives.
     let mut bytes = Vec::with_capacity(announced.min(limits.len) as usize);
     let read = summing.by_ref().take(announced + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
@@ -190,7 +190,7 @@ fn elements(reader: &mut impl Read, crc: u32, name: &str, limits: Limits, purpos
     Ok((header, bytes))
 }
 
-/// A reader that sums what passes.
+/// A reader that computes a checksum of the bytes that pass.
 struct Summing<'a, R> {
     reader: &'a mut R,
     crc: Crc,
@@ -204,7 +204,7 @@ impl<R: Read> Read for Summing<'_, R> {
     }
 }
 
-/// Images as `[count, channels, height, width]`, however they were laid out.
+/// Images as `[count, channels, height, width]`, from any layout.
 fn planes((header, mut bytes): (Header, Vec<u8>)) -> Checked<([usize; 3], Vec<u8>)> {
     let colours = |channels: usize| channels == 1 || channels == 3;
     let (shape, last) = match header.shape[..] {
@@ -252,7 +252,7 @@ fn numbers((header, bytes): (Header, Vec<u8>)) -> Checked<Vec<i64>> {
     header.integers(&bytes).ok_or_else(refuse)
 }
 
-/// Texts of UTF-32, each filled up with zeros.
+/// Texts in UTF-32, each padded with zeros.
 fn texts((header, bytes): (Header, Vec<u8>)) -> Checked<Vec<String>> {
     let refuse = || format!("'{}' of the shape {} is no list of texts", header.descr, npy::tuple(&header.shape));
     let len = header.element_len().filter(|&len| len > 0 && header.descr.starts_with("<U")).ok_or_else(refuse)?;
@@ -267,11 +267,11 @@ fn texts((header, bytes): (Header, Vec<u8>)) -> Checked<Vec<String>> {
     bytes.chunks_exact(len).map(text).collect::<Option<_>>().ok_or_else(refuse)
 }
 
-/// Writes a dataset to the file `path`: `x_train`, `y_train`, `x_test`, `y_test` and `classes`, images with channels last.
-/// Equal datasets give equal bytes.
+/// Writes a dataset to the file `path`: `x_train`, `y_train`, `x_test`, `y_test` and `classes`, images with channels
+/// last. Equal datasets give equal bytes.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "write", path: path.into(), source };
     let file = File::create(path).map_err(failed)?;
@@ -301,7 +301,7 @@ pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
     writer.flush().map_err(failed)
 }
 
-/// Images as `[count, height, width, channels]`, or, if they are grey, `[count, height, width]`.
+/// Images as `[count, height, width, channels]`, or `[count, height, width]` if they are grey.
 fn channels_last(set: &ImageSet) -> Result<(Vec<usize>, Vec<u8>)> {
     let (count, plane) = (set.len(), set.height * set.width);
     let mut bytes = Vec::with_capacity(count * set.image_len());

@@ -1,5 +1,5 @@
-//! What is said of NumPy's arrays that are not as images, labels or names of classes are stored here: what was found, and the line of NumPy
-//! that mends it.
+//! Advice for NumPy arrays that are not stored as images, labels or class names are expected: what was found, and the
+//! NumPy code that fixes it.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use unlearn_samples::npy::{self, Header};
 
 use crate::formats::picture::Checked;
 
-/// What an array is for.
+/// The purpose of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     Images,
@@ -15,11 +15,11 @@ pub(crate) enum Use {
     Classes,
 }
 
-/// That the array `name`, whose elements follow in `reader`, is stored as its use asks for. Of floating-point images some elements are
-/// read, to tell 0 to 1 from 0 to 255.
+/// Checks that the array `name`, whose elements follow in `reader`, is stored as its purpose requires. For
+/// floating-point images, some elements are read to distinguish 0 to 1 from 0 to 255.
 ///
 /// # Errors
-/// What was found, and the line that mends it.
+/// What was found, and the code that fixes it.
 pub(crate) fn check(header: &Header, name: &str, purpose: Use, reader: &mut impl Read) -> Checked<()> {
     match purpose {
         Use::Images => images(header, name, reader),
@@ -80,7 +80,7 @@ fn images(header: &Header, name: &str, reader: &mut impl Read) -> Checked<()> {
             "its shape {shape} is that of flat images; give them their sides, such as \
              `{name} = {name}.reshape({count}, height, width)` where height · width is {len}"
         )),
-        // A picture may be as wide or as high as 4 pixels, with its channels at the other end.
+        // A picture may be 4 pixels wide or high, with its channels at the other end.
         [_, other, _, 4] if other != 1 && other != 3 => Err(format!(
             "its shape {shape} has 4 channels last; leave out the fourth, transparency: `{name} = {name}[..., :3]`"
         )),
@@ -139,10 +139,10 @@ fn kind(descr: &str) -> String {
     format!("{words}{order} ('{}')", descr.escape_debug())
 }
 
-/// Most elements that are looked at.
+/// Maximum number of elements that are read.
 const SOME: usize = 1 << 20;
 
-/// The least and the largest of the first elements.
+/// The minimum and maximum of the first elements.
 fn range(descr: &str, width: usize, reader: &mut impl Read) -> Option<(f64, f64)> {
     if !descr.starts_with('<') || !matches!(width, 4 | 8) {
         return None;

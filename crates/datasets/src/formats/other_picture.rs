@@ -1,9 +1,9 @@
-//! Pictures that are neither PNG nor JPEG: WebP, BMP and TIFF, as the crate `image` decodes them.
+//! Pictures that are neither PNG nor JPEG: WebP, BMP and TIFF, decoded by the crate `image`.
 //!
-//! What is read equals Pillow's `convert("RGB")`, pixel for pixel: of WebP every kind but animations, of BMP
-//! all but 16 bits a pixel, which decoders round differently; transparency is dropped. Of
-//! TIFF, 8 bits of grey or of red, green and blue. TIFF has many more kinds, of which decoders make different colours, and files of
-//! several pictures; these are refused.
+//! Results equal Pillow's `convert("RGB")`, pixel for pixel. All kinds of WebP except animations are read, and all
+//! kinds of BMP except 16 bits per pixel, which decoders round differently. Transparency is dropped. Of TIFF, 8 bits
+//! of grey or of red, green and blue are read. TIFF has many more kinds that decoders show in different colours, and
+//! files of several pictures. These are refused.
 
 use std::io::Cursor;
 
@@ -18,7 +18,7 @@ use crate::formats::picture::{Checked, sound, whole};
 /// Pixels that any file may have: 4 million.
 const ALWAYS: usize = 1 << 22;
 
-/// Pixels that a byte of a larger file may stand for.
+/// Maximum pixels per byte of a larger file.
 const PIXELS: usize = 512;
 
 /// Whether a file of this form is read here.
@@ -26,7 +26,7 @@ pub(crate) fn is_read(form: Form) -> bool {
     matches!(form, Form::WebP | Form::Bmp | Form::Tiff)
 }
 
-/// The sides of the picture in `file`, which is of `form`.
+/// The dimensions of the picture in `file`, which is of `form`.
 pub(crate) fn sides(file: &[u8], form: Form) -> Checked<Sides> {
     match form {
         Form::WebP => webp(file).and_then(|decoder| sides_of(&decoder, file)),
@@ -51,9 +51,10 @@ fn opened<T>(result: ImageResult<T>) -> Checked<T> {
 fn webp(file: &[u8]) -> Checked<WebPDecoder<Cursor<&[u8]>>> {
     let decoder = opened(WebPDecoder::new(Cursor::new(file)))?;
     if decoder.has_animation() {
-        return Err("it is an animation; convert the picture that is meant to PNG".into());
+        return Err("it is an animation; convert the intended picture to PNG".into());
     }
-    // The decoder takes memory for the sides that the picture within announces, before it compares them with those of the file.
+    // The decoder takes memory for the dimensions of the inner picture before it compares them with those of the
+    // file.
     let (width, height) = decoder.dimensions();
     if frames(file).any(|sides| sides != [width, height]) {
         return Err("the picture within has other sides than the file announces; fetch the file again".into());
@@ -61,7 +62,8 @@ fn webp(file: &[u8]) -> Checked<WebPDecoder<Cursor<&[u8]>>> {
     Ok(decoder)
 }
 
-/// Width and height of the pictures in a WebP file: its chunks are a name, a length and as many bytes, filled up to an even number.
+/// Width and height of the pictures in a WebP file. Its chunks are a name, a length and that many bytes, padded to an
+/// even number.
 fn frames(file: &[u8]) -> impl Iterator<Item = [u32; 2]> {
     let mut rest = file.get(12..).unwrap_or_default();
     let chunks = std::iter::from_fn(move || {
@@ -72,13 +74,13 @@ fn frames(file: &[u8]) -> impl Iterator<Item = [u32; 2]> {
         Some((head, data))
     });
     chunks.filter_map(|(head, data)| match &head[..4] {
-        // A tag of three bytes, a start code of three, and two sides of 14 bits each.
+        // A tag of three bytes, a start code of three, and two dimensions of 14 bits each.
         b"VP8 " => {
             let sides: [u8; 4] = data.get(6..10)?.try_into().ok()?;
             let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
             Some([side(sides[0], sides[1]), side(sides[2], sides[3])])
         }
-        // A byte, and two sides of 14 bits each, less 1.
+        // One byte, then two dimensions of 14 bits each, minus 1.
         b"VP8L" => {
             let bits = u32::from_le_bytes(data.get(1..5)?.try_into().ok()?);
             Some([(bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1])
@@ -88,7 +90,7 @@ fn frames(file: &[u8]) -> impl Iterator<Item = [u32; 2]> {
 }
 
 fn bmp(file: &[u8]) -> Checked<BmpDecoder<Cursor<&[u8]>>> {
-    // The oldest kind has a shorter header, and never as many.
+    // The oldest kind has a shorter header, and never 16 bits.
     if file.get(14) != Some(&12) && file.get(28..30) == Some(&[16, 0]) {
         return Err("it is a BMP picture of 16 bits a pixel, which are not read; convert it to PNG".into());
     }
@@ -105,16 +107,16 @@ fn tiff(file: &[u8]) -> Checked<TiffDecoder<Cursor<&[u8]>>> {
         );
     }
     if opened(decoder.orientation())? != Orientation::NoTransforms {
-        return Err("it is a TIFF picture that is to be turned; turn it, and save it as PNG".into());
+        return Err("it is a TIFF picture with a rotation; rotate it, and save it as PNG".into());
     }
     if directory(file).is_none_or(|(_, next)| next != 0) {
-        return Err("it is a TIFF file of several pictures; convert the one that is meant to PNG".into());
+        return Err("it is a TIFF file of several pictures; convert the intended one to PNG".into());
     }
     Ok(decoder)
 }
 
-/// Numbers of the fields of the first directory of a TIFF file with their short values, and where the next directory is; 0 if there is
-/// none.
+/// The numbers of the fields in the first directory of a TIFF file with their short values, and the position of the
+/// next directory, which is 0 if there is none.
 fn directory(file: &[u8]) -> Option<(Vec<(u16, u16)>, u32)> {
     let little = file.starts_with(b"II");
     let short = |at: usize| -> Option<u16> {
@@ -131,7 +133,7 @@ fn directory(file: &[u8]) -> Option<(Vec<(u16, u16)>, u32)> {
     Some((fields.collect::<Option<_>>()?, long(start + 2 + 12 * count)?))
 }
 
-/// Whether a TIFF file's field 259, how it is packed, says that it is JPEG.
+/// Whether field 259 of a TIFF file, its compression, means JPEG.
 fn samples_are_jpeg(file: &[u8]) -> bool {
     directory(file).is_none_or(|(fields, _)| fields.iter().any(|field| matches!(field, (259, 6 | 7))))
 }

@@ -1,4 +1,4 @@
-//! Pictures as they are stored, in files or in rows of a table, and their way to images of one shape.
+//! Stored pictures, in files or in rows of a table, and their conversion to images of one shape.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result, damaged};
 use crate::formats::parquet_table::StoredTable;
 use crate::formats::picture::{self, Checked};
 
-/// Most bytes of one picture's file.
+/// Maximum bytes of one picture's file.
 pub(crate) const FILE_LIMIT: u64 = 1 << 28;
 
 /// A PNG or JPEG file that is not decoded yet.
@@ -25,7 +25,7 @@ pub(crate) enum Packed {
     Row {
         /// The table's file.
         table: Arc<Path>,
-        /// Which row of it.
+        /// Number of the row.
         row: usize,
         /// The picture's file.
         bytes: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) enum Packed {
     Stored {
         /// The table.
         table: Arc<StoredTable>,
-        /// Which row of it.
+        /// Number of the row.
         row: usize,
     },
 }
@@ -64,11 +64,11 @@ impl Packed {
         f(&self.read()?).map_err(|problem| self.refuse(&problem))
     }
 
-    /// What tells it from others, short of its content: a file's name and its length in bytes; of a table on disk, the table's,
-    /// and the row's number. A row in memory has its own length.
+    /// The identity of a picture without its content. For a file: its name and its length in bytes. For a table on
+    /// disk: the table's name and length, and the row's number. For a row in memory: its own length.
     ///
     /// # Errors
-    /// When a file is not there.
+    /// If a file is missing.
     pub(crate) fn identity(&self) -> Result<(String, u64)> {
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
@@ -82,7 +82,7 @@ impl Packed {
         }
     }
 
-    /// Sides, from the header.
+    /// The dimensions, from the header.
     pub(crate) fn sides(&self) -> Result<Sides> {
         self.try_map(picture::sides)
     }
@@ -107,16 +107,16 @@ impl Pictures for PackedSet {
     }
 }
 
-/// How pictures become images of one shape.
+/// The conversion of pictures to images of one shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// They have it; one that has not is an error.
+    /// All pictures must have the shape.
     Exact,
     /// The shorter side is resized to that of the shape, and the middle is taken.
     Middle,
 }
 
-/// Pictures with a label each.
+/// Pictures with one label each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PackedSet {
     pub(crate) pictures: Vec<Packed>,
@@ -124,20 +124,20 @@ pub(crate) struct PackedSet {
 }
 
 impl PackedSet {
-    /// The pictures as images of `side` × `side` pixels that stay where they are until they are asked for.
+    /// Images of `side` × `side` pixels that are decoded from their files on demand.
     ///
     /// # Errors
-    /// When a picture is not there.
+    /// If a picture is missing.
     pub(crate) fn stream(mut self, side: usize) -> Result<ImageSet> {
         let labels = std::mem::take(&mut self.labels);
         Ok(ImageSet::streamed(self, labels, side)?)
     }
 
-    /// The shape `[channels, height, width]` that all pictures have, or with `size` shall have; colour, if any is. None of a
-    /// set without pictures.
+    /// The common shape `[channels, height, width]` of all pictures, or the shape for `size`. It is in colour if any
+    /// picture is. `None` for an empty set.
     ///
     /// # Errors
-    /// When a picture cannot be read, or two have different sides and there is no `size`.
+    /// If a picture cannot be read, or two differ in size and there is no `size`.
     pub(crate) fn shape(&self, size: Option<usize>) -> Result<Option<[usize; 3]>> {
         let Some(first) = self.pictures.first() else { return Ok(None) };
         let Sides { height, width, .. } = first.sides()?;
@@ -160,7 +160,7 @@ impl PackedSet {
     /// The pictures as images `[channels, height, width]`, decoded in parallel.
     ///
     /// # Errors
-    /// When a picture cannot be read, or does not fit.
+    /// If a picture cannot be read, or does not fit.
     pub(crate) fn unpack(&self, shape: [usize; 3], fit: Fit) -> Result<ImageSet> {
         let [channels, height, width] = shape;
         let image_len = channels * height * width;

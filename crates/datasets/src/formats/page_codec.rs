@@ -1,8 +1,9 @@
-//! What pages of parquet files are packed by, unpacked within a bound.
+//! Unpacks compressed pages of parquet files, with a bound on their size.
 //!
-//! A page announces its length in a header that the crate `parquet` keeps to itself. What is known here is what all pages of a column
-//! unpack to, as the footer announces it, and the page's packed bytes. Both bound what a page gets: never more than the footer announces,
-//! and no more than [`RATIO`] times its bytes and [`ALWAYS`] beyond. Snappy and LZ4 have a largest ratio of their own.
+//! A page announces its length in a header that the crate `parquet` does not expose. Two other numbers are known: the
+//! unpacked size of all pages of a column, which the footer announces, and the page's packed bytes. Both bound a
+//! page: never more than the footer announces, and at most [`RATIO`] times its bytes plus [`ALWAYS`]. Snappy and LZ4
+//! have their own largest ratios.
 
 use std::fmt;
 use std::io::Read;
@@ -13,19 +14,19 @@ use snap::raw::{Decoder, decompress_len};
 
 use crate::formats::picture::Checked;
 
-/// Most bytes that one byte packed by Snappy unpacks to: a copy of 64 bytes takes three.
+/// Maximum unpacked bytes per byte packed by Snappy: a copy of 64 bytes takes three.
 pub(crate) const SNAPPY: usize = 22;
 
-/// The same of LZ4: a byte of a length adds 255.
+/// The same for LZ4: one byte of a length adds 255.
 const LZ4: usize = 255;
 
-/// Most bytes that a byte of a page unpacks to, beyond what every page may.
+/// Maximum unpacked bytes per byte of a page, beyond the fixed allowance.
 const RATIO: usize = 128;
 
-/// Bytes that every page may unpack to: pages of labels have 1 MiB, and may be all alike.
+/// Bytes that every page may unpack to. A page of labels has 1 MiB, and all its labels may be equal.
 const ALWAYS: usize = 16 << 20;
 
-/// What a column's pages are packed by.
+/// The compression of a column's pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {
     Snappy,
@@ -36,10 +37,10 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
-    /// The codec of a column; none if it is not packed.
+    /// The codec of a column. `None` if it is not compressed.
     ///
     /// # Errors
-    /// When it is none of those that are read.
+    /// If the codec is not supported.
     pub(crate) fn of(compression: Compression) -> Checked<Option<Self>> {
         Ok(Some(match compression {
             Compression::UNCOMPRESSED => return Ok(None),
@@ -56,12 +57,12 @@ impl Codec {
         }))
     }
 
-    /// What `packed` unpacks to, where the pages of the column unpack to `announced` bytes together.
+    /// Unpacks `packed`. All pages of the column together unpack to `announced` bytes.
     ///
     /// # Errors
-    /// When it is damaged, or unpacks to more than that, or to what is out of proportion.
+    /// If it is damaged, or unpacks to more than announced or to an excessive size.
     pub(crate) fn unpack(self, packed: &[u8], announced: usize) -> Checked<Vec<u8>> {
-        // A page without values may have nothing behind its levels.
+        // A page without values may have nothing after its levels.
         if packed.is_empty() {
             return Ok(Vec::new());
         }
@@ -155,7 +156,7 @@ mod tests {
         assert!(error.ends_with("or out of proportion"), "{error}");
         assert!(Codec::Gzip.unpack(&packed[..packed.len() - 9], values.len()).is_err());
 
-        // Seven once, 99,999 copies of the byte before, and five literals, with which a block ends.
+        // The literal 7, 99,999 copies of the previous byte, and the five literals that end a block.
         let lz4 = [&[0x1F, 7, 1, 0][..], &vec![255; 392], &[16, 0x50], &[7; 5]].concat();
         let unpacked = Codec::Lz4.unpack(&lz4, 2 * values.len()).unwrap();
         assert!(unpacked.iter().all(|byte| *byte == 7) && unpacked.len() > 99_000, "{}", unpacked.len());

@@ -1,8 +1,8 @@
-//! Parquet files with a column of pictures and one of labels, as the library `datasets` of Hugging Face writes them.
+//! Parquet files with a column of pictures and one of labels, as written by Hugging Face's library `datasets`.
 //!
-//! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read; a label is a whole number. The names
-//! of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain, or packed by Snappy, Zstandard, Gzip,
-//! LZ4 (raw) or Brotli.
+//! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read. A label is a whole number.
+//! The names of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain, or packed
+//! by Snappy, Zstandard, Gzip, LZ4 (raw) or Brotli.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,26 +24,26 @@ use crate::formats::picture::Checked;
 /// Rows read at a time.
 const ROWS: usize = 1024;
 
-/// Which columns are read.
+/// The columns to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns<'a> {
-    /// Names that the pictures may have; the first that there is counts.
+    /// Possible names of the column of pictures. The first existing one is used.
     pub(crate) image: &'a [&'a str],
     /// The same for labels.
     pub(crate) label: &'a [&'a str],
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) pictures: Vec<Packed>,
-    /// One a picture, not checked against anything.
+    /// One per picture, unchecked.
     pub(crate) labels: Vec<i64>,
-    /// Names of the classes, where the file has them.
+    /// Names of the classes, if the file has them.
     pub(crate) classes: Option<Vec<String>>,
 }
 
-/// Where pictures are until they are decoded.
+/// Where pictures are kept until they are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// Packed, in memory.
@@ -52,10 +52,10 @@ pub(crate) enum Keep {
     OnDisk,
 }
 
-/// Reads the file `path`, its pictures only if they are to be kept in memory.
+/// Reads the file `path`. Pictures are read only if they are to be kept in memory.
 ///
 /// # Errors
-/// When it cannot be read, is no parquet file, lacks a column, or has a row without picture or label.
+/// If it cannot be read, is not a parquet file, lacks a column, or has a row without picture or label.
 pub(crate) fn read(path: &Path, columns: Columns, keep: Keep) -> Result<Table> {
     let source = Arc::new(Source::open(path)?);
     guarded(|| decode(&source, path, columns, keep)).map_err(|problem| damaged(path, problem))
@@ -70,7 +70,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     }
     let classes = classes(&metadata, label_name);
     let table: Arc<Path> = path.into();
-    // A few bytes can say that all rows are alike, however many there are; pictures have some bytes each.
+    // A few bytes can announce any number of equal rows, but each picture needs some bytes.
     let mut rows_left = usize::try_from(source.len()).unwrap_or(usize::MAX);
     let mut bytes_left = rows_left.saturating_mul(SNAPPY);
     let (mut pictures, mut labels, mut stored) = (Vec::new(), Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     Ok(Table { pictures, labels, classes })
 }
 
-/// The first of the columns `names` that there is, as it is or with `suffix`: its name, and its place among the leaves.
+/// The first existing column of `names`, with or without `suffix`: its name, and its position among the leaves.
 fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Checked<(&'a str, usize)> {
     let leaves = metadata.file_metadata().schema_descr().columns();
     let paths: Vec<_> = leaves.iter().map(|leaf| leaf.path().string()).collect();
@@ -122,7 +122,7 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Ch
     Ok((name, leaf))
 }
 
-/// The values of a column of so many `rows`; each must have one.
+/// The values of a column of `rows` rows. Each row must have one.
 fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, rows: usize) -> Checked<Vec<T::T>> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut read = 0;

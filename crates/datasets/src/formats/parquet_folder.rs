@@ -1,10 +1,10 @@
-//! Folders of parquet files, laid out as dataset repositories of the Hugging Face Hub are.
+//! Folders of parquet files, in the layout of dataset repositories of the Hugging Face Hub.
 //!
-//! A file's split is its name up to the first hyphen, underscore or dot (`data/train-00000-of-00001.parquet`), or else its folder's name
-//! (`plain_text/train/0000.parquet`). Files of a split are read in the order of their paths, and rows are decoded in parallel.
-//! Names that count the files of a split must be complete. A file of no known split is named and not read.
-//! The order of rows is the Hub's, which need not be that of the dataset's other forms: positions and fingerprints then
-//! differ, though images do not.
+//! The split of a file is its name up to the first hyphen, underscore or dot (`data/train-00000-of-00001.parquet`),
+//! or else its folder's name (`plain_text/train/0000.parquet`). Files of a split are read in the order of their
+//! paths, and rows are decoded in parallel. If names count the files of a split, all must be there. A file of no
+//! known split is named in a warning and not read. The order of rows is the Hub's, which may differ from that of the
+//! dataset's other forms. Then positions and fingerprints differ, although images do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,7 +22,7 @@ use crate::place::Place;
 /// The split of training images.
 pub(crate) const TRAIN: &str = "train";
 
-/// Splits that may be a test set, the first that there is; `valid` and `val` are what some call `validation`.
+/// Splits that may be a test set. The first existing one is used. `valid` and `val` are other names of `validation`.
 pub(crate) const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
 
 /// Opens the dataset of `entry` in its Hub form from the first folder that has any of its files.
@@ -63,7 +63,7 @@ pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> 
     Ok(entry.dataset_of(classes, entry.images(train)?, entry.images(test)?))
 }
 
-/// That the names of a file's classes are those of `entry`, up to case and punctuation.
+/// Checks that the names of a file's classes are those of `entry`, up to case and punctuation.
 fn check_classes(entry: &Entry, path: &Path, classes: &[String]) -> Result<()> {
     let letters =
         |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
@@ -90,7 +90,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     for split in TESTS {
         let Some(files) = splits.complete(split)? else { continue };
         let found = Split::read(files, columns, keep)?;
-        // A test set for a contest has no labels.
+        // The test set of a contest has no labels.
         if !found.is_unlabelled() {
             test = Some((split, found));
             break;
@@ -109,7 +109,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.dataset(classes, train, test)
 }
 
-/// The files of one split, read.
+/// The content of one split's files.
 struct Split {
     tables: Vec<(PathBuf, Table)>,
     /// Names of the classes, if the files have any.
@@ -132,7 +132,7 @@ impl Split {
         self.tables.iter().flat_map(|(_, table)| &table.labels).all(|&label| label == -1)
     }
 
-    /// How many classes labels without names have: one more than the largest, each of which needs a picture.
+    /// Number of classes for labels without names: the largest label plus one. Each class needs a picture.
     fn count_classes(&self) -> Result<usize> {
         let images: usize = self.tables.iter().map(|(_, table)| table.labels.len()).sum();
         for (path, table) in &self.tables {
@@ -142,7 +142,7 @@ impl Split {
         Ok(labels.max().map_or(0, |&label| label as usize + 1))
     }
 
-    /// The pictures, whose labels must be below `classes`.
+    /// The pictures. Their labels must be below `classes`.
     fn set(self, classes: usize) -> Result<PackedSet> {
         let mut set = PackedSet::default();
         for (path, mut table) in self.tables {
@@ -154,23 +154,23 @@ impl Split {
     }
 }
 
-/// Levels of folders that are looked into below a path.
+/// Maximum depth of folders that are searched below a path.
 const DEPTH: usize = 16;
 
-/// Most files that a message names.
+/// Maximum number of files in a message.
 const NAMED: usize = 5;
 
 /// The parquet files of a folder.
 #[derive(Debug)]
 struct Splits {
-    /// Those of each known split, in the order of their paths.
+    /// The files of each known split, in the order of their paths.
     files: BTreeMap<String, Vec<PathBuf>>,
-    /// Those of none.
+    /// Files of no known split.
     others: Vec<PathBuf>,
 }
 
 impl Splits {
-    /// In `folder` and `depth` levels of folders below it.
+    /// Searches `folder` and `depth` levels of folders below it.
     fn find(folder: &Path, depth: usize) -> Result<Self> {
         let (mut splits, mut others) = (BTreeMap::<String, Vec<PathBuf>>::new(), Vec::new());
         for path in parquet_files(folder, depth)? {
@@ -192,7 +192,7 @@ impl Splits {
         Ok(Self { files: splits, others })
     }
 
-    /// The files of a split, if there are any, all of which must be there.
+    /// The files of a split, if there are any. All of them must be there.
     fn complete(&self, split: &str) -> Result<Option<&Vec<PathBuf>>> {
         let Some(files) = self.files.get(split) else { return Ok(None) };
         check_complete(files)?;
@@ -222,7 +222,7 @@ impl Splits {
     }
 }
 
-/// The first of some files' names.
+/// The names of the first files.
 fn named<'a>(files: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
     let count = files.len();
     let mut names: Vec<_> =
@@ -233,14 +233,14 @@ fn named<'a>(files: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
     names.join(", ")
 }
 
-/// That the files of one split are all there, as far as their names tell: `-00001-of-00003`, or `0001` alone.
+/// Checks that all files of one split are there, as far as their names tell: `-00001-of-00003`, or `0001` alone.
 fn check_complete(files: &[PathBuf]) -> Result<()> {
     let parts: Vec<_> = files.iter().map(|file| part_of(file)).collect();
     let first = files.first().map_or(Path::new(""), PathBuf::as_path);
     let folder = first.parent().unwrap_or(first);
     let counted = parts.iter().flatten().find_map(|(_, of)| *of);
     let Some(count) = counted else {
-        // Numbers with zeros before them, as `0003`, begin at 0 or 1 and have no gap. Others may be years.
+        // Numbers with leading zeros, such as `0003`, begin at 0 or 1 and have no gap. Others may be years.
         let padded = |file: &&PathBuf| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"0"));
         let numbers: BTreeSet<_> = parts.iter().flatten().map(|(number, _)| *number).collect();
         if numbers.len() == files.len()
@@ -258,7 +258,7 @@ fn check_complete(files: &[PathBuf]) -> Result<()> {
     };
     if let Some(at) = parts.iter().position(|part| !matches!(part, Some((_, Some(of))) if *of == count)) {
         let problem = format!(
-            "it is not one of {count} files of its split, as the others beside it are; remove what does not belong there"
+            "it is not one of {count} files of its split, as the others beside it are; remove the files that do not belong there"
         );
         return Err(damaged(&files[at], problem));
     }
@@ -280,7 +280,7 @@ fn check_complete(files: &[PathBuf]) -> Result<()> {
     Err(damaged(folder, problem))
 }
 
-/// The number in a file's name, and of how many: `train-00001-of-00003-1359597a978bc4fa`, or `0001`.
+/// The number in a file's name, and the total: `train-00001-of-00003-1359597a978bc4fa`, or `0001`.
 fn part_of(path: &Path) -> Option<(u64, Option<u64>)> {
     let stem = path.file_stem()?.to_str()?;
     if let Ok(number) = stem.parse() {
@@ -293,7 +293,7 @@ fn part_of(path: &Path) -> Option<(u64, Option<u64>)> {
     })
 }
 
-/// The split whose file this is, by its path; none if it is of none that is known.
+/// The split of a file, by its path. `None` if it is not a known one.
 pub(crate) fn split_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let by_name = stem.split(['-', '_', '.']).next().unwrap_or(stem);
@@ -309,7 +309,7 @@ fn parquet_files(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
-            // What systems and programs keep for themselves.
+            // Systems and programs use such names for their own files.
         } else if path.is_dir() && depth > 0 {
             files.append(&mut parquet_files(&path, depth - 1)?);
         } else if path.extension().is_some_and(|extension| extension == "parquet") {

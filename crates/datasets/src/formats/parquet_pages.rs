@@ -1,9 +1,10 @@
-//! Columns of parquet files, page by page, held against the file before memory is taken for them, and where each page lies.
+//! Columns of parquet files, page by page, with the position of each page. Lengths are checked against the file
+//! before memory is taken.
 //!
-//! The crate `parquet` trusts a file's lengths: one that lies outside of the file is a panic there, one that announces
-//! 2 GiB is given them. So the pages are taken from it packed, as if the file were plain, and given back to it for what is in
-//! them once they were unpacked here. What it hands out of a page of bytes are parts of the page, which are found again in the
-//! file ([`Pages::place`]): that is how a picture can be read later without the page.
+//! The crate `parquet` trusts a file's lengths. It panics on a length outside of the file, and allocates 2 GiB if a
+//! length says so. So this module takes the packed pages from it as if the file were plain, unpacks them here, and
+//! returns them to it for decoding. The values that it decodes from a page of bytes are slices of the page, whose
+//! positions in the file can be found ([`Pages::place`]). This allows reading a picture later without its page.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -26,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::formats::page_codec::Codec;
 use crate::formats::picture::Checked;
 
-/// What `f` gives. Should the crate `parquet` panic on a damaged file, that is a problem as others are.
+/// The result of `f`. If the crate `parquet` panics on a damaged file, the result is an error.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> Checked<T>) -> Checked<T> {
     catch_unwind(AssertUnwindSafe(f))
         .unwrap_or_else(|_| Err("its pages do not hold what they announce; fetch it again".into()))
@@ -37,7 +38,7 @@ pub(crate) fn guarded<T>(f: impl FnOnce() -> Checked<T>) -> Checked<T> {
 pub(crate) struct Source {
     file: File,
     len: u64,
-    /// Where what was read of it last begins.
+    /// Start of the last read.
     last: AtomicU64,
 }
 
@@ -49,7 +50,7 @@ impl Source {
         Ok(Self { file, len, last: AtomicU64::new(0) })
     }
 
-    /// What is in the file, by its footer, less statistics, which may hold pictures.
+    /// The metadata in the footer, without statistics, which may hold pictures.
     pub(crate) fn metadata(&self) -> Checked<ParquetMetaData> {
         let mut options = ParquetMetaDataOptions::new();
         options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
@@ -67,8 +68,9 @@ impl Length for Source {
     }
 }
 
-/// Readers of a part fail where the file ends. The crate passes over parts of a page's header that it does not know, as many as
-/// are announced, and at the end of a file it would go on doing so, two thousand million times.
+/// A reader of a part of the file, which fails at the end of the file. The crate skips unknown parts of a page's
+/// header, as many as announced. Without this failure, it would go on at the end of a file two thousand million
+/// times.
 pub(crate) struct EndingReader(BufReader<File>);
 
 impl Read for EndingReader {
@@ -96,27 +98,27 @@ impl ChunkReader for Source {
     }
 }
 
-/// One page as it lies in the file, and as it was decoded.
+/// One page as stored in the file, and as decoded.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredPage {
     decoded: Bytes,
-    /// Its first byte in the file that may be packed.
+    /// Position in the file of its first byte that may be packed.
     pub(crate) offset: u64,
-    /// The bytes from there on.
+    /// The bytes from that position on.
     pub(crate) stored: Bytes,
-    /// Whether these are packed.
+    /// Whether those bytes are packed.
     pub(crate) packed: bool,
-    /// Bytes before these, in the file as decoded.
+    /// Number of bytes before those, in the file and in the decoded page.
     plain: usize,
 }
 
 impl StoredPage {
-    /// Bytes of what is stored, or of what that unpacks to.
+    /// Length of the stored bytes after unpacking.
     pub(crate) fn unpacked_len(&self) -> usize {
         self.decoded.len() - self.plain
     }
 
-    /// Where the bytes of `value`, a part of the decoded page, begin in what is stored, or in what that unpacks to.
+    /// Position of `value`, a part of the decoded page, in the stored bytes after unpacking.
     fn position(&self, value: &[u8]) -> Option<usize> {
         let (first, page) = (value.as_ptr().addr(), self.decoded.as_ptr().addr());
         let start = first.checked_sub(page)?;
@@ -124,14 +126,14 @@ impl StoredPage {
     }
 }
 
-/// The pages whose values a reader may be handing out: its dictionary, and its last page.
+/// The pages whose values a reader may be returning: its dictionary, and its last page.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     held: Mutex<[Option<StoredPage>; 2]>,
 }
 
 impl Pages {
-    /// The page that `value`, which the reader of these pages handed out last, is in, and its position in there.
+    /// The page of `value`, which the reader of these pages returned last, and its position in the page.
     pub(crate) fn place(&self, value: &[u8]) -> Option<(StoredPage, usize)> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.iter().flatten().find_map(|page| Some((page.clone(), page.position(value)?)))
@@ -144,13 +146,13 @@ struct Column {
     inner: SerializedPageReader<Source>,
     source: Arc<Source>,
     codec: Option<Codec>,
-    /// Bytes that all pages unpack to together, as the footer announces.
+    /// Unpacked bytes of all pages together, as the footer announces.
     announced: usize,
     pages: Arc<Pages>,
 }
 
 impl Column {
-    /// The page as the decoder is to have it, held on to.
+    /// Unpacks a page for the decoder, and keeps it.
     fn unpacked(&self, mut page: Page) -> ParquetResult<Page> {
         let start = self.source.last.load(Ordering::Relaxed);
         let (plain, may_be_packed) = match &page {
@@ -179,10 +181,11 @@ impl Column {
     }
 }
 
-/// That there is nothing that the crate would panic on, or take memory for; `dictionary` says whether there was one yet.
+/// Checks that the crate would neither panic on the page nor take too much memory for it. `dictionary` says whether a
+/// dictionary came before.
 fn check(page: &Page, dictionary: bool) -> Checked<()> {
     match page {
-        // A run of bytes has its length in four bytes, and numbers have as many or more.
+        // Each byte string has a length of four bytes, and numbers have at least as many.
         Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() / 4 => {
             return Err(format!("{} bytes are no dictionary of {num_values} values", buf.len()));
         }
@@ -224,10 +227,10 @@ impl Iterator for Column {
     }
 }
 
-/// What a column in a file of `len` bytes is packed by; none if it is plain.
+/// The codec of a column in a file of `len` bytes. `None` if it is plain.
 ///
 /// # Errors
-/// When it lies outside of the file, or is packed by something that is not read.
+/// If it is outside of the file, or has an unsupported codec.
 pub(crate) fn codec(chunk: &ColumnChunkMetaData, len: u64) -> Checked<Option<Codec>> {
     let name = chunk.column_path().string();
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -238,7 +241,7 @@ pub(crate) fn codec(chunk: &ColumnChunkMetaData, len: u64) -> Checked<Option<Cod
     Codec::of(chunk.compression()).map_err(|problem| format!("column `{name}` is {problem}"))
 }
 
-/// A reader of one column of `rows` rows, and the pages that it is reading.
+/// A reader of one column of `rows` rows, and its current pages.
 ///
 /// # Errors
 /// As [`codec`].

@@ -1,10 +1,10 @@
-//! Pictures that stay in their parquet file until they are asked for.
+//! Pictures that stay in their parquet file until they are requested.
 //!
-//! A page of ImageNet's has 11 MB: the library `datasets` makes groups of 100 rows, and pyarrow one page of each. To unpack that
-//! for every picture would cost more than to decode the picture. So the first time that a picture of a group is asked for, the
-//! group's pages are walked through, one at a time, and what is kept of them is where each picture lies: 12 bytes a picture
-//! and 8 for every 16 KB or more of the file. From then on, a picture takes its own bytes, and of packed pages those around
-//! it as well ([`snappy`]).
+//! A page of ImageNet's files has 11 MB: the library `datasets` makes groups of 100 rows, and pyarrow one page of
+//! each. Unpacking a page for every picture would cost more than decoding the picture. So the first request for a
+//! picture of a group walks through the group's pages, one at a time, and stores the position of each picture: 12
+//! bytes per picture, and 8 for every 16 KB or more of the file. After that, a picture needs only its own bytes, and
+//! in packed pages also those around it ([`snappy`]).
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::formats::parquet_pages::{self, Source, StoredPage, guarded};
 use crate::formats::picture::Checked;
 use crate::formats::snappy::{self, Checkpoint};
 
-/// A file with a column of pictures, of which it holds none.
+/// A file with a column of pictures. The pictures are not in memory.
 #[derive(Debug)]
 pub(crate) struct StoredTable {
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct StoredTable {
     groups: Vec<Group>,
 }
 
-/// Two tables are the same if they are of one file.
+/// Two tables are equal if they have the same file.
 impl PartialEq for StoredTable {
     fn eq(&self, other: &Self) -> bool {
         (&self.path, self.len) == (&other.path, other.len)
@@ -45,13 +45,13 @@ struct Group {
     /// Its first row.
     first: usize,
     rows: usize,
-    /// Where its pictures' pages lie.
+    /// The position of its pictures' pages.
     column: ColumnChunkMetaData,
-    /// Where its pictures lie, once one was asked for.
+    /// The positions of its pictures, after the first request.
     places: OnceLock<Checked<Places>>,
 }
 
-/// Where the pictures of a group lie.
+/// The positions of a group's pictures.
 #[derive(Debug)]
 struct Places {
     pages: Vec<PagePlace>,
@@ -63,7 +63,7 @@ struct Places {
 struct PagePlace {
     /// Its first byte.
     offset: u64,
-    /// Where it can be unpacked from; none if it is not packed.
+    /// Positions from which it can be unpacked. Empty if it is not packed.
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -105,7 +105,7 @@ impl StoredTable {
     /// The file of the picture in row `row`.
     ///
     /// # Errors
-    /// When the file is no longer there, or no longer what it was, or that row is damaged.
+    /// If the file is missing or was changed, or the row is damaged.
     pub(crate) fn read(&self, row: usize) -> Result<Vec<u8>> {
         let failed = |action| move |source| Error::Io { action, path: self.path.clone(), source };
         let mut file = unlearn_files::open(&self.path).map_err(failed("open"))?;
@@ -137,7 +137,7 @@ impl StoredTable {
 }
 
 impl Group {
-    /// Walks through the pages in the file `path`.
+    /// Walks through the group's pages in the file `path`.
     fn find_pictures(&self, path: &Path) -> Checked<Places> {
         let source = Arc::new(Source::open(path).map_err(|error| error.to_string())?);
         let (reader, pages) = parquet_pages::column(&source, &self.column, self.rows)?;
@@ -173,7 +173,7 @@ impl Group {
 }
 
 impl Places {
-    /// The place of `page` among the group's; added, if it is new.
+    /// The position of `page` in the list, to which it is added if new.
     fn page(&mut self, page: &StoredPage) -> Checked<u32> {
         let known = self.pages.iter().rposition(|known| known.offset == page.offset);
         let position = if let Some(position) = known {
@@ -210,7 +210,7 @@ mod tests {
         optional int64 label;
     }";
 
-    /// Writes groups of rows, each with the label 1; gives the file's bytes.
+    /// Writes groups of rows, each with the label 1, and returns the file's bytes.
     fn write(path: &Path, groups: &[&[Option<Vec<u8>>]], properties: WriterPropertiesBuilder) -> Vec<u8> {
         let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
         let file = File::create(path).unwrap();
@@ -247,7 +247,7 @@ mod tests {
         Ok((table.clone(), pictures.len()))
     }
 
-    /// Noise with repetitions, near and far, which Snappy packs.
+    /// Noise with repetitions, near and far, which Snappy can pack.
     #[expect(clippy::unnecessary_wraps, reason = "a row that has a picture")]
     fn bytes(seed: u64, len: usize) -> Option<Vec<u8>> {
         use rand::Rng;
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!((held.pictures.len(), held.pages.len()), (40, 1));
         let checkpoints = held.pages[0].checkpoints.len();
         assert!((10..=60).contains(&checkpoints), "{checkpoints} checkpoints of 800,000 bytes");
-        // What is far from a picture is not looked at again.
+        // Bytes far from a picture are not read again.
         file[8..400_000].fill(0xFF);
         fs::write(&path, &file).unwrap();
         assert_eq!(table.read(39).unwrap(), *rows[39].as_ref().unwrap());
@@ -377,7 +377,7 @@ mod tests {
         let path = folder.path().join("table.parquet");
         let rows: Vec<_> = (0..5000_u16).map(|row| Some(row.to_le_bytes().to_vec())).collect();
         let mut file = write(&path, &[&rows], WriterProperties::builder());
-        // The header's number of values, 5000 as a whole number of Thrift's compact protocol, becomes 8191.
+        // The header's number of values, 5000 as a varint of Thrift's compact protocol, becomes 8191.
         let number = file.windows(4).position(|bytes| bytes == [0x4C, 0x15, 0x90, 0x4E]).unwrap() + 2;
         file[number..number + 2].copy_from_slice(&[0xFE, 0x7F]);
         fs::write(&path, file).unwrap();

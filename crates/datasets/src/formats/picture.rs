@@ -1,10 +1,10 @@
-//! One picture's file, decoded to bytes of grey or of red, green and blue: PNG and JPEG here, WebP, BMP and TIFF in `other_picture.rs`; and
-//! PNG written.
+//! Decodes one picture's file to grey bytes or to red, green and blue bytes. PNG and JPEG are decoded here, and WebP,
+//! BMP and TIFF in `other_picture.rs`. Also writes PNG.
 //!
-//! Which of them a file is, its first bytes tell, never its name: among ImageNet's `.JPEG` files is a PNG. A header is
-//! not trusted with an allocation beyond 64 million pixels. Transparency is dropped and 16 bits a channel become the upper 8, as Pillow's
-//! `convert("RGB")` has it. Grey of 16 bits is refused: Pillow clips it at 255, and others take the upper 8 bits, so that no one value is
-//! right.
+//! The first bytes of a file decide its format, never its name: one of ImageNet's `.JPEG` files is a PNG. A header
+//! cannot cause an allocation beyond 64 million pixels. Transparency is dropped, and 16 bits per channel become the
+//! upper 8, as in Pillow's `convert("RGB")`. Grey of 16 bits is refused: Pillow clips it at 255, and others take the
+//! upper 8 bits, so no value is right for all.
 
 use std::io::{self, Cursor};
 
@@ -18,21 +18,21 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::formats::other_picture;
 
-/// Most pixels of a picture: 64 million, several times the largest of ImageNet.
+/// Maximum pixels of a picture: 64 million, several times the largest of ImageNet.
 pub const LIMIT: usize = 1 << 26;
 
-/// Most bytes of rows that a byte of a PNG file unpacks to, by its packing, Deflate.
+/// Maximum bytes of rows per byte of a PNG file, by Deflate.
 const DEFLATE: usize = 1032;
 
-/// Most pixels that a byte of a JPEG file has: a block of 8 × 8 takes a bit at least.
+/// Maximum pixels per byte of a JPEG file: a block of 8 × 8 takes at least one bit.
 const JPEG_PIXELS: usize = 512;
 
 const JPEG_MAGIC: &[u8] = b"\xFF\xD8\xFF";
 
-/// What is wrong with a file.
+/// A result whose error is the fault of a file.
 pub type Checked<T> = Result<T, String>;
 
-/// The sides of the picture in `file`, from its header alone.
+/// The dimensions of the picture in `file`, from its header alone.
 pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
     match Form::of(file) {
         Form::Png => Ok(png_sides(&png_reader(file)?)),
@@ -44,7 +44,7 @@ pub(crate) fn sides(file: &[u8]) -> Checked<Sides> {
 /// The picture in `file`.
 ///
 /// # Errors
-/// When it is of no kind that is read, is damaged, or announces more pixels than are read.
+/// If its format is not supported, or it is damaged, or it announces more pixels than are read.
 pub fn decode(file: &[u8]) -> Checked<Picture> {
     match Form::of(file) {
         Form::Png => decode_png(file),
@@ -61,7 +61,7 @@ pub(crate) fn sound(sides: Sides) -> Checked<Sides> {
     }
 }
 
-/// What is said of a file that announces more than it can hold, so that no memory is taken for it.
+/// The error for a file that announces more than it can hold. It is refused before memory is taken.
 fn beyond(Sides { height, width, .. }: Sides, file: &[u8]) -> String {
     format!("it announces {height}×{width} pixels, more than its {} bytes can hold; fetch the file again", file.len())
 }
@@ -130,7 +130,7 @@ fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
     Ok((decoder, sides))
 }
 
-/// What is said of a file that is no picture that is read.
+/// The error for a file in an unsupported format.
 fn other(file: &[u8]) -> String {
     let form = Form::of(file);
     let found = match form {
@@ -141,27 +141,27 @@ fn other(file: &[u8]) -> String {
         form => format!("it is {form}"),
     };
     let fix = form.advice().unwrap_or("convert it to PNG");
-    format!("it is no PNG, JPEG, WebP, BMP or TIFF picture: {found}; {fix}")
+    format!("it is not a PNG, JPEG, WebP, BMP or TIFF picture: {found}; {fix}")
 }
 
-/// The bytes of a JPEG up to its end marker, which is looked for where it belongs: behind the data of its scans. A thumbnail within has
-/// an end marker of its own, and what follows the end, as a second picture or a video, is no part of the picture. The decoder would fill what
-/// a cut file lacks with grey.
+/// The bytes of a JPEG up to its own end marker, which follows the data of its scans. An embedded thumbnail has
+/// another end marker. Data after the end, such as a second picture or a video, do not belong to the picture. The
+/// decoder would fill the missing part of a cut file with grey.
 fn up_to_end(file: &[u8]) -> Checked<&[u8]> {
     let cut = || "it ends before its end marker; fetch the file again".to_owned();
-    // Behind the marker of the start.
+    // After the start marker.
     let mut at = 2;
     loop {
-        // Whatever is not a marker is data of a scan: there, FF is followed by 00, or by the number of a restart.
+        // Bytes other than markers are data of a scan. In these data, 00 or the number of a restart follows FF.
         at += file.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)).ok_or_else(cut)?;
         at += file[at..].iter().position(|&byte| byte != 0xFF).ok_or_else(cut)?;
         let marker = file[at];
         at += 1;
         match marker {
             0xD9 => return Ok(&file[..at]),
-            // No marker, restarts, and others without a length.
+            // No marker, restarts, and other markers without a length.
             0x00 | 0x01 | 0xD0..=0xD8 => {}
-            // The length counts its own two bytes.
+            // The length includes its own two bytes.
             _ => {
                 let len = file.get(at..at + 2).ok_or_else(cut)?;
                 at += usize::from(u16::from_be_bytes([len[0], len[1]])).max(2);
@@ -171,7 +171,7 @@ fn up_to_end(file: &[u8]) -> Checked<&[u8]> {
 }
 
 fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
-    // What else it may be is said first.
+    // A file of another format is reported first.
     let file = if file.starts_with(JPEG_MAGIC) { up_to_end(file)? } else { file };
     let (mut decoder, sides) = jpeg_decoder(file)?;
     let pixels = decoder.decode().map_err(|error| error.to_string())?;
@@ -189,7 +189,7 @@ pub(crate) fn whole(picture: Picture) -> Checked<Picture> {
 /// The picture as a PNG file.
 ///
 /// # Errors
-/// When it has no pixel, or neither 1 nor 3 channels.
+/// If it has no pixel, or neither 1 nor 3 channels.
 pub(crate) fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
     let Sides { channels, height, width } = picture.sides;
     let mut file = Vec::new();
@@ -219,13 +219,14 @@ mod tests {
     fn other_files_and_huge_announcements_are_refused() {
         assert_eq!(
             decode(b"GIF89a").unwrap_err(),
-            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is a GIF picture; convert it to PNG"
+            "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it is a GIF picture; convert it to PNG"
         );
         assert_eq!(
             decode(b"\0\x01\x02\x03\x04").unwrap_err(),
-            "it is no PNG, JPEG, WebP, BMP or TIFF picture: it begins with 00 01 02 03; convert it to PNG"
+            "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it begins with 00 01 02 03; convert it to PNG"
         );
-        let empty = "it is no PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; the download or the copy failed; fetch the file again";
+        let empty = "it is not a PNG, JPEG, WebP, BMP or TIFF picture: it is an empty file; \
+                     the download or the copy failed; fetch the file again";
         assert_eq!(decode(b"").unwrap_err(), empty);
         let mut file = encode(&Picture { sides: COLOUR, pixels: vec![0; 12] }).unwrap();
         for len in 0..file.len() - 16 {

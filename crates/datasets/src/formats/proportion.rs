@@ -1,19 +1,19 @@
-//! How much a packed file may unpack to.
+//! Limits the unpacked size of packed files.
 //!
-//! A few bytes can announce any number of equal ones: a file of 10 MB, an array of 10 GB. Whether that is meant, no reader can know. So a
-//! packed file may unpack to 64 MiB whatever its size, and beyond that to 128 times its length. Pictures pack by far less. What is larger is
-//! read once it is stored without packing.
+//! A few bytes can announce any number of equal ones: a file of 10 MB may unpack to an array of 10 GB. No reader can
+//! know whether that is intended. So a packed file may unpack to 64 MiB whatever its size, and beyond that to 128
+//! times its length. Pictures compress far less. Larger content is read after it is stored unpacked.
 
 /// Bytes that any file may unpack to.
 const ALWAYS: u64 = 64 << 20;
 
-/// Bytes that a byte of a larger file may unpack to.
+/// Maximum unpacked bytes per byte of a larger file.
 const RATIO: u64 = 128;
 
-/// That a packed file of `len` bytes may unpack to `announced` bytes; `unpacked` is what to do about it if not.
+/// Checks that a packed file of `len` bytes may unpack to `announced` bytes. `unpacked` is the advice in the error.
 ///
 /// # Errors
-/// When that is out of proportion.
+/// If that is out of proportion.
 pub(crate) fn check(announced: u64, len: u64, unpacked: &str) -> Result<(), String> {
     if announced <= ALWAYS || announced / RATIO <= len {
         return Ok(());

@@ -1,16 +1,17 @@
-//! Parts of Snappy streams, so that one picture of a packed page is read without the rest of it.
+//! Reads parts of Snappy streams, so that one picture of a packed page is read without the rest of the page.
 //!
-//! A stream is its length and then elements: literal bytes, and copies of bytes before them. Encoders pack 64 KB at a time
-//! and copy nothing from before these; the format does not ask for it, so what can be unpacked by itself is found out by a walk
-//! over the elements, which takes little: a JPEG file hardly packs, and most of its bytes are in literals that are passed over.
-//! Format: <https://github.com/google/snappy/blob/main/format_description.txt>. Whole streams are the crate `snap`'s.
+//! A stream is its length and then elements: literal bytes, and copies of earlier bytes. Encoders pack 64 KB at a
+//! time and copy nothing from earlier blocks, but the format does not guarantee this. So a walk over the elements
+//! finds the parts that can be unpacked by themselves. The walk is cheap: a JPEG file hardly compresses, so most of
+//! its bytes are literals, which are skipped. Format:
+//! <https://github.com/google/snappy/blob/main/format_description.txt>. The crate `snap` handles whole streams.
 
 use crate::formats::picture::Checked;
 
-/// Least bytes of output between two checkpoints.
+/// Minimum bytes of output between two checkpoints.
 const SPACING: usize = 1 << 14;
 
-/// A place between two elements, to which nothing that follows refers back past.
+/// A position between two elements. No later element refers to bytes before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     /// Bytes of output before it.
@@ -25,7 +26,7 @@ enum Element {
     Copy { offset: usize, len: usize },
 }
 
-/// The first element, and the bytes of its tag; those of a literal follow.
+/// The first element, and the bytes of its tag. The bytes of a literal follow.
 fn element(stream: &[u8]) -> Checked<(Element, usize)> {
     let cut = || "its packed bytes end too early".to_owned();
     let (&tag, rest) = stream.split_first().ok_or_else(cut)?;
@@ -43,9 +44,9 @@ fn element(stream: &[u8]) -> Checked<(Element, usize)> {
     })
 }
 
-/// The checkpoints of a whole stream, ascending: that before its first element, some between, and that after its last.
+/// The checkpoints of a whole stream, ascending: before its first element, some between, and after its last.
 pub(crate) fn checkpoints(stream: &[u8]) -> Checked<Vec<Checkpoint>> {
-    // The length, seven bits a byte, is that of the output, which whoever unpacks the whole stream checks.
+    // The length has seven bits per byte. It is that of the output, and is checked when the whole stream is unpacked.
     let mut input =
         stream.iter().take(5).position(|byte| byte & 0x80 == 0).ok_or("its packed bytes have no length")? + 1;
     let mut output = 0_usize;
@@ -82,7 +83,7 @@ pub(crate) fn checkpoints(stream: &[u8]) -> Checked<Vec<Checkpoint>> {
 /// Unpacks the elements from a checkpoint on, until there are `len` bytes.
 ///
 /// # Errors
-/// When there are fewer, or they refer to what is before them.
+/// If there are fewer, or they refer to bytes before the checkpoint.
 pub(crate) fn unpack(mut elements: &[u8], len: usize) -> Checked<Vec<u8>> {
     let mut output = Vec::with_capacity(len);
     while output.len() < len {
@@ -97,7 +98,7 @@ pub(crate) fn unpack(mut elements: &[u8], len: usize) -> Checked<Vec<u8>> {
             Element::Copy { offset, len: copied } => {
                 let from = output.len().checked_sub(offset).filter(|_| offset > 0);
                 let from = from.ok_or("its packed bytes refer to what is before them")?;
-                // A copy may run into itself, and then repeats.
+                // A copy may overlap its own output, and then repeats.
                 for at in from..from + copied.min(len - output.len()) {
                     output.push(output[at]);
                 }
@@ -111,7 +112,7 @@ pub(crate) fn unpack(mut elements: &[u8], len: usize) -> Checked<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// A stream of literals and copies, and what it unpacks to.
+    /// A stream of literals and copies, and its unpacked bytes.
     fn stream(elements: &[Result<Vec<u8>, (usize, usize)>]) -> (Vec<u8>, Vec<u8>) {
         let (mut packed, mut plain) = (vec![0x80, 1], Vec::new());
         for element in elements {
@@ -159,7 +160,7 @@ mod tests {
             literal(3),
             Err((2, 64)),
             literal(20_000),
-            // Reaches back past the checkpoint before it.
+            // This refers to bytes before the previous checkpoint.
             Err((70_000, 20)),
             literal(30_000),
             Err((5000, 50)),

@@ -1,4 +1,4 @@
-//! Tiny datasets in the forms in which the real ones are distributed, and what Python reads in them:
+//! Tiny datasets in the forms of the real ones, and their content as Python reads it:
 //! `tests/golden/datasets/distributed/`, written by the script beside it.
 
 use std::collections::HashMap;
@@ -20,14 +20,14 @@ use crate::{
     mnist, svhn,
 };
 
-/// What is in a dataset.
+/// The expected content of a dataset.
 #[derive(Deserialize)]
 pub(crate) struct Expected {
     pub(crate) train: Summary,
     pub(crate) test: Summary,
 }
 
-/// What is in a set of images.
+/// The expected content of an image set.
 #[derive(Deserialize)]
 pub(crate) struct Summary {
     shape: [usize; 4],
@@ -38,7 +38,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Fails unless `set` is the one summed up.
+    /// Fails unless `set` matches this summary.
     pub(crate) fn check(&self, set: &ImageSet, what: &str) {
         assert_eq!([set.len(), set.channels, set.height, set.width], self.shape, "{what}");
         assert_eq!(*set.labels, *self.labels, "{what}");
@@ -60,7 +60,7 @@ fn root() -> PathBuf {
 pub(crate) struct Case {
     pub(crate) entry: Entry,
     folder: &'static str,
-    /// One of its files, with everything that a reader may trip over.
+    /// One of its files, with everything that could confuse a reader.
     file: &'static str,
     open: fn(&Entry, &Path) -> Result<Dataset>,
 }
@@ -83,7 +83,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A copy of a case's folder in which one file can be exchanged.
+/// A copy of a case's folder in which one file can be replaced.
 pub(crate) struct Copy {
     case: Case,
     folder: tempfile::TempDir,
@@ -106,7 +106,7 @@ impl Copy {
         (self.case.open)(&self.case.entry, self.folder.path())
     }
 
-    /// That the file in this state is refused, by its name; what is said.
+    /// Checks that the file with these bytes is refused by name, and returns the message.
     fn refusal(&self, bytes: &[u8]) -> String {
         let error = self.with(bytes).unwrap_err().to_string();
         assert!(error.contains(self.case.file), "{error}");
@@ -134,7 +134,8 @@ fn every_form_holds_what_python_reads_in_it() {
     }
 }
 
-/// By path, the same files are opened whatever their number; classes are those of the labels, or of the file that names them.
+/// By path, the same files are opened with any number of images. Classes are those of the labels, or of the file that
+/// names them.
 #[test]
 fn every_form_is_opened_by_its_path_with_any_number_of_images() {
     let expected: HashMap<String, Expected> =
@@ -153,9 +154,9 @@ fn every_form_is_opened_by_its_path_with_any_number_of_images() {
         assert_eq!(opened.name, name);
         assert!(opened.classes.len() <= classes && opened.classes[0] == "0", "{name}: {:?}", opened.classes);
         let error = registry::open(&format!("{name}?size=8"), &options).unwrap_err().to_string();
-        assert!(error.ends_with("leave out what follows the `?`"), "{error}");
+        assert!(error.ends_with("leave out the `?` and the text after it"), "{error}");
     }
-    // Their test set has a class that the training set has not.
+    // Their test set has a class that the training set lacks.
     for name in ["idx:idx", "idx:idx-gz"] {
         let error = registry::open(name, &options).unwrap_err().to_string();
         assert!(error.contains("gives image 0 the label 8, but there are 8 classes (0 to 7)"), "{error}");
@@ -205,7 +206,7 @@ fn a_datasets_own_folder_comes_before_the_files_above_it() {
     assert!(refusal().starts_with(&format!("{} lacks ", own.display())), "{}", refusal());
 }
 
-/// `resaved.py` beside the golden data writes these.
+/// The files come from `resaved.py` beside the golden data.
 #[test]
 fn pickles_that_python_3_saved_again_hold_the_same() {
     let expected: HashMap<String, Expected> =
@@ -229,7 +230,7 @@ fn files_of_another_size_are_refused() {
         for len in (0..64).chain((64..sound.len()).step_by(61)).chain(sound.len() - 64..sound.len()) {
             copy.refusal(&sound[..len]);
         }
-        // What follows the arrays of a MAT-file, as other variables would, is not read.
+        // Data after the arrays of a MAT-file, such as other variables, are not read.
         if copy.case.entry.name != svhn::ENTRY.name {
             copy.refusal(&[&sound[..], &sound[..]].concat());
         }
@@ -257,8 +258,9 @@ fn a_missing_file_is_named() {
     }
 }
 
-/// The checksum of a packed array, Adler-32, covers all of it, but it is weak: the flip at byte 5310 makes the pixels 93,
-/// 92, 91, 92 into 92, 93, 92, 91, which have the same sum, and Python's zlib accepts it too. No other flip goes unseen.
+/// The checksum of a packed array, Adler-32, covers all of it, but is weak. The flip at byte 5310 changes the pixels
+/// 93, 92, 91, 92 to 92, 93, 92, 91, which have the same sum. Python's zlib accepts it too. Every other flip is
+/// detected.
 #[test]
 fn a_flipped_bit_changes_a_packed_image_in_silence_only_where_its_checksum_is_blind() {
     let path = root().join("svhn").join(svhn::TEST);

@@ -1,8 +1,8 @@
-//! The readers on damaged files: [`unlearn_tests::fuzz`] says what is asked of them. What opens nevertheless must have as many
-//! images as were announced.
+//! Reads damaged files. [`unlearn_tests::fuzz`] states the requirements. A file that opens nevertheless must have the
+//! announced number of images.
 //!
-//! A checksum hides what is behind it. Where a format has one, files are read as damaged, and once more with checksums that
-//! fit again; where it packs, damage is also done to what was packed.
+//! A checksum hides the code after it. If a format has one, files are read as damaged, and again with corrected
+//! checksums. If it packs, the unpacked content is damaged too.
 
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
@@ -65,7 +65,7 @@ fn idx() {
     });
 }
 
-/// Copies of the cases whose dataset is SVHN, or is not.
+/// Copies of the cases of SVHN, or of all others.
 fn copies(of_svhn: bool) -> Vec<(Entry, Copy)> {
     let cases = distributed::cases().into_iter().filter(|case| (case.entry.name == svhn::ENTRY.name) == of_svhn);
     cases.map(|case: Case| (case.entry, Copy::new(case))).collect()
@@ -85,7 +85,7 @@ fn cifar() {
     });
 }
 
-/// The archive with checksums of its members that fit again.
+/// The archive with corrected checksums of its members.
 fn tar_resealed(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for block in bytes.as_chunks_mut::<512>().0 {
@@ -111,7 +111,7 @@ fn archives() {
     fuzz("tests::fuzz::archives", &[packed, unpacked], |bytes| {
         for bytes in [bytes, &gzip(bytes), &gzip(&tar_resealed(bytes))] {
             fs::write(&path, bytes).unwrap();
-            // A checksum keeps damaged archives out; what reads them must not need it.
+            // A checksum rejects damaged archives, but their reader must not rely on it.
             check(cifar::read_archive(&entry, form, &path), [4, 2]);
         }
     });
@@ -119,7 +119,7 @@ fn archives() {
 
 const MAT_HEADER: usize = 128;
 
-/// The file with its packed elements as they were.
+/// The file with its elements unpacked.
 fn mat_unpacked(file: &[u8]) -> Vec<u8> {
     let mut unpacked = file[..MAT_HEADER].to_vec();
     let mut rest = &file[MAT_HEADER..];
@@ -131,7 +131,7 @@ fn mat_unpacked(file: &[u8]) -> Vec<u8> {
     unpacked
 }
 
-/// The file with its elements packed, as far as their lengths make sense.
+/// The file with its elements packed, as far as their lengths are valid.
 fn mat_packed(file: &[u8]) -> Vec<u8> {
     let (header, mut rest) = file.split_at(file.len().min(MAT_HEADER));
     let mut packed = header.to_vec();
@@ -177,7 +177,7 @@ fn parquet() {
     let files = [&files[..], &packed].concat();
     fuzz("tests::fuzz::parquet", &files, |bytes| {
         write("test", bytes);
-        // How many rows there are, the file alone says.
+        // Only the file says how many rows there are.
         if let Ok(dataset) = registry::open(&name, &OpenOptions::default()) {
             assert_eq!(dataset.train.len(), 3);
         }
@@ -233,7 +233,7 @@ fn arrays() {
     });
 }
 
-/// The PNG file with checksums that fit again, as far as its lengths make sense.
+/// The PNG file with corrected checksums, as far as its lengths are valid.
 fn png_resealed(file: &[u8]) -> Vec<u8> {
     let mut file = file.to_vec();
     let mut at = 8;
@@ -255,7 +255,7 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
     crc.sum().to_be_bytes()
 }
 
-/// A PNG file of 13 × 9 pixels with these rows before they are packed.
+/// A PNG file of 13 × 9 pixels with these unpacked rows.
 fn png_of(depth: u8, colours: u8, interlaced: bool, rows: &[u8]) -> Vec<u8> {
     let header = [&[0, 0, 0, 13, 0, 0, 0, 9, depth, colours, 0, 0][..], &[interlaced.into()]].concat();
     let palette: Vec<u8> = (0..48).map(|i| i * 5).collect();

@@ -1,5 +1,5 @@
-//! ImageNet's repository on the Hub, in small, and the same pictures as a folder: `tests/golden/datasets/pictures/imagenet` and
-//! `imagenet-folder`, written by the script beside them.
+//! A small copy of ImageNet's repository on the Hub, and the same pictures as a folder:
+//! `tests/golden/datasets/pictures/imagenet` and `imagenet-folder`, written by the script beside them.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(crate) const FILES: [&str; 4] = [
 ];
 const CLASSES: [&str; 2] = ["tench, Tinca tinca", "goldfish, Carassius auratus"];
 
-/// The entry, cut to what is there.
+/// The entry, reduced to the existing content.
 fn entry() -> Entry {
     Entry { class_count: 2, train: 16, test: 6, shape: [3, 28, 28], ..ENTRY }
 }
@@ -86,7 +86,7 @@ fn pictures_on_disk_are_those_in_memory() {
     }
 }
 
-/// `parquet_codecs.py` beside the golden data writes these.
+/// The files come from `parquet_codecs.py` beside the golden data.
 #[test]
 fn pages_are_unpacked_whatever_they_are_packed_by() {
     let folder = root().join("../parquet-codecs");
@@ -149,7 +149,7 @@ fn a_path_is_streamed_too_and_a_contests_test_set_passed_over() {
     assert_eq!(dataset.fingerprint, named.fingerprint);
     assert!(open(place.path(), "?size=28").train.pixels().is_some());
 
-    // Of what it is made, short of the pictures: labels, and the names and lengths of the files.
+    // The fingerprint covers labels, and the names and lengths of the files, but not the pictures.
     let again = copy();
     assert_eq!(open(again.path(), "?stream=28").fingerprint, dataset.fingerprint);
     fs::rename(again.path().join(FILES[3]), again.path().join("validation-00001-of-00002-again.parquet")).unwrap();

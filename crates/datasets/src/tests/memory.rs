@@ -1,4 +1,5 @@
-//! Memory that large files take: read in a process of 320 MiB by the harness of [`unlearn_tests::fuzz`], which these files fit into once.
+//! Memory use of large files. They are read in a process of 320 MiB by the harness of [`unlearn_tests::fuzz`]. One
+//! copy fits, and two do not.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -14,14 +15,14 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::formats::{idx, idx_folder};
 use crate::registry::{self, OpenOptions};
 
-/// Bytes of pixels: once they fit beside the program, twice they do not.
+/// Bytes of pixels. One copy fits beside the program, and two do not.
 const LARGE: usize = 180 << 20;
 
 fn open(name: &str) -> crate::Result<unlearn_samples::Dataset> {
     registry::open(name, &OpenOptions::default())
 }
 
-/// Four IDX files; `images` are the training images.
+/// Four IDX files. `images` is the number of training images.
 fn idx_files(folder: &Path, images: u32) {
     for (file, shape) in [
         (idx_folder::TRAIN_LABELS, &[images][..]),
@@ -39,14 +40,14 @@ fn idx_header(images: u32) -> Vec<u8> {
     [&[0, 0, 8, 3][..], &sides].concat()
 }
 
-/// A file of many zeros takes its own length, and no more.
+/// A file of many zeros takes only its own length.
 #[test]
 fn large_idx() {
     let folder = tempfile::tempdir().unwrap();
     let images = (LARGE >> 20) as u32;
     idx_files(folder.path(), images);
     let path = folder.path().join(idx_folder::TRAIN_IMAGES);
-    // Zeros that no disk has to hold.
+    // Sparse zeros that use no disk space.
     let mut file = File::create(&path).unwrap();
     file.write_all(&idx_header(images)).unwrap();
     file.set_len(16 + LARGE as u64).unwrap();
@@ -56,7 +57,7 @@ fn large_idx() {
     });
 }
 
-/// What announces gigabytes, and would unpack to them, is refused before.
+/// A file that announces gigabytes, and would unpack to them, is refused before.
 #[test]
 fn announcements() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +86,7 @@ fn announcements() {
     });
 }
 
-/// Arrays with channels last are brought into order in place.
+/// Arrays with channels last are reordered in place.
 #[test]
 fn large_npz() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Tests of the whole crate: real forms in small, beside what other programs read in them, and damaged files.
+//! Tests of the whole crate: small files in real forms, compared with other programs, and damaged files.
 
 pub(crate) mod distributed;
 mod fuzz;
@@ -12,10 +12,10 @@ use unlearn_samples::Dataset;
 
 use crate::{error::Error, options::OpenOptions, registry::open};
 
-/// The variable that names datasets, with commas between, which are on this machine, so that tests must not pass without them.
+/// The variable that lists, separated by commas, the datasets on this machine. Tests must not skip these.
 const PROMISED: &str = "UNLEARN_TEST_DATASETS";
 
-/// A dataset, if it is on this machine.
+/// The dataset, if it is on this machine.
 pub(crate) fn open_if_here(name: &str) -> Option<Dataset> {
     match open(name, &OpenOptions::default()) {
         Err(Error::DatasetNotFound { .. }) => {

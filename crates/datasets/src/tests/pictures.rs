@@ -1,4 +1,4 @@
-//! Tiny datasets of PNG and JPEG pictures, and what Pillow, pyarrow and NumPy see in them:
+//! Tiny datasets of PNG and JPEG pictures, and their content as Pillow, pyarrow and NumPy read it:
 //! `tests/golden/datasets/pictures/`, written by the script beside it.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ fn decode(path: &Path) -> Picture {
     picture::decode(&fs::read(path).unwrap()).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
 }
 
-/// The entries of which there are repositories, cut to what these hold.
+/// The entries with a repository, reduced to its content.
 fn repositories() -> [Entry; 3] {
     [cifar10::ENTRY, cifar100::ENTRY, fashion_mnist::ENTRY].map(|entry| Entry { train: 6, test: 3, ..entry })
 }
@@ -59,7 +59,7 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
     }
 }
 
-/// Where the files of another form are not found, the registry looks for the Hub's; those of this test are too few.
+/// If the files of another form are missing, the registry looks for the Hub's. Those of this test are too few.
 #[test]
 fn the_registry_finds_repositories_of_the_hub() {
     let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
@@ -98,7 +98,7 @@ fn folders_of_pictures_are_read_in_the_order_of_image_folder() {
     assert!(error.contains("its class `images` is none of") || error.contains("it has no folder `test`"), "{error}");
 }
 
-/// The entry, cut to what is there.
+/// The entry, reduced to the existing content.
 pub(crate) fn tiny_imagenet() -> Entry {
     Entry { class_count: 3, train: 6, test: 3, ..tiny_imagenet::ENTRY }
 }
@@ -165,7 +165,7 @@ fn what_is_written_as_pictures_is_read_again() {
     let name = format!("folder:{}", folder.path().display());
     let copy = registry::open(&name, &OpenOptions::default()).unwrap();
     assert_eq!(copy.classes, ["0_T-shirt-top", "1_bee", "2_Käfer"]);
-    // Class by class, and in a class as before.
+    // Class by class, in the previous order within a class.
     let order = [0, 3, 1, 4, 2];
     assert_eq!(copy.train.labels.to_vec(), order.map(|i| dataset.train.labels[i]));
     for (position, i) in order.into_iter().enumerate() {
@@ -226,7 +226,8 @@ fn jpegs_that_are_cut_are_refused() {
     }
 }
 
-/// The end marker of a thumbnail is not the picture's, and what follows the picture's is no part of it.
+/// The end marker of a thumbnail does not end the picture, and data after the picture's end marker do not belong to
+/// it.
 #[test]
 fn a_jpeg_ends_behind_its_own_data() {
     let jpegs = ["baseline_420", "progressive_420", "grey"]
@@ -240,7 +241,7 @@ fn a_jpeg_ends_behind_its_own_data() {
         for len in (2 + segment.len()..whole.len()).step_by(11).chain([whole.len() - 1]) {
             let error = picture::decode(&whole[..len]).unwrap_err();
             assert!(error.ends_with("it ends before its end marker; fetch the file again"), "{len}: {error}");
-            // A download that was set to its full length before it was cut.
+            // A download whose file got its full length before the transfer was cut.
             let filled = [&whole[..len], &vec![0; whole.len() - len]].concat();
             assert!(picture::decode(&filled).is_err(), "{len}");
         }
@@ -250,7 +251,7 @@ fn a_jpeg_ends_behind_its_own_data() {
     }
 }
 
-/// `png_kinds.py` beside the golden data writes these.
+/// The files come from `png_kinds.py` beside the golden data.
 #[test]
 fn pngs_of_every_kind_are_pillows_but_for_grey_of_16_bits() {
     let folder = root().join("../png");
@@ -277,7 +278,7 @@ fn pngs_of_every_kind_are_pillows_but_for_grey_of_16_bits() {
     assert_eq!(kinds, 17);
 }
 
-/// `other_pictures.py` beside the golden data writes these.
+/// The files come from `other_pictures.py` beside the golden data.
 #[test]
 fn webp_bmp_and_tiff_are_pillows_or_refused() {
     let folder = root().join("../other-pictures");
@@ -314,7 +315,7 @@ fn webp_bmp_and_tiff_are_pillows_or_refused() {
     assert_eq!((read, refused), (20, 11));
 }
 
-/// A file, and how it is opened with other bytes in its place.
+/// A file, and the way to open it with other bytes.
 struct Subject {
     folder: tempfile::TempDir,
     path: PathBuf,
@@ -349,7 +350,7 @@ fn parquet_files_cut_anywhere_are_refused_by_their_names() {
     subject.with(&subject.sound).unwrap();
 }
 
-/// The header of the dictionary of pictures says that it has four of them, where it has three: the crate `parquet` panics.
+/// The header of the dictionary of pictures announces four instead of three. The crate `parquet` panics on it.
 #[test]
 fn what_the_crate_parquet_panics_on_is_an_error() {
     let subject = Subject::repository(&repositories()[0]);

@@ -1,4 +1,5 @@
-//! The folder of a deletion. While it runs, `partial/` is a run store of its own stages; `certificate.json` is written last.
+//! The folder of a deletion. `partial/` is a run store for the deletion's own stages while it runs.
+//! `certificate.json` is written last.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use crate::{Error, Result, stages::LAST_FINITE};
 
 const PARTIAL: &str = "partial";
 
-/// The sole right to work in a folder.
+/// The exclusive right to work in a folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     out: PathBuf,
@@ -22,20 +23,20 @@ pub(super) struct Folder {
     right: StageWriter,
 }
 
-/// What there is in a folder.
+/// The content found in a folder.
 #[derive(Debug)]
 pub(super) enum Found {
     /// The certificate of this deletion.
     Done(Box<Certificate>),
-    /// Nothing, or the beginnings of this deletion.
+    /// Nothing, or an unfinished run of this deletion.
     ToDo(Box<Folder>),
 }
 
 impl Folder {
-    /// Finds a deletion done in `out`, or takes the right to do it there.
+    /// Finds a finished deletion in `out`, or takes the right to run it there.
     ///
     /// # Errors
-    /// A folder that holds anything else or cannot be written; another process at work in it.
+    /// If the folder holds anything else or cannot be written, or another process works in it.
     pub(super) fn open(out: &Path, deletion: &StageSpec, figures: &Figures) -> Result<Found> {
         let key = deletion.key();
         if let Some(certificate) = done(out, &key, figures)? {
@@ -55,7 +56,7 @@ impl Folder {
                 return Err(Error::deletion(out.display(), reason));
             }
             Attempt::Done(_) => {
-                let reason = "its beginnings are damaged; give another `--out`, or delete";
+                let reason = "the files of its unfinished run are damaged; give another `--out`, or delete";
                 return Err(Error::deletion(out.display(), format!("{reason} {}", store.root().display())));
             }
         };
@@ -71,22 +72,22 @@ impl Folder {
         &self.out
     }
 
-    /// Where the result `name` goes.
+    /// The path of the result `name`.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
 
-    /// Where the deletion's stages are.
+    /// The store of the deletion's stages.
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// When the deletion was begun, over all attempts, RFC 3339 in UTC.
+    /// Time of the first attempt's start, RFC 3339 in UTC.
     pub(super) fn started(&self) -> String {
         self.right.started()
     }
 
-    /// Nothing is left to go on from.
+    /// Removes the stages, so that nothing is left to resume.
     pub(super) fn close(self) -> Result<()> {
         let partial = self.out.join(PARTIAL);
         drop(self.right);
@@ -99,7 +100,7 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error
     move |source| Error::Io { action, path, source }
 }
 
-/// The certificate of this deletion, if it is done and all is as it was left.
+/// The certificate of this deletion, if it is done and no file was changed.
 fn done(out: &Path, key: &StageKey, figures: &Figures) -> Result<Option<Certificate>> {
     if !out.join(Certificate::FILE).exists() {
         return Ok(None);
@@ -112,15 +113,15 @@ fn done(out: &Path, key: &StageKey, figures: &Figures) -> Result<Option<Certific
                 format!("this deletion was done here, and its {what} was changed since: {how}; give another `--out`");
             return Err(Error::Content { path: out.into(), reason });
         }
-        // Left where the process was killed between its last two acts.
+        // This folder remains if the process was killed between its last two steps.
         let _ = fs::remove_dir_all(out.join(PARTIAL));
         return Ok(Some(certificate));
     }
     Err(Error::deletion(out.display(), "the folder holds the certificate of another deletion; give another `--out`"))
 }
 
-/// Refuses a folder with files of others, which would be written over. A model is a leftover where stages are: the process was
-/// killed before it wrote the certificate.
+/// Refuses a folder with other files, which would be overwritten. A model beside stages is a leftover of this
+/// deletion: the process was killed before it wrote the certificate.
 fn only_leftovers(out: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(out) else { return Ok(()) };
     if out.join(PARTIAL).is_dir() {
@@ -130,7 +131,7 @@ fn only_leftovers(out: &Path) -> Result<()> {
     match names.find(|name| name != LAST_FINITE) {
         None => Ok(()),
         Some(name) => {
-            let reason = format!("the folder holds {} already; give a new or empty one", name.to_string_lossy());
+            let reason = format!("the folder already holds {}; give a new or empty one", name.to_string_lossy());
             Err(Error::deletion(out.display(), reason))
         }
     }
@@ -168,6 +169,6 @@ mod tests {
         other.close().unwrap();
         fs::write(out.join("model.safetensors"), "").unwrap();
         let message = open(&out, 0).unwrap_err().to_string();
-        assert!(message.contains("holds model.safetensors already"), "{message}");
+        assert!(message.contains("already holds model.safetensors"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! What makes a deletion the one it is, and whether a certificate's key is that of what it says.
+//! The identity of a deletion, and whether a certificate's key matches its content.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -15,7 +15,7 @@ pub(super) struct Identity<'a> {
     pub(super) input: &'a BTreeMap<String, Artifact>,
     pub(super) forget: &'a [u32],
     pub(super) before: &'a [u32],
-    /// `[data]` as a suite has it, with its seed.
+    /// `[data]` as in a suite, with its seed.
     pub(super) data: Value,
     pub(super) fingerprint: &'a str,
     pub(super) recipe: Value,
@@ -27,12 +27,12 @@ pub(super) struct Identity<'a> {
     pub(super) attacks: Value,
     pub(super) thresholds: Vec<&'a Threshold>,
     pub(super) arithmetic: &'a str,
-    /// The public key of whoever signs, in hexadecimal.
+    /// The signer's public key, in hexadecimal.
     pub(super) signer: Option<String>,
 }
 
 impl Identity<'_> {
-    /// The description whose key is the deletion's.
+    /// The description whose key is the deletion's key.
     pub(super) fn spec(&self) -> StageSpec {
         let mut config = json!({
             "input": self.input, "forget": self.forget, "before": self.before, "data": self.data,
@@ -47,8 +47,8 @@ impl Identity<'_> {
     }
 }
 
-/// Checks whether the method is one, whether the certificate's key is the hash of what it says, and whether the model in `folder` names the
-/// same key.
+/// Checks whether the method exists, whether the certificate's key is the hash of its content, and whether the model
+/// in `folder` names the same key.
 pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &Environment) -> Vec<Finding> {
     let mut findings = vec![match environment.methods.find(&certificate.method.name) {
         Ok(method) => Finding::holds("method", format!("`{}`: {}", method.name, method.summary)),
@@ -56,7 +56,7 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
     }];
     let what = "key";
     if certificate.format < 2 {
-        findings.push(Finding::unchecked(what, "certificates of format 1 do not say all that decides it"));
+        findings.push(Finding::unchecked(what, "certificates of format 1 do not hold everything that decides it"));
         return findings;
     }
     let read = model_bytes(folder, certificate)
@@ -91,7 +91,7 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
         Finding::fails(what, format!("it is {key}, and the model was left by the deletion {}", model.info.config))
     } else if found != *key {
         let or = if signature.is_none() { "; something was changed, or a signature taken out" } else { "" };
-        Finding::fails(what, format!("it is {key}, and what the certificate says has the key {found}{or}"))
+        Finding::fails(what, format!("it is {key}, but the certificate's content has the key {found}{or}"))
     } else {
         Finding::holds(what, format!("{key} is the hash of what decides the deletion, and the model names it"))
     });

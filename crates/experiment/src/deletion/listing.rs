@@ -1,4 +1,4 @@
-//! The list of a request, held against what a model was trained on: which training images are to be forgotten.
+//! The list of a request: which images to forget, checked against what the model was trained on.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -7,11 +7,11 @@ use unlearn_samples::positions::{self, Listed};
 use super::Setting;
 use crate::{Error, Result};
 
-/// Reads a list and holds it against what the model was trained on; the positions, ascending.
+/// Reads a list and checks it against what the model was trained on. Returns the positions in ascending order.
 ///
 /// # Errors
-/// A file that cannot be read or is no list of positions, none at all, an image named twice, one that the model was not trained
-/// on or was asked to forget before, or all that it was trained on.
+/// If the file cannot be read, or is not a list of positions, or is empty. If an image is listed twice, was not used
+/// in training, or was already requested earlier. If the list holds all images of the training.
 pub(super) fn read(path: &Path, setting: &Setting) -> Result<Vec<u32>> {
     let listed = positions::read(path).map_err(|error| Error::deletion("--request", error))?;
     check(&listed, path, setting)
@@ -33,7 +33,7 @@ fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> 
         ids.insert(position);
         if split.train.binary_search(&position).is_err() {
             let why = if split.validation.binary_search(&position).is_ok() {
-                "it lies in the validation split"
+                "it is in the validation split"
             } else {
                 "`train-limit` leaves it out"
             };
@@ -50,7 +50,7 @@ fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> 
         ));
     }
     if ids.len() + forgotten.len() == split.train.len() {
-        let reason = "nothing would be left to retain: the request names all that the model was trained on; train a new \
+        let reason = "nothing would be left to retain: the request names every image that the model was trained on; train a new \
                       model on other data instead";
         return Err(Error::deletion(path.display(), reason));
     }
@@ -96,7 +96,7 @@ mod tests {
             (format!("{trained}\n8000"), ["ids.jsonl:2: there is no image 8000", "8000 (0 to 7999)"]),
             ("-1".into(), ["ids.jsonl:1", "no image -1"]),
             (format!("{trained}\n\n{{\"id\":{trained}}}"), ["ids.jsonl:3", "named in line 1 already"]),
-            (format!("{held_out}"), ["ids.jsonl:1", "lies in the validation split"]),
+            (format!("{held_out}"), ["ids.jsonl:1", "is in the validation split"]),
             (format!("{}", left_out.unwrap()), ["ids.jsonl:1", "`train-limit` leaves it out"]),
         ] {
             let message = refusal(&text, &setting);

@@ -1,4 +1,4 @@
-//! Measuring a model, and measuring again what a certificate claims.
+//! Measures a model, and repeats the measurements of a certificate.
 
 use std::path::Path;
 
@@ -18,16 +18,17 @@ use crate::{
     suite::EFFICACY,
 };
 
-/// How far a figure may be from the certificate's where another executor or processor computes: so many points, or one sample
-/// of its set if that is more.
+/// Maximum difference, in points, of a figure from the certificate's on another executor or processor. If one sample
+/// of the figure's set weighs more, one sample is allowed.
 pub const CLOSENESS: f64 = 0.5;
 
-/// Measures again the model that a deletion left in `folder`, and compares with its certificate. `data` is the dataset's name, or
-/// a folder that it lies in. On the certificate's executor and processor every digit must agree; elsewhere a figure may be as far
-/// off as [`CLOSENESS`] says. The figures before the deletion, the run time and whatever needs a Retrain cannot be measured again.
+/// Repeats the measurements on the model that a deletion left in `folder`, and compares them with its certificate.
+/// `data` is the dataset's name, or a folder that holds the dataset. On the certificate's executor and processor,
+/// every digit must agree. Elsewhere a figure may differ as [`CLOSENESS`] says. The figures before the deletion, the
+/// run time and every figure that needs a Retrain cannot be measured again.
 ///
 /// # Errors
-/// Data that cannot be opened, a device that does not open.
+/// If the data or the device cannot be opened.
 pub fn measure_again(
     folder: &Path,
     certificate: &Certificate,
@@ -71,7 +72,7 @@ pub fn measure_again(
     Ok(findings)
 }
 
-/// What the certificate says of sets, held against the model and the data; the error is a reason for people.
+/// Checks the certificate's sets against the model and the data. The error is a reason for users.
 fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -> Result<(Setting, Division), String> {
     let Certificate { request, data, method, .. } = certificate;
     let all = request.all();
@@ -81,7 +82,7 @@ fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -
     }
     let said = (&training.data, &training.fingerprint, &training.recipe, training.seed);
     if said != (&data.split, &data.fingerprint, &method.recipe, method.seed) {
-        return Err("the model says that it was trained otherwise than the certificate says".into());
+        return Err("the model and the certificate state different trainings".into());
     }
     let setting = Setting::of(training, materials)?;
     if let Some(id) = all.iter().find(|id| setting.split.train.binary_search(id).is_err()) {
@@ -98,12 +99,12 @@ fn divide(materials: &Materials, model: &ModelFile, certificate: &Certificate) -
     Ok((setting, division))
 }
 
-/// How the certificate says that the model was attacked; the error is a reason for people.
+/// The attack settings that the certificate states. The error is a reason for users.
 fn attacks(certificate: &Certificate) -> Result<Settings, String> {
     if let Some(attacks) = &certificate.measured.attacks {
         return serde_json::from_value(attacks.clone()).map_err(|e| e.to_string());
     }
-    // Format 1: one draw, on the features that it has figures of.
+    // Format 1 used one draw, on the features that it has figures of.
     let feature = |name: &String| Some(name.strip_prefix("mia_efficacy.")?.to_owned());
     Ok(Settings {
         attacks: vec![EFFICACY.into()],
@@ -121,7 +122,7 @@ fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &F
     let mut findings: Vec<Finding> = (measured.keys().filter(wanted))
         .filter(|name| !claimed.after.contains_key(*name))
         .map(|name| {
-            Finding::fails(format!("metric {name}"), "it can be measured, and the certificate does not name it")
+            Finding::fails(format!("metric {name}"), "it can be measured, but the certificate does not name it")
         })
         .collect();
     for (name, claim) in &claimed.after {
@@ -154,7 +155,8 @@ fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &F
     findings
 }
 
-/// How far another executor may be off: [`CLOSENESS`] or one sample where samples are counted, else that share of the figure.
+/// Maximum difference on another executor. For a figure that counts samples: [`CLOSENESS`] or one sample. For any
+/// other figure: the same share of its value.
 fn leeway(figure: &Figure, samples: usize, claim: f64) -> f64 {
     match figure.unit {
         Unit::Percent | Unit::Points => CLOSENESS.max(100.0 / samples.max(1) as f64),

@@ -1,9 +1,9 @@
-//! One deletion: a trained model is made to forget the images that a request lists, is judged before and after, and leaves a
-//! certificate of that.
+//! One deletion: makes a trained model forget the images that a request lists, judges it before and after, and writes
+//! a certificate.
 //!
-//! A deletion is a plan like a suite's: the model is imported, judged as it is, made to forget, and judged again, by stages in a store of
-//! its own, which goes when the certificate is written. So it computes what a suite does with the same model, forget set, method and
-//! seed, bit for bit, and may be killed and started again.
+//! A deletion is a plan like a suite's. Stages import the model, judge it, make it forget, and judge it again. Their
+//! store is temporary and is removed when the certificate is written. So a deletion gives the same bits as a suite
+//! with the same model, forget set, method and seed, and it can be killed and resumed.
 
 mod folder;
 mod identity;
@@ -51,45 +51,44 @@ use crate::{
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
 
-/// What is asked for.
+/// Options of a deletion.
 #[derive(Debug, Clone)]
 pub struct DeletionOptions {
-    /// The model: a checkpoint, dense or sparse, or a folder with one: a finished stage's, which may be named by its address, or that
-    /// of an earlier deletion.
+    /// The model: a dense or sparse checkpoint, a finished stage by its folder or address, or the folder of an earlier deletion.
     pub checkpoint: PathBuf,
-    /// Which of its weights are kept, where its own files do not say.
+    /// The mask of the model, if its own files do not hold one.
     pub mask: Option<PathBuf>,
-    /// Name of the dataset, or a folder that it lies in.
+    /// Name of the dataset, or a folder that holds it.
     pub data: String,
-    /// The list of images.
+    /// The file that lists the images to forget.
     pub request: PathBuf,
     /// Name of the method.
     pub method: String,
-    /// Its parameters as `key=value`; defaults for the rest.
+    /// The method's parameters as `key=value`. All others have their defaults.
     pub assignments: Vec<String>,
-    /// What is demanded of the model afterwards.
+    /// Thresholds that the model should meet afterwards.
     pub thresholds: Vec<Threshold>,
-    /// Membership-inference attacks, `mia-efficacy` among them.
+    /// Membership-inference attacks, which must include `mia-efficacy`.
     pub attacks: Vec<String>,
-    /// Features that attacks look at, `confidence` among them.
+    /// Features that the attacks use, which must include `confidence`.
     pub features: Vec<String>,
-    /// How often an attack is fitted, each time on other members; ten times, or once on the first rows, if not given.
+    /// How often an attack is fitted, each time on other members. Default: 10, or 1 on the first rows.
     pub draws: Option<usize>,
     /// How members are drawn.
     pub members: MemberSelection,
-    /// A model that never saw what is to be forgotten, to measure against: a file or a folder as for `checkpoint`.
+    /// A model that never saw the images to forget, for comparison: a file or a folder as for `checkpoint`.
     pub retrain: Option<PathBuf>,
-    /// What the checkpoint was trained on, where it does not say.
+    /// What the checkpoint was trained on, if it does not say so itself.
     pub stated: Option<Stated>,
-    /// Where data lie, and which device computes.
+    /// Where the data are, and which device computes.
     pub environment: Environment,
 }
 
-/// A deletion in which nothing is left to refuse.
+/// A deletion whose options were all checked.
 pub struct Deletion {
-    /// Size and hash of all that was read, by role.
+    /// Size and hash of every file that was read, by role.
     input: BTreeMap<String, Artifact>,
-    /// Where the model and its mask were read from.
+    /// The paths of the model and its mask.
     places: Vec<(&'static str, String)>,
     setting: Setting,
     stated_by: Basis,
@@ -98,14 +97,14 @@ pub struct Deletion {
     method: &'static Entry,
     parameters: Value,
     attacks: Settings,
-    /// Where a Retrain lies that the model is compared with.
+    /// The path of a Retrain that the model is compared with.
     retrain: Option<String>,
     thresholds: Vec<Threshold>,
     materials: Materials,
     executor: String,
 }
 
-/// What came of a deletion.
+/// The outcome of a deletion.
 #[derive(Debug)]
 pub enum Deleted {
     /// It was done now.
@@ -118,7 +117,7 @@ impl Deletion {
     /// Reads the model and the request, opens the data and looks every name up. Nothing is computed or written yet.
     ///
     /// # Errors
-    /// Anything that does not exist, does not fit, or cannot be forgotten.
+    /// If anything does not exist, does not fit, or cannot be forgotten.
     pub fn resolve(options: &DeletionOptions) -> Result<Self> {
         let methods = &options.environment.methods;
         let method = methods.find(&options.method).map_err(|e| Error::deletion("--method", e))?;
@@ -152,7 +151,7 @@ impl Deletion {
         let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
         method.check(&parameters, &prospect).map_err(refuse)?;
         if method.begins_again {
-            // What it begins with must be there still; better known now than after the model was judged.
+            // The pretrained weights must still exist. Checking now saves judging the model in vain.
             materials
                 .initial(setting.init.as_ref())
                 .map_err(|reason| Error::deletion(format!("--method {}", options.method), reason))?;
@@ -190,12 +189,13 @@ impl Deletion {
         })
     }
 
-    /// Makes the model forget and leaves `model.safetensors` (a sparse checkpoint if the model is pruned) and `certificate.json`
-    /// in `out`. A deletion that was killed goes on; one that is done is not done again.
+    /// Makes the model forget and writes `model.safetensors` (a sparse checkpoint if the model is pruned) and
+    /// `certificate.json` into `out`. A killed deletion is resumed. A finished one is not repeated.
     ///
     /// # Errors
-    /// A folder with something else in it; a method that fails, or diverges (the last finite weights are then in
-    /// `last-finite.safetensors`, and there is no certificate); an interruption, with the state saved.
+    /// If the folder holds something else, if the method fails or diverges, or if the user interrupts (the state is
+    /// saved). After a divergence, `last-finite.safetensors` holds the last finite weights, and there is no
+    /// certificate.
     pub fn run(&self, out: &Path, options: &RunOptions<'_>, signer: Option<&SigningKey>) -> Result<Deleted> {
         let spec = self.spec(signer).map_err(|e| Error::deletion(Certificate::FILE, e))?;
         let figures = self.materials.environment().registry.figures();
@@ -246,7 +246,7 @@ impl Deletion {
         Ok(identity.spec())
     }
 
-    /// The stages of the deletion: the model comes in, is judged as it is, forgets, and is judged again.
+    /// The stages of the deletion: import the model, judge it, make it forget, and judge it again.
     fn steps(&self) -> Result<Steps> {
         let Self { setting, asked, attacks, executor: arithmetic, .. } = self;
         let (fingerprint, seed) = (&setting.dataset.fingerprint, setting.seed);
@@ -267,7 +267,7 @@ impl Deletion {
         let retrain = match &self.retrain {
             None => None,
             Some(place) => {
-                // It never saw what is asked for, which its own file need not say.
+                // A Retrain never saw the requested images, although its own file need not say so.
                 let import = self.import(OF_RETRAIN, Training { forgotten: asked.all(), ..training })?;
                 let retrain = push(import.with_place(MODEL_PLACE, place), "open the Retrain".into());
                 let judged = push(evaluate.clone().with_input("model", retrain.clone()), "judge the Retrain".into());
@@ -294,20 +294,20 @@ impl Deletion {
         };
         let (_, before) = forget(original.name, &unchanged, "before")?;
         let (unlearn, after) = forget(self.method.name, &self.parameters, "after")?;
-        // `raw` asked for by name is both.
+        // If the requested method is `raw`, both models are the same.
         let mut seen = HashSet::new();
         stages.retain(|stage| seen.insert(stage.key.clone()));
         Ok(Steps { stages, before, unlearn, after, retrain: retrain.map(|(_, judged)| judged) })
     }
 
-    /// The stage that takes a model in; `of` begins the roles of its files.
+    /// The stage that imports a model. `of` is the prefix of its files' roles.
     fn import(&self, of: &str, training: Training) -> Result<StageSpec> {
         let mask = self.input.get(&format!("{of}{MASK_PLACE}")).cloned();
         let config = ImportConfig { model: self.input[&format!("{of}{MODEL_PLACE}")].clone(), mask, training };
         describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.seed)
     }
 
-    /// Writes the model and the certificate of what was measured on it.
+    /// Writes the model and a certificate with the figures measured on it.
     fn certify(
         &self,
         steps: &Steps,
@@ -387,7 +387,8 @@ impl Deletion {
     }
 }
 
-/// The bytes of the model that a deletion left, and its place; no more of them than the certificate names. The error is a reason for people.
+/// The bytes and the path of the model that a deletion left, limited to the size that the certificate names. The
+/// error is a reason for users.
 fn model_bytes(folder: &Path, certificate: &Certificate) -> std::result::Result<(Vec<u8>, PathBuf), String> {
     let path = folder.join(MODEL);
     let artifact = certificate.output.get(MODEL).ok_or_else(|| format!("the certificate names no `{MODEL}`"))?;
@@ -395,13 +396,13 @@ fn model_bytes(folder: &Path, certificate: &Certificate) -> std::result::Result<
     Ok((bytes, path))
 }
 
-/// What begins the roles of a Retrain's files.
+/// Prefix of the roles of a Retrain's files.
 const OF_RETRAIN: &str = "retrain ";
 
-/// The method that leaves the model as it is.
+/// The method that does not change the model.
 const RAW: &str = "raw";
 
-/// The stages of a deletion, and which of them hold what the certificate says.
+/// The stages of a deletion, and which of them hold the certificate's content.
 struct Steps {
     stages: Vec<PlannedStage>,
     before: StageKey,
@@ -410,7 +411,7 @@ struct Steps {
     retrain: Option<StageKey>,
 }
 
-/// How many samples a model is judged on.
+/// Numbers of samples that a model is judged on.
 fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples {
     let left = |label: &&u32| !division.whole_classes.contains(label);
     Samples {
@@ -421,8 +422,9 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
     }
 }
 
-/// A Retrain of `model`. What is known not to be one is refused: a model that saw what is asked for, was trained on
-/// other data, has the weights that are to forget, or comes from another method. Of a file that does not say, the operator says so.
+/// Opens a Retrain of `model`. A model that is known not to be one is refused: it saw a requested image, was trained
+/// on other data, has the weights of the model to be changed, or was made by another method. If its file does not
+/// say, the operator is trusted.
 fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<OpenedModel> {
     let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
     let import = ImportOptions { images: Some(input_spec(&setting.dataset)), ..ImportOptions::default() };
@@ -461,7 +463,7 @@ fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> R
     Ok(opened)
 }
 
-/// The attacks that are asked for; `seed` is the model's.
+/// The requested attacks. `seed` is the model's seed.
 fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
     let refuse = |option: &str, reason: &dyn std::fmt::Display| Error::deletion(option, reason);
     let DeletionOptions { attacks, features, draws, members, .. } = options;
@@ -484,7 +486,7 @@ fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
     section.settings(&options.environment.registry, seed).map_err(|reason| refuse("--attacks and --mia", &reason))
 }
 
-/// Refuses a threshold on something that is not going to be measured.
+/// Refuses a threshold on a figure that will not be measured.
 fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool) -> Result<()> {
     let registry = &options.environment.registry;
     let figures = registry.figures();

@@ -1,4 +1,4 @@
-//! What a model was trained on: as its checkpoint says, or where it says nothing, as the operator says by a suite.
+//! What a model was trained on. Its checkpoint says so, or else the operator, by naming a suite.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,20 +12,20 @@ use unlearn_samples::Dataset;
 
 use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, stages::input_spec, suite::DataSection};
 
-/// What an operator says of a checkpoint that does not say what it was trained on.
+/// What an operator states about a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]
 pub struct Stated {
     /// The suite that trained it.
     pub suite: PathBuf,
-    /// Which of the suite's seeds; need not be said where there is one.
+    /// The suite's seed for this model. Optional if the suite has only one.
     pub seed: Option<u64>,
 }
 
-/// A dataset that was opened, and with what.
+/// An opened dataset and the materials that it was opened with.
 pub(super) type Opened = (Arc<Dataset>, Materials);
 
-/// What the model in `checkpoint` was trained on, who says so, and where its data is; `data` names the dataset, or the folder that it
-/// lies in. The dataset that an operator states may be `opened` already.
+/// What the model in `checkpoint` was trained on, who says so, and its opened data. `data` is the dataset's name, or
+/// a folder that holds the dataset. The dataset that an operator states may be `opened` already.
 pub(super) fn trained_on(
     model: &ModelFile,
     checkpoint: &Path,
@@ -40,7 +40,7 @@ pub(super) fn trained_on(
         (Some(_), Some(_)) => {
             return Err(Error::deletion(
                 "--suite",
-                format!("{place} says itself what it was trained on; leave it out"),
+                format!("{place} itself says what it was trained on; leave this option out"),
             ));
         }
         (None, None) => {
@@ -106,7 +106,7 @@ impl Stated {
     }
 }
 
-/// Opens the dataset `wanted`; `data` names it, or a folder that it lies in.
+/// Opens the dataset `wanted`. `data` is its name, or a folder that holds it.
 pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Result<Opened> {
     let refuse = |reason: &dyn std::fmt::Display| Error::deletion(format!("--data {data}"), reason);
     let mut environment = environment.clone();
@@ -115,7 +115,7 @@ pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Resul
     } else {
         registry::check_name(data).map_err(|e| refuse(&e))?;
         if data != wanted {
-            return Err(refuse(&format!("the model was trained on `{wanted}`; its own data are needed")));
+            return Err(refuse(&format!("the model was trained on `{wanted}`; give that dataset")));
         }
     }
     let materials = Materials::new(environment);
@@ -130,7 +130,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// 20 images of each class of `fashion-mnist-mini`, two of them held out.
+    /// 20 images of each class of `fashion-mnist-mini`, two of which are held out.
     pub(in crate::deletion) fn setting() -> Setting {
         let dataset = Materials::default().dataset("fashion-mnist-mini").unwrap();
         let data: DataSection =

@@ -1,8 +1,8 @@
-//! Several stages at a time, each in a process of its own with its share of the threads.
+//! Computes several stages at a time, each in a child process with its share of the threads.
 //!
-//! A child is given the description of its stage as the first line of its standard input, and tells what became of it as a line of
-//! JSON ([`Report`]) on its standard output. Its standard input then stays open: when it ends, be it because the run stops or because this
-//! process is gone, the child saves its state and stops. So no child outlives its run.
+//! A child gets the description of its stage as the first line of its standard input, and reports the outcome as a
+//! line of JSON ([`Report`]) on its standard output. Its standard input stays open. When it ends, because the run
+//! stops or this process is gone, the child saves its state and stops. So no child outlives its run.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use unlearn_run_store::Store;
 use super::{Children, PATIENCE, Queue, RunOptions, worker::Report};
 use crate::{Error, PlannedStage, Result};
 
-/// The program that computes the stage whose description stands on its standard input.
+/// The program that computes the stage described on its standard input.
 #[derive(Debug, Clone)]
 pub struct StageCommand {
     /// The program.
@@ -29,16 +29,16 @@ pub struct StageCommand {
     pub arguments: Vec<OsString>,
 }
 
-/// How often to look whether a child is done.
+/// Interval between checks whether a child has ended.
 const TICK: Duration = Duration::from_millis(5);
-/// The variable that says how many threads a process computes with.
+/// The environment variable for the number of threads.
 const THREADS: &str = "RAYON_NUM_THREADS";
-/// What messages of children are said to come from.
+/// The `tracing` target of messages from children.
 const TARGET: &str = "unlearn";
-/// Most bytes that are kept of what a child says.
+/// Maximum bytes kept of a child's output.
 const KEPT: usize = 1 << 16;
 
-/// A stage that runs.
+/// A running stage.
 struct Running {
     stage: usize,
     child: Child,
@@ -59,7 +59,7 @@ pub(super) fn compute(
     let mut running: Vec<Running> = Vec::new();
     let result = supervise(queue, store, children, options, &mut running);
     if result.is_err() {
-        // Whatever still runs saves its state and stops.
+        // Every child that still runs saves its state and stops.
         for one in &mut running {
             one.stdin = None;
         }
@@ -120,7 +120,7 @@ fn supervise(
     Ok(())
 }
 
-/// The stage to start next, and whether nothing may run beside it.
+/// The stage to start next, and whether it must run alone.
 fn next(
     queue: &Queue<'_>,
     running: &[Running],
@@ -139,7 +139,7 @@ fn next(
     Some((*stage, true))
 }
 
-/// Threads of this process.
+/// Number of threads of this process.
 fn threads() -> usize {
     let set = std::env::var(THREADS).ok().and_then(|threads| threads.parse().ok()).filter(|threads| *threads > 0);
     set.unwrap_or_else(|| available_parallelism().map_or(1, std::num::NonZero::get))
@@ -162,13 +162,13 @@ fn start(stage: usize, planned: &PlannedStage, children: &Children, threads: usi
     let (stdout, stderr) = (listen(child.stdout.take()), listen(child.stderr.take()));
     let mut stdin = child.stdin.take();
     if let Some(stdin) = &mut stdin {
-        // A child that is gone already tells why on its standard error.
+        // If the child has already ended, its standard error says why.
         drop(writeln!(stdin, "{}", planned.spec.to_json()).and_then(|()| stdin.flush()));
     }
     Ok(Running { stage, child, stdin, stdout, stderr, started: Instant::now(), alone })
 }
 
-/// Reads what a child says, so that it never waits for a reader; keeps the end of it.
+/// Reads a child's output, so that the child never blocks on a full pipe, and keeps the end of it.
 fn listen(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     thread::spawn(move || {
         let Some(mut from) = from else { return String::new() };
@@ -183,7 +183,7 @@ fn listen(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-/// Most characters that are kept of a line.
+/// Maximum characters kept of a line.
 const LONGEST_LINE: usize = 1000;
 
 /// A line that a child wrote to its standard error.
@@ -193,7 +193,7 @@ struct Message {
 }
 
 impl Message {
-    /// A line of JSON, as `tracing` writes it; any other line is a warning.
+    /// Parses a line of JSON as `tracing` writes it. Any other line is a warning.
     fn of(line: &str) -> Self {
         let told = |line| {
             let value: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -204,7 +204,7 @@ impl Message {
         Self { level, text: text.chars().take(LONGEST_LINE).collect() }
     }
 
-    /// Says the same, of a stage.
+    /// Repeats the message with the stage's label.
     fn relay(&self, label: &str) {
         let Self { level, text } = self;
         match *level {
@@ -217,7 +217,7 @@ impl Message {
 }
 
 impl Running {
-    /// What a child that has ended tells of its stage.
+    /// The report of a child that has ended.
     fn report(mut self, label: &str) -> Report {
         drop(self.stdin);
         let status = self.child.wait();

@@ -1,5 +1,6 @@
-//! Computes the stages of a plan, each as soon as its inputs are there. A stage that is done is not computed again, one that was killed
-//! goes on, and one that another process computes is left to it while anything else can be done.
+//! Computes the stages of a plan, each as soon as its inputs exist. Finished stages are not computed again, and
+//! killed ones are resumed. If another process computes a stage, it is left to that process while anything else can
+//! be done.
 
 mod children;
 mod queue;
@@ -20,33 +21,33 @@ pub use worker::{Report, attempt, work};
 use crate::{Error, PlannedStage, Result, materials::Materials, stages};
 use queue::Queue;
 
-/// How long to wait before looking again whether a stage that another process computes is done.
+/// Interval between checks whether a stage of another process is done.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Where a stage stands in its plan.
+/// The position of a stage in its plan.
 #[derive(Debug, Clone, Copy)]
 pub struct StageAt<'a> {
-    /// Its number, from 1.
+    /// Number of the stage, from 1.
     pub number: usize,
-    /// How many stages the plan has.
+    /// Number of stages in the plan.
     pub total: usize,
-    /// The stage, for people.
+    /// The label of the stage, for users.
     pub label: &'a str,
 }
 
-/// Is told which stage is running.
+/// Receives the progress of a run.
 pub trait Reporter: Progress {
-    /// A stage begins, or goes on from where it was stopped.
+    /// A stage starts, or resumes.
     fn started(&self, at: StageAt<'_>, resumed: bool);
-    /// A stage was done already.
+    /// A stage was already done.
     fn reused(&self, at: StageAt<'_>);
-    /// A stage is done, after so many seconds of this run.
+    /// A stage is done, after this many seconds of this run.
     fn finished(&self, at: StageAt<'_>, seconds: f64);
-    /// Nothing else can be done before a stage that another process computes.
+    /// Nothing else can be done until another process finishes this stage.
     fn waiting(&self, at: StageAt<'_>, holder: &str);
 }
 
-/// Says nothing.
+/// Reports nothing.
 impl Reporter for Unattended {
     fn started(&self, _: StageAt<'_>, _: bool) {}
     fn reused(&self, _: StageAt<'_>) {}
@@ -57,36 +58,38 @@ impl Reporter for Unattended {
 /// What to do when a stage fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// Stop; stages that run are stopped with their state saved.
+    /// Stop. Running stages save their state and stop.
     #[default]
     Stop,
-    /// Compute whatever does not build on it, and tell of it at the end.
+    /// Compute every stage that does not depend on it, and report the failure at the end.
     GoOn,
 }
 
 /// How to compute a plan.
 #[derive(Clone)]
 pub struct RunOptions<'a> {
-    /// Told of everything.
+    /// Receives all progress.
     pub reporter: &'a dyn Reporter,
-    /// Set from outside to stop with the state saved.
+    /// Set from outside to save the state and stop.
     pub interrupt: &'a AtomicBool,
-    /// The command, for the report.
+    /// The command line, for the report.
     pub command: String,
-    /// The version of the sources, for the report.
+    /// The commit of the sources, for the report.
     pub commit: Option<String>,
-    /// How often a running stage saves its state.
+    /// Interval between saves of a running stage.
     pub checkpoint_interval: Duration,
     /// What to do when a stage fails.
     pub on_failure: OnFailure,
-    /// Whether the index of another suite file under the same name may be replaced, with rows that this suite lacks.
+    /// Whether to replace another suite's index of the same name, even if it has rows that this suite lacks.
     pub replace: bool,
-    /// Stages in processes of their own, several at a time; `None` computes them here, one after the other.
+    /// Child processes for several stages at a time. With `None`, this process computes the stages one after the
+    /// other.
     pub children: Option<Children>,
 }
 
 impl RunOptions<'static> {
-    /// Stages one after the other in this process, told to nobody; `command` is for the report.
+    /// Options for stages one after the other in this process, without progress messages. `command` is for the
+    /// report.
     pub fn unattended(command: impl Into<String>) -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
         Self {
@@ -102,33 +105,34 @@ impl RunOptions<'static> {
     }
 }
 
-/// Stages in processes of their own.
+/// Stages in child processes.
 #[derive(Debug, Clone)]
 pub struct Children {
-    /// How many at a time.
+    /// Maximum number of children at a time.
     pub jobs: usize,
-    /// What computes one stage.
+    /// The command that computes one stage.
     pub command: StageCommand,
     /// Whether stages whose run time is a result may share the machine with others.
     pub shared_timing: bool,
 }
 
-/// Stages that failed, and those that build on them.
+/// Failed stages, and those that depend on them.
 pub(crate) type Failures = BTreeMap<StageKey, Failure>;
 
-/// Why a stage is not there.
+/// Why a stage does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What went wrong, be it in the stage itself or in one that it builds on.
+    /// What went wrong, in the stage itself or in an input of it.
     pub(crate) reason: String,
     /// Whether the stage itself failed.
     pub(crate) is_own: bool,
 }
 
-/// Computes every stage that is not done.
+/// Computes every unfinished stage.
 ///
 /// # Errors
-/// The first stage that fails, unless failures are gone past; an interruption. Stages done before stay done.
+/// If a stage fails, unless the run goes on after failures, or if the user interrupts. Stages that were done before
+/// stay done.
 pub(crate) fn compute(
     stages: &[PlannedStage],
     store: &Store,
@@ -184,7 +188,7 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// Waits a little for a stage that another process computes; tells once of each stage and holder.
+    /// Waits a little for a stage that another process computes. Each stage and holder is reported once.
     fn wait(
         &self,
         (stage, holder): (usize, String),

@@ -1,4 +1,4 @@
-//! The stages of a plan, and how far each is.
+//! The stages of a plan and their progress.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,17 +18,18 @@ enum State {
     Failed,
 }
 
-/// The stages of a plan, and how far each is.
+/// The stages of a plan and their progress.
 pub(super) struct Queue<'a> {
     pub(super) stages: &'a [PlannedStage],
     states: Vec<State>,
-    /// Positions of the stages of the plan that each reads.
+    /// Positions in the plan of each stage's inputs.
     inputs: Vec<Vec<usize>>,
     failures: Failures,
 }
 
 impl<'a> Queue<'a> {
-    /// Refuses a stage of an unknown kind or form, and one whose input is neither in the plan nor in the store.
+    /// Refuses a stage of an unknown kind or form, and a stage with an input that is neither in the plan nor in the
+    /// store.
     pub(super) fn new(stages: &'a [PlannedStage], store: &Store) -> Result<Self> {
         let positions: HashMap<&StageKey, usize> = stages.iter().zip(0..).map(|(stage, at)| (&stage.key, at)).collect();
         let mut inputs = Vec::with_capacity(stages.len());
@@ -69,12 +70,12 @@ impl<'a> Queue<'a> {
         (0..self.stages.len()).filter(is_ready).collect()
     }
 
-    /// Where a stage stands in the plan.
+    /// The position of a stage in the plan.
     pub(super) fn at(&self, stage: usize) -> StageAt<'a> {
         StageAt { number: stage + 1, total: self.stages.len(), label: &self.stages[stage].label }
     }
 
-    /// The first stage that is not done, for people.
+    /// Label of the first unfinished stage.
     pub(super) fn next_label(&self) -> &str {
         let next = self.states.iter().position(|state| matches!(state, State::Waiting | State::Running));
         next.map_or("", |next| self.stages[next].label.as_str())
@@ -84,7 +85,7 @@ impl<'a> Queue<'a> {
         self.states[stage] = State::Running;
     }
 
-    /// Another process computes it.
+    /// Notes that another process computes the stage.
     pub(super) fn put_back(&mut self, stage: usize) {
         self.states[stage] = State::Waiting;
     }
@@ -99,7 +100,7 @@ impl<'a> Queue<'a> {
         options.reporter.finished(self.at(stage), started.elapsed().as_secs_f64());
     }
 
-    /// Notes that a stage failed, with all that build on it; or gives the error back, where a failure stops the run.
+    /// Notes a failed stage and all that depend on it, or returns the error if a failure stops the run.
     pub(super) fn failed(&mut self, stage: usize, error: Error, options: &RunOptions<'_>) -> Result<()> {
         let reason = match error {
             Error::Stage { reason, .. } if options.on_failure == OnFailure::GoOn => reason,
@@ -108,7 +109,7 @@ impl<'a> Queue<'a> {
         };
         self.states[stage] = State::Failed;
         self.failures.insert(self.stages[stage].key.clone(), Failure { reason: reason.clone(), is_own: true });
-        // Inputs come before what reads them, so that one pass finds all that build on the stage.
+        // Inputs come before their readers, so one pass finds all dependent stages.
         for other in stage + 1..self.stages.len() {
             if self.inputs[other].iter().any(|input| self.states[*input] == State::Failed)
                 && self.states[other] == State::Waiting
@@ -147,7 +148,7 @@ mod tests {
         PlannedStage::of(StageSpec::new("prune", config, "data", number).with_input("model", input.clone()))
     }
 
-    /// A stage, two that build on it, and one that builds on the second of these.
+    /// A stage, two stages that depend on it, and one that depends on the second of these.
     fn stages() -> Vec<PlannedStage> {
         let config = json!({
             "data": { "name": "fashion-mnist-mini" }, "arch": "resnet8s", "recipe": {}, "snapshots": [], "arithmetic": "cpu 1"

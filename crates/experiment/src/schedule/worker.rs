@@ -1,4 +1,4 @@
-//! One stage by itself, as `unlearn stage` computes it: for a person, or for a process that supervises several.
+//! Computes one stage by itself, as `unlearn stage` does, for a person or for a supervising process.
 
 use std::path::PathBuf;
 
@@ -8,46 +8,46 @@ use unlearn_run_store::{Attempt, StageSpec, Store};
 use super::{OnFailure, RunOptions};
 use crate::{Error, PlannedStage, Result, materials::Materials, stages};
 
-/// What became of a stage, in the words that a worker tells its supervisor, as one line of JSON.
+/// The outcome of a stage, which a worker sends to its supervisor as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Report {
     /// It was computed.
     Done,
-    /// It was in the store already.
+    /// It was already in the store.
     Found,
     /// Another process computes it.
     Held {
-        /// Which one, for people.
+        /// A description of that process, for users.
         by: String,
     },
     /// It failed.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// It failed because its numbers became infinite.
     Diverged {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Where the last finite weights are.
+        /// The file with the last finite weights.
         kept: PathBuf,
     },
-    /// It was stopped with its state saved.
+    /// It was stopped, and its state is saved.
     Interrupted,
 }
 
-/// Computes one stage, waiting for a process that computes it already.
+/// Computes one stage. If another process already computes it, this call waits.
 ///
 /// # Errors
-/// A description that cannot be computed here, an input that is missing, a stage that fails, an interruption.
+/// If the description cannot be computed here, an input is missing, the stage fails, or the user interrupts.
 pub fn work(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Result<()> {
     let stages = [PlannedStage::of(spec)];
     let options = RunOptions { on_failure: OnFailure::Stop, children: None, ..options.clone() };
     super::compute(&stages, store, materials, &options).map(|_| ())
 }
 
-/// The same for a supervisor: does not wait, and tells what became of it.
+/// The same for a supervisor. It does not wait, and it reports the outcome.
 pub fn attempt(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Report {
     let stage = PlannedStage::of(spec);
     let attempt = || -> Result<Report> {

@@ -1,4 +1,4 @@
-//! What one stage is computed with.
+//! Everything that computing one stage needs.
 
 use std::{fmt::Display, time::Duration};
 
@@ -9,20 +9,20 @@ use unlearn_training::{EpochRow, Session};
 use super::StageKind;
 use crate::{Error, Result, checkpoints::FileCheckpoints, materials::Materials, schedule::RunOptions};
 
-/// What one stage is computed with.
+/// Everything that computing one stage needs.
 pub(crate) struct Bench<'a> {
     pub(crate) spec: &'a StageSpec,
-    /// For people.
+    /// Label for users.
     pub(crate) label: &'a str,
     pub(crate) store: &'a Store,
     pub(crate) materials: &'a Materials,
     pub(crate) writer: StageWriter,
     pub(crate) session: Session<'a>,
-    /// How often state is saved.
+    /// Interval between saves of the state.
     pub(crate) checkpoint_interval: Duration,
 }
 
-/// Computes a stage that the caller has the sole right to.
+/// Computes a stage. The caller has the exclusive right to it.
 pub(crate) fn compute(
     (spec, label): (&StageSpec, &str),
     writer: StageWriter,
@@ -39,7 +39,7 @@ pub(crate) fn compute(
     let result = kind.run(&mut bench);
     match &result {
         Ok(()) => bench.log("finished", None)?,
-        // The failure itself is what the user must hear of, whether or not it could be logged.
+        // The user must learn of the failure itself, even if it could not be logged.
         Err(error) => drop(bench.log("stopped", Some(&error.to_string()))),
     }
     result?;
@@ -54,17 +54,17 @@ impl Bench<'_> {
         Ok(self.writer.append_log(&line)?)
     }
 
-    /// The error of this stage for a reason.
+    /// This stage's error with a reason.
     pub(crate) fn failure(&self, reason: impl Display) -> Error {
         Error::Stage { stage: self.label.to_owned(), reason: reason.to_string() }
     }
 
-    /// The user asked to stop.
+    /// The error of a user's interruption.
     pub(crate) fn interruption(&self) -> Error {
         Error::Interrupted { stage: self.label.to_owned() }
     }
 
-    /// The error of this stage for a training error, which may be the user's interruption.
+    /// This stage's error for a training error, which may be the user's interruption.
     pub(crate) fn training_failure(&self, error: &unlearn_training::Error, reason: &dyn Display) -> Error {
         match error {
             unlearn_training::Error::Interrupted => self.interruption(),
@@ -72,7 +72,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Refuses an executor that is not the one that the description names, since its results differ in the last bits.
+    /// Refuses an executor other than the one in the description, because its results differ in the last bits.
     pub(crate) fn check_arithmetic(&self, wanted: &str, found: &str) -> Result<()> {
         if wanted == found {
             return Ok(());
@@ -94,7 +94,7 @@ impl Bench<'_> {
         self.store.locate(key)?.ok_or_else(missing)
     }
 
-    /// Writes the rows of `metrics.jsonl`; what an earlier, killed attempt wrote is replaced.
+    /// Writes the rows of `metrics.jsonl`. Rows of an earlier, killed attempt are replaced.
     pub(super) fn save_epochs(&mut self, rows: &[EpochRow]) -> Result<()> {
         self.writer.truncate_metrics(0)?;
         rows.iter().try_for_each(|row| Ok(self.writer.append_metrics(row)?))

@@ -1,5 +1,6 @@
-//! `evaluate`: how well a model forgot. Leaves one row of figures and `scores.safetensors`: logits, labels and positions of every sample
-//! of the forget, retain, test and validation set, from which every figure can be computed again without the model.
+//! `evaluate`: judges how well a model forgot. It leaves one row of figures, and `scores.safetensors` with logits,
+//! labels and positions of every sample of the forget, retain, test and validation set. From these, every figure can
+//! be computed again without the model.
 
 use serde::{Deserialize, Serialize};
 use unlearn_mia_eval::Settings;
@@ -11,17 +12,17 @@ use crate::{
     judgement::{Judging, judge},
 };
 
-/// What decides how a model is judged.
+/// Configuration of an evaluation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct EvaluateConfig {
-    /// Which attacks are made on it, and how.
+    /// The attacks and their settings.
     pub(crate) attacks: Settings,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
 
-/// The role of a model that was retrained, which a model may be compared with.
+/// The role of a Retrain to compare with.
 pub(crate) const RETRAIN: &str = "retrain";
 
 pub(crate) struct Evaluate;

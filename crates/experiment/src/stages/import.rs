@@ -1,5 +1,5 @@
-//! `import`: a trained model that comes from outside the store. Leaves `model.safetensors`, which says what it was trained on, and the
-//! mask if there is one.
+//! `import`: takes a trained model from outside the store. It leaves `model.safetensors`, which says what the model
+//! was trained on, and the mask if there is one.
 
 use std::path::Path;
 
@@ -14,20 +14,20 @@ use crate::{
     setting::{Setting, check_fingerprint},
 };
 
-/// What decides an imported model.
+/// Configuration of an imported model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct ImportConfig {
     /// The model's file.
     pub(crate) model: Artifact,
-    /// The file of its mask, where that is another.
+    /// The file of its mask, if separate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mask: Option<Artifact>,
-    /// What it was trained on: as its file says, or as its owner does.
+    /// What the model was trained on, according to its file or its owner.
     pub(crate) training: Training,
 }
 
-/// The places in a description where the model and its mask lie.
+/// The keys in `places` for the model and its mask.
 pub(crate) const MODEL_PLACE: &str = "model";
 pub(crate) const MASK_PLACE: &str = "mask";
 
@@ -35,7 +35,7 @@ pub(crate) struct Import;
 
 impl Kind for Import {
     const NAME: &'static str = "import";
-    const SUMMARY: &'static str = "a trained model that comes from outside the store";
+    const SUMMARY: &'static str = "a trained model from outside the store";
     const INPUTS: &'static [&'static str] = &[];
     type Config = ImportConfig;
 

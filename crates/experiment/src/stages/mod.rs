@@ -1,8 +1,8 @@
-//! Kinds of stages: one file a kind, and one line in [`KINDS`]. A file says what a stage of its kind is configured by, what it reads,
-//! computes and leaves.
+//! Kinds of stages: one file per kind, and one line in [`KINDS`]. The file defines the configuration of the kind, its
+//! inputs, its computation and its results.
 //!
-//! A stage's description ([`StageSpec`]) holds all that decides its result. Its inputs lie in the store, its data where datasets lie, so
-//! that any process can compute it.
+//! A stage's description ([`StageSpec`]) holds everything that decides its result. Its inputs are in the store and
+//! its data where datasets are, so any process can compute it.
 
 mod bench;
 mod evaluate;
@@ -29,7 +29,7 @@ pub(crate) use validate::{Validate, ValidateConfig};
 
 use crate::{Error, Result};
 
-/// All kinds, in the order in which they usually follow each other.
+/// All kinds, in their usual order.
 pub static KINDS: &[StageKind] = &[
     entry::<Train>(),
     entry::<Import>(),
@@ -39,19 +39,19 @@ pub static KINDS: &[StageKind] = &[
     entry::<Validate>(),
 ];
 
-/// What one file in this folder defines.
+/// The content of one file in this folder.
 pub(crate) trait Kind {
-    /// Its name, and the folder of its stages in the store.
+    /// Name of the kind, and of the folder of its stages in the store.
     const NAME: &'static str;
-    /// One line about it.
+    /// Summary in one line.
     const SUMMARY: &'static str;
-    /// The roles of the stages it reads.
+    /// The roles of its inputs.
     const INPUTS: &'static [&'static str];
-    /// The roles of stages that it reads too where they are named.
+    /// The roles of optional inputs.
     const OPTIONAL_INPUTS: &'static [&'static str] = &[];
-    /// Whether how long it takes is a result, so that nothing else should run beside it.
+    /// Whether its run time is a result. If so, nothing else should run beside it.
     const TIMED: bool = false;
-    /// What it is configured by; unknown keys are refused.
+    /// Its configuration. Unknown keys are refused.
     type Config: Serialize + DeserializeOwned;
 
     /// Computes the stage.
@@ -60,15 +60,15 @@ pub(crate) trait Kind {
 
 /// A kind with its types erased, for the registry.
 pub struct StageKind {
-    /// Its name, and the folder of its stages in the store.
+    /// Name of the kind, and of the folder of its stages in the store.
     pub name: &'static str,
-    /// One line about it.
+    /// Summary in one line.
     pub summary: &'static str,
-    /// The roles of the stages it reads.
+    /// The roles of its inputs.
     pub inputs: &'static [&'static str],
-    /// The roles of stages that it reads too where they are named.
+    /// The roles of optional inputs.
     pub optional_inputs: &'static [&'static str],
-    /// Whether how long it takes is a result, so that nothing else should run beside it.
+    /// Whether its run time is a result. If so, nothing else should run beside it.
     pub is_timed: bool,
     check: fn(&StageSpec) -> Result<(), String>,
     run: fn(&mut Bench<'_>) -> Result<()>,
@@ -100,10 +100,10 @@ pub(crate) fn describe<K: Kind>(config: &K::Config, fingerprint: &str, seed: u64
 }
 
 impl StageKind {
-    /// The kind of that name.
+    /// The kind with this name.
     ///
     /// # Errors
-    /// An unknown name; the error lists the valid ones.
+    /// If the name is unknown. The error lists the valid ones.
     pub fn find(name: &str) -> Result<&'static Self> {
         KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
             let valid: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
@@ -111,10 +111,10 @@ impl StageKind {
         })
     }
 
-    /// Refuses a description that lacks an input, names one too many, or has a configuration of another form.
+    /// Refuses a description with a missing or surplus input, or with a configuration of another form.
     ///
     /// # Errors
-    /// What is wrong, and what is valid.
+    /// The error says what is wrong and what is valid.
     pub fn check(&self, spec: &StageSpec) -> Result<()> {
         let named: Vec<&str> = spec.inputs.keys().map(String::as_str).collect();
         let mut wanted = self.inputs.to_vec();
@@ -130,7 +130,7 @@ impl StageKind {
         (self.check)(spec).map_err(|reason| Error::description(self.name, reason))
     }
 
-    /// Computes the stage on a bench.
+    /// Computes the stage with a bench.
     pub(crate) fn run(&self, bench: &mut Bench<'_>) -> Result<()> {
         (self.run)(bench)
     }

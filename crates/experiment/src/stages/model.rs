@@ -16,22 +16,22 @@ use crate::{Error, Result, opened::OpenedModel, setting::Setting};
 
 /// A stage's model.
 pub const MODEL: &str = "model.safetensors";
-/// Which of its weights are kept, if it was pruned.
+/// The mask of its kept weights, if it was pruned.
 pub const MASK: &str = "mask.safetensors";
 /// The last finite weights of a method that diverged.
 pub(crate) const LAST_FINITE: &str = "last-finite.safetensors";
 
-/// Whether a method failed because its numbers became infinite or no numbers.
+/// Whether a method failed because its numbers became infinite or NaN.
 fn has_diverged(error: &unlearn_unlearning::Error) -> bool {
     use unlearn_unlearning::Error::{NonFinite, Training};
     matches!(error, Training { source: unlearn_training::Error::Diverged { .. }, .. } | NonFinite { .. })
 }
 
-/// A model that a stage left, ready to go on with.
+/// A model that a stage left, opened for further work.
 pub(crate) struct StageModel {
-    /// On the device of the stage that reads it, pruned by its mask if it has one.
+    /// The network on the device of the reading stage, pruned by its mask if it has one.
     pub(crate) network: Network,
-    /// What it says of itself.
+    /// The description in its file.
     pub(crate) info: CheckpointInfo,
     /// What it was trained on.
     pub(crate) setting: Setting,
@@ -39,7 +39,7 @@ pub(crate) struct StageModel {
     pub(crate) stage: Stage,
 }
 
-/// A model's network, pruned by its mask. The error is a reason for people.
+/// A model's network, pruned by its mask. The error is a reason for users.
 pub(crate) fn network(model: &ModelFile, device: unlearn_network::DeviceChoice) -> Result<Network, String> {
     let network = Network::new(Arc::clone(&model.graph), model.state.clone(), device).map_err(|e| e.to_string());
     let mut network = network?;
@@ -50,7 +50,7 @@ pub(crate) fn network(model: &ModelFile, device: unlearn_network::DeviceChoice) 
 }
 
 impl Bench<'_> {
-    /// A network with these values on the device of this run.
+    /// A network with these values, on the device of this run.
     pub(super) fn network(&self, graph: &Arc<Graph>, state: State) -> Result<Network> {
         Network::new(Arc::clone(graph), state, self.materials.device()).map_err(|e| self.failure(e))
     }
@@ -76,7 +76,8 @@ impl Bench<'_> {
         Ok(StageModel { network, info: model.info, setting, stage })
     }
 
-    /// Writes values as a checkpoint of this stage, for a model that `info` describes and that was trained as `setting` says.
+    /// Writes values as a checkpoint of this stage, for a model that `info` describes and that was trained as
+    /// `setting` says.
     pub(super) fn save_state(
         &self,
         name: &str,
@@ -93,7 +94,7 @@ impl Bench<'_> {
         Ok(write_atomic(&self.writer.path(name), &bytes)?)
     }
 
-    /// Writes the network this stage leaves, and its mask.
+    /// Writes the network that this stage leaves, and its mask.
     pub(super) fn save_network(
         &self,
         network: &Network,
@@ -105,7 +106,8 @@ impl Bench<'_> {
         mask.map_or(Ok(()), |mask| mask.save(self.writer.path(MASK)).map_err(|e| self.failure(e)))
     }
 
-    /// The error of a method that failed. If it diverged, the last finite weights are kept apart in the working folder.
+    /// The error of a failed method. If it diverged, the last finite weights are saved separately in the working
+    /// folder.
     pub(super) fn method_failure(&self, model: &StageModel, error: &unlearn_unlearning::Error) -> Error {
         if let unlearn_unlearning::Error::Training { source: unlearn_training::Error::Interrupted, .. } = error {
             return self.interruption();

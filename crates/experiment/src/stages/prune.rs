@@ -1,5 +1,6 @@
-//! `prune`: a dense model, pruned and retrained. Leaves `model.safetensors`, `mask.safetensors` and, in the manifest, the fact
-//! `sparsity`: the shares of parameters and of operations that are left, in total and per layer ([`Shares`]).
+//! `prune`: prunes a dense model and retrains it. It leaves `model.safetensors`, `mask.safetensors` and, in the
+//! manifest, the fact `sparsity`: the remaining shares of parameters and of operations, in total and per layer
+//! ([`Shares`]).
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,13 +16,13 @@ use super::{
 };
 use crate::Result;
 
-/// What decides a pruned model, beside the dense one.
+/// Configuration of a pruned model, beside the dense one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct PruneConfig {
     /// Name of the method.
     pub(crate) method: String,
-    /// All of its settings.
+    /// All settings of the method.
     pub(crate) config: Value,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
@@ -46,7 +47,7 @@ impl Kind for Prune {
         let graph = network.graph().clone();
         let initial = bench.initial(&setting)?;
         for name in dense.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)) {
-            dense.read(name)?; // A damaged snapshot must not pass for one that was never kept.
+            dense.read(name)?; // A damaged snapshot must not count as missing.
         }
         let snapshot = |epoch: usize| snapshot(&dense, epoch, &graph);
         let mut request = Request {

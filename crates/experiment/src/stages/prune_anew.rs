@@ -1,5 +1,5 @@
-//! A model trained and pruned from scratch on other samples, for a method that learns the mask anew. What was trained densely is
-//! kept in the stage's `checkpoint` folder, so that a killed run goes on from there.
+//! Trains and prunes a model from scratch on other samples, for a method that learns the mask again. The dense
+//! training is saved in the stage's `checkpoint` folder, so that a killed run resumes after it.
 
 use std::{path::Path, time::Instant};
 
@@ -26,19 +26,19 @@ pub(super) struct Pruned {
     config: Value,
 }
 
-/// What is kept of the dense training beside its weights.
+/// Facts of the dense training that are saved beside its weights.
 #[derive(Serialize, Deserialize)]
 struct Dense {
     seconds: f64,
     epochs: Vec<EpochRow>,
 }
 
-/// Name of that file; it is written last.
+/// Name of the file with these facts. It is written last.
 const DENSE: &str = "dense.json";
 
 impl Pruned {
-    /// How the model of a stage was pruned, be it by the stage or by one that it goes back to; `None` for a dense model, and where
-    /// the store does not say.
+    /// How the model of a stage was pruned, by this stage or by one that it descends from. `None` for a dense model,
+    /// and if the store does not say.
     pub(super) fn of(bench: &Bench<'_>, stage: &Stage) -> Result<Option<Self>> {
         let mut stage = stage.clone();
         loop {
@@ -56,9 +56,11 @@ impl Pruned {
     }
 }
 
-/// Trains a fresh model densely on `samples`, prunes it as the original was, and leaves both its values and its mask in `network`.
+/// Trains a fresh model densely on `samples`, prunes it as the original was pruned, and leaves its values and its
+/// mask in `network`.
 ///
-/// The seconds are those of all steps of dense training, and the wall time of the pruning from its last start.
+/// The reported seconds are the time of all steps of dense training, plus the wall time of the pruning since its last
+/// start.
 pub(super) fn prune_anew(
     bench: &Bench<'_>,
     (pruned, info, setting): (&Pruned, &CheckpointInfo, &Setting),
@@ -78,7 +80,7 @@ pub(super) fn prune_anew(
         let trained = train_dense(setting, &plan.snapshots, &mut dense, samples, session)?;
         keep(info, &dense, &trained, &folder).map_err(|error| unsuitable(&error))?;
     }
-    let Dense { seconds, mut epochs } = read(&folder)?.ok_or(Error::Resume(format!("{DENSE} has gone")))?;
+    let Dense { seconds, mut epochs } = read(&folder)?.ok_or(Error::Resume(format!("{DENSE} is missing")))?;
     let load = |name: &str| -> Result<State, String> {
         let file = folder.join(name);
         let bytes = saved::load(&file).map_err(|error| error.to_string())?;
@@ -105,7 +107,7 @@ pub(super) fn prune_anew(
         other => unsuitable(&other),
     })?;
     epochs.extend(outcome.epochs);
-    // The new mask first: values outside the mask that a network has become 0.
+    // The new mask comes first, because a network sets values outside its mask to 0.
     network.prune(dense.kept().clone())?;
     network.set_state(dense.state().clone());
     Ok(Outcome { epochs, seconds: seconds + clock.elapsed().as_secs_f64() })
@@ -118,7 +120,7 @@ fn read(folder: &Path) -> unlearn_training::Result<Option<Dense>> {
     text.map(read).transpose()
 }
 
-/// Keeps what was trained densely.
+/// Saves the dense training.
 fn keep(
     info: &CheckpointInfo,
     network: &Network,

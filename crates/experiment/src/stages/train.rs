@@ -1,4 +1,5 @@
-//! `train`: a dense model, from fresh weights or pretrained ones. Leaves `model.safetensors` and the snapshots that rewinding needs.
+//! `train`: trains a dense model from fresh or pretrained weights. It leaves `model.safetensors` and the snapshots
+//! that rewinding needs.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::{
     suite::DataSection,
 };
 
-/// What decides a dense model.
+/// Configuration of a dense model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct TrainConfig {
@@ -26,16 +27,17 @@ pub(crate) struct TrainConfig {
     /// Architecture name.
     pub(crate) arch: String,
     pub(crate) recipe: Recipe,
-    /// Epochs after which the weights are kept too.
+    /// Epochs after which the weights are saved too.
     pub(crate) snapshots: Vec<usize>,
     /// Pretrained weights that training begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<InitialKey>,
-    /// Which executor computes, and its revision: whatever comes from a trained model depends on it to the bit.
+    /// The executor and its revision. The bits of every trained model depend on it.
     pub(crate) arithmetic: String,
 }
 
-/// What pretrained weights add to a stage's key: a commit of the Hub and the file's content, or of a path the content alone.
+/// The part of a stage's key for pretrained weights: a commit of the Hub and the file's hash, or only the hash for a
+/// path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InitialKey {
@@ -44,7 +46,7 @@ pub(crate) struct InitialKey {
     blake3: String,
 }
 
-/// The place in a description where pretrained weights lie that are a file.
+/// The key in `places` for pretrained weights from a file.
 pub(crate) const INIT: &str = "init";
 
 impl InitialKey {
@@ -53,7 +55,7 @@ impl InitialKey {
         Self { source, blake3: origin.blake3.clone() }
     }
 
-    /// Where the weights lie; `place` is where the description says so of a file.
+    /// Where the weights come from. `place` is the path of a file in the description.
     fn origin(&self, place: Option<&String>) -> Result<Origin, String> {
         let source = self.source.as_ref().or(place).cloned();
         let source = source.ok_or("its `places` do not say where `init`, the pretrained weights, lies")?;
@@ -86,7 +88,7 @@ impl Kind for Train {
     }
 }
 
-/// The data of a model that is to be trained, and what there is to say of it.
+/// The data of a model to be trained, and the model's description.
 fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, CheckpointInfo)> {
     let TrainConfig { data, arch, recipe, init, .. } = config;
     let dataset = bench.materials.dataset(&data.name).map_err(|error| bench.failure(error))?;
@@ -99,7 +101,7 @@ fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, Checkpoi
     Ok((Setting { dataset, data, split, recipe, seed, init, forgotten: Vec::new() }, info))
 }
 
-/// What a model of a dataset takes and gives.
+/// The inputs and outputs of a model for a dataset.
 pub(crate) fn input_spec(dataset: &unlearn_samples::Dataset) -> InputSpec {
     let images = &dataset.train;
     InputSpec {
@@ -111,25 +113,25 @@ pub(crate) fn input_spec(dataset: &unlearn_samples::Dataset) -> InputSpec {
 }
 
 impl Bench<'_> {
-    /// What training began with.
+    /// The initial weights of the training.
     pub(super) fn initial(&self, setting: &Setting) -> Result<Arc<Initial>> {
         self.materials.initial(setting.init.as_ref()).map_err(|reason| self.failure(reason))
     }
 
-    /// The values of a model before any training of ours.
+    /// The values of a model before its training.
     pub(super) fn fresh(&self, initial: &Initial, graph: &Graph, setting: &Setting) -> Result<State> {
         initial.state(graph, derived_seed(setting.seed, "initialization")).map_err(|error| self.failure(error))
     }
 }
 
-/// What the names of snapshots begin with.
+/// Prefix of snapshot names.
 pub(super) const SNAPSHOT: &str = "epoch-";
 
 pub(super) fn snapshot_name(epoch: usize) -> String {
     format!("{SNAPSHOT}{epoch}.safetensors")
 }
 
-/// Trains a network that is untrained yet on the samples at `positions` by the recipe of its setting.
+/// Trains an untrained network on the samples at `positions` by the recipe of its setting.
 pub(super) fn train_dense(
     setting: &Setting,
     snapshots: &[usize],

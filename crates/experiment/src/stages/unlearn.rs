@@ -1,4 +1,4 @@
-//! `unlearn`: a model made to forget. Leaves `model.safetensors`, the mask if there is one, and `run-time.json`.
+//! `unlearn`: makes a model forget. It leaves `model.safetensors`, the mask if there is one, and `run-time.json`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,15 +15,15 @@ use super::{
 };
 use crate::Result;
 
-/// What decides a model that has forgotten, beside the one that had not.
+/// Configuration of a model that has forgotten, beside the original one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct UnlearnConfig {
     /// Name of the method.
     pub(crate) method: String,
-    /// All of its settings.
+    /// All settings of the method.
     pub(crate) config: Value,
-    /// What is asked for, of what the model was not asked to forget before.
+    /// The request. It is drawn from the samples that the model was not asked to forget before.
     pub(crate) forget: ForgetSpec,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
@@ -39,7 +39,8 @@ pub(super) struct RunTime {
 impl RunTime {
     const FILE: &'static str = "run-time.json";
 
-    /// What a stage says that made a model forget; `None` for a model that was not asked to.
+    /// The run time that a stage recorded when it made a model forget. `None` for a model that was not asked to
+    /// forget.
     pub(super) fn of(stage: &Stage) -> Result<Option<Self>> {
         if !stage.manifest().artifacts.contains_key(Self::FILE) {
             return Ok(None);
@@ -96,7 +97,7 @@ fn forget(
             prune_anew(bench, (pruned, info, setting), network, samples, session)
         }
     });
-    // Opened by the methods alone that need it: the others serve a request wherever the file has gone.
+    // Only methods that need the initial weights open them. The others can run even if their file is missing.
     let initial = |graph: &Graph, seed| {
         let initial = bench.materials.initial(setting.init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
         initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))

@@ -1,4 +1,4 @@
-//! `validate`: how well a model forgot as far as an operator can know, without a test set. Leaves one row of metrics.
+//! `validate`: judges how well a model forgot without a test set. It leaves one row of metrics.
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{mia_efficacy, ra, ta, ua};
@@ -11,11 +11,11 @@ use crate::{
     judgement::{Judging, foresee},
 };
 
-/// What decides how a model is judged without a test set.
+/// Configuration of a judgement without a test set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct ValidateConfig {
-    /// The attack that tables report, and how it is made.
+    /// The attack that tables report, and its settings.
     pub(crate) attacks: Settings,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
@@ -25,7 +25,7 @@ pub(crate) struct Validate;
 
 impl Kind for Validate {
     const NAME: &'static str = "validate";
-    const SUMMARY: &'static str = "how well a model forgot as far as can be known without a test set";
+    const SUMMARY: &'static str = "how well a model forgot, judged without a test set";
     const INPUTS: &'static [&'static str] = &["model"];
     type Config = ValidateConfig;
 

@@ -1,8 +1,9 @@
-//! A search for settings of unlearning methods: the same number of trials for each method, chosen without a test set.
+//! Searches settings of unlearning methods, with equal numbers of trials per method and without a test set.
 //!
-//! Trial 0 of a method has the suite's own settings; the others draw every key that the method declares searchable, from the same seeded
-//! stream whatever the model and the request. What the suite says of epochs holds in every trial, so that budgets stay equal. A trial is an
-//! `unlearn` and a `validate` stage of the run store: it resumes, is never computed twice, and is there already when the suite itself runs.
+//! Trial 0 of a method uses the suite's settings. The other trials draw every key that the method declares
+//! searchable, from the same seeded stream for every model and request. The suite's epochs hold in every trial, so
+//! that budgets stay equal. A trial is an `unlearn` and a `validate` stage of the run store. So it can be resumed, is
+//! never computed twice, and is reused when the suite itself runs.
 
 mod objective;
 mod space;
@@ -23,29 +24,30 @@ use crate::{
 };
 use objective::Reference;
 
-/// What to search, and by what.
+/// What to search, and by which criterion.
 #[derive(Debug, Clone)]
 pub struct TuneOptions {
-    /// Trials of each method on each model and request, the suite's own settings among them.
+    /// Number of trials of each method on each model and request, including the suite's own settings.
     pub trials: usize,
-    /// What is made small.
+    /// The quantity to minimise.
     pub objective: Objective,
-    /// Names of methods of the suite; all that have something to search if empty.
+    /// Names of methods of the suite. If empty, all methods with searchable settings.
     pub methods: Vec<String>,
     /// Seed of the draws.
     pub seed: u64,
 }
 
-/// Method of the original model, and of the one that the gap is measured to.
+/// The method that keeps the original model, and the one to which the gap is measured.
 const RAW: &str = "raw";
 const RETRAIN: &str = "retrain";
 
 /// Searches settings for a suite's methods on its first seed, writes the tuning into the store and returns it.
 ///
-/// A trial that fails (a diverged model, say) is kept with its reason and never chosen.
+/// A failed trial (for example a diverged model) is recorded with its reason and never chosen.
 ///
 /// # Errors
-/// A suite that cannot be tuned, an original model or a Retrain that fails, an interruption (every trial done so far is kept).
+/// If the suite cannot be tuned, the original model or a Retrain fails, or the user interrupts. Every finished trial
+/// is kept.
 pub fn tune(
     suite: &Suite,
     environment: &Environment,
@@ -104,7 +106,8 @@ pub fn tune(
     Ok(index)
 }
 
-/// Computes every stage; stages of trials that fail, and those that build on them, are left out and given with their reasons.
+/// Computes every stage. Stages of failed trials, and stages that depend on them, are skipped and returned with their
+/// reasons.
 fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<Failures> {
     let options = RunOptions { on_failure: OnFailure::GoOn, ..run.clone() };
     let failures = schedule::compute(&plan.stages, store, &plan.materials, &options)?;
@@ -116,7 +119,7 @@ fn run_all(plan: &Plan, store: &Store, run: &RunOptions<'_>) -> Result<Failures>
     }
 }
 
-/// Marks the best trial of every method, model and request; of equal ones the earliest.
+/// Marks the best trial of every method, model and request. Of equal trials, the earliest wins.
 fn choose(trials: &mut [Trial]) {
     let group =
         |trial: &Trial| (trial.method.clone(), trial.forget.clone(), trial.pruning.clone(), trial.sparsity.to_bits());
@@ -149,7 +152,7 @@ impl Judged<'_> {
         })
     }
 
-    /// The figures that a row's objective is measured from.
+    /// The figures relative to which a row's objective is measured.
     fn reference(&self, row: &SuiteRow, objective: Objective) -> Result<Reference> {
         let is_beside = |other: &&SuiteRow| {
             other.forget == row.forget && other.pruning == row.pruning && other.sparsity == row.sparsity
@@ -161,7 +164,7 @@ impl Judged<'_> {
         };
         let found = beside(name).ok_or_else(|| Error::Stage {
             stage: row.forget.clone(),
-            reason: format!("there is no `{name}` to measure it against"),
+            reason: format!("there is no `{name}` to compare it with"),
         })?;
         if let Some(failure) = self.failures.get(&found.evaluate) {
             return Err(Error::Stage { stage: format!("{name} · {}", row.forget), reason: failure.reason.clone() });
@@ -196,11 +199,11 @@ impl Judged<'_> {
     }
 }
 
-/// A suite whose methods are the trials of another's.
+/// A suite whose methods are the trials of another suite.
 struct SearchedSuite {
     suite: Suite,
     space: Vec<Searched>,
-    /// Method of the original suite and number of the trial, by the name of the method in this one.
+    /// Method of the original suite and number of the trial, by the method's name in this suite.
     trials: HashMap<String, (String, usize)>,
 }
 

@@ -1,4 +1,5 @@
-//! What a search makes small. Neither objective sees a test set, nor anything of the forget set beyond the request.
+//! The quantity that a search minimises. Neither objective uses a test set, nor anything about the forget set beyond
+//! the request.
 
 use unlearn_run_store::Validation;
 
@@ -7,16 +8,16 @@ use unlearn_run_store::Validation;
 pub enum Objective {
     /// Distance to Retrain, which must be run.
     Gap,
-    /// What can be asked of a model without a Retrain.
+    /// Figures that need no Retrain.
     OracleFree,
 }
 
-/// What a trial is measured against.
+/// The reference for a trial.
 pub(super) struct Reference {
     pub(super) objective: Objective,
-    /// Retrain's figures for [`Objective::Gap`], the original model's for [`Objective::OracleFree`].
+    /// Retrain's figures for [`Objective::Gap`], or the original model's for [`Objective::OracleFree`].
     pub(super) figures: Validation,
-    /// Share, 0..1, of the forget set that belongs to classes forgotten whole.
+    /// Share, 0..1, of the forget set that belongs to classes that are forgotten completely.
     pub(super) whole: f64,
 }
 
@@ -94,9 +95,9 @@ mod tests {
         assert_eq!(value(Objective::OracleFree, 0.0, &ideal), 0.0);
         assert_eq!(value(Objective::OracleFree, 1.0, &Validation { ua: 100.0, ..FIGURES }), 0.0);
         assert_eq!(value(Objective::OracleFree, 0.5, &Validation { ua: 55.0, ..FIGURES }), 0.0);
-        // Remembered: the loss tells forgotten images from unseen ones.
+        // If the loss separates forgotten images from unseen ones, the model still remembers them.
         assert!((value(Objective::OracleFree, 0.0, &Validation { forget_auc: 0.9, ..ideal }) - 20.0).abs() < 1e-9);
-        // A better model is no worse, a damaged one is.
+        // A better model scores no worse, and a damaged one does.
         assert_eq!(value(Objective::OracleFree, 0.0, &Validation { va: 95.0, ra: 100.0, ..ideal }), 0.0);
         assert_eq!(value(Objective::OracleFree, 0.0, &Validation { va: 86.0, ra: 90.0, ..ideal }), 3.0);
     }

@@ -1,4 +1,4 @@
-//! From a suite to the suite of its trials.
+//! Makes the suite of trials from a suite.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use unlearn_unlearning::{Methods, Search};
 use super::{Objective, RAW, RETRAIN, SearchedSuite, TuneOptions, plain};
 use crate::{Suite, suite::MethodSection};
 
-/// A trial's method in the suite of trials.
+/// Name of a trial's method in the suite of trials.
 fn trial_name(method: &str, number: usize) -> String {
     format!("{method} · trial {number}")
 }
@@ -26,7 +26,7 @@ pub(super) fn of(suite: &Suite, methods: &Methods, options: &TuneOptions) -> Res
     let mut searched = SearchedSuite { suite: suite.clone(), space: Vec::new(), trials: HashMap::new() };
     searched.suite.suite.seeds.truncate(1);
     searched.suite.suite.tuned = None;
-    // References under the suite's own settings.
+    // The references use the suite's own settings.
     let reference = |method: &str| {
         let own = suite.unlearn.iter().find(|table| table.method == method && table.name() == method);
         own.cloned().unwrap_or_else(|| plain(method))
@@ -71,7 +71,7 @@ pub(super) fn of(suite: &Suite, methods: &Methods, options: &TuneOptions) -> Res
     Ok(searched)
 }
 
-/// A value of a setting, with two digits: more would promise a precision that a search does not have.
+/// A value of a setting with two digits. More digits would suggest a precision that a search does not have.
 fn draw(search: &Search, random: &mut impl Rng) -> Value {
     match *search {
         Search::Log { low, high } => json!(two_digits((low.ln() + random.random::<f64>() * (high / low).ln()).exp())),

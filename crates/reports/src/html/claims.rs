@@ -1,4 +1,4 @@
-//! The paper's claims and what became of them.
+//! The paper's claims and their verdicts.
 
 use maud::{Markup, html};
 use unlearn_metrics::Verdict;
@@ -7,7 +7,7 @@ use super::Section;
 use crate::claims::{Claim, note, word};
 use crate::results::Results;
 
-/// Each claim with its parts (`C1/…`) folded away where it has a whole (`C1`).
+/// Each claim. If a claim has a whole (`C1`), its parts (`C1/…`) are collapsed.
 pub(super) fn section(results: &Results) -> Option<Section> {
     let claims = &results.claims;
     let parts = |claim: &Claim| {

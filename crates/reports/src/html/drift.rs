@@ -1,4 +1,4 @@
-//! How models drift from Retrain over requests in turn.
+//! Drift of models from Retrain over a sequence of requests.
 
 use maud::html;
 
@@ -15,7 +15,7 @@ pub(super) fn section(drift: Option<&Drift>) -> Result<Option<Section>> {
         let mut pictures = Vec::new();
         for model in distinct(group.iter().map(|line| line.model())) {
             let lines: Vec<_> = group.iter().filter(|line| line.model() == model).copied().collect();
-            let meaning = "average gap to Retrain, points; beyond the dashed line a full retrain is due";
+            let meaning = "average gap to Retrain, points; above the dashed line a full retrain is due";
             let svg = drift::picture(&lines, drift.threshold)?;
             pictures.push(picture(&model, meaning, &svg, &format!("Average gap over requests, {model}")));
         }

@@ -1,4 +1,4 @@
-//! One forget set: pictures, the table, further figures and the paper's own.
+//! One forget set: pictures, the table, further figures and the paper's figures.
 
 use maud::{Markup, html};
 use unlearn_metrics::{Figure, Figures};
@@ -50,7 +50,7 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     Ok(Section { title: block.title(), body })
 }
 
-/// A picture per figure, with its heading and the name that `label` gives it.
+/// One picture per figure, with its heading and the name that `label` gives it.
 fn panels(
     figures: &Figures,
     draw: impl Fn(&Figure) -> Result<Option<String>>,
@@ -65,20 +65,20 @@ fn panels(
     Ok(html! { @for panel in &panels { (panel) } })
 }
 
-/// How to read the dots, as the first of their panels.
+/// How to read the dots, as the first panel.
 fn legend(block: &Block) -> Markup {
     let note = format!(
-        "Each dot is a method. The closer it lies to the dashed line of its colour, the closer the method comes to a model that never saw \
+        "Each dot is a method. The closer it is to the dashed line of its colour, the closer the method comes to a model that never saw \
          the forgotten data. {}",
         intervals(block)
     );
     keys(block.variants.iter().map(Variant::label), block, &note)
 }
 
-/// How to read the pictures over sparsity, as the first of their panels.
+/// How to read the pictures over sparsity, as the first panel.
 fn sweep_legend(block: &Block) -> Markup {
     let note = format!(
-        "Each line is a way to prune, and all begin at the dense model. The closer a line lies to the dashed line of its colour, the closer \
+        "Each line is a pruning method. All begin at the dense model. The closer a line is to the dashed line of its colour, the closer \
          the method comes to a model that was pruned the same way and never saw the forgotten data. The steps of sparsity are drawn equally \
          wide. {}",
         intervals(block)
@@ -131,7 +131,7 @@ fn table(block: &Block, columns: &[&Figure]) -> Markup {
     }
 }
 
-/// Whether a line is drawn above a row: a long table is read a sparsity at a time.
+/// Whether to draw a line above a row. It groups a long table by sparsity.
 fn begins_a_step(block: &Block, present: &[(&Variant, &Cell)], position: usize) -> bool {
     !are_readable(block) && position > 0 && present[position - 1].0.sparsity != present[position].0.sparsity
 }

@@ -1,4 +1,4 @@
-//! The words of the page.
+//! The terms of the page.
 
 use maud::html;
 
@@ -6,7 +6,7 @@ use super::Section;
 use crate::glossary::entries;
 use crate::results::Results;
 
-/// Every term and what it means.
+/// Every term and its meaning.
 pub(super) fn section(results: &Results) -> Section {
     let body = html! {
         dl.glossary { @for (term, meaning) in entries(results) { dt { (term) } dd { (meaning) } } }

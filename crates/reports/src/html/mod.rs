@@ -1,7 +1,8 @@
-//! `report.html`: one page that needs nothing else. Pictures are inline SVG, the style sheet is inline, and there is no script; a content
+//! `report.html`: one self-contained page. Pictures and the style sheet are inline, and there is no script. A content
 //! security policy forbids everything else.
 //!
-//! Each section of the page is one file here and one line in [`page`]. The markup is written with the crate `maud`, which escapes all text.
+//! Each section of the page is one file here and one line in [`page`]. The crate `maud` writes the markup and escapes
+//! all text.
 
 mod claims;
 mod drift;
@@ -22,10 +23,10 @@ use crate::results::Results;
 use crate::summary::blocks;
 use crate::table::Grid;
 
-/// Nothing may be loaded, run or sent; styles are inline.
+/// Nothing may be loaded, run or sent. Styles are inline.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// A part of the page with a heading and a place in the table of contents.
+/// A part of the page with a heading and an entry in the table of contents.
 struct Section {
     title: String,
     body: Markup,
@@ -87,7 +88,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     Ok(page.into_string())
 }
 
-/// An identifier for each section: its title in lower case with hyphens, and a number where two would be equal.
+/// An identifier for each section: its title in lower case with hyphens, and a number to distinguish equal ones.
 fn anchors(sections: &[Section]) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
     for Section { title, .. } in sections {
@@ -117,7 +118,7 @@ fn table(grid: &Grid) -> Markup {
     }
 }
 
-/// A picture under its heading, with a name for those who listen to the page.
+/// A picture under its heading, with a name for screen readers.
 fn picture(heading: &str, meaning: &str, svg: &str, label: &str) -> Markup {
     let label = html! { (label) }.into_string().replace('"', "&quot;");
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);

@@ -1,4 +1,4 @@
-//! The head of the page: what became of the paper's first claim, and what the suite ran.
+//! The head of the page: the verdict on the paper's first claim, and what the suite ran.
 
 use maud::{Markup, html};
 use unlearn_metrics::Verdict;
@@ -6,7 +6,7 @@ use unlearn_metrics::Verdict;
 use crate::results::{ResultRow, Results, distinct};
 use crate::summary::{Block, Variant, sparsity_label};
 
-/// The suite in one sentence: what became of the paper's first claim.
+/// The suite in one sentence: the verdict on the paper's first claim.
 pub(super) fn headline(results: &Results) -> Markup {
     let Some(claim) = results.claims.iter().find(|claim| claim.id == "C1") else { return Markup::default() };
     let opening = match claim.verdict {

@@ -1,4 +1,4 @@
-//! Where the figures come from.
+//! The origin of the figures.
 
 use maud::html;
 
@@ -24,5 +24,5 @@ pub(super) fn section(provenance: &Provenance) -> Section {
         }
         p.note { "results.json and results.csv beside this page hold all figures, unrounded." }
     };
-    Section { title: "Where this comes from".to_owned(), body }
+    Section { title: "Provenance".to_owned(), body }
 }

@@ -1,4 +1,4 @@
-//! What the prunings left of the network.
+//! What each pruning kept of the network.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! What the suite was configured with.
+//! The configuration of the suite.
 
 use maud::html;
 use unlearn_run_store::Configured;
@@ -6,7 +6,7 @@ use unlearn_run_store::Configured;
 use super::Section;
 use crate::settings::{ORIGINS, shown, title};
 
-/// A table per part of the suite, folded away.
+/// One collapsed table per part of the suite.
 pub(super) fn section(configured: &[Configured]) -> Option<Section> {
     let body = html! {
         p.note { (ORIGINS) }

@@ -6,7 +6,7 @@ use super::{Section, picture};
 use crate::curves::{Curve, FIGURES, lines, readable};
 use crate::error::Result;
 
-/// Curves of the models that were trained and pruned, and of the Retrain models apart from them.
+/// Curves of the trained and pruned models, and separately of the Retrain models.
 pub(super) fn section(curves: &[Curve]) -> Result<Option<Section>> {
     let shown = readable(curves);
     let (retrained, trained): (Vec<&Curve>, Vec<&Curve>) = shown.iter().partition(|curve| curve.retrain);
@@ -17,7 +17,7 @@ pub(super) fn section(curves: &[Curve]) -> Result<Option<Section>> {
     let body = html! {
         @if shown.len() < curves.len() {
             p.note {
-                "The suite has too many models for one picture. Shown are dense training and, for each way to prune, the sparsity closest \
+                "The suite has too many models for one picture. It shows dense training and, for each pruning method, the sparsity closest \
                  to 95 %. A pruning in rounds shows its last round."
             }
         }

@@ -6,7 +6,7 @@ use unlearn_run_store::Tuning;
 use super::{Section, table};
 use crate::tuning::{chosen, criterion, space, trials};
 
-/// What won, and folded away what it was chosen from.
+/// The chosen settings and, collapsed, the alternatives.
 pub(super) fn section(tuning: Option<&Tuning>) -> Option<Section> {
     let tuning = tuning?;
     let body = html! {

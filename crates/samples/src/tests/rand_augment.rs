@@ -1,5 +1,5 @@
-//! What torchvision's `RandAugment` makes of two pictures: `tests/golden/datasets/rand_augment_*.npy`, written by the script
-//! beside them.
+//! Results of torchvision's `RandAugment` for two pictures: `tests/golden/datasets/rand_augment_*.npy`, written by
+//! the script beside them.
 
 use crate::npy;
 use crate::transforms::pillow_ops::Shape;
@@ -8,7 +8,7 @@ use crate::transforms::rand_augment::KINDS;
 /// The strengths in the files.
 const STRENGTHS: [usize; 4] = [1, 9, 18, 30];
 
-/// A file's shape, its picture, and what the picture becomes, in the script's order.
+/// A file's shape, its picture, and the results in the script's order.
 fn read(mut file: &[u8]) -> (Shape, Vec<Vec<u8>>) {
     let header = npy::header(&mut file).unwrap();
     assert_eq!((header.descr.as_str(), header.column_major), ("|u1", false));

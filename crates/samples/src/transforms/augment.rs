@@ -1,29 +1,30 @@
 //! Random crops with zero padding, random horizontal flips and random parts.
 //!
-//! What happens to a sample depends only on the seed, the epoch and the sample's position in the training set, so
-//! neither the number of threads nor a resume can change it.
+//! A sample's transform depends only on the seed, the epoch and its position in the training set. So neither the
+//! number of threads nor a resume can change it.
 
 use serde::{Deserialize, Serialize};
 use unlearn_random::{interval, stream};
 
-/// Which transforms training applies.
+/// The transforms of training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Augmentation {
-    /// Zero pixels added on each side before a crop of the original size is taken; 0 crops nothing.
+    /// Zero pixels added on each side before a crop of the original size. 0 means no crop.
     pub crop_padding: usize,
-    /// Whether every other image, at random, is mirrored left to right.
+    /// Whether each image is mirrored left to right with probability 1/2.
     pub flip: bool,
-    /// Whether a random part of each picture, of any size, is resized to the image's size; before the crop, if there is one.
+    /// Whether a random part of each picture, of any size, is resized to the image's size. This comes before the
+    /// crop.
     #[serde(default)]
     pub resized_crop: bool,
 }
 
 impl Augmentation {
-    /// Images as they are.
+    /// Unchanged images.
     pub const NONE: Self = Self { crop_padding: 0, flip: false, resized_crop: false };
 
-    /// What happens to training sample `index` in `epoch`.
+    /// The transform of training sample `index` in `epoch`.
     pub fn transform(&self, seed: u64, epoch: u64, index: u32) -> Transform {
         if *self == Self::NONE {
             return Transform::IDENTITY;
@@ -36,14 +37,14 @@ impl Augmentation {
     }
 }
 
-/// One sample's crop and flip: a shift of the window in pixels, then perhaps a mirror.
+/// One sample's crop and flip: a shift of the window in pixels, then an optional mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transform {
-    /// Rows the window moves down; negative is up.
+    /// Rows by which the window moves down. Negative is up.
     pub down: isize,
-    /// Columns the window moves right; negative is left.
+    /// Columns by which the window moves right. Negative is left.
     pub right: isize,
-    /// Whether what the window shows is mirrored left to right.
+    /// Whether the window's content is mirrored left to right.
     pub flip: bool,
 }
 
@@ -54,7 +55,7 @@ impl Transform {
     /// Writes the transformed `image` (`[channels, height, width]`, 0 to 255) to `out` (same shape, scaled to 0..1).
     ///
     /// # Panics
-    /// When either slice is not `channels · height · width` long.
+    /// If either slice is not `channels · height · width` long.
     pub fn apply(self, image: &[u8], [channels, height, width]: [usize; 3], out: &mut [f32]) {
         assert_eq!(image.len(), channels * height * width, "image of another shape");
         assert_eq!(out.len(), image.len(), "output of another shape");
@@ -62,7 +63,7 @@ impl Transform {
             scale(image, out);
             return;
         }
-        // Output columns `columns` show source columns from `columns.start + right` on; the others show padding.
+        // Output columns `columns` show source columns from `columns.start + right` on. The others show padding.
         let shown = |shift: isize, side: usize| {
             let start = (-shift).clamp(0, side as isize) as usize;
             let end = (side as isize - shift).clamp(start as isize, side as isize) as usize;
@@ -84,7 +85,7 @@ impl Transform {
     }
 }
 
-/// Bytes to 0..1, by the division (not a multiplication by a rounded 1/255) that PyTorch's `ToTensor` does.
+/// Bytes to 0..1 by a division, as in PyTorch's `ToTensor`, and not by a multiplication with a rounded 1/255.
 fn scale(bytes: &[u8], out: &mut [f32]) {
     for (out, &byte) in out.iter_mut().zip(bytes) {
         *out = f32::from(byte) / 255.0;

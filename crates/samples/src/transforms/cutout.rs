@@ -1,13 +1,13 @@
-//! Squares taken out of images, so that a model does not rest on one part of them: Cutout (`DeVries` & Taylor 2017,
-//! arXiv 1708.04552).
+//! Cutout (`DeVries` & Taylor 2017, arXiv 1708.04552): removes squares from images, so that a model does not depend
+//! on one part of them.
 //!
-//! The square's centre is any pixel of the image, evenly, so that what lies outside of it is cut off; it comes after crop and
-//! flip. Deviation: it is filled with the mean of each channel of the image at hand, where the paper has the mean of the
-//! training set, so that a sample's batch is a function of nothing but the sample and the draw.
+//! The square's centre is drawn evenly from all pixels, and parts outside of the image are cut off. Cutout comes
+//! after crop and flip. Deviation: the square is filled with the mean of each channel of the same image, and not with
+//! the mean of the training set as in the paper. So a sample depends only on itself and the draw.
 
 use unlearn_random::{interval, stream};
 
-/// Takes a square of `side` pixels out of training sample `index` as `epoch` sees it, `[channels, height, width]`.
+/// Removes a square of `side` pixels from training sample `index` of `epoch`, `[channels, height, width]`.
 pub(crate) fn cut(
     [seed, epoch, index]: [u64; 3],
     side: usize,
@@ -37,7 +37,7 @@ mod tests {
 
     const SHAPE: [usize; 3] = [2, 7, 9];
 
-    /// Values that are all different, none of them a mean.
+    /// Values that are all different, and none of which is a mean.
     fn image() -> Vec<f32> {
         (0..126_u8).map(|i| f32::from(i) * f32::from(i) / 15_876.0).collect()
     }

@@ -1,7 +1,9 @@
-//! mixup (Zhang and others 2018, arXiv 1710.09412): each sample of a batch is overlaid with another, and has the labels of both.
+//! mixup (Zhang and others 2018, arXiv 1710.09412): overlays each sample of a batch with another, and gives it the
+//! labels of both.
 //!
-//! As in the authors' code, a batch has one share λ ~ Beta(α, α), and partners are a permutation of it. λ and 1 − λ are the same
-//! in distribution, so the larger one is taken: a sample's own label, by which accuracy is counted, weighs at least a half.
+//! As in the authors' code, a batch has one share λ ~ Beta(α, α), and the partners are a permutation of the batch. λ
+//! and 1 − λ have the same distribution, so the larger one is taken. Then a sample's own label, which counts for
+//! accuracy, weighs at least a half.
 
 use rand::Rng;
 use statrs::distribution::{Beta, ContinuousCDF as _};
@@ -9,7 +11,7 @@ use unlearn_random::{shuffle, stream};
 
 use crate::batches::Batch;
 
-/// What the samples of a batch were overlaid with.
+/// The partners of a batch's samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
     /// Each sample's second label.
@@ -18,7 +20,7 @@ pub struct Mixed {
     pub share: f64,
 }
 
-/// The distribution of λ; none if α is not positive and finite.
+/// The distribution of λ. `None` if α is not positive and finite.
 pub(crate) fn distribution(alpha: f64) -> Option<Beta> {
     Beta::new(alpha, alpha).ok()
 }
@@ -46,7 +48,7 @@ pub(crate) fn mix(key @ [_, _, _]: [u64; 3], distribution: &Beta, image_len: usi
 mod tests {
     use super::*;
 
-    /// Samples of two values, a sample's number and its negative, labelled by their number.
+    /// Samples of two values, a sample's number and its negative. The number is also the label.
     fn batch(count: u32) -> Batch {
         let images = (0..count).flat_map(|i| [i as f32, -(i as f32)]).collect();
         let labels: Vec<u32> = (0..count).collect();
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn shares_are_distributed_as_beta() {
-        // Of Beta(α, α), variance 1/(4(2α + 1)); folding at a half keeps the squared distance from it.
+        // Beta(α, α) has the variance 1/(4(2α + 1)). Folding at a half keeps the squared distance from it.
         for alpha in [0.2, 1.0, 3.0] {
             let shares: Vec<f64> = (0..20_000).map(|number| mixed(number, alpha, 2).1.share).collect();
             assert!(shares.iter().all(|share| (0.5..=1.0).contains(share)));

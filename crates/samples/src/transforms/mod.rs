@@ -1,4 +1,4 @@
-//! What training does to images before a model sees them. Each is a function of seed, epoch and sample (or batch).
+//! Transforms of training images. Each is a function of seed, epoch and sample (or batch).
 
 mod augment;
 pub(crate) mod cutout;

@@ -1,8 +1,8 @@
-//! What Pillow's `ImageEnhance`, `ImageOps` and nearest-neighbour `Image.transform` do to a picture, pixel for pixel: the
-//! operations that recipes of random augmentation are made of.
+//! Pillow's `ImageEnhance`, `ImageOps` and nearest-neighbour `Image.transform`, pixel for pixel. Recipes of random
+//! augmentation consist of these operations.
 //!
-//! Pictures are planes, `[channels, height, width]`, of one channel (grey) or three (red, green, blue). That the results are
-//! Pillow's own is held by `tests/rand_augment.rs`.
+//! Pictures are planes, `[channels, height, width]`, of one channel (grey) or three (red, green, blue).
+//! `tests/rand_augment.rs` checks that the results equal Pillow's.
 
 use crate::picture;
 
@@ -12,15 +12,15 @@ pub(crate) type Shape = [usize; 3];
 /// An operation with its strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Operation {
-    /// Nothing.
+    /// No change.
     Identity,
-    /// Rows move left by this many pixels a row.
+    /// Each row moves left by this many pixels more than the previous one.
     ShearX(f64),
-    /// Columns move up by this many pixels a column.
+    /// Each column moves up by this many pixels more than the previous one.
     ShearY(f64),
-    /// The picture moves right by whole pixels; negative is left.
+    /// The picture moves right by whole pixels. Negative is left.
     TranslateX(isize),
-    /// The picture moves down by whole pixels; negative is up.
+    /// The picture moves down by whole pixels. Negative is up.
     TranslateY(isize),
     /// Degrees counter-clockwise around the middle.
     Rotate(f64),
@@ -32,7 +32,7 @@ pub(crate) enum Operation {
     Contrast(f64),
     /// From a smoothed picture (0) to the picture (1) and beyond.
     Sharpness(f64),
-    /// As many bits a channel as given stay.
+    /// Each channel keeps this many bits.
     Posterize(u32),
     /// Values from the threshold on are inverted.
     Solarize(f64),
@@ -43,10 +43,10 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// Does it to `image`, in place.
+    /// Applies the operation to `image`, in place.
     ///
     /// # Panics
-    /// When the slice is not `channels · height · width` long.
+    /// If the slice is not `channels · height · width` long.
     pub(crate) fn apply(self, image: &mut [u8], shape: Shape) {
         let [channels, height, width] = shape;
         assert_eq!(image.len(), channels * height * width, "image of another shape");
@@ -91,16 +91,17 @@ impl Operation {
     }
 }
 
-/// The way back around the middle: where a pixel of the rotated picture comes from.
+/// The inverse rotation around the middle: it maps a pixel of the rotated picture to its source.
 fn rotation(degrees: f64, [_, height, width]: Shape) -> [f64; 6] {
     let (sin, cos) = (-degrees.to_radians()).sin_cos();
-    // To fifteen digits, so that quarter turns are exact.
+    // Rounded to fifteen digits, so that quarter turns are exact.
     let [sin, cos] = [sin, cos].map(|value| (value * 1e15).round_ties_even() / 1e15);
     let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
     [cos, sin, x - cos * x - sin * y, -sin, cos, y + sin * x - cos * y]
 }
 
-/// Pixel (x, y) becomes that at (a·x + b·y + c, d·x + e·y + f), of pixels' middles, in 16.16 fixed point; black outside.
+/// Pixel (x, y) becomes that at (a·x + b·y + c, d·x + e·y + f), computed at pixel centres in 16.16 fixed point.
+/// Outside is black.
 fn transform(image: &mut [u8], [_, height, width]: Shape, matrix: [f64; 6]) {
     let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
     let [a, b, c, d, e, f] = matrix;
@@ -121,7 +122,7 @@ fn transform(image: &mut [u8], [_, height, width]: Shape, matrix: [f64; 6]) {
     }
 }
 
-/// From `other` (at 0) to `image` (at 1) and beyond, cut off to bytes; fractions are dropped.
+/// Blends from `other` (factor 0) to `image` (factor 1) and beyond, clipped to bytes, without fractions.
 fn blend(other: &[u8], image: &mut [u8], factor: f64) {
     let factor = factor as f32;
     for (value, &other) in image.iter_mut().zip(other) {
@@ -130,7 +131,7 @@ fn blend(other: &[u8], image: &mut [u8], factor: f64) {
     }
 }
 
-/// The brightness of each pixel.
+/// The luma of each pixel.
 fn luma(image: &[u8], [channels, height, width]: Shape) -> Vec<u8> {
     if channels != 3 {
         return image[..height * width].to_vec();
@@ -140,7 +141,7 @@ fn luma(image: &[u8], [channels, height, width]: Shape) -> Vec<u8> {
     red.iter().zip(green).zip(blue).map(|((&r, &g), &b)| picture::luma([r, g, b])).collect()
 }
 
-/// Weights 1 around 5 over each 3 × 3 pixels; those at the border stay.
+/// Weights 1 around 5 over each 3 × 3 pixels. Pixels at the border stay unchanged.
 fn smooth(image: &[u8], [_, height, width]: Shape) -> Vec<u8> {
     let mut out = image.to_vec();
     for (plane, out) in image.chunks_exact(height * width).zip(out.chunks_exact_mut(height * width)) {

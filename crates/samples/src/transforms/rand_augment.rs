@@ -1,22 +1,22 @@
-//! `RandAugment` (Cubuk and others, "Practical automated data augmentation with a reduced search space", arXiv 1909.13719): a
-//! few operations on each picture, drawn evenly from fourteen, all at one strength.
+//! `RandAugment` (Cubuk and others, "Practical automated data augmentation with a reduced search space", arXiv
+//! 1909.13719): applies a few operations to each picture, drawn evenly from fourteen, all at one strength.
 //!
-//! Operations, their ranges and their thirty-one strengths are torchvision's `RandAugment`: interpolation to the nearest pixel,
-//! black where nothing is. It comes after crop and flip, before a cutout.
+//! Operations, their ranges and their thirty-one strengths are those of torchvision's `RandAugment`, with
+//! interpolation to the nearest pixel and black outside. It comes after crop and flip, and before a cutout.
 
 use serde::{Deserialize, Serialize};
 use unlearn_random::{interval, stream};
 
 use super::pillow_ops::{Operation, Shape};
 
-/// Strengths there are, counted from 0.
+/// Number of strengths, counted from 0.
 const STRENGTHS: usize = 31;
 
-/// How many operations, and how strong.
+/// Number and strength of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RandAugment {
-    /// Operations one after the other on each picture.
+    /// Number of operations on each picture.
     #[serde(default = "two")]
     pub operations: usize,
     /// Strength of all of them, from 0 to 30.
@@ -32,7 +32,7 @@ fn nine() -> usize {
     9
 }
 
-/// An operation's kind; those marked as signed are drawn with either sign.
+/// An operation's kind. Signed ones get a random sign.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Identity,
@@ -51,7 +51,7 @@ pub(crate) enum Kind {
     Equalize,
 }
 
-/// What is drawn from.
+/// All kinds, for the draw.
 pub(crate) const KINDS: [Kind; 14] = [
     Kind::Identity,
     Kind::ShearX,
@@ -70,11 +70,11 @@ pub(crate) const KINDS: [Kind; 14] = [
 ];
 
 impl Kind {
-    /// The operation at a strength of 0 to 30, on pictures of a shape; `negative` where a sign is drawn.
+    /// The operation at a strength of 0 to 30, for pictures of a shape. `negative` is the drawn sign.
     pub(crate) fn operation(self, magnitude: usize, negative: bool, [_, height, width]: Shape) -> Operation {
         let share = magnitude as f64 / (STRENGTHS - 1) as f64;
         let signed = |limit: f64| if negative { -limit * share } else { limit * share };
-        // A share of the side as in the source, whose pictures had 331 pixels a side.
+        // The same share of the side as in the source, whose pictures had 331 pixels per side.
         let pixels = |side: usize| signed(150.0 / 331.0 * side as f64) as isize;
         match self {
             Self::Identity => Operation::Identity,
@@ -96,12 +96,13 @@ impl Kind {
 }
 
 impl RandAugment {
-    /// Whether there is an operation, and the strength is one of those that there are.
+    /// Whether there is at least one operation, and the strength is valid.
     pub fn is_sound(self) -> bool {
         self.operations > 0 && self.magnitude < STRENGTHS
     }
 
-    /// Does to training sample `index` what it meets in `epoch`; `image` is `[channels, height, width]`, bytes scaled to 0..1.
+    /// Applies the drawn operations to training sample `index` of `epoch`. `image` is `[channels, height, width]`,
+    /// bytes scaled to 0..1.
     pub(crate) fn apply(self, [seed, epoch, index]: [u64; 3], shape: Shape, image: &mut [f32]) {
         let mut rng = stream("rand-augment", &[seed, epoch, index]);
         let mut bytes: Vec<u8> = image.iter().map(|value| (value * 255.0).round() as u8).collect();
@@ -122,7 +123,7 @@ mod tests {
 
     const SHAPE: Shape = [3, 12, 10];
 
-    /// No operation but the identity leaves this as it is, and hardly two make the same of it.
+    /// Every operation except the identity changes this image, and hardly two give the same result.
     fn image() -> Vec<f32> {
         (0..360_u32).map(|i| (20 + i.wrapping_mul(2_654_435_761) % 211) as f32 / 255.0).collect()
     }

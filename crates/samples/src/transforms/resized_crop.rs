@@ -1,9 +1,9 @@
-//! Random parts of pictures, on which ImageNet's models are trained.
+//! Random parts of pictures, as in the training of ImageNet models.
 //!
-//! Szegedy and others, "Going Deeper with Convolutions", arXiv 1409.4842: a part of 8 % to 100 % of the area, from 3:4 to 4:3
-//! in shape, resized to the image's size. The draws are those of torchvision's `RandomResizedCrop` in kind, not in number: ten
-//! times a share of the area, evenly, and a ratio of the sides, evenly on a logarithmic scale; if none of ten fits, the
-//! largest part in the middle that keeps to the ratios.
+//! Szegedy and others, "Going Deeper with Convolutions", arXiv 1409.4842: a part of 8 % to 100 % of the area, with a
+//! ratio from 3:4 to 4:3, resized to the image's size. The procedure is that of torchvision's `RandomResizedCrop`,
+//! with other random numbers. Up to ten times it draws a share of the area (uniform) and a ratio of the sides
+//! (uniform on a logarithmic scale). If no draw fits, the largest part in the middle with an allowed ratio is taken.
 
 use rand::Rng;
 use unlearn_random::interval;
@@ -23,7 +23,7 @@ pub(crate) struct Part {
     pub(crate) sides: [usize; 2],
 }
 
-/// Draws a part of a picture of these sides.
+/// Draws a part of a picture with these dimensions.
 pub(crate) fn draw(rng: &mut impl Rng, sides: Sides) -> Part {
     let Sides { height, width, .. } = sides;
     let area = (height * width) as f64;
@@ -48,7 +48,7 @@ pub(crate) fn draw(rng: &mut impl Rng, sides: Sides) -> Part {
     Part { corner: [(height - part[0]) / 2, (width - part[1]) / 2], sides: part }
 }
 
-/// Evenly between two numbers, of 53 bits.
+/// Uniform between two numbers, with 53 bits.
 fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -72,8 +72,8 @@ mod tests {
         let (smallest, largest) =
             (areas.iter().copied().fold(1.0, f64::min), areas.iter().copied().fold(0.0, f64::max));
         assert!((0.078..0.09).contains(&smallest) && (0.93..=1.0).contains(&largest), "{smallest} to {largest}");
-        // Large parts of ratios that do not fit are drawn anew. torchvision's own loop, written in Python: 0.433 on average
-        // over 200,000 draws, of which a mean of 4000 may differ by 0.012.
+        // Large parts with ratios that do not fit are drawn again. A Python version of torchvision's loop gives 0.433
+        // on average over 200,000 draws. A mean of 4000 may differ from it by 0.012.
         let mean = areas.iter().sum::<f64>() / areas.len() as f64;
         assert!((mean - 0.433).abs() < 0.012, "{mean}");
     }

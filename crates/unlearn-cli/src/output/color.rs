@@ -1,4 +1,4 @@
-//! Whether and where colors are written.
+//! Whether and where colours are written.
 
 use std::{
     env,
@@ -8,10 +8,10 @@ use std::{
 
 use clap::ValueEnum;
 
-/// When colors are written.
+/// When colours are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set; everywhere, if `CLICOLOR_FORCE` is.
+    /// On a terminal unless `NO_COLOR` is set, and everywhere if `CLICOLOR_FORCE` is set.
     Auto,
     /// Always.
     Always,
@@ -22,16 +22,17 @@ pub(crate) enum Color {
 /// How the program writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Manner {
-    /// Whether standard output has colors.
+    /// Whether standard output has colours.
     pub(crate) color_out: bool,
-    /// Whether standard error has colors.
+    /// Whether standard error has colours.
     pub(crate) color_err: bool,
     /// Whether messages are lines of JSON.
     pub(crate) json: bool,
 }
 
 impl Manner {
-    /// What arguments and environment ask for. Known before the arguments are checked, so that their own errors are told in that manner.
+    /// The manner that arguments and environment ask for. It is known before the arguments are checked, so that
+    /// errors in them are printed in that manner too.
     pub(crate) fn of(arguments: &[OsString]) -> Self {
         let color = option(arguments, "--color").and_then(|word| Color::from_str(word.to_str()?, false).ok());
         let json = option(arguments, "--log-format").is_some_and(|word| word == "json");
@@ -66,8 +67,8 @@ fn option<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     found
 }
 
-/// The option decides; then `NO_COLOR` (<https://no-color.org>), `CLICOLOR_FORCE` and `CLICOLOR` (<https://bixense.com/clicolors>); then
-/// whether there is a terminal that knows colors.
+/// Decides in this order: the option; `NO_COLOR` (<https://no-color.org>), `CLICOLOR_FORCE` and `CLICOLOR`
+/// (<https://bixense.com/clicolors>); whether there is a terminal that supports colours.
 fn wanted(color: Color, variable: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -> bool {
     let given = |name: &str| variable(name).filter(|value| !value.is_empty());
     match color {

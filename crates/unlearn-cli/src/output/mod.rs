@@ -1,10 +1,11 @@
-//! Everything that the program writes to standard output and standard error goes through here.
+//! All writing to standard output and standard error.
 //!
-//! - `say!` writes results to standard output. A reader that has gone ends the writing quietly, as in `unlearn methods | head -1`: the rest is
-//!   dropped, and the command goes on to its own end. Any other failure is kept, and told once at the end ([`finish`]).
-//! - `note!` and `fault!` write messages to standard error. A standard error that is closed or full stops nothing.
-//! - Text that comes from outside is shown with its control characters escaped, and errors are cut where they become too long to read.
-//! - With `--log-format json`, each message is a line of JSON, in the form that `tracing` has.
+//! - `say!` writes results to standard output. If the reader has gone, as in `unlearn methods | head -1`, the rest is
+//!   dropped quietly and the command still runs to its end. Any other failure is kept and reported once at the end
+//!   ([`finish`]).
+//! - `note!` and `fault!` write messages to standard error. A closed or full standard error stops nothing.
+//! - Control characters in text from outside are escaped. Errors that are too long to read are cut.
+//! - With `--log-format json`, each message is one line of JSON in the form that `tracing` uses.
 
 mod color;
 mod text;
@@ -25,25 +26,25 @@ use unlearn_run_store::clock;
 pub(crate) use color::{Color, Manner};
 use text::{Keep, cut, escape, escape_json, shorten_quotes};
 
-/// Writes a line of results to standard output; used like `println!`.
+/// Writes a line of results to standard output. It is used like `println!`.
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::say(format_args!($($text)*)) };
 }
 
-/// Writes a message to standard error; used like `eprintln!`.
+/// Writes a message to standard error. It is used like `eprintln!`.
 macro_rules! note {
     ($($text:tt)*) => { $crate::output::tell($crate::output::Level::Info, format_args!($($text)*)) };
 }
 
-/// Writes to standard error that something went wrong; used like `eprintln!`.
+/// Writes a fault to standard error. It is used like `eprintln!`.
 macro_rules! fault {
     ($($text:tt)*) => { $crate::output::tell($crate::output::Level::Error, format_args!($($text)*)) };
 }
 
-/// Most characters of an error.
+/// Maximum characters of an error.
 const LONGEST_ERROR: usize = 4_000;
 
-/// What a message is.
+/// The level of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Something that happened.
@@ -52,7 +53,7 @@ pub(crate) enum Level {
     Error,
 }
 
-/// How standard output fares.
+/// The state of standard output.
 enum Stdout {
     Open,
     /// The reader has gone.
@@ -65,7 +66,7 @@ static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
 /// Bits of the [`Manner`] in which the program writes.
 static MANNER: AtomicU8 = AtomicU8::new(0);
 
-/// Decides how all that follows is written.
+/// Sets the manner of everything written after this call.
 pub(crate) fn begin(manner: Manner) {
     MANNER.store(manner.to_bits(), Ordering::Relaxed);
 }
@@ -79,7 +80,7 @@ pub(crate) fn is_json() -> bool {
     manner().json
 }
 
-/// Whether messages have colors.
+/// Whether messages have colours.
 pub(crate) fn has_colors() -> bool {
     manner().color_err
 }
@@ -91,7 +92,7 @@ pub(crate) fn say(text: fmt::Arguments<'_>) {
     write_out(&line);
 }
 
-/// Writes text that is JSON, and the end of a line, to standard output.
+/// Writes JSON text and a line end to standard output.
 pub(crate) fn say_json(json: &str) {
     let mut line = escape_json(json).into_owned();
     line.push('\n');
@@ -113,7 +114,7 @@ fn note_failure(state: &mut Stdout, result: io::Result<()>) {
     }
 }
 
-/// Writes out what is left, and says whether all of standard output was written.
+/// Flushes standard output, and says whether everything was written.
 ///
 /// # Errors
 /// The first failure to write, unless the reader had gone.
@@ -133,7 +134,7 @@ pub(crate) fn tell(level: Level, text: fmt::Arguments<'_>) {
     write_error(&message(level, &text.to_string()));
 }
 
-/// A message as it is written to standard error, with the end of its line.
+/// A message for standard error, with its line end.
 pub(crate) fn message(level: Level, text: &str) -> String {
     let text = cut(text, LONGEST_ERROR);
     if is_json() {
@@ -161,15 +162,15 @@ pub(crate) fn error(text: &str) {
     }
 }
 
-/// Writes what the reader of the command line has to say: help and version to standard output, refusals to standard error. Gives the
-/// exit code.
+/// Writes the message of the argument parser: help and version to standard output, refusals to standard error.
+/// Returns the exit code.
 pub(crate) fn command_line(said: &clap::Error) -> u8 {
     let text = said.render();
     if said.use_stderr() {
         let plain = text.to_string();
         match plain.strip_prefix("error: ") {
             Some(reason) => error(reason.trim_end()),
-            // Without arguments there is help instead.
+            // Help is shown if there are no arguments.
             None => write_error(&message(Level::Error, plain.trim_end())),
         }
     } else if manner().color_out {
@@ -180,12 +181,12 @@ pub(crate) fn command_line(said: &clap::Error) -> u8 {
     said.exit_code().try_into().unwrap_or(2)
 }
 
-/// Writes to standard error; nobody can be told that this failed.
+/// Writes to standard error. A failure cannot be reported anywhere.
 fn write_error(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
-/// Where `tracing` writes its lines.
+/// The writer that `tracing` uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log;
 

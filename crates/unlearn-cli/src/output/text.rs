@@ -1,26 +1,26 @@
-//! Text from outside, made fit for a terminal and short enough to read.
+//! Makes text from outside safe for a terminal and short enough to read.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// Most characters of what an error quotes.
+/// Maximum characters of a quotation in an error.
 const LONGEST_QUOTE: usize = 120;
 
-/// What is not escaped.
+/// The characters that are not escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// Every control character is escaped, but ends of lines and tabs.
+    /// Every control character is escaped, except line ends and tabs.
     Nothing,
-    /// Colors, which the program itself wrote, stay.
+    /// Colours, which the program itself wrote, are kept.
     Colors,
 }
 
-/// Whether a character may make a terminal do something, or make text look like other text.
+/// Whether a character may control a terminal, or make text look like other text.
 fn is_unsafe(c: char) -> bool {
     let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     reorders || c.is_control() && c != '\n' && c != '\t'
 }
 
-/// Text with control characters, and those that change the direction of text, escaped as in `\u{1b}`.
+/// Escapes control characters, and those that change the direction of text, as in `\u{1b}`.
 pub(super) fn escape(text: &str, keep: Keep) -> Cow<'_, str> {
     replace(text, |rest| match color(rest) {
         Some(length) if keep == Keep::Colors => Piece::Kept(length),
@@ -28,17 +28,17 @@ pub(super) fn escape(text: &str, keep: Keep) -> Cow<'_, str> {
     })
 }
 
-/// The same for text that is JSON already, in which such characters stand in strings alone.
+/// The same for JSON text, where such characters occur only in strings.
 pub(super) fn escape_json(text: &str) -> Cow<'_, str> {
     // Writing to a string never fails.
     replace(text, |_| Piece::Escaped(|c, out| write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default()))
 }
 
-/// What becomes of an unsafe character.
+/// What is done with an unsafe character.
 enum Piece {
-    /// So many bytes from it on are kept.
+    /// This many bytes from it on are kept.
     Kept(usize),
-    /// It is written in another way.
+    /// It is written in another form.
     Escaped(fn(char, &mut String)),
 }
 
@@ -67,14 +67,14 @@ fn replace(text: &str, piece: impl Fn(&str) -> Piece) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Bytes of the sequence at the start of `text` that sets a color, if one stands there: `ESC [ numbers m`.
+/// Length in bytes of a colour sequence (`ESC [ numbers m`) at the start of `text`, if there is one.
 fn color(text: &str) -> Option<usize> {
     let numbers = text.strip_prefix("\x1b[")?;
     let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     numbers[end..].starts_with('m').then_some(2 + end + 1)
 }
 
-/// Text of at most `most` characters, with a word about what was left out.
+/// At most `most` characters of the text, with a note about what was left out.
 pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
@@ -82,13 +82,13 @@ pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// An error whose quotes are short: what stands between backticks, and the lines of a file that a parser shows.
+/// Shortens the quotations in an error: text between backticks, and lines of a file that a parser shows.
 pub(super) fn shorten_quotes(text: &str) -> String {
     let lines = text.split('\n').map(|line| {
         if line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|') {
             return quote(line);
         }
-        // Every other piece stands between two backticks; the last of an even count has none after it.
+        // Every second piece is between two backticks. The last of an even count has no closing one.
         let pieces: Vec<&str> = line.split('`').collect();
         let quoted = |at: usize| at % 2 == 1 && at + 1 < pieces.len();
         let short: Vec<Cow<'_, str>> = pieces
