@@ -83,7 +83,7 @@ pub(crate) enum Command {
 /// Folder that keeps the results.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// The run store.
+    /// Folder of the run store.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(crate) runs: PathBuf,
 }
@@ -521,7 +521,7 @@ pub(crate) struct ForeignArguments {
     /// Architecture. Default: found by the names and shapes of the tensors.
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
-    /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem has that resolution.
+    /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem is that of ImageNet models.
     #[arg(long, value_name = "PIXELS")]
     pub(crate) side: Option<usize>,
     /// Mean of each channel. Default: the file's own, or the dataset's, or 0.
@@ -575,7 +575,7 @@ pub(crate) enum ListCommand {
 pub(crate) struct RunsArguments {
     #[command(subcommand)]
     pub(crate) command: RunsCommand,
-    /// The run store.
+    /// Folder of the run store.
     #[arg(long, value_name = "DIR", default_value = "runs", global = true)]
     pub(crate) runs: PathBuf,
 }
