@@ -1,4 +1,4 @@
-//! The bytes of a model's file, before anything is made of them.
+//! Reads the bytes of a model's file, before they are decoded.
 
 use std::path::{Path, PathBuf};
 

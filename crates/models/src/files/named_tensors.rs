@@ -1,9 +1,10 @@
-//! The tensors of a foreign file under the names that they had in a model by itself.
+//! The tensors of a foreign file, under the names that they have in the plain model.
 //!
-//! What training scripts do to a state dict is undone: wrappers of a module (`module.` of data-parallel training, `_orig_mod.` of
-//! `torch.compile`), a chain of prefixes that all tensors share (`model.`, `backbone.net.`), layers pruned by `torch.nn.utils.prune`
-//! (`NAME_orig` and a 0/1 `NAME_mask` instead of `NAME`), and weight normalisation (a direction and a magnitude instead of a weight).
-//! Counters (`num_batches_tracked`, `n_averaged`) are of no use here and dropped. What would have to be guessed is refused by name.
+//! Training scripts change the names in a state dict. This module undoes four kinds of change: wrappers of a module (`module.` of
+//! data-parallel training, `_orig_mod.` of `torch.compile`); prefixes that all tensors share (`model.`, `backbone.net.`); layers pruned
+//! by `torch.nn.utils.prune` (`NAME_orig` and a 0/1 `NAME_mask` instead of `NAME`); and weight normalisation (a direction and a magnitude
+//! instead of a weight). It drops counters (`num_batches_tracked`, `n_averaged`), which have no use here. It refuses by name whatever it
+//! would have to guess.
 
 use std::collections::BTreeMap;
 
@@ -168,7 +169,7 @@ fn shared_prefix<'n>(mut names: impl Iterator<Item = &'n String>) -> Option<Stri
     inside.all(|name| name.starts_with(prefix)).then(|| prefix.to_owned())
 }
 
-/// Pruned and parametrised tensors as what they stand for.
+/// Replaces pruned and parametrised tensors by the weights that they represent.
 fn undo<'d, 'a>(mut tensors: BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries<'d, 'a>, String> {
     let mut entries = normalised(&mut tensors)?;
     let masks = |name: &String| name.ends_with(MASK);
@@ -205,7 +206,7 @@ fn undo<'d, 'a>(mut tensors: BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries
     }
 }
 
-/// Takes out the tensors of weight normalisation. Other parametrisations are refused: a file does not say what they compute.
+/// Takes out the tensors of weight normalisation. Other parametrisations are refused, because a file does not say what they compute.
 fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries<'d, 'a>, String> {
     let mut entries = BTreeMap::new();
     let pairs: Vec<(String, [String; 2])> = tensors
@@ -222,7 +223,7 @@ fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<
         .collect();
     for (name, [magnitude, direction]) in pairs {
         let [Some(g), Some(v)] = [&magnitude, &direction].map(|name| tensors.get(name).copied()) else { continue };
-        // `original0` and `original1` might be another parametrisation's: the shapes must be those of weight normalisation.
+        // Another parametrisation may also have `original0` and `original1`, so the shapes must be those of weight normalisation.
         let Some(scaled) = scaled(g.shape(), v.shape()) else { continue };
         tensors.remove(&magnitude);
         tensors.remove(&direction);
@@ -240,7 +241,7 @@ fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<
     }
 }
 
-/// The layer, with its dot, and the parameter of `LAYER.parametrizations.PARAMETER.…`.
+/// Splits `LAYER.parametrizations.PARAMETER.…` into the layer, with its dot, and the parameter.
 fn parametrised(name: &str) -> Option<(&str, &str)> {
     let marker = format!("{PARAMETRISED}.");
     let at = if name.starts_with(&marker) { 0 } else { name.find(&format!(".{marker}"))? + 1 };
@@ -248,7 +249,7 @@ fn parametrised(name: &str) -> Option<(&str, &str)> {
     Some((&name[..at], parameter))
 }
 
-/// What of a direction of this shape a magnitude scales; `None` if it cannot.
+/// The part of a direction of this shape that one magnitude scales; `None` if the shapes do not fit.
 fn scaled(magnitude: &[usize], direction: &[usize]) -> Option<Scaled> {
     if magnitude.is_empty() {
         return Some(Scaled::Whole);
@@ -265,8 +266,8 @@ fn scaled(magnitude: &[usize], direction: &[usize]) -> Option<Scaled> {
 mod tests {
     use super::*;
 
-    /// `tests/golden/torch-files/generate.py`: a convolution and a linear layer under weight normalisation, and the weights that PyTorch
-    /// computes from them.
+    /// `tests/golden/torch-files/generate.py` makes a convolution and a linear layer under weight normalisation, and the weights that
+    /// PyTorch computes from them.
     #[test]
     fn weight_normalisation_gives_pytorchs_weights() {
         let golden = |name: &str| {
