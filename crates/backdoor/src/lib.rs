@@ -37,7 +37,7 @@
 //! assert!(poisoned.positions.iter().all(|&position| poisoned.dataset.train.labels[position as usize] == 0));
 //! assert_ne!(poisoned.dataset.fingerprint, dataset.fingerprint);
 //!
-//! A model that always answers with the target: every attack succeeds, and a quarter of the clean answers are right.
+//! // A model that always answers with the target: every attack succeeds, and a quarter of the clean answers are right.
 //! let test = poison.triggered_test(&dataset, None)?;
 //! let answers = vec![0; test.true_classes().len()];
 //! assert_eq!(figures::asr(&answers, test.true_classes(), test.target())?, 100.0);
