@@ -102,7 +102,7 @@ impl ModelCard<'_> {
             writeln!(f, "- Pruned: {kept} of {total} prunable weights are kept, the others are exactly zero.")?;
         }
         if let Some(manifest) = self.manifest {
-            writeln!(f, "- Left by the stage `{}/{}` with seed {}:", manifest.kind, manifest.key, manifest.seed)?;
+            writeln!(f, "- Made by the stage `{}/{}` with seed {}:", manifest.kind, manifest.key, manifest.seed)?;
             writeln!(f, "  `{}`", manifest.config)?;
         }
         if let Some(training) = training {
@@ -136,7 +136,7 @@ impl ModelCard<'_> {
             writeln!(f)?;
         }
         if self.evaluations.is_empty() && self.certificate.is_none() {
-            writeln!(f, "No figures of it lie beside it.\n")?;
+            writeln!(f, "There are no figures for this model.\n")?;
         }
         Ok(())
     }

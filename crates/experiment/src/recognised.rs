@@ -208,7 +208,7 @@ pub fn document(value: &Value, path: &Path) -> Option<String> {
     }
     if has(&["suite", "trials", "objective"]) {
         return Some(format!(
-            "a tuning of the suite `{}`, {} trials; `[suite] tuned = \"FILE\"` of a suite file uses what it chose",
+            "a tuning of the suite `{}`, {} trials; `[suite] tuned = \"FILE\"` in a suite file uses its choices",
             text("suite"),
             count("trials")
         ));

@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// Patches or windows do not tile such images.
     #[error(
-        "{arch} cuts images into patches and windows, which takes sides that are multiples of {step} pixels, found \
+        "{arch} needs images whose sides are multiples of {step} pixels, for its patches and windows, found \
          {height}×{width}; choose a convolutional network, or images of another size"
     )]
     ImageSide {

@@ -38,7 +38,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     for storage in pickle.storages() {
         if let Entry::Vacant(vacant) = storages.entry(storage.key) {
             let name = format!("{folder}/data/{}", storage.key.escape_debug());
-            let missing = || Error::Archive(format!("it lacks `{name}`, which a tensor lies in"));
+            let missing = || Error::Archive(format!("it lacks `{name}`, which a tensor needs"));
             let data = entry(&mut archive, bytes, &name)?.ok_or_else(missing)?;
             left = left.checked_sub(data.len()).ok_or_else(|| Error::Archive("its entries overlap".into()))?;
             vacant.insert(data);

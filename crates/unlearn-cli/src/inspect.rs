@@ -105,7 +105,7 @@ fn text(path: &Path, form: Form) -> anyhow::Result<()> {
         return Ok(());
     }
     if text.contains("[suite]") && path.extension().is_some_and(|extension| extension == "toml") {
-        bail!("{place}: this is a suite file, which `unlearn run {place}` reads; `inspect` shows what runs have left");
+        bail!("{place}: this is a suite file, which `unlearn run {place}` reads; `inspect` shows the files of runs");
     }
     bail!("{place}: the file is {form} that no command of this program wrote")
 }
@@ -149,7 +149,7 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
     };
     say!("{place}: {} bytes", bytes.len());
     if form == Form::ShardIndex {
-        say!("in shards; together as one safetensors file");
+        say!("sharded; the shards are read as one safetensors file");
     }
     match &model {
         Ok(model) => {

@@ -115,7 +115,7 @@ fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
     match found.as_slice() {
         [stage] => Ok((*stage).clone()),
         [] => {
-            Err(Usage(format!("no stage's key begins with `{wanted}`, and none is called so; see `unlearn runs list`"))
+            Err(Usage(format!("no stage has the label `{wanted}` or a key that begins so; see `unlearn runs list`"))
                 .into())
         }
         several => Err(Usage(format!("`{wanted}` names {} stages; give more of the key", several.len())).into()),

@@ -98,8 +98,8 @@ impl CheckpointInfo {
         if !sound {
             let Self { classes, input, mean, std, .. } = self;
             let reason = format!(
-                "a model of {classes} classes for images {input:?} with mean {mean:?} and deviation {std:?} cannot be: one \
-                 finite mean and one positive deviation a channel are needed"
+                "{classes} classes, images {input:?}, mean {mean:?} and deviation {std:?} describe no model; one finite mean \
+                 and one positive deviation per channel are needed"
             );
             return Err(Error::Description(reason));
         }

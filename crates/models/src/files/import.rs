@@ -131,7 +131,7 @@ fn normalise(
             let (mean, std) = (images.mean.clone(), images.std.clone());
             tracing::info!(
                 "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
-                 `--std` of `unlearn convert` say otherwise"
+                 `--std` of `unlearn convert` set others"
             );
             return (mean, std);
         }
@@ -141,8 +141,8 @@ fn normalise(
             images.mean.len()
         ),
         None => tracing::warn!(
-            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, with which a model that was trained on \
-             normalised images is wrong; `unlearn convert` takes `--mean` and `--std`, or with `--dataset` a dataset of `unlearn datasets`"
+            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, but a model that was trained on normalised \
+             images needs others; give them to `unlearn convert` with `--mean` and `--std`, or with `--dataset` and a known dataset"
         ),
     }
     let [mean, std] = identity();
