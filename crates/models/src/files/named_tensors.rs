@@ -11,23 +11,23 @@ use std::collections::BTreeMap;
 use unlearn_masks::Bits;
 use unlearn_torch_files::{Candidate, Error as TorchError, StateDict, Tensor, TorchFile};
 
-/// Components of names that a wrapper of a module adds, wherever in a name.
+/// Components of names that a wrapper of a module adds. They may occur anywhere in a name.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
-/// Last components of names of counters.
+/// The last components of counters' names.
 const COUNTERS: [&str; 2] = ["num_batches_tracked", "n_averaged"];
 const ORIGINAL: &str = "_orig";
 const MASK: &str = "_mask";
-/// Weight normalisation as PyTorch wrote it before its parametrisations: magnitude and direction.
+/// PyTorch's older form of weight normalisation, without parametrisations: magnitude and direction.
 const NORMED: [&str; 2] = ["_g", "_v"];
 const PARAMETRISED: &str = "parametrizations";
 /// The images' normalisation inside the model.
 pub(crate) const MEAN: &str = "normalize.mean";
 pub(crate) const STD: &str = "normalize.std";
 
-/// A model's tensors by name.
+/// The tensors of a model by name.
 pub(crate) type Entries<'d, 'a> = BTreeMap<String, Entry<'d, 'a>>;
 
-/// A tensor and, if it was pruned, which of its weights are kept.
+/// A tensor with its mask, if it was pruned.
 pub(crate) struct Entry<'d, 'a> {
     values: Values<'d, 'a>,
     mask: Option<&'d Tensor<'a>>,
@@ -43,7 +43,7 @@ enum Values<'d, 'a> {
     },
 }
 
-/// What of a direction is scaled to one magnitude.
+/// The part of a direction that one magnitude scales.
 #[derive(Debug, Clone, Copy)]
 enum Scaled {
     /// All of it.
@@ -69,7 +69,7 @@ impl<'d, 'a> Entry<'d, 'a> {
         self.mask.is_some()
     }
 
-    /// The values in row-major order; those that are pruned are whatever the file holds.
+    /// The values in row-major order. Pruned values are those in the file, which may be any.
     pub(crate) fn to_f32(&self) -> Vec<f32> {
         match &self.values {
             Values::Stored(tensor) => tensor.to_f32(),
@@ -91,12 +91,12 @@ impl<'d, 'a> Entry<'d, 'a> {
     }
 }
 
-/// `direction · magnitude / ‖direction‖`, for the whole or for each slice.
+/// `direction · magnitude / ‖direction‖`, for the whole tensor or for each slice.
 fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, scaled: Scaled) -> Vec<f32> {
     let (magnitudes, mut values) = (magnitude.to_f32(), direction.to_f32());
     let (slices, inner): (usize, usize) = match scaled {
         Scaled::Whole => (1, values.len().max(1)),
-        // Not empty: a direction of no values has no slice that is looked up.
+        // The sizes are at least 1, so that nothing is divided by 0.
         Scaled::Slices(axis) => {
             (direction.shape()[axis].max(1), direction.shape()[axis + 1..].iter().product::<usize>().max(1))
         }
@@ -113,7 +113,7 @@ fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, scaled: Scaled) -> Vec
     values
 }
 
-/// The dictionary of a file that `key` names, or else the only one; of several the only one that `fits`.
+/// The dictionary of a file that `key` names, or else the only one. Of several dictionaries, the only one that `fits` is chosen.
 pub(crate) fn choose<'a>(
     file: &TorchFile<'a>,
     key: Option<&str>,
@@ -135,7 +135,7 @@ pub(crate) fn choose<'a>(
     }
 }
 
-/// The tensors under the names they had in a model by itself. The error says what cannot be undone.
+/// The tensors under the names that they have in the plain model. The error names the change that cannot be undone.
 pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, String> {
     let mut tensors = BTreeMap::new();
     for (name, tensor) in dict.iter() {
@@ -162,7 +162,7 @@ pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, S
     undo(tensors)
 }
 
-/// The first component of all names, with its dot, if it is the same. The normalisation may stand outside.
+/// The first component of all names, with its dot, if all share it. The names of the normalisation need not share it.
 fn shared_prefix<'n>(mut names: impl Iterator<Item = &'n String>) -> Option<String> {
     let mut inside = names.by_ref().filter(|name| *name != MEAN && *name != STD);
     let prefix = inside.next()?.split_inclusive('.').next().filter(|first| first.ends_with('.'))?;

@@ -61,7 +61,7 @@ impl fmt::Display for Anew {
     }
 }
 
-/// Most tensors that one message names.
+/// The greatest number of tensors that one message names.
 const NAMED: usize = 4;
 
 impl Pretrained {
@@ -101,7 +101,7 @@ impl Pretrained {
     /// The tensors of a graph for which the file has no value.
     ///
     /// # Errors
-    /// Names the tensors that are missing, unknown, or of another shape outside of the stem and the head.
+    /// Tensors that are missing, unknown, or of another shape outside of the stem and the head; the error names them.
     pub fn anew(&self, graph: &Graph) -> Result<Vec<Anew>> {
         let wanted = graph.parameters.iter().map(|p| (&p.name, &p.shape));
         let wanted: Vec<_> = wanted.chain(graph.buffers.iter().map(|b| (&b.name, &b.shape))).collect();

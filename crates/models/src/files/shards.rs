@@ -22,7 +22,7 @@ pub const INDEX: &str = ".safetensors.index.json";
 
 /// Most bytes of an index. This is enough for some hundred thousand tensors.
 const MOST_INDEX: u64 = 64 << 20;
-/// Most shards.
+/// The greatest number of shards.
 const MOST_SHARDS: usize = 4096;
 
 /// The content of an index: the file of each tensor.
@@ -147,7 +147,7 @@ pub(crate) fn gather(path: &Path, most: u64) -> Result<Vec<u8>> {
     safetensors::serialize(views, None).map_err(fail)
 }
 
-/// The index in a folder, if there is one; the error is a reason why there is no one.
+/// The paths of all indices in a folder, sorted.
 pub(crate) fn index_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
