@@ -1,13 +1,13 @@
-//! Poisons a small data set made in memory, trains a linear classifier on it, and measures the attack.
+//! Poisons a small data set in memory, trains a linear classifier on it, and measures the attack.
 //!
 //! ```sh
 //! cargo run -p unlearn-backdoor --example poison [TRIGGER [FRACTION]]
 //! ```
 //!
-//! The images are 28×28 grey, as those of Fashion-MNIST: each of two classes has a bright shape of its own on a grey
-//! ground, with noise. The classifier is logistic regression on the pixels, which learns a patch, a blended picture and a
-//! sinusoid, but no warp. The detectors look at its logits and at the pixels, averaged over squares of 4×4. There are two
-//! classes because a linear classifier has no features in which poison from several classes lies together.
+//! The images are 28×28 and grey, like those of Fashion-MNIST. Each of two classes has its own bright shape on a grey background, with
+//! noise. The classifier is logistic regression on the pixels. It learns a patch, a blended picture and a sinusoid, but no warp. The
+//! detectors examine its logits, and also the pixels averaged over squares of 4×4. There are only two classes because a linear classifier
+//! has no features in which poison from several classes is close together.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -122,7 +122,7 @@ fn shapes() -> Result<Dataset, unlearn_samples::Error> {
     Ok(Dataset::new("shapes", classes, normalization, Augmentation::NONE, images(2000, 1)?, images(400, 2)?))
 }
 
-/// Both images beside each other, every second row.
+/// Both images side by side, every second row.
 fn draw(before: &[u8], after: &[u8]) {
     let line =
         |row: &[u8]| row.iter().map(|&pixel| char::from(b" .:-=+*#%@"[pixel as usize * 10 / 256])).collect::<String>();
@@ -131,7 +131,7 @@ fn draw(before: &[u8], after: &[u8]) {
     }
 }
 
-/// Means of squares of 4×4 pixels.
+/// The means of squares of 4×4 pixels.
 fn averages(image: &[u8]) -> Vec<f32> {
     let mut sums = vec![0.0; PIXELS / 16];
     for (at, &pixel) in image.iter().enumerate() {
@@ -140,7 +140,7 @@ fn averages(image: &[u8]) -> Vec<f32> {
     sums
 }
 
-/// Logistic regression, one column of weights a class.
+/// Logistic regression, with one column of weights per class.
 struct Linear {
     weights: Vec<[f32; CLASSES]>,
     bias: [f32; CLASSES],

@@ -1,4 +1,4 @@
-//! Detectors of poison: their interface and what they find.
+//! Detectors of poison: their interface and their results.
 
 use std::fmt;
 
@@ -38,26 +38,26 @@ pub trait Detector {
     fn judge(config: &Self::Config, features: &Features<'_>, rows: &[usize]) -> Judged;
 }
 
-/// What a detector says of one class.
+/// The judgement of a detector on one class.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judged {
     /// Suspicious rows of the features, in any order.
     pub suspicious: Vec<usize>,
-    /// The numbers that decided, by name.
+    /// The numbers that decided the judgement, by name.
     pub statistics: Vec<(&'static str, f64)>,
 }
 
-/// What a detector found.
+/// The result of a detector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Detection {
     /// Positions of suspicious samples in the training set, ascending.
     pub suspicious: Vec<u32>,
-    /// The classes that occur, ascending.
+    /// The classes of the samples, ascending.
     pub classes: Vec<ClassFinding>,
 }
 
-/// What a detector found in one class.
+/// The result of a detector for one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ClassFinding {
@@ -65,9 +65,9 @@ pub struct ClassFinding {
     pub class: u32,
     /// Samples with this label.
     pub samples: usize,
-    /// How many of them are suspicious.
+    /// The number of suspicious samples.
     pub suspicious: usize,
-    /// The numbers that decided, by name; none if there were too few samples, or if all were equal.
+    /// The numbers that decided the judgement, by name; none if there were too few samples, or if all were equal.
     pub statistics: Vec<(String, f64)>,
 }
 

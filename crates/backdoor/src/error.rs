@@ -37,12 +37,12 @@ pub enum Error {
         height: usize,
         /// Columns.
         width: usize,
-        /// Channels, those of opacity included.
+        /// Channels, including opacity.
         channels: usize,
         /// Bytes given.
         bytes: usize,
     },
-    /// Another picture than the one that a description names.
+    /// A picture that differs from the one in the description.
     #[error(
         "the picture of trigger `{trigger}` is another one than was described (BLAKE3 {found}, described {expected}); \
          restore the file, or describe the poison anew"
@@ -72,7 +72,7 @@ pub enum Error {
         /// "both" or "neither".
         found: &'static str,
     },
-    /// A share that is none.
+    /// A share that is out of range.
     #[error("poison fraction {fraction} is not above 0 and at most 1; 0.1 poisons a tenth of the training split")]
     Fraction {
         /// The share asked for.
@@ -84,7 +84,7 @@ pub enum Error {
         /// "count 0" or "fraction 0.001 of 200 images".
         what: String,
     },
-    /// More to poison than there is.
+    /// More images to poison than there are.
     #[error("cannot poison {count} of {available} images ({candidates})")]
     TooMany {
         /// Images asked for.
@@ -103,7 +103,7 @@ pub enum Error {
         /// The seed.
         seed: u64,
     },
-    /// Images that are decoded when they are asked for.
+    /// Images that are not in memory, but decoded on demand.
     #[error(
         "the {part} images of {dataset} are decoded when they are needed, and a trigger is set into images in memory; \
          open the data set without `?stream=`"
@@ -114,28 +114,28 @@ pub enum Error {
         /// "training" or "test".
         part: &'static str,
     },
-    /// A set that was changed before.
+    /// A set that was already changed.
     #[error("the {part} set of {dataset} was changed by {by} already; poison the data set as it was distributed")]
     Altered {
         /// The data set.
         dataset: String,
         /// "training" or "test".
         part: &'static str,
-        /// What changed it.
+        /// The change.
         by: String,
     },
-    /// A training set that is the test set.
+    /// A training set that is also the test set.
     #[error("the training set of {dataset} is its test set; poison is for training images only")]
     TestSet {
         /// The data set.
         dataset: String,
     },
-    /// A split that is not one of the training set.
+    /// A split that does not fit the training set.
     #[error("the split does not fit {dataset}: {reason}; draw it from this data set")]
     Split {
         /// The data set.
         dataset: String,
-        /// What does not fit.
+        /// The difference.
         reason: String,
     },
     /// A trigger that changes nothing.
@@ -162,13 +162,13 @@ pub enum Error {
         /// Samples.
         expected: usize,
     },
-    /// A share of nothing.
+    /// A share of an empty set.
     #[error("no {what} to take a share of")]
     Empty {
         /// "test image of another class than the target".
         what: &'static str,
     },
-    /// A class number that is none.
+    /// A class number that is out of range.
     #[error("class {class} is outside the {classes} classes")]
     Class {
         /// The number.
@@ -186,7 +186,7 @@ pub enum Error {
         /// Features a sample.
         dims: usize,
     },
-    /// A feature that is no number.
+    /// A feature that is not finite.
     #[error("feature {feature} of the sample at position {position} is {value}; features must be finite")]
     FeatureValue {
         /// Column.
@@ -204,7 +204,7 @@ pub enum Error {
         /// The list.
         what: &'static str,
     },
-    /// A position of a list that another list must contain.
+    /// A position that another list lacks, although it must contain it.
     #[error("position {position} is in {what}, but was not examined; examine every such sample")]
     NotExamined {
         /// The position.

@@ -1,4 +1,4 @@
-//! Features of samples: what a detector looks at.
+//! Features of samples, which a detector examines.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ impl<'a> Features<'a> {
         (0..self.labels.len()).filter(|&row| self.labels[row] == class).collect()
     }
 
-    /// Rows less their mean, `[rows, dims]`, in f64.
+    /// The rows minus their mean, `[rows, dims]`, in f64.
     pub(crate) fn centred(&self, rows: &[usize]) -> Vec<f64> {
         let row = |row: usize| &self.values[row * self.dims..(row + 1) * self.dims];
         let mut mean = vec![0.0; self.dims];

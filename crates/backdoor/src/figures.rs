@@ -8,8 +8,8 @@
 //! | [`recall`] | the poison | a detector found |
 //! | [`false_alarms`] | examined samples that are not poison | a detector suspected |
 //!
-//! `asr_compat` is the figure of arXiv 2304.04934's code. It counts images of the target class, which a clean model
-//! classifies as the target too: of ten balanced classes, about 10 % without any attack.
+//! `asr_compat` is the figure of arXiv 2304.04934's code. It also counts images of the target class, which a clean model classifies as
+//! the target as well. For ten balanced classes, this gives about 10 % without any attack.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub fn asr(predictions: &[u32], true_classes: &[u32], target: u32) -> Result<f64
         .ok_or(Error::Empty { what: "test image of another class than the target" })
 }
 
-/// Attack success rate over all images, those of the target class included, %.
+/// Attack success rate over all images, including those of the target class, %.
 ///
 /// # Errors
 /// If the lists have different lengths or are empty.

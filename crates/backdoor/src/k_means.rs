@@ -1,11 +1,11 @@
 //! Two clusters of points, and how separate they are.
 
-/// Lloyd's algorithm ends by itself; this bound is scikit-learn's, against rounding that goes round in circles.
+/// Lloyd's algorithm ends by itself. This bound, scikit-learn's, stops cycles that rounding may cause.
 const ROUNDS: usize = 300;
 
-/// Divides points by 2-means: whether each is in the second cluster. The means start from the two sides of 0 in each
-/// coordinate in turn, and the division with the least sum of squared distances stays; of equal ones, the first. `None`
-/// if no coordinate divides the points, as with one point, or with equal ones.
+/// Divides points by 2-means: tells whether each is in the second cluster. The means start from the two sides of 0 in each coordinate in
+/// turn. The division with the least sum of squared distances is returned; of equal ones, the first. `None` if no coordinate divides the
+/// points, as for one point or for equal points.
 pub(crate) fn two_means(points: &[Vec<f64>]) -> Option<Vec<bool>> {
     let mut best: Option<(f64, Vec<bool>)> = None;
     for coordinate in 0..points.first().map_or(0, Vec::len) {
@@ -36,8 +36,9 @@ fn lloyd(points: &[Vec<f64>], mut second: Vec<bool>) -> Option<(f64, Vec<bool>)>
     (second.contains(&true) && second.contains(&false)).then_some((spread, second))
 }
 
-/// The mean silhouette of two clusters (Rousseeuw 1987), from −1 to 1. With a the mean distance to the other points of
-/// the own cluster and b to those of the other, a point's silhouette is (b − a) / max(a, b). A point alone has 0.
+/// The mean silhouette of two clusters (Rousseeuw 1987), from −1 to 1. Let a be the mean distance of a point to the other points of its
+/// own cluster, and b the mean distance to the points of the other cluster. Then its silhouette is (b − a) / max(a, b). A point alone in
+/// its cluster has 0.
 pub(crate) fn silhouette(points: &[Vec<f64>], second: &[bool]) -> f64 {
     let count = |cluster: bool| second.iter().filter(|it| **it == cluster).count() as f64;
     let counts = [count(false), count(true)];
@@ -84,15 +85,15 @@ mod tests {
 
     #[test]
     fn points_go_to_the_nearer_mean() {
-        // The side of 0 puts 1 with 9 and 10 at first; the nearer mean is that of the negative ones.
+        // The start by sign puts 1 in one cluster with 9 and 10. But 1 is nearer to the mean of the negative points.
         let points = line(&[-3.0, -2.0, -1.0, 1.0, 9.0, 10.0]);
         assert_eq!(two_means(&points).unwrap(), [false, false, false, false, true, true]);
     }
 
     #[test]
     fn the_start_with_the_least_spread_stays() {
-        // From the sides of the first coordinate, 2-means ends with the long sides of a rectangle; from those of the
-        // second, with the short ones, which are nearer together.
+        // If 2-means starts from the sides of the first coordinate, it ends with the long sides of a rectangle. From the sides of the
+        // second coordinate, it ends with the short sides, whose points are nearer together.
         let points = [[1.0, 4.0], [-1.0, 4.0], [1.0, -4.0], [-1.0, -4.0]].map(|point| point.to_vec());
         assert_eq!(two_means(&points).unwrap(), [true, true, false, false]);
     }
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_silhouette_is_computed_by_its_definition() {
-        // a = 1, b = 5.5 for the point 0, and so on; the lone point has 0.
+        // The point 0 has a = 1 and b = 5.5, and so on; the point alone in its cluster has 0.
         let value = silhouette(&line(&[0.0, 1.0, 6.0]), &[false, false, true]);
         assert!((value - ((6.0 - 1.0) / 6.0 + (5.0 - 1.0) / 5.0) / 3.0).abs() < 1e-12);
         assert_eq!(silhouette(&line(&[2.0, 2.0, 2.0, 2.0]), &[false, false, true, true]), 0.0);

@@ -1,16 +1,14 @@
 //! Backdoors: triggers, poisoned training sets, figures, and detectors of poison.
 //!
-//! A backdoor is a pattern (the *trigger*) that makes a model answer with one class (the *target*). It is learned from
-//! *poison*: training images that show the trigger and carry the target's label.
+//! A backdoor is a pattern (the *trigger*) that makes a model answer with one class (the *target*). A model learns it from *poison*:
+//! training images that show the trigger and carry the target's label.
 //!
-//! - [`TRIGGERS`] change the pixels of images of any size and channel count. A [`TriggerChoice`] names one of them with
-//!   its settings.
-//! - [`Poison`] is a serialisable description of a poisoned training set. It draws positions ([`Poison::draw`]), makes
-//!   the poisoned data set ([`Poison::apply`]), and makes the test set with which the attack is measured
-//!   ([`Poison::triggered_test`]).
-//! - [`figures`] are the attack success rate (ASR), the clean accuracy (SA), and how well a detector did.
-//! - [`DETECTORS`] find suspicious samples from a model's [`Features`], without knowing what was poisoned. What they find
-//!   can be the forget set of a cleanse.
+//! - [`TRIGGERS`] change the pixels of images of any size and channel count. A [`TriggerChoice`] names a trigger and its settings.
+//! - [`Poison`] is a serialisable description of a poisoned training set. It draws positions ([`Poison::draw`]), makes the poisoned data
+//!   set ([`Poison::apply`]), and makes the test set that measures the attack ([`Poison::triggered_test`]).
+//! - [`figures`] are the attack success rate (ASR), the clean accuracy (SA), and the quality of a detector.
+//! - [`DETECTORS`] find suspicious samples from a model's [`Features`], without knowledge of the poison. Their result can be the forget
+//!   set of a cleanse.
 //!
 //! The crate works on plain memory. It uses no tensor library, opens no file and trains no model.
 //!
@@ -39,7 +37,7 @@
 //! assert!(poisoned.positions.iter().all(|&position| poisoned.dataset.train.labels[position as usize] == 0));
 //! assert_ne!(poisoned.dataset.fingerprint, dataset.fingerprint);
 //!
-//! // A model that always answers with the target: every attack succeeds, and a quarter of the clean answers is right.
+//! // A model that always answers with the target: every attack succeeds, and a quarter of the clean answers are right.
 //! let test = poison.triggered_test(&dataset, None)?;
 //! let answers = vec![0; test.true_classes().len()];
 //! assert_eq!(figures::asr(&answers, test.true_classes(), test.target())?, 100.0);

@@ -1,8 +1,7 @@
 //! The description of a poisoned training set, and the draw of its positions.
 //!
-//! With sampler `numpy-legacy`, positions are those that arXiv 2304.04934's code draws:
-//! `RandomState(seed − 1).choice(candidates, n, replace=False)`. Candidates are positions in the training split (the
-//! validation images are taken out already), ascending.
+//! The sampler `numpy-legacy` draws the same positions as arXiv 2304.04934's code: `RandomState(seed − 1).choice(candidates, n,
+//! replace=False)`. Candidates are ascending positions in the training split, from which the validation images are already removed.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use crate::overlay::Overlay;
 use crate::poisoned::{Poisoned, TriggeredTest};
 use crate::trigger::{Stamp, TriggerChoice};
 
-/// A poisoned training set: what is done to which images.
+/// A poisoned training set: which images are changed, and how.
 ///
 /// Exactly one of `count` and `fraction` is set. Equal descriptions of the same data give equal bits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,33 +21,33 @@ use crate::trigger::{Stamp, TriggerChoice};
 pub struct Poison {
     /// The trigger.
     pub trigger: TriggerChoice,
-    /// The class that triggered images should be taken for.
+    /// The class that the model should assign to triggered images.
     pub target: u32,
-    /// Which images are poisoned, and what becomes of their labels.
+    /// The images that are poisoned, and the change of their labels.
     #[serde(default)]
     pub labels: Labels,
-    /// How many images.
+    /// The number of poisoned images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// Share of the training split, in (0, 1]; rounded to whole images. Always of the whole split, also where only
-    /// images of one class are poisoned.
+    /// Share of the training split, in (0, 1], rounded to whole images. It is a share of the whole split, even if only images of one
+    /// class are poisoned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
-    /// Who draws the images.
+    /// The sampler that draws the images.
     #[serde(default)]
     pub sampler: Sampler,
     /// The draw's seed.
     pub seed: u64,
 }
 
-/// Which images are poisoned, and what becomes of their labels.
+/// The images that are poisoned, and the change of their labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Labels {
     /// Images of every class but the target; they get the target's label.
     #[default]
     #[serde(rename = "dirty-label")]
     Dirty,
-    /// Images of the target class; labels stay.
+    /// Images of the target class; they keep their labels.
     #[serde(rename = "clean-label")]
     Clean,
     /// Images of every class, the target included; they get the target's label. This is the draw of arXiv 2304.04934's
@@ -85,23 +84,23 @@ impl Labels {
 }
 
 impl Poison {
-    /// What reports call it: `patch, 10 % to class 0, dirty-label`.
+    /// The label in reports: `patch, 10 % to class 0, dirty-label`.
     pub fn label(&self) -> String {
         let amount = match (self.count, self.fraction) {
             (Some(count), _) => count.to_string(),
-            // Rounded to a millionth of a percent, so that 0.07 reads as 7 and not as 7.000000000000001.
+            // Rounded to a millionth of a percent, so that 0.07 gives 7 and not 7.000000000000001.
             (None, Some(fraction)) => format!("{} %", (fraction * 1e8).round() / 1e6),
             (None, None) => "no amount".to_owned(),
         };
         format!("{}, {amount} to class {}, {}", self.trigger.name, self.target, self.labels.name())
     }
 
-    /// The same with every setting of the trigger and the digest of its picture: what a stage's description holds.
-    /// Checks whatever can be checked without a data set.
+    /// The same description with every setting of the trigger and the digest of its picture, as a stage's description holds it. Checks
+    /// everything that can be checked without a data set.
     ///
     /// # Errors
-    /// If the trigger, its settings or its picture are wrong, if the amount is given twice or not at all or is no
-    /// amount, or if the seed does not fit the sampler.
+    /// If the trigger, its settings or its picture are wrong; if the amount is given twice, missing or out of range; if the seed does not
+    /// fit the sampler.
     pub fn resolved(&self, picture: Option<&Overlay>) -> Result<Self> {
         self.amount(None)?;
         self.generator()?;
@@ -148,8 +147,8 @@ impl Poison {
         Ok(positions)
     }
 
-    /// Makes the poisoned data set: the training set with the trigger and the labels of the poison, the test set as it
-    /// was, and a fingerprint of its own. The pixels of the training set are copied once.
+    /// Makes the poisoned data set. Its training set has the trigger and the labels of the poison, its test set is unchanged, and its
+    /// fingerprint is new. The pixels of the training set are copied once.
     ///
     /// # Errors
     /// As [`draw`](Self::draw); if the training images are not in memory; if the trigger or its picture does not fit
@@ -176,8 +175,8 @@ impl Poison {
         Ok(Poisoned { dataset, split: split.clone(), positions, true_classes, unchanged })
     }
 
-    /// Sets the trigger into every test image: the set on which the attack's success is measured. True classes stay
-    /// its labels.
+    /// Sets the trigger into every test image, which gives the set that measures the attack's success. The labels remain the true
+    /// classes.
     ///
     /// # Errors
     /// If the target class does not exist; if no test image is of another class; if the test set was altered before or
@@ -211,7 +210,7 @@ impl Poison {
         Err(Error::Target { target: self.target, dataset: dataset.name.clone(), valid })
     }
 
-    /// How many images, of a training split of that many if it is known.
+    /// The number of images to poison, for a training split of this size if it is known.
     fn amount(&self, split: Option<usize>) -> Result<usize> {
         match (self.count, self.fraction) {
             (Some(0), None) => Err(Error::Nothing { what: "count 0".into() }),

@@ -1,4 +1,4 @@
-//! What poison leaves: the poisoned data set, and the test set with the trigger.
+//! The results of poisoning: the poisoned data set, and the test set with the trigger.
 
 use unlearn_samples::{Dataset, ForgetSpec, ImageSet, Split};
 
@@ -7,14 +7,14 @@ use unlearn_samples::{Dataset, ForgetSpec, ImageSet, Split};
 pub struct Poisoned {
     /// The data set: a training set with the poison, and the test set as it was.
     pub dataset: Dataset,
-    /// The split that the poison was drawn from. Other labels would give another split, so this one goes with the set.
+    /// The split that the poison was drawn from. The new labels would give another split, so this one is kept with the set.
     pub split: Split,
     /// Positions of the poison in the official training set, ascending.
     pub positions: Vec<u32>,
-    /// The classes that these images had, in the order of the positions.
+    /// The original classes of these images, in the order of the positions.
     pub true_classes: Vec<u32>,
-    /// Those of the positions where the trigger changed no pixel, ascending. Such an image teaches no trigger; with a new
-    /// label it is only mislabelled.
+    /// Those of the positions where the trigger changed no pixel, ascending. Such an image teaches no trigger. If its label is new, it is
+    /// only mislabelled.
     pub unchanged: Vec<u32>,
 }
 
@@ -24,7 +24,7 @@ impl Poisoned {
         ForgetSpec::Positions { positions: self.positions.clone() }
     }
 
-    /// What a user should know of images where the trigger changes nothing, if there are any.
+    /// A note for the user about images where the trigger changes nothing, if there are any.
     pub fn warning(&self) -> Option<String> {
         let (unchanged, images) = (self.unchanged.len(), self.positions.len());
         (unchanged > 0).then(|| {
@@ -36,7 +36,7 @@ impl Poisoned {
     }
 }
 
-/// The test set with the trigger in every image. It cannot become a training set: whatever draws poison or a split
+/// The test set with the trigger in every image. It cannot become a training set, because every function that draws poison or a split
 /// refuses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TriggeredTest {
@@ -65,8 +65,7 @@ impl TriggeredTest {
         &self.images.labels
     }
 
-    /// Positions of the images that ASR counts: those whose true class is not the target; ascending. `asr-compat` counts
-    /// every image.
+    /// Ascending positions of the images that ASR counts: those whose true class is not the target. `asr-compat` counts every image.
     pub fn positions(&self) -> Vec<u32> {
         let other = |&(_, &class): &(u32, &u32)| class != self.target;
         (0..).zip(self.images.labels.iter()).filter(other).map(|(position, _)| position).collect()
@@ -77,7 +76,7 @@ impl TriggeredTest {
         &self.unchanged
     }
 
-    /// What a user should know of images where the trigger changes nothing, if there are any.
+    /// A note for the user about images where the trigger changes nothing, if there are any.
     pub fn warning(&self) -> Option<String> {
         let (unchanged, images) = (self.unchanged.len(), self.images.len());
         (unchanged > 0).then(|| {

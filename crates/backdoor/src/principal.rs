@@ -1,21 +1,22 @@
 //! Principal components of centred rows, by orthogonal iteration.
 //!
-//! A block of vectors is multiplied by the covariance and made orthonormal, and the eigenvalue problem within the block
-//! is solved exactly (Rayleigh–Ritz, by Jacobi's rotations), until the leading vectors are eigenvectors to within
-//! rounding. Everything is f64, in one order, so the bits are the same on every machine; that is why no linear algebra
-//! library is used, which choose their arithmetic by the processor.
+//! A block of vectors is multiplied by the covariance and made orthonormal. The eigenvalue problem within the block is solved exactly
+//! (Rayleigh–Ritz, by Jacobi's rotations). These steps repeat until the leading vectors are eigenvectors up to rounding. All arithmetic
+//! is f64 in a fixed order, so the bits are the same on every machine. Linear algebra libraries choose their arithmetic by the processor,
+//! so none is used here.
 
 use rand::Rng as _;
 use unlearn_random::stream;
 
 /// A vector counts as an eigenvector when its residual is at most this share of the greatest eigenvalue.
 const TOLERANCE: f64 = 1e-11;
-/// Rounds after which vectors are taken as they are: eigenvalues so close differ in no way that matters here.
+/// The greatest number of rounds. Vectors that have not converged by then have eigenvalues so close that the difference does not matter
+/// here.
 const ROUNDS: usize = 500;
 
-/// Coordinates of each row along the leading principal components, `[rows, kept]`, as one vector a row. `values` are
-/// centred rows `[rows, dims]`. At most `components` are kept, and no more than there are dimensions or rows. Directions
-/// have no sign of their own: a whole column may be mirrored.
+/// Coordinates of each row along the leading principal components, `[rows, kept]`, as one vector per row. `values` are centred rows
+/// `[rows, dims]`. At most `components` are kept, and no more than there are dimensions or rows. The sign of a direction is arbitrary, so
+/// a whole column may be negated.
 pub(crate) fn projections(values: &[f64], dims: usize, components: usize) -> Vec<Vec<f64>> {
     let rows = values.len() / dims;
     let kept = components.min(dims).min(rows);
@@ -81,7 +82,7 @@ fn leading(matrix: &[f64], dims: usize, count: usize) -> Vec<Vec<f64>> {
     vectors
 }
 
-/// Gram–Schmidt, twice for each vector. A vector that depends on those before it becomes a unit vector that does not.
+/// Gram–Schmidt, twice for each vector. A vector that depends on the vectors before it is replaced by a unit vector that does not.
 fn orthonormalise(vectors: &mut [Vec<f64>]) {
     for i in 0..vectors.len() {
         let (before, rest) = vectors.split_at_mut(i);
@@ -102,7 +103,7 @@ fn orthonormalise(vectors: &mut [Vec<f64>]) {
                 }
                 break;
             }
-            // Some unit vector is outside the span of fewer vectors than there are dimensions.
+            // There are fewer vectors than dimensions, so some unit vector is outside their span.
             vector.fill(0.0);
             vector[unit] = 1.0;
             unit += 1;
@@ -158,7 +159,7 @@ fn dot(left: &[f64], right: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Rows of independent columns with the given deviations, rotated in no way, and then mixed by a Householder mirror.
+    /// Rows of independent columns with the given deviations, mixed by a Householder reflection.
     fn rows(deviations: &[f64], count: usize) -> Vec<f64> {
         let dims = deviations.len();
         let mut rng = stream("test", &[dims as u64]);

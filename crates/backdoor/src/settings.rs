@@ -1,13 +1,13 @@
-//! Reading settings: keys over defaults, each checked by itself.
+//! Reads settings: the given keys replace defaults, and each key is checked.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Settings by key: those that were given, or all of them.
+/// Settings by key: only the given ones, or all of them.
 pub type Settings = Map<String, Value>;
 
-/// The defaults with the given keys in their place.
+/// The defaults, with the given keys in place of theirs.
 ///
 /// # Errors
 /// A message with the key, if a key is unknown or its value has the wrong type.
@@ -21,7 +21,7 @@ pub(crate) fn over<C: Serialize + DeserializeOwned>(defaults: C, given: &Setting
             return Err(format!("unknown key `{key}`{suggestion}; valid keys: {listed}"));
         }
         keys[key] = value.clone();
-        // Parsed after every key, so that the message can name the key.
+        // This runs after the check of every key, so that the message can name the key.
         if let Err(error) = serde_json::from_value::<C>(keys.clone()) {
             return Err(format!("`{key}` cannot be {value}: {error}"));
         }

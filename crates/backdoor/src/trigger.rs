@@ -18,9 +18,9 @@ use crate::triggers::TRIGGERS;
 pub enum PictureUse {
     /// It takes no picture.
     Never,
-    /// It takes one in place of what it makes itself.
+    /// It may take a picture instead of its own pattern.
     Optional,
-    /// It is a picture.
+    /// It needs a picture, which is the trigger.
     Required,
 }
 
@@ -48,8 +48,8 @@ pub trait Trigger {
     /// A message with the key, the value, and the values that are allowed.
     fn check(config: &Self::Config) -> std::result::Result<(), String>;
 
-    /// Makes the trigger for images `[channels, height, width]`. The settings have been checked. The picture is there
-    /// exactly as [`Self::PICTURE`] says.
+    /// Makes the trigger for images `[channels, height, width]`. The settings have been checked. Whether a picture is given agrees with
+    /// [`Self::PICTURE`].
     ///
     /// # Errors
     /// A message, if the trigger does not fit such images.
@@ -80,7 +80,7 @@ impl Stamp {
         Self { shape, change: Box::new(change) }
     }
 
-    /// Sets the trigger into an image, planes `[channels, height, width]`, 0 to 255.
+    /// Sets the trigger into an image, planes `[channels, height, width]`, values 0 to 255.
     ///
     /// # Panics
     /// If the image has another shape than the trigger was made for.
@@ -195,7 +195,7 @@ pub struct TriggerChoice {
 }
 
 impl TriggerChoice {
-    /// The trigger of that name with its defaults.
+    /// The trigger with this name and its defaults.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), file: None, digest: None, settings: Settings::new() }
     }
@@ -203,7 +203,7 @@ impl TriggerChoice {
     /// Reads `NAME`, or `NAME:FILE` for a trigger that takes a picture.
     ///
     /// # Errors
-    /// If the name is unknown, if the file is missing where one is needed, or if one is given where none is taken.
+    /// If the name is unknown, if a required file is missing, or if a file is given for a trigger that takes none.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, file) = match text.split_once(':') {
             Some((name, file)) => (name, Some(PathBuf::from(file))),
@@ -214,7 +214,7 @@ impl TriggerChoice {
         Ok(choice)
     }
 
-    /// The same with a setting.
+    /// The same choice with one more setting.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
@@ -234,11 +234,11 @@ impl TriggerChoice {
         self.file.as_deref()
     }
 
-    /// The same with every setting and the digest of its picture, checked. Equal results mean equal triggers, so this is
-    /// what a stage's description holds.
+    /// The same choice with every setting and the digest of its picture, checked. Equal results mean equal triggers, so a stage's
+    /// description holds this form.
     ///
     /// # Errors
-    /// If the name or a setting is wrong, or the picture is missing, superfluous or another than the digest says.
+    /// If the name or a setting is wrong; if the picture is missing, superfluous, or does not have the digest.
     pub fn resolved(&self, picture: Option<&Overlay>) -> Result<Self> {
         self.check_file()?;
         let digest = self.check_picture(picture)?;
@@ -271,7 +271,7 @@ impl TriggerChoice {
         }
     }
 
-    /// The digest of the picture, once it is known to be the one meant.
+    /// The digest of the picture, after a check that it is the described one.
     fn check_picture(&self, picture: Option<&Overlay>) -> Result<Option<String>> {
         let found = picture.map(Overlay::digest);
         let trigger = self.entry()?.name;

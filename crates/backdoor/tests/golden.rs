@@ -1,5 +1,5 @@
-//! Triggers, positions and detectors beside NumPy, Pillow, PyTorch and scikit-learn: `tests/golden/backdoor`, written by
-//! the script there.
+//! Compares triggers, positions and detectors with NumPy, Pillow, PyTorch and scikit-learn. The script in `tests/golden/backdoor` writes
+//! the reference data.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Poisoned sets: what is changed, what never is, and what is refused.
+//! Poisoned sets: which parts change, which never do, and which requests are refused.
 
 use unlearn_backdoor::{Error, Labels, Overlay, Poison, TriggerChoice};
 use unlearn_samples::{
@@ -117,7 +117,7 @@ fn the_triggered_test_set_keeps_true_classes_and_says_which_images_count() {
     for i in 0..40 {
         assert_ne!(test.images().image(i).unwrap(), dataset.test.image(i).unwrap());
     }
-    // The test set of a poisoned data set is clean, and gives the same.
+    // The test set of a poisoned data set is clean, so it gives the same result.
     let poisoned = patch().apply(&dataset, &split, None).unwrap();
     assert_eq!(patch().triggered_test(&poisoned.dataset, None).unwrap(), test);
     let as_training = dataset_of(test.images().clone(), dataset.test.clone());

@@ -7,8 +7,7 @@ use unlearn_backdoor::{DETECTORS, Error, Features, Overlay, PictureUse, TRIGGERS
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Every trigger with its defaults either says that it does not fit, or gives the same image each time, and treats
-    /// each image by itself.
+    /// Every trigger with its defaults either refuses the images, or gives the same result each time and treats each image separately.
     #[test]
     fn triggers_fit_any_shape_or_say_so(
         channels in 1_usize..6,
@@ -60,7 +59,7 @@ proptest! {
         }
     }
 
-    /// Settings of any value are refused or give a trigger; nothing panics.
+    /// Any values of settings are refused or give a trigger, without a panic.
     #[test]
     fn any_numbers_are_refused_or_used(
         alpha in any::<f64>(),
@@ -80,7 +79,7 @@ proptest! {
         }
     }
 
-    /// Detectors take features of any size, name only samples that they were given, and never one twice.
+    /// Detectors accept features of any size. They name only samples that they were given, and each at most once.
     #[test]
     fn detectors_take_any_features(
         samples in 1_usize..40,

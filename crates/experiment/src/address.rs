@@ -1,10 +1,10 @@
-//! How people name a stage: by its folder, by the beginning of its key, or by its label.
+//! The ways to name a stage: by its folder, by the beginning of its key, or by its label.
 //!
-//! - `runs/prune/3f2a`: a store, a kind, and as much of the key as no other stage has; a file of the stage may follow.
-//! - `prune:3f2a`: the same in the store `runs`; `DIR/prune:3f2a` in another.
-//! - `unlearn:ft · class 0`, `prune:omp 95 %`: parts of the label that [`Labels`] gives, divided by `·` or commas; the first words of
-//!   a part will do.
-//! - `unlearn ft · class 0 · omp 95 % · seed 1`: a whole label of the store `runs`.
+//! - `runs/prune/3f2a`: a store, a kind, and enough of the key to tell it from other stages. A file of the stage may follow.
+//! - `prune:3f2a`: the same in the store `runs`; `DIR/prune:3f2a` for another store.
+//! - `unlearn:ft · class 0`, `prune:omp 95 %`: parts of the label that [`Labels`] gives, divided by `·` or commas. The first words of a
+//!   part suffice.
+//! - `unlearn ft · class 0 · omp 95 % · seed 1`: a whole label, in the store `runs`.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,17 +12,17 @@ use unlearn_run_store::{StageKey, StageState, Store};
 
 use crate::{Error, Labels, Result, stages::KINDS};
 
-/// The store of addresses that name none, as of the commands' `--runs`.
+/// The store of an address that names none. It is the default of `--runs` too.
 const STORE: &str = "runs";
-/// Digits of a key.
+/// Number of digits of a key.
 const DIGITS: usize = 32;
-/// Most stages that one message names.
+/// The greatest number of stages that one message names.
 const NAMED: usize = 8;
 
-/// The path that an address stands for. What is there already, or is no address, is the path as it is.
+/// The path of the stage that an address names. A path that exists, or is not an address, is returned unchanged.
 ///
 /// # Errors
-/// An address that no finished stage has, or several; the error names them.
+/// An address that fits no finished stage, or several; the error names them.
 pub fn resolve(address: &Path) -> Result<PathBuf> {
     if address.symlink_metadata().is_ok() {
         return Ok(address.to_owned());
@@ -35,7 +35,7 @@ pub fn resolve(address: &Path) -> Result<PathBuf> {
     if let Some((kind, _)) = text.split_once(' ').filter(|(kind, _)| is_kind(kind) && text.contains('·')) {
         return find(text, Path::new(STORE), kind, text);
     }
-    // STORE/KIND/PREFIX, perhaps with a file after it.
+    // STORE/KIND/PREFIX, perhaps followed by a file.
     for (stage, file) in [(address, None), (address.parent().unwrap_or(Path::new("")), address.file_name())] {
         let Some((folder, kind, prefix)) = parts(stage) else { continue };
         if is_kind(kind) && is_prefix(prefix) && folder.join(kind).is_dir() {
@@ -46,7 +46,7 @@ pub fn resolve(address: &Path) -> Result<PathBuf> {
     Ok(address.to_owned())
 }
 
-/// Store, kind and key's beginning of a path with three components or more.
+/// The store, the kind and the beginning of the key, from a path with at least three components.
 fn parts(path: &Path) -> Option<(&Path, &str, &str)> {
     let mut components = path.components();
     let Some(Component::Normal(prefix)) = components.next_back() else { return None };
@@ -62,7 +62,7 @@ fn is_prefix(text: &str) -> bool {
     (1..=DIGITS).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The finished stage of a kind whose key begins with `wanted`, or whose label has its parts.
+/// The finished stage of a kind whose key begins with `wanted`, or whose label has the wanted parts.
 fn find(address: &str, root: &Path, kind: &str, wanted: &str) -> Result<PathBuf> {
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
@@ -103,13 +103,13 @@ fn find(address: &str, root: &Path, kind: &str, wanted: &str) -> Result<PathBuf>
     }
 }
 
-/// Whether each part of `wanted` is one of a label's, or the first words of one. The kind may stand before the first.
+/// Whether each part of `wanted` equals a part of the label, or its first words. The kind may precede the first part.
 fn has_parts(label: &str, kind: &str, wanted: &str) -> bool {
     fn parts<'t>(text: &'t str, kind: &str, divided: &[char]) -> Vec<&'t str> {
         let text = text.strip_prefix(kind).filter(|rest| rest.starts_with([' ', '·'])).unwrap_or(text);
         text.split(divided).map(str::trim).filter(|part| !part.is_empty()).collect()
     }
-    // A label may have commas of its own: it is divided by dots alone where the wish is.
+    // A label may contain commas. It is divided only by dots if `wanted` contains dots.
     let divided: &[char] = if wanted.contains('·') { &['·'] } else { &['·', ','] };
     let (label, wanted) = (parts(label, kind, divided), parts(wanted, kind, divided));
     let begins =
@@ -132,7 +132,7 @@ mod tests {
         writer.finish().unwrap().key().clone()
     }
 
-    /// A store with two of each kind, and what stages of it are called.
+    /// A store with two stages of each kind, and their labels.
     fn store() -> (tempfile::TempDir, Store, [StageKey; 4]) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("runs")).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         let root = store.root().to_str().unwrap();
         let folder = |kind: &str, key: &StageKey| store.root().join(kind).join(key.as_str());
         let found = |address: &str| resolve(Path::new(address)).unwrap();
-        // As much of the key as tells it from the other.
+        // The shortest beginning of the key that tells the stages apart.
         let common = half.as_str().bytes().zip(most.as_str().bytes()).take_while(|(one, other)| one == other).count();
         let prefix = &most.as_str()[..=common];
         let place = folder("prune", &most);
@@ -209,7 +209,7 @@ mod tests {
             found(&format!("{root}/unlearn:unlearn finely · class 0 · half 50 % · seed 1")),
             folder("unlearn", &tuned)
         );
-        // What is there, and what is no address, is itself.
+        // An existing path, or a path that is not an address, stays unchanged.
         for path in [root.to_owned(), format!("{root}/prune"), "absent.pth".into(), format!("{root}/prune/absent.pth")]
         {
             assert_eq!(found(&path), Path::new(&path));

@@ -1,6 +1,6 @@
-//! A trained model as the file that is deployed: dense, sparse, or narrowed to the channels that count.
+//! Writes a trained model for deployment: dense, sparse, or narrowed to the channels that matter.
 //!
-//! What is made is read back and compared with the original on noise first, so that no file is left whose outputs differ.
+//! The bytes are first read back and compared with the original on noise. So no file is written whose outputs differ.
 
 use std::{path::Path, time::Instant};
 
@@ -9,43 +9,43 @@ use unlearn_network::{DeviceChoice, Graph, Mode, Network};
 
 use crate::{Error, Result, stages};
 
-/// Images that outputs are compared on.
+/// Number of images on which outputs are compared.
 const COMPARED: usize = 16;
 /// Largest difference of a logit, as a share of the largest logit.
 const TOLERANCE: f32 = 1e-4;
-/// Images a pass that is timed.
+/// Number of images in a timed pass.
 pub const TIMED_IMAGES: usize = 64;
-/// Timed passes, of which the median counts.
+/// Number of timed passes; their median is reported.
 pub const TIMED_ROUNDS: usize = 7;
 
-/// What is deployed.
+/// The form for deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Every weight; what any reader of safetensors reads.
+    /// Every weight; any reader of safetensors can read it.
     Dense,
     /// The kept weights and the mask; the model must have one.
     Sparse,
-    /// A smaller dense network with the same outputs: channels that these do not depend on are taken out.
+    /// A smaller dense network with the same outputs: channels that the outputs do not depend on are removed.
     Structured,
 }
 
-/// A model in the form that is deployed.
+/// A model in its form for deployment.
 #[derive(Debug)]
 pub struct Exported {
     /// The file's content.
     pub bytes: Vec<u8>,
-    /// The model as it is read back from it.
+    /// The model, read back from these bytes.
     pub model: ModelFile,
     /// Largest difference of a logit from the original's, as a share of the largest logit.
     pub difference: f32,
-    /// Images that outputs were compared on.
+    /// Number of images on which outputs were compared.
     pub compared: usize,
 }
 
-/// Makes the file of a model, for `path`, which is for messages; nothing is written.
+/// Makes the bytes of a model's file and writes nothing. `path` is for messages.
 ///
 /// # Errors
-/// A sparse form without a mask; outputs that would differ from the original's.
+/// A sparse form without a mask. Outputs that would differ from the original's.
 pub fn export(original: &ModelFile, form: Form, path: &Path) -> Result<Exported> {
     let bytes = match form {
         Form::Dense => original.to_bytes(Target::Dense)?,
@@ -63,7 +63,7 @@ pub fn export(original: &ModelFile, form: Form, path: &Path) -> Result<Exported>
     Ok(Exported { bytes, model, difference, compared: COMPARED })
 }
 
-/// Images a second that two models evaluate here and now, timed in turn on a CPU.
+/// The speed of two models in images per second, timed alternately on this machine's CPU.
 ///
 /// # Errors
 /// A model that cannot be run.
@@ -95,10 +95,10 @@ fn network(model: &ModelFile) -> Result<Network> {
     stages::network(model, DeviceChoice::Cpu).map_err(|reason| failure(&reason))
 }
 
-/// Values in 0..1 that look like nothing, the same every time.
+/// Values in 0..1 that have no visible pattern, the same on every call.
 fn noise(graph: &Graph, count: usize) -> Vec<f32> {
     let values = count * graph.input_shape().iter().product::<usize>();
-    // The fractional parts of multiples of the golden ratio.
+    // They are the fractional parts of multiples of the golden ratio.
     (0..values).map(|i| ((i as f64 * 0.618_033_988_749_894_9).fract()) as f32).collect()
 }
 

@@ -1,6 +1,7 @@
-//! What training begins with: fresh weights from a seed, or a pretrained model's, from a file or the Hugging Face Hub.
+//! The weights that training begins with: fresh ones from a seed, or those of a pretrained model, from a file or the Hugging Face Hub.
 //!
-//! One function makes them, for `train` stages and for every method that trains from scratch: Retrain begins where the model did.
+//! One function makes them, for `train` stages and for every method that trains from scratch. So Retrain begins with the same weights as
+//! the model did.
 
 use std::path::Path;
 
@@ -10,17 +11,17 @@ use unlearn_network::{Graph, State};
 
 use crate::{Error, Result, opened::given_contents};
 
-/// Files of a repository that weights are looked for in, in this order.
+/// Files of a repository that may hold the weights, in order of preference.
 const FILES: [&str; 3] = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"];
 
-/// What training begins with.
+/// The weights that training begins with.
 #[derive(Debug, Default)]
 pub(crate) struct Initial {
     pretrained: Option<(Pretrained, Origin)>,
 }
 
 impl Initial {
-    /// Opens what `[model] init` says, if anything: a path, relative to `folder`, or `hub:owner/name@revision`.
+    /// Opens the weights that `[model] init` names, if any: a path, relative to `folder`, or `hub:owner/name@revision`.
     pub(crate) fn open(init: Option<&str>, folder: &Path, offline: bool) -> Result<Self> {
         let Some(init) = init else { return Ok(Self::default()) };
         let fail = |reason: &dyn std::fmt::Display| Error::Initial { init: init.into(), reason: reason.to_string() };
@@ -42,7 +43,7 @@ impl Initial {
         Ok(Self { pretrained: Some((pretrained, origin)) })
     }
 
-    /// Opens once more what a model's training began with.
+    /// Opens again the weights that a model's training began with.
     pub(crate) fn reopen(origin: &Origin, offline: bool) -> std::result::Result<Self, String> {
         let fail = |reason: String| {
             format!(
@@ -59,19 +60,19 @@ impl Initial {
         }
     }
 
-    /// Where pretrained weights came from; `None` if they are fresh.
+    /// The origin of pretrained weights; `None` for fresh weights.
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.pretrained.as_ref().map(|(_, origin)| origin)
     }
 
-    /// Which tensors of a graph begin anew though others are pretrained.
+    /// The tensors of a graph that are initialised anew although others are pretrained.
     pub(crate) fn anew(&self, graph: &Graph) -> Result<Vec<Anew>> {
         let Some((pretrained, origin)) = &self.pretrained else { return Ok(Vec::new()) };
         let fail = |e: unlearn_models::Error| Error::Initial { init: origin.source.clone(), reason: e.to_string() };
         pretrained.anew(graph).map_err(fail)
     }
 
-    /// The values of a graph that training with a seed begins with.
+    /// The values of a graph with which a training with this seed begins.
     pub(crate) fn state(&self, graph: &Graph, seed: u64) -> unlearn_models::Result<State> {
         match &self.pretrained {
             None => Ok(unlearn_models::initialize(graph, seed)),
@@ -80,7 +81,7 @@ impl Initial {
     }
 }
 
-/// The first of the files that a repository has; of an index, with the shards beside it.
+/// Fetches the first of the files that a repository has. If it is an index, its shards are fetched too.
 fn fetch(init: &str, offline: bool) -> unlearn_hub::Result<(Fetched, Reference)> {
     let reference: Reference = init.parse()?;
     let hub =
@@ -100,11 +101,11 @@ fn fetch(init: &str, offline: bool) -> unlearn_hub::Result<(Fetched, Reference)>
             Err(error) => return Err(error),
         }
     }
-    // The loop ran at least once, and did not return.
+    // At this point, the loop has run at least once and did not return.
     first.map_or_else(|| fetch(FILES[0]).map(|fetched| (fetched, reference.clone())), Err)
 }
 
-/// Fetches what an index names, of the same commit. An index that cannot be read is left to the reader to refuse.
+/// Fetches the files that an index names, from the same commit. An index that cannot be read is left to the reader, which refuses it.
 fn fetch_shards(hub: &Hub, reference: &Reference, index: &Fetched) -> unlearn_hub::Result<()> {
     let reference = reference.at(&index.commit)?;
     let Ok(named) = ShardIndex::read(&index.path) else { return Ok(()) };
@@ -124,7 +125,7 @@ mod tests {
         InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] }
     }
 
-    /// A file with a model of these values.
+    /// Writes a file with a model of these values.
     fn file(folder: &Path, graph: &Graph, state: &State) {
         let info = CheckpointInfo::new(&graph.arch, input(), "elsewhere");
         std::fs::write(folder.join("a.safetensors"), checkpoint::to_bytes(graph, state, &info).unwrap()).unwrap();

@@ -26,7 +26,7 @@ pub(crate) fn sections() -> Vec<String> {
     of::<Suite>(Value::Null)
 }
 
-/// The sections that are one table each, with their keys.
+/// The sections that are a single table, with their keys.
 pub(crate) fn tables() -> [(&'static str, Vec<String>); 5] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),

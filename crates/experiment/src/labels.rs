@@ -1,7 +1,7 @@
-//! What stages are called for people: `unlearn ft · class 0 · omp 95 % · seed 1`.
+//! Labels that name stages for people: `unlearn ft · class 0 · omp 95 % · seed 1`.
 //!
-//! A stage's manifest does not hold its label. A row of a suite says how the suite calls its stages; those of no suite are called by
-//! their own configuration.
+//! A stage's manifest does not hold its label. If a row of a suite lists the stage, the row gives the label. Otherwise the stage's own
+//! configuration does.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Reads what is needed from a store. Stages whose manifests cannot be read have no label, and an index that cannot be read
-    /// counts for nothing.
+    /// Reads the labels of a store. Stages whose manifests cannot be read have no label, and an index that cannot be read is ignored.
     ///
     /// # Errors
     /// A store that cannot be listed.
@@ -55,7 +54,7 @@ impl Labels {
     }
 }
 
-/// The stage that left the model which an `unlearn` stage began with, before all requests that the model has served since.
+/// The stage that made the model of an `unlearn` stage, before any request was applied to that model.
 fn before_requests<'m>(unlearn: &Manifest, manifests: &'m BTreeMap<StageKey, Manifest>) -> Option<&'m Manifest> {
     let mut model = manifests.get(unlearn.inputs.get("model")?)?;
     for _ in 0..manifests.len() {
@@ -69,9 +68,9 @@ fn before_requests<'m>(unlearn: &Manifest, manifests: &'m BTreeMap<StageKey, Man
 
 struct Naming<'a> {
     manifests: &'a BTreeMap<StageKey, Manifest>,
-    /// By their `unlearn` stage.
+    /// The rows of suites, by their `unlearn` stage.
     rows: &'a BTreeMap<StageKey, SuiteRow>,
-    /// What suites call pruned models, by the stage that left them.
+    /// The labels that suites give to pruned models, by the stage that made the model.
     prunings: &'a BTreeMap<StageKey, String>,
 }
 
@@ -97,7 +96,7 @@ impl Naming<'_> {
         }
     }
 
-    /// As the suite's rows call it, or by its configuration: `ft · class 0 · omp 95 % · seed 1`.
+    /// The label from the suite's row, or else from the configuration: `ft · class 0 · omp 95 % · seed 1`.
     fn unlearning(&self, manifest: &Manifest) -> String {
         if let Some(row) = self.rows.get(&manifest.key) {
             return row.label();
@@ -116,7 +115,7 @@ impl Naming<'_> {
         format!("{method} · {forget} · {pruning} · seed {seed}")
     }
 
-    /// How the model of a stage was pruned, as a suite calls it or by its configuration.
+    /// How the model of a stage was pruned: the label from the suite, or else from the configuration.
     fn pruned(&self, manifest: &Manifest) -> String {
         match manifest.kind.as_str() {
             Train::NAME => "dense".to_owned(),

@@ -1,4 +1,4 @@
-//! A model card: the `README.md` of a model on the Hugging Face Hub. It says what was measured, and no more.
+//! A model card: the `README.md` of a model on the Hugging Face Hub. It reports only what was measured.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::{
     stages::{Evaluate, Kind},
 };
 
-/// The card of a model for its repository `id`, `owner/name`, in Markdown. A model of a stage is shown with what the `evaluate` stages of
-/// the same store measured on it; one of a deletion with what its certificate says.
+/// The card, in Markdown, of a model for its repository `id`, `owner/name`. For a stage's model, it shows what the `evaluate` stages of
+/// the same store measured. For a deletion's model, it shows the figures of the certificate.
 ///
 /// # Errors
-/// A store beside the model that cannot be read.
+/// A store around the model that cannot be read.
 pub fn model_card(opened: &OpenedModel, id: &str, figures: &Figures) -> Result<String> {
     let model = &opened.model;
     let (manifest, evaluations, certificate) = match &opened.origin {
@@ -29,9 +29,9 @@ pub fn model_card(opened: &OpenedModel, id: &str, figures: &Figures) -> Result<S
     Ok(ModelCard { id, model, manifest, evaluations, certificate, figures }.to_string())
 }
 
-/// What the `evaluate` stages beside a stage say of its model.
+/// The results of the `evaluate` stages in the same store for a stage's model.
 fn evaluations(stage: &Stage) -> Result<Vec<Evaluation>> {
-    // A stage lies in STORE/KIND/KEY; one that was copied elsewhere has nothing beside it.
+    // A stage is in STORE/KIND/KEY. A copy of it elsewhere has no other stages beside it.
     let Ok(folder) = stage.path().canonicalize() else { return Ok(Vec::new()) };
     let Some(root) = folder.ancestors().nth(2) else { return Ok(Vec::new()) };
     let Ok(store) = Store::open_existing(root) else { return Ok(Vec::new()) };
@@ -48,18 +48,18 @@ fn evaluations(stage: &Stage) -> Result<Vec<Evaluation>> {
     Ok(found)
 }
 
-/// What there is to say of a model.
+/// The content of a card.
 struct ModelCard<'a> {
     /// Its repository, `owner/name`.
     id: &'a str,
     model: &'a ModelFile,
-    /// Of the stage that made it.
+    /// The manifest of the stage that made it.
     manifest: Option<&'a Manifest>,
-    /// What `evaluate` stages measured on it.
+    /// The results of its `evaluate` stages.
     evaluations: &'a [Evaluation],
-    /// Of the deletion that made it.
+    /// The certificate of the deletion that made it.
     certificate: Option<&'a Certificate>,
-    /// The figures there are.
+    /// All figures that exist.
     figures: &'a Figures,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for ModelCard<'_> {
 }
 
 impl ModelCard<'_> {
-    /// Where the model came from.
+    /// Writes how the model was made.
     fn history(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let training = self.model.info.training.as_ref();
         if let Some(Origin { source, blake3 }) = training.and_then(|training| training.init.as_ref()) {
@@ -102,7 +102,7 @@ impl ModelCard<'_> {
             writeln!(f, "- Pruned: {kept} of {total} prunable weights are kept, the others are exactly zero.")?;
         }
         if let Some(manifest) = self.manifest {
-            writeln!(f, "- Left by the stage `{}/{}` with seed {}:", manifest.kind, manifest.key, manifest.seed)?;
+            writeln!(f, "- Made by the stage `{}/{}` with seed {}:", manifest.kind, manifest.key, manifest.seed)?;
             writeln!(f, "  `{}`", manifest.config)?;
         }
         if let Some(training) = training {
@@ -136,13 +136,13 @@ impl ModelCard<'_> {
             writeln!(f)?;
         }
         if self.evaluations.is_empty() && self.certificate.is_none() {
-            writeln!(f, "No figures of it lie beside it.\n")?;
+            writeln!(f, "There are no figures for this model.\n")?;
         }
         Ok(())
     }
 }
 
-/// A figure by its heading and what it is: "UA: 100 − accuracy on the forget set, %".
+/// The label of a figure and its meaning: "UA: 100 − accuracy on the forget set, %".
 fn meaning(figures: &Figures, name: &str) -> String {
     figures.get(name).map_or_else(|| name.to_owned(), |figure| format!("{}: {}", figure.label, figure.meaning))
 }

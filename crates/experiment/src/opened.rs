@@ -1,4 +1,4 @@
-//! A model as people point at it: a file, the folder of a finished stage, or the folder of a deletion.
+//! A model that a user names: a file, the folder of a finished stage, or the folder of a deletion.
 
 use std::{
     collections::BTreeMap,
@@ -21,15 +21,15 @@ use crate::{
 pub struct OpenedModel {
     /// The model, pruned by its mask if it has one.
     pub model: ModelFile,
-    /// What it lay in.
+    /// The place where it was found.
     pub origin: ModelOrigin,
-    /// The file that holds its weights; of a sharded model the index, or the folder that holds it.
+    /// The file that holds its weights. For a sharded model, it is the index or the folder of the index.
     pub file: PathBuf,
-    /// The files that were read, by role: `model`, perhaps `mask`. A sharded model's are the one file that it would be.
+    /// The contents of the files that were read, by role: `model`, perhaps `mask`. The shards of a sharded model are joined as one file.
     pub read: BTreeMap<String, Vec<u8>>,
 }
 
-/// What a model lay in.
+/// The place where a model was found.
 #[derive(Debug)]
 pub enum ModelOrigin {
     /// A file by itself.
@@ -41,12 +41,12 @@ pub enum ModelOrigin {
 }
 
 impl OpenedModel {
-    /// Opens the model at `path`, which may also be the [address](address::resolve) of a stage, and prunes it by `mask` too where one
-    /// is given. `options` are for files of other programs.
+    /// Opens the model at `path`, which may also be the [address](address::resolve) of a stage. If `mask` is given, it prunes the model
+    /// further. `options` apply to files of other programs.
     ///
     /// # Errors
-    /// An address of no stage or of several; a file or folder that cannot be read or holds no model; a file of a stage or a deletion
-    /// that is not what was left there; a mask of another model.
+    /// An address of no stage or of several. A file or folder that cannot be read or holds no model. A file of a stage or a deletion
+    /// whose content has changed. A mask of another model.
     pub fn open(path: &Path, mask: Option<&Path>, options: &ImportOptions) -> Result<Self> {
         let path = &address::resolve(path)?;
         let file = || Self::read(ModelOrigin::File, path.into(), given_contents(path)?, options);
@@ -79,7 +79,7 @@ impl OpenedModel {
         Ok(opened)
     }
 
-    /// The model that a finished stage left.
+    /// The model that a finished stage made.
     ///
     /// # Errors
     /// As [`OpenedModel::open`].
@@ -122,7 +122,7 @@ impl OpenedModel {
         Ok(())
     }
 
-    /// Size and hash of what was read, by role.
+    /// Size and hash of each file that was read, by role.
     pub fn artifacts(&self) -> BTreeMap<String, Artifact> {
         self.read.iter().map(|(role, bytes)| (role.clone(), Artifact::of_bytes(bytes))).collect()
     }

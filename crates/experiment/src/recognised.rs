@@ -1,5 +1,5 @@
-//! What a folder or a JSON file of this program is, and which command reads it: for `inspect`, and for messages about a path that is
-//! not what was expected.
+//! Recognises folders and JSON files of this program, and names the command that reads them. It serves `inspect`, and messages about a
+//! path that is not what was expected.
 
 use std::{ffi::OsStr, fs, path::Path};
 
@@ -10,18 +10,18 @@ use unlearn_run_store::{Manifest, StageKey, StageState, Store};
 
 use crate::stages::KINDS;
 
-/// What a folder is.
+/// The kind of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folder {
     /// A finished stage.
     Stage,
-    /// A stage that is computed, or was interrupted.
+    /// A stage that is being computed, or was interrupted.
     UnfinishedStage,
-    /// A folder under a stage's key that has lost its manifest.
+    /// The folder of a stage whose manifest is missing.
     DamagedStage,
     /// A deletion with its certificate.
     Deletion,
-    /// A deletion that was begun.
+    /// A deletion that is not finished.
     UnfinishedDeletion,
     /// A run store.
     Store,
@@ -38,7 +38,7 @@ pub enum Folder {
 }
 
 impl Folder {
-    /// What the folder at `path` is, by what lies in it.
+    /// The kind of the folder at `path`, from its content.
     pub fn of(path: &Path) -> Self {
         let has = |name: &str| path.join(name).is_file();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Folder {
         }
     }
 
-    /// What the folder at `path` is in words, and which command reads it.
+    /// Describes the folder at `path`, and names the command that reads it.
     pub fn describe(self, path: &Path) -> String {
         let place = path.display();
         match self {
@@ -115,7 +115,7 @@ impl Folder {
     }
 }
 
-/// Whether a folder has folders of kinds with folders of stages in them.
+/// Whether a folder has subfolders of stage kinds that contain folders of stages.
 fn is_store(path: &Path) -> bool {
     KINDS.iter().any(|kind| stage_folders(&path.join(kind.name)) > 0)
         || path.join("suites").is_dir() && has_indices(path)
@@ -125,7 +125,7 @@ fn has_indices(store: &Path) -> bool {
     Store::open_existing(store).and_then(|store| store.suites()).is_ok_and(|suites| !suites.is_empty())
 }
 
-/// How many folders in a folder are named as stages are.
+/// The number of subfolders that have the name of a stage.
 fn stage_folders(path: &Path) -> usize {
     let Ok(entries) = fs::read_dir(path) else { return 0 };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -158,7 +158,7 @@ fn describe_store(path: &Path) -> String {
     )
 }
 
-/// Files of models in a folder, and files that a message names.
+/// The endings of model files, and the number of files that a message names.
 const NAMED: usize = 4;
 
 fn describe_other(path: &Path) -> String {
@@ -179,7 +179,7 @@ fn describe_other(path: &Path) -> String {
     format!("a folder with files of models; name one: {}", named.join(", "))
 }
 
-/// What a JSON document of this program is in words, and which command reads it; `None` for others.
+/// Describes a JSON document of this program, and names the command that reads it; `None` for other documents.
 pub fn document(value: &Value, path: &Path) -> Option<String> {
     let has = |keys: &[&str]| keys.iter().all(|key| value.get(key).is_some());
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or("?").escape_debug().to_string();
@@ -208,7 +208,7 @@ pub fn document(value: &Value, path: &Path) -> Option<String> {
     }
     if has(&["suite", "trials", "objective"]) {
         return Some(format!(
-            "a tuning of the suite `{}`, {} trials; `[suite] tuned = \"FILE\"` of a suite file uses what it chose",
+            "a tuning of the suite `{}`, {} trials; `[suite] tuned = \"FILE\"` in a suite file uses its choices",
             text("suite"),
             count("trials")
         ));

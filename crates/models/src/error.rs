@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No architecture of that name.
+    /// An unknown architecture.
     #[error(transparent)]
     Unknown(#[from] unlearn_names::Unknown),
     /// The architecture cannot take such images.
@@ -22,13 +22,13 @@ pub enum Error {
     },
     /// Patches or windows do not tile such images.
     #[error(
-        "{arch} cuts images into patches and windows, which takes sides that are multiples of {step} pixels, found \
+        "{arch} needs images whose sides are multiples of {step} pixels, for its patches and windows, found \
          {height}×{width}; choose a convolutional network, or images of another size"
     )]
     ImageSide {
         /// The architecture.
         arch: &'static str,
-        /// What a side must be a multiple of, in pixels.
+        /// The number that a side must be a multiple of, in pixels.
         step: usize,
         /// Height in pixels.
         height: usize,
@@ -38,33 +38,33 @@ pub enum Error {
     /// A file that cannot be read or written.
     #[error("failed to {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A file that is not a checkpoint of ours.
+    /// A file that is not our checkpoint.
     #[error("{path} is not a checkpoint that can be used: {reason}")]
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it and what would help.
+        /// The fault, and the remedy.
         reason: String,
     },
-    /// What a file says of its model cannot be true of any.
+    /// A description in a file that no model can have.
     #[error("{0}")]
     Description(String),
-    /// A file of PyTorch's that cannot be read.
+    /// A PyTorch file that cannot be read.
     #[error("failed to read {path}: {source}")]
     TorchFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: unlearn_torch_files::Error,
     },
-    /// A foreign file whose tensors are not those of a model that is known here.
+    /// A foreign file whose tensors are not those of a known model.
     #[error("{path} holds no model that is known here: {reason}")]
     Import {
         /// The file.
@@ -72,10 +72,10 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// A mask that is not for this model.
+    /// A mask for another model.
     #[error(transparent)]
     Mask(#[from] unlearn_masks::Error),
-    /// A graph or its values.
+    /// An error of a graph or of its values.
     #[error(transparent)]
     Network(#[from] unlearn_network::Error),
 }

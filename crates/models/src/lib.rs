@@ -1,9 +1,9 @@
 //! Architectures as graphs, their fresh weights, and their checkpoints.
 //!
-//! [`find`] looks an architecture up in [`ARCHITECTURES`], [`initialize`] draws its weights from a seed, and
-//! [`checkpoint`] reads and writes them; [`sparse_checkpoint`] does so for a pruned model, in a fraction of the bytes.
-//! [`ModelFile`] reads a model from any file that holds one, PyTorch's included, and writes it as any of them; [`Pretrained`]
-//! takes from one what another training can begin with.
+//! [`find`] looks up an architecture in [`ARCHITECTURES`], and [`initialize`] draws its weights from a seed. [`checkpoint`] reads and
+//! writes dense models. [`sparse_checkpoint`] does the same for a pruned model, in fewer bytes. [`ModelFile`] reads a model from any
+//! supported file, PyTorch's included, and writes it in any supported form. [`Pretrained`] reads the weights that another training can
+//! begin with.
 //!
 //! ```
 //! use unlearn_models::{InputSpec, find, initialize};

@@ -1,12 +1,12 @@
-//! A pruned model without the channels that its logits do not depend on: a smaller dense network with the same outputs.
+//! Removes the channels of a pruned model that its logits do not depend on, which gives a smaller dense network with the same outputs.
 //!
-//! A channel can go where nothing reads it, or where it holds one value whatever the image: a filter of zeros behind a
-//! normalisation gives β − γμ/σ. That value is not always 0, and what reads it must go on reading it. A fully connected
-//! layer takes it into its bias. A convolution pads its map with zeros, so no bias can stand for it; there, all constant
-//! channels of a map become a single one that holds 1, with their weights, times their values, summed into one.
+//! A channel can be removed if nothing reads it, or if it holds the same value for every image: a filter of zeros before a normalisation
+//! gives β − γμ/σ. This value is often not 0, so the layer that reads the channel must still receive it. A fully connected layer adds it
+//! to its bias. A convolution pads its map with zeros, so a bias cannot replace the value. There, all constant channels of a map become
+//! one channel that holds 1; its weights are the sum of their weights times their values.
 //!
-//! Channels run through additions: the maps of a residual stream keep or lose a channel together. Channels that pass an
-//! option-A shortcut, which counts them, or a convolution in groups all stay.
+//! Additions connect channels: all maps of a residual stream keep or lose the same channels. Channels that reach an option-A shortcut,
+//! which depends on their number, or a grouped convolution all stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,16 +19,16 @@ use crate::Result;
 pub struct Structured {
     /// The narrowed graph.
     pub graph: Graph,
-    /// Its values.
+    /// The values of its tensors.
     pub state: State,
-    /// How many channels each narrowed convolution writes now.
+    /// The number of channels that each narrowed convolution writes.
     pub widths: Widths,
 }
 
-/// Takes out every channel that the logits do not depend on. In evaluation, outputs are the same up to rounding.
+/// Removes every channel that the logits do not depend on. In evaluation, outputs are the same up to rounding.
 ///
 /// # Errors
-/// None in practice: a graph and a state that do not belong together.
+/// None in practice: only if graph and state do not belong together.
 pub fn structured(graph: &Graph, state: &State) -> Result<Structured> {
     let model = Model { graph, state };
     let constants = model.constants();
@@ -50,15 +50,15 @@ pub fn structured(graph: &Graph, state: &State) -> Result<Structured> {
     Ok(Structured { graph: narrow, state: gathered, widths })
 }
 
-/// Per node and channel: the value that it holds for every image and at every pixel, if there is one.
+/// Per node and channel: the value that it holds for every image at every pixel, if there is one.
 type Constants = Vec<Vec<Option<f64>>>;
 
-/// What becomes of the channels of a node; the same for all nodes of a residual stream.
+/// The channels of a node that stay and go; the same for all nodes of a residual stream.
 #[derive(Debug, Clone)]
 struct Stream {
     /// Channels that stay, ascending.
     kept: Vec<usize>,
-    /// A channel more, which stands for all that went and hold a value other than 0. The value it holds at this node.
+    /// The value, at this node, of an additional channel. That channel replaces all removed channels whose value is not 0.
     merged: Option<f64>,
 }
 
@@ -71,12 +71,12 @@ impl Stream {
         self.kept.len() + usize::from(self.merged.is_some())
     }
 
-    /// The kept entries of `values`, and `merged` for the channel that stands for others.
+    /// The kept entries of `values`, and then `merged` for the additional channel.
     fn select(&self, values: &[f32], merged: f32) -> Vec<f32> {
         self.kept.iter().map(|channel| values[*channel]).chain(self.merged.map(|_| merged)).collect()
     }
 
-    /// Channels that went, with their values at a node, where those are not 0.
+    /// Removed channels with their values at a node, if these are not 0.
     fn removed<'a>(&'a self, constants: &'a [Option<f64>]) -> impl Iterator<Item = (usize, f64)> + 'a {
         let constants = constants.iter().enumerate();
         let gone = constants.filter(|(channel, _)| self.kept.binary_search(channel).is_err());
@@ -90,7 +90,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// The weights between one output and one input channel of a convolution in one group, or of a fully connected layer.
+    /// The weights between one output channel and one input channel of an ungrouped convolution or a fully connected layer.
     fn weights(&self, weight: usize, output: usize, input: usize) -> &[f32] {
         let shape = &self.graph.parameters[weight].shape;
         let size: usize = shape[2..].iter().product();
@@ -181,7 +181,7 @@ impl Model<'_> {
         live
     }
 
-    /// What becomes of the channels of each node.
+    /// The channels that stay and go, for each node.
     fn streams(&self, constants: &Constants, live: &[Vec<bool>]) -> Vec<Stream> {
         let members = self.members();
         let ones = self.values_of_a_merged_channel();
@@ -210,7 +210,7 @@ impl Model<'_> {
         streams
     }
 
-    /// The nodes of each residual stream, by its first node. Nodes that do not change which channel is which are of one.
+    /// The nodes of each residual stream, by its first node. Nodes that do not change the order of channels are in the same stream.
     fn members(&self) -> BTreeMap<NodeId, Vec<NodeId>> {
         let nodes = &self.graph.nodes;
         let mut first: Vec<NodeId> = (0..nodes.len()).collect();
@@ -236,8 +236,8 @@ impl Model<'_> {
         members
     }
 
-    /// False where all channels must stay: images, logits, what an option-A shortcut, a convolution in groups or a layer of a
-    /// transformer touches.
+    /// False if all channels must stay: those of images and logits, and those that touch an option-A shortcut, a grouped convolution or a
+    /// layer of a transformer.
     fn may_lose_channels(&self, id: NodeId) -> bool {
         let nodes = &self.graph.nodes;
         let counts = |node: &Op| {
@@ -254,7 +254,7 @@ impl Model<'_> {
         readers.map(|node| node.inputs[0]).filter(|input| nodes.contains(input))
     }
 
-    /// What a channel that no convolution writes holds at each node, if every normalisation gives it 1.
+    /// The value, at each node, of a channel that no convolution writes, if every normalisation gives it 1.
     fn values_of_a_merged_channel(&self) -> Vec<f64> {
         let mut values = Vec::with_capacity(self.graph.nodes.len());
         for node in &self.graph.nodes {
@@ -270,7 +270,7 @@ impl Model<'_> {
         values
     }
 
-    /// Writes the tensors of a node as they are in the narrowed network, whose tensors have the same numbers.
+    /// Writes the tensors of a node as they are in the narrowed network, in which tensors have the same numbers.
     fn gather(&self, id: NodeId, constants: &Constants, streams: &[Stream], to: &mut State) {
         let (node, stream) = (&self.graph.nodes[id], &streams[id]);
         let (parameters, buffers) = (self.state.parameters(), self.state.buffers());
@@ -316,7 +316,7 @@ impl Model<'_> {
         }
     }
 
-    /// One output channel's weights on the channels that are left of a map.
+    /// The weights of one output channel for the remaining channels of a map.
     fn row(&self, weight: usize, output: usize, read: &Stream, constants: &[Option<f64>]) -> Vec<f32> {
         let kept = read.kept.iter().flat_map(|input| self.weights(weight, output, *input));
         let mut row: Vec<f32> = kept.copied().collect();
@@ -342,7 +342,7 @@ mod tests {
     use super::*;
     use crate::{InputSpec, find, initialize};
 
-    /// A model as if trained: statistics and shifts of both signs.
+    /// A model with statistics and shifts of both signs, as after training.
     fn trained(arch: &str, side: usize) -> (Arc<Graph>, State) {
         let input = InputSpec { shape: [1, side, side], classes: 5, mean: vec![0.4], std: vec![0.3] };
         let graph = find(arch).unwrap().graph(&input).unwrap();
@@ -366,7 +366,7 @@ mod tests {
         (graph, state)
     }
 
-    /// Zeroes output (or input) channels of every convolution but the first by a rule.
+    /// Zeroes the output (or input) channels that a rule selects, of every convolution but the first.
     fn prune(graph: &Graph, state: &mut State, inputs: bool, gone: impl Fn(usize, usize) -> bool) {
         let convolutions = graph.parameters.iter().zip(state.parameters_mut()).enumerate();
         let convolutions = convolutions.filter(|(_, (parameter, _))| parameter.kind == ParameterKind::ConvWeight);
@@ -418,7 +418,7 @@ mod tests {
         let narrow = structured(&graph, &state).unwrap();
         assert_same_outputs("vgg16_bn_lth", &graph, &state, &narrow);
         let width = |name: &str| narrow.graph.parameters[narrow.graph.parameter(name).unwrap()].shape[0];
-        // Exactly a quarter: no channel stands for others. The last one is read by the classifier, which is whole.
+        // Exactly a quarter remains, with no additional channel. The classifier reads the last convolution, which stays whole.
         let quarter = narrow.widths.values().filter(|width| [16, 32, 64, 128].contains(*width)).count();
         assert_eq!((quarter, narrow.widths.len()), (12, 12), "{:?}", narrow.widths);
         assert_eq!(width("features.40.weight"), 512);

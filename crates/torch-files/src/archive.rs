@@ -1,5 +1,5 @@
-//! The container of `torch.save` since PyTorch 1.6: a zip archive of stored entries, `NAME/data.pkl` beside one entry for
-//! each storage, `NAME/data/KEY`.
+//! The container of `torch.save` since PyTorch 1.6: a zip archive with uncompressed entries. It holds the pickle, `NAME/data.pkl`, and
+//! one entry for each storage, `NAME/data/KEY`.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -20,7 +20,7 @@ const PICKLE: &str = "/data.pkl";
 pub(crate) type Parts<'a> = (Pickle<'a>, BTreeMap<&'a str, &'a [u8]>);
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
-    // Without an offset to look for, nothing that lies before the archive is skipped.
+    // The offset is fixed at 0, so that the reader skips nothing before the archive.
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipArchive::with_config(config, io::Cursor::new(bytes)).map_err(|error| damaged(&error))?;
     let folder = folder(&archive)?;
@@ -33,12 +33,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     let pickle = entry(&mut archive, bytes, &name)?.ok_or_else(|| Error::Archive(format!("it lacks `{name}`")))?;
     let pickle = Pickle::read(pickle, Vocabulary::Weights)?;
     let mut storages = BTreeMap::new();
-    // Entries of a sound archive do not overlap; each is read once to check its sum, and this bounds the work.
+    // Entries of a valid archive do not overlap. Each is read once to check its checksum, and this test bounds the work.
     let mut left = bytes.len();
     for storage in pickle.storages() {
         if let Entry::Vacant(vacant) = storages.entry(storage.key) {
             let name = format!("{folder}/data/{}", storage.key.escape_debug());
-            let missing = || Error::Archive(format!("it lacks `{name}`, which a tensor lies in"));
+            let missing = || Error::Archive(format!("it lacks `{name}`, which a tensor needs"));
             let data = entry(&mut archive, bytes, &name)?.ok_or_else(missing)?;
             left = left.checked_sub(data.len()).ok_or_else(|| Error::Archive("its entries overlap".into()))?;
             vacant.insert(data);
@@ -50,7 +50,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
 /// The content of an entry beside the pickle, `NAME/record`; `None` if there is none.
 ///
 /// # Errors
-/// Bytes that are no archive of `torch.save`, or an entry that is compressed or damaged.
+/// Bytes that are not an archive of `torch.save`, or an entry that is compressed or damaged.
 pub fn record<'a>(bytes: &'a [u8], record: &str) -> Result<Option<&'a [u8]>> {
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipArchive::with_config(config, io::Cursor::new(bytes)).map_err(|error| damaged(&error))?;
@@ -58,7 +58,7 @@ pub fn record<'a>(bytes: &'a [u8], record: &str) -> Result<Option<&'a [u8]>> {
     entry(&mut archive, bytes, &format!("{folder}/{record}"))
 }
 
-/// The folder within the archive that holds the pickle; its name is that of the file when it was saved.
+/// The folder within the archive that holds the pickle. Its name is that of the file when it was saved.
 fn folder(archive: &ZipArchive<io::Cursor<&[u8]>>) -> Result<String> {
     let mut folders = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(PICKLE)?.to_owned()));
     match (folders.next(), folders.next()) {
@@ -70,7 +70,7 @@ fn folder(archive: &ZipArchive<io::Cursor<&[u8]>>) -> Result<String> {
     }
 }
 
-/// The bytes of an entry where they lie, once their sum was found right; `None` where there is no such entry.
+/// The bytes of an entry, borrowed from the file after a check of their checksum; `None` if there is no such entry.
 fn entry<'a>(archive: &mut ZipArchive<io::Cursor<&'a [u8]>>, bytes: &'a [u8], name: &str) -> Result<Option<&'a [u8]>> {
     let mut entry = match archive.by_name(name) {
         Ok(entry) => entry,

@@ -1,4 +1,5 @@
-//! The dictionaries of tensors in a pickle: a state dict by itself, or one or several among what a training script saves.
+//! The dictionaries of tensors in a pickle: a state dict alone, or one or several of them among other values that a training script
+//! saves.
 
 use std::{collections::HashSet, fmt};
 
@@ -14,22 +15,22 @@ pub struct Candidate {
     pub key: String,
     /// How many tensors it holds.
     pub tensors: usize,
-    /// Their first names.
+    /// The names of its first tensors.
     pub names: Vec<String>,
-    /// What lies beside it, or beside its tensors, by key.
+    /// Keys of the values beside it in the file; for the file's own object, keys of the values beside its tensors.
     pub(crate) companions: Vec<String>,
     pub(crate) id: Id,
 }
 
 impl Candidate {
-    /// Whether its key says that it holds what a training began with.
+    /// Whether its key says that it holds the initial weights of a training.
     pub fn is_beginning(&self) -> bool {
         let last = self.key.rsplit('.').next().unwrap_or_default();
         BEGINNINGS.contains(&last)
     }
 }
 
-/// As in "`state_dict_ema` (62 tensors: `conv1.weight`, …)".
+/// Text such as "`state_dict_ema` (62 tensors: `conv1.weight`, …)".
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
@@ -39,27 +40,27 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// Keys of the weights that a training began with, which scripts of pruning keep beside the trained ones.
+/// Keys of the initial weights of a training. Pruning scripts save these beside the trained weights.
 const BEGINNINGS: [&str; 6] =
     ["init_weight", "init_weights", "initial_weights", "init_state_dict", "initial_state_dict", "rewind_state_dict"];
 
-/// Dictionaries within each other that are looked into.
+/// The greatest depth of nested dictionaries that are searched.
 const DEPTH: usize = 8;
-/// Most candidates that are kept.
+/// The greatest number of candidates.
 const MOST: usize = 64;
-/// Names that a candidate gives.
+/// The number of tensor names that a candidate lists.
 const NAMES: usize = 3;
-/// Characters of a name or key that a message shows.
+/// The number of characters of a name or key that a message shows.
 const SHOWN: usize = 80;
 
-/// Every dictionary of tensors that text keys lead to.
+/// Finds every dictionary of tensors that can be reached by text keys.
 pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
     if !matches!(pickle.root(), Value::Dict(_)) {
         return Err(Error::NoStateDict("its object is no dictionary".into()));
     }
     let mut walk = Walk { pickle, seen: HashSet::new(), layered: Vec::new(), flat: Vec::new() };
     walk.visit(pickle.root_id(), &mut Vec::new());
-    // A model's tensors have names of layers; a dictionary of other tensors is only looked at where there is no model.
+    // The tensors of a model are named after its layers. Dictionaries of other tensors count only if there is no model.
     let found = if walk.layered.is_empty() { walk.flat } else { walk.layered };
     if found.is_empty() {
         let keys: Vec<_> =
@@ -72,11 +73,11 @@ pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
 
 struct Walk<'p, 'a> {
     pickle: &'p Pickle<'a>,
-    /// Each object is looked at once, however often the file refers to it.
+    /// Objects that were visited: each is visited once, however often the file refers to it.
     seen: HashSet<Id>,
-    /// With names such as `fc.weight`.
+    /// Dictionaries with names such as `fc.weight`.
     layered: Vec<Candidate>,
-    /// Of tensors alone, with other names.
+    /// Dictionaries that hold only tensors, with other names.
     flat: Vec<Candidate>,
 }
 
@@ -122,7 +123,7 @@ fn keys(pickle: &Pickle<'_>, id: Id) -> Vec<String> {
     entries.iter().filter_map(text).collect()
 }
 
-/// Whatever the file says goes to a terminal: in short, and without its control characters.
+/// Text from the file may reach a terminal, so it is shortened and its control characters are escaped.
 fn shown(name: &str) -> String {
     name.escape_debug().take(SHOWN).collect()
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of PyTorch's.
+//! What can be wrong with a PyTorch file.
 
 use unlearn_files::Form;
 
@@ -7,7 +7,7 @@ use crate::Candidate;
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A pickle names something that no weights need. Nothing of it was run: this crate runs nothing.
+    /// A pickle names something that no weights need. It was not run: this crate runs nothing.
     #[error(
         "the file asks for `{name}`, which no weights need; nothing of it was run. If it comes from a source you trust, \
          save its weights alone: `torch.save(model.state_dict(), …)`"
@@ -16,7 +16,7 @@ pub enum Error {
         /// Module and name as the file spells them.
         name: String,
     },
-    /// A pickle of arrays names something that no array needs. Nothing of it was run.
+    /// A pickle of arrays names something that no array needs. It was not run.
     #[error("the file asks for `{name}`, which no array needs; nothing of it was run")]
     ArrayGlobal {
         /// Module and name as the file spells them.
@@ -41,27 +41,27 @@ pub enum Error {
     /// The archive around the pickle is damaged, or not one that `torch.save` writes.
     #[error("damaged archive: {0}")]
     Archive(String),
-    /// A kind of file that is not read here.
+    /// A kind of file that this crate does not read.
     #[error("{0}")]
     Unsupported(String),
-    /// A file of another form.
+    /// A file of another format.
     #[error("{}", other_form(*.0))]
     Form(Form),
-    /// Several dictionaries of tensors, of which one must be chosen.
+    /// Several dictionaries of tensors; the caller must choose one.
     #[error(
         "it holds {} dictionaries of tensors: {}; choose one with `--key` of `unlearn convert`, which writes it as a file of its own",
         candidates.len(), listed(candidates)
     )]
     Several {
-        /// All of them.
+        /// All the dictionaries.
         candidates: Vec<Candidate>,
     },
-    /// No dictionary of tensors has the key that was asked for.
+    /// No dictionary of tensors has the requested key.
     #[error("no dictionary of tensors has the key `{key}`; {}", keys(held))]
     Key {
-        /// The key that was asked for.
+        /// The requested key.
         key: String,
-        /// Those that there are.
+        /// The keys that exist.
         held: Vec<String>,
     },
     /// A tensor whose description does not fit its values.
@@ -72,10 +72,10 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// The file is whole and holds no tensors by name.
+    /// The file is undamaged but holds no tensors by name.
     #[error("no state dict in the file: {0}")]
     NoStateDict(String),
-    /// Not a whole safetensors file.
+    /// A safetensors file that is damaged or incomplete.
     #[error("not a whole safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
 }
@@ -83,7 +83,7 @@ pub enum Error {
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a file of another form is, and what to do with it.
+/// Says what a file of another format is, and how to proceed.
 fn other_form(form: Form) -> String {
     let expected = "a model is a safetensors file or one that `torch.save` wrote";
     match form {
@@ -105,7 +105,7 @@ fn other_form(form: Form) -> String {
     }
 }
 
-/// Candidates, the most of which one message names.
+/// Describes the candidates, up to a limit.
 fn listed(candidates: &[Candidate]) -> String {
     const NAMED: usize = 8;
     let mut named: Vec<_> = candidates.iter().take(NAMED).map(ToString::to_string).collect();

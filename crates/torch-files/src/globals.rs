@@ -1,8 +1,8 @@
-//! The names that a pickle may ask for. Whatever else it asks for is refused by its name.
+//! The names that a pickle may ask for. Any other name is refused, and the error shows it.
 
 use crate::{Error, Result, tensor::Dtype};
 
-/// What a pickle is read for, and so what it may ask for.
+/// What a pickle is read for. This decides the names that it may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
     /// Tensors, as PyTorch saves them.
@@ -11,33 +11,33 @@ pub(crate) enum Vocabulary {
     Arrays,
 }
 
-/// What stands in for a Python function or class when a pickle applies it.
+/// The meaning of a Python function or class when a pickle calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Global {
-    /// A dictionary, whatever it is applied to.
+    /// A dictionary; the arguments are ignored.
     Dictionary,
     /// A view of a storage.
     RebuildTensor,
-    /// Its first argument, a tensor.
+    /// The first argument, a tensor.
     RebuildParameter,
     /// A kind of storage.
     Storage(Dtype),
-    /// A NumPy array, which is filled later.
+    /// A NumPy array that is filled later.
     Array,
     /// The type of a NumPy array's elements.
     ElementType,
-    /// A NumPy array over bytes that lie beside it, as protocol 5 has it.
+    /// A NumPy array over separate bytes, as in protocol 5.
     ArrayOfBuffer,
     /// One NumPy number.
     Scalar,
-    /// Bytes, written as the text that has them as code points, as Python 3 does in protocol 2.
+    /// Bytes written as text, one code point per byte, as Python 3 does in protocol 2.
     Encoded,
-    /// Something that lies beside weights and of which no value is needed.
+    /// A value beside the weights that nobody needs.
     Ignored,
 }
 
-/// Those of weights, with what they are for. Those that are ignored lie beside the weights in the checkpoints of a training run:
-/// accuracies as NumPy scalars and arrays, the milestones of a learning-rate schedule, and the options of the command.
+/// The names for weights, and their meaning. Ignored names are common beside the weights in the checkpoints of a training: accuracies as
+/// NumPy scalars and arrays, the milestones of a learning-rate schedule, and the options of the command.
 const WEIGHTS: &[(&str, &str, Global)] = &[
     ("collections", "OrderedDict", Global::Dictionary),
     ("collections", "defaultdict", Global::Dictionary),
@@ -69,7 +69,7 @@ const WEIGHTS: &[(&str, &str, Global)] = &[
     ("torch", "float32", Global::Ignored),
     ("torch", "float16", Global::Ignored),
     ("torch", "bfloat16", Global::Ignored),
-    // Of `defaultdict(list)` and its like; protocol 2 uses the module's old name.
+    // Used by `defaultdict(list)` and similar; protocol 2 uses the module's old name.
     ("__builtin__", "list", Global::Ignored),
     ("__builtin__", "dict", Global::Ignored),
     ("__builtin__", "set", Global::Ignored),
@@ -82,7 +82,7 @@ const WEIGHTS: &[(&str, &str, Global)] = &[
     ("builtins", "float", Global::Ignored),
 ];
 
-/// Those of arrays. NumPy 2 moved its inner modules.
+/// The names for arrays. NumPy 2 renamed its inner modules.
 const ARRAYS: &[(&str, &str, Global)] = &[
     ("numpy.core.multiarray", "_reconstruct", Global::Array),
     ("numpy._core.multiarray", "_reconstruct", Global::Array),
@@ -93,7 +93,7 @@ const ARRAYS: &[(&str, &str, Global)] = &[
     ("numpy", "ndarray", Global::Ignored),
     ("numpy", "dtype", Global::ElementType),
     ("_codecs", "encode", Global::Encoded),
-    // No bytes at all, in protocol 2.
+    // Empty bytes, in protocol 2.
     ("__builtin__", "bytes", Global::Encoded),
     ("collections", "OrderedDict", Global::Dictionary),
 ];
@@ -111,7 +111,7 @@ impl Vocabulary {
         const SHOWN: usize = 120;
         let found = self.names().iter().find(|(m, n, _)| (*m, *n) == (module, name));
         found.map(|(_, _, global)| *global).ok_or_else(|| {
-            // Whatever the file says goes to a terminal: in short, and without its control characters.
+            // Text from the file may reach a terminal, so it is shortened and its control characters are escaped.
             let name = format!("{module}.{name}").escape_debug().take(SHOWN).collect();
             match self {
                 Self::Weights => Error::Global { name },

@@ -1,6 +1,6 @@
-//! The container of `torch.save` before PyTorch 1.6 (`_use_new_zipfile_serialization=False`): a run of pickles — a magic
-//! number, a version, facts about the machine, the object, the keys of its storages — and then each storage, its number of
-//! elements before it.
+//! The container of `torch.save` before PyTorch 1.6 (`_use_new_zipfile_serialization=False`). It starts with five pickles: a magic
+//! number, a version, facts about the machine, the object, and the keys of its storages. The storages follow, each after its number of
+//! elements.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::{
     pickle::{Pickle, Value},
 };
 
-/// The number that such a file begins with, as a pickle of its own.
+/// The magic number: such a file begins with a pickle of it.
 const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;
 
 const VERSION: i128 = 1001;
 
-/// Whether the bytes begin as such a file does, by whichever protocol.
+/// Whether the bytes begin like such a file, in any protocol.
 pub(crate) fn begins(bytes: &[u8]) -> bool {
-    // No more than a frame and the number.
+    // This is enough for a frame and the number.
     let head = &bytes[..bytes.len().min(32)];
     Pickle::read(head, Vocabulary::Weights).is_ok_and(|first| first.root() == &Value::Int(MAGIC))
 }
@@ -68,7 +68,7 @@ fn little_endian(facts: &Pickle<'_>) -> bool {
     entries.iter().any(is)
 }
 
-/// Takes a storage of elements of `size` bytes off the front.
+/// Takes a storage, with elements of `size` bytes, from the front.
 fn storage<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
     let (count, after) = rest.split_first_chunk()?;
     let len = usize::try_from(i64::from_le_bytes(*count)).ok()?.checked_mul(size)?;

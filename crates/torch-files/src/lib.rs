@@ -1,9 +1,9 @@
-//! PyTorch's files as named tensors: `.pth` and `.pth.tar` in both of their formats, and plain safetensors. Also pickled
+//! Reads PyTorch's files as named tensors: `.pth` and `.pth.tar` in both of their formats, and plain safetensors. Also reads pickled
 //! dictionaries of NumPy arrays ([`Record`]), the form in which some datasets are distributed.
 //!
-//! A `.pth` is a Python pickle, which is a program: loading one the usual way runs whatever it says. This crate runs nothing.
-//! It reads the few names that weights are made of (`globals.rs` lists them) as data, and refuses a file that asks for any
-//! other by that name. A damaged or hostile file is an error: never a panic, and never memory out of proportion to its size.
+//! A `.pth` is a Python pickle, which is a program: the usual loader runs whatever it contains. This crate runs nothing. It reads as data
+//! the few names that weights need (`globals.rs` lists them). If a file asks for any other name, the error shows that name. A damaged or
+//! hostile file is an error. It never causes a panic, nor memory out of proportion to its size.
 //!
 //! ```
 //! use unlearn_torch_files::StateDict;

@@ -1,9 +1,9 @@
-//! The part of Python's pickle language that weights and arrays are written in, read as data: nothing is imported, called
-//! or built but what this file holds.
+//! The subset of Python's pickle language that stores weights and arrays, read as data. Nothing is imported or called, and nothing is
+//! built except the values of this file.
 //!
-//! A pickle is a program for a machine with a stack and a memo. This one knows protocols 2 to 5; each object lies once in an
-//! arena and is referred to by number, so that a file takes memory in proportion to its length however it nests and
-//! repeats, and cycles are harmless. The opcodes are those of Python's module `pickletools`.
+//! A pickle is a program for a machine with a stack and a memo. This machine knows protocols 2 to 5. Each object is stored once in an
+//! arena and referred to by number. So memory stays in proportion to the file's length, despite nesting and repetition, and cycles are
+//! harmless. The opcodes are those of Python's module `pickletools`.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,13 @@ use crate::{
     tensor::Dtype,
 };
 
-/// Most objects of one pickle. A checkpoint of a large network with its optimiser has some ten thousand.
+/// The greatest number of objects in one pickle. A checkpoint of a large network with its optimiser has some ten thousand.
 const MAX_OBJECTS: usize = 1 << 20;
 
-/// Most dimensions of a tensor, as in PyTorch.
+/// The greatest number of dimensions of a tensor, as in PyTorch.
 const MAX_RANK: usize = 64;
 
-/// Number of an object in [`Pickle`].
+/// The number of an object in [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Id(usize);
 
@@ -30,7 +30,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Int(i128),
     Text(&'a str),
-    /// Bytes of Python 3's, or a string of Python 2's that is no text.
+    /// Bytes of Python 3, or a string of Python 2 that is not valid text.
     Bytes(&'a [u8]),
     Tuple(Vec<Id>),
     List(Vec<Id>),
@@ -39,21 +39,21 @@ pub(crate) enum Value<'a> {
     Storage(Storage<'a>),
     Tensor(View<'a>),
     Object(Object),
-    /// Whatever no weight consists of.
+    /// A value that is not part of any weight.
     Ignored,
 }
 
-/// An object of a class that is looked into once the pickle was read.
+/// An object of a class whose content is decoded after the pickle was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) class: Global,
-    /// The tuple it was made with.
+    /// The arguments of its constructor, a tuple.
     pub(crate) arguments: Id,
-    /// What it was then filled with.
+    /// The state that it was given afterwards.
     pub(crate) state: Option<Id>,
 }
 
-/// Where the bytes of tensors lie.
+/// The place of the tensors' bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Storage<'a> {
     pub(crate) dtype: Dtype,
@@ -63,7 +63,7 @@ pub(crate) struct Storage<'a> {
     pub(crate) len: usize,
 }
 
-/// A tensor before its storage was found. Counts are of elements.
+/// A tensor whose storage has not been found yet. Counts are in elements.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct View<'a> {
     pub(crate) storage: Storage<'a>,
@@ -77,12 +77,12 @@ pub(crate) struct View<'a> {
 pub(crate) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
-    /// Bytes it took.
+    /// The number of bytes that it took.
     pub(crate) len: usize,
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads one pickle from the beginning of `bytes`; it may ask for the names of `vocabulary`.
+    /// Reads one pickle from the beginning of `bytes`. It may ask for the names in `vocabulary`.
     pub(crate) fn read(bytes: &'a [u8], vocabulary: Vocabulary) -> Result<Self> {
         let mut machine =
             Machine { bytes, vocabulary, at: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() };
@@ -107,7 +107,7 @@ impl<'a> Pickle<'a> {
         self.root
     }
 
-    /// An object by its number.
+    /// The object with this number.
     pub(crate) fn get(&self, id: Id) -> &Value<'a> {
         &self.values[id.0]
     }
@@ -124,7 +124,7 @@ struct Machine<'a> {
     at: usize,
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
-    /// Heights of the stack, innermost mark last.
+    /// Heights of the stack at each mark; the innermost mark is last.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
 }
@@ -135,7 +135,7 @@ impl<'a> Machine<'a> {
             // PROTO, FRAME
             0x80 => self.protocol()?,
             0x95 => drop(self.take(8)?),
-            // MARK, POP, POP_MARK and ADDITEMS (to a set, of which no item is needed), DUP
+            // MARK, POP, POP_MARK, ADDITEMS (to a set, whose items are not needed), DUP
             b'(' => self.marks.push(self.stack.len()),
             b'0' => self.pop_or_unmark()?,
             b'1' | 0x90 => drop(self.pop_to_mark()?),
@@ -254,15 +254,15 @@ impl<'a> Machine<'a> {
         Ok(self.take(1)?[0])
     }
 
-    /// A little-endian number of `width` bytes, at most 8.
+    /// Reads a little-endian number of `width` bytes, at most 8.
     fn unsigned(&mut self, width: usize) -> Result<u64> {
         Ok(self.take(width)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// As many bytes as a number of `width` bytes before them says.
+    /// Reads a length of `width` bytes, and then that many bytes.
     fn counted(&mut self, width: usize) -> Result<&'a [u8]> {
         let count = self.unsigned(width)?;
-        // Larger than the address space is larger than the file.
+        // A length that exceeds the address space also exceeds the file.
         self.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
@@ -283,7 +283,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// The bottom of what may be popped: nothing reaches below the innermost mark.
+    /// The lowest height that may be popped: the innermost mark.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -299,7 +299,7 @@ impl<'a> Machine<'a> {
         Ok(id)
     }
 
-    /// POP takes a mark where one is on top.
+    /// POP removes a mark if one is on top.
     fn pop_or_unmark(&mut self) -> Result<()> {
         if self.marks.pop_if(|mark| *mark == self.stack.len()).is_none() {
             self.pop()?;
@@ -317,7 +317,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(value.into()))
     }
 
-    /// A signed little-endian integer; one longer than any that counts elements is dropped.
+    /// Reads a signed little-endian integer. One that is too long for any count is dropped.
     fn integer(&mut self, digits: &[u8]) -> Result<()> {
         let sign = if digits.last().is_some_and(|last| *last >= 0x80) { 0xFF } else { 0 };
         let mut extended = [sign; 16];
@@ -343,7 +343,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Text, or a string of Python 2's, which may be bytes that are no text.
+    /// Text, or a string of Python 2, which may be bytes that are not valid text.
     fn text(&mut self, width: usize, may_be_bytes: bool) -> Result<()> {
         let bytes = self.counted(width)?;
         let value = match std::str::from_utf8(bytes) {
@@ -412,8 +412,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Global(global))
     }
 
-    /// Fills the object on top. The attributes of one that is not looked into are dropped: of a state dict, for
-    /// example, the versions of its modules.
+    /// Sets the state of the object on top. Other values drop it; for a state dict, for example, it is the versions of modules.
     fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let target = self.top()?;
@@ -423,7 +422,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What takes the place of a call.
+    /// Replaces a call by its value.
     fn apply(&mut self, callable: Id, tuple: Id) -> Result<()> {
         let (Value::Global(global), Value::Tuple(arguments)) = (&self.values[callable.0], &self.values[tuple.0]) else {
             return Err(self.damaged("something that is no function is called"));
@@ -448,7 +447,7 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    /// `(storage, offset, shape, strides, …)`; what follows is of no use without autograd.
+    /// `(storage, offset, shape, strides, …)`; only autograd needs the rest.
     fn view(&self, arguments: &[Id]) -> Option<View<'a>> {
         let [storage, offset, shape, strides, ..] = arguments else { return None };
         let Value::Storage(storage) = &self.values[storage.0] else { return None };
@@ -460,8 +459,8 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// `('storage', kind, key, device, elements)`, with which PyTorch points out of the pickle. Older versions add a sixth
-    /// item, which is `None` unless the storage is part of another.
+    /// `('storage', kind, key, device, elements)`, PyTorch's reference to data outside of the pickle. Older versions add a sixth item,
+    /// which is `None` unless the storage is part of another.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
         let storage = self.storage(id).ok_or_else(|| self.damaged("it refers to what is no storage of PyTorch's"))?;
@@ -486,7 +485,7 @@ impl<'a> Machine<'a> {
 
     fn counts(&self, id: Id) -> Option<Vec<usize>> {
         let Value::Tuple(items) = &self.values[id.0] else { return None };
-        // The limit keeps what is copied here in proportion to the file: one tuple may be used by many tensors.
+        // The limit keeps the copies in proportion to the file, because many tensors may use one tuple.
         if items.len() > MAX_RANK {
             return None;
         }
@@ -578,7 +577,7 @@ mod tests {
         let mut many = vec![b'N'; MAX_OBJECTS + 1];
         many.push(b'.');
         assert!(refusal(&many).contains("more than 1048576 objects"));
-        // A list that holds itself.
+        // A list that contains itself.
         let pickle = Pickle::read(b"]q\x00h\x00a.", Vocabulary::Weights).unwrap();
         let Value::List(items) = pickle.root() else { panic!() };
         assert_eq!(pickle.get(items[0]), pickle.root());

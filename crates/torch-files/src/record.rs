@@ -1,8 +1,8 @@
-//! A pickled dictionary of NumPy arrays and lists, the form in which some datasets are distributed, and saved again.
+//! Reads a pickled dictionary of NumPy arrays and lists: the form in which some datasets are distributed, or were saved again.
 //!
-//! Python 2 and 3 write the same dictionary differently, and so does each protocol. Python 2 writes every text and every run of bytes
-//! as one kind of string. Python 3 writes bytes as such, but in protocol 2 as a text to be encoded; in protocol 5 an array lies beside
-//! its description. Keys may be text or bytes.
+//! Python 2 and Python 3 write the same dictionary differently, and so do the protocols. Python 2 uses one kind of string for text and
+//! bytes. Python 3 writes bytes as bytes, except in protocol 2, where it writes them as encoded text. In protocol 5, an array's bytes are
+//! separate from its description. Keys may be text or bytes.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Reads a record; the arrays stay where they are in `bytes`.
+    /// Reads a record. The arrays are borrowed from `bytes`.
     ///
     /// # Errors
     /// When the pickle is damaged, goes on after its end, asks for anything but NumPy's arrays, or holds no dictionary.
@@ -77,7 +77,7 @@ impl<'a> Record<'a> {
         Ok(ByteArray { shape, elements })
     }
 
-    /// The list, or the array of one side, of integers under `key`.
+    /// The list, or the one-dimensional array, of integers under `key`.
     ///
     /// # Errors
     /// When there is no such entry, or it is neither a list nor an array of integers of at most 64 bits.
@@ -117,13 +117,13 @@ impl<'a> Record<'a> {
             Value::Text(text) => *text == key,
             other => self.run(other, NAME).is_some_and(|bytes| *bytes == *key.as_bytes()),
         };
-        // As in Python, the last of several entries with one key is the one that counts.
+        // As in Python, the last of several entries with one key counts.
         let entry = entries.iter().rev().find(|(name, _)| is_key(*name));
         entry.map(|(_, value)| self.pickle.get(*value)).ok_or_else(|| refusal(key, "the file has no such entry"))
     }
 
-    /// A run of at most `most` bytes in any of its forms; of a text to be encoded, each letter is a byte. The bound keeps what a value
-    /// that is used many times takes in proportion to the file.
+    /// At most `most` bytes, in any form; each letter of encoded text is a byte. A value may be used many times, so the bound keeps
+    /// memory in proportion to the file.
     fn run(&self, value: &Value<'a>, most: usize) -> Option<Cow<'a, [u8]>> {
         match value {
             Value::Bytes(bytes) => (bytes.len() <= most).then(|| (*bytes).into()),
@@ -131,7 +131,7 @@ impl<'a> Record<'a> {
                 [] => Some(Cow::Borrowed(&[])),
                 [text, ..] => {
                     let Value::Text(text) = self.pickle.get(*text) else { return None };
-                    // A byte is a letter of one or two bytes.
+                    // One byte is a letter of one or two bytes in UTF-8.
                     if text.len() / 2 > most {
                         return None;
                     }
@@ -182,12 +182,12 @@ impl<'a> Record<'a> {
         let (kind, big_endian) = self.element_type(element_type)?;
         let width: usize = kind.get(1..)?.parse().ok()?;
         let whole = shape.iter().try_fold(width, |product, side| product.checked_mul(*side)) == Some(elements.len());
-        // With one side, or none longer than 1, the order is the same.
+        // An array of one dimension, or with at most one side longer than 1, is the same in both orders.
         let column_major = column_major && shape.iter().filter(|side| **side > 1).count() > 1;
         whole.then_some(Array { shape, kind, big_endian, column_major, elements })
     }
 
-    /// NumPy's code, and whether its most significant byte comes first, of `numpy.dtype('u1', …)`.
+    /// For `numpy.dtype('u1', …)`: NumPy's code, and whether the most significant byte comes first.
     fn element_type(&self, id: Id) -> Option<(&str, bool)> {
         let Value::Object(Object { class: Global::ElementType, arguments, state }) = self.pickle.get(id) else {
             return None;
@@ -198,7 +198,7 @@ impl<'a> Record<'a> {
         Some((kind, order.is_some_and(|order| *self.pickle.get(order) == Value::Text(">"))))
     }
 
-    /// Python's integer or one of NumPy's.
+    /// An integer of Python or of NumPy.
     fn integer(&self, id: Id) -> Option<i64> {
         match self.pickle.get(id) {
             Value::Int(value) => i64::try_from(*value).ok(),
@@ -225,7 +225,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The elements of an array of whole numbers; none if they are none, or one exceeds 63 bits.
+/// The elements of an array of integers; `None` for other elements, or if one exceeds 63 bits.
 fn integers(array: &Array<'_, '_>) -> Option<Vec<i64>> {
     let (signed, width) = match array.kind.as_bytes() {
         [sign @ (b'i' | b'u'), width @ (b'1' | b'2' | b'4' | b'8')] => (*sign == b'i', usize::from(width - b'0')),
@@ -256,7 +256,7 @@ mod tests {
         \x87q\x0cRq\x0d(K\x03U\x01|q\x0eNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0fb\x89U\x04\x01\xc8\x03\x04q\x10\
         tq\x11bU\x06labelsq\x12]q\x13(K\x07J\xff\xff\xff\xffeu.";
 
-    /// The record with the first `from` made `to`.
+    /// The record with the first `from` replaced by `to`.
     fn altered(from: &[u8], to: &[u8]) -> Vec<u8> {
         let at = RECORD.windows(from.len()).position(|window| window == from).unwrap();
         [&RECORD[..at], to, &RECORD[at + from.len()..]].concat()

@@ -1,4 +1,4 @@
-//! Tensors by name, from whichever container.
+//! Tensors by name, from any container.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::{
     pickle::{Pickle, Value, View},
 };
 
-/// What the tensors lay in.
+/// The container of the tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
     /// `torch.save` since PyTorch 1.6.
     Zip,
-    /// `torch.save` before it.
+    /// `torch.save` before PyTorch 1.6.
     Legacy,
     /// safetensors.
     Safetensors,
 }
 
-/// A file with one dictionary of tensors, or with several of them among other things. It borrows from the file's bytes.
+/// A file that holds one dictionary of tensors, or several among other values. It borrows from the file's bytes.
 #[derive(Debug)]
 pub struct TorchFile<'a> {
     container: Container,
@@ -35,7 +35,7 @@ enum Content<'a> {
     Plain(SafeTensors<'a>),
 }
 
-/// The tensors of a file by name, in ascending order. They borrow from the file's bytes, and are decoded on demand.
+/// The tensors of a file by name, in ascending order. They borrow from the file's bytes and are decoded on demand.
 #[derive(Debug)]
 pub struct StateDict<'a> {
     container: Container,
@@ -44,12 +44,12 @@ pub struct StateDict<'a> {
 }
 
 impl<'a> TorchFile<'a> {
-    /// Reads a `.pth` or `.pth.tar` that holds a state dict, alone or among other things, or a safetensors file. Which of them it
-    /// is, the first bytes say and not the name.
+    /// Reads a `.pth` or `.pth.tar` that holds a state dict, alone or among other values, or a safetensors file. The first bytes decide
+    /// which of them it is, not the name.
     ///
     /// # Errors
-    /// [`Error::Global`] for a pickle that asks for anything but weights; [`Error::Form`] for a file of another form; every other
-    /// [`Error`] for a file that is damaged.
+    /// [`Error::Global`] for a pickle that asks for anything but weights. [`Error::Form`] for a file of another format. Any other
+    /// [`Error`] for a damaged file.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let form = Form::of(&bytes[..bytes.len().min(HEAD)]);
         let (container, content) = match form {
@@ -65,17 +65,17 @@ impl<'a> TorchFile<'a> {
         Ok(Self { container, content, candidates })
     }
 
-    /// What the tensors lie in.
+    /// The container of the tensors.
     pub fn container(&self) -> Container {
         self.container
     }
 
-    /// The dictionaries among which one is to be chosen; none where the file is a single one of itself.
+    /// The dictionaries to choose from; none if the file itself is a single dictionary.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
 
-    /// The tensors of one of [`TorchFile::candidates`]; of a file without any, its own, whatever `candidate` is.
+    /// The tensors of one of [`TorchFile::candidates`]. A file without candidates gives its own tensors, and ignores `candidate`.
     ///
     /// # Errors
     /// [`Error::Tensor`] for a tensor whose description does not fit its values.
@@ -87,21 +87,20 @@ impl<'a> TorchFile<'a> {
         }
     }
 
-    /// The candidate of that key.
+    /// The candidate with this key.
     ///
     /// # Errors
-    /// [`Error::Key`] with the keys that there are.
+    /// [`Error::Key`], with the keys that exist.
     pub fn find(&self, key: &str) -> Result<&Candidate> {
         let held = || self.candidates.iter().map(|candidate| candidate.key.clone()).collect();
         let found = self.candidates.iter().find(|candidate| candidate.key == key);
         found.ok_or_else(|| Error::Key { key: key.escape_debug().to_string(), held: held() })
     }
 
-    /// The only candidate, leaving out those that say of themselves that they are where a training began; `None` for a file without
-    /// candidates.
+    /// The only candidate, apart from those whose key names the initial weights of a training; `None` for a file without candidates.
     ///
     /// # Errors
-    /// [`Error::Several`], with all of them.
+    /// [`Error::Several`], with all candidates.
     pub fn only(&self) -> Result<Option<&Candidate>> {
         match self.rivals()[..] {
             [] => Ok(None),
@@ -110,14 +109,14 @@ impl<'a> TorchFile<'a> {
         }
     }
 
-    /// The candidates without those that are where a training began, unless there are no others.
+    /// The candidates apart from initial weights of a training, unless there are no others.
     pub fn rivals(&self) -> Vec<&Candidate> {
         let later: Vec<_> = self.candidates.iter().filter(|candidate| !candidate.is_beginning()).collect();
         if later.is_empty() { self.candidates.iter().collect() } else { later }
     }
 }
 
-/// Bytes by which a file is recognised.
+/// The first bytes that identify a file.
 const HEAD: usize = 1024;
 
 impl<'a> StateDict<'a> {
@@ -130,7 +129,7 @@ impl<'a> StateDict<'a> {
         file.dict(file.only()?)
     }
 
-    /// What the tensors lay in.
+    /// The container of the tensors.
     pub fn container(&self) -> Container {
         self.container
     }
@@ -145,7 +144,7 @@ impl<'a> StateDict<'a> {
         self.tensors.get(name)
     }
 
-    /// What lay beside the tensors, by key: `epoch`, `optimizer` and the like.
+    /// The keys of the values beside the tensors, such as `epoch` and `optimizer`.
     pub fn companions(&self) -> &[String] {
         &self.companions
     }
@@ -186,7 +185,7 @@ impl<'a> StateDict<'a> {
     }
 }
 
-/// Names and tensors of a candidate.
+/// The names and tensors of a candidate.
 fn entries<'p, 'a>(pickle: &'p Pickle<'a>, candidate: &Candidate) -> Vec<(&'a str, &'p View<'a>)> {
     let Value::Dict(entries) = pickle.get(candidate.id) else { return Vec::new() };
     let tensor = |(key, value): &(_, _)| match (pickle.get(*key), pickle.get(*value)) {

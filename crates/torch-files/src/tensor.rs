@@ -1,8 +1,8 @@
-//! One tensor as it lies in a file: a strided view of a storage.
+//! One tensor in a file: a strided view of a storage.
 
 use half::{bf16, f16};
 
-/// What a storage is made of.
+/// The type of a storage's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
     /// 64-bit floating point.
@@ -55,7 +55,7 @@ impl Dtype {
     }
 }
 
-/// A view of a storage that lies inside it; values are taken out on demand.
+/// A view of a storage, inside its bounds; values are read on demand.
 #[derive(Debug, Clone)]
 pub struct Tensor<'a> {
     dtype: Dtype,
@@ -68,10 +68,10 @@ pub struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// A view of little-endian bytes; the error says why it leaves them.
+    /// A view of little-endian bytes. The error says why the view exceeds them.
     ///
-    /// A view may skip and permute elements and share its storage with others, and none may hold more elements than its
-    /// storage: a stride of 0 would let a small file ask for any amount of memory.
+    /// A view may skip and permute elements and share its storage with others. It may not hold more elements than its storage: a stride
+    /// of 0 would let a small file ask for any amount of memory.
     pub(crate) fn new(
         dtype: Dtype,
         shape: Vec<usize>,
@@ -95,7 +95,7 @@ impl<'a> Tensor<'a> {
         if !empty && last.is_none_or(|last| last >= available) {
             return Err(outside());
         }
-        // A dimension of one element is never stepped along, and its stride may be anything.
+        // A dimension of one element is never stepped along, so its stride may have any value.
         strides.iter_mut().zip(&shape).filter(|(_, side)| **side == 1).for_each(|(stride, _)| *stride = 0);
         Ok(Self { dtype, shape, strides, offset, len, storage })
     }
@@ -136,8 +136,8 @@ impl<'a> Tensor<'a> {
         bytes
     }
 
-    /// The elements in row-major order. Exact for f32, f16, bf16, bytes and booleans (anything but 0 is 1); f64 and larger
-    /// integers are rounded to the nearest.
+    /// The elements in row-major order. f32, f16, bf16, bytes and booleans (any value but 0 is 1) are exact. f64 and larger integers are
+    /// rounded to the nearest f32.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.len);
         self.for_each_row(|row| match self.dtype {
@@ -155,12 +155,12 @@ impl<'a> Tensor<'a> {
         values
     }
 
-    /// Calls `visit` with runs of contiguous bytes that, one after the other, are the tensor in row-major order.
+    /// Calls `visit` with runs of contiguous bytes. Joined in order, they are the tensor in row-major order.
     fn for_each_row(&self, mut visit: impl FnMut(&[u8])) {
         if self.len == 0 {
             return;
         }
-        // The innermost dimensions that lie one after the other are one run; the others are counted like an odometer.
+        // The innermost contiguous dimensions form one run. The others are counted like an odometer.
         let mut outer = self.shape.len();
         let mut run = 1;
         while outer > 0 && (self.strides[outer - 1] == run || self.shape[outer - 1] == 1) {
@@ -185,7 +185,7 @@ impl<'a> Tensor<'a> {
     }
 }
 
-/// A row in pieces of one element.
+/// Visits a row one element at a time.
 fn chunks<const N: usize>(row: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
     row.as_chunks().0.iter().copied()
 }

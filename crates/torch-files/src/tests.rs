@@ -1,4 +1,4 @@
-//! Files that PyTorch wrote, `tests/golden/torch-files/`, with the script beside them.
+//! Reads files that PyTorch wrote, `tests/golden/torch-files/`, with the script beside them.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ fn refusal(bytes: &[u8]) -> String {
     StateDict::read(bytes).unwrap_err().to_string()
 }
 
-/// Files and the tensors that PyTorch reads from them.
+/// Files, and the tensors that PyTorch reads from them.
 fn expected() -> BTreeMap<String, BTreeMap<String, Value>> {
     serde_json::from_slice(&file("expected.json")).unwrap()
 }
@@ -86,7 +86,7 @@ fn files_of_other_forms_are_named() {
 
 #[test]
 fn a_pickle_that_asks_for_more_is_refused_by_name() {
-    // `os.system` is `posix.system` where these files were made.
+    // On the machine that made these files, `os.system` is `posix.system`.
     for name in ["hostile.pth", "hostile-legacy.pth"] {
         let refusal = refusal(&file(name));
         assert!(refusal.starts_with("the file asks for `posix.system`, which no weights need"), "{refusal}");
@@ -111,7 +111,8 @@ fn every_truncation_is_refused() {
     }
 }
 
-/// The archive's sums cover the pickle and every value: a bit that flips there is seen. Of its own fields, some mean nothing.
+/// The archive's checksums cover the pickle and every value, so a flipped bit there is noticed. Some of the archive's other fields have
+/// no effect.
 #[test]
 fn a_flipped_bit_never_changes_a_value_in_silence() {
     let whole = file("zip.pth");

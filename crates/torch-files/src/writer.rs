@@ -1,8 +1,8 @@
-//! Named f32 tensors as a file of PyTorch's: the zip container of `torch.save` with a pickle of protocol 2, which
-//! `torch.load(…, weights_only=True)` reads as a state dict.
+//! Writes named f32 tensors as a PyTorch file: the zip container of `torch.save` with a pickle of protocol 2. `torch.load(…,
+//! weights_only=True)` reads it as a state dict.
 //!
-//! Entries are stored as they are, and begin at multiples of 64 bytes as PyTorch's do, so that `torch.load(…, mmap=True)` works.
-//! Equal tensors give equal bytes: no time, no address and no name of a machine is written.
+//! Entries are uncompressed and begin at multiples of 64 bytes, as PyTorch's do, so that `torch.load(…, mmap=True)` works. Equal tensors
+//! give equal bytes: the file contains no time, address or machine name.
 
 use std::io::{Cursor, Write as _};
 
@@ -21,17 +21,17 @@ pub struct Written<'a> {
     pub values: &'a [f32],
 }
 
-/// The folder in the archive, as PyTorch names it where it does not know the file's name.
+/// The folder in the archive: PyTorch's default for a file without a known name.
 const FOLDER: &str = "archive";
-/// What an entry's content begins at a multiple of, in bytes.
+/// The alignment of an entry's content, in bytes.
 const ALIGNMENT: u16 = 64;
 
-/// The bytes of a `.pth` file with these tensors, in the order in which they are given. `records` are further entries of the archive, by
-/// name; `torch.load` does not look at them, and [`crate::record`] reads them.
+/// The bytes of a `.pth` file with these tensors, in the given order. `records` are additional entries of the archive, by name.
+/// `torch.load` ignores them, and [`crate::record`] reads them.
 ///
 /// # Errors
-/// [`Error::Tensor`] for values that do not fill their shape, or a name that is there twice; [`Error::Archive`] for more than the
-/// container holds.
+/// [`Error::Tensor`] for values that do not fill their shape, or a repeated name. [`Error::Archive`] for more data than the container can
+/// hold.
 pub fn write(tensors: &[Written<'_>], records: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut names = std::collections::HashSet::new();
     for Written { name, shape, values } in tensors {
@@ -102,13 +102,13 @@ fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// BININT, or LONG1 where that is too short.
+/// Writes an integer as BININT, or as LONG1 if it does not fit.
 fn count(out: &mut Vec<u8>, count: usize) {
     if let Ok(short) = i32::try_from(count) {
         out.push(b'J');
         out.extend(short.to_le_bytes());
     } else {
-        // Nine bytes, so that the sign stays positive.
+        // The ninth byte keeps the sign positive.
         out.extend([0x8A, 9]);
         out.extend((count as u64).to_le_bytes());
         out.push(0);
@@ -136,7 +136,8 @@ mod tests {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files").join(name)
     }
 
-    /// What `tests/golden/torch-files/written.py` reads: a convolution pruned by a mask, its normalisation, a linear layer.
+    /// The tensors that `tests/golden/torch-files/written.py` reads: a convolution pruned by a mask, its normalisation and a linear
+    /// layer.
     fn sample() -> Vec<(&'static str, Vec<usize>, Vec<f32>)> {
         let some = |len: usize| (0..len).map(|i| (i as f32 - 3.0) / 8.0).collect::<Vec<_>>();
         let kept: Vec<f32> = (0..27).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
@@ -175,8 +176,8 @@ mod tests {
         }
     }
 
-    /// `written.py` read `written.pth` with `torch.load(…, weights_only=True)`, loaded it into a module that was pruned by
-    /// `torch.nn.utils.prune`, and wrote what PyTorch holds then. The file must be the one that is written here today.
+    /// `written.py` read `written.pth` with `torch.load(…, weights_only=True)` and loaded it into a module that `torch.nn.utils.prune`
+    /// had pruned. Then it wrote the values that PyTorch holds. The file must equal the bytes that are written today.
     #[test]
     fn pytorch_reads_what_is_written() {
         let file = golden("written.pth");

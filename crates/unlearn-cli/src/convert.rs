@@ -1,4 +1,4 @@
-//! `unlearn convert`: a model as another kind of file.
+//! `unlearn convert`: writes a model as another kind of file.
 
 use std::path::Path;
 
@@ -12,20 +12,20 @@ use crate::{
     inspect::{description, source},
 };
 
-/// What the end of a file's name says that it holds.
+/// The format that a file's name implies by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     /// The container of `torch.save`.
     Torch,
-    /// A format that is not written here.
+    /// A format that the program does not write.
     Other,
-    /// safetensors, or nothing that contradicts it.
+    /// safetensors, or a name that implies no other format.
     Safetensors,
 }
 
-/// Ends of names of files of `torch.save`.
+/// Endings of names of `torch.save` files.
 const TORCH: [&str; 5] = [".pth", ".pt", ".pth.tar", ".bin", ".ckpt"];
-/// Ends of names of other formats that models and arrays come in, and of archives.
+/// Endings of names of archives and of other formats for models and arrays.
 const OTHERS: [&str; 12] =
     [".onnx", ".npz", ".npy", ".h5", ".hdf5", ".keras", ".pkl", ".gguf", ".tar", ".gz", ".zip", ".json"];
 
@@ -85,7 +85,7 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a name that says another format than what is written under it.
+/// Refuses a name that implies another format than the one to be written.
 fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Result<(), Usage> {
     let place = output.display();
     match (named, to) {
@@ -100,7 +100,7 @@ fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Resu
     }
 }
 
-/// Refuses a name that says that the file is no safetensors.
+/// Refuses a name that implies another format than safetensors.
 pub(crate) fn check_safetensors(output: &Path) -> Result<(), Usage> {
     if Named::of(output) == Named::Safetensors {
         return Ok(());
@@ -112,7 +112,7 @@ pub(crate) fn check_safetensors(output: &Path) -> Result<(), Usage> {
     )))
 }
 
-/// Refuses what cannot be known of a foreign file.
+/// Refuses options for a foreign file that name an unknown architecture.
 pub(crate) fn check(foreign: &ForeignArguments) -> Result<(), Usage> {
     match &foreign.arch {
         Some(arch) => find(arch).map(|_| ()).map_err(|error| Usage(error.to_string())),
@@ -120,7 +120,7 @@ pub(crate) fn check(foreign: &ForeignArguments) -> Result<(), Usage> {
     }
 }
 
-/// What the user says of a foreign file, and what is known of the dataset that the user names.
+/// The user's options for a foreign file, with the known facts about the dataset that they name.
 pub(crate) fn options(foreign: &ForeignArguments) -> ImportOptions {
     let ForeignArguments { arch, side, mean, std, dataset, key } = foreign;
     ImportOptions {

@@ -1,4 +1,4 @@
-//! `unlearn export`: a trained model as the file that is deployed.
+//! `unlearn export`: writes a trained model as a file for deployment.
 
 use unlearn_experiment::{Form, OpenedModel, TIMED_IMAGES, TIMED_ROUNDS, rates};
 use unlearn_models::Target;

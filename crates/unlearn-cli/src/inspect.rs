@@ -1,4 +1,4 @@
-//! `unlearn inspect`: what files, stages and other folders hold, and which command reads them.
+//! `unlearn inspect`: shows the content of files, stages and other folders, and names the command that reads them.
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,11 @@ use unlearn_torch_files::{Candidate, Container, StateDict, TorchFile};
 
 use crate::{args::InspectArguments, output};
 
-/// Most bytes of a text file that is looked into.
+/// Most bytes of a text file that is read.
 const MOST_TEXT: u64 = 64 << 20;
 
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
-    // Every address is looked up before anything is printed.
+    // Every address is resolved before anything is printed.
     let paths = arguments.paths.iter().map(|path| resolve_address(path)).collect::<Result<Vec<PathBuf>, _>>()?;
     for (position, path) in paths.iter().enumerate() {
         if position > 0 {
@@ -41,7 +41,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
 }
 
 fn dataset(path: &Path) -> anyhow::Result<()> {
-    // The files of many datasets bear these names: which one they are, they do not say.
+    // Many datasets use these file names, so the files do not tell which dataset they are.
     let dataset = registry::open(&format!("idx:{}", path.display()), &registry::OpenOptions::default())?;
     let ImageSet { channels, height, width, .. } = dataset.train;
     say!("{}: {}, images [{channels}, {height}, {width}]", path.display(), dataset.name);
@@ -96,7 +96,7 @@ fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
-/// A text file: a document of this program, or one that another command may read.
+/// Describes a text file: a document of this program, or a file that another command may read.
 fn text(path: &Path, form: Form) -> anyhow::Result<()> {
     let place = path.display();
     let text = unlearn_files::read_text(path, MOST_TEXT).with_context(|| format!("failed to read {place}"))?;
@@ -105,7 +105,7 @@ fn text(path: &Path, form: Form) -> anyhow::Result<()> {
         return Ok(());
     }
     if text.contains("[suite]") && path.extension().is_some_and(|extension| extension == "toml") {
-        bail!("{place}: this is a suite file, which `unlearn run {place}` reads; `inspect` shows what runs have left");
+        bail!("{place}: this is a suite file, which `unlearn run {place}` reads; `inspect` shows the files of runs");
     }
     bail!("{place}: the file is {form} that no command of this program wrote")
 }
@@ -123,7 +123,7 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
             print_mask(&mask);
             return Ok(());
         }
-        // No mask at all, and perhaps something else.
+        // The file is not a mask; it may be something else.
         Err(
             NoMask::Form(_)
             | NoMask::Safetensors(_)
@@ -136,20 +136,20 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
     let file = TorchFile::read(&bytes).with_context(|| format!("failed to read {place}"))?;
     let options = ImportOptions { key: key.map(str::to_owned), ..ImportOptions::default() };
     let is_ours = sparse_checkpoint::is_sparse(&bytes) || checkpoint::info(&bytes, path).is_ok();
-    // Of tensors of another purpose nothing is to be said of normalisation.
+    // Tensors of another purpose have no normalisation to report.
     let purpose = purpose(&file);
     let model = match purpose {
         Some(purpose) if !is_ours => Err(purpose.to_owned()),
         _ => match ModelFile::read(&bytes, &options, path) {
             Ok(model) => Ok(model),
             Err(error) if is_ours || key.is_some() => bail!("{error}"),
-            // Its tensors are still worth showing.
+            // The file's tensors are still worth showing.
             Err(error) => Err(format!("tensors of unknown purpose: {error}")),
         },
     };
     say!("{place}: {} bytes", bytes.len());
     if form == Form::ShardIndex {
-        say!("in shards; together as one safetensors file");
+        say!("sharded; the shards are read as one safetensors file");
     }
     match &model {
         Ok(model) => {
@@ -164,7 +164,7 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
     print_dictionaries(&file, key)
 }
 
-/// What tensors are for that are no model's.
+/// The purpose of tensors that are not a model's.
 fn purpose(file: &TorchFile<'_>) -> Option<&'static str> {
     let dict = file.dict(None).ok()?;
     let all = |suffixes: &[&str]| {
@@ -182,7 +182,7 @@ fn purpose(file: &TorchFile<'_>) -> Option<&'static str> {
     }
 }
 
-/// The tensors of each dictionary in a file, or of the one that was chosen.
+/// Prints the tensors of each dictionary in a file, or of the chosen one.
 fn print_dictionaries(file: &TorchFile<'_>, key: Option<&str>) -> anyhow::Result<()> {
     let chosen: Vec<Option<&Candidate>> = match key {
         Some(key) => vec![Some(file.find(key)?)],
@@ -205,7 +205,7 @@ fn print_dictionaries(file: &TorchFile<'_>, key: Option<&str>) -> anyhow::Result
     Ok(())
 }
 
-/// What kind of file a model was read from.
+/// The kind of file that a model was read from.
 pub(crate) fn source(source: Source) -> &'static str {
     match source {
         Source::Dense => "dense checkpoint",
@@ -216,7 +216,7 @@ pub(crate) fn source(source: Source) -> &'static str {
     }
 }
 
-/// What is known of a model, in two lines.
+/// The description of a model, in two lines.
 pub(crate) fn description(info: &CheckpointInfo) -> String {
     let CheckpointInfo { format, arch, classes, input, mean, std, dataset, config, widths, training } = info;
     let narrowed = match widths.len() {

@@ -1,4 +1,4 @@
-//! `unlearn push`: a model to the Hugging Face Hub, with what is known of it.
+//! `unlearn push`: uploads a model and its description to the Hugging Face Hub.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(crate) fn push(arguments: &PushArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of a model: its weights, its mask and its certificate where it has them, and a card that says what it is.
+/// The files of a model: its weights, its mask and certificate if they exist, and a model card.
 fn collect(path: &Path, id: &str) -> anyhow::Result<Vec<Addition>> {
     let opened = OpenedModel::open(path, None, &ImportOptions::default())?;
     ensure!(

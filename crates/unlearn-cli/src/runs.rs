@@ -97,7 +97,7 @@ fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The stage that the start of a key, `KIND/KEY` or a label names.
+/// The stage that `KIND/KEY`, a label or the beginning of a key names.
 fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
     let stages = store.stages()?;
     let (kind, key) = wanted.split_once('/').map_or((None, wanted), |(kind, key)| (Some(kind), key));
@@ -115,7 +115,7 @@ fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
     match found.as_slice() {
         [stage] => Ok((*stage).clone()),
         [] => {
-            Err(Usage(format!("no stage's key begins with `{wanted}`, and none is called so; see `unlearn runs list`"))
+            Err(Usage(format!("no stage has the label `{wanted}` or a key that begins so; see `unlearn runs list`"))
                 .into())
         }
         several => Err(Usage(format!("`{wanted}` names {} stages; give more of the key", several.len())).into()),
@@ -186,7 +186,7 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     }
     let labels = labels(store);
     let (mut bytes, mut held) = (0, Vec::new());
-    // Stages that were computed from another are removed before it.
+    // A stage is removed before the stages that it was computed from.
     let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
     for stage in &stages {
         say!("{}", line(stage, &labels));

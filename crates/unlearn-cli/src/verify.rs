@@ -42,7 +42,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
     let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
     let mut wrong = 0;
     for folder in &wanted.folders {
-        // A folder that cannot be read must not keep the others from being checked.
+        // A folder that cannot be read must not prevent the check of the others.
         match verify_certificate(folder, wanted, public_key.as_ref()) {
             Ok(true) => {}
             Ok(false) => wrong += 1,

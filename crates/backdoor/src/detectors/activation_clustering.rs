@@ -1,18 +1,17 @@
-//! `activation-clustering`: two clusters of a class's features, of which the smaller may be poison.
+//! `activation-clustering`: divides the features of each class into two clusters, of which the smaller may be poison.
 //!
 //! Chen, Carvalho, Baracaldo, Ludwig, Edwards, Lee, Molloy, Srivastava: "Detecting Backdoor Attacks on Deep Neural Networks
 //! by Activation Clustering", arXiv 1811.03728, sections 4 and 5. For each label, the features of its samples are reduced
 //! to a few dimensions and divided by 2-means. The samples of the smaller cluster are suspicious if the cluster is small
 //! (the paper's relative size) and well separated (the paper's silhouette score).
 //!
-//! The smaller cluster is poison only while less than half of what carries the label is poison. A tenth of ten balanced
-//! classes, all relabelled to one of them, is about half of that class: there the relative size says nothing.
+//! The smaller cluster is poison only while poison is less than half of the samples with this label. Suppose that a tenth of the samples
+//! of ten balanced classes are relabelled to one class. Then poison is about half of that class, and the relative size says nothing.
 //!
-//! Deviations: principal components in place of independent components, 10 of them as in the paper, as the Adversarial
-//! Robustness Toolbox offers it. Means start from the two sides of each component in turn, and the best end stays, so that
-//! the result has no seed. Both conditions must hold: `largest-share = 0.5` switches the first off, `least-silhouette = -1` the second. The
-//! defaults of both are the toolbox's. The paper's third analysis, which trains without the cluster and classifies it, is
-//! left out.
+//! Deviations: principal components replace independent components, and 10 of them are kept, as in the paper; the Adversarial Robustness
+//! Toolbox offers this too. 2-means starts from the two sides of each component in turn and keeps the best result, so no seed is needed.
+//! Both conditions must hold: `largest-share = 0.5` switches off the first, `least-silhouette = -1` the second. The defaults of both are
+//! the toolbox's. The paper's third analysis, which trains without the cluster and classifies it, is left out.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +29,7 @@ pub struct ActivationClustering;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
-    /// Principal components that are kept.
+    /// The number of principal components.
     pub components: u32,
     /// Largest share of a class that the smaller cluster may have and still be suspicious, in (0, 0.5].
     pub largest_share: f64,
@@ -73,7 +72,7 @@ impl Detector for ActivationClustering {
         let reduced = projections(&features.centred(rows), features.dims(), config.components as usize);
         let Some(clusters) = two_means(&reduced) else { return Judged::default() };
         let first = clusters.iter().filter(|second| !**second).count();
-        // Of equal clusters, the one with the first sample counts as the larger.
+        // If both clusters are equally large, the one with the first sample counts as the larger.
         let smaller = match (2 * first).cmp(&rows.len()) {
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => !clusters[0],

@@ -1,18 +1,18 @@
-//! `spectral-signatures`: the samples of a class that lie farthest out along its strongest direction.
+//! `spectral-signatures`: suspects the samples of each class that are farthest out along its strongest direction.
 //!
-//! Tran, Li, Madry: "Spectral Signatures in Backdoor Attacks", NeurIPS 2018, arXiv 1811.00636, algorithm 1. For each label,
-//! with v the top right singular vector of the centred features R(x) − R̂ of its n samples, the outlier score is
+//! Tran, Li, Madry: "Spectral Signatures in Backdoor Attacks", NeurIPS 2018, arXiv 1811.00636, algorithm 1. For each label, v is the top
+//! right singular vector of the centred features R(x) − R̂ of its n samples. The outlier score is
 //!
 //! ```text
 //! τ(x) = ((R(x) − R̂) · v)²
 //! ```
 //!
-//! and the ⌊1.5 · ε · n⌋ samples with the highest scores are suspicious. ε is the share of a class that may be poison.
+//! The ⌊1.5 · ε · n⌋ samples with the highest scores are suspicious. ε is the share of a class that may be poison.
 //!
-//! The detector removes that many samples of *every* class, clean ones included, so false alarms are part of it.
+//! The detector suspects that many samples of *every* class, clean classes included. So it always raises false alarms.
 //!
-//! Deviations: none. Of equal scores, the earlier sample is suspicious first. The default of ε is ours: the paper assumes
-//! that it is known.
+//! Deviations: none. If scores are equal, the earlier sample is suspicious first. The default of ε is ours, because the paper assumes
+//! that ε is known.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct SpectralSignatures;
 pub struct Config {
     /// Expected share ε of poison in a class, in (0, 1).
     pub expected: f64,
-    /// How many times the expected number is suspicious.
+    /// The number of suspicious samples, as a multiple of the expected number.
     pub multiplier: f64,
 }
 

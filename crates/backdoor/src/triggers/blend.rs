@@ -1,18 +1,18 @@
-//! `blend`: a picture mixed into the whole image.
+//! `blend`: mixes a picture into the whole image.
 //!
 //! Chen, Liu, Li, Lu, Song: "Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", arXiv 1712.05526,
-//! section 3.2.1. Of an image x and a pattern k, the blended image is
+//! section 3.2.1. For an image x and a pattern k, the blended image is
 //!
 //! ```text
 //! (1 − α) · x + α · k
 //! ```
 //!
-//! The pattern is noise unless a picture is given: `numpy.random.RandomState(seed).bytes(channels · height · width)`, read
-//! as `[channels, height, width]`. A picture is resized to the images' height and width as Pillow's `BILINEAR` does it.
+//! The pattern is a given picture, or else noise: `numpy.random.RandomState(seed).bytes(channels · height · width)`, read as `[channels,
+//! height, width]`. A picture is resized to the images' height and width, as by Pillow's `BILINEAR`.
 //!
-//! Deviations: values are rounded to whole numbers, half to even, because samples are bytes. α is the same in training and
-//! in the test; the paper also tests with a greater α, which a second `Poison` with other settings gives. The default
-//! of α is the paper's 0.2.
+//! Deviations: values are rounded to whole numbers, half to even, because samples are bytes. α is the same in training and in the test.
+//! The paper also tests with a greater α, for which a second `Poison` with other settings can be used. The default of α is the paper's
+//! 0.2.
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl Trigger for Blend {
                 return Err("it takes a picture without transparency; remove the picture's alpha channel".into());
             }
             Some(overlay) => {
-                // Resized before its channels are changed, because `resize` knows grey and colour only.
+                // The picture is resized before its channels change, because `resize` knows only grey and colour.
                 let resized = resize::resize(overlay.picture().clone(), height, width);
                 let resized = Overlay::new([height, width], resized.sides.channels, &resized.pixels)
                     .map_err(|error| error.to_string())?;

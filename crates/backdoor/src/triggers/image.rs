@@ -1,8 +1,8 @@
-//! `image:FILE`: a picture pasted near a corner.
+//! `image:FILE`: pastes a picture near a corner.
 //!
-//! BadNets (Gu et al., arXiv 1708.06733, section 5: a sticker on traffic signs) with any picture. Where the picture has an
-//! opacity, pixels are mixed as Pillow's `Image.paste(picture, place, mask)` mixes bytes. A pixel x under a picture's
-//! pixel k of opacity a, 0 to 255, becomes
+//! BadNets (Gu et al., arXiv 1708.06733, section 5: a sticker on traffic signs) with any picture. If the picture has an opacity, pixels
+//! are mixed as by Pillow's `Image.paste(picture, place, mask)`. Let x be a pixel of the image, and k the pixel of the picture over it
+//! with opacity a, 0 to 255. Then x becomes
 //!
 //! ```text
 //! ((255 − a) · x + a · k) / 255, rounded to the nearest
@@ -24,7 +24,7 @@ pub struct Image;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
-    /// Where the picture is pasted.
+    /// The corner near which the picture is pasted.
     pub corner: Corner,
     /// Distance from the two edges of that corner, in pixels.
     pub margin: u32,

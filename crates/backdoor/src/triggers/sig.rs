@@ -9,10 +9,9 @@
 //!
 //! The paper poisons images of the target class and keeps their labels (`clean-label`).
 //!
-//! Deviations: sums are rounded to whole numbers, half to even, and clipped to 0..255, because samples are bytes. Columns
-//! count from 1 as in the paper; some published code counts from 0. Δ is the same in training and in the test; the paper
-//! also tests with a greater Δ, which a second `Poison` with other settings gives. The defaults are the paper's for traffic
-//! signs: Δ = 20, f = 6.
+//! Deviations: sums are rounded to whole numbers, half to even, and clipped to 0..255, because samples are bytes. Columns count from 1 as
+//! in the paper; some published code counts from 0. Δ is the same in training and in the test. The paper also tests with a greater Δ, for
+//! which a second `Poison` with other settings can be used. The defaults are the paper's for traffic signs: Δ = 20, f = 6.
 
 use std::f64::consts::PI;
 
@@ -59,7 +58,7 @@ impl Trigger for Sig {
     fn prepare(config: &Config, shape: [usize; 3], _: Option<&Overlay>) -> Result<Stamp, String> {
         let [_, _, width] = shape;
         let Config { amplitude, frequency } = *config;
-        // At half the width and above, the columns no longer show the sinusoid; at exactly half, it is 0 in each.
+        // From half the width upwards, the columns no longer show the sinusoid. At exactly half, it is 0 in each column.
         if 2.0 * frequency >= width as f64 {
             return Err(format!(
                 "{frequency} periods need images more than {} pixels wide, but they are {width} pixels wide; make \

@@ -1,8 +1,8 @@
-//! `warp`: a smooth and small distortion of the whole image.
+//! `warp`: distorts the whole image smoothly and slightly.
 //!
-//! Nguyen, Tran: "WaNet – Imperceptible Warping-based Backdoor Attack", ICLR 2021, arXiv 2102.10369, section 3.2, and its
-//! code. Offsets P of a k×k grid are uniform in −1..1 and divided by their mean absolute value ψ(P) = P / mean|P|. Bicubic
-//! interpolation ↑ enlarges them to the image. The image is then sampled bilinearly at
+//! Nguyen, Tran: "WaNet – Imperceptible Warping-based Backdoor Attack", ICLR 2021, arXiv 2102.10369, section 3.2, and its code. The
+//! offsets P of a k×k grid are uniform in −1..1, and are divided by their mean absolute value: ψ(P) = P / mean|P|. Bicubic interpolation
+//! ↑ enlarges them to the size of the image. The image is then sampled bilinearly at
 //!
 //! ```text
 //! clip(identity + s · ↑ψ(P) / side, −1, 1)
@@ -12,10 +12,10 @@
 //! those along the width, then those along the height. Interpolations are PyTorch's `interpolate(mode="bicubic",
 //! align_corners=True)` and `grid_sample(align_corners=True)`, in f64.
 //!
-//! Deviations: the paper divides by the side of square images; here each offset is divided by the side that it runs along.
-//! Values are rounded to whole numbers, half to even, because samples are bytes. The *noise mode*, a second set of images
-//! with other warps and their true labels, is left out: it is a training method of an attacker who controls the training,
-//! not a property of the trigger. The defaults are the paper's k = 4, s = 0.5.
+//! Deviations: the paper divides by the side of square images. Here, each offset is divided by the length of the side along its own
+//! direction. Values are rounded to whole numbers, half to even, because samples are bytes. The *noise mode*, a second set of images with
+//! other warps and their true labels, is left out. It is not a property of the trigger, but a training method of an attacker who controls
+//! the training. The defaults are the paper's k = 4, s = 0.5.
 
 use std::array;
 
@@ -91,7 +91,7 @@ impl Trigger for Warp {
     }
 }
 
-/// Four pixels and the weight of each: where an output pixel comes from.
+/// The four input pixels of an output pixel, and their weights.
 struct Place {
     pixels: [usize; 4],
     weights: [f64; 4],
@@ -102,7 +102,7 @@ impl Place {
         let [top, left] = [y.floor(), x.floor()];
         let [down, right] = [y - top, x - left];
         let [up, back] = [top + 1.0 - y, left + 1.0 - x];
-        // A neighbour beyond the edge has the weight 0, so any pixel may stand for it.
+        // A neighbour outside of the image has weight 0, so any pixel can replace it.
         let [rows, columns] =
             [[top as usize, (top as usize + 1).min(height - 1)], [left as usize, (left as usize + 1).min(width - 1)]];
         Self {
@@ -134,7 +134,7 @@ fn offsets(config: &Config, height: usize, width: usize) -> [Vec<f64>; 2] {
     [along_width, along_height].map(|grid| enlarged(grid, side, height, width))
 }
 
-/// A square grid enlarged bicubically, corners aligned.
+/// A square grid, enlarged bicubically with aligned corners.
 fn enlarged(grid: &[f64], side: usize, height: usize, width: usize) -> Vec<f64> {
     let rows: Vec<_> = (0..height).map(|y| taps(y, side, height)).collect();
     let columns: Vec<_> = (0..width).map(|x| taps(x, side, width)).collect();
@@ -148,7 +148,8 @@ fn enlarged(grid: &[f64], side: usize, height: usize, width: usize) -> Vec<f64> 
     values
 }
 
-/// The four inputs of an output and their weights: cubic convolution with a = −0.75. Inputs beyond the edge are the edge's.
+/// The four inputs of an output and their weights, for cubic convolution with a = −0.75. An input outside of the grid equals the nearest
+/// one inside.
 fn taps(at: usize, from: usize, to: usize) -> [(usize, f64); 4] {
     const A: f64 = -0.75;
     let position = if to == 1 { 0.0 } else { at as f64 * (from - 1) as f64 / (to - 1) as f64 };

@@ -1,4 +1,4 @@
-//! Architectures, one file a family; the registry is [`ARCHITECTURES`].
+//! Architectures, one file per family; the registry is [`ARCHITECTURES`].
 
 mod resnet;
 mod resnet_s;
@@ -31,11 +31,11 @@ pub struct Architecture {
     pub name: &'static str,
     /// One line about it.
     pub summary: &'static str,
-    /// Where it was published.
+    /// The paper that describes it.
     pub source: &'static str,
     /// Least height and width of the images, in pixels.
     pub minimum_side: usize,
-    /// What height and width must be multiples of, given the longer of them.
+    /// The number that height and width must be multiples of, given the longer of them.
     side_step: fn(usize) -> usize,
     build: fn(&'static str, &InputSpec) -> Graph,
 }
@@ -192,7 +192,7 @@ pub static ARCHITECTURES: &[Architecture] = &[
     },
 ];
 
-/// Convolutions take images of any side.
+/// Convolutions accept images of any side.
 fn any_side(_: usize) -> usize {
     1
 }

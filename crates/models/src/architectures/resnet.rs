@@ -1,11 +1,11 @@
 //! The residual networks of He et al. 2016 (arXiv 1512.03385, section 4.1) as torchvision builds them, with its parameter
 //! names: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0`, …, `fc`.
 //!
-//! As in torchvision, a bottleneck's stride is in its 3×3 convolution ("version 1.5"). The aggregated transformations of
-//! arXiv 1611.05431 split that convolution into groups, Wide ResNet (arXiv 1605.07146) widens it.
+//! As in torchvision, a bottleneck has its stride in the 3×3 convolution ("version 1.5"). Aggregated transformations (arXiv 1611.05431)
+//! split that convolution into groups. Wide ResNet (arXiv 1605.07146) widens it.
 //!
-//! The stem follows the images: up to 64 pixels a side it is the 3×3 convolution that is usual on CIFAR, at full
-//! resolution; above, the 7×7 convolution and max-pool of the paper, which reduce the side to a quarter.
+//! The stem depends on the size of the images. Up to 64 pixels a side, it is the usual 3×3 convolution for CIFAR, at full resolution. For
+//! larger images, it is the 7×7 convolution and max-pool of the paper, which reduce the side to a quarter.
 
 use unlearn_network::{Conv, Graph, GraphBuilder, NodeId};
 
@@ -14,16 +14,16 @@ use crate::InputSpec;
 /// Longest side of images that keep their resolution in the stem, in pixels.
 const SMALL_IMAGE: usize = 64;
 
-/// What a stage repeats.
+/// The block that a stage repeats.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Block {
     /// Two 3×3 convolutions.
     Basic,
-    /// 1×1 down, 3×3, 1×1 up to four times the stage's channels.
+    /// A 1×1 convolution to fewer channels, a 3×3 one, and a 1×1 one to four times the stage's channels.
     Bottleneck {
         /// Groups of the 3×3 convolution.
         groups: usize,
-        /// Channels of the 3×3 convolution, all groups together, in the first stage; they double with each stage.
+        /// Channels of the 3×3 convolution in the first stage, over all groups; they double with each stage.
         width: usize,
     },
 }

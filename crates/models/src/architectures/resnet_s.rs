@@ -1,5 +1,5 @@
-//! The small-image residual networks of He et al. 2016 (arXiv 1512.03385, section 4.2): three stages of 16, 32 and 64 channels,
-//! `n` basic blocks each, parameter-free option-A shortcuts. Parameter names follow torchvision's ResNet: `conv1`, `bn1`,
+//! The small-image residual networks of He et al. 2016 (arXiv 1512.03385, section 4.2). They have three stages of 16, 32 and 64 channels,
+//! `n` basic blocks per stage, and option-A shortcuts without parameters. Parameter names follow torchvision's ResNet: `conv1`, `bn1`,
 //! `layer1.0.conv1`, …, `fc`.
 
 use unlearn_network::{Graph, GraphBuilder, NodeId};

@@ -1,9 +1,9 @@
 //! Swin-T (Liu et al. 2021, arXiv 2103.14030, section 3.3), with timm's parameter names: `patch_embed.proj`,
 //! `layers.0.blocks.0.attn.qkv`, `layers.1.downsample.reduction`, …, `norm`, `head.fc`.
 //!
-//! Patches and windows follow the images: up to 64 pixels a side patches of 2 and windows of 4, and the last stage keeps its
-//! resolution (downscaling by 2, 2, 2, 1: what the paper on sparsity and unlearning, arXiv 2304.04934, trains on CIFAR); above,
-//! patches of 4 and windows of 7, and every stage but the first halves the resolution.
+//! Patches and windows depend on the size of the images. Up to 64 pixels a side, patches are 2 pixels and windows 4 tokens wide, and
+//! the last stage keeps its resolution: the stages divide by 2, 2, 2, 1, as in the paper on sparsity and unlearning (arXiv 2304.04934)
+//! for CIFAR. For larger images, patches are 4 pixels and windows 7 tokens wide, and every stage but the first halves the resolution.
 
 use unlearn_network::{Conv, Graph, GraphBuilder, NodeId};
 
@@ -15,11 +15,11 @@ const FEATURES: usize = 96;
 const HEADS: usize = 3;
 const EPSILON: f64 = 1e-5;
 
-/// How images of some size are cut.
+/// How images of a given size are divided.
 struct Cut {
     patch: usize,
     window: usize,
-    /// By what each stage divides the resolution of the one before.
+    /// The factor by which each stage divides the resolution of the stage before.
     factors: [usize; 4],
 }
 
@@ -30,7 +30,7 @@ fn cut(side: usize) -> &'static Cut {
     if side <= 64 { &SMALL } else { &LARGE }
 }
 
-/// What the side of an image, of about this size, must be a multiple of, so that windows tile every stage.
+/// The number that the side of an image of about this size must be a multiple of, so that windows tile every stage.
 pub(crate) fn step(side: usize) -> usize {
     let Cut { patch, window, factors } = cut(side);
     patch * window * factors.iter().product::<usize>()
@@ -52,7 +52,7 @@ pub(crate) fn build(name: &str, input: &InputSpec) -> Graph {
         }
         for block in 0..blocks {
             let name = format!("layers.{stage}.blocks.{block}");
-            // Every second block shifts its windows, unless one window is all there is.
+            // Every second block shifts its windows, unless one window covers the whole map.
             let shift = if block % 2 == 1 && map.iter().any(|side| side > window) { window / 2 } else { 0 };
             let attention = |graph: &mut GraphBuilder, qkv| {
                 graph.window_attention(&format!("{name}.attn"), qkv, map, (*window, shift), HEADS << stage)
@@ -66,7 +66,7 @@ pub(crate) fn build(name: &str, input: &InputSpec) -> Graph {
     graph.finish()
 }
 
-/// Doubles the features, from those of each square of tokens.
+/// Combines each square of tokens into one token with twice the features.
 fn merge(g: &mut GraphBuilder, name: &str, input: NodeId, map: [usize; 2], factor: usize) -> NodeId {
     let features = g.shape(input)[1];
     let merged = g.merge_tokens(name, input, map, factor);

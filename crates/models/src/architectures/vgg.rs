@@ -1,22 +1,22 @@
 //! VGG-16 with batch normalisation (Simonyan and Zisserman 2015, arXiv 1409.1556, column D) as torchvision builds its
 //! `features`, under its names `features.N` and `classifier.N`.
 //!
-//! Two departures for small images: the last maps are averaged to one value per channel (a 32×32 image leaves one already), so
-//! that the head takes 512 values instead of 25,088; and there is no dropout, since batch normalisation regularises and what
-//! forgets is easier to compare without further noise. `classifier.2` and `classifier.5`, torchvision's dropouts, hold no
-//! parameters, so that the numbers of the fully connected layers are the same.
+//! Two things differ, for small images. The last maps are averaged to one value per channel (a 32×32 image already gives one), so that
+//! the head takes 512 values instead of 25,088. There is no dropout: batch normalisation already regularises, and methods are easier to
+//! compare without further noise. `classifier.2` and `classifier.5`, torchvision's dropouts, hold no parameters, so the numbers of the
+//! fully connected layers stay the same.
 
 use unlearn_network::{Conv, Graph, GraphBuilder, NodeId};
 
 use crate::InputSpec;
 
-/// Channels of each convolution; a stage ends in a max-pool.
+/// Channels of each convolution; each stage ends with a max-pool.
 const STAGES: [&[usize]; 5] = [&[64, 64], &[128, 128], &[256, 256, 256], &[512, 512, 512], &[512, 512, 512]];
 
 /// Width of the hidden layers of the head.
 const HIDDEN: usize = 512;
 
-/// Three fully connected layers, torchvision's head at a width for small images.
+/// Three fully connected layers: torchvision's head, with a width for small images.
 pub(crate) fn build(name: &str, input: &InputSpec) -> Graph {
     let (mut graph, mut node) = features(name, input);
     for index in [0, 3] {

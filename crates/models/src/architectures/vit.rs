@@ -1,7 +1,7 @@
 //! Vision transformers (Dosovitskiy et al. 2021, arXiv 2010.11929) in the sizes of `DeiT` (arXiv 2012.12877, table 1), with
 //! timm's parameter names: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.0.norm1`, `blocks.0.attn.qkv`, …, `norm`, `head`.
 //!
-//! Patches follow the images: 4 pixels a side up to 64 pixels, as is usual on CIFAR, and 16 above.
+//! Patches depend on the size of the images: 4 pixels a side for images up to 64 pixels, as is usual for CIFAR, and 16 for larger ones.
 
 use unlearn_network::{Conv, Graph, GraphBuilder, NodeId};
 
@@ -9,10 +9,10 @@ use crate::InputSpec;
 
 const BLOCKS: usize = 12;
 const EPSILON: f64 = 1e-6;
-/// Features of the hidden layer of a block, in features of a token.
+/// Features of a block's hidden layer, as a multiple of a token's features.
 const MLP_RATIO: usize = 4;
 
-/// Side of a patch for images of this side.
+/// Side of a patch for images of this side, in pixels.
 pub(crate) fn patch(side: usize) -> usize {
     if side <= 64 { 4 } else { 16 }
 }
@@ -36,8 +36,8 @@ pub(crate) fn build(name: &str, input: &InputSpec, features: usize, heads: usize
     graph.finish()
 }
 
-/// A block of any transformer here: attention and a perceptron of two layers, each behind a normalisation and beside an
-/// identity. `attend` makes tokens of queries, keys and values.
+/// A block of any transformer in this crate: attention, then a perceptron of two layers. Each has a normalisation before it and an
+/// identity beside it. `attend` turns queries, keys and values into tokens.
 pub(crate) fn transformer_block(
     g: &mut GraphBuilder,
     name: &str,

@@ -1,8 +1,7 @@
-//! Checkpoints: safetensors with the model's tensors under torchvision's names, and metadata that says what they are.
+//! Checkpoints: safetensors files with the model's tensors under torchvision's names, and metadata that describes the model.
 //!
-//! Equal models give equal bytes.
-//! Format policy: a reader accepts its own and older versions and refuses newer ones. A new key that may be absent raises no
-//! version.
+//! Equal models give equal bytes. Format policy: a reader accepts its own and older versions and refuses newer ones. A new optional key
+//! does not change the version.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,7 +15,7 @@ use crate::{Error, InputSpec, Origin, Result, files::contents::contents, find};
 /// Version written by this crate.
 pub const FORMAT: u32 = 1;
 
-/// What a checkpoint says of itself.
+/// The description of a model in its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointInfo {
     /// Format version.
@@ -35,15 +34,15 @@ pub struct CheckpointInfo {
     pub dataset: String,
     /// Hash of the configuration that made it.
     pub config: String,
-    /// Channels that convolutions write where it is fewer than the architecture's, by the name of their weight.
+    /// Channels that a convolution writes, by the name of its weight, if they are fewer than the architecture's.
     #[serde(default, skip_serializing_if = "Widths::is_empty")]
     pub widths: Widths,
-    /// What it was trained on, where that is known.
+    /// What the model was trained on, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
 }
 
-/// What a model was trained on and how: what must be known to make it forget a part of that.
+/// What a model was trained on and how. It is needed to make the model forget a part of that data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     /// The suite's section `data`, from which the split follows; its seed is filled in.
@@ -54,19 +53,19 @@ pub struct Training {
     pub recipe: Value,
     /// The run's seed.
     pub seed: u64,
-    /// The pretrained weights that training began with; none if they were fresh.
+    /// The pretrained weights that training began with; none if the weights were fresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<Origin>,
-    /// Positions in the official training set that it was asked to forget since; ascending.
+    /// Positions in the official training set that the model was asked to forget after training; ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forgotten: Vec<u32>,
 }
 
-/// Longest side of an image, most channels and most classes that a file may speak of: more is damage.
+/// Limits on a file's description: the longest side of an image, most channels and most classes. A larger value means damage.
 const MOST: usize = 1 << 20;
 
 impl CheckpointInfo {
-    /// Of a model as wide as its architecture, for `input`, trained on `dataset`; nothing else is said of it yet.
+    /// Describes a model of the architecture's own width, for `input`, trained on `dataset`. Nothing else is known of it yet.
     pub fn new(arch: &str, input: InputSpec, dataset: &str) -> Self {
         let InputSpec { shape, classes, mean, std } = input;
         Self {
@@ -83,10 +82,10 @@ impl CheckpointInfo {
         }
     }
 
-    /// The graph of the architecture that the checkpoint is of.
+    /// The graph of the checkpoint's architecture.
     ///
     /// # Errors
-    /// An unknown architecture; images, classes, a normalisation or widths that it cannot have.
+    /// An unknown architecture. Images, classes, a normalisation or widths that the architecture cannot have.
     pub fn graph(&self) -> Result<Arc<Graph>> {
         let architecture = find(&self.arch)?;
         let channels = self.input[0];
@@ -99,8 +98,8 @@ impl CheckpointInfo {
         if !sound {
             let Self { classes, input, mean, std, .. } = self;
             let reason = format!(
-                "a model of {classes} classes for images {input:?} with mean {mean:?} and deviation {std:?} cannot be: one \
-                 finite mean and one positive deviation a channel are needed"
+                "{classes} classes, images {input:?}, mean {mean:?} and deviation {std:?} describe no model; one finite mean \
+                 and one positive deviation per channel are needed"
             );
             return Err(Error::Description(reason));
         }
@@ -111,7 +110,7 @@ impl CheckpointInfo {
     }
 }
 
-/// What files of ours other than dense checkpoints say of themselves.
+/// The metadata that our files other than dense checkpoints have.
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
@@ -120,7 +119,7 @@ struct Kind {
 /// Serialises a model. Equal models give equal bytes.
 ///
 /// # Errors
-/// None in practice; safetensors' own refusals are passed on.
+/// None in practice; errors of safetensors are passed on.
 pub fn to_bytes(graph: &Graph, state: &State, info: &CheckpointInfo) -> Result<Vec<u8>> {
     let fail = |reason: String| Error::Checkpoint { path: "(in memory)".into(), reason };
     let tensors: Vec<_> = state.named(graph).map(|(name, shape, values)| (name.to_string(), shape, values)).collect();
@@ -131,7 +130,7 @@ pub fn to_bytes(graph: &Graph, state: &State, info: &CheckpointInfo) -> Result<V
 /// Reads a checkpoint's metadata from its bytes; `path` is for messages.
 ///
 /// # Errors
-/// Not safetensors, no metadata of ours, or a newer format.
+/// A file that is not safetensors, lacks our metadata, or has a newer format.
 pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
     let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let file = TensorFile::open(bytes).map_err(|e| fail(format!("not a safetensors file ({e})")))?;
@@ -146,10 +145,10 @@ pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
     described(json, path)
 }
 
-/// The description of a model from its JSON; `path` is for messages.
+/// Reads the description of a model from its JSON; `path` is for messages.
 ///
 /// # Errors
-/// JSON that is no such description, or a newer format.
+/// JSON that is not such a description, or a newer format.
 pub(super) fn described(json: &str, path: &Path) -> Result<CheckpointInfo> {
     let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let info: CheckpointInfo =
@@ -163,7 +162,7 @@ pub(super) fn described(json: &str, path: &Path) -> Result<CheckpointInfo> {
 /// Reads a checkpoint for a graph from bytes; `path` is for messages.
 ///
 /// # Errors
-/// As [`info`]; another architecture; a tensor missing, of another shape, another type, or not finite.
+/// As [`info`]. Another architecture. A tensor that is missing, of another shape or type, or not finite.
 pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, CheckpointInfo)> {
     let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let info = info(bytes, path)?;
@@ -186,7 +185,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<(State, CheckpointInfo)> {
     from_bytes(&contents(path)?, graph, path)
 }
 
-/// Reads only what a checkpoint says of itself.
+/// Reads only the description in a checkpoint.
 ///
 /// # Errors
 /// As [`info`], or a file that cannot be read.

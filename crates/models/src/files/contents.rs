@@ -1,4 +1,4 @@
-//! The bytes of a model's file, before anything is made of them.
+//! Reads the bytes of a model's file, before they are decoded.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,15 @@ use unlearn_files::Form;
 use super::shards;
 use crate::{Error, Result};
 
-/// Most bytes of a model's file, or of all shards of one. The largest architecture that is known here takes less than half a GiB.
+/// Most bytes of a model's file, or of all its shards together. The largest known architecture takes less than half a GiB.
 pub const MOST: u64 = 8 << 30;
 
-/// Reads the file of a model. `path` may also be the index of a sharded one, or the folder that it lies in; the bytes are then those
-/// of the one file that it would be without shards.
+/// Reads the file of a model. For a sharded model, `path` may be its index or the folder of the index. Then the bytes are those of one
+/// file with all tensors.
 ///
 /// # Errors
-/// A file that cannot be read, is no regular one, has more than [`MOST`] bytes, or by its first bytes holds no model; an index whose
-/// shards are missing or do not fit it.
+/// A file that cannot be read, is not a regular file, or has more than [`MOST`] bytes. A file whose first bytes are not those of a model.
+/// An index whose shards are missing or do not fit it.
 pub fn contents(path: &Path) -> Result<Vec<u8>> {
     let io = |source| Error::Io { action: "read", path: path.into(), source };
     if path.is_dir() {

@@ -1,7 +1,7 @@
-//! Foreign models: a state dict of PyTorch's becomes a model of ours.
+//! Foreign models: a state dict of PyTorch becomes our model.
 //!
-//! A file of tensors does not say which architecture it is of: names and shapes do. Nor does it say on what images it was trained:
-//! `normalize.mean` and `normalize.std` may, and otherwise whoever imports it must.
+//! A file of tensors does not name its architecture; the names and shapes of the tensors identify it. Nor does the file describe the
+//! images that the model was trained on. It may hold `normalize.mean` and `normalize.std`; otherwise the importer must give them.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -15,27 +15,27 @@ use crate::{
     sparse_checkpoint::check_mask,
 };
 
-/// What a foreign file does not say, or says otherwise.
+/// Facts that a foreign file lacks, or that replace what it says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImportOptions {
-    /// Architecture; found by names and shapes if absent.
+    /// Architecture; if absent, names and shapes identify it.
     pub arch: Option<String>,
-    /// Side of the images in pixels; if absent, the dataset's, 32 or else 224, whichever gives these shapes.
+    /// Side of the images in pixels. If absent, the dataset's side, 32 or else 224 is taken: the one that gives these shapes.
     pub side: Option<usize>,
-    /// Per-channel mean of the normalisation inside the model; the file's own if absent, or else the dataset's, or 0.
+    /// Per-channel mean of the normalisation inside the model. If absent, the file's is taken, or else the dataset's, or 0.
     pub mean: Option<Vec<f32>>,
-    /// Per-channel standard deviation; the file's own if absent, or else the dataset's, or 1.
+    /// Per-channel standard deviation. If absent, the file's is taken, or else the dataset's, or 1.
     pub std: Option<Vec<f32>>,
-    /// Dataset it was trained on; "unknown" if absent.
+    /// Dataset that the model was trained on; "unknown" if absent.
     pub dataset: Option<String>,
-    /// What is known of that dataset's images.
+    /// The known facts about that dataset's images.
     pub images: Option<InputSpec>,
-    /// Of several dictionaries of tensors in a file of PyTorch's, the one to take: keys joined by dots.
+    /// The dictionary of tensors to take, if a PyTorch file has several: keys joined by dots.
     pub key: Option<String>,
 }
 
 impl ImportOptions {
-    /// These options, and where they say nothing, what a file says of itself.
+    /// These options, completed by the file's own description.
     pub(crate) fn after(&self, said: Option<&CheckpointInfo>) -> Self {
         let mut options = self.clone();
         if let Some(said) = said {
@@ -50,10 +50,10 @@ impl ImportOptions {
     }
 }
 
-/// A model and what is known of it.
+/// A model and its description.
 pub(crate) type Imported = (Arc<Graph>, State, Option<Mask>, CheckpointInfo);
 
-/// Sides that are tried where none is known: CIFAR's and `ImageNet`'s.
+/// Sides that are tried if none is known: those of CIFAR and `ImageNet`.
 const SIDES: [usize; 2] = [32, 224];
 
 /// Most tensors of one kind that a message names.
@@ -69,7 +69,7 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
 
     let dataset = options.dataset.as_deref().unwrap_or("unknown");
     let info = CheckpointInfo { config: "imported".into(), ..CheckpointInfo::new(&graph.arch, input, dataset) };
-    // The graph once more, by way of all that a checkpoint's own description must satisfy.
+    // The graph is built once more from the description, so that every check of a checkpoint's description applies.
     let graph = info.graph().map_err(|error| fail(error.to_string()))?;
     let mut mask = Mask::new(&graph.arch);
     for (name, entry) in &entries {
@@ -81,7 +81,7 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     let state = State::from_named(&graph, |name| {
         let entry = entries.get(name)?;
         let mut values = entry.to_f32();
-        // Of one length: that was checked when the mask's bits were taken.
+        // The lengths are equal: `bits` has checked them.
         mask.apply(name, &mut values).ok()?;
         Some((entry.shape().to_vec(), values))
     })?;
@@ -92,12 +92,12 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     Ok((graph, state, pruned.then_some(mask), info))
 }
 
-/// Whether the tensors are those of an architecture that is known here, as far as names and shapes tell.
+/// Whether names and shapes of the tensors fit a known architecture.
 pub(crate) fn is_a_model(dict: &StateDict<'_>, options: &ImportOptions) -> bool {
     fold(dict).is_ok_and(|mut entries| normalisation(&mut entries).is_ok() && recognise(&entries, options).is_ok())
 }
 
-/// The file's own normalisation, taken out: mean and deviation.
+/// Takes out the file's own normalisation: mean and deviation.
 fn normalisation(entries: &mut Entries<'_, '_>) -> Result<Option<[Vec<f32>; 2]>, String> {
     match (entries.remove(MEAN), entries.remove(STD)) {
         (None, None) => Ok(None),
@@ -107,7 +107,7 @@ fn normalisation(entries: &mut Entries<'_, '_>) -> Result<Option<[Vec<f32>; 2]>,
     }
 }
 
-/// Mean and deviation: what the user says, or the file, or what is known of the dataset. Where nobody knows, a warning says what is
+/// Mean and deviation: the user's, or else the file's, or else those known for the dataset. If none is known, a warning names the values
 /// taken.
 fn normalise(
     input: &InputSpec,
@@ -131,7 +131,7 @@ fn normalise(
             let (mean, std) = (images.mean.clone(), images.std.clone());
             tracing::info!(
                 "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
-                 `--std` of `unlearn convert` say otherwise"
+                 `--std` of `unlearn convert` set others"
             );
             return (mean, std);
         }
@@ -141,15 +141,15 @@ fn normalise(
             images.mean.len()
         ),
         None => tracing::warn!(
-            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, with which a model that was trained on \
-             normalised images is wrong; `unlearn convert` takes `--mean` and `--std`, or with `--dataset` a dataset of `unlearn datasets`"
+            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, but a model that was trained on normalised \
+             images needs others; give them to `unlearn convert` with `--mean` and `--std`, or with `--dataset` and a known dataset"
         ),
     }
     let [mean, std] = identity();
     (mean, std)
 }
 
-/// The architecture whose tensors these are, by names and shapes.
+/// Finds the architecture of these tensors by names and shapes.
 fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<Graph>, InputSpec), String> {
     let candidates: Vec<&'static Architecture> = match &options.arch {
         Some(name) => vec![find(name).map_err(|error| error.to_string())?],
@@ -160,7 +160,7 @@ fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<
         Ok(found) => return Ok(found),
         Err(nearest) => nearest,
     };
-    // Tensors that lie beside a model hide the prefix that all the others share.
+    // Tensors beside a model hide the prefix that all the others share.
     let (inner, prefix) = without_common_prefix(&shapes);
     if let Some(prefix) = &prefix
         && let Err(other) = self::nearest(&candidates, options, &inner)
@@ -185,7 +185,7 @@ fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<
 /// Shapes by name.
 type Shapes<'s> = BTreeMap<&'s str, &'s [usize]>;
 
-/// The first candidate that has just these tensors; otherwise the one that shares most of them.
+/// The first candidate that has exactly these tensors; otherwise the one that shares most of them.
 fn nearest(
     candidates: &[&'static Architecture],
     options: &ImportOptions,
@@ -207,15 +207,15 @@ fn nearest(
     Err(nearest)
 }
 
-/// What keeps tensors from being an architecture's.
+/// The differences between the tensors and those of an architecture.
 #[derive(Debug, Default)]
 struct Difference {
     arch: String,
-    /// Tensors that are the same.
+    /// Number of tensors that are equal in name and shape.
     matching: usize,
     missing: Vec<String>,
     left_over: Vec<String>,
-    /// What else does not fit, in words.
+    /// Other differences, in words.
     other: Vec<String>,
 }
 
@@ -246,7 +246,7 @@ fn listed(names: &[String]) -> String {
     named.join(", ")
 }
 
-/// The graph of an architecture with the tensors' own numbers of classes and channels, if it has just these tensors.
+/// The graph of an architecture, with the classes and channels of the tensors, if the tensors are exactly the graph's.
 fn fit(
     architecture: &'static Architecture,
     side: usize,
@@ -259,7 +259,7 @@ fn fit(
             InputSpec { shape: [channels, side, side], classes, mean: vec![0.0; channels], std: vec![1.0; channels] };
         architecture.graph(&input).map(|graph| (graph, input)).map_err(|error| fail(error.to_string()))
     };
-    // Channels are those that the first weight reads, classes those that the last writes; one of each where that is missing.
+    // The first weight gives the channels and the last weight gives the classes. A missing weight counts as one of each.
     let (graph, _) = with(1, 1)?;
     let mut weights = graph.parameters.iter().filter(|parameter| parameter.shape.len() > 1);
     let first = weights.next().map_or("", |parameter| &parameter.name);
@@ -295,7 +295,8 @@ fn fit(
     if missing.is_empty() && left_over.is_empty() && other.is_empty() { Ok((graph, input)) } else { Err(difference) }
 }
 
-/// The shapes under names without the first component that most of them share, and that component; all as they are if there is none.
+/// Removes the first component that most names share. Returns the shapes under the new names, and that component; all unchanged if there
+/// is none.
 fn without_common_prefix<'s>(shapes: &Shapes<'s>) -> (Shapes<'s>, Option<String>) {
     let mut counts = BTreeMap::new();
     for name in shapes.keys() {
@@ -314,7 +315,7 @@ fn without_common_prefix<'s>(shapes: &Shapes<'s>) -> (Shapes<'s>, Option<String>
 mod tests {
     use super::*;
 
-    /// An entry is not needed for this: shapes alone are compared.
+    /// Entries without values: only shapes are compared.
     #[test]
     fn what_is_missing_and_what_is_left_over_is_named() {
         let input = InputSpec { shape: [3, 32, 32], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };

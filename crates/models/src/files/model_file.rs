@@ -1,4 +1,4 @@
-//! A model from any file that holds one, and as any of the files it can be written to.
+//! Reads a model from any supported file, and writes it in any supported form.
 
 use std::{path::Path, sync::Arc};
 
@@ -18,58 +18,58 @@ use crate::{
     structured::{Structured, structured},
 };
 
-/// What a model was read from.
+/// The kind of file that a model was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A checkpoint of ours.
+    /// Our checkpoint.
     Dense,
-    /// A sparse checkpoint of ours.
+    /// Our sparse checkpoint.
     Sparse,
-    /// Named tensors without metadata of ours.
+    /// Named tensors without our metadata.
     Foreign(Container),
 }
 
-/// What a model is written as.
+/// The form in which a model is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A checkpoint of ours; a mask is left out.
+    /// Our checkpoint; a mask is left out.
     Dense,
-    /// A sparse checkpoint of ours; needs a mask.
+    /// Our sparse checkpoint; needs a mask.
     Sparse,
-    /// safetensors as `safetensors.torch.load_file` reads them for `load_state_dict`: tensors under torchvision's names, the
-    /// normalisation as `normalize.mean` and `normalize.std`, no metadata of ours; a mask is left out.
+    /// A safetensors file that `safetensors.torch.load_file` reads for `load_state_dict`. Tensors have torchvision's names, and the
+    /// normalisation is `normalize.mean` and `normalize.std`. The file has none of our metadata; a mask is left out.
     Torch,
-    /// As [`Target::Torch`], but what the mask covers lies there as `NAME_orig` and `NAME_mask`, for a module that
+    /// As [`Target::Torch`], but tensors that the mask covers are stored as `NAME_orig` and `NAME_mask`, for a module that
     /// `torch.nn.utils.prune` has pruned; needs a mask.
     TorchMasked,
-    /// The container of `torch.save`, which `torch.load(…, weights_only=True)` reads: tensors under torchvision's names, for a strict
-    /// `load_state_dict`. The normalisation is not among them; it stands in an entry of the archive that PyTorch does not look at.
+    /// The container of `torch.save`, which `torch.load(…, weights_only=True)` reads. Tensors have torchvision's names, for a strict
+    /// `load_state_dict`. The normalisation is not among them: it is in an entry of the archive that PyTorch does not read.
     Pickled,
     /// As [`Target::Pickled`], with `NAME_orig` and `NAME_mask` as in [`Target::TorchMasked`]; needs a mask.
     PickledMasked,
 }
 
-/// A model with its mask, if it was pruned, and what its file says of it.
+/// A model with its mask, if it was pruned, and its description in the file.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
-    /// What it was read from.
+    /// The kind of file that it was read from.
     pub source: Source,
     /// The architecture.
     pub graph: Arc<Graph>,
-    /// The values; where the mask prunes, they are zero.
+    /// The values; pruned weights are zero.
     pub state: State,
     /// Which weights are kept.
     pub mask: Option<Mask>,
-    /// What is known of the model.
+    /// The description of the model.
     pub info: CheckpointInfo,
 }
 
 impl ModelFile {
-    /// Reads a dense or sparse checkpoint of ours, or a `.pth`, `.pth.tar` or safetensors file of PyTorch's, whatever its
-    /// name; `options` count for the latter, `path` is for messages.
+    /// Reads our dense or sparse checkpoint, or PyTorch's `.pth`, `.pth.tar` or safetensors file. The content decides, not the name.
+    /// `options` apply to PyTorch's files; `path` is for messages.
     ///
     /// # Errors
-    /// A damaged file; a pickle that asks for more than weights; tensors that are no architecture's.
+    /// A damaged file. A pickle that asks for more than weights. Tensors that fit no architecture.
     pub fn read(bytes: &[u8], options: &ImportOptions, path: &Path) -> Result<Self> {
         let ours = TensorFile::open(bytes).is_ok_and(|file| file.json().is_some());
         if let Some(key) = options.key.as_ref().filter(|_| ours) {
@@ -96,7 +96,7 @@ impl ModelFile {
             Container::Legacy | Container::Safetensors => None,
         };
         let (graph, state, mask, info) = import::import(&dict, &options.after(said.as_ref()), path)?;
-        // What the user says of the file counts for more than what the file says of itself.
+        // The user's options take precedence over the file's own description.
         let same = |said: &CheckpointInfo| {
             CheckpointInfo { config: info.config.clone(), training: None, ..said.clone() } == info
         };
@@ -104,7 +104,7 @@ impl ModelFile {
         Ok(Self { source, graph, state, mask, info })
     }
 
-    /// Prunes by a mask; weights that are pruned already stay so.
+    /// Prunes by a mask. Weights that are already pruned stay pruned.
     ///
     /// # Errors
     /// A mask for another model.
@@ -120,8 +120,8 @@ impl ModelFile {
         Ok(())
     }
 
-    /// The model without the channels that its logits do not depend on ([`structured`]); a smaller dense one with the same
-    /// outputs, and without a mask.
+    /// The model without the channels that its logits do not depend on ([`structured`]): a smaller dense model with the same outputs,
+    /// without a mask.
     ///
     /// # Errors
     /// As [`structured`].
@@ -135,7 +135,7 @@ impl ModelFile {
     /// The bytes of a file. Equal models give equal bytes.
     ///
     /// # Errors
-    /// A target that needs a mask, without one.
+    /// A missing mask, if the target needs one.
     pub fn to_bytes(&self, target: Target) -> Result<Vec<u8>> {
         match target {
             Target::Dense => checkpoint::to_bytes(&self.graph, &self.state, &self.info),
@@ -222,7 +222,7 @@ mod tests {
         for architecture in crate::ARCHITECTURES {
             let info = info_of(architecture.name);
             let graph = info.graph().unwrap();
-            // Shapes decide; the largest would only take longer.
+            // The shapes decide, so the largest architectures would only make the test slower.
             if graph.parameter_count() > 12_000_000 {
                 continue;
             }
@@ -241,7 +241,7 @@ mod tests {
         for (name, shape, mut values) in named(&model) {
             if let Some(bits) = mask.get(&name) {
                 tensors.push((format!("module.{name}_mask"), shape.clone(), bits.to_dense()));
-                // Whatever a pruned weight was, it is 0.
+                // The file may hold any value for a pruned weight; it is read as 0.
                 values[0] = f32::NEG_INFINITY;
                 tensors.push((format!("module.{name}_orig"), shape, values));
             } else {
@@ -286,7 +286,7 @@ mod tests {
         refused(|t| t.iter_mut().find(|t| t.0.ends_with("fc.bias")).unwrap().2[0] = f32::NAN, "`fc.bias` holds a NaN");
     }
 
-    /// `tests/golden/torch-files/generate.py`: half precision, trained in parallel, two layers pruned.
+    /// `tests/golden/torch-files/generate.py` makes this file: half precision, data-parallel training, two pruned layers.
     #[test]
     fn a_pruned_resnet8s_of_pytorchs_is_read_to_the_bit() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files/resnet8s.pth.tar");

@@ -1,32 +1,33 @@
-//! The tensors of a foreign file under the names that they had in a model by itself.
+//! The tensors of a foreign file, under the names that they have in the plain model.
 //!
-//! What training scripts do to a state dict is undone: wrappers of a module (`module.` of data-parallel training, `_orig_mod.` of
-//! `torch.compile`), a chain of prefixes that all tensors share (`model.`, `backbone.net.`), layers pruned by `torch.nn.utils.prune`
-//! (`NAME_orig` and a 0/1 `NAME_mask` instead of `NAME`), and weight normalisation (a direction and a magnitude instead of a weight).
-//! Counters (`num_batches_tracked`, `n_averaged`) are of no use here and dropped. What would have to be guessed is refused by name.
+//! Training scripts change the names in a state dict. This module undoes four kinds of change: wrappers of a module (`module.` of
+//! data-parallel training, `_orig_mod.` of `torch.compile`); prefixes that all tensors share (`model.`, `backbone.net.`); layers pruned
+//! by `torch.nn.utils.prune` (`NAME_orig` and a 0/1 `NAME_mask` instead of `NAME`); and weight normalisation (a direction and a magnitude
+//! instead of a weight). It drops counters (`num_batches_tracked`, `n_averaged`), which have no use here. It refuses by name whatever it
+//! would have to guess.
 
 use std::collections::BTreeMap;
 
 use unlearn_masks::Bits;
 use unlearn_torch_files::{Candidate, Error as TorchError, StateDict, Tensor, TorchFile};
 
-/// Components of names that a wrapper of a module adds, wherever in a name.
+/// Components of names that a wrapper of a module adds. They may occur anywhere in a name.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
-/// Last components of names of counters.
+/// The last components of counters' names.
 const COUNTERS: [&str; 2] = ["num_batches_tracked", "n_averaged"];
 const ORIGINAL: &str = "_orig";
 const MASK: &str = "_mask";
-/// Weight normalisation as PyTorch wrote it before its parametrisations: magnitude and direction.
+/// PyTorch's older form of weight normalisation, without parametrisations: magnitude and direction.
 const NORMED: [&str; 2] = ["_g", "_v"];
 const PARAMETRISED: &str = "parametrizations";
 /// The images' normalisation inside the model.
 pub(crate) const MEAN: &str = "normalize.mean";
 pub(crate) const STD: &str = "normalize.std";
 
-/// A model's tensors by name.
+/// The tensors of a model by name.
 pub(crate) type Entries<'d, 'a> = BTreeMap<String, Entry<'d, 'a>>;
 
-/// A tensor and, if it was pruned, which of its weights are kept.
+/// A tensor with its mask, if it was pruned.
 pub(crate) struct Entry<'d, 'a> {
     values: Values<'d, 'a>,
     mask: Option<&'d Tensor<'a>>,
@@ -42,7 +43,7 @@ enum Values<'d, 'a> {
     },
 }
 
-/// What of a direction is scaled to one magnitude.
+/// The part of a direction that one magnitude scales.
 #[derive(Debug, Clone, Copy)]
 enum Scaled {
     /// All of it.
@@ -68,7 +69,7 @@ impl<'d, 'a> Entry<'d, 'a> {
         self.mask.is_some()
     }
 
-    /// The values in row-major order; those that are pruned are whatever the file holds.
+    /// The values in row-major order. Pruned values are those in the file, which may be any.
     pub(crate) fn to_f32(&self) -> Vec<f32> {
         match &self.values {
             Values::Stored(tensor) => tensor.to_f32(),
@@ -90,12 +91,12 @@ impl<'d, 'a> Entry<'d, 'a> {
     }
 }
 
-/// `direction · magnitude / ‖direction‖`, for the whole or for each slice.
+/// `direction · magnitude / ‖direction‖`, for the whole tensor or for each slice.
 fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, scaled: Scaled) -> Vec<f32> {
     let (magnitudes, mut values) = (magnitude.to_f32(), direction.to_f32());
     let (slices, inner): (usize, usize) = match scaled {
         Scaled::Whole => (1, values.len().max(1)),
-        // Not empty: a direction of no values has no slice that is looked up.
+        // The sizes are at least 1, so that nothing is divided by 0.
         Scaled::Slices(axis) => {
             (direction.shape()[axis].max(1), direction.shape()[axis + 1..].iter().product::<usize>().max(1))
         }
@@ -112,7 +113,7 @@ fn normed(magnitude: &Tensor<'_>, direction: &Tensor<'_>, scaled: Scaled) -> Vec
     values
 }
 
-/// The dictionary of a file that `key` names, or else the only one; of several the only one that `fits`.
+/// The dictionary of a file that `key` names, or else the only one. Of several dictionaries, the only one that `fits` is chosen.
 pub(crate) fn choose<'a>(
     file: &TorchFile<'a>,
     key: Option<&str>,
@@ -134,7 +135,7 @@ pub(crate) fn choose<'a>(
     }
 }
 
-/// The tensors under the names they had in a model by itself. The error says what cannot be undone.
+/// The tensors under the names that they have in the plain model. The error names the change that cannot be undone.
 pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, String> {
     let mut tensors = BTreeMap::new();
     for (name, tensor) in dict.iter() {
@@ -161,14 +162,14 @@ pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, S
     undo(tensors)
 }
 
-/// The first component of all names, with its dot, if it is the same. The normalisation may stand outside.
+/// The first component of all names, with its dot, if all share it. The names of the normalisation need not share it.
 fn shared_prefix<'n>(mut names: impl Iterator<Item = &'n String>) -> Option<String> {
     let mut inside = names.by_ref().filter(|name| *name != MEAN && *name != STD);
     let prefix = inside.next()?.split_inclusive('.').next().filter(|first| first.ends_with('.'))?;
     inside.all(|name| name.starts_with(prefix)).then(|| prefix.to_owned())
 }
 
-/// Pruned and parametrised tensors as what they stand for.
+/// Replaces pruned and parametrised tensors by the weights that they represent.
 fn undo<'d, 'a>(mut tensors: BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries<'d, 'a>, String> {
     let mut entries = normalised(&mut tensors)?;
     let masks = |name: &String| name.ends_with(MASK);
@@ -205,7 +206,7 @@ fn undo<'d, 'a>(mut tensors: BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries
     }
 }
 
-/// Takes out the tensors of weight normalisation. Other parametrisations are refused: a file does not say what they compute.
+/// Takes out the tensors of weight normalisation. Other parametrisations are refused, because a file does not say what they compute.
 fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<Entries<'d, 'a>, String> {
     let mut entries = BTreeMap::new();
     let pairs: Vec<(String, [String; 2])> = tensors
@@ -222,7 +223,7 @@ fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<
         .collect();
     for (name, [magnitude, direction]) in pairs {
         let [Some(g), Some(v)] = [&magnitude, &direction].map(|name| tensors.get(name).copied()) else { continue };
-        // `original0` and `original1` might be another parametrisation's: the shapes must be those of weight normalisation.
+        // Another parametrisation may also have `original0` and `original1`, so the shapes must be those of weight normalisation.
         let Some(scaled) = scaled(g.shape(), v.shape()) else { continue };
         tensors.remove(&magnitude);
         tensors.remove(&direction);
@@ -240,7 +241,7 @@ fn normalised<'d, 'a>(tensors: &mut BTreeMap<String, &'d Tensor<'a>>) -> Result<
     }
 }
 
-/// The layer, with its dot, and the parameter of `LAYER.parametrizations.PARAMETER.…`.
+/// Splits `LAYER.parametrizations.PARAMETER.…` into the layer, with its dot, and the parameter.
 fn parametrised(name: &str) -> Option<(&str, &str)> {
     let marker = format!("{PARAMETRISED}.");
     let at = if name.starts_with(&marker) { 0 } else { name.find(&format!(".{marker}"))? + 1 };
@@ -248,7 +249,7 @@ fn parametrised(name: &str) -> Option<(&str, &str)> {
     Some((&name[..at], parameter))
 }
 
-/// What of a direction of this shape a magnitude scales; `None` if it cannot.
+/// The part of a direction of this shape that one magnitude scales; `None` if the shapes do not fit.
 fn scaled(magnitude: &[usize], direction: &[usize]) -> Option<Scaled> {
     if magnitude.is_empty() {
         return Some(Scaled::Whole);
@@ -265,8 +266,8 @@ fn scaled(magnitude: &[usize], direction: &[usize]) -> Option<Scaled> {
 mod tests {
     use super::*;
 
-    /// `tests/golden/torch-files/generate.py`: a convolution and a linear layer under weight normalisation, and the weights that PyTorch
-    /// computes from them.
+    /// `tests/golden/torch-files/generate.py` makes a convolution and a linear layer under weight normalisation, and the weights that
+    /// PyTorch computes from them.
     #[test]
     fn weight_normalisation_gives_pytorchs_weights() {
         let golden = |name: &str| {

@@ -1,8 +1,8 @@
-//! Pretrained weights: what another training left, as the start of one.
+//! Pretrained weights: the result of another training, with which a new training begins.
 //!
-//! Tensors go by name, and torchvision's and timm's names of a `ResNet` are ours. Two layers may differ in shape, because they
-//! depend on the data: the stem in its channels and its window, the head in its classes. These are initialised anew from the
-//! seed; anything else that does not fit is an error. The normalisation inside the model stays that of the dataset.
+//! Tensors are matched by name; for a `ResNet`, torchvision's and timm's names are the same as ours. Two layers may differ in shape,
+//! because they depend on the data: the stem in its channels and its kernel, the head in its classes. These layers are initialised anew
+//! from the seed. Any other difference is an error. The normalisation inside the model stays that of the dataset.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ pub struct Pretrained {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
-/// Where pretrained weights came from.
+/// The origin of pretrained weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// A file, or `hub:owner/name@commit`.
@@ -61,15 +61,15 @@ impl fmt::Display for Anew {
     }
 }
 
-/// Most tensors that one message names.
+/// The greatest number of tensors that one message names.
 const NAMED: usize = 4;
 
 impl Pretrained {
-    /// Reads a dense checkpoint of ours, or a `.pth`, `.bin` or safetensors file of PyTorch's, whatever its name; `path` is for
+    /// Reads our dense checkpoint, or PyTorch's `.pth`, `.bin` or safetensors file. The content decides, not the name. `path` is for
     /// messages.
     ///
     /// # Errors
-    /// A damaged file; a pickle that asks for more than weights; a pruned model; a value that is not finite.
+    /// A damaged file. A pickle that asks for more than weights. A pruned model. A value that is not finite.
     pub fn read(bytes: &[u8], path: &Path) -> Result<Self> {
         let fail = |reason: String| Error::Import { path: path.into(), reason };
         let pruned = || {
@@ -98,10 +98,10 @@ impl Pretrained {
         Ok(Self { path: path.into(), tensors })
     }
 
-    /// Which tensors of a graph the file cannot give a value.
+    /// The tensors of a graph for which the file has no value.
     ///
     /// # Errors
-    /// Tensors that are missing, too many, or of another shape elsewhere than in the stem and the head, by name.
+    /// Tensors that are missing, unknown, or of another shape outside of the stem and the head; the error names them.
     pub fn anew(&self, graph: &Graph) -> Result<Vec<Anew>> {
         let wanted = graph.parameters.iter().map(|p| (&p.name, &p.shape));
         let wanted: Vec<_> = wanted.chain(graph.buffers.iter().map(|b| (&b.name, &b.shape))).collect();
@@ -133,7 +133,7 @@ impl Pretrained {
         Err(Error::Import { path, reason: format!("a {arch} cannot begin with it: {reason}") })
     }
 
-    /// The values that training begins with: the file's, and for tensors of [`Pretrained::anew`] those of [`initialize`].
+    /// The values that training begins with: the file's values, and those of [`initialize`] for the tensors of [`Pretrained::anew`].
     ///
     /// # Errors
     /// As [`Pretrained::anew`].
@@ -157,7 +157,7 @@ impl Pretrained {
         Ok(state)
     }
 
-    /// The weights, with their biases, of a stem that reads other channels or has another window, and of a head with other classes.
+    /// The weights and biases of two layers: a stem with other channels or another kernel, and a head with other classes.
     fn renewed_layers<'g>(&self, graph: &'g Graph) -> Vec<&'g String> {
         let weights: Vec<usize> =
             (0..graph.parameters.len()).filter(|at| graph.parameters[*at].shape.len() > 1).collect();
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// ImageNet's ResNet-18 for grey images of ten classes: its stem's window is 7×7, the small images' 3×3.
+    /// ImageNet's ResNet-18 for grey images of ten classes: the kernel of its stem is 7×7, that for small images is 3×3.
     #[test]
     fn stem_and_head_of_other_data_begin_anew_and_nothing_else() {
         let (bytes, state) = file("resnet18", [3, 224, 224], 1000, Target::Torch);

@@ -1,6 +1,6 @@
-//! Sharded models: safetensors files beside an index, `model.safetensors.index.json`, that says which tensor lies in which.
+//! Sharded models: safetensors files beside an index, `model.safetensors.index.json`, that names the file of each tensor.
 //!
-//! They are read as the one file that they would be without shards.
+//! A sharded model is read as if it were one file without shards.
 
 use std::{
     collections::BTreeMap,
@@ -17,21 +17,21 @@ use unlearn_files::Form;
 
 use crate::{Error, Result};
 
-/// How the name of an index ends.
+/// The end of an index's name.
 pub const INDEX: &str = ".safetensors.index.json";
 
-/// Most bytes of an index: some hundred thousand tensors.
+/// Most bytes of an index. This is enough for some hundred thousand tensors.
 const MOST_INDEX: u64 = 64 << 20;
-/// Most shards.
+/// The greatest number of shards.
 const MOST_SHARDS: usize = 4096;
 
-/// What an index says: which file each tensor lies in.
+/// The content of an index: the file of each tensor.
 #[derive(Debug, Deserialize)]
 pub struct ShardIndex {
     weight_map: WeightMap,
 }
 
-/// Files by the name of the tensor; a name that stands there twice is refused.
+/// Files by the name of the tensor. A name that occurs twice is refused.
 #[derive(Debug)]
 struct WeightMap(BTreeMap<String, String>);
 
@@ -39,7 +39,7 @@ impl ShardIndex {
     /// Reads an index.
     ///
     /// # Errors
-    /// A file that is none, names a tensor twice, or names a file that is not beside it.
+    /// A file that is not an index, names a tensor twice, or names a file that is not beside it.
     pub fn read(path: &Path) -> Result<Self> {
         let text = unlearn_files::read_text(path, MOST_INDEX).map_err(|source| Error::Io {
             action: "read",
@@ -80,7 +80,7 @@ impl ShardIndex {
         Ok(index)
     }
 
-    /// The names of the files, each once, in ascending order.
+    /// The names of the files, without repetition, in ascending order.
     pub fn shards(&self) -> Vec<&str> {
         let mut shards: Vec<&str> = self.weight_map.0.values().map(String::as_str).collect();
         shards.sort_unstable();
@@ -89,7 +89,7 @@ impl ShardIndex {
     }
 }
 
-/// The bytes of the one file that the shards beside an index would be; of all of them at most `most`.
+/// Joins the shards beside an index into the bytes of one file. All shards together may have at most `most` bytes.
 pub(crate) fn gather(path: &Path, most: u64) -> Result<Vec<u8>> {
     let index = ShardIndex::read(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -147,7 +147,7 @@ pub(crate) fn gather(path: &Path, most: u64) -> Result<Vec<u8>> {
     safetensors::serialize(views, None).map_err(fail)
 }
 
-/// The index in a folder, if there is one; the error is a reason why there is no one.
+/// The paths of all indices in a folder, sorted.
 pub(crate) fn index_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {

@@ -1,13 +1,12 @@
 //! Sparse checkpoints: one safetensors file with a pruned model's kept weights and its mask.
 //!
-//! A tensor `NAME` that the mask covers lies there as `NAME.kept`, the kept values in row-major order, and `NAME.mask`, one
-//! bit a weight as [`unlearn_masks::Bits`] packs them; every other tensor lies there whole under its own name. The metadata
-//! entry `unlearn` is JSON: `kind`, `format`, `model` (a [`CheckpointInfo`]), `shapes` of the covered tensors, and a
-//! `checksum` of all that and of every tensor, so that no bit can flip unseen.
+//! A tensor `NAME` that the mask covers is stored as two tensors. `NAME.kept` has the kept values in row-major order. `NAME.mask` has one
+//! bit per weight, packed as by [`unlearn_masks::Bits`]. Every other tensor is stored whole under its own name. The metadata entry
+//! `unlearn` is JSON: `kind`, `format`, `model` (a [`CheckpointInfo`]), `shapes` of the covered tensors, and `checksum`. The checksum
+//! covers all the other metadata and every tensor, so that a single flipped bit is noticed.
 //!
-//! Equal models give equal bytes.
-//! Format policy: a reader reads its own and older versions and refuses newer ones, and any key or tensor that it does not
-//! know. Version 2 may say what the model was trained on (`model.training`), which version 1 could not.
+//! Equal models give equal bytes. Format policy: a reader reads its own and older versions. It refuses newer versions, and any key or
+//! tensor that it does not know. Version 2 may say what the model was trained on (`model.training`); version 1 could not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +24,7 @@ use crate::{Error, Result, checkpoint::CheckpointInfo, files::contents::contents
 /// Version written by this crate.
 pub const FORMAT: u32 = 2;
 
-/// What such a file calls itself.
+/// The `kind` in the metadata of such a file.
 pub const KIND: &str = "sparse-checkpoint";
 
 #[derive(Serialize, Deserialize)]
@@ -38,20 +37,20 @@ struct Metadata {
     checksum: String,
 }
 
-/// What every version says of itself, so that a reader can refuse with the right words.
+/// The metadata that every version has, so that a reader can say precisely why it refuses a file.
 #[derive(Deserialize)]
 struct Preamble {
     kind: Option<String>,
     format: u32,
 }
 
-/// A tensor as it lies in a file.
+/// A tensor as stored in a file: name, element type, shape and bytes.
 type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
 
 /// Serialises a pruned model. Equal models give equal bytes.
 ///
 /// # Errors
-/// A mask for another model; a pruned weight that is not exactly 0.0, which would not come back.
+/// A mask for another model. A pruned weight that is not exactly 0.0, because reading the file would give 0.0.
 pub fn to_bytes(graph: &Graph, state: &State, mask: &Mask, info: &CheckpointInfo) -> Result<Vec<u8>> {
     check_mask(mask, graph)?;
     let mut tensors = Vec::new();
@@ -73,7 +72,7 @@ pub fn to_bytes(graph: &Graph, state: &State, mask: &Mask, info: &CheckpointInfo
     seal(metadata, &tensors).map_err(Error::Description)
 }
 
-/// Reads what a sparse checkpoint says of its model; `path` is for messages.
+/// Reads the description of the model in a sparse checkpoint; `path` is for messages.
 ///
 /// # Errors
 /// Not safetensors, another kind of file, or another format.
@@ -82,18 +81,18 @@ pub fn info(bytes: &[u8], path: &Path) -> Result<CheckpointInfo> {
     Ok(metadata(&open(bytes).map_err(fail)?).map_err(fail)?.model)
 }
 
-/// Whether the bytes call themselves a sparse checkpoint, of whatever format.
+/// Whether the metadata names a sparse checkpoint, of any format.
 pub fn is_sparse(bytes: &[u8]) -> bool {
     let Ok(file) = TensorFile::open(bytes) else { return false };
     let preamble: Option<Preamble> = file.json().and_then(|json| serde_json::from_str(json).ok());
     preamble.is_some_and(|preamble| preamble.kind.as_deref() == Some(KIND))
 }
 
-/// Reads a pruned model for a graph from bytes, bit for bit as it was; `path` is for messages.
+/// Reads a pruned model for a graph from bytes, bit for bit as it was written; `path` is for messages.
 ///
 /// # Errors
-/// As [`info`]; a checksum that does not fit; another architecture; a tensor missing, unknown, of another shape or type, or
-/// not finite; a mask that is damaged or does not count the kept values.
+/// As [`info`]. A checksum that does not fit. Another architecture. A tensor that is missing, unknown, not finite, or of another shape or
+/// type. A mask that is damaged or does not fit the number of kept values.
 pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, Mask, CheckpointInfo)> {
     let fail = |reason: String| Error::Checkpoint { path: path.into(), reason };
     let file = open(bytes).map_err(fail)?;
@@ -133,7 +132,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<(State, Mask, CheckpointInfo)>
     from_bytes(&contents(path)?, graph, path)
 }
 
-/// Holds a mask against the parameters of a graph.
+/// Compares a mask with the parameters of a graph.
 pub(crate) fn check_mask(mask: &Mask, graph: &Graph) -> Result<()> {
     let layers: Vec<_> = graph.parameters.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
     Ok(mask.check_against(&graph.arch, &layers)?)
@@ -177,7 +176,7 @@ fn unchecked_metadata(file: &TensorFile<'_>) -> Result<Metadata, String> {
     serde_json::from_str(json).map_err(damaged)
 }
 
-/// A file whose checksum fits.
+/// The bytes of a file, with the checksum filled in.
 fn seal(mut metadata: Metadata, tensors: &[Stored]) -> Result<Vec<u8>, String> {
     let views = views(tensors).map_err(|error| error.to_string())?;
     let sum = checksum(&metadata, views.iter().map(|(name, view)| (*name, view.clone())));
@@ -186,13 +185,13 @@ fn seal(mut metadata: Metadata, tensors: &[Stored]) -> Result<Vec<u8>, String> {
     unlearn_tensor_files::encode_views(views.into_iter().collect(), json).map_err(|error| error.to_string())
 }
 
-/// By name in ascending order.
+/// The tensors by name, in ascending order.
 fn views(tensors: &[Stored]) -> Result<BTreeMap<&str, TensorView<'_>>, safetensors::SafeTensorError> {
     let views = tensors.iter();
     views.map(|(name, dtype, shape, data)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), data)?))).collect()
 }
 
-/// BLAKE3 over the metadata and over the tensors by name in ascending order.
+/// BLAKE3 over the metadata and then over the tensors by name, in ascending order.
 fn checksum<'t>(metadata: &Metadata, tensors: impl Iterator<Item = (&'t str, TensorView<'t>)>) -> Option<String> {
     let Metadata { kind, format, model, shapes, .. } = metadata;
     let mut hasher = blake3::Hasher::new();
@@ -204,7 +203,7 @@ fn checksum<'t>(metadata: &Metadata, tensors: impl Iterator<Item = (&'t str, Ten
     Some(hasher.finalize().to_hex().to_string())
 }
 
-/// The file's tensors are those that the graph and the covered tensors ask for, and no others.
+/// Checks that the file has exactly the tensors that the graph and the list of covered tensors require.
 fn check_names(file: &TensorFile<'_>, metadata: &Metadata, graph: &Graph) -> Result<(), String> {
     let mut wanted = BTreeSet::new();
     let names = graph.parameters.iter().map(|p| &p.name).chain(graph.buffers.iter().map(|b| &b.name));
@@ -225,7 +224,7 @@ fn check_names(file: &TensorFile<'_>, metadata: &Metadata, graph: &Graph) -> Res
     }
 }
 
-/// The packed mask of a covered tensor.
+/// Reads the packed mask of a covered tensor.
 fn packed(file: &TensorFile<'_>, name: &str, shape: &[usize]) -> Result<Bits, String> {
     let name = mask_name(name);
     let view = file.view(&name).ok_or_else(|| format!("tensor `{name}` is missing"))?;
@@ -235,7 +234,7 @@ fn packed(file: &TensorFile<'_>, name: &str, shape: &[usize]) -> Result<Bits, St
     Bits::from_packed(shape, view.data().to_vec()).map_err(|error| format!("tensor `{name}`: {error}"))
 }
 
-/// A covered tensor with zeros where it was pruned.
+/// Reads a covered tensor, with zeros where it was pruned.
 fn dense(file: &TensorFile<'_>, name: &str, bits: &Bits) -> Result<Vec<f32>, String> {
     let name = kept_name(name);
     let (_, values) = file.tensor(&name).ok_or_else(|| format!("tensor `{name}` is not F32"))?;
@@ -270,7 +269,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A model of which every 20th weight of each matrix and kernel is kept.
+    /// A model that keeps every 20th weight of each matrix and kernel.
     pub(crate) fn pruned(arch: &str) -> (Arc<Graph>, State, Mask, CheckpointInfo) {
         let info = info_of(arch);
         let graph = info.graph().unwrap();
@@ -300,7 +299,7 @@ pub(crate) mod tests {
         read(bytes, graph).map(|_| ()).unwrap_err().to_string()
     }
 
-    /// The parts of a file, sound or not.
+    /// The parts of a file, valid or not.
     fn parts(bytes: &[u8]) -> Option<(Metadata, Vec<Stored>)> {
         let file = open(bytes).ok()?;
         let metadata = unchecked_metadata(&file).ok()?;
@@ -311,13 +310,13 @@ pub(crate) mod tests {
         Some((metadata, file.names().into_iter().filter_map(stored).collect()))
     }
 
-    /// A file with a checksum that fits whatever it holds; `None` if it is not even a file of this kind.
+    /// The same content with a new checksum that fits; `None` if the bytes are not a file of this kind.
     pub(crate) fn resealed(bytes: &[u8]) -> Option<Vec<u8>> {
         let (metadata, tensors) = parts(bytes)?;
         seal(metadata, &tensors).ok()
     }
 
-    /// A file as another writer might make it.
+    /// A file as another program might write it.
     fn forged(change: impl FnOnce(&mut Metadata, &mut Vec<Stored>)) -> Vec<u8> {
         let (graph, state, mask, info) = pruned("resnet8s");
         let (mut metadata, mut tensors) = parts(&to_bytes(&graph, &state, &mask, &info).unwrap()).unwrap();
@@ -332,7 +331,7 @@ pub(crate) mod tests {
     #[test]
     fn a_round_trip_is_bit_exact_and_equal_content_gives_equal_bytes() {
         let (graph, mut state, mask, info) = pruned("resnet8s");
-        // Zeros that are kept stay what they are, and a tensor may be kept whole or not at all.
+        // Kept zeros keep their sign and bits. A tensor may be kept whole or not at all.
         state.parameters_mut()[0][3] = -0.0;
         state.parameters_mut()[0][23] = f32::from_bits(1);
         let bytes = to_bytes(&graph, &state, &mask, &info).unwrap();
@@ -370,7 +369,7 @@ pub(crate) mod tests {
 
     #[test]
     fn no_bit_flips_unseen_and_no_byte_goes_missing() {
-        // A small file in which every bit of the header, and one bit of every byte behind it, is tried.
+        // The file is small. The test flips every bit of the header, and one bit of every byte after it.
         let bytes = forged(|_, _| {});
         let graph = info_of("resnet8s").graph().unwrap();
         let header = 8 + usize::try_from(u64::from_le_bytes(*bytes.first_chunk().unwrap())).unwrap();
@@ -404,7 +403,7 @@ pub(crate) mod tests {
         refused(|m, _| m.format = 0, "its format is 0, and only 1 to 2 are known");
         refused(|m, _| m.kind = "mask".into(), "it holds a `mask`, not a `sparse-checkpoint`");
         refused(|m, _| m.model.arch = "resnet20s".into(), "it holds a resnet20s, but a resnet8s is wanted");
-        // One bit more than values: a kept weight has none.
+        // The mask has one bit more than there are values, so one kept weight has no value.
         refused(|_, t| tensor(t, "fc.weight.mask").3[0] |= 1, "`fc.weight.kept` has 32 values, but its mask keeps 33");
         refused(
             |_, t| {
@@ -427,7 +426,7 @@ pub(crate) mod tests {
         refused(|_, t| tensor(t, "fc.weight.kept").3[2..4].fill(0xFF), "holds a NaN");
     }
 
-    /// Ten weights pack into two bytes, six bits of which mean nothing.
+    /// Ten weights pack into two bytes, so six bits have no meaning.
     #[test]
     fn spare_bits_are_zero() {
         let (graph, state, mut mask, info) = pruned("resnet8s");

@@ -1,4 +1,4 @@
-//! A model as files for PyTorch's `load_state_dict`.
+//! Writes a model as files for PyTorch's `load_state_dict`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,8 +14,7 @@ use crate::{Error, ModelFile, Result};
 /// Tensors by name, with shape and values.
 type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
 
-/// The model's tensors under torchvision's names; where it is `masked`, those that the mask covers as `torch.nn.utils.prune` names
-/// them.
+/// The model's tensors under torchvision's names. If `masked`, tensors that the mask covers have the names of `torch.nn.utils.prune`.
 fn tensors(model: &ModelFile, masked: bool) -> Result<Tensors> {
     if masked && model.mask.is_none() {
         return Err(Error::Description(
@@ -44,7 +43,7 @@ fn normalisation(model: &ModelFile) -> Tensors {
     ]
 }
 
-/// As `safetensors.torch.load_file` reads it.
+/// The form that `safetensors.torch.load_file` reads.
 pub(super) fn safetensors(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
     let tensors = [tensors(model, masked)?, normalisation(model)].concat();
     let stored: Vec<_> = tensors.into_iter().map(|(name, shape, values)| (name, shape, le_bytes(&values))).collect();
@@ -54,16 +53,16 @@ pub(super) fn safetensors(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
         .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(fail)?;
-    // What `safetensors.torch.save_file` writes, and some readers ask for.
+    // `safetensors.torch.save_file` writes this entry, and some readers require it.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(fail)
 }
 
-/// The entry of a file of `torch.save` that describes the model. `torch.load` does not look at it.
+/// The name of the entry that describes the model in a `torch.save` file. `torch.load` does not read it.
 const DESCRIPTION: &str = "unlearn.json";
 
-/// As `torch.load` reads it: the tensors of a module alone, so that a strict `load_state_dict` takes them. The model's description,
-/// its normalisation among it, is a further entry of the archive.
+/// The form that `torch.load` reads. It holds only the tensors of the module, so that a strict `load_state_dict` accepts them. The
+/// model's description, which includes its normalisation, is a further entry of the archive.
 pub(super) fn pickled(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
     let tensors = tensors(model, masked)?;
     let written: Vec<_> = tensors.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
@@ -72,10 +71,10 @@ pub(super) fn pickled(model: &ModelFile, masked: bool) -> Result<Vec<u8>> {
     unlearn_torch_files::write(&written, &records).map_err(|error| Error::Description(error.to_string()))
 }
 
-/// The description that [`pickled`] wrote into a file of `torch.save`; `None` for a file of another program.
+/// The description that [`pickled`] wrote into a `torch.save` file; `None` for a file of another program.
 ///
 /// # Errors
-/// A damaged archive or description, or one of a newer format.
+/// A damaged archive; a damaged description, or one of a newer format.
 pub(super) fn description(bytes: &[u8], path: &Path) -> Result<Option<CheckpointInfo>> {
     let fail = |source| Error::TorchFile { path: path.into(), source };
     let Some(json) = unlearn_torch_files::record(bytes, DESCRIPTION).map_err(fail)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The readers on damaged files; `unlearn_tests::fuzz` says what is asked of them.
+//! Reads damaged files; `unlearn_tests::fuzz` states the requirements.
 
 use std::{
     fs,
@@ -58,7 +58,7 @@ fn checkpoints() {
     files.push(mask.to_bytes().unwrap());
     fuzz("tests::fuzz::checkpoints", &files, |bytes| {
         read_model(bytes);
-        // With a checksum that fits again, damage is met further in.
+        // A checksum that fits lets the damage reach the later checks.
         if let Some(bytes) = resealed(bytes) {
             read_model(&bytes);
         }
@@ -72,7 +72,7 @@ fn shards() {
         ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
     let files: Vec<_> = names.iter().map(|name| fs::read(folder.path().join(name)).unwrap()).collect();
     fuzz("tests::fuzz::shards", &files, |bytes| {
-        // In the place of each file of a sharded model, one after the other.
+        // Damages each file of a sharded model in turn.
         for (name, sound) in names.iter().zip(&files) {
             fs::write(folder.path().join(name), bytes).unwrap();
             if let Ok(bytes) = contents(&folder.path().join(names[0])) {

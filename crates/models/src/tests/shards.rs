@@ -1,4 +1,4 @@
-//! Sharded models: what is read as one, and what is refused.
+//! Sharded models: which files are read, and which are refused.
 
 use std::{fs, path::Path};
 

@@ -22,8 +22,8 @@ fn example(seed: u64) -> (ModelFile, Tensors) {
     (ModelFile { source: Source::Dense, graph, state, mask: None, info }, tensors)
 }
 
-/// What `torch.save({key: {name: tensor, …}, …, "epoch": 3}, …, _use_new_zipfile_serialization=False)` writes; without a key the
-/// dictionary by itself.
+/// The bytes that `torch.save({key: {name: tensor, …}, …, "epoch": 3}, …, _use_new_zipfile_serialization=False)` writes. Without a key,
+/// the dictionary itself is saved.
 pub(crate) fn saved(dicts: &[(&str, &Tensors)]) -> Vec<u8> {
     fn text(out: &mut Vec<u8>, text: &str) {
         out.push(b'X');
@@ -123,7 +123,7 @@ fn any_chain_of_prefixes_that_all_tensors_share_is_dropped() {
         let pretrained = Pretrained::read(&bytes, Path::new("m.pth")).unwrap();
         assert_eq!(pretrained.initialize(&model.graph, 9).unwrap().parameters(), model.state.parameters(), "{prefix}");
     }
-    // A wrapper of a part of the model, and the normalisation beside the model.
+    // One part of the model has a wrapper, and the normalisation is outside of the model.
     let bytes = saved(&[("", &renamed(&tensors, |name| name.replacen("layer1.", "layer1.module.", 1)))]);
     same(&read(&bytes, None).unwrap(), &model);
     let mut wrapped = renamed(&tensors, |name| format!("net.{name}"));
@@ -133,7 +133,7 @@ fn any_chain_of_prefixes_that_all_tensors_share_is_dropped() {
     let found = read(&saved(&[("", &wrapped)]), None).unwrap();
     same(&found, &model);
     assert_eq!((found.info.mean, found.info.std), (vec![0.5; 3], vec![0.25; 3]));
-    // Two names that become one.
+    // Two names become equal.
     let mut twice = tensors.clone();
     twice.push(("module.fc.bias".into(), vec![10], vec![0.0; 10]));
     assert!(refusal(&saved(&[("", &twice)]), None).contains("`fc.bias` is there twice"));
@@ -149,7 +149,7 @@ fn the_one_nested_dictionary_is_taken_whatever_its_key() {
     let averaged =
         [vec![("n_averaged".into(), vec![], vec![5.0])], renamed(&tensors, |name| format!("module.{name}"))].concat();
     same(&read(&saved(&[("", &averaged)]), None).unwrap(), &model);
-    // What cannot be the model is no rival: masks, and what the training began with.
+    // Masks and the initial weights of a training do not count as candidates for the model.
     let masks: Tensors = tensors.iter().filter(|(_, shape, _)| shape.len() > 1).cloned().collect();
     same(&read(&saved(&[("mask", &masks), ("state_dict", &tensors)]), None).unwrap(), &model);
     let (other, begun) = example(2);
@@ -200,7 +200,7 @@ fn tensors_that_do_not_fit_are_named() {
 fn weight_normalisation_is_computed_and_other_parametrisations_are_refused() {
     let (model, tensors) = example(1);
     let (_, shape, weight) = tensors.iter().find(|(name, ..)| name == "fc.weight").unwrap().clone();
-    // Magnitudes are the norms of rows, and directions anything along them: rows times 2, 3, 4, …
+    // Magnitudes are the norms of rows. Directions may have any length: here, rows times 2, 3, 4, …
     let rows = || weight.chunks(shape[1]);
     let norms: Vec<f32> =
         rows().map(|row| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32).collect();
