@@ -85,7 +85,7 @@ impl Plan {
             tracing::warn!("{note}");
         }
         // A library user may make a suite without a file, but it has a path all the same.
-        index.source = suite.path.canonicalize().ok();
+        index.source = suite.place();
         index.init = resolved.initial.origin().map(|origin| origin.source.clone());
         if let (Some(init), true) = (&index.init, resolved.retrains()) {
             tracing::warn!(

@@ -318,6 +318,11 @@ impl Suite {
         Ok(suite)
     }
 
+    /// Absolute path of the suite's file. `None` if there is no file, or its path is not UTF-8 and so no JSON can hold it.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        self.path.canonicalize().ok().filter(|path| path.to_str().is_some())
+    }
+
     /// Refuses a suite that describes models but no requests or methods.
     pub(crate) fn check_complete(&self) -> Result<()> {
         for (section, empty) in [("[[forget]]", self.forget.is_empty()), ("[[unlearn]]", self.unlearn.is_empty())] {

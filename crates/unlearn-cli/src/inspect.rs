@@ -17,7 +17,7 @@ use unlearn_run_store::Stage;
 use unlearn_samples::ImageSet;
 use unlearn_torch_files::{Candidate, Container, StateDict, TorchFile};
 
-use crate::{args::InspectArguments, output};
+use crate::{args::InspectArguments, exit::Usage, output};
 
 /// Most bytes of a text file that is read.
 const MOST_TEXT: u64 = 64 << 20;
@@ -83,7 +83,7 @@ fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
     let form = if path.is_dir() {
         Form::ShardIndex
     } else {
-        let head = unlearn_files::head(path).with_context(|| format!("failed to read {place}"))?;
+        let head = unlearn_files::head(path).map_err(|error| Usage(format!("failed to read {place}: {error}")))?;
         Form::of(&head)
     };
     match form {

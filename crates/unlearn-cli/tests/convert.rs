@@ -201,7 +201,7 @@ fn files_of_other_forms_pipes_and_devices_are_refused_at_once() {
                 &["convert", "resnet8s.pth.tar", "out", "--mask", name],
                 &["train", "suite.toml", "--init", name],
             ] {
-                let message = place.refuse(1, command);
+                let message = place.refuse(2, command);
                 assert!(message.contains(name) && message.contains(words), "{message}");
             }
         }

@@ -277,7 +277,7 @@ fn what_was_typed_wrongly_exits_2() {
         ("train suite.toml --init /dev/zero".into(), "a device"),
         ("run /dev/zero".into(), "a device"),
         ("stage /dev/zero".into(), "a device"),
-        ("run suite.toml --set suite.tuned=suite.toml".into(), "suite.toml is no file of `unlearn tune`"),
+        ("run suite.toml --set suite.tuned=suite.toml".into(), "suite.toml is not the result of a search"),
         ("stage absent.json".into(), "absent.json"),
         ("stage twice.json".into(), "stands twice"),
         ("stage line.json".into(), "under the key `stage`"),

@@ -208,7 +208,7 @@ fn nothing_of_another_suite_or_program_is_lost() {
     fs::write(place.path("file"), "").unwrap();
     for (out, words) in [
         ("foreign", "results.json was not written by this program"),
-        ("report", "is of the suite `tiny`"),
+        ("report", "belongs to the suite `tiny`"),
         ("file", "cannot be written"),
         ("/proc/report", "/proc/report"),
     ] {

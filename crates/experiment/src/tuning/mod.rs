@@ -72,7 +72,7 @@ pub fn tune(
             "a search judges on validation images, and `data.validation` leaves none; set it above 0".into(),
         ));
     }
-    let source = suite.path.canonicalize().ok();
+    let source = suite.place();
     if !run.replace {
         store.check_replaces_tuning(&suite.suite.name, source.as_deref())?;
     }
