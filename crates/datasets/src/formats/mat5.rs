@@ -2,7 +2,7 @@
 //!
 //! A file is a header of 128 bytes, then elements. An element is a tag (type and length) and the data, padded to a
 //! multiple of 8 bytes. An array is an element that contains elements (flags, dimensions, name, values in
-//! column-major order), and may be packed with zlib as a whole. The layout is published by MathWorks as "MAT-File
+//! column-major order), and may be packed with zlib as a whole. The layout is published by `MathWorks` as "MAT-File
 //! Format". Only little-endian files are read.
 //!
 //! The caller checks the shape of each array before its values are read. So a file takes no more memory than the
