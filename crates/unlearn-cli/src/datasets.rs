@@ -1,8 +1,6 @@
 //! `unlearn datasets`: lists, describes, verifies and exports datasets, and prints the positions that a suite trains
 //! on.
 
-use std::fmt::Write as _;
-
 use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
 use unlearn_datasets::{image_folder, npz, verify};
@@ -124,11 +122,9 @@ fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
     let class = arguments.class.as_deref().map(|class| class_of(&dataset, class)).transpose()?;
     let wanted = |position: &&u32| class.is_none_or(|class| dataset.train.labels[**position as usize] == class);
     let positions: Vec<_> = positions.iter().filter(wanted).collect();
-    let mut lines = String::new();
     for position in &positions {
-        writeln!(lines, "{position}")?;
+        say!("{position}");
     }
-    print!("{lines}");
     let what = if arguments.validation { "held out to validate" } else { "trained on" };
     let seeds = seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let of = class.map_or(String::new(), |class| format!(" of class {class} ({})", dataset.classes[class as usize]));

@@ -24,7 +24,10 @@ const MOST_TEXT: u64 = 64 << 20;
 
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
     // Every address is resolved before anything is printed.
-    let paths = arguments.paths.iter().map(|path| resolve_address(path)).collect::<Result<Vec<PathBuf>, _>>()?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in &arguments.paths {
+        paths.push(resolve_address(path)?);
+    }
     for (position, path) in paths.iter().enumerate() {
         if position > 0 {
             say!("");
