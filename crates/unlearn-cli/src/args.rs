@@ -350,7 +350,7 @@ pub(crate) enum DatasetsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SplitArguments {
-    /// The suite file. Its [data] table says how the training set is split.
+    /// The suite file. Its `[data]` table says how the training set is split.
     #[arg(value_name = "SUITE")]
     pub(crate) suite: PathBuf,
     /// Seed of a run. Without it, the printed positions hold for every seed of the suite.
