@@ -52,3 +52,31 @@ fn the_page_on_stages() {
     let plan = place.succeed(&["run", "suite.toml", "--dry-run"]);
     assert!(plan.contains("42 done, 0 to do"), "{plan}");
 }
+
+/// Without the commands that need the Hub or a data set that is not in the program.
+#[test]
+fn the_page_on_datasets() {
+    let page = page("docs/datasets.md");
+    let place = Place::new(SUITE);
+    let quick = format!("{}/../../configs/suites/quick.toml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(quick, place.path("quick.toml")).unwrap();
+    let commands = commands(&page).into_iter().filter(|command| !command.contains("cifar10"));
+    let printed: Vec<String> = commands.map(|command| succeed(&place, command)).collect();
+    assert_eq!(printed.len(), 7);
+    // Both forms of the export hold the same images.
+    let fingerprint = |text: &str| text.lines().find(|line| line.contains("fingerprint")).unwrap().to_owned();
+    assert_eq!(fingerprint(&printed[2]), fingerprint(&printed[3]));
+    assert_eq!(printed[5].lines().count() + printed[6].lines().count(), 720 + 800, "class 3, and what is held out");
+}
+
+#[test]
+fn the_page_on_tuning() {
+    let page = page("docs/tuning.md");
+    let place = Place::new(SUITE);
+    std::fs::copy(place.path("suite.toml"), place.path("my-suite.toml")).unwrap();
+    let commands: Vec<&str> = commands(&page).into_iter().filter(|command| command.contains("my-suite.toml")).collect();
+    assert_eq!(commands.len(), 1);
+    for command in commands {
+        assert!(succeed(&place, command).contains("l1-sparse"), "{command}");
+    }
+}
