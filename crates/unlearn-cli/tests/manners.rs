@@ -285,8 +285,8 @@ fn what_was_typed_wrongly_exits_2() {
         ("datasets describe absent".into(), "unknown dataset"),
         ("models show resnet9s".into(), "did you mean `resnet"),
         ("methods show magnitudes".into(), "did you mean `magnitude`"),
-        ("figures show magnitude".into(), "`magnitude` is a pruning criterion: `unlearn methods show magnitude`"),
-        ("methods show mia-efficacy".into(), "`mia-efficacy` is an attack: `unlearn attacks show mia-efficacy`"),
+        ("figures show magnitude".into(), "`magnitude` is a pruning criterion; see `unlearn methods show magnitude`"),
+        ("methods show mia-efficacy".into(), "`mia-efficacy` is an attack; see `unlearn attacks show mia-efficacy`"),
         (
             "run suite.toml --set seeds=[1]".into(),
             "--set seeds=[1]: `seeds` is not a section of a suite; did you mean `suite.seeds`?",
