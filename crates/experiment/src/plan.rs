@@ -314,7 +314,7 @@ mod tests {
             ("\"raw\"", "\"ft\"", "two [[unlearn]] tables"),
             ("\"raw\"", "\"cf-k\", k = 50", "[[unlearn]] cf-k, for [[forget]] class 0 of the model dense"),
             ("\"raw\"", "\"eu-k\", k = 4", "`k` must lie in 1..=3"),
-            ("\"raw\"", "\"ft-prune\", sparsity = 0.99999", "`sparsity = 0.99999` leaves 1 weights to 7 layers"),
+            ("\"raw\"", "\"ft-prune\", sparsity = 0.99999", "`sparsity = 0.99999` leaves 1 weights for 7 layers"),
             ("train-limit = 200", "train-limit = 200\nvalidation = 0.0", "or say `select = \"last\"`"),
         ] {
             let error = plan(&SUITE.replacen(from, to, 1)).map(|_| ()).unwrap_err();
