@@ -228,7 +228,7 @@ mod tests {
         assert_eq!((scores.forget.labels(), scores.forget.positions()), (&[2, 0][..], &[0, 1][..]));
         tensors[1].3 = floats(&[2.0, 0.5]);
         let message = StoredScores::decode(&file(&tensors, r#"{"format":1,"kind":"scores"}"#), Path::new("stage"));
-        assert!(message.unwrap_err().to_string().contains("0.5 is no index"));
+        assert!(message.unwrap_err().to_string().contains("0.5 is not an index"));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
                 r#"{"format":2,"kind":"scores"}"#,
             )
         };
-        assert!(refusal(&set(integers(&[0, -1]), vec![2])).contains("`forget`: `labels`: -1 is no index"));
+        assert!(refusal(&set(integers(&[0, -1]), vec![2])).contains("`forget`: `labels`: -1 is not an index"));
         assert!(refusal(&set(integers(&[0, 2]), vec![2])).contains("label of row 1 is 2"));
         assert!(refusal(&set(integers(&[0]), vec![1])).contains("the shape [1], not [2]"));
         assert!(refusal(&set(integers(&[0, 1]), vec![2])).contains("`positions`"));

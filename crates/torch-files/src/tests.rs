@@ -74,7 +74,7 @@ fn files_of_other_forms_are_named() {
         (b"\x1f\x8b\x08\0\0", "gunzip"),
         (&tar, "tar -xf"),
         (b"{\"weight_map\": {}}", "an index of safetensors shards"),
-        (b"\x80\x04\x95\0", "a pickle of Python, and not one that `torch.save` wrote"),
+        (b"\x80\x04\x95\0", "a Python pickle, and not one that `torch.save` wrote"),
         (b"lr = 0.1", "a text file"),
         (b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09", "unknown form"),
         (b"\x10\0\0\0\0\0\0\0{", "not a whole safetensors file"),

@@ -255,7 +255,9 @@ mod tests {
     fn reports_read_the_store_alone() {
         assert_eq!(
             check(&[package("reports", &["run-store", "experiment"], &[])]),
-            ["reports: must not depend on experiment; the crates it may depend on: metrics, mia-eval, run-store"]
+            [
+                "reports: must not depend on experiment; the crates it may depend on: files, metrics, mia-eval, run-store"
+            ]
         );
     }
 
