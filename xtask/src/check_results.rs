@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use unlearn_metrics::Figures;
 use unlearn_metrics::figures::{avg_gap, ta, ua};
+use unlearn_metrics::{Figures, Need};
 use unlearn_mia_eval::Registry;
 
 /// Check the report of a suite: the rows that must exist, and their bounds.
