@@ -305,17 +305,19 @@ impl Suite {
 
     fn of_table(table: &toml::Table) -> std::result::Result<Self, String> {
         let text = toml::to_string(table).map_err(|e| e.to_string())?;
-        let mut suite: Self = toml::from_str(&text).map_err(|e| with_nearest(e.message()))?;
-        suite.given = given(table);
-        suite.check()?;
-        Ok(suite)
+        let suite: Self = toml::from_str(&text).map_err(|e| with_nearest(e.message()))?;
+        suite.checked(table)
     }
 
     fn of_text(text: &str) -> std::result::Result<Self, String> {
-        let mut suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
-        suite.given = given(&toml::from_str(text).map_err(|e| e.to_string())?);
-        suite.check()?;
-        Ok(suite)
+        let suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
+        suite.checked(&toml::from_str(text).map_err(|e| e.to_string())?)
+    }
+
+    /// The suite with the keys that `table`, its source, gives.
+    fn checked(self, table: &toml::Table) -> std::result::Result<Self, String> {
+        self.check()?;
+        Ok(Self { given: given(table), ..self })
     }
 
     /// Absolute path of the suite's file. `None` if there is no file, or its path is not UTF-8 and so no JSON can hold it.

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 use unlearn_certificates::{Basis, Certificate, Finding, Threshold};
-use unlearn_models::{ImportOptions, ModelFile, Origin};
+use unlearn_models::Origin;
 use unlearn_run_store::{Artifact, StageSpec};
 
-use super::model_bytes;
+use super::certified_model;
 use crate::Environment;
 
 /// Everything that decides what is done and certified.
@@ -59,9 +59,7 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
         findings.push(Finding::unchecked(what, "certificates of format 1 do not hold everything that decides it"));
         return findings;
     }
-    let read = model_bytes(folder, certificate)
-        .and_then(|(bytes, path)| ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string()));
-    let model = match read {
+    let model = match certified_model(folder, certificate) {
         Ok(model) => model,
         Err(reason) => {
             findings.push(Finding::fails(what, format!("the model, which names it too, cannot be read: {reason}")));

@@ -5,11 +5,11 @@ use std::path::Path;
 use unlearn_certificates::{Certificate, Finding};
 use unlearn_metrics::{Figure, Figures, Need, Unit, Values, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
-use unlearn_models::{ImportOptions, ModelFile};
+use unlearn_models::ModelFile;
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
-use super::{model_bytes, samples, statement::open};
+use super::{certified_model, samples, statement::open};
 use crate::{
     Environment, Error, Materials, Result,
     judgement::{Judging, judge},
@@ -41,9 +41,7 @@ pub fn measure_again(
             format!("`{data}` has the fingerprint {}, not {}", dataset.fingerprint, certificate.data.fingerprint);
         return Ok(vec![Finding::fails("data", other)]);
     }
-    let model = model_bytes(folder, certificate)
-        .and_then(|(bytes, path)| ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string()));
-    let model = match model {
+    let model = match certified_model(folder, certificate) {
         Ok(model) => model,
         Err(reason) => return Ok(vec![Finding::fails("model", reason)]),
     };

@@ -387,13 +387,13 @@ impl Deletion {
     }
 }
 
-/// The bytes and the path of the model that a deletion left, limited to the size that the certificate names. The
-/// error is a reason for users.
-fn model_bytes(folder: &Path, certificate: &Certificate) -> std::result::Result<(Vec<u8>, PathBuf), String> {
+/// The model that a deletion left. Its file is read up to the size that the certificate names. The error is a reason
+/// for users.
+fn certified_model(folder: &Path, certificate: &Certificate) -> std::result::Result<ModelFile, String> {
     let path = folder.join(MODEL);
     let artifact = certificate.output.get(MODEL).ok_or_else(|| format!("the certificate names no `{MODEL}`"))?;
     let bytes = unlearn_files::read(&path, artifact.bytes).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok((bytes, path))
+    ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string())
 }
 
 /// Prefix of the roles of a Retrain's files.

@@ -120,7 +120,7 @@ fn table(grid: &Grid) -> Markup {
 
 /// A picture under its heading, with a name for screen readers.
 fn picture(heading: &str, meaning: &str, svg: &str, label: &str) -> Markup {
-    let label = html! { (label) }.into_string().replace('"', "&quot;");
+    let label = html! { (label) }.into_string();
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);
     html! {
         figure {
