@@ -4,7 +4,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use unlearn_training::Recipe;
 
-use crate::suite::{DataSection, EvaluateSection, ModelSection, Suite, SuiteSection};
+use crate::{
+    data::{DataSection, PoisonSection},
+    suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
+};
 
 /// A key that no type has.
 const NO_KEY: &str = "\0";
@@ -27,10 +30,11 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 5] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 6] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
+        ("data.poison", of::<PoisonSection>(Value::Null)),
         ("model", of::<ModelSection>(Value::Null)),
         ("train", of::<Recipe>(Value::Null)),
         ("evaluate", of::<EvaluateSection>(Value::Null)),

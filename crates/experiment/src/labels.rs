@@ -105,8 +105,9 @@ impl Naming<'_> {
         let config: Option<UnlearnConfig> = serde_json::from_value(manifest.config.clone()).ok();
         let (method, forget) = config.map_or(("?".to_owned(), "?".to_owned()), |config| {
             let forget = match &config.forget {
-                ForgetSpec::Positions { positions } => format!("{} images", positions.len()),
-                other => other.label(),
+                None => "found samples".to_owned(),
+                Some(ForgetSpec::Positions { positions }) => format!("{} images", positions.len()),
+                Some(other) => other.label(),
             };
             (config.method, forget)
         });

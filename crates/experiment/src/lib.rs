@@ -8,6 +8,7 @@
 mod address;
 mod checkpoints;
 mod configured;
+mod data;
 pub mod deletion;
 mod error;
 mod export;
@@ -30,8 +31,10 @@ mod setting;
 mod stages;
 mod suite;
 mod tuning;
+mod wanted;
 
 pub use address::resolve as resolve_address;
+pub use data::{DataSection, PoisonSection};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use labels::Labels;
@@ -44,5 +47,6 @@ pub use recognised::{Folder, document as recognised_document};
 pub use run::{Finished, Status, run, run_kinds, status};
 pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
-pub use suite::{DataSection, EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
+pub use suite::{EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
 pub use tuning::{Objective, TuneOptions, tune};
+pub use wanted::{Detector, Wanted};

@@ -14,7 +14,10 @@ use unlearn_network::DeviceChoice;
 use unlearn_samples::Dataset;
 use unlearn_unlearning::Methods;
 
-use crate::initial::Initial;
+use crate::{
+    data::{Data, DataSection},
+    initial::Initial,
+};
 
 /// Where stages run and where their data are. None of this is part of a result.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +46,8 @@ pub fn known_images(dataset: &str) -> Option<InputSpec> {
 pub struct Materials {
     environment: Environment,
     datasets: RefCell<BTreeMap<String, Arc<Dataset>>>,
+    /// The poisoned data that were asked for last, by their description. Each is a copy of the training set, so only one is kept.
+    poisoned: RefCell<Option<(String, Data)>>,
     initials: RefCell<BTreeMap<String, Arc<Initial>>>,
 }
 
@@ -71,6 +76,24 @@ impl Materials {
         let dataset = Arc::new(registry::open(name, &options)?);
         self.datasets.borrow_mut().insert(name.to_owned(), Arc::clone(&dataset));
         Ok(dataset)
+    }
+
+    /// The data that a section describes, with its poison if it has any. The error is a reason for users.
+    pub(crate) fn data(&self, section: &DataSection) -> Result<Data, String> {
+        let clean = || self.dataset(&section.name).map_err(|error| error.to_string());
+        if section.poison.is_none() {
+            return Data::of(section, clean()?);
+        }
+        let described = serde_json::to_string(section).map_err(|error| error.to_string())?;
+        if let Some((known, data)) = &*self.poisoned.borrow()
+            && *known == described
+        {
+            return Ok(data.clone());
+        }
+        self.poisoned.replace(None); // Before the next copy is made.
+        let data = Data::of(section, clean()?)?;
+        self.poisoned.replace(Some((described, data.clone())));
+        Ok(data)
     }
 
     /// The initial weights of a training, by the origin that a model or a stage names. The error is a reason for

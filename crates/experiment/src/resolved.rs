@@ -1,7 +1,7 @@
 //! A suite with its names looked up, its data opened and its defaults filled in. Plans are made from it. No stage
 //! needs it.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 use unlearn_datasets::Error as NoData;
@@ -9,7 +9,7 @@ use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
-use unlearn_run_store::{StoreError, Tuning, pruning_label};
+use unlearn_run_store::{CLEAN, StoreError, Tuning, pruning_label};
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
@@ -20,7 +20,8 @@ use crate::{
     materials::Materials,
     requests::{self, Forget},
     stages::input_spec,
-    suite::{CONFIDENCE, DataSection, EFFICACY, MethodSection, with_nearest},
+    data::DataSection,
+    suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
 };
 
 /// A suite with its names looked up, its data opened and its defaults filled in.
@@ -59,8 +60,14 @@ pub(crate) struct Pruning {
 /// Data that are drawn with one seed.
 pub(crate) struct SeedData {
     pub(crate) seed: u64,
-    /// `[data]` with its seed filled in.
+    /// `[data]` with its seeds and the trigger's settings filled in.
     pub(crate) data: DataSection,
+    /// Fingerprint of the images and labels, with their poison.
+    pub(crate) fingerprint: String,
+    /// Labels of the official training set, with their poison.
+    pub(crate) labels: Arc<[u32]>,
+    /// Remarks on the poison for the user.
+    warnings: Vec<String>,
     /// D_v.
     validation: Vec<u32>,
     pub(crate) forgets: Vec<Forget>,
@@ -103,15 +110,21 @@ impl Resolved {
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
-        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
+        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
+        for warning in seeds.first().map_or(&[][..], |data| &data.warnings) {
+            tracing::warn!("{warning}");
+        }
+        if suite.data.poison.is_some() && methods.iter().any(|method| method.name == CLEAN) {
+            let reason = format!("[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`");
+            return Err(refuse(&reason));
+        }
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
         // This comes last, so that any other mistake is found before anything is fetched.
-        let folder = suite.path.parent().unwrap_or(Path::new(""));
-        let initial = materials.open_initial(suite.model.init.as_deref(), folder)?;
+        let initial = materials.open_initial(suite.model.init.as_deref(), suite.folder())?;
         for tensor in initial.anew(&graph)? {
             tracing::warn!("initialised anew: {tensor}");
         }
@@ -192,7 +205,7 @@ impl Resolved {
         Prospect {
             graph: &self.graph,
             pruned: if pruning.method.is_some() { Pruned::Repeatable } else { Pruned::Dense },
-            labels: &self.dataset.train.labels,
+            labels: &data.labels,
             forget: &forget.split.forget,
             retain: &forget.split.retain,
             validation: &data.validation,
@@ -202,7 +215,7 @@ impl Resolved {
 
     /// Whether a method can serve a request. If not, its row is left out.
     pub(crate) fn serves(&self, method: usize, request: &Forget) -> bool {
-        !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes(&self.dataset)
+        !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes
     }
 
     /// Whether a method trains again from the initial weights.
@@ -303,12 +316,21 @@ impl Pruning {
 }
 
 impl SeedData {
-    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_samples::Result<Self> {
-        let data = suite.data.of_seed(seed);
+    /// The error is a reason for users.
+    fn resolve(suite: &Suite, materials: &Materials, seed: u64) -> Result<Self, String> {
+        let data = suite.data.resolved(seed, suite.folder())?;
+        let opened = materials.data(&data)?;
         let data_seed = data.seed.unwrap_or_default();
-        let split = data.split(dataset)?;
-        let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
-        let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;
-        Ok(Self { seed, data, validation: split.validation, forgets: forgets.into_iter().flatten().collect() })
+        let draw = |section| requests::draw(section, &opened, suite.data.sampler, data_seed);
+        let forgets = suite.forget.iter().map(draw).collect::<Result<Vec<_>, String>>()?;
+        Ok(Self {
+            seed,
+            data,
+            fingerprint: opened.dataset.fingerprint.clone(),
+            labels: Arc::clone(&opened.dataset.train.labels),
+            warnings: opened.poisoning.as_ref().map_or_else(Vec::new, |poisoning| poisoning.warnings.clone()),
+            validation: opened.split.validation,
+            forgets: forgets.into_iter().flatten().collect(),
+        })
     }
 }

@@ -8,10 +8,9 @@ use serde_json::Value;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
-use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
-use crate::{Error, Result, overrides};
+use crate::{Error, Result, data::DataSection, overrides, wanted::Wanted};
 
 /// A suite file.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,43 +60,6 @@ pub struct SuiteSection {
     pub notes: Vec<String>,
     /// A file that `unlearn tune` wrote, relative to the suite. Settings that it chose replace the suite's.
     pub tuned: Option<PathBuf>,
-}
-
-/// `[data]`: which images, and how they are split.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct DataSection {
-    /// Dataset name.
-    pub name: String,
-    /// Number of training images to use. The first images of each class are taken, equally many per class.
-    pub train_limit: Option<usize>,
-    /// Share of each class's training images held out for validation, in 0..1.
-    #[serde(default = "tenth")]
-    pub validation: f64,
-    /// How the validation set and random forget sets are drawn.
-    #[serde(default = "legacy")]
-    pub sampler: Sampler,
-    /// Seed of the split and of random forget sets. Default: the run's seed + 1 (the paper uses 2, with training seed
-    /// 1).
-    pub seed: Option<u64>,
-}
-
-impl DataSection {
-    /// The same section for a run's seed. If no seed of the split is given, it follows from the run's seed.
-    pub(crate) fn of_seed(&self, seed: u64) -> Self {
-        Self { seed: Some(self.seed.unwrap_or(seed.saturating_add(1))), ..self.clone() }
-    }
-
-    /// The split that this section describes. It must have a seed.
-    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
-        let options = SplitOptions {
-            validation_fraction: self.validation,
-            train_limit: self.train_limit,
-            sampler: self.sampler,
-            seed: self.seed.unwrap_or(SplitOptions::default().seed),
-        };
-        split(dataset, &options)
-    }
 }
 
 /// `[model]`
@@ -218,7 +180,7 @@ pub struct ForgetSection {
     /// Whether the requests are a sequence, even of one.
     pub sequence: bool,
     /// The requests, in turn.
-    pub requests: Vec<ForgetSpec>,
+    pub requests: Vec<Wanted>,
 }
 
 impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
@@ -237,9 +199,14 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
             if let Some(key) = table.keys().next() {
                 return Err(format!("unknown field `{key}` of a sequence, expected one of `name`, `requests`"));
             }
-            serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?
+            let requests: Vec<Wanted> =
+                serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?;
+            if requests.iter().any(|wanted| matches!(wanted, Wanted::Detected(_))) {
+                return Err("a sequence cannot hold a request of `kind = \"detected\"`; give it a table of its own".into());
+            }
+            requests
         } else {
-            vec![serde_json::from_value(Value::Object(table)).map_err(|e| e.to_string())?]
+            vec![Wanted::of(table)?]
         };
         if requests.is_empty() {
             return Err("a sequence needs `requests`, one table or more".into());
@@ -250,14 +217,6 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
 
 fn dense_only() -> Vec<MethodSection> {
     vec![MethodSection { method: "none".into(), name: None, config: Value::Object(serde_json::Map::default()) }]
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn legacy() -> Sampler {
-    Sampler::NumpyLegacy
 }
 
 impl Suite {
@@ -318,6 +277,11 @@ impl Suite {
     fn checked(self, table: &toml::Table) -> std::result::Result<Self, String> {
         self.check()?;
         Ok(Self { given: given(table), ..self })
+    }
+
+    /// The folder of the suite's file. Paths in the suite are relative to it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// Absolute path of the suite's file. `None` if there is no file, or its path is not UTF-8 and so no JSON can hold it.
@@ -383,6 +347,8 @@ pub(crate) fn with_nearest(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_samples::{ForgetSpec, Sampler};
+
     use super::*;
 
     const SUITE: &str = "[suite]\nname = \"a\"\nseeds = [1]\n[data]\nname = \"d\"\n[model]\narch = \"m\"\n\
@@ -473,7 +439,7 @@ mod tests {
         let suite = of("kind = \"sequence\"\nrequests = [{ kind = \"class\", class = 0 }]").unwrap();
         assert!(suite.forget[0].sequence && suite.forget[0].requests.len() == 1);
         let suite = of("kind = \"indices\"\npath = \"a.txt\"").unwrap();
-        assert_eq!(suite.forget[0].requests, [ForgetSpec::Indices { path: "a.txt".into() }]);
+        assert_eq!(suite.forget[0].requests, [Wanted::Samples(ForgetSpec::Indices { path: "a.txt".into() })]);
         for (table, words) in [
             ("kind = \"sequence\"", "requests"),
             ("kind = \"sequence\"\nrequests = []", "one table or more"),

@@ -37,9 +37,16 @@ pub struct Triggered {
     pub scores: Scores,
     /// The class that the backdoor makes models predict.
     pub target: u32,
+    /// Positions of the poison in the training set, ascending. Empty if they are unknown.
+    pub poison: Vec<u32>,
 }
 
 impl Triggered {
+    /// Whether the training sample at this position is poison.
+    pub fn is_poison(&self, position: u32) -> bool {
+        self.poison.binary_search(&position).is_ok()
+    }
+
     /// The share, in percent, of the samples admitted by `counts` (given their true labels) that are predicted as the
     /// target: the attack success rate.
     ///

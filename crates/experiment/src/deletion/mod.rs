@@ -281,7 +281,7 @@ impl Deletion {
             let config = UnlearnConfig {
                 method: method.into(),
                 config: parameters.clone(),
-                forget: ForgetSpec::Positions { positions: asked.ids.clone() },
+                forget: Some(ForgetSpec::Positions { positions: asked.ids.clone() }),
                 arithmetic: arithmetic.clone(),
             };
             let unlearn = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());

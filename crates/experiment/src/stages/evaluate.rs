@@ -24,6 +24,8 @@ pub(crate) struct EvaluateConfig {
 
 /// The role of a Retrain to compare with.
 pub(crate) const RETRAIN: &str = "retrain";
+/// The role of a model on whose sets this one is judged, if not on its own: what that one was trained on and asked to forget.
+pub(crate) const SETS: &str = "sets";
 
 pub(crate) struct Evaluate;
 
@@ -31,11 +33,17 @@ impl Kind for Evaluate {
     const NAME: &'static str = "evaluate";
     const SUMMARY: &'static str = "how well a model forgot, on the test set too, perhaps beside a Retrain";
     const INPUTS: &'static [&'static str] = &["model"];
-    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, SETS];
     type Config = EvaluateConfig;
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
-        let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+        let (mut network, setting, stage) = if bench.spec.inputs.contains_key(SETS) {
+            let StageModel { network, stage, .. } = bench.model_of_other_data("model", &config.arithmetic)?;
+            (network, bench.setting(SETS)?, stage)
+        } else {
+            let StageModel { network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+            (network, setting, stage)
+        };
         Settings::count(Some(config.attacks.draws), config.attacks.members).map_err(|reason| bench.failure(reason))?;
         if setting.forgotten.is_empty() {
             return Err(

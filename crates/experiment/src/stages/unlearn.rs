@@ -23,8 +23,10 @@ pub(crate) struct UnlearnConfig {
     pub(crate) method: String,
     /// All settings of the method.
     pub(crate) config: Value,
-    /// The request. It is drawn from the samples that the model was not asked to forget before.
-    pub(crate) forget: ForgetSpec,
+    /// The request. It is drawn from the samples that the model was not asked to forget before. Without it, the input `found` says
+    /// which samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forget: Option<ForgetSpec>,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
@@ -58,18 +60,27 @@ impl RunTime {
     }
 }
 
+/// The role of a stage that finds the samples of a request.
+pub(crate) const FOUND: &str = "found";
+
 pub(crate) struct Unlearn;
 
 impl Kind for Unlearn {
     const NAME: &'static str = "unlearn";
     const SUMMARY: &'static str = "a model made to forget what a request asks for";
     const INPUTS: &'static [&'static str] = &["model"];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[FOUND];
     const TIMED: bool = true;
     type Config = UnlearnConfig;
 
     fn run(config: &UnlearnConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut model = bench.model("model", &config.arithmetic)?;
-        let request = model.setting.draw(&config.forget).map_err(|error| bench.failure(error))?;
+        let request = match (&config.forget, bench.spec.inputs.contains_key(FOUND)) {
+            (Some(forget), false) => forget.clone(),
+            (None, true) => bench.found_samples(FOUND)?,
+            _ => return Err(bench.failure(format!("it needs either `forget` or the input `{FOUND}`"))),
+        };
+        let request = model.setting.draw(&request).map_err(|error| bench.failure(error))?;
         let outcome = forget(config, bench, &mut model, &request)?;
         let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
         model.setting.forgotten.extend(&request.forget);

@@ -5,11 +5,13 @@ pub mod agreement;
 pub mod asr;
 pub mod asr_compat;
 pub mod avg_gap;
+pub mod false_alarms;
 pub mod js;
 pub mod kl;
 pub mod mia_distance;
 pub mod mia_efficacy;
 pub mod ra;
+pub mod recall;
 pub mod rte_seconds;
 pub mod sa;
 pub mod ta;
@@ -31,6 +33,8 @@ pub static FIGURES: &[Figure] = &[
     validation_accuracy::FIGURE,
     sa::FIGURE,
     asr_compat::FIGURE,
+    recall::FIGURE,
+    false_alarms::FIGURE,
     mia_distance::FIGURE,
     tow::FIGURE,
     kl::FIGURE,
@@ -132,7 +136,7 @@ mod tests {
             let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from + shift).sin() * 4.0).collect();
             Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
         };
-        let triggered = Some(Triggered { scores: part(8, 4.0), target: 1 });
+        let triggered = Some(Triggered { scores: part(8, 4.0), target: 1, poison: vec![2] });
         let (forget, retain, test, validation) = (part(6, 0.0), part(9, 1.0), part(7, 2.0), Some(part(5, 3.0)));
         ModelScores { forget, retain, test, validation, triggered }
     }
