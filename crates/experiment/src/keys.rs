@@ -65,7 +65,7 @@ mod tests {
             line.contains(" = ") && !key.contains(' ')
         };
         let shown = |line: &str| match line.strip_prefix("# ") {
-            Some(hidden) if hidden.starts_with("[[") || is_key(hidden) => hidden.to_owned(),
+            Some(hidden) if hidden.starts_with('[') || is_key(hidden) => hidden.to_owned(),
             _ => line.to_owned(),
         };
         toml::from_str(&text.lines().map(shown).collect::<Vec<_>>().join("\n")).unwrap()
@@ -86,10 +86,13 @@ mod tests {
         assert_eq!(defaults.keys().cloned().collect::<BTreeSet<_>>(), sections);
         for (section, known) in tables() {
             assert!(known.len() > 1, "{section}");
-            assert_eq!(keys(&defaults[section]), known.into_iter().collect(), "[{section}]");
+            let mut parts = section.split('.');
+            let table = &defaults[parts.next().unwrap()];
+            let table = parts.fold(table, |table, part| &table[part]);
+            assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds = BTreeSet::from(["sequence".to_owned()]);
+        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected"].map(str::to_owned));
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));

@@ -4,11 +4,14 @@
 //! mean difference is on the claimed side, fails if it is on the other side, and is undecided otherwise. One seed has
 //! no interval, so it decides nothing.
 
+mod cleanse;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, ta, ua};
 use unlearn_metrics::{Estimate, Judgement, Verdict};
+use unlearn_run_store::CLEAN;
 
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, percent};
@@ -79,6 +82,7 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
         claims.extend(testing_accuracy_survives(block, &blocks));
     }
     claims.extend(omp_serves_as_well(&blocks));
+    claims.extend(cleanse::claims(&blocks));
     for block in &blocks {
         claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));
@@ -201,7 +205,7 @@ fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
     let mut rivals: BTreeMap<&str, Vec<Differences>> = BTreeMap::new();
     for block in blocks {
         for rival in block.prunings().into_iter().filter(|rival| *rival != OMP) {
-            for line in block.lines.iter().filter(|line| line.method != RETRAIN && line.method != "raw") {
+            for line in block.lines.iter().filter(|line| ![RETRAIN, "raw", CLEAN].contains(&line.method.as_str())) {
                 let at = |sparsity: &f64| {
                     let cell = |pruning: &str| {
                         let is_meant = |variant: &Variant| variant.sparsity == *sparsity && variant.pruning == pruning;

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+pub mod backdoors;
 mod canvas;
 pub mod claims;
 pub mod csv;

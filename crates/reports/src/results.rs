@@ -7,6 +7,7 @@ use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
 use unlearn_run_store::{Configured, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
+use crate::backdoors::{self, Backdoor};
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
@@ -37,6 +38,9 @@ pub struct Results {
     /// What each pruning kept, in the order of the suite. Stages of programs that did not record it are left out.
     #[serde(default)]
     pub prunings: Vec<Pruning>,
+    /// The poison of each seed's training set. Empty for a suite without a backdoor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backdoors: Vec<Backdoor>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -276,6 +280,7 @@ impl Results {
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
+            backdoors: backdoors::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

@@ -43,8 +43,8 @@ pub fn markdown(results: &Results) -> String {
                 legend(&further)
             );
         }
-        if let Some(published) = published::beside(block) {
-            let _ = writeln!(text, "{}\n{}\n", published.markdown(), published::NOTE);
+        if let Some((published, note)) = published::beside(block) {
+            let _ = writeln!(text, "{}\n{note}\n", published.markdown());
         }
     }
     for (title, grid) in drifts(results) {

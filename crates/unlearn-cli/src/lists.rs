@@ -1,6 +1,7 @@
 //! The lists: every entry with its needs and its source.
 
 use serde_json::json;
+use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
 use unlearn_metrics::{Direction, Figure, Need};
 use unlearn_mia_eval::{Attack, Registry, Run, features::Feature};
 
@@ -67,6 +68,26 @@ pub(crate) fn attack(Attack { name, summary, source, figures, run, .. }: &Attack
 
 pub(crate) fn feature(feature: &Feature) {
     say!("{}\n    {}", feature.name, feature.summary);
+}
+
+pub(crate) fn backdoors() {
+    say!("triggers (`data.poison.trigger`)\n");
+    for trigger in TRIGGERS {
+        named(trigger.name, trigger.summary, trigger.source);
+        parameters(trigger.parameters);
+    }
+    say!("\ndetectors (`[[forget]]` with `kind = \"detected\"`)\n");
+    for detector in DETECTORS {
+        named(detector.name, detector.summary, detector.source);
+        parameters(detector.parameters);
+    }
+}
+
+/// Prints the settings of a trigger or a detector.
+pub(crate) fn parameters(parameters: &[Parameter]) {
+    for Parameter { key, meaning, range } in parameters {
+        say!("    {key}: {meaning}; {range}");
+    }
 }
 
 pub(crate) fn figures() {

@@ -71,6 +71,22 @@ fn the_page_on_datasets() {
 }
 
 #[test]
+fn the_page_on_backdoors() {
+    let page = page("docs/backdoor.md");
+    let place = Place::new(SUITE);
+    let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
+    std::fs::write(place.path("cleanse.toml"), suite).unwrap();
+    let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
+    assert_eq!(printed.len(), 5);
+    for word in ["ASR", "clean", "poison found", "C5", "found by activation-clustering"] {
+        assert!(printed[1].contains(word), "{word} in {}", printed[1]);
+    }
+    let report = std::fs::read_to_string(place.path("runs/reports/cleanse/report.html")).unwrap();
+    assert!(report.contains("data:image/png;base64,") && report.contains("What detectors found"), "{report}");
+    assert!(printed[3].starts_with("blend\n"), "{}", printed[3]);
+}
+
+#[test]
 fn the_page_on_tuning() {
     let page = page("docs/tuning.md");
     let place = Place::new(SUITE);
