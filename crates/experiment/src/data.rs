@@ -194,3 +194,131 @@ impl Data {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, path::Path};
+
+    use unlearn_run_store::{CLEAN, StageKey};
+
+    use super::*;
+    use crate::{Environment, Plan, Suite};
+
+    const SUITE: &str = r#"
+        prune = [{ method = "none" }, { method = "omp", sparsity = 0.9, rewind-epoch = 1 }]
+        forget = [{ kind = "poisoned" }, { kind = "detected", detector = "spectral-signatures" }]
+        unlearn = [{ method = "raw" }, { method = "ft", epochs = 1 }]
+        [suite]
+        name = "tiny"
+        seeds = [1]
+        [data]
+        name = "fashion-mnist-mini"
+        train-limit = 200
+        [data.poison]
+        trigger = { name = "patch", value = 255 }
+        target = 0
+        fraction = 0.1
+        [model]
+        arch = "resnet8s"
+        [train]
+        epochs = 2
+    "#;
+
+    fn plan(text: &str, path: &Path) -> crate::Result<Plan> {
+        let environment = Environment { device: "cpu".parse().unwrap(), offline: true, ..Environment::default() };
+        Plan::resolve(&Suite::parse(text, path, &[])?, &environment)
+    }
+
+    fn keys(plan: &Plan, kind: &str) -> HashSet<StageKey> {
+        plan.stages.iter().filter(|stage| stage.spec.kind == kind).map(|stage| stage.key.clone()).collect()
+    }
+
+    #[test]
+    fn a_suite_with_poison_has_a_stage_for_it_and_a_model_that_never_saw_it() {
+        let plan = plan(SUITE, Path::new("suite.toml")).unwrap();
+        let count = |kind| keys(&plan, kind).len();
+        // Two models (poisoned and clean), each dense and pruned; two requests, served by two methods on two models.
+        let kinds = ["poison", "train", "prune", "detect", "unlearn"].map(count);
+        assert_eq!((kinds, count("evaluate")), ([1, 2, 2, 1, 8], 8 + 4));
+        let clean: Vec<_> = plan.index.rows.iter().filter(|row| row.method == CLEAN).collect();
+        assert_eq!(clean.len(), 4);
+        for row in &clean {
+            let stage = plan.stages.iter().find(|stage| stage.key == row.evaluate).unwrap();
+            assert_eq!(stage.spec.inputs["model"], row.unlearn);
+            let sets = plan.stages.iter().find(|other| other.key == stage.spec.inputs["sets"]).unwrap();
+            assert_eq!(sets.spec.kind, "unlearn");
+        }
+        let fingerprints: HashSet<_> = plan
+            .stages
+            .iter()
+            .filter(|stage| stage.spec.kind == "train")
+            .map(|stage| stage.spec.data_fingerprint.clone())
+            .collect();
+        assert_eq!(fingerprints.len(), 2, "the poisoned set has a fingerprint of its own");
+    }
+
+    #[test]
+    fn poison_changes_the_keys_of_what_it_touches_and_no_other() {
+        let of = |text: &str| plan(text, Path::new("suite.toml")).unwrap();
+        let with = of(SUITE);
+        let section = SUITE.find("[data.poison]").unwrap();
+        let model = SUITE.find("[model]").unwrap();
+        let without = format!("{}{}", &SUITE[..section], &SUITE[model..])
+            .replace("{ kind = \"poisoned\" }", "{ kind = \"class\", class = 0 }");
+        let clean = of(&without);
+        assert!(keys(&clean, "train").is_subset(&keys(&with, "train")), "the clean model is an ordinary one");
+        assert!(keys(&clean, "prune").is_subset(&keys(&with, "prune")));
+        for (from, to) in [("target = 0", "target = 1"), ("value = 255", "value = 254"), ("fraction = 0.1", "count = 18")] {
+            let other = of(&SUITE.replace(from, to));
+            assert!(keys(&with, "unlearn").is_disjoint(&keys(&other, "unlearn")), "{to}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_poisoned_is_refused_before_anything_is_computed() {
+        for (from, to, words) in [
+            ("target = 0", "target = 10", "class 10"),
+            ("fraction = 0.1", "fraction = 0.0", "fraction 0"),
+            ("fraction = 0.1", "fraction = 1.5", "fraction 1.5"),
+            ("fraction = 0.1", "fraction = 0.1\ncount = 3", "both"),
+            ("value = 255", "value = 255, size = 40", "28"),
+            ("value = 255", "valu = 255", "did you mean `value`"),
+            ("\"patch\"", "\"pach\"", "did you mean `patch`"),
+            ("{ name = \"patch\", value = 255 }", "\"image:no-such.png\"", "no-such.png"),
+            ("[data.poison]", "[data.poisn]", "did you mean `poison`"),
+            ("\"raw\"", "\"raw\", name = \"clean\"", "never saw the poison"),
+        ] {
+            let text = SUITE.replacen(from, to, 1);
+            let error = plan(&text, Path::new("suite.toml")).map(|_| ()).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(words), "{to}: {error}");
+        }
+        let section = SUITE.find("[data.poison]").unwrap();
+        let without = format!("{}{}", &SUITE[..section], &SUITE[SUITE.find("[model]").unwrap()..]);
+        let error = plan(&without, Path::new("suite.toml")).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("add a section [data.poison]"), "{error}");
+    }
+
+    #[test]
+    fn the_picture_decides_the_key_and_its_path_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: u8| {
+            let picture = unlearn_samples::Picture {
+                sides: Sides { channels: 1, height: 3, width: 3 },
+                pixels: vec![value; 9],
+            };
+            std::fs::write(folder.path().join(name), picture::encode(&picture).unwrap()).unwrap();
+        };
+        write("a.png", 200);
+        write("b.png", 200);
+        write("c.png", 100);
+        let trained = |name: &str| {
+            let text = SUITE.replace("{ name = \"patch\", value = 255 }", &format!("\"image:{name}\""));
+            let plan = plan(&text, &folder.path().join("suite.toml")).unwrap();
+            let stage = plan.stages.into_iter().find(|stage| stage.spec.kind == "poison").unwrap();
+            (stage.key, stage.spec.places["picture"].clone())
+        };
+        let [(a, at), (b, _), (c, _)] = ["a.png", "b.png", "c.png"].map(trained);
+        assert!(a == b && a != c);
+        assert!(at.ends_with("a.png") && Path::new(&at).is_file(), "{at}");
+    }
+}

@@ -81,6 +81,14 @@ fn the_page_on_backdoors() {
     for word in ["ASR", "clean", "poison found", "C5", "found by activation-clustering"] {
         assert!(printed[1].contains(word), "{word} in {}", printed[1]);
     }
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("runs/reports/cleanse/results.json")).unwrap()).unwrap();
+    let rates = |method: &str| -> Vec<f64> {
+        let rows = results["rows"].as_array().unwrap().iter().filter(|row| row["method"] == method);
+        rows.map(|row| row["figures"]["asr"]["value"].as_f64().unwrap()).collect()
+    };
+    assert!(rates("clean").iter().all(|rate| *rate < 15.0), "a clean model's ASR is at chance: {:?}", rates("clean"));
+    assert!(rates("raw").iter().all(|rate| *rate > 40.0), "the backdoor was learnt: {:?}", rates("raw"));
     let report = std::fs::read_to_string(place.path("runs/reports/cleanse/report.html")).unwrap();
     assert!(report.contains("data:image/png;base64,") && report.contains("What detectors found"), "{report}");
     assert!(printed[3].starts_with("blend\n"), "{}", printed[3]);
