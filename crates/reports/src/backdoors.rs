@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
-use unlearn_run_store::{CLEAN, Stage, Store, SuiteIndex, SuiteRow};
+use unlearn_metrics::Scores;
+use unlearn_run_store::{CLEAN, Stage, Store, StoredScores, SuiteIndex, SuiteRow};
 
 use crate::error::{ReportError, Result};
 
@@ -49,6 +50,26 @@ pub struct Detection {
     pub false_alarms: Option<f64>,
 }
 
+/// What one model does with each class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassRates {
+    /// Label of the forget set.
+    pub forget: String,
+    /// Share of zeros, 0..1.
+    pub sparsity: f64,
+    /// Name of the pruning method, `none` for dense.
+    pub pruning: String,
+    /// Name of the unlearning method.
+    pub method: String,
+    /// The seed.
+    pub seed: u64,
+    /// For each true class, the share of triggered test images that are classified as the target, %. `None` for a class without test
+    /// images.
+    pub asr: Vec<Option<f64>>,
+    /// For each class, the accuracy on test images without the trigger, %.
+    pub sa: Vec<Option<f64>>,
+}
+
 /// The part of `poison.json` that a report needs.
 #[derive(Deserialize)]
 struct Recorded {
@@ -89,6 +110,38 @@ pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Vec<Backdoor>> {
         }
     }
     Ok(backdoors)
+}
+
+/// What every model of a suite with a backdoor does with each class, from its stored scores.
+///
+/// # Errors
+/// [`ReportError::Store`] if a stage is missing or damaged.
+pub fn class_rates(store: &Store, index: &SuiteIndex) -> Result<Vec<ClassRates>> {
+    let mut rates = Vec::new();
+    for row in &index.rows {
+        let evaluate = store.stage("evaluate", &row.evaluate)?;
+        let scores = StoredScores::of(&evaluate)?.scores;
+        let Some(triggered) = &scores.triggered else { return Ok(Vec::new()) };
+        let classes = 0..scores.test.classes() as u32;
+        rates.push(ClassRates {
+            forget: row.forget.clone(),
+            sparsity: row.sparsity,
+            pruning: row.pruning.clone(),
+            method: row.method.clone(),
+            seed: row.seed,
+            asr: classes.clone().map(|class| triggered.success_rate(|label| label == class).ok()).collect(),
+            sa: classes.map(|class| accuracy(&scores.test, class)).collect(),
+        });
+    }
+    Ok(rates)
+}
+
+/// The accuracy on the samples of a class, %. `None` if there are none.
+fn accuracy(scores: &Scores, class: u32) -> Option<f64> {
+    let of_class = scores.labels().iter().zip(scores.predictions()).filter(|(label, _)| **label == class);
+    let hits: Vec<bool> = of_class.map(|(label, predicted)| *label as usize == predicted).collect();
+    let right = hits.iter().filter(|hit| **hit).count();
+    (!hits.is_empty()).then(|| 100.0 * right as f64 / hits.len() as f64)
 }
 
 /// The stage that records the poison below a model, if there is one.

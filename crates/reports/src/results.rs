@@ -7,7 +7,7 @@ use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
 use unlearn_run_store::{Configured, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
-use crate::backdoors::{self, Backdoor};
+use crate::backdoors::{self, Backdoor, ClassRates};
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
@@ -41,6 +41,9 @@ pub struct Results {
     /// The poison of each seed's training set. Empty for a suite without a backdoor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backdoors: Vec<Backdoor>,
+    /// What each model does with each class. Empty for a suite without a backdoor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_rates: Vec<ClassRates>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -271,6 +274,9 @@ impl Results {
             machines: distinct(machines),
             notes: index.notes.clone(),
         };
+        let backdoors = backdoors::gather(store, index)?;
+        let class_rates =
+            if backdoors.is_empty() { Vec::new() } else { backdoors::class_rates(store, index)? };
         Ok(Self {
             format: Self::FORMAT,
             suite: index.suite.clone(),
@@ -280,7 +286,8 @@ impl Results {
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
-            backdoors: backdoors::gather(store, index)?,
+            backdoors,
+            class_rates,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

@@ -4,12 +4,14 @@ use maud::{Markup, html};
 use unlearn_metrics::Estimate;
 
 use super::Section;
-use crate::backdoors::{Backdoor, Detection};
-use crate::results::distinct;
+use crate::backdoors::{Backdoor, ClassRates, Detection};
+use crate::results::{Results, distinct};
+use crate::summary::{Block, Variant};
 use crate::table::figure;
 
 /// Pictures of the poison, the number of images, and one line per detector.
-pub(super) fn section(backdoors: &[Backdoor]) -> Option<Section> {
+pub(super) fn section(results: &Results, blocks: &[Block]) -> Option<Section> {
+    let backdoors = &results.backdoors;
     let first = backdoors.first()?;
     let unchanged: usize = backdoors.iter().map(|backdoor| backdoor.unchanged).sum();
     let body = html! {
@@ -29,8 +31,51 @@ pub(super) fn section(backdoors: &[Backdoor]) -> Option<Section> {
             }
         }
         (detections(backdoors))
+        @if let Some(block) = blocks.first() { (by_class(&results.class_rates, block)) }
     };
     Some(Section { title: "The backdoor".to_owned(), body })
+}
+
+/// The ASR of every true class, for the first request: each method on the dense model, and on the one nearest 95 % sparsity.
+fn by_class(rates: &[ClassRates], block: &Block) -> Markup {
+    let variants: Vec<&Variant> =
+        [block.dense(), block.sparse()].into_iter().flatten().map(|at| &block.variants[at]).collect();
+    let classes = rates.first().map_or(0, |rates| rates.asr.len());
+    let cell = |method: &str, variant: &Variant, class: usize| {
+        let is_meant = |rates: &&ClassRates| {
+            rates.forget == block.forget
+                && rates.method == method
+                && rates.sparsity == variant.sparsity
+                && rates.pruning == variant.pruning
+        };
+        let values: Vec<f64> = rates.iter().filter(is_meant).filter_map(|rates| rates.asr[class]).collect();
+        Estimate::over_seeds(&values).map_or_else(|_| "–".to_owned(), |estimate| format!("{:.1}", estimate.mean))
+    };
+    html! {
+        h3 { "ASR by true class" }
+        div.scroll {
+            table {
+                thead { tr { th.left { "Method" } th.left { "Model" } @for class in 0..classes { th { "class " (class) } } } }
+                @for line in &block.lines {
+                    tbody {
+                        @for (position, variant) in variants.iter().enumerate() {
+                            tr {
+                                @if position == 0 {
+                                    th.left scope="rowgroup" rowspan=(variants.len()) { (line.method) }
+                                }
+                                td.left { (variant.label()) }
+                                @for class in 0..classes { td { (cell(&line.method, variant, class)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p.note {
+            "Share of the triggered test images of each true class that are classified as the target, %, mean over seeds, for "
+            (block.forget) ". The target's own class does not count in ASR. results.json has every model, and SA by class."
+        }
+    }
 }
 
 fn detections(backdoors: &[Backdoor]) -> Markup {

@@ -41,7 +41,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     let title = results.title.as_deref().unwrap_or(&results.suite);
     let blocks = blocks(&results.rows);
     let mut sections = Vec::new();
-    sections.extend(backdoor::section(&results.backdoors));
+    sections.extend(backdoor::section(results, &blocks));
     for block in &blocks {
         sections.push(forget_set::section(block, &results.figures)?);
     }
