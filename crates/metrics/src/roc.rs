@@ -90,25 +90,7 @@ impl Roc {
     /// # Errors
     /// If a group is empty, a score is not finite, or all scores are equal.
     pub fn new(positives: &[f64], negatives: &[f64]) -> Result<Self> {
-        check_groups(positives, negatives)?;
-        let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v, true)).collect();
-        scores.extend(negatives.iter().map(|&v| (v, false)));
-        // +0 and −0 are one score.
-        scores.iter_mut().for_each(|(score, _)| *score += 0.0);
-        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
-        if scores[0].0 == scores[scores.len() - 1].0 {
-            return Err(Error::AllEqual { what: "scores", count: scores.len() });
-        }
-        let [mut true_positives, mut false_positives] = [0; 2];
-        let steps = scores
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|tied| {
-                let positive = tied.iter().filter(|(_, positive)| *positive).count();
-                true_positives += positive;
-                false_positives += tied.len() - positive;
-                Step { threshold: tied[0].0, true_positives, false_positives }
-            })
-            .collect();
+        let steps = steps(positives, negatives)?;
         let auc = Auc::delong(positives, negatives)?;
         Ok(Self { positives: positives.len(), negatives: negatives.len(), steps, auc })
     }
@@ -186,24 +168,68 @@ impl Roc {
     /// The threshold with the greatest balanced accuracy; the greatest threshold among equals. It was chosen on these
     /// scores, so on others it is less accurate.
     pub fn best_cut(&self) -> Cut {
-        // Nothing is called positive above all scores.
-        let mut best = Cut { threshold: f64::INFINITY, balanced_accuracy: 0.5 };
-        for step in &self.steps {
-            let balanced_accuracy = self.balanced(step);
-            if balanced_accuracy > best.balanced_accuracy {
-                best = Cut { threshold: step.threshold, balanced_accuracy };
-            }
-        }
-        best
+        best_cut(&self.steps, self.positives, self.negatives)
     }
 
     fn balanced(&self, step: &Step) -> f64 {
-        let [tpr, fpr] = [
-            step.true_positives as f64 / self.positives as f64,
-            step.false_positives as f64 / self.negatives as f64,
-        ];
-        f64::midpoint(tpr, 1.0 - fpr)
+        balanced(step, self.positives, self.negatives)
     }
+}
+
+impl Cut {
+    /// The threshold with the greatest balanced accuracy on these scores; the greatest threshold among equals. If none is
+    /// better than chance, it is +∞, with a balanced accuracy of 0.5: nothing is called positive.
+    ///
+    /// # Errors
+    /// As [`Roc::new`].
+    pub fn best(positives: &[f64], negatives: &[f64]) -> Result<Self> {
+        Ok(best_cut(&steps(positives, negatives)?, positives.len(), negatives.len()))
+    }
+}
+
+/// One step for every distinct score, by descending threshold.
+fn steps(positives: &[f64], negatives: &[f64]) -> Result<Vec<Step>> {
+    check_groups(positives, negatives)?;
+    let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v, true)).collect();
+    scores.extend(negatives.iter().map(|&v| (v, false)));
+    // +0 and −0 are one score.
+    scores.iter_mut().for_each(|(score, _)| *score += 0.0);
+    scores.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    if scores[0].0 == scores[scores.len() - 1].0 {
+        return Err(Error::AllEqual { what: "scores", count: scores.len() });
+    }
+    let [mut true_positives, mut false_positives] = [0; 2];
+    let tied = scores.chunk_by(|a, b| a.0 == b.0);
+    let step = |tied: &[(f64, bool)]| {
+        let positive = tied.iter().filter(|(_, positive)| *positive).count();
+        true_positives += positive;
+        false_positives += tied.len() - positive;
+        Step { threshold: tied[0].0, true_positives, false_positives }
+    };
+    Ok(tied.map(step).collect())
+}
+
+fn best_cut(steps: &[Step], positives: usize, negatives: usize) -> Cut {
+    // TPR − FPR in whole numbers, so that rounding does not choose among equals.
+    let gain = |step: &Step| {
+        step.true_positives as i128 * negatives as i128 - step.false_positives as i128 * positives as i128
+    };
+    // Nothing is called positive above all scores.
+    let (mut best, mut greatest) = (Cut { threshold: f64::INFINITY, balanced_accuracy: 0.5 }, 0);
+    for step in steps {
+        let gain = gain(step);
+        if gain > greatest {
+            let balanced_accuracy = balanced(step, positives, negatives);
+            (best, greatest) = (Cut { threshold: step.threshold, balanced_accuracy }, gain);
+        }
+    }
+    best
+}
+
+/// (TPR + 1 − FPR) / 2.
+fn balanced(step: &Step, positives: usize, negatives: usize) -> f64 {
+    let tpr = step.true_positives as f64 / positives as f64;
+    f64::midpoint(tpr, 1.0 - step.false_positives as f64 / negatives as f64)
 }
 
 impl Resolution {
@@ -307,6 +333,16 @@ mod tests {
         assert_eq!((found.tpr, found.threshold, found.reached), (0.0, None, 0.0));
         assert_eq!(found.interval[0], 0.0);
         assert_eq!(roc.best_cut(), Cut { threshold: f64::INFINITY, balanced_accuracy: 0.5 });
+    }
+
+    #[test]
+    fn of_equally_good_thresholds_the_greatest_is_chosen() {
+        // Every third step is as good as the first; in rounded rates, one of them looks better.
+        let positives: Vec<f64> = (0..49).map(|i| f64::from(2 * i)).collect();
+        let negatives: Vec<f64> = (0..49).map(|i| f64::from(2 * i - 1)).collect();
+        let cut = Cut::best(&positives, &negatives).unwrap();
+        assert_eq!(cut.threshold, 96.0);
+        assert!((cut.balanced_accuracy - (0.5 + 0.5 / 49.0)).abs() < 1e-15);
     }
 
     #[test]

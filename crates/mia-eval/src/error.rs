@@ -76,6 +76,14 @@ pub enum Error {
         /// Largest violation that is acceptable.
         tolerance: f64,
     },
+    /// An attack can look at none of the features asked for.
+    #[error("it looks at one number per sample, and none of the features `{asked}` is one; add one of {valid}")]
+    NoFeature {
+        /// The features asked for.
+        asked: String,
+        /// The features that it can look at.
+        valid: String,
+    },
     /// Values do not make a table of models and samples.
     #[error("{values} {what} do not make {models} models × {samples} samples, at least one of each")]
     PoolSize {
