@@ -3,7 +3,7 @@
 use serde_json::json;
 use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
 use unlearn_metrics::{Direction, Figure, Need};
-use unlearn_mia_eval::{Attack, Registry, Run, features::Feature};
+use unlearn_mia_eval::{Attack, Registry, features::Feature};
 
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
@@ -60,8 +60,9 @@ pub(crate) fn attacks() {
     unlearn_mia_eval::features::FEATURES.iter().for_each(feature);
 }
 
-pub(crate) fn attack(Attack { name, summary, source, figures, run, .. }: &Attack) {
-    let by_feature = if matches!(run, Run::ByFeature(_)) { ".FEATURE" } else { "" };
+pub(crate) fn attack(attack: &Attack) {
+    let Attack { name, summary, source, figures, .. } = attack;
+    let by_feature = if attack.by_features() { ".FEATURE" } else { "" };
     let figures: Vec<_> = figures.iter().map(|figure| format!("{}{by_feature}", figure.name)).collect();
     say!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
 }
