@@ -1,7 +1,7 @@
 //! A suite with its names looked up, its data opened and its defaults filled in. Plans are made from it. No stage
 //! needs it.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 use unlearn_datasets::Error as NoData;
@@ -110,8 +110,7 @@ impl Resolved {
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
         // This comes last, so that any other mistake is found before anything is fetched.
-        let folder = suite.path.parent().unwrap_or(Path::new(""));
-        let initial = materials.open_initial(suite.model.init.as_deref(), folder)?;
+        let initial = materials.open_initial(suite)?;
         for tensor in initial.anew(&graph)? {
             tracing::warn!("initialised anew: {tensor}");
         }

@@ -91,8 +91,7 @@ impl Stated {
                 return Err(refuse(format!("{} runs the seeds {seeds:?}, not {seed}", self.suite.display())));
             }
         };
-        let folder = self.suite.parent().unwrap_or(Path::new(""));
-        let initial = Materials::new(environment.clone()).open_initial(suite.model.init.as_deref(), folder)?;
+        let initial = Materials::new(environment.clone()).open_initial(&suite)?;
         let data = DataSection { seed: Some(suite.data.seed.unwrap_or(seed + 1)), ..suite.data.clone() };
         let json = |e: serde_json::Error| Error::deletion(self.suite.display(), e);
         Ok(Training {
