@@ -1,9 +1,11 @@
 //! Golden data and end-to-end tests are in this folder. The crate itself contains what tests of several crates need:
-//! a Hub on the loopback device, damaged files, and the numbers that NumPy drew.
+//! a Hub on the loopback device, damaged files, files of `torch.save`, and the numbers that NumPy drew.
 
 mod damaged_files;
 mod hub_server;
 pub mod numpy_legacy;
+mod saved;
 
 pub use damaged_files::fuzz;
 pub use hub_server::{Fault, HubServer, TOKEN};
+pub use saved::{Tensors, saved};

@@ -133,6 +133,7 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
     let train = store.stages().unwrap().into_iter().find(|stage| stage.kind == "train").unwrap();
     let deletion = Deletion::resolve(&DeletionOptions {
         checkpoint: store.stage("train", &train.key).unwrap().path().to_path_buf(),
+        key: None,
         mask: None,
         data: "fashion-mnist-mini".into(),
         request: place("ids.jsonl"),
@@ -144,6 +145,7 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         draws: Some(2),
         members: MemberSelection::Stratified,
         retrain: Some(stage(&retrain.unlearn)),
+        retrain_key: None,
         stated: None,
         environment: environment.clone(),
     });

@@ -47,6 +47,9 @@ pub struct CertificateOf<M> {
     pub method: Done,
     /// The model's files before: `model` and, if its mask was in another file, `mask`.
     pub input: BTreeMap<String, Artifact>,
+    /// The dictionaries of tensors that the operator chose in PyTorch files with several, by the file's role in `input`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dictionaries: BTreeMap<String, String>,
     /// The model's files after, by name, in the certificate's folder.
     pub output: BTreeMap<String, Artifact>,
     /// The measurements.
@@ -171,7 +174,7 @@ impl Code {
 impl<M> CertificateOf<M> {
     /// The same certificate with its figures in another form.
     fn with<N>(self, form: impl FnOnce(M) -> N) -> CertificateOf<N> {
-        let Self { format, key, request, data, method, input, output, measured, .. } = self;
+        let Self { format, key, request, data, method, input, dictionaries, output, measured, .. } = self;
         let Self { code, machine, started, finished, signature, .. } = self;
         let measured = form(measured);
         CertificateOf {
@@ -181,6 +184,7 @@ impl<M> CertificateOf<M> {
             data,
             method,
             input,
+            dictionaries,
             output,
             measured,
             code,
@@ -363,6 +367,7 @@ pub(crate) mod tests {
                 executor: "cpu 1".into(),
             },
             input: [("model".to_owned(), artifact(b"before"))].into(),
+            dictionaries: BTreeMap::new(),
             output: [("model.safetensors".to_owned(), artifact(b"model"))].into(),
             measured: Measured {
                 before: figures(1.0),

@@ -60,11 +60,20 @@ pub fn check(
 ) -> Vec<Finding> {
     let mut findings = vec![request(&certificate.request)];
     findings.extend(certificate.input.iter().map(|(name, artifact)| {
+        let taken = match certificate.dictionaries.get(name) {
+            Some(key) => format!(", and its dictionary `{}` was taken", key.escape_debug()),
+            None => String::new(),
+        };
         Finding::unchecked(
             format!("input {name}"),
-            format!("not beside the certificate; its hash was {}", artifact.blake3),
+            format!("not beside the certificate; its hash was {}{taken}", artifact.blake3),
         )
     }));
+    let files = &certificate.input;
+    if let Some(role) = certificate.dictionaries.keys().find(|role| !files.contains_key(*role)) {
+        let reason = format!("one was taken from `{}`, which is not among the inputs", role.escape_debug());
+        findings.push(Finding::fails("dictionaries", reason));
+    }
     if certificate.output.is_empty() {
         findings.push(Finding::fails("output", "the certificate names no file"));
     }

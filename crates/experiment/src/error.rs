@@ -135,19 +135,19 @@ impl Error {
 
     /// Whether the suite or the command line is at fault, rather than the run.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Model(error) => error.is_usage(),
             Self::Given { .. }
-                | Self::Address { .. }
-                | Self::Suite { .. }
-                | Self::Set { .. }
-                | Self::Deletion { .. }
-                | Self::Description { .. }
-                | Self::Device(_)
-                | Self::Store(
-                    unlearn_run_store::StoreError::Description { .. }
-                        | unlearn_run_store::StoreError::OtherSuite { .. }
-                )
-        )
+            | Self::Address { .. }
+            | Self::Suite { .. }
+            | Self::Set { .. }
+            | Self::Deletion { .. }
+            | Self::Description { .. }
+            | Self::Device(_)
+            | Self::Store(
+                unlearn_run_store::StoreError::Description { .. } | unlearn_run_store::StoreError::OtherSuite { .. },
+            ) => true,
+            _ => false,
+        }
     }
 }

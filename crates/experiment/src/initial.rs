@@ -21,8 +21,9 @@ pub(crate) struct Initial {
 }
 
 impl Initial {
-    /// Opens the weights that `[model] init` names, if any: a path, relative to `folder`, or `hub:owner/name@revision`.
-    pub(crate) fn open(init: Option<&str>, folder: &Path, offline: bool) -> Result<Self> {
+    /// Opens the weights that `[model] init` names, if any: a path, relative to `folder`, or `hub:owner/name@revision`. `key` chooses a
+    /// dictionary of tensors in a PyTorch file.
+    pub(crate) fn open(init: Option<&str>, key: Option<&str>, folder: &Path, offline: bool) -> Result<Self> {
         let Some(init) = init else { return Ok(Self::default()) };
         let fail = |reason: &dyn std::fmt::Display| Error::Initial { init: init.into(), reason: reason.to_string() };
         let (path, source) = if init.starts_with(PREFIX) {
@@ -38,8 +39,12 @@ impl Initial {
             (path, source)
         };
         let bytes = given_contents(&path)?;
-        let pretrained = Pretrained::read(&bytes, &path).map_err(|e| fail(&e))?;
-        let origin = Origin { source, blake3: blake3::hash(&bytes).to_hex().to_string() };
+        let pretrained = Pretrained::read(&bytes, &path, key).map_err(|e| match e {
+            e if e.is_usage() => Error::Model(e),
+            e => fail(&e),
+        })?;
+        let blake3 = blake3::hash(&bytes).to_hex().to_string();
+        let origin = Origin { source, blake3, key: key.map(str::to_owned) };
         Ok(Self { pretrained: Some((pretrained, origin)) })
     }
 
@@ -48,10 +53,12 @@ impl Initial {
         let fail = |reason: String| {
             format!(
                 "the model's training began with {}, BLAKE3 {}, which is needed again: {reason}",
-                origin.source, origin.blake3
+                origin, origin.blake3
             )
         };
-        let opened = Self::open(Some(&origin.source), Path::new(""), offline).map_err(|e| fail(e.to_string()))?;
+        let Origin { source, key, .. } = origin;
+        let opened = Self::open(Some(source), key.as_deref(), Path::new(""), offline);
+        let opened = opened.map_err(|e| fail(e.to_string()))?;
         match opened.origin() {
             Some(found) if found.blake3 != origin.blake3 => {
                 Err(fail(format!("what is there now has BLAKE3 {}", found.blake3)))
@@ -134,7 +141,7 @@ mod tests {
     #[test]
     fn without_a_file_weights_are_fresh_and_follow_the_seed() {
         let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
-        let fresh = Initial::open(None, Path::new(""), true).unwrap();
+        let fresh = Initial::open(None, None, Path::new(""), true).unwrap();
         assert!(fresh.origin().is_none() && fresh.anew(&graph).unwrap().is_empty());
         let values = |seed| fresh.state(&graph, seed).unwrap().parameters().to_vec();
         assert_eq!(values(1), initialize(&graph, 1).parameters());
@@ -147,7 +154,7 @@ mod tests {
         let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
         let state = initialize(&graph, 7);
         file(folder.path(), &graph, &state);
-        let initial = Initial::open(Some("a.safetensors"), folder.path(), true).unwrap();
+        let initial = Initial::open(Some("a.safetensors"), None, folder.path(), true).unwrap();
         for seed in [1, 2] {
             assert_eq!(initial.state(&graph, seed).unwrap().parameters(), state.parameters());
         }
@@ -167,10 +174,10 @@ mod tests {
         let graph = find("resnet8s").unwrap().graph(&input()).unwrap();
         file(folder.path(), &graph, &initialize(&graph, 7));
         let other = find("resnet8s").unwrap().graph(&InputSpec { classes: 4, ..input() }).unwrap();
-        let initial = Initial::open(Some("a.safetensors"), folder.path(), true).unwrap();
+        let initial = Initial::open(Some("a.safetensors"), None, folder.path(), true).unwrap();
         let anew: Vec<_> = initial.anew(&other).unwrap().into_iter().map(|tensor| tensor.name).collect();
         assert!(!anew.is_empty() && anew.iter().all(|name| name.contains("fc") || name.contains("linear")), "{anew:?}");
-        let message = Initial::open(Some("b.safetensors"), folder.path(), true).unwrap_err().to_string();
+        let message = Initial::open(Some("b.safetensors"), None, folder.path(), true).unwrap_err().to_string();
         assert!(message.contains("b.safetensors"), "{message}");
     }
 }

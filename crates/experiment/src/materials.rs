@@ -15,8 +15,10 @@ use unlearn_samples::Dataset;
 use unlearn_unlearning::Methods;
 
 use crate::{
+    Error, Suite,
     data::{Data, DataSection},
     initial::Initial,
+    suite::ModelSection,
 };
 
 /// Where stages run and where their data are. None of this is part of a result.
@@ -48,7 +50,7 @@ pub struct Materials {
     datasets: RefCell<BTreeMap<String, Arc<Dataset>>>,
     /// The poisoned data that were asked for last, by their description. Each is a copy of the training set, so only one is kept.
     poisoned: RefCell<Option<(String, Data)>>,
-    initials: RefCell<BTreeMap<String, Arc<Initial>>>,
+    initials: RefCell<BTreeMap<Content, Arc<Initial>>>,
 }
 
 impl Materials {
@@ -100,7 +102,7 @@ impl Materials {
     /// users.
     pub(crate) fn initial(&self, origin: Option<&Origin>) -> Result<Arc<Initial>, String> {
         let Some(origin) = origin else { return Ok(Arc::default()) };
-        if let Some(initial) = self.initials.borrow().get(&origin.blake3) {
+        if let Some(initial) = self.initials.borrow().get(&content(origin)) {
             return Ok(Arc::clone(initial));
         }
         let initial = Arc::new(Initial::reopen(origin, self.environment.offline)?);
@@ -108,16 +110,63 @@ impl Materials {
         Ok(initial)
     }
 
-    /// Opens the weights that `[model] init` of a suite names. A path is relative to `folder`.
-    pub(crate) fn open_initial(&self, init: Option<&str>, folder: &Path) -> crate::Result<Arc<Initial>> {
-        let initial = Arc::new(Initial::open(init, folder, self.environment.offline)?);
+    /// Opens the weights that `[model]` of a suite names. A path is relative to the suite's folder.
+    pub(crate) fn open_initial(&self, suite: &Suite) -> crate::Result<Arc<Initial>> {
+        let ModelSection { init, init_key, .. } = &suite.model;
+        if let (None, Some(key)) = (init, init_key) {
+            let reason = format!(
+                "`model.init-key` is `{}`, and no `model.init` names the file in which it chooses; give both or neither",
+                key.escape_debug()
+            );
+            return Err(Error::Suite { path: suite.path.clone(), reason });
+        }
+        let folder = suite.path.parent().unwrap_or(Path::new(""));
+        let initial = Initial::open(init.as_deref(), init_key.as_deref(), folder, self.environment.offline)?;
+        let initial = Arc::new(initial);
         self.keep_initial(&initial);
         Ok(initial)
     }
 
     fn keep_initial(&self, initial: &Arc<Initial>) {
         if let Some(origin) = initial.origin() {
-            self.initials.borrow_mut().insert(origin.blake3.clone(), Arc::clone(initial));
+            self.initials.borrow_mut().insert(content(origin), Arc::clone(initial));
+        }
+    }
+}
+
+/// What decides the weights of an origin: the hash of the file, and the key of the dictionary in it.
+type Content = (String, Option<String>);
+
+fn content(origin: &Origin) -> Content {
+    (origin.blake3.clone(), origin.key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use unlearn_models::{find, initialize};
+    use unlearn_tests::{Tensors, saved};
+
+    use super::*;
+
+    #[test]
+    fn two_dictionaries_of_a_file_are_two_beginnings() {
+        let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.5], std: vec![0.25] };
+        let graph = find("resnet8s").unwrap().graph(&input).unwrap();
+        let states = [1, 2].map(|seed| initialize(&graph, seed));
+        let [a, b] = [0, 1].map(|which: usize| -> Tensors {
+            let named = states[which].named(&graph);
+            named.map(|(name, shape, values)| (name.to_owned(), shape.to_vec(), values.to_vec())).collect()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = (folder.path().join("both.pth"), saved(&[("a", &a), ("b", &b)]));
+        std::fs::write(&path, &bytes).unwrap();
+        let materials = Materials::default();
+        let blake3 = blake3::hash(&bytes).to_hex().to_string();
+        for (key, state) in ["a", "b", "a"].into_iter().zip([&states[0], &states[1], &states[0]]) {
+            let source = path.to_str().unwrap().to_owned();
+            let origin = Origin { source, blake3: blake3.clone(), key: Some(key.to_owned()) };
+            let initial = materials.initial(Some(&origin)).unwrap();
+            assert_eq!(initial.state(&graph, 9).unwrap().parameters(), state.parameters(), "{key}");
         }
     }
 }

@@ -93,8 +93,10 @@ impl ModelCard<'_> {
     /// Writes how the model was made.
     fn history(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let training = self.model.info.training.as_ref();
-        if let Some(Origin { source, blake3 }) = training.and_then(|training| training.init.as_ref()) {
-            writeln!(f, "- Training began with `{source}` (BLAKE3 `{blake3}`).")?;
+        if let Some(Origin { source, blake3, key }) = training.and_then(|training| training.init.as_ref()) {
+            let of =
+                key.as_ref().map_or_else(String::new, |key| format!("the dictionary `{}` of ", key.escape_debug()));
+            writeln!(f, "- Training began with {of}`{source}` (BLAKE3 `{blake3}`).")?;
         }
         if let Some(mask) = &self.model.mask {
             let (kept, total) =

@@ -90,7 +90,7 @@ impl Plan {
         }
         // A library user may make a suite without a file, but it has a path all the same.
         index.source = suite.place();
-        index.init = resolved.initial.origin().map(|origin| origin.source.clone());
+        index.init = resolved.initial.origin().map(ToString::to_string);
         if let (Some(init), true) = (&index.init, resolved.retrains()) {
             tracing::warn!(
                 "Retrain begins with {init}, as training does: if those weights have seen what is to be forgotten, it is no gold standard, and \

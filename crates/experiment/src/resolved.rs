@@ -124,7 +124,7 @@ impl Resolved {
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
         let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
         // This comes last, so that any other mistake is found before anything is fetched.
-        let initial = materials.open_initial(suite.model.init.as_deref(), suite.folder())?;
+        let initial = materials.open_initial(suite)?;
         for tensor in initial.anew(&graph)? {
             tracing::warn!("initialised anew: {tensor}");
         }

@@ -71,6 +71,9 @@ pub struct ModelSection {
     /// Initial weights of the training, if not fresh: a file, relative to the suite, or `hub:owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+    /// The dictionary of tensors to take from `init`, if that PyTorch file holds several: keys joined by dots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_key: Option<String>,
 }
 
 /// `[evaluate]`

@@ -80,5 +80,16 @@ pub enum Error {
     Network(#[from] unlearn_network::Error),
 }
 
+impl Error {
+    /// Whether the user's input is to blame: an unknown architecture, a key that the file lacks, or a key that is missing.
+    pub fn is_usage(&self) -> bool {
+        use unlearn_torch_files::Error as TorchError;
+        matches!(
+            self,
+            Self::Unknown(_) | Self::TorchFile { source: TorchError::Key { .. } | TorchError::Several { .. }, .. }
+        )
+    }
+}
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -49,7 +49,8 @@ pub enum Error {
     Form(Form),
     /// Several dictionaries of tensors; the caller must choose one.
     #[error(
-        "it holds {} dictionaries of tensors: {}; choose one with `--key` of `unlearn convert`, which writes it as a file of its own",
+        "it holds {} dictionaries of tensors: {}; choose one with `--key` (with `--init-key` for initial weights), or write it to a file of \
+         its own with `unlearn convert --key`",
         candidates.len(), listed(candidates)
     )]
     Several {

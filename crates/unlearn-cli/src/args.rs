@@ -97,10 +97,8 @@ pub(crate) struct RunArguments {
     /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
-    /// `model.init` in the suite.
-    #[arg(long, value_name = "FILE|hub:…")]
-    pub(crate) init: Option<String>,
+    #[command(flatten)]
+    pub(crate) beginning: InitArguments,
     /// Run seeds 1 to N instead of the suite's seeds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: Option<u64>,
@@ -124,6 +122,19 @@ pub(crate) struct RunArguments {
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
+}
+
+/// The weights that training begins with.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
+    /// `model.init` in the suite.
+    #[arg(long, value_name = "FILE|hub:…")]
+    pub(crate) init: Option<String>,
+    /// The dictionary of tensors to begin with, if the PyTorch file holds several: keys joined by dots. Same as
+    /// `model.init-key` in the suite.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) init_key: Option<String>,
 }
 
 /// What a run may replace.
@@ -198,6 +209,9 @@ pub(crate) struct ForgetArguments {
     /// Sign the certificate with this Ed25519 key, made by `openssl genpkey -algorithm ed25519 -out KEY`.
     #[arg(long, value_name = "KEY")]
     pub(crate) sign: Option<PathBuf>,
+    /// The dictionary of tensors to take, if the checkpoint is a PyTorch file with several: keys joined by dots.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
     /// Prune by this mask first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
@@ -227,6 +241,9 @@ pub(crate) struct ForgetArguments {
     /// Compare with this model too, which never saw the images to forget: a file or folder as for `--checkpoint`.
     #[arg(long, value_name = "MODEL")]
     pub(crate) retrain: Option<PathBuf>,
+    /// The dictionary of tensors to take from the file of `--retrain`, as for `--key`.
+    #[arg(long, value_name = "KEY", requires = "retrain")]
+    pub(crate) retrain_key: Option<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
 }
@@ -238,10 +255,8 @@ pub(crate) struct ModelsArguments {
     /// Change one value of the suite, as for `run`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
-    /// `model.init` in the suite.
-    #[arg(long, value_name = "FILE|hub:…")]
-    pub(crate) init: Option<String>,
+    #[command(flatten)]
+    pub(crate) beginning: InitArguments,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArguments,
     #[command(flatten)]

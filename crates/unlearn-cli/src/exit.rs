@@ -62,7 +62,7 @@ fn is_usage(cause: &Cause) -> bool {
             Some(StoreError::NoSuite { .. } | StoreError::BadName { .. } | StoreError::Description { .. })
         )
         || matches!(cause.downcast_ref(), Some(unlearn_datasets::Error::Unknown(_)))
-        || matches!(cause.downcast_ref(), Some(unlearn_models::Error::Unknown(_)))
+        || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
 }
 
 /// An error and its causes, without causes whose text an earlier one already contains.

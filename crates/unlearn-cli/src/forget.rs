@@ -19,6 +19,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
     let stated = arguments.suite.clone().map(|suite| Stated { suite, seed: arguments.seed });
     let deletion = Deletion::resolve(&DeletionOptions {
         checkpoint: arguments.checkpoint.clone(),
+        key: arguments.key.clone(),
         mask: arguments.mask.clone(),
         data: arguments.data.clone(),
         request: arguments.request.clone(),
@@ -30,6 +31,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         draws: arguments.draws,
         members: arguments.members,
         retrain: arguments.retrain.clone(),
+        retrain_key: arguments.retrain_key.clone(),
         stated,
         environment: arguments.compute.environment.environment(),
     })?;

@@ -14,7 +14,7 @@ use unlearn_run_store::{Store, StoreError};
 use unlearn_training::Unattended;
 
 use crate::{
-    args::{ComputeArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
+    args::{ComputeArguments, InitArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
     exit::Usage,
     output::say_json,
     progress::ConsoleReporter,
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         assignments.push(format!("suite.seeds=[{list}]"));
     }
     let mut suite = Suite::load(&arguments.suite, &assignments)?;
-    begin_with(&mut suite, arguments.init.as_deref())?;
+    begin_with(&mut suite, &arguments.beginning)?;
     let environment = arguments.compute.environment.environment();
     if arguments.dry_run {
         return dry_run(&suite, &environment, arguments);
@@ -89,9 +89,18 @@ pub(crate) fn children(
     Ok(Some(Children { jobs: schedule.jobs.into(), command, shared_timing: schedule.shared_timing }))
 }
 
-/// Makes a suite begin training with the weights that `--init` names, if given. A path is relative to the working
-/// folder of the command, not to the suite.
-pub(crate) fn begin_with(suite: &mut Suite, init: Option<&str>) -> anyhow::Result<()> {
+/// Makes a suite begin training with the weights that `--init` and `--init-key` name, if given. A path is relative to
+/// the working folder of the command, not to the suite. A key of the suite belongs to the suite's file, so `--init`
+/// replaces both.
+pub(crate) fn begin_with(suite: &mut Suite, beginning: &InitArguments) -> anyhow::Result<()> {
+    let InitArguments { init, init_key } = beginning;
+    if init.is_some() || init_key.is_some() {
+        suite.model.init_key.clone_from(init_key);
+        let given = suite.given.entry("model".into()).or_default();
+        given.remove("init-key");
+        given.extend(init_key.iter().map(|_| "init-key".to_owned()));
+        given.extend(init.iter().map(|_| "init".to_owned()));
+    }
     let Some(init) = init else { return Ok(()) };
     suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
         init.to_owned()

@@ -150,7 +150,7 @@ fn retrain_begins_where_the_model_did() {
         said(&place, &server, 0, run);
         let [trained, retrained] = ["train", "unlearn"].map(|kind| read(&stage(&place, kind).join(MODEL)));
         let path = Path::new("pretrained");
-        let anew = Pretrained::read(&weights, path).unwrap().anew(&trained.graph).unwrap();
+        let anew = Pretrained::read(&weights, path, None).unwrap().anew(&trained.graph).unwrap();
         (trained, retrained, ModelFile::read(&weights, &ImportOptions::default(), path).unwrap(), anew)
     };
     // Without a step of training that moves anything, all are the pretrained model itself.

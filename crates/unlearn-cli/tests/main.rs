@@ -3,6 +3,7 @@
 
 mod convert;
 mod data;
+mod dictionaries;
 mod export;
 mod forget;
 mod hub;

@@ -13,6 +13,7 @@ use crate::Environment;
 /// Everything that decides what is done and certified.
 pub(super) struct Identity<'a> {
     pub(super) input: &'a BTreeMap<String, Artifact>,
+    pub(super) dictionaries: &'a BTreeMap<String, String>,
     pub(super) forget: &'a [u32],
     pub(super) before: &'a [u32],
     /// `[data]` as in a suite, with its seed.
@@ -40,6 +41,9 @@ impl Identity<'_> {
             "parameters": self.parameters, "attacks": self.attacks, "thresholds": self.thresholds,
             "arithmetic": self.arithmetic, "signer": self.signer,
         });
+        if !self.dictionaries.is_empty() {
+            config["dictionaries"] = json!(self.dictionaries);
+        }
         if let Some(init) = self.init {
             config["init"] = json!(init);
         }
@@ -66,9 +70,10 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
             return findings;
         }
     };
-    let Certificate { key, request, data, method, input, measured, signature, .. } = certificate;
+    let Certificate { key, request, data, method, input, dictionaries, measured, signature, .. } = certificate;
     let identity = Identity {
         input,
+        dictionaries,
         forget: &request.ids,
         before: &request.before,
         data: data.split.clone(),

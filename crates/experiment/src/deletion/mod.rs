@@ -56,6 +56,8 @@ use crate::{
 pub struct DeletionOptions {
     /// The model: a dense or sparse checkpoint, a finished stage by its folder or address, or the folder of an earlier deletion.
     pub checkpoint: PathBuf,
+    /// The dictionary of tensors to take, if `checkpoint` is a PyTorch file with several: keys joined by dots.
+    pub key: Option<String>,
     /// The mask of the model, if its own files do not hold one.
     pub mask: Option<PathBuf>,
     /// Name of the dataset, or a folder that holds it.
@@ -78,6 +80,8 @@ pub struct DeletionOptions {
     pub members: MemberSelection,
     /// A model that never saw the images to forget, for comparison: a file or a folder as for `checkpoint`.
     pub retrain: Option<PathBuf>,
+    /// The same as `key`, for the file of `retrain`.
+    pub retrain_key: Option<String>,
     /// What the checkpoint was trained on, if it does not say so itself.
     pub stated: Option<Stated>,
     /// Where the data are, and which device computes.
@@ -88,6 +92,8 @@ pub struct DeletionOptions {
 pub struct Deletion {
     /// Size and hash of every file that was read, by role.
     input: BTreeMap<String, Artifact>,
+    /// The dictionaries of tensors that were chosen in these files, by role.
+    dictionaries: BTreeMap<String, String>,
     /// The paths of the model and its mask.
     places: Vec<(&'static str, String)>,
     setting: Setting,
@@ -127,7 +133,8 @@ impl Deletion {
         let checkpoint = &address::resolve(&options.checkpoint)?;
         // A file of another program does not say on what images the model was trained: the operator does.
         let dataset = stated.as_ref().map(|stated| stated.open(&options.data, environment)).transpose()?;
-        let import = ImportOptions { images: dataset.as_ref().map(statement::images), ..ImportOptions::default() };
+        let images = dataset.as_ref().map(statement::images);
+        let import = ImportOptions { images, key: options.key.clone(), ..ImportOptions::default() };
         let opened = OpenedModel::open(checkpoint, options.mask.as_deref(), &import)?;
         let (setting, stated_by, materials) =
             trained_on(&opened.model, checkpoint, (&options.data, dataset), stated.as_ref(), environment)?;
@@ -159,10 +166,13 @@ impl Deletion {
         let attacks = attacked(options, setting.seed)?;
         let mut input = opened.artifacts();
         if let Some(path) = &options.retrain {
-            let retrain = beside(path, &opened.model, &setting, &asked)?.artifacts();
+            let retrain = beside((path, &options.retrain_key), &opened.model, &setting, &asked)?.artifacts();
             input.extend(retrain.into_iter().map(|(role, artifact)| (format!("{OF_RETRAIN}{role}"), artifact)));
         }
         check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
+        let chosen = [("", &options.key), (OF_RETRAIN, &options.retrain_key)];
+        let chosen = chosen.into_iter().filter_map(|(of, key)| Some((format!("{of}{MODEL_PLACE}"), key.clone()?)));
+        let dictionaries: BTreeMap<String, String> = chosen.collect();
         let executor = environment.device.arithmetic(&opened.model.graph).map_err(Error::Device)?;
         let mask = options.mask.as_deref().map(address::resolve).transpose()?;
         let places = [(MODEL_PLACE, Some(checkpoint)), (MASK_PLACE, mask.as_ref())];
@@ -174,6 +184,7 @@ impl Deletion {
         let places = places.into_iter().filter_map(|(role, path)| Some(place(path?).map(|place| (role, place))));
         Ok(Self {
             input,
+            dictionaries,
             places: places.collect::<Result<_>>()?,
             setting,
             stated_by,
@@ -228,6 +239,7 @@ impl Deletion {
         let Self { setting, asked, .. } = self;
         let identity = Identity {
             input: &self.input,
+            dictionaries: &self.dictionaries,
             forget: &asked.ids,
             before: &asked.before,
             data: serde_json::to_value(&setting.data)?,
@@ -303,7 +315,9 @@ impl Deletion {
     /// The stage that imports a model. `of` is the prefix of its files' roles.
     fn import(&self, of: &str, training: Training) -> Result<StageSpec> {
         let mask = self.input.get(&format!("{of}{MASK_PLACE}")).cloned();
-        let config = ImportConfig { model: self.input[&format!("{of}{MODEL_PLACE}")].clone(), mask, training };
+        let model = format!("{of}{MODEL_PLACE}");
+        let key = self.dictionaries.get(&model).cloned();
+        let config = ImportConfig { model: self.input[&model].clone(), mask, key, training };
         describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.seed)
     }
 
@@ -349,6 +363,7 @@ impl Deletion {
             data: self.data().map_err(json)?,
             method: self.done().map_err(json)?,
             input: self.input.clone(),
+            dictionaries: self.dictionaries.clone(),
             output: [(MODEL.to_owned(), Artifact::of_bytes(&bytes))].into(),
             measured,
             code: Code::running(env!("CARGO_PKG_VERSION"), options.commit.clone())?,
@@ -425,9 +440,15 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
 /// Opens a Retrain of `model`. A model that is known not to be one is refused: it saw a requested image, was trained
 /// on other data, has the weights of the model to be changed, or was made by another method. If its file does not
 /// say, the operator is trusted.
-fn beside(path: &Path, model: &ModelFile, setting: &Setting, asked: &Asked) -> Result<OpenedModel> {
+fn beside(
+    (path, key): (&Path, &Option<String>),
+    model: &ModelFile,
+    setting: &Setting,
+    asked: &Asked,
+) -> Result<OpenedModel> {
     let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
-    let import = ImportOptions { images: Some(input_spec(&setting.dataset)), ..ImportOptions::default() };
+    let images = Some(input_spec(&setting.dataset));
+    let import = ImportOptions { images, key: key.clone(), ..ImportOptions::default() };
     let opened = OpenedModel::open(path, None, &import)?;
     let retrain = &opened.model;
     if retrain.state.parameters() == model.state.parameters() {

@@ -91,9 +91,9 @@ impl Stated {
                 return Err(refuse(format!("{} runs the seeds {seeds:?}, not {seed}", self.suite.display())));
             }
         };
-        let folder = suite.folder();
-        let initial = Materials::new(environment.clone()).open_initial(suite.model.init.as_deref(), folder)?;
-        let data = suite.data.resolved(seed, folder).map_err(|reason| Error::deletion(self.suite.display(), reason))?;
+        let initial = Materials::new(environment.clone()).open_initial(&suite)?;
+        let data = suite.data.resolved(seed, suite.folder());
+        let data = data.map_err(|reason| Error::deletion(self.suite.display(), reason))?;
         let json = |e: serde_json::Error| Error::deletion(self.suite.display(), e);
         Ok(Training {
             data: serde_json::to_value(data).map_err(json)?,

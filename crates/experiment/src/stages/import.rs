@@ -23,6 +23,9 @@ pub(crate) struct ImportConfig {
     /// The file of its mask, if separate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mask: Option<Artifact>,
+    /// The dictionary of tensors to take from a PyTorch file, if one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
     /// What the model was trained on, according to its file or its owner.
     pub(crate) training: Training,
 }
@@ -47,7 +50,8 @@ impl Kind for Import {
         let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
         check_fingerprint(&setting.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
         let images = Some(input_spec(&setting.dataset));
-        let opened = OpenedModel::open(Path::new(place), mask, &ImportOptions { images, ..ImportOptions::default() })?;
+        let options = ImportOptions { images, key: config.key.clone(), ..ImportOptions::default() };
+        let opened = OpenedModel::open(Path::new(place), mask, &options)?;
         let found = opened.artifacts();
         if (found.get("model"), found.get("mask")) != (Some(&config.model), config.mask.as_ref()) {
             return Err(bench.failure(format!("{place} is not the file that was described: its content differs")));

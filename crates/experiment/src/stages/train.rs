@@ -36,14 +36,16 @@ pub(crate) struct TrainConfig {
     pub(crate) arithmetic: String,
 }
 
-/// The part of a stage's key for pretrained weights: a commit of the Hub and the file's hash, or only the hash for a
-/// path.
+/// The part of a stage's key for pretrained weights: the file's hash, with a commit of the Hub if it comes from there, and the key of
+/// the dictionary in it if one was chosen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InitialKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     blake3: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 /// The role, and the kind, of the stage that records the poison.
@@ -58,14 +60,14 @@ pub(crate) const INIT: &str = "init";
 impl InitialKey {
     pub(crate) fn of(origin: &Origin) -> Self {
         let source = origin.source.starts_with(PREFIX).then(|| origin.source.clone());
-        Self { source, blake3: origin.blake3.clone() }
+        Self { source, blake3: origin.blake3.clone(), key: origin.key.clone() }
     }
 
     /// Where the weights come from. `place` is the path of a file in the description.
     fn origin(&self, place: Option<&String>) -> Result<Origin, String> {
         let source = self.source.as_ref().or(place).cloned();
         let source = source.ok_or("its `places` do not say where `init`, the pretrained weights, lies")?;
-        Ok(Origin { source, blake3: self.blake3.clone() })
+        Ok(Origin { source, blake3: self.blake3.clone(), key: self.key.clone() })
     }
 }
 

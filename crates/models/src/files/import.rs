@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use unlearn_masks::Mask;
 use unlearn_network::{Graph, State};
-use unlearn_torch_files::StateDict;
+use unlearn_torch_files::{StateDict, TorchFile};
 
-use super::named_tensors::{Entries, MEAN, STD, fold};
+use super::named_tensors::{Entries, MEAN, STD, choose, fold};
 use crate::{
     ARCHITECTURES, Architecture, Error, InputSpec, Result, checkpoint::CheckpointInfo, find,
     sparse_checkpoint::check_mask,
@@ -92,8 +92,18 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     Ok((graph, state, pruned.then_some(mask), info))
 }
 
+/// The dictionary of tensors that `options.key` names, or else the only one that can be a model, in the bytes of a foreign file.
+///
+/// # Errors
+/// A file that cannot be read. A key that the file lacks, or several dictionaries without a key; the error lists those that exist.
+pub(crate) fn dictionary<'a>(bytes: &'a [u8], options: &ImportOptions, path: &Path) -> Result<StateDict<'a>> {
+    let chosen =
+        TorchFile::read(bytes).and_then(|file| choose(&file, options.key.as_deref(), |dict| is_a_model(dict, options)));
+    chosen.map_err(|source| Error::TorchFile { path: path.into(), source })
+}
+
 /// Whether names and shapes of the tensors fit a known architecture.
-pub(crate) fn is_a_model(dict: &StateDict<'_>, options: &ImportOptions) -> bool {
+fn is_a_model(dict: &StateDict<'_>, options: &ImportOptions) -> bool {
     fold(dict).is_ok_and(|mut entries| normalisation(&mut entries).is_ok() && recognise(&entries, options).is_ok())
 }
 

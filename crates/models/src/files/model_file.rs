@@ -5,14 +5,14 @@ use std::{path::Path, sync::Arc};
 use unlearn_masks::Mask;
 use unlearn_network::{Graph, State};
 use unlearn_tensor_files::TensorFile;
-use unlearn_torch_files::{Container, TorchFile};
+use unlearn_torch_files::Container;
 
 use crate::{
     Error, Result,
     checkpoint::{self, CheckpointInfo},
     files::{
         import::{self, ImportOptions},
-        named_tensors, torch_target,
+        torch_target,
     },
     sparse_checkpoint,
     structured::{Structured, structured},
@@ -86,10 +86,7 @@ impl ModelFile {
             let (state, info) = checkpoint::from_bytes(bytes, &graph, path)?;
             return Ok(Self { source: Source::Dense, graph, state, mask: None, info });
         }
-        let fail = |source| Error::TorchFile { path: path.into(), source };
-        let file = TorchFile::read(bytes).map_err(fail)?;
-        let fits = |dict: &_| import::is_a_model(dict, options);
-        let dict = named_tensors::choose(&file, options.key.as_deref(), fits).map_err(fail)?;
+        let dict = import::dictionary(bytes, options, path)?;
         let source = Source::Foreign(dict.container());
         let said = match dict.container() {
             Container::Zip => torch_target::description(bytes, path)?,

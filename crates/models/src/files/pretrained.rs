@@ -12,13 +12,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use unlearn_network::{Graph, ParameterKind, State};
-use unlearn_torch_files::TorchFile;
 
 use crate::{
     Error, Result,
     files::{
-        import::{ImportOptions, is_a_model},
-        named_tensors::{MEAN, STD, choose, fold},
+        import::{ImportOptions, dictionary},
+        named_tensors::{MEAN, STD, fold},
     },
     initialize, sparse_checkpoint,
 };
@@ -37,6 +36,20 @@ pub struct Origin {
     pub source: String,
     /// BLAKE3 of the file, in hexadecimal digits.
     pub blake3: String,
+    /// The dictionary of tensors that was chosen in a PyTorch file, if one was: keys joined by dots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// Text such as "start.pth" or "start.pth, dictionary `state_dict_ema`".
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        match &self.key {
+            Some(key) => write!(f, ", dictionary `{}`", key.escape_debug()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A tensor that is initialised anew.
@@ -65,12 +78,12 @@ impl fmt::Display for Anew {
 const NAMED: usize = 4;
 
 impl Pretrained {
-    /// Reads our dense checkpoint, or PyTorch's `.pth`, `.bin` or safetensors file. The content decides, not the name. `path` is for
-    /// messages.
+    /// Reads our dense checkpoint, or PyTorch's `.pth`, `.bin` or safetensors file. The content decides, not the name. `key` chooses
+    /// a dictionary of tensors as [`ImportOptions::key`] does. `path` is for messages.
     ///
     /// # Errors
-    /// A damaged file. A pickle that asks for more than weights. A pruned model. A value that is not finite.
-    pub fn read(bytes: &[u8], path: &Path) -> Result<Self> {
+    /// A damaged file. A key that the file lacks, or several dictionaries without a key. A pickle that asks for more than weights. A pruned model. A value that is not finite.
+    pub fn read(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<Self> {
         let fail = |reason: String| Error::Import { path: path.into(), reason };
         let pruned = || {
             fail("it is pruned, and training begins with a dense model; `unlearn convert --to dense` makes one".into())
@@ -78,9 +91,8 @@ impl Pretrained {
         if sparse_checkpoint::is_sparse(bytes) {
             return Err(pruned());
         }
-        let unreadable = |source| Error::TorchFile { path: path.into(), source };
-        let file = TorchFile::read(bytes).map_err(unreadable)?;
-        let dict = choose(&file, None, |dict| is_a_model(dict, &ImportOptions::default())).map_err(unreadable)?;
+        let options = ImportOptions { key: key.map(str::to_owned), ..ImportOptions::default() };
+        let dict = dictionary(bytes, &options, path)?;
         let mut entries = fold(&dict).map_err(fail)?;
         entries.remove(MEAN);
         entries.remove(STD);
@@ -202,7 +214,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Pretrained {
-        Pretrained::read(bytes, Path::new("pretrained.bin")).unwrap()
+        Pretrained::read(bytes, Path::new("pretrained.bin"), None).unwrap()
     }
 
     #[test]
@@ -265,13 +277,13 @@ mod tests {
         let message = read(&bytes).anew(&graph("resnet18", [3, 32, 32], 10)).unwrap_err().to_string();
         assert!(message.contains("`conv1.weight` has shape [16, 3, 3, 3], and [64, 3, 3, 3] is wanted"), "{message}");
         assert!(read(&bytes).initialize(&graph("resnet18", [3, 32, 32], 10), 1).is_err());
-        assert!(Pretrained::read(&bytes[..100], Path::new("cut")).unwrap_err().to_string().contains("cut"));
+        assert!(Pretrained::read(&bytes[..100], Path::new("cut"), None).unwrap_err().to_string().contains("cut"));
     }
 
     #[test]
     fn a_pruned_model_is_no_start() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files/resnet8s.pth.tar");
-        let message = Pretrained::read(&std::fs::read(&path).unwrap(), &path).unwrap_err().to_string();
+        let message = Pretrained::read(&std::fs::read(&path).unwrap(), &path, None).unwrap_err().to_string();
         assert!(message.contains("it is pruned") && message.contains("`unlearn convert --to dense`"), "{message}");
     }
 }

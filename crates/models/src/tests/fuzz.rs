@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use unlearn_tests::fuzz;
+use unlearn_tests::{fuzz, saved};
 use unlearn_torch_files::{StateDict, TorchFile};
 
-use super::{shards::sharded, state_dicts::saved};
+use super::shards::sharded;
 use crate::{
     ImportOptions, ModelFile, Target, contents,
     sparse_checkpoint::tests::{pruned, resealed},

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use unlearn_tensor_files::le_bytes;
+use unlearn_tests::{Tensors, saved};
 
 use crate::{
     Error, ImportOptions, InputSpec, ModelFile, Pretrained, Source, Target, checkpoint::CheckpointInfo, find,
     initialize,
 };
-
-type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
 
 /// A resnet8s of ten classes, and its tensors.
 fn example(seed: u64) -> (ModelFile, Tensors) {
@@ -20,67 +18,6 @@ fn example(seed: u64) -> (ModelFile, Tensors) {
     let tensors = named.map(|(name, shape, values)| (name.to_owned(), shape.to_vec(), values.to_vec())).collect();
     let info = CheckpointInfo::new("resnet8s", input, "unknown");
     (ModelFile { source: Source::Dense, graph, state, mask: None, info }, tensors)
-}
-
-/// The bytes that `torch.save({key: {name: tensor, …}, …, "epoch": 3}, …, _use_new_zipfile_serialization=False)` writes. Without a key,
-/// the dictionary itself is saved.
-pub(crate) fn saved(dicts: &[(&str, &Tensors)]) -> Vec<u8> {
-    fn text(out: &mut Vec<u8>, text: &str) {
-        out.push(b'X');
-        out.extend((text.len() as u32).to_le_bytes());
-        out.extend(text.as_bytes());
-    }
-    fn counts(out: &mut Vec<u8>, counts: impl IntoIterator<Item = usize>) {
-        out.push(b'(');
-        for count in counts {
-            out.push(b'J');
-            out.extend((count as i32).to_le_bytes());
-        }
-        out.push(b't');
-    }
-    let mut out = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.".to_vec();
-    out.extend(b"\x80\x02}(X\x0d\x00\x00\x00little_endian\x88u.\x80\x02");
-    let nested = !dicts.iter().any(|(key, _)| key.is_empty());
-    if nested {
-        out.extend(b"}(X\x05\x00\x00\x00epochK\x03");
-    }
-    let mut storages = Vec::new();
-    for (key, tensors) in dicts {
-        let path: Vec<&str> = key.split('.').filter(|part| !part.is_empty()).collect();
-        for (depth, part) in path.iter().enumerate() {
-            if depth > 0 {
-                out.extend(b"}(");
-            }
-            text(&mut out, part);
-        }
-        out.extend(b"}(");
-        for (name, shape, values) in *tensors {
-            text(&mut out, name);
-            out.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n");
-            text(&mut out, &storages.len().to_string());
-            text(&mut out, "cpu");
-            out.push(b'J');
-            out.extend((values.len() as i32).to_le_bytes());
-            out.extend(b"tQK\x00");
-            counts(&mut out, shape.iter().copied());
-            counts(&mut out, (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()));
-            out.extend(b"\x89}tR");
-            storages.push(values);
-        }
-        out.push(b'u');
-        out.extend(std::iter::repeat_n(b'u', path.len().saturating_sub(1)));
-    }
-    out.extend(if nested { &b"u."[..] } else { b"." });
-    out.extend(b"\x80\x02](");
-    for number in 0..storages.len() {
-        text(&mut out, &number.to_string());
-    }
-    out.extend(b"e.");
-    for values in storages {
-        out.extend((values.len() as i64).to_le_bytes());
-        out.extend(le_bytes(values));
-    }
-    out
 }
 
 fn read(bytes: &[u8], key: Option<&str>) -> Result<ModelFile, Error> {
@@ -120,7 +57,7 @@ fn any_chain_of_prefixes_that_all_tensors_share_is_dropped() {
     ] {
         let bytes = saved(&[("", &renamed(&tensors, |name| format!("{prefix}{name}")))]);
         same(&read(&bytes, None).unwrap(), &model);
-        let pretrained = Pretrained::read(&bytes, Path::new("m.pth")).unwrap();
+        let pretrained = Pretrained::read(&bytes, Path::new("m.pth"), None).unwrap();
         assert_eq!(pretrained.initialize(&model.graph, 9).unwrap().parameters(), model.state.parameters(), "{prefix}");
     }
     // One part of the model has a wrapper, and the normalisation is outside of the model.
@@ -171,11 +108,23 @@ fn of_several_dictionaries_the_user_chooses() {
     same(&read(&bytes, Some("state_dict_ema")).unwrap(), &other);
     let message = refusal(&bytes, Some("ema"));
     assert!(message.contains("`ema`; these have one: `state_dict`, `state_dict_ema`"), "{message}");
-    let message = Pretrained::read(&bytes, Path::new("m.pth")).unwrap_err().to_string();
-    assert!(message.contains("`state_dict_ema`") && message.contains("unlearn convert"), "{message}");
+    let pretrained = |bytes: &[u8], key| Pretrained::read(bytes, Path::new("m.pth"), key);
+    let message = pretrained(&bytes, None).unwrap_err().to_string();
+    for words in ["`state_dict_ema`", "`--init-key`", "unlearn convert --key"] {
+        assert!(message.contains(words), "`{words}` in: {message}");
+    }
+    for (key, expected) in [("state_dict", &model), ("state_dict_ema", &other)] {
+        let begun = pretrained(&bytes, Some(key)).unwrap().initialize(&model.graph, 9).unwrap();
+        assert_eq!(begun.parameters(), expected.state.parameters(), "{key}");
+    }
+    let message = pretrained(&bytes, Some("ema")).unwrap_err().to_string();
+    assert!(message.contains("`ema`; these have one: `state_dict`, `state_dict_ema`"), "{message}");
     for target in [Target::Dense, Target::Torch] {
-        let message = refusal(&model.to_bytes(target).unwrap(), Some("model"));
-        assert!(message.contains("`model`; the file is a single dictionary"), "{message}");
+        let bytes = model.to_bytes(target).unwrap();
+        let begun = pretrained(&bytes, Some("model")).unwrap_err().to_string();
+        for message in [refusal(&bytes, Some("model")), begun] {
+            assert!(message.contains("`model`; the file is a single dictionary"), "{message}");
+        }
     }
 }
 
