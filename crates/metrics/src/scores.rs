@@ -1,6 +1,6 @@
 //! A model's scores on a set of samples, checked on construction.
 
-use crate::softmax::{argmax, cross_entropy, log_softmax, softmax};
+use crate::softmax::{argmax, cross_entropy, log_odds, log_softmax, softmax};
 use crate::{Error, Result};
 
 /// A model's logits over a set of samples, with the samples' true labels and their positions in the data set.
@@ -156,6 +156,11 @@ impl Scores {
     /// The cross-entropy of every sample, in nats.
     pub fn losses(&self) -> impl Iterator<Item = f64> {
         self.rows().zip(&self.labels).map(|(logits, &label)| cross_entropy(logits, label))
+    }
+
+    /// φ of every sample: the log-odds of its true class, which is also its margin, in nats.
+    pub fn log_odds(&self) -> impl Iterator<Item = f64> {
+        self.rows().zip(&self.labels).map(|(logits, &label)| log_odds(logits, label))
     }
 
     /// The share of samples, in percent, whose predicted class is their label: Σ correct / Σ samples.
