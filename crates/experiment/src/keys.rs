@@ -7,6 +7,7 @@ use unlearn_training::Recipe;
 use crate::{
     data::{DataSection, PoisonSection},
     suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
+    transfer::{ProbeSettings, TransferSection},
 };
 
 /// A key that no type has.
@@ -30,7 +31,7 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 6] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 9] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
@@ -38,6 +39,9 @@ pub(crate) fn tables() -> [(&'static str, Vec<String>); 6] {
         ("model", of::<ModelSection>(Value::Null)),
         ("train", of::<Recipe>(Value::Null)),
         ("evaluate", of::<EvaluateSection>(Value::Null)),
+        ("transfer", of::<TransferSection>(Value::Null)),
+        ("transfer.train", of::<Recipe>(Value::Null)),
+        ("transfer.probe", of::<ProbeSettings>(Value::Null)),
     ]
 }
 

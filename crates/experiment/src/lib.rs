@@ -30,11 +30,12 @@ mod schedule;
 mod setting;
 mod stages;
 mod suite;
+mod transfer;
 mod tuning;
 mod wanted;
 
 pub use address::resolve as resolve_address;
-pub use data::{DataSection, PoisonSection};
+pub use data::{ClassChoice, DataSection, PoisonSection};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use labels::Labels;
@@ -49,4 +50,5 @@ pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, S
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use suite::{EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
 pub use tuning::{Objective, TuneOptions, tune};
-pub use wanted::{Detector, Wanted};
+pub use transfer::{Mode, ProbeSettings, TransferSection};
+pub use wanted::{By, Detector, Ranked, Wanted};

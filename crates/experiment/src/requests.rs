@@ -6,7 +6,7 @@ use unlearn_samples::{ForgetSpec, ForgetSplit, Sampler, forget};
 use crate::{
     data::{Data, Poisoning},
     suite::ForgetSection,
-    wanted::{Detector, Wanted},
+    wanted::{Detector, Ranked, Wanted},
 };
 
 /// A request, alone or in a sequence.
@@ -31,8 +31,10 @@ pub(crate) enum Samples {
     /// They are drawn as this says. A request that lists positions in a file holds the positions, so that it does not depend on the
     /// file's path.
     Drawn(ForgetSpec),
-    /// Another stage finds them.
+    /// A detector finds them.
     Found(Detector),
+    /// They are the classes that a ranking puts first or last.
+    Ranked(Ranked),
 }
 
 /// The share of the training split that stands for samples which a detector has yet to find, where the poison is unknown.
@@ -56,7 +58,14 @@ pub(crate) fn draw(
     seed: u64,
 ) -> Result<Vec<Forget>, String> {
     let poison = poisoning.as_ref().map(|poisoning| ForgetSpec::Positions { positions: poisoning.positions.clone() });
+    let stand_in = |ranked: &Ranked| {
+        ranked.check(dataset.classes.len()).map_err(|reason| format!("[[forget]] of `kind = \"ranked\"`: {reason}"))?;
+        let first = |position: &u32| (dataset.train.labels[*position as usize] as usize) < ranked.count;
+        Ok(ForgetSpec::Positions { positions: split.train.iter().copied().filter(first).collect() })
+    };
     let spec = |wanted: &Wanted| match wanted {
+        // The first classes stand for those that a ranking will choose.
+        Wanted::Ranked(ranked) => stand_in(ranked),
         Wanted::Samples(spec) => Ok(spec.clone()),
         Wanted::Detected(_) => Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None })),
         Wanted::Poisoned => poison.clone().ok_or_else(|| {
@@ -83,6 +92,7 @@ pub(crate) fn draw(
             turn: (!alone).then_some(Turn { sequence, number, of }),
             samples: match (wanted, spec) {
                 (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
+                (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
                 (_, ForgetSpec::Indices { .. }) => {
                     Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
                 }
@@ -108,6 +118,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
     let poison = poisoning.map_or("poison", |poisoning| &poisoning.label);
     match wanted {
         Wanted::Samples(spec) => spec.label(),
+        Wanted::Ranked(ranked) => ranked.label(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),
         Wanted::Detected(detector) => format!("found by {}", detector.name),
