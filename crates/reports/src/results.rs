@@ -11,6 +11,7 @@ use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
 use crate::prunings::{self, Pruning};
+use crate::rankings::{self, Ranking};
 use crate::source::{Source, Stored};
 
 /// Name of the method that every other one is compared with.
@@ -37,6 +38,9 @@ pub struct Results {
     /// What each pruning kept, in the order of the suite. Stages of programs that did not record it are left out.
     #[serde(default)]
     pub prunings: Vec<Pruning>,
+    /// Influence of the classes on a target task. Empty for a suite that ranks none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rankings: Vec<Ranking>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -276,6 +280,7 @@ impl Results {
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
+            rankings: rankings::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

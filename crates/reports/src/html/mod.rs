@@ -11,6 +11,7 @@ mod glossary;
 mod overview;
 mod provenance;
 mod prunings;
+mod rankings;
 mod settings;
 mod training;
 mod tuning;
@@ -46,6 +47,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     sections.extend(drift::section(results.drift.as_ref())?);
     sections.extend(tuning::section(results.tuning.as_ref()));
     sections.extend(prunings::section(&results.prunings)?);
+    sections.extend(rankings::section(&results.rankings));
     sections.extend(claims::section(results));
     sections.extend(training::section(curves)?);
     sections.extend(settings::section(&results.configured));
