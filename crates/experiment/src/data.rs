@@ -13,12 +13,28 @@ use unlearn_samples::{Dataset, Sampler, Sides, Split, SplitOptions, split::split
 /// Maximum bytes of a trigger's picture.
 const MOST: u64 = 1 << 26;
 
+/// A class of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a class must be a number or a name")]
+pub enum ClassChoice {
+    /// Its number.
+    Number(u32),
+    /// Its name.
+    Name(String),
+}
+
 /// `[data]`: which images, and how they are split.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataSection {
     /// Dataset name.
     pub name: String,
+    /// The classes to use, by number or by name. They are numbered 0, 1, … in this order. All if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<ClassChoice>>,
+    /// `[channels, height, width]` that images are converted to. They stay as they are if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convert: Option<[usize; 3]>,
     /// Number of training images to use. The first images of each class are taken, equally many per class.
     pub train_limit: Option<usize>,
     /// Share of each class's training images held out for validation, in 0..1.
@@ -84,6 +100,41 @@ impl DataSection {
         Ok(data)
     }
 
+    /// Whether the dataset is used as it is, but for poison.
+    pub(crate) fn takes_all(&self) -> bool {
+        self.classes.is_none() && self.convert.is_none()
+    }
+
+    /// The dataset that this section describes, without poison, of the whole one: its classes, with its images converted. The error is
+    /// a reason for users.
+    pub(crate) fn derived(&self, whole: &Dataset) -> Result<Dataset, String> {
+        let fail = |error: unlearn_samples::Error| error.to_string();
+        let part = match &self.classes {
+            None => None,
+            Some(classes) => {
+                let numbers = classes.iter().map(|class| class.number(whole)).collect::<Result<Vec<_>, _>>();
+                Some(whole.of_classes(&numbers?).map_err(fail)?)
+            }
+        };
+        match self.convert {
+            None => Ok(part.unwrap_or_else(|| whole.clone())),
+            Some(shape) => part.as_ref().unwrap_or(whole).converted(shape).map_err(fail),
+        }
+    }
+
+    /// The name of the data in reports: `fashion-mnist`, or `fashion-mnist, 3 classes (0 1 2)`, or `fashion-mnist, as 3×32×32`.
+    pub(crate) fn title(&self) -> String {
+        let Self { name, classes, convert, .. } = self;
+        let form =
+            convert.map_or_else(String::new, |[channels, height, width]| format!(", as {channels}×{height}×{width}"));
+        let Some(classes) = classes else { return format!("{name}{form}") };
+        let list = classes.iter().map(|class| match class {
+            ClassChoice::Number(number) => number.to_string(),
+            ClassChoice::Name(name) => name.clone(),
+        });
+        format!("{name}, {} classes ({}){form}", classes.len(), list.collect::<Vec<_>>().join(" "))
+    }
+
     /// The split that this section describes, of the dataset without poison. It must have a seed.
     pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
         let options = SplitOptions {
@@ -132,6 +183,24 @@ impl DataSection {
         let seed = seed.unwrap_or(self.split_seed());
         let poison = Poison { trigger, target, labels, count, fraction, sampler: self.sampler, seed };
         then(&poison, picture.as_ref()).map(Some).map_err(fail)
+    }
+}
+
+impl ClassChoice {
+    /// The class's number in a dataset. The error is a reason for users.
+    fn number(&self, dataset: &Dataset) -> Result<u32, String> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Name(name) => {
+                let number = dataset.classes.iter().position(|class| class == name);
+                number.map(|number| number as u32).ok_or_else(|| {
+                    let names = dataset.classes.iter().map(String::as_str);
+                    let suggestion = unlearn_names::suggestion(name, names);
+                    let valid = dataset.numbered_classes();
+                    format!("class `{name}` does not exist in {}{suggestion}; valid classes: {valid}", dataset.name)
+                })
+            }
+        }
     }
 }
 
@@ -268,7 +337,9 @@ mod tests {
         let clean = of(&without);
         assert!(keys(&clean, "train").is_subset(&keys(&with, "train")), "the clean model is an ordinary one");
         assert!(keys(&clean, "prune").is_subset(&keys(&with, "prune")));
-        for (from, to) in [("target = 0", "target = 1"), ("value = 255", "value = 254"), ("fraction = 0.1", "count = 18")] {
+        for (from, to) in
+            [("target = 0", "target = 1"), ("value = 255", "value = 254"), ("fraction = 0.1", "count = 18")]
+        {
             let other = of(&SUITE.replace(from, to));
             assert!(keys(&with, "unlearn").is_disjoint(&keys(&other, "unlearn")), "{to}");
         }
@@ -302,10 +373,8 @@ mod tests {
     fn the_picture_decides_the_key_and_its_path_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, value: u8| {
-            let picture = unlearn_samples::Picture {
-                sides: Sides { channels: 1, height: 3, width: 3 },
-                pixels: vec![value; 9],
-            };
+            let picture =
+                unlearn_samples::Picture { sides: Sides { channels: 1, height: 3, width: 3 }, pixels: vec![value; 9] };
             std::fs::write(folder.path().join(name), picture::encode(&picture).unwrap()).unwrap();
         };
         write("a.png", 200);

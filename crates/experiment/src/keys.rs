@@ -7,6 +7,7 @@ use unlearn_training::Recipe;
 use crate::{
     data::{DataSection, PoisonSection},
     suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
+    transfer::{ProbeSettings, TransferSection},
 };
 
 /// A key that no type has.
@@ -30,7 +31,7 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 6] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 9] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
@@ -38,12 +39,16 @@ pub(crate) fn tables() -> [(&'static str, Vec<String>); 6] {
         ("model", of::<ModelSection>(Value::Null)),
         ("train", of::<Recipe>(Value::Null)),
         ("evaluate", of::<EvaluateSection>(Value::Null)),
+        ("transfer", of::<TransferSection>(Value::Null)),
+        ("transfer.train", of::<Recipe>(Value::Null)),
+        ("transfer.probe", of::<ProbeSettings>(Value::Null)),
     ]
 }
 
-/// Full paths of a key in a suite: `suite.seeds`.
+/// Full paths of a key in a suite: `suite.seeds`. The keys of `[train]` are meant rather than the same keys of fine-tuning.
 pub(crate) fn places(key: &str) -> Vec<String> {
-    let tables = tables().into_iter().filter(|(_, keys)| keys.iter().any(|known| known == key));
+    let tables = tables().into_iter().filter(|(section, _)| *section != "transfer.train");
+    let tables = tables.filter(|(_, keys)| keys.iter().any(|known| known == key));
     tables.map(|(section, _)| format!("{section}.{key}")).collect()
 }
 
@@ -92,7 +97,7 @@ mod tests {
             assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected"].map(str::to_owned));
+        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected", "ranked"].map(str::to_owned));
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));
@@ -138,6 +143,8 @@ mod tests {
         assert_eq!(places("seeds"), ["suite.seeds"]);
         assert_eq!(places("name"), ["suite.name", "data.name"]);
         assert_eq!(places("arch"), ["model.arch"]);
+        assert_eq!(places("epochs"), ["train.epochs"]);
+        assert_eq!(places("c"), ["transfer.probe.c"]);
         assert_eq!(places("zzz"), Vec::<String>::new());
     }
 }

@@ -10,7 +10,7 @@ use unlearn_samples::ForgetSpec;
 
 use crate::{
     Result,
-    stages::{Evaluate, Import, Kind, Prune, Train, Unlearn, UnlearnConfig, Validate},
+    stages::{Evaluate, Import, Kind, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig, Validate},
 };
 
 /// The labels of the finished stages of a store.
@@ -91,6 +91,14 @@ impl Naming<'_> {
                 Some(model) => format!("{kind} {}", self.label(model)),
                 None => format!("{kind} · seed {seed}"),
             },
+            TransferStage::NAME => match model() {
+                Some(model) if model.kind == Unlearn::NAME => {
+                    format!("{kind} {} · {}", text("mode"), self.unlearning(model))
+                }
+                Some(model) => format!("{kind} {} · {}", text("mode"), self.label(model)),
+                None => format!("{kind} {} · seed {seed}", text("mode")),
+            },
+            Rank::NAME => format!("{kind} by {} · seed {seed}", text("by")),
             Import::NAME => format!("{kind} · seed {seed}"),
             _ => format!("{kind} {} · seed {seed}", manifest.key.short()),
         }

@@ -23,7 +23,7 @@ impl Suite {
     /// If the dataset cannot be opened, or the suite's split cannot be drawn.
     pub fn positions(&self, materials: &Materials, part: Part, seeds: &[u64]) -> Result<(Arc<Dataset>, Vec<u32>)> {
         let refuse = |reason: String| Error::Suite { path: self.path.clone(), reason };
-        let dataset = materials.dataset(&self.data.name).map_err(|error| refuse(error.to_string()))?;
+        let dataset = materials.images(&self.data).map_err(refuse)?;
         let mut times = vec![0; dataset.train.len()];
         for seed in seeds {
             let data = self.data.clean().resolved(*seed, self.folder()).map_err(refuse)?;

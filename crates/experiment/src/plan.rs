@@ -13,10 +13,11 @@ use crate::{
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
         Detect, DetectConfig, Evaluate, EvaluateConfig, FOUND, INIT, InitialKey, PICTURE, POISON, PoisonConfig,
-        PoisonStage, Prune, PruneConfig, SETS, Train, TrainConfig, Unlearn, UnlearnConfig, Validate, ValidateConfig,
-        describe,
+        PoisonStage, Prune, PruneConfig, Rank, RankConfig, SETS, Train, TrainConfig, TransferConfig, TransferStage,
+        Unlearn, UnlearnConfig, Validate, ValidateConfig, describe,
     },
-    wanted::Detector,
+    transfer::Mode,
+    wanted::{Detector, Ranked},
 };
 
 /// A list of stages, and their purpose.
@@ -230,7 +231,11 @@ impl Planner<'_> {
 
     /// Adds the stage that finds the samples of a request, if one must. It looks at the dense model, so that all models forget the same.
     fn found(&mut self, data: &SeedData, request: &Forget, dense: &StageKey) -> Result<Option<StageKey>> {
-        let Samples::Found(Detector { name, settings }) = &request.samples else { return Ok(None) };
+        let Detector { name, settings } = match &request.samples {
+            Samples::Drawn(_) => return Ok(None),
+            Samples::Ranked(ranked) => return self.ranking(data, *ranked, dense),
+            Samples::Found(detector) => detector,
+        };
         let config = DetectConfig {
             detector: name.clone(),
             settings: settings.clone(),
@@ -238,6 +243,43 @@ impl Planner<'_> {
         };
         let spec = describe::<Detect>(&config, &data.fingerprint, data.seed)?.with_input("model", dense.clone());
         Ok(Some(self.push(spec, format!("detect {name} · seed {}", data.seed))))
+    }
+
+    /// Adds the stage that ranks the classes of the dense model by their influence on the target.
+    fn ranking(&mut self, data: &SeedData, Ranked { by, .. }: Ranked, dense: &StageKey) -> Result<Option<StageKey>> {
+        let resolved = self.resolved;
+        let (Some(section), Some(target)) = (&resolved.transfer, &data.target) else { return Ok(None) };
+        let (probe, arithmetic) = (section.probe, resolved.arithmetic.clone());
+        let config = RankConfig { by, data: target.data.clone(), probe, arithmetic };
+        let spec = describe::<Rank>(&config, &target.fingerprint, data.seed)?.with_input("model", dense.clone());
+        Ok(Some(self.push(spec, format!("rank by {} · seed {}", by.name(), data.seed))))
+    }
+
+    /// Adds the transfers of a model to the target, if there is one, and makes them inputs of the model's evaluation.
+    fn with_transfers(
+        &mut self,
+        data: &SeedData,
+        evaluate: StageSpec,
+        model: &StageKey,
+        label: &str,
+    ) -> Result<StageSpec> {
+        let resolved = self.resolved;
+        let (Some(section), Some(target)) = (&resolved.transfer, &data.target) else { return Ok(evaluate) };
+        let mut evaluate = evaluate;
+        for mode in &section.modes {
+            let config = TransferConfig {
+                mode: *mode,
+                data: target.data.clone(),
+                recipe: (*mode == Mode::FineTune).then(|| target.recipe.clone()),
+                probe: (*mode == Mode::LinearProbe).then_some(section.probe),
+                arithmetic: resolved.arithmetic.clone(),
+            };
+            let spec =
+                describe::<TransferStage>(&config, &target.fingerprint, data.seed)?.with_input("model", model.clone());
+            let transfer = self.push(spec, format!("transfer {} · {label}", mode.name()));
+            evaluate = evaluate.with_input(mode.name(), transfer);
+        }
+        Ok(evaluate)
     }
 
     /// Adds a row for the model that never saw the poison, for each request since the row `first`. It is judged on the sets of the
@@ -253,6 +295,7 @@ impl Planner<'_> {
                 .with_input("model", model.clone())
                 .with_input(SETS, row.unlearn.clone());
             let row = SuiteRow { method: CLEAN.into(), unlearn: model.clone(), ..row };
+            let spec = self.with_transfers(data, spec, model, &row.label())?;
             let evaluate = self.push(spec, format!("evaluate {}", row.label()));
             self.rows.push(SuiteRow { evaluate, ..row });
         }
@@ -278,7 +321,11 @@ impl Planner<'_> {
             config: settings,
             forget: match &request.samples {
                 Samples::Drawn(spec) => Some(spec.clone()),
-                Samples::Found(_) => None,
+                Samples::Found(_) | Samples::Ranked(_) => None,
+            },
+            ranked: match &request.samples {
+                Samples::Ranked(ranked) => Some(*ranked),
+                Samples::Drawn(_) | Samples::Found(_) => None,
             },
             arithmetic: arithmetic.clone(),
         };
@@ -291,7 +338,8 @@ impl Planner<'_> {
             Judging::Test => {
                 let (attacks, arithmetic) = (resolved.attack_settings(seed), arithmetic.clone());
                 let config = EvaluateConfig { attacks, arithmetic };
-                describe::<Evaluate>(&config, fingerprint, seed)?
+                let spec = describe::<Evaluate>(&config, fingerprint, seed)?;
+                self.with_transfers(data, spec, &unlearn, &label)?
             }
             Judging::Validation => {
                 let (attacks, arithmetic) = (resolved.table_attack_settings(seed), arithmetic.clone());
@@ -301,7 +349,7 @@ impl Planner<'_> {
         let label = format!("{} {label}", judge.kind);
         let evaluate = self.push(judge.with_input("model", unlearn.clone()), label);
         self.rows.push(SuiteRow {
-            dataset: resolved.dataset.name.clone(),
+            dataset: resolved.data_title.clone(),
             arch: resolved.graph.arch.clone(),
             scenario: request.scenario.into(),
             forget: request.label.clone(),

@@ -6,7 +6,7 @@ use unlearn_samples::{ForgetSpec, ForgetSplit, Sampler, forget};
 use crate::{
     data::{Data, Poisoning},
     suite::ForgetSection,
-    wanted::{Detector, Wanted},
+    wanted::{Detector, Ranked, Wanted},
 };
 
 /// A request, alone or in a sequence.
@@ -31,8 +31,10 @@ pub(crate) enum Samples {
     /// They are drawn as this says. A request that lists positions in a file holds the positions, so that it does not depend on the
     /// file's path.
     Drawn(ForgetSpec),
-    /// Another stage finds them.
+    /// A detector finds them.
     Found(Detector),
+    /// They are the classes that a ranking puts first or last.
+    Ranked(Ranked),
 }
 
 /// The share of the training split that stands for samples which a detector has yet to find, where the poison is unknown.
@@ -56,9 +58,18 @@ pub(crate) fn draw(
     seed: u64,
 ) -> Result<Vec<Forget>, String> {
     let poison = poisoning.as_ref().map(|poisoning| ForgetSpec::Positions { positions: poisoning.positions.clone() });
+    let stand_in = |ranked: &Ranked| {
+        ranked.check(dataset.classes.len()).map_err(|reason| format!("[[forget]] of `kind = \"ranked\"`: {reason}"))?;
+        let first = |position: &u32| (dataset.train.labels[*position as usize] as usize) < ranked.count;
+        Ok(ForgetSpec::Positions { positions: split.train.iter().copied().filter(first).collect() })
+    };
     let spec = |wanted: &Wanted| match wanted {
+        // The first classes stand for those that a ranking will choose.
+        Wanted::Ranked(ranked) => stand_in(ranked),
         Wanted::Samples(spec) => Ok(spec.clone()),
-        Wanted::Detected(_) => Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None })),
+        Wanted::Detected(_) => {
+            Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None }))
+        }
         Wanted::Poisoned => poison.clone().ok_or_else(|| {
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
         }),
@@ -67,33 +78,35 @@ pub(crate) fn draw(
     let drawn = forget::resolve_in_turn(&specs, dataset, split, sampler, seed).map_err(|error| error.to_string())?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();
-    let requests = section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
-        forgotten.extend(&split.forget);
-        forgotten.sort_unstable();
-        let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
-        let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
-        let (number, of) = (position + 1, section.requests.len());
-        Forget {
-            scenario: if alone { wanted.scenario() } else { SEQUENCE },
-            label: match &section.name {
-                Some(name) if alone => name.clone(),
-                None if alone => label(wanted, poisoning.as_deref()),
-                _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
-            },
-            turn: (!alone).then_some(Turn { sequence, number, of }),
-            samples: match (wanted, spec) {
-                (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
-                (_, ForgetSpec::Indices { .. }) => {
-                    Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
-                }
-                (_, spec) => Samples::Drawn(spec),
-            },
-            is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
-            split,
-            forgotten: forgotten.clone(),
-            whole_classes,
-        }
-    });
+    let requests =
+        section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
+            forgotten.extend(&split.forget);
+            forgotten.sort_unstable();
+            let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
+            let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
+            let (number, of) = (position + 1, section.requests.len());
+            Forget {
+                scenario: if alone { wanted.scenario() } else { SEQUENCE },
+                label: match &section.name {
+                    Some(name) if alone => name.clone(),
+                    None if alone => label(wanted, poisoning.as_deref()),
+                    _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
+                },
+                turn: (!alone).then_some(Turn { sequence, number, of }),
+                samples: match (wanted, spec) {
+                    (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
+                    (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
+                    (_, ForgetSpec::Indices { .. }) => {
+                        Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
+                    }
+                    (_, spec) => Samples::Drawn(spec),
+                },
+                is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
+                split,
+                forgotten: forgotten.clone(),
+                whole_classes,
+            }
+        });
     Ok(requests.collect())
 }
 
@@ -108,6 +121,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
     let poison = poisoning.map_or("poison", |poisoning| &poisoning.label);
     match wanted {
         Wanted::Samples(spec) => spec.label(),
+        Wanted::Ranked(ranked) => ranked.label(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),
         Wanted::Detected(detector) => format!("found by {}", detector.name),

@@ -16,17 +16,20 @@ use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
     Error, Result, Suite,
+    data::DataSection,
     initial::Initial,
     materials::Materials,
-    requests::{self, Forget},
+    requests::{self, Forget, Samples},
     stages::input_spec,
-    data::DataSection,
     suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
+    transfer::{Target, TransferSection},
 };
 
 /// A suite with its names looked up, its data opened and its defaults filled in.
 pub(crate) struct Resolved {
     pub(crate) dataset: Arc<Dataset>,
+    /// The name of the data in reports.
+    pub(crate) data_title: String,
     pub(crate) graph: Arc<Graph>,
     pub(crate) initial: Arc<Initial>,
     pub(crate) recipe: Recipe,
@@ -37,6 +40,8 @@ pub(crate) struct Resolved {
     /// The attacks, without a seed.
     attacks: Settings,
     pub(crate) tuning: Option<Tuning>,
+    /// `[transfer]`.
+    pub(crate) transfer: Option<TransferSection>,
     pub(crate) seeds: Vec<SeedData>,
     /// The executor and its revision. The bits of every trained model depend on it.
     pub(crate) arithmetic: String,
@@ -71,6 +76,8 @@ pub(crate) struct SeedData {
     /// D_v.
     validation: Vec<u32>,
     pub(crate) forgets: Vec<Forget>,
+    /// The target task of `[transfer]`.
+    pub(crate) target: Option<Target>,
 }
 
 impl Resolved {
@@ -89,6 +96,11 @@ impl Resolved {
             }
             _ => refuse(&e),
         })?;
+        let dataset = if suite.data.takes_all() {
+            dataset
+        } else {
+            materials.images(&suite.data).map_err(|reason| refuse(&format!("[data]: {reason}")))?
+        };
         if dataset.classes.len() < 2 {
             return Err(refuse(&format!("{} has one class, and a classifier needs two", dataset.name)));
         }
@@ -116,13 +128,15 @@ impl Resolved {
             tracing::warn!("{warning}");
         }
         if suite.data.poison.is_some() && methods.iter().any(|method| method.name == CLEAN) {
-            let reason = format!("[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`");
+            let reason = format!(
+                "[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`"
+            );
             return Err(refuse(&reason));
         }
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
-        let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        let tuning = tuning(suite, &suite.data.title(), &graph.arch).map_err(|e| refuse(&e))?;
         // This comes last, so that any other mistake is found before anything is fetched.
         let initial = materials.open_initial(suite)?;
         for tensor in initial.anew(&graph)? {
@@ -130,6 +144,8 @@ impl Resolved {
         }
         let resolved = Self {
             dataset,
+            data_title: suite.data.title(),
+            transfer: suite.transfer.clone(),
             graph,
             initial,
             recipe: suite.train.clone(),
@@ -323,6 +339,16 @@ impl SeedData {
         let data_seed = data.seed.unwrap_or_default();
         let draw = |section| requests::draw(section, &opened, suite.data.sampler, data_seed);
         let forgets = suite.forget.iter().map(draw).collect::<Result<Vec<_>, String>>()?;
+        let target = Target::of(suite, &input_spec(&opened.dataset), materials, seed)?;
+        let is_ranked = |forget: &Forget| matches!(forget.samples, Samples::Ranked(_));
+        if let Some(target) = target.as_ref().filter(|target| !target.has_validation)
+            && forgets.iter().flatten().any(is_ranked)
+        {
+            return Err(format!(
+                "[transfer.data]: a ranking of classes is judged on validation images of {}, and there are none; set some aside (`validation`)",
+                target.data.name
+            ));
+        }
         Ok(Self {
             seed,
             data,
@@ -331,6 +357,7 @@ impl SeedData {
             warnings: opened.poisoning.as_ref().map_or_else(Vec::new, |poisoning| poisoning.warnings.clone()),
             validation: opened.split.validation,
             forgets: forgets.into_iter().flatten().collect(),
+            target,
         })
     }
 }

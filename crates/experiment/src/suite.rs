@@ -10,7 +10,7 @@ use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
 use unlearn_training::Recipe;
 
-use crate::{Error, Result, data::DataSection, overrides, wanted::Wanted};
+use crate::{Error, Result, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted};
 
 /// A suite file.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Suite {
     /// `[evaluate]`
     #[serde(default)]
     pub evaluate: EvaluateSection,
+    /// `[transfer]`: a target task for the models.
+    #[serde(default)]
+    pub transfer: Option<TransferSection>,
     /// The path of the suite file.
     #[serde(skip)]
     pub path: PathBuf,
@@ -204,8 +207,8 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
             }
             let requests: Vec<Wanted> =
                 serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?;
-            if requests.iter().any(|wanted| matches!(wanted, Wanted::Detected(_))) {
-                return Err("a sequence cannot hold a request of `kind = \"detected\"`; give it a table of its own".into());
+            if requests.iter().any(Wanted::is_found) {
+                return Err("a sequence cannot hold a request of `kind = \"detected\"` or `\"ranked\"`; give it a table of its own".into());
             }
             requests
         } else {
@@ -323,6 +326,16 @@ impl Suite {
         if !(threshold.is_finite() && threshold > 0.0) {
             return Err(format!("`evaluate.drift-threshold` must be a positive number of points, found {threshold}"));
         }
+        if self.transfer.is_none()
+            && self
+                .forget
+                .iter()
+                .flat_map(|section| &section.requests)
+                .any(|wanted| matches!(wanted, Wanted::Ranked(_)))
+        {
+            return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
+        }
+        self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }
 }

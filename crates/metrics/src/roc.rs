@@ -254,11 +254,9 @@ impl fmt::Display for AtFpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(found) => write!(f, "{:.2} % at {} % FPR", 100.0 * found.tpr, percent(found.fpr)),
-            Self::TooFew { fpr, negatives, needed } => write!(
-                f,
-                "too few negatives for {} % FPR: {negatives}; {needed} are needed",
-                percent(*fpr)
-            ),
+            Self::TooFew { fpr, negatives, needed } => {
+                write!(f, "too few negatives for {} % FPR: {negatives}; {needed} are needed", percent(*fpr))
+            }
         }
     }
 }

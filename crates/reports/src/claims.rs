@@ -5,6 +5,7 @@
 //! no interval, so it decides nothing.
 
 mod cleanse;
+mod transfer;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub const FEW_POINTS: f64 = 3.0;
 /// points of UA in a forget set of 450), and small beside the gaps of several points by which unlearning methods
 /// differ.
 pub const MARGIN: f64 = 1.0;
+pub use transfer::TRANSFER_MARGIN;
 /// The pruning method that the paper prefers for unlearning.
 const OMP: &str = "omp";
 
@@ -83,6 +85,7 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
     }
     claims.extend(omp_serves_as_well(&blocks));
     claims.extend(cleanse::claims(&blocks));
+    claims.extend(transfer::transfers_as_well(&blocks));
     for block in &blocks {
         claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));
@@ -365,7 +368,7 @@ mod tests {
 
     use super::*;
 
-    fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
+    pub(super) fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
         ResultRow {
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
@@ -384,12 +387,12 @@ mod tests {
     }
 
     /// The row with another value of a figure.
-    fn with(mut row: ResultRow, figure: &str, value: f64) -> ResultRow {
+    pub(super) fn with(mut row: ResultRow, figure: &str, value: f64) -> ResultRow {
         row.figures.insert(figure.to_owned(), Value::exact(value));
         row
     }
 
-    fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
+    pub(super) fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
         claims(rows, None).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
     }
 

@@ -12,6 +12,7 @@ use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
 use crate::prunings::{self, Pruning};
+use crate::rankings::{self, Ranking};
 use crate::source::{Source, Stored};
 
 /// Name of the method that every other one is compared with.
@@ -44,6 +45,9 @@ pub struct Results {
     /// What each model does with each class. Empty for a suite without a backdoor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_rates: Vec<ClassRates>,
+    /// Influence of the classes on a target task. Empty for a suite that ranks none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rankings: Vec<Ranking>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -275,8 +279,7 @@ impl Results {
             notes: index.notes.clone(),
         };
         let backdoors = backdoors::gather(store, index)?;
-        let class_rates =
-            if backdoors.is_empty() { Vec::new() } else { backdoors::class_rates(store, index)? };
+        let class_rates = if backdoors.is_empty() { Vec::new() } else { backdoors::class_rates(store, index)? };
         Ok(Self {
             format: Self::FORMAT,
             suite: index.suite.clone(),
@@ -288,6 +291,7 @@ impl Results {
             prunings: prunings::gather(store, index)?,
             backdoors,
             class_rates,
+            rankings: rankings::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

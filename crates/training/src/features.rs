@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use unlearn_network::{DeviceChoice, Network, Op, State};
+use unlearn_network::{DeviceChoice, Network, State};
 use unlearn_samples::ImageSet;
 
-use crate::{Error, Predictions, Result, predict};
+use crate::{Predictions, Result, head::head_of, predict};
 
 /// Features of a set of samples, in the order of the requested positions.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +30,7 @@ pub fn features(network: &Network, device: DeviceChoice, images: &ImageSet, indi
 /// The same network with the identity as its last layer, so that its logits are the features, bit for bit.
 fn headless(network: &Network, device: DeviceChoice) -> Result<Network> {
     let mut graph = network.graph().as_ref().clone();
-    let Some(Op::Linear { weight, bias }) = graph.nodes.last().map(|node| node.op.clone()) else {
-        let reason = format!("the last layer of {} is not fully connected, so it has no features", graph.arch);
-        return Err(Error::Unsuitable(reason));
-    };
+    let [weight, bias] = head_of(&graph)?;
     let dims = graph.parameters[weight].shape[1];
     graph.parameters[weight].shape = vec![dims, dims];
     graph.parameters[bias].shape = vec![dims];
@@ -56,6 +53,7 @@ fn headless(network: &Network, device: DeviceChoice) -> Result<Network> {
 #[cfg(test)]
 mod tests {
     use unlearn_models::{InputSpec, find, initialize};
+    use unlearn_network::Op;
 
     use super::*;
 

@@ -114,6 +114,7 @@ fn needed(need: Need) -> &'static str {
         Need::Test => "the test set",
         Need::Validation => "the validation set",
         Need::Triggered => "a backdoor and its triggered test images",
+        Need::Transfer => "a section [transfer] of a suite",
         Need::RunTime => "the run time",
         Need::Attack => "an attack",
         Need::RetrainScores => "scores of a Retrain",

@@ -105,3 +105,21 @@ fn the_page_on_tuning() {
         assert!(succeed(&place, command).contains("l1-sparse"), "{command}");
     }
 }
+
+#[test]
+fn the_page_on_transfer() {
+    let page = page("docs/transfer.md");
+    let place = Place::new(SUITE);
+    let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
+    std::fs::write(place.path("clothes.toml"), suite).unwrap();
+    let commands = commands(&page);
+    assert_eq!(commands.len(), 4);
+    let printed: Vec<String> = commands.into_iter().map(|command| succeed(&place, command)).collect();
+    for words in ["transfer linear-probe", "transfer fine-tune", "rank by gradient", "rank by removal"] {
+        assert!(printed[0].contains(words) && printed[3].contains(words), "{words}: {}", printed[3]);
+    }
+    let table = std::fs::read_to_string(place.path("report/table.md")).unwrap();
+    for words in ["Target probe", "Target FT", "Spearman's ρ", "| C6 "] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+}

@@ -10,7 +10,7 @@ use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, ModelFile, checkpoint::Training};
 use unlearn_samples::Dataset;
 
-use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, stages::input_spec, data::DataSection};
+use crate::{Environment, Error, Materials, Result, Suite, data::DataSection, setting::Setting, stages::input_spec};
 
 /// What an operator states about a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]
@@ -72,7 +72,10 @@ pub(super) fn images((dataset, _): &Opened) -> InputSpec {
 impl Stated {
     /// Opens the dataset of the suite; `data` names it, or the folder that it lies in.
     pub(super) fn open(&self, data: &str, environment: &Environment) -> Result<Opened> {
-        open(data, &Suite::load(&self.suite, &[])?.data.name, environment)
+        let section = Suite::load(&self.suite, &[])?.data;
+        let (_, materials) = open(data, &section.name, environment)?;
+        let dataset = materials.images(&section).map_err(|reason| Error::deletion(self.suite.display(), reason))?;
+        Ok((dataset, materials))
     }
 
     fn training(&self, environment: &Environment) -> Result<Training> {

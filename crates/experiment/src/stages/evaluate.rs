@@ -3,6 +3,10 @@
 //! be computed again without the model.
 
 use serde::{Deserialize, Serialize};
+use unlearn_metrics::{
+    Value,
+    figures::{target_finetune, target_probe},
+};
 use unlearn_mia_eval::Settings;
 use unlearn_run_store::{Evaluation, StoredScores};
 
@@ -10,6 +14,7 @@ use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
 use crate::{
     Result,
     judgement::{Judging, judge},
+    transfer::Mode,
 };
 
 /// Configuration of an evaluation.
@@ -33,7 +38,7 @@ impl Kind for Evaluate {
     const NAME: &'static str = "evaluate";
     const SUMMARY: &'static str = "how well a model forgot, on the test set too, perhaps beside a Retrain";
     const INPUTS: &'static [&'static str] = &["model"];
-    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, SETS];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, SETS, Mode::LinearProbe.name(), Mode::FineTune.name()];
     type Config = EvaluateConfig;
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
@@ -68,7 +73,14 @@ impl Kind for Evaluate {
             None
         };
         let judging = Judging { rte_seconds, retrain: retrain.as_ref(), ..alone };
-        let judged = judge(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        let mut judged = judge(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        for mode in Mode::ALL.into_iter().filter(|mode| bench.spec.inputs.contains_key(mode.name())) {
+            let name = match mode {
+                Mode::LinearProbe => target_probe::NAME,
+                Mode::FineTune => target_finetune::NAME,
+            };
+            judged.figures.insert(name.to_owned(), Value::exact(bench.transfer(mode)?.accuracy));
+        }
         StoredScores::write(&bench.writer.path(StoredScores::FILE), &judged.scores)?;
         bench.writer.truncate_metrics(0)?;
         bench.writer.append_metrics(&Evaluation::new(judged.figures))?;

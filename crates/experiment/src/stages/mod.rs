@@ -12,7 +12,9 @@ mod model;
 mod poison;
 mod prune;
 mod prune_anew;
+mod rank;
 mod train;
+mod transfer;
 mod unlearn;
 mod validate;
 
@@ -27,7 +29,9 @@ pub(crate) use model::{LAST_FINITE, network};
 pub use model::{MASK, MODEL};
 pub(crate) use poison::{PoisonConfig, PoisonStage};
 pub(crate) use prune::{Prune, PruneConfig};
+pub(crate) use rank::{Rank, RankConfig};
 pub(crate) use train::{INIT, InitialKey, PICTURE, POISON, Train, TrainConfig, input_spec};
+pub(crate) use transfer::{TransferConfig, TransferStage};
 pub(crate) use unlearn::{FOUND, Unlearn, UnlearnConfig};
 pub(crate) use validate::{Validate, ValidateConfig};
 
@@ -40,7 +44,9 @@ pub static KINDS: &[StageKind] = &[
     entry::<Import>(),
     entry::<Prune>(),
     entry::<Detect>(),
+    entry::<Rank>(),
     entry::<Unlearn>(),
+    entry::<TransferStage>(),
     entry::<Evaluate>(),
     entry::<Validate>(),
 ];

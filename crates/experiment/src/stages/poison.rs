@@ -55,7 +55,7 @@ impl Kind for PoisonStage {
             "unchanged": poisoning.unchanged,
         }));
         write_atomic(&bench.writer.path("poison.json"), &text.map_err(|error| bench.failure(error))?)?;
-        let clean = bench.materials.dataset(&section.name).map_err(|error| bench.failure(error))?;
+        let clean = bench.materials.images(&section).map_err(|error| bench.failure(error))?;
         // Images of different classes say more than the first ones.
         let step = (poisoning.positions.len() / SHOWN).max(1);
         let shown: Vec<u32> = poisoning.positions.iter().step_by(step).take(SHOWN).copied().collect();

@@ -13,7 +13,7 @@ use super::{
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
 };
-use crate::Result;
+use crate::{Result, wanted::Ranked};
 
 /// Configuration of a model that has forgotten, beside the original one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub(crate) struct UnlearnConfig {
     /// which samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) forget: Option<ForgetSpec>,
+    /// The classes to take from the ranking in the input `found`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ranked: Option<Ranked>,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
@@ -75,9 +78,13 @@ impl Kind for Unlearn {
 
     fn run(config: &UnlearnConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut model = bench.model("model", &config.arithmetic)?;
-        let request = match (&config.forget, bench.spec.inputs.contains_key(FOUND)) {
-            (Some(forget), false) => forget.clone(),
-            (None, true) => bench.found_samples(FOUND)?,
+        let request = match (&config.forget, config.ranked, bench.spec.inputs.contains_key(FOUND)) {
+            (Some(forget), None, false) => forget.clone(),
+            (None, None, true) => bench.found_samples(FOUND)?,
+            (None, Some(ranked), true) => {
+                let left = model.setting.division().retain;
+                bench.ranked_samples(FOUND, ranked, &model.setting.dataset.train.labels, &left)?
+            }
             _ => return Err(bench.failure(format!("it needs either `forget` or the input `{FOUND}`"))),
         };
         let request = model.setting.draw(&request).map_err(|error| bench.failure(error))?;

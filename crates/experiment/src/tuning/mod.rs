@@ -92,7 +92,7 @@ pub fn tune(
         created: clock::now(),
         commit: run.commit.clone(),
         source,
-        dataset: plan.resolved.dataset.name.clone(),
+        dataset: plan.resolved.data_title.clone(),
         arch: plan.resolved.graph.arch.clone(),
         objective: tuning.objective.name().into(),
         criterion: tuning.objective.criterion().into(),

@@ -15,6 +15,8 @@ pub mod recall;
 pub mod rte_seconds;
 pub mod sa;
 pub mod ta;
+pub mod target_finetune;
+pub mod target_probe;
 pub mod tow;
 pub mod ua;
 pub mod validation_accuracy;
@@ -28,6 +30,8 @@ pub static FIGURES: &[Figure] = &[
     ra::FIGURE,
     ta::FIGURE,
     asr::FIGURE,
+    target_probe::FIGURE,
+    target_finetune::FIGURE,
     avg_gap::FIGURE,
     rte_seconds::FIGURE,
     validation_accuracy::FIGURE,
@@ -141,9 +145,12 @@ mod tests {
         ModelScores { forget, retain, test, validation, triggered }
     }
 
-    /// The values that attacks would have measured.
+    /// The values that attacks and transfers would have measured.
     fn attacked() -> Values {
-        [(mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap())].into()
+        let of_attack = (mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap());
+        let of_transfers =
+            [target_probe::NAME, target_finetune::NAME].map(|name| (name.to_owned(), Value::exact(70.0)));
+        of_transfers.into_iter().chain([of_attack]).collect()
     }
 
     #[test]

@@ -46,7 +46,10 @@ pub(super) fn cleansing_is_easier(block: &Block, blocks: &[Block]) -> Vec<Claim>
     // The paper cleanses by FT (section 5).
     let whole = parts.iter().find(|claim| claim.id.ends_with("/ft")).map(|claim| Claim {
         id: "C5".to_owned(),
-        statement: format!("Cleansing a pruned model lowers ASR by more than cleansing a dense one: {}", claim.statement),
+        statement: format!(
+            "Cleansing a pruned model lowers ASR by more than cleansing a dense one: {}",
+            claim.statement
+        ),
         ..claim.clone()
     });
     whole.into_iter().chain(parts).collect()

@@ -12,6 +12,7 @@ mod glossary;
 mod overview;
 mod provenance;
 mod prunings;
+mod rankings;
 mod settings;
 mod training;
 mod tuning;
@@ -25,7 +26,8 @@ use crate::summary::blocks;
 use crate::table::Grid;
 
 /// Nothing may be loaded, run or sent. Styles are inline.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// A part of the page with a heading and an entry in the table of contents.
 struct Section {
@@ -48,6 +50,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     sections.extend(drift::section(results.drift.as_ref())?);
     sections.extend(tuning::section(results.tuning.as_ref()));
     sections.extend(prunings::section(&results.prunings)?);
+    sections.extend(rankings::section(&results.rankings));
     sections.extend(claims::section(results));
     sections.extend(training::section(curves)?);
     sections.extend(settings::section(&results.configured));
