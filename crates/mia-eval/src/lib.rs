@@ -24,7 +24,7 @@
 //! let retain = Scores::new(vec![5.0, 0.0, 6.0, 0.0], vec![0, 0], 2)?;
 //! let test = Scores::new(vec![0.5, 0.0, -1.0, 0.0], vec![0, 0], 2)?;
 //! let forget = Scores::new(vec![0.4, 0.0, 5.5, 0.0], vec![0, 0], 2)?;
-//! let scores = ModelScores { forget, retain, test, validation: None, triggered: None };
+//! let scores = ModelScores { forget, retain, test, validation: None, triggered: None, unseen: None };
 //!
 //! let settings = Settings {
 //!     attacks: vec!["mia-efficacy".into()],
