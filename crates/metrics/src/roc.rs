@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn of_equally_good_thresholds_the_greatest_is_chosen() {
-        // Every third step is as good as the first; in rounded rates, one of them looks better.
+        // Every second step is as good as the first; in rounded rates, some of them look better.
         let positives: Vec<f64> = (0..49).map(|i| f64::from(2 * i)).collect();
         let negatives: Vec<f64> = (0..49).map(|i| f64::from(2 * i - 1)).collect();
         let cut = Cut::best(&positives, &negatives).unwrap();

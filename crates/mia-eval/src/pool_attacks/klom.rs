@@ -5,8 +5,8 @@
 //! models' bin is empty, its share is 10⁻⁵; shares are then divided by their sum, as in the authors' code. The value is the
 //! mean over samples; the 95th percentile stands beside it. Use it on forget, retain and test samples apart.
 //!
-//! Two groups of few models differ by chance: KLoM of n models beside themselves is well above 0. So it is read beside its
-//! floor, the value between halves of the retrained models. The last bin includes its upper end, as in NumPy.
+//! Two groups of few models differ by chance: KLoM of n retrained models beside n others is well above 0, the more so the fewer
+//! they are. So read [`Floor::unlearned`](crate::pool::Floor::unlearned) beside the floor, which has as many models. The last bin includes its upper end, as in NumPy.
 
 use crate::Result;
 use crate::pool::{Comparison, Pair, PoolAttack, PoolNeed, PoolRun, Seen, mean};
