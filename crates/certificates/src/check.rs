@@ -238,7 +238,8 @@ pub(crate) mod tests {
     fn an_attacks_figure_without_draws_may_have_an_interval_that_holds_it() {
         let area = Figure { name: "area".into(), range: [0.0, 1.0], ..mia_efficacy::FIGURE };
         let figures = Figures::standard().with(area);
-        let found = |name: &str, value: f64, interval| impossible(name, &Value { interval, ..Value::exact(value) }, &figures);
+        let found =
+            |name: &str, value: f64, interval| impossible(name, &Value { interval, ..Value::exact(value) }, &figures);
         assert_eq!(found("area", 0.6, Some([0.5, 0.7])), None);
         assert_eq!(found("area", 0.6, None), None);
         for interval in [[0.7, 0.8], [0.5, 1.1], [0.8, 0.5], [f64::NAN, 0.8]] {

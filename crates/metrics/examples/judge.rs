@@ -44,10 +44,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (ours, theirs) = ([1.9, 2.3, 1.6, 2.1, 2.0], [2.6, 2.4, 2.5, 2.9, 2.2]);
     let other = [2.0, 2.5, 1.5, 2.4, 1.9];
     println!("\ngap {ours:.1?} against {theirs:.1?}:");
-    println!("  paired t-test p = {:.4}, Hedges' g = {:.2}", TTest::paired(&theirs, &ours)?.p, HedgesG::paired(&theirs, &ours)?.g);
+    println!(
+        "  paired t-test p = {:.4}, Hedges' g = {:.2}",
+        TTest::paired(&theirs, &ours)?.p,
+        HedgesG::paired(&theirs, &ours)?.g
+    );
     for (name, claim) in ["first", "second"].iter().zip(judge_family(&[(&theirs, &ours), (&other, &ours)])?) {
         let seeds = claim.alone.seeds_needed().map_or("no number".to_owned(), |n| n.to_string());
-        println!("  {name} claim: {:?} in its family, {:?} alone; decided by {seeds} of seeds", claim.verdict, claim.alone.verdict);
+        println!(
+            "  {name} claim: {:?} in its family, {:?} alone; decided by {seeds} of seeds",
+            claim.verdict, claim.alone.verdict
+        );
     }
     Ok(())
 }

@@ -184,8 +184,10 @@ fn sorted(values: &[f64]) -> Vec<f64> {
 /// For every value, how many of the others it exceeds. Ties count half.
 fn wins(values: &[f64], sorted_others: &[f64]) -> Vec<f64> {
     let wins = |value: &f64| {
-        let (below, up_to) =
-            (sorted_others.partition_point(|other| other < value), sorted_others.partition_point(|other| other <= value));
+        let (below, up_to) = (
+            sorted_others.partition_point(|other| other < value),
+            sorted_others.partition_point(|other| other <= value),
+        );
         (below + up_to) as f64 / 2.0
     };
     values.iter().map(wins).collect()

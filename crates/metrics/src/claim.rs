@@ -136,8 +136,14 @@ mod tests {
         let none = [0.0; 5];
         let pairs: Vec<(&[f64], &[f64])> = claims.iter().map(|c| (c.as_slice(), none.as_slice())).collect();
         let found = judge_family(&pairs).unwrap();
-        assert_eq!(found.iter().map(|f| f.alone.verdict).collect::<Vec<_>>(), [Verdict::Holds, Verdict::Holds, Verdict::Undecided]);
-        assert_eq!(found.iter().map(|f| f.verdict).collect::<Vec<_>>(), [Verdict::Holds, Verdict::Holds, Verdict::Undecided]);
+        assert_eq!(
+            found.iter().map(|f| f.alone.verdict).collect::<Vec<_>>(),
+            [Verdict::Holds, Verdict::Holds, Verdict::Undecided]
+        );
+        assert_eq!(
+            found.iter().map(|f| f.verdict).collect::<Vec<_>>(),
+            [Verdict::Holds, Verdict::Holds, Verdict::Undecided]
+        );
         // Four more claims without an effect: the second is no longer decided.
         let idle = [[-1.0, -0.5, 0.0, 0.5, 1.0]; 4];
         let more: Vec<_> = pairs.iter().copied().chain(idle.iter().map(|c| (c.as_slice(), none.as_slice()))).collect();

@@ -51,7 +51,10 @@ impl Mmd {
         let kernel = |a: &[f32], b: &[f32]| (scale * squared_distance(a, b)).exp();
         // The sum over ordered pairs of different rows of one sample.
         let within = |rows: Rows<'_>| -> f64 {
-            2.0 * (0..rows.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| kernel(rows.row(i), rows.row(j))).sum::<f64>()
+            2.0 * (0..rows.len())
+                .flat_map(|i| (0..i).map(move |j| (i, j)))
+                .map(|(i, j)| kernel(rows.row(i), rows.row(j)))
+                .sum::<f64>()
         };
         let across: f64 = x.iter().map(|a| y.iter().map(|b| kernel(a, b)).sum::<f64>()).sum();
         let (m, n) = (x.len() as f64, y.len() as f64);

@@ -190,10 +190,9 @@ impl Cut {
 /// One step for every distinct score, by descending threshold.
 fn steps(positives: &[f64], negatives: &[f64]) -> Result<Vec<Step>> {
     check_groups(positives, negatives)?;
-    let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v, true)).collect();
-    scores.extend(negatives.iter().map(|&v| (v, false)));
-    // +0 and −0 are one score.
-    scores.iter_mut().for_each(|(score, _)| *score += 0.0);
+    // Adding 0 makes +0 and −0 one score.
+    let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v + 0.0, true)).collect();
+    scores.extend(negatives.iter().map(|&v| (v + 0.0, false)));
     scores.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     if scores[0].0 == scores[scores.len() - 1].0 {
         return Err(Error::AllEqual { what: "scores", count: scores.len() });
@@ -254,11 +253,9 @@ impl fmt::Display for AtFpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(found) => write!(f, "{:.2} % at {} % FPR", 100.0 * found.tpr, percent(found.fpr)),
-            Self::TooFew { fpr, negatives, needed } => write!(
-                f,
-                "too few negatives for {} % FPR: {negatives}; {needed} are needed",
-                percent(*fpr)
-            ),
+            Self::TooFew { fpr, negatives, needed } => {
+                write!(f, "too few negatives for {} % FPR: {negatives}; {needed} are needed", percent(*fpr))
+            }
         }
     }
 }

@@ -46,11 +46,8 @@ impl TTest {
             Ok((Estimate::over_seeds(values)?.mean, variance / found as f64, found as f64))
         };
         let ((mean, a, m), (other, b, n)) = (of("values", values)?, of("other values", others)?);
-        let freedom = if a + b > 0.0 {
-            (a + b).powi(2) / (a.powi(2) / (m - 1.0) + b.powi(2) / (n - 1.0))
-        } else {
-            m + n - 2.0
-        };
+        let freedom =
+            if a + b > 0.0 { (a + b).powi(2) / (a.powi(2) / (m - 1.0) + b.powi(2) / (n - 1.0)) } else { m + n - 2.0 };
         Ok(Self::of(mean - other, a + b, freedom))
     }
 

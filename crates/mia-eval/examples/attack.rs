@@ -44,7 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let found = attack.leave_one_out(pool, Some(population), *question, &PoolSettings::default())?;
             let [low, high] = found.auc.interval.unwrap_or([f64::NAN; 2]);
             let area = format!("{:.3} ({low:.3} to {high:.3})", found.auc.value);
-            println!("{:<16} {:<12} {area:<26} {}", attack.name, question.name, found.at_fpr.each_ref().map(Outcome::stated).join("; "));
+            println!(
+                "{:<16} {:<12} {area:<26} {}",
+                attack.name,
+                question.name,
+                found.at_fpr.each_ref().map(Outcome::stated).join("; ")
+            );
         }
     }
 

@@ -123,7 +123,9 @@ pub enum Error {
         models: usize,
     },
     /// The population was scored by other models.
-    #[error("the samples were scored by {models} models, the population was scored by {found} models; both need the same, in the same order")]
+    #[error(
+        "the samples were scored by {models} models, the population was scored by {found} models; both need the same, in the same order"
+    )]
     PopulationModels {
         /// Models of the samples.
         models: usize,
@@ -162,7 +164,9 @@ pub enum Error {
         needed: usize,
     },
     /// Unlearned and retrained models were scored on different samples.
-    #[error("unlearned models have scores of {unlearned} samples, retrained ones of {retrained}; score both on the same")]
+    #[error(
+        "unlearned models have scores of {unlearned} samples, retrained ones of {retrained}; score both on the same"
+    )]
     PairSamples {
         /// Samples of the unlearned models.
         unlearned: usize,
@@ -170,7 +174,9 @@ pub enum Error {
         retrained: usize,
     },
     /// Scores do not vary, so no density can be fitted.
-    #[error("the scores of models that {seen} the sample do not vary for any sample, so no density can be fitted to them")]
+    #[error(
+        "the scores of models that {seen} the sample do not vary for any sample, so no density can be fitted to them"
+    )]
     NoSpread {
         /// What the models had of the samples.
         seen: &'static str,

@@ -46,7 +46,8 @@ impl Normals {
     /// # Errors
     /// If no sample's scores vary.
     pub(crate) fn fit(pool: &ModelPool<'_>, seen: Seen, variance: Variance) -> Result<Self> {
-        let moments: Vec<Moments> = (0..pool.samples()).map(|sample| Moments::of(Samples(pool, sample, seen).iter())).collect();
+        let moments: Vec<Moments> =
+            (0..pool.samples()).map(|sample| Moments::of(Samples(pool, sample, seen).iter())).collect();
         let (squares, freedom) = moments.iter().fold((0.0, 0.0), |(squares, freedom), m| {
             let n = m.count as f64 - 1.0;
             (squares + n * m.variance, freedom + n)
@@ -122,7 +123,8 @@ mod tests {
         let seen = [Seen::Never; 6];
         let fit = |scores: &[f64], variance| {
             let pool = ModelPool::new(ScoreTable::new(scores, 3, 2).unwrap(), &seen).unwrap();
-            let (used, models) = choose_variance(&pool, [Seen::Never; 2], &PoolSettings { variance, ..PoolSettings::default() });
+            let (used, models) =
+                choose_variance(&pool, [Seen::Never; 2], &PoolSettings { variance, ..PoolSettings::default() });
             assert_eq!(models, [3, 3]);
             Normals::fit(&pool, Seen::Never, used)
         };

@@ -101,9 +101,9 @@ fn run(scores: &ModelScores, feature: &'static Feature, draws: &Draws) -> Result
             thresholds.share((0..sets[set].len()).filter(unseen).map(|row| (points[set][row], sets[set].labels()[row])))
         };
         let accuracy = 50.0 * (called_members(0) + 1.0 - called_members(1));
-        let efficacy = thresholds.decides().then(|| {
-            100.0 * (1.0 - thresholds.share(forgotten.iter().copied().zip(forget.labels().iter().copied())))
-        });
+        let efficacy = thresholds
+            .decides()
+            .then(|| 100.0 * (1.0 - thresholds.share(forgotten.iter().copied().zip(forget.labels().iter().copied()))));
         Ok::<_, Error>((accuracy, efficacy))
     })?;
     let (accuracies, efficacies): (Vec<f64>, Vec<Option<f64>>) = drawn.into_iter().unzip();
@@ -134,7 +134,9 @@ impl Thresholds {
     fn fit([members, non_members]: &[Vec<(f64, u32)>; 2], classes: usize) -> Result<Self> {
         let groups = |set: &[(f64, u32)]| {
             let mut groups = vec![Vec::new(); classes];
-            set.iter().for_each(|(value, label)| groups[*label as usize].push(*value));
+            for (value, label) in set {
+                groups[*label as usize].push(*value);
+            }
             groups
         };
         let by_class = groups(members).into_iter().zip(groups(non_members)).map(|(m, n)| better_than_chance(&m, &n));

@@ -77,17 +77,18 @@ impl Outcome {
     ///
     /// # Errors
     /// If there is no positive or no negative sample, numbers of samples differ, or all scores are equal.
-    pub fn of(
-        parts: &[(&SampleScores, &[Seen])],
-        question: Question,
-        among: impl Fn(usize) -> bool,
-    ) -> Result<Self> {
+    pub fn of(parts: &[(&SampleScores, &[Seen])], question: Question, among: impl Fn(usize) -> bool) -> Result<Self> {
         let Some((first, _)) = parts.first() else { return Err(Error::Empty { set: "attacked-model", needed: 1 }) };
         let mut groups = [Vec::new(), Vec::new()];
         for (scores, truth) in parts {
             if scores.scores.len() != truth.len() {
                 let (values, samples) = (truth.len(), scores.scores.len());
-                return Err(Error::PoolSize { what: "entries of what the attacked model saw", values, models: 1, samples });
+                return Err(Error::PoolSize {
+                    what: "entries of what the attacked model saw",
+                    values,
+                    models: 1,
+                    samples,
+                });
             }
             let rows = scores.scores.iter().zip(*truth).enumerate();
             for (&score, seen) in rows.filter(|(sample, _)| among(*sample)).map(|(_, row)| row) {

@@ -68,7 +68,9 @@ fn divergence(unlearned: &[f64], retrained: &[f64]) -> f64 {
         shares
     };
     let (p, mut q) = (shares(&ours), shares(&theirs));
-    q.iter_mut().for_each(|q| *q = q.max(EMPTY));
+    for q in &mut q {
+        *q = q.max(EMPTY);
+    }
     let total: f64 = q.iter().sum();
     let kl: f64 = p.iter().zip(q).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p * total / q).ln()).sum();
     // Rounding may leave a few units below 0 for equal groups.

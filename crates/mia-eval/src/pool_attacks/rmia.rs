@@ -29,7 +29,8 @@ pub const ATTACK: PoolAttack = PoolAttack {
 fn scores(attacked: &Attacked<'_>, question: Question, settings: &PoolSettings) -> Result<SampleScores> {
     let gamma = settings.gamma()?;
     let of_sample = |pool: &ModelPool<'_>, sample: usize| {
-        let [with, without] = [question.positive, question.negative].map(|seen| log_mean_confidence(pool, sample, seen));
+        let [with, without] =
+            [question.positive, question.negative].map(|seen| log_mean_confidence(pool, sample, seen));
         log_sum(with, without) - 2.0_f64.ln()
     };
     let of_population = |pool: &ModelPool<'_>, sample: usize| log_mean_confidence(pool, sample, question.negative);

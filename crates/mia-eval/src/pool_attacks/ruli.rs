@@ -64,7 +64,11 @@ fn kernel_ratio(attacked: &Attacked<'_>, question: Question, settings: &PoolSett
 /// If a sample has fewer than two models on a side, scores do not vary, or the share is not above 0 and at most 1.
 pub fn most_vulnerable(pool: &ModelPool<'_>, share: f64) -> Result<Vec<bool>> {
     if !(share > 0.0 && share <= 1.0) {
-        return Err(Error::PoolSetting { name: "the share of most vulnerable samples", value: share, range: "in 0..1" });
+        return Err(Error::PoolSetting {
+            name: "the share of most vulnerable samples",
+            value: share,
+            range: "in 0..1",
+        });
     }
     let sides = [Seen::Trained, Seen::Never];
     for seen in sides {

@@ -10,7 +10,8 @@ use unlearn_metrics::AtFpr;
 
 use super::*;
 use crate::pool::{
-    Attacked, Density, ModelPool, OfflineA, Pair, PoolRun, PoolSettings, Population, Question, ScoreTable, Seen, Variance,
+    Attacked, Density, ModelPool, OfflineA, Pair, PoolRun, PoolSettings, Population, Question, ScoreTable, Seen,
+    Variance,
 };
 
 use Seen::{Never, Trained, Unlearned};
@@ -40,8 +41,7 @@ fn scores_are_those_of_a_second_implementation() {
     for (name, variance) in [("few", Variance::Global), ("many", Variance::PerSample)] {
         let case = &golden[name];
         let [models, samples, population] = ["models", "samples", "population"].map(|key| number(case, key));
-        let seen: Vec<Seen> =
-            floats(case, "seen").iter().map(|v| [Never, Trained, Unlearned][*v as usize]).collect();
+        let seen: Vec<Seen> = floats(case, "seen").iter().map(|v| [Never, Trained, Unlearned][*v as usize]).collect();
         let (scores, z) = (floats(case, "scores"), floats(case, "z"));
         let (target, z_target) = (floats(case, "target"), floats(case, "z_target"));
         let pool = ModelPool::new(ScoreTable::new(&scores, models, samples).unwrap(), &seen).unwrap();
@@ -49,11 +49,8 @@ fn scores_are_those_of_a_second_implementation() {
         let z = ModelPool::new(ScoreTable::new(&z, models, population).unwrap(), &never).unwrap();
         let population = Population { pool: z, target: &z_target };
         let attacked = Attacked::new(pool, &target, Some(population)).unwrap();
-        let kernel = PoolSettings {
-            density: Density::Kernel,
-            offline_a: OfflineA::Given(0.3),
-            ..PoolSettings::default()
-        };
+        let kernel =
+            PoolSettings { density: Density::Kernel, offline_a: OfflineA::Given(0.3), ..PoolSettings::default() };
         let check = |attack: &str, key: &str, question: Question| {
             let found = find(attack).unwrap().scores(&attacked, question, &kernel).unwrap();
             check_close(&format!("{name} {key}"), &found.scores, &floats(case, key));
@@ -69,8 +66,7 @@ fn scores_are_those_of_a_second_implementation() {
         check("rmia", "rmia", Question::MEMBERSHIP);
         let found = check("rmia-offline", "rmia-offline", Question::MEMBERSHIP);
         assert_eq!(found.used.offline_a, Some(0.3));
-        let gaussian =
-            find("ruli").unwrap().scores(&attacked, Question::UNLEARNING, &PoolSettings::default()).unwrap();
+        let gaussian = find("ruli").unwrap().scores(&attacked, Question::UNLEARNING, &PoolSettings::default()).unwrap();
         check_close("Gaussian RULI is U-LiRA", &gaussian.scores, &floats(case, "u-lira"));
         let calibrated =
             find("rmia-offline").unwrap().scores(&attacked, Question::MEMBERSHIP, &PoolSettings::default()).unwrap();
