@@ -46,21 +46,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         triggered: None,
     };
     let registry = Registry::standard();
-    let settings = Settings {
-        attacks: registry.attacks().iter().map(|attack| attack.name.to_owned()).collect(),
-        mia: FEATURES.iter().map(|feature| feature.name.to_owned()).filter(|name| name != "prob").collect(),
-        draws: Settings::DRAWS,
-        members: MemberSelection::Stratified,
-        seed: 1,
-    };
-    let (wall, processor) = (Instant::now(), processor_seconds());
-    let values = registry.measure(&scores, &settings, None, None)?;
-    println!(
-        "judging a model, {} figures, 10 draws, scalar features: {:.2} s wall, {:.2} s processor",
-        values.len(),
-        wall.elapsed().as_secs_f64(),
-        processor_seconds() - processor
-    );
+    for mia in [&["confidence"][..], &["confidence", "correctness", "entropy", "m-entropy"], &["prob"]] {
+        let attacks = registry.attacks().iter().map(|attack| attack.name.to_owned());
+        let settings = Settings {
+            // The attack by thresholds looks at numbers only.
+            attacks: attacks.filter(|name| mia != ["prob"] || name != "threshold").collect(),
+            mia: mia.iter().map(|name| (*name).to_owned()).collect(),
+            draws: Settings::DRAWS,
+            members: MemberSelection::Stratified,
+            seed: 1,
+        };
+        let (wall, processor) = (Instant::now(), processor_seconds());
+        let values = registry.measure(&scores, &settings, None, None)?;
+        println!(
+            "judging a model by {}: {} figures, {:.2} s wall, {:.2} s processor",
+            mia.join(", "),
+            values.len(),
+            wall.elapsed().as_secs_f64(),
+            processor_seconds() - processor
+        );
+    }
     Ok(())
 }
 
