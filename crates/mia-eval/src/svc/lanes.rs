@@ -12,7 +12,7 @@ const BLOCK: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
     /// `[dimension, len]`.
-    columns: Vec<f64>,
+    values: Vec<f64>,
     /// ‖x‖² of every point.
     squares: Vec<f64>,
     len: usize,
@@ -22,15 +22,15 @@ impl Columns {
     /// Transposes points, `[len, dimension]`.
     pub(super) fn new(points: &[f64], dimension: usize) -> Self {
         let len = points.len() / dimension;
-        let columns = (0..dimension).flat_map(|column| points[column..].iter().step_by(dimension)).copied().collect();
+        let values = (0..dimension).flat_map(|column| points[column..].iter().step_by(dimension)).copied().collect();
         let squares = points.chunks_exact(dimension).map(square).collect();
-        Self { columns, squares, len }
+        Self { values, squares, len }
     }
 
     /// The kernel of every point with `at`, rounded to `f32`.
     pub(super) fn row(&self, at: &[f64], row: &mut Vec<f32>) {
         row.resize(self.len, 0.0);
-        Arch::new().dispatch(Row { columns: self, at, row });
+        Arch::new().dispatch(Row { columns: self, at, kernels: row });
     }
 
     /// Σ coefficientⱼ · kernel(pointⱼ, at).
@@ -44,7 +44,7 @@ impl Columns {
         // ‖x − x′‖² = ‖x‖² − 2 x·x′ + ‖x′‖².
         block.fill(0.0);
         let len = block.len();
-        let column = |number: usize| &self.columns[number * self.len + start..][..len];
+        let column = |number: usize| &self.values[number * self.len + start..][..len];
         let mut fours = at.chunks_exact(4);
         for (number, x) in fours.by_ref().enumerate() {
             let [a, b, c, d] = [0, 1, 2, 3].map(|i| column(4 * number + i));
@@ -73,7 +73,7 @@ fn square(point: &[f64]) -> f64 {
 struct Row<'a> {
     columns: &'a Columns,
     at: &'a [f64],
-    row: &'a mut [f32],
+    kernels: &'a mut [f32],
 }
 
 impl WithSimd for Row<'_> {
@@ -82,7 +82,7 @@ impl WithSimd for Row<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (mut block, square) = ([0.0; BLOCK], square(self.at));
-        for (number, row) in self.row.chunks_mut(BLOCK).enumerate() {
+        for (number, row) in self.kernels.chunks_mut(BLOCK).enumerate() {
             let block = &mut block[..row.len()];
             self.columns.block(number * BLOCK, self.at, square, block);
             for (to, &value) in row.iter_mut().zip(&*block) {
@@ -147,14 +147,14 @@ impl Pairs {
     pub(super) fn down(&mut self, up: usize, row: &[f32], least_curvature: f32) -> (Option<usize>, f64) {
         let at = self.implied[up];
         let Self { implied, falls, gains, .. } = self;
-        let (best, least) = Arch::new().dispatch(Gains { at, implied, falls, row, gains, least_curvature });
+        let (best, least) = Arch::new().dispatch(Gains { at, implied, falls, row, results: gains, least_curvature });
         let found = if best > 0.0 { gains.iter().position(|gain| *gain == best) } else { None };
         (found, least)
     }
 
     /// Subtracts step · (a − b) from every implied bias.
     pub(super) fn step(&mut self, step: f64, a: &[f32], b: &[f32]) {
-        Arch::new().dispatch(Step { implied: &mut self.implied, step, a, b });
+        Arch::new().dispatch(Step { implied: &mut self.implied, length: step, a, b });
     }
 }
 
@@ -184,7 +184,7 @@ struct Gains<'a> {
     implied: &'a [f64],
     falls: &'a [f64],
     row: &'a [f32],
-    gains: &'a mut [f32],
+    results: &'a mut [f32],
     least_curvature: f32,
 }
 
@@ -195,7 +195,7 @@ impl WithSimd for Gains<'_> {
     fn with_simd<S: Simd>(self, _: S) -> (f32, f64) {
         let (mut best, mut least) = ([0.0_f32; 8], [f64::INFINITY; 8]);
         let inputs = self.implied.chunks(8).zip(self.falls.chunks(8)).zip(self.row.chunks(8));
-        for (((implied, falls), row), gains) in inputs.zip(self.gains.chunks_mut(8)) {
+        for (((implied, falls), row), gains) in inputs.zip(self.results.chunks_mut(8)) {
             let inputs = implied.iter().zip(falls).zip(row).zip(gains);
             for ((best, least), (((implied, falls), kernel), to)) in best.iter_mut().zip(&mut least).zip(inputs) {
                 let implied = implied + falls;
@@ -215,7 +215,7 @@ impl WithSimd for Gains<'_> {
 
 struct Step<'a> {
     implied: &'a mut [f64],
-    step: f64,
+    length: f64,
     a: &'a [f32],
     b: &'a [f32],
 }
@@ -226,7 +226,7 @@ impl WithSimd for Step<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for ((value, a), b) in self.implied.iter_mut().zip(self.a).zip(self.b) {
-            *value -= self.step * (f64::from(*a) - f64::from(*b));
+            *value -= self.length * (f64::from(*a) - f64::from(*b));
         }
     }
 }
