@@ -38,6 +38,8 @@
 //! # Ok::<(), unlearn_mia_eval::Error>(())
 //! ```
 
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
+
 pub mod attack;
 pub mod attacks;
 mod draws;

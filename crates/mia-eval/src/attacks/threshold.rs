@@ -134,7 +134,9 @@ impl Thresholds {
     fn fit([members, non_members]: &[Vec<(f64, u32)>; 2], classes: usize) -> Result<Self> {
         let groups = |set: &[(f64, u32)]| {
             let mut groups = vec![Vec::new(); classes];
-            set.iter().for_each(|(value, label)| groups[*label as usize].push(*value));
+            for (value, label) in set {
+                groups[*label as usize].push(*value);
+            }
             groups
         };
         let by_class = groups(members).into_iter().zip(groups(non_members)).map(|(m, n)| better_than_chance(&m, &n));
