@@ -31,7 +31,7 @@ mod stages;
 mod suite;
 mod tuning;
 
-pub use address::resolve as resolve_address;
+pub use address::{resolve as resolve_address, stage as find_stage};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use labels::Labels;

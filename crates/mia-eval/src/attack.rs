@@ -63,6 +63,7 @@ impl Attack {
             }
             Run::ByFeature(run) => {
                 for feature in features {
+                    crate::draws::check(draws.interrupt)?;
                     let names = self.figures.iter().map(|figure| name_on(figure, feature));
                     values.extend(names.zip(run(scores, feature, draws)?));
                 }
