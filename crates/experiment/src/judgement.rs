@@ -295,17 +295,17 @@ mod tests {
     #[test]
     fn no_attack_begins_after_an_interrupt() {
         static INTERRUPT: AtomicBool = AtomicBool::new(false);
-        let place = place();
-        let count = |_: &ModelScores, _: &Draws| {
-            INTERRUPT.store(true, Ordering::Relaxed);
-            Ok(vec![Value::exact(1.0)])
-        };
         const FIGURE: Figure = Figure {
             name: Cow::Borrowed("first"),
             label: Cow::Borrowed("First"),
             needs: &[Need::Forget, Need::Attack],
             compute: |_| Ok(None),
             ..ua::FIGURE
+        };
+        let place = place();
+        let count = |_: &ModelScores, _: &Draws| {
+            INTERRUPT.store(true, Ordering::Relaxed);
+            Ok(vec![Value::exact(1.0)])
         };
         let first = Attack {
             name: "first",
