@@ -113,8 +113,11 @@ impl Row {
                 Some(value) if (low..=high).contains(&value) => {}
                 Some(value) => bad.push(format!("{}: {name} is {value}, outside {low:?}..={high:?}", self.label())),
                 // A figure that needs a Retrain is absent if the suite has none. `Results::violations` checks that. A
-                // figure of backdoors is absent if there is none.
-                None if figure.in_table && !figure.needs_retrain() && !figure.needs.contains(&Need::Triggered) => {
+                // figure of backdoors is absent if there is none, and so is one of transfers.
+                None if figure.in_table
+                    && !figure.needs_retrain()
+                    && !figure.needs.iter().any(|need| matches!(need, Need::Triggered | Need::Transfer)) =>
+                {
                     bad.push(format!("{}: {name} is not a number", self.label()));
                 }
                 None => {}

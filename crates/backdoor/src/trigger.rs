@@ -176,22 +176,52 @@ fn prepare<T: Trigger>(settings: &Settings, shape: [usize; 3], picture: Option<&
     T::prepare(&config, shape, picture).map_err(unfit)
 }
 
-/// A trigger by name, with its settings.
+/// A trigger by name, with its settings. It is written as one table: `{ name = "patch", value = 255 }`. A text is read as a name
+/// without settings: `"patch"` or `"image:FILE"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "Value")]
 pub struct TriggerChoice {
     /// Name in [`TRIGGERS`].
     pub name: String,
     /// The file of the picture, if the trigger takes one. This crate does not open it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// [`Overlay::digest`] of the picture. [`resolved`](Self::resolved) fills it in, and from then on no other picture
     /// is accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Settings that differ from the defaults; all of them once [`resolved`](Self::resolved).
-    #[serde(default)]
+    #[serde(flatten)]
     pub settings: Settings,
+}
+
+impl TryFrom<Value> for TriggerChoice {
+    type Error = String;
+
+    fn try_from(value: Value) -> std::result::Result<Self, String> {
+        let mut table = match value {
+            Value::String(text) => return Self::parse(&text).map_err(|error| error.to_string()),
+            Value::Object(table) => table,
+            other => return Err(format!("a trigger is a name or a table with the key `name`, found {other}")),
+        };
+        let mut text = |key: &str| match table.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(format!("`{key}` of a trigger must be a string, found {other}")),
+        };
+        let (name, file, digest) = (text("name")?, text("file")?, text("digest")?);
+        let name = name.ok_or("a trigger needs the key `name`, such as `name = \"patch\"`")?;
+        let (name, named) = split_name(&name);
+        if file.is_some() && named.is_some() {
+            return Err(format!("the trigger `{name}` names its picture twice; leave out the key `file`"));
+        }
+        Ok(Self { name: name.into(), file: named.or(file.map(PathBuf::from)), digest, settings: table })
+    }
+}
+
+/// The parts of `NAME` or `NAME:FILE`.
+fn split_name(text: &str) -> (&str, Option<PathBuf>) {
+    text.split_once(':').map_or((text, None), |(name, file)| (name, Some(PathBuf::from(file))))
 }
 
 impl TriggerChoice {
@@ -205,10 +235,7 @@ impl TriggerChoice {
     /// # Errors
     /// If the name is unknown, if a required file is missing, or if a file is given for a trigger that takes none.
     pub fn parse(text: &str) -> Result<Self> {
-        let (name, file) = match text.split_once(':') {
-            Some((name, file)) => (name, Some(PathBuf::from(file))),
-            None => (text, None),
-        };
+        let (name, file) = split_name(text);
         let choice = Self { file, ..Self::named(name) };
         choice.check_file()?;
         Ok(choice)
@@ -335,10 +362,24 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_survives_its_file_format_and_unknown_keys_do_not() {
+    fn a_choice_is_a_name_or_a_table() {
         let choice = TriggerChoice::parse("blend:a.png").unwrap().with("alpha", 0.1);
         let text = serde_json::to_string(&choice).unwrap();
-        assert_eq!(serde_json::from_str::<TriggerChoice>(&text).unwrap(), choice);
-        assert!(serde_json::from_str::<TriggerChoice>(r#"{"name":"patch","size":3}"#).is_err());
+        assert_eq!(text, r#"{"name":"blend","file":"a.png","alpha":0.1}"#);
+        let read = |text: &str| serde_json::from_str::<TriggerChoice>(text).map_err(|error| error.to_string());
+        assert_eq!(read(&text), Ok(choice.clone()));
+        assert_eq!(read(r#"{"name":"blend:a.png","alpha":0.1}"#), Ok(choice));
+        assert_eq!(read(r#""patch""#), Ok(TriggerChoice::named("patch")));
+        let refused = |text: &str, words: &str| {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        };
+        refused(r#""pach""#, "did you mean `patch`");
+        refused(r#"{"size":3}"#, "needs the key `name`");
+        refused("3", "found 3");
+        refused(r#"{"name":3}"#, "`name` of a trigger must be a string");
+        refused(r#"{"name":"image:a.png","file":"b.png"}"#, "names its picture twice");
+        let unknown = read(r#"{"name":"patch","sise":3}"#).unwrap().resolved(None).unwrap_err().to_string();
+        assert!(unknown.contains("did you mean `size`"), "{unknown}");
     }
 }

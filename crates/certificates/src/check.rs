@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use unlearn_metrics::{Figures, Value, Values};
+use unlearn_metrics::{Figures, Need, Value, Values};
 use unlearn_run_store::Artifact;
 
 use crate::{Certificate, Measured, PublicKey, certificate::Asked, consistent};
@@ -150,8 +150,14 @@ fn impossible(name: &str, value: &Value, figures: &Figures) -> Option<String> {
         let [low, high] = figure.range;
         return Some(format!("it is {}, but lies between {low} and {high}", value.value));
     }
-    let expected =
-        if value.draws.is_empty() { Ok(Value::exact(value.value)) } else { Value::over_draws(value.draws.clone()) };
+    if value.draws.is_empty() {
+        let [low, high] = value.interval?;
+        // An attack's figure may have an interval of its own, such as that of an area under a curve.
+        let holds = figure.admits(low) && figure.admits(high) && (low..=high).contains(&value.value);
+        let may = figure.needs.contains(&Need::Attack) && holds;
+        return (!may).then(|| format!("its interval is {low} to {high}, which is not one of {}", value.value));
+    }
+    let expected = Value::over_draws(value.draws.clone());
     match expected {
         Ok(expected) if expected == *value => None,
         _ => Some("it is not the mean of its draws with their interval".to_owned()),
@@ -238,6 +244,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_attacks_figure_without_draws_may_have_an_interval_that_holds_it() {
+        let area = Figure { name: "area".into(), range: [0.0, 1.0], ..mia_efficacy::FIGURE };
+        let figures = Figures::standard().with(area);
+        let found =
+            |name: &str, value: f64, interval| impossible(name, &Value { interval, ..Value::exact(value) }, &figures);
+        assert_eq!(found("area", 0.6, Some([0.5, 0.7])), None);
+        assert_eq!(found("area", 0.6, None), None);
+        for interval in [[0.7, 0.8], [0.5, 1.1], [0.8, 0.5], [f64::NAN, 0.8]] {
+            assert!(found("area", 0.6, Some(interval)).unwrap().contains("which is not one of 0.6"), "{interval:?}");
+        }
+        assert!(found("ra", 60.0, Some([50.0, 70.0])).is_some(), "nothing gives RA an interval");
+    }
+
+    #[test]
     fn whatever_is_changed_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -251,13 +271,14 @@ pub(crate) mod tests {
         assert_eq!(failures(folder, &example(), Some(&public)), ["signature"]);
         assert_eq!(failures(folder, &signed, Some(&public)), [""; 0]);
 
-        let cases: [(Edit<'_>, &[&str]); 18] = [
+        let cases: [(Edit<'_>, &[&str]); 19] = [
             (&|c| c.request.ids[0] = 4, &["request"]),
             (&|c| c.request.ids.reverse(), &["request"]),
             (&|c| c.request.before = vec![3], &["request"]),
             (&|c| set(c, "ua", 96.0), &["threshold ua >= 90"]),
             (&|c| set(c, "ra", 101.0), &["figure ra after"]),
             (&|c| set(c, "uaa", 1.0), &["figure uaa after"]),
+            (&|c| c.measured.after.get_mut("ra").unwrap().interval = Some([0.0, 100.0]), &["figure ra after"]),
             (&|c| set(c, "mia_efficacy.confidence", 1.0), &["draws of mia_efficacy.confidence after"]),
             (
                 &|c| c.measured.after.get_mut("mia_efficacy.confidence").unwrap().draws.push(90.0),

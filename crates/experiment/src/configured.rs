@@ -56,6 +56,12 @@ pub(crate) fn of(suite: &Suite, resolved: &Resolved) -> Result<Vec<Configured>> 
         parts.extend(of_method(suite, resolved, number, &recipe)?);
     }
     parts.push(section(suite, "evaluate", String::new(), String::new(), evaluate));
+    if let Some(transfer) = &suite.transfer {
+        let mut transfer = object(transfer)?;
+        let recipe = transfer.get("train").cloned().unwrap_or(Value::Object(recipe));
+        transfer.insert("train".into(), recipe);
+        parts.push(section(suite, "transfer", String::new(), String::new(), transfer));
+    }
     Ok(parts)
 }
 

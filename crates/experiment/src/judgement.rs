@@ -5,11 +5,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use unlearn_metrics::{ModelScores, Retrain, Scores, Values, auc};
+use unlearn_metrics::{ModelScores, Retrain, Scores, Triggered, Values, auc};
 use unlearn_mia_eval::{Registry, Settings};
 use unlearn_network::Network;
 use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{Predictions, predict};
+
+use crate::data::Poisoning;
 
 /// The samples that a model is judged on, as positions in the official training and test sets.
 pub(crate) struct Sets<'a> {
@@ -22,6 +24,8 @@ pub(crate) struct Sets<'a> {
     pub(crate) validation: &'a [u32],
     /// Classes that are forgotten completely. The test set omits them too.
     pub(crate) whole_classes: &'a [u32],
+    /// The poison of a backdoor, if there is one.
+    pub(crate) poisoning: Option<&'a Poisoning>,
 }
 
 /// How a model is judged.
@@ -69,7 +73,14 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
         retain: score(train, sets.retain)?,
         test: score(test, &test_positions)?,
         validation: if sets.validation.is_empty() { None } else { Some(score(train, sets.validation)?) },
-        triggered: None,
+        triggered: match sets.poisoning {
+            None => None,
+            Some(Poisoning { triggered, positions, .. }) => Some(Triggered {
+                scores: score(triggered.images(), &test_positions)?,
+                target: triggered.target(),
+                poison: positions.clone(),
+            }),
+        },
     };
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
@@ -185,7 +196,7 @@ mod tests {
 
     fn sets<'a>(place: &'a Place, whole_classes: &'a [u32]) -> Sets<'a> {
         let Place { dataset, forget, retain, validation } = place;
-        Sets { dataset, forget, retain, validation, whole_classes }
+        Sets { dataset, forget, retain, validation, whole_classes, poisoning: None }
     }
 
     fn settings(attacks: &[&str], draws: usize) -> Settings {

@@ -4,7 +4,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use unlearn_training::Recipe;
 
-use crate::suite::{DataSection, EvaluateSection, ModelSection, Suite, SuiteSection};
+use crate::{
+    data::{DataSection, PoisonSection},
+    suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
+    transfer::{ProbeSettings, TransferSection},
+};
 
 /// A key that no type has.
 const NO_KEY: &str = "\0";
@@ -27,19 +31,24 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 5] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 9] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
+        ("data.poison", of::<PoisonSection>(Value::Null)),
         ("model", of::<ModelSection>(Value::Null)),
         ("train", of::<Recipe>(Value::Null)),
         ("evaluate", of::<EvaluateSection>(Value::Null)),
+        ("transfer", of::<TransferSection>(Value::Null)),
+        ("transfer.train", of::<Recipe>(Value::Null)),
+        ("transfer.probe", of::<ProbeSettings>(Value::Null)),
     ]
 }
 
-/// Full paths of a key in a suite: `suite.seeds`.
+/// Full paths of a key in a suite: `suite.seeds`. The keys of `[train]` are meant rather than the same keys of fine-tuning.
 pub(crate) fn places(key: &str) -> Vec<String> {
-    let tables = tables().into_iter().filter(|(_, keys)| keys.iter().any(|known| known == key));
+    let tables = tables().into_iter().filter(|(section, _)| *section != "transfer.train");
+    let tables = tables.filter(|(_, keys)| keys.iter().any(|known| known == key));
     tables.map(|(section, _)| format!("{section}.{key}")).collect()
 }
 
@@ -61,7 +70,7 @@ mod tests {
             line.contains(" = ") && !key.contains(' ')
         };
         let shown = |line: &str| match line.strip_prefix("# ") {
-            Some(hidden) if hidden.starts_with("[[") || is_key(hidden) => hidden.to_owned(),
+            Some(hidden) if hidden.starts_with('[') || is_key(hidden) => hidden.to_owned(),
             _ => line.to_owned(),
         };
         toml::from_str(&text.lines().map(shown).collect::<Vec<_>>().join("\n")).unwrap()
@@ -82,10 +91,13 @@ mod tests {
         assert_eq!(defaults.keys().cloned().collect::<BTreeSet<_>>(), sections);
         for (section, known) in tables() {
             assert!(known.len() > 1, "{section}");
-            assert_eq!(keys(&defaults[section]), known.into_iter().collect(), "[{section}]");
+            let mut parts = section.split('.');
+            let table = &defaults[parts.next().unwrap()];
+            let table = parts.fold(table, |table, part| &table[part]);
+            assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds = BTreeSet::from(["sequence".to_owned()]);
+        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected", "ranked"].map(str::to_owned));
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));
@@ -131,6 +143,8 @@ mod tests {
         assert_eq!(places("seeds"), ["suite.seeds"]);
         assert_eq!(places("name"), ["suite.name", "data.name"]);
         assert_eq!(places("arch"), ["model.arch"]);
+        assert_eq!(places("epochs"), ["train.epochs"]);
+        assert_eq!(places("c"), ["transfer.probe.c"]);
         assert_eq!(places("zzz"), Vec::<String>::new());
     }
 }

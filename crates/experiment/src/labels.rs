@@ -10,7 +10,7 @@ use unlearn_samples::ForgetSpec;
 
 use crate::{
     Result,
-    stages::{Evaluate, Import, Kind, Prune, Train, Unlearn, UnlearnConfig, Validate},
+    stages::{Evaluate, Import, Kind, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig, Validate},
 };
 
 /// The labels of the finished stages of a store.
@@ -117,6 +117,14 @@ impl Naming<'_> {
                 Some(model) => format!("{kind} {}", self.label(model)),
                 None => format!("{kind} · seed {seed}"),
             },
+            TransferStage::NAME => match model() {
+                Some(model) if model.kind == Unlearn::NAME => {
+                    format!("{kind} {} · {}", text("mode"), self.unlearning(model))
+                }
+                Some(model) => format!("{kind} {} · {}", text("mode"), self.label(model)),
+                None => format!("{kind} {} · seed {seed}", text("mode")),
+            },
+            Rank::NAME => format!("{kind} by {} · seed {seed}", text("by")),
             Import::NAME => format!("{kind} · seed {seed}"),
             _ => format!("{kind} {} · seed {seed}", manifest.key.short()),
         }
@@ -131,8 +139,9 @@ impl Naming<'_> {
         let config: Option<UnlearnConfig> = serde_json::from_value(manifest.config.clone()).ok();
         let (method, forget) = config.map_or(("?".to_owned(), "?".to_owned()), |config| {
             let forget = match &config.forget {
-                ForgetSpec::Positions { positions } => format!("{} images", positions.len()),
-                other => other.label(),
+                None => "found samples".to_owned(),
+                Some(ForgetSpec::Positions { positions }) => format!("{} images", positions.len()),
+                Some(other) => other.label(),
             };
             (config.method, forget)
         });

@@ -14,7 +14,12 @@ use unlearn_network::DeviceChoice;
 use unlearn_samples::Dataset;
 use unlearn_unlearning::Methods;
 
-use crate::{Error, Suite, initial::Initial, suite::ModelSection};
+use crate::{
+    Error, Suite,
+    data::{Data, DataSection},
+    initial::Initial,
+    suite::ModelSection,
+};
 
 /// Where stages run and where their data are. None of this is part of a result.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +48,10 @@ pub fn known_images(dataset: &str) -> Option<InputSpec> {
 pub struct Materials {
     environment: Environment,
     datasets: RefCell<BTreeMap<String, Arc<Dataset>>>,
+    /// Datasets of some classes or with converted images, by what describes them.
+    derived: RefCell<BTreeMap<String, Arc<Dataset>>>,
+    /// The poisoned data that were asked for last, by their description. Each is a copy of the training set, so only one is kept.
+    poisoned: RefCell<Option<(String, Data)>>,
     initials: RefCell<BTreeMap<Content, Arc<Initial>>>,
 }
 
@@ -71,6 +80,41 @@ impl Materials {
         let dataset = Arc::new(registry::open(name, &options)?);
         self.datasets.borrow_mut().insert(name.to_owned(), Arc::clone(&dataset));
         Ok(dataset)
+    }
+
+    /// The dataset that a section describes, without its poison: the whole one, or some classes, or with converted images. The error is
+    /// a reason for users.
+    pub(crate) fn images(&self, section: &DataSection) -> Result<Arc<Dataset>, String> {
+        let whole = self.dataset(&section.name).map_err(|error| error.to_string())?;
+        if section.takes_all() {
+            return Ok(whole);
+        }
+        let described = serde_json::to_string(&(&section.name, &section.classes, section.convert));
+        let described = described.map_err(|error| error.to_string())?;
+        if let Some(known) = self.derived.borrow().get(&described) {
+            return Ok(Arc::clone(known));
+        }
+        let derived = Arc::new(section.derived(&whole)?);
+        self.derived.borrow_mut().insert(described, Arc::clone(&derived));
+        Ok(derived)
+    }
+
+    /// The data that a section describes, with its poison if it has any. The error is a reason for users.
+    pub(crate) fn data(&self, section: &DataSection) -> Result<Data, String> {
+        let clean = || self.images(section);
+        if section.poison.is_none() {
+            return Data::of(section, clean()?);
+        }
+        let described = serde_json::to_string(section).map_err(|error| error.to_string())?;
+        if let Some((known, data)) = &*self.poisoned.borrow()
+            && *known == described
+        {
+            return Ok(data.clone());
+        }
+        self.poisoned.replace(None); // Before the next copy is made.
+        let data = Data::of(section, clean()?)?;
+        self.poisoned.replace(Some((described, data.clone())));
+        Ok(data)
     }
 
     /// The initial weights of a training, by the origin that a model or a stage names. The error is a reason for

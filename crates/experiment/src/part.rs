@@ -23,10 +23,11 @@ impl Suite {
     /// If the dataset cannot be opened, or the suite's split cannot be drawn.
     pub fn positions(&self, materials: &Materials, part: Part, seeds: &[u64]) -> Result<(Arc<Dataset>, Vec<u32>)> {
         let refuse = |reason: String| Error::Suite { path: self.path.clone(), reason };
-        let dataset = materials.dataset(&self.data.name).map_err(|error| refuse(error.to_string()))?;
+        let dataset = materials.images(&self.data).map_err(refuse)?;
         let mut times = vec![0; dataset.train.len()];
         for seed in seeds {
-            let split = self.data.of_seed(*seed).split(&dataset).map_err(|error| refuse(format!("[data]: {error}")))?;
+            let data = self.data.clean().resolved(*seed, self.folder()).map_err(refuse)?;
+            let split = data.split(&dataset).map_err(|error| refuse(format!("[data]: {error}")))?;
             let positions = match part {
                 Part::Training => split.train,
                 Part::Validation => split.validation,
@@ -64,6 +65,6 @@ mod tests {
         assert!(both.len() < 7200 && both.is_sorted());
         // The split that a plan of the suite draws.
         let dataset = materials.dataset("fashion-mnist-mini").unwrap();
-        assert_eq!(suite.data.of_seed(5).split(&dataset).unwrap().train, five);
+        assert_eq!(suite.data.resolved(5, Path::new("")).unwrap().split(&dataset).unwrap().train, five);
     }
 }

@@ -3,16 +3,21 @@
 use std::collections::HashSet;
 
 use unlearn_hub::PREFIX;
-use unlearn_run_store::{StageKey, StageSpec, SuiteIndex, SuiteRow, Tuning};
+use unlearn_run_store::{CLEAN, StageKey, StageSpec, SuiteIndex, SuiteRow, Tuning};
 
 use crate::{
     Error, Result, Suite, configured,
+    data::DataSection,
     materials::{Environment, Materials},
+    requests::{Forget, Samples},
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
-        Evaluate, EvaluateConfig, INIT, InitialKey, Prune, PruneConfig, Train, TrainConfig, Unlearn, UnlearnConfig,
-        Validate, ValidateConfig, describe,
+        Detect, DetectConfig, Evaluate, EvaluateConfig, FOUND, INIT, InitialKey, PICTURE, POISON, PoisonConfig,
+        PoisonStage, Prune, PruneConfig, Rank, RankConfig, SETS, Train, TrainConfig, TransferConfig, TransferStage,
+        Unlearn, UnlearnConfig, Validate, ValidateConfig, describe,
     },
+    transfer::Mode,
+    wanted::{Detector, Ranked},
 };
 
 /// A list of stages, and their purpose.
@@ -124,6 +129,16 @@ struct Planner<'a> {
     rows: Vec<SuiteRow>,
 }
 
+/// A training of a seed, on the suite's data or on these without their poison.
+#[derive(Clone, Copy)]
+struct Trained<'a> {
+    section: &'a DataSection,
+    fingerprint: &'a str,
+    seed: u64,
+    /// Prefix of the model in labels.
+    whose: &'static str,
+}
+
 /// The position of a row in the suite's grid.
 #[derive(Clone, Copy)]
 struct RowAt<'a> {
@@ -136,52 +151,166 @@ struct RowAt<'a> {
 impl Planner<'_> {
     fn add_seed(&mut self, data: &SeedData) -> Result<()> {
         let resolved = self.resolved;
-        let seed = data.seed;
-        let origin = resolved.initial.origin();
-        let config = TrainConfig {
-            data: data.data.clone(),
-            arch: resolved.graph.arch.clone(),
-            recipe: resolved.recipe.clone(),
-            snapshots: resolved.snapshots.clone(),
-            init: origin.map(InitialKey::of),
-            arithmetic: resolved.arithmetic.clone(),
+        let trained = Trained { section: &data.data, fingerprint: &data.fingerprint, seed: data.seed, whose: "" };
+        let train = self.add_training(trained)?;
+        let clean = Trained {
+            section: &data.data.clean(),
+            fingerprint: &resolved.dataset.fingerprint,
+            whose: "clean ",
+            ..trained
         };
-        let mut spec = describe::<Train>(&config, &resolved.dataset.fingerprint, seed)?;
-        if let Some(origin) = origin.filter(|origin| !origin.source.starts_with(PREFIX)) {
-            spec = spec.with_place(INIT, &origin.source);
-        }
-        let train = self.push(spec, format!("train · seed {seed}"));
+        let judges_clean = self.judging == Judging::Test && data.data.poison.is_some();
+        let clean_model = if judges_clean { Some(self.add_training(clean)?) } else { None };
         for pruning in &resolved.prunings {
-            let model = match &pruning.method {
-                None => train.clone(),
-                Some((method, config)) => {
-                    let config = PruneConfig {
-                        method: method.name.into(),
-                        config: config.clone(),
-                        arithmetic: resolved.arithmetic.clone(),
-                    };
-                    let spec = describe::<Prune>(&config, &resolved.dataset.fingerprint, seed)?;
-                    self.push(spec.with_input("model", train.clone()), format!("prune {} · seed {seed}", pruning.label))
-                }
-            };
+            let model = self.add_pruning(trained, &train, pruning)?;
+            let clean_model = clean_model.as_ref().map(|model| self.add_pruning(clean, model, pruning)).transpose()?;
+            let first = self.rows.len();
             // If a method serves requests in turn, each one begins with the model that the previous one left.
             let mut left = vec![model.clone(); resolved.methods.len()];
             for (forget, request) in data.forgets.iter().enumerate() {
                 for (method, left) in left.iter_mut().enumerate() {
                     if resolved.serves(method, request) {
                         let input = if request.is_first() { &model } else { &*left };
-                        *left = self.add_row(RowAt { data, pruning, forget, method }, input)?;
+                        let found = self.found(data, request, &train)?;
+                        *left = self.add_row(RowAt { data, pruning, forget, method }, input, found)?;
                     }
                 }
+            }
+            if let Some(clean_model) = &clean_model {
+                self.add_clean_rows(data, first, clean_model)?;
             }
         }
         Ok(())
     }
 
-    /// Adds the row of a method and a request, with its stages. Returns the key of the resulting model.
-    fn add_row(&mut self, RowAt { data, pruning, forget, method }: RowAt<'_>, model: &StageKey) -> Result<StageKey> {
+    /// Adds the training of a dense model.
+    fn add_training(&mut self, Trained { section, fingerprint, seed, whose }: Trained<'_>) -> Result<StageKey> {
         let resolved = self.resolved;
-        let (seed, fingerprint) = (data.seed, &resolved.dataset.fingerprint);
+        let origin = resolved.initial.origin();
+        let (section, picture) = section.without_place();
+        let picture = picture.map(|path| path.to_string_lossy().into_owned());
+        let config = TrainConfig {
+            data: section,
+            arch: resolved.graph.arch.clone(),
+            recipe: resolved.recipe.clone(),
+            snapshots: resolved.snapshots.clone(),
+            init: origin.map(InitialKey::of),
+            arithmetic: resolved.arithmetic.clone(),
+        };
+        let with_picture = |spec: StageSpec| match &picture {
+            None => spec,
+            Some(path) => spec.with_place(PICTURE, path),
+        };
+        let mut spec = with_picture(describe::<Train>(&config, fingerprint, seed)?);
+        if let Some(origin) = origin.filter(|origin| !origin.source.starts_with(PREFIX)) {
+            spec = spec.with_place(INIT, &origin.source);
+        }
+        if config.data.poison.is_some() {
+            let poison = describe::<PoisonStage>(&PoisonConfig { data: config.data }, fingerprint, seed)?;
+            spec = spec.with_input(POISON, self.push(with_picture(poison), format!("poison · seed {seed}")));
+        }
+        Ok(self.push(spec, format!("train {whose}· seed {seed}")))
+    }
+
+    /// Adds the pruning of a dense model. Returns the key of the dense model if the pruning is none.
+    fn add_pruning(
+        &mut self,
+        Trained { fingerprint, seed, whose, .. }: Trained<'_>,
+        train: &StageKey,
+        pruning: &Pruning,
+    ) -> Result<StageKey> {
+        let Some((method, config)) = &pruning.method else { return Ok(train.clone()) };
+        let config = PruneConfig {
+            method: method.name.into(),
+            config: config.clone(),
+            arithmetic: self.resolved.arithmetic.clone(),
+        };
+        let spec = describe::<Prune>(&config, fingerprint, seed)?.with_input("model", train.clone());
+        Ok(self.push(spec, format!("prune {whose}{} · seed {seed}", pruning.label)))
+    }
+
+    /// Adds the stage that finds the samples of a request, if one must. It looks at the dense model, so that all models forget the same.
+    fn found(&mut self, data: &SeedData, request: &Forget, dense: &StageKey) -> Result<Option<StageKey>> {
+        let Detector { name, settings } = match &request.samples {
+            Samples::Drawn(_) => return Ok(None),
+            Samples::Ranked(ranked) => return self.ranking(data, *ranked, dense),
+            Samples::Found(detector) => detector,
+        };
+        let config = DetectConfig {
+            detector: name.clone(),
+            settings: settings.clone(),
+            arithmetic: self.resolved.arithmetic.clone(),
+        };
+        let spec = describe::<Detect>(&config, &data.fingerprint, data.seed)?.with_input("model", dense.clone());
+        Ok(Some(self.push(spec, format!("detect {name} · seed {}", data.seed))))
+    }
+
+    /// Adds the stage that ranks the classes of the dense model by their influence on the target.
+    fn ranking(&mut self, data: &SeedData, Ranked { by, .. }: Ranked, dense: &StageKey) -> Result<Option<StageKey>> {
+        let resolved = self.resolved;
+        let (Some(section), Some(target)) = (&resolved.transfer, &data.target) else { return Ok(None) };
+        let (probe, arithmetic) = (section.probe, resolved.arithmetic.clone());
+        let config = RankConfig { by, data: target.data.clone(), probe, arithmetic };
+        let spec = describe::<Rank>(&config, &target.fingerprint, data.seed)?.with_input("model", dense.clone());
+        Ok(Some(self.push(spec, format!("rank by {} · seed {}", by.name(), data.seed))))
+    }
+
+    /// Adds the transfers of a model to the target, if there is one, and makes them inputs of the model's evaluation.
+    fn with_transfers(
+        &mut self,
+        data: &SeedData,
+        evaluate: StageSpec,
+        model: &StageKey,
+        label: &str,
+    ) -> Result<StageSpec> {
+        let resolved = self.resolved;
+        let (Some(section), Some(target)) = (&resolved.transfer, &data.target) else { return Ok(evaluate) };
+        let mut evaluate = evaluate;
+        for mode in &section.modes {
+            let config = TransferConfig {
+                mode: *mode,
+                data: target.data.clone(),
+                recipe: (*mode == Mode::FineTune).then(|| target.recipe.clone()),
+                probe: (*mode == Mode::LinearProbe).then_some(section.probe),
+                arithmetic: resolved.arithmetic.clone(),
+            };
+            let spec =
+                describe::<TransferStage>(&config, &target.fingerprint, data.seed)?.with_input("model", model.clone());
+            let transfer = self.push(spec, format!("transfer {} · {label}", mode.name()));
+            evaluate = evaluate.with_input(mode.name(), transfer);
+        }
+        Ok(evaluate)
+    }
+
+    /// Adds a row for the model that never saw the poison, for each request since the row `first`. It is judged on the sets of the
+    /// request's first row.
+    fn add_clean_rows(&mut self, data: &SeedData, first: usize, model: &StageKey) -> Result<()> {
+        let mut requests = HashSet::new();
+        let rows: Vec<SuiteRow> =
+            self.rows[first..].iter().filter(|row| requests.insert(row.forget.clone())).cloned().collect();
+        for row in rows {
+            let (attacks, arithmetic) = (self.resolved.attack_settings(data.seed), self.resolved.arithmetic.clone());
+            let config = EvaluateConfig { attacks, arithmetic };
+            let spec = describe::<Evaluate>(&config, &data.fingerprint, data.seed)?
+                .with_input("model", model.clone())
+                .with_input(SETS, row.unlearn.clone());
+            let row = SuiteRow { method: CLEAN.into(), unlearn: model.clone(), ..row };
+            let spec = self.with_transfers(data, spec, model, &row.label())?;
+            let evaluate = self.push(spec, format!("evaluate {}", row.label()));
+            self.rows.push(SuiteRow { evaluate, ..row });
+        }
+        Ok(())
+    }
+
+    /// Adds the row of a method and a request, with its stages. Returns the key of the resulting model.
+    fn add_row(
+        &mut self,
+        RowAt { data, pruning, forget, method }: RowAt<'_>,
+        model: &StageKey,
+        found: Option<StageKey>,
+    ) -> Result<StageKey> {
+        let resolved = self.resolved;
+        let (seed, fingerprint) = (data.seed, &data.fingerprint);
         let request = &data.forgets[forget];
         let settings = resolved.settings(method, request, pruning).clone();
         let Unlearning { name, entry, .. } = &resolved.methods[method];
@@ -190,16 +319,27 @@ impl Planner<'_> {
         let config = UnlearnConfig {
             method: entry.name.into(),
             config: settings,
-            forget: request.spec.clone(),
+            forget: match &request.samples {
+                Samples::Drawn(spec) => Some(spec.clone()),
+                Samples::Found(_) | Samples::Ranked(_) => None,
+            },
+            ranked: match &request.samples {
+                Samples::Ranked(ranked) => Some(*ranked),
+                Samples::Drawn(_) | Samples::Found(_) => None,
+            },
             arithmetic: arithmetic.clone(),
         };
-        let spec = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());
+        let mut spec = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());
+        if let Some(found) = found {
+            spec = spec.with_input(FOUND, found);
+        }
         let unlearn = self.push(spec, format!("unlearn {label}"));
         let judge = match self.judging {
             Judging::Test => {
                 let (attacks, arithmetic) = (resolved.attack_settings(seed), arithmetic.clone());
                 let config = EvaluateConfig { attacks, arithmetic };
-                describe::<Evaluate>(&config, fingerprint, seed)?
+                let spec = describe::<Evaluate>(&config, fingerprint, seed)?;
+                self.with_transfers(data, spec, &unlearn, &label)?
             }
             Judging::Validation => {
                 let (attacks, arithmetic) = (resolved.table_attack_settings(seed), arithmetic.clone());
@@ -209,7 +349,7 @@ impl Planner<'_> {
         let label = format!("{} {label}", judge.kind);
         let evaluate = self.push(judge.with_input("model", unlearn.clone()), label);
         self.rows.push(SuiteRow {
-            dataset: resolved.dataset.name.clone(),
+            dataset: resolved.data_title.clone(),
             arch: resolved.graph.arch.clone(),
             scenario: request.scenario.into(),
             forget: request.label.clone(),

@@ -9,23 +9,27 @@ use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
-use unlearn_run_store::{StoreError, Tuning, pruning_label};
+use unlearn_run_store::{CLEAN, StoreError, Tuning, pruning_label};
 use unlearn_samples::Dataset;
 use unlearn_training::Recipe;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
     Error, Result, Suite,
+    data::DataSection,
     initial::Initial,
     materials::Materials,
-    requests::{self, Forget},
+    requests::{self, Forget, Samples},
     stages::input_spec,
-    suite::{CONFIDENCE, DataSection, EFFICACY, MethodSection, with_nearest},
+    suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
+    transfer::{Target, TransferSection},
 };
 
 /// A suite with its names looked up, its data opened and its defaults filled in.
 pub(crate) struct Resolved {
     pub(crate) dataset: Arc<Dataset>,
+    /// The name of the data in reports.
+    pub(crate) data_title: String,
     pub(crate) graph: Arc<Graph>,
     pub(crate) initial: Arc<Initial>,
     pub(crate) recipe: Recipe,
@@ -36,6 +40,8 @@ pub(crate) struct Resolved {
     /// The attacks, without a seed.
     attacks: Settings,
     pub(crate) tuning: Option<Tuning>,
+    /// `[transfer]`.
+    pub(crate) transfer: Option<TransferSection>,
     pub(crate) seeds: Vec<SeedData>,
     /// The executor and its revision. The bits of every trained model depend on it.
     pub(crate) arithmetic: String,
@@ -59,11 +65,19 @@ pub(crate) struct Pruning {
 /// Data that are drawn with one seed.
 pub(crate) struct SeedData {
     pub(crate) seed: u64,
-    /// `[data]` with its seed filled in.
+    /// `[data]` with its seeds and the trigger's settings filled in.
     pub(crate) data: DataSection,
+    /// Fingerprint of the images and labels, with their poison.
+    pub(crate) fingerprint: String,
+    /// Labels of the official training set, with their poison.
+    pub(crate) labels: Arc<[u32]>,
+    /// Remarks on the poison for the user.
+    warnings: Vec<String>,
     /// D_v.
     validation: Vec<u32>,
     pub(crate) forgets: Vec<Forget>,
+    /// The target task of `[transfer]`.
+    pub(crate) target: Option<Target>,
 }
 
 impl Resolved {
@@ -82,6 +96,11 @@ impl Resolved {
             }
             _ => refuse(&e),
         })?;
+        let dataset = if suite.data.takes_all() {
+            dataset
+        } else {
+            materials.images(&suite.data).map_err(|reason| refuse(&format!("[data]: {reason}")))?
+        };
         if dataset.classes.len() < 2 {
             return Err(refuse(&format!("{} has one class, and a classifier needs two", dataset.name)));
         }
@@ -103,12 +122,21 @@ impl Resolved {
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
-        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, &dataset, *seed));
+        let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
+        for warning in seeds.first().map_or(&[][..], |data| &data.warnings) {
+            tracing::warn!("{warning}");
+        }
+        if suite.data.poison.is_some() && methods.iter().any(|method| method.name == CLEAN) {
+            let reason = format!(
+                "[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`"
+            );
+            return Err(refuse(&reason));
+        }
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;
-        let tuning = tuning(suite, &dataset.name, &graph.arch).map_err(|e| refuse(&e))?;
+        let tuning = tuning(suite, &suite.data.title(), &graph.arch).map_err(|e| refuse(&e))?;
         // This comes last, so that any other mistake is found before anything is fetched.
         let initial = materials.open_initial(suite)?;
         for tensor in initial.anew(&graph)? {
@@ -116,6 +144,8 @@ impl Resolved {
         }
         let resolved = Self {
             dataset,
+            data_title: suite.data.title(),
+            transfer: suite.transfer.clone(),
             graph,
             initial,
             recipe: suite.train.clone(),
@@ -191,7 +221,7 @@ impl Resolved {
         Prospect {
             graph: &self.graph,
             pruned: if pruning.method.is_some() { Pruned::Repeatable } else { Pruned::Dense },
-            labels: &self.dataset.train.labels,
+            labels: &data.labels,
             forget: &forget.split.forget,
             retain: &forget.split.retain,
             validation: &data.validation,
@@ -201,7 +231,7 @@ impl Resolved {
 
     /// Whether a method can serve a request. If not, its row is left out.
     pub(crate) fn serves(&self, method: usize, request: &Forget) -> bool {
-        !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes(&self.dataset)
+        !self.methods[method].entry.whole_classes_only || request.is_of_whole_classes
     }
 
     /// Whether a method trains again from the initial weights.
@@ -302,12 +332,32 @@ impl Pruning {
 }
 
 impl SeedData {
-    fn resolve(suite: &Suite, dataset: &Dataset, seed: u64) -> unlearn_samples::Result<Self> {
-        let data = suite.data.of_seed(seed);
+    /// The error is a reason for users.
+    fn resolve(suite: &Suite, materials: &Materials, seed: u64) -> Result<Self, String> {
+        let data = suite.data.resolved(seed, suite.folder())?;
+        let opened = materials.data(&data)?;
         let data_seed = data.seed.unwrap_or_default();
-        let split = data.split(dataset)?;
-        let draw = |section| requests::draw(section, dataset, &split, suite.data.sampler, data_seed);
-        let forgets = suite.forget.iter().map(draw).collect::<unlearn_samples::Result<Vec<_>>>()?;
-        Ok(Self { seed, data, validation: split.validation, forgets: forgets.into_iter().flatten().collect() })
+        let draw = |section| requests::draw(section, &opened, suite.data.sampler, data_seed);
+        let forgets = suite.forget.iter().map(draw).collect::<Result<Vec<_>, String>>()?;
+        let target = Target::of(suite, &input_spec(&opened.dataset), materials, seed)?;
+        let is_ranked = |forget: &Forget| matches!(forget.samples, Samples::Ranked(_));
+        if let Some(target) = target.as_ref().filter(|target| !target.has_validation)
+            && forgets.iter().flatten().any(is_ranked)
+        {
+            return Err(format!(
+                "[transfer.data]: a ranking of classes is judged on validation images of {}, and there are none; set some aside (`validation`)",
+                target.data.name
+            ));
+        }
+        Ok(Self {
+            seed,
+            data,
+            fingerprint: opened.dataset.fingerprint.clone(),
+            labels: Arc::clone(&opened.dataset.train.labels),
+            warnings: opened.poisoning.as_ref().map_or_else(Vec::new, |poisoning| poisoning.warnings.clone()),
+            validation: opened.split.validation,
+            forgets: forgets.into_iter().flatten().collect(),
+            target,
+        })
     }
 }

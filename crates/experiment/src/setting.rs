@@ -12,7 +12,11 @@ use unlearn_random::derived_seed;
 use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
 use unlearn_training::{Recipe, Session, Task};
 
-use crate::{judgement::Sets, materials::Materials, suite::DataSection};
+use crate::{
+    data::{Data, DataSection, Poisoning},
+    judgement::Sets,
+    materials::Materials,
+};
 
 /// What a model was trained on.
 pub(crate) struct Setting {
@@ -20,6 +24,8 @@ pub(crate) struct Setting {
     /// `[data]` with its seed filled in.
     pub(crate) data: DataSection,
     pub(crate) split: Split,
+    /// The poison in the training set.
+    pub(crate) poisoning: Option<Arc<Poisoning>>,
     pub(crate) recipe: Recipe,
     pub(crate) seed: u64,
     /// The pretrained weights that its training began with.
@@ -35,17 +41,16 @@ impl Setting {
         let Training { data, fingerprint, recipe, seed, init, forgotten } = training.clone();
         let data: DataSection = serde_json::from_value(data).map_err(unreadable)?;
         let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
-        let dataset = materials.dataset(&data.name).map_err(|e| e.to_string())?;
+        let Data { dataset, split, poisoning } = materials.data(&data)?;
         check_fingerprint(&dataset, &fingerprint)?;
         recipe.check().map_err(|e| format!("its `training` is damaged: {e}"))?;
-        let split = data.split(&dataset).map_err(|e| e.to_string())?;
         if !forgotten.is_sorted_by(|a, b| a < b) {
             return Err("its `training` is damaged: `forgotten` does not list each position once, ascending".into());
         }
         if let Some(id) = forgotten.iter().find(|id| split.train.binary_search(id).is_err()) {
             return Err(format!("its `training` is damaged: it has forgotten image {id}, which it was not trained on"));
         }
-        Ok(Self { dataset, data, split, recipe, seed, init, forgotten })
+        Ok(Self { dataset, data, split, poisoning, recipe, seed, init, forgotten })
     }
 
     /// The statement of a model that was trained so.
@@ -94,6 +99,7 @@ impl Setting {
             retain: &division.retain,
             validation: &self.split.validation,
             whole_classes: &division.whole_classes,
+            poisoning: self.poisoning.as_deref(),
         }
     }
 

@@ -8,10 +8,9 @@ use serde_json::Value;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
-use unlearn_samples::{Dataset, ForgetSpec, Sampler, Split, SplitOptions, split::split};
 use unlearn_training::Recipe;
 
-use crate::{Error, Result, overrides};
+use crate::{Error, Result, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted};
 
 /// A suite file.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +37,9 @@ pub struct Suite {
     /// `[evaluate]`
     #[serde(default)]
     pub evaluate: EvaluateSection,
+    /// `[transfer]`: a target task for the models.
+    #[serde(default)]
+    pub transfer: Option<TransferSection>,
     /// The path of the suite file.
     #[serde(skip)]
     pub path: PathBuf,
@@ -61,43 +63,6 @@ pub struct SuiteSection {
     pub notes: Vec<String>,
     /// A file that `unlearn tune` wrote, relative to the suite. Settings that it chose replace the suite's.
     pub tuned: Option<PathBuf>,
-}
-
-/// `[data]`: which images, and how they are split.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct DataSection {
-    /// Dataset name.
-    pub name: String,
-    /// Number of training images to use. The first images of each class are taken, equally many per class.
-    pub train_limit: Option<usize>,
-    /// Share of each class's training images held out for validation, in 0..1.
-    #[serde(default = "tenth")]
-    pub validation: f64,
-    /// How the validation set and random forget sets are drawn.
-    #[serde(default = "legacy")]
-    pub sampler: Sampler,
-    /// Seed of the split and of random forget sets. Default: the run's seed + 1 (the paper uses 2, with training seed
-    /// 1).
-    pub seed: Option<u64>,
-}
-
-impl DataSection {
-    /// The same section for a run's seed. If no seed of the split is given, it follows from the run's seed.
-    pub(crate) fn of_seed(&self, seed: u64) -> Self {
-        Self { seed: Some(self.seed.unwrap_or(seed.saturating_add(1))), ..self.clone() }
-    }
-
-    /// The split that this section describes. It must have a seed.
-    pub(crate) fn split(&self, dataset: &Dataset) -> unlearn_samples::Result<Split> {
-        let options = SplitOptions {
-            validation_fraction: self.validation,
-            train_limit: self.train_limit,
-            sampler: self.sampler,
-            seed: self.seed.unwrap_or(SplitOptions::default().seed),
-        };
-        split(dataset, &options)
-    }
 }
 
 /// `[model]`
@@ -221,7 +186,7 @@ pub struct ForgetSection {
     /// Whether the requests are a sequence, even of one.
     pub sequence: bool,
     /// The requests, in turn.
-    pub requests: Vec<ForgetSpec>,
+    pub requests: Vec<Wanted>,
 }
 
 impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
@@ -240,9 +205,14 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
             if let Some(key) = table.keys().next() {
                 return Err(format!("unknown field `{key}` of a sequence, expected one of `name`, `requests`"));
             }
-            serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?
+            let requests: Vec<Wanted> =
+                serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?;
+            if requests.iter().any(Wanted::is_found) {
+                return Err("a sequence cannot hold a request of `kind = \"detected\"` or `\"ranked\"`; give it a table of its own".into());
+            }
+            requests
         } else {
-            vec![serde_json::from_value(Value::Object(table)).map_err(|e| e.to_string())?]
+            vec![Wanted::of(table)?]
         };
         if requests.is_empty() {
             return Err("a sequence needs `requests`, one table or more".into());
@@ -253,14 +223,6 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
 
 fn dense_only() -> Vec<MethodSection> {
     vec![MethodSection { method: "none".into(), name: None, config: Value::Object(serde_json::Map::default()) }]
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn legacy() -> Sampler {
-    Sampler::NumpyLegacy
 }
 
 impl Suite {
@@ -323,6 +285,11 @@ impl Suite {
         Ok(Self { given: given(table), ..self })
     }
 
+    /// The folder of the suite's file. Paths in the suite are relative to it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
     /// Absolute path of the suite's file. `None` if there is no file, or its path is not UTF-8 and so no JSON can hold it.
     pub(crate) fn place(&self) -> Option<PathBuf> {
         self.path.canonicalize().ok().filter(|path| path.to_str().is_some())
@@ -359,6 +326,16 @@ impl Suite {
         if !(threshold.is_finite() && threshold > 0.0) {
             return Err(format!("`evaluate.drift-threshold` must be a positive number of points, found {threshold}"));
         }
+        if self.transfer.is_none()
+            && self
+                .forget
+                .iter()
+                .flat_map(|section| &section.requests)
+                .any(|wanted| matches!(wanted, Wanted::Ranked(_)))
+        {
+            return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
+        }
+        self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }
 }
@@ -386,6 +363,8 @@ pub(crate) fn with_nearest(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_samples::{ForgetSpec, Sampler};
+
     use super::*;
 
     const SUITE: &str = "[suite]\nname = \"a\"\nseeds = [1]\n[data]\nname = \"d\"\n[model]\narch = \"m\"\n\
@@ -476,7 +455,7 @@ mod tests {
         let suite = of("kind = \"sequence\"\nrequests = [{ kind = \"class\", class = 0 }]").unwrap();
         assert!(suite.forget[0].sequence && suite.forget[0].requests.len() == 1);
         let suite = of("kind = \"indices\"\npath = \"a.txt\"").unwrap();
-        assert_eq!(suite.forget[0].requests, [ForgetSpec::Indices { path: "a.txt".into() }]);
+        assert_eq!(suite.forget[0].requests, [Wanted::Samples(ForgetSpec::Indices { path: "a.txt".into() })]);
         for (table, words) in [
             ("kind = \"sequence\"", "requests"),
             ("kind = \"sequence\"\nrequests = []", "one table or more"),

@@ -106,6 +106,85 @@ pub enum Error {
         /// All valid names.
         valid: String,
     },
+    /// There are too few values.
+    #[error("{found} {what}; at least {needed} are needed")]
+    TooFew {
+        /// What there is too little of, in the plural.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// All values are equal.
+    #[error("all {count} {what} are equal; they rank nothing, so no figure can be computed from them")]
+    AllEqual {
+        /// What is equal, in the plural.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// A number is no share, or no share strictly between 0 and 1.
+    #[error("{what} is {value}, but must lie between 0 and 1")]
+    Share {
+        /// The number.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A probability has no finite logarithm of its odds.
+    #[error("a probability of {value} has no finite log-odds; give logits, which are not rounded to 0 or 1")]
+    Probability {
+        /// The probability.
+        value: f64,
+    },
+    /// Values do not make rows.
+    #[error("{values} values of {what} do not make {rows} rows of {columns}")]
+    Rows {
+        /// What the values are.
+        what: &'static str,
+        /// Number of values.
+        values: usize,
+        /// Expected number of rows.
+        rows: usize,
+        /// Expected values per row.
+        columns: usize,
+    },
+    /// Two things that are compared differ in length.
+    #[error("{what} of {left} and of {right} cannot be compared; both must be of the same {of}")]
+    Lengths {
+        /// What is compared, in the plural.
+        what: &'static str,
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+        /// What they must share.
+        of: &'static str,
+    },
+    /// A figure is undefined for this input.
+    #[error("{figure} is undefined: {why}")]
+    Undefined {
+        /// The figure.
+        figure: &'static str,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A solver did not reach the optimum.
+    #[error(
+        "the {solver} stopped after {iterations} iterations with a gradient of {gradient:.1e}, above {tolerance:.1e}; scale the features to a \
+         similar spread, or regularise more strongly"
+    )]
+    NotConverged {
+        /// Name of the solver.
+        solver: &'static str,
+        /// Number of iterations.
+        iterations: usize,
+        /// Largest component of the gradient at the end.
+        gradient: f64,
+        /// Largest component that is acceptable.
+        tolerance: f64,
+    },
     /// Two series cannot be paired.
     #[error("{left} values cannot be paired with {right}; both need one value per seed, in the same order")]
     Unpaired {

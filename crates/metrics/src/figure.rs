@@ -71,6 +71,8 @@ pub enum Need {
     Validation,
     /// The model's scores on test images that carry the trigger of a backdoor.
     Triggered,
+    /// A transfer of the model to a target task, which measures it.
+    Transfer,
     /// The run time of the method.
     RunTime,
     /// An attack that measures it or a figure that it is computed from.

@@ -53,6 +53,30 @@ impl Estimate {
         Self::over_seeds(&differences)
     }
 
+    /// The number of seeds, more than there are, at which the interval would exclude zero if mean and spread stayed as
+    /// they are. `None` for a single seed, and if no number up to a million is enough.
+    pub(crate) fn seeds_to_exclude_zero(&self) -> Option<usize> {
+        const MOST: usize = 1_000_000;
+        let n = self.seeds as f64;
+        let deviation = self.half_width? * n.sqrt() / quantile(n - 1.0);
+        let excludes = |seeds: usize| {
+            let n = seeds as f64;
+            quantile(n - 1.0) * deviation / n.sqrt() < self.mean.abs()
+        };
+        let (mut too_few, mut enough) = (self.seeds, self.seeds.checked_mul(2)?);
+        while !excludes(enough) {
+            if enough >= MOST {
+                return None;
+            }
+            (too_few, enough) = (enough, (2 * enough).min(MOST));
+        }
+        while enough - too_few > 1 {
+            let middle = usize::midpoint(too_few, enough);
+            if excludes(middle) { enough = middle } else { too_few = middle }
+        }
+        Some(enough)
+    }
+
     /// Both ends of the interval. `None` for a single seed.
     pub fn interval(&self) -> Option<[f64; 2]> {
         self.half_width.map(|half| [self.mean - half, self.mean + half])

@@ -1,6 +1,6 @@
 //! A model's scores on a set of samples, checked on construction.
 
-use crate::softmax::{argmax, cross_entropy, log_softmax, softmax};
+use crate::softmax::{argmax, cross_entropy, log_odds, log_softmax, softmax};
 use crate::{Error, Result};
 
 /// A model's logits over a set of samples, with the samples' true labels and their positions in the data set.
@@ -37,9 +37,16 @@ pub struct Triggered {
     pub scores: Scores,
     /// The class that the backdoor makes models predict.
     pub target: u32,
+    /// Positions of the poison in the training set, ascending. Empty if they are unknown.
+    pub poison: Vec<u32>,
 }
 
 impl Triggered {
+    /// Whether the training sample at this position is poison.
+    pub fn is_poison(&self, position: u32) -> bool {
+        self.poison.binary_search(&position).is_ok()
+    }
+
     /// The share, in percent, of the samples admitted by `counts` (given their true labels) that are predicted as the
     /// target: the attack success rate.
     ///
@@ -149,6 +156,11 @@ impl Scores {
     /// The cross-entropy of every sample, in nats.
     pub fn losses(&self) -> impl Iterator<Item = f64> {
         self.rows().zip(&self.labels).map(|(logits, &label)| cross_entropy(logits, label))
+    }
+
+    /// φ of every sample: the log-odds of its true class, which is also its margin, in nats.
+    pub fn log_odds(&self) -> impl Iterator<Item = f64> {
+        self.rows().zip(&self.labels).map(|(logits, &label)| log_odds(logits, label))
     }
 
     /// The share of samples, in percent, whose predicted class is their label: Σ correct / Σ samples.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Error, Estimate, Result};
+use crate::{Auc, Error, Estimate, Result};
 
 /// The value of one figure of one model.
 ///
@@ -16,7 +16,8 @@ pub struct Value {
     /// The value in the figure's unit. With several draws, it is their mean.
     #[serde(deserialize_with = "number_or_nan")]
     pub value: f64,
-    /// 95 % interval of the mean over draws (Student t). `None` for fewer than two draws.
+    /// 95 % interval: of the mean over draws (Student t), or of a figure without draws that has one of its own. `None` for
+    /// a single draw, and for a figure without an interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
     /// The value of every draw, in order. Empty for a figure without draws.
@@ -31,6 +32,16 @@ impl Value {
     /// The value of a figure without draws.
     pub const fn exact(value: f64) -> Self {
         Self { value, interval: None, draws: Vec::new() }
+    }
+
+    /// An area under a curve, with its interval.
+    pub const fn area(auc: Auc) -> Self {
+        Self { value: auc.value, interval: auc.interval, draws: Vec::new() }
+    }
+
+    /// No value: the figure is undefined for these scores. An attack leaves it out of its results.
+    pub const fn undefined() -> Self {
+        Self::exact(f64::NAN)
     }
 
     /// The mean over draws, with its 95 % interval if there are at least two.

@@ -2,8 +2,8 @@
 
 use unlearn_metrics::{Figure, ModelScores, Value, Values};
 
-use crate::features::Feature;
-use crate::{Draws, Result};
+use crate::features::{Dimension, FEATURES, Feature};
+use crate::{Draws, Error, Result};
 
 /// One attack.
 #[derive(Clone)]
@@ -30,46 +30,90 @@ pub enum Pool {
     Alone,
 }
 
-/// The implementation of an attack. Both variants return the values of its figures, in their order.
+/// The implementation of an attack. All variants return the values of its figures, in their order. A figure that is
+/// undefined for the scores is [`Value::undefined`].
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Runs once for each feature asked for.
     ByFeature(fn(&ModelScores, &'static Feature, &Draws) -> Result<Vec<Value>>),
+    /// Runs once for each scalar feature asked for.
+    ByScalar(fn(&ModelScores, &'static Feature, &Draws) -> Result<Vec<Value>>),
     /// Runs once, on data that the attack chooses itself.
     Once(fn(&ModelScores, &Draws) -> Result<Vec<Value>>),
 }
 
 impl Attack {
-    /// All figures that the attack measures. An attack by features measures those of each of `features`.
-    pub fn figures(&self, features: &'static [Feature]) -> Vec<Figure> {
+    /// Whether the attack measures its figures once per feature.
+    pub const fn by_features(&self) -> bool {
+        matches!(self.run, Run::ByFeature(_) | Run::ByScalar(_))
+    }
+
+    /// Whether the attack, which is one by features, can look at this one.
+    pub fn looks_at(&self, feature: &Feature) -> bool {
         match self.run {
-            Run::Once(_) => self.figures.to_vec(),
-            Run::ByFeature(_) => {
-                features.iter().flat_map(|feature| self.figures.iter().map(|figure| on(figure, feature))).collect()
-            }
+            Run::ByFeature(_) => true,
+            Run::ByScalar(_) => feature.dimension == Dimension::Scalar,
+            Run::Once(_) => false,
         }
     }
 
-    /// Attacks a model. An attack by features uses each of `features` in turn.
+    /// All figures that the attack measures. An attack by features measures those of each of `features` that it can look
+    /// at.
+    pub fn figures(&self, features: &'static [Feature]) -> Vec<Figure> {
+        if !self.by_features() {
+            return self.figures.to_vec();
+        }
+        let features = features.iter().filter(|feature| self.looks_at(feature));
+        features.flat_map(|feature| self.figures.iter().map(|figure| on(figure, feature))).collect()
+    }
+
+    /// Attacks a model. An attack by features uses each of `features` that it can look at in turn. A figure that is
+    /// undefined for these scores is left out.
     ///
     /// # Errors
-    /// If sets are too small, or a solver did not reach the optimum.
+    /// If sets are too small, a solver did not reach the optimum, a value is outside its figure's range, or the attack can
+    /// look at none of the features.
     pub fn run(&self, scores: &ModelScores, features: &[&'static Feature], draws: &Draws) -> Result<Values> {
         let mut values = Values::new();
+        let mut add = |names: Vec<String>, found: Vec<Value>| {
+            for ((name, value), figure) in names.into_iter().zip(found).zip(self.figures) {
+                if value.value.is_nan() {
+                    continue;
+                }
+                if !figure.admits(value.value) {
+                    let [low, high] = figure.range;
+                    let figure = figure.label.to_string();
+                    return Err(unlearn_metrics::Error::Range { figure, value: value.value, low, high }.into());
+                }
+                values.insert(name, value);
+            }
+            Ok::<_, Error>(())
+        };
         match self.run {
             Run::Once(run) => {
-                let found = run(scores, draws)?;
-                values.extend(self.figures.iter().map(|figure| figure.name.to_string()).zip(found));
+                add(self.figures.iter().map(|figure| figure.name.to_string()).collect(), run(scores, draws)?)?;
             }
-            Run::ByFeature(run) => {
-                for feature in features {
+            Run::ByFeature(run) | Run::ByScalar(run) => {
+                self.check_features(features)?;
+                for feature in features.iter().filter(|feature| self.looks_at(feature)) {
                     crate::draws::check(draws.interrupt)?;
-                    let names = self.figures.iter().map(|figure| name_on(figure, feature));
-                    values.extend(names.zip(run(scores, feature, draws)?));
+                    let names = self.figures.iter().map(|figure| name_on(figure, feature)).collect();
+                    add(names, run(scores, feature, draws)?)?;
                 }
             }
         }
         Ok(values)
+    }
+
+    /// Checks that an attack by features can look at one of them, if there are any.
+    pub(crate) fn check_features(&self, features: &[&'static Feature]) -> Result<()> {
+        let none = self.by_features() && !features.iter().any(|feature| self.looks_at(feature));
+        if none && !features.is_empty() {
+            let names = |names: Vec<&str>| names.join(", ");
+            let valid = names(FEATURES.iter().filter(|feature| self.looks_at(feature)).map(|f| f.name).collect());
+            return Err(Error::NoFeature { asked: names(features.iter().map(|f| f.name).collect()), valid });
+        }
+        Ok(())
     }
 }
 

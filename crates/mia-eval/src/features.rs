@@ -22,6 +22,8 @@ pub struct Feature {
     pub summary: &'static str,
     /// Number of values per sample.
     pub dimension: Dimension,
+    /// Which values members have. `None` for a vector.
+    pub members: Option<Members>,
     /// Publication that defines it, and deviations from it.
     pub source: &'static str,
     extract: fn(&Scores) -> Vec<f64>,
@@ -36,12 +38,22 @@ pub enum Dimension {
     Classes,
 }
 
+/// Which values of a scalar feature members have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members {
+    /// Greater values than non-members.
+    Above,
+    /// Smaller values than non-members.
+    Below,
+}
+
 /// All features. The paper's tables use the first.
 pub static FEATURES: &[Feature] = &[
     Feature {
         name: "confidence",
         summary: "probability of the true class, p_y",
         dimension: Dimension::Scalar,
+        members: Some(Members::Above),
         source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: confidence,
     },
@@ -49,6 +61,7 @@ pub static FEATURES: &[Feature] = &[
         name: "correctness",
         summary: "1 where the true class is the predicted one (the lowest of equals), otherwise 0",
         dimension: Dimension::Scalar,
+        members: Some(Members::Above),
         source: "Yeom et al. 2018, arXiv 1709.01604",
         extract: correctness,
     },
@@ -56,6 +69,7 @@ pub static FEATURES: &[Feature] = &[
         name: "entropy",
         summary: "entropy of the prediction, −Σ p_c log p_c",
         dimension: Dimension::Scalar,
+        members: Some(Members::Below),
         source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: entropy,
     },
@@ -63,6 +77,7 @@ pub static FEATURES: &[Feature] = &[
         name: "m-entropy",
         summary: "entropy modified by the true class, −(1 − p_y) log p_y − Σ_{c≠y} p_c log(1 − p_c)",
         dimension: Dimension::Scalar,
+        members: Some(Members::Below),
         source: "Song & Mittal 2021, arXiv 2003.10595",
         extract: modified_entropy,
     },
@@ -70,6 +85,7 @@ pub static FEATURES: &[Feature] = &[
         name: "prob",
         summary: "the whole vector of probabilities",
         dimension: Dimension::Classes,
+        members: None,
         source: "Jia et al. 2023, arXiv 2304.04934, the authors' code",
         extract: |scores| scores.probabilities().flatten().collect(),
     },
@@ -77,6 +93,7 @@ pub static FEATURES: &[Feature] = &[
         name: "m-entropy-compat",
         summary: "m-entropy as the paper's code computes it: −(1 − p_c) log p_c in the column of every label of the set",
         dimension: Dimension::Scalar,
+        members: Some(Members::Below),
         source: "Jia et al. 2023, arXiv 2304.04934, the authors' code; only to reproduce its figures",
         extract: modified_entropy_compat,
     },
@@ -97,6 +114,15 @@ impl Feature {
     /// The feature of every sample, `[scores.len(), self.values(scores.classes())]`, row-major.
     pub fn extract(&self, scores: &Scores) -> Vec<f64> {
         (self.extract)(scores)
+    }
+
+    /// The feature of every sample, turned so that members have greater values. `None` for a vector.
+    pub fn membership(&self, scores: &Scores) -> Option<Vec<f64>> {
+        let sign = match self.members? {
+            Members::Above => 1.0,
+            Members::Below => -1.0,
+        };
+        Some(self.extract(scores).into_iter().map(|value| sign * value).collect())
     }
 
     /// Largest number of draws of an attack's members for this feature. A support-vector machine on a vector takes
@@ -184,6 +210,7 @@ mod tests {
             assert!(!feature.summary.is_empty() && !feature.source.is_empty());
             let values = feature.extract(&scores);
             assert_eq!(values.len(), 2 * feature.values(3), "{}", feature.name);
+            assert_eq!(feature.members.is_some(), feature.dimension == Dimension::Scalar, "{}", feature.name);
             assert!(values.iter().all(|v| v.is_finite()), "{}: {values:?}", feature.name);
         }
     }

@@ -7,6 +7,8 @@
 //!   confidence, entropy, ….
 //! - [`ATTACKS`](attacks::ATTACKS) use samples of the retain set as members and of the test set as non-members. Their
 //!   figures are means over several [`Draws`] of these samples.
+//! - [`POOL_ATTACKS`](pool_attacks::POOL_ATTACKS) compare the attacked model with a [pool](pool) of other models: LiRA,
+//!   RMIA, U-LiRA, RULI, KLoM, forgetting quality.
 //! - [`Registry`] holds all figures and attacks that a program knows, and measures the ones that [`Settings`] ask
 //!   for.
 //! - [`Svc`](svc::Svc) is the classifier of the paper's attacks: scikit-learn's `SVC(C=3, gamma="auto")`, in linear
@@ -41,6 +43,9 @@ pub mod attacks;
 mod draws;
 mod error;
 pub mod features;
+mod likelihood;
+pub mod pool;
+pub mod pool_attacks;
 mod registry;
 mod selection;
 mod settings;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
 
-use crate::attack::{Attack, Run};
+use crate::attack::Attack;
 use crate::attacks::ATTACKS;
 use crate::features::{self, FEATURES, Feature};
 use crate::{Error, Pool, Result, Settings, draws};
@@ -73,15 +73,18 @@ impl Registry {
         })
     }
 
-    /// The names of the figures that attacks with these settings measure.
+    /// The names of the figures that attacks with these settings measure. One that turns out to be undefined for a model's
+    /// scores is missing from its values.
     ///
     /// # Errors
-    /// If an attack or a feature does not exist.
+    /// If an attack or a feature does not exist, or an attack can look at none of the features.
     pub fn measured(&self, settings: &Settings) -> Result<Vec<String>> {
         let features = features(settings)?;
         let mut names = Vec::new();
         for name in &settings.attacks {
-            let figures = self.attack(name)?.figures(FEATURES);
+            let attack = self.attack(name)?;
+            attack.check_features(&features).map_err(|source| Error::in_attack(attack.name, source))?;
+            let figures = attack.figures(FEATURES);
             let asked = |figure: &Figure| {
                 let feature = figure.name.split_once('.').map(|(_, feature)| feature);
                 feature.is_none_or(|name| features.iter().any(|feature| feature.name == name))
@@ -97,9 +100,14 @@ impl Registry {
             Some((of_attack, feature)) => (of_attack, Some(feature)),
             None => (figure, None),
         };
-        let by_features = |attack: &Attack| matches!(attack.run, Run::ByFeature(_));
+        let known = feature.map(|name| FEATURES.iter().find(|known| known.name == name));
         let attack = self.attacks.iter().find(|attack| {
-            by_features(attack) == feature.is_some() && attack.figures.iter().any(|figure| figure.name == of_attack)
+            let suits = match known {
+                None => !attack.by_features(),
+                // The attack of an unknown feature is named, and the feature is then refused.
+                Some(feature) => attack.by_features() && feature.is_none_or(|feature| attack.looks_at(feature)),
+            };
+            suits && attack.figures.iter().any(|figure| figure.name == of_attack)
         })?;
         Some((attack.name.to_owned(), feature.map(str::to_owned)))
     }
@@ -179,17 +187,20 @@ mod tests {
     use unlearn_metrics::{Scores, Value};
 
     use super::*;
+    use crate::attack::Run;
     use crate::{Draws, MemberSelection};
 
     fn scores() -> ModelScores {
-        let part = |rows: usize, from: f32| {
-            let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from).sin() * 4.0).collect();
-            Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
+        // The model knows its training samples better, so every feature tells some of them apart.
+        let part = |rows: usize, from: f32, known: f32| {
+            let logit = |i: usize| (i as f32 * 0.9 + from).sin() * 4.0 + if i % 3 == i / 3 % 3 { known } else { 0.0 };
+            let labels = (0..rows as u32).map(|i| i % 3).collect();
+            Scores::new((0..rows * 3).map(logit).collect(), labels, 3).unwrap()
         };
         ModelScores {
-            retain: part(9, 0.0),
-            test: part(6, 1.0),
-            forget: part(5, 2.0),
+            retain: part(90, 0.0, 3.0),
+            test: part(60, 1.0, 0.0),
+            forget: part(5, 2.0, 0.0),
             validation: None,
             triggered: None,
         }
@@ -262,6 +273,43 @@ mod tests {
         let values = registry.measure(&scores(), &settings(&registry), None, None).unwrap();
         assert_eq!(values["guess"].value, 8.0);
         assert!(registry.figures().get("guess").is_some());
+    }
+
+    #[test]
+    fn an_attack_on_numbers_leaves_vectors_out_and_refuses_to_have_nothing_else() {
+        let registry = Registry::standard();
+        let with = |mia: &[&str]| Settings {
+            attacks: vec!["threshold".into()],
+            mia: mia.iter().map(|name| (*name).to_owned()).collect(),
+            ..settings(&registry)
+        };
+        let measured = registry.measured(&with(&["prob", "entropy"])).unwrap();
+        assert_eq!(measured, ["threshold_accuracy.entropy", "threshold_efficacy.entropy", "threshold_auc.entropy"]);
+        assert_eq!(registry.measures("threshold_auc.prob"), None);
+        let message = registry.measured(&with(&["prob"])).unwrap_err().to_string();
+        assert!(message.starts_with("attack `threshold`: ") && message.contains("`prob`"), "{message}");
+        assert!(message.contains("add one of confidence, correctness, entropy, m-entropy"), "{message}");
+        assert!(registry.attacked(&scores(), &with(&["prob"])).is_err());
+    }
+
+    #[test]
+    fn a_figure_that_is_undefined_is_left_out_and_an_impossible_one_is_refused() {
+        const FIGURE: Figure = Figure { name: Cow::Borrowed("guess"), ..ua::FIGURE };
+        let guess = |run| Attack {
+            name: "guess",
+            summary: "guesses",
+            source: "here",
+            pool: Pool::Alone,
+            figures: &[FIGURE],
+            run: Run::Once(run),
+        };
+        let run = |run| {
+            let registry = Registry::standard().with_attack(guess(run));
+            registry.attacked(&scores(), &Settings { attacks: vec!["guess".into()], ..settings(&registry) })
+        };
+        assert!(run(|_, _| Ok(vec![Value::undefined()])).unwrap().is_empty());
+        let message = run(|_, _| Ok(vec![Value::exact(101.0)])).unwrap_err().to_string();
+        assert_eq!(message, "attack `guess`: UA is 101, but must lie between 0 and 100");
     }
 
     #[test]

@@ -4,11 +4,15 @@
 //! mean difference is on the claimed side, fails if it is on the other side, and is undecided otherwise. One seed has
 //! no interval, so it decides nothing.
 
+mod cleanse;
+mod transfer;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, ta, ua};
 use unlearn_metrics::{Estimate, Judgement, Verdict};
+use unlearn_run_store::CLEAN;
 
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, percent};
@@ -22,6 +26,7 @@ pub const FEW_POINTS: f64 = 3.0;
 /// points of UA in a forget set of 450), and small beside the gaps of several points by which unlearning methods
 /// differ.
 pub const MARGIN: f64 = 1.0;
+pub use transfer::TRANSFER_MARGIN;
 /// The pruning method that the paper prefers for unlearning.
 const OMP: &str = "omp";
 
@@ -79,6 +84,8 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
         claims.extend(testing_accuracy_survives(block, &blocks));
     }
     claims.extend(omp_serves_as_well(&blocks));
+    claims.extend(cleanse::claims(&blocks));
+    claims.extend(transfer::transfers_as_well(&blocks));
     for block in &blocks {
         claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));
@@ -201,7 +208,7 @@ fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
     let mut rivals: BTreeMap<&str, Vec<Differences>> = BTreeMap::new();
     for block in blocks {
         for rival in block.prunings().into_iter().filter(|rival| *rival != OMP) {
-            for line in block.lines.iter().filter(|line| line.method != RETRAIN && line.method != "raw") {
+            for line in block.lines.iter().filter(|line| ![RETRAIN, "raw", CLEAN].contains(&line.method.as_str())) {
                 let at = |sparsity: &f64| {
                     let cell = |pruning: &str| {
                         let is_meant = |variant: &Variant| variant.sparsity == *sparsity && variant.pruning == pruning;
@@ -361,7 +368,7 @@ mod tests {
 
     use super::*;
 
-    fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
+    pub(super) fn row(method: &str, sparsity: f64, seed: u64, ua: f64, avg_gap: f64) -> ResultRow {
         ResultRow {
             dataset: "d".to_owned(),
             arch: "a".to_owned(),
@@ -380,12 +387,12 @@ mod tests {
     }
 
     /// The row with another value of a figure.
-    fn with(mut row: ResultRow, figure: &str, value: f64) -> ResultRow {
+    pub(super) fn with(mut row: ResultRow, figure: &str, value: f64) -> ResultRow {
         row.figures.insert(figure.to_owned(), Value::exact(value));
         row
     }
 
-    fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
+    pub(super) fn verdict(rows: &[ResultRow], id: &str) -> Option<Verdict> {
         claims(rows, None).into_iter().find(|claim| claim.id == id).map(|claim| claim.verdict)
     }
 

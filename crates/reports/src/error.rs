@@ -105,6 +105,22 @@ pub enum ReportError {
         /// The fault.
         problem: String,
     },
+    /// What a stage recorded about a backdoor is not valid.
+    #[error("what {} says about a backdoor can't be read: {problem}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
+    Backdoor {
+        /// The stage's folder.
+        folder: PathBuf,
+        /// The fault.
+        problem: String,
+    },
+    /// A ranking of classes is not valid.
+    #[error("the fact `ranking` of {} can't be read: {problem}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
+    Ranking {
+        /// The folder of the `rank` stage.
+        folder: PathBuf,
+        /// The fault.
+        problem: String,
+    },
     /// The rows could not be turned into CSV.
     #[error("could not write the rows as CSV: {0}")]
     Csv(#[from] csv::Error),

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+pub mod backdoors;
 mod canvas;
 pub mod claims;
 pub mod csv;
@@ -45,6 +46,7 @@ mod place;
 pub mod plots;
 pub mod prunings;
 mod published;
+pub mod rankings;
 pub mod results;
 mod settings;
 mod source;
@@ -64,6 +66,7 @@ pub use drift::Drift;
 pub use error::{ReportError, Result};
 pub use place::prepare;
 pub use prunings::Pruning;
+pub use rankings::Ranking;
 pub use results::{Provenance, ResultRow, Results};
 pub use unlearn_metrics::Verdict;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_run_store::{Stage, Store, SuiteIndex, SuiteRow};
+use unlearn_run_store::{CLEAN, Stage, Store, SuiteIndex, SuiteRow};
 
 use crate::error::{ReportError, Result};
 
@@ -81,7 +81,7 @@ pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Vec<Pruning>> {
 pub(crate) fn stages<'a>(store: &Store, index: &'a SuiteIndex) -> Result<Vec<(Stage, &'a SuiteRow)>> {
     let mut stages = Vec::new();
     let mut seen = BTreeSet::new();
-    for row in &index.rows {
+    for row in index.rows.iter().filter(|row| row.method != CLEAN) {
         let unlearn = store.stage("unlearn", &row.unlearn)?;
         let Some(model) = unlearn.manifest().inputs.get("model") else { continue };
         if seen.insert(model.clone())

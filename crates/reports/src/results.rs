@@ -7,10 +7,12 @@ use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
 use unlearn_run_store::{Configured, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
+use crate::backdoors::{self, Backdoor, ClassRates};
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
 use crate::prunings::{self, Pruning};
+use crate::rankings::{self, Ranking};
 use crate::source::{Source, Stored};
 
 /// Name of the method that every other one is compared with.
@@ -37,6 +39,15 @@ pub struct Results {
     /// What each pruning kept, in the order of the suite. Stages of programs that did not record it are left out.
     #[serde(default)]
     pub prunings: Vec<Pruning>,
+    /// The poison of each seed's training set. Empty for a suite without a backdoor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backdoors: Vec<Backdoor>,
+    /// What each model does with each class. Empty for a suite without a backdoor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_rates: Vec<ClassRates>,
+    /// Influence of the classes on a target task. Empty for a suite that ranks none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rankings: Vec<Ranking>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -267,6 +278,8 @@ impl Results {
             machines: distinct(machines),
             notes: index.notes.clone(),
         };
+        let backdoors = backdoors::gather(store, index)?;
+        let class_rates = if backdoors.is_empty() { Vec::new() } else { backdoors::class_rates(store, index)? };
         Ok(Self {
             format: Self::FORMAT,
             suite: index.suite.clone(),
@@ -276,6 +289,9 @@ impl Results {
             rows,
             claims,
             prunings: prunings::gather(store, index)?,
+            backdoors,
+            class_rates,
+            rankings: rankings::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

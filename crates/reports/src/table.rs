@@ -10,7 +10,7 @@ use crate::claims::{self, Claim, word};
 use crate::drift;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::{published, settings, sweep, tuning};
+use crate::{published, rankings, settings, sweep, tuning};
 
 /// Maximum number of variants in one cell.
 const MOST_IN_A_CELL: usize = 3;
@@ -43,8 +43,8 @@ pub fn markdown(results: &Results) -> String {
                 legend(&further)
             );
         }
-        if let Some(published) = published::beside(block) {
-            let _ = writeln!(text, "{}\n{}\n", published.markdown(), published::NOTE);
+        if let Some((published, note)) = published::beside(block) {
+            let _ = writeln!(text, "{}\n{note}\n", published.markdown());
         }
     }
     for (title, grid) in drifts(results) {
@@ -52,6 +52,10 @@ pub fn markdown(results: &Results) -> String {
     }
     if let Some(drift) = &results.drift {
         let _ = writeln!(text, "{}\n", drift.note());
+    }
+    if let Some(grid) = rankings::grid(&results.rankings) {
+        let note = plain(&rankings::note(&results.rankings));
+        let _ = writeln!(text, "## Influence of classes on the target\n\n{}\n{note}\n", grid.markdown());
     }
     if !results.claims.is_empty() {
         let _ = writeln!(
@@ -105,6 +109,10 @@ pub fn terminal(results: &Results) -> String {
     }
     if let Some(drift) = &results.drift {
         let _ = writeln!(text, "{}\n", drift.note());
+    }
+    if let Some(grid) = rankings::grid(&results.rankings) {
+        let note = rankings::note(&results.rankings);
+        let _ = writeln!(text, "influence of classes on the target\n{}{note}\n", grid.terminal());
     }
     if !results.claims.is_empty() {
         let _ = writeln!(text, "claims of the paper\n{}\n", claims::note(&results.seeds()));

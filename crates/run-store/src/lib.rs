@@ -76,6 +76,6 @@ pub use scores::StoredScores;
 pub use space::{Garbage, Removal};
 pub use stage::Stage;
 pub use store::{Attempt, Begin, StageState, StageSummary, Store};
-pub use suite_index::{RowStages, SuiteIndex, SuiteRow, Turn};
+pub use suite_index::{CLEAN, RowStages, SuiteIndex, SuiteRow, Turn};
 pub use tuning::{Searched, Trial, Tuning, Validation};
 pub use writer::StageWriter;

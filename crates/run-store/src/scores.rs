@@ -3,7 +3,7 @@
 //! Every figure that is based on scores can be computed from this file, without the model. For each set there are
 //! `<set>.positions` and `<set>.labels` (i64, `[samples]`) and `<set>.logits` (f32, `[samples, classes]`). A model
 //! with a backdoor also has the set `triggered`: test images with the trigger and their true labels. Its metadata
-//! hold the backdoor's class as `target`.
+//! hold the backdoor's class as `target`, and the positions of the poison in the training set as `poison`.
 //!
 //! # Format policy
 //! The metadata `unlearn` is JSON with `kind` and `format`. Files of format 1 are read. They have labels as f32, no
@@ -79,7 +79,15 @@ impl StoredScores {
         let validation = if has_validation { Some(set("validation")?) } else { None };
         let triggered = match said["target"].as_u64().map(u32::try_from) {
             None => None,
-            Some(Ok(target)) => Some(Triggered { scores: set("triggered")?, target }),
+            Some(Ok(target)) => {
+                let poison: Option<Vec<u32>> = serde_json::from_value(said["poison"].clone())
+                    .map_err(|_| damaged("its `poison` is not a list of positions".to_owned()))?;
+                let poison = poison.unwrap_or_default();
+                if !poison.is_sorted_by(|one, next| one < next) {
+                    return Err(damaged("its `poison` does not list each position once, ascending".to_owned()));
+                }
+                Some(Triggered { scores: set("triggered")?, target, poison })
+            }
             Some(Err(_)) => return Err(damaged("its `target` is not a class".to_owned())),
         };
         let (forget, retain, test) = (set("forget")?, set("retain")?, set("test")?);
@@ -117,6 +125,7 @@ fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError>
     let mut said = json!({ "kind": KIND, "format": StoredScores::FORMAT });
     if let Some(triggered) = triggered {
         said["target"] = json!(triggered.target);
+        said["poison"] = json!(triggered.poison);
     }
     safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), said.to_string())])))
 }
@@ -188,7 +197,7 @@ mod tests {
             retain: set([0, 1], [1, 1]),
             test: set([9, 8], [0, 0]),
             validation: validation.then(|| set([5, 6], [1, 0])),
-            triggered: validation.then(|| Triggered { scores: set([9, 8], [1, 0]), target: 1 }),
+            triggered: validation.then(|| Triggered { scores: set([9, 8], [1, 0]), target: 1, poison: vec![3, 7] }),
         }
     }
 

@@ -77,7 +77,7 @@ pub struct SuiteRow {
     pub method: String,
     /// The seed.
     pub seed: u64,
-    /// The `unlearn` stage that made the model.
+    /// The `unlearn` stage that made the model. For [`CLEAN`], the stage that trained or pruned it.
     pub unlearn: StageKey,
     /// The `evaluate` stage that holds its figures.
     pub evaluate: StageKey,
@@ -96,6 +96,9 @@ pub struct Turn {
     /// Number of requests in the sequence.
     pub of: usize,
 }
+
+/// The method in rows of a model that was trained on data without their poison. It made nothing forget.
+pub const CLEAN: &str = "clean";
 
 /// The stages of a row.
 #[derive(Debug, Clone)]
@@ -209,19 +212,30 @@ impl Store {
         Err(StoreError::OtherSuite { root, what: "a suite", suite, of, lost })
     }
 
+    /// The stage that made a row's model: `unlearn`, or for [`CLEAN`] the one that trained or pruned it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStage`], [`StoreError::Damaged`].
+    pub fn model_of(&self, row: &SuiteRow) -> Result<Stage> {
+        let pruned = if row.method == CLEAN { self.locate(&row.unlearn)? } else { None };
+        pruned.map_or_else(|| self.stage("unlearn", &row.unlearn), Ok)
+    }
+
     /// The stages of a row: the one that made its model and the one that judged the model.
     ///
     /// # Errors
     /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] if the second stage did not judge the
     /// model of the first, or either has another seed.
     pub fn row(&self, row: &SuiteRow) -> Result<RowStages> {
-        let unlearn = self.stage("unlearn", &row.unlearn)?;
+        let unlearn = self.model_of(row)?;
         let evaluate = self.stage("evaluate", &row.evaluate)?;
         let refuse = |problem: String| Err(StoreError::Row { row: row.label(), problem });
         if evaluate.manifest().inputs.get("model") != Some(&row.unlearn) {
             return refuse(format!(
-                "the stage evaluate/{} did not judge the model of unlearn/{}",
-                row.evaluate, row.unlearn
+                "the stage evaluate/{} did not judge the model of {}/{}",
+                row.evaluate,
+                unlearn.manifest().kind,
+                row.unlearn
             ));
         }
         for stage in [&unlearn, &evaluate] {

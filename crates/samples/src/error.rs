@@ -103,6 +103,50 @@ pub enum Error {
         /// "0 (T-shirt/top), 1 (Trouser), …".
         valid: String,
     },
+    /// Fewer classes than a classifier needs.
+    #[error("{count} {} of {dataset} make no classifier; list two or more", if *count == 1 { "class" } else { "classes" })]
+    TooFewClasses {
+        /// Classes listed.
+        count: usize,
+        /// The dataset.
+        dataset: String,
+    },
+    /// A class listed twice.
+    #[error("`classes` lists class {class} of {dataset} twice; list each once")]
+    ClassTwice {
+        /// The class.
+        class: u32,
+        /// The dataset.
+        dataset: String,
+    },
+    /// Images that cannot be converted to a shape.
+    #[error(
+        "images {from:?} (channels, height, width) cannot be converted to {to:?}; both must have 1 or 3 channels and at least one pixel"
+    )]
+    Conversion {
+        /// Shape of the images.
+        from: [usize; 3],
+        /// Shape asked for.
+        to: [usize; 3],
+    },
+    /// Converted images that would not fit into memory.
+    #[error("{count} images of {to:?} (channels, height, width) are more than {limit} bytes; give fewer pixels")]
+    ConvertedSize {
+        /// Images in the set.
+        count: usize,
+        /// Shape asked for.
+        to: [usize; 3],
+        /// Maximum bytes.
+        limit: usize,
+    },
+    /// Pictures on demand that cannot be converted to a shape.
+    #[error(
+        "pictures that are decoded on demand are in colour and square, and cannot be converted to {to:?} (channels, height, width); give [3, side, side]"
+    )]
+    StreamedConversion {
+        /// Shape asked for.
+        to: [usize; 3],
+    },
     /// A class without training images.
     #[error("class {class} ({name}) has no image in the training split of {dataset}")]
     ClassAbsent {

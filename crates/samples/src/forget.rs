@@ -164,8 +164,7 @@ pub fn resolve_in_turn(
 /// The images of `class` in the training split.
 fn members(dataset: &Dataset, split: &Split, class: u32) -> Result<Vec<u32>> {
     let Some(name) = dataset.classes.get(class as usize) else {
-        let valid = dataset.classes.iter().enumerate().map(|(number, name)| format!("{number} ({name})"));
-        let valid = valid.collect::<Vec<_>>().join(", ");
+        let valid = dataset.numbered_classes();
         return Err(Error::ClassOutOfRange { class, dataset: dataset.name.clone(), valid });
     };
     let labels = &dataset.train.labels;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::picture::Picture;
-use crate::streamed::{Pictures, Streamed};
+use crate::resize;
+use crate::streamed::{Chosen, Pictures, Streamed};
 
 /// Labelled images of one size, as bytes in memory, or as pictures that are decoded on demand. Clones share them.
 /// Parts of a set are index sets, never copies.
@@ -30,6 +31,9 @@ enum Source {
     Memory(Arc<Vec<u8>>),
     Elsewhere(Arc<Streamed>),
 }
+
+/// Maximum bytes of converted images: 16 GiB.
+const MOST: usize = 1 << 34;
 
 impl ImageSet {
     /// A set of `labels.len()` images.
@@ -154,6 +158,54 @@ impl ImageSet {
             }
         }
         counts
+    }
+
+    /// The images at these positions, in this order, with other labels. Pictures that are not in memory stay where they are.
+    ///
+    /// # Errors
+    /// If the labels are not as many, or a picture is missing.
+    ///
+    /// # Panics
+    /// If a position is not below [`len`](Self::len).
+    pub fn chosen(&self, positions: &[u32], labels: impl Into<Arc<[u32]>>) -> Result<Self> {
+        let shape = [self.channels, self.height, self.width];
+        let set = match &self.source {
+            Source::Memory(pixels) => {
+                let image = |&position: &u32| &pixels[position as usize * self.image_len()..][..self.image_len()];
+                Self::new(shape, positions.iter().flat_map(image).copied().collect::<Vec<u8>>(), labels)?
+            }
+            Source::Elsewhere(streamed) => {
+                Self::streamed(Chosen::new(Arc::clone(streamed), positions), labels, self.height)?
+            }
+        };
+        Ok(Self { alteration: self.alteration.clone(), ..set })
+    }
+
+    /// The same images as `[channels, height, width]`, as [`Dataset::converted`](crate::Dataset::converted) says.
+    pub(crate) fn converted(&self, shape: [usize; 3]) -> Result<Self> {
+        let [channels, height, width] = shape;
+        if !matches!(channels, 1 | 3) || !matches!(self.channels, 1 | 3) || height == 0 || width == 0 {
+            return Err(Error::Conversion { from: [self.channels, self.height, self.width], to: shape });
+        }
+        let set = match &self.source {
+            Source::Memory(_) => {
+                let bytes = shape.iter().try_fold(self.len().max(1), |product, &side| product.checked_mul(side));
+                let Some(bytes) = bytes.filter(|bytes| *bytes <= MOST) else {
+                    return Err(Error::ConvertedSize { count: self.len(), to: shape, limit: MOST });
+                };
+                let mut pixels = vec![0; if self.is_empty() { 0 } else { bytes }];
+                for (i, planes) in pixels.chunks_exact_mut(shape.iter().product()).enumerate() {
+                    resize::resize(self.picture(i)?.with_channels(channels), height, width).write_planes(planes);
+                }
+                Self::new(shape, pixels, Arc::clone(&self.labels))?
+            }
+            Source::Elsewhere(streamed) if channels == 3 && height == width => {
+                let all: Vec<u32> = (0..self.len() as u32).collect();
+                Self::streamed(Chosen::new(Arc::clone(streamed), &all), Arc::clone(&self.labels), height)?
+            }
+            Source::Elsewhere(_) => return Err(Error::StreamedConversion { to: shape }),
+        };
+        Ok(Self { alteration: self.alteration.clone(), ..set })
     }
 
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {

@@ -39,6 +39,7 @@
 
 pub mod batches;
 mod dataset;
+mod derived;
 mod error;
 pub mod forget;
 mod image_set;

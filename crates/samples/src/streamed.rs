@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::picture::Picture;
@@ -78,6 +79,33 @@ impl Streamed {
     pub(crate) fn middle(&self, i: usize) -> Result<Picture> {
         let picture = resize::shorter_side(self.picture(i)?, self.side * 256 / 224);
         Ok(resize::middle_crop(picture, self.side, self.side))
+    }
+}
+
+/// Some of the pictures of a set.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    all: Arc<Streamed>,
+    positions: Vec<u32>,
+}
+
+impl Chosen {
+    pub(crate) fn new(all: Arc<Streamed>, positions: &[u32]) -> Self {
+        Self { all, positions: positions.to_vec() }
+    }
+}
+
+impl Pictures for Chosen {
+    fn count(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn identity(&self, i: usize) -> std::result::Result<(String, u64), PictureError> {
+        self.all.pictures.identity(self.positions[i] as usize)
+    }
+
+    fn picture(&self, i: usize) -> std::result::Result<Picture, PictureError> {
+        self.all.pictures.picture(self.positions[i] as usize)
     }
 }
 

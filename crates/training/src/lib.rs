@@ -9,6 +9,8 @@
 mod adam;
 mod course;
 mod error;
+mod features;
+mod head;
 mod masking;
 mod objective;
 mod predict;
@@ -28,6 +30,8 @@ mod update;
 pub use adam::Adam;
 pub use course::Course;
 pub use error::{Error, Result};
+pub use features::{Features, features};
+pub use head::{Head, head_of, with_head_anew};
 pub use masking::{apply_mask, kept_by, mask_of, mask_over};
 pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective, log_sum_exp};
 pub use predict::{Predictions, predict};

@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Attacks(ListArguments),
     /// List the figures with their meaning, their needs and their source, or describe one.
     Figures(ListArguments),
+    /// List the triggers of backdoors and the detectors of poison, or describe one.
+    Backdoors(ListArguments),
     /// Inspect and maintain the run store.
     Runs(RunsArguments),
 }

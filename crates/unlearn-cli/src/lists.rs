@@ -1,8 +1,9 @@
 //! The lists: every entry with its needs and its source.
 
 use serde_json::json;
+use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
 use unlearn_metrics::{Direction, Figure, Need};
-use unlearn_mia_eval::{Attack, Registry, Run, features::Feature};
+use unlearn_mia_eval::{Attack, Registry, features::Feature};
 
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
@@ -59,14 +60,35 @@ pub(crate) fn attacks() {
     unlearn_mia_eval::features::FEATURES.iter().for_each(feature);
 }
 
-pub(crate) fn attack(Attack { name, summary, source, figures, run, .. }: &Attack) {
-    let by_feature = if matches!(run, Run::ByFeature(_)) { ".FEATURE" } else { "" };
+pub(crate) fn attack(attack: &Attack) {
+    let Attack { name, summary, source, figures, .. } = attack;
+    let by_feature = if attack.by_features() { ".FEATURE" } else { "" };
     let figures: Vec<_> = figures.iter().map(|figure| format!("{}{by_feature}", figure.name)).collect();
     say!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
 }
 
 pub(crate) fn feature(feature: &Feature) {
     say!("{}\n    {}", feature.name, feature.summary);
+}
+
+pub(crate) fn backdoors() {
+    say!("triggers (`data.poison.trigger`)\n");
+    for trigger in TRIGGERS {
+        named(trigger.name, trigger.summary, trigger.source);
+        parameters(trigger.parameters);
+    }
+    say!("\ndetectors (`[[forget]]` with `kind = \"detected\"`)\n");
+    for detector in DETECTORS {
+        named(detector.name, detector.summary, detector.source);
+        parameters(detector.parameters);
+    }
+}
+
+/// Prints the settings of a trigger or a detector.
+pub(crate) fn parameters(parameters: &[Parameter]) {
+    for Parameter { key, meaning, range } in parameters {
+        say!("    {key}: {meaning}; {range}");
+    }
 }
 
 pub(crate) fn figures() {
@@ -92,6 +114,7 @@ fn needed(need: Need) -> &'static str {
         Need::Test => "the test set",
         Need::Validation => "the validation set",
         Need::Triggered => "a backdoor and its triggered test images",
+        Need::Transfer => "a section [transfer] of a suite",
         Need::RunTime => "the run time",
         Need::Attack => "an attack",
         Need::RetrainScores => "scores of a Retrain",

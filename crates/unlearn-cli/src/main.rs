@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         },
         Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
+        Command::Backdoors(arguments) => listed(arguments, lists::backdoors, List::Backdoors),
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)

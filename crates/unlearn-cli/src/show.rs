@@ -1,6 +1,7 @@
 //! `unlearn … show NAME`: one entry of a list, or the command that shows it if it is in another list.
 
 use serde_json::json;
+use unlearn_backdoor::{DETECTORS, TRIGGERS};
 use unlearn_metrics::Figures;
 use unlearn_mia_eval::{Registry, features::FEATURES};
 use unlearn_models::{ARCHITECTURES, InputSpec};
@@ -23,6 +24,8 @@ pub(crate) enum List {
     Figures,
     /// `unlearn datasets`.
     Datasets,
+    /// `unlearn backdoors`.
+    Backdoors,
 }
 
 impl List {
@@ -34,6 +37,7 @@ impl List {
             Self::Attacks => "attacks show",
             Self::Figures => "figures show",
             Self::Datasets => "datasets describe",
+            Self::Backdoors => "backdoors show",
         }
     }
 
@@ -45,6 +49,7 @@ impl List {
             Self::Attacks => "attack or feature",
             Self::Figures => "figure",
             Self::Datasets => "dataset",
+            Self::Backdoors => "trigger or detector",
         }
     }
 }
@@ -64,6 +69,8 @@ fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
     names.extend(FEATURES.iter().map(|feature| (feature.name, "a feature that attacks look at", List::Attacks)));
     names.extend(figures.iter().map(|figure| (figure.name.as_ref(), "a figure", List::Figures)));
     names.extend(unlearn_datasets::registry::DATASETS.iter().map(|entry| (entry.name, "a dataset", List::Datasets)));
+    names.extend(TRIGGERS.iter().map(|trigger| (trigger.name, "a trigger", List::Backdoors)));
+    names.extend(DETECTORS.iter().map(|detector| (detector.name, "a detector of poison", List::Backdoors)));
     names
 }
 
@@ -93,6 +100,16 @@ pub(crate) fn show(list: List, name: &str, with_defaults: bool) -> anyhow::Resul
         }
         List::Figures => figures.iter().filter(|figure| figure.name == name).for_each(lists::figure),
         List::Datasets => {}
+        List::Backdoors => {
+            for trigger in TRIGGERS.iter().filter(|trigger| trigger.name == name) {
+                lists::named(trigger.name, trigger.summary, trigger.source);
+                lists::parameters(trigger.parameters);
+            }
+            for detector in DETECTORS.iter().filter(|detector| detector.name == name) {
+                lists::named(detector.name, detector.summary, detector.source);
+                lists::parameters(detector.parameters);
+            }
+        }
     }
     Ok(())
 }

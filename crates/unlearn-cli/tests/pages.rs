@@ -71,6 +71,30 @@ fn the_page_on_datasets() {
 }
 
 #[test]
+fn the_page_on_backdoors() {
+    let page = page("docs/backdoor.md");
+    let place = Place::new(SUITE);
+    let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
+    std::fs::write(place.path("cleanse.toml"), suite).unwrap();
+    let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
+    assert_eq!(printed.len(), 5);
+    for word in ["ASR", "clean", "poison found", "C5", "found by activation-clustering"] {
+        assert!(printed[1].contains(word), "{word} in {}", printed[1]);
+    }
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("runs/reports/cleanse/results.json")).unwrap()).unwrap();
+    let rates = |method: &str| -> Vec<f64> {
+        let rows = results["rows"].as_array().unwrap().iter().filter(|row| row["method"] == method);
+        rows.map(|row| row["figures"]["asr"]["value"].as_f64().unwrap()).collect()
+    };
+    assert!(rates("clean").iter().all(|rate| *rate < 15.0), "a clean model's ASR is at chance: {:?}", rates("clean"));
+    assert!(rates("raw").iter().all(|rate| *rate > 40.0), "the backdoor was learnt: {:?}", rates("raw"));
+    let report = std::fs::read_to_string(place.path("runs/reports/cleanse/report.html")).unwrap();
+    assert!(report.contains("data:image/png;base64,") && report.contains("What detectors found"), "{report}");
+    assert!(printed[3].starts_with("blend\n"), "{}", printed[3]);
+}
+
+#[test]
 fn the_page_on_tuning() {
     let page = page("docs/tuning.md");
     let place = Place::new(SUITE);
@@ -79,5 +103,23 @@ fn the_page_on_tuning() {
     assert_eq!(commands.len(), 1);
     for command in commands {
         assert!(succeed(&place, command).contains("l1-sparse"), "{command}");
+    }
+}
+
+#[test]
+fn the_page_on_transfer() {
+    let page = page("docs/transfer.md");
+    let place = Place::new(SUITE);
+    let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
+    std::fs::write(place.path("clothes.toml"), suite).unwrap();
+    let commands = commands(&page);
+    assert_eq!(commands.len(), 4);
+    let printed: Vec<String> = commands.into_iter().map(|command| succeed(&place, command)).collect();
+    for words in ["transfer linear-probe", "transfer fine-tune", "rank by gradient", "rank by removal"] {
+        assert!(printed[0].contains(words) && printed[3].contains(words), "{words}: {}", printed[3]);
+    }
+    let table = std::fs::read_to_string(place.path("report/table.md")).unwrap();
+    for words in ["Target probe", "Target FT", "Spearman's ρ", "| C6 "] {
+        assert!(table.contains(words), "{words}: {table}");
     }
 }

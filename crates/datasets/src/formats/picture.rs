@@ -98,17 +98,33 @@ fn png_sides(reader: &PngReader<'_>) -> Sides {
 }
 
 fn decode_png(file: &[u8]) -> Checked<Picture> {
+    let Picture { sides, pixels } = png_with_opacity(file)?;
+    // Two channels are grey and opacity, four are colours and opacity.
+    let colours = sides.channels - usize::from(sides.channels % 2 == 0);
+    if colours == sides.channels {
+        return Ok(Picture { sides, pixels });
+    }
+    let pixels = pixels.chunks_exact(sides.channels).flat_map(|pixel| &pixel[..colours]).copied().collect();
+    Ok(Picture { sides: Sides { channels: colours, ..sides }, pixels })
+}
+
+/// The picture in `file`, with the opacity of its pixels if it is a PNG that has one: 1 channel (grey), 2 (grey, opacity), 3 (red,
+/// green, blue) or 4 (red, green, blue, opacity).
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with_opacity(file: &[u8]) -> Checked<Picture> {
+    if Form::of(file) == Form::Png { png_with_opacity(file) } else { decode(file) }
+}
+
+fn png_with_opacity(file: &[u8]) -> Checked<Picture> {
     let mut reader = png_reader(file)?;
     let sides = png_sides(&reader);
     let len = reader.output_buffer_size().ok_or("its pixels exceed the memory")?;
     let mut pixels = vec![0; len];
     let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
     pixels.truncate(frame.buffer_size());
-    let samples = frame.color_type.samples();
-    if samples != sides.channels {
-        pixels = pixels.chunks_exact(samples).flat_map(|pixel| &pixel[..sides.channels]).copied().collect();
-    }
-    whole(Picture { sides, pixels })
+    whole(Picture { sides: Sides { channels: frame.color_type.samples(), ..sides }, pixels })
 }
 
 /// A decoder that has read the header.
@@ -190,7 +206,7 @@ pub(crate) fn whole(picture: Picture) -> Checked<Picture> {
 ///
 /// # Errors
 /// If it has no pixel, or neither 1 nor 3 channels.
-pub(crate) fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
+pub fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
     let Sides { channels, height, width } = picture.sides;
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
@@ -206,6 +222,20 @@ mod tests {
     use super::*;
 
     const COLOUR: Sides = Sides { channels: 3, height: 2, width: 2 };
+
+    #[test]
+    fn opacity_is_kept_where_it_is_asked_for() {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, 2, 1);
+        encoder.set_color(ColorType::Rgba);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[1, 2, 3, 255, 4, 5, 6, 0]).unwrap();
+        writer.finish().unwrap();
+        let layered = decode_with_opacity(&file).unwrap();
+        assert_eq!((layered.sides.channels, layered.pixels.as_slice()), (4, &[1, 2, 3, 255, 4, 5, 6, 0][..]));
+        let plain = decode(&file).unwrap();
+        assert_eq!((plain.sides.channels, plain.pixels.as_slice()), (3, &[1, 2, 3, 4, 5, 6][..]));
+    }
 
     #[test]
     fn a_png_is_read_whole_and_its_header_alone() {

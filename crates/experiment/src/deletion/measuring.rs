@@ -29,10 +29,16 @@ pub const CLOSENESS: f64 = 0.5;
 /// If the data or the device cannot be opened.
 pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Environment) -> Result<Vec<Finding>> {
     let Certified { certificate, model } = certified;
-    let (dataset, materials) = open(data, &certificate.data.name, environment)?;
-    if dataset.fingerprint != certificate.data.fingerprint {
-        let other =
-            format!("`{data}` has the fingerprint {}, not {}", dataset.fingerprint, certificate.data.fingerprint);
+    let (_, materials) = open(data, &certificate.data.name, environment)?;
+    let opened = serde_json::from_value(certificate.data.split.clone())
+        .map_err(|error| format!("the certificate's split is damaged: {error}"))
+        .and_then(|section| materials.data(&section));
+    let found = match opened {
+        Ok(opened) => opened.dataset.fingerprint.clone(),
+        Err(reason) => return Ok(vec![Finding::fails("data", reason)]),
+    };
+    if found != certificate.data.fingerprint {
+        let other = format!("`{data}` has the fingerprint {found}, not {}", certificate.data.fingerprint);
         return Ok(vec![Finding::fails("data", other)]);
     }
     let model = match model {

@@ -295,7 +295,8 @@ impl Deletion {
             let config = UnlearnConfig {
                 method: method.into(),
                 config: parameters.clone(),
-                forget: ForgetSpec::Positions { positions: asked.ids.clone() },
+                forget: Some(ForgetSpec::Positions { positions: asked.ids.clone() }),
+                ranked: None,
                 arithmetic: arithmetic.clone(),
             };
             let unlearn = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());
@@ -518,6 +519,9 @@ fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bo
         let Some(figure) = figures.get(&name) else { continue };
         if figure.needs.contains(&Need::Validation) && !validated {
             return refuse("the model has no validation split");
+        }
+        if figure.needs.contains(&Need::Transfer) {
+            return refuse("it is measured where a suite has a section [transfer], and a deletion has none");
         }
         if figure.needs_retrain() && options.retrain.is_none() {
             return refuse("it is measured against a Retrain; name one with `--retrain`");

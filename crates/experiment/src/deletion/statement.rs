@@ -10,7 +10,7 @@ use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, ModelFile, checkpoint::Training};
 use unlearn_samples::Dataset;
 
-use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, stages::input_spec, suite::DataSection};
+use crate::{Environment, Error, Materials, Result, Suite, data::DataSection, setting::Setting, stages::input_spec};
 
 /// What an operator states about a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]
@@ -52,12 +52,12 @@ pub(super) fn trained_on(
     let refuse = |reason: String| Error::deletion(place.to_string(), reason);
     let section: DataSection =
         serde_json::from_value(training.data.clone()).map_err(|e| refuse(format!("its `training` is damaged: {e}")))?;
-    let (dataset, materials) = match opened {
+    let (_, materials) = match opened {
         Some(opened) => opened,
         None => open(data, &section.name, environment)?,
     };
     if stated_by == Basis::Operator {
-        training.fingerprint.clone_from(&dataset.fingerprint);
+        training.fingerprint.clone_from(&materials.data(&section).map_err(refuse)?.dataset.fingerprint);
     }
     let setting = Setting::of(&training, &materials).map_err(refuse)?;
     setting.fits(&model.info).map_err(refuse)?;
@@ -72,7 +72,10 @@ pub(super) fn images((dataset, _): &Opened) -> InputSpec {
 impl Stated {
     /// Opens the dataset of the suite; `data` names it, or the folder that it lies in.
     pub(super) fn open(&self, data: &str, environment: &Environment) -> Result<Opened> {
-        open(data, &Suite::load(&self.suite, &[])?.data.name, environment)
+        let section = Suite::load(&self.suite, &[])?.data;
+        let (_, materials) = open(data, &section.name, environment)?;
+        let dataset = materials.images(&section).map_err(|reason| Error::deletion(self.suite.display(), reason))?;
+        Ok((dataset, materials))
     }
 
     fn training(&self, environment: &Environment) -> Result<Training> {
@@ -92,7 +95,8 @@ impl Stated {
             }
         };
         let initial = Materials::new(environment.clone()).open_initial(&suite)?;
-        let data = DataSection { seed: Some(suite.data.seed.unwrap_or(seed + 1)), ..suite.data.clone() };
+        let data = suite.data.resolved(seed, suite.folder());
+        let data = data.map_err(|reason| Error::deletion(self.suite.display(), reason))?;
         let json = |e: serde_json::Error| Error::deletion(self.suite.display(), e);
         Ok(Training {
             data: serde_json::to_value(data).map_err(json)?,
@@ -136,7 +140,8 @@ pub(super) mod tests {
             serde_json::from_value(serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 }))
                 .unwrap();
         let split = data.split(&dataset).unwrap();
-        Setting { dataset, data, split, recipe: Recipe::default(), seed: 1, init: None, forgotten: vec![] }
+        let (poisoning, recipe) = (None, Recipe::default());
+        Setting { dataset, data, split, poisoning, recipe, seed: 1, init: None, forgotten: vec![] }
     }
 
     /// A fresh model for `fashion-mnist-mini` that says what it was trained on.

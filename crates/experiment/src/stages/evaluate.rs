@@ -3,6 +3,10 @@
 //! be computed again without the model.
 
 use serde::{Deserialize, Serialize};
+use unlearn_metrics::{
+    Value,
+    figures::{target_finetune, target_probe},
+};
 use unlearn_mia_eval::Settings;
 use unlearn_run_store::{Evaluation, StoredScores};
 
@@ -10,6 +14,7 @@ use super::{Bench, Kind, model::StageModel, unlearn::RunTime};
 use crate::{
     Result,
     judgement::{Judging, judge},
+    transfer::Mode,
 };
 
 /// Configuration of an evaluation.
@@ -24,6 +29,8 @@ pub(crate) struct EvaluateConfig {
 
 /// The role of a Retrain to compare with.
 pub(crate) const RETRAIN: &str = "retrain";
+/// The role of a model on whose sets this one is judged, if not on its own: what that one was trained on and asked to forget.
+pub(crate) const SETS: &str = "sets";
 
 pub(crate) struct Evaluate;
 
@@ -31,11 +38,17 @@ impl Kind for Evaluate {
     const NAME: &'static str = "evaluate";
     const SUMMARY: &'static str = "how well a model forgot, on the test set too, perhaps beside a Retrain";
     const INPUTS: &'static [&'static str] = &["model"];
-    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, SETS, Mode::LinearProbe.name(), Mode::FineTune.name()];
     type Config = EvaluateConfig;
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {
-        let StageModel { mut network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+        let (mut network, setting, stage) = if bench.spec.inputs.contains_key(SETS) {
+            let StageModel { network, stage, .. } = bench.model_of_other_data("model", &config.arithmetic)?;
+            (network, bench.setting(SETS)?, stage)
+        } else {
+            let StageModel { network, setting, stage, .. } = bench.model("model", &config.arithmetic)?;
+            (network, setting, stage)
+        };
         Settings::count(Some(config.attacks.draws), config.attacks.members).map_err(|reason| bench.failure(reason))?;
         if setting.forgotten.is_empty() {
             return Err(
@@ -61,7 +74,14 @@ impl Kind for Evaluate {
             None
         };
         let judging = Judging { rte_seconds, retrain: retrain.as_ref(), ..alone };
-        let judged = judge(&mut network, &sets, &judging).map_err(|error| bench.judging_failure(&error))?;
+        let mut judged = judge(&mut network, &sets, &judging).map_err(|error| bench.judging_failure(&error))?;
+        for mode in Mode::ALL.into_iter().filter(|mode| bench.spec.inputs.contains_key(mode.name())) {
+            let name = match mode {
+                Mode::LinearProbe => target_probe::NAME,
+                Mode::FineTune => target_finetune::NAME,
+            };
+            judged.figures.insert(name.to_owned(), Value::exact(bench.transfer(mode)?.accuracy));
+        }
         StoredScores::write(&bench.writer.path(StoredScores::FILE), &judged.scores)?;
         bench.writer.truncate_metrics(0)?;
         bench.writer.append_metrics(&Evaluation::new(judged.figures))?;

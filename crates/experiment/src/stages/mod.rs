@@ -5,12 +5,16 @@
 //! its data where datasets are, so any process can compute it.
 
 mod bench;
+mod detect;
 mod evaluate;
 mod import;
 mod model;
+mod poison;
 mod prune;
 mod prune_anew;
+mod rank;
 mod train;
+mod transfer;
 mod unlearn;
 mod validate;
 
@@ -18,23 +22,31 @@ use serde::{Serialize, de::DeserializeOwned};
 use unlearn_run_store::StageSpec;
 
 pub(crate) use bench::{Bench, compute};
-pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN};
+pub(crate) use detect::{Detect, DetectConfig};
+pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN, SETS};
 pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
 pub(crate) use model::{LAST_FINITE, network};
 pub use model::{MASK, MODEL};
+pub(crate) use poison::{PoisonConfig, PoisonStage};
 pub(crate) use prune::{Prune, PruneConfig};
-pub(crate) use train::{INIT, InitialKey, Train, TrainConfig, input_spec};
-pub(crate) use unlearn::{Unlearn, UnlearnConfig};
+pub(crate) use rank::{Rank, RankConfig};
+pub(crate) use train::{INIT, InitialKey, PICTURE, POISON, Train, TrainConfig, input_spec};
+pub(crate) use transfer::{TransferConfig, TransferStage};
+pub(crate) use unlearn::{FOUND, Unlearn, UnlearnConfig};
 pub(crate) use validate::{Validate, ValidateConfig};
 
 use crate::{Error, Result};
 
 /// All kinds, in their usual order.
 pub static KINDS: &[StageKind] = &[
+    entry::<PoisonStage>(),
     entry::<Train>(),
     entry::<Import>(),
     entry::<Prune>(),
+    entry::<Detect>(),
+    entry::<Rank>(),
     entry::<Unlearn>(),
+    entry::<TransferStage>(),
     entry::<Evaluate>(),
     entry::<Validate>(),
 ];

@@ -55,25 +55,48 @@ impl Bench<'_> {
         Network::new(Arc::clone(graph), state, self.materials.device()).map_err(|e| self.failure(e))
     }
 
-    /// The model that this stage reads in a role.
+    /// The model that this stage reads in a role. It was trained on the data that the stage is described for.
     pub(super) fn model(&self, role: &str, arithmetic: &str) -> Result<StageModel> {
+        let model = self.model_of_other_data(role, arithmetic)?;
+        self.check_data(role, &model.setting)?;
+        Ok(model)
+    }
+
+    /// What the model in a role was trained on and asked to forget.
+    pub(super) fn setting(&self, role: &str) -> Result<Setting> {
+        let (_, setting) = self.opened(self.input(role)?, role)?;
+        self.check_data(role, &setting)?;
+        Ok(setting)
+    }
+
+    fn check_data(&self, role: &str, setting: &Setting) -> Result<()> {
+        if setting.dataset.fingerprint == self.spec.data_fingerprint {
+            return Ok(());
+        }
+        Err(self.failure(format!(
+            "it is described for data with the fingerprint {}, and the model of its input `{role}` was trained on {}",
+            self.spec.data_fingerprint, setting.dataset.fingerprint
+        )))
+    }
+
+    /// The model that this stage reads in a role, whatever it was trained on.
+    pub(super) fn model_of_other_data(&self, role: &str, arithmetic: &str) -> Result<StageModel> {
         let stage = self.input(role)?;
-        let OpenedModel { model, .. } = OpenedModel::of_stage(stage.clone(), &ImportOptions::default())?;
+        let (model, setting) = self.opened(stage.clone(), role)?;
+        let network = network(&model, self.materials.device()).map_err(|reason| self.failure(reason))?;
+        self.check_arithmetic(arithmetic, &network.arithmetic())?;
+        Ok(StageModel { network, info: model.info, setting, stage })
+    }
+
+    fn opened(&self, stage: Stage, role: &str) -> Result<(ModelFile, Setting)> {
+        let OpenedModel { model, .. } = OpenedModel::of_stage(stage, &ImportOptions::default())?;
         let training = model.info.training.as_ref();
         let training = training.ok_or_else(|| {
             self.failure(format!("the model of its input `{role}` does not say what it was trained on"))
         })?;
         let setting = Setting::of(training, self.materials)
             .map_err(|reason| self.failure(format!("the model of its input `{role}`: {reason}")))?;
-        if setting.dataset.fingerprint != self.spec.data_fingerprint {
-            return Err(self.failure(format!(
-                "it is described for data with the fingerprint {}, and the model of its input `{role}` was trained on {}",
-                self.spec.data_fingerprint, setting.dataset.fingerprint
-            )));
-        }
-        let network = network(&model, self.materials.device()).map_err(|reason| self.failure(reason))?;
-        self.check_arithmetic(arithmetic, &network.arithmetic())?;
-        Ok(StageModel { network, info: model.info, setting, stage })
+        Ok((model, setting))
     }
 
     /// Writes values as a checkpoint of this stage, for a model that `info` describes and that was trained as

@@ -13,9 +13,9 @@ use unlearn_training::{CrossEntropy, Outcome, Recipe, Run, Session, train};
 use super::{Bench, Kind};
 use crate::{
     Result,
+    data::{Data, DataSection},
     initial::Initial,
     setting::{Setting, check_fingerprint},
-    suite::DataSection,
 };
 
 /// Configuration of a dense model.
@@ -48,6 +48,12 @@ pub(crate) struct InitialKey {
     key: Option<String>,
 }
 
+/// The role, and the kind, of the stage that records the poison.
+pub(crate) const POISON: &str = "poison";
+
+/// The key in `places` for the picture of a trigger.
+pub(crate) const PICTURE: &str = "picture";
+
 /// The key in `places` for pretrained weights from a file.
 pub(crate) const INIT: &str = "init";
 
@@ -71,6 +77,7 @@ impl Kind for Train {
     const NAME: &'static str = "train";
     const SUMMARY: &'static str = "a dense model, trained from fresh weights or pretrained ones";
     const INPUTS: &'static [&'static str] = &[];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[POISON];
     type Config = TrainConfig;
 
     fn run(config: &TrainConfig, bench: &mut Bench<'_>) -> Result<()> {
@@ -93,14 +100,14 @@ impl Kind for Train {
 /// The data of a model to be trained, and the model's description.
 fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, CheckpointInfo)> {
     let TrainConfig { data, arch, recipe, init, .. } = config;
-    let dataset = bench.materials.dataset(&data.name).map_err(|error| bench.failure(error))?;
+    let data = data.with_place(bench.spec.places.get(PICTURE));
+    let Data { dataset, split, poisoning } = bench.materials.data(&data).map_err(|reason| bench.failure(reason))?;
     check_fingerprint(&dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
-    let split = data.split(&dataset).map_err(|error| bench.failure(error))?;
     let origin = init.as_ref().map(|init| init.origin(bench.spec.places.get(INIT)));
     let init = origin.transpose().map_err(|reason| bench.failure(reason))?;
     let info = CheckpointInfo::new(arch, input_spec(&dataset), &dataset.name);
-    let (data, recipe, seed) = (data.clone(), recipe.clone(), bench.spec.seed);
-    Ok((Setting { dataset, data, split, recipe, seed, init, forgotten: Vec::new() }, info))
+    let (recipe, seed) = (recipe.clone(), bench.spec.seed);
+    Ok((Setting { dataset, data, split, poisoning, recipe, seed, init, forgotten: Vec::new() }, info))
 }
 
 /// The inputs and outputs of a model for a dataset.

@@ -13,7 +13,7 @@ use super::{
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
 };
-use crate::Result;
+use crate::{Result, wanted::Ranked};
 
 /// Configuration of a model that has forgotten, beside the original one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,8 +23,13 @@ pub(crate) struct UnlearnConfig {
     pub(crate) method: String,
     /// All settings of the method.
     pub(crate) config: Value,
-    /// The request. It is drawn from the samples that the model was not asked to forget before.
-    pub(crate) forget: ForgetSpec,
+    /// The request. It is drawn from the samples that the model was not asked to forget before. Without it, the input `found` says
+    /// which samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forget: Option<ForgetSpec>,
+    /// The classes to take from the ranking in the input `found`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ranked: Option<Ranked>,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
@@ -58,18 +63,31 @@ impl RunTime {
     }
 }
 
+/// The role of a stage that finds the samples of a request.
+pub(crate) const FOUND: &str = "found";
+
 pub(crate) struct Unlearn;
 
 impl Kind for Unlearn {
     const NAME: &'static str = "unlearn";
     const SUMMARY: &'static str = "a model made to forget what a request asks for";
     const INPUTS: &'static [&'static str] = &["model"];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[FOUND];
     const TIMED: bool = true;
     type Config = UnlearnConfig;
 
     fn run(config: &UnlearnConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut model = bench.model("model", &config.arithmetic)?;
-        let request = model.setting.draw(&config.forget).map_err(|error| bench.failure(error))?;
+        let request = match (&config.forget, config.ranked, bench.spec.inputs.contains_key(FOUND)) {
+            (Some(forget), None, false) => forget.clone(),
+            (None, None, true) => bench.found_samples(FOUND)?,
+            (None, Some(ranked), true) => {
+                let left = model.setting.division().retain;
+                bench.ranked_samples(FOUND, ranked, &model.setting.dataset.train.labels, &left)?
+            }
+            _ => return Err(bench.failure(format!("it needs either `forget` or the input `{FOUND}`"))),
+        };
+        let request = model.setting.draw(&request).map_err(|error| bench.failure(error))?;
         let outcome = forget(config, bench, &mut model, &request)?;
         let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
         model.setting.forgotten.extend(&request.forget);

@@ -92,7 +92,7 @@ pub fn tune(
         created: clock::now(),
         commit: run.commit.clone(),
         source,
-        dataset: plan.resolved.dataset.name.clone(),
+        dataset: plan.resolved.data_title.clone(),
         arch: plan.resolved.graph.arch.clone(),
         objective: tuning.objective.name().into(),
         criterion: tuning.objective.criterion().into(),
@@ -172,7 +172,7 @@ impl Judged<'_> {
         let resolved = &self.plan.resolved;
         let request = resolved.seeds[0].forgets.iter().find(|request| request.label == row.forget);
         let whole = request.map_or(0.0, |request| {
-            let label = |position: &u32| resolved.dataset.train.labels[*position as usize];
+            let label = |position: &u32| resolved.seeds[0].labels[*position as usize];
             let whole = request.forgotten.iter().filter(|at| request.whole_classes.contains(&label(at))).count();
             whole as f64 / request.forgotten.len() as f64
         });

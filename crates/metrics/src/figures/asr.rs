@@ -32,7 +32,7 @@ mod tests {
     /// Four images of the classes 0, 1, 2, 2, predicted as 1, 1, 1, 2.
     fn triggered(target: u32) -> Triggered {
         let logits = vec![0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-        Triggered { scores: Scores::new(logits, vec![0, 1, 2, 2], 3).unwrap(), target }
+        Triggered { scores: Scores::new(logits, vec![0, 1, 2, 2], 3).unwrap(), target, poison: vec![] }
     }
 
     #[test]

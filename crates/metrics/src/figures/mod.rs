@@ -5,14 +5,18 @@ pub mod agreement;
 pub mod asr;
 pub mod asr_compat;
 pub mod avg_gap;
+pub mod false_alarms;
 pub mod js;
 pub mod kl;
 pub mod mia_distance;
 pub mod mia_efficacy;
 pub mod ra;
+pub mod recall;
 pub mod rte_seconds;
 pub mod sa;
 pub mod ta;
+pub mod target_finetune;
+pub mod target_probe;
 pub mod tow;
 pub mod ua;
 pub mod validation_accuracy;
@@ -26,11 +30,15 @@ pub static FIGURES: &[Figure] = &[
     ra::FIGURE,
     ta::FIGURE,
     asr::FIGURE,
+    target_probe::FIGURE,
+    target_finetune::FIGURE,
     avg_gap::FIGURE,
     rte_seconds::FIGURE,
     validation_accuracy::FIGURE,
     sa::FIGURE,
     asr_compat::FIGURE,
+    recall::FIGURE,
+    false_alarms::FIGURE,
     mia_distance::FIGURE,
     tow::FIGURE,
     kl::FIGURE,
@@ -132,14 +140,17 @@ mod tests {
             let logits = (0..rows * 3).map(|i| (i as f32 * 0.9 + from + shift).sin() * 4.0).collect();
             Scores::new(logits, (0..rows as u32).map(|i| i % 3).collect(), 3).unwrap()
         };
-        let triggered = Some(Triggered { scores: part(8, 4.0), target: 1 });
+        let triggered = Some(Triggered { scores: part(8, 4.0), target: 1, poison: vec![2] });
         let (forget, retain, test, validation) = (part(6, 0.0), part(9, 1.0), part(7, 2.0), Some(part(5, 3.0)));
         ModelScores { forget, retain, test, validation, triggered }
     }
 
-    /// The values that attacks would have measured.
+    /// The values that attacks and transfers would have measured.
     fn attacked() -> Values {
-        [(mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap())].into()
+        let of_attack = (mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap());
+        let of_transfers =
+            [target_probe::NAME, target_finetune::NAME].map(|name| (name.to_owned(), Value::exact(70.0)));
+        of_transfers.into_iter().chain([of_attack]).collect()
     }
 
     #[test]

@@ -42,9 +42,9 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
             (table(block, &further))
             p.note { (meanings(&further)) }
         }
-        @if let Some(published) = published::beside(block) {
+        @if let Some((published, note)) = published::beside(block) {
             (grid(&published))
-            p.note { (published::NOTE) }
+            p.note { (note) }
         }
     };
     Ok(Section { title: block.title(), body })

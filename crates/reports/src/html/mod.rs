@@ -4,6 +4,7 @@
 //! Each section of the page is one file here and one line in [`page`]. The crate `maud` writes the markup and escapes
 //! all text.
 
+mod backdoor;
 mod claims;
 mod drift;
 mod forget_set;
@@ -11,6 +12,7 @@ mod glossary;
 mod overview;
 mod provenance;
 mod prunings;
+mod rankings;
 mod settings;
 mod training;
 mod tuning;
@@ -24,7 +26,8 @@ use crate::summary::blocks;
 use crate::table::Grid;
 
 /// Nothing may be loaded, run or sent. Styles are inline.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// A part of the page with a heading and an entry in the table of contents.
 struct Section {
@@ -40,12 +43,14 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     let title = results.title.as_deref().unwrap_or(&results.suite);
     let blocks = blocks(&results.rows);
     let mut sections = Vec::new();
+    sections.extend(backdoor::section(results, &blocks));
     for block in &blocks {
         sections.push(forget_set::section(block, &results.figures)?);
     }
     sections.extend(drift::section(results.drift.as_ref())?);
     sections.extend(tuning::section(results.tuning.as_ref()));
     sections.extend(prunings::section(&results.prunings)?);
+    sections.extend(rankings::section(&results.rankings));
     sections.extend(claims::section(results));
     sections.extend(training::section(curves)?);
     sections.extend(settings::section(&results.configured));

@@ -1,0 +1,96 @@
+//! `poison`: the record of a poisoned training set. It leaves `poison.json` (positions, true classes, where the trigger changed nothing)
+//! and `samples.png` (some of the images without and with the trigger).
+//!
+//! Training on the poisoned set rests on this stage, but makes the set again from its own description. Both name the set by its
+//! fingerprint.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use unlearn_datasets::picture;
+use unlearn_run_store::write_atomic;
+use unlearn_samples::{ImageSet, Picture, Sides};
+
+use super::{
+    Bench, Kind,
+    train::{PICTURE, POISON},
+};
+use crate::{
+    Result,
+    data::{Data, DataSection},
+    setting::check_fingerprint,
+};
+
+/// Configuration of a poisoned training set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct PoisonConfig {
+    /// `[data]` with its seeds and the trigger's settings filled in.
+    pub(crate) data: DataSection,
+}
+
+/// Maximum number of images in the picture.
+const SHOWN: usize = 10;
+/// Pixels of white between the images of the picture.
+const GAP: usize = 2;
+
+pub(crate) struct PoisonStage;
+
+impl Kind for PoisonStage {
+    const NAME: &'static str = POISON;
+    const SUMMARY: &'static str = "which training samples carry the trigger of a backdoor, with pictures";
+    const INPUTS: &'static [&'static str] = &[];
+    type Config = PoisonConfig;
+
+    fn run(config: &PoisonConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let section = config.data.with_place(bench.spec.places.get(PICTURE));
+        let data = bench.materials.data(&section).map_err(|reason| bench.failure(reason))?;
+        check_fingerprint(&data.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        let Data { dataset, poisoning, .. } = data;
+        let poisoning = poisoning.ok_or_else(|| bench.failure("its `data` have no `poison`"))?;
+        let text = serde_json::to_vec_pretty(&json!({
+            "label": poisoning.label,
+            "target": poisoning.triggered.target(),
+            "positions": poisoning.positions,
+            "true_classes": poisoning.true_classes,
+            "unchanged": poisoning.unchanged,
+        }));
+        write_atomic(&bench.writer.path("poison.json"), &text.map_err(|error| bench.failure(error))?)?;
+        let clean = bench.materials.images(&section).map_err(|error| bench.failure(error))?;
+        // Images of different classes say more than the first ones.
+        let step = (poisoning.positions.len() / SHOWN).max(1);
+        let shown: Vec<u32> = poisoning.positions.iter().step_by(step).take(SHOWN).copied().collect();
+        let rows = [&clean.train, &dataset.train].map(|images| row(images, &shown));
+        let [before, after] = rows.map(|row| row.map_err(|error| bench.failure(error)));
+        let file = picture::encode(&below(&before?, &after?)).map_err(|error| bench.failure(error))?;
+        Ok(write_atomic(&bench.writer.path("samples.png"), &file)?)
+    }
+}
+
+/// Images side by side, on white.
+fn row(images: &ImageSet, positions: &[u32]) -> unlearn_samples::Result<Picture> {
+    let ImageSet { channels, height, width, .. } = *images;
+    // PNG has one or three colours; of other images, the first channel is shown.
+    let colours = if channels == 3 { 3 } else { 1 };
+    let across = positions.len() * (width + GAP);
+    let mut pixels = vec![255; colours * height * across];
+    for (number, position) in positions.iter().enumerate() {
+        let image = images.image(*position as usize)?;
+        for colour in 0..colours {
+            for y in 0..height {
+                for x in 0..width {
+                    let to = (y * across + number * (width + GAP) + x) * colours + colour;
+                    pixels[to] = image[(colour * height + y) * width + x];
+                }
+            }
+        }
+    }
+    Ok(Picture { sides: Sides { channels: colours, height, width: across }, pixels })
+}
+
+/// One picture below another of the same width.
+fn below(above: &Picture, under: &Picture) -> Picture {
+    let Sides { channels, height, width } = above.sides;
+    let gap = vec![255; GAP * width * channels];
+    let pixels = [&above.pixels[..], &gap, &under.pixels].concat();
+    Picture { sides: Sides { channels, height: height + GAP + under.sides.height, width }, pixels }
+}

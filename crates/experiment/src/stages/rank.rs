@@ -1,0 +1,245 @@
+//! `rank`: the influence of each class of a model's training set on a target task. It leaves `ranking.json`. Unlearning can then forget
+//! the classes of least influence.
+//!
+//! **By removal.** A model is trained without the class, from the same beginning as the original. The influence is the validation
+//! accuracy of a linear probe on the original's features of the target, less that on the new model's, in points.
+//!
+//! **By gradient**, without training. After a step of gradient descent on the loss L_c of class c, at the weights θ with learning rate
+//! η, the target's loss has fallen by η⟨∇L_c(θ), ∇L_target(θ)⟩ to first order (TracIn, Pruthi et al. 2020, arXiv 2002.08484, equation 1).
+//! The gradients are with respect to the weights before the heads. The heads differ: L_c has the model's own, and L_target, over the
+//! target's validation images, has a linear probe. TracIn sums over checkpoints. Here the influence is the mean over the checkpoints of
+//! the cosine of the two gradients, so that a checkpoint with large gradients does not decide alone. The checkpoints are the trained
+//! model and the snapshots that its training kept. Batch normalisation is in evaluation mode.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use unlearn_models::checkpoint::{self, CheckpointInfo};
+use unlearn_network::{Mode, Network};
+use unlearn_run_store::{saved, write_atomic};
+use unlearn_samples::{BatchOptions, BatchPlan, ForgetSpec, ImageSet};
+use unlearn_training::{CrossEntropy, Error as TrainingError, Objective, Rounds, head_of, predict};
+
+use super::{
+    Bench, Kind,
+    model::StageModel,
+    train::{SNAPSHOT, train_dense},
+};
+use crate::{
+    Result,
+    data::{Data, DataSection},
+    setting::{Setting, check_fingerprint},
+    transfer::ProbeSettings,
+    wanted::{By, Ranked},
+};
+
+/// Configuration of a ranking.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct RankConfig {
+    /// How influence is measured.
+    pub(crate) by: By,
+    /// The target: `[transfer.data]` with its seed filled in.
+    pub(crate) data: DataSection,
+    /// Settings of the linear probe.
+    pub(crate) probe: ProbeSettings,
+    /// As in [`TrainConfig`](super::TrainConfig).
+    pub(crate) arithmetic: String,
+}
+
+/// The influence of classes on a target.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ranking {
+    pub(crate) by: By,
+    /// Name of the target.
+    pub(crate) target: String,
+    /// Names of the classes.
+    pub(crate) classes: Vec<String>,
+    /// The influence of each class. Removing the class of greatest influence harms the target most.
+    pub(crate) influence: Vec<f64>,
+}
+
+/// The file with it.
+const FILE: &str = "ranking.json";
+/// The accuracies that an interrupted ranking by removal knows.
+const KNOWN: &str = "removal.json";
+/// Samples per batch. It affects the speed only.
+const BATCH_SIZE: usize = 256;
+
+pub(crate) struct Rank;
+
+impl Kind for Rank {
+    const NAME: &'static str = "rank";
+    const SUMMARY: &'static str = "the influence of each class that a model was trained on, on a target task";
+    const INPUTS: &'static [&'static str] = &["model"];
+    type Config = RankConfig;
+
+    fn run(config: &RankConfig, bench: &mut Bench<'_>) -> Result<()> {
+        let source = bench.model_of_other_data("model", &config.arithmetic)?;
+        let target = bench.target(&config.data)?;
+        check_fingerprint(&target.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        if target.split.validation.is_empty() {
+            return Err(bench.failure("a ranking is judged on the target's validation images, and there are none"));
+        }
+        if !source.setting.forgotten.is_empty() || source.network.kept().iter().any(Option::is_some) {
+            return Err(bench.failure("its model is pruned or has forgotten something; rank what `train` left"));
+        }
+        let influence = match config.by {
+            By::Removal => by_removal(bench, config, &source, &target)?,
+            By::Gradient => by_gradient(bench, config, source, &target)?,
+        };
+        if let Some(class) = influence.influence.iter().position(|value| !value.is_finite()) {
+            return Err(bench.failure(format!("the influence of class {class} is not a finite number")));
+        }
+        let text = serde_json::to_vec_pretty(&influence).map_err(|error| bench.failure(error))?;
+        write_atomic(&bench.writer.path(FILE), &text)?;
+        Ok(bench.writer.note("ranking", &influence)?)
+    }
+}
+
+fn ranking(config: &RankConfig, setting: &Setting, influence: Vec<f64>) -> Ranking {
+    Ranking { by: config.by, target: config.data.title(), classes: setting.dataset.classes.clone(), influence }
+}
+
+/// The positions of a class in the training split.
+fn members(setting: &Setting, class: u32) -> Vec<u32> {
+    let of_class = |position: &u32| setting.dataset.train.labels[*position as usize] == class;
+    setting.split.train.iter().copied().filter(of_class).collect()
+}
+
+/// The validation accuracy of a linear probe on a source model's features, in percent.
+fn validated(
+    bench: &Bench<'_>,
+    config: &RankConfig,
+    source: (&Network, &CheckpointInfo),
+    target: &Data,
+) -> Result<f64> {
+    let (mut network, _) = bench.for_target(source, target)?;
+    bench.probe(&mut network, target, config.probe)?;
+    let found = predict(&mut network, &target.dataset.train, &target.split.validation);
+    Ok(found.map_err(|error| bench.failure(error))?.accuracy())
+}
+
+/// Trains a model without each class in turn. What is known survives a kill.
+fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, target: &Data) -> Result<Ranking> {
+    let StageModel { setting, info, network, .. } = source;
+    let file: PathBuf = bench.writer.checkpoint_dir()?.join(KNOWN);
+    let fail = |error: &dyn std::fmt::Display| bench.failure(error);
+    let known = saved::load(&file)?;
+    let mut known: Vec<f64> =
+        known.map_or(Ok(Vec::new()), |text| serde_json::from_slice(&text)).map_err(|error| fail(&error))?;
+    let graph = network.graph();
+    let mut rounds = Rounds::load(bench.session.checkpoints).map_err(|error| fail(&error))?;
+    while rounds.next() <= known.len() {
+        rounds.finish(Vec::new(), 0.0);
+    }
+    if rounds.next() != known.len() + 1 {
+        let error = TrainingError::Resume(format!("{KNOWN} lacks the accuracies of earlier rounds"));
+        return Err(bench.failure(error));
+    }
+    let initial = bench.initial(setting)?;
+    for class in known.len()..setting.dataset.classes.len() {
+        let of_class = members(setting, class as u32);
+        let others: Vec<u32> =
+            setting.split.train.iter().copied().filter(|position| of_class.binary_search(position).is_err()).collect();
+        let mut without = bench.network(graph, bench.fresh(&initial, graph, setting)?)?;
+        let session = rounds.session(bench.session);
+        let trained = train_dense(setting, &[], &mut without, &others, session);
+        let trained = trained.map_err(|error| bench.training_failure(&error, &error))?;
+        rounds.finish(trained.epochs, trained.seconds);
+        known.push(validated(bench, config, (&without, info), target)?);
+        let text = serde_json::to_vec(&known).map_err(|error| fail(&error))?;
+        saved::save(&file, &text)?;
+    }
+    let whole = validated(bench, config, (network, info), target)?;
+    Ok(ranking(config, setting, known.iter().map(|without| whole - without).collect()))
+}
+
+/// Compares gradients at the trained model and its snapshots.
+fn by_gradient(bench: &Bench<'_>, config: &RankConfig, mut source: StageModel, target: &Data) -> Result<Ranking> {
+    let graph = source.network.graph().clone();
+    let head = head_of(&graph).map_err(|error| bench.failure(error))?;
+    let mut states = vec![source.network.state().clone()];
+    let files: Vec<String> =
+        source.stage.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)).cloned().collect();
+    for name in files {
+        let bytes = source.stage.read(&name)?;
+        let (state, _) = checkpoint::from_bytes(&bytes, &graph, &source.stage.path().join(&name))?;
+        states.push(state);
+    }
+    let classes = source.setting.dataset.classes.len();
+    let mut sums = vec![0.0; classes];
+    let count = states.len() as f64;
+    for state in states {
+        source.network.set_state(state);
+        let (mut other, _) = bench.for_target((&source.network, &source.info), target)?;
+        bench.probe(&mut other, target, config.probe)?;
+        let wanted = gradient(bench, &mut other, head, &target.dataset.train, &target.split.validation)?;
+        for (class, sum) in sums.iter_mut().enumerate() {
+            let of_class = members(&source.setting, class as u32);
+            let own = gradient(bench, &mut source.network, head, &source.setting.dataset.train, &of_class)?;
+            *sum += cosine(&wanted, &own) / count;
+        }
+    }
+    Ok(ranking(config, &source.setting, sums))
+}
+
+/// The gradient of the mean cross-entropy over these samples with respect to all weights before the head.
+fn gradient(
+    bench: &Bench<'_>,
+    network: &mut Network,
+    head: [usize; 2],
+    images: &ImageSet,
+    positions: &[u32],
+) -> Result<Vec<f64>> {
+    let fail = |error: &dyn std::fmt::Display| bench.failure(error);
+    let plan = BatchPlan::new(images, positions, BatchOptions::evaluation(BATCH_SIZE)).map_err(|error| fail(&error))?;
+    let mut sums: Vec<f64> = Vec::new();
+    let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
+    for batch in plan.epoch(0, 0) {
+        bench.session.go_on().map_err(|error| bench.training_failure(&error, &error))?;
+        let batch = batch.map_err(|error| fail(&error))?;
+        network.forward(&batch.images, Mode::Frozen, &mut logits).map_err(|error| fail(&error))?;
+        dlogits.resize(logits.len(), 0.0);
+        CrossEntropy::default().loss(&batch, &logits, &mut dlogits);
+        let gradients = network.backward(&dlogits).map_err(|error| fail(&error))?;
+        let share = batch.labels.len() as f64 / positions.len() as f64;
+        let shared = gradients.parameters.iter().enumerate().filter(|(id, _)| !head.contains(id));
+        let values = shared.flat_map(|(_, values)| values).map(|value| f64::from(*value) * share);
+        if sums.is_empty() {
+            sums = values.collect();
+        } else {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    Ok(sums)
+}
+
+/// The cosine of two vectors, 0 if one of them is 0.
+fn cosine(one: &[f64], other: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let lengths = (dot(one, one) * dot(other, other)).sqrt();
+    if lengths == 0.0 { 0.0 } else { dot(one, other) / lengths }
+}
+
+impl Bench<'_> {
+    /// The request for whole classes that the ranking in a role puts first or last. `labels` and `left` are the model's labels and the
+    /// positions that it has not forgotten.
+    pub(super) fn ranked_samples(
+        &self,
+        role: &str,
+        ranked: Ranked,
+        labels: &[u32],
+        left: &[u32],
+    ) -> Result<ForgetSpec> {
+        let stage = self.input(role)?;
+        if stage.manifest().kind != Rank::NAME {
+            return Err(self.failure(format!("its input `{role}` is no ranking of classes")));
+        }
+        let ranking: Ranking = serde_json::from_slice(&stage.read(FILE)?)
+            .map_err(|error| self.failure(format!("{FILE} of its input `{role}` is damaged: {error}")))?;
+        let chosen = ranked.choose(&ranking.influence).map_err(|reason| self.failure(reason))?;
+        let is_chosen = |position: &u32| chosen.contains(&labels[*position as usize]);
+        Ok(ForgetSpec::Positions { positions: left.iter().copied().filter(is_chosen).collect() })
+    }
+}
