@@ -125,7 +125,8 @@ impl DataSection {
     /// The name of the data in reports: `fashion-mnist`, or `fashion-mnist, 3 classes (0 1 2)`, or `fashion-mnist, as 3×32×32`.
     pub(crate) fn title(&self) -> String {
         let Self { name, classes, convert, .. } = self;
-        let form = convert.map_or_else(String::new, |[channels, height, width]| format!(", as {channels}×{height}×{width}"));
+        let form =
+            convert.map_or_else(String::new, |[channels, height, width]| format!(", as {channels}×{height}×{width}"));
         let Some(classes) = classes else { return format!("{name}{form}") };
         let list = classes.iter().map(|class| match class {
             ClassChoice::Number(number) => number.to_string(),

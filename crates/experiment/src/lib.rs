@@ -49,6 +49,6 @@ pub use run::{Finished, Status, run, run_kinds, status};
 pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use suite::{EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
-pub use tuning::{Objective, TuneOptions, tune};
 pub use transfer::{Mode, ProbeSettings, TransferSection};
+pub use tuning::{Objective, TuneOptions, tune};
 pub use wanted::{By, Detector, Ranked, Wanted};

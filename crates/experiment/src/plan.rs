@@ -256,7 +256,13 @@ impl Planner<'_> {
     }
 
     /// Adds the transfers of a model to the target, if there is one, and makes them inputs of the model's evaluation.
-    fn with_transfers(&mut self, data: &SeedData, evaluate: StageSpec, model: &StageKey, label: &str) -> Result<StageSpec> {
+    fn with_transfers(
+        &mut self,
+        data: &SeedData,
+        evaluate: StageSpec,
+        model: &StageKey,
+        label: &str,
+    ) -> Result<StageSpec> {
         let resolved = self.resolved;
         let (Some(section), Some(target)) = (&resolved.transfer, &data.target) else { return Ok(evaluate) };
         let mut evaluate = evaluate;
@@ -268,7 +274,8 @@ impl Planner<'_> {
                 probe: (*mode == Mode::LinearProbe).then_some(section.probe),
                 arithmetic: resolved.arithmetic.clone(),
             };
-            let spec = describe::<TransferStage>(&config, &target.fingerprint, data.seed)?.with_input("model", model.clone());
+            let spec =
+                describe::<TransferStage>(&config, &target.fingerprint, data.seed)?.with_input("model", model.clone());
             let transfer = self.push(spec, format!("transfer {} · {label}", mode.name()));
             evaluate = evaluate.with_input(mode.name(), transfer);
         }

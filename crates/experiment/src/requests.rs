@@ -67,7 +67,9 @@ pub(crate) fn draw(
         // The first classes stand for those that a ranking will choose.
         Wanted::Ranked(ranked) => stand_in(ranked),
         Wanted::Samples(spec) => Ok(spec.clone()),
-        Wanted::Detected(_) => Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None })),
+        Wanted::Detected(_) => {
+            Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None }))
+        }
         Wanted::Poisoned => poison.clone().ok_or_else(|| {
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
         }),
@@ -76,34 +78,35 @@ pub(crate) fn draw(
     let drawn = forget::resolve_in_turn(&specs, dataset, split, sampler, seed).map_err(|error| error.to_string())?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();
-    let requests = section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
-        forgotten.extend(&split.forget);
-        forgotten.sort_unstable();
-        let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
-        let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
-        let (number, of) = (position + 1, section.requests.len());
-        Forget {
-            scenario: if alone { wanted.scenario() } else { SEQUENCE },
-            label: match &section.name {
-                Some(name) if alone => name.clone(),
-                None if alone => label(wanted, poisoning.as_deref()),
-                _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
-            },
-            turn: (!alone).then_some(Turn { sequence, number, of }),
-            samples: match (wanted, spec) {
-                (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
-                (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
-                (_, ForgetSpec::Indices { .. }) => {
-                    Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
-                }
-                (_, spec) => Samples::Drawn(spec),
-            },
-            is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
-            split,
-            forgotten: forgotten.clone(),
-            whole_classes,
-        }
-    });
+    let requests =
+        section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
+            forgotten.extend(&split.forget);
+            forgotten.sort_unstable();
+            let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
+            let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
+            let (number, of) = (position + 1, section.requests.len());
+            Forget {
+                scenario: if alone { wanted.scenario() } else { SEQUENCE },
+                label: match &section.name {
+                    Some(name) if alone => name.clone(),
+                    None if alone => label(wanted, poisoning.as_deref()),
+                    _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
+                },
+                turn: (!alone).then_some(Turn { sequence, number, of }),
+                samples: match (wanted, spec) {
+                    (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
+                    (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
+                    (_, ForgetSpec::Indices { .. }) => {
+                        Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
+                    }
+                    (_, spec) => Samples::Drawn(spec),
+                },
+                is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
+                split,
+                forgotten: forgotten.clone(),
+                whole_classes,
+            }
+        });
     Ok(requests.collect())
 }
 

@@ -16,11 +16,11 @@ use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
     Error, Result, Suite,
+    data::DataSection,
     initial::Initial,
     materials::Materials,
     requests::{self, Forget, Samples},
     stages::input_spec,
-    data::DataSection,
     suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
     transfer::{Target, TransferSection},
 };
@@ -128,7 +128,9 @@ impl Resolved {
             tracing::warn!("{warning}");
         }
         if suite.data.poison.is_some() && methods.iter().any(|method| method.name == CLEAN) {
-            let reason = format!("[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`");
+            let reason = format!(
+                "[[unlearn]] `{CLEAN}` has the name of the model that never saw the poison; give another `name`"
+            );
             return Err(refuse(&reason));
         }
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();

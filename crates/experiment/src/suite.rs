@@ -324,7 +324,11 @@ impl Suite {
             return Err(format!("`evaluate.drift-threshold` must be a positive number of points, found {threshold}"));
         }
         if self.transfer.is_none()
-            && self.forget.iter().flat_map(|section| &section.requests).any(|wanted| matches!(wanted, Wanted::Ranked(_)))
+            && self
+                .forget
+                .iter()
+                .flat_map(|section| &section.requests)
+                .any(|wanted| matches!(wanted, Wanted::Ranked(_)))
         {
             return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
         }

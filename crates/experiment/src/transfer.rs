@@ -132,10 +132,14 @@ impl Target {
         }
         for (what, positions) in [("training", split.train.len()), ("test", dataset.test.len())] {
             if positions == 0 {
-                return Err(fail(format!("{} has no {what} images, so nothing can be transferred to it", dataset.name)));
+                return Err(fail(format!(
+                    "{} has no {what} images, so nothing can be transferred to it",
+                    dataset.name
+                )));
             }
         }
-        let classes: HashSet<u32> = split.train.iter().map(|position| dataset.train.labels[*position as usize]).collect();
+        let classes: HashSet<u32> =
+            split.train.iter().map(|position| dataset.train.labels[*position as usize]).collect();
         if classes.len() < 2 {
             return Err(fail(format!(
                 "its training images are of {} class, and a classifier needs two; take more images or classes",

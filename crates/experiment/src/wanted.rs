@@ -58,7 +58,10 @@ impl Ranked {
             return Ok(());
         }
         let most = classes.saturating_sub(1);
-        Err(format!("`count` of {} ranked classes; give 1 to {most}, so that one of {classes} classes is left", self.count))
+        Err(format!(
+            "`count` of {} ranked classes; give 1 to {most}, so that one of {classes} classes is left",
+            self.count
+        ))
     }
 
     /// The chosen classes, given the influence of each, in ascending order. Among equals, the lower number counts as less influential.

@@ -126,7 +126,9 @@ pub fn agreement(rankings: &[Ranking]) -> Option<Agreement> {
     let by_seed = pairs.iter().filter_map(|(seed, a, b)| Some((*seed, rank_correlation(a, b).ok()?))).collect();
     let mean = |lists: Vec<&Vec<f64>>| -> Vec<f64> {
         let classes = lists.first().map_or(0, |list| list.len());
-        (0..classes).map(|class| lists.iter().filter_map(|list| list.get(class)).sum::<f64>() / lists.len() as f64).collect()
+        (0..classes)
+            .map(|class| lists.iter().filter_map(|list| list.get(class)).sum::<f64>() / lists.len() as f64)
+            .collect()
     };
     let means = [mean(pairs.iter().map(|(_, a, _)| *a).collect()), mean(pairs.iter().map(|(_, _, b)| *b).collect())];
     let of_means = rank_correlation(&means[0], &means[1]).ok();
@@ -141,16 +143,20 @@ pub(crate) fn note(rankings: &[Ranking]) -> String {
          less that on a model trained without the class. By gradient: cosine of the class's and the target's loss gradients."
     );
     let Some(Agreement { ways: [one, other], by_seed, of_means }) = agreement(rankings) else { return meaning };
-    let each = by_seed.iter().map(|(seed, rho)| format!("{} (seed {seed})", signed(*rho))).collect::<Vec<_>>().join(", ");
+    let each =
+        by_seed.iter().map(|(seed, rho)| format!("{} (seed {seed})", signed(*rho))).collect::<Vec<_>>().join(", ");
     let values: Vec<f64> = by_seed.values().copied().collect();
     let mean = Estimate::over_seeds(&values).map_or_else(
         |_| "no seed has an order to compare".to_owned(),
         |estimate| match estimate.half_width {
-            Some(half_width) => format!("{} ± {half_width:.2} over {} seeds: {each}", signed(estimate.mean), values.len()),
+            Some(half_width) => {
+                format!("{} ± {half_width:.2} over {} seeds: {each}", signed(estimate.mean), values.len())
+            }
             None => each.clone(),
         },
     );
-    let of_means = of_means.map_or_else(String::new, |rho| format!(" Of the mean influences over the seeds: {}.", signed(rho)));
+    let of_means =
+        of_means.map_or_else(String::new, |rho| format!(" Of the mean influences over the seeds: {}.", signed(rho)));
     format!("{meaning} Spearman's ρ of the rankings by {one} and by {other}: {mean}.{of_means}")
 }
 

@@ -25,7 +25,11 @@ impl Dataset {
         }
         let name = |&class: &u32| {
             let name = self.classes.get(class as usize);
-            name.cloned().ok_or_else(|| Error::ClassOutOfRange { class, dataset: dataset(), valid: self.numbered_classes() })
+            name.cloned().ok_or_else(|| Error::ClassOutOfRange {
+                class,
+                dataset: dataset(),
+                valid: self.numbered_classes(),
+            })
         };
         let names = classes.iter().map(name).collect::<Result<Vec<_>>>()?;
         let number = |label: &u32| classes.iter().position(|class| class == label).map(|number| number as u32);
@@ -64,7 +68,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Augmentation, Pictures, picture::{Picture, Sides}, streamed::PictureError};
+    use crate::{
+        Augmentation, Pictures,
+        picture::{Picture, Sides},
+        streamed::PictureError,
+    };
 
     /// Images of one pixel that is 10 times the image's position.
     fn set(labels: &[u32]) -> ImageSet {
@@ -74,7 +82,14 @@ mod tests {
 
     fn dataset(train: ImageSet, test: ImageSet) -> Dataset {
         let normalization = Normalization { mean: vec![0.5], std: vec![0.5] };
-        Dataset::new("letters", ["a", "b", "c"].map(String::from).into(), normalization, Augmentation::NONE, train, test)
+        Dataset::new(
+            "letters",
+            ["a", "b", "c"].map(String::from).into(),
+            normalization,
+            Augmentation::NONE,
+            train,
+            test,
+        )
     }
 
     #[test]
@@ -142,7 +157,8 @@ mod tests {
         let cases = golden["converted"].as_array().unwrap();
         assert!(cases.len() >= 4);
         for case in cases {
-            let [from, to]: [[usize; 3]; 2] = ["from", "to"].map(|key| serde_json::from_value(case[key].clone()).unwrap());
+            let [from, to]: [[usize; 3]; 2] =
+                ["from", "to"].map(|key| serde_json::from_value(case[key].clone()).unwrap());
             let images = ImageSet::new(from, bytes(&case["images"]), vec![0, 1]).unwrap();
             let found = images.converted(to).unwrap();
             assert_eq!([found.channels, found.height, found.width], to);

@@ -102,7 +102,10 @@ impl Head {
         let weight = |class: usize, at: usize| (logits[(at + 1) * classes + class] - logits[class]) * scales[at];
         let bias = |class: usize| logits[class] - (0..dims).map(|at| weight(class, at) * means[at]).sum::<f64>();
         Ok(Self {
-            weight: (0..classes).flat_map(|class| (0..dims).map(move |at| (class, at))).map(|(c, at)| weight(c, at) as f32).collect(),
+            weight: (0..classes)
+                .flat_map(|class| (0..dims).map(move |at| (class, at)))
+                .map(|(c, at)| weight(c, at) as f32)
+                .collect(),
             bias: (0..classes).map(|class| bias(class) as f32).collect(),
         })
     }
@@ -172,7 +175,9 @@ mod tests {
         let state = initialize(&graph, 1);
         let mut network = Network::new(Arc::clone(&graph), state, DeviceChoice::Cpu).unwrap();
         // Half of every weight is pruned, the head's too.
-        let half = |p: &unlearn_network::Parameter| Some((0..p.shape.iter().product()).map(|i: usize| i % 2 == 0).collect());
+        let half = |p: &unlearn_network::Parameter| {
+            Some((0..p.shape.iter().product()).map(|i: usize| i.is_multiple_of(2)).collect())
+        };
         network.prune(graph.parameters.iter().map(half).collect()).unwrap();
         network
     }

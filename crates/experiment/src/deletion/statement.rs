@@ -10,7 +10,7 @@ use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, ModelFile, checkpoint::Training};
 use unlearn_samples::Dataset;
 
-use crate::{Environment, Error, Materials, Result, Suite, setting::Setting, stages::input_spec, data::DataSection};
+use crate::{Environment, Error, Materials, Result, Suite, data::DataSection, setting::Setting, stages::input_spec};
 
 /// What an operator states about a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]

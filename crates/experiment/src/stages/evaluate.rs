@@ -38,8 +38,7 @@ impl Kind for Evaluate {
     const NAME: &'static str = "evaluate";
     const SUMMARY: &'static str = "how well a model forgot, on the test set too, perhaps beside a Retrain";
     const INPUTS: &'static [&'static str] = &["model"];
-    const OPTIONAL_INPUTS: &'static [&'static str] =
-        &[RETRAIN, SETS, Mode::LinearProbe.name(), Mode::FineTune.name()];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, SETS, Mode::LinearProbe.name(), Mode::FineTune.name()];
     type Config = EvaluateConfig;
 
     fn run(config: &EvaluateConfig, bench: &mut Bench<'_>) -> Result<()> {

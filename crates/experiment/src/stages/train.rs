@@ -13,9 +13,9 @@ use unlearn_training::{CrossEntropy, Outcome, Recipe, Run, Session, train};
 use super::{Bench, Kind};
 use crate::{
     Result,
+    data::{Data, DataSection},
     initial::Initial,
     setting::{Setting, check_fingerprint},
-    data::{Data, DataSection},
 };
 
 /// Configuration of a dense model.

@@ -148,7 +148,8 @@ mod tests {
     /// The values that attacks and transfers would have measured.
     fn attacked() -> Values {
         let of_attack = (mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap());
-        let of_transfers = [target_probe::NAME, target_finetune::NAME].map(|name| (name.to_owned(), Value::exact(70.0)));
+        let of_transfers =
+            [target_probe::NAME, target_finetune::NAME].map(|name| (name.to_owned(), Value::exact(70.0)));
         of_transfers.into_iter().chain([of_attack]).collect()
     }
 
