@@ -175,8 +175,9 @@ mod tests {
         let state = initialize(&graph, 1);
         let mut network = Network::new(Arc::clone(&graph), state, DeviceChoice::Cpu).unwrap();
         // Half of every weight is pruned, the head's too.
-        let half =
-            |p: &unlearn_network::Parameter| Some((0..p.shape.iter().product()).map(|i: usize| i % 2 == 0).collect());
+        let half = |p: &unlearn_network::Parameter| {
+            Some((0..p.shape.iter().product()).map(|i: usize| i.is_multiple_of(2)).collect())
+        };
         network.prune(graph.parameters.iter().map(half).collect()).unwrap();
         network
     }
