@@ -83,7 +83,7 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
                 poison: positions.clone(),
             }),
         },
-        unseen: if sets.unseen.is_empty() { None } else { Some(score(network, train, sets.unseen)?) },
+        unseen: if sets.unseen.is_empty() { None } else { Some(score(train, sets.unseen)?) },
     };
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });

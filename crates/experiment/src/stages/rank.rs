@@ -124,7 +124,7 @@ fn validated(
 /// Trains a model without each class in turn. What is known survives a kill.
 fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, target: &Data) -> Result<Vec<f64>> {
     let StageModel { setting, info, network, .. } = source;
-    let file: PathBuf = bench.writer.checkpoint_dir()?.join(KNOWN);
+    let file: std::path::PathBuf = bench.writer.checkpoint_dir()?.join(KNOWN);
     let fail = |error: &dyn std::fmt::Display| bench.failure(error);
     let known = saved::load(&file)?;
     let mut known: Vec<f64> =
