@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         test: non_members,
         validation: None,
         triggered: None,
+        unseen: None,
     };
     let registry = Registry::standard();
     for mia in [&["confidence"][..], &["confidence", "correctness", "entropy", "m-entropy"], &["prob"]] {
