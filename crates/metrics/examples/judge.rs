@@ -74,6 +74,7 @@ fn model([forget, retain, test]: [f64; 3], seed: u64) -> Result<ModelScores, unl
         test: scores(1200, test, seed + 20)?,
         validation: None,
         triggered: None,
+        unseen: None,
     })
 }
 
