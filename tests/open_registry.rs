@@ -5,7 +5,7 @@ use std::{borrow::Cow, fs, path::Path};
 
 use serde_json::Value as Json;
 use unlearn_certificates::Outcome;
-use unlearn_experiment::deletion::{Deleted, Deletion, DeletionOptions, measure_again};
+use unlearn_experiment::deletion::{Certified, Deleted, Deletion, DeletionOptions, measure_again};
 use unlearn_experiment::{Environment, Plan, RunOptions, Suite};
 use unlearn_metrics::{Direction, Evidence, Figure, ModelScores, Need, Unit, Value};
 use unlearn_mia_eval::{Attack, Draws, MemberSelection, Pool, Registry, Run};
@@ -171,7 +171,8 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         .map(|finding| finding.what)
         .collect();
     assert!(strange.contains(&"figure split after".to_owned()), "a program without the figure says so: {strange:?}");
-    let again = measure_again(&place("out"), &certificate, "fashion-mnist-mini", &environment).unwrap();
+    let certified = Certified::read(&place("out"), &certificate);
+    let again = measure_again(&certified, "fashion-mnist-mini", &environment).unwrap();
     let held =
         |what: &str| again.iter().any(|finding| finding.what == what && matches!(finding.outcome, Outcome::Holds(_)));
     assert!(held("metric split") && held("metric coin_efficacy") && held("metric mia_efficacy"), "{again:?}");

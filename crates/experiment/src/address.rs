@@ -5,10 +5,12 @@
 //! - `unlearn:ft · class 0`, `prune:omp 95 %`: parts of the label that [`Labels`] gives, divided by `·` or commas. The first words of a
 //!   part suffice.
 //! - `unlearn ft · class 0 · omp 95 % · seed 1`: a whole label, in the store `runs`.
+//!
+//! Where the store is given ([`stage`]), the kind may be left out before a key, and stages that are not finished are found too.
 
 use std::path::{Component, Path, PathBuf};
 
-use unlearn_run_store::{StageKey, StageState, Store};
+use unlearn_run_store::{StageKey, StageState, StageSummary, Store};
 
 use crate::{Error, Labels, Result, stages::KINDS};
 
@@ -46,6 +48,23 @@ pub fn resolve(address: &Path) -> Result<PathBuf> {
     Ok(address.to_owned())
 }
 
+/// The stage of a store that `KIND/KEY`, `KIND:KEY`, the beginning of a key, or a label names. It need not be finished.
+///
+/// # Errors
+/// If no stage fits, or several do; the error names them.
+pub fn stage(store: &Store, wanted: &str) -> Result<StageSummary> {
+    let stages = store.stages()?;
+    let is_held = |kind: &str| is_kind(kind) || stages.iter().any(|stage| stage.kind == kind);
+    let divided = wanted.split_once(['/', ':']).filter(|(kind, _)| is_held(kind));
+    let (kind, words) = match (divided, wanted.split_once(' ')) {
+        (Some((kind, words)), _) => (Some(kind), words),
+        (None, Some((kind, _))) if is_held(kind) => (Some(kind), wanted),
+        _ => (None, wanted),
+    };
+    let of_kind: Vec<_> = stages.iter().filter(|stage| kind.is_none_or(|kind| stage.kind == kind)).collect();
+    among(wanted, store, &of_kind, words, &kind.map_or("stage".to_owned(), |kind| format!("stage `{kind}`"))).cloned()
+}
+
 /// The store, the kind and the beginning of the key, from a path with at least three components.
 fn parts(path: &Path) -> Option<(&Path, &str, &str)> {
     let mut components = path.components();
@@ -67,33 +86,55 @@ fn find(address: &str, root: &Path, kind: &str, wanted: &str) -> Result<PathBuf>
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
     let store = Store::open_existing(root).map_err(|error| refuse(error.to_string()))?;
-    let finished = store.stages()?;
-    let finished = finished.iter().filter(|stage| stage.kind == kind && stage.state == StageState::Finished);
-    let finished: Vec<(&StageKey, &PathBuf)> = finished.map(|stage| (&stage.key, &stage.folder)).collect();
-    let labels = Labels::of(&store)?;
+    let stages = store.stages()?;
+    let finished = stages.iter().filter(|stage| stage.kind == kind && stage.state == StageState::Finished);
+    let finished: Vec<&StageSummary> = finished.collect();
+    let found = among(address, &store, &finished, wanted, &format!("finished stage `{kind}`"))?;
+    Ok(found.folder.clone())
+}
+
+/// The one of `stages` whose key begins with `wanted`, or whose label has the wanted parts. `what` says what they are.
+fn among<'s>(
+    address: &str,
+    store: &Store,
+    stages: &[&'s StageSummary],
+    wanted: &str,
+    what: &str,
+) -> Result<&'s StageSummary> {
+    let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
+    let labels = Labels::of(store)?;
     let by_key = |key: &StageKey| is_prefix(wanted) && key.as_str().starts_with(wanted);
-    let mut found: Vec<_> = finished.iter().filter(|(key, _)| by_key(key)).collect();
+    let mut found: Vec<_> = stages.iter().filter(|stage| by_key(&stage.key)).copied().collect();
     if found.is_empty() {
-        let fits = |key: &StageKey| labels.get(key).is_some_and(|label| has_parts(label, kind, wanted));
-        found = finished.iter().filter(|(key, _)| fits(key)).collect();
+        let fits =
+            |stage: &StageSummary| labels.get(&stage.key).is_some_and(|label| has_parts(label, &stage.kind, wanted));
+        found = stages.iter().filter(|stage| fits(stage)).copied().collect();
     }
-    let listed = |stages: &[&(&StageKey, &PathBuf)]| {
-        let name = |key: &StageKey| format!("\n  {kind}:{}  {}", key.short(), labels.get(key).unwrap_or_default());
-        let mut named: Vec<_> = stages.iter().take(NAMED).map(|(key, _)| name(key)).collect();
+    // A finished stage comes before what an interrupted attempt left of it.
+    if let Some(finished) = found.iter().find(|stage| stage.state == StageState::Finished)
+        && found.iter().all(|stage| (&stage.kind, &stage.key) == (&finished.kind, &finished.key))
+    {
+        found = vec![finished];
+    }
+    let listed = |stages: &[&StageSummary]| {
+        let name = |stage: &StageSummary| {
+            let label = labels.get(&stage.key).unwrap_or_default();
+            format!("\n  {}:{}  {label}", stage.kind, stage.key.short()).trim_end().to_owned()
+        };
+        let mut named: Vec<_> = stages.iter().take(NAMED).map(|stage| name(stage)).collect();
         if stages.len() > NAMED {
-            named.push(format!("\n  and {} more", stages.len() - NAMED));
+            named.push(format!("\n  and {} more, which `unlearn runs list` names", stages.len() - NAMED));
         }
         named.concat()
     };
+    let root = store.root();
     match &found[..] {
-        [(_, folder)] => Ok((*folder).clone()),
-        [] if finished.is_empty() => {
-            Err(refuse(format!("the store {} has no finished stage `{kind}`", root.display())))
-        }
+        [stage] => Ok(stage),
+        [] if stages.is_empty() => Err(refuse(format!("the store {} has no {what}", root.display()))),
         [] => Err(refuse(format!(
-            "no finished stage `{kind}` of the store {} has this key or label; these are there:{}",
+            "no {what} of the store {} has this key or label; these are there:{}",
             root.display(),
-            listed(&finished.iter().collect::<Vec<_>>())
+            listed(stages)
         ))),
         several => Err(refuse(format!(
             "{} stages fit; give more of the key, or another part of the label:{}",
@@ -152,19 +193,8 @@ mod tests {
         let tuned = stage(&store, &unlearn("ft", 0));
         let other = stage(&store, &unlearn("ga", 0));
         let mut index = SuiteIndex::new("tiny", "");
-        index.rows.push(SuiteRow {
-            dataset: "mnist".into(),
-            arch: "resnet8s".into(),
-            scenario: "class".into(),
-            forget: "class 0".into(),
-            sparsity: 0.5,
-            pruning: "half".into(),
-            method: "finely".into(),
-            seed: 1,
-            unlearn: tuned.clone(),
-            evaluate: tuned.clone(),
-            turn: None,
-        });
+        let row = SuiteRow::example(tuned.clone(), tuned.clone());
+        index.rows.push(SuiteRow { sparsity: 0.5, pruning: "half".into(), method: "finely".into(), ..row });
         store.write_suite(&index).unwrap();
         (folder, store, [half, most, tuned, other])
     }

@@ -3,7 +3,7 @@
 //! A stage's manifest does not hold its label. If a row of a suite lists the stage, the row gives the label. Otherwise the stage's own
 //! configuration does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unlearn_run_store::{Manifest, StageKey, StageState, Store, SuiteRow, pruning_label};
 use unlearn_samples::ForgetSpec;
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Labels {
     labels: BTreeMap<StageKey, String>,
+    /// The suites that need a stage.
+    suites: BTreeMap<StageKey, BTreeSet<String>>,
 }
 
 impl Labels {
@@ -31,8 +33,12 @@ impl Labels {
                 manifests.insert(summary.key.clone(), stage.manifest().clone());
             }
         }
-        let (mut rows, mut prunings) = (BTreeMap::new(), BTreeMap::new());
-        for row in store.suites()?.iter().filter_map(|suite| store.suite(suite).ok()).flat_map(|index| index.rows) {
+        let (mut rows, mut prunings, mut suites) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let indices = store.suites()?.into_iter().filter_map(|suite| Some((store.suite(&suite).ok()?, suite)));
+        for (row, suite) in
+            indices.flat_map(|(index, suite)| index.rows.into_iter().map(move |row| (row, suite.clone())))
+        {
+            needed_by(&suite, [&row.unlearn, &row.evaluate], &manifests, &mut suites);
             if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
                 prunings.insert(model.key.clone(), row.model_label());
             }
@@ -40,7 +46,12 @@ impl Labels {
         }
         let naming = Naming { manifests: &manifests, rows: &rows, prunings: &prunings };
         let labels = manifests.iter().map(|(key, manifest)| (key.clone(), naming.label(manifest)));
-        Ok(Self { labels: labels.collect() })
+        Ok(Self { labels: labels.collect(), suites })
+    }
+
+    /// The suites that need a stage: it is in one of their rows, or something in a row was computed from it.
+    pub fn suites(&self, key: &StageKey) -> impl Iterator<Item = &str> {
+        self.suites.get(key).into_iter().flatten().map(String::as_str)
     }
 
     /// The label of a finished stage, which begins with its kind.
@@ -51,6 +62,21 @@ impl Labels {
     /// Keys and labels, by key in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&StageKey, &str)> {
         self.labels.iter().map(|(key, label)| (key, label.as_str()))
+    }
+}
+
+/// Notes that a suite needs these stages and everything that they were computed from.
+fn needed_by(
+    suite: &str,
+    stages: [&StageKey; 2],
+    manifests: &BTreeMap<StageKey, Manifest>,
+    suites: &mut BTreeMap<StageKey, BTreeSet<String>>,
+) {
+    let mut open: Vec<StageKey> = stages.into_iter().cloned().collect();
+    while let Some(key) = open.pop() {
+        if suites.entry(key.clone()).or_default().insert(suite.to_owned()) {
+            open.extend(manifests.get(&key).into_iter().flat_map(|manifest| manifest.inputs.values().cloned()));
+        }
     }
 }
 

@@ -34,7 +34,7 @@ mod transfer;
 mod tuning;
 mod wanted;
 
-pub use address::resolve as resolve_address;
+pub use address::{resolve as resolve_address, stage as find_stage};
 pub use data::{ClassChoice, DataSection, PoisonSection};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
-    hash::{BuildHasher as _, RandomState},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -117,7 +114,9 @@ impl Mask {
     /// [`Error::File`] with the path and the file system's error.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        self.to_bytes().and_then(|bytes| Ok(write_whole(path, &bytes)?)).map_err(|error| in_file(path, error))
+        self.to_bytes()
+            .and_then(|bytes| Ok(unlearn_files::write_atomic(path, &bytes)?))
+            .map_err(|error| in_file(path, error))
     }
 
     /// Reads a mask that [`save`](Self::save) wrote.
@@ -137,33 +136,10 @@ fn in_file(path: &Path, source: Error) -> Error {
     Error::File { path: path.to_owned(), source: Box::new(source) }
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (temporary, mut file) = temporary_beside(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let renamed = written.and_then(|()| fs::rename(&temporary, path));
-    if renamed.is_err() {
-        // The first error is the one to report. A leftover temporary file is not.
-        let _ = fs::remove_file(&temporary);
-    }
-    renamed
-}
-
-/// Makes a file in the same folder under a random name. If the name is taken, the file is another writer's and stays. Process ids would
-/// not tell writers in different containers apart.
-fn temporary_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("not a path to a file"))?;
-    loop {
-        let unique = RandomState::new().hash_one(path);
-        let temporary = path.with_file_name(format!(".{}.{unique:016x}.tmp", name.to_string_lossy()));
-        match fs::File::create_new(&temporary) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|file| (temporary, file)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

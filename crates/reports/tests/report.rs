@@ -138,9 +138,7 @@ fn suite(seeds: &[u64]) -> (Store, SuiteIndex) {
                         pruning: pruning.to_owned(),
                         method: method.to_owned(),
                         seed,
-                        unlearn,
-                        evaluate,
-                        turn: None,
+                        ..SuiteRow::example(unlearn, evaluate)
                     });
                 }
             }
@@ -541,15 +539,11 @@ fn sweep(seeds: &[u64], fact: impl Fn(&str, f64) -> Option<Json>) -> (Store, Sui
                 index.rows.push(SuiteRow {
                     dataset: "fashion-mnist".to_owned(),
                     arch: "resnet20s".to_owned(),
-                    scenario: "class".to_owned(),
-                    forget: "class 0".to_owned(),
                     sparsity,
                     pruning: pruning.to_owned(),
                     method: method.to_owned(),
                     seed,
-                    unlearn,
-                    evaluate,
-                    turn: None,
+                    ..SuiteRow::example(unlearn, evaluate)
                 });
             }
         }

@@ -256,19 +256,7 @@ mod tests {
         let evaluate = finish(&store, "evaluate", Some(&unlearn));
         let prune = finish(&store, "prune", Some(&train));
         let mut index = SuiteIndex::new("quick", "a test");
-        index.rows.push(SuiteRow {
-            dataset: "d".to_owned(),
-            arch: "a".to_owned(),
-            scenario: "class".to_owned(),
-            forget: "class 0".to_owned(),
-            sparsity: 0.0,
-            pruning: "none".to_owned(),
-            method: "ft".to_owned(),
-            seed: 1,
-            unlearn,
-            evaluate,
-            turn: None,
-        });
+        index.rows.push(SuiteRow::example(unlearn, evaluate));
         store.write_suite(&index).unwrap();
         (store, prune)
     }

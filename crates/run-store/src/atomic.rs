@@ -1,24 +1,20 @@
-//! Atomic writing: a file is complete, or it does not exist.
+//! Writes of `unlearn_files` with this crate's errors, which name the path and the fix.
 
-use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+pub use unlearn_files::check_writable;
+pub(crate) use unlearn_files::{is_temporary, random_name};
 
 use crate::error::{Result, StoreError};
 
-/// Ending of the temporary files of [`write_atomic`]. A killed process may leave one behind.
-const TEMPORARY: &str = ".tmp";
-
-/// Writes `bytes` to `path`. A reader sees the old file or the new one, never a part.
-///
-/// The bytes go to a temporary file in the same folder. It is flushed to the disk and renamed into place. If a step
-/// fails, for example on a full disk, the temporary file is removed and an old file at `path` stays unchanged.
+/// As [`unlearn_files::write_atomic`]: the file at `path` is the old one or the new one, never a part.
 ///
 /// # Errors
 /// [`StoreError::Io`] with `path`. [`StoreError::is_disk_full`] distinguishes a full disk from other causes.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomic_with(path, |file| file.write_all(bytes))
+    unlearn_files::write_atomic(path, bytes).map_err(StoreError::io("write", path))
 }
 
 /// As [`write_atomic`], for writers that stream. `write` fills the temporary file.
@@ -26,104 +22,30 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let (temporary, mut file) = create_beside(path).map_err(StoreError::io("write", path))?;
-    let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        let _ = fs::remove_file(&temporary); // Only the first error is reported.
-        return Err(StoreError::io("write", path)(source));
-    }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    unlearn_files::write_atomic_with(path, write).map_err(StoreError::io("write", path))
 }
 
 /// Flushes a folder's entries to the disk, so that a rename in it survives a power cut.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    if cfg!(unix) {
-        File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("flush the folder", folder))?;
-    }
-    Ok(())
-}
-
-/// Whether an interrupted [`write_atomic`] left this file behind.
-pub(crate) fn is_temporary(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
-}
-
-/// Writes a file in `folder` and removes it again, to check whether the folder is writable.
-///
-/// # Errors
-/// The system's error.
-pub fn check_writable(folder: &Path) -> io::Result<()> {
-    let (probe, mut file) = create_beside(&folder.join("probe"))?;
-    let written = file.write_all(b"probe").and_then(|()| file.sync_all());
-    fs::remove_file(&probe)?;
-    written
-}
-
-/// Creates a file beside `path`, under a name that no other process uses. Process ids are not enough, because
-/// containers that share a folder count their own. A name that exists all the same is not touched.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    loop {
-        let temporary = path.with_file_name(format!(".{name}.{}{TEMPORARY}", random_name()));
-        match File::create_new(&temporary) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => return Ok((temporary, file?)),
-        }
-    }
-}
-
-/// 16 random digits. They come from the standard library's hash maps, which the system's randomness seeds.
-pub(crate) fn random_name() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
+    unlearn_files::sync_folder(folder).map_err(StoreError::io("flush the folder", folder))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn replaces_a_file_and_leaves_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        write_atomic(&path, b"one").unwrap();
-        write_atomic(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(names(folder.path()), ["a.json"]);
-    }
-
-    #[test]
-    fn names_of_temporary_files_do_not_repeat() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        let names: std::collections::HashSet<PathBuf> = (0..100).map(|_| create_beside(&path).unwrap().0).collect();
-        assert_eq!(names.len(), 100);
-        assert!(names.iter().all(|name| is_temporary(name)));
-    }
-
-    /// `/dev/full` gives the kernel's "no space left on device" half-way through the file.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_keeps_the_old_file_and_leaves_no_rest() {
+    fn a_full_disk_is_named_with_its_fix() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        write_atomic(&path, b"old").unwrap();
-        let error = write_atomic_with(&path, |file| {
-            file.write_all(b"half of the n")?;
-            File::options().write(true).open("/dev/full")?.write_all(b"ew file")
-        })
-        .unwrap_err();
+        let full = |_: &mut File| File::options().write(true).open("/dev/full")?.write_all(b"x");
+        let error = write_atomic_with(&path, full).unwrap_err();
         assert!(error.is_disk_full());
         let message = error.to_string();
         assert!(message.contains("a.json") && message.contains("free some space"), "{message}");
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["a.json"]);
     }
 
     #[test]

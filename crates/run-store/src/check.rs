@@ -9,6 +9,8 @@ use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
 use crate::stage::Stage;
 use crate::store::{StageState, Store};
+use crate::suite_index::SUITES;
+use crate::tuning::TUNINGS;
 
 /// The result of [`Store::check`].
 #[derive(Debug, Default)]
@@ -22,6 +24,9 @@ pub struct Check {
     /// Stages with an input that is no longer in the store. They are undamaged, but cannot be computed again without
     /// it.
     pub without_input: Vec<StageName>,
+    /// Undamaged finished stages that no index of a suite or tuning needs. Empty if an index, or a folder of stages,
+    /// cannot be read.
+    pub unnamed: Vec<StageName>,
 }
 
 /// A damaged part of a store.
@@ -40,6 +45,8 @@ pub enum Place {
     Stage(StageName),
     /// The index of a suite or of a tuning.
     Index(PathBuf),
+    /// A folder of stages or indices that cannot be listed.
+    Folder(PathBuf),
 }
 
 /// What [`Store::repair`] did, or would do.
@@ -57,30 +64,49 @@ pub struct Repair {
     pub left: Vec<String>,
 }
 
+impl Check {
+    /// The entries of a folder. A folder that cannot be listed is a fault, and has none.
+    fn listed<T>(&mut self, entries: Result<Vec<T>>, folder: impl Fn() -> PathBuf) -> Vec<T> {
+        entries.unwrap_or_else(|error| {
+            self.faults.push(Fault { place: Place::Folder(folder()), error });
+            Vec::new()
+        })
+    }
+}
+
 impl Store {
     /// Reads everything in the store again: every file of every finished stage, and every index. The rows of an index
-    /// must name stages of their own.
+    /// must name stages of their own. What cannot be read is a fault, and does not keep the rest from being read.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if a folder cannot be listed.
+    /// [`StoreError::Io`] if the store's own folder cannot be listed.
     pub fn check(&self) -> Result<Check> {
-        let mut check = Check { without_input: Lineage::of(self)?.without_input(), ..Check::default() };
-        for summary in self.stages()? {
+        let (stages, faults) = self.listing()?;
+        let mut check = Check { faults, ..Check::default() };
+        let mut sound = Vec::new();
+        for summary in stages {
             if summary.state == StageState::Unfinished {
                 check.unfinished += 1;
                 continue;
             }
-            match self.stage(&summary.kind, &summary.key).and_then(|stage| stage.verify()) {
-                Ok(()) => check.sound += 1,
-                Err(error) => {
-                    let place = Place::Stage(StageName { kind: summary.kind, key: summary.key });
-                    check.faults.push(Fault { place, error });
-                }
+            let name = StageName { kind: summary.kind, key: summary.key };
+            match self.stage(&name.kind, &name.key).and_then(|stage| stage.verify()) {
+                Ok(()) => sound.push(name),
+                Err(error) => check.faults.push(Fault { place: Place::Stage(name), error }),
+            }
+        }
+        check.sound = sound.len();
+        // A folder that cannot be listed is a fault already. Without it, nothing can be said of what depends on what.
+        if let Ok(lineage) = Lineage::of(self) {
+            check.without_input = lineage.without_input();
+            if let Ok(needed) = self.needed(&lineage) {
+                sound.retain(|stage| !needed.contains(&stage.key));
+                check.unnamed = sound;
             }
         }
         let damaged: BTreeSet<PathBuf> =
             check.faults.iter().filter_map(|fault| fault.error.damaged_folder().cloned()).collect();
-        for suite in self.suites()? {
+        for suite in check.listed(self.suites(), || self.root().join(SUITES)) {
             let file = self.suite_file(&suite);
             let looked = self.suite(&suite).and_then(|index| {
                 if index.suite != suite {
@@ -95,7 +121,7 @@ impl Store {
                 check.faults.push(Fault { place: Place::Index(file), error });
             }
         }
-        for file in self.tuning_files()? {
+        for file in check.listed(self.tuning_files(), || self.root().join(TUNINGS)) {
             if let Err(error) = crate::Tuning::read_stored(&file) {
                 check.faults.push(Fault { place: Place::Index(file), error });
             }

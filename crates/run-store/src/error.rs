@@ -234,18 +234,27 @@ impl StoreError {
         Self::Damaged { file, folder: folder.to_path_buf(), problem, computed: Vec::new() }
     }
 
-    /// Whether the cause is a full disk or an exhausted quota.
+    /// Whether the cause is a full disk, an exhausted quota, or the limit on the size of a file.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } | Self::Unwritable { source, .. } if disk_full(source))
     }
 }
 
 fn disk_full(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) || file_too_large(source)
+}
+
+/// Whether the system refused to let a file grow. A reader of this program refuses too large files by the same kind, but
+/// without a number of the system.
+fn file_too_large(source: &io::Error) -> bool {
+    source.kind() == io::ErrorKind::FileTooLarge && source.raw_os_error().is_some()
 }
 
 fn advice(source: &io::Error) -> &'static str {
-    if disk_full(source) {
+    if file_too_large(source) {
+        "; a file may not grow that large here: raise the limit (`ulimit -f unlimited`), or write to another file system, and run again, \
+         finished stages and checkpoints are kept"
+    } else if disk_full(source) {
         "; the disk is full: free some space and run again, finished stages and checkpoints are kept"
     } else {
         match source.kind() {

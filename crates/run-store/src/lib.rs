@@ -68,7 +68,7 @@ pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;
 pub use key::{StageKey, StageSpec};
-pub use labels::{StageLabel, pruning_label};
+pub use labels::pruning_label;
 pub use lineage::StageName;
 pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};

@@ -47,10 +47,29 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Busy`] while a process computes a stage or imports, because no index names its inputs yet. Also
-    /// if an index cannot be read, because the stages that it names are unknown.
+    /// if an index, or the manifest of a stage that an index needs, cannot be read, because the stages that it names are
+    /// unknown.
     pub fn garbage(&self) -> Result<Garbage> {
         self.refuse_if_busy()?;
-        let lineage = Lineage::of(self)?;
+        let needed = self.needed(&Lineage::of(self)?)?;
+        let mut stages = self.stages()?;
+        for stage in stages.iter().filter(|stage| needed.contains(&stage.key)) {
+            // It is not known what a stage needs whose manifest cannot be read. A damaged one is for `repair`.
+            if let (StageState::Damaged(_), Err(error @ StoreError::Io { .. })) =
+                (&stage.state, self.stage(&stage.kind, &stage.key))
+            {
+                return Err(error);
+            }
+        }
+        stages.retain(|stage| stage.state == StageState::Unfinished || !needed.contains(&stage.key));
+        Ok(Garbage { stages, leftovers: self.leftovers()? })
+    }
+
+    /// The stages that an index of a suite or tuning names, and everything that they were computed from.
+    ///
+    /// # Errors
+    /// If an index cannot be read.
+    pub(crate) fn needed(&self, lineage: &Lineage) -> Result<BTreeSet<StageKey>> {
         let mut named = BTreeSet::new();
         for suite in self.suites()? {
             let rows = self.suite(&suite)?.rows.into_iter();
@@ -63,10 +82,7 @@ impl Store {
         // A tuning names the models that it tried, but not the stages that judged them.
         named.extend(lineage.computed_from(&tried).into_iter().map(|stage| stage.key));
         named.extend(tried);
-        let needed = lineage.with_what_they_need(&named);
-        let mut stages = self.stages()?;
-        stages.retain(|stage| stage.state == StageState::Unfinished || !needed.contains(&stage.key));
-        Ok(Garbage { stages, leftovers: self.leftovers()? })
+        Ok(lineage.with_what_they_need(&named))
     }
 
     /// Removes what [`Store::garbage`] found. A stage that a process has begun since then stays.
@@ -180,6 +196,11 @@ mod tests {
         writer.finish().unwrap().key().clone()
     }
 
+    /// Changes a file's content.
+    fn flip(file: &std::path::Path) {
+        fs::write(file, "{\"epoch\": 7}\n").unwrap();
+    }
+
     /// A store with one row of a suite, and a chain of stages beside it. Returns the keys of both.
     fn store() -> (tempfile::TempDir, Store, [Vec<StageKey>; 2]) {
         let folder = tempfile::tempdir().unwrap();
@@ -192,19 +213,7 @@ mod tests {
         };
         let chains = [chain(1), chain(2)];
         let mut index = SuiteIndex::new("quick", "a test");
-        index.rows.push(SuiteRow {
-            dataset: "d".to_owned(),
-            arch: "a".to_owned(),
-            scenario: "class".to_owned(),
-            forget: "class 0".to_owned(),
-            sparsity: 0.0,
-            pruning: "none".to_owned(),
-            method: "ft".to_owned(),
-            seed: 1,
-            unlearn: chains[0][1].clone(),
-            evaluate: chains[0][2].clone(),
-            turn: None,
-        });
+        index.rows.push(SuiteRow::example(chains[0][1].clone(), chains[0][2].clone()));
         store.write_suite(&index).unwrap();
         (folder, store, chains)
     }
@@ -252,11 +261,42 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_that_cannot_be_read_keeps_what_it_may_need_and_does_not_hide_the_rest() {
+        let (_folder, store, [first, second]) = store();
+        let manifest = store.stage("unlearn", &first[1]).unwrap().path().join("manifest.json");
+        let text = fs::read(&manifest).unwrap();
+        fs::remove_file(&manifest).unwrap();
+        fs::create_dir(&manifest).unwrap();
+        assert!(matches!(store.garbage(), Err(StoreError::Io { .. })));
+        flip(&store.stage("train", &second[0]).unwrap().artifact("metrics.jsonl").unwrap());
+        let check = store.check().unwrap();
+        assert_eq!((check.faults.len(), check.sound), (2, 4), "{:?}", check.faults);
+        let repair = store.repair(&check, true).unwrap();
+        assert_eq!((repair.damaged.len(), repair.left.len()), (1, 1), "{repair:?}");
+        fs::remove_dir(&manifest).unwrap();
+        fs::write(&manifest, text).unwrap();
+        assert_eq!(store.garbage().unwrap().stages.len(), 3);
+    }
+
+    #[test]
+    fn stages_that_no_index_needs_are_told_if_every_index_can_be_read() {
+        let (_folder, store, [first, second]) = store();
+        let unnamed = |store: &Store| -> BTreeSet<StageKey> {
+            store.check().unwrap().unnamed.into_iter().map(|stage| stage.key).collect()
+        };
+        assert_eq!(unnamed(&store), second.iter().cloned().collect());
+        let index = store.root().join("suites/quick.json");
+        fs::write(&index, "{").unwrap();
+        assert!(unnamed(&store).is_empty());
+        fs::remove_file(&index).unwrap();
+        assert_eq!(unnamed(&store), first.into_iter().chain(second).collect());
+    }
+
+    #[test]
     fn a_repair_takes_what_was_computed_from_the_damaged_stage_and_no_more() {
         let (_folder, store, [first, second]) = store();
         assert!(store.check().unwrap().faults.is_empty());
-        let place = store.stage("train", &second[0]).unwrap().path().join("metrics.jsonl");
-        fs::write(&place, "{\"epoch\": 7}\n").unwrap();
+        flip(&store.stage("train", &second[0]).unwrap().artifact("metrics.jsonl").unwrap());
         let check = store.check().unwrap();
         let [fault] = check.faults.as_slice() else { panic!("{:?}", check.faults) };
         let message = fault.error.to_string();

@@ -74,14 +74,22 @@ impl Stage {
     /// The path of a file that the stage left.
     ///
     /// # Errors
-    /// [`StoreError::NoArtifact`] with the existing files; [`StoreError::Damaged`] if the file is missing.
+    /// [`StoreError::NoArtifact`] with the existing files; [`StoreError::Damaged`] if the file is missing;
+    /// [`StoreError::Io`] if that cannot be known.
     pub fn artifact(&self, name: &str) -> Result<PathBuf> {
         if !self.manifest.artifacts.contains_key(name) {
             let held = self.manifest.artifacts.keys().cloned().collect();
             return Err(StoreError::NoArtifact { folder: self.folder.clone(), name: name.to_owned(), held });
         }
         let file = self.folder.join(name);
-        if file.is_file() { Ok(file) } else { Err(self.damaged(&file, "the file is missing")) }
+        match fs::metadata(&file) {
+            Ok(found) if found.is_file() => Ok(file),
+            Ok(_) => Err(self.damaged(&file, "it is not a file")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(self.damaged(&file, "the file is missing"))
+            }
+            Err(error) => Err(StoreError::io("look at", &file)(error)),
+        }
     }
 
     /// The content of a file that the stage left, checked against the manifest.

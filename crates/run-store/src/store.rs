@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::check_writable;
+use crate::check::{Fault, Place};
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
@@ -205,12 +206,28 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if a folder cannot be listed.
     pub fn stages(&self) -> Result<Vec<StageSummary>> {
-        let mut stages = Vec::new();
+        let (stages, unlisted) = self.listing()?;
+        unlisted.into_iter().next().map_or(Ok(stages), |fault| Err(fault.error))
+    }
+
+    /// The same, without the stages in folders that cannot be listed. Each such folder is a fault.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the store's own folder cannot be listed.
+    pub(crate) fn listing(&self) -> Result<(Vec<StageSummary>, Vec<Fault>)> {
+        let (mut stages, mut unlisted) = (Vec::new(), Vec::new());
         for (kind, folder) in folders(&self.root)? {
             if check_name("stage kind", &kind).is_err() {
                 continue;
             }
-            for (name, folder) in entries(&folder)? {
+            let entries = match entries(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    unlisted.push(Fault { place: Place::Folder(folder), error });
+                    continue;
+                }
+            };
+            for (name, folder) in entries {
                 let (digits, finished) =
                     name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
                 let Ok(key) = digits.parse::<StageKey>() else { continue };
@@ -222,20 +239,21 @@ impl Store {
                     // It has vanished meanwhile.
                     Err(_) => continue,
                     Ok(found) if !found.is_dir() => (StageState::Damaged(no_folder(&folder).to_string()), found.len()),
-                    Ok(_) if !finished => (StageState::Unfinished, size(&folder)?),
+                    // What cannot be read has no size here; whoever reads it reports the error.
+                    Ok(_) if !finished => (StageState::Unfinished, size(&folder).unwrap_or(0)),
                     Ok(_) => {
                         let state = match Stage::open_as(&folder, &kind, digits) {
                             Ok(_) => StageState::Finished,
                             Err(error) => StageState::Damaged(error.to_string()),
                         };
-                        (state, size(&folder)?)
+                        (state, size(&folder).unwrap_or(0))
                     }
                 };
                 stages.push(StageSummary { kind: kind.clone(), key, state, bytes, folder });
             }
         }
         stages.sort_by(|one, other| (&one.kind, &one.key).cmp(&(&other.kind, &other.key)));
-        Ok(stages)
+        Ok((stages, unlisted))
     }
 
     /// The folders of finished stages, including damaged ones.

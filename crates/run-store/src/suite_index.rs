@@ -109,6 +109,26 @@ pub struct RowStages {
     pub evaluate: Stage,
 }
 
+impl SuiteRow {
+    /// A row for tests, which change what they are about: `ft` on class 0 of a dense model with seed 1.
+    #[doc(hidden)]
+    pub fn example(unlearn: StageKey, evaluate: StageKey) -> Self {
+        Self {
+            dataset: "fashion-mnist-mini".to_owned(),
+            arch: "resnet8s".to_owned(),
+            scenario: "class".to_owned(),
+            forget: "class 0".to_owned(),
+            sparsity: 0.0,
+            pruning: "none".to_owned(),
+            method: "ft".to_owned(),
+            seed: 1,
+            unlearn,
+            evaluate,
+            turn: None,
+        }
+    }
+}
+
 impl SuiteIndex {
     /// The newest version of the format, which this program writes.
     pub const FORMAT: u32 = 1;
@@ -258,19 +278,9 @@ mod tests {
         let store = Store::open(folder.path().join("runs")).unwrap();
         let mut index = SuiteIndex::new("quick", "unlearn run quick.toml");
         let key: StageKey = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        index.rows.push(SuiteRow {
-            dataset: "fashion-mnist-mini".to_owned(),
-            arch: "resnet20s".to_owned(),
-            scenario: "class".to_owned(),
-            forget: "class 0".to_owned(),
-            sparsity: 0.95,
-            pruning: "omp".to_owned(),
-            method: "ft".to_owned(),
-            seed: 1,
-            unlearn: key.clone(),
-            evaluate: key,
-            turn: Some(Turn { sequence: "sequence".to_owned(), number: 2, of: 3 }),
-        });
+        let turn = Some(Turn { sequence: "sequence".to_owned(), number: 2, of: 3 });
+        let example = SuiteRow::example(key.clone(), key);
+        index.rows.push(SuiteRow { sparsity: 0.95, pruning: "omp".to_owned(), turn, ..example });
         store.write_suite(&index).unwrap();
         assert_eq!(store.suite("quick").unwrap(), index);
         assert_eq!(store.suites().unwrap(), ["quick"]);

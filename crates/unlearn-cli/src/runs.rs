@@ -1,9 +1,10 @@
 //! `unlearn runs`: shows and maintains the run store, and verifies certificates of deletions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::bail;
-use unlearn_run_store::{Garbage, StageKey, StageLabel, StageState, StageSummary, Store};
+use unlearn_experiment::{Labels, find_stage};
+use unlearn_run_store::{Garbage, StageKey, StageState, StageSummary, Store};
 
 use crate::{
     args::{RunsArguments, RunsCommand},
@@ -46,23 +47,18 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
     }
 }
 
-/// The labels of stages in suites. They are empty, with a warning, if an index cannot be read.
-fn labels(store: &Store) -> BTreeMap<StageKey, Vec<StageLabel>> {
-    store.labels().unwrap_or_else(|error| {
-        note!("the labels of stages are not known: {error}");
-        BTreeMap::new()
-    })
+/// The labels of stages. They are missing, with a warning, if the store cannot be listed.
+fn labels(store: &Store) -> Option<Labels> {
+    Labels::of(store).inspect_err(|error| note!("the labels of stages are not known: {error}")).ok()
 }
 
-/// The labels of a stage in one line, each with its suites in brackets.
-fn called(labels: &BTreeMap<StageKey, Vec<StageLabel>>, key: &StageKey) -> String {
-    let Some(labels) = labels.get(key) else { return String::new() };
-    let mut suites: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for StageLabel { suite, label } in labels {
-        suites.entry(label).or_default().push(suite);
-    }
-    let of_label = |(label, suites): (&str, Vec<&str>)| format!("{label} ({})", suites.join(", "));
-    suites.into_iter().map(of_label).collect::<Vec<_>>().join("; ")
+/// The label of a stage, with the suites that need it in brackets.
+fn called(labels: Option<&Labels>, key: &StageKey) -> String {
+    let Some((labels, label)) = labels.and_then(|labels| Some((labels, labels.get(key)?))) else {
+        return String::new();
+    };
+    let suites: Vec<&str> = labels.suites(key).collect();
+    if suites.is_empty() { label.to_owned() } else { format!("{label} ({})", suites.join(", ")) }
 }
 
 fn list(store: &Store) -> anyhow::Result<()> {
@@ -73,7 +69,7 @@ fn list(store: &Store) -> anyhow::Result<()> {
             StageState::Unfinished => ("Unfinished", String::new()),
             StageState::Damaged(problem) => ("Damaged", problem.clone()),
         };
-        let called = called(&labels, &stage.key);
+        let called = called(labels.as_ref(), &stage.key);
         let said = [called, problem].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
         let line =
             format!("{:<9} {}  {:>9} KiB  {state:<10}  {said}", stage.kind, stage.key.short(), stage.bytes / 1024);
@@ -83,7 +79,7 @@ fn list(store: &Store) -> anyhow::Result<()> {
 }
 
 fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
-    let stage = one(store, wanted)?;
+    let stage = find_stage(store, wanted)?;
     if stage.state == StageState::Unfinished {
         bail!(
             "{}/{} is not finished, so it has no manifest yet; its working folder is {}",
@@ -97,31 +93,6 @@ fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The stage that `KIND/KEY`, a label or the beginning of a key names.
-fn one(store: &Store, wanted: &str) -> anyhow::Result<StageSummary> {
-    let stages = store.stages()?;
-    let (kind, key) = wanted.split_once('/').map_or((None, wanted), |(kind, key)| (Some(kind), key));
-    let by_key = |stage: &&StageSummary| {
-        !key.is_empty() && stage.key.as_str().starts_with(key) && kind.is_none_or(|kind| stage.kind == kind)
-    };
-    let mut found: Vec<&StageSummary> = stages.iter().filter(by_key).collect();
-    if found.is_empty() {
-        let labels = labels(store);
-        let is_called = |stage: &&StageSummary| {
-            labels.get(&stage.key).is_some_and(|labels| labels.iter().any(|label| label.label == wanted))
-        };
-        found = stages.iter().filter(is_called).collect();
-    }
-    match found.as_slice() {
-        [stage] => Ok((*stage).clone()),
-        [] => {
-            Err(Usage(format!("no stage has the label `{wanted}` or a key that begins so; see `unlearn runs list`"))
-                .into())
-        }
-        several => Err(Usage(format!("`{wanted}` names {} stages; give more of the key", several.len())).into()),
-    }
-}
-
 /// The named suites and stages. A suite comes before a stage of the same name.
 fn suites_and_stages(store: &Store, what: &[String]) -> anyhow::Result<(BTreeSet<StageKey>, Vec<String>)> {
     let held = store.suites()?;
@@ -130,7 +101,7 @@ fn suites_and_stages(store: &Store, what: &[String]) -> anyhow::Result<(BTreeSet
         if held.contains(wanted) {
             suites.push(wanted.clone());
         } else {
-            keys.insert(one(store, wanted)?.key);
+            keys.insert(find_stage(store, wanted)?.key);
         }
     }
     suites.sort();
@@ -173,7 +144,8 @@ fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
 }
 
 fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyhow::Result<()> {
-    let keys = wanted.iter().map(|wanted| Ok(one(store, wanted)?.key)).collect::<anyhow::Result<BTreeSet<_>>>()?;
+    let keys =
+        wanted.iter().map(|wanted| Ok(find_stage(store, wanted)?.key)).collect::<anyhow::Result<BTreeSet<_>>>()?;
     let removal = store.removal(&keys)?;
     if let (false, [first, ..]) = (dependents, removal.computed.as_slice()) {
         let others = removal.computed.len() - 1;
@@ -189,7 +161,7 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     // A stage is removed before the stages that it was computed from.
     let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
     for stage in &stages {
-        say!("{}", line(stage, &labels));
+        say!("{}", line(stage, labels.as_ref()));
         if dry || store.remove(&stage.kind, &stage.key)? {
             bytes += stage.bytes;
         } else {
@@ -205,8 +177,9 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
 
 fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
     let garbage: Garbage = store.garbage()?;
+    let labels = labels(store);
     for stage in &garbage.stages {
-        say!("{}", line(stage, &BTreeMap::new()));
+        say!("{}", line(stage, labels.as_ref()));
     }
     for (path, bytes) in &garbage.leftovers {
         say!("{:>10}  {}  left by a process that was stopped", size(*bytes), path.display());
@@ -225,7 +198,7 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
 }
 
 /// A stage with its size, for the list of removals.
-fn line(stage: &StageSummary, labels: &BTreeMap<StageKey, Vec<StageLabel>>) -> String {
+fn line(stage: &StageSummary, labels: Option<&Labels>) -> String {
     let state = match stage.state {
         StageState::Finished => "",
         StageState::Unfinished => "unfinished",

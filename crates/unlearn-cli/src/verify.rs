@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::bail;
 use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
-use unlearn_experiment::deletion::{check_identity, measure_again};
-use unlearn_run_store::{Place, Store, StoreError};
+use unlearn_experiment::deletion::{Certified, check_identity, measure_again};
+use unlearn_run_store::{Fault, Place, Store, StoreError};
 
 use crate::args::VerifyArguments;
 
@@ -24,16 +24,29 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     for stage in &check.without_input {
         note!("note: {stage} is whole, but a stage that it was computed from is not in the store");
     }
-    if !check.faults.is_empty() {
-        let damaged = check.faults.len();
+    let unread = |fault: &&Fault| matches!(fault.error, StoreError::Io { .. } | StoreError::NewerFormat { .. });
+    let unread = check.faults.iter().filter(unread).count();
+    let damaged = check.faults.len() - unread;
+    let sound = check.sound;
+    if damaged > 0 {
+        let rest = if unread > 0 { format!("; {unread} more cannot be read") } else { String::new() };
         bail!(
-            "{damaged} stages and indices of the store are damaged, {} finished stages are sound; `unlearn runs repair` \
-             removes what is damaged and what was computed from it",
-            check.sound
+            "{damaged} stages and indices of the store are damaged, {sound} finished stages are sound; `unlearn runs repair` \
+             removes what is damaged and what was computed from it{rest}"
+        );
+    }
+    if unread > 0 {
+        bail!("{unread} stages, folders and indices of the store cannot be read, {sound} finished stages are sound");
+    }
+    if !check.unnamed.is_empty() {
+        note!(
+            "note: no suite and no search of the store needs {} of these stages; commands that make single stages leave such stages, \
+             and so do a suite that did not finish and an index that was removed; `unlearn runs gc --dry-run` lists them",
+            check.unnamed.len()
         );
     }
     let rest = if check.unfinished == 0 { String::new() } else { format!("; {} are unfinished", check.unfinished) };
-    say!("{} finished stages are sound{rest}", check.sound);
+    say!("{sound} finished stages are sound{rest}");
     Ok(())
 }
 
@@ -65,9 +78,10 @@ fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Optio
     let certificate = Certificate::load(folder)?;
     let environment = wanted.environment.environment();
     let mut findings = check(folder, &certificate, public_key, &environment.registry.figures());
-    findings.extend(check_identity(folder, &certificate, &environment));
+    let certified = Certified::read(folder, &certificate);
+    findings.extend(check_identity(&certified, &environment));
     findings.extend(match &wanted.data {
-        Some(data) => measure_again(folder, &certificate, data, &environment)?,
+        Some(data) => measure_again(&certified, data, &environment)?,
         None => vec![Finding::unchecked("metrics", "not measured again; `--data` names the dataset")],
     });
     say!("{}: certificate of {}", folder.display(), certificate.finished);

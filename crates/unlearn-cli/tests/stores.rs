@@ -150,15 +150,20 @@ fn stages_have_labels_and_are_removed_and_carried() {
     place.succeed(&["train", "suite.toml", "--set", "suite.seeds=[2]"]);
     for arguments in [&["runs", "list", "--runs", "runs"][..], &["runs", "--runs", "runs", "list"]] {
         let listed = place.succeed(arguments);
-        for label in ["train · seed 1 (tiny)", "unlearn ft · class 0 · dense · seed 1 (tiny)", "evaluate raw · class 0"]
-        {
+        for label in [
+            "train resnet8s · fashion-mnist-mini · seed 1 (tiny)",
+            "unlearn ft · class 0 · dense · seed 1 (tiny)",
+            "evaluate raw · class 0",
+        ] {
             assert!(listed.contains(label), "`{label}` in {listed}");
         }
     }
     let raw = stage(&place, "unlearn", Some("raw"));
     let shown = place.succeed(&["runs", "show", "unlearn raw · class 0 · dense · seed 1"]);
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["key"], raw.file_name().unwrap().to_str().unwrap());
-    assert!(place.refuse(2, &["runs", "show", "zz"]).contains("runs list"));
+    assert_eq!(place.succeed(&["runs", "show", "unlearn:raw"]), shown);
+    assert!(place.refuse(2, &["runs", "show", "zz"]).contains("has this key or label; these are there:\n  evaluate:"));
+    assert!(place.refuse(2, &["runs", "rm", "raw, dense"]).contains("2 stages fit"), "the model and its evaluation");
 
     // An archive of one suite holds the stages of its rows and nothing else.
     place.succeed(&["runs", "export", "tiny", "tiny.tar"]);
@@ -218,7 +223,7 @@ fn nothing_of_another_suite_or_program_is_lost() {
     let listed = place.succeed(&["runs", "list"]);
     assert_eq!(
         listed.matches("train ").count(),
-        1 + listed.matches("train · seed").count(),
+        1 + listed.matches("train resnet8s").count(),
         "nothing was computed: {listed}"
     );
     assert!(place.refuse(2, &["report", "tiny", "--out", "foreign"]).contains("--replace"));
@@ -267,4 +272,83 @@ fn a_false_gold_standard_is_refused_or_told() {
     let message = place.refuse(2, &forget("retrain"));
     assert!(message.contains("mine.safetensors") && message.contains("--method retrain"), "{message}");
     assert!(!place.path("out").exists());
+}
+
+/// Runs the binary as a user whose permissions count: the superuser reads everything. `None` if that is not possible here.
+fn as_a_user(place: &Place, arguments: &[&str]) -> Option<(Option<i32>, String)> {
+    use std::process::Command;
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    let user = |arguments: &[&str]| {
+        let mut command = if is_root {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_unlearn")]);
+            command
+        } else {
+            Command::new(env!("CARGO_BIN_EXE_unlearn"))
+        };
+        command.args(arguments).current_dir(place.path("")).output()
+    };
+    user(&["--version"]).ok().filter(|output| output.status.success())?;
+    let output = user(arguments).unwrap();
+    Some((output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_does_not_keep_the_rest_from_being_verified() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new(&suite());
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    let permit = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    permit(&place.path(""), 0o755);
+    let verify = || as_a_user(&place, &["runs", "verify"]);
+    let Some((code, said)) = verify() else { return };
+    assert_eq!(code, Some(0), "{said}");
+    let raw = stage(&place, "unlearn", Some("raw"));
+    let ft = stage(&place, "unlearn", Some("ft"));
+    for (path, sound) in [(raw.clone(), 6), (raw.join("model.safetensors"), 6), (place.path("runs/evaluate"), 4)] {
+        let before = fs::metadata(&path).unwrap().permissions().mode();
+        permit(&path, 0);
+        let (code, said) = verify().unwrap();
+        permit(&path, before);
+        assert_eq!(code, Some(1), "{said}");
+        let place = path.strip_prefix(place.path("")).unwrap().to_str().unwrap();
+        let sound =
+            format!("1 stages, folders and indices of the store cannot be read, {sound} finished stages are sound");
+        for words in [place, "Permission denied", &sound] {
+            assert!(said.contains(words), "`{words}` in: {said}");
+        }
+        assert!(!said.contains("runs repair"), "{said}");
+    }
+    // Beside what cannot be read, damage is found too.
+    flip(&ft.join("model.safetensors"));
+    permit(&raw, 0);
+    let (code, said) = verify().unwrap();
+    permit(&raw, 0o755);
+    assert_eq!(code, Some(1), "{said}");
+    for words in [
+        "Permission denied",
+        "BLAKE3 differs",
+        "1 stages and indices of the store are damaged, 5 finished",
+        "1 more cannot",
+    ] {
+        assert!(said.contains(words), "`{words}` in: {said}");
+    }
+}
+
+#[test]
+fn stages_without_an_index_are_no_fault_and_are_counted() {
+    let place = Place::new(&suite());
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    let verify = || {
+        let output = place.run(&["runs", "verify"]);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(verify(), "");
+    fs::remove_file(place.path("runs/suites/tiny.json")).unwrap();
+    let said = verify();
+    for words in ["needs 7 of these stages", "an index that was removed", "`unlearn runs gc --dry-run`"] {
+        assert!(said.contains(words), "`{words}` in: {said}");
+    }
 }

@@ -268,13 +268,29 @@ fn texts((header, bytes): (Header, Vec<u8>)) -> Checked<Vec<String>> {
 }
 
 /// Writes a dataset to the file `path`: `x_train`, `y_train`, `x_test`, `y_test` and `classes`, images with channels
-/// last. Equal datasets give equal bytes.
+/// last. Equal datasets give equal bytes. The file is written in one step: if that fails, an older one stays.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If the file cannot be written, or an image cannot be read.
 pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
+    let mut unread = None;
+    let written = unlearn_files::write_atomic_with(path, |file| match fill(dataset, file, path) {
+        Err(Error::Io { source, .. }) => Err(source),
+        Err(error) => {
+            unread = Some(error);
+            Err(std::io::Error::other("an image cannot be read"))
+        }
+        Ok(()) => Ok(()),
+    });
+    match unread {
+        Some(error) => Err(error),
+        None => written.map_err(|source| Error::Io { action: "write", path: path.into(), source }),
+    }
+}
+
+/// Writes the archive into an open file. `path` is for messages.
+fn fill(dataset: &Dataset, file: &mut File, path: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "write", path: path.into(), source };
-    let file = File::create(path).map_err(failed)?;
     let mut archive = ZipWriter::new(BufWriter::new(file));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let mut array = |name: &str, descr: &str, shape: Vec<usize>, bytes: &[u8]| -> std::io::Result<()> {

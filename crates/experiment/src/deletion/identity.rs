@@ -1,13 +1,13 @@
 //! The identity of a deletion, and whether a certificate's key matches its content.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use unlearn_certificates::{Basis, Certificate, Finding, Threshold};
 use unlearn_models::Origin;
 use unlearn_run_store::{Artifact, StageSpec};
 
-use super::certified_model;
+use super::Certified;
 use crate::Environment;
 
 /// Everything that decides what is done and certified.
@@ -52,8 +52,9 @@ impl Identity<'_> {
 }
 
 /// Checks whether the method exists, whether the certificate's key is the hash of its content, and whether the model
-/// in `folder` names the same key.
-pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &Environment) -> Vec<Finding> {
+/// names the same key.
+pub fn check_identity(certified: &Certified<'_>, environment: &Environment) -> Vec<Finding> {
+    let Certified { certificate, model } = certified;
     let mut findings = vec![match environment.methods.find(&certificate.method.name) {
         Ok(method) => Finding::holds("method", format!("`{}`: {}", method.name, method.summary)),
         Err(unknown) => Finding::fails("method", unknown.to_string()),
@@ -63,7 +64,7 @@ pub fn check_identity(folder: &Path, certificate: &Certificate, environment: &En
         findings.push(Finding::unchecked(what, "certificates of format 1 do not hold everything that decides it"));
         return findings;
     }
-    let model = match certified_model(folder, certificate) {
+    let model = match model {
         Ok(model) => model,
         Err(reason) => {
             findings.push(Finding::fails(what, format!("the model, which names it too, cannot be read: {reason}")));

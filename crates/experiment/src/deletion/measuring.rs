@@ -1,7 +1,5 @@
 //! Measures a model, and repeats the measurements of a certificate.
 
-use std::path::Path;
-
 use unlearn_certificates::{Certificate, Finding};
 use unlearn_metrics::{Figure, Figures, Need, Unit, Values, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
@@ -9,7 +7,7 @@ use unlearn_models::ModelFile;
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 
-use super::{certified_model, samples, statement::open};
+use super::{Certified, samples, statement::open};
 use crate::{
     Environment, Error, Materials, Result,
     judgement::{Judging, judge},
@@ -22,19 +20,15 @@ use crate::{
 /// of the figure's set weighs more, one sample is allowed.
 pub const CLOSENESS: f64 = 0.5;
 
-/// Repeats the measurements on the model that a deletion left in `folder`, and compares them with its certificate.
+/// Repeats the measurements on the model that a deletion left, and compares them with its certificate.
 /// `data` is the dataset's name, or a folder that holds the dataset. On the certificate's executor and processor,
 /// every digit must agree. Elsewhere a figure may differ as [`CLOSENESS`] says. The figures before the deletion, the
 /// run time and every figure that needs a Retrain cannot be measured again.
 ///
 /// # Errors
 /// If the data or the device cannot be opened.
-pub fn measure_again(
-    folder: &Path,
-    certificate: &Certificate,
-    data: &str,
-    environment: &Environment,
-) -> Result<Vec<Finding>> {
+pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Environment) -> Result<Vec<Finding>> {
+    let Certified { certificate, model } = certified;
     let (_, materials) = open(data, &certificate.data.name, environment)?;
     let opened = serde_json::from_value(certificate.data.split.clone())
         .map_err(|error| format!("the certificate's split is damaged: {error}"))
@@ -47,12 +41,12 @@ pub fn measure_again(
         let other = format!("`{data}` has the fingerprint {found}, not {}", certificate.data.fingerprint);
         return Ok(vec![Finding::fails("data", other)]);
     }
-    let model = match certified_model(folder, certificate) {
+    let model = match model {
         Ok(model) => model,
-        Err(reason) => return Ok(vec![Finding::fails("model", reason)]),
+        Err(reason) => return Ok(vec![Finding::fails("model", reason.clone())]),
     };
     let executor = environment.device.arithmetic(&model.graph).map_err(Error::Device)?;
-    let (setting, division) = match divide(&materials, &model, certificate) {
+    let (setting, division) = match divide(&materials, model, certificate) {
         Ok(divided) => divided,
         Err(reason) => return Ok(vec![Finding::fails("sets", reason)]),
     };
@@ -64,7 +58,7 @@ pub fn measure_again(
     };
     let sets = setting.sets(&division);
     let judging = Judging { registry: &environment.registry, settings: &attacks, rte_seconds: None, retrain: None };
-    let measured = network(&model, environment.device)
+    let measured = network(model, environment.device)
         .and_then(|mut network| judge(&mut network, &sets, &judging).map_err(|e| e.to_string()));
     match measured {
         Err(reason) => findings.push(Finding::fails("metrics", reason)),

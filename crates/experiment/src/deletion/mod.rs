@@ -5,6 +5,7 @@
 //! store is temporary and is removed when the certificate is written. So a deletion gives the same bits as a suite
 //! with the same model, forget set, method and seed, and it can be killed and resumed.
 
+mod certified;
 mod folder;
 mod identity;
 mod listing;
@@ -31,6 +32,7 @@ use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, cloc
 use unlearn_samples::ForgetSpec;
 use unlearn_unlearning::{Entry, Prospect, Pruned};
 
+pub use certified::Certified;
 pub use identity::check_identity;
 pub use measuring::{CLOSENESS, measure_again};
 pub use statement::Stated;
@@ -401,15 +403,6 @@ impl Deletion {
             executor: self.executor.clone(),
         })
     }
-}
-
-/// The model that a deletion left. Its file is read up to the size that the certificate names. The error is a reason
-/// for users.
-fn certified_model(folder: &Path, certificate: &Certificate) -> std::result::Result<ModelFile, String> {
-    let path = folder.join(MODEL);
-    let artifact = certificate.output.get(MODEL).ok_or_else(|| format!("the certificate names no `{MODEL}`"))?;
-    let bytes = unlearn_files::read(&path, artifact.bytes).map_err(|e| format!("{}: {e}", path.display()))?;
-    ModelFile::read(&bytes, &ImportOptions::default(), &path).map_err(|e| e.to_string())
 }
 
 /// Prefix of the roles of a Retrain's files.

@@ -4,7 +4,7 @@
 //!   dropped quietly and the command still runs to its end. Any other failure is kept and reported once at the end
 //!   ([`finish`]).
 //! - `note!` and `fault!` write messages to standard error. A closed or full standard error stops nothing.
-//! - Control characters in text from outside are escaped. Errors that are too long to read are cut.
+//! - Control characters in text from outside are escaped, and in messages line ends too. Errors that are too long to read are cut.
 //! - With `--log-format json`, each message is one line of JSON in the form that `tracing` uses.
 
 mod color;
@@ -24,7 +24,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use unlearn_run_store::clock;
 
 pub(crate) use color::{Color, Manner};
-use text::{Keep, cut, escape, escape_json, shorten_quotes};
+use text::{Keep, cut, escape, escape_json, escape_line_ends, shorten_quotes};
 
 /// Writes a line of results to standard output. It is used like `println!`.
 macro_rules! say {
@@ -131,7 +131,7 @@ pub(crate) fn finish() -> io::Result<()> {
 
 /// Writes a message to standard error.
 pub(crate) fn tell(level: Level, text: fmt::Arguments<'_>) {
-    write_error(&message(level, &text.to_string()));
+    write_error(&message(level, &escape_line_ends(&text.to_string())));
 }
 
 /// A message for standard error, with its line end.
@@ -153,12 +153,17 @@ pub(crate) fn message(level: Level, text: &str) -> String {
 
 /// Writes the error that ends the command.
 pub(crate) fn error(text: &str) {
-    let text = shorten_quotes(text);
+    write_last(&escape_line_ends(text));
+}
+
+/// Writes the error that ends the command, line by line as it is.
+fn write_last(text: &str) {
+    let line = message(Level::Error, &shorten_quotes(text));
     if is_json() {
-        tell(Level::Error, format_args!("{text}"));
+        write_error(&line);
     } else {
         let prefix = if manner().color_err { "\x1b[1m\x1b[31merror:\x1b[0m" } else { "error:" };
-        write_error(&format!("{prefix} {}", message(Level::Error, &text)));
+        write_error(&format!("{prefix} {line}"));
     }
 }
 
@@ -169,7 +174,7 @@ pub(crate) fn command_line(said: &clap::Error) -> u8 {
     if said.use_stderr() {
         let plain = text.to_string();
         match plain.strip_prefix("error: ") {
-            Some(reason) => error(reason.trim_end()),
+            Some(reason) => write_last(reason.trim_end()),
             // Help is shown if there are no arguments.
             None => write_error(&message(Level::Error, plain.trim_end())),
         }

@@ -101,6 +101,22 @@ pub(super) fn shorten_quotes(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Escapes line ends of names: a name must not make a message look like two. The program continues a message with
+/// lines that are indented, and a parser shows lines of a file before a `|`, with its reason after the last of them.
+pub(super) fn escape_line_ends(text: &str) -> Cow<'_, str> {
+    let shows = |line: &str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let continues = |before: &str, line: &str| line.starts_with([' ', '\t']) || shows(line) || shows(before);
+    let mut lines = text.split('\n');
+    let Some(mut before) = lines.next() else { return Cow::Borrowed(text) };
+    let mut out = before.to_owned();
+    for line in lines {
+        out.push_str(if continues(before, line) { "\n" } else { "\\n" });
+        out.push_str(line);
+        before = line;
+    }
+    Cow::Owned(out)
+}
+
 fn quote(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LONGEST_QUOTE) {
         None => Cow::Borrowed(text),
@@ -140,6 +156,21 @@ mod tests {
         let line = escape_json(&value.to_string()).into_owned();
         assert!(!line.contains(is_unsafe), "{line}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own() {
+        for (text, shown) in [
+            ("failed to read a\nerror: all is well", "failed to read a\\nerror: all is well"),
+            ("a\n\nb", "a\\n\\nb"),
+            ("2 stages fit:\n  train:01\n  train:02", "2 stages fit:\n  train:01\n  train:02"),
+            (
+                "TOML parse error at line 3\n  |\n3 | name = 1\n  |        ^\ninvalid type",
+                "TOML parse error at line 3\n  |\n3 | name = 1\n  |        ^\ninvalid type",
+            ),
+        ] {
+            assert_eq!(escape_line_ends(text), shown);
+        }
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Writes a file in one step: it is complete, or it does not exist.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Ending of the temporary files of [`write_atomic`]. A killed process may leave one behind.
+const TEMPORARY: &str = ".tmp";
+
+/// Writes `bytes` to `path`. A reader sees the old file or the new one, never a part.
+///
+/// The bytes go to a temporary file in the same folder. It is flushed to the disk and renamed into place. If a step
+/// fails, for example on a full disk, the temporary file is removed and an old file at `path` stays unchanged.
+///
+/// # Errors
+/// The system's error. Its message does not name the path.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], for writers that stream. `write` fills the temporary file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let (temporary, mut file) = create_beside(path)?;
+    let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // Only the first error is reported.
+        return written;
+    }
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Flushes a folder's entries to the disk, so that a rename in it survives a power cut.
+///
+/// # Errors
+/// The system's error.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Whether an interrupted [`write_atomic`] left this file behind.
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
+}
+
+/// Writes a file in `folder` and removes it again, to check whether the folder is writable.
+///
+/// # Errors
+/// The system's error.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let (probe, mut file) = create_beside(&folder.join("probe"))?;
+    let written = file.write_all(b"probe").and_then(|()| file.sync_all());
+    fs::remove_file(&probe)?;
+    written
+}
+
+/// Creates a file beside `path`, under a name that no other process uses. Process ids are not enough, because
+/// containers that share a folder count their own. A name that exists all the same is not touched.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file's name");
+    let name = path.file_name().ok_or_else(not_a_file)?.to_string_lossy();
+    loop {
+        let temporary = path.with_file_name(format!(".{name}.{}{TEMPORARY}", random_name()));
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => return Ok((temporary, file?)),
+        }
+    }
+}
+
+/// 16 random digits. They come from the standard library's hash maps, which the system's randomness seeds.
+pub fn random_name() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn replaces_a_file_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["a.json"]);
+        check_writable(folder.path()).unwrap();
+        assert_eq!(names(folder.path()), ["a.json"]);
+        assert!(write_atomic(Path::new("/"), b"x").unwrap_err().to_string().contains("a file's name"));
+    }
+
+    #[test]
+    fn names_of_temporary_files_do_not_repeat() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let names: std::collections::HashSet<PathBuf> = (0..100).map(|_| create_beside(&path).unwrap().0).collect();
+        assert_eq!(names.len(), 100);
+        assert!(names.iter().all(|name| is_temporary(name)));
+    }
+
+    /// `/dev/full` gives the kernel's "no space left on device" half-way through the file.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_keeps_the_old_file_and_leaves_no_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomic(&path, b"old").unwrap();
+        let error = write_atomic_with(&path, |file| {
+            file.write_all(b"half of the n")?;
+            File::options().write(true).open("/dev/full")?.write_all(b"ew file")
+        })
+        .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.json"]);
+    }
+}
