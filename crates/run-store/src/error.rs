@@ -33,8 +33,22 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The root of the store does not exist.
-    #[error("there is no run folder {}; name the folder a run wrote into, or start a run first", .0.display())]
+    #[error("there is no run store in {}; name the folder that a run wrote into, or start a run first", .0.display())]
     NoStore(PathBuf),
+    /// A folder is no run store.
+    #[error("{} is not a run store: it holds no stage and no index of a suite; name the folder that a run wrote into", .0.display())]
+    NotAStore(PathBuf),
+    /// A stage's folder holds a file that the program did not write.
+    #[error(
+        "{} has the name of a stage, but holds {}, which this program did not write; move the folder out of the run store",
+        folder.display(), file.strip_prefix(folder).unwrap_or(file).display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
     /// A value could not be turned into JSON.
     #[error("could not write {} as JSON: {source}", path.display())]
     Unserialisable {

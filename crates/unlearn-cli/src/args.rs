@@ -394,6 +394,9 @@ pub(crate) struct ExportDatasetArguments {
     /// A file that ends in .npz, or a folder that is empty or does not exist yet.
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
+    /// Replace an existing file. A folder that is not empty is never replaced.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

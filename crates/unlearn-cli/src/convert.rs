@@ -48,6 +48,7 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     check(foreign)?;
     let named = Named::of(output);
     refuse_contradiction(output, named, *to)?;
+    check_output(output)?;
     let opened = OpenedModel::open(input, mask.as_deref(), &options(foreign))?;
     let (model, bytes) = (opened.model, &opened.read["model"]);
     let target = to.unwrap_or(match (named, &model.mask) {
@@ -98,6 +99,19 @@ fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Resu
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses an output that cannot be a file, before any work is done: it is something else, or its folder is missing.
+pub(crate) fn check_output(output: &Path) -> Result<(), Usage> {
+    let refuse = |reason: String| Err(Usage(format!("could not write {}: {reason}", output.display())));
+    if let Err(error) = unlearn_files::check_output(output) {
+        return refuse(error.to_string());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    refuse(format!("there is no folder {}; make it, or name another", folder.display()))
 }
 
 /// Refuses a name that implies another format than safetensors.

@@ -7,7 +7,7 @@ use unlearn_run_store::write_atomic;
 
 use crate::{
     args::ExportArguments,
-    convert::{check, check_safetensors, options},
+    convert::{check, check_output, check_safetensors, options},
     exit::Usage,
     inspect::source,
 };
@@ -16,6 +16,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let ExportArguments { model, output, form, mask, measure, foreign } = arguments;
     check(foreign)?;
     check_safetensors(output)?;
+    check_output(output)?;
     let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
     let (original, bytes_read) = (opened.model, opened.read["model"].len());
     let (what, form) = match (form.structured, form.sparse) {

@@ -280,13 +280,59 @@ const OTHER: &str = "pictures of this kind are not read; convert it to PNG";
 /// The number keeps the order of classes, and a slash in a name becomes a hyphen. Files are numbered by positions in
 /// their set.
 ///
+/// The files are written into a working folder inside `folder` and moved up when all are complete. What an interrupted
+/// call left there is removed by the next one.
+///
 /// # Errors
-/// If `folder` is not empty, or a file cannot be written.
+/// As [`check_output`]. Also if a file cannot be written; then nothing is left.
 pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|source| Error::Io { action: "create", path: folder.into(), source })?;
-    if !list(folder)?.is_empty() {
-        return Err(damaged(folder, "it is not empty; name a folder that is"));
+    check_output(folder)?;
+    let failed = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    };
+    let working = folder.join(WORKING);
+    if fs::symlink_metadata(&working).is_ok() {
+        fs::remove_dir_all(&working).map_err(failed("remove", &working))?;
     }
+    fs::create_dir_all(&working).map_err(failed("create", &working))?;
+    let written = fill(dataset, &working).and_then(|()| {
+        // The training set comes last: without it, no reader takes the folder for a dataset.
+        for split in [TESTS[0], TRAIN] {
+            let to = folder.join(split);
+            fs::rename(working.join(split), &to).map_err(failed("write", &to))?;
+        }
+        Ok(())
+    });
+    let removed = fs::remove_dir_all(&working).map_err(failed("remove", &working));
+    written.and(removed)
+}
+
+/// Refuses a folder that a dataset cannot be written to.
+///
+/// # Errors
+/// [`Error::Output`] if it is no folder or is not empty, [`Error::Io`] if it cannot be listed.
+pub fn check_output(folder: &Path) -> Result<()> {
+    let refuse = |problem: String| Err(Error::Output { path: folder.into(), problem });
+    match fs::metadata(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { action: "look at", path: folder.into(), source }),
+        Ok(found) if !found.is_dir() => {
+            return refuse("it is not a folder; name a folder, or a file that ends in .npz".into());
+        }
+        Ok(_) => {}
+    }
+    let held = list(folder)?.into_iter().find(|path| !path.ends_with(WORKING));
+    let Some(held) = held else { return Ok(()) };
+    let name = held.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    refuse(format!("the folder is not empty, it holds `{}`; name a folder that is empty, or a new one", name.escape_debug()))
+}
+
+/// Folder inside the one of an export, for files while not all are written.
+const WORKING: &str = ".unlearn-export";
+
+/// Writes all files of a dataset below an empty folder.
+fn fill(dataset: &Dataset, folder: &Path) -> Result<()> {
     let digits = |count: usize| count.saturating_sub(1).to_string().len();
     let width = digits(dataset.classes.len());
     let class = |(number, name): (usize, &String)| format!("{number:0width$}_{}", name.replace(['/', '\\'], "-"));

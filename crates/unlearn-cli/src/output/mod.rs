@@ -24,6 +24,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use unlearn_run_store::clock;
 
 pub(crate) use color::{Color, Manner};
+pub(crate) use text::counted;
 use text::{Keep, cut, escape, escape_json, escape_line_ends, shorten_quotes};
 
 /// Writes a line of results to standard output. It is used like `println!`.

@@ -101,6 +101,11 @@ pub(super) fn shorten_quotes(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A number with the word that goes with it: `1 stage`, `2 stages`.
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Escapes line ends of names: a name must not make a message look like two. The program continues a message with
 /// lines that are indented, and a parser shows lines of a file before a `|`, with its reason after the last of them.
 pub(super) fn escape_line_ends(text: &str) -> Cow<'_, str> {
