@@ -116,10 +116,6 @@ impl Store {
                 stages.push((stage, folder));
             }
         }
-        if stages.is_empty() && imported.kept.is_empty() {
-            let held = if imported.suites.is_empty() { "it is empty" } else { "it holds an index, but no stage" };
-            return Err(refuse(held.to_owned()));
-        }
         for suite in &imported.suites {
             let index = unpacked.suite(suite).map_err(|error| refuse(damage(&error)))?;
             for key in index.rows.iter().flat_map(|row| [&row.unlearn, &row.evaluate]) {
@@ -137,6 +133,10 @@ impl Store {
                 );
                 return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
             }
+        }
+        if stages.is_empty() && imported.kept.is_empty() {
+            let held = if imported.suites.is_empty() { "it is empty" } else { "it holds an index, but no stage" };
+            return Err(refuse(held.to_owned()));
         }
         for (stage, folder) in stages {
             let to = self.place(&stage.kind, &stage.key, "");

@@ -72,6 +72,15 @@ pub enum StoreError {
         /// Finished stages that were computed from this one.
         computed: Vec<StageName>,
     },
+    /// A copy of a stage's file is not what the manifest beside it names.
+    #[error(
+        "{} is damaged: its content is not what the manifest beside it names (BLAKE3 differs); copy it again from where it came",
+        file.display()
+    )]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
     /// A stored file that is not part of a stage cannot be read.
     #[error("{} is damaged: {problem}; delete it and run the suite again, finished stages are kept", file.display())]
     DamagedIndex {

@@ -39,7 +39,8 @@
 
 pub mod archive;
 pub mod atomic;
-pub mod check;
+pub mod beside;
+mod check;
 pub mod clock;
 pub mod configured;
 pub mod description;
@@ -65,6 +66,7 @@ pub mod writer;
 pub use archive::Imported;
 pub use atomic::{check_writable, write_atomic, write_atomic_with};
 pub use check::{Check, Fault, Place, Repair};
+pub use beside::check_beside;
 pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;

@@ -7,7 +7,7 @@ use unlearn_run_store::write_atomic;
 
 use crate::{
     args::ExportArguments,
-    convert::{check, check_output, check_safetensors, options},
+    convert::{check, check_output, check_record, check_safetensors, options},
     exit::Usage,
     inspect::source,
 };
@@ -19,6 +19,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     check_output(output)?;
     let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
     let (original, bytes_read) = (opened.model, opened.read["model"].len());
+    check_record(model, &original, foreign)?;
     let (what, form) = match (form.structured, form.sparse) {
         (true, _) => ("structured", Form::Structured),
         (_, true) => ("sparse", Form::Sparse),

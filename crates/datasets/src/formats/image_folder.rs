@@ -43,7 +43,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
 pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)> {
     let train = folder.join(TRAIN);
     if !train.is_dir() {
-        return Err(damaged(folder, "it has no folder `train`"));
+        return Err(damaged(folder, format!("it has no folder `train`{}", renamed(folder, &[TRAIN])?)));
     }
     let classes = class_folders(&train)?;
     if classes.is_empty() {
@@ -69,7 +69,19 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
             return Ok((classes, sets.0, sets.1));
         }
     }
-    Err(damaged(folder, format!("it has no folder `{}` with folders of its classes", TESTS.join("` or `"))))
+    let hint = renamed(folder, &TESTS)?;
+    Err(damaged(folder, format!("it has no folder `{}` with folders of its classes{hint}", TESTS.join("` or `"))))
+}
+
+/// A hint for a folder whose name is one of `names` in other letters, or nothing.
+fn renamed(folder: &Path, names: &[&str]) -> Result<String> {
+    for path in list(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let found = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(name) = names.iter().find(|name| found.eq_ignore_ascii_case(name) && found != **name) {
+            return Ok(format!("; it has `{found}`, rename it to `{name}`"));
+        }
+    }
+    Ok(String::new())
 }
 
 /// The names of the folders in `folder`, ascending, without hidden ones.
@@ -400,6 +412,8 @@ mod tests {
     #[test]
     fn what_is_no_folder_of_classes_says_so() {
         assert!(refusal(&["val/a/1.png"]).ends_with("it has no folder `train`"));
+        assert!(refusal(&["Train/a/1.png"]).ends_with("it has `Train`, rename it to `train`"));
+        assert!(refusal(&["train/a/1.png", "TEST/a/1.png"]).ends_with("it has `TEST`, rename it to `test`"));
         assert!(refusal(&["train/1.png", "val/a/1.png"]).ends_with("train: it has no folder of a class"));
         assert!(
             refusal(&["train/a/1.png"]).contains("no folder `test` or `validation` or `valid` or `val` with folders")

@@ -17,7 +17,7 @@ use unlearn_samples::{Dataset, ImageSet};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::entry::check_labels;
+use crate::entry::{check_labels, check_numbering};
 use crate::error::{Error, Result, damaged};
 use crate::formats::numpy_advice::{self, Use};
 use crate::formats::proportion;
@@ -55,7 +55,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
         tracing::warn!("{}: arrays that are not read: {}", path.display(), parts.unread.join(", "));
     }
     let images = parts.labels[0].len();
-    check_labels(path, &parts.labels[0], images.max(1))?;
+    check_numbering(path, &parts.labels[0], images)?;
     let classes = match parts.classes {
         Some(classes) => classes,
         None => (0..count(&parts.labels[0])).map(|class| class.to_string()).collect(),
