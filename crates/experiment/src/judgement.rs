@@ -1,6 +1,9 @@
 //! Judges how well a model forgot: its scores on the sets of a request, and the figures computed from them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use unlearn_metrics::{ModelScores, Retrain, Scores, Triggered, Values, auc};
 use unlearn_mia_eval::{Registry, Settings};
@@ -36,6 +39,16 @@ pub(crate) struct Judging<'a> {
     pub(crate) rte_seconds: Option<f64>,
     /// A Retrain that was judged on the same sets.
     pub(crate) retrain: Option<&'a Judgement>,
+    /// Set when the user wants to stop.
+    pub(crate) interrupt: Option<&'a AtomicBool>,
+}
+
+impl Judging<'_> {
+    /// Ends the judging if the user wants to stop.
+    fn check(&self) -> Result<(), Failure> {
+        let interrupted = |interrupt: &AtomicBool| interrupt.load(Ordering::Relaxed);
+        if self.interrupt.is_some_and(interrupted) { Err(Failure::Interrupted) } else { Ok(()) }
+    }
 }
 
 /// A judged model.
@@ -54,23 +67,24 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
     let test = &sets.dataset.test;
     let kept = |i: &u32| !sets.whole_classes.contains(&test.labels[*i as usize]);
     let test_positions: Vec<u32> = (0..test.labels.len() as u32).filter(kept).collect();
+    let mut score = |images, positions: &[u32]| judging.check().and_then(|()| score(network, images, positions));
     let scores = ModelScores {
-        forget: score(network, train, sets.forget)?,
-        retain: score(network, train, sets.retain)?,
-        test: score(network, test, &test_positions)?,
-        validation: if sets.validation.is_empty() { None } else { Some(score(network, train, sets.validation)?) },
+        forget: score(train, sets.forget)?,
+        retain: score(train, sets.retain)?,
+        test: score(test, &test_positions)?,
+        validation: if sets.validation.is_empty() { None } else { Some(score(train, sets.validation)?) },
         triggered: match sets.poisoning {
             None => None,
             Some(Poisoning { triggered, positions, .. }) => Some(Triggered {
-                scores: score(network, triggered.images(), &test_positions)?,
+                scores: score(triggered.images(), &test_positions)?,
                 target: triggered.target(),
                 poison: positions.clone(),
             }),
         },
     };
-    let Judging { registry, settings, rte_seconds, retrain } = *judging;
+    let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
-    let figures = registry.measure(&scores, settings, rte_seconds, retrain)?;
+    let figures = registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt)?;
     Ok(Judgement { scores, figures })
 }
 
@@ -93,10 +107,11 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
     let (whole, others): (Vec<u32>, Vec<u32>) =
         sets.validation.iter().partition(|position| sets.whole_classes.contains(&label(position)));
     let classes: BTreeSet<u32> = sets.forget.iter().map(label).collect();
+    let mut score = |positions: &[u32]| judging.check().and_then(|()| score(network, train, positions));
     let scores = ModelScores {
-        forget: score(network, train, sets.forget)?,
-        retain: score(network, train, sets.retain)?,
-        test: score(network, train, &others)?,
+        forget: score(sets.forget)?,
+        retain: score(sets.retain)?,
+        test: score(&others)?,
         validation: None,
         triggered: None,
     };
@@ -106,12 +121,13 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
     };
     let mut unseen = akin(&scores.test);
     if !whole.is_empty() {
-        unseen.extend(akin(&score(network, train, &whole)?));
+        unseen.extend(akin(&score(&whole)?));
     }
     let forgotten: Vec<f64> = scores.forget.losses().collect();
     let forget_auc = auc(&unseen, &forgotten)?;
-    let Judging { registry, settings, rte_seconds, .. } = *judging;
-    Ok(Foresight { figures: registry.measure(&scores, settings, rte_seconds, None)?, forget_auc })
+    let Judging { registry, settings, rte_seconds, interrupt, .. } = *judging;
+    let figures = registry.measure_until(&scores, settings, rte_seconds, None, interrupt)?;
+    Ok(Foresight { figures, forget_auc })
 }
 
 /// The network's scores on the samples at these positions.
@@ -126,9 +142,20 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Training(#[from] unlearn_training::Error),
     #[error(transparent)]
-    Attack(#[from] unlearn_mia_eval::Error),
+    Attack(unlearn_mia_eval::Error),
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+impl From<unlearn_mia_eval::Error> for Failure {
+    fn from(error: unlearn_mia_eval::Error) -> Self {
+        match error {
+            unlearn_mia_eval::Error::Interrupted => Self::Interrupted,
+            error => Self::Attack(error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +220,13 @@ mod tests {
         let registry = Registry::standard();
         let mut judged = |attacks: &[&str], draws| {
             let settings = settings(attacks, draws);
-            let judging = Judging { registry: &registry, settings: &settings, rte_seconds: Some(1.5), retrain: None };
+            let judging = Judging {
+                registry: &registry,
+                settings: &settings,
+                rte_seconds: Some(1.5),
+                retrain: None,
+                interrupt: None,
+            };
             judge(&mut network, &sets(&place, &[]), &judging)
         };
         let alone = judged(&["mia-efficacy"], 4).unwrap();
@@ -216,7 +249,8 @@ mod tests {
         let place = place();
         let registry = Registry::standard();
         let settings = settings(&["mia-efficacy"], 2);
-        let judging = |retrain| Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain };
+        let judging =
+            |retrain| Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain, interrupt: None };
         let [mut one, mut two] = [1, 2].map(|seed| network(&place.dataset, seed));
         let retrain = judge(&mut one, &sets(&place, &[3]), &judging(None)).unwrap();
         assert!(retrain.scores.test.labels().iter().all(|label| *label != 3));
@@ -248,7 +282,8 @@ mod tests {
         let place = place();
         let registry = Registry::standard().with_attack(attack);
         let settings = settings(&["count"], 1);
-        let judging = Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None };
+        let judging =
+            Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt: None };
         let judged = judge(&mut network(&place.dataset, 1), &sets(&place, &[]), &judging).unwrap();
         assert_eq!(judged.figures["forgotten_images"].value, 20.0);
     }
@@ -258,12 +293,50 @@ mod tests {
         let place = place();
         let registry = Registry::standard();
         let settings = settings(&["mia-efficacy"], 1);
-        let judging = Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None };
+        let judging =
+            Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt: None };
         let mut network = network(&place.dataset, 1);
         let judged = judge(&mut network, &sets(&place, &[]), &judging).unwrap();
         let Foresight { figures, forget_auc } = foresee(&mut network, &sets(&place, &[]), &judging).unwrap();
         assert_eq!(figures["ta"], judged.figures["validation_accuracy"]);
         assert_eq!(figures["ua"], judged.figures["ua"]);
         assert!((0.0..=1.0).contains(&forget_auc));
+    }
+    /// The user interrupts while the first attack runs.
+    #[test]
+    fn no_attack_begins_after_an_interrupt() {
+        static INTERRUPT: AtomicBool = AtomicBool::new(false);
+        const FIGURE: Figure = Figure {
+            name: Cow::Borrowed("first"),
+            label: Cow::Borrowed("First"),
+            needs: &[Need::Forget, Need::Attack],
+            compute: |_| Ok(None),
+            ..ua::FIGURE
+        };
+        let place = place();
+        let count = |_: &ModelScores, _: &Draws| {
+            INTERRUPT.store(true, Ordering::Relaxed);
+            Ok(vec![Value::exact(1.0)])
+        };
+        let first = Attack {
+            name: "first",
+            summary: "interrupts",
+            source: "here",
+            pool: Pool::Alone,
+            figures: &[FIGURE],
+            run: Run::Once(count),
+        };
+        let registry = Registry::standard().with_attack(first);
+        let mut network = network(&place.dataset, 1);
+        let mut judged = |attacks: &[&str]| {
+            let settings = settings(attacks, 3);
+            let interrupt = Some(&INTERRUPT);
+            let judging =
+                Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt };
+            judge(&mut network, &sets(&place, &[]), &judging).map(|judged| judged.figures)
+        };
+        assert!(judged(&["mia-efficacy"]).unwrap().contains_key("mia_efficacy.entropy"));
+        assert!(matches!(judged(&["first", "mia-efficacy"]), Err(Failure::Interrupted)));
+        assert!(matches!(judged(&[]), Err(Failure::Interrupted)), "no set is scored either");
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
-use crate::{Error, Kind, Reference, Result};
+use crate::{Error, Kind, Reference, Result, interrupt};
 
 /// The folder of one repository in the cache.
 #[derive(Debug, Clone)]
@@ -95,11 +95,10 @@ impl Repository {
         let path = self.locks.join(format!("{hash}.lock"));
         make_folder_of(&path)?;
         make_folder_of(&self.blob(hash))?;
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).and_then(|file| {
-            file.lock()?;
-            Ok(file)
-        });
-        lock.map_err(|source| Error::Io { action: "lock", path, source })
+        let failed = |source| Error::Io { action: "lock", path: path.clone(), source };
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        interrupt::lock(&file)?.map_err(failed)?;
+        Ok(file)
     }
 
     /// Makes downloaded content a file of a commit.

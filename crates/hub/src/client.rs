@@ -75,6 +75,7 @@ impl Client {
         let mut pause = self.options.backoff;
         let mut number = 1;
         loop {
+            crate::interrupt::check()?;
             match attempt() {
                 Err(error) if error.is_passing() && number < self.options.attempts => {
                     tracing::warn!("{error}; next attempt in {:.1} s", pause.as_secs_f64());

@@ -21,6 +21,9 @@ pub enum Error {
         /// The fault.
         reason: String,
     },
+    /// The user interrupted the program. A partial download stays, and the next one goes on from it.
+    #[error("it was interrupted")]
+    Interrupted,
     /// An environment variable that cannot be used.
     #[error("{variable} cannot be used: {reason}")]
     Environment {

@@ -14,6 +14,7 @@ use crate::{
     cache::{Repository, is_commit, is_hex},
     client::{Request, Subject, header},
     hub::encode,
+    interrupt,
     reference::check_file,
 };
 
@@ -165,6 +166,7 @@ impl Hub {
         let mut done = start;
         let mut buffer = vec![0; 1 << 16];
         loop {
+            interrupt::check()?;
             (self.on_progress)(&Progress { file, done, total: announced.size });
             let cut = || Error::Cut {
                 file: file.to_owned(),

@@ -96,6 +96,7 @@ impl Attack {
             Run::ByFeature(run) | Run::ByScalar(run) => {
                 self.check_features(features)?;
                 for feature in features.iter().filter(|feature| self.looks_at(feature)) {
+                    crate::draws::check(draws.interrupt)?;
                     let names = self.figures.iter().map(|figure| name_on(figure, feature)).collect();
                     add(names, run(scores, feature, draws)?)?;
                 }

@@ -1,24 +1,27 @@
 //! The number of times that an attack is fitted, and the samples of each draw.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::{MemberSelection, features::Feature};
+use crate::{Error, MemberSelection, Result, features::Feature};
 
 /// The number of times that an attack is fitted, and the samples of each draw.
 ///
 /// A single draw is unreliable: the figure varies by tens of points with the members that are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draws {
+#[derive(Debug, Clone, Copy)]
+pub struct Draws<'a> {
     /// Selection of members and non-members if there are more than the attack uses.
     pub members: MemberSelection,
     /// Number of draws, at least one.
     pub count: usize,
     /// Seed of all draws.
     pub seed: u64,
+    /// Set when the user wants to stop. No further draw begins then, and the attack ends with [`Error::Interrupted`].
+    pub interrupt: Option<&'a AtomicBool>,
 }
 
-impl Draws {
+impl Draws<'_> {
     /// The same with no more draws than the feature's limit, which depends on its cost.
     pub(crate) fn of(self, feature: &Feature) -> Self {
         Self { count: self.count.min(feature.most_draws()), ..self }
@@ -27,8 +30,12 @@ impl Draws {
     /// The figures of all draws, in order, computed in parallel. `of` returns the figure of one draw. Its argument
     /// chooses a number of rows of a set, given the set's number and labels. Set 0 is that of the members, set 1 that
     /// of the non-members.
-    pub(crate) fn each<T: Send, E: Send>(&self, of: impl Fn(&Choose<'_>) -> Result<T, E> + Sync) -> Result<Vec<T>, E> {
+    ///
+    /// # Errors
+    /// The first error of a draw, or [`Error::Interrupted`].
+    pub(crate) fn each<T: Send>(&self, of: impl Fn(&Choose<'_>) -> Result<T> + Sync) -> Result<Vec<T>> {
         let draw = |number: usize| {
+            check(self.interrupt)?;
             // Every draw has its own streams. The first draw has streams 0 and 1.
             let stream = |set: usize| 2 * number as u128 + set as u128;
             of(&|set, labels, count| self.members.choose(labels, count, self.seed, stream(set)))
@@ -38,7 +45,7 @@ impl Draws {
             return (0..self.count).map(draw).collect();
         }
         let (draw, work) = (&draw, |worker: usize| (worker..self.count).step_by(workers));
-        let shares: Vec<Vec<Result<T, E>>> = thread::scope(|scope| {
+        let shares: Vec<Vec<Result<T>>> = thread::scope(|scope| {
             let started: Vec<_> =
                 (0..workers).map(|worker| scope.spawn(move || work(worker).map(draw).collect())).collect();
             started
@@ -51,6 +58,11 @@ impl Draws {
     }
 }
 
+/// Ends an attack if the user wants to stop.
+pub(crate) fn check(interrupt: Option<&AtomicBool>) -> Result<()> {
+    if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
 /// Chooses a number of rows of a set, given the set's number and its labels.
 type Choose<'a> = dyn Fn(usize, &[u32], usize) -> Vec<usize> + 'a;
 
@@ -61,11 +73,28 @@ mod tests {
     #[test]
     fn draws_keep_their_order_and_the_first_error_is_the_answer() {
         let labels = vec![0; 1000];
-        let draws = Draws { members: MemberSelection::Stratified, count: 9, seed: 4 };
-        let all: Vec<Vec<usize>> = draws.each(|choose| Ok::<_, ()>(choose(1, &labels, 20))).unwrap();
+        let draws = Draws { members: MemberSelection::Stratified, count: 9, seed: 4, interrupt: None };
+        let all: Vec<Vec<usize>> = draws.each(|choose| Ok(choose(1, &labels, 20))).unwrap();
         let alone: Vec<_> = (0..9).map(|n| draws.members.choose(&labels, 20, 4, 2 * n + 1)).collect();
         assert_eq!(all, alone);
-        let failing = draws.each(|choose| if choose(0, &labels, 20) == [0; 0] { Ok(()) } else { Err("full") });
-        assert_eq!(failing, Err("full"));
+        let empty = Error::Empty { set: "members", needed: 1 };
+        let failing = draws.each(|choose| if choose(0, &labels, 20) == [0; 0] { Ok(()) } else { Err(empty.clone()) });
+        assert_eq!(failing, Err(empty));
+    }
+
+    #[test]
+    fn no_draw_begins_after_an_interrupt() {
+        let interrupt = AtomicBool::new(false);
+        let begun = std::sync::atomic::AtomicUsize::new(0);
+        let count = 500;
+        let draws = Draws { members: MemberSelection::Stratified, count, seed: 4, interrupt: Some(&interrupt) };
+        let ended = draws.each(|_| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            interrupt.store(true, Ordering::Relaxed);
+            Ok(())
+        });
+        assert_eq!(ended, Err(Error::Interrupted));
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        assert!(begun.load(Ordering::Relaxed) <= workers.min(count - 1), "{begun:?}");
     }
 }

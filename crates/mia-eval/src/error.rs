@@ -14,6 +14,9 @@ pub enum Error {
     /// Scores or figures are invalid.
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
+    /// The user wants to stop.
+    #[error("it was interrupted")]
+    Interrupted,
     /// An attack failed.
     #[error("attack `{attack}`: {source}")]
     InAttack {
@@ -224,9 +227,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Adds the attack's name to an error.
+    /// Adds the attack's name to an error, unless the user interrupted it.
     pub(crate) fn in_attack(attack: &'static str, source: Self) -> Self {
-        Self::InAttack { attack, source: Box::new(source) }
+        match source {
+            Self::Interrupted => source,
+            _ => Self::InAttack { attack, source: Box::new(source) },
+        }
     }
 
     /// The error for a name that is not one of `valid`.

@@ -1,11 +1,13 @@
 //! All measurements from a model's scores: the standard figures and attacks, and any added ones.
 
+use std::sync::atomic::AtomicBool;
+
 use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
 
 use crate::attack::Attack;
 use crate::attacks::ATTACKS;
 use crate::features::{self, FEATURES, Feature};
-use crate::{Error, Pool, Result, Settings};
+use crate::{Error, Pool, Result, Settings, draws};
 
 /// All measurements from a model's scores.
 #[derive(Clone)]
@@ -115,13 +117,23 @@ impl Registry {
     /// # Errors
     /// If an attack or a feature does not exist, sets are too small, or a solver did not reach the optimum.
     pub fn attacked(&self, scores: &ModelScores, settings: &Settings) -> Result<Values> {
+        self.attacked_until(scores, settings, None)
+    }
+
+    fn attacked_until(
+        &self,
+        scores: &ModelScores,
+        settings: &Settings,
+        interrupt: Option<&AtomicBool>,
+    ) -> Result<Values> {
         let features = features(settings)?;
         let mut values = Values::new();
         for name in &settings.attacks {
             let attack = self.attack(name)?;
+            draws::check(interrupt)?;
             match attack.pool {
                 Pool::Alone => {
-                    let found = attack.run(scores, &features, &settings.draws());
+                    let found = attack.run(scores, &features, &settings.draws(interrupt));
                     values.extend(found.map_err(|source| Error::in_attack(attack.name, source))?);
                 }
             }
@@ -141,7 +153,22 @@ impl Registry {
         rte_seconds: Option<f64>,
         retrain: Option<Retrain<'_>>,
     ) -> Result<Values> {
-        let mut values = self.attacked(scores, settings)?;
+        self.measure_until(scores, settings, rte_seconds, retrain, None)
+    }
+
+    /// As [`Registry::measure`], but no further attack and no further draw of one begins after `interrupt` is set.
+    ///
+    /// # Errors
+    /// As [`Registry::measure`], and [`Error::Interrupted`].
+    pub fn measure_until(
+        &self,
+        scores: &ModelScores,
+        settings: &Settings,
+        rte_seconds: Option<f64>,
+        retrain: Option<Retrain<'_>>,
+        interrupt: Option<&AtomicBool>,
+    ) -> Result<Values> {
+        let mut values = self.attacked_until(scores, settings, interrupt)?;
         self.figures.complete(&mut values, Some(scores), rte_seconds, retrain, |_| true)?;
         Ok(values)
     }

@@ -1,5 +1,7 @@
 //! The attacks to run on a model, and their settings. A stored evaluation records them.
 
+use std::sync::atomic::AtomicBool;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Draws, MemberSelection};
@@ -24,9 +26,9 @@ impl Settings {
     /// Default number of draws.
     pub const DRAWS: usize = 10;
 
-    /// The draws of an attack.
-    pub fn draws(&self) -> Draws {
-        Draws { members: self.members, count: self.draws, seed: self.seed }
+    /// The draws of an attack. They end early if `interrupt` is set meanwhile.
+    pub fn draws<'a>(&self, interrupt: Option<&'a AtomicBool>) -> Draws<'a> {
+        Draws { members: self.members, count: self.draws, seed: self.seed, interrupt }
     }
 
     /// Largest number of draws. More would cost time without narrowing the interval noticeably.

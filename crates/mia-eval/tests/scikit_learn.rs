@@ -62,7 +62,7 @@ fn check(what: &str, points: &[f64], dimension: usize, sizes: &Sizes, expected: 
 
 /// The efficacy on the first rows equals the share of zeros in scikit-learn's decisions on the forget set.
 fn check_efficacy(feature: &Feature, scores: &ModelScores, sizes: &Sizes, theirs: &[bool]) {
-    let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0 };
+    let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0, interrupt: None };
     let efficacies = mia_efficacy(scores, feature, &draws).unwrap();
     let [efficacy] = efficacies[..] else { panic!("one draw has one efficacy: {efficacies:?}") };
     let forgotten = theirs[sizes.retain + sizes.test..].iter().filter(|member| !**member).count();

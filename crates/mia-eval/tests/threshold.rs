@@ -36,7 +36,7 @@ fn figures_are_those_of_a_second_implementation() {
             validation: None,
             triggered: None,
         };
-        let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0 };
+        let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0, interrupt: None };
         for (feature, expected) in golden[name].as_object().unwrap() {
             let found = threshold::ATTACK.run(&scores, &[features::find(feature).unwrap()], &draws).unwrap();
             let check = |what: &str, found: f64, expected: f64| {

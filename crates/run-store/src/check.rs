@@ -105,8 +105,14 @@ impl Store {
                 check.unnamed = sound;
             }
         }
+        // A row whose stage is at fault is no further fault.
         let damaged: BTreeSet<PathBuf> =
             check.faults.iter().filter_map(|fault| fault.error.damaged_folder().cloned()).collect();
+        let unreadable: Vec<PathBuf> = check.faults.iter().filter_map(|fault| self.unreadable(fault)).collect();
+        let is_known = |error: &StoreError| match error {
+            StoreError::Io { path, .. } => unreadable.iter().any(|folder| path.starts_with(folder)),
+            error => error.damaged_folder().is_some_and(|folder| damaged.contains(folder)),
+        };
         for suite in check.listed(self.suites(), || self.root().join(SUITES)) {
             let file = self.suite_file(&suite);
             let looked = self.suite(&suite).and_then(|index| {
@@ -117,7 +123,7 @@ impl Store {
                 index.rows.iter().try_for_each(|row| self.row(row).map(|_| ()))
             });
             if let Err(error) = looked
-                && error.damaged_folder().is_none_or(|folder| !damaged.contains(folder))
+                && !is_known(&error)
             {
                 check.faults.push(Fault { place: Place::Index(file), error });
             }
@@ -128,6 +134,15 @@ impl Store {
             }
         }
         Ok(check)
+    }
+
+    /// The folder of a stage, or of stages, that cannot be read.
+    fn unreadable(&self, fault: &Fault) -> Option<PathBuf> {
+        match (&fault.error, &fault.place) {
+            (StoreError::Io { .. }, Place::Stage(StageName { kind, key })) => Some(self.place(kind, key, "")),
+            (StoreError::Io { .. }, Place::Folder(folder)) => Some(folder.clone()),
+            _ => None,
+        }
     }
 
     /// Removes the damaged stages that a check found, every stage that was computed from them, and the damaged

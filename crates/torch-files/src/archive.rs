@@ -30,7 +30,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
         return Err(Error::Unsupported("the file was saved on a big-endian machine; save it on another".into()));
     }
     let name = format!("{folder}{PICKLE}");
-    let pickle = entry(&mut archive, bytes, &name)?.ok_or_else(|| Error::Archive(format!("it lacks `{name}`")))?;
+    let pickle =
+        entry(&mut archive, bytes, &name)?.ok_or_else(|| Error::Archive(format!("the entry `{name}` is missing")))?;
     let pickle = Pickle::read(pickle, Vocabulary::Weights)?;
     let mut storages = BTreeMap::new();
     // Entries of a valid archive do not overlap. Each is read once to check its checksum, and this test bounds the work.
@@ -38,7 +39,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     for storage in pickle.storages() {
         if let Entry::Vacant(vacant) = storages.entry(storage.key) {
             let name = format!("{folder}/data/{}", storage.key.escape_debug());
-            let missing = || Error::Archive(format!("it lacks `{name}`, which a tensor needs"));
+            let missing = || Error::Archive(format!("the entry `{name}`, which holds values of a tensor, is missing"));
             let data = entry(&mut archive, bytes, &name)?.ok_or_else(missing)?;
             left = left.checked_sub(data.len()).ok_or_else(|| Error::Archive("its entries overlap".into()))?;
             vacant.insert(data);
@@ -78,7 +79,9 @@ fn entry<'a>(archive: &mut ZipArchive<io::Cursor<&'a [u8]>>, bytes: &'a [u8], na
         Err(error) => return Err(damaged(&error)),
     };
     if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
-        return Err(Error::Unsupported(format!("`{name}` is compressed; `torch.save` stores its entries as they are")));
+        return Err(Error::Unsupported(format!(
+            "the entry `{name}` is compressed, and `torch.save` never compresses entries; save the file again with `torch.save`"
+        )));
     }
     let (start, size) = (entry.data_start(), entry.size());
     io::copy(&mut entry, &mut io::sink()).map_err(|error| Error::Archive(format!("`{name}`: {error}")))?;

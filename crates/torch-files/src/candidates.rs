@@ -56,7 +56,7 @@ const SHOWN: usize = 80;
 /// Finds every dictionary of tensors that can be reached by text keys.
 pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
     if !matches!(pickle.root(), Value::Dict(_)) {
-        return Err(Error::NoStateDict("its object is no dictionary".into()));
+        return Err(Error::NoStateDict("its object is not a dictionary".into()));
     }
     let mut walk = Walk { pickle, seen: HashSet::new(), layered: Vec::new(), flat: Vec::new() };
     walk.visit(pickle.root_id(), &mut Vec::new());

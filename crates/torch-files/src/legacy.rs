@@ -29,7 +29,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     let version = next(&mut rest)?;
     if version.root() != &Value::Int(VERSION) {
         let found = version.root();
-        return Err(Error::Unsupported(format!("the file's version is {found:?}; only {VERSION} is known")));
+        return Err(Error::Unsupported(format!("the file has version {found:?}, and only version {VERSION} is read")));
     }
     if !little_endian(&next(&mut rest)?) {
         return Err(Error::Unsupported("the file was saved on a big-endian machine; save it on another".into()));
@@ -43,9 +43,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts<'_>> {
     let mut storages = BTreeMap::new();
     for id in ids {
         let Value::Text(key) = keys.get(*id) else {
-            return Err(Error::Archive("a storage's key is no text".into()));
+            return Err(Error::Archive("the key of a storage is not text".into()));
         };
-        let size = sizes.get(key).ok_or_else(|| Error::Archive(format!("no tensor lies in storage `{key}`")))?;
+        let size = sizes.get(key).ok_or_else(|| Error::Archive(format!("the storage `{key}` belongs to no tensor")))?;
         storages.insert(
             *key,
             storage(&mut rest, *size).ok_or_else(|| Error::Archive(format!("it ends within storage `{key}`")))?,

@@ -232,7 +232,7 @@ impl<'a> Machine<'a> {
             other => {
                 let what =
                     if other.is_ascii_graphic() { format!("`{}`", char::from(other)) } else { format!("{other:#04x}") };
-                let reason = format!("opcode {what} is none of those that weights and arrays are saved with");
+                let reason = format!("it has the opcode {what}, which files of weights and arrays do not use");
                 return Err(Error::Pickle { at: start, reason });
             }
         }
@@ -245,7 +245,8 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| self.damaged(format!("it ends where {count} bytes more are announced")))?;
+        let taken =
+            taken.ok_or_else(|| self.damaged(format!("it ends too early: {count} more bytes should follow")))?;
         self.at += count;
         Ok(taken)
     }
@@ -269,14 +270,17 @@ impl<'a> Machine<'a> {
     fn protocol(&mut self) -> Result<()> {
         match self.byte()? {
             2..=5 => Ok(()),
-            other => Err(self.damaged(format!("protocol {other} is none of 2 to 5"))),
+            other => {
+                Err(self.damaged(format!("it has the pickle protocol {other}, and only protocols 2 to 5 are read")))
+            }
         }
     }
 
     fn push(&mut self, value: Value<'a>) -> Result<()> {
         if self.values.len() == MAX_OBJECTS {
-            return Err(self
-                .damaged(format!("it holds more than {MAX_OBJECTS} objects, many more than weights or arrays need")));
+            return Err(
+                self.damaged(format!("it holds more than {MAX_OBJECTS} objects, and weights or arrays need far fewer"))
+            );
         }
         self.stack.push(Id(self.values.len()));
         self.values.push(value);
@@ -290,7 +294,7 @@ impl<'a> Machine<'a> {
 
     fn top(&self) -> Result<Id> {
         let id = self.stack.last().filter(|_| self.stack.len() > self.floor());
-        id.copied().ok_or_else(|| self.damaged("an object is used where none is"))
+        id.copied().ok_or_else(|| self.damaged("it uses an object, but its stack is empty"))
     }
 
     fn pop(&mut self) -> Result<Id> {
@@ -308,7 +312,7 @@ impl<'a> Machine<'a> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Id>> {
-        let mark = self.marks.pop().ok_or_else(|| self.damaged("a mark is used where none is"))?;
+        let mark = self.marks.pop().ok_or_else(|| self.damaged("it uses a mark, but it set none"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -339,7 +343,7 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, width: usize) -> Result<()> {
         let index = self.unsigned(width)?;
         let id = self.memo.get(&index).copied();
-        self.stack.push(id.ok_or_else(|| self.damaged(format!("nothing was memoised as {index}")))?);
+        self.stack.push(id.ok_or_else(|| self.damaged(format!("it uses the memo {index}, which it never set")))?);
         Ok(())
     }
 
@@ -370,7 +374,7 @@ impl<'a> Machine<'a> {
         match &mut self.values[target.0] {
             Value::List(items) => items.append(&mut new),
             Value::Ignored => {}
-            _ => return Err(self.damaged("an item is appended to what is no list")),
+            _ => return Err(self.damaged("it appends to an object that is not a list")),
         }
         Ok(())
     }
@@ -379,17 +383,17 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         let (pairs, rest) = flat.as_chunks();
         match &mut self.values[target.0] {
-            _ if !rest.is_empty() => return Err(self.damaged("a key lacks its value")),
+            _ if !rest.is_empty() => return Err(self.damaged("a dictionary has a key without a value")),
             Value::Dict(items) => items.extend(pairs.iter().map(|[key, value]| (*key, *value))),
             Value::Ignored => {}
-            _ => return Err(self.damaged("an entry is set in what is no dictionary")),
+            _ => return Err(self.damaged("it sets an entry of an object that is not a dictionary")),
         }
         Ok(())
     }
 
     fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| self.damaged("a name does not end"))?;
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| self.damaged("it ends within a name"))?;
         self.at += end + 1;
         std::str::from_utf8(&rest[..end]).map_err(|_| self.damaged("a name is not UTF-8"))
     }
@@ -398,7 +402,7 @@ impl<'a> Machine<'a> {
         let (module, name) = (self.line()?, self.line()?);
         let global = self.vocabulary.find(module, name)?;
         if instantiates {
-            return Err(self.damaged("opcode `i` is none of those that weights and arrays are saved with"));
+            return Err(self.damaged("it has the opcode `i`, which files of weights and arrays do not use"));
         }
         self.push(Value::Global(global))
     }
@@ -406,7 +410,7 @@ impl<'a> Machine<'a> {
     fn stack_global(&mut self) -> Result<()> {
         let (name, module) = (self.pop()?, self.pop()?);
         let (Value::Text(module), Value::Text(name)) = (&self.values[module.0], &self.values[name.0]) else {
-            return Err(self.damaged("a name is no text"));
+            return Err(self.damaged("the name of a function is not text"));
         };
         let global = self.vocabulary.find(module, name)?;
         self.push(Value::Global(global))
@@ -425,7 +429,7 @@ impl<'a> Machine<'a> {
     /// Replaces a call by its value.
     fn apply(&mut self, callable: Id, tuple: Id) -> Result<()> {
         let (Value::Global(global), Value::Tuple(arguments)) = (&self.values[callable.0], &self.values[tuple.0]) else {
-            return Err(self.damaged("something that is no function is called"));
+            return Err(self.damaged("it calls an object that is not a function"));
         };
         let value = match global {
             Global::Dictionary => Value::Dict(vec![]),
@@ -435,14 +439,18 @@ impl<'a> Machine<'a> {
             }
             Global::RebuildTensor => {
                 let view = self.view(arguments);
-                Value::Tensor(view.ok_or_else(|| self.damaged("a tensor is not described as PyTorch describes it"))?)
+                Value::Tensor(
+                    view.ok_or_else(|| self.damaged("a tensor is not described in the way that PyTorch does"))?,
+                )
             }
             Global::RebuildParameter => {
                 let tensor = arguments.first().filter(|id| matches!(self.values[id.0], Value::Tensor(_)));
-                self.stack.push(*tensor.ok_or_else(|| self.damaged("a parameter is made of what is no tensor"))?);
+                self.stack.push(
+                    *tensor.ok_or_else(|| self.damaged("a parameter is made from an object that is not a tensor"))?,
+                );
                 return Ok(());
             }
-            Global::Storage(_) => return Err(self.damaged("a storage lies within the pickle")),
+            Global::Storage(_) => return Err(self.damaged("the values of a tensor are in the pickle itself")),
         };
         self.push(value)
     }
@@ -463,7 +471,8 @@ impl<'a> Machine<'a> {
     /// which is `None` unless the storage is part of another.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let storage = self.storage(id).ok_or_else(|| self.damaged("it refers to what is no storage of PyTorch's"))?;
+        let storage =
+            self.storage(id).ok_or_else(|| self.damaged("it refers to an object that is not a storage of PyTorch"))?;
         self.push(Value::Storage(storage))
     }
 
@@ -546,26 +555,26 @@ mod tests {
         for (program, reason) in [
             (&b""[..], "it ends"),
             (b"\x80\x02", "it ends"),
-            (b"\x80\x01.", "protocol 1"),
-            (b".", "an object is used where none is"),
-            (b"(.", "an object is used where none is"),
-            (b"N(a.", "an object is used where none is"),
-            (b"t.", "a mark is used where none is"),
-            (b"NNa.", "no list"),
-            (b"NNNs.", "no dictionary"),
-            (b"}(Nu.", "a key lacks its value"),
-            (b"h\x07.", "memoised as 7"),
-            (b"X\xff\xff\xff\xffa.", "it ends where 4294967295 bytes"),
-            (b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.", "it ends"),
+            (b"\x80\x01.", "the pickle protocol 1"),
+            (b".", "it uses an object, but its stack is empty"),
+            (b"(.", "it uses an object, but its stack is empty"),
+            (b"N(a.", "it uses an object, but its stack is empty"),
+            (b"t.", "it uses a mark, but it set none"),
+            (b"NNa.", "not a list"),
+            (b"NNNs.", "not a dictionary"),
+            (b"}(Nu.", "a dictionary has a key without a value"),
+            (b"h\x07.", "the memo 7"),
+            (b"X\xff\xff\xff\xffa.", "it ends too early: 4294967295 more bytes"),
+            (b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.", "it ends too early"),
             (b"X\x01\x00\x00\x00\xff.", "not UTF-8"),
             (b"I1\n.", "opcode `I`"),
             (b"\x82\x01.", "opcode 0x82"),
-            (b"N)R.", "no function"),
-            (b"ctorch\nFloatStorage\n)R.", "a storage lies within"),
+            (b"N)R.", "not a function"),
+            (b"ctorch\nFloatStorage\n)R.", "in the pickle itself"),
             (b"ctorch._utils\n_rebuild_tensor_v2\n)R.", "a tensor is not described"),
-            (b"ctorch._utils\n_rebuild_parameter\nN\x85R.", "no tensor"),
-            (b"NQ.", "no storage"),
-            (b"cos", "a name does not end"),
+            (b"ctorch._utils\n_rebuild_parameter\nN\x85R.", "not a tensor"),
+            (b"NQ.", "not a storage"),
+            (b"cos", "it ends within a name"),
         ] {
             let found = refusal(program);
             assert!(found.contains(reason), "{program:?}: {found}");

@@ -87,7 +87,7 @@ impl<'a> Record<'a> {
             Value::List(items) | Value::Tuple(items) => items.iter().map(|id| self.integer(*id)).collect(),
             Value::Object(_) => {
                 let array = self.array(entry).filter(|array| array.shape.len() == 1);
-                let array = array.ok_or_else(|| refusal(key, "it is not a whole array of one side"))?;
+                let array = array.ok_or_else(|| refusal(key, "it is not a complete one-dimensional NumPy array"))?;
                 integers(&array)
             }
             _ => None,
@@ -147,7 +147,7 @@ impl<'a> Record<'a> {
 
     fn array_at(&self, key: &str) -> Result<Array<'_, 'a>> {
         let array = self.array(self.entry(key)?);
-        array.ok_or_else(|| refusal(key, "it is not a whole array of NumPy's"))
+        array.ok_or_else(|| refusal(key, "it is not a complete NumPy array"))
     }
 
     fn array(&self, value: &Value<'a>) -> Option<Array<'_, 'a>> {
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(record.integers("labels").unwrap(), [7, -1]);
         let error = |result: Result<Vec<i64>>| result.unwrap_err().to_string();
         assert_eq!(error(record.integers("fine_labels")), "entry `fine_labels`: the file has no such entry");
-        assert_eq!(error(record.integers("data")), "entry `data`: it is not a whole array of one side");
+        assert_eq!(error(record.integers("data")), "entry `data`: it is not a complete one-dimensional NumPy array");
         assert!(record.bytes("labels").is_err());
     }
 
@@ -298,7 +298,7 @@ mod tests {
             altered(b"\x04\x01\xc8\x03\x04", b"\x03\x01\xc8\x03"),
         ] {
             let error = Record::read(&damaged).unwrap().bytes("data").unwrap_err().to_string();
-            assert!(error.contains("entry `data`: it is not a whole array of NumPy's"), "{error}");
+            assert!(error.contains("entry `data`: it is not a complete NumPy array"), "{error}");
         }
     }
 

@@ -84,7 +84,9 @@ impl<'a> Tensor<'a> {
             return Err(format!("shape {shape:?} and strides {strides:?} differ in length"));
         }
         let outside = || {
-            format!("shape {shape:?} with strides {strides:?} from {offset} leaves its storage of {available} elements")
+            format!(
+                "shape {shape:?} with strides {strides:?} from {offset} needs more than the {available} elements of its storage"
+            )
         };
         let empty = shape.contains(&0);
         let len = if empty { Some(0) } else { shape.iter().try_fold(1_usize, |n, side| n.checked_mul(*side)) };
@@ -227,7 +229,7 @@ mod tests {
             (&[2, 2], &[max, max], max),
         ] {
             let refusal = read(shape, strides, offset).unwrap_err();
-            assert!(refusal.contains("leaves its storage of 12 elements"), "{refusal}");
+            assert!(refusal.contains("needs more than the 12 elements of its storage"), "{refusal}");
         }
         assert!(read(&[2], &[], 0).unwrap_err().contains("differ in length"));
     }

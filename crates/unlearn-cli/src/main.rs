@@ -41,6 +41,7 @@ use crate::{
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     output::begin(Manner::of(&typed));
+    signals::survive_file_size_limit();
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
         Err(said) => {

@@ -4,7 +4,10 @@
 //! end of its terminal sends. A shell without job control makes a background program ignore SIGINT, which Ctrl-C
 //! sends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::Context as _;
 
@@ -17,6 +20,7 @@ const INTERRUPTED: i32 = 130;
 /// After this call, the first SIGINT, SIGTERM or SIGHUP sets [`INTERRUPT`] and prints `said`. A second one stops at
 /// once.
 pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
+    unlearn_hub::stop_when_set(&INTERRUPT);
     listen(move || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED);
@@ -27,6 +31,18 @@ pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
     })
     .context("failed to listen for interrupts")
 }
+
+/// After this call, a write beyond the limit on the size of a file (`ulimit -f`) is an error like that of a full disk. By
+/// default, the system would send SIGXFSZ, which ends the program without a word.
+#[cfg(unix)]
+pub(crate) fn survive_file_size_limit() {
+    // A handler is enough: the system then fails the write. Nothing reads the flag. If the handler cannot be set, the
+    // program works as it would without.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_file_size_limit() {}
 
 #[cfg(unix)]
 fn listen(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {

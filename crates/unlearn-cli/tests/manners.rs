@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -130,6 +131,38 @@ fn every_command_ends_well_whatever_becomes_of_its_output() {
         let deaf = command(&place, &line).stderr(File::create("/dev/full").unwrap()).output().unwrap();
         assert_eq!(deaf.status.code(), Some(0), "{line}, with a full standard error");
     }
+}
+
+/// By default, the system ends a program that writes beyond `ulimit -f`, without a word.
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_like_a_full_disk() {
+    fn leftovers(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        let temporary = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
+        files.into_iter().filter(temporary).chain(folders.iter().flat_map(|folder| leftovers(folder))).collect()
+    }
+    let place = Place::new(&small("small"));
+    // Nothing can be written; no model; no manifest of a suite.
+    for blocks in ["0", "1", "8", "64"] {
+        let runs = format!("runs-{blocks}");
+        let output = place.shell(&format!("ulimit -f {blocks}; exec unlearn run suite.toml --runs {runs}"));
+        assert_eq!(output.status.code(), Some(1), "{blocks}: {}", text(&output.stderr));
+        let [error] = &errors(&output)[..] else { panic!("{}", text(&output.stderr)) };
+        for words in ["File too large", "ulimit -f", &runs] {
+            assert!(error.contains(words), "`{words}` in: {error}");
+        }
+        assert_eq!(leftovers(&place.path(&runs)), [""; 0].map(PathBuf::from), "{blocks}");
+        place.succeed(&["run", "suite.toml", "--runs", &runs]);
+    }
+    let printed = place.shell("ulimit -f 1; exec unlearn figures > figures.txt");
+    let expected = ["error: failed to write to standard output: File too large (os error 27)"];
+    assert_eq!((printed.status.code(), errors(&printed)), (Some(1), expected.map(str::to_owned).to_vec()));
+    fs::write(place.path("out.npz"), "old").unwrap();
+    let exported = place.shell("ulimit -f 64; exec unlearn datasets export fashion-mnist-mini --to out.npz");
+    assert_eq!((exported.status.code(), errors(&exported).len()), (Some(1), 1), "{}", text(&exported.stderr));
+    assert_eq!(fs::read(place.path("out.npz")).unwrap(), b"old");
+    assert_eq!(leftovers(&place.path("")), [""; 0].map(PathBuf::from));
 }
 
 #[test]

@@ -123,22 +123,24 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
     let Circumstances { machine, input, peaks, rounds, steps, command } = circumstances;
     let Machine { cpu, cores, rustc, commit, date } = machine;
     let instruction_set = peaks.first().map_or(UNKNOWN, |(_, peak)| &peak.instruction_set);
-    let peaks: Vec<_> = peaks.iter().map(|(threads, peak)| format!("{:.0} on {threads}", peak.gflops)).collect();
+    let peaks: Vec<_> =
+        peaks.iter().map(|(threads, peak)| format!("{:.0} with {threads} threads", peak.gflops)).collect();
     let peer = measured.first().and_then(|measured| measured.rounds.first()).map(|round| &round.peer);
     let name = peer.and_then(|peer| peer.peer.as_deref()).unwrap_or(UNKNOWN);
     let dtype = peer.and_then(|peer| peer.dtype.as_deref()).unwrap_or(UNKNOWN);
     let mut page = format!(
         "# A training step and an evaluation pass beside PyTorch\n\n\
-         - Hardware: {cpu}, {cores} cores, {instruction_set}; peak of fused multiply-adds in GF/s, by threads: {}\n\
+         - Hardware: {cpu}, {cores} cores, {instruction_set}; peak rate of fused multiply-adds, in GFLOP/s: {}\n\
          - Versions: {rustc}; {name} in {dtype}; commit {commit}\n\
          - Data: random images of {}, 10 classes\n\
-         - n: {rounds} rounds of ours and the peer, one after the other in alternating order; within a round, the median of \
-         {steps} steps\n\
+         - n: {rounds} rounds. A round measures both programs, one after the other, in alternating order. The time of a round is the \
+         median of {steps} steps.\n\
          - Date: {date}\n\
          - Command: `{command}`\n\n\
-         A ratio is the peer's figure ÷ ours, so above 1, this project is faster or needs less memory. It is the median over the \
-         rounds, with the least and the greatest in brackets. Kept: share of the convolutions' weights / of their operations. \
-         The peer is the better of PyTorch's two memory layouts. Peak: arithmetic of a training step on kept weights.\n\n",
+         `peer` is PyTorch, in the faster of its two memory layouts. A ratio is PyTorch's figure divided by ours: above 1, this project is \
+         faster or needs less memory. The median over the rounds is shown, with the smallest and the largest ratio in brackets. `kept` is \
+         the share of the convolutions' weights that are kept, and the share of their operations. `of peak` is the arithmetic of a training \
+         step on the kept weights, as a share of the peak rate.\n\n",
         peaks.join(", "),
         input.replace(',', "×")
     );
@@ -256,7 +258,7 @@ mod tests {
         let page = page(&circumstances, &[measured(rounds())]);
         for expected in [
             "A CPU, 2 cores, avx2",
-            "100 on 1, 199 on 2",
+            "100 with 1 threads, 199 with 2 threads",
             "rustc 1.95.0; torch 2.15.0 in f32; commit abc1234",
             "random images of 1×28×28",
             "3 rounds",

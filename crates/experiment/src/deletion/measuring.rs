@@ -57,7 +57,8 @@ pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Enviro
         Err(reason) => return Ok(vec![Finding::fails("attacks", reason)]),
     };
     let sets = setting.sets(&division);
-    let judging = Judging { registry: &environment.registry, settings: &attacks, rte_seconds: None, retrain: None };
+    let registry = &environment.registry;
+    let judging = Judging { registry, settings: &attacks, rte_seconds: None, retrain: None, interrupt: None };
     let measured = network(model, environment.device)
         .and_then(|mut network| judge(&mut network, &sets, &judging).map_err(|e| e.to_string()));
     match measured {

@@ -7,7 +7,7 @@ use unlearn_run_store::{StageSpec, StageWriter, Store, clock};
 use unlearn_training::{EpochRow, Session};
 
 use super::StageKind;
-use crate::{Error, Result, checkpoints::FileCheckpoints, materials::Materials, schedule::RunOptions};
+use crate::{Error, Result, checkpoints::FileCheckpoints, judgement, materials::Materials, schedule::RunOptions};
 
 /// Everything that computing one stage needs.
 pub(crate) struct Bench<'a> {
@@ -36,7 +36,14 @@ pub(crate) fn compute(
     let checkpoint_interval = options.checkpoint_interval;
     let mut bench = Bench { spec, label, store, materials, writer, session, checkpoint_interval };
     bench.log(if bench.writer.resumed() { "resumed" } else { "started" }, None)?;
-    let result = kind.run(&mut bench);
+    let result = match kind.run(&mut bench) {
+        // What the stage needs is opened in many places, and the interrupt may have ended a download there.
+        Err(error @ Error::Stage { .. }) if bench.session.interrupted() => {
+            bench.log("stopped", Some(&error.to_string()))?;
+            Err(bench.interruption())
+        }
+        result => result,
+    };
     match &result {
         Ok(()) => bench.log("finished", None)?,
         // The user must learn of the failure itself, even if it could not be logged.
@@ -69,6 +76,14 @@ impl Bench<'_> {
         match error {
             unlearn_training::Error::Interrupted => self.interruption(),
             _ => self.failure(reason),
+        }
+    }
+
+    /// This stage's error for a model that could not be judged, perhaps because of the user's interruption.
+    pub(crate) fn judging_failure(&self, failure: &judgement::Failure) -> Error {
+        match failure {
+            judgement::Failure::Interrupted => self.interruption(),
+            _ => self.failure(failure),
         }
     }
 

@@ -59,7 +59,8 @@ impl Kind for Evaluate {
         let division = setting.division();
         let sets = setting.sets(&division);
         let registry = &bench.materials.environment().registry;
-        let alone = Judging { registry, settings: &config.attacks, rte_seconds: None, retrain: None };
+        let interrupt = Some(bench.session.interrupt);
+        let alone = Judging { registry, settings: &config.attacks, rte_seconds: None, retrain: None, interrupt };
         let retrain = if bench.spec.inputs.contains_key(RETRAIN) {
             let StageModel { mut network, setting: other, .. } = bench.model(RETRAIN, &config.arithmetic)?;
             let saw = setting.forgotten.iter().find(|id| other.forgotten.binary_search(id).is_err());
@@ -68,12 +69,12 @@ impl Kind for Evaluate {
                     bench.failure(format!("its `{RETRAIN}` was trained on image {id}, which is to be forgotten"))
                 );
             }
-            Some(judge(&mut network, &sets, &alone).map_err(|error| bench.failure(error))?)
+            Some(judge(&mut network, &sets, &alone).map_err(|error| bench.judging_failure(&error))?)
         } else {
             None
         };
         let judging = Judging { rte_seconds, retrain: retrain.as_ref(), ..alone };
-        let mut judged = judge(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        let mut judged = judge(&mut network, &sets, &judging).map_err(|error| bench.judging_failure(&error))?;
         for mode in Mode::ALL.into_iter().filter(|mode| bench.spec.inputs.contains_key(mode.name())) {
             let name = match mode {
                 Mode::LinearProbe => target_probe::NAME,

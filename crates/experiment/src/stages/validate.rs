@@ -36,8 +36,10 @@ impl Kind for Validate {
         let division = setting.division();
         let sets = setting.sets(&division);
         let registry = &bench.materials.environment().registry;
-        let judging = Judging { registry, settings: &config.attacks, rte_seconds: Some(rte_seconds), retrain: None };
-        let found = foresee(&mut network, &sets, &judging).map_err(|error| bench.failure(error))?;
+        let interrupt = Some(bench.session.interrupt);
+        let judging =
+            Judging { registry, settings: &config.attacks, rte_seconds: Some(rte_seconds), retrain: None, interrupt };
+        let found = foresee(&mut network, &sets, &judging).map_err(|error| bench.judging_failure(&error))?;
         let figure = |name: &str| {
             let value = found.figures.get(name).map(|figure| figure.value);
             value.ok_or_else(|| bench.failure(format!("the registry gives no figure `{name}`")))

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{MemberSelection, features};
 
-    const ONE: Draws = Draws { members: MemberSelection::Stratified, count: 1, seed: 1 };
+    const ONE: Draws<'static> = Draws { members: MemberSelection::Stratified, count: 1, seed: 1, interrupt: None };
 
     /// Two-class scores of label 0 with high or low confidence.
     fn scores(confident: &[bool]) -> Scores {
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(ten.len(), 10);
         assert!(ten.iter().any(|draw| *draw != ten[0]), "{ten:?}");
         assert_eq!(efficacy(&retain, &test, &forget), Ok(ten[0]));
-        let first_rows = Draws { members: MemberSelection::FirstRows, count: 2, seed: 1 };
+        let first_rows = Draws { members: MemberSelection::FirstRows, count: 2, seed: 1, interrupt: None };
         let same = efficacies(&retain, &test, &forget, &first_rows).unwrap();
         assert_eq!(same[0], same[1]);
         assert_eq!(same, efficacies(&retain, &test, &forget, &Draws { seed: 2, ..first_rows }).unwrap());

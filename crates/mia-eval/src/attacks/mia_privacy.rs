@@ -82,7 +82,7 @@ mod tests {
             let logits = set.iter().flat_map(|&v| [v, 0.0]).collect();
             Scores::new(logits, vec![0; set.len()], 2).unwrap()
         });
-        let draws = Draws { members: members_by, count: 1, seed: 1 };
+        let draws = Draws { members: members_by, count: 1, seed: 1, interrupt: None };
         mia_privacy(&members, &non_members, features::find("confidence")?, &draws).map(|draws| draws[0])
     }
 

@@ -187,7 +187,7 @@ mod tests {
 
     fn figures(retain: &[(u32, f32)], test: &[(u32, f32)], forget: &[(u32, f32)]) -> Result<Vec<Value>> {
         let [retain, test, forget] = [retain, test, forget].map(scores);
-        let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 1 };
+        let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 1, interrupt: None };
         let scores = ModelScores { forget, retain, test, validation: None, triggered: None };
         run(&scores, features::find("confidence")?, &draws)
     }
