@@ -163,7 +163,8 @@ mod tests {
         let odd = folder.path().join("what?");
         std::fs::create_dir(&odd).unwrap();
         for (option, size) in [("", None), ("?size=64", Some(64))] {
-            let Location { place, .. } = Location::parse(&format!("folder:{}{option}", odd.display())).unwrap().unwrap();
+            let Location { place, .. } =
+                Location::parse(&format!("folder:{}{option}", odd.display())).unwrap().unwrap();
             assert_eq!((place.path, place.size), (odd.clone(), size));
         }
         for other in ["cifar10", "hubs:owner/name", "C:\\data"] {

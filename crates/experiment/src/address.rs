@@ -268,7 +268,7 @@ mod tests {
         assert!(refusal(&format!("{root}/prune:seed 9")).contains("these are there:"));
         assert!(refusal(&format!("{root}/prune/{}", "0123".repeat(8))).contains("no finished stage `prune`"));
         assert!(refusal(&format!("{root}/import:12")).contains("has no finished stage `import`"));
-        assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run folder"));
+        assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run store"));
         fs::remove_file(store.root().join("suites/tiny.json")).unwrap();
         assert!(refusal(&format!("{root}/unlearn:finely")).contains("unlearn ft · class 0 · omp 50 % · seed 1"));
     }

@@ -82,16 +82,20 @@ pub fn is_temporary(path: &Path) -> bool {
     between.is_some_and(|(_, digits)| is_random(digits))
 }
 
-/// Writes a file in `folder` to check whether the folder is writable. The file has no name, or loses it before anything
-/// is written. So a process that is killed leaves nothing behind.
+/// Writes a file in `folder` to check whether the folder is writable. On Unix, the file loses its name before anything is
+/// written and flushed, so that a process that is killed meanwhile leaves nothing behind.
 ///
 /// # Errors
 /// The system's error.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
-    // An empty path would be the folder of temporary files.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let mut file = tempfile::tempfile_in(folder)?;
-    file.write_all(b"probe").and_then(|()| file.sync_all())
+    let (probe, mut file) = create_beside(&folder.join("probe"))?;
+    if cfg!(unix) {
+        fs::remove_file(&probe)?;
+        return file.write_all(b"probe").and_then(|()| file.sync_all());
+    }
+    let written = file.write_all(b"probe").and_then(|()| file.sync_all());
+    fs::remove_file(&probe)?;
+    written
 }
 
 /// Creates a file beside `path`, under a name that no other process uses. Process ids are not enough, because

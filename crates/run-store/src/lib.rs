@@ -65,8 +65,8 @@ pub mod writer;
 
 pub use archive::Imported;
 pub use atomic::{check_writable, write_atomic, write_atomic_with};
-pub use check::{Check, Fault, Place, Repair};
 pub use beside::check_beside;
+pub use check::{Check, Fault, Place, Repair};
 pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
 pub use evaluation::Evaluation;

@@ -8,7 +8,7 @@ use crate::atomic::is_temporary;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::manifest::{DOCUMENT, Manifest};
-use crate::store::{Store, WORKING, entries, folders};
+use crate::store::{LOCK, REMOVED, Store, WORKING, entries, folders};
 use crate::suite_index::SUITES;
 use crate::tuning::TUNINGS;
 use crate::writer::{USAGE, files};
@@ -116,9 +116,11 @@ impl Store {
     }
 
     fn holds_an_index(&self) -> bool {
-        [SUITES, TUNINGS].iter().filter_map(|name| entries(&self.root().join(name)).ok()).flatten().any(|(_, path)| {
-            path.extension().is_some_and(|ending| ending == "json") && is_index(&path)
-        })
+        [SUITES, TUNINGS]
+            .iter()
+            .filter_map(|name| entries(&self.root().join(name)).ok())
+            .flatten()
+            .any(|(_, path)| path.extension().is_some_and(|ending| ending == "json") && is_index(&path))
     }
 
     /// Whether every entry is a folder or a file that a store without stages may have: all were removed, or none was
@@ -126,7 +128,11 @@ impl Store {
     fn has_only_own_folders(&self, all: &[(String, PathBuf)]) -> bool {
         let own = |name: &str| KINDS.contains(&name) || [SUITES, TUNINGS, "reports"].contains(&name);
         all.iter().all(|(name, path)| {
-            let is_empty = || entries(path).is_ok_and(|entries| entries.iter().all(|(name, _)| name.ends_with(".lock")));
+            let is_empty = || {
+                entries(path).is_ok_and(|entries| {
+                    entries.iter().all(|(name, _)| name.ends_with(LOCK) || name.ends_with(REMOVED))
+                })
+            };
             own(name) && (name == "reports" || is_empty()) || name.starts_with(crate::archive::IMPORT)
         })
     }

@@ -69,7 +69,7 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
         } else {
             say!("\n{} {what} images", set.len());
             for (count, class) in counts.iter().zip(&dataset.classes) {
-                say!("{count:>8} {class}");
+                say!("{count:>8} {}", class.escape_debug());
             }
         }
     }
@@ -107,9 +107,11 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     if is_npz {
         check_output(path)?;
         if !arguments.replace && std::fs::symlink_metadata(path).is_ok() {
-            return Err(
-                Usage(format!("{}: it exists already; name another file, or give `--replace`", path.display())).into()
-            );
+            return Err(Usage(format!(
+                "{}: it exists already; name another file, or give `--replace`",
+                path.display()
+            ))
+            .into());
         }
     } else {
         image_folder::check_output(path)?;

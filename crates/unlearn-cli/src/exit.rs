@@ -59,7 +59,10 @@ fn is_usage(cause: &Cause) -> bool {
     cause.is::<Usage>()
         || cause.downcast_ref().is_some_and(unlearn_experiment::Error::is_usage)
         || cause.downcast_ref().is_some_and(is_usage_of_store)
-        || cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).is_some_and(|it| it.is::<NotAFile>())
+        || cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref())
+            .is_some_and(|it| it.is::<NotAFile>())
         || matches!(
             cause.downcast_ref(),
             Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })

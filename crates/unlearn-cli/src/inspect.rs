@@ -53,6 +53,7 @@ fn dataset(path: &Path) -> anyhow::Result<()> {
     }
     for (class, name) in dataset.classes.iter().enumerate() {
         let count = |set: &ImageSet| set.labels.iter().filter(|label| **label as usize == class).count();
+        let name = name.escape_debug().to_string();
         say!("    class {class} {name:<12} {:>6} training {:>6} test", count(&dataset.train), count(&dataset.test));
     }
     say!("    fingerprint {}", dataset.fingerprint);

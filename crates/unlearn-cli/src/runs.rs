@@ -53,7 +53,9 @@ fn recognised(root: &Path) -> anyhow::Result<Store> {
     match Store::open_recognised(root) {
         Err(StoreError::NotAStore(root)) if root.is_dir() => match Folder::of(&root) {
             Folder::Other | Folder::Store => Err(StoreError::NotAStore(root).into()),
-            folder => Err(Usage(format!("{} is not a run store: it is {}", root.display(), folder.describe(&root))).into()),
+            folder => {
+                Err(Usage(format!("{} is not a run store: it is {}", root.display(), folder.describe(&root))).into())
+            }
         },
         opened => Ok(opened?),
     }

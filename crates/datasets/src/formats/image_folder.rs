@@ -337,7 +337,10 @@ pub fn check_output(folder: &Path) -> Result<()> {
     let held = list(folder)?.into_iter().find(|path| !path.ends_with(WORKING));
     let Some(held) = held else { return Ok(()) };
     let name = held.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    refuse(format!("the folder is not empty, it holds `{}`; name a folder that is empty, or a new one", name.escape_debug()))
+    refuse(format!(
+        "the folder is not empty, it holds `{}`; name a folder that is empty, or a new one",
+        name.escape_debug()
+    ))
 }
 
 /// Folder inside the one of an export, for files while not all are written.

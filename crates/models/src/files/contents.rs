@@ -63,7 +63,8 @@ fn refuse_other_model(index: &Path) -> Result<()> {
     let mut others = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let is_model = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| MODELS.contains(&ending));
+        let is_model =
+            path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| MODELS.contains(&ending));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if is_model && !name.starts_with('.') && !shards.contains(&name.as_str()) {
             others.push(name);

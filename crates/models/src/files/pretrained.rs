@@ -16,7 +16,7 @@ use unlearn_network::{Graph, ParameterKind, State};
 use crate::{
     Error, Result,
     files::{
-        import::{ImportOptions, dictionary},
+        import::{ImportOptions, dictionary, whole_numbers},
         named_tensors::{MEAN, STD, fold},
     },
     initialize, sparse_checkpoint,
