@@ -367,7 +367,24 @@ mod tests {
             fs::write(&file, content).unwrap();
             assert!(matches!(store.import(&file), Err(StoreError::Archive { .. })));
         }
+        fs::write(&file, [b"\x1f\x8b\x08\0".as_slice(), &[0x1b; 600]].concat()).unwrap();
+        let message = store.import(&file).unwrap_err().to_string();
+        assert!(message.contains("gunzip") && !message.contains('\u{1b}'), "{message}");
         assert!(!folder.path().join("escaped").exists());
+    }
+
+    #[test]
+    fn an_index_without_its_stages_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store(folder.path());
+        let file = folder.path().join("a.tar");
+        archive(&file, "suites/quick.json", EntryType::Regular, &fs::read(store.suite_file("quick")).unwrap());
+        let other = Store::open(folder.path().join("other")).unwrap();
+        let message = other.import(&file).unwrap_err().to_string();
+        assert!(message.contains("the suite `quick`, but not the stage"), "{message}");
+        assert!(other.suites().unwrap().is_empty());
+        let message = store.import(&file).unwrap_err().to_string();
+        assert!(message.contains("an index, but no stage"), "{message}");
     }
 
     #[test]
