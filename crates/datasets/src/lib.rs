@@ -28,8 +28,10 @@ pub mod kmnist;
 pub mod location;
 pub mod mnist;
 mod options;
+pub mod oxford_pets;
 mod place;
 pub mod registry;
+pub mod sun397;
 pub mod svhn;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,10 @@ use crate::error::{Error, Result};
 use crate::formats::parquet_folder;
 use crate::hub_files;
 use crate::location::Location;
-use crate::{cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, svhn, tiny_imagenet};
+use crate::{
+    cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, oxford_pets, sun397, svhn,
+    tiny_imagenet,
+};
 
 pub use crate::entry::{Entry, HubRepository};
 pub use crate::options::{DATA_VARIABLE, OpenOptions};
@@ -22,6 +25,8 @@ pub static DATASETS: &[Entry] = &[
     kmnist::ENTRY,
     tiny_imagenet::ENTRY,
     imagenet::ENTRY,
+    oxford_pets::ENTRY,
+    sun397::ENTRY,
 ];
 
 /// The entry with this name.
@@ -133,8 +138,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
-        let valid =
-            "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet, imagenet";
+        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet, imagenet, oxford-pets, sun397";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
             format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")

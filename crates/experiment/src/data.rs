@@ -10,6 +10,8 @@ use unlearn_backdoor::{Labels, Overlay, Poison, Poisoned, TriggerChoice, Trigger
 use unlearn_datasets::picture;
 use unlearn_samples::{Dataset, Sampler, Sides, Split, SplitOptions, split::split};
 
+use crate::pool::{Part, PoolSection};
+
 /// Maximum bytes of a trigger's picture.
 const MOST: u64 = 1 << 26;
 
@@ -46,6 +48,9 @@ pub struct DataSection {
     /// Seed of the split and of random forget sets. Default: the run's seed + 1 (the paper uses 2, with training seed
     /// 1).
     pub seed: Option<u64>,
+    /// `[data.pool]`: the part of one model of a pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSection>,
     /// `[data.poison]`: a backdoor in the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poison: Option<PoisonSection>,
@@ -85,8 +90,14 @@ impl DataSection {
     /// The same section for a run's seed, as descriptions of stages hold it: seeds and all settings of the trigger are filled in. A
     /// path of a picture is relative to `folder`. The error is a reason for users.
     pub(crate) fn resolved(&self, seed: u64, folder: &Path) -> Result<Self, String> {
+        let run = seed;
         let seed = self.seed.unwrap_or(seed.saturating_add(1));
         let mut data = Self { seed: Some(seed), ..self.clone() };
+        if let Some(pool) = &mut data.pool {
+            pool.number.get_or_insert(run);
+            pool.seed.get_or_insert(seed);
+            pool.check().map_err(|reason| format!("[data.pool]: {reason}"))?;
+        }
         if let Some(poison) = &mut data.poison {
             poison.seed = Some(poison.seed.unwrap_or(seed));
             if let Some(file) = &mut poison.trigger.file {
@@ -218,7 +229,10 @@ fn open_picture(path: &Path) -> Result<Overlay, String> {
 pub(crate) struct Data {
     /// The images, with the poison if there is any.
     pub(crate) dataset: Arc<Dataset>,
+    /// The split. For a model of a pool, its training part is what this model is trained with.
     pub(crate) split: Split,
+    /// The other samples of a model of a pool, and those that it must forget.
+    pub(crate) part: Option<Part>,
     pub(crate) poisoning: Option<Arc<Poisoning>>,
 }
 
@@ -242,7 +256,11 @@ pub(crate) struct Poisoning {
 impl Data {
     /// The data that `section` describes, of the dataset without poison. The error is a reason for users.
     pub(crate) fn of(section: &DataSection, clean: Arc<Dataset>) -> Result<Self, String> {
-        let split = section.split(&clean).map_err(|error| error.to_string())?;
+        let mut split = section.split(&clean).map_err(|error| error.to_string())?;
+        let part = section.pool.map(|pool| pool.part(&split.train));
+        if let Some(part) = &part {
+            split.train.retain(|sample| part.unseen.binary_search(sample).is_err());
+        }
         let poisoned = section.with_picture(|poison, picture| {
             let fail = |error: unlearn_backdoor::Error| error.to_string();
             // The test set comes first: it is smaller, and it is wrong in the same ways.
@@ -254,11 +272,11 @@ impl Data {
             Ok((dataset, Poisoning { label, positions, true_classes, unchanged, triggered, warnings }))
         })?;
         Ok(match poisoned {
-            None => Self { dataset: clean, split, poisoning: None },
+            None => Self { dataset: clean, split, part, poisoning: None },
             Some((dataset, poisoning)) => {
                 // The name stays that under which the data can be opened again.
                 let dataset = Dataset { name: clean.name.clone(), ..dataset };
-                Self { dataset: Arc::new(dataset), split, poisoning: Some(Arc::new(poisoning)) }
+                Self { dataset: Arc::new(dataset), split, part, poisoning: Some(Arc::new(poisoning)) }
             }
         })
     }

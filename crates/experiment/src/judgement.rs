@@ -24,6 +24,8 @@ pub(crate) struct Sets<'a> {
     pub(crate) validation: &'a [u32],
     /// Classes that are forgotten completely. The test set omits them too.
     pub(crate) whole_classes: &'a [u32],
+    /// Samples of the split that a model of a pool was never trained with. Empty outside pools.
+    pub(crate) unseen: &'a [u32],
     /// The poison of a backdoor, if there is one.
     pub(crate) poisoning: Option<&'a Poisoning>,
 }
@@ -81,6 +83,7 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
                 poison: positions.clone(),
             }),
         },
+        unseen: if sets.unseen.is_empty() { None } else { Some(score(train, sets.unseen)?) },
     };
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
@@ -114,6 +117,7 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
         test: score(&others)?,
         validation: None,
         triggered: None,
+        unseen: None,
     };
     let akin = |scores: &Scores| -> Vec<f64> {
         let of_classes = scores.losses().zip(scores.labels()).filter(|(_, label)| classes.contains(label));
@@ -196,7 +200,7 @@ mod tests {
 
     fn sets<'a>(place: &'a Place, whole_classes: &'a [u32]) -> Sets<'a> {
         let Place { dataset, forget, retain, validation } = place;
-        Sets { dataset, forget, retain, validation, whole_classes, poisoning: None }
+        Sets { dataset, forget, retain, validation, whole_classes, unseen: &[], poisoning: None }
     }
 
     fn settings(attacks: &[&str], draws: usize) -> Settings {

@@ -6,6 +6,7 @@ use unlearn_training::Recipe;
 
 use crate::{
     data::{DataSection, PoisonSection},
+    pool::PoolSection,
     suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
     transfer::{ProbeSettings, TransferSection},
 };
@@ -31,11 +32,12 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 9] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 10] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
         ("data.poison", of::<PoisonSection>(Value::Null)),
+        ("data.pool", of::<PoolSection>(Value::Null)),
         ("model", of::<ModelSection>(Value::Null)),
         ("train", of::<Recipe>(Value::Null)),
         ("evaluate", of::<EvaluateSection>(Value::Null)),
@@ -97,7 +99,7 @@ mod tests {
             assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected", "ranked"].map(str::to_owned));
+        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected", "ranked", "pool"].map(str::to_owned));
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));

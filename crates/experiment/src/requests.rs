@@ -53,7 +53,7 @@ const SEQUENCE: &str = "sequence";
 /// Draws the requests of one table.
 pub(crate) fn draw(
     section: &ForgetSection,
-    Data { dataset, split, poisoning }: &Data,
+    Data { dataset, split, part, poisoning }: &Data,
     sampler: Sampler,
     seed: u64,
 ) -> Result<Vec<Forget>, String> {
@@ -69,6 +69,13 @@ pub(crate) fn draw(
         Wanted::Samples(spec) => Ok(spec.clone()),
         Wanted::Detected(_) => {
             Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None }))
+        }
+        Wanted::Pool => {
+            match part {
+                Some(part) => Ok(ForgetSpec::Positions { positions: part.forget.clone() }),
+                None => Err("[[forget]] of `kind = \"pool\"` is for pools, which `unlearn attack` makes of any suite"
+                    .to_owned()),
+            }
         }
         Wanted::Poisoned => poison.clone().ok_or_else(|| {
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
@@ -122,6 +129,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
     match wanted {
         Wanted::Samples(spec) => spec.label(),
         Wanted::Ranked(ranked) => ranked.label(),
+        Wanted::Pool => "a third of the pool".to_owned(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),
         Wanted::Detected(detector) => format!("found by {}", detector.name),

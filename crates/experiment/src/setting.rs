@@ -24,6 +24,8 @@ pub(crate) struct Setting {
     /// `[data]` with its seed filled in.
     pub(crate) data: DataSection,
     pub(crate) split: Split,
+    /// Samples that a model of a pool was never trained with.
+    pub(crate) unseen: Vec<u32>,
     /// The poison in the training set.
     pub(crate) poisoning: Option<Arc<Poisoning>>,
     pub(crate) recipe: Recipe,
@@ -41,7 +43,8 @@ impl Setting {
         let Training { data, fingerprint, recipe, seed, init, forgotten } = training.clone();
         let data: DataSection = serde_json::from_value(data).map_err(unreadable)?;
         let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
-        let Data { dataset, split, poisoning } = materials.data(&data)?;
+        let Data { dataset, split, part, poisoning } = materials.data(&data)?;
+        let unseen = part.map_or_else(Vec::new, |part| part.unseen);
         check_fingerprint(&dataset, &fingerprint)?;
         recipe.check().map_err(|e| format!("its `training` is damaged: {e}"))?;
         if !forgotten.is_sorted_by(|a, b| a < b) {
@@ -50,7 +53,7 @@ impl Setting {
         if let Some(id) = forgotten.iter().find(|id| split.train.binary_search(id).is_err()) {
             return Err(format!("its `training` is damaged: it has forgotten image {id}, which it was not trained on"));
         }
-        Ok(Self { dataset, data, split, poisoning, recipe, seed, init, forgotten })
+        Ok(Self { dataset, data, split, unseen, poisoning, recipe, seed, init, forgotten })
     }
 
     /// The statement of a model that was trained so.
@@ -99,6 +102,7 @@ impl Setting {
             retain: &division.retain,
             validation: &self.split.validation,
             whole_classes: &division.whole_classes,
+            unseen: &self.unseen,
             poisoning: self.poisoning.as_deref(),
         }
     }

@@ -296,7 +296,10 @@ impl Suite {
     }
 
     /// Refuses a suite that describes models but no requests or methods.
-    pub(crate) fn check_complete(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If there is no `[[forget]]` or no `[[unlearn]]` table.
+    pub fn check_complete(&self) -> Result<()> {
         for (section, empty) in [("[[forget]]", self.forget.is_empty()), ("[[unlearn]]", self.unlearn.is_empty())] {
             if empty {
                 let reason = format!("at least one {section} table is needed");

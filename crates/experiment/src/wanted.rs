@@ -16,6 +16,8 @@ pub enum Wanted {
     Detected(Detector),
     /// `kind = "ranked"`: the classes of least, or of most, influence on the target task of `[transfer]`.
     Ranked(Ranked),
+    /// `kind = "pool"`: the part that a model of a pool must forget.
+    Pool,
 }
 
 /// Whole classes by their influence on a target task.
@@ -108,28 +110,28 @@ impl Detector {
 const POISONED: &str = "poisoned";
 const DETECTED: &str = "detected";
 const RANKED: &str = "ranked";
+const POOL: &str = "pool";
 /// All kinds of a `[[forget]]` table.
-const KINDS: [&str; 8] = ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, "sequence"];
+const KINDS: [&str; 9] = ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, POOL, "sequence"];
 
 impl Wanted {
     /// Reads the table of one request. The error is a reason for users.
     pub(crate) fn of(mut table: Map<String, Value>) -> Result<Self, String> {
         let kind = table.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
         match kind.as_str() {
-            POISONED => {
+            POISONED | POOL => {
                 table.remove("kind");
                 match table.keys().next() {
-                    None => Ok(Self::Poisoned),
+                    None => Ok(if kind == POISONED { Self::Poisoned } else { Self::Pool }),
                     Some(key) => {
-                        Err(format!("unknown field `{key}`: `kind = \"{POISONED}\"` has no settings; leave it out"))
+                        Err(format!("unknown field `{key}`: `kind = \"{kind}\"` has no settings; leave it out"))
                     }
                 }
             }
             DETECTED => {
                 table.remove("kind");
-                let name = match table.remove("detector") {
-                    Some(Value::String(name)) => name,
-                    _ => return Err(format!("`kind = \"{DETECTED}\"` needs the key `detector` with a name")),
+                let Some(Value::String(name)) = table.remove("detector") else {
+                    return Err(format!("`kind = \"{DETECTED}\"` needs the key `detector` with a name"));
                 };
                 let detector = Detector { name, settings: table };
                 let settings = detector.entry()?.resolve(&detector.settings).map_err(|error| error.to_string())?;
@@ -153,12 +155,13 @@ impl Wanted {
         matches!(self, Self::Detected(_) | Self::Ranked(_))
     }
 
-    /// The kind of forgetting in reports: `class`, `random`, `indices`, or `backdoor`.
+    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor` or `pool`.
     pub fn scenario(&self) -> &'static str {
         match self {
             Self::Samples(spec) => spec.scenario(),
             Self::Poisoned | Self::Detected(_) => "backdoor",
             Self::Ranked(_) => "class",
+            Self::Pool => "pool",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use unlearn_datasets::{npz, registry};
-use unlearn_experiment::{Environment, Finished, OpenedModel, Plan, RunOptions, Suite, run, work};
+use unlearn_experiment::{Environment, Error, Finished, OpenedModel, Plan, RunOptions, Suite, run, work};
 use unlearn_models::ImportOptions;
 use unlearn_network::{DeviceChoice, Network};
 use unlearn_run_store::{Evaluation, Stage, StageSpec, Store};
@@ -44,8 +44,9 @@ fn environment() -> Environment {
     Environment { device: DeviceChoice::Cpu, offline: true, ..Environment::default() }
 }
 
-fn plan(text: &str) -> unlearn_experiment::Result<Plan> {
-    Plan::resolve(&Suite::parse(text, Path::new("suite.toml"), &[])?, &environment())
+fn plan(text: &str) -> Result<Plan, Box<Error>> {
+    let suite = Suite::parse(text, Path::new("suite.toml"), &[]);
+    suite.map_err(Box::new).and_then(|suite| Plan::resolve(&suite, &environment()).map_err(Box::new))
 }
 
 fn refusal(text: &str) -> String {
@@ -154,14 +155,14 @@ fn every_row_has_the_target_accuracies_of_its_own_model() {
         }
         let (_, opened) = network(store.stage("unlearn", &row.unlearn).unwrap());
         if row.method == "ft" {
-            ranked(&store, &row.unlearn, opened.model.info.training.unwrap().forgotten, &whole);
+            ranked(&store, &row.unlearn, &opened.model.info.training.unwrap().forgotten, &whole);
         }
     }
     a_transfer_of_another_model_is_refused(&plan, &store);
 }
 
 /// The forgotten samples are those of the classes that the ranking puts last.
-fn ranked(store: &Store, unlearn: &unlearn_run_store::StageKey, forgotten: Vec<u32>, whole: &Dataset) {
+fn ranked(store: &Store, unlearn: &unlearn_run_store::StageKey, forgotten: &[u32], whole: &Dataset) {
     let stage = store.stage("unlearn", unlearn).unwrap();
     let count = stage.manifest().config["ranked"]["count"].as_u64().unwrap() as usize;
     let ranking = store.stage("rank", &stage.manifest().inputs["found"]).unwrap();

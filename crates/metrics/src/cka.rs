@@ -6,7 +6,7 @@ use crate::{Error, Result};
 /// Linear CKA of two representations of the same samples, in the same order: 0..1, and 1 if one is a rotation and
 /// scaling of the other. They may have different numbers of columns.
 ///
-/// Kornblith et al. 2019 (arXiv 1905.00414): ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) for centred X and Y, with Frobenius norms. With few
+/// Kornblith et al. 2019 (arXiv 1905.00414): `‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖)` for centred X and Y, with Frobenius norms. With few
 /// samples beside columns it is near 1 for any two representations; compare it with the value of two Retrains.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub struct HedgesG {
 }
 
 impl HedgesG {
-    /// The effect between series that are paired by seed: J(n − 1) · mean / deviation of the differences (d_z).
+    /// The effect between series that are paired by seed: J(n − 1) · mean / deviation of the differences.
     ///
     /// Hedges 1981 with the exact J; the variance is 1/n + g²/(2n) (Hedges & Olkin 1985). The unit is the deviation of a
     /// difference, not that of one series: what a pair shares does not count.

@@ -20,7 +20,7 @@
 //!
 //! let right = Scores::new(vec![2.0, 1.0, 3.0, 0.0], vec![0, 0], 2)?;
 //! let half = Scores::new(vec![2.0, 1.0, 0.0, 3.0], vec![0, 0], 2)?;
-//! let scores = ModelScores { forget: half, retain: right.clone(), test: right, validation: None, triggered: None };
+//! let scores = ModelScores { forget: half, retain: right.clone(), test: right, validation: None, triggered: None, unseen: None };
 //!
 //! let mut values = Values::new();
 //! Figures::standard().complete(&mut values, Some(&scores), None, None, |_| true)?;

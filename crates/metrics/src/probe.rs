@@ -72,7 +72,7 @@ impl Probe {
         }
         let mut logits = Vec::with_capacity(features.len() * self.classes);
         let mut row = vec![0.0; self.classes];
-        for sample in features.iter() {
+        for sample in &features {
             logits_of(&self.parameters, sample, &mut row);
             logits.extend_from_slice(&row);
         }
@@ -136,17 +136,23 @@ impl Problem<'_> {
             logits_of(parameters, sample, &mut row);
             let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let at_label = row[label as usize] - greatest;
-            row.iter_mut().for_each(|v| *v = (*v - greatest).exp());
+            for v in &mut row {
+                *v = (*v - greatest).exp();
+            }
             let sum: f64 = row.iter().sum();
             loss += sum.ln() - at_label;
-            row.iter_mut().for_each(|v| *v /= sum);
+            for v in &mut row {
+                *v /= sum;
+            }
             row[label as usize] -= 1.0;
             for ((to, bias), &slope) in weights.chunks_exact_mut(columns).zip(biases.iter_mut()).zip(&row) {
                 *bias += slope;
                 to.iter_mut().zip(sample).for_each(|(to, &x)| *to += slope * f64::from(x));
             }
         }
-        gradient.iter_mut().for_each(|g| *g /= n);
+        for g in gradient.iter_mut() {
+            *g /= n;
+        }
         let penalised = self.classes * columns;
         let mut squares = 0.0;
         for (g, w) in gradient[..penalised].iter_mut().zip(parameters) {
@@ -184,7 +190,7 @@ impl Problem<'_> {
                 }
                 step *= 0.5;
                 if step < 1e-20 {
-                    return self.stopped(&gradient, at);
+                    return Self::stopped(&gradient, at);
                 }
             };
             let moved: Vec<f64> = next.iter().zip(&at).map(|(a, b)| a - b).collect();
@@ -198,11 +204,11 @@ impl Problem<'_> {
             (at, value) = (next, next_value);
             std::mem::swap(&mut gradient, &mut next_gradient);
         }
-        self.stopped(&gradient, at)
+        Self::stopped(&gradient, at)
     }
 
     /// The point, if its gradient is small enough after all.
-    fn stopped(&self, gradient: &[f64], at: Vec<f64>) -> Result<Vec<f64>> {
+    fn stopped(gradient: &[f64], at: Vec<f64>) -> Result<Vec<f64>> {
         let gradient = largest(gradient);
         if gradient <= TOLERANCE {
             return Ok(at);
@@ -223,14 +229,15 @@ fn descent(gradient: &[f64], past: &VecDeque<(Vec<f64>, Vec<f64>)>) -> Vec<f64> 
     }
     if let Some((moved, turned)) = past.back() {
         let scale = dot(moved, turned) / dot(turned, turned);
-        q.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q {
+            *q *= scale;
+        }
     }
     for ((moved, turned), share) in past.iter().zip(shares.into_iter().rev()) {
         let other = dot(turned, &q) / dot(moved, turned);
         q.iter_mut().zip(moved).for_each(|(q, s)| *q += (share - other) * s);
     }
-    q.iter_mut().for_each(|q| *q = -*q);
-    q
+    q.into_iter().map(|q| -q).collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -263,9 +270,10 @@ mod tests {
             let mut found = probe.logits(test).unwrap();
             for row in found.chunks_exact_mut(classes) {
                 let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                row.iter_mut().for_each(|v| *v = (*v - greatest).exp());
-                let sum: f64 = row.iter().sum();
-                row.iter_mut().for_each(|v| *v /= sum);
+                let sum: f64 = row.iter().map(|v| (v - greatest).exp()).sum();
+                for v in row {
+                    *v = (*v - greatest).exp() / sum;
+                }
             }
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-6, "{worst} of {expected:?}");

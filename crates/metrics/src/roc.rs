@@ -190,10 +190,9 @@ impl Cut {
 /// One step for every distinct score, by descending threshold.
 fn steps(positives: &[f64], negatives: &[f64]) -> Result<Vec<Step>> {
     check_groups(positives, negatives)?;
-    let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v, true)).collect();
-    scores.extend(negatives.iter().map(|&v| (v, false)));
-    // +0 and −0 are one score.
-    scores.iter_mut().for_each(|(score, _)| *score += 0.0);
+    // Adding 0 makes +0 and −0 one score.
+    let mut scores: Vec<(f64, bool)> = positives.iter().map(|&v| (v + 0.0, true)).collect();
+    scores.extend(negatives.iter().map(|&v| (v + 0.0, false)));
     scores.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     if scores[0].0 == scores[scores.len() - 1].0 {
         return Err(Error::AllEqual { what: "scores", count: scores.len() });
@@ -335,7 +334,7 @@ mod tests {
 
     #[test]
     fn of_equally_good_thresholds_the_greatest_is_chosen() {
-        // Every third step is as good as the first; in rounded rates, one of them looks better.
+        // Every second step is as good as the first; in rounded rates, some of them look better.
         let positives: Vec<f64> = (0..49).map(|i| f64::from(2 * i)).collect();
         let negatives: Vec<f64> = (0..49).map(|i| f64::from(2 * i - 1)).collect();
         let cut = Cut::best(&positives, &negatives).unwrap();

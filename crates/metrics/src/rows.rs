@@ -53,12 +53,21 @@ impl<'a> Rows<'a> {
 
     /// The values less their column's mean, `[len, columns]`, row-major.
     pub(crate) fn centred(&self) -> Vec<f64> {
-        let mut mean = vec![0.0; self.columns];
-        for row in self.iter() {
-            mean.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+        let mut sums = vec![0.0; self.columns];
+        for row in self {
+            sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
         }
-        mean.iter_mut().for_each(|sum| *sum /= self.len() as f64);
-        self.iter().flat_map(|row| row.iter().zip(&mean).map(|(&v, mean)| f64::from(v) - mean)).collect()
+        let n = self.len() as f64;
+        self.iter().flat_map(|row| row.iter().zip(&sums).map(|(&v, sum)| f64::from(v) - sum / n)).collect()
+    }
+}
+
+impl<'a> IntoIterator for &Rows<'a> {
+    type Item = &'a [f32];
+    type IntoIter = std::slice::ChunksExact<'a, f32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -28,6 +28,8 @@ pub struct ModelScores {
     pub validation: Option<Scores>,
     /// Scores on test images that carry the trigger of a backdoor. `None` if there is no backdoor.
     pub triggered: Option<Triggered>,
+    /// Scores on samples of the split that a model of a pool was never trained with. `None` outside pools.
+    pub unseen: Option<Scores>,
 }
 
 /// A model's scores on the test images of all classes, each with the trigger of a backdoor.

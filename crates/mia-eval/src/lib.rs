@@ -24,7 +24,7 @@
 //! let retain = Scores::new(vec![5.0, 0.0, 6.0, 0.0], vec![0, 0], 2)?;
 //! let test = Scores::new(vec![0.5, 0.0, -1.0, 0.0], vec![0, 0], 2)?;
 //! let forget = Scores::new(vec![0.4, 0.0, 5.5, 0.0], vec![0, 0], 2)?;
-//! let scores = ModelScores { forget, retain, test, validation: None, triggered: None };
+//! let scores = ModelScores { forget, retain, test, validation: None, triggered: None, unseen: None };
 //!
 //! let settings = Settings {
 //!     attacks: vec!["mia-efficacy".into()],
@@ -37,6 +37,8 @@
 //! assert_eq!(values["mia_efficacy"].value, 50.0);
 //! # Ok::<(), unlearn_mia_eval::Error>(())
 //! ```
+
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
 pub mod attack;
 pub mod attacks;

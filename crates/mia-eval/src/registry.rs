@@ -203,6 +203,7 @@ mod tests {
             forget: part(5, 2.0, 0.0),
             validation: None,
             triggered: None,
+            unseen: None,
         }
     }
 

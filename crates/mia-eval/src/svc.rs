@@ -12,23 +12,36 @@
 mod banded;
 mod interior_point;
 mod interpolation;
+mod lanes;
 mod smo;
 
 use interpolation::Interpolation;
+use lanes::Columns;
 
 use crate::{Error, Result};
 
 /// The cost of a margin violation: scikit-learn's `C`, as set in the paper.
 pub const COST: f64 = 3.0;
 
+/// The kernel of one-dimensional points with a larger distance is below 10⁻²⁷, and does not change a sum.
+const FAR: f64 = 8.0;
+
 /// A fitted machine, which decides whether a point looks like a member's.
 #[derive(Debug, Clone)]
 pub struct Svc {
     kernel: Kernel,
     bias: f64,
-    /// `[coefficients.len(), dimension]`, row-major: the support vectors, or the nodes of a grid that represent them.
-    points: Vec<f64>,
+    points: Points,
     coefficients: Vec<f64>,
+}
+
+/// The support vectors, or the nodes of a grid that represent them.
+#[derive(Debug, Clone)]
+enum Points {
+    /// Of one dimension, ascending.
+    Line(Vec<f64>),
+    /// Of several.
+    Space(Columns),
 }
 
 /// The radial kernel on points of one dimension.
@@ -43,9 +56,12 @@ impl Kernel {
         (-distance / self.dimension as f64).exp()
     }
 
-    /// Σ coefficientⱼ · kernel(pointⱼ, at).
-    fn expansion(self, points: &[f64], coefficients: &[f64], at: &[f64]) -> f64 {
-        points.chunks_exact(self.dimension).zip(coefficients).map(|(p, c)| c * self.eval(p, at)).sum()
+    /// Σ coefficientⱼ · kernel(pointⱼ, at), for points of one dimension, ascending.
+    fn expansion(self, points: &[f64], coefficients: &[f64], at: f64) -> f64 {
+        let from = points.partition_point(|point| *point < at - FAR);
+        let to = points.partition_point(|point| *point <= at + FAR);
+        let near = points[from..to].iter().zip(&coefficients[from..to]);
+        near.map(|(point, coefficient)| coefficient * self.eval(&[*point], &[at])).sum()
     }
 }
 
@@ -83,7 +99,11 @@ impl Svc {
     /// If the point has another dimension than the training points, or is not finite.
     pub fn decision(&self, point: &[f64]) -> Result<f64> {
         check_points(point, self.kernel.dimension, 1)?;
-        Ok(self.kernel.expansion(&self.points, &self.coefficients, point) + self.bias)
+        let expansion = match &self.points {
+            Points::Line(points) => self.kernel.expansion(points, &self.coefficients, point[0]),
+            Points::Space(columns) => columns.expansion(&self.coefficients, point),
+        };
+        Ok(expansion + self.bias)
     }
 
     /// Whether a point looks like a member's. A decision of exactly zero counts as a member, as in scikit-learn.
@@ -143,16 +163,19 @@ impl Problem {
         // The kernel is interpolated in both arguments, so the nodes replace the support vectors.
         let coefficients = grid.spread(&signed);
         let on_nodes: Vec<f64> =
-            grid.nodes.iter().map(|&node| self.kernel.expansion(&grid.nodes, &coefficients, &[node])).collect();
+            grid.nodes.iter().map(|&node| self.kernel.expansion(&grid.nodes, &coefficients, node)).collect();
         let bias = self.bias(&grid.interpolate(&on_nodes));
-        Ok(Svc { kernel: self.kernel, bias, points: grid.nodes.clone(), coefficients })
+        Ok(Svc { kernel: self.kernel, bias, points: Points::Line(grid.nodes.clone()), coefficients })
     }
 
     fn solve_pairwise(self) -> Result<Svc> {
         let smo::Solution { alphas, unbiased } = smo::solve(&self)?;
         let bias = self.bias(&unbiased);
         let support: Vec<usize> = (0..self.len()).filter(|&i| alphas[i] > 0.0).collect();
-        let points = support.iter().flat_map(|&i| self.point(i)).copied().collect();
+        let points: Vec<f64> = support.iter().flat_map(|&i| self.point(i)).copied().collect();
+        let dimension = self.kernel.dimension;
+        let points =
+            if dimension == 1 { Points::Line(points) } else { Points::Space(Columns::new(&points, dimension)) };
         let coefficients = support.iter().map(|&i| alphas[i] * self.signs[i]).collect();
         Ok(Svc { kernel: self.kernel, bias, points, coefficients })
     }

@@ -90,6 +90,7 @@ fn decisions_on_every_feature() {
             forget: scores(tested..labels.len()),
             validation: None,
             triggered: None,
+            unseen: None,
         };
         for feature in features::FEATURES {
             let expected = expected(&summary, feature.name);

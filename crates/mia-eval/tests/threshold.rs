@@ -35,6 +35,7 @@ fn figures_are_those_of_a_second_implementation() {
             forget: part(tested, labels.len()),
             validation: None,
             triggered: None,
+            unseen: None,
         };
         let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 0, interrupt: None };
         for (feature, expected) in golden[name].as_object().unwrap() {

@@ -121,6 +121,14 @@ pub enum ReportError {
         /// The fault.
         problem: String,
     },
+    /// The rows of a pool cannot be attacked.
+    #[error("the pool's row {row} cannot be attacked: {problem}; run the pool again with `unlearn attack`")]
+    Pool {
+        /// The row.
+        row: String,
+        /// The fault.
+        problem: String,
+    },
     /// The rows could not be turned into CSV.
     #[error("could not write the rows as CSV: {0}")]
     Csv(#[from] csv::Error),

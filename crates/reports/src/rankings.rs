@@ -110,6 +110,16 @@ pub struct Agreement {
     pub by_seed: BTreeMap<u64, f64>,
     /// Spearman's ρ of the mean influences over the seeds that have both. `None` if there is no order.
     pub of_means: Option<f64>,
+    /// Of each way, the mean of Spearman's ρ over all pairs of seeds. A way that does not agree with itself over seeds measures mostly
+    /// noise, and no other way can agree with it. `None` with fewer than two seeds.
+    pub with_itself: [Option<f64>; 2],
+}
+
+/// Mean of Spearman's ρ over all pairs of lists.
+fn over_pairs(lists: &[&Vec<f64>]) -> Option<f64> {
+    let pairs = lists.iter().enumerate().flat_map(|(at, one)| lists[at + 1..].iter().map(move |other| (one, other)));
+    let found: Vec<f64> = pairs.filter_map(|(one, other)| rank_correlation(one, other).ok()).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
 }
 
 /// The agreement of the first two ways of ranking. `None` if there is only one.
@@ -132,7 +142,8 @@ pub fn agreement(rankings: &[Ranking]) -> Option<Agreement> {
     };
     let means = [mean(pairs.iter().map(|(_, a, _)| *a).collect()), mean(pairs.iter().map(|(_, _, b)| *b).collect())];
     let of_means = rank_correlation(&means[0], &means[1]).ok();
-    Some(Agreement { ways: [one, other], by_seed, of_means })
+    let with_itself = [&one, &other].map(|by| over_pairs(&of(by).into_values().collect::<Vec<_>>()));
+    Some(Agreement { ways: [one, other], by_seed, of_means, with_itself })
 }
 
 /// What the table means, and how far the rankings agree.
@@ -142,7 +153,9 @@ pub(crate) fn note(rankings: &[Ranking]) -> String {
         "Influence on {target}, mean ± 95 % confidence interval over seeds. By removal: validation accuracy of a linear probe on the model, \
          less that on a model trained without the class. By gradient: cosine of the class's and the target's loss gradients."
     );
-    let Some(Agreement { ways: [one, other], by_seed, of_means }) = agreement(rankings) else { return meaning };
+    let Some(Agreement { ways: [one, other], by_seed, of_means, with_itself }) = agreement(rankings) else {
+        return meaning;
+    };
     let each =
         by_seed.iter().map(|(seed, rho)| format!("{} (seed {seed})", signed(*rho))).collect::<Vec<_>>().join(", ");
     let values: Vec<f64> = by_seed.values().copied().collect();
@@ -157,7 +170,15 @@ pub(crate) fn note(rankings: &[Ranking]) -> String {
     );
     let of_means =
         of_means.map_or_else(String::new, |rho| format!(" Of the mean influences over the seeds: {}.", signed(rho)));
-    format!("{meaning} Spearman's ρ of the rankings by {one} and by {other}: {mean}.{of_means}")
+    let itself = match with_itself {
+        [Some(first), Some(second)] => format!(
+            " Each way with itself, mean over pairs of seeds: {one} {}, {other} {}; where this is low, the seeds differ more than the classes.",
+            signed(first),
+            signed(second)
+        ),
+        _ => String::new(),
+    };
+    format!("{meaning} Spearman's ρ of the rankings by {one} and by {other}: {mean}.{of_means}{itself}")
 }
 
 fn signed(rho: f64) -> String {
@@ -186,6 +207,7 @@ mod tests {
         assert_eq!(found.ways, ["gradient", "removal"]);
         assert_eq!(found.by_seed, BTreeMap::from([(1, 1.0), (2, -1.0)]));
         assert_eq!(found.of_means, None, "removal's means are 1.5, 1.5, 1.5");
+        assert_eq!(found.with_itself, [Some(-1.0 / 3.0), Some(-1.0)]);
         let text = note(&rankings);
         assert!(text.contains("+1.00 (seed 1), −1.00 (seed 2)") && text.contains("Influence on digits"), "{text}");
         let grid = grid(&rankings).unwrap();

@@ -393,7 +393,8 @@ fn scored(store: &Store, template: &SuiteRow, method: &str, margin: f32, config:
         let logits = (0..samples).flat_map(|i| [0.0, margin - i as f32 * 0.5]).collect();
         Scores::new(logits, vec![1; samples as usize], 2).unwrap().at((10..10 + samples).collect()).unwrap()
     };
-    let scores = ModelScores { forget: set(4), retain: set(20), test: set(8), validation: None, triggered: None };
+    let scores =
+        ModelScores { forget: set(4), retain: set(20), test: set(8), validation: None, triggered: None, unseen: None };
     let mut spec = StageSpec::new("evaluate", config, "d", 1);
     spec.inputs.insert("model".to_owned(), template.unlearn.clone());
     let evaluate = match store.begin(&spec).unwrap() {

@@ -4,6 +4,7 @@
 //! `<set>.positions` and `<set>.labels` (i64, `[samples]`) and `<set>.logits` (f32, `[samples, classes]`). A model
 //! with a backdoor also has the set `triggered`: test images with the trigger and their true labels. Its metadata
 //! hold the backdoor's class as `target`, and the positions of the poison in the training set as `poison`.
+//! A model of a pool also has the set `unseen`: samples of the split that it was never trained with.
 //!
 //! # Format policy
 //! The metadata `unlearn` is JSON with `kind` and `format`. Files of format 1 are read. They have labels as f32, no
@@ -75,8 +76,8 @@ impl StoredScores {
         };
         let set =
             |name: &str| read_set(&tensors, name, format).map_err(|problem| damaged(format!("`{name}`: {problem}")));
-        let has_validation = tensors.names().iter().any(|name| name.starts_with("validation."));
-        let validation = if has_validation { Some(set("validation")?) } else { None };
+        let has = |set: &str| tensors.names().iter().any(|name| name.split('.').next() == Some(set));
+        let validation = if has("validation") { Some(set("validation")?) } else { None };
         let triggered = match said["target"].as_u64().map(u32::try_from) {
             None => None,
             Some(Ok(target)) => {
@@ -91,7 +92,8 @@ impl StoredScores {
             Some(Err(_)) => return Err(damaged("its `target` is not a class".to_owned())),
         };
         let (forget, retain, test) = (set("forget")?, set("retain")?, set("test")?);
-        let scores = ModelScores { forget, retain, test, validation, triggered };
+        let unseen = if has("unseen") { Some(set("unseen")?) } else { None };
+        let scores = ModelScores { forget, retain, test, validation, triggered, unseen };
         Ok(Self { format, scores })
     }
 }
@@ -101,13 +103,14 @@ fn damaged(folder: &Path, problem: String) -> StoreError {
 }
 
 fn encode(scores: &ModelScores) -> std::result::Result<Vec<u8>, SafeTensorError> {
-    let ModelScores { forget, retain, test, validation, triggered } = scores;
+    let ModelScores { forget, retain, test, validation, triggered, unseen } = scores;
     let sets = [
         ("forget", Some(forget)),
         ("retain", Some(retain)),
         ("test", Some(test)),
         ("validation", validation.as_ref()),
         ("triggered", triggered.as_ref().map(|triggered| &triggered.scores)),
+        ("unseen", unseen.as_ref()),
     ];
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (set, scores) in sets.into_iter().filter_map(|(set, scores)| Some((set, scores?))) {
@@ -198,6 +201,7 @@ mod tests {
             test: set([9, 8], [0, 0]),
             validation: validation.then(|| set([5, 6], [1, 0])),
             triggered: validation.then(|| Triggered { scores: set([9, 8], [1, 0]), target: 1, poison: vec![3, 7] }),
+            unseen: validation.then(|| set([5, 6], [0, 1])),
         }
     }
 

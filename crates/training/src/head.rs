@@ -78,7 +78,7 @@ impl Head {
         let count = rows.len().max(1) as f64;
         let mean = |of: &dyn Fn(usize, f64) -> f64| {
             let mut sums = vec![0.0; dims];
-            for row in rows.iter() {
+            for row in &rows {
                 sums.iter_mut().zip(row).enumerate().for_each(|(at, (sum, &value))| *sum += of(at, f64::from(value)));
             }
             sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>()
@@ -175,8 +175,9 @@ mod tests {
         let state = initialize(&graph, 1);
         let mut network = Network::new(Arc::clone(&graph), state, DeviceChoice::Cpu).unwrap();
         // Half of every weight is pruned, the head's too.
-        let half =
-            |p: &unlearn_network::Parameter| Some((0..p.shape.iter().product()).map(|i: usize| i % 2 == 0).collect());
+        let half = |p: &unlearn_network::Parameter| {
+            Some((0..p.shape.iter().product()).map(|i: usize| i.is_multiple_of(2)).collect())
+        };
         network.prune(graph.parameters.iter().map(half).collect()).unwrap();
         network
     }

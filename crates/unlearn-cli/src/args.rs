@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Figures(ListArguments),
     /// List the triggers of backdoors and the detectors of poison, or describe one.
     Backdoors(ListArguments),
+    /// Train a pool of models as a suite says, make each forget a part, and attack them (LiRA, RMIA, U-LiRA, RULI, KLoM).
+    Attack(AttackArguments),
     /// Inspect and maintain the run store.
     Runs(RunsArguments),
 }
@@ -122,6 +124,16 @@ pub(crate) struct RunArguments {
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttackArguments {
+    /// Number of models. For every sample, a third never see it, a third are trained with it, and a third unlearn it.
+    #[arg(long, value_name = "N", default_value_t = 32,
+        value_parser = clap::value_parser!(u64).range(unlearn_experiment::LEAST_MODELS..=unlearn_experiment::MOST_MODELS))]
+    pub(crate) pool: u64,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
 }
 
 /// The weights that training begins with.

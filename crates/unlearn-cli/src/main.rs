@@ -8,6 +8,7 @@
 mod output;
 
 mod args;
+mod attack;
 mod convert;
 mod datasets;
 mod evaluate;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => models::train(&arguments),
         Command::Prune(arguments) => models::prune(&arguments),
         Command::Stage(arguments) => stage::stage(&arguments),
+        Command::Attack(arguments) => attack::attack(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),

@@ -10,7 +10,7 @@ use serde_json::json;
 use unlearn_experiment::{
     Children, Environment, Finished, OnFailure, Plan, PlannedStage, Reporter, RunOptions, StageCommand, Status, Suite,
 };
-use unlearn_run_store::{Store, StoreError};
+use unlearn_run_store::{Store, StoreError, SuiteIndex};
 use unlearn_training::Unattended;
 
 use crate::{
@@ -23,6 +23,11 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    complete(&load(arguments)?, arguments, &write_report)
+}
+
+/// The suite that the arguments name, with everything that they change in it.
+pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
     let mut assignments = arguments.assignments.clone();
     if let Some(seeds) = arguments.seeds {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
@@ -30,11 +35,19 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     }
     let mut suite = Suite::load(&arguments.suite, &assignments)?;
     begin_with(&mut suite, &arguments.beginning)?;
+    Ok(suite)
+}
+
+/// Writes the report of a finished suite into a folder, and prints it.
+type WriteReport<'a> = &'a dyn Fn(&Store, &SuiteIndex, &Path) -> anyhow::Result<()>;
+
+/// Computes all stages of a suite and writes its report, or prints the plan if only that is asked for.
+pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteReport<'_>) -> anyhow::Result<()> {
     let environment = arguments.compute.environment.environment();
     if arguments.dry_run {
-        return dry_run(&suite, &environment, arguments);
+        return dry_run(suite, &environment, arguments);
     }
-    let plan = Plan::resolve(&suite, &environment)?;
+    let plan = Plan::resolve(suite, &environment)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.index.suite));
     let store = Store::open(&arguments.store.runs)?;
     prepare(&out, &plan.index.suite, arguments.replacing.replace)?;
@@ -51,7 +64,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     if reporter.reused() > 0 {
         note!("{} of {} done already", reporter.reused(), counted(plan.stages.len(), "stage was", "stages were"));
     }
-    write_report(&store, &index, &out)?;
+    write(&store, &index, &out)?;
     for (label, reason) in &failures {
         fault!("failed: {label}: {reason}");
     }

@@ -95,6 +95,24 @@ fn the_page_on_backdoors() {
 }
 
 #[test]
+fn the_page_on_judging() {
+    let page = page("docs/judging.md");
+    let place = Place::new(SUITE);
+    let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
+    let [plan, attacked] = &printed[..] else { panic!("two commands: {printed:?}") };
+    assert!(plan.contains("a third of the pool · omp 90 % · seed 9"), "{plan}");
+    for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models"] {
+        assert!(attacked.contains(word), "{word} in {attacked}");
+    }
+    let folder = place.path("pool/reports/tiny-pool-9");
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("attacks.json")).unwrap()).unwrap();
+    // 180 samples are trained on in the suite; a pool divides them.
+    assert_eq!((results["models"].as_u64(), results["samples"].as_u64()), (Some(9), Some(180)));
+    assert!(folder.join("roc-unlearning-dense.svg").is_file() && folder.join("report.html").is_file());
+}
+
+#[test]
 fn the_page_on_tuning() {
     let page = page("docs/tuning.md");
     let place = Place::new(SUITE);

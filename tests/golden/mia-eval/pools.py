@@ -162,19 +162,22 @@ def comparison(models, samples):
     unlearned[:, -1] = retrained[:, -1] = 1.25
     kloms = [klom(unlearned[:, s], retrained[:, s]) for s in range(samples - 1)] + [0.0]
     epsilons = [epsilon(unlearned[:, s], retrained[:, s]) for s in range(samples)]
-    even, odd = retrained[0::2][: models // 2], retrained[1::2]
+    even, odd = (retrained[first::2][: models // 2] for first in (0, 1))
+    few = unlearned[: models // 2]
     floors = [klom(even[:, s], odd[:, s]) for s in range(samples - 1)] + [0.0]
+    beside = [klom(few[:, s], even[:, s]) for s in range(samples - 1)] + [0.0]
     return {
         "models": models,
         "samples": samples,
         "unlearned": unlearned.ravel().tolist(),
         "retrained": retrained.ravel().tolist(),
-        "klom": {"per_sample": kloms, "value": np.mean(kloms), "percentile_95": np.percentile(kloms, 95), "floor": np.mean(floors)},
+        "klom": {"per_sample": kloms, "value": np.mean(kloms), "percentile_95": np.percentile(kloms, 95), "floor": np.mean(floors), "beside": np.mean(beside)},
         "forget-quality": {
             "per_sample": epsilons,
             "value": points(epsilons, models),
             "percentile_95": np.percentile(epsilons, 95),
             "floor": points([epsilon(even[:, s], odd[:, s]) for s in range(samples)], models // 2),
+            "beside": points([epsilon(few[:, s], even[:, s]) for s in range(samples)], models // 2),
         },
     }
 

@@ -221,7 +221,7 @@ pub(crate) fn annotated<'a>(
 ) -> Result<PackedSet> {
     let mut set = PackedSet::default();
     for (name, class) in names {
-        if Path::new(&name).components().count() != 1 || Path::new(&name).file_name().is_none() {
+        if !is_file_name(&name) {
             return Err(damaged(list, format!("`{name}` is not the name of a file")));
         }
         let label = classes.binary_search_by(|known| known.as_str().cmp(class));
@@ -230,6 +230,11 @@ pub(crate) fn annotated<'a>(
         set.labels.push(label as u32);
     }
     Ok(set)
+}
+
+/// Whether `name` is the name of a file, and leads nowhere else.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    Path::new(name).components().count() == 1 && Path::new(name).file_name().is_some()
 }
 
 /// Names of classes: the identifier and the first of its words in the file `path`. A line of that file is an

@@ -141,7 +141,7 @@ pub(super) mod tests {
                 .unwrap();
         let split = data.split(&dataset).unwrap();
         let (poisoning, recipe) = (None, Recipe::default());
-        Setting { dataset, data, split, poisoning, recipe, seed: 1, init: None, forgotten: vec![] }
+        Setting { dataset, data, split, unseen: vec![], poisoning, recipe, seed: 1, init: None, forgotten: vec![] }
     }
 
     /// A fresh model for `fashion-mnist-mini` that says what it was trained on.

@@ -4,14 +4,13 @@
 //! **By removal.** A model is trained without the class, from the same beginning as the original. The influence is the validation
 //! accuracy of a linear probe on the original's features of the target, less that on the new model's, in points.
 //!
-//! **By gradient**, without training. After a step of gradient descent on the loss L_c of class c, at the weights θ with learning rate
-//! η, the target's loss has fallen by η⟨∇L_c(θ), ∇L_target(θ)⟩ to first order (TracIn, Pruthi et al. 2020, arXiv 2002.08484, equation 1).
-//! The gradients are with respect to the weights before the heads. The heads differ: L_c has the model's own, and L_target, over the
-//! target's validation images, has a linear probe. TracIn sums over checkpoints. Here the influence is the mean over the checkpoints of
-//! the cosine of the two gradients, so that a checkpoint with large gradients does not decide alone. The checkpoints are the trained
-//! model and the snapshots that its training kept. Batch normalisation is in evaluation mode.
-
-use std::path::PathBuf;
+//! **By gradient**, without training. A step of gradient descent on the loss of one class, with learning rate η, lowers the target's loss
+//! by η times the scalar product of the two losses' gradients, to first order (`TracIn`, Pruthi et al. 2020, arXiv 2002.08484,
+//! equation 1). The gradients are with respect to the weights before the heads. The heads differ: the class's loss has the model's own,
+//! and the target's loss, over the target's validation images, has a linear probe. `TracIn` sums the products over checkpoints. Here the
+//! influence is the mean over the checkpoints of the cosine of the two gradients, so that a checkpoint with large gradients does not
+//! decide alone. The mean product is stored beside it. The checkpoints are the trained model and the snapshots that its training kept.
+//! Batch normalisation is in evaluation mode.
 
 use serde::{Deserialize, Serialize};
 use unlearn_models::checkpoint::{self, CheckpointInfo};
@@ -57,6 +56,9 @@ pub(crate) struct Ranking {
     pub(crate) classes: Vec<String>,
     /// The influence of each class. Removing the class of greatest influence harms the target most.
     pub(crate) influence: Vec<f64>,
+    /// By gradient: the mean product of the gradients, for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) products: Vec<f64>,
 }
 
 /// The file with it.
@@ -75,7 +77,7 @@ impl Kind for Rank {
     type Config = RankConfig;
 
     fn run(config: &RankConfig, bench: &mut Bench<'_>) -> Result<()> {
-        let source = bench.model_of_other_data("model", &config.arithmetic)?;
+        let mut source = bench.model_of_other_data("model", &config.arithmetic)?;
         let target = bench.target(&config.data)?;
         check_fingerprint(&target.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
         if target.split.validation.is_empty() {
@@ -84,21 +86,20 @@ impl Kind for Rank {
         if !source.setting.forgotten.is_empty() || source.network.kept().iter().any(Option::is_some) {
             return Err(bench.failure("its model is pruned or has forgotten something; rank what `train` left"));
         }
-        let influence = match config.by {
-            By::Removal => by_removal(bench, config, &source, &target)?,
-            By::Gradient => by_gradient(bench, config, source, &target)?,
+        let (influence, products) = match config.by {
+            By::Removal => (by_removal(bench, config, &source, &target)?, Vec::new()),
+            By::Gradient => by_gradient(bench, config, &mut source, &target)?,
         };
-        if let Some(class) = influence.influence.iter().position(|value| !value.is_finite()) {
+        if let Some(class) = influence.iter().chain(&products).position(|value| !value.is_finite()) {
+            let class = class % influence.len();
             return Err(bench.failure(format!("the influence of class {class} is not a finite number")));
         }
-        let text = serde_json::to_vec_pretty(&influence).map_err(|error| bench.failure(error))?;
+        let classes = source.setting.dataset.classes.clone();
+        let ranking = Ranking { by: config.by, target: config.data.title(), classes, influence, products };
+        let text = serde_json::to_vec_pretty(&ranking).map_err(|error| bench.failure(error))?;
         write_atomic(&bench.writer.path(FILE), &text)?;
-        Ok(bench.writer.note("ranking", &influence)?)
+        Ok(bench.writer.note("ranking", &ranking)?)
     }
-}
-
-fn ranking(config: &RankConfig, setting: &Setting, influence: Vec<f64>) -> Ranking {
-    Ranking { by: config.by, target: config.data.title(), classes: setting.dataset.classes.clone(), influence }
 }
 
 /// The positions of a class in the training split.
@@ -121,9 +122,9 @@ fn validated(
 }
 
 /// Trains a model without each class in turn. What is known survives a kill.
-fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, target: &Data) -> Result<Ranking> {
+fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, target: &Data) -> Result<Vec<f64>> {
     let StageModel { setting, info, network, .. } = source;
-    let file: PathBuf = bench.writer.checkpoint_dir()?.join(KNOWN);
+    let file: std::path::PathBuf = bench.writer.checkpoint_dir()?.join(KNOWN);
     let fail = |error: &dyn std::fmt::Display| bench.failure(error);
     let known = saved::load(&file)?;
     let mut known: Vec<f64> =
@@ -152,36 +153,41 @@ fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, targe
         saved::save(&file, &text)?;
     }
     let whole = validated(bench, config, (network, info), target)?;
-    Ok(ranking(config, setting, known.iter().map(|without| whole - without).collect()))
+    Ok(known.iter().map(|without| whole - without).collect())
 }
 
-/// Compares gradients at the trained model and its snapshots.
-fn by_gradient(bench: &Bench<'_>, config: &RankConfig, mut source: StageModel, target: &Data) -> Result<Ranking> {
+/// Compares gradients at the trained model and its snapshots: mean cosines and mean products.
+fn by_gradient(
+    bench: &Bench<'_>,
+    config: &RankConfig,
+    source: &mut StageModel,
+    target: &Data,
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let graph = source.network.graph().clone();
     let head = head_of(&graph).map_err(|error| bench.failure(error))?;
     let mut states = vec![source.network.state().clone()];
-    let files: Vec<String> =
-        source.stage.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)).cloned().collect();
-    for name in files {
-        let bytes = source.stage.read(&name)?;
-        let (state, _) = checkpoint::from_bytes(&bytes, &graph, &source.stage.path().join(&name))?;
+    for name in source.stage.manifest().artifacts.keys().filter(|name| name.starts_with(SNAPSHOT)) {
+        let bytes = source.stage.read(name)?;
+        let (state, _) = checkpoint::from_bytes(&bytes, &graph, &source.stage.path().join(name))?;
         states.push(state);
     }
     let classes = source.setting.dataset.classes.len();
-    let mut sums = vec![0.0; classes];
+    let (mut cosines, mut products) = (vec![0.0; classes], vec![0.0; classes]);
     let count = states.len() as f64;
     for state in states {
         source.network.set_state(state);
         let (mut other, _) = bench.for_target((&source.network, &source.info), target)?;
         bench.probe(&mut other, target, config.probe)?;
         let wanted = gradient(bench, &mut other, head, &target.dataset.train, &target.split.validation)?;
-        for (class, sum) in sums.iter_mut().enumerate() {
+        for class in 0..classes {
             let of_class = members(&source.setting, class as u32);
             let own = gradient(bench, &mut source.network, head, &source.setting.dataset.train, &of_class)?;
-            *sum += cosine(&wanted, &own) / count;
+            let (product, lengths) = (dot(&wanted, &own), (dot(&wanted, &wanted) * dot(&own, &own)).sqrt());
+            products[class] += product / count;
+            cosines[class] += if lengths == 0.0 { 0.0 } else { product / lengths } / count;
         }
     }
-    Ok(ranking(config, &source.setting, sums))
+    Ok((cosines, products))
 }
 
 /// The gradient of the mean cross-entropy over these samples with respect to all weights before the head.
@@ -215,11 +221,8 @@ fn gradient(
     Ok(sums)
 }
 
-/// The cosine of two vectors, 0 if one of them is 0.
-fn cosine(one: &[f64], other: &[f64]) -> f64 {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let lengths = (dot(one, one) * dot(other, other)).sqrt();
-    if lengths == 0.0 { 0.0 } else { dot(one, other) / lengths }
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
 impl Bench<'_> {

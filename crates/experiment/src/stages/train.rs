@@ -101,13 +101,15 @@ impl Kind for Train {
 fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, CheckpointInfo)> {
     let TrainConfig { data, arch, recipe, init, .. } = config;
     let data = data.with_place(bench.spec.places.get(PICTURE));
-    let Data { dataset, split, poisoning } = bench.materials.data(&data).map_err(|reason| bench.failure(reason))?;
+    let Data { dataset, split, part, poisoning } =
+        bench.materials.data(&data).map_err(|reason| bench.failure(reason))?;
     check_fingerprint(&dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
     let origin = init.as_ref().map(|init| init.origin(bench.spec.places.get(INIT)));
     let init = origin.transpose().map_err(|reason| bench.failure(reason))?;
     let info = CheckpointInfo::new(arch, input_spec(&dataset), &dataset.name);
     let (recipe, seed) = (recipe.clone(), bench.spec.seed);
-    Ok((Setting { dataset, data, split, poisoning, recipe, seed, init, forgotten: Vec::new() }, info))
+    let unseen = part.map_or_else(Vec::new, |part| part.unseen);
+    Ok((Setting { dataset, data, split, unseen, poisoning, recipe, seed, init, forgotten: Vec::new() }, info))
 }
 
 /// The inputs and outputs of a model for a dataset.

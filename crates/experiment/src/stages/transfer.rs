@@ -107,8 +107,9 @@ fn transferred(config: &TransferConfig, source: &Stage, (target, recipe, seed): 
     let manifest = source.manifest();
     let blake3 = manifest.artifacts.get(MODEL).map(|artifact| artifact.blake3.clone()).unwrap_or_default();
     let init = Some(Origin { source: format!("stage {}/{}", manifest.kind, source.key()), blake3, key: None });
-    let Data { dataset, split, poisoning } = target;
-    Setting { dataset, data: config.data.clone(), split, poisoning, recipe, seed, init, forgotten: Vec::new() }
+    let Data { dataset, split, part, poisoning } = target;
+    let unseen = part.map_or_else(Vec::new, |part| part.unseen);
+    Setting { dataset, data: config.data.clone(), split, unseen, poisoning, recipe, seed, init, forgotten: Vec::new() }
 }
 
 impl Bench<'_> {

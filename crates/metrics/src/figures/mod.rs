@@ -142,7 +142,7 @@ mod tests {
         };
         let triggered = Some(Triggered { scores: part(8, 4.0), target: 1, poison: vec![2] });
         let (forget, retain, test, validation) = (part(6, 0.0), part(9, 1.0), part(7, 2.0), Some(part(5, 3.0)));
-        ModelScores { forget, retain, test, validation, triggered }
+        ModelScores { forget, retain, test, validation, triggered, unseen: None }
     }
 
     /// The values that attacks and transfers would have measured.

@@ -51,6 +51,7 @@ mod tests {
             test: at(&[0]),
             validation: None,
             triggered: Some(Triggered { scores: at(&[0]), target: 0, poison: poison.to_vec() }),
+            unseen: None,
         };
         let compute = |figure: Figure, scores: &ModelScores| {
             let figures = Values::new();

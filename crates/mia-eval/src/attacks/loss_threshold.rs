@@ -77,7 +77,8 @@ mod tests {
     fn figures(retain: &[f32], test: &[f32], forget: &[f32]) -> Result<Vec<f64>> {
         let [retain, test, forget] = [retain, test, forget].map(scores);
         let draws = Draws { members: MemberSelection::Stratified, count: 1, seed: 1, interrupt: None };
-        let found = run(&ModelScores { forget, retain, test, validation: None, triggered: None }, &draws)?;
+        let found =
+            run(&ModelScores { forget, retain, test, validation: None, triggered: None, unseen: None }, &draws)?;
         Ok(found.into_iter().map(|value| value.value).collect())
     }
 

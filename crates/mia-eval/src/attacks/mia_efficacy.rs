@@ -111,7 +111,7 @@ mod tests {
 
     fn efficacies(members: &[bool], non_members: &[bool], forget: &[bool], draws: &Draws) -> Result<Vec<f64>> {
         let [retain, test, forget] = [members, non_members, forget].map(scores);
-        let scores = ModelScores { forget, retain, test, validation: None, triggered: None };
+        let scores = ModelScores { forget, retain, test, validation: None, triggered: None, unseen: None };
         mia_efficacy(&scores, features::find("confidence")?, draws)
     }
 
@@ -157,7 +157,14 @@ mod tests {
         let two = Scores::new(vec![1.0, 2.0], vec![0], 2).unwrap();
         let three = Scores::new(vec![1.0, 2.0, 3.0], vec![0], 3).unwrap();
         let feature = features::find("confidence").unwrap();
-        let scores = ModelScores { forget: three, retain: two.clone(), test: two, validation: None, triggered: None };
+        let scores = ModelScores {
+            forget: three,
+            retain: two.clone(),
+            test: two,
+            validation: None,
+            triggered: None,
+            unseen: None,
+        };
         let result = mia_efficacy(&scores, feature, &ONE);
         assert_eq!(result, Err(Error::ClassCount { set: "forget", expected: 2, found: 3 }));
     }

@@ -134,7 +134,9 @@ impl Thresholds {
     fn fit([members, non_members]: &[Vec<(f64, u32)>; 2], classes: usize) -> Result<Self> {
         let groups = |set: &[(f64, u32)]| {
             let mut groups = vec![Vec::new(); classes];
-            set.iter().for_each(|(value, label)| groups[*label as usize].push(*value));
+            for (value, label) in set {
+                groups[*label as usize].push(*value);
+            }
             groups
         };
         let by_class = groups(members).into_iter().zip(groups(non_members)).map(|(m, n)| better_than_chance(&m, &n));
@@ -188,7 +190,7 @@ mod tests {
     fn figures(retain: &[(u32, f32)], test: &[(u32, f32)], forget: &[(u32, f32)]) -> Result<Vec<Value>> {
         let [retain, test, forget] = [retain, test, forget].map(scores);
         let draws = Draws { members: MemberSelection::FirstRows, count: 1, seed: 1, interrupt: None };
-        let scores = ModelScores { forget, retain, test, validation: None, triggered: None };
+        let scores = ModelScores { forget, retain, test, validation: None, triggered: None, unseen: None };
         run(&scores, features::find("confidence")?, &draws)
     }
 

@@ -39,8 +39,11 @@ pub struct Floor {
     pub value: f64,
     /// The 95th percentile of the samples' values.
     pub percentile_95: f64,
-    /// Number of models in each half. Figures of fewer models are noisier, so the floor is rather too high.
+    /// Number of models in each half.
     pub models: usize,
+    /// The figure of as many unlearned models beside the first half. Figures depend on the number of models, so this one
+    /// is to be read beside the floor.
+    pub unlearned: f64,
 }
 
 impl<'a> Pair<'a> {
@@ -74,9 +77,9 @@ impl<'a> Pair<'a> {
             }
         }
         let samples = self.unlearned.samples();
-        let half = models[1] / 2;
+        let half = models[0].min(models[1] / 2);
         let mut per_sample = Vec::with_capacity(samples);
-        let mut floors = Vec::with_capacity(samples);
+        let [mut floors, mut beside] = [(); 2].map(|()| Vec::with_capacity(samples));
         let [mut ours, mut theirs, mut even, mut odd]: [Vec<f64>; 4] = Default::default();
         for sample in 0..samples {
             refill(&mut ours, self.unlearned.of_sample(sample));
@@ -84,14 +87,16 @@ impl<'a> Pair<'a> {
             per_sample.push(of_sample(&ours, &theirs));
             if half >= least {
                 refill(&mut even, theirs.iter().step_by(2).take(half).copied());
-                refill(&mut odd, theirs.iter().skip(1).step_by(2).copied());
+                refill(&mut odd, theirs.iter().skip(1).step_by(2).take(half).copied());
                 floors.push(of_sample(&even, &odd));
+                beside.push(of_sample(&ours[..half], &even));
             }
         }
         let floor = (!floors.is_empty()).then(|| Floor {
             value: over_samples(&floors, half),
             percentile_95: percentile_95(&floors),
             models: half,
+            unlearned: over_samples(&beside, half),
         });
         let value = over_samples(&per_sample, models[0].min(models[1]));
         let percentile_95 = percentile_95(&per_sample);
@@ -132,8 +137,8 @@ mod tests {
         assert_eq!(found.per_sample, [15.0, 24.0]);
         assert_eq!((found.value, found.models), (39.0, [2, 5]));
         assert!((found.percentile_95 - 23.55).abs() < 1e-12);
-        // Rows 0 and 2 against rows 1 and 3: 2 apart, for both samples.
-        assert_eq!(found.floor, Some(Floor { value: -4.0, percentile_95: -2.0, models: 2 }));
+        // Rows 0 and 2 against rows 1 and 3: 2 apart, for both samples. 20 and 30 against rows 0 and 2: 17 and 26.
+        assert_eq!(found.floor, Some(Floor { value: -4.0, percentile_95: -2.0, models: 2, unlearned: 43.0 }));
         assert_eq!(pair.compare(2, apart, |_, _| 0.0).unwrap().floor.unwrap().models, 2);
         let few = Pair::new(table(&unlearned, 2), table(&unlearned, 2)).unwrap();
         assert_eq!(few.compare(2, apart, |_, _| 0.0).unwrap().floor, None);

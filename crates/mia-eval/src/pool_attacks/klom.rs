@@ -5,8 +5,8 @@
 //! models' bin is empty, its share is 10⁻⁵; shares are then divided by their sum, as in the authors' code. The value is the
 //! mean over samples; the 95th percentile stands beside it. Use it on forget, retain and test samples apart.
 //!
-//! Two groups of few models differ by chance: KLoM of n models beside themselves is well above 0. So it is read beside its
-//! floor, the value between halves of the retrained models. The last bin includes its upper end, as in NumPy.
+//! Two groups of few models differ by chance: KLoM of n retrained models beside n others is well above 0, the more so the fewer
+//! they are. So read [`Floor::unlearned`](crate::pool::Floor::unlearned) beside the floor, which has as many models. The last bin includes its upper end, as in NumPy.
 
 use crate::Result;
 use crate::pool::{Comparison, Pair, PoolAttack, PoolNeed, PoolRun, Seen, mean};
@@ -68,7 +68,9 @@ fn divergence(unlearned: &[f64], retrained: &[f64]) -> f64 {
         shares
     };
     let (p, mut q) = (shares(&ours), shares(&theirs));
-    q.iter_mut().for_each(|q| *q = q.max(EMPTY));
+    for q in &mut q {
+        *q = q.max(EMPTY);
+    }
     let total: f64 = q.iter().sum();
     let kl: f64 = p.iter().zip(q).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p * total / q).ln()).sum();
     // Rounding may leave a few units below 0 for equal groups.

@@ -1,7 +1,7 @@
 //! LiRA, online: the likelihood of the attacked model's score under models with the sample, over that under models
 //! without it.
 //!
-//! Carlini et al. 2022 (arXiv 2112.03570), algorithm 1: log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), per sample. A
+//! Carlini et al. 2022 (arXiv 2112.03570), algorithm 1: `log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out)`, per sample. A
 //! score above 0 says "member".
 //!
 //! Deviations: the variance of all samples together is the mean square distance to each sample's own mean; the authors'

@@ -1,9 +1,9 @@
 //! LiRA, offline: how far the attacked model's score is above those of models without the sample.
 //!
-//! Carlini et al. 2022 (arXiv 2112.03570), section V-B: Λ = 1 − Pr[Z > φ] with Z ~ N(μ_out, σ²_out). It needs no model
+//! Carlini et al. 2022 (arXiv 2112.03570), section V-B: `Λ = 1 − Pr[Z > φ]` with `Z ~ N(μ_out, σ²_out)`. It needs no model
 //! trained with the sample, so one pool serves every sample that is asked about later.
 //!
-//! Deviation: the score is (φ − μ_out) / σ_out. Λ is its normal distribution function, which has the same order but
+//! Deviation: the score is `(φ − μ_out) / σ_out`. Λ is its normal distribution function, which has the same order but
 //! rounds to 1 above 8. The authors' code scores by the density instead, which takes samples far *below* their mean for
 //! members. The threshold is left open.
 

@@ -1,8 +1,8 @@
 //! RMIA, offline: RMIA without models trained with the sample.
 //!
-//! Zarifzadeh et al. 2024 (arXiv 2312.03262), section 2: p(x) = ½ ((1 + a) p_out(x) + (1 − a)), where p_out is the mean
+//! Zarifzadeh et al. 2024 (arXiv 2312.03262), section 2: `p(x) = ½ ((1 + a) p_out(x) + (1 − a))`, where `p_out` is the mean
 //! confidence of models that never saw x. The same is done for samples of the population. The coefficient a says how
-//! confident models are in samples that they were trained with: p_in = a p_out + (1 − a).
+//! confident models are in samples that they were trained with: `p_in = a p_out + (1 − a)`.
 //!
 //! a is given, or calibrated: of 0, 0.1, … 1, the one with which attacks on up to eight models of the pool, whose members
 //! are known, have the greatest mean AUC; the smallest of equals. The attacked model takes no part in it.

@@ -6,6 +6,8 @@
 //! Gᵀ. The coordinates are the rows of Z = W G. Neither Z nor any other matrix of size points × nodes is ever formed,
 //! so the time is linear in both.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::banded::Banded;
 use super::{Kernel, dot};
 
@@ -84,6 +86,11 @@ impl Interpolation {
 
     /// The lower triangle of Zᵀ diag(scales) Z.
     pub(super) fn gram(&self, scales: &[f64]) -> Banded {
+        Arch::new().dispatch(Gram { points: self, scales })
+    }
+
+    #[inline(always)]
+    fn gram_of(&self, scales: &[f64]) -> Banded {
         // Wᵀ diag(scales) W is banded too. Only the diagonal and the entries right of it are formed.
         let len = self.nodes.len();
         let mut band = vec![[0.0; WINDOW]; len];
@@ -116,6 +123,22 @@ impl Interpolation {
             }
         }
         gram
+    }
+}
+
+/// [`Interpolation::gram`], compiled for the processor at hand. Each value is added to by itself, so the bits are the same
+/// on every processor.
+struct Gram<'a> {
+    points: &'a Interpolation,
+    scales: &'a [f64],
+}
+
+impl WithSimd for Gram<'_> {
+    type Output = Banded;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Banded {
+        self.points.gram_of(self.scales)
     }
 }
 

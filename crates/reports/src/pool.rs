@@ -1,0 +1,440 @@
+//! Attacks with a pool of models, from the stored scores of its rows.
+//!
+//! Each row of a pool's suite is one model. Its scores say which samples it was trained with (retain set), which it was trained with and
+//! then asked to forget (forget set), and which it never saw. Every model is attacked with all others of the same method and pruning, and
+//! the scores of all are judged together. Rows of `raw` were not made to forget anything, so their forget sets count as trained with.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use unlearn_metrics::{AtFpr, ModelScores, Scores};
+use unlearn_mia_eval::pool::{Comparison, ModelPool, Outcome, Pair, PoolSettings, Question, ScoreTable, Seen};
+use unlearn_mia_eval::pool_attacks::POOL_ATTACKS;
+use unlearn_run_store::{Store, StoredScores, SuiteIndex, SuiteRow, write_atomic};
+
+use crate::error::{ReportError, Result};
+use crate::results::RETRAIN;
+use crate::roc;
+use crate::summary::Variant;
+use crate::table::Grid;
+
+/// The method whose rows are the models before unlearning.
+const RAW: &str = "raw";
+/// Maximum number of test images that serve as samples of the population.
+const POPULATION: usize = 2000;
+/// Maximum number of points of a stored curve.
+const POINTS: usize = 200;
+/// Smallest false-positive rate of the pictures.
+pub(crate) const SMALLEST: f64 = 1e-4;
+
+/// All results of a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolResults {
+    /// Version of the format: 1.
+    pub format: u32,
+    /// Name of the pool's suite.
+    pub suite: String,
+    /// Its title, in one line.
+    pub title: Option<String>,
+    /// The command that ran it.
+    pub command: String,
+    /// The commit of the program, if known.
+    pub commit: Option<String>,
+    /// Time of the run, RFC 3339 in UTC.
+    pub date: String,
+    /// Data set.
+    pub dataset: String,
+    /// Architecture.
+    pub arch: String,
+    /// Number of models of each method and pruning.
+    pub models: usize,
+    /// Number of samples that are attacked.
+    pub samples: usize,
+    /// One group per pruning and method.
+    pub groups: Vec<Group>,
+}
+
+/// The models of one method and pruning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the pruning method, `none` for dense.
+    pub pruning: String,
+    /// Share of zeros, 0..1.
+    pub sparsity: f64,
+    /// The attacks that tell samples apart.
+    pub attacks: Vec<Attack>,
+    /// The comparisons of models that unlearned a sample with models that never saw it.
+    pub comparisons: Vec<Compared>,
+}
+
+/// One attack on a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attack {
+    /// Name of the attack.
+    pub attack: String,
+    /// `membership` (trained with, or never seen?) or `unlearning` (unlearned, or never seen?).
+    pub question: String,
+    /// Its result. The curve has at most 200 points.
+    pub outcome: Outcome,
+}
+
+/// One comparison of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Name of the attack.
+    pub attack: String,
+    /// The figure over all samples.
+    pub value: f64,
+    /// The 95th percentile over samples.
+    pub percentile_95: f64,
+    /// Number of models of each kind per sample.
+    pub models: [usize; 2],
+    /// The same figure between two halves of the models that never saw a sample.
+    pub floor: Option<f64>,
+}
+
+/// The files of a pool's report.
+#[derive(Debug)]
+pub struct PoolWritten {
+    /// The tables, for a terminal and for `attacks.md`.
+    pub summary: String,
+    /// `attacks.md`.
+    pub markdown: PathBuf,
+    /// The content.
+    pub results: PoolResults,
+}
+
+impl PoolResults {
+    /// Version of the format.
+    pub const FORMAT: u32 = 1;
+
+    /// Runs every attack on every group of a pool's suite.
+    ///
+    /// # Errors
+    /// [`ReportError::Store`] if a stage is missing or damaged, [`ReportError::Pool`] if the rows are not those of a pool,
+    /// [`ReportError::NoRows`].
+    pub fn gather(store: &Store, index: &SuiteIndex) -> Result<Self> {
+        let mut rows: BTreeMap<(usize, usize), Vec<&SuiteRow>> = BTreeMap::new();
+        let (mut variants, mut methods): (Vec<Variant>, Vec<&str>) = (Vec::new(), Vec::new());
+        for row in &index.rows {
+            let variant = Variant::of_suite(row);
+            let of = |found: Option<usize>, all: usize| found.unwrap_or(all);
+            let at = of(variants.iter().position(|known| *known == variant), variants.len());
+            let method = of(methods.iter().position(|known| *known == row.method), methods.len());
+            if at == variants.len() {
+                variants.push(variant);
+            }
+            if method == methods.len() {
+                methods.push(&row.method);
+            }
+            rows.entry((at, method)).or_default().push(row);
+        }
+        let Some(first) = index.rows.first() else { return Err(ReportError::NoRows(index.suite.clone())) };
+        let mut groups = Vec::new();
+        let mut samples = 0;
+        for rows in rows.values() {
+            let measured = Measured::of(store, rows)?;
+            samples = measured.samples;
+            groups.push(measured.group(rows[0])?);
+        }
+        Ok(Self {
+            format: Self::FORMAT,
+            suite: index.suite.clone(),
+            title: index.title.clone(),
+            command: index.command.clone(),
+            commit: index.commit.clone(),
+            date: index.created.clone(),
+            dataset: first.dataset.clone(),
+            arch: first.arch.clone(),
+            models: rows.values().map(Vec::len).max().unwrap_or(0),
+            samples,
+            groups,
+        })
+    }
+
+    /// The Retrain of a group: its attacks give the noise floor.
+    fn floor(&self, group: &Group, attack: &Attack) -> Option<&Outcome> {
+        let retrain = self.groups.iter().find(|other| {
+            other.method == RETRAIN && other.sparsity == group.sparsity && other.pruning == group.pruning
+        })?;
+        let same = |other: &&Attack| other.attack == attack.attack && other.question == attack.question;
+        retrain.attacks.iter().find(same).map(|attack| &attack.outcome)
+    }
+
+    /// The value of a comparison for Retrain: models that never saw a sample, beside models that never saw it either.
+    fn compared_floor(&self, group: &Group, attack: &str) -> Option<f64> {
+        let retrain = self.groups.iter().find(|other| {
+            other.method == RETRAIN && other.sparsity == group.sparsity && other.pruning == group.pruning
+        })?;
+        retrain.comparisons.iter().find(|found| found.attack == attack).map(|found| found.value)
+    }
+
+    /// The tables and their notes as Markdown.
+    pub fn markdown(&self) -> String {
+        let title = self.title.as_deref().unwrap_or(&self.suite);
+        let mut text = format!(
+            "# {title}\n\n{} models of each method, {} on {}; {} samples. For every sample, a third of the models never saw it, a third were \
+             trained with it, and a third were trained with it and then unlearned it.\n",
+            self.models, self.arch, self.dataset, self.samples
+        );
+        for question in [Question::UNLEARNING, Question::MEMBERSHIP] {
+            let _ = writeln!(text, "\n## {}\n\n{}", heading(question), meaning(question));
+            let _ = writeln!(text, "\n{}", self.grid(question).markdown());
+        }
+        let comparisons = self.comparisons();
+        if !comparisons.lines.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n## Unlearned models against models that never saw the sample\n\nThe floor is the value of `{RETRAIN}`, whose models never saw \
+                 the sample either. With few models, all values are far too high: read them beside the floor only.\n\n{}",
+                comparisons.markdown()
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\nAUC with its 95 % interval; 0.5 is a coin. TPR at a false-positive rate (FPR) with its exact 95 % interval. \
+             The scores of one model are not independent of another's, so the intervals are rather too narrow. Floor: the same attack on \
+             `{RETRAIN}`, where there is nothing to find.\n\nCommand: `{}`{}.",
+            self.command,
+            self.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default()
+        );
+        text
+    }
+
+    fn grid(&self, question: Question) -> Grid {
+        let head = ["Model", "Method", "Attack", "AUC", "floor", "TPR at 0.1 % FPR", "TPR at 1 % FPR", "models"];
+        let mut lines = Vec::new();
+        for group in &self.groups {
+            for attack in group.attacks.iter().filter(|attack| attack.question == question.name) {
+                let outcome = &attack.outcome;
+                let floor = self.floor(group, attack).filter(|_| question == Question::UNLEARNING);
+                lines.push(vec![
+                    label(group),
+                    group.method.clone(),
+                    attack.attack.clone(),
+                    area(outcome),
+                    floor.map_or_else(|| "–".to_owned(), |floor| format!("{:.3}", floor.auc.value)),
+                    rate(&outcome.at_fpr[0]),
+                    rate(&outcome.at_fpr[1]),
+                    format!("{} + {}", outcome.models[0], outcome.models[1]),
+                ]);
+            }
+        }
+        Grid { head: head.map(str::to_owned).to_vec(), names: 3, lines }
+    }
+
+    fn comparisons(&self) -> Grid {
+        let head = ["Model", "Method", "Figure", "value", "95th percentile", "floor", "models"];
+        let mut lines = Vec::new();
+        for group in &self.groups {
+            for found in &group.comparisons {
+                lines.push(vec![
+                    label(group),
+                    group.method.clone(),
+                    found.attack.clone(),
+                    format!("{:.3}", found.value),
+                    format!("{:.3}", found.percentile_95),
+                    self.compared_floor(group, &found.attack)
+                        .map_or_else(|| "–".to_owned(), |floor| format!("{floor:.3}")),
+                    format!("{} + {}", found.models[0], found.models[1]),
+                ]);
+            }
+        }
+        Grid { head: head.map(str::to_owned).to_vec(), names: 3, lines }
+    }
+}
+
+fn label(group: &Group) -> String {
+    Variant { sparsity: group.sparsity, pruning: group.pruning.clone() }.label()
+}
+
+fn heading(question: Question) -> &'static str {
+    if question == Question::UNLEARNING {
+        "Was the sample unlearned?"
+    } else {
+        "Was the model trained with the sample?"
+    }
+}
+
+fn meaning(question: Question) -> &'static str {
+    if question == Question::UNLEARNING {
+        "The attack tells models that unlearned a sample from models that never saw it. The closer to the floor, the better the sample was \
+         forgotten."
+    } else {
+        "The attack tells models that were trained with a sample, and still are, from models that never saw it. For `raw` these are all \
+         samples of the training. This is what a model reveals of the data that it keeps."
+    }
+}
+
+fn area(outcome: &Outcome) -> String {
+    let value = outcome.auc.value;
+    match outcome.auc.interval {
+        Some([low, high]) => format!("{value:.3} ({low:.3} to {high:.3})"),
+        None => format!("{value:.3}"),
+    }
+}
+
+fn rate(rate: &AtFpr) -> String {
+    match rate {
+        AtFpr::Known(found) => {
+            let [low, high] = found.interval.map(|end| 100.0 * end);
+            format!("{:.2} % ({low:.2} to {high:.2})", 100.0 * found.tpr)
+        }
+        AtFpr::TooFew { .. } => "too few models".to_owned(),
+    }
+}
+
+/// The scores of a group's models.
+struct Measured {
+    models: usize,
+    samples: usize,
+    /// φ, `[models, samples]`.
+    scores: Vec<f64>,
+    /// `[models, samples]`.
+    seen: Vec<Seen>,
+    /// φ of test images, `[models, population]`.
+    population: Vec<f64>,
+    population_size: usize,
+}
+
+impl Measured {
+    fn of(store: &Store, rows: &[&SuiteRow]) -> Result<Self> {
+        let refuse =
+            |row: &SuiteRow, problem: &str| ReportError::Pool { row: row.label(), problem: problem.to_owned() };
+        let mut measured = Self {
+            models: rows.len(),
+            samples: 0,
+            scores: Vec::new(),
+            seen: Vec::new(),
+            population: Vec::new(),
+            population_size: 0,
+        };
+        let mut positions: Option<Vec<u32>> = None;
+        for row in rows {
+            let ModelScores { forget, retain, test, unseen, .. } =
+                StoredScores::of(&store.stage("evaluate", &row.evaluate)?)?.scores;
+            let unseen = unseen.ok_or_else(|| refuse(row, "its scores lack the samples that the model never saw"))?;
+            let unlearned = if row.method == RAW { Seen::Trained } else { Seen::Unlearned };
+            let mut all: Vec<(u32, f64, Seen)> = Vec::new();
+            for (scores, seen) in [(&forget, unlearned), (&retain, Seen::Trained), (&unseen, Seen::Never)] {
+                let with = |scores: &Scores| -> Vec<(u32, f64, Seen)> {
+                    scores.positions().iter().copied().zip(scores.log_odds()).map(|(at, phi)| (at, phi, seen)).collect()
+                };
+                all.extend(with(scores));
+            }
+            all.sort_unstable_by_key(|(position, ..)| *position);
+            let found: Vec<u32> = all.iter().map(|(position, ..)| *position).collect();
+            match &positions {
+                None => positions = Some(found),
+                Some(known) if *known == found => {}
+                Some(_) => return Err(refuse(row, "its samples are not those of the other models")),
+            }
+            measured.samples = all.len();
+            measured.scores.extend(all.iter().map(|(_, phi, _)| *phi));
+            measured.seen.extend(all.iter().map(|(.., seen)| *seen));
+            let size = test.len().min(POPULATION);
+            measured.population_size = size;
+            measured.population.extend(test.log_odds().take(size));
+        }
+        Ok(measured)
+    }
+
+    fn group(&self, row: &SuiteRow) -> Result<Group> {
+        let fail =
+            |source: unlearn_mia_eval::Error| ReportError::Pool { row: row.label(), problem: source.to_string() };
+        let table = ScoreTable::new(&self.scores, self.models, self.samples).map_err(fail)?;
+        let pool = ModelPool::new(table, &self.seen).map_err(fail)?;
+        let never = vec![Seen::Never; self.population.len()];
+        let population = ScoreTable::new(&self.population, self.models, self.population_size)
+            .and_then(|table| ModelPool::new(table, &never))
+            .map_err(fail)?;
+        let (mut attacks, mut comparisons) = (Vec::new(), Vec::new());
+        for attack in POOL_ATTACKS {
+            for question in attack.questions().iter().filter(|question| self.answers(**question)) {
+                let population = attack.population.then_some(population);
+                let outcome = attack.leave_one_out(pool, population, *question, &PoolSettings::default());
+                let mut outcome = outcome.map_err(fail)?;
+                outcome.points = thinned(&outcome.points);
+                attacks.push(Attack { attack: attack.name.into(), question: question.name.into(), outcome });
+            }
+            if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {
+                let [unlearned, never] = [Seen::Unlearned, Seen::Never].map(|seen| self.compact(&pool, seen));
+                let tables =
+                    [&unlearned, &never].map(|(scores, models)| ScoreTable::new(scores, *models, self.samples));
+                let [unlearned, never] = tables;
+                let pair = Pair::new(unlearned.map_err(fail)?, never.map_err(fail)?).map_err(fail)?;
+                let Comparison { value, percentile_95, models, floor, .. } = attack.compare(&pair).map_err(fail)?;
+                let floor = floor.map(|floor| floor.value);
+                comparisons.push(Compared { attack: attack.name.into(), value, percentile_95, models, floor });
+            }
+        }
+        let (method, pruning, sparsity) = (row.method.clone(), row.pruning.clone(), row.sparsity);
+        Ok(Group { method, pruning, sparsity, attacks, comparisons })
+    }
+
+    /// Whether some models had of a sample what the question is about.
+    fn answers(&self, question: Question) -> bool {
+        self.seen.contains(&question.positive) && self.seen.contains(&question.negative)
+    }
+
+    /// The scores of the models that had this of each sample, `[models, samples]`, and the number of models. Samples differ in which
+    /// models these are, and the design gives nearly as many to all; the least number counts.
+    fn compact(&self, pool: &ModelPool<'_>, seen: Seen) -> (Vec<f64>, usize) {
+        let (_, models) = pool.least(seen);
+        let mut scores = vec![0.0; models * self.samples];
+        for sample in 0..self.samples {
+            for (model, phi) in pool.of(sample, seen).take(models).enumerate() {
+                scores[model * self.samples + sample] = phi;
+            }
+        }
+        (scores, models)
+    }
+}
+
+/// At most [`POINTS`] points of a curve, evenly spread over the logarithm of the false-positive rate, with both ends.
+fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    if points.len() <= POINTS {
+        return points.to_vec();
+    }
+    let mut kept: Vec<[f64; 2]> = Vec::new();
+    let step = -SMALLEST.ln() / (POINTS - 2) as f64;
+    let mut next = SMALLEST;
+    for (at, point) in points.iter().enumerate() {
+        // The last point at or below each rate is the highest there.
+        let following = points.get(at + 1).map_or(f64::INFINITY, |point| point[0]);
+        if following > next || at + 1 == points.len() || at == 0 {
+            kept.push(*point);
+            while next < following && next < 1.0 {
+                next *= step.exp();
+            }
+        }
+    }
+    kept
+}
+
+/// Runs all attacks on a finished pool and writes `attacks.json`, `attacks.md` and one picture of ROC curves per model and question into
+/// `folder`.
+///
+/// # Errors
+/// As [`PoolResults::gather`], and if a file cannot be written.
+pub fn write(store: &Store, index: &SuiteIndex, folder: &Path) -> Result<PoolWritten> {
+    let results = PoolResults::gather(store, index)?;
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut json = serde_json::to_vec_pretty(&results)?;
+    json.push(b'\n');
+    files.push(("attacks.json".to_owned(), json));
+    for (name, svg) in roc::pictures(&results)? {
+        files.push((name, svg.into_bytes()));
+    }
+    let summary = results.markdown();
+    files.push(("attacks.md".to_owned(), summary.clone().into_bytes()));
+    std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder { folder: folder.to_path_buf(), source })?;
+    for (name, bytes) in &files {
+        write_atomic(&folder.join(name), bytes)?;
+    }
+    Ok(PoolWritten { summary, markdown: folder.join("attacks.md"), results })
+}
