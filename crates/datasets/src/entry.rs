@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
 
 use crate::checksum::Published;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, damaged};
 use crate::formats::packed::{Fit, PackedSet};
 use crate::options::{DATA_VARIABLE, OpenOptions};
 
@@ -161,8 +161,23 @@ impl HubRepository {
     }
 }
 
+/// Checks labels without names of classes against the number of training images: each class needs one.
+pub(crate) fn check_numbering(path: &Path, labels: &[i64], images: usize) -> Result<()> {
+    let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < images.max(1));
+    let Some(position) = labels.iter().position(|&label| !valid(label)) else { return Ok(()) };
+    let label = labels[position];
+    let problem = format!(
+        "it gives image {position} the label {label}; classes are numbered from 0, each has a training image, and there are {images} \
+         of these"
+    );
+    Err(damaged(path, problem))
+}
+
 /// Checks that every label of the file `path` is below `classes`.
 pub(crate) fn check_labels(path: &Path, labels: &[i64], classes: usize) -> Result<()> {
+    if classes == 0 && !labels.is_empty() {
+        return Err(damaged(path, "there is no training image, and so no class"));
+    }
     let valid = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
     match labels.iter().position(|&label| !valid(label)) {
         None => Ok(()),

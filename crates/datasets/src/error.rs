@@ -18,6 +18,14 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A place that a dataset cannot be written to.
+    #[error("{}: {problem}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what would help.
+        problem: String,
+    },
     /// A file that does not begin like an IDX file.
     #[error("{} is not an IDX file: it begins with {found}, where IDX has 00 00, a type code and a dimension count", path.display())]
     NotIdx {

@@ -7,7 +7,7 @@
 //! random parts of them, resized to N × N. Evaluation sees the middle N × N after the shorter side was resized to N ·
 //! 256 / 224. The name as typed is the dataset's name, so checkpoints and certificates name their data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use unlearn_samples::Dataset;
 
@@ -115,7 +115,9 @@ impl Location {
         let Some((form, rest)) = name.split_once(':') else { return Ok(None) };
         let Some(form) = FORMS.iter().find(|known| known.name == form) else { return Ok(None) };
         let refuse = |problem: &str| Error::Location { name: name.into(), problem: problem.into() };
-        let (path, option) = rest.split_once('?').map_or((rest, None), |(path, option)| (path, Some(option)));
+        // The name of a folder may hold a question mark too.
+        let divided = if Path::new(rest).exists() { None } else { rest.rsplit_once('?') };
+        let (path, option) = divided.map_or((rest, None), |(path, option)| (path, Some(option)));
         if path.is_empty() {
             return Err(refuse("the path is missing"));
         }
@@ -157,6 +159,14 @@ mod tests {
         assert_eq!((place.path, place.size), ("a folder/with:colons".into(), Some(64)));
         let Location { place, .. } = Location::parse("folder:x?stream=224").unwrap().unwrap();
         assert_eq!((place.size, place.stream), (Some(224), true));
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("what?");
+        std::fs::create_dir(&odd).unwrap();
+        for (option, size) in [("", None), ("?size=64", Some(64))] {
+            let Location { place, .. } =
+                Location::parse(&format!("folder:{}{option}", odd.display())).unwrap().unwrap();
+            assert_eq!((place.path, place.size), (odd.clone(), size));
+        }
         for other in ["cifar10", "hubs:owner/name", "C:\\data"] {
             assert!(Location::parse(other).unwrap().is_none(), "{other}");
         }

@@ -13,7 +13,7 @@ use unlearn_samples::{Augmentation, Dataset, ImageSet};
 use crate::checksum::Published;
 use crate::entry::{Entry, HubRepository, check_labels};
 use crate::error::{Error, Result, damaged};
-use crate::formats::mat5;
+use crate::formats::{mat5, unread};
 use crate::options::OpenOptions;
 use crate::place::Place;
 
@@ -85,6 +85,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.refuse_size()?;
     let folder = &place.path;
     check_files(folder)?;
+    unread::warn(folder, &[TRAIN, TEST], |name| name.ends_with(".mat"))?;
     let open = |file: &str| -> Result<_> {
         let path = folder.join(file);
         let found = read(&path, |shape| match shape {

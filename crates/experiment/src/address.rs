@@ -106,8 +106,10 @@ fn among<'s>(
     let by_key = |key: &StageKey| is_prefix(wanted) && key.as_str().starts_with(wanted);
     let mut found: Vec<_> = stages.iter().filter(|stage| by_key(&stage.key)).copied().collect();
     if found.is_empty() {
-        let fits =
-            |stage: &StageSummary| labels.get(&stage.key).is_some_and(|label| has_parts(label, &stage.kind, wanted));
+        let fits = |stage: &StageSummary| {
+            let suites: Vec<&str> = labels.suites(&stage.key).collect();
+            labels.get(&stage.key).is_some_and(|label| has_parts(label, &suites, &stage.kind, wanted))
+        };
         found = stages.iter().filter(|stage| fits(stage)).copied().collect();
     }
     // A finished stage comes before what an interrupted attempt left of it.
@@ -119,7 +121,9 @@ fn among<'s>(
     let listed = |stages: &[&StageSummary]| {
         let name = |stage: &StageSummary| {
             let label = labels.get(&stage.key).unwrap_or_default();
-            format!("\n  {}:{}  {label}", stage.kind, stage.key.short()).trim_end().to_owned()
+            let suites: Vec<&str> = labels.suites(&stage.key).collect();
+            let suites = if suites.is_empty() { String::new() } else { format!("  ({})", suites.join(", ")) };
+            format!("\n  {}:{}  {label}{suites}", stage.kind, stage.key.short()).trim_end().to_owned()
         };
         let mut named: Vec<_> = stages.iter().take(NAMED).map(|stage| name(stage)).collect();
         if stages.len() > NAMED {
@@ -137,7 +141,7 @@ fn among<'s>(
             listed(stages)
         ))),
         several => Err(refuse(format!(
-            "{} stages fit; give more of the key, or another part of the label:{}",
+            "{} stages fit; give more of the key, another part of the label, or the name of a suite, as shown in brackets:{}",
             several.len(),
             listed(several)
         ))),
@@ -145,7 +149,7 @@ fn among<'s>(
 }
 
 /// Whether each part of `wanted` equals a part of the label, or its first words. The kind may precede the first part.
-fn has_parts(label: &str, kind: &str, wanted: &str) -> bool {
+fn has_parts(label: &str, suites: &[&str], kind: &str, wanted: &str) -> bool {
     fn parts<'t>(text: &'t str, kind: &str, divided: &[char]) -> Vec<&'t str> {
         let text = text.strip_prefix(kind).filter(|rest| rest.starts_with([' ', '·'])).unwrap_or(text);
         text.split(divided).map(str::trim).filter(|part| !part.is_empty()).collect()
@@ -155,7 +159,9 @@ fn has_parts(label: &str, kind: &str, wanted: &str) -> bool {
     let (label, wanted) = (parts(label, kind, divided), parts(wanted, kind, divided));
     let begins =
         |part: &str, wish: &str| part.strip_prefix(wish).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    !wanted.is_empty() && wanted.iter().all(|wish| label.iter().any(|part| begins(part, wish)))
+    let fits = |wish: &&str| label.iter().any(|part| begins(part, wish)) || suites.contains(wish);
+    // The name of a suite alone tells none of its stages.
+    !wanted.is_empty() && wanted.iter().all(fits) && !wanted.iter().all(|wish| suites.contains(wish))
 }
 
 #[cfg(test)]
@@ -262,7 +268,7 @@ mod tests {
         assert!(refusal(&format!("{root}/prune:seed 9")).contains("these are there:"));
         assert!(refusal(&format!("{root}/prune/{}", "0123".repeat(8))).contains("no finished stage `prune`"));
         assert!(refusal(&format!("{root}/import:12")).contains("has no finished stage `import`"));
-        assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run folder"));
+        assert!(refusal(&format!("{root}/absent/prune:12")).contains("no run store"));
         fs::remove_file(store.root().join("suites/tiny.json")).unwrap();
         assert!(refusal(&format!("{root}/unlearn:finely")).contains("unlearn ft · class 0 · omp 50 % · seed 1"));
     }

@@ -76,6 +76,14 @@ pub enum Error {
         /// What is wrong and what would help.
         reason: String,
     },
+    /// A name of weights that cannot be one.
+    #[error("training cannot begin with `{init}`: {reason}")]
+    InitialName {
+        /// As given.
+        init: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// A certificate that cannot be read or written.
     #[error(transparent)]
     Certificate(#[from] unlearn_certificates::Error),
@@ -144,6 +152,7 @@ impl Error {
             | Self::Deletion { .. }
             | Self::Description { .. }
             | Self::Device(_)
+            | Self::InitialName { .. }
             | Self::Store(
                 unlearn_run_store::StoreError::Description { .. } | unlearn_run_store::StoreError::OtherSuite { .. },
             ) => true,

@@ -26,8 +26,13 @@ impl Initial {
     pub(crate) fn open(init: Option<&str>, key: Option<&str>, folder: &Path, offline: bool) -> Result<Self> {
         let Some(init) = init else { return Ok(Self::default()) };
         let fail = |reason: &dyn std::fmt::Display| Error::Initial { init: init.into(), reason: reason.to_string() };
+        let misnamed = |reason: String| Error::InitialName { init: init.into(), reason };
+        if init.is_empty() {
+            return Err(misnamed("the name is empty; name a file, or `hub:OWNER/NAME`".into()));
+        }
         let (path, source) = if init.starts_with(PREFIX) {
             let (Fetched { path, commit }, reference) = fetch(init, offline).map_err(|e| match e {
+                e @ (HubError::Reference { .. } | HubError::FileName { .. }) => misnamed(e.to_string()),
                 HubError::Offline { .. } if offline => fail(&"it is not in the cache, and a dry run fetches nothing"),
                 e => fail(&e),
             })?;

@@ -42,7 +42,7 @@ pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use labels::Labels;
 pub use materials::{Environment, Materials, known_images};
 pub use model_card::model_card;
-pub use opened::{ModelOrigin, OpenedModel};
+pub use opened::{ModelOrigin, OpenedModel, check_beside};
 pub use part::Part;
 pub use plan::{Plan, PlannedStage};
 pub use pool::{LEAST_MODELS, MOST_MODELS, PoolSection};

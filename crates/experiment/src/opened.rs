@@ -73,8 +73,9 @@ impl OpenedModel {
             }
             let path = &path;
             let bytes = unlearn_files::read(path, MOST_MASK);
-            opened
-                .prune(path, bytes.map_err(|source| Error::Given { what: "the mask", path: path.into(), source })?)?;
+            let bytes = bytes.map_err(|source| Error::Given { what: "the mask", path: path.into(), source })?;
+            check_beside(path, &bytes)?;
+            opened.prune(path, bytes)?;
         }
         Ok(opened)
     }
@@ -102,9 +103,7 @@ impl OpenedModel {
         let file = folder.join(MODEL);
         let bytes = contents(&file)?;
         if certificate.output.get(MODEL).is_some_and(|certified| *certified != Artifact::of_bytes(&bytes)) {
-            let reason =
-                "its content is not what the certificate beside it names; take the model from where it was copied";
-            return Err(Error::Content { path: file, reason: reason.into() });
+            return Err(Error::Content { path: file, reason: NOT_AS_CERTIFIED.into() });
         }
         Self::read(ModelOrigin::Deletion(Box::new(certificate)), file, bytes, options)
     }
@@ -130,8 +129,37 @@ impl OpenedModel {
 
 /// The bytes of a model's file that the user named.
 pub(crate) fn given_contents(path: &Path) -> Result<Vec<u8>> {
-    contents(path).map_err(|error| match error {
+    let bytes = contents(path).map_err(|error| match error {
         unlearn_models::Error::Io { path, source, .. } => Error::Given { what: "the model", path, source },
         other => other.into(),
-    })
+    })?;
+    check_beside(path, &bytes)?;
+    Ok(bytes)
 }
+
+/// Refuses a file of a stage or a deletion whose content is not what the manifest or the certificate beside it names.
+///
+/// # Errors
+/// If it differs, or the manifest or certificate is damaged.
+pub fn check_beside(path: &Path, bytes: &[u8]) -> Result<()> {
+    unlearn_run_store::check_beside(path, bytes)?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    let file = folder.join(Certificate::FILE);
+    let text = unlearn_files::read_text(&file, MOST_CERTIFICATE).ok();
+    let value: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+    if !value.is_some_and(|value| ["request", "method", "output"].iter().all(|key| value.get(key).is_some())) {
+        return Ok(()); // None, or one of another program.
+    }
+    let certificate = Certificate::load(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+    if certificate.output.get(name).is_some_and(|certified| *certified != Artifact::of_bytes(bytes)) {
+        return Err(Error::Content { path: path.into(), reason: NOT_AS_CERTIFIED.into() });
+    }
+    Ok(())
+}
+
+/// Most bytes of a certificate.
+const MOST_CERTIFICATE: u64 = 1 << 30;
+const NOT_AS_CERTIFIED: &str =
+    "its content is not what the certificate beside it names; take the model from where it was copied";

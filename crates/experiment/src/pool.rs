@@ -30,8 +30,9 @@ pub struct PoolSection {
     pub seed: Option<u64>,
 }
 
-/// The least number of models with which every sample has two of each kind, so that one can be attacked with the others.
-pub const LEAST_MODELS: u64 = 6;
+/// The least number of models with which every sample has three of each kind, so that two of each are left when the attacked model and its
+/// counterpart of the other kind are left out.
+pub const LEAST_MODELS: u64 = 9;
 /// The greatest number of models.
 pub const MOST_MODELS: u64 = 1024;
 
@@ -150,9 +151,9 @@ mod tests {
     #[test]
     fn a_pool_that_cannot_be_is_refused() {
         let check = |models, number| PoolSection { models, number, seed: None }.check();
-        assert_eq!(check(6, Some(6)), Ok(()));
-        assert!(check(5, None).unwrap_err().contains("6 to 1024 models, found 5"));
-        assert!(check(8, Some(9)).unwrap_err().contains("has no model 9; its models are 1 to 8"));
-        assert!(check(8, Some(0)).is_err());
+        assert_eq!(check(9, Some(9)), Ok(()));
+        assert!(check(8, None).unwrap_err().contains("9 to 1024 models, found 8"));
+        assert!(check(9, Some(10)).unwrap_err().contains("has no model 10; its models are 1 to 9"));
+        assert!(check(9, Some(0)).is_err());
     }
 }

@@ -187,8 +187,11 @@ impl Resolved {
         Ok(())
     }
 
-    /// Refuses a choice of epochs that lacks the images it needs.
+    /// Refuses a choice of epochs that lacks the images it needs, and a change of images that does not suit them.
     fn check_selection(&self) -> Result<(), String> {
+        let Dataset { train, augmentation, .. } = &*self.dataset;
+        let first = if train.is_empty() { &[][..] } else { &[0][..] };
+        self.recipe.batches(train, first, *augmentation, 0).map_err(|error| format!("[train]: {error}"))?;
         let check = |data: &SeedData| self.recipe.check_selection(&data.validation).map_err(|error| error.to_string());
         self.seeds
             .iter()

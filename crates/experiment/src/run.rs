@@ -50,6 +50,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     if !options.replace {
         store.check_replaces(&plan.index)?;
     }
+    warn_of_dropped(&store.dropped(&plan.index), &plan.index.suite);
     let failures = schedule::compute(&plan.stages, store, &plan.materials, options)?;
     let mut index = plan.index.clone();
     index.command.clone_from(&options.command);
@@ -69,6 +70,22 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     }
     store.write_suite(&index)?;
     Ok(Finished { index, failures, skipped })
+}
+
+/// The number of rows that the warning names.
+const NAMED: usize = 4;
+
+/// Warns that an earlier run of a suite had rows that this one lacks.
+fn warn_of_dropped(rows: &[String], suite: &str) {
+    if rows.is_empty() {
+        return;
+    }
+    let named = rows.iter().take(NAMED).map(|row| format!("`{row}`")).collect::<Vec<_>>().join(", ");
+    let more = if rows.len() > NAMED { format!(" and {} more", rows.len() - NAMED) } else { String::new() };
+    tracing::warn!(
+        "an earlier run of the suite `{suite}` had rows that this one lacks: {named}{more}; its report will lack them too, and `unlearn \
+         runs gc` may remove their stages; to keep them, run with all their seeds and settings, or give this suite another name"
+    );
 }
 
 /// Computes the unfinished stages of these kinds, and returns all stages of these kinds in the plan's order.

@@ -130,9 +130,8 @@ impl Wanted {
             }
             DETECTED => {
                 table.remove("kind");
-                let name = match table.remove("detector") {
-                    Some(Value::String(name)) => name,
-                    _ => return Err(format!("`kind = \"{DETECTED}\"` needs the key `detector` with a name")),
+                let Some(Value::String(name)) = table.remove("detector") else {
+                    return Err(format!("`kind = \"{DETECTED}\"` needs the key `detector` with a name"));
                 };
                 let detector = Detector { name, settings: table };
                 let settings = detector.entry()?.resolve(&detector.settings).map_err(|error| error.to_string())?;

@@ -46,7 +46,7 @@ fn environment() -> Environment {
 
 fn plan(text: &str) -> Result<Plan, Box<Error>> {
     let suite = Suite::parse(text, Path::new("suite.toml"), &[]);
-    suite.and_then(|suite| Plan::resolve(&suite, &environment())).map_err(Box::new)
+    suite.map_err(Box::new).and_then(|suite| Plan::resolve(&suite, &environment()).map_err(Box::new))
 }
 
 fn refusal(text: &str) -> String {

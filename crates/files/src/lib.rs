@@ -13,4 +13,6 @@ mod write;
 
 pub use crate::form::Form;
 pub use crate::read::{head, open, read, read_text, text};
-pub use crate::write::{check_writable, is_temporary, random_name, sync_folder, write_atomic, write_atomic_with};
+pub use crate::write::{
+    NotAFile, check_output, check_writable, is_temporary, random_name, sync_folder, write_atomic, write_atomic_with,
+};

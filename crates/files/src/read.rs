@@ -86,10 +86,13 @@ fn regular(kind: FileType) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
+/// What is not a regular file, in words.
 #[cfg(unix)]
-fn named(kind: FileType) -> &'static str {
+pub(crate) fn named(kind: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
-    if kind.is_fifo() {
+    if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"
@@ -98,9 +101,10 @@ fn named(kind: FileType) -> &'static str {
     }
 }
 
+/// What is not a regular file, in words.
 #[cfg(not(unix))]
-fn named(_: FileType) -> &'static str {
-    "a pipe or a device"
+pub(crate) fn named(kind: FileType) -> &'static str {
+    if kind.is_dir() { "a folder" } else { "a pipe or a device" }
 }
 
 #[cfg(test)]

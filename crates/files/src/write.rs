@@ -1,12 +1,42 @@
 //! Writes a file in one step: it is complete, or it does not exist.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::read::named;
+
 /// Ending of the temporary files of [`write_atomic`]. A killed process may leave one behind.
 const TEMPORARY: &str = ".tmp";
+
+/// Why a path cannot be written to: it names something that is not a regular file, and a rename would replace that. It
+/// is the inner error of an [`io::Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAFile(&'static str);
+
+impl fmt::Display for NotAFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is {}, and a file would replace it; name a new file, or one that may be replaced", self.0)
+    }
+}
+
+impl std::error::Error for NotAFile {}
+
+/// Refuses the path of an output that is a folder, pipe, socket or device, or a link to one. Check this before any work
+/// is done; [`write_atomic`] checks it too.
+///
+/// # Errors
+/// An error whose inner error is [`NotAFile`], or the system's error. Its message does not name the path.
+pub fn check_output(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) => Err(io::Error::new(io::ErrorKind::InvalidInput, NotAFile(named(found.file_type())))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
 
 /// Writes `bytes` to `path`. A reader sees the old file or the new one, never a part.
 ///
@@ -14,7 +44,7 @@ const TEMPORARY: &str = ".tmp";
 /// fails, for example on a full disk, the temporary file is removed and an old file at `path` stays unchanged.
 ///
 /// # Errors
-/// The system's error. Its message does not name the path.
+/// As [`check_output`], or the system's error. Its message does not name the path.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_atomic_with(path, |file| file.write_all(bytes))
 }
@@ -24,6 +54,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    check_output(path)?;
     let (temporary, mut file) = create_beside(path)?;
     let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
@@ -44,17 +75,24 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Whether an interrupted [`write_atomic`] left this file behind.
 pub fn is_temporary(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
+    let name = path.file_name().and_then(|name| name.to_str());
+    let between = name.and_then(|name| name.strip_prefix('.')?.strip_suffix(TEMPORARY)?.rsplit_once('.'));
+    // Older programs put two numbers there.
+    let is_random = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    between.is_some_and(|(_, digits)| is_random(digits))
 }
 
-/// Writes a file in `folder` and removes it again, to check whether the folder is writable.
+/// Writes a file in `folder` to check whether the folder is writable. On Unix, the file loses its name before anything is
+/// written and flushed, so that a process that is killed meanwhile leaves nothing behind.
 ///
 /// # Errors
 /// The system's error.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     let (probe, mut file) = create_beside(&folder.join("probe"))?;
+    if cfg!(unix) {
+        fs::remove_file(&probe)?;
+        return file.write_all(b"probe").and_then(|()| file.sync_all());
+    }
     let written = file.write_all(b"probe").and_then(|()| file.sync_all());
     fs::remove_file(&probe)?;
     written
@@ -97,7 +135,49 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.json"]);
         check_writable(folder.path()).unwrap();
         assert_eq!(names(folder.path()), ["a.json"]);
-        assert!(write_atomic(Path::new("/"), b"x").unwrap_err().to_string().contains("a file's name"));
+        assert!(write_atomic(Path::new(""), b"x").unwrap_err().to_string().contains("a file's name"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_a_file_stays_as_it_is() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(place("pipe")).status().unwrap().success());
+        let _listener = std::os::unix::net::UnixListener::bind(place("socket")).unwrap();
+        fs::create_dir(place("folder")).unwrap();
+        symlink(place("pipe"), place("link")).unwrap();
+        for (name, what) in [("pipe", "a pipe"), ("socket", "a socket"), ("folder", "a folder"), ("link", "a pipe")] {
+            let error = write_atomic(&place(name), b"x").unwrap_err();
+            assert!(error.get_ref().is_some_and(|inner| inner.is::<NotAFile>()), "{error}");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        assert!(fs::metadata(place("link")).unwrap().file_type().is_fifo());
+        assert_eq!(names(folder.path()).len(), 4);
+        // A link to a file, or to nothing, is replaced; the file stays.
+        fs::write(place("file"), b"kept").unwrap();
+        for to in ["file", "nothing"] {
+            let _ = fs::remove_file(place("link"));
+            symlink(place(to), place("link")).unwrap();
+            write_atomic(&place("link"), b"x").unwrap();
+            assert_eq!(fs::read(place("link")).unwrap(), b"x");
+        }
+        assert_eq!(fs::read(place("file")).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn files_of_users_are_not_taken_for_temporary_ones() {
+        for (name, is_ours) in [
+            (".a.json.0123456789abcdef.tmp", true),
+            (".model.safetensors.1-0.tmp", true),
+            (".notes.tmp", false),
+            (".my.notes.tmp", false),
+            ("a.0123456789abcdef.tmp", false),
+            (".vimrc", false),
+        ] {
+            assert_eq!(is_temporary(Path::new(name)), is_ours, "{name}");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// The scores of two models have different shapes.
     #[error(
-        "the model has scores of {} samples of {} classes, Retrain of {} samples of {} classes; score both on the same set",
+        "the model has scores of {} samples of {} classes, the other one of {} samples of {} classes; score both on the same set",
         model[0], model[1], retrain[0], retrain[1]
     )]
     Unlike {
@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// The scores of two models are of different samples.
     #[error(
-        "sample {row} has position {model} in the model's scores and position {retrain} in Retrain's; score both on the same set"
+        "sample {row} has position {model} in the model's scores and position {retrain} in the other one's; score both on the same set"
     )]
     OtherSample {
         /// Row of the first different sample.

@@ -72,6 +72,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A dataset, or another option, that contradicts the file.
+    #[error("{path}: {reason}")]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What contradicts, and the remedy.
+        reason: String,
+    },
     /// A mask for another model.
     #[error(transparent)]
     Mask(#[from] unlearn_masks::Error),
@@ -86,7 +94,9 @@ impl Error {
         use unlearn_torch_files::Error as TorchError;
         matches!(
             self,
-            Self::Unknown(_) | Self::TorchFile { source: TorchError::Key { .. } | TorchError::Several { .. }, .. }
+            Self::Unknown(_)
+                | Self::Contradiction { .. }
+                | Self::TorchFile { source: TorchError::Key { .. } | TorchError::Several { .. }, .. }
         )
     }
 }

@@ -79,6 +79,13 @@ impl State {
         self.generation
     }
 
+    /// The name of the first running variance that is negative. No training gives one: a normalisation takes its root.
+    pub fn first_negative_variance<'a>(&'a self, graph: &'a Graph) -> Option<&'a str> {
+        let is_variance = |name: &str| name.ends_with("running_var");
+        let mut named = self.named(graph);
+        named.find(|(name, _, values)| is_variance(name) && values.iter().any(|v| *v < 0.0)).map(|(name, _, _)| name)
+    }
+
     /// The name of the first tensor that holds a NaN or an infinity.
     pub fn first_non_finite<'a>(&'a self, graph: &'a Graph) -> Option<&'a str> {
         self.named(graph).find(|(_, _, values)| values.iter().any(|v| !v.is_finite())).map(|(name, _, _)| name)

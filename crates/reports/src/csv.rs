@@ -55,10 +55,14 @@ pub fn to_csv(results: &Results) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|error| ReportError::Csv(error.into_error().into()))
 }
 
-/// A name as a cell that no spreadsheet takes for a formula. A first character that could begin one gets an
-/// apostrophe before it.
+/// A name as a cell that no spreadsheet takes for a formula, in one line. A first character that could begin a formula
+/// gets an apostrophe before it. Control characters, which a folder's name may hold, are escaped.
 fn text(name: &str) -> String {
-    if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{name}") } else { name.to_owned() }
+    if name.contains(char::is_control) {
+        let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        return text(&name.chars().map(shown).collect::<String>());
+    }
+    if name.starts_with(['=', '+', '-', '@']) { format!("'{name}") } else { name.to_owned() }
 }
 
 /// A number in the shortest form that reads back as the same value, with a fraction: "0.0".

@@ -189,9 +189,8 @@ impl PoolResults {
         if !comparisons.lines.is_empty() {
             let _ = writeln!(
                 text,
-                "\n## Unlearned models against models that never saw the sample\n\n{}\n\n{}",
-                "The floor is the value of `retrain`, whose models never saw the sample either. With few models, all values are far too high: read them \
-                 beside the floor only.",
+                "\n## Unlearned models against models that never saw the sample\n\nThe floor is the value of `{RETRAIN}`, whose models never saw \
+                 the sample either. With few models, all values are far too high: read them beside the floor only.\n\n{}",
                 comparisons.markdown()
             );
         }

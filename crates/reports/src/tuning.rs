@@ -21,8 +21,9 @@ pub(crate) fn markdown(tuning: &Tuning) -> String {
 /// The search in words.
 pub(crate) fn criterion(tuning: &Tuning) -> String {
     let Tuning { objective, criterion, budget, seed, run_seed, .. } = tuning;
+    let trials = if *budget == 1 { "trial" } else { "trials" };
     format!(
-        "Settings by `{}`: {budget} trials of each method on each model and request, drawn with seed {seed}, on the run of seed {run_seed}. \
+        "Settings by `{}`: {budget} {trials} of each method on each model and request, drawn with seed {seed}, on the run of seed {run_seed}. \
          Criterion `{objective}`, lower is better: {criterion}.",
         tuning.command
     )

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
+use unlearn_files::Form;
 
 use crate::atomic::write_atomic_with;
 use crate::error::{Result, StoreError};
@@ -115,11 +116,16 @@ impl Store {
                 stages.push((stage, folder));
             }
         }
-        if stages.is_empty() && imported.kept.is_empty() && imported.suites.is_empty() {
-            return Err(refuse("it is empty".to_owned()));
-        }
         for suite in &imported.suites {
             let index = unpacked.suite(suite).map_err(|error| refuse(damage(&error)))?;
+            for key in index.rows.iter().flat_map(|row| [&row.unlearn, &row.evaluate]) {
+                if unpacked.locate(key)?.is_none() && self.locate(key)?.is_none() {
+                    return Err(refuse(format!(
+                        "it holds the index of the suite `{suite}`, but not the stage {} that a row of it names",
+                        key.short()
+                    )));
+                }
+            }
             if self.suites()?.contains(suite) && self.suite(suite)? != index {
                 let problem = format!(
                     "it holds the suite `{suite}`, and the store {} has another one of this name; import it into another store",
@@ -127,6 +133,10 @@ impl Store {
                 );
                 return Err(StoreError::Transfer { file: file.to_path_buf(), problem });
             }
+        }
+        if stages.is_empty() && imported.kept.is_empty() {
+            let held = if imported.suites.is_empty() { "it is empty" } else { "it holds an index, but no stage" };
+            return Err(refuse(held.to_owned()));
         }
         for (stage, folder) in stages {
             let to = self.place(&stage.kind, &stage.key, "");
@@ -187,8 +197,13 @@ fn add(archive: &mut Builder<impl io::Write>, name: &str, path: &Path) -> io::Re
 fn unpack(file: &Path, place: &Path) -> Result<()> {
     let refuse = |problem: String| StoreError::Archive { file: file.to_path_buf(), problem };
     let opened = unlearn_files::open(file).map_err(StoreError::io("read", file))?;
+    let form = Form::of(&unlearn_files::head(file).map_err(StoreError::io("read", file))?);
     let mut archive = tar::Archive::new(io::BufReader::new(opened));
-    let read = |error: io::Error| refuse(error.to_string());
+    // The reader of archives quotes the bytes that it found.
+    let read = |error: io::Error| match form {
+        Form::Tar => refuse(format!("it is cut short or damaged ({})", plain(&error))),
+        form => refuse(format!("it is {form}{}", form.advice().map(|it| format!("; {it}")).unwrap_or_default())),
+    };
     for entry in archive.entries().map_err(read)? {
         let mut entry = entry.map_err(read)?;
         let name = entry.path().map_err(read)?.into_owned();
@@ -213,6 +228,11 @@ fn unpack(file: &Path, place: &Path) -> Result<()> {
         out.sync_all().map_err(StoreError::io("flush", &to))?;
     }
     Ok(())
+}
+
+/// The reason of an error, without bytes of the file.
+fn plain(error: &io::Error) -> String {
+    error.to_string().chars().take_while(|c| !c.is_control() && *c != '\u{fffd}').take(120).collect()
 }
 
 /// Whether a path is `suites/<suite>.json` or `<kind>/<key>/…`, without a step out of it.
@@ -347,7 +367,24 @@ mod tests {
             fs::write(&file, content).unwrap();
             assert!(matches!(store.import(&file), Err(StoreError::Archive { .. })));
         }
+        fs::write(&file, [b"\x1f\x8b\x08\0".as_slice(), &[0x1b; 600]].concat()).unwrap();
+        let message = store.import(&file).unwrap_err().to_string();
+        assert!(message.contains("gunzip") && !message.contains('\u{1b}'), "{message}");
         assert!(!folder.path().join("escaped").exists());
+    }
+
+    #[test]
+    fn an_index_without_its_stages_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store(folder.path());
+        let file = folder.path().join("a.tar");
+        archive(&file, "suites/quick.json", EntryType::Regular, &fs::read(store.suite_file("quick")).unwrap());
+        let other = Store::open(folder.path().join("other")).unwrap();
+        let message = other.import(&file).unwrap_err().to_string();
+        assert!(message.contains("the suite `quick`, but not the stage"), "{message}");
+        assert!(other.suites().unwrap().is_empty());
+        let message = store.import(&file).unwrap_err().to_string();
+        assert!(message.contains("an index, but no stage"), "{message}");
     }
 
     #[test]

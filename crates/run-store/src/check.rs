@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
+use crate::owned::{is_index, refuse_foreign};
 use crate::stage::Stage;
 use crate::store::{StageState, Store};
 use crate::suite_index::SUITES;
@@ -154,8 +155,17 @@ impl Store {
         let mut repair = Repair::default();
         for Fault { place, error } in &check.faults {
             match (place, error) {
-                (Place::Stage(stage), StoreError::Damaged { .. }) => repair.damaged.push(stage.clone()),
-                (Place::Index(file), StoreError::DamagedIndex { .. }) => repair.indices.push(file.clone()),
+                (Place::Stage(stage), StoreError::Damaged { folder, .. }) => match refuse_foreign(folder) {
+                    Ok(()) => repair.damaged.push(stage.clone()),
+                    Err(foreign) => repair.left.push(foreign.to_string()),
+                },
+                (Place::Index(file), StoreError::DamagedIndex { .. }) => {
+                    if is_index(file) {
+                        repair.indices.push(file.clone());
+                    } else {
+                        repair.left.push(format!("{} is not an index; move it elsewhere", file.display()));
+                    }
+                }
                 (_, StoreError::NoStage { .. }) => repair.missing.push(error.to_string()),
                 _ => repair.left.push(error.to_string()),
             }

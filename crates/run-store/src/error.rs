@@ -33,8 +33,22 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The root of the store does not exist.
-    #[error("there is no run folder {}; name the folder a run wrote into, or start a run first", .0.display())]
+    #[error("there is no run store in {}; name the folder that a run wrote into, or start a run first", .0.display())]
     NoStore(PathBuf),
+    /// A folder is no run store.
+    #[error("{} is not a run store: it holds no stage and no index of a suite; name the folder that a run wrote into", .0.display())]
+    NotAStore(PathBuf),
+    /// A stage's folder holds a file that the program did not write.
+    #[error(
+        "{} has the name of a stage, but holds {}, which this program did not write; move the folder out of the run store",
+        folder.display(), file.strip_prefix(folder).unwrap_or(file).display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
     /// A value could not be turned into JSON.
     #[error("could not write {} as JSON: {source}", path.display())]
     Unserialisable {
@@ -57,6 +71,15 @@ pub enum StoreError {
         problem: String,
         /// Finished stages that were computed from this one.
         computed: Vec<StageName>,
+    },
+    /// A copy of a stage's file is not what the manifest beside it names.
+    #[error(
+        "{} is damaged: its content is not what the manifest beside it names (BLAKE3 differs); copy it again from where it came",
+        file.display()
+    )]
+    Changed {
+        /// The file.
+        file: PathBuf,
     },
     /// A stored file that is not part of a stage cannot be read.
     #[error("{} is damaged: {problem}; delete it and run the suite again, finished stages are kept", file.display())]

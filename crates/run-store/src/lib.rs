@@ -39,7 +39,8 @@
 
 pub mod archive;
 pub mod atomic;
-pub mod check;
+pub mod beside;
+mod check;
 pub mod clock;
 pub mod configured;
 pub mod description;
@@ -52,6 +53,7 @@ pub mod lineage;
 mod lock;
 pub mod machine;
 pub mod manifest;
+mod owned;
 pub mod saved;
 pub mod scores;
 pub mod space;
@@ -63,6 +65,7 @@ pub mod writer;
 
 pub use archive::Imported;
 pub use atomic::{check_writable, write_atomic, write_atomic_with};
+pub use beside::check_beside;
 pub use check::{Check, Fault, Place, Repair};
 pub use configured::{Configuration, Configured};
 pub use error::{Result, StoreError};
@@ -72,6 +75,7 @@ pub use labels::pruning_label;
 pub use lineage::StageName;
 pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};
+pub use owned::KINDS;
 pub use scores::StoredScores;
 pub use space::{Garbage, Removal};
 pub use stage::Stage;

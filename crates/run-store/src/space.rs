@@ -10,8 +10,10 @@ use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
 use crate::lock::StageLock;
+use crate::owned::{KINDS, foreign, is_stage};
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
-use crate::tuning::Tuning;
+use crate::suite_index::SUITES;
+use crate::tuning::{TUNINGS, Tuning};
 
 /// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only.
 const STALE: Duration = Duration::from_mins(1);
@@ -62,6 +64,7 @@ impl Store {
             }
         }
         stages.retain(|stage| stage.state == StageState::Unfinished || !needed.contains(&stage.key));
+        stages.retain(|stage| !stage.folder.is_dir() || foreign(&stage.folder).is_none());
         Ok(Garbage { stages, leftovers: self.leftovers()? })
     }
 
@@ -127,10 +130,22 @@ impl Store {
         Ok(())
     }
 
+    /// The folders that hold stages or indices of the program. Users may have others beside them.
+    fn own_folders(&self) -> Result<Vec<PathBuf>> {
+        let holds_stages = |kind: &str, folder: &std::path::Path| {
+            entries(folder).is_ok_and(|held| held.iter().any(|(name, path)| is_stage(kind, name, path)))
+        };
+        let is_own = |(kind, folder): (String, PathBuf)| {
+            let known = KINDS.contains(&kind.as_str()) || [SUITES, TUNINGS].contains(&kind.as_str());
+            (known || holds_stages(&kind, &folder)).then_some(folder)
+        };
+        Ok(folders(self.root())?.into_iter().filter_map(is_own).collect())
+    }
+
     /// Lock files of stages, held or not.
     fn locks(&self) -> Result<Vec<PathBuf>> {
         let mut locks = Vec::new();
-        for (_, folder) in folders(self.root())? {
+        for folder in self.own_folders()? {
             let is_lock = |(name, path): (String, PathBuf)| {
                 let key = name.strip_suffix(LOCK)?;
                 key.parse::<StageKey>().ok().map(|_| path)
@@ -144,7 +159,7 @@ impl Store {
     fn leftovers(&self) -> Result<Vec<(PathBuf, u64)>> {
         let mut found: Vec<(PathBuf, u64)> = self.locks()?.into_iter().map(|path| (path, 0)).collect();
         let mut all = entries(self.root())?;
-        for (_, folder) in folders(self.root())? {
+        for folder in self.own_folders()? {
             all.extend(entries(&folder)?);
         }
         for (name, path) in all {
@@ -152,6 +167,7 @@ impl Store {
             let aged = metadata.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE));
             if metadata.is_dir() {
                 if name.strip_suffix(REMOVED).is_some_and(|key| key.parse::<StageKey>().is_ok())
+                    && foreign(&path).is_none()
                     || name.starts_with(crate::archive::IMPORT)
                 {
                     found.push((path.clone(), size(&path)?));

@@ -9,6 +9,7 @@ use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
 use crate::lock::StageLock;
+use crate::owned::{is_stage, refuse_foreign};
 use crate::stage::Stage;
 use crate::suite_index::SUITES;
 use crate::writer::{StageWriter, files, is_sealed, settle};
@@ -231,6 +232,9 @@ impl Store {
                 let (digits, finished) =
                     name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
                 let Ok(key) = digits.parse::<StageKey>() else { continue };
+                if !is_stage(&kind, &name, &folder) {
+                    continue;
+                }
                 let (state, bytes) = match fs::metadata(&folder) {
                     // A broken link.
                     Err(_) if fs::symlink_metadata(&folder).is_ok() => {
@@ -262,7 +266,8 @@ impl Store {
         for (kind, folder) in folders(&self.root)? {
             if check_name("stage kind", &kind).is_ok() {
                 let stage = |(name, folder): (String, PathBuf)| {
-                    Some((StageName { kind: kind.clone(), key: name.parse().ok()? }, folder))
+                    let key = name.parse().ok()?;
+                    is_stage(&kind, &name, &folder).then(|| (StageName { kind: kind.clone(), key }, folder))
                 };
                 found.extend(folders(&folder)?.into_iter().filter_map(stage));
             }
@@ -273,11 +278,15 @@ impl Store {
     /// Removes a stage, finished or not. If a process is computing it, nothing is removed and the result is false.
     ///
     /// # Errors
-    /// [`StoreError::BadName`], [`StoreError::Io`].
+    /// [`StoreError::BadName`], [`StoreError::Io`]; [`StoreError::Foreign`] if it holds a file that the program did not
+    /// write. Then nothing is removed.
     pub fn remove(&self, kind: &str, key: &StageKey) -> Result<bool> {
         check_name("stage kind", kind)?;
         if !self.root.join(kind).is_dir() {
             return Ok(true);
+        }
+        for ending in [REMOVED, "", WORKING] {
+            refuse_foreign(&self.place(kind, key, ending))?;
         }
         let Ok(lock) = StageLock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
         let outgoing = self.place(kind, key, REMOVED);

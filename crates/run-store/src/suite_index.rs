@@ -212,6 +212,14 @@ impl Store {
         Err(StoreError::OtherSuite { root, what: "a suite", suite, of, lost })
     }
 
+    /// Labels of the rows that the stored index of a suite has and `index` lacks. `gc` may remove their stages. An index
+    /// that cannot be read has none.
+    pub fn dropped(&self, index: &SuiteIndex) -> Vec<String> {
+        let Ok(held) = self.suite(&index.suite) else { return Vec::new() };
+        let kept: HashSet<&StageKey> = index.rows.iter().map(|row| &row.evaluate).collect();
+        held.rows.iter().filter(|row| !kept.contains(&row.evaluate)).map(SuiteRow::label).collect()
+    }
+
     /// The stage that made a row's model: `unlearn`, or for [`CLEAN`] the one that trained or pruned it.
     ///
     /// # Errors

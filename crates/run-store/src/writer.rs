@@ -21,7 +21,7 @@ use crate::stage::{LOG, METRICS, Stage};
 /// Folder inside the working folder that [`StageWriter::finish`] removes.
 const CHECKPOINT: &str = "checkpoint";
 /// The resources that the stage has used so far, kept in the working folder between processes.
-const USAGE: &str = "usage.json";
+pub(crate) const USAGE: &str = "usage.json";
 
 /// The right to compute one stage: an exclusive lock and a working folder.
 ///

@@ -253,7 +253,7 @@ pub enum Error {
     },
     /// `RandAugment` without operations, or with a strength out of range.
     #[error(
-        "RandAugment of {operations} operations at magnitude {magnitude}; give at least 1 operation, and a magnitude from 0 to 30"
+        "RandAugment of {operations} operations at magnitude {magnitude}; give 1 to 64 operations, and a magnitude from 0 to 30"
     )]
     RandAugment {
         /// Operations per picture.

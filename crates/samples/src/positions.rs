@@ -226,6 +226,11 @@ fn separator(text: &str) -> Option<u8> {
 
 /// A table with a column `id`.
 fn table(text: &str, separator: u8) -> Result<Vec<Listed>, Problem> {
+    if let Some(line) = unclosed_quote(text, separator) {
+        let problem = "the quotation mark that opens a field here is never closed, so the rest of the file would be one field; close \
+                       it, or take it out";
+        return Err((Some(Place::Line(line)), problem.to_owned()));
+    }
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
     let failed = |error: csv::Error| {
         let place = error.position().map(|position| Place::Line(Lines::of(text).at(position.byte())));
@@ -254,6 +259,25 @@ fn table(text: &str, separator: u8) -> Result<Vec<Listed>, Problem> {
         listed.push(Listed { position, place });
     }
     Ok(listed)
+}
+
+/// The line of a quotation mark that opens a field and is not closed. `csv` reads such a field up to the end of the file,
+/// without an error. As there, a mark opens a field only as its first character, and two marks stand for one.
+fn unclosed_quote(text: &str, separator: u8) -> Option<usize> {
+    let (mut line, mut is_first, mut open) = (1, true, None);
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        line += usize::from(byte == b'\n');
+        if open.is_some() {
+            if byte == b'"' && bytes.next_if_eq(&b'"').is_none() {
+                open = None;
+            }
+        } else if byte == b'"' && is_first {
+            open = Some(line);
+        }
+        is_first = open.is_none() && (byte == separator || byte == b'\n' || byte == b'\r');
+    }
+    open
 }
 
 /// Counts the lines before consecutive records. The counter of `csv` ignores Windows line ends and blank lines.
@@ -340,6 +364,7 @@ mod tests {
             ("\u{feff}label,\"id\"\r\nshirt,10\r\n\"a\nb\",11\r\n", [2, 3]),
             ("\nid;label\n10;a, b\n\n11;c\n", [3, 5]),
             ("\tid\n0\t10\n1\t 11\n", [2, 3]),
+            ("id,name\n10,5\" nail\n11,\"a \"\"b\"\"\"\n", [2, 3]),
         ] {
             assert_eq!(listed(form).unwrap(), [(10, lines[0]), (11, lines[1])], "{form:?}");
         }
@@ -382,6 +407,9 @@ mod tests {
             ("id,label\n1,2\n3.0,4", 3, "`id` is `3.0`"),
             ("id,label\n1,2\n,4", 3, "`id` is ``"),
             ("id\n1\n2\n1", 4, "named in line 2 already"),
+            ("id,name\n1,\"unterminated\n2,x\n", 2, "never closed"),
+            ("id,name\r\n1,\"a \"\"b\"\"\"\r\n2,\"\r\n3,x\r\n", 3, "never closed"),
+            ("\"id\n1\n", 1, "never closed"),
         ] {
             let (place, problem) = listed(content).unwrap_err();
             assert!(place == Some(Place::Line(line)) && problem.contains(words), "{content:?}: {place:?} {problem}");

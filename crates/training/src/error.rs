@@ -8,7 +8,7 @@ pub enum Error {
     Recipe(String),
     /// The loss is NaN or infinite.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch} (learning rate {lr}); lower `lr`, or train with warm-up \
+        "the loss became {loss} in epoch {epoch}, batch {batch} (learning rate {lr:?}); lower `lr`, or train with warm-up \
          (`warmup-epochs`)"
     )]
     Diverged {

@@ -78,7 +78,7 @@ impl Head {
         let count = rows.len().max(1) as f64;
         let mean = |of: &dyn Fn(usize, f64) -> f64| {
             let mut sums = vec![0.0; dims];
-            for row in rows.iter() {
+            for row in &rows {
                 sums.iter_mut().zip(row).enumerate().for_each(|(at, (sum, &value))| *sum += of(at, f64::from(value)));
             }
             sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>()

@@ -117,14 +117,14 @@ impl Recipe {
             if value.is_finite() && value > 0.0 {
                 Ok(())
             } else {
-                Err(Error::Recipe(format!("`{name}` must be a positive number, found {value}")))
+                Err(Error::Recipe(format!("`{name}` must be a positive number, found {value:?}")))
             }
         };
         let share = |name: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 Ok(())
             } else {
-                Err(Error::Recipe(format!("`{name}` must lie in 0..1, found {value}")))
+                Err(Error::Recipe(format!("`{name}` must lie in 0..1, found {value:?}")))
             }
         };
         finite_and_positive("lr", self.lr)?;
@@ -134,7 +134,7 @@ impl Recipe {
         share("label-smoothing", self.label_smoothing)?;
         for (name, value) in [("weight-decay", self.weight_decay), ("warmup-epochs", self.warmup_epochs)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::Recipe(format!("`{name}` must be zero or more, found {value}")));
+                return Err(Error::Recipe(format!("`{name}` must be zero or more, found {value:?}")));
             }
         }
         if let Some(alpha) = self.mixup {
@@ -142,7 +142,7 @@ impl Recipe {
         }
         if let Some(rand_augment) = self.rand_augment.filter(|it| !it.is_sound()) {
             let RandAugment { operations, magnitude } = rand_augment;
-            let range = "at least 1 operation, and a magnitude from 0 to 30";
+            let range = "1 to 64 operations, and a magnitude from 0 to 30";
             return Err(Error::Recipe(format!("`rand-augment` needs {range}; found {operations} and {magnitude}")));
         }
         if self.nesterov && self.momentum == 0.0 {
@@ -216,7 +216,7 @@ mod tests {
             let error = refusal(Recipe { mixup: Some(mixup), ..Recipe::default() });
             assert!(error.contains("`mixup` must be a positive number"), "{error}");
         }
-        for [operations, magnitude] in [[0, 9], [2, 31]] {
+        for [operations, magnitude] in [[0, 9], [2, 31], [65, 9], [99_999_999, 9]] {
             let rand_augment = Some(RandAugment { operations, magnitude });
             let error = refusal(Recipe { rand_augment, ..Recipe::default() });
             assert!(error.contains(&format!("found {operations} and {magnitude}")), "{error}");

@@ -406,6 +406,9 @@ pub(crate) struct ExportDatasetArguments {
     /// A file that ends in .npz, or a folder that is empty or does not exist yet.
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
+    /// Replace an existing file. A folder that is not empty is never replaced.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]
@@ -544,6 +547,13 @@ pub(crate) enum Target {
     TorchMasked,
 }
 
+/// The side of images in pixels.
+fn side(text: &str) -> Result<usize, String> {
+    let most = 1 << 14;
+    let wanted = text.parse().ok().filter(|side| (1..=most).contains(side));
+    wanted.ok_or_else(|| format!("the side of images is a whole number of pixels from 1 to {most}"))
+}
+
 /// Facts that a PyTorch file does not hold.
 #[derive(Debug, Args)]
 pub(crate) struct ForeignArguments {
@@ -551,7 +561,7 @@ pub(crate) struct ForeignArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem is that of ImageNet models.
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
     pub(crate) side: Option<usize>,
     /// Mean of each channel. Default: the file's own, or the dataset's, or 0.
     #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use unlearn_experiment::{OpenedModel, known_images};
-use unlearn_models::{ImportOptions, Target as Written, find};
+use unlearn_models::{ImportOptions, ModelFile, Source, Target as Written, find};
 use unlearn_run_store::write_atomic;
 
 use crate::{
@@ -48,8 +48,10 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     check(foreign)?;
     let named = Named::of(output);
     refuse_contradiction(output, named, *to)?;
+    check_output(output)?;
     let opened = OpenedModel::open(input, mask.as_deref(), &options(foreign))?;
     let (model, bytes) = (opened.model, &opened.read["model"]);
+    check_record(input, &model, foreign)?;
     let target = to.unwrap_or(match (named, &model.mask) {
         (Named::Torch, _) => Target::Torch,
         (_, Some(_)) => Target::Sparse,
@@ -100,6 +102,19 @@ fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Resu
     }
 }
 
+/// Refuses an output that cannot be a file, before any work is done: it is something else, or its folder is missing.
+pub(crate) fn check_output(output: &Path) -> Result<(), Usage> {
+    let refuse = |reason: String| Err(Usage(format!("could not write {}: {reason}", output.display())));
+    if let Err(error) = unlearn_files::check_output(output) {
+        return refuse(error.to_string());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    refuse(format!("there is no folder {}; make it, or name another", folder.display()))
+}
+
 /// Refuses a name that implies another format than safetensors.
 pub(crate) fn check_safetensors(output: &Path) -> Result<(), Usage> {
     if Named::of(output) == Named::Safetensors {
@@ -117,6 +132,29 @@ pub(crate) fn check(foreign: &ForeignArguments) -> Result<(), Usage> {
     match &foreign.arch {
         Some(arch) => find(arch).map(|_| ()).map_err(|error| Usage(error.to_string())),
         None => Ok(()),
+    }
+}
+
+/// Refuses options that contradict what our own file says of itself: they apply to files of other programs.
+pub(crate) fn check_record(path: &Path, model: &ModelFile, foreign: &ForeignArguments) -> Result<(), Usage> {
+    if matches!(model.source, Source::Foreign(_)) {
+        return Ok(());
+    }
+    let info = &model.info;
+    let contradicts = [
+        ("--arch", foreign.arch.as_ref().is_some_and(|arch| *arch != info.arch)),
+        ("--side", foreign.side.is_some_and(|side| side != info.input[1])),
+        ("--mean", foreign.mean.as_ref().is_some_and(|mean| *mean != info.mean)),
+        ("--std", foreign.std.as_ref().is_some_and(|std| *std != info.std)),
+        ("--dataset", foreign.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset)),
+    ];
+    match contradicts.into_iter().find(|(_, differs)| *differs) {
+        None => Ok(()),
+        Some((option, _)) => Err(Usage(format!(
+            "{}: {option} contradicts the file, which describes itself: {}; leave the option out, it is for files of other programs",
+            path.display(),
+            description(info)
+        ))),
     }
 }
 

@@ -8,6 +8,7 @@ use unlearn_experiment::{Environment, Materials, Part, Suite};
 use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
+use crate::convert::check_output;
 use crate::exit::Usage;
 
 pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
@@ -68,7 +69,7 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
         } else {
             say!("\n{} {what} images", set.len());
             for (count, class) in counts.iter().zip(&dataset.classes) {
-                say!("{count:>8} {class}");
+                say!("{count:>8} {}", class.escape_debug());
             }
         }
     }
@@ -101,9 +102,22 @@ fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
 }
 
 fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
-    let dataset = open(&arguments.dataset)?;
     let path = &arguments.to;
-    if path.extension().is_some_and(|extension| extension == "npz") {
+    let is_npz = path.extension().is_some_and(|extension| extension == "npz");
+    if is_npz {
+        check_output(path)?;
+        if !arguments.replace && std::fs::symlink_metadata(path).is_ok() {
+            return Err(Usage(format!(
+                "{}: it exists already; name another file, or give `--replace`",
+                path.display()
+            ))
+            .into());
+        }
+    } else {
+        image_folder::check_output(path)?;
+    }
+    let dataset = open(&arguments.dataset)?;
+    if is_npz {
         npz::write(&dataset, path)?;
     } else {
         image_folder::write(&dataset, path)?;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use unlearn_files::NotAFile;
 use unlearn_run_store::StoreError;
 
 use crate::output;
@@ -57,12 +58,31 @@ type Cause = dyn std::error::Error + 'static;
 fn is_usage(cause: &Cause) -> bool {
     cause.is::<Usage>()
         || cause.downcast_ref().is_some_and(unlearn_experiment::Error::is_usage)
+        || cause.downcast_ref().is_some_and(is_usage_of_store)
+        || cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref())
+            .is_some_and(|it| it.is::<NotAFile>())
         || matches!(
             cause.downcast_ref(),
-            Some(StoreError::NoSuite { .. } | StoreError::BadName { .. } | StoreError::Description { .. })
+            Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })
         )
-        || matches!(cause.downcast_ref(), Some(unlearn_datasets::Error::Unknown(_)))
         || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
+}
+
+/// Whether a name of a store, of something in it, or of an archive is to blame.
+fn is_usage_of_store(error: &StoreError) -> bool {
+    match error {
+        StoreError::NoSuite { .. }
+        | StoreError::BadName { .. }
+        | StoreError::Description { .. }
+        | StoreError::NoStore(_)
+        | StoreError::NotAStore(_)
+        | StoreError::Foreign { .. }
+        | StoreError::Transfer { .. } => true,
+        StoreError::Unwritable { .. } => !error.is_disk_full(),
+        _ => false,
+    }
 }
 
 /// An error and its causes, without causes whose text an earlier one already contains.

@@ -7,7 +7,7 @@ use unlearn_run_store::write_atomic;
 
 use crate::{
     args::ExportArguments,
-    convert::{check, check_safetensors, options},
+    convert::{check, check_output, check_record, check_safetensors, options},
     exit::Usage,
     inspect::source,
 };
@@ -16,8 +16,10 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let ExportArguments { model, output, form, mask, measure, foreign } = arguments;
     check(foreign)?;
     check_safetensors(output)?;
+    check_output(output)?;
     let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
     let (original, bytes_read) = (opened.model, opened.read["model"].len());
+    check_record(model, &original, foreign)?;
     let (what, form) = match (form.structured, form.sparse) {
         (true, _) => ("structured", Form::Structured),
         (_, true) => ("sparse", Form::Sparse),

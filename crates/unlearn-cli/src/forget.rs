@@ -15,7 +15,8 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
     let thresholds = arguments.thresholds.iter().map(|text| text.parse());
     let thresholds: Vec<Threshold> =
         thresholds.collect::<Result<_, _>>().map_err(|e| Usage(format!("--threshold: {e}")))?;
-    let signer = arguments.sign.as_deref().map(SigningKey::load).transpose()?;
+    let signer = arguments.sign.as_deref().map(SigningKey::load).transpose();
+    let signer = signer.map_err(|error| Usage(format!("--sign: {error}")))?;
     let stated = arguments.suite.clone().map(|suite| Stated { suite, seed: arguments.seed });
     let deletion = Deletion::resolve(&DeletionOptions {
         checkpoint: arguments.checkpoint.clone(),

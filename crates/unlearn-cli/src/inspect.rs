@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use unlearn_certificates::Certificate;
 use unlearn_datasets::{idx_folder, registry};
-use unlearn_experiment::{Folder, MODEL_FILE, recognised_document, resolve_address};
+use unlearn_experiment::{Folder, MODEL_FILE, check_beside, recognised_document, resolve_address};
 use unlearn_files::Form;
 use unlearn_masks::{Error as NoMask, Mask};
 use unlearn_models::{
@@ -53,6 +53,7 @@ fn dataset(path: &Path) -> anyhow::Result<()> {
     }
     for (class, name) in dataset.classes.iter().enumerate() {
         let count = |set: &ImageSet| set.labels.iter().filter(|label| **label as usize == class).count();
+        let name = name.escape_debug().to_string();
         say!("    class {class} {name:<12} {:>6} training {:>6} test", count(&dataset.train), count(&dataset.test));
     }
     say!("    fingerprint {}", dataset.fingerprint);
@@ -64,7 +65,7 @@ fn folder(path: &Path) -> anyhow::Result<()> {
         Folder::Stage => {
             let stage = Stage::open(path)?;
             output::say_json(&serde_json::to_string_pretty(stage.manifest())?);
-            Ok(())
+            Ok(stage.verify()?)
         }
         Folder::Shards => file(path, None),
         Folder::Deletion => {
@@ -72,6 +73,9 @@ fn folder(path: &Path) -> anyhow::Result<()> {
             say!("{}: {}", path.display(), Folder::Deletion.describe(path));
             say!("{}", certificate.statement());
             let model = path.join(MODEL_FILE);
+            if !model.exists() && certificate.output.contains_key(MODEL_FILE) {
+                bail!("{}: the file is missing, and the certificate beside it names it", model.display());
+            }
             if model.exists() { file(&model, None) } else { Ok(()) }
         }
         other => {
@@ -124,7 +128,7 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
         Ok(mask) => {
             say!("{place}: {} bytes", bytes.len());
             print_mask(&mask);
-            return Ok(());
+            return Ok(check_beside(path, &bytes)?);
         }
         // The file is not a mask; it may be something else.
         Err(
@@ -164,7 +168,8 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
         }
         Err(what) => say!("{what}"),
     }
-    print_dictionaries(&file, key)
+    print_dictionaries(&file, key)?;
+    Ok(check_beside(path, &bytes)?)
 }
 
 /// The purpose of tensors that are not a model's.

@@ -16,7 +16,7 @@ use unlearn_training::Unattended;
 use crate::{
     args::{ComputeArguments, InitArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
     exit::Usage,
-    output::say_json,
+    output::{counted, say_json},
     progress::ConsoleReporter,
     report::{prepare, write_report},
     signals::{INTERRUPT, stop_on_signals},
@@ -62,7 +62,7 @@ pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteRepo
     };
     let Finished { index, failures, skipped } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
-        note!("{} of {} stages were already done", reporter.reused(), plan.stages.len());
+        note!("{} of {} done already", reporter.reused(), counted(plan.stages.len(), "stage was", "stages were"));
     }
     write(&store, &index, &out)?;
     for (label, reason) in &failures {
@@ -70,9 +70,9 @@ pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteRepo
     }
     if !failures.is_empty() {
         bail!(
-            "{} of {} stages failed, and {skipped} that depend on them were not computed; the report lacks their rows",
+            "{} of {} failed, and {skipped} that depend on them were not computed; the report lacks their rows",
             failures.len(),
-            plan.stages.len()
+            counted(plan.stages.len(), "stage", "stages")
         );
     }
     Ok(())
@@ -186,7 +186,7 @@ fn dry_run(suite: &Suite, environment: &Environment, arguments: &RunArguments) -
         say!("{word}  {}  {}", stage.key.short(), stage.label);
     }
     let done = status.iter().filter(|status| **status == Status::Done).count();
-    say!("{} stages, {done} done, {} to do", plan.stages.len(), plan.stages.len() - done);
+    say!("{}, {done} done, {} to do", counted(plan.stages.len(), "stage", "stages"), plan.stages.len() - done);
     Ok(())
 }
 

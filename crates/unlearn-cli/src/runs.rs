@@ -1,20 +1,20 @@
 //! `unlearn runs`: shows and maintains the run store, and verifies certificates of deletions.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::bail;
-use unlearn_experiment::{Labels, find_stage};
-use unlearn_run_store::{Garbage, StageKey, StageState, StageSummary, Store};
+use unlearn_experiment::{Folder, Labels, find_stage};
+use unlearn_run_store::{Garbage, StageKey, StageState, StageSummary, Store, StoreError};
 
 use crate::{
     args::{RunsArguments, RunsCommand},
     exit::Usage,
-    output,
+    output::{self, counted},
     verify::{verify_certificates, verify_store},
 };
 
 pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
-    let store = || Store::open_existing(&arguments.runs);
+    let store = || recognised(&arguments.runs);
     match &arguments.command {
         RunsCommand::List => list(&store()?),
         RunsCommand::Show { stage } => show(&store()?, stage),
@@ -28,7 +28,8 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
             let (keys, suites) = suites_and_stages(&store, what)?;
             let sent = store.export(&keys, &suites, file)?;
             let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
-            say!("{}: {} stages, {} suites, {}", file.display(), sent.len(), suites.len(), size(bytes));
+            let (stages, suites) = (counted(sent.len(), "stage", "stages"), counted(suites.len(), "suite", "suites"));
+            say!("{}: {stages}, {suites}, {}", file.display(), size(bytes));
             Ok(())
         }
         RunsCommand::Import { file } => {
@@ -38,12 +39,25 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
             }
             let imported = Store::open(&arguments.runs)?.import(file)?;
             let (added, kept) = (imported.added.len(), imported.kept.len());
-            say!("{added} stages were imported, {kept} existed already");
+            say!("{} imported, {kept} existed already", counted(added, "stage was", "stages were"));
             if !imported.suites.is_empty() {
                 say!("suites: {}", imported.suites.join(", "));
             }
             Ok(())
         }
+    }
+}
+
+/// The run store in a folder. The error says what the folder is instead.
+fn recognised(root: &Path) -> anyhow::Result<Store> {
+    match Store::open_recognised(root) {
+        Err(StoreError::NotAStore(root)) if root.is_dir() => match Folder::of(&root) {
+            Folder::Other | Folder::Store => Err(StoreError::NotAStore(root).into()),
+            folder => {
+                Err(Usage(format!("{} is not a run store: it is {}", root.display(), folder.describe(&root))).into())
+            }
+        },
+        opened => Ok(opened?),
     }
 }
 
@@ -129,15 +143,16 @@ fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
         fault!("left: {reason}");
     }
     if !repair.left.is_empty() {
-        bail!("{} faults are left", repair.left.len());
+        bail!("{} left", counted(repair.left.len(), "fault is", "faults are"));
     }
     let stages = repair.damaged.len() + repair.computed.len();
     if stages + repair.indices.len() == 0 {
-        say!("nothing is damaged: {} finished stages are sound", check.sound);
+        say!("nothing is damaged: {} sound", counted(check.sound, "finished stage is", "finished stages are"));
     } else {
         say!(
-            "{word} {stages} stages and {} indices; run the suite again to compute what is missing",
-            repair.indices.len()
+            "{word} {} and {}; run the suite again to compute what is missing",
+            counted(stages, "stage", "stages"),
+            counted(repair.indices.len(), "index", "indices")
         );
     }
     Ok(())
@@ -149,9 +164,12 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     let removal = store.removal(&keys)?;
     if let (false, [first, ..]) = (dependents, removal.computed.as_slice()) {
         let others = removal.computed.len() - 1;
-        let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+        let (more, verb, them) = match others {
+            0 => (String::new(), "was", "it"),
+            _ => (format!(" and {}", counted(others, "other stage", "other stages")), "were", "them"),
+        };
         return Err(Usage(format!(
-            "{}{more} was computed from a stage that is to be removed; give `--dependents` to remove it too",
+            "{}{more} {verb} computed from a stage that is to be removed; give `--dependents` to remove {them} too",
             first.name()
         ))
         .into());
@@ -171,7 +189,8 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     if !held.is_empty() {
         bail!("{} stays: a process is computing it; wait until it ends, or stop it", held.join(", "));
     }
-    say!("{} {} stages, {}", if dry { "would remove" } else { "removed" }, stages.len(), size(bytes));
+    let word = if dry { "would remove" } else { "removed" };
+    say!("{word} {}, {}", counted(stages.len(), "stage", "stages"), size(bytes));
     Ok(())
 }
 
@@ -179,7 +198,11 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
     let garbage: Garbage = store.garbage()?;
     let labels = labels(store);
     for stage in &garbage.stages {
-        say!("{}", line(stage, labels.as_ref()));
+        let reason = match stage.state {
+            StageState::Unfinished => "not finished: the command that began it would go on from there",
+            _ => "no suite and no search names it, or anything that was computed from it",
+        };
+        say!("{}; {reason}", line(stage, labels.as_ref()));
     }
     for (path, bytes) in &garbage.leftovers {
         say!("{:>10}  {}  left by a process that was stopped", size(*bytes), path.display());
@@ -188,10 +211,11 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
         store.sweep(&garbage)?;
     }
     say!(
-        "{} {} stages that no suite and no search names, and {} leftovers: {}",
+        "{} {} that no suite and no search names or that {} not finished, and {}: {}",
         if dry { "would remove" } else { "removed" },
-        garbage.stages.len(),
-        garbage.leftovers.len(),
+        counted(garbage.stages.len(), "stage", "stages"),
+        if garbage.stages.len() == 1 { "is" } else { "are" },
+        counted(garbage.leftovers.len(), "leftover", "leftovers"),
         size(garbage.bytes())
     );
     Ok(())

@@ -9,6 +9,7 @@ use unlearn_run_store::{Store, Tuning, check_writable};
 use crate::{
     args::{ObjectiveName, TuneArguments},
     exit::Usage,
+    output::counted,
     progress::ConsoleReporter,
     run::{children, run_options},
 };
@@ -34,7 +35,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
     if reporter.reused() > 0 {
-        note!("{} stages were already done", reporter.reused());
+        note!("{} done already", counted(reporter.reused(), "stage was", "stages were"));
     }
     say!("{}", unlearn_reports::tuning::terminal(&tuning).trim_end());
     if let Some(file) = &arguments.out {
@@ -52,8 +53,8 @@ fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
     if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| check_writable(folder)) {
         return refuse(format!("the folder cannot be written: {error}"));
     }
-    if file.is_dir() {
-        return refuse("it is a folder; name a file".into());
+    if let Err(error) = unlearn_files::check_output(file) {
+        return refuse(error.to_string());
     }
     if replace || std::fs::symlink_metadata(file).is_err() {
         return Ok(());

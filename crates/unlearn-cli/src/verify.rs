@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::bail;
 use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
 use unlearn_experiment::deletion::{Certified, check_identity, measure_again};
-use unlearn_run_store::{Fault, Place, Store, StoreError};
+use unlearn_run_store::{Place, Store, StoreError};
 
-use crate::args::VerifyArguments;
+use crate::{args::VerifyArguments, exit::Usage, output::counted};
 
 /// Checks everything in a store against its hashes.
 pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
@@ -24,35 +24,61 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     for stage in &check.without_input {
         note!("note: {stage} is whole, but a stage that it was computed from is not in the store");
     }
-    let unread = |fault: &&Fault| matches!(fault.error, StoreError::Io { .. } | StoreError::NewerFormat { .. });
-    let unread = check.faults.iter().filter(unread).count();
-    let damaged = check.faults.len() - unread;
-    let sound = check.sound;
+    let of = |wanted: &dyn Fn(&StoreError) -> bool| check.faults.iter().filter(|fault| wanted(&fault.error)).count();
+    let unread = of(&|error| matches!(error, StoreError::Io { .. } | StoreError::NewerFormat { .. }));
+    // An index is whole, but a stage of a row was removed.
+    let incomplete = of(&|error| matches!(error, StoreError::NoStage { .. }));
+    let damaged = check.faults.len() - unread - incomplete;
+    let sound = counted(check.sound, "finished stage is", "finished stages are");
+    let mut found = Vec::new();
     if damaged > 0 {
-        let rest = if unread > 0 { format!("; {unread} more cannot be read") } else { String::new() };
-        bail!(
-            "{damaged} stages and indices of the store are damaged, {sound} finished stages are sound; `unlearn runs repair` \
-             removes what is damaged and what was computed from it{rest}"
-        );
+        found.push(format!(
+            "{} damaged, and `unlearn runs repair{}` removes what is damaged and what was computed from it",
+            counted(damaged, "stage or index of the store is", "stages and indices of the store are"),
+            store_option(store)
+        ));
+    }
+    if incomplete > 0 {
+        found.push(format!(
+            "{} incomplete, because stages of its rows are not in the store: run the suite again, or import them",
+            counted(incomplete, "index is", "indices are")
+        ));
     }
     if unread > 0 {
-        bail!("{unread} stages, folders and indices of the store cannot be read, {sound} finished stages are sound");
+        found.push(format!(
+            "{} of the store cannot be read",
+            counted(unread, "stage, folder or index", "stages, folders and indices")
+        ));
+    }
+    if !found.is_empty() {
+        bail!("{}; {sound} sound", found.join("; "));
     }
     if !check.unnamed.is_empty() {
         note!(
             "note: no suite and no search of the store needs {} of these stages; commands that make single stages leave such stages, \
-             and so do a suite that did not finish and an index that was removed; `unlearn runs gc --dry-run` lists them",
-            check.unnamed.len()
+             and so do a suite that did not finish and an index that was removed; `unlearn runs gc --dry-run{}` lists them",
+            check.unnamed.len(),
+            store_option(store)
         );
     }
-    let rest = if check.unfinished == 0 { String::new() } else { format!("; {} are unfinished", check.unfinished) };
-    say!("{sound} finished stages are sound{rest}");
+    let rest = match check.unfinished {
+        0 => String::new(),
+        count => format!("; {} not finished", counted(count, "stage is", "stages are")),
+    };
+    say!("{sound} sound{rest}");
     Ok(())
+}
+
+/// The option that names a store, unless it is the default one.
+fn store_option(store: &Store) -> String {
+    let root = store.root();
+    if root == Path::new("runs") { String::new() } else { format!(" --runs {}", root.display()) }
 }
 
 /// Checks the certificate of each folder against the files in it.
 pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()> {
-    let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose()?;
+    let public_key = wanted.public_key.as_deref().map(PublicKey::load).transpose();
+    let public_key = public_key.map_err(|error| Usage(format!("--public-key: {error}")))?;
     let mut wrong = 0;
     for folder in &wanted.folders {
         // A folder that cannot be read must not prevent the check of the others.
@@ -67,9 +93,9 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
     }
     let all = wanted.folders.len();
     if wrong > 0 {
-        bail!("{wrong} of {all} certificates do not hold");
+        bail!("{wrong} of {}", counted(all, "certificate does not hold", "certificates do not hold"));
     }
-    say!("{all} of {all} certificates hold");
+    say!("{all} of {}", counted(all, "certificate holds", "certificates hold"));
     Ok(())
 }
 

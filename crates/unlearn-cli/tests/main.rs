@@ -6,6 +6,7 @@ mod data;
 mod dictionaries;
 mod export;
 mod forget;
+mod guards;
 mod hub;
 mod inspect;
 #[cfg(unix)]

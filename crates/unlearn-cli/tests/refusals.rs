@@ -63,16 +63,16 @@ fn what_the_command_line_must_not_say() {
     refused(2, &["run", "absent.toml"], "absent.toml");
     refused(2, &["run", "suite.toml", "--device", "cuda:0"], "--features cuda");
     refused(1, &["inspect", "suite.toml"], "suite.toml");
-    refused(1, &["runs", "list"], "runs");
+    refused(2, &["runs", "list"], "runs");
 }
 
 #[test]
 fn a_run_folder_that_cannot_be_written() {
     let place = Place::new(SUITE);
     std::fs::write(place.path("file"), "").unwrap();
-    let message = place.refuse(1, &["run", "suite.toml", "--runs", "file/runs"]);
+    let message = place.refuse(2, &["run", "suite.toml", "--runs", "file/runs"]);
     assert!(message.contains("file/runs"), "{message}");
-    let message = place.refuse(1, &["run", "suite.toml", "--runs", "/proc/runs"]);
+    let message = place.refuse(2, &["run", "suite.toml", "--runs", "/proc/runs"]);
     assert!(message.contains("/proc/runs"), "{message}");
 }
 

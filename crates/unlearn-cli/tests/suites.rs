@@ -411,7 +411,7 @@ fn a_stage_that_fails_is_gone_past_where_that_is_asked_for() {
 fn whatever_is_damaged_in_a_store_is_found_and_named() {
     let place = Place::new(SUITE.split("[[prune]]\nmethod = \"omp\"").next().unwrap());
     place.succeed(&["train", "suite.toml"]);
-    assert!(place.succeed(&["runs", "verify"]).contains("1 finished stages are sound"));
+    assert!(place.succeed(&["runs", "verify"]).contains("1 finished stage is sound"));
     let stage = std::fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
     for file in ["model.safetensors", "metrics.jsonl", "manifest.json"] {
         let path = stage.join(file);

@@ -17,6 +17,7 @@ use crate::checksum::Published;
 use crate::entry::{Entry, check_labels};
 use crate::error::{Error, Result, damaged};
 use crate::formats::archive::Archive;
+use crate::formats::unread;
 use crate::options::OpenOptions;
 use crate::place;
 use crate::{cifar10, cifar100};
@@ -117,6 +118,11 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
     let (form, files) = match &found[..] {
         [Candidate::Folder(folder, form)] => {
             form.check_files(folder)?;
+            let read: Vec<&str> = form.files().chain([form.names]).collect();
+            unread::warn(folder, &read, |name| {
+                let begins = ["data_batch", "test_batch", "train", "test"].iter().any(|part| name.starts_with(part));
+                begins && !name.ends_with(".txt") && !name.ends_with(".html")
+            })?;
             (form, Place::Folder(folder.clone()))
         }
         [Candidate::Archive(path, form)] => (form, form.archived(path)?),

@@ -9,7 +9,7 @@ use unlearn_samples::{Dataset, ImageSet, Normalization};
 
 use crate::entry::{Entry, check_labels};
 use crate::error::{Error, Result};
-use crate::formats::idx;
+use crate::formats::{idx, unread};
 use crate::place::Place;
 use crate::registry::DATASETS;
 use crate::verify;
@@ -115,6 +115,14 @@ fn check(entry: &Entry, sets: [(idx::IdxImages, Vec<u8>); 2], paths: &[PathBuf; 
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.refuse_size()?;
     let ([train, test], paths) = read(&place.path)?;
+    let is_part = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["ubyte", ".idx", "-idx"].iter().any(|part| name.contains(part))
+            || ["train-", "t10k-", "test-"].iter().any(|part| name.starts_with(part))
+    };
+    let packed = FILES.map(|file| format!("{file}.gz"));
+    let known: Vec<&str> = FILES.into_iter().chain(packed.iter().map(String::as_str)).collect();
+    unread::warn(&place.path, &known, is_part)?;
     if [train.0.height, train.0.width] != [test.0.height, test.0.width] {
         let sides = |images: &idx::IdxImages| format!("{}×{}", images.height, images.width);
         let problem = format!("its images have {} pixels, but the training images {}", sides(&test.0), sides(&train.0));

@@ -43,7 +43,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
 pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)> {
     let train = folder.join(TRAIN);
     if !train.is_dir() {
-        return Err(damaged(folder, "it has no folder `train`"));
+        return Err(damaged(folder, format!("it has no folder `train`{}", renamed(folder, &[TRAIN])?)));
     }
     let classes = class_folders(&train)?;
     if classes.is_empty() {
@@ -69,7 +69,19 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
             return Ok((classes, sets.0, sets.1));
         }
     }
-    Err(damaged(folder, format!("it has no folder `{}` with folders of its classes", TESTS.join("` or `"))))
+    let hint = renamed(folder, &TESTS)?;
+    Err(damaged(folder, format!("it has no folder `{}` with folders of its classes{hint}", TESTS.join("` or `"))))
+}
+
+/// A hint for a folder whose name is one of `names` in other letters, or nothing.
+fn renamed(folder: &Path, names: &[&str]) -> Result<String> {
+    for path in list(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let found = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(name) = names.iter().find(|name| found.eq_ignore_ascii_case(name) && found != **name) {
+            return Ok(format!("; it has `{found}`, rename it to `{name}`"));
+        }
+    }
+    Ok(String::new())
 }
 
 /// The names of the folders in `folder`, ascending, without hidden ones.
@@ -285,13 +297,62 @@ const OTHER: &str = "pictures of this kind are not read; convert it to PNG";
 /// The number keeps the order of classes, and a slash in a name becomes a hyphen. Files are numbered by positions in
 /// their set.
 ///
+/// The files are written into a working folder inside `folder` and moved up when all are complete. What an interrupted
+/// call left there is removed by the next one.
+///
 /// # Errors
-/// If `folder` is not empty, or a file cannot be written.
+/// As [`check_output`]. Also if a file cannot be written; then nothing is left.
 pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|source| Error::Io { action: "create", path: folder.into(), source })?;
-    if !list(folder)?.is_empty() {
-        return Err(damaged(folder, "it is not empty; name a folder that is"));
+    check_output(folder)?;
+    let failed = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    };
+    let working = folder.join(WORKING);
+    if fs::symlink_metadata(&working).is_ok() {
+        fs::remove_dir_all(&working).map_err(failed("remove", &working))?;
     }
+    fs::create_dir_all(&working).map_err(failed("create", &working))?;
+    let written = fill(dataset, &working).and_then(|()| {
+        // The training set comes last: without it, no reader takes the folder for a dataset.
+        for split in [TESTS[0], TRAIN] {
+            let to = folder.join(split);
+            fs::rename(working.join(split), &to).map_err(failed("write", &to))?;
+        }
+        Ok(())
+    });
+    let removed = fs::remove_dir_all(&working).map_err(failed("remove", &working));
+    written.and(removed)
+}
+
+/// Refuses a folder that a dataset cannot be written to.
+///
+/// # Errors
+/// [`Error::Output`] if it is no folder or is not empty, [`Error::Io`] if it cannot be listed.
+pub fn check_output(folder: &Path) -> Result<()> {
+    let refuse = |problem: String| Err(Error::Output { path: folder.into(), problem });
+    match fs::metadata(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { action: "look at", path: folder.into(), source }),
+        Ok(found) if !found.is_dir() => {
+            return refuse("it is not a folder; name a folder, or a file that ends in .npz".into());
+        }
+        Ok(_) => {}
+    }
+    let held = list(folder)?.into_iter().find(|path| !path.ends_with(WORKING));
+    let Some(held) = held else { return Ok(()) };
+    let name = held.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    refuse(format!(
+        "the folder is not empty, it holds `{}`; name a folder that is empty, or a new one",
+        name.escape_debug()
+    ))
+}
+
+/// Folder inside the one of an export, for files while not all are written.
+const WORKING: &str = ".unlearn-export";
+
+/// Writes all files of a dataset below an empty folder.
+fn fill(dataset: &Dataset, folder: &Path) -> Result<()> {
     let digits = |count: usize| count.saturating_sub(1).to_string().len();
     let width = digits(dataset.classes.len());
     let class = |(number, name): (usize, &String)| format!("{number:0width$}_{}", name.replace(['/', '\\'], "-"));
@@ -359,6 +420,8 @@ mod tests {
     #[test]
     fn what_is_no_folder_of_classes_says_so() {
         assert!(refusal(&["val/a/1.png"]).ends_with("it has no folder `train`"));
+        assert!(refusal(&["Train/a/1.png"]).ends_with("it has `Train`, rename it to `train`"));
+        assert!(refusal(&["train/a/1.png", "TEST/a/1.png"]).ends_with("it has `TEST`, rename it to `test`"));
         assert!(refusal(&["train/1.png", "val/a/1.png"]).ends_with("train: it has no folder of a class"));
         assert!(
             refusal(&["train/a/1.png"]).contains("no folder `test` or `validation` or `valid` or `val` with folders")

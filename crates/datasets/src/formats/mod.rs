@@ -18,3 +18,4 @@ pub(crate) mod parquet_table;
 pub mod picture;
 pub(crate) mod proportion;
 pub(crate) mod snappy;
+pub(crate) mod unread;

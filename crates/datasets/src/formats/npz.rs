@@ -7,7 +7,7 @@
 //! stored or deflated. Other arrays are refused, with the NumPy code that fixes them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use flate2::Crc;
@@ -17,7 +17,7 @@ use unlearn_samples::{Dataset, ImageSet};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::entry::check_labels;
+use crate::entry::{check_labels, check_numbering};
 use crate::error::{Error, Result, damaged};
 use crate::formats::numpy_advice::{self, Use};
 use crate::formats::proportion;
@@ -55,7 +55,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
         tracing::warn!("{}: arrays that are not read: {}", path.display(), parts.unread.join(", "));
     }
     let images = parts.labels[0].len();
-    check_labels(path, &parts.labels[0], images.max(1))?;
+    check_numbering(path, &parts.labels[0], images)?;
     let classes = match parts.classes {
         Some(classes) => classes,
         None => (0..count(&parts.labels[0])).map(|class| class.to_string()).collect(),
@@ -291,7 +291,7 @@ pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
 /// Writes the archive into an open file. `path` is for messages.
 fn fill(dataset: &Dataset, file: &mut File, path: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "write", path: path.into(), source };
-    let mut archive = ZipWriter::new(BufWriter::new(file));
+    let mut archive = ZipWriter::new(Quiet { file: BufWriter::new(file), failed: false });
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let mut array = |name: &str, descr: &str, shape: Vec<usize>, bytes: &[u8]| -> std::io::Result<()> {
         archive.start_file(format!("{name}.npy"), options)?;
@@ -315,6 +315,48 @@ fn fill(dataset: &Dataset, file: &mut File, path: &Path) -> Result<()> {
     array(CLASSES, &format!("<U{letters}"), vec![dataset.classes.len()], &bytes).map_err(failed)?;
     let mut writer = archive.finish().map_err(|error| failed(error.into()))?;
     writer.flush().map_err(failed)
+}
+
+/// A file that accepts everything after its first failure. `ZipWriter` tries to finish its archive when it is dropped, and
+/// prints what goes wrong then to standard error.
+struct Quiet<'a> {
+    file: BufWriter<&'a mut File>,
+    failed: bool,
+}
+
+impl Quiet<'_> {
+    fn note<T>(&mut self, result: std::io::Result<T>) -> std::io::Result<T> {
+        self.failed |= result.is_err();
+        result
+    }
+}
+
+impl Write for Quiet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.failed {
+            return Ok(bytes.len());
+        }
+        let written = self.file.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.failed {
+            return Ok(());
+        }
+        let flushed = self.file.flush();
+        self.note(flushed)
+    }
+}
+
+impl Seek for Quiet<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        if self.failed {
+            return Ok(0);
+        }
+        let at = self.file.seek(to);
+        self.note(at)
+    }
 }
 
 /// Images as `[count, height, width, channels]`, or `[count, height, width]` if they are grey.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use unlearn_samples::Dataset;
 
-use crate::entry::{Entry, HubRepository, check_labels};
+use crate::entry::{Entry, HubRepository, check_labels, check_numbering};
 use crate::error::{Error, Result, damaged};
 use crate::formats::packed::PackedSet;
 use crate::formats::parquet_file::{self, Columns, Keep, Table};
@@ -136,7 +136,7 @@ impl Split {
     fn count_classes(&self) -> Result<usize> {
         let images: usize = self.tables.iter().map(|(_, table)| table.labels.len()).sum();
         for (path, table) in &self.tables {
-            check_labels(path, &table.labels, images)?;
+            check_numbering(path, &table.labels, images)?;
         }
         let labels = self.tables.iter().flat_map(|(_, table)| &table.labels);
         Ok(labels.max().map_or(0, |&label| label as usize + 1))

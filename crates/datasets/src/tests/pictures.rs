@@ -161,7 +161,12 @@ fn what_is_written_as_pictures_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut dataset = open_npz(&root().join("npz/channels_last.npz")).unwrap();
     dataset.classes[0] = "T-shirt/top".into();
+    // An export that was interrupted left this.
+    let left = folder.path().join(".unlearn-export/train/0_a");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("0.png"), "").unwrap();
     image_folder::write(&dataset, folder.path()).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "only `train` and `test`");
     let name = format!("folder:{}", folder.path().display());
     let copy = registry::open(&name, &OpenOptions::default()).unwrap();
     assert_eq!(copy.classes, ["0_T-shirt-top", "1_bee", "2_Käfer"]);
@@ -172,7 +177,10 @@ fn what_is_written_as_pictures_is_read_again() {
         assert_eq!(copy.train.image(position).unwrap(), dataset.train.image(i).unwrap());
     }
     let error = image_folder::write(&dataset, folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("it is not empty; name a folder that is"), "{error}");
+    assert!(error.contains("the folder is not empty, it holds `test`") && !error.contains("read"), "{error}");
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(image_folder::write(&dataset, &file).unwrap_err().to_string().contains("not a folder"));
 }
 
 #[test]

@@ -36,20 +36,17 @@ pub(crate) fn compute(
     let checkpoint_interval = options.checkpoint_interval;
     let mut bench = Bench { spec, label, store, materials, writer, session, checkpoint_interval };
     bench.log(if bench.writer.resumed() { "resumed" } else { "started" }, None)?;
-    let result = match kind.run(&mut bench) {
-        // What the stage needs is opened in many places, and the interrupt may have ended a download there.
-        Err(error @ Error::Stage { .. }) if bench.session.interrupted() => {
-            bench.log("stopped", Some(&error.to_string()))?;
-            Err(bench.interruption())
-        }
-        result => result,
-    };
+    let result = kind.run(&mut bench);
     match &result {
         Ok(()) => bench.log("finished", None)?,
         // The user must learn of the failure itself, even if it could not be logged.
         Err(error) => drop(bench.log("stopped", Some(&error.to_string()))),
     }
-    result?;
+    match result {
+        // What the stage needs is opened in many places, and the interrupt may have ended a download there.
+        Err(Error::Stage { .. }) if bench.session.interrupted() => return Err(bench.interruption()),
+        result => result?,
+    }
     bench.writer.finish()?;
     Ok(())
 }

@@ -161,6 +161,9 @@ mod tests {
     fn every_kind_is_documented_and_uniquely_named() {
         let names: HashSet<_> = KINDS.iter().map(|kind| kind.name).collect();
         assert_eq!(names.len(), KINDS.len());
+        // The store removes only folders of kinds that it knows.
+        let stored: HashSet<_> = unlearn_run_store::KINDS.into_iter().filter(|kind| *kind != "forget").collect();
+        assert_eq!(stored, names);
         for kind in KINDS {
             assert!(!kind.summary.is_empty(), "{}", kind.name);
             assert!(std::ptr::eq(StageKind::find(kind.name).unwrap(), kind));

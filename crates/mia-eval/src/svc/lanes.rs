@@ -11,9 +11,11 @@ const BLOCK: usize = 512;
 /// Points by column, `[dimension, len]`, and the kernel exp(−‖x − x′‖² / dimension) of each with another point.
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
-    /// `[dimension, len]`.
+    /// `[dimension, len]`, less the mean of the points, so that no distance is the small difference of great squares.
     values: Vec<f64>,
-    /// ‖x‖² of every point.
+    /// The mean of the points.
+    centre: Vec<f64>,
+    /// ‖x‖² of every point, less the mean.
     squares: Vec<f64>,
     len: usize,
 }
@@ -22,23 +24,25 @@ impl Columns {
     /// Transposes points, `[len, dimension]`.
     pub(super) fn new(points: &[f64], dimension: usize) -> Self {
         let len = points.len() / dimension;
-        let values = (0..dimension).flat_map(|column| points[column..].iter().step_by(dimension)).copied().collect();
-        let squares = points.chunks_exact(dimension).map(square).collect();
-        Self { values, squares, len }
+        let column = |column: usize| points[column..].iter().step_by(dimension);
+        let centre: Vec<f64> = (0..dimension).map(|c| column(c).sum::<f64>() / len as f64).collect();
+        let values = (0..dimension).flat_map(|c| column(c).map(move |v| (c, v))).map(|(c, v)| v - centre[c]).collect();
+        let squares = points.chunks_exact(dimension).map(|point| square(&less(point, &centre))).collect();
+        Self { values, centre, squares, len }
     }
 
     /// The kernel of every point with `at`, rounded to `f32`.
     pub(super) fn row(&self, at: &[f64], row: &mut Vec<f32>) {
         row.resize(self.len, 0.0);
-        Arch::new().dispatch(Row { columns: self, at, kernels: row });
+        Arch::new().dispatch(Row { columns: self, at: &less(at, &self.centre), kernels: row });
     }
 
     /// Σ coefficientⱼ · kernel(pointⱼ, at).
     pub(super) fn expansion(&self, coefficients: &[f64], at: &[f64]) -> f64 {
-        Arch::new().dispatch(Expansion { columns: self, coefficients, at })
+        Arch::new().dispatch(Expansion { columns: self, coefficients, at: &less(at, &self.centre) })
     }
 
-    /// Puts the kernel of the points from `start` on with `at`, whose square is given, into `block`.
+    /// Puts the kernel of the points from `start` on with `at`, less the mean, into `block`. Its square is given.
     #[inline(always)]
     fn block(&self, start: usize, at: &[f64], square: f64, block: &mut [f64]) {
         // ‖x − x′‖² = ‖x‖² − 2 x·x′ + ‖x′‖².
@@ -64,6 +68,11 @@ impl Columns {
             *value = exp(-scale * if distance > 0.0 { distance } else { 0.0 });
         }
     }
+}
+
+/// A point less another.
+fn less(point: &[f64], other: &[f64]) -> Vec<f64> {
+    point.iter().zip(other).map(|(x, y)| x - y).collect()
 }
 
 fn square(point: &[f64]) -> f64 {
@@ -294,6 +303,17 @@ mod tests {
             sum += coefficients[i] * expected;
         }
         assert!((columns.expansion(&coefficients, at) - sum).abs() < 1e-10);
+    }
+
+    #[test]
+    fn points_far_from_zero_keep_their_distances() {
+        let points: Vec<f64> = (0..200).map(|i| 1e8 + f64::from(i * i % 31) * 0.05).collect();
+        let mut row = Vec::new();
+        Columns::new(&points, 2).row(&points[..2], &mut row);
+        for (point, found) in points.chunks_exact(2).zip(row) {
+            let distance: f64 = point.iter().zip(&points).map(|(a, b)| (a - b) * (a - b)).sum();
+            assert!((f64::from(found) - (-distance / 2.0).exp()).abs() < 1e-6, "{found}");
+        }
     }
 
     #[test]

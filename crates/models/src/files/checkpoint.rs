@@ -174,6 +174,9 @@ pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, Ch
     if let Some(name) = state.first_non_finite(graph) {
         return Err(fail(format!("tensor `{name}` holds a NaN or an infinity")));
     }
+    if let Some(name) = state.first_negative_variance(graph) {
+        return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
+    }
     Ok((state, info))
 }
 

@@ -35,7 +35,10 @@ pub fn contents(path: &Path) -> Result<Vec<u8>> {
 fn index_of(folder: &Path) -> Result<PathBuf> {
     let found = shards::index_in(folder).map_err(|source| Error::Io { action: "list", path: folder.into(), source })?;
     match &found[..] {
-        [index] => Ok(index.clone()),
+        [index] => {
+            refuse_other_model(index)?;
+            Ok(index.clone())
+        }
         [] => {
             let reason = format!("the folder holds no index of shards, `*{}`; name a model's file", shards::INDEX);
             Err(Error::Checkpoint { path: folder.into(), reason })
@@ -46,6 +49,35 @@ fn index_of(folder: &Path) -> Result<PathBuf> {
             Err(Error::Checkpoint { path: folder.into(), reason })
         }
     }
+}
+
+/// Endings of files that may be a model of their own.
+const MODELS: [&str; 5] = ["safetensors", "bin", "pt", "pth", "ckpt"];
+
+/// Refuses a folder with another model beside the shards of an index: it is not known which of the two is meant.
+fn refuse_other_model(index: &Path) -> Result<()> {
+    let folder = index.parent().unwrap_or(Path::new(""));
+    let io = |source| Error::Io { action: "list", path: folder.into(), source };
+    let named = shards::ShardIndex::read(index)?;
+    let shards = named.shards();
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let is_model =
+            path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| MODELS.contains(&ending));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if is_model && !name.starts_with('.') && !shards.contains(&name.as_str()) {
+            others.push(name);
+        }
+    }
+    others.sort();
+    let Some(other) = others.first() else { return Ok(()) };
+    let reason = format!(
+        "the folder holds two models, the one in the shards of `{}` and `{}`, which is not one of them; name the file that is meant",
+        index.file_name().unwrap_or_default().to_string_lossy(),
+        other.escape_debug()
+    );
+    Err(Error::Contradiction { path: folder.into(), reason })
 }
 
 /// Whether a folder holds the index of a sharded model.

@@ -65,6 +65,12 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     let mut entries = fold(dict).map_err(fail)?;
     let own = normalisation(&mut entries).map_err(fail)?;
     let (graph, mut input) = recognise(&entries, options).map_err(fail)?;
+    check_known(&input, options, path)?;
+    for (name, entry) in &entries {
+        if let Some(dtype) = entry.whole_numbers() {
+            return Err(fail(whole_numbers(name, dtype)));
+        }
+    }
     (input.mean, input.std) = normalise(&input, own, options, path);
 
     let dataset = options.dataset.as_deref().unwrap_or("unknown");
@@ -87,6 +93,9 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
     })?;
     if let Some(name) = state.first_non_finite(&graph) {
         return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
+    }
+    if let Some(name) = state.first_negative_variance(&graph) {
+        return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
     }
     let pruned = mask.iter().len() > 0;
     Ok((graph, state, pruned.then_some(mask), info))
@@ -137,7 +146,7 @@ fn normalise(
     let path = path.display();
     let name = options.dataset.as_deref().unwrap_or("the dataset");
     match &options.images {
-        Some(images) if images.mean.len() == channels && images.std.len() == channels => {
+        Some(images) => {
             let (mean, std) = (images.mean.clone(), images.std.clone());
             tracing::info!(
                 "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
@@ -145,11 +154,6 @@ fn normalise(
             );
             return (mean, std);
         }
-        Some(images) => tracing::warn!(
-            "{path}: the file has no normalisation, and {name} has images of {} channels, the model of {channels}; mean 0 and \
-             deviation 1 are taken; `unlearn convert` takes `--mean` and `--std`",
-            images.mean.len()
-        ),
         None => tracing::warn!(
             "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, but a model that was trained on normalised \
              images needs others; give them to `unlearn convert` with `--mean` and `--std`, or with `--dataset` and a known dataset"
@@ -157,6 +161,28 @@ fn normalise(
     }
     let [mean, std] = identity();
     (mean, std)
+}
+
+/// The refusal of weights of a type of whole numbers.
+pub(crate) fn whole_numbers(name: &str, dtype: &str) -> String {
+    format!(
+        "tensor `{name}` holds whole numbers ({dtype}), and weights are fractions; a quantized model must be saved as floating point \
+         first, for example with `.dequantize()` or `.float()` in PyTorch"
+    )
+}
+
+/// Refuses a dataset that the model cannot have been trained on: its images have other channels, or it has other classes.
+fn check_known(input: &InputSpec, options: &ImportOptions, path: &Path) -> Result<()> {
+    let (Some(name), Some(images)) = (&options.dataset, &options.images) else { return Ok(()) };
+    let differs = |what: &str, known: usize, found: usize| {
+        let reason = format!(
+            "it has {found} {what}, and the images of {name} have {known}; name the dataset that it was trained on, or leave out \
+             `--dataset` and give `--mean` and `--std`"
+        );
+        (known != found).then(|| Error::Contradiction { path: path.into(), reason })
+    };
+    let channels = differs("input channels", images.shape[0], input.shape[0]);
+    channels.or_else(|| differs("classes", images.classes, input.classes)).map_or(Ok(()), Err)
 }
 
 /// Finds the architecture of these tensors by names and shapes.
@@ -177,6 +203,16 @@ fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<
         && other.matching > nearest.matching
     {
         nearest = Difference { arch: format!("{} under the prefix `{prefix}`", other.arch), ..other };
+    }
+    if let Some(side) = options.side {
+        let free = ImportOptions { side: None, ..options.clone() };
+        if let Ok((graph, input)) = self::nearest(&candidates, &free, &shapes) {
+            let fits = input.shape[1];
+            return Err(format!(
+                "its tensors are those of {} for images of {fits}×{fits} pixels, and not of {side}×{side}; give another `--side`",
+                graph.arch
+            ));
+        }
     }
     if let Some(arch) = &options.arch {
         let what = if nearest.arch.is_empty() { arch } else { &nearest.arch };

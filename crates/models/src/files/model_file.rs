@@ -324,6 +324,70 @@ mod tests {
     }
 
     #[test]
+    fn values_that_no_training_leaves_are_refused_by_name() {
+        let model = example();
+        let name = named(&model).into_iter().map(|(name, ..)| name).find(|name| name.ends_with("running_var")).unwrap();
+        let mut tensors = named(&model);
+        tensors.iter_mut().find(|(other, ..)| *other == name).unwrap().2[0] = -1e-3;
+        let refusals = |bytes: &[u8]| {
+            let begun = crate::Pretrained::read(bytes, Path::new("m.pth"), None).map(|_| ()).unwrap_err().to_string();
+            [refusal(bytes, &ImportOptions::default()), begun]
+        };
+        for message in refusals(&foreign(&tensors)) {
+            assert!(message.contains(&name) && message.contains("a variance"), "{message}");
+        }
+        let mut own = model.clone();
+        let at = own.graph.buffers.iter().position(|buffer| buffer.name == name).unwrap();
+        own.state.buffers_mut()[at][0] = -1e-3;
+        for target in [Target::Dense, Target::Sparse] {
+            let message = refusal(&own.to_bytes(target).unwrap(), &ImportOptions::default());
+            assert!(message.contains(&name) && message.contains("a variance"), "{message}");
+        }
+        // A quantized weight.
+        let stored: Vec<_> =
+            named(&model).into_iter().map(|(name, shape, values)| (name, shape, le_bytes(&values))).collect();
+        let view = |(name, shape, data): &(String, Vec<usize>, Vec<u8>)| {
+            let (dtype, length) =
+                if name == "conv1.weight" { (Dtype::I8, data.len() / 4) } else { (Dtype::F32, data.len()) };
+            (name.clone(), TensorView::new(dtype, shape.clone(), &stored_part(&stored, name)[..length]).unwrap())
+        };
+        let bytes = safetensors::serialize(stored.iter().map(view), None).unwrap();
+        for message in refusals(&bytes) {
+            assert!(message.contains("`conv1.weight` holds whole numbers"), "{message}");
+        }
+    }
+
+    fn stored_part<'s>(stored: &'s [(String, Vec<usize>, Vec<u8>)], name: &str) -> &'s [u8] {
+        stored.iter().find(|(other, ..)| other == name).map_or(&[], |(.., data)| data)
+    }
+
+    #[test]
+    fn options_that_contradict_the_tensors_are_refused() {
+        let model = example();
+        let [channels, side, _] = model.info.input;
+        let classes = model.info.classes;
+        let with = |shape: [usize; 3], classes| {
+            let (mean, std) = (vec![0.5; shape[0]], vec![0.25; shape[0]]);
+            let images = Some(crate::InputSpec { shape, classes, mean, std });
+            ImportOptions { dataset: Some("d".into()), images, ..ImportOptions::default() }
+        };
+        let mut tensors = named(&model);
+        tensors.retain(|(name, ..)| !name.starts_with("normalize."));
+        let bytes = foreign(&tensors);
+        let fits = read(&bytes, &with([channels, side, side], classes)).unwrap();
+        assert_eq!(fits.info.mean, vec![0.5; channels]);
+        for (options, words) in [
+            (with([channels + 1, side, side], classes), "input channels"),
+            (with([channels, side, side], classes + 1), "classes"),
+        ] {
+            let error = read(&bytes, &options).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        }
+        let message = refusal(&bytes, &ImportOptions { side: Some(1), ..ImportOptions::default() });
+        assert!(message.contains("not of 1×1") && message.contains("--side"), "{message}");
+    }
+
+    #[test]
     fn a_mask_prunes_further_and_only_its_own_model() {
         let mut model = example();
         let mut mask = Mask::new("resnet8s");

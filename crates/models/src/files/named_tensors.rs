@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use unlearn_masks::Bits;
-use unlearn_torch_files::{Candidate, Error as TorchError, StateDict, Tensor, TorchFile};
+use unlearn_torch_files::{Candidate, Dtype, Error as TorchError, StateDict, Tensor, TorchFile};
 
 /// Components of names that a wrapper of a module adds. They may occur anywhere in a name.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
@@ -62,6 +62,16 @@ impl<'d, 'a> Entry<'d, 'a> {
         match &self.values {
             Values::Stored(tensor) | Values::Normed { direction: tensor, .. } => tensor.shape(),
         }
+    }
+
+    /// The type of its elements, if they are whole numbers.
+    pub(crate) fn whole_numbers(&self) -> Option<&'static str> {
+        let tensors = match &self.values {
+            Values::Stored(tensor) => [*tensor, *tensor],
+            Values::Normed { magnitude, direction, .. } => [*magnitude, *direction],
+        };
+        let is_fraction = |dtype| matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16);
+        tensors.into_iter().map(Tensor::dtype).find(|dtype| !is_fraction(*dtype)).map(Dtype::name)
     }
 
     /// Whether it was pruned.

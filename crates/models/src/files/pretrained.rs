@@ -16,7 +16,7 @@ use unlearn_network::{Graph, ParameterKind, State};
 use crate::{
     Error, Result,
     files::{
-        import::{ImportOptions, dictionary},
+        import::{ImportOptions, dictionary, whole_numbers},
         named_tensors::{MEAN, STD, fold},
     },
     initialize, sparse_checkpoint,
@@ -101,7 +101,13 @@ impl Pretrained {
             if entry.is_pruned() {
                 return Err(pruned());
             }
+            if let Some(dtype) = entry.whole_numbers() {
+                return Err(fail(whole_numbers(&name, dtype)));
+            }
             let values = entry.to_f32();
+            if name.ends_with("running_var") && values.iter().any(|value| *value < 0.0) {
+                return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
+            }
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
             }

@@ -48,6 +48,12 @@ fn an_index_or_its_folder_is_read_as_one_file() {
     let bytes = contents(folder.path()).unwrap();
     assert_eq!(bytes, contents(&folder.path().join(INDEX)).unwrap());
     assert!(is_sharded(folder.path()) && !is_sharded(&folder.path().join("absent")));
+    let other = folder.path().join("model.safetensors");
+    fs::write(&other, "").unwrap();
+    let message = contents(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("two models") && message.contains("`model.safetensors`"), "{message}");
+    assert_eq!(bytes, contents(&folder.path().join(INDEX)).unwrap(), "a name says which is meant");
+    fs::remove_file(other).unwrap();
     fs::copy(folder.path().join(INDEX), folder.path().join("other.safetensors.index.json")).unwrap();
     let message = contents(folder.path()).unwrap_err().to_string();
     assert!(message.contains("several indices") && message.contains("other.safetensors"), "{message}");

@@ -42,7 +42,7 @@ impl Schedule for Reg {
     fn check(config: &Config<Keys>) -> std::result::Result<(), String> {
         let Keys { epochs, lr, every } = config.own;
         if !(lr.is_finite() && lr > 0.0) {
-            return Err(format!("`lr` must be a positive number, found {lr}"));
+            return Err(format!("`lr` must be a positive number, found {lr:?}"));
         }
         if every == 0 || every >= epochs {
             return Err(format!("`every` must be 1 or more and less than `epochs`, found {every} and {epochs}"));

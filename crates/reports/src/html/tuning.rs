@@ -17,7 +17,7 @@ pub(super) fn section(tuning: Option<&Tuning>) -> Option<Section> {
             ul.note { @for line in space(tuning) { li { (line) } } }
         }
         details {
-            summary { "its " (tuning.trials.len()) " trials" }
+            summary { (if tuning.trials.len() == 1 { "its trial".to_owned() } else { format!("its {} trials", tuning.trials.len()) }) }
             (table(&trials(tuning)))
         }
     };

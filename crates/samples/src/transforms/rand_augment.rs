@@ -11,6 +11,8 @@ use super::pillow_ops::{Operation, Shape};
 
 /// Number of strengths, counted from 0.
 const STRENGTHS: usize = 31;
+/// Maximum number of operations. The source tries up to 3. Without a limit, one image could take hours.
+const MOST: usize = 64;
 
 /// Number and strength of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,9 +98,9 @@ impl Kind {
 }
 
 impl RandAugment {
-    /// Whether there is at least one operation, and the strength is valid.
+    /// Whether there are 1 to 64 operations, and the strength is valid.
     pub fn is_sound(self) -> bool {
-        self.operations > 0 && self.magnitude < STRENGTHS
+        (1..=MOST).contains(&self.operations) && self.magnitude < STRENGTHS
     }
 
     /// Applies the drawn operations to training sample `index` of `epoch`. `image` is `[channels, height, width]`,

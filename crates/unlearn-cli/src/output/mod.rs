@@ -24,7 +24,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use unlearn_run_store::clock;
 
 pub(crate) use color::{Color, Manner};
-use text::{Keep, cut, escape, escape_json, escape_line_ends, shorten_quotes};
+pub(crate) use text::counted;
+use text::{Keep, cut, escape, escape_json, escape_line_ends, plain_types, shorten_quotes};
 
 /// Writes a line of results to standard output. It is used like `println!`.
 macro_rules! say {
@@ -158,7 +159,7 @@ pub(crate) fn error(text: &str) {
 
 /// Writes the error that ends the command, line by line as it is.
 fn write_last(text: &str) {
-    let line = message(Level::Error, &shorten_quotes(text));
+    let line = message(Level::Error, &shorten_quotes(&plain_types(text)));
     if is_json() {
         write_error(&line);
     } else {

@@ -101,6 +101,54 @@ pub(super) fn shorten_quotes(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The names of types in the errors of the reader of TOML and JSON, and plain words for them.
+const TYPES: [(&str, &str); 16] = [
+    ("usize", "a whole number, 0 or more"),
+    ("u64", "a whole number, 0 or more"),
+    ("u32", "a whole number, 0 or more"),
+    ("u16", "a whole number, 0 or more"),
+    ("u8", "a whole number, 0 or more"),
+    ("i64", "a whole number"),
+    ("i32", "a whole number"),
+    ("f64", "a number"),
+    ("f32", "a number"),
+    ("a sequence", "a list"),
+    ("sequence", "a list"),
+    ("a map", "a table"),
+    ("map", "a table"),
+    ("a boolean", "true or false"),
+    ("null", "no value"),
+    ("unit", "no value"),
+];
+
+/// Puts plain words for the names of types after `expected` and `invalid type:`.
+pub(super) fn plain_types(text: &str) -> Cow<'_, str> {
+    const BEFORE: [&str; 2] = ["expected ", "invalid type: "];
+    if !text.contains("invalid ") {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((at, before)) = BEFORE.iter().filter_map(|before| Some((rest.find(before)?, before.len()))).min() {
+        let (told, left) = rest.split_at(at + before);
+        out.push_str(told);
+        let ends = |name: &str| left.strip_prefix(name).is_some_and(|more| !more.starts_with(char::is_alphanumeric));
+        rest = match TYPES.iter().find(|(name, _)| ends(name)) {
+            Some((name, words)) => {
+                out.push_str(words);
+                &left[name.len()..]
+            }
+            None => left,
+        };
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// A number with the word that goes with it: `1 stage`, `2 stages`.
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Escapes line ends of names: a name must not make a message look like two. The program continues a message with
 /// lines that are indented, and a parser shows lines of a file before a `|`, with its reason after the last of them.
 pub(super) fn escape_line_ends(text: &str) -> Cow<'_, str> {
@@ -156,6 +204,29 @@ mod tests {
         let line = escape_json(&value.to_string()).into_owned();
         assert!(!line.contains(is_unsafe), "{line}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn types_have_plain_names() {
+        for (text, shown) in [
+            (
+                "--set a=b: invalid type: string \"b\", expected usize",
+                "--set a=b: invalid type: string \"b\", expected a whole number, 0 or more",
+            ),
+            (
+                "invalid value: integer `-1`, expected u64 at line 3",
+                "invalid value: integer `-1`, expected a whole number, 0 or more at line 3",
+            ),
+            ("invalid type: null, expected f64", "invalid type: no value, expected a number"),
+            ("invalid type: map, expected a sequence", "invalid type: a table, expected a list"),
+            (
+                "invalid type: integer `7`, expected u64s or `unit`",
+                "invalid type: integer `7`, expected u64s or `unit`",
+            ),
+            ("expected usize", "expected usize"),
+        ] {
+            assert_eq!(plain_types(text), shown);
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ use crate::{
 /// Impair and repair.
 pub(crate) struct Unsir;
 
+/// Most noise samples of a class. All are in memory, and one step goes through all of them.
+const MOST_NOISE: usize = 1 << 16;
+
 /// Keys of `unsir`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +93,9 @@ impl Method for Unsir {
 
     fn check(config: &Config) -> std::result::Result<(), String> {
         one_or_more("noise-samples", config.noise_samples)?;
+        if config.noise_samples > MOST_NOISE {
+            return Err(format!("`noise-samples` must be at most {MOST_NOISE}, found {}", config.noise_samples));
+        }
         one_or_more("noise-copies", config.noise_copies)?;
         one_or_more("retain-per-class", config.retain_per_class)?;
         positive("noise-lr", config.noise_lr)?;
