@@ -134,7 +134,10 @@ fn the_page_on_transfer() {
     assert_eq!(commands.len(), 4);
     let printed: Vec<String> = commands.into_iter().map(|command| succeed(&place, command)).collect();
     for words in ["transfer linear-probe", "transfer fine-tune", "rank by gradient", "rank by removal"] {
-        assert!(printed[0].contains(words) && printed[3].contains(words), "{words}: {}", printed[3]);
+        assert!(printed[0].contains(words), "{words}: {}", printed[0]);
+    }
+    for kind in ["\ntransfer ", "\nrank "] {
+        assert!(printed[3].contains(kind), "{kind}: {}", printed[3]);
     }
     let table = std::fs::read_to_string(place.path("report/table.md")).unwrap();
     for words in ["Target probe", "Target FT", "Spearman's ρ", "| C6 "] {
