@@ -76,6 +76,7 @@ fn commands(place: &Place) -> Vec<String> {
         methods show magnitude
         attacks
         attacks show entropy
+        backdoors
         figures
         figures show ua
         runs list
