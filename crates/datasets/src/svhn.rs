@@ -85,7 +85,7 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     place.refuse_size()?;
     let folder = &place.path;
     check_files(folder)?;
-    unread::warn(folder, &[TRAIN, TEST], |name| name.ends_with(".mat"))?;
+    unread::warn(folder, &[TRAIN, TEST], |name| unread::ends_in(name, &["mat"]))?;
     let open = |file: &str| -> Result<_> {
         let path = folder.join(file);
         let found = read(&path, |shape| match shape {

@@ -150,7 +150,7 @@ mod tests {
         symlink(place("pipe"), place("link")).unwrap();
         for (name, what) in [("pipe", "a pipe"), ("socket", "a socket"), ("folder", "a folder"), ("link", "a pipe")] {
             let error = write_atomic(&place(name), b"x").unwrap_err();
-            assert!(error.get_ref().is_some_and(|inner| inner.is::<NotAFile>()), "{error}");
+            assert!(error.get_ref().is_some_and(|inner| inner.downcast_ref::<NotAFile>().is_some()), "{error}");
             assert!(error.to_string().contains(what), "{error}");
         }
         assert!(fs::metadata(place("link")).unwrap().file_type().is_fifo());

@@ -7,7 +7,7 @@
 //!   confidence, entropy, ….
 //! - [`ATTACKS`](attacks::ATTACKS) use samples of the retain set as members and of the test set as non-members. Their
 //!   figures are means over several [`Draws`] of these samples.
-//! - [`POOL_ATTACKS`](pool_attacks::POOL_ATTACKS) compare the attacked model with a [pool](pool) of other models: LiRA,
+//! - [`POOL_ATTACKS`](pool_attacks::POOL_ATTACKS) compare the attacked model with a pool ([`pool`]) of other models: LiRA,
 //!   RMIA, U-LiRA, RULI, KLoM, forgetting quality.
 //! - [`Registry`] holds all figures and attacks that a program knows, and measures the ones that [`Settings`] ask
 //!   for.

@@ -92,7 +92,7 @@ impl Store {
         if all.is_empty() {
             return Err(StoreError::NoStore(root.to_path_buf()));
         }
-        if store.holds_a_stage()? || store.holds_an_index() || store.has_only_own_folders(&all) {
+        if store.holds_a_stage()? || store.holds_an_index() || has_only_own_folders(&all) {
             return Ok(store);
         }
         Err(StoreError::NotAStore(root.to_path_buf()))
@@ -122,20 +122,19 @@ impl Store {
             .flatten()
             .any(|(_, path)| path.extension().is_some_and(|ending| ending == "json") && is_index(&path))
     }
+}
 
-    /// Whether every entry is a folder or a file that a store without stages may have: all were removed, or none was
-    /// finished.
-    fn has_only_own_folders(&self, all: &[(String, PathBuf)]) -> bool {
-        let own = |name: &str| KINDS.contains(&name) || [SUITES, TUNINGS, "reports"].contains(&name);
-        all.iter().all(|(name, path)| {
-            let is_empty = || {
-                entries(path).is_ok_and(|entries| {
-                    entries.iter().all(|(name, _)| name.ends_with(LOCK) || name.ends_with(REMOVED))
-                })
-            };
-            own(name) && (name == "reports" || is_empty()) || name.starts_with(crate::archive::IMPORT)
-        })
-    }
+/// Whether every entry is a folder or a file that a store without stages may have: all were removed, or none was
+/// finished.
+fn has_only_own_folders(all: &[(String, PathBuf)]) -> bool {
+    let own = |name: &str| KINDS.contains(&name) || [SUITES, TUNINGS, "reports"].contains(&name);
+    all.iter().all(|(name, path)| {
+        let is_empty = || {
+            entries(path)
+                .is_ok_and(|entries| entries.iter().all(|(name, _)| name.ends_with(LOCK) || name.ends_with(REMOVED)))
+        };
+        own(name) && (name == "reports" || is_empty()) || name.starts_with(crate::archive::IMPORT)
+    })
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn is_usage(cause: &Cause) -> bool {
         || cause
             .downcast_ref::<std::io::Error>()
             .and_then(|error| error.get_ref())
-            .is_some_and(|it| it.is::<NotAFile>())
+            .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
         || matches!(
             cause.downcast_ref(),
             Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })

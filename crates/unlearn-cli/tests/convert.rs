@@ -160,7 +160,8 @@ fn a_file_without_normalisation_takes_its_dataset_s_or_a_warning_is_given() {
     assert!(!cifar.contains("WARN"), "{cifar}");
     let mini = convert("grey.pth", &["--dataset", "fashion-mnist-mini"]);
     contains(&mini, &["images [1, 28, 28]", "that of fashion-mnist-mini is taken"]);
-    contains(&convert("grey.pth", &["--dataset", "cifar10"]), &["WARN", "images of 3 channels, the model of 1"]);
+    let refused = place.refuse(2, &["convert", "grey.pth", "out.safetensors", "--dataset", "cifar10"]);
+    contains(&refused, &["grey.pth", "1 input channels", "the images of cifar10 have 3"]);
     contains(&convert("grey.pth", &["--dataset", "my-own"]), &["WARN", "has no normalisation"]);
     let given = convert("grey.pth", &["--dataset", "my-own", "--mean", "0.5", "--std", "0.25"]);
     assert!(!given.contains("WARN") && given.contains("mean [0.5], std [0.25]"), "{given}");

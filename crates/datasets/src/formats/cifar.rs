@@ -121,7 +121,7 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
             let read: Vec<&str> = form.files().chain([form.names]).collect();
             unread::warn(folder, &read, |name| {
                 let begins = ["data_batch", "test_batch", "train", "test"].iter().any(|part| name.starts_with(part));
-                begins && !name.ends_with(".txt") && !name.ends_with(".html")
+                begins && !unread::ends_in(name, &["txt", "html", "md"])
             })?;
             (form, Place::Folder(folder.clone()))
         }

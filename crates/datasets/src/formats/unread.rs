@@ -23,6 +23,12 @@ pub(crate) fn parts(folder: &Path, read: &[&str], is_part: impl Fn(&str) -> bool
     Ok(found)
 }
 
+/// Whether a file's name has one of these endings, in any letters.
+pub(crate) fn ends_in(name: &str, endings: &[&str]) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
 /// Warns of such files.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! arXiv 2506.13009: per sample, the likelihood ratio of the attacked model's score. The question `unlearning` compares
 //! models that unlearned the sample with models that never saw it (efficacy); `membership` compares models trained with it
 //! with the same (privacy). Densities are Gaussian, as in LiRA, or kernel densities
-//! ([`Density`](crate::pool::Density)). A score above 0 says "unlearned", or "member". Report it on the most vulnerable
+//! ([`Density`]). A score above 0 says "unlearned", or "member". Report it on the most vulnerable
 //! samples apart ([`most_vulnerable`]): an average hides them.
 //!
 //! Deviations: the kernel's bandwidth is Scott's, as SciPy's `gaussian_kde`: s n^(−1/5), with the sample's own s where it

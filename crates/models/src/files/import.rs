@@ -145,20 +145,19 @@ fn normalise(
     }
     let path = path.display();
     let name = options.dataset.as_deref().unwrap_or("the dataset");
-    match &options.images {
-        Some(images) => {
-            let (mean, std) = (images.mean.clone(), images.std.clone());
-            tracing::info!(
-                "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
-                 `--std` of `unlearn convert` set others"
-            );
-            return (mean, std);
-        }
-        None => tracing::warn!(
-            "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, but a model that was trained on normalised \
-             images needs others; give them to `unlearn convert` with `--mean` and `--std`, or with `--dataset` and a known dataset"
-        ),
+    let fits = |images: &&InputSpec| images.mean.len() == channels && images.std.len() == channels;
+    if let Some(images) = options.images.as_ref().filter(fits) {
+        let (mean, std) = (images.mean.clone(), images.std.clone());
+        tracing::info!(
+            "{path}: the file has no normalisation; that of {name} is taken: mean {mean:?}, deviation {std:?}; `--mean` and \
+             `--std` of `unlearn convert` set others"
+        );
+        return (mean, std);
     }
+    tracing::warn!(
+        "{path}: the file has no normalisation; mean 0 and deviation 1 are taken, but a model that was trained on normalised \
+         images needs others; give them to `unlearn convert` with `--mean` and `--std`, or with `--dataset` and a known dataset"
+    );
     let [mean, std] = identity();
     (mean, std)
 }
