@@ -115,10 +115,14 @@ pub(crate) fn begin_with(suite: &mut Suite, beginning: &InitArguments) -> anyhow
         given.extend(init.iter().map(|_| "init".to_owned()));
     }
     let Some(init) = init else { return Ok(()) };
+    if init.is_empty() {
+        return Err(Usage("--init: the name is empty; name a file or `hub:OWNER/NAME`".into()).into());
+    }
     suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
         init.to_owned()
     } else {
-        let path = std::path::absolute(init).with_context(|| format!("--init {init}"))?;
+        let path =
+            std::path::absolute(init).map_err(|error| Usage(format!("--init `{init}`: {error}; name a file")))?;
         let path = path.into_os_string().into_string();
         path.map_err(|path| Usage(format!("--init {}: the path must be UTF-8; rename the folder", path.display())))?
     });

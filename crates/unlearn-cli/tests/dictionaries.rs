@@ -114,7 +114,7 @@ fn a_deletion_is_of_the_chosen_dictionary_and_its_certificate_says_which() {
     let certificate: Value = serde_json::from_slice(&certificate).unwrap();
     assert_eq!(certificate["dictionaries"], json!({ "model": "ema.model", "retrain model": "state_dict" }));
     let verify = ["runs", "verify", "out", "--data", "fashion-mnist-mini"];
-    contains(&place.succeed(&verify), &["1 of 1 certificates hold"]);
+    contains(&place.succeed(&verify), &["1 of 1 certificate holds"]);
 
     // Another dictionary of the same file is another deletion.
     let other = forget(&["--key", "state_dict", "--out", "out"]);

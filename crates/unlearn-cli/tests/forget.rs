@@ -64,7 +64,7 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let _ = fs::remove_file(place.path("ran"));
     expect(&place, 0, run, &[]);
     expect(&place, 0, forget, &["before", "mia_efficacy.confidence", "ta >= 20: passed", "It does not claim"]);
-    expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificates hold"]);
+    expect(&place, 0, verify, &["metric ua", "as wanted", "as the model itself says", "1 of 1 certificate holds"]);
     expect(&place, 0, forget, &["was done on"]);
     let drawn = &certificate(&place, "forgotten")["measured"];
     assert_eq!(drawn["attacks"]["draws"], 10);
@@ -160,7 +160,7 @@ fn a_deletion_is_measured_against_a_retrain(place: &Place) {
     assert!(certificate["input"]["retrain model"]["blake3"].is_string());
     let again = "unlearn runs verify beside --data fashion-mnist-mini";
     let holds =
-        ["holds  key", "derived figures: ", "metric kl: it cannot be measured again", "1 of 1 certificates hold"];
+        ["holds  key", "derived figures: ", "metric kl: it cannot be measured again", "1 of 1 certificate holds"];
     expect(place, 0, again, &holds);
     // The certificate is unsigned. Only its other fields and its model contradict a change.
     let whole = certificate.to_string();

@@ -221,7 +221,8 @@ fn weights_that_cannot_be_had_or_do_not_fit_are_refused_by_name() {
     contains(&refused("hub:someone/large"), &["`hub:someone/large@", "a resnet8s cannot begin", "`layer1.1.bn1.bias`"]);
     contains(&refused("hub:someone/absent"), &["no model `someone/absent`", "HF_TOKEN"]);
     contains(&refused("hub:someone/empty"), &["no file `model.safetensors`", "`README.md`"]);
-    contains(&refused("hub:../../etc"), &["names no repository"]);
+    let mistyped = said(&place, &server, 2, "unlearn train suite.toml --init hub:../../etc");
+    contains(&mistyped, &["names no repository"]);
     let absent = said(&place, &server, 2, "unlearn train suite.toml --init absent.safetensors");
     contains(&absent, &["failed to read", "absent.safetensors"]);
     contains(&refused("suite.toml"), &["suite.toml"]);

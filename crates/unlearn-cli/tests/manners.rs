@@ -68,7 +68,7 @@ fn commands(place: &Place) -> Vec<String> {
         datasets describe fashion-mnist-mini
         datasets fetch fashion-mnist-mini
         datasets verify fashion-mnist-mini
-        datasets export fashion-mnist-mini --to out.npz
+        datasets export fashion-mnist-mini --to out.npz --replace
         models
         models show resnet8s
         methods
@@ -77,6 +77,8 @@ fn commands(place: &Place) -> Vec<String> {
         attacks
         attacks show entropy
         backdoors
+        backdoors show patch
+        attack suite.toml --pool 9 --dry-run
         figures
         figures show ua
         runs list
@@ -160,7 +162,7 @@ fn a_limit_on_the_size_of_files_is_an_error_like_a_full_disk() {
     let expected = ["error: failed to write to standard output: File too large (os error 27)"];
     assert_eq!((printed.status.code(), errors(&printed)), (Some(1), expected.map(str::to_owned).to_vec()));
     fs::write(place.path("out.npz"), "old").unwrap();
-    let exported = place.shell("ulimit -f 64; exec unlearn datasets export fashion-mnist-mini --to out.npz");
+    let exported = place.shell("ulimit -f 64; exec unlearn datasets export fashion-mnist-mini --to out.npz --replace");
     assert_eq!((exported.status.code(), errors(&exported).len()), (Some(1), 1), "{}", text(&exported.stderr));
     assert_eq!(fs::read(place.path("out.npz")).unwrap(), b"old");
     assert_eq!(leftovers(&place.path("")), [""; 0].map(PathBuf::from));

@@ -121,7 +121,9 @@ def resnet8s():
         for name, tensor in net.state_dict().items():
             if not name.startswith("normalize") and tensor.is_floating_point():
                 i = torch.arange(tensor.numel())
-                tensor.copy_(((i * 7919 % 1009 - 504) / 512).reshape(tensor.shape))
+                values = ((i * 7919 % 1009 - 504) / 512).reshape(tensor.shape)
+                # A variance is not negative.
+                tensor.copy_(values.abs() if name.endswith("running_var") else values)
     for layer in (net.conv1, net.fc):
         i = torch.arange(layer.weight.numel())
         prune.custom_from_mask(layer, "weight", (i % 4 == 1).reshape(layer.weight.shape))
