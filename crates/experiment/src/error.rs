@@ -156,6 +156,7 @@ impl Error {
             | Self::Store(
                 unlearn_run_store::StoreError::Description { .. } | unlearn_run_store::StoreError::OtherSuite { .. },
             ) => true,
+            Self::Store(error @ unlearn_run_store::StoreError::Unwritable { .. }) => !error.is_disk_full(),
             _ => false,
         }
     }

@@ -105,7 +105,7 @@ fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     expect(&place, 1, "unlearn runs verify forgotten", &taken_out);
     expect(&place, 1, verify, &["FAILS  signature: there is none"]);
     edited(&|value| value["measured"]["after"]["ra"]["value"] = json!(100.0));
-    expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  signature", "1 of 1 certificates do not hold"]);
+    expect(&place, 1, "unlearn runs verify forgotten", &["FAILS  signature", "1 of 1 certificate does not hold"]);
     let measured_again = "unlearn runs verify forgotten --data fashion-mnist-mini";
     edited(&|value| {
         unsigned(value);
@@ -239,7 +239,7 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(1, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
     refused(2, "--suite suite.toml", &["itself says what it was trained on"]);
-    refused(1, "--sign public.pem", &["public.pem", "openssl genpkey"]);
+    refused(2, "--sign public.pem", &["public.pem", "openssl genpkey"]);
     refused(1, "--checkpoint suite.toml", &["suite.toml"]);
     // Another deletion's folder stays unchanged.
     expect(

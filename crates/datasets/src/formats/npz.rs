@@ -291,7 +291,7 @@ pub fn write(dataset: &Dataset, path: &Path) -> Result<()> {
 /// Writes the archive into an open file. `path` is for messages.
 fn fill(dataset: &Dataset, file: &mut File, path: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "write", path: path.into(), source };
-    let mut archive = ZipWriter::new(Quiet { file: BufWriter::new(file), failed: false });
+    let mut archive = ZipWriter::new(Quiet { file: BufWriter::new(file), failed: false, at: 0 });
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let mut array = |name: &str, descr: &str, shape: Vec<usize>, bytes: &[u8]| -> std::io::Result<()> {
         archive.start_file(format!("{name}.npy"), options)?;
@@ -322,6 +322,8 @@ fn fill(dataset: &Dataset, file: &mut File, path: &Path) -> Result<()> {
 struct Quiet<'a> {
     file: BufWriter<&'a mut File>,
     failed: bool,
+    /// The position in the archive, as if no write had failed: `ZipWriter` relies on it.
+    at: u64,
 }
 
 impl Quiet<'_> {
@@ -333,10 +335,8 @@ impl Quiet<'_> {
 
 impl Write for Quiet<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.failed {
-            return Ok(bytes.len());
-        }
-        let written = self.file.write(bytes);
+        let written = if self.failed { Ok(bytes.len()) } else { self.file.write(bytes) };
+        self.at += *written.as_ref().unwrap_or(&0) as u64;
         self.note(written)
     }
 
@@ -352,9 +352,14 @@ impl Write for Quiet<'_> {
 impl Seek for Quiet<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         if self.failed {
-            return Ok(0);
+            self.at = match to {
+                SeekFrom::Start(at) => at,
+                SeekFrom::Current(by) | SeekFrom::End(by) => self.at.saturating_add_signed(by),
+            };
+            return Ok(self.at);
         }
         let at = self.file.seek(to);
+        self.at = *at.as_ref().unwrap_or(&self.at);
         self.note(at)
     }
 }
