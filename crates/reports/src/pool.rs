@@ -156,21 +156,22 @@ impl PoolResults {
         })
     }
 
-    /// The Retrain of a group: its attacks give the noise floor.
+    /// The Retrain that was pruned as a group was: what attacks find in it is the noise floor.
+    fn retrain(&self, group: &Group) -> Option<&Group> {
+        let is_retrain = |other: &&Group| other.method == RETRAIN && other.variant() == group.variant();
+        self.groups.iter().find(is_retrain)
+    }
+
+    /// What an attack finds in Retrain.
     fn floor(&self, group: &Group, attack: &Attack) -> Option<&Outcome> {
-        let retrain = self.groups.iter().find(|other| {
-            other.method == RETRAIN && other.sparsity == group.sparsity && other.pruning == group.pruning
-        })?;
+        let retrain = self.retrain(group)?;
         let same = |other: &&Attack| other.attack == attack.attack && other.question == attack.question;
         retrain.attacks.iter().find(same).map(|attack| &attack.outcome)
     }
 
     /// The value of a comparison for Retrain: models that never saw a sample, beside models that never saw it either.
     fn compared_floor(&self, group: &Group, attack: &str) -> Option<f64> {
-        let retrain = self.groups.iter().find(|other| {
-            other.method == RETRAIN && other.sparsity == group.sparsity && other.pruning == group.pruning
-        })?;
-        retrain.comparisons.iter().find(|found| found.attack == attack).map(|found| found.value)
+        self.retrain(group)?.comparisons.iter().find(|found| found.attack == attack).map(|found| found.value)
     }
 
     /// The tables and their notes as Markdown.
@@ -213,7 +214,7 @@ impl PoolResults {
                 let outcome = &attack.outcome;
                 let floor = self.floor(group, attack).filter(|_| question == Question::UNLEARNING);
                 lines.push(vec![
-                    label(group),
+                    group.variant().label(),
                     group.method.clone(),
                     attack.attack.clone(),
                     area(outcome),
@@ -233,7 +234,7 @@ impl PoolResults {
         for group in &self.groups {
             for found in &group.comparisons {
                 lines.push(vec![
-                    label(group),
+                    group.variant().label(),
                     group.method.clone(),
                     found.attack.clone(),
                     format!("{:.3}", found.value),
@@ -248,8 +249,11 @@ impl PoolResults {
     }
 }
 
-fn label(group: &Group) -> String {
-    Variant { sparsity: group.sparsity, pruning: group.pruning.clone() }.label()
+impl Group {
+    /// How its models were pruned.
+    pub(crate) fn variant(&self) -> Variant {
+        Variant { sparsity: self.sparsity, pruning: self.pruning.clone() }
+    }
 }
 
 fn heading(question: Question) -> &'static str {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::pool::{Group, PoolResults, SMALLEST};
 use crate::results::RETRAIN;
 use crate::summary::Variant;
+use crate::sweep::slug;
 
 const PANEL: (u32, u32) = (340, 300);
 const LEFT: i32 = 58;
@@ -28,7 +29,7 @@ pub(crate) fn pictures(results: &PoolResults) -> Result<Vec<(String, String)>> {
     let mut pictures = Vec::new();
     let mut variants: Vec<Variant> = Vec::new();
     for group in &results.groups {
-        let variant = Variant { sparsity: group.sparsity, pruning: group.pruning.clone() };
+        let variant = group.variant();
         if !variants.contains(&variant) {
             variants.push(variant);
         }
@@ -38,19 +39,13 @@ pub(crate) fn pictures(results: &PoolResults) -> Result<Vec<(String, String)>> {
             let groups: Vec<&Group> = results
                 .groups
                 .iter()
-                .filter(|group| group.sparsity == variant.sparsity && group.pruning == variant.pruning)
+                .filter(|group| group.variant() == *variant)
                 .filter(|group| group.attacks.iter().any(|attack| attack.question == question.name))
                 .collect();
             if groups.is_empty() {
                 continue;
             }
-            let words: Vec<String> = variant
-                .label()
-                .split(|character: char| !character.is_ascii_alphanumeric())
-                .filter(|word| !word.is_empty())
-                .map(str::to_ascii_lowercase)
-                .collect();
-            let name = format!("roc-{}-{}.svg", question.name, words.join("-"));
+            let name = format!("roc-{}-{}.svg", question.name, slug(&variant.label()));
             let title = format!("{} · {} · {} on {}", question.name, variant.label(), results.arch, results.dataset);
             pictures.push((name, page(&title, question, &groups)?));
         }

@@ -231,7 +231,7 @@ pub fn file_names(blocks: &[Block]) -> Vec<Option<String>> {
 }
 
 /// Letters and digits in lower case, with one hyphen for everything between them.
-fn slug(text: &str) -> String {
+pub(crate) fn slug(text: &str) -> String {
     let words = text.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
