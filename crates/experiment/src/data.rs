@@ -215,8 +215,24 @@ impl ClassChoice {
     }
 }
 
+/// The trigger that a text names, as a suite's `trigger = …` does: `patch`, `image:FILE`, or a table with settings.
+///
+/// # Errors
+/// A reason for users, if the text is no trigger.
+pub fn parse_trigger(text: &str) -> Result<TriggerChoice, String> {
+    if !text.trim_start().starts_with('{') {
+        return TriggerChoice::parse(text).map_err(|error| error.to_string());
+    }
+    let table: toml::Table =
+        toml::from_str(&format!("trigger = {text}")).map_err(|error| error.message().to_owned())?;
+    table["trigger"].clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
 /// Opens and decodes a trigger's picture.
-fn open_picture(path: &Path) -> Result<Overlay, String> {
+///
+/// # Errors
+/// A reason for users that names the file, if it cannot be read or is no picture.
+pub fn open_picture(path: &Path) -> Result<Overlay, String> {
     let fail = |reason: &dyn std::fmt::Display| format!("the trigger's picture {}: {reason}", path.display());
     let bytes = unlearn_files::read(path, MOST).map_err(|error| fail(&error))?;
     let picture = picture::decode_with_opacity(&bytes).map_err(|error| fail(&error))?;

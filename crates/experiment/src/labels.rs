@@ -10,7 +10,10 @@ use unlearn_samples::ForgetSpec;
 
 use crate::{
     Result,
-    stages::{Evaluate, Import, Kind, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig, Validate},
+    stages::{
+        Detect, Evaluate, Import, Kind, PoisonStage, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig,
+        Validate,
+    },
 };
 
 /// The labels of the finished stages of a store.
@@ -125,6 +128,8 @@ impl Naming<'_> {
                 None => format!("{kind} {} · seed {seed}", text("mode")),
             },
             Rank::NAME => format!("{kind} by {} · seed {seed}", text("by")),
+            Detect::NAME => format!("{kind} {} · seed {seed}", text("detector")),
+            PoisonStage::NAME => format!("{kind} · seed {seed}"),
             Import::NAME => format!("{kind} · seed {seed}"),
             _ => format!("{kind} {} · seed {seed}", manifest.key.short()),
         }

@@ -36,7 +36,7 @@ mod tuning;
 mod wanted;
 
 pub use address::{resolve as resolve_address, stage as find_stage};
-pub use data::{ClassChoice, DataSection, PoisonSection};
+pub use data::{ClassChoice, DataSection, PoisonSection, open_picture as open_trigger_picture, parse_trigger};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use labels::Labels;

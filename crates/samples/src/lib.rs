@@ -49,6 +49,7 @@ mod picture;
 pub mod positions;
 pub mod resize;
 mod sampler;
+mod sheet;
 pub mod split;
 mod streamed;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub use image_set::ImageSet;
 pub use normalization::{MEASURED, Normalization};
 pub use picture::{Picture, Sides};
 pub use sampler::Sampler;
+pub use sheet::sheet;
 pub use split::{Split, SplitOptions};
 pub use streamed::{PictureError, Pictures};
 pub use transforms::{Augmentation, Mixed, RandAugment, Transform};

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use unlearn_backdoor::TriggerChoice;
 use unlearn_experiment::Environment;
 use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
@@ -77,7 +78,7 @@ pub(crate) enum Command {
     /// List the figures with their meaning, their needs and their source, or describe one.
     Figures(ListArguments),
     /// List the triggers of backdoors and the detectors of poison, or describe one.
-    Backdoors(ListArguments),
+    Backdoors(BackdoorsArguments),
     /// Train a pool of models as a suite says, make each forget a part, and attack them (LiRA, RMIA, U-LiRA, RULI, KLoM).
     Attack(AttackArguments),
     /// Inspect and maintain the run store.
@@ -608,6 +609,42 @@ pub(crate) enum ListCommand {
         /// Its name.
         name: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackdoorsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<BackdoorsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackdoorsCommand {
+    /// Describe one entry.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Draw images of a dataset: without a trigger in the first row, and with one trigger in each further row.
+    Draw(DrawArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrawArguments {
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArguments,
+    /// A trigger: `patch`, `image:FILE`, or with settings as in a suite, `{ name = "blend", alpha = 0.3 }`. Give it once per row.
+    /// Default: every trigger that needs no picture.
+    #[arg(long = "trigger", value_name = "TRIGGER", value_parser = unlearn_experiment::parse_trigger)]
+    pub(crate) triggers: Vec<TriggerChoice>,
+    /// Number of images, of different classes as far as possible.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) count: u16,
+    /// The PNG file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -115,6 +115,15 @@ pub(crate) fn check_output(output: &Path) -> Result<(), Usage> {
     refuse(format!("there is no folder {}; make it, or name another", folder.display()))
 }
 
+/// As [`check_output`], and refuses an existing file unless it may be replaced.
+pub(crate) fn check_new(output: &Path, replace: bool) -> Result<(), Usage> {
+    check_output(output)?;
+    if !replace && std::fs::symlink_metadata(output).is_ok() {
+        return Err(Usage(format!("{}: it exists already; name another file, or give `--replace`", output.display())));
+    }
+    Ok(())
+}
+
 /// Refuses a name that implies another format than safetensors.
 pub(crate) fn check_safetensors(output: &Path) -> Result<(), Usage> {
     if Named::of(output) == Named::Safetensors {

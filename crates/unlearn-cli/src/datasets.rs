@@ -8,7 +8,7 @@ use unlearn_experiment::{Environment, Materials, Part, Suite};
 use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
-use crate::convert::check_output;
+use crate::convert::check_new;
 use crate::exit::Usage;
 
 pub(crate) fn datasets(arguments: &DatasetsArguments) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ fn summary(entry: &Entry) {
     }
 }
 
-fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
+pub(crate) fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
     let options = OpenOptions { data_dir: arguments.data_dir.clone(), fetch: true };
     named(registry::check_name(&arguments.name))?;
     Ok(registry::open(&arguments.name, &options)?)
@@ -105,14 +105,7 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     let path = &arguments.to;
     let is_npz = path.extension().is_some_and(|extension| extension == "npz");
     if is_npz {
-        check_output(path)?;
-        if !arguments.replace && std::fs::symlink_metadata(path).is_ok() {
-            return Err(Usage(format!(
-                "{}: it exists already; name another file, or give `--replace`",
-                path.display()
-            ))
-            .into());
-        }
+        check_new(path, arguments.replace)?;
     } else {
         image_folder::check_output(path)?;
     }

@@ -9,6 +9,7 @@ mod output;
 
 mod args;
 mod attack;
+mod backdoors;
 mod convert;
 mod datasets;
 mod evaluate;
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
         },
         Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
-        Command::Backdoors(arguments) => listed(arguments, lists::backdoors, List::Backdoors),
+        Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)

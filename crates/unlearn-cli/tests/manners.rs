@@ -78,6 +78,7 @@ fn commands(place: &Place) -> Vec<String> {
         attacks show entropy
         backdoors
         backdoors show patch
+        backdoors draw fashion-mnist-mini --trigger sig --out triggers.png --replace
         attack suite.toml --pool 9 --dry-run
         figures
         figures show ua

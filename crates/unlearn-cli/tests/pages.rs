@@ -1,5 +1,8 @@
 //! The commands of the README and of the pages in `docs`, run on a store that holds more than one of each thing.
 
+use unlearn_datasets::picture;
+use unlearn_samples::Sides;
+
 use crate::{Place, SUITE};
 
 /// The text of a page, by its path from the root of the repository.
@@ -77,7 +80,7 @@ fn the_page_on_backdoors() {
     let [suite] = blocks(&page, "toml")[..] else { panic!("one suite") };
     std::fs::write(place.path("cleanse.toml"), suite).unwrap();
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
-    assert_eq!(printed.len(), 5);
+    assert_eq!(printed.len(), 6);
     for word in ["ASR", "clean", "poison found", "C5", "found by activation-clustering"] {
         assert!(printed[1].contains(word), "{word} in {}", printed[1]);
     }
@@ -92,6 +95,13 @@ fn the_page_on_backdoors() {
     let report = std::fs::read_to_string(place.path("runs/reports/cleanse/report.html")).unwrap();
     assert!(report.contains("data:image/png;base64,") && report.contains("What detectors found"), "{report}");
     assert!(printed[3].starts_with("blend\n"), "{}", printed[3]);
+    // Four rows of ten grey images of 28 × 28, with white between them.
+    let sheet = picture::decode(&std::fs::read(place.path("triggers.png")).unwrap()).unwrap();
+    assert_eq!(sheet.sides, Sides { channels: 1, height: 4 * 30 - 2, width: 10 * 30 });
+    let row = |number: usize| &sheet.pixels[number * 30 * 300..][..28 * 300];
+    assert!((1..4).all(|number| row(number) != row(0)), "a trigger changes its row");
+    let bright = |number: usize| row(number)[22 * 300..].iter().filter(|&&value| value == 255).count();
+    assert!(bright(1) >= bright(0) + 100, "a white square is near the corner of each image");
 }
 
 #[test]

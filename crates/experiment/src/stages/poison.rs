@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use unlearn_datasets::picture;
 use unlearn_run_store::write_atomic;
-use unlearn_samples::{ImageSet, Picture, Sides};
+use unlearn_samples::{ImageSet, sheet};
 
 use super::{
     Bench, Kind,
@@ -30,8 +30,6 @@ pub(crate) struct PoisonConfig {
 
 /// Maximum number of images in the picture.
 const SHOWN: usize = 10;
-/// Pixels of white between the images of the picture.
-const GAP: usize = 2;
 
 pub(crate) struct PoisonStage;
 
@@ -59,38 +57,14 @@ impl Kind for PoisonStage {
         // Images of different classes say more than the first ones.
         let step = (poisoning.positions.len() / SHOWN).max(1);
         let shown: Vec<u32> = poisoning.positions.iter().step_by(step).take(SHOWN).copied().collect();
-        let rows = [&clean.train, &dataset.train].map(|images| row(images, &shown));
-        let [before, after] = rows.map(|row| row.map_err(|error| bench.failure(error)));
-        let file = picture::encode(&below(&before?, &after?)).map_err(|error| bench.failure(error))?;
+        let row = |images: &ImageSet| -> unlearn_samples::Result<Vec<Vec<u8>>> {
+            shown.iter().map(|position| Ok(images.image(*position as usize)?.to_vec())).collect()
+        };
+        let rows = [row(&clean.train), row(&dataset.train)].map(|row| row.map_err(|error| bench.failure(error)));
+        let [before, after] = rows;
+        let ImageSet { channels, height, width, .. } = dataset.train;
+        let drawn = sheet([channels, height, width], &[before?, after?]);
+        let file = picture::encode(&drawn).map_err(|error| bench.failure(error))?;
         Ok(write_atomic(&bench.writer.path("samples.png"), &file)?)
     }
-}
-
-/// Images side by side, on white.
-fn row(images: &ImageSet, positions: &[u32]) -> unlearn_samples::Result<Picture> {
-    let ImageSet { channels, height, width, .. } = *images;
-    // PNG has one or three colours; of other images, the first channel is shown.
-    let colours = if channels == 3 { 3 } else { 1 };
-    let across = positions.len() * (width + GAP);
-    let mut pixels = vec![255; colours * height * across];
-    for (number, position) in positions.iter().enumerate() {
-        let image = images.image(*position as usize)?;
-        for colour in 0..colours {
-            for y in 0..height {
-                for x in 0..width {
-                    let to = (y * across + number * (width + GAP) + x) * colours + colour;
-                    pixels[to] = image[(colour * height + y) * width + x];
-                }
-            }
-        }
-    }
-    Ok(Picture { sides: Sides { channels: colours, height, width: across }, pixels })
-}
-
-/// One picture below another of the same width.
-fn below(above: &Picture, under: &Picture) -> Picture {
-    let Sides { channels, height, width } = above.sides;
-    let gap = vec![255; GAP * width * channels];
-    let pixels = [&above.pixels[..], &gap, &under.pixels].concat();
-    Picture { sides: Sides { channels, height: height + GAP + under.sides.height, width }, pixels }
 }
