@@ -62,6 +62,9 @@ pub(crate) fn of(suite: &Suite, resolved: &Resolved) -> Result<Vec<Configured>> 
         transfer.insert("train".into(), recipe);
         parts.push(section(suite, "transfer", String::new(), String::new(), transfer));
     }
+    if let Some(audit) = &suite.audit {
+        parts.push(section(suite, "audit", String::new(), String::new(), object(audit)?));
+    }
     Ok(parts)
 }
 

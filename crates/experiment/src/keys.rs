@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use unlearn_training::Recipe;
 
 use crate::{
+    audit::AuditSection,
     data::{DataSection, PoisonSection},
     pool::PoolSection,
     suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
@@ -32,7 +33,7 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 10] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 11] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
@@ -44,6 +45,7 @@ pub(crate) fn tables() -> [(&'static str, Vec<String>); 10] {
         ("transfer", of::<TransferSection>(Value::Null)),
         ("transfer.train", of::<Recipe>(Value::Null)),
         ("transfer.probe", of::<ProbeSettings>(Value::Null)),
+        ("audit", of::<AuditSection>(Value::Null)),
     ]
 }
 

@@ -11,7 +11,7 @@ use unlearn_samples::ForgetSpec;
 use crate::{
     Result,
     stages::{
-        Detect, Evaluate, Import, Kind, PoisonStage, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig,
+        Audit, Detect, Evaluate, Import, Kind, PoisonStage, Prune, Rank, Train, TransferStage, Unlearn, UnlearnConfig,
         Validate,
     },
 };
@@ -41,7 +41,7 @@ impl Labels {
         for (row, suite) in
             indices.flat_map(|(index, suite)| index.rows.into_iter().map(move |row| (row, suite.clone())))
         {
-            needed_by(&suite, [&row.unlearn, &row.evaluate], &manifests, &mut suites);
+            needed_by(&suite, row.stages(), &manifests, &mut suites);
             if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
                 prunings.insert(model.key.clone(), row.model_label());
             }
@@ -69,13 +69,13 @@ impl Labels {
 }
 
 /// Notes that a suite needs these stages and everything that they were computed from.
-fn needed_by(
+fn needed_by<'r>(
     suite: &str,
-    stages: [&StageKey; 2],
+    stages: impl Iterator<Item = &'r StageKey>,
     manifests: &BTreeMap<StageKey, Manifest>,
     suites: &mut BTreeMap<StageKey, BTreeSet<String>>,
 ) {
-    let mut open: Vec<StageKey> = stages.into_iter().cloned().collect();
+    let mut open: Vec<StageKey> = stages.cloned().collect();
     while let Some(key) = open.pop() {
         if suites.entry(key.clone()).or_default().insert(suite.to_owned()) {
             open.extend(manifests.get(&key).into_iter().flat_map(|manifest| manifest.inputs.values().cloned()));
@@ -115,7 +115,7 @@ impl Naming<'_> {
             }
             Prune::NAME => format!("{kind} {} · seed {seed}", self.pruned(manifest)),
             Unlearn::NAME => format!("{kind} {}", self.unlearning(manifest)),
-            Evaluate::NAME | Validate::NAME => match model() {
+            Evaluate::NAME | Validate::NAME | Audit::NAME => match model() {
                 Some(model) if model.kind == Unlearn::NAME => format!("{kind} {}", self.unlearning(model)),
                 Some(model) => format!("{kind} {}", self.label(model)),
                 None => format!("{kind} · seed {seed}"),

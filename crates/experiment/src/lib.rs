@@ -6,6 +6,7 @@
 //! in child processes. `tune` and [`deletion`] make plans in other ways.
 
 mod address;
+mod audit;
 mod checkpoints;
 mod configured;
 mod data;
@@ -36,6 +37,7 @@ mod tuning;
 mod wanted;
 
 pub use address::{resolve as resolve_address, stage as find_stage};
+pub use audit::AuditSection;
 pub use data::{ClassChoice, DataSection, PoisonSection, open_picture as open_trigger_picture, parse_trigger};
 pub use error::{Error, Result};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};

@@ -12,9 +12,9 @@ use crate::{
     requests::{Forget, Samples},
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
-        Detect, DetectConfig, Evaluate, EvaluateConfig, FOUND, INIT, InitialKey, PICTURE, POISON, PoisonConfig,
-        PoisonStage, Prune, PruneConfig, Rank, RankConfig, SETS, Train, TrainConfig, TransferConfig, TransferStage,
-        Unlearn, UnlearnConfig, Validate, ValidateConfig, describe,
+        Audit, AuditConfig, Detect, DetectConfig, Evaluate, EvaluateConfig, FOUND, INIT, InitialKey, Kind, ORIGINAL,
+        PICTURE, POISON, PoisonConfig, PoisonStage, Prune, PruneConfig, RETRAIN, Rank, RankConfig, SETS, Train,
+        TrainConfig, TransferConfig, TransferStage, Unlearn, UnlearnConfig, Validate, ValidateConfig, describe,
     },
     transfer::Mode,
     wanted::{Detector, Ranked},
@@ -176,6 +176,7 @@ impl Planner<'_> {
                     }
                 }
             }
+            self.add_audits(data, first, &model)?;
             if let Some(clean_model) = &clean_model {
                 self.add_clean_rows(data, first, clean_model)?;
             }
@@ -282,6 +283,28 @@ impl Planner<'_> {
         Ok(evaluate)
     }
 
+    /// Adds the audit of each model since the row `first`, if the suite has one. `original` is the model before the requests.
+    fn add_audits(&mut self, data: &SeedData, first: usize, original: &StageKey) -> Result<()> {
+        let resolved = self.resolved;
+        let Some(section) = resolved.audit.as_ref().filter(|_| self.judging == Judging::Test) else { return Ok(()) };
+        for at in first..self.rows.len() {
+            let row = &self.rows[at];
+            let is_retrain =
+                |other: &&SuiteRow| other.method == RETRAIN && other.forget == row.forget && other.turn == row.turn;
+            let retrain = self.rows[first..].iter().find(is_retrain).filter(|retrain| retrain.unlearn != row.unlearn);
+            let config = AuditConfig { audit: section.clone(), arithmetic: resolved.arithmetic.clone() };
+            let mut spec = describe::<Audit>(&config, &data.fingerprint, data.seed)?
+                .with_input("model", row.unlearn.clone())
+                .with_input(ORIGINAL, original.clone());
+            if let Some(retrain) = retrain {
+                spec = spec.with_input(RETRAIN, retrain.unlearn.clone());
+            }
+            let label = format!("{} {}", Audit::NAME, row.label());
+            self.rows[at].audit = Some(self.push(spec, label));
+        }
+        Ok(())
+    }
+
     /// Adds a row for the model that never saw the poison, for each request since the row `first`. It is judged on the sets of the
     /// request's first row.
     fn add_clean_rows(&mut self, data: &SeedData, first: usize, model: &StageKey) -> Result<()> {
@@ -294,7 +317,7 @@ impl Planner<'_> {
             let spec = describe::<Evaluate>(&config, &data.fingerprint, data.seed)?
                 .with_input("model", model.clone())
                 .with_input(SETS, row.unlearn.clone());
-            let row = SuiteRow { method: CLEAN.into(), unlearn: model.clone(), ..row };
+            let row = SuiteRow { method: CLEAN.into(), unlearn: model.clone(), audit: None, ..row };
             let spec = self.with_transfers(data, spec, model, &row.label())?;
             let evaluate = self.push(spec, format!("evaluate {}", row.label()));
             self.rows.push(SuiteRow { evaluate, ..row });
@@ -359,6 +382,7 @@ impl Planner<'_> {
             seed,
             unlearn: unlearn.clone(),
             evaluate,
+            audit: None,
             turn: request.turn.clone(),
         });
         Ok(unlearn)

@@ -103,7 +103,7 @@ impl Suite {
         pool.suite.seeds = (1..=models).collect();
         pool.data.seed = Some(self.data.seed.unwrap_or(first.saturating_add(1)));
         pool.data.pool = Some(section);
-        pool.transfer = None;
+        (pool.transfer, pool.audit) = (None, None);
         pool.forget = vec![ForgetSection { name: None, sequence: false, requests: vec![Wanted::Pool] }];
         for method in ["retrain", "raw"] {
             if !pool.unlearn.iter().any(|section| section.name() == method) {

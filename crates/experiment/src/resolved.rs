@@ -16,6 +16,7 @@ use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
     Error, Result, Suite,
+    audit::AuditSection,
     data::DataSection,
     initial::Initial,
     materials::Materials,
@@ -42,6 +43,8 @@ pub(crate) struct Resolved {
     pub(crate) tuning: Option<Tuning>,
     /// `[transfer]`.
     pub(crate) transfer: Option<TransferSection>,
+    /// `[audit]`.
+    pub(crate) audit: Option<AuditSection>,
     pub(crate) seeds: Vec<SeedData>,
     /// The executor and its revision. The bits of every trained model depend on it.
     pub(crate) arithmetic: String,
@@ -146,6 +149,7 @@ impl Resolved {
             dataset,
             data_title: suite.data.title(),
             transfer: suite.transfer.clone(),
+            audit: suite.audit.clone(),
             graph,
             initial,
             recipe: suite.train.clone(),

@@ -57,6 +57,9 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions<'_>) -> Result<Finis
     index.commit.clone_from(&options.commit);
     index.created = clock::now();
     index.rows.retain(|row| !failures.contains_key(&row.evaluate));
+    for row in &mut index.rows {
+        row.audit.take_if(|audit| failures.contains_key(audit));
+    }
     let told = plan.stages.iter().filter_map(|stage| Some((&stage.label, failures.get(&stage.key)?)));
     let (own, others): (Vec<_>, Vec<_>) = told.partition(|(_, failure)| failure.is_own);
     let skipped = others.len();

@@ -10,7 +10,9 @@ use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
 use unlearn_training::Recipe;
 
-use crate::{Error, Result, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted};
+use crate::{
+    Error, Result, audit::AuditSection, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted,
+};
 
 /// A suite file.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +42,9 @@ pub struct Suite {
     /// `[transfer]`: a target task for the models.
     #[serde(default)]
     pub transfer: Option<TransferSection>,
+    /// `[audit]`: a search for what is left of the forgotten data in each model.
+    #[serde(default)]
+    pub audit: Option<AuditSection>,
     /// The path of the suite file.
     #[serde(skip)]
     pub path: PathBuf,
@@ -339,6 +344,7 @@ impl Suite {
             return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
         }
         self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
+        self.audit.as_ref().map_or(Ok(()), AuditSection::check)?;
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }
 }

@@ -39,6 +39,8 @@ pub enum Unit {
     Points,
     /// Wall seconds.
     Seconds,
+    /// Steps of training.
+    Steps,
     /// Natural units of information (natural logarithm).
     Nats,
     /// A pure number.
@@ -73,6 +75,8 @@ pub enum Need {
     Triggered,
     /// A transfer of the model to a target task, which measures it.
     Transfer,
+    /// An audit of the model's features and weights, which measures it.
+    Audit,
     /// The run time of the method.
     RunTime,
     /// An attack that measures it or a figure that it is computed from.
@@ -134,6 +138,7 @@ impl Figure {
     pub fn shown(&self, value: f64) -> String {
         match self.unit {
             Unit::Percent | Unit::Points | Unit::Seconds => format!("{value:.2}"),
+            Unit::Steps => format!("{value:.1}"),
             Unit::Nats | Unit::None => format!("{value:.4}"),
         }
     }

@@ -48,6 +48,7 @@ pub mod pool;
 pub mod prunings;
 mod published;
 pub mod rankings;
+mod remains;
 pub mod results;
 mod roc;
 mod settings;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, mia_efficacy, ra, rte_seconds, ta, ua};
 use unlearn_metrics::{Figures, Retrain, Value, Values};
-use unlearn_run_store::{Configured, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
+use unlearn_run_store::{Configured, Evaluation, Machine, RowStages, Stage, Store, SuiteIndex, SuiteRow, Tuning};
 
 use crate::backdoors::{self, Backdoor, ClassRates};
 use crate::claims::{Claim, claims};
@@ -237,8 +237,12 @@ impl Results {
         let mut stages = Vec::with_capacity(index.rows.len());
         let (mut machines, mut versions) = (Vec::new(), Vec::new());
         for row in &index.rows {
-            let RowStages { unlearn, evaluate: stage } = store.row(row)?;
-            let result = ResultRow::new(row, source.figures(&stage)?);
+            let RowStages { unlearn, evaluate: stage, audit } = store.row(row)?;
+            let mut values = source.figures(&stage)?;
+            if let Some(audit) = &audit {
+                values.extend(Evaluation::of(audit)?.figures);
+            }
+            let result = ResultRow::new(row, values);
             let not_finite = |metric: &str, value: f64| ReportError::NotFinite {
                 row: describe(&result),
                 metric: metric.to_owned(),
@@ -256,7 +260,7 @@ impl Results {
             }
             rows.push(result);
             // The run time was measured in the unlearning stage, so that stage's machine counts.
-            for manifest in [unlearn.manifest(), stage.manifest()] {
+            for manifest in [&unlearn, &stage].into_iter().chain(&audit).map(Stage::manifest) {
                 machines.push(manifest.machine.clone());
                 versions.push(manifest.crate_version.clone());
             }

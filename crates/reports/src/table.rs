@@ -10,7 +10,7 @@ use crate::claims::{self, Claim, word};
 use crate::drift;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::{published, rankings, settings, sweep, tuning};
+use crate::{published, rankings, remains, settings, sweep, tuning};
 
 /// Maximum number of variants in one cell.
 const MOST_IN_A_CELL: usize = 3;
@@ -42,6 +42,10 @@ pub fn markdown(results: &Results) -> String {
                 grid.markdown(),
                 legend(&further)
             );
+        }
+        if let Some((grid, note)) = remains::grid(block, &results.figures) {
+            let forget = plain(&block.forget);
+            let _ = writeln!(text, "### {}: {forget}\n\n{}\n{note}\n", remains::TITLE, grid.markdown());
         }
         if let Some((published, note)) = published::beside(block) {
             let _ = writeln!(text, "{}\n{note}\n", published.markdown());
@@ -103,6 +107,10 @@ pub fn terminal(results: &Results) -> String {
             let grid = Grid::tall(&block, &further).naming_methods_once();
             let _ = writeln!(text, "further figures: {}\n{}{}\n", block.title(), grid.terminal(), legend(&further));
         }
+        if let Some((grid, note)) = remains::grid(&block, &results.figures) {
+            let grid = grid.naming_methods_once().terminal();
+            let _ = writeln!(text, "{}: {}\n{grid}{note}\n", remains::TITLE.to_lowercase(), block.title());
+        }
     }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "drift over requests: {title}\n{}", grid.naming_methods_once().terminal());
@@ -159,7 +167,8 @@ pub(crate) fn columns<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure
 pub(crate) fn further<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure> {
     let shown_already = figures.get(mia_efficacy::NAME).is_some_and(|figure| figure.in_table);
     let is_twice = |figure: &Figure| shown_already && figure.name == mia_efficacy::MEASURED_AS;
-    figures.iter().filter(|figure| !figure.in_table && !is_twice(figure) && block.has(&figure.name)).collect()
+    let is_elsewhere = |figure: &Figure| figure.in_table || is_twice(figure) || remains::is_audited(figure);
+    figures.iter().filter(|figure| !is_elsewhere(figure) && block.has(&figure.name)).collect()
 }
 
 /// Meanings of figures, for readers who do not know their names.
@@ -229,7 +238,7 @@ impl Grid {
     }
 
     /// One line per method and variant.
-    fn tall(block: &Block, columns: &[&Figure]) -> Self {
+    pub(crate) fn tall(block: &Block, columns: &[&Figure]) -> Self {
         let names = ["Method", "Model"].map(str::to_owned).into_iter();
         let head = names.chain(columns.iter().map(|figure| figure.heading())).collect();
         let mut lines = Vec::new();

@@ -19,7 +19,7 @@ use crate::lineage::{Lineage, StageName};
 use crate::lock::StageLock;
 use crate::stage::Stage;
 use crate::store::{LOCK, Store, check_name};
-use crate::suite_index::SUITES;
+use crate::suite_index::{SUITES, SuiteRow};
 use crate::writer::files;
 
 /// Prefix of the folders in which archives are unpacked.
@@ -55,8 +55,7 @@ impl Store {
         }
         let mut wanted = keys.clone();
         for suite in suites {
-            let rows = self.suite(suite)?.rows.into_iter();
-            wanted.extend(rows.flat_map(|row| [row.unlearn, row.evaluate]));
+            wanted.extend(self.suite(suite)?.rows.iter().flat_map(SuiteRow::stages).cloned());
         }
         let mut stages = Vec::new();
         for key in Lineage::of(self)?.with_what_they_need(&wanted) {
@@ -118,7 +117,7 @@ impl Store {
         }
         for suite in &imported.suites {
             let index = unpacked.suite(suite).map_err(|error| refuse(damage(&error)))?;
-            for key in index.rows.iter().flat_map(|row| [&row.unlearn, &row.evaluate]) {
+            for key in index.rows.iter().flat_map(SuiteRow::stages) {
                 if unpacked.locate(key)?.is_none() && self.locate(key)?.is_none() {
                     return Err(refuse(format!(
                         "it holds the index of the suite `{suite}`, but not the stage {} that a row of it names",

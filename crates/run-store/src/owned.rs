@@ -15,8 +15,10 @@ use crate::writer::{USAGE, files};
 
 /// The kinds of stages that this program computes, and `forget`, the kind of a whole deletion. `experiment` defines them,
 /// and a test there compares the two lists.
-pub const KINDS: [&str; 11] =
-    ["poison", "train", "import", "prune", "detect", "rank", "unlearn", "transfer", "evaluate", "validate", "forget"];
+pub const KINDS: [&str; 12] = [
+    "poison", "train", "import", "prune", "detect", "rank", "unlearn", "transfer", "evaluate", "audit", "validate",
+    "forget",
+];
 
 /// Endings of the files that stages leave.
 const ENDINGS: [&str; 3] = ["safetensors", "json", "jsonl"];

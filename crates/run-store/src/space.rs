@@ -12,7 +12,7 @@ use crate::lineage::{Lineage, StageName};
 use crate::lock::StageLock;
 use crate::owned::{KINDS, foreign, is_stage};
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
-use crate::suite_index::SUITES;
+use crate::suite_index::{SUITES, SuiteRow};
 use crate::tuning::{TUNINGS, Tuning};
 
 /// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only.
@@ -75,8 +75,7 @@ impl Store {
     pub(crate) fn needed(&self, lineage: &Lineage) -> Result<BTreeSet<StageKey>> {
         let mut named = BTreeSet::new();
         for suite in self.suites()? {
-            let rows = self.suite(&suite)?.rows.into_iter();
-            named.extend(rows.flat_map(|row| [row.unlearn, row.evaluate]));
+            named.extend(self.suite(&suite)?.rows.iter().flat_map(SuiteRow::stages).cloned());
         }
         let mut tried = BTreeSet::new();
         for file in self.tuning_files()? {

@@ -81,6 +81,9 @@ pub struct SuiteRow {
     pub unlearn: StageKey,
     /// The `evaluate` stage that holds its figures.
     pub evaluate: StageKey,
+    /// The `audit` stage that looked for what is left of the forgotten data. `None` for a suite without an audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<StageKey>,
     /// Position of the request in its sequence. `None` for a request alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
@@ -107,9 +110,16 @@ pub struct RowStages {
     pub unlearn: Stage,
     /// The `evaluate` stage that judged it.
     pub evaluate: Stage,
+    /// The `audit` stage that looked for what is left of the forgotten data.
+    pub audit: Option<Stage>,
 }
 
 impl SuiteRow {
+    /// The stages that the row names.
+    pub fn stages(&self) -> impl Iterator<Item = &StageKey> {
+        [&self.unlearn, &self.evaluate].into_iter().chain(&self.audit)
+    }
+
     /// A row for tests, which change what they are about: `ft` on class 0 of a dense model with seed 1.
     #[doc(hidden)]
     pub fn example(unlearn: StageKey, evaluate: StageKey) -> Self {
@@ -124,6 +134,7 @@ impl SuiteRow {
             seed: 1,
             unlearn,
             evaluate,
+            audit: None,
             turn: None,
         }
     }
@@ -229,30 +240,33 @@ impl Store {
         pruned.map_or_else(|| self.stage("unlearn", &row.unlearn), Ok)
     }
 
-    /// The stages of a row: the one that made its model and the one that judged the model.
+    /// The stages of a row: the one that made its model, and those that judged the model.
     ///
     /// # Errors
-    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] if the second stage did not judge the
-    /// model of the first, or either has another seed.
+    /// [`StoreError::NoStage`], [`StoreError::Damaged`]; [`StoreError::Row`] if another stage did not judge the
+    /// model of the first, or one has another seed.
     pub fn row(&self, row: &SuiteRow) -> Result<RowStages> {
         let unlearn = self.model_of(row)?;
         let evaluate = self.stage("evaluate", &row.evaluate)?;
+        let audit = row.audit.as_ref().map(|key| self.stage("audit", key)).transpose()?;
         let refuse = |problem: String| Err(StoreError::Row { row: row.label(), problem });
-        if evaluate.manifest().inputs.get("model") != Some(&row.unlearn) {
-            return refuse(format!(
-                "the stage evaluate/{} did not judge the model of {}/{}",
-                row.evaluate,
-                unlearn.manifest().kind,
-                row.unlearn
-            ));
+        for stage in [&evaluate].into_iter().chain(&audit) {
+            let Manifest { kind, key, inputs, .. } = stage.manifest();
+            if inputs.get("model") != Some(&row.unlearn) {
+                let model = unlearn.manifest();
+                return refuse(format!(
+                    "the stage {kind}/{key} did not judge the model of {}/{}",
+                    model.kind, model.key
+                ));
+            }
         }
-        for stage in [&unlearn, &evaluate] {
+        for stage in [&unlearn, &evaluate].into_iter().chain(&audit) {
             let Manifest { kind, key, seed, .. } = stage.manifest();
             if *seed != row.seed {
                 return refuse(format!("the stage {kind}/{key} has the seed {seed}"));
             }
         }
-        Ok(RowStages { unlearn, evaluate })
+        Ok(RowStages { unlearn, evaluate, audit })
     }
 
     /// Names of the suites with an index in the store, sorted.

@@ -115,6 +115,7 @@ fn needed(need: Need) -> &'static str {
         Need::Validation => "the validation set",
         Need::Triggered => "a backdoor and its triggered test images",
         Need::Transfer => "a section [transfer] of a suite",
+        Need::Audit => "a section [audit] of a suite",
         Need::RunTime => "the run time",
         Need::Attack => "an attack",
         Need::RetrainScores => "scores of a Retrain",

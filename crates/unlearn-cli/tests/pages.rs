@@ -107,6 +107,12 @@ fn the_page_on_backdoors() {
 #[test]
 fn the_page_on_judging() {
     let page = page("docs/judging.md");
+    let [audit] = blocks(&page, "toml")[..] else { panic!("the section of an audit") };
+    let audited = Place::new(&format!("{SUITE}\n{audit}"));
+    let report = audited.succeed(&["run", "suite.toml", "--set", "unlearn.ft.epochs=1"]);
+    for word in ["what is left of the forgotten data: class 0", "Probe", "CKA to before", "Relearn steps"] {
+        assert!(report.contains(word), "{word} in {report}");
+    }
     let place = Place::new(SUITE);
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
     let [plan, attacked] = &printed[..] else { panic!("two commands: {printed:?}") };

@@ -159,6 +159,6 @@ fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &F
 fn leeway(figure: &Figure, samples: usize, claim: f64) -> f64 {
     match figure.unit {
         Unit::Percent | Unit::Points => CLOSENESS.max(100.0 / samples.max(1) as f64),
-        Unit::Seconds | Unit::Nats | Unit::None => CLOSENESS / 100.0 * claim.abs().max(1.0),
+        Unit::Seconds | Unit::Steps | Unit::Nats | Unit::None => CLOSENESS / 100.0 * claim.abs().max(1.0),
     }
 }

@@ -523,6 +523,9 @@ fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bo
         if figure.needs.contains(&Need::Transfer) {
             return refuse("it is measured where a suite has a section [transfer], and a deletion has none");
         }
+        if figure.needs.contains(&Need::Audit) {
+            return refuse("it is measured where a suite has a section [audit], and a deletion has none");
+        }
         if figure.needs_retrain() && options.retrain.is_none() {
             return refuse("it is measured against a Retrain; name one with `--retrain`");
         }

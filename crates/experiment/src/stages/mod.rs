@@ -4,6 +4,7 @@
 //! A stage's description ([`StageSpec`]) holds everything that decides its result. Its inputs are in the store and
 //! its data where datasets are, so any process can compute it.
 
+mod audit;
 mod bench;
 mod detect;
 mod evaluate;
@@ -21,6 +22,7 @@ mod validate;
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_run_store::StageSpec;
 
+pub(crate) use audit::{Audit, AuditConfig, ORIGINAL};
 pub(crate) use bench::{Bench, compute};
 pub(crate) use detect::{Detect, DetectConfig};
 pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN, SETS};
@@ -48,6 +50,7 @@ pub static KINDS: &[StageKind] = &[
     entry::<Unlearn>(),
     entry::<TransferStage>(),
     entry::<Evaluate>(),
+    entry::<Audit>(),
     entry::<Validate>(),
 ];
 

@@ -5,21 +5,30 @@ pub mod agreement;
 pub mod asr;
 pub mod asr_compat;
 pub mod avg_gap;
+pub mod cka;
+pub mod cka_original;
 pub mod false_alarms;
 pub mod js;
 pub mod kl;
 pub mod mia_distance;
 pub mod mia_efficacy;
+pub mod mmd;
+pub mod probe_accuracy;
 pub mod ra;
 pub mod recall;
+pub mod relearn_steps;
 pub mod rte_seconds;
 pub mod sa;
 pub mod ta;
 pub mod target_finetune;
 pub mod target_probe;
 pub mod tow;
+pub mod tow_mia;
 pub mod ua;
 pub mod validation_accuracy;
+pub mod weight_change;
+pub mod weight_distance;
+pub mod zrf;
 
 use crate::{Error, Evidence, Figure, ModelScores, Result, Retrain, Values};
 
@@ -41,10 +50,19 @@ pub static FIGURES: &[Figure] = &[
     false_alarms::FIGURE,
     mia_distance::FIGURE,
     tow::FIGURE,
+    tow_mia::FIGURE,
     kl::FIGURE,
     js::FIGURE,
     activation_distance::FIGURE,
     agreement::FIGURE,
+    probe_accuracy::FIGURE,
+    relearn_steps::FIGURE,
+    cka::FIGURE,
+    cka_original::FIGURE,
+    weight_distance::FIGURE,
+    weight_change::FIGURE,
+    zrf::FIGURE,
+    mmd::FIGURE,
 ];
 
 /// The figures that a program knows: the standard ones and any added ones.
@@ -145,12 +163,12 @@ mod tests {
         ModelScores { forget, retain, test, validation, triggered, unseen: None }
     }
 
-    /// The values that attacks and transfers would have measured.
+    /// The values that attacks, transfers and audits would have measured.
     fn attacked() -> Values {
         let of_attack = (mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap());
-        let of_transfers =
-            [target_probe::NAME, target_finetune::NAME].map(|name| (name.to_owned(), Value::exact(70.0)));
-        of_transfers.into_iter().chain([of_attack]).collect()
+        let of_stages = FIGURES.iter().filter(|figure| matches!(figure.needs, [Need::Transfer | Need::Audit]));
+        let of_stages = of_stages.map(|figure| (figure.name.to_string(), Value::exact(figure.range[1].min(70.0))));
+        of_stages.chain([of_attack]).collect()
     }
 
     #[test]

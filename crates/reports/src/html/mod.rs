@@ -13,6 +13,7 @@ mod overview;
 mod provenance;
 mod prunings;
 mod rankings;
+mod remains;
 mod settings;
 mod training;
 mod tuning;
@@ -47,6 +48,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     for block in &blocks {
         sections.push(forget_set::section(block, &results.figures)?);
     }
+    sections.extend(remains::section(results, &blocks));
     sections.extend(drift::section(results.drift.as_ref())?);
     sections.extend(tuning::section(results.tuning.as_ref()));
     sections.extend(prunings::section(&results.prunings)?);
