@@ -67,7 +67,9 @@ impl Arrays {
             Form::Npy => return npy::beside(path, &bytes),
             Form::Zip if npz::is_npz(path) => npz::read(&bytes),
             Form::Safetensors => tensors::read(&bytes),
-            Form::Text => unlearn_files::text(bytes).map_err(|error| error.to_string()).and_then(|text| table::read(&text)),
+            Form::Text => {
+                unlearn_files::text(bytes).map_err(|error| error.to_string()).and_then(|text| table::read(&text))
+            }
             form => {
                 let advice = form.advice().unwrap_or(
                     "write the scores with `numpy.savez`, as a CSV table with a line of headings, or as safetensors",

@@ -20,7 +20,8 @@ pub(crate) fn read(reader: &mut impl Read, most: u64) -> Checked<Array> {
     let header = npy::header(reader)?;
     let (kind, big_endian) = element(&header)?;
     let too_large = || format!("its shape {} is too large to be read", npy::tuple(&header.shape));
-    let count = header.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side)).ok_or_else(too_large)?;
+    let count =
+        header.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side)).ok_or_else(too_large)?;
     let len = count.checked_mul(kind.len()).filter(|len| *len as u64 <= most.min(MOST)).ok_or_else(too_large)?;
     let mut bytes = Vec::new();
     reader.take(len as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -108,9 +109,7 @@ pub(crate) fn beside(path: &Path, bytes: &[u8]) -> Result<Arrays> {
              put the labels beside it, as in `forget_logits.npy` and `forget_labels.npy`",
         ));
     };
-    let parse = |path: &Path, bytes: &[u8]| {
-        read(&mut &*bytes, MOST).map_err(|problem| Error::content(path, problem))
-    };
+    let parse = |path: &Path, bytes: &[u8]| read(&mut &*bytes, MOST).map_err(|problem| Error::content(path, problem));
     arrays.named.insert((*scores).to_owned(), parse(path, bytes)?);
     for other in COMPANIONS {
         let Some(place) = companion(path, other).filter(|place| place.symlink_metadata().is_ok()) else { continue };
@@ -141,9 +140,11 @@ mod tests {
         // np.array([[1, 2, 3], [4, 5, 6]], order="F")
         let turned = file("|i1", true, &[2, 3], &[1, 4, 2, 5, 3, 6]).unwrap();
         assert_eq!(turned.elements, Elements::Integers(vec![1, 2, 3, 4, 5, 6]));
-        for (descr, shape, says) in
-            [("<c8", vec![1], "not read"), ("<f4", vec![3], "do not fill"), ("<f4", vec![1 << 40, 1 << 40], "too large")]
-        {
+        for (descr, shape, says) in [
+            ("<c8", vec![1], "not read"),
+            ("<f4", vec![3], "do not fill"),
+            ("<f4", vec![1 << 40, 1 << 40], "too large"),
+        ] {
             let problem = file(descr, false, &shape, &[0; 8]).unwrap_err();
             assert!(problem.contains(says), "{problem}");
         }

@@ -147,8 +147,9 @@ impl ScoreSets {
     fn add(&mut self, role: Role, set: SetScores, path: &Path) -> Result<()> {
         if let Some((other, first)) = self.sets.first() {
             let refuse = |what: &str, ours: usize, theirs: usize| {
-                let problem =
-                    format!("the {role} set has scores of {ours} {what}, the {other} set of {theirs}; score all sets by the same models");
+                let problem = format!(
+                    "the {role} set has scores of {ours} {what}, the {other} set of {theirs}; score all sets by the same models"
+                );
                 Err(Error::content(path, problem))
             };
             if set.models != first.models {
@@ -164,7 +165,8 @@ impl ScoreSets {
     }
 
     fn note_unread(&mut self, path: &Path, arrays: &Arrays, used: &BTreeSet<String>) {
-        let others: Vec<_> = arrays.named.keys().filter(|name| !used.contains(*name)).map(|name| format!("`{name}`")).collect();
+        let others: Vec<_> =
+            arrays.named.keys().filter(|name| !used.contains(*name)).map(|name| format!("`{name}`")).collect();
         if !others.is_empty() {
             self.notes.push(format!("{}: arrays that are not read: {}", path.display(), others.join(", ")));
         }
@@ -249,20 +251,26 @@ impl<'a> Source<'a> {
         let Elements::Floats(values) = &array.elements else {
             return self.refuse(
                 name,
-                format!("its elements are whole numbers, and {what} are not; save them as `float32` before they are rounded"),
+                format!(
+                    "its elements are whole numbers, and {what} are not; save them as `float32` before they are rounded"
+                ),
             );
         };
         let (models, samples, classes) = match (what, array.shape.as_slice()) {
             ("margins", &[samples]) => (1, samples, None),
             ("margins", &[models, samples]) => (models, samples, None),
             ("margins", _) => {
-                return self.refuse(name, format!("its shape {} is not (samples,) or (models, samples)", array.shown()));
+                return self
+                    .refuse(name, format!("its shape {} is not (samples,) or (models, samples)", array.shown()));
             }
             (_, &[samples, classes]) => (1, samples, Some(classes)),
             (_, &[models, samples, classes]) => (models, samples, Some(classes)),
             _ => {
                 let shape = array.shown();
-                return self.refuse(name, format!("its shape {shape} is not (samples, classes) or (models, samples, classes)"));
+                return self.refuse(
+                    name,
+                    format!("its shape {shape} is not (samples, classes) or (models, samples, classes)"),
+                );
             }
         };
         if models == 0 || samples == 0 {
@@ -296,13 +304,20 @@ impl<'a> Source<'a> {
         };
         let Some((labels_name, labels)) = self.whole("labels", "labels", samples, used)? else {
             let wanted = name.replace(what, "labels");
-            return self.refuse(name, format!("there is no array `{wanted}` with the true classes; save it beside the scores"));
+            return self.refuse(
+                name,
+                format!("there is no array `{wanted}` with the true classes; save it beside the scores"),
+            );
         };
         if let Some(row) = labels.iter().position(|label| *label as usize >= classes) {
             let place = self.row(samples, row, 1);
             return self.refuse(
                 &labels_name,
-                format!("{place} is {}, but `{name}` has classes 0 to {}; number classes from 0", labels[row], classes - 1),
+                format!(
+                    "{place} is {}, but `{name}` has classes 0 to {}; number classes from 0",
+                    labels[row],
+                    classes - 1
+                ),
             );
         }
         let logits = match what {
@@ -319,7 +334,8 @@ impl<'a> Source<'a> {
         };
         if let Some(at) = logits.iter().position(|value| !value.is_finite()) {
             let place = self.row(samples, at / classes, models);
-            return self.refuse(name, format!("{place}, class {} is {}, beyond single precision", at % classes, values[at]));
+            return self
+                .refuse(name, format!("{place}, class {} is {}, beyond single precision", at % classes, values[at]));
         }
         let mut scores = Vec::with_capacity(models);
         for logits in logits.chunks_exact(samples * classes) {
@@ -375,12 +391,16 @@ impl<'a> Source<'a> {
         used.insert(name.to_owned());
         if array.shape != [samples] {
             let shape = array.shown();
-            return self.refuse(name, format!("its shape is {shape}, but there are scores of {samples} samples; save one number per sample"));
+            return self.refuse(
+                name,
+                format!("its shape is {shape}, but there are scores of {samples} samples; save one number per sample"),
+            );
         }
         let numbers: Checked<Vec<u32>> = match &array.elements {
             Elements::Integers(values) => {
                 let number = |(row, value): (usize, &i64)| {
-                    u32::try_from(*value).map_err(|_| format!("{} is {value}; numbers count from 0", self.row(samples, row, 1)))
+                    u32::try_from(*value)
+                        .map_err(|_| format!("{} is {value}; numbers count from 0", self.row(samples, row, 1)))
                 };
                 values.iter().enumerate().map(number).collect()
             }
@@ -388,7 +408,8 @@ impl<'a> Source<'a> {
             Elements::Floats(values) => {
                 let whole = |value: f64| value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value);
                 let number = |(row, &value): (usize, &f64)| {
-                    let problem = || format!("{} is {value}, not a whole number from 0; save `int64`", self.row(samples, row, 1));
+                    let problem =
+                        || format!("{} is {value}, not a whole number from 0; save `int64`", self.row(samples, row, 1));
                     if whole(value) { Ok(value as u32) } else { Err(problem()) }
                 };
                 values.iter().enumerate().map(number).collect()
@@ -408,13 +429,19 @@ impl<'a> Source<'a> {
             return self.refuse(name, format!("its shape is {}, not {wanted}: (models, samples)", array.shown()));
         }
         let Elements::Integers(values) = &array.elements else {
-            return self.refuse(name, "its elements are not whole numbers; save 0 (never saw it), 1 (trained with it) or 2 (unlearned it)");
+            return self.refuse(
+                name,
+                "its elements are not whole numbers; save 0 (never saw it), 1 (trained with it) or 2 (unlearned it)",
+            );
         };
         match values.iter().position(|value| !(0..=2).contains(value)) {
             None => Ok(Some(values.iter().map(|value| *value as u8).collect())),
             Some(at) => {
                 let place = self.row(samples, at, models);
-                self.refuse(name, format!("{place} is {}; 0 is never saw it, 1 trained with it, 2 unlearned it", values[at]))
+                self.refuse(
+                    name,
+                    format!("{place} is {}; 0 is never saw it, 1 trained with it, 2 unlearned it", values[at]),
+                )
             }
         }
     }
@@ -440,10 +467,19 @@ mod tests {
     fn what_cannot_be_judged_is_refused_with_its_place() {
         for (text, says) in [
             ("set,label,logit_0,logit_1\nforget,0,NaN,1\n", "array `forget_logits`: row 0 (line 2), class 0 is NaN"),
-            ("set,label,logit_0,logit_1\nforget,2,0,1\n", "row 0 (line 2) is 2, but `forget_logits` has classes 0 to 1"),
+            (
+                "set,label,logit_0,logit_1\nforget,2,0,1\n",
+                "row 0 (line 2) is 2, but `forget_logits` has classes 0 to 1",
+            ),
             ("set,label,logit_0,logit_1\nforget,-1,0,1.5\n", "row 0 (line 2) is -1; numbers count from 0"),
-            ("set,label,logit_0,logit_1\nforget,0,0.25,0.75\n", "so these are probabilities, not logits; name the array `forget_probabilities`"),
-            ("set,label,probability_0,probability_1\nforget,0,0.5,0.5\nforget,1,0.25,0.5\n", "row 1 (line 3) sums to 0.75, not to 1"),
+            (
+                "set,label,logit_0,logit_1\nforget,0,0.25,0.75\n",
+                "so these are probabilities, not logits; name the array `forget_probabilities`",
+            ),
+            (
+                "set,label,probability_0,probability_1\nforget,0,0.5,0.5\nforget,1,0.25,0.5\n",
+                "row 1 (line 3) sums to 0.75, not to 1",
+            ),
             ("set,label,probability_0,probability_1\nforget,0,2,-1\n", "row 0 (line 2), class 0 is 2, not in 0..1"),
             ("set,label,logit_0\nforget,0,1\n", "has one class"),
             ("set,logit_0,logit_1\nforget,3,1\n", "no array `forget_labels`"),

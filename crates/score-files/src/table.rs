@@ -39,7 +39,11 @@ pub(crate) fn read(text: &str) -> Checked<Arrays> {
     let headings = reader.headers().map_err(|error| error.to_string())?.clone();
     let column = |name: &str| headings.iter().position(|heading| heading == name);
     if let Some((at, twice)) = headings.iter().enumerate().find(|(at, name)| column(name) != Some(*at)) {
-        return Err(format!("line 1: column {} is the second with the heading `{}`; name each once", at + 1, twice.escape_debug()));
+        return Err(format!(
+            "line 1: column {} is the second with the heading `{}`; name each once",
+            at + 1,
+            twice.escape_debug()
+        ));
     }
     let (array, columns) = scores_of(&headings)?;
     let [set, model] = [column("set"), column("model")];
@@ -65,9 +69,9 @@ pub(crate) fn read(text: &str) -> Checked<Arrays> {
         rows.lines.push(line);
         for &(at, ref heading) in &columns {
             let text = cell(at);
-            let value: f64 = text.parse().map_err(|_| {
-                format!("line {line}, column `{heading}`: `{}` is not a number", text.escape_debug())
-            })?;
+            let value: f64 = text
+                .parse()
+                .map_err(|_| format!("line {line}, column `{heading}`: `{}` is not a number", text.escape_debug()))?;
             rows.scores.push(value);
         }
         for &(at, name, array) in &whole {
@@ -96,7 +100,9 @@ fn scores_of(headings: &csv::StringRecord) -> Checked<(&'static str, Vec<(usize,
         }
         numbered.sort();
         if let Some(missing) = (0..numbered.len()).find(|class| numbered[*class].0 != *class) {
-            return Err(format!("line 1: there is no column `{beginning}{missing}`; columns of scores are numbered from 0 without gaps"));
+            return Err(format!(
+                "line 1: there is no column `{beginning}{missing}`; columns of scores are numbered from 0 without gaps"
+            ));
         }
         if !numbered.is_empty() {
             found.push((array, numbered.into_iter().map(|(_, at, heading)| (at, heading)).collect()));

@@ -85,7 +85,9 @@ pub fn check_name(path: &Path, kind: Kind) -> Result<()> {
         Some(Form::Npy) if !path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(word)) => {
             Err(Error::content(
                 path,
-                format!("a `.npy` file has no names inside, so end its name in `{word}.npy`; labels and ids are written beside it"),
+                format!(
+                    "a `.npy` file has no names inside, so end its name in `{word}.npy`; labels and ids are written beside it"
+                ),
             ))
         }
         Some(_) => Ok(()),
@@ -165,7 +167,8 @@ fn table(prediction: &Prediction<'_>) -> Vec<u8> {
 
 fn tensors(prediction: &Prediction<'_>) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
     let Prediction { kind, values, classes, labels, ids } = *prediction;
-    let whole = |values: &[u32]| -> Vec<u8> { values.iter().flat_map(|value| i64::from(*value).to_le_bytes()).collect() };
+    let whole =
+        |values: &[u32]| -> Vec<u8> { values.iter().flat_map(|value| i64::from(*value).to_le_bytes()).collect() };
     let (scores, labels_bytes, ids) = (le_bytes(values), whole(labels), whole(ids));
     let count = labels.len();
     let views = [
@@ -185,8 +188,7 @@ mod tests {
     fn what_is_written_in_any_form_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (values, labels, ids) = ([1.5, -2.25, 1e-8, 3.0e7, 0.1, 0.3], [0, 1, 1], [7, 4, 90]);
-        let prediction =
-            Prediction { kind: Kind::Logits, values: &values, classes: 2, labels: &labels, ids: &ids };
+        let prediction = Prediction { kind: Kind::Logits, values: &values, classes: 2, labels: &labels, ids: &ids };
         for name in ["a.npz", "a_logits.npy", "a.safetensors", "a.csv"] {
             let path = folder.path().join(name);
             write(&path, &prediction).unwrap();
