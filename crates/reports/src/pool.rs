@@ -306,7 +306,7 @@ pub(crate) struct Attempt {
 
 /// What an attack found.
 pub(crate) enum Found {
-    Attack(Attack),
+    Attack(Box<Attack>),
     Compared(Compared),
 }
 
@@ -372,7 +372,7 @@ impl Measured {
         let (mut attacks, mut comparisons) = (Vec::new(), Vec::new());
         for Attempt { found, .. } in self.attacked().map_err(fail)? {
             match found.map_err(fail)? {
-                Found::Attack(found) => attacks.push(found),
+                Found::Attack(found) => attacks.push(*found),
                 Found::Compared(found) => comparisons.push(found),
             }
         }
@@ -400,7 +400,11 @@ impl Measured {
                 let outcome = attack.leave_one_out(pool, population, *question, &PoolSettings::default());
                 let found = outcome.map(|mut outcome| {
                     outcome.points = thinned(&outcome.points);
-                    Found::Attack(Attack { attack: attack.name.into(), question: question.name.into(), outcome })
+                    Found::Attack(Box::new(Attack {
+                        attack: attack.name.into(),
+                        question: question.name.into(),
+                        outcome,
+                    }))
                 });
                 attempts.push(Attempt { attack: attack.name, question: Some(*question), found });
             }
