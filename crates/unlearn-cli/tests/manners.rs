@@ -58,6 +58,8 @@ fn commands(place: &Place) -> Vec<String> {
         FORGET
         report small --out again
         evaluate small --out again
+        evaluate STAGE --class 0 --attacks loss-threshold
+        predict STAGE/model.safetensors --out predicted.npz --replace
         inspect STAGE
         inspect STAGE/model.safetensors
         convert STAGE/model.safetensors out.safetensors
