@@ -83,9 +83,12 @@ pub fn markdown(results: &Results) -> String {
 
 /// One line per claim and per part of a claim.
 fn verdicts(claims: &[Claim]) -> Grid {
-    let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures"].map(str::to_owned).into();
+    let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures", "p", "p (Holm)", "Effect g", "Seeds to decide"]
+        .map(str::to_owned)
+        .into();
     let line = |claim: &Claim| {
-        vec![claim.id.clone(), word(claim.verdict).to_owned(), claim.statement.clone(), claim.detail.clone()]
+        let words = [claim.id.clone(), word(claim.verdict).to_owned(), claim.statement.clone(), claim.detail.clone()];
+        words.into_iter().chain(claim.test.map_or([const { String::new() }; 4], |test| test.cells())).collect()
     };
     Grid { names: head.len(), head, lines: claims.iter().map(line).collect() }
 }
@@ -128,8 +131,11 @@ pub fn terminal(results: &Results) -> String {
     for claim in &results.claims {
         // The files hold the parts of a claim. Here the whole is enough.
         if !claim.is_part(&results.claims) {
-            let Claim { id, statement, verdict, detail } = claim;
+            let Claim { id, statement, verdict, detail, test } = claim;
             let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", word(*verdict));
+            if let Some(line) = test.map(|test| test.line(*verdict)).filter(|line| !line.is_empty()) {
+                let _ = writeln!(text, "           {line}");
+            }
         }
     }
     text

@@ -166,7 +166,8 @@ fn compare(
     let random = bench.scores(&mut bench.network(graph, state)?, images, &forgotten)?;
     put(zrf::NAME, Some(unlearn_metrics::zrf(&scores, &random).map_err(fail)?));
     let mut distance_by_layer = Vec::new();
-    if let Some(StageModel { network, .. }) = retrain {
+    if let Some(retrain) = retrain {
+        let network = &mut retrain.network;
         put(cka::NAME, alike(network)?);
         let apart = distance(&own, network).map_err(fail)?;
         put(weight_distance::NAME, apart.total.relative());
