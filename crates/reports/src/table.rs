@@ -10,7 +10,7 @@ use crate::claims::{self, Claim, word};
 use crate::drift;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::{published, rankings, remains, settings, sweep, tuning};
+use crate::{mask_leaks, published, rankings, remains, settings, sweep, tuning};
 
 /// Maximum number of variants in one cell.
 const MOST_IN_A_CELL: usize = 3;
@@ -50,6 +50,9 @@ pub fn markdown(results: &Results) -> String {
         if let Some((published, note)) = published::beside(block) {
             let _ = writeln!(text, "{}\n{note}\n", published.markdown());
         }
+    }
+    if let Some((grid, note)) = mask_leaks::grid(&results.mask_leaks) {
+        let _ = writeln!(text, "## {}\n\n{}\n{note}\n", mask_leaks::TITLE, grid.markdown());
     }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "## Drift over requests: {}\n\n{}", plain(&title), grid.markdown());
@@ -114,6 +117,9 @@ pub fn terminal(results: &Results) -> String {
             let grid = grid.naming_methods_once().terminal();
             let _ = writeln!(text, "{}: {}\n{grid}{note}\n", remains::TITLE.to_lowercase(), block.title());
         }
+    }
+    if let Some((grid, note)) = mask_leaks::grid(&results.mask_leaks) {
+        let _ = writeln!(text, "{}\n{}{note}\n", mask_leaks::TITLE.to_lowercase(), grid.terminal());
     }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "drift over requests: {title}\n{}", grid.naming_methods_once().terminal());

@@ -54,7 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unlearning",
         ],
     ),
-    ("reports", &["files", "metrics", "mia-eval", "run-store"]),
+    ("reports", &["files", "masks", "metrics", "mia-eval", "run-store"]),
     (
         "cli",
         &[
