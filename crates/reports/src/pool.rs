@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::{AtFpr, ModelScores, Scores};
 use unlearn_mia_eval::pool::{Comparison, ModelPool, Outcome, Pair, PoolSettings, Question, ScoreTable, Seen};
-use unlearn_mia_eval::pool_attacks::POOL_ATTACKS;
+use unlearn_mia_eval::pool_attacks::{POOL_ATTACKS, ruli};
 use unlearn_run_store::{Store, StoredScores, SuiteIndex, SuiteRow, write_atomic};
 
 use crate::error::{ReportError, Result};
@@ -24,6 +24,8 @@ use crate::table::Grid;
 const RAW: &str = "raw";
 /// Maximum number of test images that serve as samples of the population.
 const POPULATION: usize = 2000;
+/// Share of the samples that count as most vulnerable.
+const VULNERABLE: f64 = 0.1;
 /// Maximum number of points of a stored curve.
 const POINTS: usize = 200;
 /// Smallest false-positive rate of the pictures.
@@ -80,6 +82,9 @@ pub struct Attack {
     pub question: String,
     /// Its result. The curve has at most 200 points.
     pub outcome: Outcome,
+    /// RULI's result on the tenth of the samples that the models before unlearning remember most. `None` for other attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_most_vulnerable: Option<Outcome>,
 }
 
 /// One comparison of a group.
@@ -134,12 +139,16 @@ impl PoolResults {
             rows.entry((at, method)).or_default().push(row);
         }
         let Some(first) = index.rows.first() else { return Err(ReportError::NoRows(index.suite.clone())) };
+        let mut vulnerable: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for ((variant, _), rows) in rows.iter().filter(|(_, rows)| rows[0].method == RAW) {
+            vulnerable.insert(*variant, Measured::of(store, rows)?.most_vulnerable(rows[0])?);
+        }
         let mut groups = Vec::new();
         let mut samples = 0;
-        for rows in rows.values() {
+        for ((variant, _), rows) in &rows {
             let measured = Measured::of(store, rows)?;
             samples = measured.samples;
-            groups.push(measured.group(rows[0])?);
+            groups.push(measured.group(rows[0], vulnerable.get(variant).map(Vec::as_slice))?);
         }
         Ok(Self {
             format: Self::FORMAT,
@@ -186,6 +195,18 @@ impl PoolResults {
             let _ = writeln!(text, "\n## {}\n\n{}", heading(question), meaning(question));
             let _ = writeln!(text, "\n{}", self.grid(question).markdown());
         }
+        let vulnerable = self.vulnerable();
+        if !vulnerable.lines.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n## The most vulnerable tenth\n\nAn average over samples hides those that a model remembers. These are RULI's results on the \
+                 {:.0} % of the samples whose scores differ most between models before unlearning that were trained with the sample and models \
+                 that never saw it. The choice rests on models of the same pool, so read it beside the floor, for which the same samples were \
+                 chosen.\n\n{}",
+                100.0 * VULNERABLE,
+                vulnerable.markdown()
+            );
+        }
         let comparisons = self.comparisons();
         if !comparisons.lines.is_empty() {
             let _ = writeln!(
@@ -222,6 +243,40 @@ impl PoolResults {
                     rate(&outcome.at_fpr[0]),
                     rate(&outcome.at_fpr[1]),
                     format!("{} + {}", outcome.models[0], outcome.models[1]),
+                ]);
+            }
+        }
+        Grid { head: head.map(str::to_owned).to_vec(), names: 3, lines }
+    }
+
+    /// RULI on the most vulnerable samples beside RULI on all.
+    fn vulnerable(&self) -> Grid {
+        let head = [
+            "Model",
+            "Method",
+            "Question",
+            "AUC, all",
+            "AUC, most vulnerable",
+            "floor",
+            "TPR at 1 % FPR, most vulnerable",
+        ];
+        let mut lines = Vec::new();
+        for group in &self.groups {
+            for attack in &group.attacks {
+                let Some(outcome) = &attack.on_most_vulnerable else { continue };
+                let is_unlearning = attack.question == Question::UNLEARNING.name;
+                let same = |other: &&Attack| other.attack == attack.attack && other.question == attack.question;
+                let floor = self.retrain(group).filter(|_| is_unlearning).and_then(|retrain| {
+                    retrain.attacks.iter().find(same)?.on_most_vulnerable.as_ref().map(|floor| floor.auc.value)
+                });
+                lines.push(vec![
+                    group.variant().label(),
+                    group.method.clone(),
+                    attack.question.clone(),
+                    area(&attack.outcome),
+                    area(outcome),
+                    floor.map_or_else(|| "–".to_owned(), |floor| format!("{floor:.3}")),
+                    rate(&outcome.at_fpr[1]),
                 ]);
             }
         }
@@ -347,7 +402,15 @@ impl Measured {
         Ok(measured)
     }
 
-    fn group(&self, row: &SuiteRow) -> Result<Group> {
+    /// The samples that these models remember most.
+    fn most_vulnerable(&self, row: &SuiteRow) -> Result<Vec<bool>> {
+        let chosen = ScoreTable::new(&self.scores, self.models, self.samples)
+            .and_then(|table| ModelPool::new(table, &self.seen))
+            .and_then(|pool| ruli::most_vulnerable(&pool, VULNERABLE));
+        chosen.map_err(|source| ReportError::Pool { row: row.label(), problem: source.to_string() })
+    }
+
+    fn group(&self, row: &SuiteRow, vulnerable: Option<&[bool]>) -> Result<Group> {
         let fail =
             |source: unlearn_mia_eval::Error| ReportError::Pool { row: row.label(), problem: source.to_string() };
         let table = ScoreTable::new(&self.scores, self.models, self.samples).map_err(fail)?;
@@ -360,10 +423,21 @@ impl Measured {
         for attack in POOL_ATTACKS {
             for question in attack.questions().iter().filter(|question| self.answers(**question)) {
                 let population = attack.population.then_some(population);
-                let outcome = attack.leave_one_out(pool, population, *question, &PoolSettings::default());
-                let mut outcome = outcome.map_err(fail)?;
-                outcome.points = thinned(&outcome.points);
-                attacks.push(Attack { attack: attack.name.into(), question: question.name.into(), outcome });
+                let parts =
+                    attack.each_left_out(pool, population, *question, &PoolSettings::default()).map_err(fail)?;
+                let parts: Vec<_> = parts.iter().map(|(scores, truth)| (scores, *truth)).collect();
+                let judged = |among: &dyn Fn(usize) -> bool| -> Result<Outcome> {
+                    let mut outcome = Outcome::of(&parts, *question, among).map_err(fail)?;
+                    outcome.points = thinned(&outcome.points);
+                    Ok(outcome)
+                };
+                let vulnerable = vulnerable.filter(|_| attack.name == ruli::ATTACK.name);
+                attacks.push(Attack {
+                    attack: attack.name.into(),
+                    question: question.name.into(),
+                    outcome: judged(&|_| true)?,
+                    on_most_vulnerable: vulnerable.map(|chosen| judged(&|sample| chosen[sample])).transpose()?,
+                });
             }
             if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {
                 let [unlearned, never] = [Seen::Unlearned, Seen::Never].map(|seen| self.compact(&pool, seen));

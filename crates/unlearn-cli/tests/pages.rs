@@ -118,7 +118,7 @@ fn the_page_on_judging() {
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
     let [plan, attacked] = &printed[..] else { panic!("two commands: {printed:?}") };
     assert!(plan.contains("a third of the pool · omp 90 % · seed 9"), "{plan}");
-    for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models"] {
+    for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models", "The most vulnerable tenth"] {
         assert!(attacked.contains(word), "{word} in {attacked}");
     }
     let folder = place.path("pool/reports/tiny-pool-9");
