@@ -3,7 +3,7 @@
 //! One function makes them, for `train` stages and for every method that trains from scratch. So Retrain begins with the same weights as
 //! the model did.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use unlearn_hub::{Error as HubError, Fetched, Hub, Kind, Options, PREFIX, Reference};
 use unlearn_models::{Anew, INDEX, Origin, Pretrained, ShardIndex};
@@ -91,6 +91,12 @@ impl Initial {
             Some((pretrained, _)) => pretrained.initialize(graph, seed),
         }
     }
+}
+
+/// The file of a model in a repository of the Hub, `hub:OWNER/NAME@REVISION`.
+pub(crate) fn fetched(model: &str, offline: bool) -> Result<PathBuf> {
+    let found = fetch(model, offline).map_err(|error| Error::deletion(model, error))?;
+    Ok(found.0.path)
 }
 
 /// Fetches the first of the files that a repository has. If it is an index, its shards are fetched too.

@@ -10,6 +10,14 @@ pub type Result<T, E = ReportError> = std::result::Result<T, E>;
 /// An error of the reports.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
+    /// Scores that cannot be judged together.
+    #[error("{place}: {problem}")]
+    Scores {
+        /// The files.
+        place: String,
+        /// What is wrong and the fix.
+        problem: String,
+    },
     /// The run store could not be read, or a file could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -42,6 +42,7 @@ pub mod drift;
 pub mod error;
 mod glossary;
 pub mod html;
+pub mod judged;
 mod mask_leaks;
 mod place;
 pub mod plots;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::{AtFpr, ModelScores, Scores};
-use unlearn_mia_eval::pool::{Comparison, ModelPool, Outcome, Pair, PoolSettings, Question, ScoreTable, Seen};
+use unlearn_mia_eval::pool::{
+    Comparison, ModelPool, Outcome, Pair, PoolAttack, PoolSettings, Question, ScoreTable, Seen,
+};
 use unlearn_mia_eval::pool_attacks::{POOL_ATTACKS, ruli};
 use unlearn_run_store::{Store, StoredScores, SuiteIndex, SuiteRow, write_atomic};
 
@@ -23,7 +25,7 @@ use crate::table::Grid;
 /// The method whose rows are the models before unlearning.
 const RAW: &str = "raw";
 /// Maximum number of test images that serve as samples of the population.
-const POPULATION: usize = 2000;
+pub(crate) const POPULATION: usize = 2000;
 /// Share of the samples that count as most vulnerable.
 const VULNERABLE: f64 = 0.1;
 /// Maximum number of points of a stored curve.
@@ -311,7 +313,7 @@ impl Group {
     }
 }
 
-fn heading(question: Question) -> &'static str {
+pub(crate) fn heading(question: Question) -> &'static str {
     if question == Question::UNLEARNING {
         "Was the sample unlearned?"
     } else {
@@ -329,7 +331,7 @@ fn meaning(question: Question) -> &'static str {
     }
 }
 
-fn area(outcome: &Outcome) -> String {
+pub(crate) fn area(outcome: &Outcome) -> String {
     let value = outcome.auc.value;
     match outcome.auc.interval {
         Some([low, high]) => format!("{value:.3} ({low:.3} to {high:.3})"),
@@ -337,7 +339,7 @@ fn area(outcome: &Outcome) -> String {
     }
 }
 
-fn rate(rate: &AtFpr) -> String {
+pub(crate) fn rate(rate: &AtFpr) -> String {
     match rate {
         AtFpr::Known(found) => {
             let [low, high] = found.interval.map(|end| 100.0 * end);
@@ -347,17 +349,34 @@ fn rate(rate: &AtFpr) -> String {
     }
 }
 
+/// One attack of the registry on a group of models.
+pub(crate) struct Attempt {
+    /// Its name.
+    pub(crate) attack: &'static str,
+    /// The question; `None` for a comparison.
+    pub(crate) question: Option<Question>,
+    /// What it found, or why it cannot be run.
+    pub(crate) found: unlearn_mia_eval::Result<Found>,
+}
+
+/// What an attack found.
+pub(crate) enum Found {
+    Attack(Attack),
+    Compared(Compared),
+}
+
 /// The scores of a group's models.
-struct Measured {
-    models: usize,
-    samples: usize,
+pub(crate) struct Measured {
+    pub(crate) models: usize,
+    pub(crate) samples: usize,
     /// φ, `[models, samples]`.
-    scores: Vec<f64>,
+    pub(crate) scores: Vec<f64>,
     /// `[models, samples]`.
-    seen: Vec<Seen>,
+    pub(crate) seen: Vec<Seen>,
     /// φ of test images, `[models, population]`.
-    population: Vec<f64>,
-    population_size: usize,
+    pub(crate) population: Vec<f64>,
+    /// 0 if there is no population.
+    pub(crate) population_size: usize,
 }
 
 impl Measured {
@@ -413,45 +432,55 @@ impl Measured {
     fn group(&self, row: &SuiteRow, vulnerable: Option<&[bool]>) -> Result<Group> {
         let fail =
             |source: unlearn_mia_eval::Error| ReportError::Pool { row: row.label(), problem: source.to_string() };
-        let table = ScoreTable::new(&self.scores, self.models, self.samples).map_err(fail)?;
-        let pool = ModelPool::new(table, &self.seen).map_err(fail)?;
-        let never = vec![Seen::Never; self.population.len()];
-        let population = ScoreTable::new(&self.population, self.models, self.population_size)
-            .and_then(|table| ModelPool::new(table, &never))
-            .map_err(fail)?;
         let (mut attacks, mut comparisons) = (Vec::new(), Vec::new());
-        for attack in POOL_ATTACKS {
-            for question in attack.questions().iter().filter(|question| self.answers(**question)) {
-                let population = attack.population.then_some(population);
-                let parts =
-                    attack.each_left_out(pool, population, *question, &PoolSettings::default()).map_err(fail)?;
-                let parts: Vec<_> = parts.iter().map(|(scores, truth)| (scores, *truth)).collect();
-                let judged = |among: &dyn Fn(usize) -> bool| -> Result<Outcome> {
-                    let mut outcome = Outcome::of(&parts, *question, among).map_err(fail)?;
-                    outcome.points = thinned(&outcome.points);
-                    Ok(outcome)
-                };
-                let vulnerable = vulnerable.filter(|_| attack.name == ruli::ATTACK.name);
-                attacks.push(Attack {
-                    attack: attack.name.into(),
-                    question: question.name.into(),
-                    outcome: judged(&|_| true)?,
-                    on_most_vulnerable: vulnerable.map(|chosen| judged(&|sample| chosen[sample])).transpose()?,
-                });
-            }
-            if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {
-                let [unlearned, never] = [Seen::Unlearned, Seen::Never].map(|seen| self.compact(&pool, seen));
-                let tables =
-                    [&unlearned, &never].map(|(scores, models)| ScoreTable::new(scores, *models, self.samples));
-                let [unlearned, never] = tables;
-                let pair = Pair::new(unlearned.map_err(fail)?, never.map_err(fail)?).map_err(fail)?;
-                let Comparison { value, percentile_95, models, floor, .. } = attack.compare(&pair).map_err(fail)?;
-                let floor = floor.map(|floor| floor.value);
-                comparisons.push(Compared { attack: attack.name.into(), value, percentile_95, models, floor });
+        for Attempt { found, .. } in self.attacked(vulnerable).map_err(fail)? {
+            match found.map_err(fail)? {
+                Found::Attack(found) => attacks.push(found),
+                Found::Compared(found) => comparisons.push(found),
             }
         }
         let (method, pruning, sparsity) = (row.method.clone(), row.pruning.clone(), row.sparsity);
         Ok(Group { method, pruning, sparsity, attacks, comparisons })
+    }
+
+    /// Runs every attack of the registry, for every question that the models can answer. RULI is also judged on the samples of
+    /// `vulnerable`.
+    ///
+    /// # Errors
+    /// If the scores do not make tables.
+    pub(crate) fn attacked(&self, vulnerable: Option<&[bool]>) -> unlearn_mia_eval::Result<Vec<Attempt>> {
+        let pool = ModelPool::new(ScoreTable::new(&self.scores, self.models, self.samples)?, &self.seen)?;
+        let never = vec![Seen::Never; self.population.len()];
+        let population = if self.population_size == 0 {
+            None
+        } else {
+            let table = ScoreTable::new(&self.population, self.models, self.population_size)?;
+            Some(ModelPool::new(table, &never)?)
+        };
+        let mut attempts = Vec::new();
+        for attack in POOL_ATTACKS {
+            for question in attack.questions().iter().filter(|question| self.answers(**question)) {
+                let population = population.filter(|_| attack.population);
+                let vulnerable = vulnerable.filter(|_| attack.name == ruli::ATTACK.name);
+                let found = judged(attack, (pool, population), *question, vulnerable).map(Found::Attack);
+                attempts.push(Attempt { attack: attack.name, question: Some(*question), found });
+            }
+            if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {
+                let found = self.compared(attack, &pool).map(Found::Compared);
+                attempts.push(Attempt { attack: attack.name, question: None, found });
+            }
+        }
+        Ok(attempts)
+    }
+
+    /// Compares the models that unlearned a sample with those that never saw it.
+    fn compared(&self, attack: &PoolAttack, pool: &ModelPool<'_>) -> unlearn_mia_eval::Result<Compared> {
+        let [unlearned, never] = [Seen::Unlearned, Seen::Never].map(|seen| self.compact(pool, seen));
+        let tables = [&unlearned, &never].map(|(scores, models)| ScoreTable::new(scores, *models, self.samples));
+        let [unlearned, never] = tables;
+        let Comparison { value, percentile_95, models, floor, .. } = attack.compare(&Pair::new(unlearned?, never?)?)?;
+        let floor = floor.map(|floor| floor.value);
+        Ok(Compared { attack: attack.name.into(), value, percentile_95, models, floor })
     }
 
     /// Whether some models had of a sample what the question is about.
@@ -471,6 +500,28 @@ impl Measured {
         }
         (scores, models)
     }
+}
+
+/// One attack on all models of a pool, judged on all samples and on those of `vulnerable`.
+fn judged(
+    attack: &PoolAttack,
+    (pool, population): (ModelPool<'_>, Option<ModelPool<'_>>),
+    question: Question,
+    vulnerable: Option<&[bool]>,
+) -> unlearn_mia_eval::Result<Attack> {
+    let parts = attack.each_left_out(pool, population, question, &PoolSettings::default())?;
+    let parts: Vec<_> = parts.iter().map(|(scores, truth)| (scores, *truth)).collect();
+    let judged = |among: &dyn Fn(usize) -> bool| -> unlearn_mia_eval::Result<Outcome> {
+        let mut outcome = Outcome::of(&parts, question, among)?;
+        outcome.points = thinned(&outcome.points);
+        Ok(outcome)
+    };
+    Ok(Attack {
+        attack: attack.name.into(),
+        question: question.name.into(),
+        outcome: judged(&|_| true)?,
+        on_most_vulnerable: vulnerable.map(|chosen| judged(&|sample| chosen[sample])).transpose()?,
+    })
 }
 
 /// At most [`POINTS`] points of a curve, evenly spread over the logarithm of the false-positive rate, with both ends.

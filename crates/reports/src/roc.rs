@@ -54,7 +54,7 @@ pub(crate) fn pictures(results: &PoolResults) -> Result<Vec<(String, String)>> {
 }
 
 /// All panels on one white page.
-fn page(title: &str, question: Question, groups: &[&Group]) -> Result<String> {
+pub(crate) fn page(title: &str, question: Question, groups: &[&Group]) -> Result<String> {
     let rows = (groups.len() as i32 + COLUMNS - 1) / COLUMNS;
     let row = CAPTION + PANEL.1 as i32;
     let size = ((COLUMNS * PANEL.0 as i32 + 2 * MARGIN) as u32, (TITLE + rows * row + 2 * MARGIN + 30) as u32);

@@ -1,5 +1,7 @@
 //! The command line: commands, arguments and options.
 
+mod judging;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use unlearn_experiment::Environment;
 use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
 use unlearn_network::DeviceChoice;
+
+pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 
 use crate::{exit::Usage, output::Color};
 
@@ -61,9 +65,10 @@ pub(crate) enum Command {
     Forget(Box<ForgetArguments>),
     /// Write tables, plots and an HTML page for suites that were run.
     Report(ReportArguments),
-    /// Compute the figures of finished suites again from stored scores, add further figures, and write the report. No
-    /// model is needed.
-    Evaluate(EvaluateArguments),
+    /// Write what a model predicts for a dataset: logits or probabilities, labels and positions.
+    Predict(Box<PredictArguments>),
+    /// Judge how well models forgot: any model with a dataset, files of scores of any program, or the stored scores of finished suites.
+    Evaluate(Box<EvaluateArguments>),
     /// Show what files and folders hold: models, masks, scores, stages, run stores, deletions, data.
     Inspect(InspectArguments),
     /// Convert a model to another kind of file: a dense or sparse checkpoint, or PyTorch's `.pth`, `.pth.tar` or
@@ -367,24 +372,6 @@ pub(crate) struct ReportArguments {
     #[arg(required = true)]
     pub(crate) suites: Vec<String>,
     /// Folder for results.json, results.csv, table.md and report.html. Several suites get one subfolder each.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Replace any files in the report's place.
-    #[arg(long)]
-    pub(crate) replace: bool,
-    #[command(flatten)]
-    pub(crate) store: StoreArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EvaluateArguments {
-    /// Names of suites in the run store.
-    #[arg(required = true)]
-    pub(crate) suites: Vec<String>,
-    /// Add a figure that the suite does not list, for example `kl` or `mia_efficacy.entropy`. See `unlearn figures`.
-    #[arg(long = "figure", value_name = "NAME")]
-    pub(crate) figures: Vec<String>,
-    /// Folder for the report, as for `report`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Replace any files in the report's place.

@@ -68,6 +68,8 @@ fn is_usage(cause: &Cause) -> bool {
             Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })
         )
         || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
+        || cause.downcast_ref().is_some_and(unlearn_score_files::Error::is_usage)
+        || matches!(cause.downcast_ref(), Some(unlearn_reports::ReportError::Scores { .. }))
 }
 
 /// Whether a name of a store, of something in it, or of an archive is to blame.

@@ -17,8 +17,10 @@ mod exit;
 mod export;
 mod forget;
 mod inspect;
+mod judge;
 mod lists;
 mod models;
+mod predict;
 mod progress;
 mod push;
 mod report;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Forget(arguments) => forget::forget(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),

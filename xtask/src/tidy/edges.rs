@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("run-store", &["files", "metrics"]),
     ("samples", &["files", "random"]),
+    ("score-files", &["files", "metrics", "samples"]),
     ("tensor-files", &[]),
     ("torch-files", &["files"]),
     ("certificates", &["files", "metrics", "run-store"]),
@@ -54,7 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unlearning",
         ],
     ),
-    ("reports", &["files", "masks", "metrics", "mia-eval", "run-store"]),
+    ("reports", &["files", "masks", "metrics", "mia-eval", "run-store", "score-files"]),
     (
         "cli",
         &[
@@ -74,6 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "reports",
             "run-store",
             "samples",
+            "score-files",
             "torch-files",
             "training",
             "unlearning",

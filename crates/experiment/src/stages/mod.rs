@@ -34,7 +34,7 @@ pub(crate) use prune::{Prune, PruneConfig};
 pub(crate) use rank::{Rank, RankConfig};
 pub(crate) use train::{INIT, InitialKey, PICTURE, POISON, Train, TrainConfig, input_spec};
 pub(crate) use transfer::{TransferConfig, TransferStage};
-pub(crate) use unlearn::{FOUND, Unlearn, UnlearnConfig};
+pub(crate) use unlearn::{FOUND, RunTime, Unlearn, UnlearnConfig};
 pub(crate) use validate::{Validate, ValidateConfig};
 
 use crate::{Error, Result};

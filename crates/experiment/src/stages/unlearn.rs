@@ -36,9 +36,9 @@ pub(crate) struct UnlearnConfig {
 
 /// The method's run time (RTE), without evaluation, loading and saving.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct RunTime {
+pub(crate) struct RunTime {
     /// Seconds.
-    pub(super) rte_seconds: f64,
+    pub(crate) rte_seconds: f64,
 }
 
 impl RunTime {
@@ -46,7 +46,7 @@ impl RunTime {
 
     /// The run time that a stage recorded when it made a model forget. `None` for a model that was not asked to
     /// forget.
-    pub(super) fn of(stage: &Stage) -> Result<Option<Self>> {
+    pub(crate) fn of(stage: &Stage) -> Result<Option<Self>> {
         if !stage.manifest().artifacts.contains_key(Self::FILE) {
             return Ok(None);
         }

@@ -9,6 +9,7 @@ mod claims;
 mod drift;
 mod forget_set;
 mod glossary;
+mod judged;
 mod overview;
 mod provenance;
 mod prunings;
@@ -19,6 +20,8 @@ mod training;
 mod tuning;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub use judged::judged;
 
 use crate::curves::Curve;
 use crate::error::Result;
@@ -58,7 +61,18 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
     sections.extend(settings::section(&results.configured));
     sections.push(provenance::section(&results.provenance));
     sections.push(glossary::section(results));
-    let anchors = anchors(&sections);
+    let head = html! {
+        p.kicker { "Machine unlearning after pruning · suite " (results.suite) }
+        h1 { (title) }
+        (overview::headline(results))
+        (overview::facts(results, &blocks))
+    };
+    Ok(document(title, &head, &sections))
+}
+
+/// A page with a head, a table of contents, and these sections.
+fn document(title: &str, head: &Markup, sections: &[Section]) -> String {
+    let anchors = anchors(sections);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -70,12 +84,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                header {
-                    p.kicker { "Machine unlearning after pruning · suite " (results.suite) }
-                    h1 { (title) }
-                    (overview::headline(results))
-                    (overview::facts(results, &blocks))
-                }
+                header { (head) }
                 nav aria-label="Contents" {
                     ol {
                         @for (section, anchor) in sections.iter().zip(&anchors) {
@@ -92,7 +101,7 @@ pub fn page(results: &Results, curves: &[Curve]) -> Result<String> {
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// An identifier for each section: its title in lower case with hyphens, and a number to distinguish equal ones.

@@ -1,0 +1,307 @@
+//! Computes what can be computed from scores.
+
+use std::collections::BTreeMap;
+
+use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Value, Values};
+use unlearn_mia_eval::pool::Seen;
+use unlearn_mia_eval::{Registry, Settings};
+use unlearn_score_files::{Role, ScoreSets, SetScores};
+
+use super::{Judged, Undefined};
+use crate::error::{ReportError, Result};
+use crate::pool::{Attempt, Found, Measured, POPULATION};
+
+/// What is known of one or several models.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Where it comes from, in words.
+    pub source: String,
+    /// The scores on the sets.
+    pub scores: ScoreSets,
+    /// Run time of the method, if known.
+    pub rte_seconds: Option<f64>,
+}
+
+/// Judges models by their scores, beside a Retrain if there is one. An attack that the scores do not suffice for is stated with the
+/// reason, and so is a figure that is undefined for them.
+///
+/// # Errors
+/// If Retrain was scored on other samples, an attack or a feature does not exist, or a figure is outside its range.
+pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, settings: &Settings) -> Result<Judged> {
+    registry.measured(settings)?;
+    if let Some(retrain) = retrain {
+        check_pair(&model.scores, &retrain.scores)?;
+    }
+    let mut undefined = Vec::new();
+    let has_scores = model.scores.sets.iter().any(|(_, set)| !set.scores.is_empty());
+    let mut theirs = Vec::new();
+    if let Some(retrain) = retrain.filter(|_| has_scores) {
+        for number in 0..retrain.scores.models() {
+            // The reasons are those of the model.
+            let alone = Alone { registry, settings, rte_seconds: retrain.rte_seconds, undefined: &mut Vec::new() };
+            theirs.push(alone.measure(&retrain.scores, number, None)?);
+        }
+    }
+    let mut ours = Vec::new();
+    let models = model.scores.models();
+    if has_scores {
+        for number in 0..models {
+            let beside = match theirs.len() {
+                1 => theirs.first(),
+                count if count == models => theirs.get(number),
+                _ => None,
+            };
+            let alone = Alone { registry, settings, rte_seconds: model.rte_seconds, undefined: &mut undefined };
+            ours.push(alone.measure(&model.scores, number, beside)?);
+        }
+        if theirs.len() > 1 && theirs.len() != models {
+            undefined.push(Undefined {
+                name: "figures beside Retrain".into(),
+                reason: format!(
+                    "{models} models cannot be paired with {} Retrains; give one Retrain, or as many as models",
+                    theirs.len()
+                ),
+            });
+        }
+    }
+    let (mut pool_attacks, mut comparisons) = (Vec::new(), Vec::new());
+    for attempt in pool(&model.scores, retrain.map(|retrain| &retrain.scores), &mut undefined)? {
+        let Attempt { attack, question, found } = attempt;
+        match found {
+            Ok(Found::Attack(found)) => pool_attacks.push(found),
+            Ok(Found::Compared(found)) => comparisons.push(found),
+            Err(error) => {
+                let name =
+                    question.map_or_else(|| attack.to_owned(), |question| format!("{attack} ({})", question.name));
+                undefined.push(Undefined { name, reason: plain(error) });
+            }
+        }
+    }
+    let mut notes = model.scores.notes.clone();
+    notes.extend(retrain.iter().flat_map(|retrain| retrain.scores.notes.clone()));
+    undefined.dedup();
+    Ok(Judged {
+        format: Judged::FORMAT,
+        source: model.source.clone(),
+        retrain: retrain.map(|retrain| retrain.source.clone()),
+        models,
+        retrains: retrain.map_or(0, |retrain| retrain.scores.models()),
+        samples: model.scores.sets.iter().map(|(role, set)| (role.name().to_owned(), set.samples)).collect(),
+        attacks: has_scores.then(|| settings.clone()),
+        figures: over_models(ours.into_iter().map(|(_, values)| values).collect())?,
+        retrain_figures: over_models(theirs.into_iter().map(|(_, values)| values).collect())?,
+        pool_attacks,
+        comparisons,
+        undefined,
+        notes,
+        registry: registry.figures(),
+    })
+}
+
+/// The reason of an attack, without its name.
+fn plain(error: unlearn_mia_eval::Error) -> String {
+    match error {
+        unlearn_mia_eval::Error::InAttack { source, .. } => plain(*source),
+        error @ (unlearn_mia_eval::Error::TooFewModels { .. } | unlearn_mia_eval::Error::TooFewOfKind { .. }) => {
+            format!("too few models: {error}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Checks that two files have scores of the same samples.
+fn check_pair(model: &ScoreSets, retrain: &ScoreSets) -> Result<()> {
+    let refuse = |problem: String| Err(ReportError::Scores { place: retrain.place(), problem });
+    for (role, ours) in &model.sets {
+        let Some(theirs) = retrain.get(*role) else { continue };
+        let ([n, m], of) = ([ours.samples, theirs.samples], model.place());
+        if n != m {
+            return refuse(format!("the {role} set has {m} samples, in {of} {n}; score the same samples by both"));
+        }
+        if let (Some(a), Some(b)) = (ours.scores.first(), theirs.scores.first()) {
+            if a.classes() != b.classes() {
+                let [a, b] = [a.classes(), b.classes()];
+                return refuse(format!("the {role} set has scores over {b} classes, in {of} over {a}"));
+            }
+            if let Some(row) = a.labels().iter().zip(b.labels()).position(|(a, b)| a != b) {
+                let [a, b] = [a.labels()[row], b.labels()[row]];
+                return refuse(format!(
+                    "the label of row {row} of the {role} set is {b}, in {of} {a}; score the same samples in the same order by both"
+                ));
+            }
+        }
+        if let (Some(a), Some(b)) = (&ours.ids, &theirs.ids)
+            && let Some(row) = a.iter().zip(b).position(|(a, b)| a != b)
+        {
+            return refuse(format!(
+                "row {row} of the {role} set is sample {}, in {of} sample {}; score the same samples in the same order by both",
+                b[row], a[row]
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The measurement of one model.
+struct Alone<'a> {
+    registry: &'a Registry,
+    settings: &'a Settings,
+    rte_seconds: Option<f64>,
+    undefined: &'a mut Vec<Undefined>,
+}
+
+impl Alone<'_> {
+    fn measure(
+        self,
+        sets: &ScoreSets,
+        number: usize,
+        retrain: Option<&(ModelScores, Values)>,
+    ) -> Result<(ModelScores, Values)> {
+        let Self { registry, settings, rte_seconds, undefined } = self;
+        let of = |role: Role| sets.get(role).and_then(|set| set.scores.get(number)).cloned();
+        let given: BTreeMap<Role, Scores> = Role::ALL.into_iter().filter_map(|role| Some((role, of(role)?))).collect();
+        let classes = given.values().next().map_or(2, Scores::classes);
+        let empty = Scores::new(Vec::new(), Vec::new(), classes).map_err(unlearn_mia_eval::Error::from)?;
+        let or_empty = |role: Role| given.get(&role).unwrap_or(&empty).clone();
+        let scores = ModelScores {
+            forget: or_empty(Role::Forget),
+            retain: or_empty(Role::Retain),
+            test: or_empty(Role::Test),
+            validation: given.get(&Role::Validation).cloned(),
+            triggered: None,
+            unseen: None,
+        };
+        let missing = |figure: &Figure| missing(figure, &given, rte_seconds.is_some(), retrain);
+        let mut state = |name: &str, reason: String| {
+            let entry = Undefined { name: name.to_owned(), reason };
+            if !undefined.contains(&entry) {
+                undefined.push(entry);
+            }
+        };
+        let mut values = Values::new();
+        for name in &settings.attacks {
+            let attack = registry.attack(name)?;
+            // A set that is missing would be an empty one.
+            let needs = attack.figures.iter().find_map(|figure| missing(figure));
+            if let Some(reason) = needs.flatten() {
+                state(name, reason);
+                continue;
+            }
+            let settings = Settings { attacks: vec![name.clone()], ..settings.clone() };
+            match registry.attacked(&scores, &settings) {
+                Ok(found) => {
+                    for figure in registry.measured(&settings)?.iter().filter(|name| !found.contains_key(*name)) {
+                        state(figure, "it is undefined for these scores".to_owned());
+                    }
+                    values.extend(found);
+                }
+                Err(error) => state(name, plain(error)),
+            }
+        }
+
+        let beside = retrain.map(|(scores, figures)| Retrain { scores: Some(scores), figures });
+        let figures = registry.figures();
+        for figure in figures.iter() {
+            if let Some(reason) = missing(figure) {
+                if let Some(reason) = reason.filter(|_| !figure.needs.contains(&Need::Attack)) {
+                    state(&figure.label, reason);
+                }
+                continue;
+            }
+            figures
+                .complete(&mut values, Some(&scores), rte_seconds, beside, |other| other.name == figure.name)
+                .map_err(unlearn_mia_eval::Error::from)?;
+        }
+        Ok((scores, values))
+    }
+}
+
+/// Why a figure cannot be computed from what is given: `Some(None)` if nobody expects it, `None` if it can be.
+fn missing(
+    figure: &Figure,
+    given: &BTreeMap<Role, Scores>,
+    has_time: bool,
+    retrain: Option<&(ModelScores, Values)>,
+) -> Option<Option<String>> {
+    for need in figure.needs {
+        let role = match need {
+            Need::Forget => Role::Forget,
+            Need::Retain => Role::Retain,
+            Need::Test => Role::Test,
+            Need::Validation => Role::Validation,
+            Need::Attack => continue,
+            Need::RunTime if has_time => continue,
+            Need::RetrainFigures | Need::RetrainScores if retrain.is_some() => continue,
+            _ => return Some(None),
+        };
+        if !given.contains_key(&role) {
+            return Some((role != Role::Validation).then(|| format!("it needs the {role} set")));
+        }
+    }
+    None
+}
+
+/// Every figure that all models have: that of the only model, or the mean over models.
+fn over_models(mut all: Vec<Values>) -> Result<Values> {
+    if all.len() <= 1 {
+        return Ok(all.pop().unwrap_or_default());
+    }
+    let names: Vec<String> =
+        all[0].keys().filter(|name| all.iter().all(|values| values.contains_key(*name))).cloned().collect();
+    let mean = |name: String| -> Result<(String, Value)> {
+        let values = all.iter().map(|values| values[&name].value).collect();
+        let value = Value::over_draws(values).map_err(unlearn_mia_eval::Error::from)?;
+        Ok((name, value))
+    };
+    names.into_iter().map(mean).collect()
+}
+
+/// The attacks with a pool, if there are several models.
+fn pool(model: &ScoreSets, retrain: Option<&ScoreSets>, undefined: &mut Vec<Undefined>) -> Result<Vec<Attempt>> {
+    let Some(forget) = model.get(Role::Forget) else { return Ok(Vec::new()) };
+    let others = retrain.and_then(|retrain| retrain.get(Role::Forget));
+    let several = forget.models > 1 || others.is_some_and(|others| others.models > 1) || forget.seen.is_some();
+    if !several {
+        return Ok(Vec::new());
+    }
+    let seen = |set: &SetScores, otherwise: Seen| -> Vec<Seen> {
+        let of = |code: &u8| [Seen::Never, Seen::Trained, Seen::Unlearned][usize::from(*code).min(2)];
+        let given = set.seen.as_ref().map(|seen| seen.iter().map(of).collect());
+        given.unwrap_or_else(|| vec![otherwise; set.margins.len()])
+    };
+    let mut measured = Measured {
+        models: forget.models,
+        samples: forget.samples,
+        scores: forget.margins.clone(),
+        seen: seen(forget, Seen::Unlearned),
+        population: Vec::new(),
+        population_size: 0,
+    };
+    if let Some(others) = others {
+        measured.models += others.models;
+        measured.scores.extend(&others.margins);
+        measured.seen.extend(seen(others, Seen::Never));
+    }
+    let mut tests = vec![model.get(Role::Test)];
+    if others.is_some() {
+        tests.push(retrain.and_then(|retrain| retrain.get(Role::Test)));
+    }
+    // Samples of the population are of use if every model was scored on them.
+    if let Some(tests) = tests.into_iter().collect::<Option<Vec<_>>>()
+        && let Some(size) = tests.iter().map(|set| set.samples.min(POPULATION)).min()
+    {
+        measured.population_size = size;
+        for set in tests {
+            measured.population.extend(set.margins.chunks_exact(set.samples).flat_map(|row| &row[..size]));
+        }
+    }
+    let attempts = measured.attacked(None)?;
+    if attempts.is_empty() {
+        undefined.push(Undefined {
+            name: "attacks with a pool".into(),
+            reason: "all models had the same of every sample; give retrained models with `--retrain`, or `forget_seen`"
+                .into(),
+        });
+    }
+    Ok(attempts)
+}
