@@ -1,6 +1,7 @@
 //! `[audit]`: how a suite looks for what is left of the forgotten data in its models.
 
 use serde::{Deserialize, Serialize};
+use unlearn_training::range;
 
 /// `[audit]`: settings of the audit of each model. A suite without this section has no audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,13 +46,9 @@ impl AuditSection {
             return fail(format!("`max-steps` must be 1 to {}, found {max_steps}", Self::MOST_STEPS));
         }
         for (key, value) in [("c", c), ("lr", lr)] {
-            if !(value.is_finite() && *value > 0.0) {
-                return fail(format!("`{key}` must be a positive number, found {value}"));
-            }
+            range::positive(key, *value).or_else(fail)?;
         }
-        if *batch_size == Some(0) {
-            return fail("`batch-size` must be 1 or more".into());
-        }
+        batch_size.map_or(Ok(()), |size| range::one_or_more("batch-size", size)).or_else(fail)?;
         if !(0.0..100.0).contains(margin) {
             return fail(format!("`margin` must be 0 or more and below 100 points, found {margin}"));
         }

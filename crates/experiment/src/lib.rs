@@ -13,6 +13,7 @@ mod data;
 pub mod deletion;
 mod error;
 mod export;
+mod finite;
 mod initial;
 mod judgement;
 mod keys;

@@ -11,7 +11,7 @@ use unlearn_run_store::SuiteIndex;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, overrides, transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -274,14 +274,17 @@ impl Suite {
     }
 
     fn of_table(table: &toml::Table) -> std::result::Result<Self, String> {
+        finite::check(table)?;
         let text = toml::to_string(table).map_err(|e| e.to_string())?;
         let suite: Self = toml::from_str(&text).map_err(|e| with_nearest(e.message()))?;
         suite.checked(table)
     }
 
     fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
+        finite::check(&table)?;
         let suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
-        suite.checked(&toml::from_str(text).map_err(|e| e.to_string())?)
+        suite.checked(&table)
     }
 
     /// The suite with the keys that `table`, its source, gives.
@@ -402,6 +405,10 @@ mod tests {
         for (assignment, words) in [
             ("train.epoch=3", "did you mean `epochs`"),
             ("train.epochs=many", "invalid type"),
+            ("train.lr=nan", "`train.lr` is NaN; give a finite number"),
+            ("unlearn.gentle.lr=-inf", "`unlearn.0.lr` is infinite; give a finite number"),
+            ("train.epochs=9223372036854775807", "`epochs` must be at most 1000000"),
+            ("train.mixup=1e300", "`mixup` is 1e300"),
             ("suite.seeds=[1, 1]", "each once"),
             ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),

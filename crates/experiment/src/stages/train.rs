@@ -92,7 +92,7 @@ impl Kind for Train {
         for (epoch, state) in &outcome.snapshots {
             bench.save_state(&snapshot_name(*epoch), (&graph, state), &info, &setting)?;
         }
-        bench.save_network(&network, None, &info, &setting)?;
+        bench.save_network(&mut network, None, &info, &setting)?;
         bench.save_epochs(&outcome.epochs)
     }
 }

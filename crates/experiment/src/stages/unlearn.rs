@@ -92,7 +92,7 @@ impl Kind for Unlearn {
         let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
         model.setting.forgotten.extend(&request.forget);
         model.setting.forgotten.sort_unstable();
-        bench.save_network(&model.network, mask.as_ref(), &model.info, &model.setting)?;
+        bench.save_network(&mut model.network, mask.as_ref(), &model.info, &model.setting)?;
         RunTime { rte_seconds: outcome.seconds }.save(bench)?;
         bench.save_epochs(&outcome.epochs)
     }
