@@ -208,7 +208,7 @@ impl Predictor {
                 listed
             }
             Some(AskedToForget::Class(name)) => {
-                let class = self.class(name)?;
+                let class = class_of(&self.dataset, name).map_err(|reason| Error::deletion("--class", reason))?;
                 let of_class = |position: &u32| self.dataset.train.labels[*position as usize] == class;
                 split.train.iter().copied().filter(of_class).collect()
             }
@@ -230,18 +230,6 @@ impl Predictor {
             return Err(refuse("no test image is left: the request names every class of the test set".into()));
         }
         Ok(JudgedSets { forget, retain, test, validation: split.validation })
-    }
-
-    fn class(&self, name: &str) -> Result<u32> {
-        let classes = &self.dataset.classes;
-        let by_number = || name.parse().ok().filter(|number| *number < classes.len());
-        let found = classes.iter().position(|class| class == name).or_else(by_number);
-        found.map(|class| class as u32).ok_or_else(|| {
-            let known: Vec<_> =
-                classes.iter().enumerate().take(20).map(|(number, name)| format!("{number} ({name})")).collect();
-            let reason = format!("{} has no class `{name}`; its classes: {}", self.dataset.name, known.join(", "));
-            Error::deletion("--class", reason)
-        })
     }
 
     /// The model's scores on the sets of a request.
@@ -299,6 +287,22 @@ impl Predictor {
             }
         }
     }
+}
+
+/// The class of a dataset with this number or name. The error is a reason for users.
+///
+/// # Errors
+/// If there is none. The error lists the valid ones.
+pub fn class_of(dataset: &Dataset, class: &str) -> std::result::Result<u32, String> {
+    let by_name = || dataset.classes.iter().position(|name| name == class);
+    let by_number = class.parse().ok().filter(|number| *number < dataset.classes.len());
+    let found = by_number.or_else(by_name);
+    found.map(|class| class as u32).ok_or_else(|| {
+        let known = dataset.classes.iter().enumerate().take(20).map(|(number, name)| format!("{number} ({name})"));
+        let known = known.collect::<Vec<_>>().join(", ");
+        let more = if dataset.classes.len() > 20 { ", …" } else { "" };
+        format!("{} has no class `{class}`; its classes: {known}{more}", dataset.name)
+    })
 }
 
 /// The scores that an `evaluate` stage stored, its attacks and their settings, if `path` names such a stage by its folder or address.

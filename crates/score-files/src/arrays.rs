@@ -43,15 +43,15 @@ pub struct Arrays {
     pub(crate) lines: BTreeMap<String, Vec<usize>>,
 }
 
-/// Whether the file at `path` holds scores, by its content: an archive or a file of NumPy's, a table, or safetensors with arrays
-/// of scores. A file that cannot be read is not one.
+/// Whether the file at `path` is one of scores, by its content: an archive or a file of NumPy's, a table, safetensors with arrays of
+/// scores, or what cannot be a model either, such as an empty file. A file that cannot be read is not one.
 pub fn is_scores(path: &Path) -> bool {
     let Ok(head) = unlearn_files::head(path) else { return false };
     match Form::of(&head) {
-        Form::Npy | Form::Text => true,
         Form::Zip => npz::is_npz(path),
         Form::Safetensors => unlearn_files::read(path, MOST).is_ok_and(|bytes| tensors::has_scores(&bytes)),
-        _ => false,
+        Form::Pickle | Form::Tar | Form::ShardIndex | Form::Unknown => false,
+        _ => true,
     }
 }
 

@@ -4,7 +4,7 @@
 use unlearn_datasets::location::FORMS;
 use unlearn_datasets::registry::{self, Entry, OpenOptions};
 use unlearn_datasets::{image_folder, npz, verify};
-use unlearn_experiment::{Environment, Materials, Part, Suite};
+use unlearn_experiment::{Environment, Materials, Part, Suite, class_of};
 use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
@@ -126,7 +126,12 @@ fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
     let part = if arguments.validation { Part::Validation } else { Part::Training };
     let seeds = arguments.seed.map_or_else(|| suite.suite.seeds.clone(), |seed| vec![seed]);
     let (dataset, positions) = suite.positions(&materials, part, &seeds)?;
-    let class = arguments.class.as_deref().map(|class| class_of(&dataset, class)).transpose()?;
+    let class = arguments
+        .class
+        .as_deref()
+        .map(|class| class_of(&dataset, class))
+        .transpose()
+        .map_err(|reason| Usage(format!("--class: {reason}")))?;
     let wanted = |position: &&u32| class.is_none_or(|class| dataset.train.labels[**position as usize] == class);
     let positions: Vec<_> = positions.iter().filter(wanted).collect();
     for position in &positions {
@@ -138,17 +143,4 @@ fn print_split(arguments: &SplitArguments) -> anyhow::Result<()> {
     let (count, all) = (positions.len(), dataset.train.len());
     note!("{count} of the {all} training images of {}{of} are {what} with seed {seeds}", dataset.name);
     Ok(())
-}
-
-/// The class with this number or name.
-fn class_of(dataset: &Dataset, class: &str) -> Result<u32, Usage> {
-    let by_name = || dataset.classes.iter().position(|name| name == class);
-    let by_number = class.parse().ok().filter(|number| *number < dataset.classes.len());
-    let found = by_number.or_else(by_name);
-    found.map(|class| class as u32).ok_or_else(|| {
-        let known = dataset.classes.iter().enumerate().take(20).map(|(number, name)| format!("{number} ({name})"));
-        let known = known.collect::<Vec<_>>().join(", ");
-        let more = if dataset.classes.len() > 20 { ", …" } else { "" };
-        Usage(format!("--class: {} has no class `{class}`; its classes: {known}{more}", dataset.name))
-    })
 }

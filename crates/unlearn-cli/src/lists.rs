@@ -3,7 +3,12 @@
 use serde_json::json;
 use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
 use unlearn_metrics::{Direction, Figure, Need};
-use unlearn_mia_eval::{Attack, Registry, features::Feature};
+use unlearn_mia_eval::{
+    Attack, Registry,
+    features::Feature,
+    pool::{PoolAttack, PoolNeed},
+    pool_attacks::POOL_ATTACKS,
+};
 
 pub(crate) fn models() {
     for arch in unlearn_models::ARCHITECTURES {
@@ -56,6 +61,8 @@ pub(crate) fn attacks() {
     let registry = Registry::standard();
     say!("attacks (`evaluate.attacks`)\n");
     registry.attacks().iter().for_each(attack);
+    say!("\nattacks with a pool of models (`unlearn attack`, and `unlearn evaluate` on scores of several models)\n");
+    POOL_ATTACKS.iter().for_each(pool_attack);
     say!("\nfeatures (`evaluate.mia`)\n");
     unlearn_mia_eval::features::FEATURES.iter().for_each(feature);
 }
@@ -65,6 +72,26 @@ pub(crate) fn attack(attack: &Attack) {
     let by_feature = if attack.by_features() { ".FEATURE" } else { "" };
     let figures: Vec<_> = figures.iter().map(|figure| format!("{}{by_feature}", figure.name)).collect();
     say!("{name}\n    {summary}\n    figures: {}\n    source: {source}", figures.join(", "));
+}
+
+/// Prints an attack with a pool, with the models that it needs.
+pub(crate) fn pool_attack(attack: &PoolAttack) {
+    let PoolAttack { name, summary, source, needs, population, .. } = attack;
+    say!("{name}\n    {summary}");
+    match attack.questions() {
+        [] => say!("    compares unlearned with retrained models"),
+        questions => say!("    questions: {}", questions.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")),
+    }
+    for PoolNeed { seen, least, wanted } in *needs {
+        let seen = seen.words();
+        say!(
+            "    needs: for each sample, at least {least} of the models that {seen} it; as published from {wanted} on"
+        );
+    }
+    if *population {
+        say!("    needs: samples of the population, which no model was trained with");
+    }
+    say!("    source: {source}");
 }
 
 pub(crate) fn feature(feature: &Feature) {

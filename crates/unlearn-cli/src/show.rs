@@ -3,7 +3,7 @@
 use serde_json::json;
 use unlearn_backdoor::{DETECTORS, TRIGGERS};
 use unlearn_metrics::Figures;
-use unlearn_mia_eval::{Registry, features::FEATURES};
+use unlearn_mia_eval::{Registry, features::FEATURES, pool_attacks::POOL_ATTACKS};
 use unlearn_models::{ARCHITECTURES, InputSpec};
 use unlearn_names::Unknown;
 use unlearn_pruning::{CRITERIA, SCOPES};
@@ -66,6 +66,7 @@ fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
     names.extend(unlearn_unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
     names.extend(ARCHITECTURES.iter().map(|arch| (arch.name, "an architecture", List::Models)));
     names.extend(registry.attacks().iter().map(|attack| (attack.name, "an attack", List::Attacks)));
+    names.extend(POOL_ATTACKS.iter().map(|attack| (attack.name, "an attack with a pool of models", List::Attacks)));
     names.extend(FEATURES.iter().map(|feature| (feature.name, "a feature that attacks look at", List::Attacks)));
     names.extend(figures.iter().map(|figure| (figure.name.as_ref(), "a figure", List::Figures)));
     names.extend(unlearn_datasets::registry::DATASETS.iter().map(|entry| (entry.name, "a dataset", List::Datasets)));
@@ -94,6 +95,7 @@ pub(crate) fn show(list: List, name: &str, with_defaults: bool) -> anyhow::Resul
         List::Methods => method(name, with_defaults)?,
         List::Attacks => {
             registry.attacks().iter().filter(|attack| attack.name == name).for_each(lists::attack);
+            POOL_ATTACKS.iter().filter(|attack| attack.name == name).for_each(lists::pool_attack);
             for feature in FEATURES.iter().filter(|feature| feature.name == name) {
                 lists::named(feature.name, feature.summary, feature.source);
             }

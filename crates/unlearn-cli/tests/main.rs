@@ -9,6 +9,7 @@ mod forget;
 mod guards;
 mod hub;
 mod inspect;
+mod judging;
 #[cfg(unix)]
 mod manners;
 mod pages;

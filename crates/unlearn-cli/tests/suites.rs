@@ -469,7 +469,7 @@ fn the_lists_name_what_suites_may_name() {
         ("datasets", vec!["fashion-mnist-mini", "fashion-mnist"]),
         ("models", vec!["resnet8s", "resnet20s"]),
         ("methods", vec!["omp", "magnitude", "raw", "retrain", "ft", "ga", "l1-sparse"]),
-        ("attacks", vec!["mia-efficacy", "loss-threshold", "confidence", "m-entropy"]),
+        ("attacks", vec!["mia-efficacy", "loss-threshold", "confidence", "m-entropy", "u-lira", "klom"]),
         ("figures", vec!["ua", "tow", "mia_efficacy.m-entropy", "loss_threshold_advantage"]),
     ] {
         let printed = place.succeed(&[list]);

@@ -18,7 +18,7 @@ pub enum Seen {
 
 impl Seen {
     /// The models in a message: "models that … the sample".
-    pub(crate) const fn words(self) -> &'static str {
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Never => "never saw",
             Self::Trained => "were trained with",

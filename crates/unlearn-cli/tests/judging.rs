@@ -1,0 +1,264 @@
+//! `evaluate` on files of scores, models and stored runs, and `predict`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::Place;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/score-files");
+
+/// One model, a class to forget, on 200 images.
+const SUITE: &str = r#"
+[suite]
+name = "one"
+seeds = [1]
+
+[data]
+name = "fashion-mnist-mini"
+train-limit = 200
+
+[model]
+arch = "resnet8s"
+
+[train]
+epochs = 1
+batch-size = 32
+
+[[prune]]
+method = "none"
+
+[[forget]]
+kind = "class"
+class = 3
+
+[[unlearn]]
+method = "retrain"
+
+[[unlearn]]
+method = "ga"
+epochs = 1
+"#;
+
+/// A folder with the golden files.
+fn golden() -> Place {
+    let place = Place::new("");
+    for entry in fs::read_dir(GOLDEN).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, place.path(path.file_name().unwrap().to_str().unwrap())).unwrap();
+    }
+    place
+}
+
+fn json(place: &Place, file: &str) -> Value {
+    serde_json::from_slice(&fs::read(place.path(file)).unwrap()).unwrap()
+}
+
+fn close(found: &Value, wanted: &Value, what: &str) {
+    let [found, wanted] = [found, wanted].map(|value| value.as_f64().unwrap_or_else(|| panic!("{what}: {value}")));
+    assert!((found - wanted).abs() < 1e-6 * wanted.abs().max(1.0), "{what}: {found}, not {wanted}");
+}
+
+#[test]
+fn files_of_numpy_give_the_numbers_of_numpy_and_scikit_learn_in_every_form() {
+    let place = golden();
+    let wanted = json(&place, "scores.json");
+    for file in ["model.npz", "model.csv", "probabilities.npz"] {
+        let attack = ["--attacks", "mia-efficacy", "--mia", "confidence", "--members", "first-rows"];
+        let files =
+            ["evaluate", file, "--retrain", "retrain.npz", "--json", "out.json", "--csv", "out.csv", "--replace"];
+        let printed = place.succeed(&[&files[..], &attack].concat());
+        assert!(printed.contains("40 forget, 80 retain, 60 test") && !printed.contains("not computed"), "{printed}");
+        let found = json(&place, "out.json");
+        for (name, value) in wanted["figures"].as_object().unwrap() {
+            close(&found["figures"][name]["value"], value, &format!("{name} of {file}"));
+        }
+        for (name, value) in wanted["retrain"].as_object().unwrap() {
+            close(&found["retrain_figures"][name]["value"], value, &format!("Retrain's {name} beside {file}"));
+        }
+        let table = fs::read_to_string(place.path("out.csv")).unwrap();
+        assert!(table.starts_with("figure,value,low,high,retrain\nua,45,,,47.5\n"), "{table}");
+    }
+}
+
+#[test]
+fn margins_alone_give_the_figures_of_pools() {
+    let place = golden();
+    let wanted = json(&place, "scores.json");
+    let margins = ["--forget", "unlearned_margins.npy", "--retrain", "retrained_margins.npy"];
+    let printed = place.succeed(&[&["evaluate"], &margins[..], &["--json", "out.json", "--html", "out.html"]].concat());
+    assert!(printed.contains("20 models, 20 Retrains; samples: 25 forget"), "{printed}");
+    let found = json(&place, "out.json");
+    let of = |list: &str, name: &str| {
+        found[list].as_array().unwrap().iter().find(|found| found["attack"] == name).unwrap().clone()
+    };
+    close(&of("comparisons", "klom")["value"], &wanted["klom"], "KLoM");
+    close(&of("comparisons", "klom")["percentile_95"], &wanted["klom_95"], "KLoM's 95th percentile");
+    close(&of("pool_attacks", "u-lira")["outcome"]["auc"]["value"], &wanted["u-lira"], "U-LiRA");
+    let page = fs::read_to_string(place.path("out.html")).unwrap();
+    assert!(page.contains("<svg role=\"img\"") && page.contains("u-lira"), "the page has the curves");
+    assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn too_few_models_and_missing_sets_are_stated_not_numbers() {
+    let place = golden();
+    fs::write(place.path("u.csv"), "model,margin\na,1\na,2\nb,1.5\nb,2.5\n").unwrap();
+    fs::write(place.path("r.csv"), "model,margin\na,0\na,1\nb,0.5\nb,1.25\n").unwrap();
+    let printed = place.succeed(&["evaluate", "--forget", "u.csv", "--retrain", "r.csv"]);
+    for words in ["u-lira (unlearning): too few models", "forget-quality: too few models"] {
+        assert!(printed.contains(words), "{printed}");
+    }
+    fs::write(place.path("f.csv"), "label,logit_0,logit_1\n0,3,1\n1,2,1\n").unwrap();
+    let printed = place.succeed(&["evaluate", "--forget", "f.csv", "--json", "f.json"]);
+    for words in ["UA", "RA: it needs the retain set", "mia-efficacy: it needs the retain set"] {
+        assert!(printed.contains(words), "{printed}");
+    }
+    let figures = json(&place, "f.json")["figures"].clone();
+    assert_eq!(figures.as_object().unwrap().keys().collect::<Vec<_>>(), ["ua"]);
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused_before_any_work() {
+    let place = golden();
+    let write = |name: &str, text: &str| fs::write(place.path(name), text).unwrap();
+    write("nan.csv", "set,label,logit_0,logit_1\nforget,0,nan,1\n");
+    write("few.csv", "set,label,logit_0,logit_1\nforget,0,2,1\n");
+    write("text.txt", "hello\n");
+    write("empty.csv", "");
+    for (arguments, words) in [
+        (&["nan.csv"][..], "nan.csv: array `forget_logits`: row 0 (line 2), class 0 is NaN"),
+        (&["model.npz", "--retrain", "few.csv"], "few.csv: the forget set has 1 samples, in model.npz 40"),
+        (&["text.txt"], "there is no column of scores"),
+        (&["empty.csv"], "empty.csv: it is an empty file, not a file of scores"),
+        (&["missing.npz"], "there is no such file"),
+        (&["model.npz", "--class", "3"], "`--class` applies to models"),
+        (&["model.npz", "--attacks", "mia"], "unknown attack `mia`"),
+        (&["model.npz", "--out", "x"], "names of suites are expected"),
+        (&["model.npz", "--json", "scores.json"], "it exists already"),
+        (&["model.npz", "retrain.npz"], "one is judged at a time"),
+        (&["--forget", "model.npz", "--draws", "0"], "at least 1 draw"),
+        (&["--forget", "model.npz", "--retrain", "text.txt"], "there is no column of scores"),
+        (&["one", "--out", "x", "--json", "y"], "`--json` does not apply to suites"),
+    ] {
+        let message = place.refuse(2, &[&["evaluate"], arguments].concat());
+        assert!(message.contains(words), "{arguments:?}: {message}");
+    }
+    assert!(!place.path("x").exists());
+}
+
+#[test]
+fn the_recipe_of_the_page_runs() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/judging.md")).unwrap();
+    let (_, recipe) = page.split_once("## Judge a PyTorch model").unwrap();
+    let (recipe, _) = recipe.split_once("\n## ").unwrap();
+    let place = golden();
+    let blocks: Vec<&str> = recipe.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    for line in blocks.iter().flat_map(|block| block.lines()) {
+        let output = place.shell(line);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(place.path("judged.html").exists());
+    for name in ["predict", "evaluate"] {
+        assert!(recipe.contains(&format!("$ unlearn {name} ")), "{name}");
+    }
+}
+
+/// The key of the only stage of a kind whose configuration names the method.
+fn stage_of(place: &Place, kind: &str, method: &str) -> String {
+    let found = place.rows("report").into_iter().find(|row| row["method"] == method).unwrap();
+    let index = json(place, "runs/suites/one.json");
+    let row = index["rows"].as_array().unwrap().iter().find(|row| row["method"] == found["method"]).unwrap();
+    row[kind].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_model_its_predictions_and_the_suite_give_the_same_numbers() {
+    let place = Place::new(SUITE);
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    let rows = place.rows("report");
+    let row = rows.iter().find(|row| row["method"] == "ga").unwrap();
+    let same = |file: &str, names: &[&str]| {
+        let found = json(&place, file);
+        for name in names {
+            assert_eq!(found["figures"][name]["value"], row["figures"][name]["value"], "{name} of {file}");
+        }
+    };
+    let alone = ["ua", "ra", "ta", "mia_efficacy", "mia_efficacy.confidence"];
+    let all = [&alone[..], &["avg_gap"]].concat();
+    // The stored scores, with the attacks of the suite.
+    let stages = ["ga", "retrain"].map(|method| format!("evaluate:{}", stage_of(&place, "evaluate", method)));
+    place.succeed(&["evaluate", &stages[0], "--retrain", &stages[1], "--json", "stored.json"]);
+    same("stored.json", &all);
+    // The models themselves, on what they say that they have forgotten.
+    let folder = |method: &str| {
+        let mut found = fs::read_dir(place.path("runs/unlearn")).unwrap().map(|entry| entry.unwrap().path());
+        let of = |path: &std::path::PathBuf| {
+            let manifest: Value = serde_json::from_slice(&fs::read(path.join("manifest.json")).unwrap()).unwrap();
+            manifest["config"]["method"] == method
+        };
+        found.find(of).unwrap().to_str().unwrap().to_owned()
+    };
+    let [model, retrain] = [folder("ga"), folder("retrain")];
+    let attack = ["--attacks", "mia-efficacy"];
+    place.succeed(&[&["evaluate", &model, "--retrain", &retrain, "--json", "model.json"], &attack[..]].concat());
+    same("model.json", &all);
+    // A file of PyTorch, which says nothing of its training. The suite's training set is a part of the data set, so the request is a list.
+    let scores = |set: &str| -> Vec<u64> {
+        let stage = place.path("runs/evaluate").join(stage_of(&place, "evaluate", "ga"));
+        let bytes = fs::read(stage.join("scores.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let view = file.tensor(&format!("{set}.positions")).unwrap();
+        view.data().chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    let bytes = fs::read(place.path(&model).join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+        (name, view.shape().to_vec(), values)
+    });
+    let tensors: unlearn_tests::Tensors = tensors.collect();
+    fs::write(place.path("model.pth"), unlearn_tests::saved(&[("model", &tensors), ("ema", &tensors)])).unwrap();
+    for (set, split, out) in
+        [("forget", "train", "forget.npz"), ("retain", "train", "retain.csv"), ("test", "test", "test_logits.npy")]
+    {
+        let list: String = scores(set).iter().map(|id| format!("{id}\n")).collect();
+        fs::write(place.path("ids.txt"), list).unwrap();
+        let options = ["--dataset", "fashion-mnist-mini", "--split", split, "--samples", "ids.txt", "--out", out];
+        let printed = place.succeed(&[&["predict", "model.pth", "--key", "model"], &options[..]].concat());
+        assert!(printed.contains("10 classes; accuracy"), "{printed}");
+        assert!(
+            place
+                .refuse(2, &[&["predict", "model.pth", "--key", "model"], &options[..]].concat())
+                .contains("exists already")
+        );
+    }
+    let seed = json(&place, "model.json")["attacks"]["seed"].to_string();
+    let files = ["--forget", "forget.npz", "--retain", "retain.csv", "--test", "test_logits.npy"];
+    let options = ["--attack-seed", &seed, "--json", "files.json"];
+    place.succeed(&[&["evaluate"], &files[..], &options[..], &attack[..]].concat());
+    same("files.json", &alone);
+    for (arguments, words) in [
+        (&["predict", "model.pth", "--key", "ema", "--out", "x.npz"][..], "name the images with `--dataset`"),
+        (&["predict", &model, "--out", "x.txt"], "end it in `.npz`"),
+        (&["predict", &model, "--out", "x.npy"], "end its name in `logits.npy`"),
+        (&["predict", &model, "--dataset", "nowhere", "--out", "x.npz"], "nowhere"),
+        (
+            &["evaluate", "model.pth", "--key", "ema", "--dataset", "fashion-mnist-mini"],
+            "was not asked to forget anything",
+        ),
+        (
+            &["evaluate", "model.pth", "--key", "ema", "--dataset", "fashion-mnist-mini", "--class", "30"],
+            "has no class `30`",
+        ),
+        (&["evaluate", "one"], "`one` is a suite; give `--out DIR`"),
+        (&["evaluate", &retrain, "--retrain", "runs/train/nothing"], "nothing"),
+    ] {
+        let message = place.refuse(2, arguments);
+        assert!(message.contains(words), "{arguments:?}: {message}");
+    }
+    let printed =
+        place.succeed(&["evaluate", "model.pth", "--key", "ema", "--dataset", "fashion-mnist-mini", "--class", "3"]);
+    assert!(printed.contains("800 forget, 7200 retain, 1800 test"), "{printed}");
+}
