@@ -1,6 +1,6 @@
 //! Tensors by name, from any container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::SafeTensors;
 use unlearn_files::Form;
@@ -147,6 +147,36 @@ impl<'a> StateDict<'a> {
     /// The keys of the values beside the tensors, such as `epoch` and `optimizer`.
     pub fn companions(&self) -> &[String] {
         &self.companions
+    }
+
+    /// The tensors whose name begins with `prefix` and a dot, without both.
+    #[must_use]
+    pub fn under(&self, prefix: &str) -> Self {
+        let inner = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
+        let tensors = self.tensors.iter().filter_map(|(name, tensor)| Some((inner(name)?, tensor.clone()))).collect();
+        Self { container: self.container, tensors, companions: self.companions.clone() }
+    }
+
+    /// The prefixes of the first component of names after which they differ: `student` and `teacher`. Components that all names share
+    /// belong to each.
+    pub fn prefixes(&self) -> Vec<String> {
+        let mut shared = String::new();
+        loop {
+            let rest = |name: &str| name.strip_prefix(&shared).map(str::to_owned);
+            let firsts: BTreeSet<Option<String>> = self
+                .tensors
+                .keys()
+                .filter_map(|name| rest(name))
+                .map(|rest| rest.split_once('.').map(|(first, _)| first.to_owned()))
+                .collect();
+            match firsts.len() {
+                1 => match firsts.into_iter().next().flatten() {
+                    Some(only) => shared = format!("{shared}{only}."),
+                    None => return Vec::new(),
+                },
+                _ => return firsts.into_iter().flatten().map(|first| format!("{shared}{first}")).collect(),
+            }
+        }
     }
 
     fn unpickled(container: Container, (pickle, storages): &archive::Parts<'a>, candidate: &Candidate) -> Result<Self> {

@@ -130,11 +130,16 @@ pub(crate) fn choose<'a>(
     fits: impl Fn(&StateDict<'a>) -> bool,
 ) -> Result<StateDict<'a>, TorchError> {
     if let Some(key) = key {
-        return file.dict(Some(file.find(key)?));
+        return match file.find(key) {
+            Ok(candidate) => file.dict(Some(candidate)),
+            Err(unknown) => under_prefix(file, key)?.ok_or(unknown),
+        };
     }
     let rivals = file.rivals();
     if rivals.len() < 2 {
-        return file.dict(rivals.first().copied());
+        let dict = file.dict(rivals.first().copied())?;
+        let parts = if fits(&dict) { Vec::new() } else { parts(&dict, &fits) };
+        return if parts.is_empty() { Ok(dict) } else { Err(TorchError::Parts { parts }) };
     }
     let fitting: Vec<&Candidate> =
         rivals.into_iter().filter(|candidate| file.dict(Some(candidate)).is_ok_and(|dict| fits(&dict))).collect();
@@ -145,13 +150,52 @@ pub(crate) fn choose<'a>(
     }
 }
 
-/// The tensors under the names that they have in the plain model. The error names the change that cannot be undone.
+/// The most prefixes of a dictionary that are tried.
+const MOST_PARTS: usize = 32;
+
+/// The prefixes under which a model lies, if the dictionary as a whole is none: `` `student` (62 tensors) ``.
+fn parts<'a>(dict: &StateDict<'a>, fits: &impl Fn(&StateDict<'a>) -> bool) -> Vec<String> {
+    let prefixes = dict.prefixes();
+    if prefixes.len() > MOST_PARTS {
+        return Vec::new();
+    }
+    let part = |prefix: String| {
+        let part = dict.under(&prefix);
+        fits(&part).then(|| format!("`{}` ({} tensors)", prefix.escape_debug(), part.iter().len()))
+    };
+    prefixes.into_iter().filter_map(part).collect()
+}
+
+/// The tensors under a prefix of one of the file's dictionaries: `student`, or `state_dict.student`.
+fn under_prefix<'a>(file: &TorchFile<'a>, key: &str) -> Result<Option<StateDict<'a>>, TorchError> {
+    let found = |dict: StateDict<'a>, prefix: &str| Some(dict.under(prefix)).filter(|part| part.iter().len() > 0);
+    if file.candidates().is_empty() {
+        return Ok(found(file.dict(None)?, key));
+    }
+    let rivals = file.rivals();
+    for candidate in file.candidates() {
+        let inner = match candidate.key.as_str() {
+            "" => Some(key),
+            outer => key.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.')),
+        };
+        // The key of the only dictionary may be left out.
+        let inner = inner.or_else(|| (rivals.len() == 1 && rivals[0].key == candidate.key).then_some(key));
+        if let Some(inner) = inner
+            && let Some(part) = found(file.dict(Some(candidate))?, inner)
+        {
+            return Ok(Some(part));
+        }
+    }
+    Ok(None)
+}
+
+/// The tensors under the names that they have in the plain model. Empty tensors are left out. The error names the change that cannot be undone.
 pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, String> {
     let mut tensors = BTreeMap::new();
     for (name, tensor) in dict.iter() {
         let mut components: Vec<&str> = name.split('.').collect();
         let last = components.pop().unwrap_or_default();
-        if COUNTERS.contains(&last) && tensor.len() == 1 {
+        if (COUNTERS.contains(&last) && tensor.len() == 1) || tensor.is_empty() {
             continue;
         }
         components.retain(|component| !WRAPPERS.contains(component));
