@@ -29,7 +29,10 @@ mod tests {
     fn a_number_that_is_not_finite_is_named_by_its_path() {
         let refused = |text: &str| check(&toml::from_str(text).unwrap()).unwrap_err();
         assert_eq!(refused("[train]\nlr = nan"), "`train.lr` is NaN; give a finite number");
-        assert_eq!(refused("[[prune]]\n[[prune]]\nsparsity = -inf"), "`prune.1.sparsity` is infinite; give a finite number");
+        assert_eq!(
+            refused("[[prune]]\n[[prune]]\nsparsity = -inf"),
+            "`prune.1.sparsity` is infinite; give a finite number"
+        );
         assert_eq!(refused("a = [1.0, inf]"), "`a.1` is infinite; give a finite number");
         assert_eq!(check(&toml::from_str("[train]\nlr = 0.1\nname = \"nan\"").unwrap()), Ok(()));
     }

@@ -152,7 +152,9 @@ pub(crate) enum Failure {
     Attack(unlearn_mia_eval::Error),
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
-    #[error("its model answers image {position} with a logit of {value}, which no figure can be computed from; the weights are too large")]
+    #[error(
+        "its model answers image {position} with a logit of {value}, which no figure can be computed from; the weights are too large"
+    )]
     Answer { position: u32, value: f32 },
     #[error("it was interrupted")]
     Interrupted,

@@ -175,9 +175,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 fn advice(form: unlearn_files::Form) -> String {
     use unlearn_files::Form;
     match form {
-        Form::Zip | Form::Pickle => ", perhaps one of PyTorch; a mask of `torch.nn.utils.prune` lies in the model's own file: convert that, \
+        Form::Zip | Form::Pickle => {
+            ", perhaps one of PyTorch; a mask of `torch.nn.utils.prune` lies in the model's own file: convert that, \
                                      `unlearn convert MODEL.pth OUTPUT.safetensors`, and give no mask"
-            .to_owned(),
+                .to_owned()
+        }
         form => form.advice().map(|advice| format!("; {advice}")).unwrap_or_default(),
     }
 }

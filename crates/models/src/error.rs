@@ -104,7 +104,10 @@ impl Error {
             self,
             Self::Unknown(_)
                 | Self::Contradiction { .. }
-                | Self::TorchFile { source: TorchError::Key { .. } | TorchError::Several { .. } | TorchError::Parts { .. }, .. }
+                | Self::TorchFile {
+                    source: TorchError::Key { .. } | TorchError::Several { .. } | TorchError::Parts { .. },
+                    ..
+                }
         )
     }
 }

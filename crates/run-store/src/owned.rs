@@ -301,4 +301,65 @@ mod tests {
         finish(&Store::open(folder("newer")).unwrap(), "distil");
         Store::open_recognised(folder("newer")).unwrap();
     }
+
+    #[test]
+    fn what_is_no_part_of_the_store_is_named_and_a_misnamed_stage_is_a_fault() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let store = Store::open(root).unwrap();
+        let key = finish(&store, "train");
+        assert!(store.check().unwrap().strangers.is_empty());
+        for folder in ["train/abc", &format!("train/{}z", &MD5[..31]), "foo"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for file in ["train/x.txt", &format!("train/{key}/notes.txt"), "read-me.md"] {
+            fs::write(root.join(file), "a note").unwrap();
+        }
+        let check = store.check().unwrap();
+        let named: Vec<String> =
+            check.strangers.iter().map(|path| path.strip_prefix(root).unwrap().display().to_string()).collect();
+        let expected = [
+            format!("train/{key}/notes.txt"),
+            "foo".into(),
+            "read-me.md".into(),
+            "train/abc".into(),
+            format!("train/{}z", &MD5[..31]),
+            "train/x.txt".into(),
+        ];
+        let (mut named, mut expected) = (named, expected.to_vec());
+        named.sort();
+        expected.sort();
+        assert_eq!(named, expected);
+        assert_eq!((check.sound, check.faults.len()), (1, 0));
+        let other = root.join("train/copy-of-mine");
+        fs::rename(root.join("train").join(key.as_str()), &other).unwrap();
+        let check = store.check().unwrap();
+        let [fault] = &check.faults[..] else { panic!("{:?}", check.faults) };
+        assert!(
+            fault.error.to_string().contains(&format!("holds the manifest of the stage train/{key}")),
+            "{}",
+            fault.error
+        );
+        store.repair(&check, false).unwrap();
+        assert!(other.is_dir());
+    }
+
+    #[test]
+    fn a_place_inside_a_stage_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path().join("runs")).unwrap();
+        let key = finish(&store, "train");
+        let stage = store.root().join("train").join(key.as_str());
+        for inside in [stage.clone(), stage.join("runs"), stage.join("a/b.json")] {
+            assert!(matches!(Store::open(&inside), Err(StoreError::InsideStage { .. })), "{}", inside.display());
+            refuse_inside_stage(&inside).unwrap_err();
+        }
+        assert_eq!(fs::read_dir(&stage).unwrap().count(), 1);
+        for outside in [store.root().to_path_buf(), store.root().join("train"), place.path().join("out")] {
+            refuse_inside_stage(&outside).unwrap();
+        }
+        fs::write(place.path().join("file"), "").unwrap();
+        let error = Store::open(place.path().join("file")).unwrap_err().to_string();
+        assert!(error.contains("it is a file; name a folder"), "{error}");
+    }
 }

@@ -82,6 +82,10 @@ impl Store {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         refuse_inside_stage(&root)?;
+        if fs::metadata(&root).is_ok_and(|found| !found.is_dir()) {
+            let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file; name a folder");
+            return Err(StoreError::Unwritable { root, source });
+        }
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         check_writable(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         Ok(Self { root })

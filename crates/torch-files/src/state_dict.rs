@@ -97,6 +97,38 @@ impl<'a> TorchFile<'a> {
         found.ok_or_else(|| Error::Key { key: key.escape_debug().to_string(), held: held() })
     }
 
+    /// The tensors that a key names: a candidate, or those under a prefix in a candidate, `student` or `state_dict.student`. The key of the
+    /// only candidate may be left out before a prefix.
+    ///
+    /// # Errors
+    /// As [`TorchFile::find`] and [`TorchFile::dict`].
+    pub fn named(&self, key: &str) -> Result<StateDict<'a>> {
+        let unknown = match self.find(key) {
+            Ok(candidate) => return self.dict(Some(candidate)),
+            Err(unknown) => unknown,
+        };
+        let part = |candidate: Option<&Candidate>, prefix: &str| -> Result<Option<StateDict<'a>>> {
+            Ok(Some(self.dict(candidate)?.under(prefix)).filter(|part| part.iter().len() > 0))
+        };
+        if self.candidates.is_empty() {
+            return part(None, key)?.ok_or(unknown);
+        }
+        let rivals = self.rivals();
+        for candidate in &self.candidates {
+            let inner = match candidate.key.as_str() {
+                "" => Some(key),
+                outer => key.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.')),
+            };
+            let is_only = rivals.len() == 1 && rivals[0].key == candidate.key;
+            if let Some(prefix) = inner.or(is_only.then_some(key))
+                && let Some(part) = part(Some(candidate), prefix)?
+            {
+                return Ok(part);
+            }
+        }
+        Err(unknown)
+    }
+
     /// The only candidate, apart from those whose key names the initial weights of a training; `None` for a file without candidates.
     ///
     /// # Errors

@@ -224,7 +224,10 @@ mod tests {
         assert!(read(&[4, 0], &[1, 1], 12).unwrap().is_empty());
         assert_eq!(read(&[3], &[0], 7).unwrap(), [7.0; 3]);
         assert_eq!(read(&[13], &[0], 0).unwrap(), [0.0; 13]);
-        assert_eq!(read(&[2, 3, 2], &[1, 0, 6], 1).unwrap(), [1.0, 7.0, 1.0, 7.0, 1.0, 7.0, 2.0, 8.0, 2.0, 8.0, 2.0, 8.0]);
+        assert_eq!(
+            read(&[2, 3, 2], &[1, 0, 6], 1).unwrap(),
+            [1.0, 7.0, 1.0, 7.0, 1.0, 7.0, 2.0, 8.0, 2.0, 8.0, 2.0, 8.0]
+        );
     }
 
     #[test]
@@ -243,7 +246,10 @@ mod tests {
         }
         for shape in [&[max, max][..], &[MOST_REPEATED, 2], &[0, 1 << 40, 1 << 40][1..]] {
             let refusal = read(shape, &vec![0; shape.len()], 0).unwrap_err();
-            assert!(refusal.contains("repeats the 12 elements of its storage") && refusal.contains("contiguous()"), "{refusal}");
+            assert!(
+                refusal.contains("repeats the 12 elements of its storage") && refusal.contains("contiguous()"),
+                "{refusal}"
+            );
         }
         assert!(read(&[2], &[], 0).unwrap_err().contains("differ in length"));
     }

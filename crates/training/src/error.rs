@@ -9,7 +9,8 @@ pub enum Error {
     /// The loss is NaN or infinite.
     #[error(
         "the loss became {loss} in epoch {epoch}, batch {batch} (learning rate {lr:?}); lower {}, or train with warm-up \
-         (`warmup-epochs`)", one_of(settings)
+         (`warmup-epochs`)",
+        one_of(settings)
     )]
     Diverged {
         /// The loss.
@@ -33,7 +34,10 @@ pub enum Error {
         loss: f64,
     },
     /// A trained network answers an image with a logit that is not finite.
-    #[error("the weights are so large that the model answers image {position} with a logit of {value}; lower {}", one_of(settings))]
+    #[error(
+        "the weights are so large that the model answers image {position} with a logit of {value}; lower {}",
+        one_of(settings)
+    )]
     Answers {
         /// Position of the image.
         position: u32,

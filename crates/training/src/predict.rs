@@ -71,7 +71,7 @@ pub fn check_answers(
         None => Ok(()),
         Some(at) => {
             Err(Error::Answers { position: asked[at / classes], value: logits[at], settings: settings.to_vec() })
-        },
+        }
     }
 }
 

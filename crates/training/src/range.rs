@@ -25,7 +25,10 @@ pub fn positive(key: &str, value: f64) -> Result<(), String> {
         return Err(format!("`{key}` must be a positive number, found {value:?}"));
     }
     if value as f32 == 0.0 {
-        return Err(format!("`{key}` is {value:e}, which is 0 as a 32-bit number; give {:e} or more", f32::MIN_POSITIVE));
+        return Err(format!(
+            "`{key}` is {value:e}, which is 0 as a 32-bit number; give {:e} or more",
+            f32::MIN_POSITIVE
+        ));
     }
     single(key, value)
 }

@@ -159,7 +159,9 @@ impl Recipe {
         range::positive("mixup", alpha)?;
         if alpha > MOST_MIXUP {
             let most = MOST_MIXUP;
-            return Err(format!("`mixup` must be at most {most}, found {alpha:?}; λ is a half in practice from there on"));
+            return Err(format!(
+                "`mixup` must be at most {most}, found {alpha:?}; λ is a half in practice from there on"
+            ));
         }
         Ok(())
     }

@@ -208,7 +208,8 @@ fn run_epoch(
             return Err(match progressing.log.steps {
                 0 => Error::NotFiniteAtFirst { loss },
                 _ => {
-                    let settings = run.recipe.strong_settings().into_iter().chain(objective.strong_settings().iter().copied());
+                    let settings =
+                        run.recipe.strong_settings().into_iter().chain(objective.strong_settings().iter().copied());
                     Error::Diverged { loss, epoch, batch, lr, settings: settings.collect() }
                 }
             });

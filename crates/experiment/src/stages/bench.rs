@@ -81,7 +81,8 @@ impl Bench<'_> {
         match failure {
             judgement::Failure::Interrupted => self.interruption(),
             judgement::Failure::Answer { .. } => {
-                let model = self.spec.inputs.values().map(|key| key.short().to_owned()).collect::<Vec<_>>().join(" or ");
+                let model =
+                    self.spec.inputs.values().map(|key| key.short().to_owned()).collect::<Vec<_>>().join(" or ");
                 self.failure(format!(
                     "{failure}; lower the settings that made the model (its learning rate, or the strength of its method), remove \
                      its stage {model} (`unlearn runs rm`), and run again"

@@ -130,10 +130,7 @@ pub(crate) fn choose<'a>(
     fits: impl Fn(&StateDict<'a>) -> bool,
 ) -> Result<StateDict<'a>, TorchError> {
     if let Some(key) = key {
-        return match file.find(key) {
-            Ok(candidate) => file.dict(Some(candidate)),
-            Err(unknown) => under_prefix(file, key)?.ok_or(unknown),
-        };
+        return file.named(key);
     }
     let rivals = file.rivals();
     if rivals.len() < 2 {
@@ -164,29 +161,6 @@ fn parts<'a>(dict: &StateDict<'a>, fits: &impl Fn(&StateDict<'a>) -> bool) -> Ve
         fits(&part).then(|| format!("`{}` ({} tensors)", prefix.escape_debug(), part.iter().len()))
     };
     prefixes.into_iter().filter_map(part).collect()
-}
-
-/// The tensors under a prefix of one of the file's dictionaries: `student`, or `state_dict.student`.
-fn under_prefix<'a>(file: &TorchFile<'a>, key: &str) -> Result<Option<StateDict<'a>>, TorchError> {
-    let found = |dict: StateDict<'a>, prefix: &str| Some(dict.under(prefix)).filter(|part| part.iter().len() > 0);
-    if file.candidates().is_empty() {
-        return Ok(found(file.dict(None)?, key));
-    }
-    let rivals = file.rivals();
-    for candidate in file.candidates() {
-        let inner = match candidate.key.as_str() {
-            "" => Some(key),
-            outer => key.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.')),
-        };
-        // The key of the only dictionary may be left out.
-        let inner = inner.or_else(|| (rivals.len() == 1 && rivals[0].key == candidate.key).then_some(key));
-        if let Some(inner) = inner
-            && let Some(part) = found(file.dict(Some(candidate))?, inner)
-        {
-            return Ok(Some(part));
-        }
-    }
-    Ok(None)
 }
 
 /// The tensors under the names that they have in the plain model. Empty tensors are left out. The error names the change that cannot be undone.
