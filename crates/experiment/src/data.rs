@@ -202,7 +202,7 @@ impl DataSection {
 
 impl ClassChoice {
     /// The class's number in a dataset. The error is a reason for users.
-    fn number(&self, dataset: &Dataset) -> Result<u32, String> {
+    pub(crate) fn number(&self, dataset: &Dataset) -> Result<u32, String> {
         match self {
             Self::Number(number) => Ok(*number),
             Self::Name(name) => {

@@ -57,6 +57,7 @@ pub(crate) fn draw(
     sampler: Sampler,
     seed: u64,
 ) -> Result<Vec<Forget>, String> {
+    let wanted = section.requests.iter().map(|wanted| wanted.numbered(dataset)).collect::<Result<Vec<_>, String>>()?;
     let poison = poisoning.as_ref().map(|poisoning| ForgetSpec::Positions { positions: poisoning.positions.clone() });
     let stand_in = |ranked: &Ranked| {
         ranked.check(dataset.classes.len()).map_err(|reason| format!("[[forget]] of `kind = \"ranked\"`: {reason}"))?;
@@ -67,6 +68,7 @@ pub(crate) fn draw(
         // The first classes stand for those that a ranking will choose.
         Wanted::Ranked(ranked) => stand_in(ranked),
         Wanted::Samples(spec) => Ok(spec.clone()),
+        Wanted::NamedClass { class, .. } => Err(format!("class `{class}` has no number yet")),
         Wanted::Detected(_) => {
             Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None }))
         }
@@ -81,39 +83,38 @@ pub(crate) fn draw(
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
         }),
     };
-    let specs = section.requests.iter().map(spec).collect::<Result<Vec<_>, String>>()?;
+    let specs = wanted.iter().map(spec).collect::<Result<Vec<_>, String>>()?;
     let drawn = forget::resolve_in_turn(&specs, dataset, split, sampler, seed).map_err(|error| error.to_string())?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();
-    let requests =
-        section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
-            forgotten.extend(&split.forget);
-            forgotten.sort_unstable();
-            let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
-            let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
-            let (number, of) = (position + 1, section.requests.len());
-            Forget {
-                scenario: if alone { wanted.scenario() } else { SEQUENCE },
-                label: match &section.name {
-                    Some(name) if alone => name.clone(),
-                    None if alone => label(wanted, poisoning.as_deref()),
-                    _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
-                },
-                turn: (!alone).then_some(Turn { sequence, number, of }),
-                samples: match (wanted, spec) {
-                    (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
-                    (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
-                    (_, ForgetSpec::Indices { .. }) => {
-                        Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
-                    }
-                    (_, spec) => Samples::Drawn(spec),
-                },
-                is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
-                split,
-                forgotten: forgotten.clone(),
-                whole_classes,
-            }
-        });
+    let requests = wanted.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
+        forgotten.extend(&split.forget);
+        forgotten.sort_unstable();
+        let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
+        let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
+        let (number, of) = (position + 1, section.requests.len());
+        Forget {
+            scenario: if alone { wanted.scenario() } else { SEQUENCE },
+            label: match &section.name {
+                Some(name) if alone => name.clone(),
+                None if alone => label(wanted, poisoning.as_deref()),
+                _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
+            },
+            turn: (!alone).then_some(Turn { sequence, number, of }),
+            samples: match (wanted, spec) {
+                (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
+                (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
+                (_, ForgetSpec::Indices { .. }) => {
+                    Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
+                }
+                (_, spec) => Samples::Drawn(spec),
+            },
+            is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
+            split,
+            forgotten: forgotten.clone(),
+            whole_classes,
+        }
+    });
     Ok(requests.collect())
 }
 
@@ -128,6 +129,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
     let poison = poisoning.map_or("poison", |poisoning| &poisoning.label);
     match wanted {
         Wanted::Samples(spec) => spec.label(),
+        Wanted::NamedClass { class, .. } => format!("class {class}"),
         Wanted::Ranked(ranked) => ranked.label(),
         Wanted::Pool => "a third of the pool".to_owned(),
         Wanted::Poisoned => format!("poison: {poison}"),

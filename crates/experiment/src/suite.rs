@@ -8,6 +8,7 @@ use serde_json::Value;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
+use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
@@ -238,6 +239,9 @@ impl Suite {
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
         let text = unlearn_files::read_text(path, MOST);
         let text = text.map_err(|source| Error::Given { what: "the suite", path: path.into(), source })?;
+        // Line ends of old Macs. TOML itself forbids a carriage return alone.
+        let text =
+            if text.replace("\r\n", "").contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
         Self::parse(&text, path, assignments)
     }
 
@@ -324,6 +328,15 @@ impl Suite {
         if seeds.is_empty() || seeds.len() != self.suite.seeds.len() {
             return Err("`suite.seeds` must list one or more seeds, each once".into());
         }
+        let most = u64::from(u32::MAX) - 1;
+        if let Some(seed) = seeds.last().filter(|seed| **seed > most)
+            && (self.data.sampler, self.data.seed) == (Sampler::NumpyLegacy, None)
+        {
+            return Err(format!(
+                "`suite.seeds` holds {seed}, and the sampler `numpy-legacy` draws the split with the seed + 1: give at most {most}, or \
+                 `data.seed`, or `data.sampler = \"seeded\"`"
+            ));
+        }
         SuiteIndex::check_name(&self.suite.name).map_err(|e| format!("`suite.name`: {e}"))?;
         if self.prune.is_empty() {
             return Err("at least one [[prune]] table is needed".into());
@@ -375,7 +388,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use unlearn_samples::{ForgetSpec, Sampler};
+    use unlearn_samples::ForgetSpec;
 
     use super::*;
 
@@ -410,6 +423,7 @@ mod tests {
             ("train.epochs=9223372036854775807", "`epochs` must be at most 1000000"),
             ("train.mixup=1e300", "`mixup` is 1e300"),
             ("suite.seeds=[1, 1]", "each once"),
+            ("suite.seeds=[1, 9223372036854775807]", "`suite.seeds` holds 9223372036854775807"),
             ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),
             ("seeds=[1]", "`seeds` is not a section of a suite; did you mean `suite.seeds`?"),
@@ -452,6 +466,8 @@ mod tests {
         std::fs::write(&file, b"[suite]\nname = \"\xff\"").unwrap();
         refused(&file, "line 2: the text is not UTF-8");
         std::fs::write(&file, format!("\u{feff}{SUITE}")).unwrap();
+        assert_eq!(Suite::load(&file, &[]).unwrap().suite.name, "a");
+        std::fs::write(&file, SUITE.replace('\n', "\r")).unwrap();
         assert_eq!(Suite::load(&file, &[]).unwrap().suite.name, "a");
     }
 

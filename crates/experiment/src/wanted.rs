@@ -3,13 +3,22 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use unlearn_backdoor::{DETECTORS, DetectorEntry, Settings};
-use unlearn_samples::ForgetSpec;
+use unlearn_samples::{Dataset, ForgetSpec};
+
+use crate::data::ClassChoice;
 
 /// A request of a suite.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
     /// Samples of the data set.
     Samples(ForgetSpec),
+    /// `kind = "class"` with the name of a class, or some of its images.
+    NamedClass {
+        /// The class's name.
+        class: String,
+        /// Number of its images. All if absent.
+        count: Option<usize>,
+    },
     /// `kind = "poisoned"`: exactly the poison of `[data.poison]`.
     Poisoned,
     /// `kind = "detected"`: what a detector of poison suspects in the dense model's features.
@@ -142,11 +151,31 @@ impl Wanted {
                 let ranked = serde_json::from_value(Value::Object(table));
                 ranked.map(Self::Ranked).map_err(|error| format!("`kind = \"{RANKED}\"`: {error}"))
             }
+            "class" if table.get("class").is_some_and(Value::is_string) => {
+                let Some(Value::String(class)) = table.remove("class") else { return Err("`class` is no name".into()) };
+                // The other keys are those of a class by number.
+                table.insert("class".into(), 0.into());
+                match serde_json::from_value(Value::Object(table)).map_err(|error| error.to_string())? {
+                    ForgetSpec::Class { count, .. } => Ok(Self::NamedClass { class, count }),
+                    spec => Ok(Self::Samples(spec)),
+                }
+            }
             kind if !kind.is_empty() && !KINDS.contains(&kind) => {
                 let suggestion = unlearn_names::suggestion(kind, KINDS);
                 Err(format!("unknown kind `{kind}`{suggestion}; valid kinds: {}", KINDS.join(", ")))
             }
             _ => serde_json::from_value(Value::Object(table)).map(Self::Samples).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The same request with the number of a class in place of its name. The error is a reason for users.
+    pub(crate) fn numbered(&self, dataset: &Dataset) -> Result<Self, String> {
+        match self {
+            Self::NamedClass { class, count } => {
+                let class = ClassChoice::Name(class.clone()).number(dataset)?;
+                Ok(Self::Samples(ForgetSpec::Class { class, count: *count }))
+            }
+            other => Ok(other.clone()),
         }
     }
 
@@ -160,7 +189,7 @@ impl Wanted {
         match self {
             Self::Samples(spec) => spec.scenario(),
             Self::Poisoned | Self::Detected(_) => "backdoor",
-            Self::Ranked(_) => "class",
+            Self::Ranked(_) | Self::NamedClass { .. } => "class",
             Self::Pool => "pool",
         }
     }
@@ -175,11 +204,19 @@ impl<'de> Deserialize<'de> for Wanted {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use unlearn_datasets::registry::{self, OpenOptions};
 
     use super::*;
 
     #[test]
     fn every_kind_is_read_and_a_wrong_one_is_named() {
+        let named: Wanted = serde_json::from_value(json!({ "kind": "class", "class": "Bag", "count": 3 })).unwrap();
+        assert_eq!(named, Wanted::NamedClass { class: "Bag".into(), count: Some(3) });
+        let dataset = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
+        let number = ForgetSpec::Class { class: 8, count: Some(3) };
+        assert_eq!(named.numbered(&dataset).unwrap(), Wanted::Samples(number));
+        let unknown = Wanted::NamedClass { class: "bag".into(), count: None }.numbered(&dataset).unwrap_err();
+        assert!(unknown.contains("class `bag` does not exist") && unknown.contains("`Bag`"), "{unknown}");
         let read = |table: Value| serde_json::from_value::<Wanted>(table).map_err(|error| error.to_string());
         let class = ForgetSpec::Class { class: 3, count: None };
         assert_eq!(read(json!({ "kind": "class", "class": 3 })), Ok(Wanted::Samples(class)));
