@@ -361,7 +361,7 @@ pub(crate) struct Attempt {
 
 /// What an attack found.
 pub(crate) enum Found {
-    Attack(Attack),
+    Attack(Box<Attack>),
     Compared(Compared),
 }
 
@@ -435,7 +435,7 @@ impl Measured {
         let (mut attacks, mut comparisons) = (Vec::new(), Vec::new());
         for Attempt { found, .. } in self.attacked(vulnerable).map_err(fail)? {
             match found.map_err(fail)? {
-                Found::Attack(found) => attacks.push(found),
+                Found::Attack(found) => attacks.push(*found),
                 Found::Compared(found) => comparisons.push(found),
             }
         }
@@ -462,7 +462,8 @@ impl Measured {
             for question in attack.questions().iter().filter(|question| self.answers(**question)) {
                 let population = population.filter(|_| attack.population);
                 let vulnerable = vulnerable.filter(|_| attack.name == ruli::ATTACK.name);
-                let found = judged(attack, (pool, population), *question, vulnerable).map(Found::Attack);
+                let found = judged(attack, (pool, population), *question, vulnerable);
+                let found = found.map(|found| Found::Attack(Box::new(found)));
                 attempts.push(Attempt { attack: attack.name, question: Some(*question), found });
             }
             if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {

@@ -225,70 +225,68 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn scores(self, used: &mut BTreeSet<String>, notes: &mut Vec<String>) -> Result<Option<SetScores>> {
+    /// What the array of scores holds, its name, and itself. `None` if the set has none.
+    fn scored(self) -> Result<Option<(&'static str, &'a str, &'a Array)>> {
         let found: Vec<_> = SCORES.iter().filter_map(|what| Some((*what, self.find(what)?))).collect();
-        let (what, (name, array)) = match found[..] {
+        match found[..] {
+            [(what, (name, array))] => Ok(Some((what, name, array))),
+            [(_, (one, _)), (_, (other, _)), ..] => Err(Error::content(
+                self.path,
+                format!("it has both `{one}` and `{other}`; keep one, so that it is plain which is judged"),
+            )),
             [] => {
-                let role = self.role.name();
-                for what in SCORES {
-                    let names = [format!("{role}_{what}"), what.to_owned()];
-                    let name = &names[usize::from(self.bare)];
-                    if let Some(reason) = self.arrays.unread.get(&names[0]).or_else(|| self.arrays.unread.get(name)) {
+                let prefixed = SCORES.map(|what| format!("{}_{what}", self.role));
+                let bare = SCORES.map(str::to_owned);
+                let names = prefixed.iter().chain(bare.iter().filter(|_| self.bare));
+                for name in names {
+                    if let Some(reason) = self.arrays.unread.get(name) {
                         return self.refuse(name, reason);
                     }
                 }
-                return Ok(None);
+                Ok(None)
             }
-            [only] => only,
-            [(_, (one, _)), (_, (other, _)), ..] => {
-                return Err(Error::content(
-                    self.path,
-                    format!("it has both `{one}` and `{other}`; keep one, so that it is plain which is judged"),
-                ));
-            }
-        };
-        used.insert(name.to_owned());
-        let Elements::Floats(values) = &array.elements else {
-            return self.refuse(
-                name,
-                format!(
-                    "its elements are whole numbers, and {what} are not; save them as `float32` before they are rounded"
-                ),
-            );
-        };
+        }
+    }
+
+    /// The numbers of models, samples and classes. Margins have no classes.
+    fn layout(self, what: &str, name: &str, array: &Array) -> Result<(usize, usize, Option<usize>)> {
+        let shape = array.shown();
         let (models, samples, classes) = match (what, array.shape.as_slice()) {
             ("margins", &[samples]) => (1, samples, None),
             ("margins", &[models, samples]) => (models, samples, None),
             ("margins", _) => {
-                return self
-                    .refuse(name, format!("its shape {} is not (samples,) or (models, samples)", array.shown()));
+                return self.refuse(name, format!("its shape {shape} is not (samples,) or (models, samples)"));
             }
             (_, &[samples, classes]) => (1, samples, Some(classes)),
             (_, &[models, samples, classes]) => (models, samples, Some(classes)),
             _ => {
-                let shape = array.shown();
-                return self.refuse(
-                    name,
-                    format!("its shape {shape} is not (samples, classes) or (models, samples, classes)"),
-                );
+                let wanted = "(samples, classes) or (models, samples, classes)";
+                return self.refuse(name, format!("its shape {shape} is not {wanted}"));
             }
         };
         if models == 0 || samples == 0 {
-            return self.refuse(name, format!("its shape {} is empty; a set needs at least one sample", array.shown()));
+            return self.refuse(name, format!("its shape {shape} is empty; a set needs at least one sample"));
         }
         if u32::try_from(samples).is_err() {
             return self.refuse(name, "it has more than 2³² samples");
         }
-        let width = classes.unwrap_or(1);
-        if classes == Some(1) || classes == Some(0) {
-            return self.refuse(
-                name,
-                format!(
-                    "its shape {} has one class; scores need at least 2: for a binary model with one output z, save the columns 0 and z",
-                    array.shown()
-                ),
-            );
+        if classes.is_some_and(|classes| classes < 2) {
+            let fix = "scores need at least 2: for a binary model with one output z, save the columns 0 and z";
+            return self.refuse(name, format!("its shape {shape} has one class; {fix}"));
         }
+        Ok((models, samples, classes))
+    }
+
+    fn scores(self, used: &mut BTreeSet<String>, notes: &mut Vec<String>) -> Result<Option<SetScores>> {
+        let Some((what, name, array)) = self.scored()? else { return Ok(None) };
+        used.insert(name.to_owned());
+        let Elements::Floats(values) = &array.elements else {
+            let problem = "its elements are whole numbers, and";
+            return self
+                .refuse(name, format!("{problem} {what} are not; save them as `float32` before they are rounded"));
+        };
+        let (models, samples, classes) = self.layout(what, name, array)?;
+        let width = classes.unwrap_or(1);
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             let place = self.row(samples, at / width, models);
             let column = classes.map_or(String::new(), |_| format!(", class {}", at % width));
@@ -302,40 +300,20 @@ impl<'a> Source<'a> {
             let margins = values.clone();
             return Ok(Some(SetScores { models, samples, margins, ids, seen, scores: Vec::new() }));
         };
-        let Some((labels_name, labels)) = self.whole("labels", "labels", samples, used)? else {
-            let wanted = name.replace(what, "labels");
-            return self.refuse(
-                name,
-                format!("there is no array `{wanted}` with the true classes; save it beside the scores"),
-            );
-        };
-        if let Some(row) = labels.iter().position(|label| *label as usize >= classes) {
-            let place = self.row(samples, row, 1);
-            return self.refuse(
-                &labels_name,
-                format!(
-                    "{place} is {}, but `{name}` has classes 0 to {}; number classes from 0",
-                    labels[row],
-                    classes - 1
-                ),
-            );
-        }
-        let logits = match what {
-            "probabilities" => self.logits_of(name, values, (models, samples, classes), notes)?,
-            _ => {
-                if values.chunks_exact(classes).all(sums_to_one) {
-                    return self.refuse(
-                        name,
-                        format!("every row is in 0..1 and sums to 1, so these are probabilities, not logits; name the array `{}`", name.replace("logits", "probabilities")),
-                    );
-                }
-                values.iter().map(|value| *value as f32).collect()
-            }
+        let labels = self.labels((name, what), samples, classes, used)?;
+        let logits = if what == "probabilities" {
+            self.logits_of(name, values, (models, samples, classes), notes)?
+        } else if values.chunks_exact(classes).all(sums_to_one) {
+            let fix = name.replace("logits", "probabilities");
+            let problem = "every row is in 0..1 and sums to 1, so these are probabilities, not logits";
+            return self.refuse(name, format!("{problem}; name the array `{fix}`"));
+        } else {
+            values.iter().map(|value| *value as f32).collect()
         };
         if let Some(at) = logits.iter().position(|value| !value.is_finite()) {
             let place = self.row(samples, at / classes, models);
-            return self
-                .refuse(name, format!("{place}, class {} is {}, beyond single precision", at % classes, values[at]));
+            let class = at % classes;
+            return self.refuse(name, format!("{place}, class {class} is {:e}, beyond single precision", values[at]));
         }
         let mut scores = Vec::with_capacity(models);
         for logits in logits.chunks_exact(samples * classes) {
@@ -347,6 +325,32 @@ impl<'a> Source<'a> {
         }
         let margins = scores.iter().flat_map(Scores::log_odds).collect();
         Ok(Some(SetScores { models, samples, margins, ids, seen, scores }))
+    }
+
+    /// The labels beside an array of scores.
+    fn labels(
+        self,
+        (scores, what): (&str, &str),
+        samples: usize,
+        classes: usize,
+        used: &mut BTreeSet<String>,
+    ) -> Result<Vec<u32>> {
+        let Some((name, labels)) = self.whole("labels", "labels", samples, used)? else {
+            let wanted = scores.replace(what, "labels");
+            if let Some(reason) = self.arrays.unread.get(&wanted) {
+                return self.refuse(&wanted, reason);
+            }
+            let problem = format!("there is no array `{wanted}` with the true classes; save it beside the scores");
+            return self.refuse(scores, problem);
+        };
+        match labels.iter().position(|label| *label as usize >= classes) {
+            None => Ok(labels),
+            Some(row) => {
+                let (place, last) = (self.row(samples, row, 1), classes - 1);
+                let problem = format!("{place} is {}, but `{scores}` has classes 0 to {last}", labels[row]);
+                self.refuse(&name, format!("{problem}; number classes from 0"))
+            }
+        }
     }
 
     /// Probabilities as logits: their logarithms.

@@ -1,5 +1,6 @@
 //! Writes the scores of a model on one set.
 
+use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -152,13 +153,13 @@ fn table(prediction: &Prediction<'_>) -> Vec<u8> {
     let Prediction { kind, values, classes, labels, ids } = *prediction;
     let mut text = String::from("id,label");
     for class in 0..classes {
-        text += &format!(",{}_{class}", kind.column());
+        let _ = write!(text, ",{}_{class}", kind.column());
     }
     text.push('\n');
     for ((row, label), id) in values.chunks_exact(classes).zip(labels).zip(ids) {
-        text += &format!("{id},{label}");
+        let _ = write!(text, "{id},{label}");
         for value in row {
-            text += &format!(",{value}");
+            let _ = write!(text, ",{value}");
         }
         text.push('\n');
     }

@@ -1,7 +1,7 @@
 //! `unlearn evaluate`: judges models, files of scores and stored runs; with `--out`, the report of finished suites, with every figure
 //! computed again from stored scores.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use unlearn_mia_eval::Registry;
 use unlearn_run_store::Store;
@@ -20,10 +20,10 @@ pub(crate) fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     }
 }
 
-fn suites(arguments: &EvaluateArguments, out: &std::path::Path) -> anyhow::Result<()> {
+fn suites(arguments: &EvaluateArguments, out: &Path) -> anyhow::Result<()> {
     let EvaluateArguments { what, figures, replace, store, .. } = arguments;
     refuse_other_options(arguments)?;
-    let suites: Vec<String> = what.iter().map(suite).collect::<Result<_, _>>()?;
+    let suites: Vec<String> = what.iter().map(|name| suite(name)).collect::<Result<_, _>>()?;
     let registry = Registry::standard();
     for name in figures {
         registry.figures().find(name).map_err(|error| Usage(format!("--figure: {error}")))?;
@@ -40,7 +40,7 @@ fn suites(arguments: &EvaluateArguments, out: &std::path::Path) -> anyhow::Resul
 }
 
 /// The name of a suite. A file is not one, although a suite may be named like it.
-fn suite(name: &PathBuf) -> Result<String, Usage> {
+fn suite(name: &Path) -> Result<String, Usage> {
     let refuse = |reason: &str| Err(Usage(format!("{}: {reason}", name.display())));
     match name.to_str() {
         Some(text) if name.is_file() && text.contains(['.', '/']) => refuse(

@@ -106,7 +106,10 @@ fn too_few_models_and_missing_sets_are_stated_not_numbers() {
     fs::write(place.path("u.csv"), "model,margin\na,1\na,2\nb,1.5\nb,2.5\n").unwrap();
     fs::write(place.path("r.csv"), "model,margin\na,0\na,1\nb,0.5\nb,1.25\n").unwrap();
     let printed = place.succeed(&["evaluate", "--forget", "u.csv", "--retrain", "r.csv"]);
-    for words in ["u-lira (unlearning): too few models", "forget-quality: too few models"] {
+    for words in [
+        "u-lira (unlearning): too few models that unlearned a sample: at least 3 of each",
+        "forget-quality: too few models",
+    ] {
         assert!(printed.contains(words), "{printed}");
     }
     fs::write(place.path("f.csv"), "label,logit_0,logit_1\n0,3,1\n1,2,1\n").unwrap();
@@ -116,6 +119,68 @@ fn too_few_models_and_missing_sets_are_stated_not_numbers() {
     }
     let figures = json(&place, "f.json")["figures"].clone();
     assert_eq!(figures.as_object().unwrap().keys().collect::<Vec<_>>(), ["ua"]);
+}
+
+#[test]
+fn scores_that_say_nothing_give_no_number() {
+    let place = golden();
+    // One logit row for all: no threshold tells anything apart.
+    let equal: String =
+        ["forget", "retain", "test"].map(|set| format!("{set},0,3,1\n{set},0,3,1\n{set},0,3,1\n")).concat();
+    fs::write(place.path("equal.csv"), format!("set,label,logit_0,logit_1\n{equal}")).unwrap();
+    let printed = place.succeed(&["evaluate", "equal.csv", "--mia", "confidence,prob", "--json", "equal.json"]);
+    for figure in
+        ["mia_efficacy.confidence", "mia_privacy.prob", "loss_threshold_efficacy", "threshold_accuracy.confidence"]
+    {
+        assert!(
+            printed.contains(&format!("{figure}: undefined: all retained and test samples have the same")),
+            "{printed}"
+        );
+    }
+    let figures = json(&place, "equal.json")["figures"].clone();
+    assert_eq!(figures.as_object().unwrap().keys().collect::<Vec<_>>(), ["ra", "ta", "ua"]);
+    // A Retrain that is the model itself, and one without the forget set.
+    let printed = place.succeed(&["evaluate", "model.npz", "--retrain", "model.npz"]);
+    assert!(printed.contains("model 0 and Retrain 0 have the same scores"), "{printed}");
+    let table = fs::read_to_string(place.path("model.csv")).unwrap();
+    let kept: Vec<&str> = table.lines().filter(|line| !line.starts_with("forget")).collect();
+    fs::write(place.path("kept.csv"), kept.join("\n")).unwrap();
+    let printed = place.succeed(&["evaluate", "model.npz", "--retrain", "kept.csv"]);
+    for words in ["KL: it needs Retrain's scores on the forget set", "Retrain has no scores on: forget"] {
+        assert!(printed.contains(words), "{printed}");
+    }
+}
+
+#[test]
+fn a_planted_leak_is_found_and_where_there_is_none_nothing_is() {
+    let place = golden();
+    // Each of 12 models had half of 40 samples, and those have a margin that is higher by the lift.
+    // SplitMix64 of the cell, in −1..1.
+    let noise = |model: u64, sample: u64| {
+        let mut bits = (model * 40 + sample).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    };
+    let table = |lift: f64| {
+        let mut text = String::from("set,model,seen,margin\n");
+        for (model, sample) in (0..12_u64).flat_map(|model| (0..40_u64).map(move |sample| (model, sample))) {
+            let seen = (model + sample) % 2;
+            let margin = noise(model, sample) + lift * seen as f64;
+            text += &format!("forget,{model},{seen},{margin}\n");
+        }
+        text
+    };
+    let area = |text: String| {
+        fs::write(place.path("pool.csv"), text).unwrap();
+        place.succeed(&["evaluate", "pool.csv", "--json", "pool.json", "--replace"]);
+        let found = json(&place, "pool.json");
+        let lira = found["pool_attacks"].as_array().unwrap().iter().find(|found| found["attack"] == "lira").unwrap();
+        lira["outcome"]["auc"]["value"].as_f64().unwrap()
+    };
+    assert!(area(table(1.0)) > 0.8);
+    let nothing = area(table(0.0));
+    assert!((nothing - 0.5).abs() < 0.1, "{nothing}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Value, Values};
 use unlearn_mia_eval::pool::Seen;
-use unlearn_mia_eval::{Registry, Settings};
+use unlearn_mia_eval::{Error, Registry, Settings, features};
 use unlearn_score_files::{Role, ScoreSets, SetScores};
 
 use super::{Judged, Undefined};
@@ -58,7 +58,7 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
             undefined.push(Undefined {
                 name: "figures beside Retrain".into(),
                 reason: format!(
-                    "{models} models cannot be paired with {} Retrains; give one Retrain, or as many as models",
+                    "models cannot be paired ({models} judged, {} retrained); give one Retrain, or as many as models",
                     theirs.len()
                 ),
             });
@@ -68,7 +68,7 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
     for attempt in pool(&model.scores, retrain.map(|retrain| &retrain.scores), &mut undefined)? {
         let Attempt { attack, question, found } = attempt;
         match found {
-            Ok(Found::Attack(found)) => pool_attacks.push(found),
+            Ok(Found::Attack(found)) => pool_attacks.push(*found),
             Ok(Found::Compared(found)) => comparisons.push(found),
             Err(error) => {
                 let name =
@@ -79,7 +79,7 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
     }
     let mut notes = model.scores.notes.clone();
     notes.extend(retrain.iter().flat_map(|retrain| retrain.scores.notes.clone()));
-    undefined.dedup();
+    notes.extend(retrain.iter().flat_map(|retrain| of_pair(&model.scores, &retrain.scores)));
     Ok(Judged {
         format: Judged::FORMAT,
         source: model.source.clone(),
@@ -99,12 +99,15 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
 }
 
 /// The reason of an attack, without its name.
-fn plain(error: unlearn_mia_eval::Error) -> String {
+fn plain(error: Error) -> String {
     match error {
-        unlearn_mia_eval::Error::InAttack { source, .. } => plain(*source),
-        error @ (unlearn_mia_eval::Error::TooFewModels { .. } | unlearn_mia_eval::Error::TooFewOfKind { .. }) => {
-            format!("too few models: {error}")
+        Error::InAttack { source, .. } => plain(*source),
+        Error::Empty { set, needed } => format!("the {set} set has fewer than {needed} samples"),
+        // The attacked model is left out, and one of the other kind beside it.
+        Error::TooFewModels { seen, needed, .. } => {
+            format!("too few models that {seen} a sample: at least {} of each kind are needed", needed + 1)
         }
+        Error::TooFewOfKind { .. } => format!("too few models: {error}"),
         error => error.to_string(),
     }
 }
@@ -142,6 +145,30 @@ fn check_pair(model: &ScoreSets, retrain: &ScoreSets) -> Result<()> {
     Ok(())
 }
 
+/// What the reader should know of a Retrain beside a model.
+fn of_pair(model: &ScoreSets, retrain: &ScoreSets) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_missing = |(role, _): &&(Role, SetScores)| retrain.get(*role).is_none();
+    let missing: Vec<&str> = model.sets.iter().filter(is_missing).map(|(role, _)| role.name()).collect();
+    if !missing.is_empty() {
+        notes.push(format!("Retrain has no scores on: {}; figures of these sets have no gap", missing.join(", ")));
+    }
+    if let (Some(ours), Some(theirs)) = (model.get(Role::Forget), retrain.get(Role::Forget))
+        && ours.samples > 1
+    {
+        let rows = |set: &SetScores| set.margins.chunks_exact(set.samples).map(<[f64]>::to_vec).collect::<Vec<_>>();
+        let (ours, theirs) = (rows(ours), rows(theirs));
+        let twin = |row: &Vec<f64>| theirs.iter().position(|other| other == row);
+        if let Some((number, other)) = ours.iter().enumerate().find_map(|(at, row)| Some((at, twin(row)?))) {
+            notes.push(format!(
+                "model {number} and Retrain {other} have the same scores on the forget set; if one file was given twice, no figure beside \
+                 Retrain says anything"
+            ));
+        }
+    }
+    notes
+}
+
 /// The measurement of one model.
 struct Alone<'a> {
     registry: &'a Registry,
@@ -151,17 +178,23 @@ struct Alone<'a> {
 }
 
 impl Alone<'_> {
+    fn state(&mut self, name: &str, reason: String) {
+        let known = |entry: &Undefined| entry.name == name && entry.reason == reason;
+        if !self.undefined.iter().any(known) {
+            self.undefined.push(Undefined { name: name.to_owned(), reason });
+        }
+    }
+
     fn measure(
-        self,
+        mut self,
         sets: &ScoreSets,
         number: usize,
         retrain: Option<&(ModelScores, Values)>,
     ) -> Result<(ModelScores, Values)> {
-        let Self { registry, settings, rte_seconds, undefined } = self;
         let of = |role: Role| sets.get(role).and_then(|set| set.scores.get(number)).cloned();
         let given: BTreeMap<Role, Scores> = Role::ALL.into_iter().filter_map(|role| Some((role, of(role)?))).collect();
         let classes = given.values().next().map_or(2, Scores::classes);
-        let empty = Scores::new(Vec::new(), Vec::new(), classes).map_err(unlearn_mia_eval::Error::from)?;
+        let empty = Scores::new(Vec::new(), Vec::new(), classes).map_err(Error::from)?;
         let or_empty = |role: Role| given.get(&role).unwrap_or(&empty).clone();
         let scores = ModelScores {
             forget: or_empty(Role::Forget),
@@ -171,74 +204,131 @@ impl Alone<'_> {
             triggered: None,
             unseen: None,
         };
+        let (registry, rte_seconds) = (self.registry, self.rte_seconds);
         let missing = |figure: &Figure| missing(figure, &given, rte_seconds.is_some(), retrain);
-        let mut state = |name: &str, reason: String| {
-            let entry = Undefined { name: name.to_owned(), reason };
-            if !undefined.contains(&entry) {
-                undefined.push(entry);
-            }
-        };
         let mut values = Values::new();
-        for name in &settings.attacks {
-            let attack = registry.attack(name)?;
+        for name in &self.settings.attacks {
             // A set that is missing would be an empty one.
-            let needs = attack.figures.iter().find_map(|figure| missing(figure));
-            if let Some(reason) = needs.flatten() {
-                state(name, reason);
-                continue;
-            }
-            let settings = Settings { attacks: vec![name.clone()], ..settings.clone() };
-            match registry.attacked(&scores, &settings) {
-                Ok(found) => {
-                    for figure in registry.measured(&settings)?.iter().filter(|name| !found.contains_key(*name)) {
-                        state(figure, "it is undefined for these scores".to_owned());
-                    }
-                    values.extend(found);
-                }
-                Err(error) => state(name, plain(error)),
+            let needs = registry.attack(name)?.figures.iter().find_map(missing);
+            match needs {
+                Some(Missing::Stated(reason)) => self.state(name, reason),
+                Some(Missing::Unexpected) => {}
+                None => values.extend(self.attacked(name, &scores)?),
             }
         }
-
         let beside = retrain.map(|(scores, figures)| Retrain { scores: Some(scores), figures });
         let figures = registry.figures();
         for figure in figures.iter() {
-            if let Some(reason) = missing(figure) {
-                if let Some(reason) = reason.filter(|_| !figure.needs.contains(&Need::Attack)) {
-                    state(&figure.label, reason);
+            match missing(figure) {
+                // Those of attacks were stated with the attack.
+                Some(Missing::Stated(reason)) if !figure.needs.contains(&Need::Attack) => {
+                    self.state(&figure.label, reason);
                 }
-                continue;
+                Some(_) => {}
+                None => {
+                    let only = |other: &Figure| other.name == figure.name;
+                    figures.complete(&mut values, Some(&scores), rte_seconds, beside, only).map_err(Error::from)?;
+                }
             }
-            figures
-                .complete(&mut values, Some(&scores), rte_seconds, beside, |other| other.name == figure.name)
-                .map_err(unlearn_mia_eval::Error::from)?;
         }
         Ok((scores, values))
     }
+
+    /// Runs one attack, and states what it cannot say.
+    fn attacked(&mut self, name: &str, scores: &ModelScores) -> Result<Values> {
+        let settings = Settings { attacks: vec![name.to_owned()], ..self.settings.clone() };
+        let by_features = self.registry.attack(name)?.by_features();
+        let mut found = match self.registry.attacked(scores, &settings) {
+            Ok(found) => found,
+            Err(error) => {
+                self.state(name, plain(error));
+                return Ok(Values::new());
+            }
+        };
+        // An attack without features looks at losses, which are equal where confidences are.
+        let looks_at = if by_features { settings.mia.clone() } else { vec!["confidence".to_owned()] };
+        let constant = constant(scores, &looks_at)?;
+        for figure in self.registry.measured(&settings)? {
+            let of = |feature: &&String| {
+                !by_features || figure.split_once('.').is_some_and(|(_, of)| of == feature.as_str())
+            };
+            let reason = match constant.iter().find(of) {
+                Some(feature) => format!("undefined: all retained and test samples have the same {feature}"),
+                None if found.contains_key(&figure) => continue,
+                None => "undefined for these scores".to_owned(),
+            };
+            found.remove(&figure);
+            self.state(&figure, reason);
+        }
+        Ok(found)
+    }
 }
 
-/// Why a figure cannot be computed from what is given: `Some(None)` if nobody expects it, `None` if it can be.
+/// Why a figure cannot be computed.
+enum Missing {
+    /// Nobody expects it from scores.
+    Unexpected,
+    /// A reason to state.
+    Stated(String),
+}
+
+/// Why a figure cannot be computed from what is given, if it cannot.
 fn missing(
     figure: &Figure,
     given: &BTreeMap<Role, Scores>,
     has_time: bool,
     retrain: Option<&(ModelScores, Values)>,
-) -> Option<Option<String>> {
+) -> Option<Missing> {
+    let role = |need: &Need| match need {
+        Need::Forget => Some(Role::Forget),
+        Need::Retain => Some(Role::Retain),
+        Need::Test => Some(Role::Test),
+        Need::Validation => Some(Role::Validation),
+        _ => None,
+    };
     for need in figure.needs {
-        let role = match need {
-            Need::Forget => Role::Forget,
-            Need::Retain => Role::Retain,
-            Need::Test => Role::Test,
-            Need::Validation => Role::Validation,
-            Need::Attack => continue,
-            Need::RunTime if has_time => continue,
-            Need::RetrainFigures | Need::RetrainScores if retrain.is_some() => continue,
-            _ => return Some(None),
+        let known = match need {
+            Need::Attack => true,
+            Need::RunTime => has_time,
+            Need::RetrainFigures | Need::RetrainScores => retrain.is_some(),
+            other => role(other).is_some(),
         };
-        if !given.contains_key(&role) {
-            return Some((role != Role::Validation).then(|| format!("it needs the {role} set")));
+        if !known {
+            return Some(Missing::Unexpected);
         }
     }
+    for role in figure.needs.iter().filter_map(role) {
+        if !given.contains_key(&role) {
+            let optional = role == Role::Validation;
+            return Some(if optional {
+                Missing::Unexpected
+            } else {
+                Missing::Stated(format!("it needs the {role} set"))
+            });
+        }
+    }
+    // These figures compare predictions on the forget set.
+    let beside = retrain.filter(|_| figure.needs.contains(&Need::RetrainScores));
+    if beside.is_some_and(|(scores, _)| scores.forget.is_empty()) {
+        return Some(Missing::Stated("it needs Retrain's scores on the forget set".to_owned()));
+    }
     None
+}
+
+/// Features that have one value for all retained and test samples, so that nothing can be told apart by them.
+fn constant(scores: &ModelScores, names: &[String]) -> Result<Vec<String>> {
+    let mut constant = Vec::new();
+    for name in names {
+        let feature = features::find(name)?;
+        let width = feature.values(scores.retain.classes()).max(1);
+        let both = [&scores.retain, &scores.test].map(|set| feature.extract(set));
+        let mut rows = both.iter().flat_map(|values| values.chunks_exact(width));
+        let first = rows.next();
+        if rows.all(|row| Some(row) == first) {
+            constant.push(name.clone());
+        }
+    }
+    Ok(constant)
 }
 
 /// Every figure that all models have: that of the only model, or the mean over models.
@@ -250,7 +340,7 @@ fn over_models(mut all: Vec<Values>) -> Result<Values> {
         all[0].keys().filter(|name| all.iter().all(|values| values.contains_key(*name))).cloned().collect();
     let mean = |name: String| -> Result<(String, Value)> {
         let values = all.iter().map(|values| values[&name].value).collect();
-        let value = Value::over_draws(values).map_err(unlearn_mia_eval::Error::from)?;
+        let value = Value::over_draws(values).map_err(Error::from)?;
         Ok((name, value))
     };
     names.into_iter().map(mean).collect()
