@@ -8,6 +8,7 @@
 
 mod adam;
 mod course;
+mod curvature;
 mod error;
 mod features;
 mod head;
@@ -30,6 +31,7 @@ mod update;
 
 pub use adam::Adam;
 pub use course::Course;
+pub use curvature::{Curvature, largest_eigenvalue};
 pub use error::{Error, Result};
 pub use features::{Features, features};
 pub use head::{Head, head_of, with_head_anew};
