@@ -5,6 +5,7 @@ use unlearn_samples::{ForgetSpec, ForgetSplit, Sampler, forget};
 
 use crate::{
     data::{Data, Poisoning},
+    hard::Hard,
     suite::ForgetSection,
     wanted::{Detector, Ranked, Wanted},
 };
@@ -35,6 +36,8 @@ pub(crate) enum Samples {
     Found(Detector),
     /// They are the classes that a ranking puts first or last.
     Ranked(Ranked),
+    /// They are at one end of a ranking of all samples.
+    Hard(Hard),
 }
 
 /// The share of the training split that stands for samples which a detector has yet to find, where the poison is unknown.
@@ -67,6 +70,12 @@ pub(crate) fn draw(
     let spec = |wanted: &Wanted| match wanted {
         // The first classes stand for those that a ranking will choose.
         Wanted::Ranked(ranked) => stand_in(ranked),
+        // Samples at even distances stand for those that a ranking will choose.
+        Wanted::Hard(hard) => {
+            let positions = hard.check().and_then(|()| hard.stand_in(&split.train));
+            let positions = positions.map_err(|reason| format!("[[forget]] of {reason}"))?;
+            Ok(ForgetSpec::Positions { positions })
+        }
         Wanted::Samples(spec) => Ok(spec.clone()),
         Wanted::NamedClass { class, .. } => Err(format!("class `{class}` has no number yet")),
         Wanted::Detected(_) => {
@@ -104,6 +113,7 @@ pub(crate) fn draw(
             samples: match (wanted, spec) {
                 (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
                 (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
+                (Wanted::Hard(hard), _) => Samples::Hard(*hard),
                 (_, ForgetSpec::Indices { .. }) => {
                     Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
                 }
@@ -131,6 +141,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
         Wanted::Samples(spec) => spec.label(),
         Wanted::NamedClass { class, .. } => format!("class {class}"),
         Wanted::Ranked(ranked) => ranked.label(),
+        Wanted::Hard(hard) => hard.label(),
         Wanted::Pool => "a third of the pool".to_owned(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),

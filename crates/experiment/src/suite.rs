@@ -12,7 +12,8 @@ use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, finite, overrides, transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, overrides,
+    transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -214,7 +215,7 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
             let requests: Vec<Wanted> =
                 serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?;
             if requests.iter().any(Wanted::is_found) {
-                return Err("a sequence cannot hold a request of `kind = \"detected\"` or `\"ranked\"`; give it a table of its own".into());
+                return Err("a sequence cannot hold a request of `kind = \"detected\"`, `\"ranked\"` or `\"hard\"`; give it a table of its own".into());
             }
             requests
         } else {
@@ -358,6 +359,13 @@ impl Suite {
                 .any(|wanted| matches!(wanted, Wanted::Ranked(_)))
         {
             return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
+        }
+        let is_of_memorisation =
+            |wanted: &Wanted| matches!(wanted, Wanted::Hard(hard) if hard.by == Difficulty::Memorisation);
+        if self.train.epochs == 0 && self.forget.iter().flat_map(|section| &section.requests).any(is_of_memorisation) {
+            return Err("[[forget]] of `kind = \"hard\"` by memorisation needs the epochs of training, and `train.epochs` is 0; train for one \
+                        epoch or more, or say `by = \"entanglement\"`"
+                .into());
         }
         self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
         self.audit.as_ref().map_or(Ok(()), AuditSection::check)?;

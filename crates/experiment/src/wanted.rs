@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use unlearn_backdoor::{DETECTORS, DetectorEntry, Settings};
 use unlearn_samples::{Dataset, ForgetSpec};
 
-use crate::data::ClassChoice;
+use crate::{data::ClassChoice, hard::Hard};
 
 /// A request of a suite.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub enum Wanted {
     Detected(Detector),
     /// `kind = "ranked"`: the classes of least, or of most, influence on the target task of `[transfer]`.
     Ranked(Ranked),
+    /// `kind = "hard"`: the samples that are hardest, or easiest, to forget.
+    Hard(Hard),
     /// `kind = "pool"`: the part that a model of a pool must forget.
     Pool,
 }
@@ -119,9 +121,11 @@ impl Detector {
 const POISONED: &str = "poisoned";
 const DETECTED: &str = "detected";
 const RANKED: &str = "ranked";
+const HARD: &str = "hard";
 const POOL: &str = "pool";
 /// All kinds of a `[[forget]]` table.
-const KINDS: [&str; 9] = ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, POOL, "sequence"];
+const KINDS: [&str; 10] =
+    ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, HARD, POOL, "sequence"];
 
 impl Wanted {
     /// Reads the table of one request. The error is a reason for users.
@@ -160,6 +164,11 @@ impl Wanted {
                     spec => Ok(Self::Samples(spec)),
                 }
             }
+            HARD => {
+                table.remove("kind");
+                let hard = serde_json::from_value(Value::Object(table));
+                hard.map(Self::Hard).map_err(|error| format!("`kind = \"{HARD}\"`: {error}"))
+            }
             kind if !kind.is_empty() && !KINDS.contains(&kind) => {
                 let suggestion = unlearn_names::suggestion(kind, KINDS);
                 Err(format!("unknown kind `{kind}`{suggestion}; valid kinds: {}", KINDS.join(", ")))
@@ -181,15 +190,16 @@ impl Wanted {
 
     /// Whether a stage must find the samples.
     pub(crate) fn is_found(&self) -> bool {
-        matches!(self, Self::Detected(_) | Self::Ranked(_))
+        matches!(self, Self::Detected(_) | Self::Ranked(_) | Self::Hard(_))
     }
 
-    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor` or `pool`.
+    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor`, `hard` or `pool`.
     pub fn scenario(&self) -> &'static str {
         match self {
             Self::Samples(spec) => spec.scenario(),
             Self::Poisoned | Self::Detected(_) => "backdoor",
             Self::Ranked(_) | Self::NamedClass { .. } => "class",
+            Self::Hard(_) => HARD,
             Self::Pool => "pool",
         }
     }
@@ -230,6 +240,9 @@ mod tests {
             (json!({ "kind": "ranked", "by": "gradients", "count": 2 }), "unknown variant `gradients`"),
             (json!({ "kind": "ranked", "by": "removal" }), "missing field `count`"),
             (json!({ "kind": "ranked", "by": "removal", "count": 1, "most": true }), "unknown field `most`"),
+            (json!({ "kind": "hard", "by": "memorization", "count": 2 }), "unknown variant `memorization`"),
+            (json!({ "kind": "hard", "count": 2 }), "missing field `by`"),
+            (json!({ "kind": "hard", "by": "entanglement", "counts": 2 }), "unknown field `counts`"),
             (json!({ "kind": "poisned" }), "did you mean `poisoned`"),
             (json!({ "kind": "poisoned", "class": 0 }), "has no settings"),
             (json!({ "kind": "detected" }), "needs the key `detector`"),

@@ -6,6 +6,7 @@
 
 mod cleanse;
 mod test;
+mod theory;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -99,6 +100,7 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
     claims.extend(omp_serves_as_well(&blocks));
     claims.extend(cleanse::claims(&blocks));
     claims.extend(transfer::transfers_as_well(&blocks));
+    claims.extend(theory::the_error_falls(&blocks));
     for block in &blocks {
         claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));

@@ -17,8 +17,20 @@ use crate::writer::{USAGE, files};
 
 /// The kinds of stages that this program computes, and `forget`, the kind of a whole deletion. `experiment` defines them,
 /// and a test there compares the two lists.
-pub const KINDS: [&str; 12] = [
-    "poison", "train", "import", "prune", "detect", "rank", "unlearn", "transfer", "evaluate", "audit", "validate",
+pub const KINDS: [&str; 14] = [
+    "poison",
+    "train",
+    "import",
+    "prune",
+    "detect",
+    "rank",
+    "rank-samples",
+    "unlearn",
+    "transfer",
+    "evaluate",
+    "curvature",
+    "audit",
+    "validate",
     "forget",
 ];
 

@@ -8,6 +8,7 @@
 
 mod adam;
 mod course;
+mod curvature;
 mod error;
 mod features;
 mod head;
@@ -31,6 +32,7 @@ mod update;
 
 pub use adam::Adam;
 pub use course::Course;
+pub use curvature::{Curvature, largest_eigenvalue};
 pub use error::{Error, Result, one_of};
 pub use features::{Features, features};
 pub use head::{Head, head_of, with_head_anew};
