@@ -113,7 +113,18 @@ impl Location {
     /// If the rest is not a valid location.
     pub(crate) fn parse(name: &str) -> Result<Option<Self>> {
         let Some((form, rest)) = name.split_once(':') else { return Ok(None) };
-        let Some(form) = FORMS.iter().find(|known| known.name == form) else { return Ok(None) };
+        let Some(form) = FORMS.iter().find(|known| known.name == form) else {
+            // A letter before a colon is a drive of Windows.
+            let is_form = form.len() > 1 && form.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            if !is_form {
+                return Ok(None);
+            }
+            let names = || FORMS.iter().map(|known| known.name);
+            let suggestion = unlearn_names::suggestion(form, names());
+            let valid = names().collect::<Vec<_>>().join(", ");
+            let problem = format!("unknown form `{form}`{suggestion}; valid forms: {valid}");
+            return Err(Error::Location { name: name.into(), problem });
+        };
         let refuse = |problem: &str| Error::Location { name: name.into(), problem: problem.into() };
         // The name of a folder may hold a question mark too.
         let divided = if Path::new(rest).exists() { None } else { rest.rsplit_once('?') };
@@ -167,10 +178,11 @@ mod tests {
                 Location::parse(&format!("folder:{}{option}", odd.display())).unwrap().unwrap();
             assert_eq!((place.path, place.size), (odd.clone(), size));
         }
-        for other in ["cifar10", "hubs:owner/name", "C:\\data"] {
+        for other in ["cifar10", "C:\\data"] {
             assert!(Location::parse(other).unwrap().is_none(), "{other}");
         }
         for (name, problem) in [
+            ("hubs:owner/name", "unknown form `hubs` (did you mean `hub`?); valid forms: folder, npz,"),
             ("parquet:", "the path is missing"),
             ("parquet:x?size=0", "`size=0` is not `size=N` or `stream=N`, N from 1 to 1024"),
             ("parquet:x?crop", "`crop` is not"),

@@ -10,7 +10,10 @@ use unlearn_backdoor::{Labels, Overlay, Poison, Poisoned, TriggerChoice, Trigger
 use unlearn_datasets::picture;
 use unlearn_samples::{Dataset, Sampler, Sides, Split, SplitOptions, split::split};
 
-use crate::pool::{Part, PoolSection};
+use crate::{
+    finite,
+    pool::{Part, PoolSection},
+};
 
 /// Maximum bytes of a trigger's picture.
 const MOST: u64 = 1 << 26;
@@ -199,7 +202,7 @@ impl DataSection {
 
 impl ClassChoice {
     /// The class's number in a dataset. The error is a reason for users.
-    fn number(&self, dataset: &Dataset) -> Result<u32, String> {
+    pub(crate) fn number(&self, dataset: &Dataset) -> Result<u32, String> {
         match self {
             Self::Number(number) => Ok(*number),
             Self::Name(name) => {
@@ -225,6 +228,7 @@ pub fn parse_trigger(text: &str) -> Result<TriggerChoice, String> {
     }
     let table: toml::Table =
         toml::from_str(&format!("trigger = {text}")).map_err(|error| error.message().to_owned())?;
+    finite::check(&table)?;
     table["trigger"].clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
 }
 

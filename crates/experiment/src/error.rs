@@ -154,7 +154,9 @@ impl Error {
             | Self::Device(_)
             | Self::InitialName { .. }
             | Self::Store(
-                unlearn_run_store::StoreError::Description { .. } | unlearn_run_store::StoreError::OtherSuite { .. },
+                unlearn_run_store::StoreError::Description { .. }
+                | unlearn_run_store::StoreError::OtherSuite { .. }
+                | unlearn_run_store::StoreError::InsideStage { .. },
             ) => true,
             Self::Store(error @ unlearn_run_store::StoreError::Unwritable { .. }) => !error.is_disk_full(),
             _ => false,

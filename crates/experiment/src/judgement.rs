@@ -137,6 +137,9 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
 /// The network's scores on the samples at these positions.
 fn score(network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores, Failure> {
     let Predictions { logits, labels, classes } = predict(network, images, positions)?;
+    if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+        return Err(Failure::Answer { position: positions[at / classes], value: logits[at] });
+    }
     Ok(Scores::new(logits, labels, classes)?.at(positions.to_vec())?)
 }
 
@@ -149,6 +152,10 @@ pub(crate) enum Failure {
     Attack(unlearn_mia_eval::Error),
     #[error(transparent)]
     Metrics(#[from] unlearn_metrics::Error),
+    #[error(
+        "its model answers image {position} with a logit of {value}, which no figure can be computed from; the weights are too large"
+    )]
+    Answer { position: u32, value: f32 },
     #[error("it was interrupted")]
     Interrupted,
 }

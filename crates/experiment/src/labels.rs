@@ -129,8 +129,7 @@ impl Naming<'_> {
             },
             Rank::NAME => format!("{kind} by {} · seed {seed}", text("by")),
             Detect::NAME => format!("{kind} {} · seed {seed}", text("detector")),
-            PoisonStage::NAME => format!("{kind} · seed {seed}"),
-            Import::NAME => format!("{kind} · seed {seed}"),
+            PoisonStage::NAME | Import::NAME => format!("{kind} · seed {seed}"),
             _ => format!("{kind} {} · seed {seed}", manifest.key.short()),
         }
     }

@@ -5,7 +5,7 @@
 
 use toml::{Table, Value};
 
-use crate::{Error, Result, keys};
+use crate::{Error, Result, finite, keys};
 
 /// Applies one assignment.
 ///
@@ -58,6 +58,7 @@ pub(crate) fn object(assignments: &[String]) -> Result<serde_json::Value> {
     let mut table = Table::new();
     for assignment in assignments {
         apply(&mut table, assignment)?;
+        finite::check(&table).map_err(|reason| Error::Set { assignment: assignment.clone(), reason })?;
     }
     serde_json::to_value(&table).map_err(|e| Error::Set { assignment: assignments.join(" "), reason: e.to_string() })
 }

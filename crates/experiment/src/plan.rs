@@ -8,13 +8,15 @@ use unlearn_run_store::{CLEAN, StageKey, StageSpec, SuiteIndex, SuiteRow, Tuning
 use crate::{
     Error, Result, Suite, configured,
     data::DataSection,
+    hard::{Difficulty, Hard},
     materials::{Environment, Materials},
     requests::{Forget, Samples},
     resolved::{Pruning, Resolved, SeedData, Unlearning},
     stages::{
-        Audit, AuditConfig, Detect, DetectConfig, Evaluate, EvaluateConfig, FOUND, INIT, InitialKey, Kind, ORIGINAL,
-        PICTURE, POISON, PoisonConfig, PoisonStage, Prune, PruneConfig, RETRAIN, Rank, RankConfig, SETS, Train,
-        TrainConfig, TransferConfig, TransferStage, Unlearn, UnlearnConfig, Validate, ValidateConfig, describe,
+        Audit, AuditConfig, CURVATURE, Curvature, CurvatureConfig, Detect, DetectConfig, Evaluate, EvaluateConfig,
+        FOUND, INIT, InitialKey, Kind, ORIGINAL, PICTURE, POISON, PoisonConfig, PoisonStage, Prune, PruneConfig,
+        RETRAIN, Rank, RankConfig, RankSamples, RankSamplesConfig, SETS, Train, TrainConfig, TransferConfig,
+        TransferStage, Unlearn, UnlearnConfig, Validate, ValidateConfig, WorstCase, describe,
     },
     transfer::Mode,
     wanted::{Detector, Ranked},
@@ -176,7 +178,7 @@ impl Planner<'_> {
                     }
                 }
             }
-            self.add_audits(data, first, &model)?;
+            self.add_audits(data, first, &model, pruning)?;
             if let Some(clean_model) = &clean_model {
                 self.add_clean_rows(data, first, clean_model)?;
             }
@@ -235,6 +237,10 @@ impl Planner<'_> {
         let Detector { name, settings } = match &request.samples {
             Samples::Drawn(_) => return Ok(None),
             Samples::Ranked(ranked) => return self.ranking(data, *ranked, dense),
+            Samples::Hard(hard) => {
+                let count = request.split.forget.len();
+                return self.ranking_of_samples(data, *hard, count, dense).map(Some);
+            }
             Samples::Found(detector) => detector,
         };
         let config = DetectConfig {
@@ -254,6 +260,15 @@ impl Planner<'_> {
         let config = RankConfig { by, data: target.data.clone(), probe, arithmetic };
         let spec = describe::<Rank>(&config, &target.fingerprint, data.seed)?.with_input("model", dense.clone());
         Ok(Some(self.push(spec, format!("rank by {} · seed {}", by.name(), data.seed))))
+    }
+
+    /// Adds the stage that ranks the samples of the dense model by how hard they are to forget.
+    fn ranking_of_samples(&mut self, data: &SeedData, hard: Hard, count: usize, dense: &StageKey) -> Result<StageKey> {
+        let by = hard.by;
+        let worst_case = (by == Difficulty::WorstCase).then(|| WorstCase { count, search: hard.search() });
+        let config = RankSamplesConfig { by, worst_case, arithmetic: self.resolved.arithmetic.clone() };
+        let spec = describe::<RankSamples>(&config, &data.fingerprint, data.seed)?.with_input("model", dense.clone());
+        Ok(self.push(spec, format!("rank samples by {} · seed {}", by.name(), data.seed)))
     }
 
     /// Adds the transfers of a model to the target, if there is one, and makes them inputs of the model's evaluation.
@@ -284,9 +299,18 @@ impl Planner<'_> {
     }
 
     /// Adds the audit of each model since the row `first`, if the suite has one. `original` is the model before the requests.
-    fn add_audits(&mut self, data: &SeedData, first: usize, original: &StageKey) -> Result<()> {
+    fn add_audits(&mut self, data: &SeedData, first: usize, original: &StageKey, pruning: &Pruning) -> Result<()> {
         let resolved = self.resolved;
         let Some(section) = resolved.audit.as_ref().filter(|_| self.judging == Judging::Test) else { return Ok(()) };
+        let curvature = match section.theory.as_ref().filter(|_| first < self.rows.len()) {
+            None => None,
+            Some(theory) => {
+                let config = CurvatureConfig { theory: theory.clone(), arithmetic: resolved.arithmetic.clone() };
+                let spec = describe::<Curvature>(&config, &data.fingerprint, data.seed)?;
+                let label = format!("{} {} · seed {}", Curvature::NAME, pruning.label, data.seed);
+                Some(self.push(spec.with_input("model", original.clone()), label))
+            }
+        };
         for at in first..self.rows.len() {
             let row = &self.rows[at];
             let is_retrain =
@@ -298,6 +322,9 @@ impl Planner<'_> {
                 .with_input(ORIGINAL, original.clone());
             if let Some(retrain) = retrain {
                 spec = spec.with_input(RETRAIN, retrain.unlearn.clone());
+            }
+            if let Some(curvature) = &curvature {
+                spec = spec.with_input(CURVATURE, curvature.clone());
             }
             let label = format!("{} {}", Audit::NAME, row.label());
             self.rows[at].audit = Some(self.push(spec, label));
@@ -344,11 +371,15 @@ impl Planner<'_> {
             config: settings,
             forget: match &request.samples {
                 Samples::Drawn(spec) => Some(spec.clone()),
-                Samples::Found(_) | Samples::Ranked(_) => None,
+                _ => None,
             },
             ranked: match &request.samples {
                 Samples::Ranked(ranked) => Some(*ranked),
-                Samples::Drawn(_) | Samples::Found(_) => None,
+                _ => None,
+            },
+            hard: match &request.samples {
+                Samples::Hard(hard) => Some(*hard),
+                _ => None,
             },
             arithmetic: arithmetic.clone(),
         };

@@ -5,6 +5,7 @@ use unlearn_samples::{ForgetSpec, ForgetSplit, Sampler, forget};
 
 use crate::{
     data::{Data, Poisoning},
+    hard::Hard,
     suite::ForgetSection,
     wanted::{Detector, Ranked, Wanted},
 };
@@ -35,6 +36,8 @@ pub(crate) enum Samples {
     Found(Detector),
     /// They are the classes that a ranking puts first or last.
     Ranked(Ranked),
+    /// They are at one end of a ranking of all samples.
+    Hard(Hard),
 }
 
 /// The share of the training split that stands for samples which a detector has yet to find, where the poison is unknown.
@@ -57,6 +60,7 @@ pub(crate) fn draw(
     sampler: Sampler,
     seed: u64,
 ) -> Result<Vec<Forget>, String> {
+    let wanted = section.requests.iter().map(|wanted| wanted.numbered(dataset)).collect::<Result<Vec<_>, String>>()?;
     let poison = poisoning.as_ref().map(|poisoning| ForgetSpec::Positions { positions: poisoning.positions.clone() });
     let stand_in = |ranked: &Ranked| {
         ranked.check(dataset.classes.len()).map_err(|reason| format!("[[forget]] of `kind = \"ranked\"`: {reason}"))?;
@@ -66,7 +70,14 @@ pub(crate) fn draw(
     let spec = |wanted: &Wanted| match wanted {
         // The first classes stand for those that a ranking will choose.
         Wanted::Ranked(ranked) => stand_in(ranked),
+        // Samples at even distances stand for those that a ranking will choose.
+        Wanted::Hard(hard) => {
+            let positions = hard.check().and_then(|()| hard.stand_in(&split.train));
+            let positions = positions.map_err(|reason| format!("[[forget]] of {reason}"))?;
+            Ok(ForgetSpec::Positions { positions })
+        }
         Wanted::Samples(spec) => Ok(spec.clone()),
+        Wanted::NamedClass { class, .. } => Err(format!("class `{class}` has no number yet")),
         Wanted::Detected(_) => {
             Ok(poison.clone().unwrap_or(ForgetSpec::Random { fraction: Some(STAND_IN), count: None }))
         }
@@ -81,39 +92,39 @@ pub(crate) fn draw(
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
         }),
     };
-    let specs = section.requests.iter().map(spec).collect::<Result<Vec<_>, String>>()?;
+    let specs = wanted.iter().map(spec).collect::<Result<Vec<_>, String>>()?;
     let drawn = forget::resolve_in_turn(&specs, dataset, split, sampler, seed).map_err(|error| error.to_string())?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();
-    let requests =
-        section.requests.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
-            forgotten.extend(&split.forget);
-            forgotten.sort_unstable();
-            let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
-            let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
-            let (number, of) = (position + 1, section.requests.len());
-            Forget {
-                scenario: if alone { wanted.scenario() } else { SEQUENCE },
-                label: match &section.name {
-                    Some(name) if alone => name.clone(),
-                    None if alone => label(wanted, poisoning.as_deref()),
-                    _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
-                },
-                turn: (!alone).then_some(Turn { sequence, number, of }),
-                samples: match (wanted, spec) {
-                    (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
-                    (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
-                    (_, ForgetSpec::Indices { .. }) => {
-                        Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
-                    }
-                    (_, spec) => Samples::Drawn(spec),
-                },
-                is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
-                split,
-                forgotten: forgotten.clone(),
-                whole_classes,
-            }
-        });
+    let requests = wanted.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
+        forgotten.extend(&split.forget);
+        forgotten.sort_unstable();
+        let whole_classes = forget::whole_classes(&dataset.train.labels, &forgotten, &split.retain);
+        let sequence = section.name.clone().unwrap_or_else(|| SEQUENCE.into());
+        let (number, of) = (position + 1, section.requests.len());
+        Forget {
+            scenario: if alone { wanted.scenario() } else { SEQUENCE },
+            label: match &section.name {
+                Some(name) if alone => name.clone(),
+                None if alone => label(wanted, poisoning.as_deref()),
+                _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
+            },
+            turn: (!alone).then_some(Turn { sequence, number, of }),
+            samples: match (wanted, spec) {
+                (Wanted::Detected(detector), _) => Samples::Found(detector.clone()),
+                (Wanted::Ranked(ranked), _) => Samples::Ranked(*ranked),
+                (Wanted::Hard(hard), _) => Samples::Hard(*hard),
+                (_, ForgetSpec::Indices { .. }) => {
+                    Samples::Drawn(ForgetSpec::Positions { positions: split.forget.clone() })
+                }
+                (_, spec) => Samples::Drawn(spec),
+            },
+            is_of_whole_classes: is_of_whole_classes(&dataset.train.labels, &split),
+            split,
+            forgotten: forgotten.clone(),
+            whole_classes,
+        }
+    });
     Ok(requests.collect())
 }
 
@@ -128,7 +139,9 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
     let poison = poisoning.map_or("poison", |poisoning| &poisoning.label);
     match wanted {
         Wanted::Samples(spec) => spec.label(),
+        Wanted::NamedClass { class, .. } => format!("class {class}"),
         Wanted::Ranked(ranked) => ranked.label(),
+        Wanted::Hard(hard) => hard.label(),
         Wanted::Pool => "a third of the pool".to_owned(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),

@@ -11,7 +11,7 @@ use unlearn_pruning::PruningMethod;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{CLEAN, StoreError, Tuning, pruning_label};
 use unlearn_samples::Dataset;
-use unlearn_training::Recipe;
+use unlearn_training::{Recipe, Schedule};
 use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 use crate::{
@@ -127,6 +127,9 @@ impl Resolved {
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
+        for warning in beyond_the_end(suite) {
+            tracing::warn!("{warning}");
+        }
         for warning in seeds.first().map_or(&[][..], |data| &data.warnings) {
             tracing::warn!("{warning}");
         }
@@ -286,6 +289,27 @@ impl Resolved {
             .and_then(|tuning| tuning.chosen(name, &request.label, &pruning.name, pruning.sparsity));
         tuned.map_or(config, |trial| &trial.config)
     }
+}
+
+/// Settings of `[train]` that its last epoch precedes.
+fn beyond_the_end(suite: &Suite) -> Vec<String> {
+    let Recipe { epochs, schedule, ref milestones, warmup_epochs, .. } = suite.train;
+    let mut warnings = Vec::new();
+    let given = suite.given.get("train").is_some_and(|keys| keys.contains("milestones"));
+    if let Some(milestone) = milestones.iter().find(|milestone| **milestone >= epochs)
+        && given
+        && schedule == Schedule::Multistep
+    {
+        warnings.push(format!(
+            "[train]: the milestone {milestone} has no effect, because training ends after {epochs} epochs"
+        ));
+    }
+    if epochs > 0 && warmup_epochs >= epochs as f64 {
+        warnings.push(format!(
+            "[train]: the learning rate rises until training ends, because `warmup-epochs` is {warmup_epochs} and `epochs` {epochs}"
+        ));
+    }
+    warnings
 }
 
 /// The tuning that a suite names.

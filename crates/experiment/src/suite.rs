@@ -8,10 +8,12 @@ use serde_json::Value;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
+use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, overrides, transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, overrides,
+    transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -213,7 +215,7 @@ impl TryFrom<serde_json::Map<String, Value>> for ForgetSection {
             let requests: Vec<Wanted> =
                 serde_json::from_value(requests).map_err(|e| format!("`requests` of a sequence: {e}"))?;
             if requests.iter().any(Wanted::is_found) {
-                return Err("a sequence cannot hold a request of `kind = \"detected\"` or `\"ranked\"`; give it a table of its own".into());
+                return Err("a sequence cannot hold a request of `kind = \"detected\"`, `\"ranked\"` or `\"hard\"`; give it a table of its own".into());
             }
             requests
         } else {
@@ -238,6 +240,9 @@ impl Suite {
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self> {
         let text = unlearn_files::read_text(path, MOST);
         let text = text.map_err(|source| Error::Given { what: "the suite", path: path.into(), source })?;
+        // Line ends of old Macs. TOML itself forbids a carriage return alone.
+        let text =
+            if text.replace("\r\n", "").contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
         Self::parse(&text, path, assignments)
     }
 
@@ -274,14 +279,17 @@ impl Suite {
     }
 
     fn of_table(table: &toml::Table) -> std::result::Result<Self, String> {
+        finite::check(table)?;
         let text = toml::to_string(table).map_err(|e| e.to_string())?;
         let suite: Self = toml::from_str(&text).map_err(|e| with_nearest(e.message()))?;
         suite.checked(table)
     }
 
     fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
+        finite::check(&table)?;
         let suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
-        suite.checked(&toml::from_str(text).map_err(|e| e.to_string())?)
+        suite.checked(&table)
     }
 
     /// The suite with the keys that `table`, its source, gives.
@@ -321,6 +329,15 @@ impl Suite {
         if seeds.is_empty() || seeds.len() != self.suite.seeds.len() {
             return Err("`suite.seeds` must list one or more seeds, each once".into());
         }
+        let most = u64::from(u32::MAX) - 1;
+        if let Some(seed) = seeds.last().filter(|seed| **seed > most)
+            && (self.data.sampler, self.data.seed) == (Sampler::NumpyLegacy, None)
+        {
+            return Err(format!(
+                "`suite.seeds` holds {seed}, and the sampler `numpy-legacy` draws the split with the seed + 1: give at most {most}, or \
+                 `data.seed`, or `data.sampler = \"seeded\"`"
+            ));
+        }
         SuiteIndex::check_name(&self.suite.name).map_err(|e| format!("`suite.name`: {e}"))?;
         if self.prune.is_empty() {
             return Err("at least one [[prune]] table is needed".into());
@@ -342,6 +359,13 @@ impl Suite {
                 .any(|wanted| matches!(wanted, Wanted::Ranked(_)))
         {
             return Err("[[forget]] of `kind = \"ranked\"` ranks classes by their influence on a target task; add a section [transfer]".into());
+        }
+        let is_of_memorisation =
+            |wanted: &Wanted| matches!(wanted, Wanted::Hard(hard) if hard.by == Difficulty::Memorisation);
+        if self.train.epochs == 0 && self.forget.iter().flat_map(|section| &section.requests).any(is_of_memorisation) {
+            return Err("[[forget]] of `kind = \"hard\"` by memorisation needs the epochs of training, and `train.epochs` is 0; train for one \
+                        epoch or more, or say `by = \"entanglement\"`"
+                .into());
         }
         self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
         self.audit.as_ref().map_or(Ok(()), AuditSection::check)?;
@@ -372,7 +396,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use unlearn_samples::{ForgetSpec, Sampler};
+    use unlearn_samples::ForgetSpec;
 
     use super::*;
 
@@ -402,7 +426,12 @@ mod tests {
         for (assignment, words) in [
             ("train.epoch=3", "did you mean `epochs`"),
             ("train.epochs=many", "invalid type"),
+            ("train.lr=nan", "`train.lr` is NaN; give a finite number"),
+            ("unlearn.gentle.lr=-inf", "`unlearn.0.lr` is infinite; give a finite number"),
+            ("train.epochs=9223372036854775807", "`epochs` must be at most 1000000"),
+            ("train.mixup=1e300", "`mixup` is 1e300"),
             ("suite.seeds=[1, 1]", "each once"),
+            ("suite.seeds=[1, 9223372036854775807]", "`suite.seeds` holds 9223372036854775807"),
             ("suite.name=../a", "`suite.name`"),
             ("evaluate.drift-threshold=0", "positive number"),
             ("seeds=[1]", "`seeds` is not a section of a suite; did you mean `suite.seeds`?"),
@@ -445,6 +474,8 @@ mod tests {
         std::fs::write(&file, b"[suite]\nname = \"\xff\"").unwrap();
         refused(&file, "line 2: the text is not UTF-8");
         std::fs::write(&file, format!("\u{feff}{SUITE}")).unwrap();
+        assert_eq!(Suite::load(&file, &[]).unwrap().suite.name, "a");
+        std::fs::write(&file, SUITE.replace('\n', "\r")).unwrap();
         assert_eq!(Suite::load(&file, &[]).unwrap().suite.name, "a");
     }
 

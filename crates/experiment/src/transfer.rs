@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use unlearn_models::InputSpec;
-use unlearn_training::Recipe;
+use unlearn_training::{Recipe, range};
 
 use crate::{
     data::{Data, DataSection},
@@ -70,10 +70,7 @@ impl Default for ProbeSettings {
 impl ProbeSettings {
     /// Refuses a strength that is none. The error is a reason for users.
     pub(crate) fn check(self) -> Result<(), String> {
-        if self.c.is_finite() && self.c > 0.0 {
-            return Ok(());
-        }
-        Err(format!("`c` must be a positive number, found {}", self.c))
+        range::positive("c", self.c)
     }
 }
 

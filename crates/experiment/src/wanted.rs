@@ -3,19 +3,30 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use unlearn_backdoor::{DETECTORS, DetectorEntry, Settings};
-use unlearn_samples::ForgetSpec;
+use unlearn_samples::{Dataset, ForgetSpec};
+
+use crate::{data::ClassChoice, hard::Hard};
 
 /// A request of a suite.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
     /// Samples of the data set.
     Samples(ForgetSpec),
+    /// `kind = "class"` with the name of a class, or some of its images.
+    NamedClass {
+        /// The class's name.
+        class: String,
+        /// Number of its images. All if absent.
+        count: Option<usize>,
+    },
     /// `kind = "poisoned"`: exactly the poison of `[data.poison]`.
     Poisoned,
     /// `kind = "detected"`: what a detector of poison suspects in the dense model's features.
     Detected(Detector),
     /// `kind = "ranked"`: the classes of least, or of most, influence on the target task of `[transfer]`.
     Ranked(Ranked),
+    /// `kind = "hard"`: the samples that are hardest, or easiest, to forget.
+    Hard(Hard),
     /// `kind = "pool"`: the part that a model of a pool must forget.
     Pool,
 }
@@ -110,9 +121,11 @@ impl Detector {
 const POISONED: &str = "poisoned";
 const DETECTED: &str = "detected";
 const RANKED: &str = "ranked";
+const HARD: &str = "hard";
 const POOL: &str = "pool";
 /// All kinds of a `[[forget]]` table.
-const KINDS: [&str; 9] = ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, POOL, "sequence"];
+const KINDS: [&str; 10] =
+    ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, HARD, POOL, "sequence"];
 
 impl Wanted {
     /// Reads the table of one request. The error is a reason for users.
@@ -142,6 +155,20 @@ impl Wanted {
                 let ranked = serde_json::from_value(Value::Object(table));
                 ranked.map(Self::Ranked).map_err(|error| format!("`kind = \"{RANKED}\"`: {error}"))
             }
+            "class" if table.get("class").is_some_and(Value::is_string) => {
+                let Some(Value::String(class)) = table.remove("class") else { return Err("`class` is no name".into()) };
+                // The other keys are those of a class by number.
+                table.insert("class".into(), 0.into());
+                match serde_json::from_value(Value::Object(table)).map_err(|error| error.to_string())? {
+                    ForgetSpec::Class { count, .. } => Ok(Self::NamedClass { class, count }),
+                    spec => Ok(Self::Samples(spec)),
+                }
+            }
+            HARD => {
+                table.remove("kind");
+                let hard = serde_json::from_value(Value::Object(table));
+                hard.map(Self::Hard).map_err(|error| format!("`kind = \"{HARD}\"`: {error}"))
+            }
             kind if !kind.is_empty() && !KINDS.contains(&kind) => {
                 let suggestion = unlearn_names::suggestion(kind, KINDS);
                 Err(format!("unknown kind `{kind}`{suggestion}; valid kinds: {}", KINDS.join(", ")))
@@ -150,17 +177,29 @@ impl Wanted {
         }
     }
 
-    /// Whether a stage must find the samples.
-    pub(crate) fn is_found(&self) -> bool {
-        matches!(self, Self::Detected(_) | Self::Ranked(_))
+    /// The same request with the number of a class in place of its name. The error is a reason for users.
+    pub(crate) fn numbered(&self, dataset: &Dataset) -> Result<Self, String> {
+        match self {
+            Self::NamedClass { class, count } => {
+                let class = ClassChoice::Name(class.clone()).number(dataset)?;
+                Ok(Self::Samples(ForgetSpec::Class { class, count: *count }))
+            }
+            other => Ok(other.clone()),
+        }
     }
 
-    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor` or `pool`.
+    /// Whether a stage must find the samples.
+    pub(crate) fn is_found(&self) -> bool {
+        matches!(self, Self::Detected(_) | Self::Ranked(_) | Self::Hard(_))
+    }
+
+    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor`, `hard` or `pool`.
     pub fn scenario(&self) -> &'static str {
         match self {
             Self::Samples(spec) => spec.scenario(),
             Self::Poisoned | Self::Detected(_) => "backdoor",
-            Self::Ranked(_) => "class",
+            Self::Ranked(_) | Self::NamedClass { .. } => "class",
+            Self::Hard(_) => HARD,
             Self::Pool => "pool",
         }
     }
@@ -175,11 +214,19 @@ impl<'de> Deserialize<'de> for Wanted {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use unlearn_datasets::registry::{self, OpenOptions};
 
     use super::*;
 
     #[test]
     fn every_kind_is_read_and_a_wrong_one_is_named() {
+        let named: Wanted = serde_json::from_value(json!({ "kind": "class", "class": "Bag", "count": 3 })).unwrap();
+        assert_eq!(named, Wanted::NamedClass { class: "Bag".into(), count: Some(3) });
+        let dataset = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
+        let number = ForgetSpec::Class { class: 8, count: Some(3) };
+        assert_eq!(named.numbered(&dataset).unwrap(), Wanted::Samples(number));
+        let unknown = Wanted::NamedClass { class: "bag".into(), count: None }.numbered(&dataset).unwrap_err();
+        assert!(unknown.contains("class `bag` does not exist") && unknown.contains("`Bag`"), "{unknown}");
         let read = |table: Value| serde_json::from_value::<Wanted>(table).map_err(|error| error.to_string());
         let class = ForgetSpec::Class { class: 3, count: None };
         assert_eq!(read(json!({ "kind": "class", "class": 3 })), Ok(Wanted::Samples(class)));
@@ -193,6 +240,9 @@ mod tests {
             (json!({ "kind": "ranked", "by": "gradients", "count": 2 }), "unknown variant `gradients`"),
             (json!({ "kind": "ranked", "by": "removal" }), "missing field `count`"),
             (json!({ "kind": "ranked", "by": "removal", "count": 1, "most": true }), "unknown field `most`"),
+            (json!({ "kind": "hard", "by": "memorization", "count": 2 }), "unknown variant `memorization`"),
+            (json!({ "kind": "hard", "count": 2 }), "missing field `by`"),
+            (json!({ "kind": "hard", "by": "entanglement", "counts": 2 }), "unknown field `counts`"),
             (json!({ "kind": "poisned" }), "did you mean `poisoned`"),
             (json!({ "kind": "poisoned", "class": 0 }), "has no settings"),
             (json!({ "kind": "detected" }), "needs the key `detector`"),

@@ -14,11 +14,27 @@ const HEAD: u64 = 1024;
 /// path.
 pub fn open(path: &Path) -> io::Result<File> {
     // This check comes before the file is opened, because opening a pipe waits for its writer.
-    regular(fs::metadata(path)?.file_type())?;
-    let file = File::open(path)?;
+    regular(fs::metadata(path).map_err(|error| explained(path, error))?.file_type())?;
+    let file = File::open(path).map_err(|error| explained(path, error))?;
     // The second check covers a path that changed meanwhile.
     regular(file.metadata()?.file_type())?;
     Ok(file)
+}
+
+/// The system's error with what the user can do, for links without an end and files that may not be read.
+fn explained(path: &Path, error: io::Error) -> io::Error {
+    let link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let message = match error.kind() {
+        io::ErrorKind::NotFound if link => {
+            let target = fs::read_link(path).unwrap_or_default();
+            format!("it is a link to {}, and there is no such file; mend the link", target.display())
+        }
+        io::ErrorKind::PermissionDenied => format!("{error}; allow reading, for example with `chmod u+r`"),
+        io::ErrorKind::NotFound => return error,
+        _ if link => format!("it is a link that leads to no file ({error}); mend the link"),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), message)
 }
 
 /// Reads a regular file of at most `most` bytes.
@@ -147,6 +163,13 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         assert!(message(&link).contains("a device"));
+        let dangling = folder.path().join("dangling");
+        std::os::unix::fs::symlink("gone", &dangling).unwrap();
+        assert_eq!(message(&dangling), "it is a link to gone, and there is no such file; mend the link");
+        let circle = folder.path().join("circle");
+        std::os::unix::fs::symlink("circle", &circle).unwrap();
+        assert!(message(&circle).contains("a link that leads to no file"), "{}", message(&circle));
+        assert!(!message(&folder.path().join("none")).contains("link"));
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(message(&pipe).contains("a pipe"));

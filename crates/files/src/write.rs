@@ -55,6 +55,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As [`write_atomic`].
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     check_output(path)?;
+    let path = &end_of_links(path)?;
     let (temporary, mut file) = create_beside(path)?;
     let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
@@ -62,6 +63,22 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
         return written;
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Where a file is written to: the path itself, or the end of a chain of links. As with other tools, the link stays and the file that it
+/// names is written.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MOST: usize = 40;
+    let mut end = path.to_path_buf();
+    for _ in 0..MOST {
+        if !fs::symlink_metadata(&end).is_ok_and(|found| found.is_symlink()) {
+            return Ok(end);
+        }
+        let target = fs::read_link(&end)?;
+        end = end.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a chain of links without an end; name a file"))
 }
 
 /// Flushes a folder's entries to the disk, so that a rename in it survives a power cut.
@@ -155,15 +172,18 @@ mod tests {
         }
         assert!(fs::metadata(place("link")).unwrap().file_type().is_fifo());
         assert_eq!(names(folder.path()).len(), 4);
-        // A link to a file, or to nothing, is replaced; the file stays.
-        fs::write(place("file"), b"kept").unwrap();
-        for to in ["file", "nothing"] {
+        // A link to a file, or to nothing, stays; what it names is written. The second is relative.
+        fs::write(place("file"), b"old").unwrap();
+        for to in [place("file"), "nothing".into()] {
             let _ = fs::remove_file(place("link"));
-            symlink(place(to), place("link")).unwrap();
+            symlink(&to, place("link")).unwrap();
             write_atomic(&place("link"), b"x").unwrap();
-            assert_eq!(fs::read(place("link")).unwrap(), b"x");
+            assert_eq!(fs::read_link(place("link")).unwrap(), to);
+            assert_eq!(fs::read(folder.path().join(to)).unwrap(), b"x");
         }
-        assert_eq!(fs::read(place("file")).unwrap(), b"kept");
+        fs::remove_file(place("link")).unwrap();
+        symlink(place("link"), place("link")).unwrap();
+        assert!(write_atomic(&place("link"), b"x").is_err());
     }
 
     #[test]

@@ -173,5 +173,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can be done about a file of another form.
 fn advice(form: unlearn_files::Form) -> String {
-    form.advice().map(|advice| format!("; {advice}")).unwrap_or_default()
+    use unlearn_files::Form;
+    match form {
+        Form::Zip | Form::Pickle => {
+            ", perhaps one of PyTorch; a mask of `torch.nn.utils.prune` lies in the model's own file: convert that, \
+                                     `unlearn convert MODEL.pth OUTPUT.safetensors`, and give no mask"
+                .to_owned()
+        }
+        form => form.advice().map(|advice| format!("; {advice}")).unwrap_or_default(),
+    }
 }

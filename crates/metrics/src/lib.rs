@@ -10,7 +10,7 @@
 //! - [`Roc`] is the curve of an attack's scores: [`Auc`] with DeLong's interval, TPR at an FPR with an exact interval, or
 //!   that the FPR is below what the scores resolve.
 //! - [`linear_cka`], [`Probe`], [`Mmd`], [`weight_distance`], [`MaskLeak`] and [`zrf`] measure what representations,
-//!   weights and masks still hold of the forget set.
+//!   weights and masks still hold of the forget set. [`silhouettes`] say which samples lie among those of another class.
 //!
 //! The crate uses no tensor library: logits and labels are plain slices. Accuracies and scores are percentages,
 //! 0..100.
@@ -49,6 +49,7 @@ mod rank_correlation;
 mod roc;
 mod rows;
 mod scores;
+mod silhouette;
 pub mod softmax;
 mod t_test;
 mod value;
@@ -72,6 +73,7 @@ pub use rank_correlation::rank_correlation;
 pub use roc::{AtFpr, Cut, Resolution, Roc, Step, TruePositives};
 pub use rows::Rows;
 pub use scores::{ModelScores, Scores, Triggered};
+pub use silhouette::silhouettes;
 pub use t_test::TTest;
 pub use value::{Value, Values};
 pub use weight_distance::{Distance, WeightDistance, weight_distance};

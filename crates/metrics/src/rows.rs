@@ -76,6 +76,11 @@ pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
 }
 
+/// The squared Euclidean distance of a row from a point.
+pub(crate) fn squared_distance_to(row: &[f32], point: &[f64]) -> f64 {
+    row.iter().zip(point).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

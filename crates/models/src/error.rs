@@ -72,6 +72,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A model with values that no model can be used with.
+    #[error("{path}: {reason}")]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, and the remedy.
+        reason: String,
+    },
     /// A dataset, or another option, that contradicts the file.
     #[error("{path}: {reason}")]
     Contradiction {
@@ -96,7 +104,10 @@ impl Error {
             self,
             Self::Unknown(_)
                 | Self::Contradiction { .. }
-                | Self::TorchFile { source: TorchError::Key { .. } | TorchError::Several { .. }, .. }
+                | Self::TorchFile {
+                    source: TorchError::Key { .. } | TorchError::Several { .. } | TorchError::Parts { .. },
+                    ..
+                }
         )
     }
 }

@@ -5,17 +5,22 @@
 //! no interval, so it decides nothing.
 
 mod cleanse;
+mod test;
+mod theory;
 mod transfer;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{avg_gap, ta, ua};
-use unlearn_metrics::{Estimate, Judgement, Verdict};
+use unlearn_metrics::{Estimate, Verdict};
 use unlearn_run_store::CLEAN;
 
 use crate::results::{RETRAIN, ResultRow, distinct};
 use crate::summary::{Block, Cell, Variant, blocks, percent};
+
+pub use test::Test;
+use test::{Side, Tested, all, correct};
 
 /// The approximate methods that sparsity helps, according to the paper.
 pub const APPROXIMATE: [&str; 4] = ["ft", "ga", "ff", "iu"];
@@ -38,13 +43,14 @@ pub(crate) fn note(seeds: &[u64]) -> String {
         ""
     };
     format!(
-        "Claims are judged on differences paired by seed. A claim holds when the whole 95 % confidence interval lies on its side. S1 and S2 \
-         check the experiment itself.{alone}"
+        "Claims are judged on differences paired by seed. A claim holds when the whole 95 % confidence interval lies on its side. Many \
+         claims are judged at once, so p is also given after Holm's correction for all claims of the suite; what is below 0.05 then stands. \
+         The effect is Hedges' g, in deviations over seeds. S1 and S2 check the experiment itself.{alone}"
     )
 }
 
 /// One claim and its verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// `C1`, or `C1/class 0/ft` for one of its parts.
     pub id: String,
@@ -54,9 +60,17 @@ pub struct Claim {
     pub verdict: Verdict,
     /// The figures behind the verdict.
     pub detail: String,
+    /// The test behind the verdict. `None` for a check of the experiment that needs none, and in files of an older program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
 }
 
 impl Claim {
+    /// A claim with the verdict of a test.
+    fn tested(id: String, statement: String, Tested { verdict, test }: Tested, detail: String) -> Self {
+        Self { id, statement, verdict, detail, test: Some(test) }
+    }
+
     /// Whether this is a part (`C1/…`) of a claim that is also there as a whole (`C1`).
     pub(crate) fn is_part(&self, claims: &[Self]) -> bool {
         self.id.split_once('/').is_some_and(|(whole, _)| claims.iter().any(|claim| claim.id == whole))
@@ -86,34 +100,17 @@ pub fn claims(rows: &[ResultRow], init: Option<&str>) -> Vec<Claim> {
     claims.extend(omp_serves_as_well(&blocks));
     claims.extend(cleanse::claims(&blocks));
     claims.extend(transfer::transfers_as_well(&blocks));
+    claims.extend(theory::the_error_falls(&blocks));
     for block in &blocks {
         claims.extend(retrain_never_saw_it(block, &blocks, init));
         claims.extend(the_original_remembers(block, &blocks));
     }
+    correct(&mut claims);
     claims
 }
 
 /// Differences by seed.
 type Differences = BTreeMap<u64, f64>;
-
-/// The side of a limit on which a claim expects a difference.
-#[derive(Clone, Copy)]
-enum Side {
-    Below(f64),
-    Above(f64),
-}
-
-impl Side {
-    /// The verdict on the claim that the differences are on this side, and their mean. `None` if there is no seed.
-    fn judge(self, differences: &Differences) -> Option<(Verdict, Estimate)> {
-        let values: Vec<f64> = differences.values().copied().collect();
-        let judgement = match self {
-            Self::Below(limit) => Judgement::greater(&vec![limit; values.len()], &values),
-            Self::Above(limit) => Judgement::greater(&values, &vec![limit; values.len()]),
-        };
-        Some((judgement.ok()?.verdict, Estimate::over_seeds(&values).ok()?))
-    }
-}
 
 /// C1: at 95 % sparsity, the average gap of the approximate methods to Retrain is smaller than for the dense model.
 fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
@@ -131,15 +128,15 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
                 continue;
             };
             let Some((verdict, change)) = Side::Below(0.0).judge(&changes) else { continue };
-            parts.push(Claim {
-                id: format!("C1/{}/{}", block.name(blocks), line.method),
-                statement: format!(
+            parts.push(Claim::tested(
+                format!("C1/{}/{}", block.name(blocks), line.method),
+                format!(
                     "{}: at {variant} the average gap of {} to Retrain is smaller than dense",
                     block.forget, line.method
                 ),
                 verdict,
-                detail: format!("{from:.2} dense, {to:.2} sparse; change {}", signed(&change)),
-            });
+                format!("{from:.2} dense, {to:.2} sparse; change {}", signed(&change)),
+            ));
             sparsities.push(variant.clone());
             methods.push(line.method.clone());
             before.push(from);
@@ -148,22 +145,22 @@ fn sparsity_narrows_the_gap(blocks: &[Block]) -> Vec<Claim> {
         }
     }
     let Some((verdict, change)) = Side::Below(0.0).judge(&averaged(&all)) else { return parts };
-    let whole = Claim {
-        id: "C1".to_owned(),
-        statement: format!(
+    let whole = Claim::tested(
+        "C1".to_owned(),
+        format!(
             "At {} the average gap of approximate unlearning ({}) to Retrain is smaller than dense",
             distinct(sparsities).join(", "),
             distinct(methods).join(", ")
         ),
         verdict,
-        detail: format!(
+        format!(
             "{:.2} dense, {:.2} sparse{}; change {}",
             average(&before),
             average(&after),
             if all.len() == 1 { String::new() } else { format!(", mean of {} comparisons", all.len()) },
             signed(&change)
         ),
-    };
+    );
     std::iter::once(whole).chain(parts).collect()
 }
 
@@ -174,12 +171,12 @@ fn l1_sparse_beats_ft(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (ua, gap) = (difference(sparse, ft, ua::NAME), difference(sparse, ft, avg_gap::NAME));
     let ((on_ua, ua), (on_gap, gap)) = (Side::Above(0.0).judge(&ua)?, Side::Below(0.0).judge(&gap)?);
     let verdict = all(&[on_ua, on_gap]);
-    Some(Claim {
-        id: format!("C2/{}", block.name(blocks)),
-        statement: format!("{}: on the dense model l1-sparse beats ft in UA and in the average gap", block.forget),
+    Some(Claim::tested(
+        format!("C2/{}", block.name(blocks)),
+        format!("{}: on the dense model l1-sparse beats ft in UA and in the average gap", block.forget),
         verdict,
-        detail: format!("l1-sparse minus ft: UA {}; average gap {}", signed(&ua), signed(&gap)),
-    })
+        format!("l1-sparse minus ft: UA {}; average gap {}", signed(&ua), signed(&gap)),
+    ))
 }
 
 /// C3: at 95 % sparsity (or the nearest available), at most a few points of testing accuracy are lost.
@@ -191,15 +188,12 @@ fn testing_accuracy_survives(block: &Block, blocks: &[Block]) -> Option<Claim> {
     let (from, to) = (mean(one, ta::NAME, &losses)?, mean(other, ta::NAME, &losses)?);
     let (verdict, loss) = Side::Below(FEW_POINTS).judge(&losses)?;
     let variant = block.variants[sparse].label();
-    Some(Claim {
-        id: format!("C3/{}", block.name(blocks)),
-        statement: format!(
-            "{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}",
-            block.forget, line.method
-        ),
+    Some(Claim::tested(
+        format!("C3/{}", block.name(blocks)),
+        format!("{}: TA of {} falls by at most {FEW_POINTS} points from dense to {variant}", block.forget, line.method),
         verdict,
-        detail: format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&loss)),
-    })
+        format!("{from:.2} dense, {to:.2} at {variant}; loss {}", signed(&loss)),
+    ))
 }
 
 /// C4: at equal sparsity, the average gap after OMP exceeds that after any other pruning method by at most a margin.
@@ -221,52 +215,36 @@ fn omp_serves_as_well(blocks: &[Block]) -> Vec<Claim> {
                     block.sparsities().iter().filter_map(at).unzip();
                 let mean = averaged(&differences);
                 let Some((verdict, change)) = Side::Below(MARGIN).judge(&mean) else { continue };
-                parts.push(Claim {
-                    id: format!("C4/{}/{rival}/{}", block.name(blocks), line.method),
-                    statement: format!(
+                parts.push(Claim::tested(format!("C4/{}/{rival}/{}", block.name(blocks), line.method),format!(
                         "{}: the average gap of {} to Retrain is after {OMP} at most {MARGIN} point larger than after {rival}",
                         block.forget, line.method
-                    ),
-                    verdict,
-                    detail: format!(
+                    ),verdict,format!(
                         "mean over {} sparsity; {OMP} minus {rival} {}",
                         sparsities.into_iter().map(percent).collect::<Vec<_>>().join(", "),
                         signed(&change)
-                    ),
-                });
+                    )));
                 rivals.entry(rival).or_default().push(mean);
             }
         }
     }
     let judged = rivals.iter().filter_map(|(rival, all)| Some((*rival, Side::Below(MARGIN).judge(&averaged(all))?)));
-    let judged: Vec<(&str, (Verdict, Estimate))> = judged.collect();
+    let judged: Vec<(&str, (Tested, Estimate))> = judged.collect();
     if judged.is_empty() {
         return parts;
     }
     let names: Vec<&str> = judged.iter().map(|(rival, _)| *rival).collect();
-    let verdicts: Vec<Verdict> = judged.iter().map(|(_, (verdict, _))| *verdict).collect();
+    let verdicts: Vec<Tested> = judged.iter().map(|(_, (verdict, _))| *verdict).collect();
     let details = judged.iter().map(|(rival, (_, change))| format!("{OMP} minus {rival} {}", signed(change)));
-    let whole = Claim {
-        id: "C4".to_owned(),
-        statement: format!(
+    let whole = Claim::tested(
+        "C4".to_owned(),
+        format!(
             "{OMP} serves unlearning at least as well as {} at equal sparsity: its average gap is at most {MARGIN} point larger",
             names.join(" and ")
         ),
-        verdict: all(&verdicts),
-        detail: details.collect::<Vec<_>>().join("; "),
-    };
+        all(&verdicts),
+        details.collect::<Vec<_>>().join("; "),
+    );
     std::iter::once(whole).chain(parts).collect()
-}
-
-/// The joint verdict on several claims: it fails if one fails, and holds if all hold.
-fn all(verdicts: &[Verdict]) -> Verdict {
-    if verdicts.contains(&Verdict::Fails) {
-        Verdict::Fails
-    } else if verdicts.iter().all(|verdict| *verdict == Verdict::Holds) {
-        Verdict::Holds
-    } else {
-        Verdict::Undecided
-    }
 }
 
 /// S1: Retrain never saw the forget set. A model that never saw a class never predicts it. This can be seen in single
@@ -300,7 +278,7 @@ fn retrain_never_saw_it(block: &Block, blocks: &[Block], init: Option<&str>) -> 
             format!("whether those weights saw the images is not known here; UA {lowest:.2} to {highest:.2} %")
         }
     };
-    Some(Claim { id: format!("S1/{}", block.name(blocks)), statement, verdict, detail })
+    Some(Claim { id: format!("S1/{}", block.name(blocks)), statement, verdict, detail, test: None })
 }
 
 /// S2: the original model recognises the forget set better than Retrain does. Otherwise there would be nothing to
@@ -315,12 +293,12 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
         .map(|(raw, retrain)| difference(retrain, raw, ua::NAME))
         .collect();
     let (verdict, lead) = Side::Above(0.0).judge(&averaged(&pairs))?;
-    Some(Claim {
-        id: format!("S2/{}", block.name(blocks)),
-        statement: format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
+    Some(Claim::tested(
+        format!("S2/{}", block.name(blocks)),
+        format!("{}: the model before unlearning (raw) has a lower UA than Retrain", block.forget),
         verdict,
-        detail: format!("UA of Retrain minus UA of raw {}", signed(&lead)),
-    })
+        format!("UA of Retrain minus UA of raw {}", signed(&lead)),
+    ))
 }
 
 /// `one` minus `other` for every seed that both have.

@@ -105,6 +105,14 @@ pub enum ReportError {
         /// The newest known format.
         known: u64,
     },
+    /// A pruned model's mask is none.
+    #[error("the mask in {} can't be read: {reason}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
+    Mask {
+        /// The stage's folder.
+        folder: PathBuf,
+        /// The problem.
+        reason: String,
+    },
     /// The shares that a pruning left are not valid.
     #[error("the fact `sparsity` of {} can't be read: {problem}; remove the stage with `unlearn runs rm` and run the suite again", folder.display())]
     Shares {

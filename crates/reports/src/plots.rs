@@ -6,6 +6,7 @@ use unlearn_metrics::{Direction, Estimate, Figure, Figures, Unit};
 
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
 use crate::error::Result;
+use crate::remains;
 use crate::results::RETRAIN;
 use crate::summary::Block;
 
@@ -100,9 +101,10 @@ fn offset(variant: usize, variants: usize) -> i32 {
     (2 * variant as i32 - (variants as i32 - 1)) * spacing / 2
 }
 
-/// The table's figures with pictures, those against Retrain first. Run times have none.
+/// The figures with pictures: the table's, those against Retrain first, and those of the theory. Run times have none.
 pub(crate) fn pictured(figures: &Figures) -> Vec<&Figure> {
-    let mut pictured = figures.in_table();
+    let mut pictured: Vec<&Figure> =
+        figures.iter().filter(|figure| figure.in_table || remains::is_of_theory(figure)).collect();
     pictured.retain(|figure| figure.unit != Unit::Seconds);
     pictured.sort_by_key(|figure| !figure.needs_retrain());
     pictured

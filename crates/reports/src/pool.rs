@@ -13,7 +13,7 @@ use unlearn_metrics::{AtFpr, ModelScores, Scores};
 use unlearn_mia_eval::pool::{
     Comparison, ModelPool, Outcome, Pair, PoolAttack, PoolSettings, Question, ScoreTable, Seen,
 };
-use unlearn_mia_eval::pool_attacks::POOL_ATTACKS;
+use unlearn_mia_eval::pool_attacks::{POOL_ATTACKS, ruli};
 use unlearn_run_store::{Store, StoredScores, SuiteIndex, SuiteRow, write_atomic};
 
 use crate::error::{ReportError, Result};
@@ -26,6 +26,8 @@ use crate::table::Grid;
 const RAW: &str = "raw";
 /// Maximum number of test images that serve as samples of the population.
 pub(crate) const POPULATION: usize = 2000;
+/// Share of the samples that count as most vulnerable.
+const VULNERABLE: f64 = 0.1;
 /// Maximum number of points of a stored curve.
 const POINTS: usize = 200;
 /// Smallest false-positive rate of the pictures.
@@ -82,6 +84,9 @@ pub struct Attack {
     pub question: String,
     /// Its result. The curve has at most 200 points.
     pub outcome: Outcome,
+    /// RULI's result on the tenth of the samples that the models before unlearning remember most. `None` for other attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_most_vulnerable: Option<Outcome>,
 }
 
 /// One comparison of a group.
@@ -136,12 +141,16 @@ impl PoolResults {
             rows.entry((at, method)).or_default().push(row);
         }
         let Some(first) = index.rows.first() else { return Err(ReportError::NoRows(index.suite.clone())) };
+        let mut vulnerable: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for ((variant, _), rows) in rows.iter().filter(|(_, rows)| rows[0].method == RAW) {
+            vulnerable.insert(*variant, Measured::of(store, rows)?.most_vulnerable(rows[0])?);
+        }
         let mut groups = Vec::new();
         let mut samples = 0;
-        for rows in rows.values() {
+        for ((variant, _), rows) in &rows {
             let measured = Measured::of(store, rows)?;
             samples = measured.samples;
-            groups.push(measured.group(rows[0])?);
+            groups.push(measured.group(rows[0], vulnerable.get(variant).map(Vec::as_slice))?);
         }
         Ok(Self {
             format: Self::FORMAT,
@@ -188,6 +197,18 @@ impl PoolResults {
             let _ = writeln!(text, "\n## {}\n\n{}", heading(question), meaning(question));
             let _ = writeln!(text, "\n{}", self.grid(question).markdown());
         }
+        let vulnerable = self.vulnerable();
+        if !vulnerable.lines.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n## The most vulnerable tenth\n\nAn average over samples hides those that a model remembers. These are RULI's results on the \
+                 {:.0} % of the samples whose scores differ most between models before unlearning that were trained with the sample and models \
+                 that never saw it. The choice rests on models of the same pool, so read it beside the floor, for which the same samples were \
+                 chosen.\n\n{}",
+                100.0 * VULNERABLE,
+                vulnerable.markdown()
+            );
+        }
         let comparisons = self.comparisons();
         if !comparisons.lines.is_empty() {
             let _ = writeln!(
@@ -224,6 +245,40 @@ impl PoolResults {
                     rate(&outcome.at_fpr[0]),
                     rate(&outcome.at_fpr[1]),
                     format!("{} + {}", outcome.models[0], outcome.models[1]),
+                ]);
+            }
+        }
+        Grid { head: head.map(str::to_owned).to_vec(), names: 3, lines }
+    }
+
+    /// RULI on the most vulnerable samples beside RULI on all.
+    fn vulnerable(&self) -> Grid {
+        let head = [
+            "Model",
+            "Method",
+            "Question",
+            "AUC, all",
+            "AUC, most vulnerable",
+            "floor",
+            "TPR at 1 % FPR, most vulnerable",
+        ];
+        let mut lines = Vec::new();
+        for group in &self.groups {
+            for attack in &group.attacks {
+                let Some(outcome) = &attack.on_most_vulnerable else { continue };
+                let is_unlearning = attack.question == Question::UNLEARNING.name;
+                let same = |other: &&Attack| other.attack == attack.attack && other.question == attack.question;
+                let floor = self.retrain(group).filter(|_| is_unlearning).and_then(|retrain| {
+                    retrain.attacks.iter().find(same)?.on_most_vulnerable.as_ref().map(|floor| floor.auc.value)
+                });
+                lines.push(vec![
+                    group.variant().label(),
+                    group.method.clone(),
+                    attack.question.clone(),
+                    area(&attack.outcome),
+                    area(outcome),
+                    floor.map_or_else(|| "–".to_owned(), |floor| format!("{floor:.3}")),
+                    rate(&outcome.at_fpr[1]),
                 ]);
             }
         }
@@ -366,11 +421,19 @@ impl Measured {
         Ok(measured)
     }
 
-    fn group(&self, row: &SuiteRow) -> Result<Group> {
+    /// The samples that these models remember most.
+    fn most_vulnerable(&self, row: &SuiteRow) -> Result<Vec<bool>> {
+        let chosen = ScoreTable::new(&self.scores, self.models, self.samples)
+            .and_then(|table| ModelPool::new(table, &self.seen))
+            .and_then(|pool| ruli::most_vulnerable(&pool, VULNERABLE));
+        chosen.map_err(|source| ReportError::Pool { row: row.label(), problem: source.to_string() })
+    }
+
+    fn group(&self, row: &SuiteRow, vulnerable: Option<&[bool]>) -> Result<Group> {
         let fail =
             |source: unlearn_mia_eval::Error| ReportError::Pool { row: row.label(), problem: source.to_string() };
         let (mut attacks, mut comparisons) = (Vec::new(), Vec::new());
-        for Attempt { found, .. } in self.attacked().map_err(fail)? {
+        for Attempt { found, .. } in self.attacked(vulnerable).map_err(fail)? {
             match found.map_err(fail)? {
                 Found::Attack(found) => attacks.push(*found),
                 Found::Compared(found) => comparisons.push(found),
@@ -380,11 +443,12 @@ impl Measured {
         Ok(Group { method, pruning, sparsity, attacks, comparisons })
     }
 
-    /// Runs every attack of the registry, for every question that the models can answer.
+    /// Runs every attack of the registry, for every question that the models can answer. RULI is also judged on the samples of
+    /// `vulnerable`.
     ///
     /// # Errors
     /// If the scores do not make tables.
-    pub(crate) fn attacked(&self) -> unlearn_mia_eval::Result<Vec<Attempt>> {
+    pub(crate) fn attacked(&self, vulnerable: Option<&[bool]>) -> unlearn_mia_eval::Result<Vec<Attempt>> {
         let pool = ModelPool::new(ScoreTable::new(&self.scores, self.models, self.samples)?, &self.seen)?;
         let never = vec![Seen::Never; self.population.len()];
         let population = if self.population_size == 0 {
@@ -397,15 +461,9 @@ impl Measured {
         for attack in POOL_ATTACKS {
             for question in attack.questions().iter().filter(|question| self.answers(**question)) {
                 let population = population.filter(|_| attack.population);
-                let outcome = attack.leave_one_out(pool, population, *question, &PoolSettings::default());
-                let found = outcome.map(|mut outcome| {
-                    outcome.points = thinned(&outcome.points);
-                    Found::Attack(Box::new(Attack {
-                        attack: attack.name.into(),
-                        question: question.name.into(),
-                        outcome,
-                    }))
-                });
+                let vulnerable = vulnerable.filter(|_| attack.name == ruli::ATTACK.name);
+                let found = judged(attack, (pool, population), *question, vulnerable);
+                let found = found.map(|found| Found::Attack(Box::new(found)));
                 attempts.push(Attempt { attack: attack.name, question: Some(*question), found });
             }
             if attack.questions().is_empty() && self.answers(Question::UNLEARNING) {
@@ -443,6 +501,28 @@ impl Measured {
         }
         (scores, models)
     }
+}
+
+/// One attack on all models of a pool, judged on all samples and on those of `vulnerable`.
+fn judged(
+    attack: &PoolAttack,
+    (pool, population): (ModelPool<'_>, Option<ModelPool<'_>>),
+    question: Question,
+    vulnerable: Option<&[bool]>,
+) -> unlearn_mia_eval::Result<Attack> {
+    let parts = attack.each_left_out(pool, population, question, &PoolSettings::default())?;
+    let parts: Vec<_> = parts.iter().map(|(scores, truth)| (scores, *truth)).collect();
+    let judged = |among: &dyn Fn(usize) -> bool| -> unlearn_mia_eval::Result<Outcome> {
+        let mut outcome = Outcome::of(&parts, question, among)?;
+        outcome.points = thinned(&outcome.points);
+        Ok(outcome)
+    };
+    Ok(Attack {
+        attack: attack.name.into(),
+        question: question.name.into(),
+        outcome: judged(&|_| true)?,
+        on_most_vulnerable: vulnerable.map(|chosen| judged(&|sample| chosen[sample])).transpose()?,
+    })
 }
 
 /// At most [`POINTS`] points of a curve, evenly spread over the logarithm of the false-positive rate, with both ends.

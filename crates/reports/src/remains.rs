@@ -1,8 +1,8 @@
 //! What is left of the forgotten data: outputs, features, course of relearning and weights of each model, side by side.
 
 use unlearn_metrics::figures::{
-    activation_distance, cka, cka_original, kl, mia_efficacy, mmd, probe_accuracy, relearn_steps, ua, weight_change,
-    weight_distance, zrf,
+    activation_distance, cka, cka_original, error_bound, hessian_eigenvalue, kl, mia_efficacy, mmd, probe_accuracy,
+    relearn_steps, training_shift, ua, unlearning_error, weight_change, weight_distance, zrf,
 };
 use unlearn_metrics::{Figure, Figures, Need};
 
@@ -13,7 +13,7 @@ use crate::table::{Grid, legend};
 pub(crate) const TITLE: &str = "What is left of the forgotten data";
 
 /// The figures of the section, from what a user of the model sees to what only its owner sees.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 16] = [
     ua::NAME,
     mia_efficacy::NAME,
     kl::NAME,
@@ -26,7 +26,19 @@ const COLUMNS: [&str; 12] = [
     relearn_steps::NAME,
     weight_distance::NAME,
     weight_change::NAME,
+    unlearning_error::NAME,
+    training_shift::NAME,
+    hessian_eigenvalue::NAME,
+    error_bound::NAME,
 ];
+
+/// The figures of `[audit.theory]`. They have pictures over sparsity.
+const THEORY: [&str; 4] = [unlearning_error::NAME, training_shift::NAME, hessian_eigenvalue::NAME, error_bound::NAME];
+
+/// Whether a figure is one of the paper's theory.
+pub(crate) fn is_of_theory(figure: &Figure) -> bool {
+    THEORY.contains(&&*figure.name)
+}
 
 /// Whether an audit measures a figure. Such figures are in this section and in no other.
 pub(crate) fn is_audited(figure: &Figure) -> bool {

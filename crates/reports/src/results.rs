@@ -11,6 +11,7 @@ use crate::backdoors::{self, Backdoor, ClassRates};
 use crate::claims::{Claim, claims};
 use crate::drift::Drift;
 use crate::error::{ReportError, Result};
+use crate::mask_leaks::{self, MaskLeaks};
 use crate::prunings::{self, Pruning};
 use crate::rankings::{self, Ranking};
 use crate::source::{Source, Stored};
@@ -48,6 +49,9 @@ pub struct Results {
     /// Influence of the classes on a target task. Empty for a suite that ranks none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rankings: Vec<Ranking>,
+    /// Overlap of masks learned with and without a class. Empty for a suite without `retrain-relearn` or with fewer than three seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mask_leaks: Vec<MaskLeaks>,
     /// Drift of models over sequences of requests. `None` for a suite without sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -296,6 +300,7 @@ impl Results {
             backdoors,
             class_rates,
             rankings: rankings::gather(store, index)?,
+            mask_leaks: mask_leaks::gather(store, index)?,
             drift,
             tuning: index.tuning.clone(),
             configured: index.configured.clone(),

@@ -10,7 +10,7 @@ use crate::claims::{self, Claim, word};
 use crate::drift;
 use crate::results::{RETRAIN, Results};
 use crate::summary::{Block, Cell, blocks};
-use crate::{published, rankings, remains, settings, sweep, tuning};
+use crate::{mask_leaks, published, rankings, remains, settings, sweep, tuning};
 
 /// Maximum number of variants in one cell.
 const MOST_IN_A_CELL: usize = 3;
@@ -51,6 +51,9 @@ pub fn markdown(results: &Results) -> String {
             let _ = writeln!(text, "{}\n{note}\n", published.markdown());
         }
     }
+    if let Some((grid, note)) = mask_leaks::grid(&results.mask_leaks) {
+        let _ = writeln!(text, "## {}\n\n{}\n{note}\n", mask_leaks::TITLE, grid.markdown());
+    }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "## Drift over requests: {}\n\n{}", plain(&title), grid.markdown());
     }
@@ -83,9 +86,12 @@ pub fn markdown(results: &Results) -> String {
 
 /// One line per claim and per part of a claim.
 fn verdicts(claims: &[Claim]) -> Grid {
-    let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures"].map(str::to_owned).into();
+    let head: Vec<_> = ["Claim", "Verdict", "Statement", "Figures", "p", "p (Holm)", "Effect g", "Seeds to decide"]
+        .map(str::to_owned)
+        .into();
     let line = |claim: &Claim| {
-        vec![claim.id.clone(), word(claim.verdict).to_owned(), claim.statement.clone(), claim.detail.clone()]
+        let words = [claim.id.clone(), word(claim.verdict).to_owned(), claim.statement.clone(), claim.detail.clone()];
+        words.into_iter().chain(claim.test.map_or([const { String::new() }; 4], |test| test.cells())).collect()
     };
     Grid { names: head.len(), head, lines: claims.iter().map(line).collect() }
 }
@@ -112,6 +118,9 @@ pub fn terminal(results: &Results) -> String {
             let _ = writeln!(text, "{}: {}\n{grid}{note}\n", remains::TITLE.to_lowercase(), block.title());
         }
     }
+    if let Some((grid, note)) = mask_leaks::grid(&results.mask_leaks) {
+        let _ = writeln!(text, "{}\n{}{note}\n", mask_leaks::TITLE.to_lowercase(), grid.terminal());
+    }
     for (title, grid) in drifts(results) {
         let _ = writeln!(text, "drift over requests: {title}\n{}", grid.naming_methods_once().terminal());
     }
@@ -128,8 +137,11 @@ pub fn terminal(results: &Results) -> String {
     for claim in &results.claims {
         // The files hold the parts of a claim. Here the whole is enough.
         if !claim.is_part(&results.claims) {
-            let Claim { id, statement, verdict, detail } = claim;
+            let Claim { id, statement, verdict, detail, test } = claim;
             let _ = writeln!(text, "{:<9}  {id}  {statement}\n           {detail}", word(*verdict));
+            if let Some(line) = test.map(|test| test.line(*verdict)).filter(|line| !line.is_empty()) {
+                let _ = writeln!(text, "           {line}");
+            }
         }
     }
     text

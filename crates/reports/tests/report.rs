@@ -203,6 +203,59 @@ fn several_seeds_decide_and_one_does_not() {
     };
     assert_eq!(verdict(&[1]), Verdict::Undecided);
     assert_eq!(verdict(&[1, 2, 3]), Verdict::Holds);
+
+    // Every verdict has its test, and all of them are corrected together. One seed has none.
+    let (_folder, written) = report(&[1, 2, 3], |_| {});
+    let written = written.unwrap();
+    let claims = &written.results.claims;
+    let tests: Vec<_> = claims.iter().filter_map(|claim| claim.test.map(|test| (claim, test))).collect();
+    assert!(tests.len() >= 6 && tests.iter().all(|(_, test)| test.seeds == 3 && test.p.is_some()), "{claims:?}");
+    assert!(tests.iter().all(|(_, test)| test.p_holm >= test.p && test.p_holm <= Some(1.0)), "{claims:?}");
+    for text in [&written.summary, &fs::read_to_string(&written.html).unwrap()] {
+        assert!(text.contains(" after Holm") && text.contains("effect g "), "{text}");
+    }
+    let json = serde_json::to_string(&written.results).unwrap();
+    assert!(json.contains("\"p_holm\":") && json.contains("\"after_holm\":\"holds\""), "{json}");
+    let (_folder, one) = report(&[1], |_| {});
+    assert!(!one.unwrap().summary.contains(" after Holm:"));
+}
+
+/// An audit of a row's model.
+fn audited(store: &Store, row: &SuiteRow, probe: f64, steps: f64) -> SuiteRow {
+    let spec = StageSpec::new("audit", json!({}), "d", row.seed).with_input("model", row.unlearn.clone());
+    let figures = evaluation(&[("probe", probe), ("relearn_steps", steps), ("weight_change", 0.25)]);
+    SuiteRow { audit: Some(finish(store, spec, &[json!(figures)])), ..row.clone() }
+}
+
+#[test]
+fn what_is_left_stands_in_a_section_of_its_own_and_its_rows_in_every_file() {
+    let (store, mut index) = suite(&[1, 2]);
+    index.rows.retain(|row| row.scenario == "class" && ["retrain", "ft"].contains(&row.method.as_str()));
+    for row in &mut index.rows {
+        let (probe, steps) = if row.method == "retrain" { (80.0, 9.0) } else { (95.5, 3.0) };
+        *row = audited(&store, row, probe, steps);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let written = write(&store, &index, folder.path()).unwrap();
+    let page = fs::read_to_string(&written.html).unwrap();
+    let markdown = fs::read_to_string(&written.markdown).unwrap();
+    for text in [&page, &markdown] {
+        let (_, section) = text.split_once("What is left of the forgotten data").unwrap();
+        for cell in ["95.50 ± 0.00 (15.50)", "3.0 ± 0.0 (6.0)", "0.2500 ± 0.0000 (0.0000)", "Relearn steps"] {
+            assert!(section.contains(cell), "{cell} in {section}");
+        }
+    }
+    let (_, further) = markdown.split_once("### Further figures").unwrap();
+    assert!(!further.split("###").next().unwrap().contains("Probe"), "{further}");
+    assert!(written.summary.contains("what is left of the forgotten data: class 0"), "{}", written.summary);
+    let results: Json = serde_json::from_slice(&fs::read(&written.json).unwrap()).unwrap();
+    assert_eq!(results["rows"][0]["figures"]["probe"]["value"], 80.0);
+
+    // The audit of another model's row is refused.
+    let (first, second) = (index.rows[0].audit.clone(), index.rows[1].audit.clone());
+    (index.rows[0].audit, index.rows[1].audit) = (second, first);
+    let error = write(&store, &index, folder.path()).unwrap_err().to_string();
+    assert!(error.contains("did not judge the model of"), "{error}");
 }
 
 #[test]
@@ -224,23 +277,23 @@ fn tables_and_csv_hold_the_same_figures() {
     let widths = |text: &str| -> Vec<usize> {
         text.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect()
     };
-    // The table has six figures. The further ones are MIA distance, ToW and the attack on the entropy. Each has the
+    // The table has six figures. The further ones are MIA distance, ToW, ToW-MIA and the attack on the entropy. Each has the
     // model in its own column.
     let is_of_table = |(_, part): &(usize, &str)| !part.starts_with("### Further");
     let parts: Vec<&str> = figures.split_inclusive("\n\n").collect();
     let mut further = false;
     for (at, part) in parts.iter().enumerate() {
         further = if part.starts_with("## ") { false } else { further || !is_of_table(&(at, part)) };
-        let expected = if further { 6 } else { 8 };
+        let expected = if further { 7 } else { 8 };
         assert!(widths(part).iter().all(|bars| *bars == expected), "{part}");
     }
-    assert_eq!(widths(claims), vec![5; 2 + written.results.claims.len()], "{markdown}");
+    assert_eq!(widths(claims), vec![9; 2 + written.results.claims.len()], "{markdown}");
     assert!(claims.contains("| C1 ") && claims.contains("| undecided |"), "{claims}");
     assert!(written.summary.contains("73.64 (26.36)"), "{}", written.summary);
 
     let csv = fs::read_to_string(&written.csv).unwrap();
     let head = "dataset,arch,scenario,forget,sparsity,pruning,method,seed,ua,ra,ta,mia_efficacy,rte_seconds,avg_gap,\
-                sequence,turn,mia_distance,tow,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
+                sequence,turn,mia_distance,tow,tow_mia,mia_efficacy.confidence,mia_efficacy.entropy,mia_efficacy_low,mia_efficacy_high,\
                 mia_efficacy.confidence_low,mia_efficacy.confidence_high,mia_efficacy.entropy_low,mia_efficacy.entropy_high";
     assert_eq!(csv.lines().next(), Some(head));
     assert_eq!(csv.lines().count(), 1 + written.results.rows.len());
@@ -577,7 +630,7 @@ fn a_sweep_is_shown_over_sparsity() {
     let markdown = fs::read_to_string(&written.markdown).unwrap();
     assert!(markdown.contains("![class 0 over sparsity](sweep-class-0.svg)"), "{markdown}");
     let (table, further) = markdown.split_once("### Further figures").unwrap();
-    for (part, bars) in [(table, 9), (further, 5)] {
+    for (part, bars) in [(table, 9), (further, 6)] {
         let lines: Vec<&str> = part.lines().filter(|line| line.starts_with("| ft ")).collect();
         assert_eq!(lines.len(), 16, "a line per model: {part}");
         assert!(lines.iter().all(|line| line.matches('|').count() == bars && !line.contains(" / ")), "{part}");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
-use crate::owned::{is_index, refuse_foreign};
+use crate::owned::{is_index, refuse_foreign, unlisted};
 use crate::stage::Stage;
 use crate::store::{StageState, Store};
 use crate::suite_index::SUITES;
@@ -28,6 +28,8 @@ pub struct Check {
     /// Undamaged finished stages that no index of a suite or tuning needs. Empty if an index, or a folder of stages,
     /// cannot be read.
     pub unnamed: Vec<StageName>,
+    /// Files and folders in the store that are no part of it, and files in stages that their manifests do not list.
+    pub strangers: Vec<PathBuf>,
 }
 
 /// A damaged part of a store.
@@ -91,12 +93,18 @@ impl Store {
                 continue;
             }
             let name = StageName { kind: summary.kind, key: summary.key };
-            match self.stage(&name.kind, &name.key).and_then(|stage| stage.verify()) {
-                Ok(()) => sound.push(name),
+            match self.stage(&name.kind, &name.key).and_then(|stage| stage.verify().map(|()| unlisted(&stage))) {
+                Ok(unlisted) => {
+                    check.strangers.extend(unlisted);
+                    sound.push(name);
+                }
                 Err(error) => check.faults.push(Fault { place: Place::Stage(name), error }),
             }
         }
         check.sound = sound.len();
+        let (strangers, misnamed) = self.strangers()?;
+        check.strangers.extend(strangers);
+        check.faults.extend(misnamed);
         // A folder that cannot be listed is a fault already. Without it, nothing can be said of what depends on what.
         if let Ok(lineage) = Lineage::of(self) {
             check.without_input = lineage.without_input();

@@ -57,6 +57,25 @@ pub enum StoreError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// New files would lie inside a stage's folder.
+    #[error(
+        "{} lies inside the folder of a stage, {}, and would be lost with it; name a place outside the run store", place.display(),
+        stage.display()
+    )]
+    InsideStage {
+        /// The folder of the stage.
+        stage: PathBuf,
+        /// The place of the new files.
+        place: PathBuf,
+    },
+    /// A folder holds the manifest of a stage and has another name.
+    #[error("{} holds the manifest of the stage {stage}, and no stage is looked for under that name; rename the folder, or move it out of the store", folder.display())]
+    Misnamed {
+        /// The folder.
+        folder: PathBuf,
+        /// Kind and key in the manifest.
+        stage: String,
+    },
     /// A stored stage cannot be read.
     #[error(
         "{} is damaged: {problem}; `unlearn runs repair{}` removes the stage{}, and the suite, run again, computes anew what is missing",

@@ -75,7 +75,7 @@ pub use labels::pruning_label;
 pub use lineage::StageName;
 pub use machine::Machine;
 pub use manifest::{Artifact, Manifest};
-pub use owned::KINDS;
+pub use owned::{KINDS, refuse_inside_stage};
 pub use scores::StoredScores;
 pub use space::{Garbage, Removal};
 pub use stage::Stage;

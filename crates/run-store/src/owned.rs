@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::is_temporary;
+use crate::check::{Fault, Place};
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::manifest::{DOCUMENT, Manifest};
+use crate::stage::Stage;
 use crate::store::{LOCK, REMOVED, Store, WORKING, entries, folders};
 use crate::suite_index::SUITES;
 use crate::tuning::TUNINGS;
@@ -15,10 +17,25 @@ use crate::writer::{USAGE, files};
 
 /// The kinds of stages that this program computes, and `forget`, the kind of a whole deletion. `experiment` defines them,
 /// and a test there compares the two lists.
-pub const KINDS: [&str; 12] = [
-    "poison", "train", "import", "prune", "detect", "rank", "unlearn", "transfer", "evaluate", "audit", "validate",
+pub const KINDS: [&str; 14] = [
+    "poison",
+    "train",
+    "import",
+    "prune",
+    "detect",
+    "rank",
+    "rank-samples",
+    "unlearn",
+    "transfer",
+    "evaluate",
+    "curvature",
+    "audit",
+    "validate",
     "forget",
 ];
+
+/// The folder of reports inside a store.
+const REPORTS: &str = "reports";
 
 /// Endings of the files that stages leave.
 const ENDINGS: [&str; 3] = ["safetensors", "json", "jsonl"];
@@ -56,6 +73,79 @@ pub(crate) fn foreign(folder: &Path) -> Option<PathBuf> {
         // What cannot be listed may hold anything.
         Err(_) => Some(folder.to_path_buf()),
     }
+}
+
+/// Refuses a place for new files that is a stage's folder or lies in one. A file there would be lost with the stage.
+///
+/// # Errors
+/// [`StoreError::InsideStage`].
+pub fn refuse_inside_stage(place: &Path) -> Result<()> {
+    let place = std::path::absolute(place).unwrap_or_else(|_| place.to_path_buf());
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let is_inside = |folder: &&Path| {
+        let kind = folder.parent().and_then(name);
+        kind.zip(name(folder)).is_some_and(|(kind, name)| folder.is_dir() && is_stage(&kind, &name, folder))
+    };
+    match place.ancestors().find(is_inside) {
+        Some(stage) => Err(StoreError::InsideStage { stage: stage.to_path_buf(), place }),
+        None => Ok(()),
+    }
+}
+
+/// The kind and key in the manifest of a folder, if it has one.
+fn described(folder: &Path) -> Option<(String, String)> {
+    let text = unlearn_files::read(&folder.join(Manifest::FILE), DOCUMENT).ok()?;
+    let value = serde_json::from_slice::<serde_json::Value>(&text).ok()?;
+    let text = |key: &str| value.get(key)?.as_str().map(str::to_owned);
+    Some((text("kind")?, text("key")?))
+}
+
+impl Store {
+    /// What in the store is no part of it: files and folders that the program does not know, and faults for stages under a name that is not
+    /// theirs. Hidden files, temporary ones and locks do not count.
+    pub(crate) fn strangers(&self) -> Result<(Vec<PathBuf>, Vec<Fault>)> {
+        let (mut strangers, mut faults) = (Vec::new(), Vec::new());
+        let is_hidden = |name: &str| name.starts_with('.');
+        for (kind, folder) in entries(self.root())? {
+            if is_hidden(&kind) || kind == SUITES || kind == TUNINGS || (kind == REPORTS && folder.is_dir()) {
+                continue;
+            }
+            // A folder that cannot be listed is a fault already.
+            let inner = if folder.is_dir() { entries(&folder).unwrap_or_default() } else { Vec::new() };
+            let known = KINDS.contains(&kind.as_str()) && folder.is_dir();
+            let mut stages = 0;
+            let mut here = Vec::new();
+            for (name, path) in inner {
+                let is_of_a_stage = [LOCK, REMOVED]
+                    .iter()
+                    .any(|ending| name.strip_suffix(ending).is_some_and(|digits| digits.parse::<StageKey>().is_ok()));
+                if is_stage(&kind, &name, &path) {
+                    stages += 1;
+                } else if let Some((kind, key)) = described(&path) {
+                    let error = StoreError::Misnamed { folder: path, stage: format!("{kind}/{key}") };
+                    faults.push(Fault { place: Place::Folder(folder.clone()), error });
+                } else if !is_of_a_stage && !is_hidden(&name) {
+                    here.push(path);
+                }
+            }
+            // A folder of another kind is named as a whole, unless a newer program has stages in it.
+            if known || stages > 0 {
+                strangers.extend(here);
+            } else {
+                strangers.push(folder);
+            }
+        }
+        strangers.sort();
+        Ok((strangers, faults))
+    }
+}
+
+/// The files in the folder of a finished stage that its manifest does not list.
+pub(crate) fn unlisted(stage: &Stage) -> Vec<PathBuf> {
+    let listed = &stage.manifest().artifacts;
+    let is_ours = |name: &str, path: &Path| listed.contains_key(name) || name == Manifest::FILE || is_temporary(path);
+    let files = files(stage.path()).unwrap_or_default();
+    files.into_iter().filter(|(name, path)| !is_ours(name, path)).map(|(_, path)| path).collect()
 }
 
 /// Refuses to remove a folder that holds a file of the user.
@@ -222,5 +312,66 @@ mod tests {
         Store::open_recognised(folder("runs")).unwrap();
         finish(&Store::open(folder("newer")).unwrap(), "distil");
         Store::open_recognised(folder("newer")).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_store_is_named_and_a_misnamed_stage_is_a_fault() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let store = Store::open(root).unwrap();
+        let key = finish(&store, "train");
+        assert!(store.check().unwrap().strangers.is_empty());
+        for folder in ["train/abc", &format!("train/{}z", &MD5[..31]), "foo"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for file in ["train/x.txt", &format!("train/{key}/notes.txt"), "read-me.md"] {
+            fs::write(root.join(file), "a note").unwrap();
+        }
+        let check = store.check().unwrap();
+        let named: Vec<String> =
+            check.strangers.iter().map(|path| path.strip_prefix(root).unwrap().display().to_string()).collect();
+        let expected = [
+            format!("train/{key}/notes.txt"),
+            "foo".into(),
+            "read-me.md".into(),
+            "train/abc".into(),
+            format!("train/{}z", &MD5[..31]),
+            "train/x.txt".into(),
+        ];
+        let (mut named, mut expected) = (named, expected.to_vec());
+        named.sort();
+        expected.sort();
+        assert_eq!(named, expected);
+        assert_eq!((check.sound, check.faults.len()), (1, 0));
+        let other = root.join("train/copy-of-mine");
+        fs::rename(root.join("train").join(key.as_str()), &other).unwrap();
+        let check = store.check().unwrap();
+        let [fault] = &check.faults[..] else { panic!("{:?}", check.faults) };
+        assert!(
+            fault.error.to_string().contains(&format!("holds the manifest of the stage train/{key}")),
+            "{}",
+            fault.error
+        );
+        store.repair(&check, false).unwrap();
+        assert!(other.is_dir());
+    }
+
+    #[test]
+    fn a_place_inside_a_stage_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path().join("runs")).unwrap();
+        let key = finish(&store, "train");
+        let stage = store.root().join("train").join(key.as_str());
+        for inside in [stage.clone(), stage.join("runs"), stage.join("a/b.json")] {
+            assert!(matches!(Store::open(&inside), Err(StoreError::InsideStage { .. })), "{}", inside.display());
+            refuse_inside_stage(&inside).unwrap_err();
+        }
+        assert_eq!(fs::read_dir(&stage).unwrap().count(), 1);
+        for outside in [store.root().to_path_buf(), store.root().join("train"), place.path().join("out")] {
+            refuse_inside_stage(&outside).unwrap();
+        }
+        fs::write(place.path().join("file"), "").unwrap();
+        let error = Store::open(place.path().join("file")).unwrap_err().to_string();
+        assert!(error.contains("it is a file; name a folder"), "{error}");
     }
 }

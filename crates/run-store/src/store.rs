@@ -9,7 +9,7 @@ use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
 use crate::lock::StageLock;
-use crate::owned::{is_stage, refuse_foreign};
+use crate::owned::{is_stage, refuse_foreign, refuse_inside_stage};
 use crate::stage::Stage;
 use crate::suite_index::SUITES;
 use crate::writer::{StageWriter, files, is_sealed, settle};
@@ -77,9 +77,15 @@ impl Store {
     /// Opens the store in `root` for reading and writing, and creates the folder if needed.
     ///
     /// # Errors
-    /// [`StoreError::Unwritable`] if the folder cannot be created or a file in it cannot be written.
+    /// [`StoreError::Unwritable`] if the folder cannot be created or a file in it cannot be written;
+    /// [`StoreError::InsideStage`] if it lies in the folder of a stage.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
+        refuse_inside_stage(&root)?;
+        if fs::metadata(&root).is_ok_and(|found| !found.is_dir()) {
+            let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file; name a folder");
+            return Err(StoreError::Unwritable { root, source });
+        }
         fs::create_dir_all(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         check_writable(&root).map_err(|source| StoreError::Unwritable { root: root.clone(), source })?;
         Ok(Self { root })

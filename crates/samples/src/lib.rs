@@ -67,4 +67,4 @@ pub use sampler::Sampler;
 pub use sheet::sheet;
 pub use split::{Split, SplitOptions};
 pub use streamed::{PictureError, Pictures};
-pub use transforms::{Augmentation, Mixed, RandAugment, Transform};
+pub use transforms::{Augmentation, Mixed, RandAugment, Transform, mixup::MOST_MIXUP};

@@ -92,5 +92,11 @@ fn entry<'a>(archive: &mut ZipArchive<io::Cursor<&'a [u8]>>, bytes: &'a [u8], na
 }
 
 fn damaged(error: &ZipError) -> Error {
-    Error::Archive(error.to_string())
+    match error {
+        // The end of an archive is its table of contents.
+        ZipError::InvalidArchive(reason) if reason.contains("EOCD") => {
+            Error::Archive("its end is missing, so it was cut".into())
+        }
+        error => Error::Archive(error.to_string()),
+    }
 }

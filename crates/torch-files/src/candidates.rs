@@ -53,10 +53,10 @@ const NAMES: usize = 3;
 /// The number of characters of a name or key that a message shows.
 const SHOWN: usize = 80;
 
-/// Finds every dictionary of tensors that can be reached by text keys.
+/// Finds every dictionary of tensors that can be reached by keys of text or numbers.
 pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
-    if !matches!(pickle.root(), Value::Dict(_)) {
-        return Err(Error::NoStateDict("its object is not a dictionary".into()));
+    if let Some(reason) = no_dictionary(pickle.root()) {
+        return Err(Error::NoStateDict(reason));
     }
     let mut walk = Walk { pickle, seen: HashSet::new(), layered: Vec::new(), flat: Vec::new() };
     walk.visit(pickle.root_id(), &mut Vec::new());
@@ -66,9 +66,26 @@ pub(crate) fn find(pickle: &Pickle<'_>) -> Result<Vec<Candidate>> {
         let keys: Vec<_> =
             keys(pickle, pickle.root_id()).into_iter().take(NAMES).map(|key| format!("`{key}`")).collect();
         let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-        return Err(Error::NoStateDict(format!("no dictionary in it holds tensors by name; its first keys: {keys}")));
+        return Err(Error::NoStateDict(format!(
+            "no dictionary in it holds tensors by name (its first keys: {keys}); save the model's weights, `torch.save(model.state_dict(), …)`, \
+             and NumPy arrays as tensors, `torch.save({{k: torch.from_numpy(v) for k, v in arrays.items()}}, …)`"
+        )));
     }
     Ok(found)
+}
+
+/// Why a file's object is not a dictionary that could hold tensors by name, and the line of Python that mends it.
+fn no_dictionary(object: &Value<'_>) -> Option<String> {
+    let again = "save the model's weights by name: `torch.save(model.state_dict(), …)`";
+    let one = "if one of them is a state dict, save that alone: `torch.save(torch.load(…)[0], …)`";
+    Some(match object {
+        Value::Dict(_) => return None,
+        Value::List(items) => format!("its object is a list of {} values; {one}", items.len()),
+        Value::Tuple(items) => format!("its object is a tuple of {} values; {one}", items.len()),
+        Value::Tensor(_) => format!("its object is a single tensor without a name; {again}"),
+        Value::None => format!("its object is None; {again}"),
+        _ => format!("its object is not a dictionary; {again}"),
+    })
 }
 
 struct Walk<'p, 'a> {
@@ -108,19 +125,29 @@ impl Walk<'_, '_> {
             let candidate = Candidate { key: path.join("."), tensors: tensors.len(), names, companions, id };
             if layered { self.layered.push(candidate) } else { self.flat.push(candidate) }
         }
-        for (name, value) in named {
-            path.push(shown(name));
-            self.visit(value, path);
-            path.pop();
+        for (key, value) in entries {
+            if let Some(key) = key_of(self.pickle, *key) {
+                path.push(key);
+                self.visit(*value, path);
+                path.pop();
+            }
         }
     }
 }
 
-/// The text keys of a dictionary.
+/// A key as text. A list of models may be saved as a dictionary with numbers for keys.
+fn key_of(pickle: &Pickle<'_>, key: Id) -> Option<String> {
+    match pickle.get(key) {
+        Value::Text(text) => Some(shown(text)),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The keys of a dictionary.
 fn keys(pickle: &Pickle<'_>, id: Id) -> Vec<String> {
     let Value::Dict(entries) = pickle.get(id) else { return Vec::new() };
-    let text = |(key, _): &(_, _)| if let Value::Text(text) = pickle.get(*key) { Some(shown(text)) } else { None };
-    entries.iter().filter_map(text).collect()
+    entries.iter().filter_map(|(key, _)| key_of(pickle, *key)).collect()
 }
 
 /// Text from the file may reach a terminal, so it is shortened and its control characters are escaped.

@@ -31,7 +31,7 @@ pub enum Error {
         reason: String,
     },
     /// A pickle that ends early, or whose parts do not fit together.
-    #[error("damaged pickle at byte {at}: {reason}")]
+    #[error("damaged pickle at byte {at}: {reason}; fetch or copy the file again")]
     Pickle {
         /// Where in the pickle.
         at: usize,
@@ -39,7 +39,7 @@ pub enum Error {
         reason: String,
     },
     /// The archive around the pickle is damaged, or not one that `torch.save` writes.
-    #[error("damaged archive: {0}")]
+    #[error("damaged archive: {0}; fetch or copy the file again")]
     Archive(String),
     /// A kind of file that this crate does not read.
     #[error("{0}")]
@@ -56,6 +56,15 @@ pub enum Error {
     Several {
         /// All the dictionaries.
         candidates: Vec<Candidate>,
+    },
+    /// One dictionary that holds the tensors of several models, or of a model and more, under prefixes.
+    #[error(
+        "its tensors lie under several prefixes, and those of a model under {}; choose one with `--key` (with `--init-key` for initial \
+         weights)", parts.join(", ")
+    )]
+    Parts {
+        /// Each prefix under which a model lies, with the number of its tensors.
+        parts: Vec<String>,
     },
     /// No dictionary of tensors has the requested key.
     #[error("no dictionary of tensors has the key `{key}`; {}", keys(held))]

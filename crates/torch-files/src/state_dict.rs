@@ -1,6 +1,6 @@
 //! Tensors by name, from any container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::SafeTensors;
 use unlearn_files::Form;
@@ -97,6 +97,38 @@ impl<'a> TorchFile<'a> {
         found.ok_or_else(|| Error::Key { key: key.escape_debug().to_string(), held: held() })
     }
 
+    /// The tensors that a key names: a candidate, or those under a prefix in a candidate, `student` or `state_dict.student`. The key of the
+    /// only candidate may be left out before a prefix.
+    ///
+    /// # Errors
+    /// As [`TorchFile::find`] and [`TorchFile::dict`].
+    pub fn named(&self, key: &str) -> Result<StateDict<'a>> {
+        let unknown = match self.find(key) {
+            Ok(candidate) => return self.dict(Some(candidate)),
+            Err(unknown) => unknown,
+        };
+        let part = |candidate: Option<&Candidate>, prefix: &str| -> Result<Option<StateDict<'a>>> {
+            Ok(Some(self.dict(candidate)?.under(prefix)).filter(|part| part.iter().len() > 0))
+        };
+        if self.candidates.is_empty() {
+            return part(None, key)?.ok_or(unknown);
+        }
+        let rivals = self.rivals();
+        for candidate in &self.candidates {
+            let inner = match candidate.key.as_str() {
+                "" => Some(key),
+                outer => key.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.')),
+            };
+            let is_only = rivals.len() == 1 && rivals[0].key == candidate.key;
+            if let Some(prefix) = inner.or(is_only.then_some(key))
+                && let Some(part) = part(Some(candidate), prefix)?
+            {
+                return Ok(part);
+            }
+        }
+        Err(unknown)
+    }
+
     /// The only candidate, apart from those whose key names the initial weights of a training; `None` for a file without candidates.
     ///
     /// # Errors
@@ -147,6 +179,36 @@ impl<'a> StateDict<'a> {
     /// The keys of the values beside the tensors, such as `epoch` and `optimizer`.
     pub fn companions(&self) -> &[String] {
         &self.companions
+    }
+
+    /// The tensors whose name begins with `prefix` and a dot, without both.
+    #[must_use]
+    pub fn under(&self, prefix: &str) -> Self {
+        let inner = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
+        let tensors = self.tensors.iter().filter_map(|(name, tensor)| Some((inner(name)?, tensor.clone()))).collect();
+        Self { container: self.container, tensors, companions: self.companions.clone() }
+    }
+
+    /// The prefixes of the first component of names after which they differ: `student` and `teacher`. Components that all names share
+    /// belong to each.
+    pub fn prefixes(&self) -> Vec<String> {
+        let mut shared = String::new();
+        loop {
+            let rest = |name: &str| name.strip_prefix(&shared).map(str::to_owned);
+            let firsts: BTreeSet<Option<String>> = self
+                .tensors
+                .keys()
+                .filter_map(|name| rest(name))
+                .map(|rest| rest.split_once('.').map(|(first, _)| first.to_owned()))
+                .collect();
+            match firsts.len() {
+                1 => match firsts.into_iter().next().flatten() {
+                    Some(only) => shared = format!("{shared}{only}."),
+                    None => return Vec::new(),
+                },
+                _ => return firsts.into_iter().flatten().map(|first| format!("{shared}{first}")).collect(),
+            }
+        }
     }
 
     fn unpickled(container: Container, (pickle, storages): &archive::Parts<'a>, candidate: &Candidate) -> Result<Self> {

@@ -55,6 +55,9 @@ impl Dtype {
     }
 }
 
+/// Maximum number of elements of a view that repeats elements of its storage: 16 MiB of 32-bit numbers.
+const MOST_REPEATED: usize = 1 << 22;
+
 /// A view of a storage, inside its bounds; values are read on demand.
 #[derive(Debug, Clone)]
 pub struct Tensor<'a> {
@@ -70,8 +73,9 @@ pub struct Tensor<'a> {
 impl<'a> Tensor<'a> {
     /// A view of little-endian bytes. The error says why the view exceeds them.
     ///
-    /// A view may skip and permute elements and share its storage with others. It may not hold more elements than its storage: a stride
-    /// of 0 would let a small file ask for any amount of memory.
+    /// A view may skip, permute and repeat elements and share its storage with others. `expand` of PyTorch repeats elements by a stride
+    /// of 0. A view of more elements than its storage is bounded by [`MOST_REPEATED`], so that a small file cannot ask for any amount
+    /// of memory.
     pub(crate) fn new(
         dtype: Dtype,
         shape: Vec<usize>,
@@ -90,13 +94,18 @@ impl<'a> Tensor<'a> {
         };
         let empty = shape.contains(&0);
         let len = if empty { Some(0) } else { shape.iter().try_fold(1_usize, |n, side| n.checked_mul(*side)) };
-        let len = len.filter(|len| *len <= available).ok_or_else(outside)?;
         let last = shape.iter().zip(&strides).try_fold(offset, |last, (side, stride)| {
             side.saturating_sub(1).checked_mul(*stride).and_then(|step| last.checked_add(step))
         });
         if !empty && last.is_none_or(|last| last >= available) {
             return Err(outside());
         }
+        let len = len.filter(|len| *len <= available.max(MOST_REPEATED)).ok_or_else(|| {
+            format!(
+                "shape {shape:?} with strides {strides:?} repeats the {available} elements of its storage more often than is read \
+                 here; save a copy of its own, `tensor.contiguous()`"
+            )
+        })?;
         // A dimension of one element is never stepped along, so its stride may have any value.
         strides.iter_mut().zip(&shape).filter(|(_, side)| **side == 1).for_each(|(stride, _)| *stride = 0);
         Ok(Self { dtype, shape, strides, offset, len, storage })
@@ -214,6 +223,11 @@ mod tests {
         assert_eq!(read(&[], &[], 5).unwrap(), [5.0]);
         assert!(read(&[4, 0], &[1, 1], 12).unwrap().is_empty());
         assert_eq!(read(&[3], &[0], 7).unwrap(), [7.0; 3]);
+        assert_eq!(read(&[13], &[0], 0).unwrap(), [0.0; 13]);
+        assert_eq!(
+            read(&[2, 3, 2], &[1, 0, 6], 1).unwrap(),
+            [1.0, 7.0, 1.0, 7.0, 1.0, 7.0, 2.0, 8.0, 2.0, 8.0, 2.0, 8.0]
+        );
     }
 
     #[test]
@@ -224,12 +238,18 @@ mod tests {
             (&[2], &[12], 0),
             (&[1], &[1], 12),
             (&[], &[], 12),
-            (&[13], &[0], 0),
-            (&[max, max], &[0, 0], 0),
+            (&[13], &[1], 0),
             (&[2, 2], &[max, max], max),
         ] {
             let refusal = read(shape, strides, offset).unwrap_err();
             assert!(refusal.contains("needs more than the 12 elements of its storage"), "{refusal}");
+        }
+        for shape in [&[max, max][..], &[MOST_REPEATED, 2], &[0, 1 << 40, 1 << 40][1..]] {
+            let refusal = read(shape, &vec![0; shape.len()], 0).unwrap_err();
+            assert!(
+                refusal.contains("repeats the 12 elements of its storage") && refusal.contains("contiguous()"),
+                "{refusal}"
+            );
         }
         assert!(read(&[2], &[], 0).unwrap_err().contains("differ in length"));
     }

@@ -8,8 +8,9 @@ pub enum Error {
     Recipe(String),
     /// The loss is NaN or infinite.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch} (learning rate {lr:?}); lower `lr`, or train with warm-up \
-         (`warmup-epochs`)"
+        "the loss became {loss} in epoch {epoch}, batch {batch} (learning rate {lr:?}); lower {}, or train with warm-up \
+         (`warmup-epochs`)",
+        one_of(settings)
     )]
     Diverged {
         /// The loss.
@@ -20,6 +21,8 @@ pub enum Error {
         batch: usize,
         /// Learning rate of that step.
         lr: f64,
+        /// Keys of the settings that may be too strong.
+        settings: Vec<&'static str>,
     },
     /// The loss is NaN or infinite in the first batch, before any step.
     #[error(
@@ -29,6 +32,19 @@ pub enum Error {
     NotFiniteAtFirst {
         /// The loss.
         loss: f64,
+    },
+    /// A trained network answers an image with a logit that is not finite.
+    #[error(
+        "the weights are so large that the model answers image {position} with a logit of {value}; lower {}",
+        one_of(settings)
+    )]
+    Answers {
+        /// Position of the image.
+        position: u32,
+        /// The logit.
+        value: f32,
+        /// Keys of the settings that may be too strong.
+        settings: Vec<&'static str>,
     },
     /// The user asked to stop. The state is saved.
     #[error("interrupted; the state is saved, and the same command resumes from it")]
@@ -59,6 +75,16 @@ pub enum Error {
     /// An error of the network or its executor.
     #[error(transparent)]
     Network(#[from] unlearn_network::Error),
+}
+
+/// `` `lr`, `weight-decay` or `gamma` ``.
+pub fn one_of(settings: &[&str]) -> String {
+    let quoted: Vec<String> = settings.iter().map(|key| format!("`{key}`")).collect();
+    match quoted.split_last() {
+        None => "its step".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
 }
 
 /// A result of this crate.

@@ -8,12 +8,14 @@
 
 mod adam;
 mod course;
+mod curvature;
 mod error;
 mod features;
 mod head;
 mod masking;
 mod objective;
 mod predict;
+pub mod range;
 mod recipe;
 mod relearn;
 mod resume;
@@ -30,12 +32,13 @@ mod update;
 
 pub use adam::Adam;
 pub use course::Course;
-pub use error::{Error, Result};
+pub use curvature::{Curvature, largest_eigenvalue};
+pub use error::{Error, Result, one_of};
 pub use features::{Features, features};
 pub use head::{Head, head_of, with_head_anew};
 pub use masking::{apply_mask, kept_by, mask_of, mask_over};
 pub use objective::{CrossEntropy, NegatedCrossEntropy, Objective, log_sum_exp};
-pub use predict::{Predictions, predict};
+pub use predict::{Predictions, check_answers, predict};
 pub use recipe::{Recipe, Rule, Select};
 pub use relearn::{Relearned, relearn};
 pub use rounds::Rounds;

@@ -21,6 +21,11 @@ pub trait Objective {
     /// Returns the mean loss over the batch, and writes ∂(mean loss)/∂logits `[count, classes]`.
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64;
 
+    /// Keys of the settings, besides the recipe's, that make the loss diverge if they are too strong.
+    fn strong_settings(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Adds ∂penalty/∂θ to the gradients and returns the penalty. `progress` is the share of the run's epochs that is
     /// complete, in 0..1. It is constant within an epoch.
     fn penalty(&mut self, _progress: f64, _parameters: &[Vec<f32>], _gradients: &mut [Vec<f32>]) -> f64 {

@@ -48,6 +48,33 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     Ok(predictions)
 }
 
+/// Maximum number of samples that [`check_answers`] predicts.
+const ASKED: usize = 128;
+
+/// Checks that the network answers some of the samples at `positions`, evenly chosen, with finite logits. Weights may all be
+/// finite and yet so large that their sums are not.
+///
+/// # Errors
+/// If a logit is not finite, or the network fails. `settings` are the keys that the error advises to lower.
+pub fn check_answers(
+    network: &mut Network,
+    images: &ImageSet,
+    positions: &[u32],
+    settings: &[&'static str],
+) -> Result<()> {
+    let asked: Vec<u32> = positions.iter().step_by(positions.len().div_ceil(ASKED).max(1)).copied().collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let Predictions { logits, classes, .. } = predict(network, images, &asked)?;
+    match logits.iter().position(|logit| !logit.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            Err(Error::Answers { position: asked[at / classes], value: logits[at], settings: settings.to_vec() })
+        }
+    }
+}
+
 /// Number of samples whose largest logit is that of the label.
 pub(crate) fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
     let rows = logits.chunks(logits.len() / labels.len()).zip(labels);

@@ -1,9 +1,9 @@
 //! Training recipes: the numbers of a training run, as a suite gives them.
 
 use serde::{Deserialize, Serialize};
-use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet, RandAugment};
+use unlearn_samples::{Augmentation, BatchOptions, BatchPlan, ImageSet, MOST_MIXUP, RandAugment};
 
-use crate::{Error, Result, Schedule};
+use crate::{Error, Result, Schedule, range};
 
 /// A training recipe. The defaults are those of the paper for dense CIFAR-10 training (arXiv 2304.04934, appendix
 /// C.2).
@@ -113,13 +113,6 @@ impl Recipe {
     /// # Errors
     /// Names the first number that is out of range.
     pub fn check(&self) -> Result<()> {
-        let finite_and_positive = |name: &str, value: f64| {
-            if value.is_finite() && value > 0.0 {
-                Ok(())
-            } else {
-                Err(Error::Recipe(format!("`{name}` must be a positive number, found {value:?}")))
-            }
-        };
         let share = |name: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 Ok(())
@@ -127,19 +120,9 @@ impl Recipe {
                 Err(Error::Recipe(format!("`{name}` must lie in 0..1, found {value:?}")))
             }
         };
-        finite_and_positive("lr", self.lr)?;
-        finite_and_positive("gamma", self.gamma)?;
-        finite_and_positive("batch-size", self.batch_size as f64)?;
+        self.check_numbers().map_err(Error::Recipe)?;
         share("momentum", self.momentum)?;
         share("label-smoothing", self.label_smoothing)?;
-        for (name, value) in [("weight-decay", self.weight_decay), ("warmup-epochs", self.warmup_epochs)] {
-            if !value.is_finite() || value < 0.0 {
-                return Err(Error::Recipe(format!("`{name}` must be zero or more, found {value:?}")));
-            }
-        }
-        if let Some(alpha) = self.mixup {
-            finite_and_positive("mixup", alpha)?;
-        }
         if let Some(rand_augment) = self.rand_augment.filter(|it| !it.is_sound()) {
             let RandAugment { operations, magnitude } = rand_augment;
             let range = "1 to 64 operations, and a magnitude from 0 to 30";
@@ -149,6 +132,45 @@ impl Recipe {
             return Err(Error::Recipe("`nesterov = true` needs a `momentum` above 0".into()));
         }
         Ok(())
+    }
+
+    /// Counts and factors. The error is a reason for users.
+    fn check_numbers(&self) -> std::result::Result<(), String> {
+        range::at_most("epochs", self.epochs, range::MOST)?;
+        range::one_or_more("batch-size", self.batch_size)?;
+        range::positive("lr", self.lr)?;
+        range::positive("gamma", self.gamma)?;
+        range::zero_or_more("weight-decay", self.weight_decay)?;
+        range::zero_or_more("warmup-epochs", self.warmup_epochs)?;
+        if self.warmup_epochs > range::MOST as f64 {
+            return Err(format!("`warmup-epochs` must be at most {}, found {:?}", range::MOST, self.warmup_epochs));
+        }
+        if self.schedule == Schedule::Multistep {
+            let passed = self.milestones.iter().filter(|milestone| **milestone < self.epochs).count();
+            let last = self.lr * self.gamma.powi(passed as i32);
+            if !(last as f32).is_finite() {
+                let factors = if passed == 1 { "one factor".to_owned() } else { format!("{passed} factors") };
+                return Err(format!(
+                    "`gamma` raises `lr` to {last:e} after {factors}, too large for a 32-bit number; lower `gamma`"
+                ));
+            }
+        }
+        let Some(alpha) = self.mixup else { return Ok(()) };
+        range::positive("mixup", alpha)?;
+        if alpha > MOST_MIXUP {
+            let most = MOST_MIXUP;
+            return Err(format!(
+                "`mixup` must be at most {most}, found {alpha:?}; λ is a half in practice from there on"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Keys of the settings that make a loss diverge if they are too strong: the learning rate, and a weight decay that changes a
+    /// weight by a tenth or more in one step.
+    pub fn strong_settings(&self) -> Vec<&'static str> {
+        let decays = self.lr * self.weight_decay >= 0.1;
+        if decays { vec!["lr", "weight-decay"] } else { vec!["lr"] }
     }
 
     /// Checks that there are validation samples if the recipe selects an epoch by them.
@@ -215,6 +237,19 @@ mod tests {
         for mixup in [0.0, -1.0, f64::NAN] {
             let error = refusal(Recipe { mixup: Some(mixup), ..Recipe::default() });
             assert!(error.contains("`mixup` must be a positive number"), "{error}");
+        }
+        for (recipe, words) in [
+            (Recipe { mixup: Some(1e300), ..Recipe::default() }, "`mixup` is 1e300"),
+            (Recipe { mixup: Some(1e18), ..Recipe::default() }, "`mixup` must be at most 1000, found 1e18"),
+            (Recipe { epochs: i64::MAX as usize, ..Recipe::default() }, "`epochs` must be at most 1000000"),
+            (Recipe { batch_size: usize::MAX, ..Recipe::default() }, "`batch-size` must be at most 1000000"),
+            (Recipe { warmup_epochs: 1e7, ..Recipe::default() }, "`warmup-epochs` must be at most 1000000"),
+            (Recipe { lr: 1e-300, ..Recipe::default() }, "`lr` is 1e-300, which is 0 as a 32-bit number"),
+            (Recipe { weight_decay: 1e200, ..Recipe::default() }, "`weight-decay` is 1e200, too large"),
+            (Recipe { gamma: 1e30, ..Recipe::default() }, "`gamma` raises `lr` to"),
+        ] {
+            let error = refusal(recipe);
+            assert!(error.contains(words), "{error}");
         }
         for [operations, magnitude] in [[0, 9], [2, 31], [65, 9], [99_999_999, 9]] {
             let rand_augment = Some(RandAugment { operations, magnitude });

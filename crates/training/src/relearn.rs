@@ -55,7 +55,13 @@ pub fn relearn(
             if !loss.is_finite() {
                 return Err(match accuracies.len() {
                     1 => Error::NotFiniteAtFirst { loss },
-                    steps => Error::Diverged { loss, epoch, batch: steps - 1, lr: recipe.lr },
+                    steps => Error::Diverged {
+                        loss,
+                        epoch,
+                        batch: steps - 1,
+                        lr: recipe.lr,
+                        settings: recipe.strong_settings(),
+                    },
                 });
             }
             accuracies.push(accuracy(network)?);

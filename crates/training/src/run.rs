@@ -207,7 +207,11 @@ fn run_epoch(
         if !loss.is_finite() {
             return Err(match progressing.log.steps {
                 0 => Error::NotFiniteAtFirst { loss },
-                _ => Error::Diverged { loss, epoch, batch, lr },
+                _ => {
+                    let settings =
+                        run.recipe.strong_settings().into_iter().chain(objective.strong_settings().iter().copied());
+                    Error::Diverged { loss, epoch, batch, lr, settings: settings.collect() }
+                }
             });
         }
         let log = &mut progressing.log;
@@ -395,7 +399,10 @@ mod tests {
     fn a_diverging_run_says_where() {
         let recipe = Recipe { lr: 1e30, ..recipe() };
         let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
-        assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`"), "{message}");
+        assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`, or train"), "{message}");
+        let recipe = Recipe { weight_decay: 1e25, ..recipe };
+        let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
+        assert!(message.contains("lower `lr` or `weight-decay`, or train"), "{message}");
     }
 
     #[test]

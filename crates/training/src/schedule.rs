@@ -28,7 +28,7 @@ const ONE_CYCLE_END: f64 = 1e4;
 impl Schedule {
     pub(crate) fn lr_at(self, recipe: &Recipe, step: usize, steps_per_epoch: usize) -> f64 {
         let warmup = recipe.warmup_epochs * steps_per_epoch as f64;
-        let total = (recipe.epochs * steps_per_epoch) as f64;
+        let total = recipe.epochs as f64 * steps_per_epoch as f64;
         let at = step as f64;
         if at < warmup {
             return recipe.lr * (at + 1.0) / warmup.max(1.0);

@@ -5,7 +5,6 @@ mod judging;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use unlearn_backdoor::TriggerChoice;
 use unlearn_experiment::Environment;
 use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
@@ -14,6 +13,13 @@ use unlearn_network::DeviceChoice;
 pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 
 use crate::{exit::Usage, output::Color};
+
+mod lists;
+
+pub(crate) use lists::{
+    BackdoorsArguments, BackdoorsCommand, DatasetArguments, DatasetsArguments, DatasetsCommand, DrawArguments,
+    ExportDatasetArguments, ListArguments, ListCommand, MethodsArguments, MethodsCommand, SplitArguments,
+};
 
 /// Machine unlearning: prune a model, make it forget training data, and measure how well it forgot.
 #[derive(Debug, Parser)]
@@ -361,73 +367,6 @@ pub(crate) enum ObjectiveName {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DatasetsArguments {
-    /// The subcommand; `list` if none is given.
-    #[command(subcommand)]
-    pub(crate) command: Option<DatasetsCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DatasetsCommand {
-    /// List every dataset with its needs, source and licence.
-    List,
-    /// Open a dataset, and fetch it from the Hugging Face Hub if no folder holds it. Later uses need no network.
-    Fetch(DatasetArguments),
-    /// Open a dataset and count its images.
-    Describe(DatasetArguments),
-    /// Open a dataset and check that its images are the published ones, by checksums, counts and statistics.
-    Verify(DatasetArguments),
-    /// Write a dataset in another form: an .npz archive, or folders of PNG files.
-    Export(ExportDatasetArguments),
-    /// Print the positions of the images that a suite trains on, one per line. A request to forget may list them.
-    Split(SplitArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SplitArguments {
-    /// The suite file. Its `[data]` table says how the training set is split.
-    #[arg(value_name = "SUITE")]
-    pub(crate) suite: PathBuf,
-    /// Seed of a run. Without it, the printed positions hold for every seed of the suite.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    pub(crate) seed: Option<u64>,
-    /// Print only images of this class, given by number or name.
-    #[arg(long, value_name = "CLASS")]
-    pub(crate) class: Option<String>,
-    /// Print the images held out for validation instead.
-    #[arg(long)]
-    pub(crate) validation: bool,
-    /// Change one value of the suite, for example `--set data.validation=0.2`.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) assignments: Vec<String>,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportDatasetArguments {
-    #[command(flatten)]
-    pub(crate) dataset: DatasetArguments,
-    /// A file that ends in .npz, or a folder that is empty or does not exist yet.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) to: PathBuf,
-    /// Replace an existing file. A folder that is not empty is never replaced.
-    #[arg(long)]
-    pub(crate) replace: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DatasetArguments {
-    /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`,
-    /// `mat:PATH`, `hub:OWNER/NAME`.
-    pub(crate) name: String,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     /// Names of suites in the run store.
     #[arg(required = true)]
@@ -563,75 +502,6 @@ pub(crate) struct ForeignArguments {
     /// The dictionary of tensors to take, if the PyTorch file holds several: keys joined by dots, as in `checkpoint.model`.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MethodsArguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<MethodsCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum MethodsCommand {
-    /// Describe a method, a pruning criterion or a scope, and name its source.
-    Show {
-        /// Its name.
-        name: String,
-        /// Print each key with its default, the origin of the default, and the range that `tune` searches.
-        #[arg(long)]
-        defaults: bool,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<ListCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ListCommand {
-    /// Describe one entry.
-    Show {
-        /// Its name.
-        name: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BackdoorsArguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<BackdoorsCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BackdoorsCommand {
-    /// Describe one entry.
-    Show {
-        /// Its name.
-        name: String,
-    },
-    /// Draw images of a dataset: without a trigger in the first row, and with one trigger in each further row.
-    Draw(DrawArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DrawArguments {
-    #[command(flatten)]
-    pub(crate) dataset: DatasetArguments,
-    /// A trigger: `patch`, `image:FILE`, or with settings as in a suite, `{ name = "blend", alpha = 0.3 }`. Give it once per row.
-    /// Default: every trigger that needs no picture.
-    #[arg(long = "trigger", value_name = "TRIGGER", value_parser = unlearn_experiment::parse_trigger)]
-    pub(crate) triggers: Vec<TriggerChoice>,
-    /// Number of images, of different classes as far as possible.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub(crate) count: u16,
-    /// The PNG file to write.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Replace an existing file.
-    #[arg(long)]
-    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

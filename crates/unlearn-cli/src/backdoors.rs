@@ -55,7 +55,9 @@ fn draw(arguments: &DrawArguments) -> anyhow::Result<()> {
     for (trigger, overlay) in &prepared {
         let stamp = trigger.prepare(shape, overlay.as_ref()).map_err(|error| usage(error.to_string()))?;
         let mut row = clean.clone();
-        row.iter_mut().for_each(|image| stamp.apply(image));
+        for image in &mut row {
+            stamp.apply(image);
+        }
         rows.push(row);
     }
     write_atomic(out, &picture::encode(&sheet(shape, &rows))?)?;

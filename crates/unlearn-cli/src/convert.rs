@@ -104,6 +104,7 @@ fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Resu
 
 /// Refuses an output that cannot be a file, before any work is done: it is something else, or its folder is missing.
 pub(crate) fn check_output(output: &Path) -> Result<(), Usage> {
+    unlearn_run_store::refuse_inside_stage(output).map_err(|error| Usage(error.to_string()))?;
     let refuse = |reason: String| Err(Usage(format!("could not write {}: {reason}", output.display())));
     if let Err(error) = unlearn_files::check_output(output) {
         return refuse(error.to_string());

@@ -107,6 +107,7 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     if is_npz {
         check_new(path, arguments.replace)?;
     } else {
+        unlearn_run_store::refuse_inside_stage(path).map_err(|error| Usage(error.to_string()))?;
         image_folder::check_output(path)?;
     }
     let dataset = open(&arguments.dataset)?;

@@ -81,6 +81,7 @@ fn is_usage_of_store(error: &StoreError) -> bool {
         | StoreError::NoStore(_)
         | StoreError::NotAStore(_)
         | StoreError::Foreign { .. }
+        | StoreError::InsideStage { .. }
         | StoreError::Transfer { .. } => true,
         StoreError::Unwritable { .. } => !error.is_disk_full(),
         _ => false,

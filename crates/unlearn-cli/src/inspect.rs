@@ -98,9 +98,16 @@ fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
         Form::Json | Form::Text => text(path, form),
         other => {
             let advice = other.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-            bail!("{place}: the file is {other}, and no command reads it as a model, a mask or a stage{advice}")
+            let data = if is_of_data(other) { "; `unlearn datasets describe FORM:PATH` shows a dataset" } else { "" };
+            bail!("{place}: the file is {other}, and no command reads it as a model, a mask or a stage{advice}{data}")
         }
     }
+}
+
+/// Whether datasets have files of this form.
+fn is_of_data(form: Form) -> bool {
+    use Form::{Bmp, Gzip, Jpeg, Npy, Parquet, Png, Tar, Tiff, WebP};
+    matches!(form, Bmp | Gzip | Jpeg | Npy | Parquet | Png | Tar | Tiff | WebP)
 }
 
 /// Describes a text file: a document of this program, or a file that another command may read.
@@ -192,6 +199,13 @@ fn purpose(file: &TorchFile<'_>) -> Option<&'static str> {
 
 /// Prints the tensors of each dictionary in a file, or of the chosen one.
 fn print_dictionaries(file: &TorchFile<'_>, key: Option<&str>) -> anyhow::Result<()> {
+    if let Some(key) = key
+        && file.find(key).is_err()
+    {
+        // The key may be a prefix of names.
+        print_tensors(&file.named(key)?);
+        return Ok(());
+    }
     let chosen: Vec<Option<&Candidate>> = match key {
         Some(key) => vec![Some(file.find(key)?)],
         None if file.candidates().is_empty() => vec![None],

@@ -23,6 +23,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
 
 /// Refuses, as bad usage, a folder that cannot take the report of a suite.
 pub(crate) fn prepare(out: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
+    unlearn_run_store::refuse_inside_stage(out).map_err(|error| Usage(format!("--out: {error}")))?;
     Ok(unlearn_reports::prepare(out, suite, replace).map_err(|error| Usage(error.to_string()))?)
 }
 

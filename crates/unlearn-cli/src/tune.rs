@@ -49,6 +49,9 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
 /// before anything is computed.
 fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
     let refuse = |reason: String| Err(Usage(format!("--out {}: {reason}", file.display())).into());
+    if let Err(error) = unlearn_run_store::refuse_inside_stage(file) {
+        return refuse(error.to_string());
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| check_writable(folder)) {
         return refuse(format!("the folder cannot be written: {error}"));

@@ -24,6 +24,9 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     for stage in &check.without_input {
         note!("note: {stage} is whole, but a stage that it was computed from is not in the store");
     }
+    for stranger in &check.strangers {
+        note!("note: {} is no part of the store; move it elsewhere, or delete it", stranger.display());
+    }
     let of = |wanted: &dyn Fn(&StoreError) -> bool| check.faults.iter().filter(|fault| wanted(&fault.error)).count();
     let unread = of(&|error| matches!(error, StoreError::Io { .. } | StoreError::NewerFormat { .. }));
     // An index is whole, but a stage of a row was removed.

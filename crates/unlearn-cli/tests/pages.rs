@@ -100,8 +100,9 @@ fn the_page_on_backdoors() {
     assert_eq!(sheet.sides, Sides { channels: 1, height: 4 * 30 - 2, width: 10 * 30 });
     let row = |number: usize| &sheet.pixels[number * 30 * 300..][..28 * 300];
     assert!((1..4).all(|number| row(number) != row(0)), "a trigger changes its row");
-    let bright = |number: usize| row(number)[22 * 300..].iter().filter(|&&value| value == 255).count();
-    assert!(bright(1) >= bright(0) + 100, "a white square is near the corner of each image");
+    // Of the first image, the square of 4 × 4 pixels that is two pixels from the corner.
+    let square = (22..26).flat_map(|y| &row(1)[y * 300 + 22..][..4]);
+    assert!(square.clone().count() == 16 && square.clone().all(|&value| value == 255), "a white square");
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn the_page_on_judging() {
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
     let [plan, attacked] = &printed[..] else { panic!("two commands: {printed:?}") };
     assert!(plan.contains("a third of the pool · omp 90 % · seed 9"), "{plan}");
-    for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models"] {
+    for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models", "The most vulnerable tenth"] {
         assert!(attacked.contains(word), "{word} in {attacked}");
     }
     let folder = place.path("pool/reports/tiny-pool-9");

@@ -24,14 +24,16 @@ pub enum Error {
     },
     /// The method's result contains a NaN or an infinity.
     #[error(
-        "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower its step (`alpha`, or `lr`), and \
-         check that the model predicts better than chance"
+        "unlearning method `{method}` left a value that is not finite in `{tensor}`; lower {lower}, and check that the model \
+         predicts better than chance"
     )]
     NonFinite {
         /// The method.
         method: &'static str,
         /// The first tensor that holds such a value.
         tensor: String,
+        /// The settings that may be too strong.
+        lower: String,
     },
     /// Training failed, diverged or was interrupted.
     #[error("unlearning method `{method}`: {source}")]

@@ -3,11 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_network::{Graph, Network, State, initialize};
 use unlearn_samples::BatchPlan;
-use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Task, Update, train};
+use unlearn_training::{EpochRow, Objective, Recipe, Run, Select, Session, Task, Update, check_answers, one_of, train};
 
 use crate::{
     Error, Result,
-    parameter::Parameter,
+    parameter::{Parameter, Search},
     prospect::{Prospect, Pruned},
 };
 
@@ -161,7 +161,8 @@ impl Entry {
     /// Runs the method.
     ///
     /// # Errors
-    /// As [`Entry::check`] and [`Method::run`], and if the resulting model is not finite.
+    /// As [`Entry::check`] and [`Method::run`], and if the resulting model is not finite or answers some of the request's images with
+    /// logits that are not.
     pub fn run(&self, config: &serde_json::Value, request: &mut Request<'_>) -> Result<Outcome> {
         (self.run)(config, request)
     }
@@ -205,10 +206,25 @@ fn run<M: Method>(config: &serde_json::Value, request: &mut Request<'_>) -> Resu
     let config = parse::<M>(config)?;
     suits::<M>(&config, &request.prospect())?;
     let outcome = M::run(&config, request).map_err(|source| Error::Training { method: M::NAME, source })?;
-    match request.network.state().first_non_finite(request.network.graph()) {
-        Some(tensor) => Err(Error::NonFinite { method: M::NAME, tensor: tensor.to_owned() }),
-        None => Ok(outcome),
+    if let Some(tensor) = request.network.state().first_non_finite(request.network.graph()) {
+        return Err(Error::NonFinite { method: M::NAME, tensor: tensor.to_owned(), lower: one_of(&strong::<M>()) });
     }
+    for positions in [request.forget, request.retain] {
+        check_answers(request.network, request.task.images, positions, &strong::<M>())
+            .map_err(|source| Error::Training { method: M::NAME, source })?;
+    }
+    Ok(outcome)
+}
+
+/// Keys of the settings that drive a method's weights apart if they are too strong: what a search varies, or the learning rate.
+fn strong<M: Method>() -> Vec<&'static str> {
+    let all = || M::PARAMETERS.iter().copied().flatten();
+    let searched = all().filter(|parameter| matches!(parameter.search, Some(Search::Log { .. })));
+    let mut keys: Vec<&str> = searched.map(|parameter| parameter.key).collect();
+    if keys.is_empty() {
+        keys.extend(all().map(|parameter| parameter.key).filter(|key| *key == "lr"));
+    }
+    keys
 }
 
 impl<'a> Request<'a> {

@@ -1,4 +1,5 @@
-"""Writes the golden values of the figures of representations of `unlearn-metrics`: CKA, MMD and the linear probe.
+"""Writes the golden values of the figures of representations of `unlearn-metrics`: CKA, MMD, the linear
+probe and silhouettes by centroids.
 
     python representations.py        needs numpy 2.4, scipy 1.17 and scikit-learn 1.9
 """
@@ -64,9 +65,21 @@ def probe(n, columns, classes, c):
     }
 
 
+def silhouettes(n, columns, classes):
+    labels = rng.integers(0, classes, n)
+    x = floats(rng.normal(0, 1.5, (classes, columns))[labels] + rng.normal(0, 1, (n, columns)))
+    means = np.stack([x[labels == k].astype(np.float64).mean(axis=0) for k in range(classes)])
+    distances = np.linalg.norm(x[:, None, :].astype(np.float64) - means[None], axis=2)
+    own = distances[np.arange(n), labels]
+    other = np.where(np.arange(classes)[None] == labels[:, None], np.inf, distances).min(axis=1)
+    values = (other - own) / np.maximum(own, other)
+    return {"columns": columns, "x": x.ravel().tolist(), "labels": labels.tolist(), "silhouettes": values.tolist()}
+
+
 golden = {
     "cka": [cka(40, 5, 3), cka(12, 20, 30)],
     "mmd": [mmd(20, 35, 3, 0.5), mmd(24, 24, 2, 0.0)],
     "probe": [probe(60, 6, 4, 1.0), probe(50, 4, 2, 0.3), probe(45, 8, 3, 30.0)],
+    "silhouettes": [silhouettes(40, 5, 3), silhouettes(25, 2, 2)],
 }
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(golden) + "\n")

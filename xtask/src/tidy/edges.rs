@@ -55,7 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unlearning",
         ],
     ),
-    ("reports", &["files", "metrics", "mia-eval", "run-store", "score-files"]),
+    ("reports", &["files", "masks", "metrics", "mia-eval", "run-store", "score-files"]),
     (
         "cli",
         &[

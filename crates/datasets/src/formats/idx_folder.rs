@@ -120,8 +120,10 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
         ["ubyte", ".idx", "-idx"].iter().any(|part| name.contains(part))
             || ["train-", "t10k-", "test-"].iter().any(|part| name.starts_with(part))
     };
-    let packed = FILES.map(|file| format!("{file}.gz"));
-    let known: Vec<&str> = FILES.into_iter().chain(packed.iter().map(String::as_str)).collect();
+    let names = FILES.map(|file| {
+        [format!("{file}.gz"), file.replace("-idx", ".idx"), format!("{}.gz", file.replace("-idx", ".idx"))]
+    });
+    let known: Vec<&str> = FILES.into_iter().chain(names.iter().flatten().map(String::as_str)).collect();
     unread::warn(&place.path, &known, is_part)?;
     if [train.0.height, train.0.width] != [test.0.height, test.0.width] {
         let sides = |images: &idx::IdxImages| format!("{}×{}", images.height, images.width);
@@ -135,11 +137,14 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
 }
 
 fn locate(folder: &Path, file: &'static str) -> Result<PathBuf> {
-    let places = [folder.join(file), folder.join(format!("{file}.gz"))];
+    // Kaggle has a dot before the form: `train-images.idx3-ubyte`.
+    let dotted = file.replace("-idx", ".idx");
+    let names = [file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")];
+    let places = names.map(|name| folder.join(name));
     let mut found = places.into_iter().filter(|path| path.is_file());
     let first = found.next();
     if let (Some(first), Some(other)) = (&first, found.next()) {
-        tracing::info!("{} is taken, and not {}", first.display(), other.display());
+        tracing::warn!("{} is taken, and not {}", first.display(), other.display());
     }
     first.ok_or_else(|| Error::MissingFile { folder: folder.into(), file: format!("{file} (or {file}.gz)") })
 }
@@ -190,6 +195,16 @@ mod tests {
         write(TEST_IMAGES, &[1, 28, 28], &[255; 784]);
         write(TEST_LABELS, &[1], &[9]);
         folder
+    }
+
+    #[test]
+    fn the_names_of_kaggle_have_a_dot() {
+        let folder = folder(2, 28, &[4, 2]);
+        for name in FILES {
+            fs::rename(folder.path().join(name), folder.path().join(name.replace("-idx", ".idx"))).unwrap();
+        }
+        assert!(is_in(folder.path()));
+        assert_eq!(open(&entry(2), folder.path()).unwrap().train.len(), 2);
     }
 
     fn refuses(folder: &tempfile::TempDir, message: &str) {

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
@@ -60,13 +60,16 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
         Some(classes) => classes,
         None => (0..count(&parts.labels[0])).map(|class| class.to_string()).collect(),
     };
-    let set = |(shape, pixels): ([usize; 3], Vec<u8>), labels: Vec<i64>| -> Result<ImageSet> {
-        check_labels(path, &labels, classes.len())?;
+    let set = |(shape, pixels): ([usize; 3], Vec<u8>), labels: Vec<i64>, name: &str| -> Result<ImageSet> {
+        // An archive has two arrays of labels.
+        let array = PathBuf::from(format!("{}, array `{name}`,", path.display()));
+        check_labels(&array, &labels, classes.len())?;
         let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
         Ok(ImageSet::new(shape, pixels, labels)?)
     };
     let ([train, test], [train_labels, test_labels]) = (parts.images, parts.labels);
-    let (train, test) = (set(train, train_labels)?, set(test, test_labels)?);
+    let [_, train_name, _, test_name] = parts.names;
+    let (train, test) = (set(train, train_labels, train_name)?, set(test, test_labels, test_name)?);
     let shape = |set: &ImageSet| [set.channels, set.height, set.width];
     if shape(&train) != shape(&test) {
         let problem = format!("training images are {:?}, but test images {:?}", shape(&train), shape(&test));

@@ -9,7 +9,7 @@ use std::io::Cursor;
 
 use image::codecs::{bmp::BmpDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{ExtendedColorType, ImageDecoder, ImageResult, Limits};
+use image::{ExtendedColorType, ImageDecoder, ImageError, ImageResult, Limits};
 use unlearn_files::Form;
 use unlearn_samples::{Picture, Sides};
 
@@ -45,7 +45,15 @@ pub(crate) fn decode(file: &[u8], form: Form) -> Checked<Picture> {
 }
 
 fn opened<T>(result: ImageResult<T>) -> Checked<T> {
-    result.map_err(|error| format!("{error}; fetch the file again, or convert it to PNG"))
+    result.map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        match error {
+            // A sound file of another kind: to fetch it again would not help.
+            ImageError::Unsupported(_) => format!("{reason}; convert it to PNG"),
+            _ => format!("{reason}; fetch the file again, or convert it to PNG"),
+        }
+    })
 }
 
 fn webp(file: &[u8]) -> Checked<WebPDecoder<Cursor<&[u8]>>> {

@@ -66,6 +66,13 @@ fn beyond(Sides { height, width, .. }: Sides, file: &[u8]) -> String {
     format!("it announces {height}×{width} pixels, more than its {} bytes can hold; fetch the file again", file.len())
 }
 
+/// The error for a file that its decoder cannot read. A decoder's text may have lines of its own.
+fn damaged(error: &dyn std::fmt::Display) -> String {
+    let reason = error.to_string();
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{}; fetch the file again", reason.trim_end_matches(['.', ';']))
+}
+
 type PngReader<'a> = png::Reader<Cursor<&'a [u8]>>;
 
 fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
@@ -74,12 +81,15 @@ fn png_reader(file: &[u8]) -> Checked<PngReader<'_>> {
     // Neither is needed for pixels, and both may be packed.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
-    let reader = decoder.read_info().map_err(|error| error.to_string())?;
+    let reader = decoder.read_info().map_err(|error| damaged(&error))?;
     if (reader.info().color_type, reader.info().bit_depth) == (ColorType::Grayscale, BitDepth::Sixteen) {
         return Err(
             "it is grey of 16 bits a pixel, and pictures here have 8; convert it to 8 bits, choosing how it is scaled"
                 .into(),
         );
+    }
+    if reader.info().animation_control.is_some_and(|animation| animation.num_frames > 1) {
+        return Err("it is an animation; convert the intended picture to a PNG of its own".into());
     }
     let sides = sound(png_sides(&reader))?;
     if reader.info().raw_bytes() / DEFLATE > file.len() {
@@ -122,7 +132,7 @@ fn png_with_opacity(file: &[u8]) -> Checked<Picture> {
     let sides = png_sides(&reader);
     let len = reader.output_buffer_size().ok_or("its pixels exceed the memory")?;
     let mut pixels = vec![0; len];
-    let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
+    let frame = reader.next_frame(&mut pixels).map_err(|error| damaged(&error))?;
     pixels.truncate(frame.buffer_size());
     whole(Picture { sides: Sides { channels: frame.color_type.samples(), ..sides }, pixels })
 }
@@ -133,7 +143,7 @@ fn jpeg_decoder(file: &[u8]) -> Checked<(JpegDecoder<ZCursor<&[u8]>>, Sides)> {
         return Err(other(file));
     }
     let mut decoder = JpegDecoder::new(ZCursor::new(file));
-    decoder.decode_headers().map_err(|error| error.to_string())?;
+    decoder.decode_headers().map_err(|error| damaged(&error))?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
@@ -190,7 +200,7 @@ fn decode_jpeg(file: &[u8]) -> Checked<Picture> {
     // A file of another format is reported first.
     let file = if file.starts_with(JPEG_MAGIC) { up_to_end(file)? } else { file };
     let (mut decoder, sides) = jpeg_decoder(file)?;
-    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    let pixels = decoder.decode().map_err(|error| damaged(&error))?;
     whole(Picture { sides, pixels })
 }
 
@@ -243,6 +253,22 @@ mod tests {
         let file = encode(&Picture { sides: COLOUR, pixels: pixels.clone() }).unwrap();
         assert_eq!(sides(&file).unwrap(), COLOUR);
         assert_eq!(decode(&file).unwrap(), Picture { sides: COLOUR, pixels });
+    }
+
+    #[test]
+    fn an_animation_is_refused_and_a_cut_file_is_to_be_fetched_again() {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, 1, 1);
+        encoder.set_color(ColorType::Grayscale);
+        encoder.set_animated(2, 0).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[1]).unwrap();
+        writer.write_image_data(&[2]).unwrap();
+        writer.finish().unwrap();
+        assert!(decode(&file).unwrap_err().starts_with("it is an animation; convert"));
+        let whole = encode(&Picture { sides: COLOUR, pixels: vec![7; 12] }).unwrap();
+        let cut = decode(&whole[..whole.len() - 20]).unwrap_err();
+        assert!(cut.ends_with("; fetch the file again") && !cut.contains('\n'), "{cut}");
     }
 
     #[test]

@@ -297,6 +297,7 @@ impl Deletion {
                 config: parameters.clone(),
                 forget: Some(ForgetSpec::Positions { positions: asked.ids.clone() }),
                 ranked: None,
+                hard: None,
                 arithmetic: arithmetic.clone(),
             };
             let unlearn = describe::<Unlearn>(&config, fingerprint, seed)?.with_input("model", model.clone());

@@ -7,11 +7,15 @@
 //!
 //! **Features and logits** of the forgotten samples are compared with those of the model before unlearning and of Retrain.
 //!
+//! **Theory.** If `[audit.theory]` asks for it, the Euclidean distance of all weights from Retrain's, and the factors of its bound that the
+//! stage `curvature` measured.
+//!
 //! **Relearning.** The model is trained on the forgotten samples until its accuracy on them is near that of the model before unlearning.
 
 use serde::{Deserialize, Serialize};
 use unlearn_metrics::figures::{
-    cka, cka_original, mmd, probe_accuracy, relearn_steps, weight_change, weight_distance, zrf,
+    cka, cka_original, error_bound, hessian_eigenvalue, mmd, probe_accuracy, relearn_steps, training_shift,
+    unlearning_error, weight_change, weight_distance, zrf,
 };
 use unlearn_metrics::{Mmd, Rows, Scores, Value, Values, WeightDistance, linear_cka};
 use unlearn_models::initialize;
@@ -36,6 +40,9 @@ pub(crate) struct AuditConfig {
 
 /// The role of the model before any of the requests.
 pub(crate) const ORIGINAL: &str = "original";
+
+/// The role of the stage that measured the model before any of the requests.
+pub(crate) const CURVATURE: &str = "curvature";
 
 /// What an audit found besides its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +72,7 @@ impl Kind for Audit {
     const NAME: &'static str = "audit";
     const SUMMARY: &'static str = "what is left of the forgotten data in a model's features and weights";
     const INPUTS: &'static [&'static str] = &["model", ORIGINAL];
-    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN];
+    const OPTIONAL_INPUTS: &'static [&'static str] = &[RETRAIN, CURVATURE];
     type Config = AuditConfig;
 
     fn run(config: &AuditConfig, bench: &mut Bench<'_>) -> Result<()> {
@@ -80,6 +87,9 @@ impl Kind for Audit {
         }
         check_beside(bench, &model, &original, retrain.as_ref())?;
         let (mut values, mut audited) = compare(bench, section, &model, &mut original, retrain.as_mut())?;
+        if section.theory.is_some() {
+            values.extend(theory(bench, &model.network, retrain.as_ref().map(|retrain| &retrain.network))?);
+        }
         let (accuracy, held_out) = probed(bench, section, &model.network, &model.setting)?;
         values.insert(probe_accuracy::NAME.to_owned(), Value::exact(accuracy));
         audited.held_out = held_out;
@@ -115,8 +125,25 @@ fn check_beside(
     Ok(())
 }
 
+/// The unlearning error and the factors of its bound.
+fn theory(bench: &Bench<'_>, model: &Network, retrain: Option<&Network>) -> Result<Values> {
+    let measured = bench.measured_curvature(CURVATURE)?;
+    let error = retrain.map(|retrain| {
+        let both = model.state().parameters().iter().flatten().zip(retrain.state().parameters().iter().flatten());
+        both.map(|(own, theirs)| (f64::from(*own) - f64::from(*theirs)).powi(2)).sum::<f64>().sqrt()
+    });
+    let figures = [
+        (unlearning_error::NAME, error),
+        (training_shift::NAME, Some(measured.training_shift)),
+        (hessian_eigenvalue::NAME, measured.hessian_eigenvalue),
+        (error_bound::NAME, measured.bound()),
+    ];
+    let values = figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::exact(value?))));
+    Ok(values.collect())
+}
+
 /// At most `most` positions, evenly spaced.
-fn evenly(positions: &[u32], most: usize) -> Vec<u32> {
+pub(super) fn evenly(positions: &[u32], most: usize) -> Vec<u32> {
     let count = positions.len().min(most);
     (0..count).map(|i| positions[i * positions.len() / count]).collect()
 }
@@ -166,7 +193,8 @@ fn compare(
     let random = bench.scores(&mut bench.network(graph, state)?, images, &forgotten)?;
     put(zrf::NAME, Some(unlearn_metrics::zrf(&scores, &random).map_err(fail)?));
     let mut distance_by_layer = Vec::new();
-    if let Some(StageModel { network, .. }) = retrain {
+    if let Some(retrain) = retrain {
+        let network = &mut retrain.network;
         put(cka::NAME, alike(network)?);
         let apart = distance(&own, network).map_err(fail)?;
         put(weight_distance::NAME, apart.total.relative());

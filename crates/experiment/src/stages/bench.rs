@@ -80,6 +80,14 @@ impl Bench<'_> {
     pub(crate) fn judging_failure(&self, failure: &judgement::Failure) -> Error {
         match failure {
             judgement::Failure::Interrupted => self.interruption(),
+            judgement::Failure::Answer { .. } => {
+                let model =
+                    self.spec.inputs.values().map(|key| key.short().to_owned()).collect::<Vec<_>>().join(" or ");
+                self.failure(format!(
+                    "{failure}; lower the settings that made the model (its learning rate, or the strength of its method), remove \
+                     its stage {model} (`unlearn runs rm`), and run again"
+                ))
+            }
             _ => self.failure(failure),
         }
     }

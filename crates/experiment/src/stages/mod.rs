@@ -6,6 +6,7 @@
 
 mod audit;
 mod bench;
+mod curvature;
 mod detect;
 mod evaluate;
 mod import;
@@ -14,16 +15,19 @@ mod poison;
 mod prune;
 mod prune_anew;
 mod rank;
+mod rank_samples;
 mod train;
 mod transfer;
 mod unlearn;
 mod validate;
+mod worst_case;
 
 use serde::{Serialize, de::DeserializeOwned};
 use unlearn_run_store::StageSpec;
 
-pub(crate) use audit::{Audit, AuditConfig, ORIGINAL};
+pub(crate) use audit::{Audit, AuditConfig, CURVATURE, ORIGINAL};
 pub(crate) use bench::{Bench, compute};
+pub(crate) use curvature::{Curvature, CurvatureConfig};
 pub(crate) use detect::{Detect, DetectConfig};
 pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN, SETS};
 pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
@@ -32,10 +36,12 @@ pub use model::{MASK, MODEL};
 pub(crate) use poison::{PoisonConfig, PoisonStage};
 pub(crate) use prune::{Prune, PruneConfig};
 pub(crate) use rank::{Rank, RankConfig};
+pub(crate) use rank_samples::{RankSamples, RankSamplesConfig};
 pub(crate) use train::{INIT, InitialKey, PICTURE, POISON, Train, TrainConfig, input_spec};
 pub(crate) use transfer::{TransferConfig, TransferStage};
 pub(crate) use unlearn::{FOUND, RunTime, Unlearn, UnlearnConfig};
 pub(crate) use validate::{Validate, ValidateConfig};
+pub(crate) use worst_case::WorstCase;
 
 use crate::{Error, Result};
 
@@ -47,9 +53,11 @@ pub static KINDS: &[StageKind] = &[
     entry::<Prune>(),
     entry::<Detect>(),
     entry::<Rank>(),
+    entry::<RankSamples>(),
     entry::<Unlearn>(),
     entry::<TransferStage>(),
     entry::<Evaluate>(),
+    entry::<Curvature>(),
     entry::<Audit>(),
     entry::<Validate>(),
 ];

@@ -9,7 +9,7 @@ use unlearn_models::{
 };
 use unlearn_network::{Graph, Network, State};
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::apply_mask;
+use unlearn_training::{apply_mask, check_answers, one_of};
 
 use super::Bench;
 use crate::{Error, Result, opened::OpenedModel, setting::Setting};
@@ -117,14 +117,20 @@ impl Bench<'_> {
         Ok(write_atomic(&self.writer.path(name), &bytes)?)
     }
 
-    /// Writes the network that this stage leaves, and its mask.
+    /// Writes the network that this stage leaves, and its mask. The network must answer with finite numbers.
     pub(super) fn save_network(
         &self,
-        network: &Network,
+        network: &mut Network,
         mask: Option<&Mask>,
         info: &CheckpointInfo,
         setting: &Setting,
     ) -> Result<()> {
+        let (images, lower) = (&setting.dataset.train, setting.recipe.strong_settings());
+        if let Some(tensor) = network.state().first_non_finite(network.graph()) {
+            let lower = one_of(&lower);
+            return Err(self.failure(format!("a value in `{tensor}` of the model is not finite; lower {lower}")));
+        }
+        check_answers(network, images, &setting.split.train, &lower).map_err(|error| self.failure(error))?;
         self.save_state(MODEL, (network.graph(), network.state()), info, setting)?;
         mask.map_or(Ok(()), |mask| mask.save(self.writer.path(MASK)).map_err(|e| self.failure(e)))
     }

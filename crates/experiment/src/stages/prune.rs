@@ -61,7 +61,7 @@ impl Kind for Prune {
             Error::Training(training) => bench.training_failure(training, &error),
             _ => bench.failure(&error),
         })?;
-        bench.save_network(&network, Some(&outcome.mask), &info, &setting)?;
+        bench.save_network(&mut network, Some(&outcome.mask), &info, &setting)?;
         let shares = Shares::new(&graph, &outcome.mask);
         bench.writer.note("sparsity", &shares)?;
         bench.save_epochs(&outcome.epochs)

@@ -8,7 +8,7 @@ use unlearn_hub::PREFIX;
 use unlearn_models::{InputSpec, Origin, checkpoint::CheckpointInfo};
 use unlearn_network::{Graph, Network, State};
 use unlearn_random::derived_seed;
-use unlearn_training::{CrossEntropy, Outcome, Recipe, Run, Session, train};
+use unlearn_training::{CrossEntropy, Error as TrainingError, Outcome, Pruner, Recipe, Run, Session, train_and_prune};
 
 use super::{Bench, Kind};
 use crate::{
@@ -92,7 +92,7 @@ impl Kind for Train {
         for (epoch, state) in &outcome.snapshots {
             bench.save_state(&snapshot_name(*epoch), (&graph, state), &info, &setting)?;
         }
-        bench.save_network(&network, None, &info, &setting)?;
+        bench.save_network(&mut network, None, &info, &setting)?;
         bench.save_epochs(&outcome.epochs)
     }
 }
@@ -150,10 +150,23 @@ pub(super) fn train_dense(
     positions: &[u32],
     session: Session<'_>,
 ) -> unlearn_training::Result<Outcome> {
+    train_dense_and(setting, snapshots, network, positions, session, &mut |_, _| Ok(None))
+}
+
+/// The same, with a call after every epoch.
+pub(super) fn train_dense_and(
+    setting: &Setting,
+    snapshots: &[usize],
+    network: &mut Network,
+    positions: &[u32],
+    session: Session<'_>,
+    after_epoch: &mut Pruner<'_, TrainingError>,
+) -> unlearn_training::Result<Outcome> {
     let Setting { dataset, split, recipe, seed, .. } = setting;
     let images = &dataset.train;
     let batches = recipe.batches(images, positions, dataset.augmentation, derived_seed(*seed, "train"))?;
     let validation = Some((images, split.validation.as_slice()));
     let run = Run { snapshots, validation, ..Run::new(recipe, &batches) };
-    train(network, &mut CrossEntropy { label_smoothing: recipe.label_smoothing }, &run, session)
+    let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
+    train_and_prune(network, &mut objective, &run, session, after_epoch)
 }

@@ -81,7 +81,7 @@ impl Kind for TransferStage {
         let all: Vec<u32> = (0..test.len() as u32).collect();
         let found = predict(&mut network, test, &all).map_err(|error| bench.failure(error))?;
         let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
-        bench.save_network(&network, mask.as_ref(), &info, &setting)?;
+        bench.save_network(&mut network, mask.as_ref(), &info, &setting)?;
         let said = Transferred {
             mode: config.mode,
             target: setting.data.title(),

@@ -13,7 +13,7 @@ use super::{
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
 };
-use crate::{Result, wanted::Ranked};
+use crate::{Result, hard::Hard, wanted::Ranked};
 
 /// Configuration of a model that has forgotten, beside the original one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub(crate) struct UnlearnConfig {
     /// The classes to take from the ranking in the input `found`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ranked: Option<Ranked>,
+    /// The samples to take from the ranking in the input `found`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hard: Option<Hard>,
     /// As in [`TrainConfig`](super::TrainConfig).
     pub(crate) arithmetic: String,
 }
@@ -78,10 +81,11 @@ impl Kind for Unlearn {
 
     fn run(config: &UnlearnConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut model = bench.model("model", &config.arithmetic)?;
-        let request = match (&config.forget, config.ranked, bench.spec.inputs.contains_key(FOUND)) {
-            (Some(forget), None, false) => forget.clone(),
-            (None, None, true) => bench.found_samples(FOUND)?,
-            (None, Some(ranked), true) => {
+        let request = match (&config.forget, config.ranked, config.hard, bench.spec.inputs.contains_key(FOUND)) {
+            (Some(forget), None, None, false) => forget.clone(),
+            (None, None, None, true) => bench.found_samples(FOUND)?,
+            (None, None, Some(hard), true) => bench.hard_samples(FOUND, hard)?,
+            (None, Some(ranked), None, true) => {
                 let left = model.setting.division().retain;
                 bench.ranked_samples(FOUND, ranked, &model.setting.dataset.train.labels, &left)?
             }
@@ -92,7 +96,7 @@ impl Kind for Unlearn {
         let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
         model.setting.forgotten.extend(&request.forget);
         model.setting.forgotten.sort_unstable();
-        bench.save_network(&model.network, mask.as_ref(), &model.info, &model.setting)?;
+        bench.save_network(&mut model.network, mask.as_ref(), &model.info, &model.setting)?;
         RunTime { rte_seconds: outcome.seconds }.save(bench)?;
         bench.save_epochs(&outcome.epochs)
     }

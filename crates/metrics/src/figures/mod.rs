@@ -7,7 +7,9 @@ pub mod asr_compat;
 pub mod avg_gap;
 pub mod cka;
 pub mod cka_original;
+pub mod error_bound;
 pub mod false_alarms;
+pub mod hessian_eigenvalue;
 pub mod js;
 pub mod kl;
 pub mod mia_distance;
@@ -24,7 +26,9 @@ pub mod target_finetune;
 pub mod target_probe;
 pub mod tow;
 pub mod tow_mia;
+pub mod training_shift;
 pub mod ua;
+pub mod unlearning_error;
 pub mod validation_accuracy;
 pub mod weight_change;
 pub mod weight_distance;
@@ -61,6 +65,10 @@ pub static FIGURES: &[Figure] = &[
     cka_original::FIGURE,
     weight_distance::FIGURE,
     weight_change::FIGURE,
+    unlearning_error::FIGURE,
+    training_shift::FIGURE,
+    hessian_eigenvalue::FIGURE,
+    error_bound::FIGURE,
     zrf::FIGURE,
     mmd::FIGURE,
 ];

@@ -104,6 +104,23 @@ impl PoolAttack {
         question: Question,
         settings: &PoolSettings,
     ) -> Result<Outcome> {
+        let parts = self.each_left_out(pool, population, question, settings)?;
+        Outcome::of(&parts.iter().map(|(scores, truth)| (scores, *truth)).collect::<Vec<_>>(), question, |_| true)
+            .map_err(|source| Error::in_attack(self.name, source))
+    }
+
+    /// The scores behind [`PoolAttack::leave_one_out`], with what each attacked model had of every sample. [`Outcome::of`] judges them,
+    /// for all samples or for some.
+    ///
+    /// # Errors
+    /// As [`PoolAttack::scores`]. A sample needs one model more of each kind, because one is left out.
+    pub fn each_left_out<'p>(
+        &self,
+        pool: ModelPool<'p>,
+        population: Option<ModelPool<'_>>,
+        question: Question,
+        settings: &PoolSettings,
+    ) -> Result<Vec<(SampleScores, &'p [Seen])>> {
         let mut parts = Vec::with_capacity(pool.models());
         for model in 0..pool.table().models() {
             let partners = pool.partners(model, [question.positive, question.negative]);
@@ -111,8 +128,7 @@ impl PoolAttack {
             let attacked = Attacked { pool: attacked.pool.without_partners(&partners), ..attacked };
             parts.push((self.scores(&attacked, question, settings)?, pool.seen_by(model)));
         }
-        Outcome::of(&parts.iter().map(|(scores, truth)| (scores, *truth)).collect::<Vec<_>>(), question, |_| true)
-            .map_err(|source| Error::in_attack(self.name, source))
+        Ok(parts)
     }
 
     /// Compares unlearned with retrained models.

@@ -63,6 +63,9 @@ const NAMED: usize = 4;
 pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path) -> Result<Imported> {
     let fail = |reason| Error::Import { path: path.into(), reason };
     let mut entries = fold(dict).map_err(fail)?;
+    for (name, _) in dict.iter().filter(|(_, tensor)| tensor.is_empty()) {
+        tracing::warn!("{}: tensor `{}` is empty and is left out", path.display(), name.escape_debug());
+    }
     let own = normalisation(&mut entries).map_err(fail)?;
     let (graph, mut input) = recognise(&entries, options).map_err(fail)?;
     check_known(&input, options, path)?;
@@ -92,10 +95,10 @@ pub(crate) fn import(dict: &StateDict<'_>, options: &ImportOptions, path: &Path)
         Some((entry.shape().to_vec(), values))
     })?;
     if let Some(name) = state.first_non_finite(&graph) {
-        return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
+        return Err(Error::Values { path: path.into(), reason: not_finite(name) });
     }
     if let Some(name) = state.first_negative_variance(&graph) {
-        return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
+        return Err(Error::Values { path: path.into(), reason: negative_variance(name) });
     }
     let pruned = mask.iter().len() > 0;
     Ok((graph, state, pruned.then_some(mask), info))
@@ -162,6 +165,22 @@ fn normalise(
     (mean, std)
 }
 
+/// The refusal of values that are not finite.
+pub(crate) fn not_finite(name: &str) -> String {
+    format!(
+        "tensor `{name}` holds a NaN or an infinity, or a number too large for f32; the model diverged in training or the file is damaged: \
+         take an earlier checkpoint, or train with a lower learning rate"
+    )
+}
+
+/// The refusal of a negative variance.
+pub(crate) fn negative_variance(name: &str) -> String {
+    format!(
+        "tensor `{name}` holds a negative number, and it is a variance; the file is damaged or its weights were computed with: take the \
+         checkpoint that training saved"
+    )
+}
+
 /// The refusal of weights of a type of whole numbers.
 pub(crate) fn whole_numbers(name: &str, dtype: &str) -> String {
     format!(
@@ -212,6 +231,16 @@ fn recognise(entries: &Entries<'_, '_>, options: &ImportOptions) -> Result<(Arc<
                 graph.arch
             ));
         }
+    }
+    if let Difference { arch, missing, left_over, other, .. } = &nearest
+        && (missing.is_empty() && other.is_empty() && !left_over.is_empty() && !arch.is_empty())
+    {
+        let first = left_over[0].escape_debug();
+        return Err(format!(
+            "it holds all tensors of {arch}, and others beside them ({}); delete those and save again: `del state_dict[\"{first}\"]; \
+             torch.save(state_dict, …)`",
+            listed(left_over)
+        ));
     }
     if let Some(arch) = &options.arch {
         let what = if nearest.arch.is_empty() { arch } else { &nearest.arch };

@@ -130,11 +130,13 @@ pub(crate) fn choose<'a>(
     fits: impl Fn(&StateDict<'a>) -> bool,
 ) -> Result<StateDict<'a>, TorchError> {
     if let Some(key) = key {
-        return file.dict(Some(file.find(key)?));
+        return file.named(key);
     }
     let rivals = file.rivals();
     if rivals.len() < 2 {
-        return file.dict(rivals.first().copied());
+        let dict = file.dict(rivals.first().copied())?;
+        let parts = if fits(&dict) { Vec::new() } else { parts(&dict, &fits) };
+        return if parts.is_empty() { Ok(dict) } else { Err(TorchError::Parts { parts }) };
     }
     let fitting: Vec<&Candidate> =
         rivals.into_iter().filter(|candidate| file.dict(Some(candidate)).is_ok_and(|dict| fits(&dict))).collect();
@@ -145,13 +147,29 @@ pub(crate) fn choose<'a>(
     }
 }
 
-/// The tensors under the names that they have in the plain model. The error names the change that cannot be undone.
+/// The most prefixes of a dictionary that are tried.
+const MOST_PARTS: usize = 32;
+
+/// The prefixes under which a model lies, if the dictionary as a whole is none: `` `student` (62 tensors) ``.
+fn parts<'a>(dict: &StateDict<'a>, fits: &impl Fn(&StateDict<'a>) -> bool) -> Vec<String> {
+    let prefixes = dict.prefixes();
+    if prefixes.len() > MOST_PARTS {
+        return Vec::new();
+    }
+    let part = |prefix: String| {
+        let part = dict.under(&prefix);
+        fits(&part).then(|| format!("`{}` ({} tensors)", prefix.escape_debug(), part.iter().len()))
+    };
+    prefixes.into_iter().filter_map(part).collect()
+}
+
+/// The tensors under the names that they have in the plain model. Empty tensors are left out. The error names the change that cannot be undone.
 pub(crate) fn fold<'d, 'a>(dict: &'d StateDict<'a>) -> Result<Entries<'d, 'a>, String> {
     let mut tensors = BTreeMap::new();
     for (name, tensor) in dict.iter() {
         let mut components: Vec<&str> = name.split('.').collect();
         let last = components.pop().unwrap_or_default();
-        if COUNTERS.contains(&last) && tensor.len() == 1 {
+        if (COUNTERS.contains(&last) && tensor.len() == 1) || tensor.is_empty() {
             continue;
         }
         components.retain(|component| !WRAPPERS.contains(component));

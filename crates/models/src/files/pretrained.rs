@@ -16,7 +16,7 @@ use unlearn_network::{Graph, ParameterKind, State};
 use crate::{
     Error, Result,
     files::{
-        import::{ImportOptions, dictionary, whole_numbers},
+        import::{ImportOptions, dictionary, negative_variance, not_finite, whole_numbers},
         named_tensors::{MEAN, STD, fold},
     },
     initialize, sparse_checkpoint,
@@ -106,10 +106,10 @@ impl Pretrained {
             }
             let values = entry.to_f32();
             if name.ends_with("running_var") && values.iter().any(|value| *value < 0.0) {
-                return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
+                return Err(Error::Values { path: path.into(), reason: negative_variance(&name) });
             }
             if !values.iter().all(|value| value.is_finite()) {
-                return Err(fail(format!("tensor `{name}` holds a NaN or an infinity, or a number too large for f32")));
+                return Err(Error::Values { path: path.into(), reason: not_finite(&name) });
             }
             tensors.insert(name, (entry.shape().to_vec(), values));
         }

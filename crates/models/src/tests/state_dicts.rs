@@ -186,3 +186,51 @@ fn weight_normalisation_is_computed_and_other_parametrisations_are_refused() {
     let message = parametrised(&["fc.weight_orig", "fc.weight_u"]);
     assert!(message.contains("`fc.weight_u`") && message.contains("remove_spectral_norm"), "{message}");
 }
+
+#[test]
+fn a_model_beside_another_or_beside_more_is_chosen_by_its_prefix() {
+    let ((student, of_student), (teacher, of_teacher)) = (example(1), example(2));
+    let under = |prefix: &str, tensors: &Tensors| renamed(tensors, |name| format!("{prefix}.{name}"));
+    let both = [under("student", &of_student), under("teacher", &of_teacher)].concat();
+    for (key, outer) in [("", ""), ("state_dict", "state_dict.")] {
+        let bytes = saved(&[(key, &both)]);
+        let message = refusal(&bytes, None);
+        assert!(
+            message.contains("`student` (") && message.contains("`teacher` (") && message.contains("--key"),
+            "{message}"
+        );
+        same(&read(&bytes, Some("student")).unwrap(), &student);
+        same(&read(&bytes, Some(&format!("{outer}teacher"))).unwrap(), &teacher);
+        assert!(refusal(&bytes, Some("pupil")).contains("no dictionary of tensors has the key `pupil`"));
+    }
+    let mut more = under("model", &of_student);
+    more.push(("criterion.weight".into(), vec![10], vec![1.0; 10]));
+    let bytes = saved(&[("", &more)]);
+    assert!(refusal(&bytes, None).contains("`model` ("));
+    same(&read(&bytes, Some("model")).unwrap(), &student);
+}
+
+#[test]
+fn a_tensor_beside_a_model_is_named_and_an_empty_one_left_out() {
+    let (model, mut tensors) = example(1);
+    tensors.push(("empty.weight".into(), vec![0, 3], vec![]));
+    same(&read(&saved(&[("", &tensors)]), None).unwrap(), &model);
+    tensors.push(("aux.weight".into(), vec![2], vec![1.0; 2]));
+    let message = refusal(&saved(&[("", &tensors)]), None);
+    assert!(message.contains("all tensors of resnet8s, and others beside them (`aux.weight`)"), "{message}");
+    assert!(message.contains("del state_dict[\"aux.weight\"]"), "{message}");
+}
+
+#[test]
+fn a_known_model_with_impossible_values_is_not_called_unknown() {
+    for (suffix, value, words) in [("fc.bias", f32::NAN, "holds a NaN"), ("running_var", -1.0, "it is a variance")] {
+        let (_, mut tensors) = example(1);
+        tensors.iter_mut().find(|(name, ..)| name.ends_with(suffix)).unwrap().2[0] = value;
+        let bytes = saved(&[("", &tensors)]);
+        let pretrained = Pretrained::read(&bytes, Path::new("m.pth"), None).map(|_| ()).unwrap_err().to_string();
+        for message in [refusal(&bytes, None), pretrained] {
+            assert!(message.contains(words) && message.contains(": take "), "{message}");
+            assert!(!message.contains("known here"), "{message}");
+        }
+    }
+}

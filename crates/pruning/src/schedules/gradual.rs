@@ -7,7 +7,7 @@
 //! pruning. `rewind` says which weights training starts from.
 
 use serde::{Deserialize, Serialize};
-use unlearn_training::Recipe;
+use unlearn_training::{Recipe, range};
 
 use crate::{Outcome, Request, Result, Rewind, Settings, method::Schedule, selection::current_mask, settings::Config};
 
@@ -40,10 +40,7 @@ impl Schedule for Gradual {
         if !(0.0 <= *begin && begin < end && *end <= 1.0) {
             return Err(format!("`begin` and `end` must satisfy 0 <= begin < end <= 1, found {begin} and {end}"));
         }
-        if *every == 0 {
-            return Err("`every` must be 1 or more epochs".into());
-        }
-        Ok(())
+        range::one_or_more("every", *every)
     }
 
     fn check_against(config: &Config<Keys>, recipe: &Recipe) -> std::result::Result<(), String> {

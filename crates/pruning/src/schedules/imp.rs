@@ -37,11 +37,16 @@ impl Schedule for Imp {
     }
 
     fn check(config: &Config<Keys>) -> std::result::Result<(), String> {
-        let rate = config.own.rate;
-        if rate > 0.0 && rate < 1.0 {
-            return Ok(());
+        let (rate, sparsity) = (config.own.rate, config.shared.sparsity);
+        if !(rate > 0.0 && rate < 1.0) {
+            return Err(format!("`rate` must lie strictly between 0 and 1, found {rate}"));
         }
-        Err(format!("`rate` must lie strictly between 0 and 1, found {rate}"))
+        if rounds(sparsity, rate) > MOST_ROUNDS {
+            return Err(format!(
+                "`rate = {rate:?}` reaches the sparsity {sparsity} in more than {MOST_ROUNDS} rounds, each of which trains; give a larger one"
+            ));
+        }
+        Ok(())
     }
 
     fn run(config: &Config<Keys>, request: &mut Request<'_>) -> Result<Outcome> {
@@ -66,6 +71,9 @@ impl Schedule for Imp {
     }
 }
 
+/// Maximum number of rounds.
+const MOST_ROUNDS: usize = 1000;
+
 /// Number of rounds at about `rate` that lead to `sparsity`.
 fn rounds(sparsity: f64, rate: f64) -> usize {
     ((1.0 - sparsity).ln() / (1.0 - rate).ln()).round().max(1.0) as usize
@@ -84,5 +92,15 @@ mod tests {
             assert_eq!(rounds((1e4 * sparsity).round() / 1e4, 0.2), total as usize);
         }
         assert_eq!((rounds(0.95, 0.2), rounds(0.1, 0.9)), (13, 1));
+    }
+
+    #[test]
+    fn a_rate_that_needs_endless_rounds_is_refused() {
+        for rate in [1e-300, 1e-5] {
+            let config = Config { shared: Settings::default(), own: Keys { rate } };
+            let refusal = Imp::check(&config).unwrap_err();
+            assert!(refusal.contains("in more than 1000 rounds"), "{refusal}");
+        }
+        assert_eq!(Imp::check(&Imp::defaults()), Ok(()));
     }
 }

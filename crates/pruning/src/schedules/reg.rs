@@ -5,7 +5,7 @@
 //! The last epochs always follow the last pruning, so that no run ends with a model that has just been pruned.
 
 use serde::{Deserialize, Serialize};
-use unlearn_training::{Recipe, Schedule as LearningRate};
+use unlearn_training::{Recipe, Schedule as LearningRate, range};
 
 use crate::{
     Outcome, Request, Result, Rewind, Settings,
@@ -41,9 +41,8 @@ impl Schedule for Reg {
 
     fn check(config: &Config<Keys>) -> std::result::Result<(), String> {
         let Keys { epochs, lr, every } = config.own;
-        if !(lr.is_finite() && lr > 0.0) {
-            return Err(format!("`lr` must be a positive number, found {lr:?}"));
-        }
+        range::positive("lr", lr)?;
+        range::one_or_more("epochs", epochs)?;
         if every == 0 || every >= epochs {
             return Err(format!("`every` must be 1 or more and less than `epochs`, found {every} and {epochs}"));
         }

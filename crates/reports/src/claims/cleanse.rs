@@ -25,21 +25,21 @@ pub(super) fn cleansing_is_easier(block: &Block, blocks: &[Block]) -> Vec<Claim>
             let [from, to] = [from, to].map(|cell| mean(cell, asr::NAME, &gain));
             Some(format!("from {:.2} to {:.2}", from?, to?))
         };
-        Some(Claim {
-            id: format!("C5/{}/{method}", block.name(blocks)),
-            statement: format!(
+        Some(Claim::tested(
+            format!("C5/{}/{method}", block.name(blocks)),
+            format!(
                 "{}: {method} lowers ASR by more at {variant} than on the dense model, and costs there at most {FEW_POINTS} points of SA",
                 block.forget
             ),
-            verdict: all(&[by_asr, by_sa]),
-            detail: format!(
+            all(&[by_asr, by_sa]),
+            format!(
                 "ASR {} dense, {} at {variant}; lowered by {} more; SA lost {}",
                 from_to(&raw_dense, &cleansed_dense)?,
                 from_to(&raw_sparse, &cleansed_sparse)?,
                 signed(&gained),
                 signed(&lost)
             ),
-        })
+        ))
     };
     let lines = block.lines.iter().filter(|line| APPROXIMATE.contains(&line.method.as_str()));
     let parts: Vec<Claim> = lines.filter_map(|line| judge(&line.method, pair(&line.cells)?)).collect();

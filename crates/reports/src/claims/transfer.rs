@@ -27,16 +27,11 @@ pub(super) fn transfers_as_well(blocks: &[Block]) -> Vec<Claim> {
                 let differences = difference(cell, untouched, figure);
                 let Some((verdict, change)) = Side::Above(-TRANSFER_MARGIN).judge(&differences) else { continue };
                 let (variant, method) = (block.variants[sparse].label(), &line.method);
-                parts.push(Claim {
-                    id: format!("C6/{}/{method}/{by}", block.name(blocks)),
-                    statement: format!(
+                parts.push(Claim::tested(format!("C6/{}/{method}/{by}", block.name(blocks)),format!(
                         "{}: after {method} on the model {variant}, the target accuracy by {by} is at most {TRANSFER_MARGIN} point below that \
                          of the untouched dense model",
                         block.forget
-                    ),
-                    verdict,
-                    detail: format!("{method} at {variant} minus raw dense {}", signed(&change)),
-                });
+                    ),verdict,format!("{method} at {variant} minus raw dense {}", signed(&change))));
                 every.push(differences);
             }
         }
@@ -50,15 +45,15 @@ pub(super) fn transfers_as_well(blocks: &[Block]) -> Vec<Claim> {
         let of = if *count == 1 { String::new() } else { format!(", mean of {count} comparisons") };
         format!("{by}: {}{of}", signed(change))
     });
-    let whole = Claim {
-        id: "C6".to_owned(),
-        statement: format!(
+    let whole = Claim::tested(
+        "C6".to_owned(),
+        format!(
             "Unlearned, pruned source models transfer at least as well as untouched dense ones: their target accuracy is at most \
              {TRANSFER_MARGIN} point lower"
         ),
-        verdict: all(&verdicts),
-        detail: details.collect::<Vec<_>>().join("; "),
-    };
+        all(&verdicts),
+        details.collect::<Vec<_>>().join("; "),
+    );
     std::iter::once(whole).chain(parts).collect()
 }
 

@@ -44,5 +44,8 @@ fn one(claim: &Claim) -> Markup {
     html! {
         p { span class={ "verdict " (word) } { (mark) " " (word) } (claim.statement) " " span.id { (claim.id) } }
         p.note { (claim.detail) }
+        @if let Some(line) = claim.test.map(|test| test.line(claim.verdict)).filter(|line| !line.is_empty()) {
+            p.note { (line) }
+        }
     }
 }

@@ -385,7 +385,7 @@ fn pool(model: &ScoreSets, retrain: Option<&ScoreSets>, undefined: &mut Vec<Unde
             measured.population.extend(set.margins.chunks_exact(set.samples).flat_map(|row| &row[..size]));
         }
     }
-    let attempts = measured.attacked()?;
+    let attempts = measured.attacked(None)?;
     if attempts.is_empty() {
         undefined.push(Undefined {
             name: "attacks with a pool".into(),

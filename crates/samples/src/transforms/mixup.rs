@@ -20,9 +20,12 @@ pub struct Mixed {
     pub share: f64,
 }
 
-/// The distribution of λ. `None` if α is not positive and finite.
+/// Maximum α. Above it, λ is a half in practice, and drawing it takes ever longer.
+pub const MOST_MIXUP: f64 = 1000.0;
+
+/// The distribution of λ. `None` if α is not positive, or above [`MOST_MIXUP`].
 pub(crate) fn distribution(alpha: f64) -> Option<Beta> {
-    Beta::new(alpha, alpha).ok()
+    Beta::new(alpha, alpha).ok().filter(|_| alpha <= MOST_MIXUP)
 }
 
 /// Overlays the samples of batch `number` of `epoch`, images of `image_len` values, with one another.

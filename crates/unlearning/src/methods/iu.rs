@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     InfluenceOptions, Method, Outcome, Prospect, Request, Solver, influence,
     parameter::{Origin, Parameter, fixed, log, searched},
-    shared::range::{one_or_more, positive},
+    shared::range::{MOST_SAMPLES, at_most, count, positive},
 };
 
 /// Influence unlearning.
@@ -59,7 +59,8 @@ impl Method for Iu {
 
     fn check(config: &Config) -> Result<(), String> {
         positive("alpha", config.alpha)?;
-        one_or_more("samples", config.samples)
+        count("samples", config.samples, MOST_SAMPLES)?;
+        at_most("memory-mib", config.memory_mib, MOST_SAMPLES)
     }
 
     fn suits(_: &Config, prospect: &Prospect<'_>) -> Result<(), String> {

@@ -10,7 +10,7 @@ use unlearn_training::{CrossEntropy, Recipe, Update};
 use crate::{
     Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed},
-    shared::range::positive,
+    shared::range::{MOST, at_most, positive},
 };
 
 /// Retraining from scratch.
@@ -33,6 +33,7 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
+        self.epochs.map_or(Ok(()), |epochs| at_most("epochs", epochs, MOST))?;
         self.lr.map_or(Ok(()), |lr| positive("lr", lr))
     }
 

@@ -489,3 +489,31 @@ fn a_method_from_outside_is_found_refuses_and_takes_the_place_of_one_of_its_name
     let refused = apply(mine, json!({}), Session::unattended()).err().unwrap().to_string();
     assert!(refused.contains("`mine`") && refused.contains("an even number"), "{refused}");
 }
+
+#[test]
+fn a_model_that_answers_with_no_numbers_is_not_left_and_the_strong_settings_are_named() {
+    let refused = |name: &str, changes: Value| {
+        let refused = apply(find(name).unwrap(), changes, Session::unattended());
+        refused.map(|_| ()).expect_err(name).to_string()
+    };
+    // Finite as 32-bit numbers, and so are the weights they leave, but not the sums of them.
+    for (name, key, value) in [("iu", "alpha", 1e36), ("ff", "alpha", 1e38), ("fisher-sample", "alpha", 1e38)] {
+        let message = refused(name, json!({ key: value }));
+        assert!(message.contains(name) && message.contains(&format!("`{key}`")), "{message}");
+    }
+    let message = refused("ga-l1", json!({ "gamma": 1e38 }));
+    assert!(message.contains("`lr` or `gamma`"), "{message}");
+    for (name, key, value) in [
+        ("iu", "alpha", json!(9e300)),
+        ("ft", "epochs", json!(i64::MAX)),
+        ("ft", "lr", json!(1e-200)),
+        ("ft", "batch-size", json!(u64::MAX)),
+        ("retrain", "epochs", json!(i64::MAX)),
+        ("iu", "samples", json!(u64::MAX)),
+        ("iu", "memory-mib", json!(u64::MAX)),
+        ("l1-sparse", "gamma", json!(1e300)),
+    ] {
+        let message = find(name).unwrap().resolve(&json!({ key: value })).unwrap_err().to_string();
+        assert!(message.contains(&format!("`{key}` ")), "{message}");
+    }
+}

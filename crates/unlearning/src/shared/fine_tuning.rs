@@ -47,6 +47,7 @@ impl FineTuning {
         if self.epochs == 0 {
             return Err("`epochs` must be 1 or more, found 0; to change nothing use method `raw`".into());
         }
+        one_or_more("epochs", self.epochs)?;
         positive("lr", self.lr)?;
         self.batch_size.map_or(Ok(()), |size| one_or_more("batch-size", size))
     }

@@ -43,6 +43,10 @@ impl<O: Objective> Objective for L1Penalized<O> {
         self.loss.loss(batch, logits, dlogits)
     }
 
+    fn strong_settings(&self) -> &[&'static str] {
+        if self.gamma > 0.0 { &["gamma"] } else { &[] }
+    }
+
     fn penalty(&mut self, progress: f64, parameters: &[Vec<f32>], gradients: &mut [Vec<f32>]) -> f64 {
         let gamma = self.gamma_schedule.at(self.gamma, progress);
         let mut norm = 0.0;

@@ -8,5 +8,6 @@ pub(crate) mod influence;
 pub(crate) mod l1_penalty;
 pub(crate) mod last_stages;
 pub(crate) mod noise;
-pub mod range;
 pub(crate) mod wrong_labels;
+
+pub use unlearn_training::range;
