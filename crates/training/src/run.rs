@@ -205,14 +205,11 @@ fn run_epoch(
         let Seen { samples, correct, loss } =
             stepper.step(network, objective, &batches, at, &run.update, &mut progressing.optimizer)?;
         if !loss.is_finite() {
-            return Err(match progressing.log.steps {
-                0 => Error::NotFiniteAtFirst { loss },
-                _ => {
-                    let settings =
-                        run.recipe.strong_settings().into_iter().chain(objective.strong_settings().iter().copied());
-                    Error::Diverged { loss, epoch, batch, lr, settings: settings.collect() }
-                }
-            });
+            if progressing.log.steps == 0 {
+                return Err(Error::NotFiniteAtFirst { loss });
+            }
+            let settings = run.recipe.strong_settings().into_iter().chain(objective.strong_settings().iter().copied());
+            return Err(Error::Diverged { loss, epoch, batch, lr, settings: settings.collect() });
         }
         let log = &mut progressing.log;
         log.steps += 1;

@@ -119,7 +119,9 @@ pub fn from_bytes(bytes: &[u8], graph: &Graph, path: &Path) -> Result<(State, Ma
     }
     let state = state.map_err(|error| fail(error.to_string()))?;
     if let Some(name) = state.first_non_finite(graph) {
-        return Err(fail(format!("tensor `{name}` holds a NaN or an infinity")));
+        return Err(fail(format!(
+            "tensor `{name}` holds a NaN or an infinity; take an earlier checkpoint, or make it again with weaker settings"
+        )));
     }
     if let Some(name) = state.first_negative_variance(graph) {
         return Err(fail(format!("tensor `{name}` holds a negative number, and it is a variance")));
