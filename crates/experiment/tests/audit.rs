@@ -61,10 +61,32 @@ fn an_audit_adds_stages_and_changes_no_other() {
 }
 
 #[test]
+fn the_theory_is_measured_once_for_each_model_before_unlearning() {
+    let text = format!("{SUITE}    [audit.theory]\n    samples = 60\n    products = 3\n");
+    let stages = plan(&text).unwrap().stages;
+    let of_kind = |kind: &str| stages.iter().filter(|stage| stage.spec.kind == kind).collect::<Vec<_>>();
+    let curvatures = of_kind("curvature");
+    assert_eq!(curvatures.len(), 2, "one dense and one pruned model");
+    for audit in of_kind("audit") {
+        let curvature = curvatures.iter().find(|stage| stage.key == audit.spec.inputs["curvature"]).unwrap();
+        assert_eq!(curvature.spec.inputs["model"], audit.spec.inputs["original"]);
+    }
+    for (setting, words) in [
+        ("samples = 0", "[audit.theory]: `samples` must be 1 or more"),
+        ("products = 1", "`products` must be 2 to 10000, found 1"),
+        ("tolerance = 1.0", "`tolerance` must lie between 0 and 1"),
+        ("product = 3", "did you mean `products`"),
+    ] {
+        let error = plan(&format!("{SUITE}    [audit.theory]\n    {setting}\n")).map(|_| ()).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
 fn models_whose_answer_is_known_have_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let plan = plan(SUITE).unwrap();
+    let plan = plan(&format!("{SUITE}    [audit.theory]\n    samples = 60\n    tolerance = 0.01\n")).unwrap();
     let Finished { index, .. } = run(&plan, &store, &RunOptions::unattended("test")).unwrap();
     assert_eq!(index.rows.len(), 12);
     let of = |method: &str, forget: &str, sparsity: f64| -> Values {
@@ -93,6 +115,15 @@ fn models_whose_answer_is_known_have_it() {
         assert!(["cka", "weight_distance", "mmd"].iter().all(|name| !retrain.contains_key(*name)), "{retrain:?}");
         assert!(["cka", "weight_distance", "mmd"].iter().all(|name| raw.contains_key(*name)), "{raw:?}");
         assert!(value(&raw, "weight_distance") > 0.5);
+        assert!(value(&raw, "unlearning_error") > 0.0 && !retrain.contains_key("unlearning_error"));
+        // The factors belong to the model before unlearning: 28 steps of at most 0.1.
+        let [shift, eigenvalue] = ["training_shift", "hessian_eigenvalue"].map(|name| {
+            assert_eq!(raw[name], ga[name]);
+            value(&raw, name)
+        });
+        assert!(shift > 0.0 && eigenvalue > 0.0);
+        let bound = 0.1_f64.powi(2) * 28.0 * shift * eigenvalue;
+        assert!((value(&raw, "error_bound") / bound - 1.0).abs() < 1e-9, "{raw:?}");
         assert!(value(&ga, "weight_change") > 0.0 && value(&ga, "weight_change") < value(&retrain, "weight_change"));
         assert!(value(&raw, "probe") >= 60.0, "{raw:?}");
         assert!(value(&retrain, "cka_original") < value(&raw, "cka_original"));
