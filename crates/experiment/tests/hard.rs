@@ -115,7 +115,7 @@ fn mislabelled(folder: &Path) -> (String, Vec<u32>) {
 fn mislabelled_images_are_memorised_and_entangled() {
     let folder = tempfile::tempdir().unwrap();
     let (text, wrong) = mislabelled(folder.path());
-    let store = Store::open(&folder.path().join("runs")).unwrap();
+    let store = Store::open(folder.path().join("runs")).unwrap();
     let plan = plan(&text).unwrap();
     let Finished { index, .. } = run(&plan, &store, &RunOptions::unattended("test")).unwrap();
     let forgotten = |label: &str, pruning: &str| {
@@ -169,7 +169,7 @@ impl Reporter for Impatient<'_> {
 #[test]
 fn a_ranking_that_is_killed_goes_on_and_ends_with_the_same_scores() {
     let folder = tempfile::tempdir().unwrap();
-    let stores = ["undisturbed", "killed"].map(|name| Store::open(&folder.path().join(name)).unwrap());
+    let stores = ["undisturbed", "killed"].map(|name| Store::open(folder.path().join(name)).unwrap());
     let plan = plan(SUITE).unwrap();
     let ranking = plan.stages.iter().find(|stage| stage.spec.kind == "rank-samples").unwrap();
     let train = plan.stages.iter().find(|stage| stage.key == ranking.spec.inputs["model"]).unwrap();
@@ -191,11 +191,11 @@ fn a_ranking_that_is_killed_goes_on_and_ends_with_the_same_scores() {
             reporter: &impatient,
             interrupt: &interrupt,
             // Only the interrupt saves, so that a part of an epoch is repeated.
-            checkpoint_interval: Duration::from_secs(3600),
+            checkpoint_interval: Duration::from_hours(1),
             ..RunOptions::unattended("test")
         };
         match work(ranking.spec.clone(), killed, &plan.materials, &options) {
-            Ok(_) => break,
+            Ok(()) => break,
             Err(error) => assert!(matches!(error, Error::Interrupted { .. }), "{error}"),
         }
         attempts += 1;

@@ -264,7 +264,7 @@ fn a_ranking_by_removal_goes_on_where_it_was_interrupted() {
             ..RunOptions::unattended("test")
         };
         match work(rank.spec.clone(), &store, &plan.materials, &options) {
-            Ok(_) => break,
+            Ok(()) => break,
             Err(error) => assert!(matches!(error, Error::Interrupted { .. }), "{error}"),
         }
         attempts += 1;

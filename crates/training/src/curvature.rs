@@ -137,7 +137,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn normalise(vector: &mut [f64]) -> f64 {
     let length = dot(vector, vector).sqrt();
     if length > 0.0 {
-        vector.iter_mut().for_each(|value| *value /= length);
+        for value in vector.iter_mut() {
+            *value /= length;
+        }
     }
     length
 }

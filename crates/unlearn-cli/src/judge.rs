@@ -39,7 +39,7 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let asked = settings(arguments, &registry, None, None)?;
     registry.measured(&asked).map_err(|error| Usage(error.to_string()))?;
     let Given { model, retrain, stored, seed } = given(arguments)?;
-    let settings = settings(arguments, &registry, stored, seed)?;
+    let settings = settings(arguments, &registry, stored.as_ref(), seed)?;
     let judged = judge_scores(&model, retrain.as_ref(), &registry, &settings)?;
     let mut files = Vec::new();
     if let Some(path) = &arguments.json {
@@ -65,7 +65,7 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
 fn settings(
     arguments: &EvaluateArguments,
     registry: &Registry,
-    stored: Option<Settings>,
+    of_stored: Option<&Settings>,
     seed: Option<u64>,
 ) -> Result<Settings, Usage> {
     let EvaluateArguments { attacks, mia, draws, members, attack_seed, .. } = arguments;
@@ -75,7 +75,6 @@ fn settings(
         (asked, _) => asked.to_vec(),
     };
     let all = registry.attacks().iter().map(|attack| attack.name.to_owned()).collect();
-    let of_stored = stored.as_ref();
     let selection = members.or(of_stored.map(|stored| stored.members)).unwrap_or(MemberSelection::Stratified);
     let kept = of_stored.map(|stored| stored.draws).filter(|_| members.is_none());
     let count = Settings::count(draws.or(kept), selection).map_err(|reason| Usage(format!("--draws: {reason}")))?;

@@ -1,5 +1,6 @@
 //! `evaluate` on files of scores, models and stored runs, and `predict`.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::Value;
@@ -167,7 +168,7 @@ fn a_planted_leak_is_found_and_where_there_is_none_nothing_is() {
         for (model, sample) in (0..12_u64).flat_map(|model| (0..40_u64).map(move |sample| (model, sample))) {
             let seen = (model + sample) % 2;
             let margin = noise(model, sample) + lift * seen as f64;
-            text += &format!("forget,{model},{seen},{margin}\n");
+            writeln!(text, "forget,{model},{seen},{margin}").unwrap();
         }
         text
     };
@@ -288,7 +289,7 @@ fn a_model_its_predictions_and_the_suite_give_the_same_numbers() {
     for (set, split, out) in
         [("forget", "train", "forget.npz"), ("retain", "train", "retain.csv"), ("test", "test", "test_logits.npy")]
     {
-        let list: String = scores(set).iter().map(|id| format!("{id}\n")).collect();
+        let list = scores(set).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         fs::write(place.path("ids.txt"), list).unwrap();
         let options = ["--dataset", "fashion-mnist-mini", "--split", split, "--samples", "ids.txt", "--out", out];
         let printed = place.succeed(&[&["predict", "model.pth", "--key", "model"], &options[..]].concat());

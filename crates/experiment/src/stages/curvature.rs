@@ -1,8 +1,8 @@
 //! `curvature`: the two factors of the bound of the unlearning error that belong to a model and its mask (Jia et al. 2023, arXiv
 //! 2304.04934, proposition 2). It leaves `curvature.json`. The audits of all models that begin with this one read it.
 //!
-//! **Training shift**, ‖m ⊙ (θ_t − θ_0)‖: the Euclidean distance of the kept weights from those that training began with. If the model was
-//! pruned and rewound to an early epoch, θ_0 are the initial weights all the same.
+//! **Training shift**, `‖m ⊙ (θ_t − θ_0)‖`: the Euclidean distance of the kept weights from those that training began with. If the model was
+//! pruned and rewound to an early epoch, `θ_0` are the initial weights all the same.
 //!
 //! **Hessian eigenvalue**, σ(m): the largest eigenvalue of the Hessian of the mean cross-entropy of training samples over the kept weights,
 //! by power iteration ([`unlearn_training::largest_eigenvalue`]). If the iteration does not converge, there is no value.
@@ -28,7 +28,7 @@ pub(crate) struct CurvatureConfig {
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// ‖m ⊙ (θ_t − θ_0)‖.
+    /// `‖m ⊙ (θ_t − θ_0)‖`.
     pub(crate) training_shift: f64,
     /// σ(m). `None` if the iteration did not converge.
     pub(crate) hessian_eigenvalue: Option<f64>,
@@ -96,7 +96,7 @@ impl Kind for Curvature {
 }
 
 impl Measured {
-    /// η²·t·‖m ⊙ (θ_t − θ_0)‖·σ(m). `None` without an eigenvalue, or for a negative one, to which the proposition does not apply.
+    /// `η²·t·‖m ⊙ (θ_t − θ_0)‖·σ(m)`. `None` without an eigenvalue, or for a negative one, to which the proposition does not apply.
     pub(crate) fn bound(&self) -> Option<f64> {
         let eigenvalue = self.hessian_eigenvalue.filter(|eigenvalue| *eigenvalue >= 0.0)?;
         Some(self.lr.powi(2) * self.steps as f64 * self.training_shift * eigenvalue)

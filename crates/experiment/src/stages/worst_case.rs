@@ -94,7 +94,9 @@ fn unlearn(
             for (row, position) in dlogits.chunks_mut(classes).zip(&batch.indices) {
                 // A batch holds only samples of `positions`, which are ascending.
                 let weight = positions.binary_search(position).map_or(0.0, |at| weights[at]);
-                row.iter_mut().for_each(|value| *value *= (1.0 - 2.0 * weight) as f32);
+                for value in row.iter_mut() {
+                    *value *= (1.0 - 2.0 * weight) as f32;
+                }
             }
             network.backward(&dlogits)?;
             let (parameters, gradients) = network.parameters_and_gradients();
@@ -126,7 +128,9 @@ fn project(weights: &mut [f64], count: usize) {
             high = middle;
         }
     }
-    weights.iter_mut().for_each(|weight| *weight = clamped(*weight, high));
+    for weight in weights.iter_mut() {
+        *weight = clamped(*weight, high);
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! ‖m ⊙ (θ_t − θ_0)‖, a factor of the bound of the unlearning error. The `curvature` stage measures it on the model before unlearning.
+//! `‖m ⊙ (θ_t − θ_0)‖`, a factor of the bound of the unlearning error. The `curvature` stage measures it on the model before unlearning.
 
 use std::borrow::Cow;
 

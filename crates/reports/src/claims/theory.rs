@@ -64,6 +64,8 @@ fn signed(estimate: &Estimate) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unlearn_metrics::Verdict;
+
     use super::*;
     use crate::claims::tests::{row, verdict, with};
     use crate::results::ResultRow;
