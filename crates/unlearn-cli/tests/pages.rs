@@ -108,7 +108,7 @@ fn the_page_on_backdoors() {
 #[test]
 fn the_page_on_judging() {
     let page = page("docs/judging.md");
-    let [audit] = blocks(&page, "toml")[..] else { panic!("the section of an audit") };
+    let audit = blocks(&page, "toml").into_iter().find(|block| block.contains("[audit]")).unwrap();
     let audited = Place::new(&format!("{SUITE}\n{audit}"));
     let report = audited.succeed(&["run", "suite.toml", "--set", "unlearn.ft.epochs=1"]);
     for word in ["what is left of the forgotten data: class 0", "Probe", "CKA to before", "Relearn steps"] {
