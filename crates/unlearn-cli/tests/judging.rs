@@ -213,24 +213,6 @@ fn what_cannot_be_judged_is_refused_before_any_work() {
     assert!(!place.path("x").exists());
 }
 
-#[test]
-fn the_recipe_of_the_page_runs() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/judging.md")).unwrap();
-    let (_, recipe) = page.split_once("## Judge a PyTorch model").unwrap();
-    let (recipe, _) = recipe.split_once("\n## ").unwrap();
-    let place = golden();
-    let blocks: Vec<&str> = recipe.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 2);
-    for line in blocks.iter().flat_map(|block| block.lines()) {
-        let output = place.shell(line);
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    assert!(place.path("judged.html").exists());
-    for name in ["predict", "evaluate"] {
-        assert!(recipe.contains(&format!("$ unlearn {name} ")), "{name}");
-    }
-}
-
 /// The key of the only stage of a kind whose configuration names the method.
 fn stage_of(place: &Place, kind: &str, method: &str) -> String {
     let found = place.rows("report").into_iter().find(|row| row["method"] == method).unwrap();

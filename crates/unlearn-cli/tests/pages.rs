@@ -108,15 +108,21 @@ fn the_page_on_backdoors() {
 #[test]
 fn the_page_on_judging() {
     let page = page("docs/judging.md");
-    let [audit] = blocks(&page, "toml")[..] else { panic!("the section of an audit") };
+    let audit = blocks(&page, "toml").into_iter().find(|block| block.contains("[audit]")).unwrap();
     let audited = Place::new(&format!("{SUITE}\n{audit}"));
     let report = audited.succeed(&["run", "suite.toml", "--set", "unlearn.ft.epochs=1"]);
     for word in ["what is left of the forgotten data: class 0", "Probe", "CKA to before", "Relearn steps"] {
         assert!(report.contains(word), "{word} in {report}");
     }
     let place = Place::new(SUITE);
+    for file in ["model.npz", "retrain.npz", "unlearned_margins.npy", "retrained_margins.npy"] {
+        let golden = format!("{}/../../tests/golden/score-files/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(golden, place.path(file)).unwrap();
+    }
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
-    let [plan, attacked] = &printed[..] else { panic!("two commands: {printed:?}") };
+    let [judged, margins, plan, attacked] = &printed[..] else { panic!("four commands: {printed:?}") };
+    assert!(judged.contains("Avg. gap") && place.path("judged.html").is_file(), "{judged}");
+    assert!(margins.contains("klom") && margins.contains("u-lira"), "{margins}");
     assert!(plan.contains("a third of the pool · omp 90 % · seed 9"), "{plan}");
     for word in ["u-lira", "ruli", "klom", "Was the sample unlearned?", "too few models", "The most vulnerable tenth"] {
         assert!(attacked.contains(word), "{word} in {attacked}");
