@@ -101,7 +101,8 @@ mod tests {
             assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds = BTreeSet::from(["sequence", "poisoned", "detected", "ranked", "pool"].map(str::to_owned));
+        let mut kinds =
+            BTreeSet::from(["sequence", "poisoned", "detected", "ranked", "hard", "pool"].map(str::to_owned));
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(places("name"), ["suite.name", "data.name"]);
         assert_eq!(places("arch"), ["model.arch"]);
         assert_eq!(places("epochs"), ["train.epochs"]);
-        assert_eq!(places("c"), ["transfer.probe.c"]);
+        assert_eq!(places("c"), ["transfer.probe.c", "audit.c"]);
         assert_eq!(places("zzz"), Vec::<String>::new());
     }
 }
