@@ -186,7 +186,7 @@ mod tests {
         let better = |c: &mut Certificate| c.measured.after.get_mut("ua").unwrap().value = 97.0;
         assert_eq!(changed(&better), ["figure avg_gap after", "figure tow after"]);
         let theirs = |c: &mut Certificate| c.measured.retrain.as_mut().unwrap().get_mut("ra").unwrap().value = 98.0;
-        assert_eq!(changed(&theirs).len(), 4);
+        assert_eq!(changed(&theirs).len(), 6);
         assert!(changed(&|c| c.measured.retrain = None).contains(&"Retrain".to_owned()));
         let none_given = |c: &mut Certificate| {
             c.measured.retrain = None;

@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_diverging_run_says_where() {
-        let recipe = Recipe { lr: 1e30, ..recipe() };
+        let recipe = Recipe { lr: 1e30, weight_decay: 0.0, ..recipe() };
         let message = attempt(Session::unattended(), &recipe).unwrap_err().to_string();
         assert!(message.contains("epoch 0, batch") && message.contains("lower `lr`, or train"), "{message}");
         let recipe = Recipe { weight_decay: 1e25, ..recipe };

@@ -258,7 +258,8 @@ mod tests {
         assert_eq!(
             check(&[package("reports", &["run-store", "experiment"], &[])]),
             [
-                "reports: must not depend on experiment; the crates it may depend on: files, metrics, mia-eval, run-store"
+                "reports: must not depend on experiment; the crates it may depend on: files, masks, metrics, mia-eval, run-store, \
+                 score-files"
             ]
         );
     }

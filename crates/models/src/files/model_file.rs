@@ -318,7 +318,7 @@ mod tests {
         assert!(missing.contains("not those of resnet8s: tensor `layer2.0.bn1.bias` is missing"), "{missing}");
         assert!(refusal(&foreign(&tensors), &options("resnet9s")).contains("did you mean `resnet8s`"));
         let more = [&named(&model)[..], &[("extra".into(), vec![1], vec![1.0])]].concat();
-        assert!(refusal(&foreign(&more), &options("resnet8s")).contains("it has no tensor `extra`"));
+        assert!(refusal(&foreign(&more), &options("resnet8s")).contains("others beside them (`extra`); delete those"));
         assert!(refusal(&foreign(&[]), &ImportOptions::default()).contains("its 0 tensors (first none)"));
         let wide = ImportOptions { mean: Some(vec![0.0]), ..ImportOptions::default() };
         assert!(refusal(&foreign(&named(&model)), &wide).contains("one finite mean and one positive deviation"));

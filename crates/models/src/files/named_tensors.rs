@@ -136,7 +136,7 @@ pub(crate) fn choose<'a>(
     if rivals.len() < 2 {
         let dict = file.dict(rivals.first().copied())?;
         let parts = if fits(&dict) { Vec::new() } else { parts(&dict, &fits) };
-        return if parts.is_empty() { Ok(dict) } else { Err(TorchError::Parts { parts }) };
+        return if parts.len() < 2 { Ok(dict) } else { Err(TorchError::Parts { parts }) };
     }
     let fitting: Vec<&Candidate> =
         rivals.into_iter().filter(|candidate| file.dict(Some(candidate)).is_ok_and(|dict| fits(&dict))).collect();

@@ -76,7 +76,7 @@ const MOST_ROUNDS: usize = 1000;
 
 /// Number of rounds at about `rate` that lead to `sparsity`.
 fn rounds(sparsity: f64, rate: f64) -> usize {
-    ((1.0 - sparsity).ln() / (1.0 - rate).ln()).round().max(1.0) as usize
+    ((1.0 - sparsity).ln() / (-rate).ln_1p()).round().max(1.0) as usize
 }
 
 #[cfg(test)]
