@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{ra, ta, ua};
-use crate::{Direction, Figure, Need, Unit, Value};
+use crate::{Direction, Evidence, Figure, Need, Unit, Value};
 
 /// Its name.
 pub const NAME: &str = "tow";
@@ -23,17 +23,19 @@ pub const FIGURE: Figure = Figure {
     source: "Zhao et al. 2024, arXiv 2406.01257",
     in_table: false,
     // The difference of two UA values equals that of the accuracies on the forget set.
-    compute: |evidence| {
-        let pairs: Option<Vec<[f64; 2]>> =
-            [ua::NAME, ra::NAME, ta::NAME].map(|name| evidence.pair(name)).into_iter().collect();
-        Ok(pairs.map(|pairs| Value::exact(pairs.iter().map(|[a, b]| 1.0 - (a - b).abs() / 100.0).product())))
-    },
+    compute: |evidence| Ok(product(evidence, [ua::NAME, ra::NAME, ta::NAME])),
 };
+
+/// The product over figures in percent of 1 − distance to Retrain's value. `None` if a figure is missing for a model.
+pub(super) fn product(evidence: &Evidence<'_>, names: [&str; 3]) -> Option<Value> {
+    let pairs: Option<Vec<[f64; 2]>> = names.map(|name| evidence.pair(name)).into_iter().collect();
+    pairs.map(|pairs| Value::exact(pairs.iter().map(|[a, b]| 1.0 - (a - b).abs() / 100.0).product()))
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Evidence, Retrain, Values};
+    use crate::{Retrain, Values};
 
     /// The score from accuracies on forget, retain and test set.
     fn tug_of_war(model: [f64; 3], retrain: [f64; 3]) -> f64 {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{mia_efficacy, ra, ta};
-use crate::{Direction, Figure, Need, Unit, Value};
+use super::{mia_efficacy, ra, ta, tow};
+use crate::{Direction, Figure, Need, Unit};
 
 /// Its name.
 pub const NAME: &str = "tow_mia";
@@ -21,17 +21,13 @@ pub const FIGURE: Figure = Figure {
     needs: &[Need::Forget, Need::Retain, Need::Test, Need::Attack, Need::RetrainFigures],
     source: "Zhao et al. 2024, arXiv 2406.01257",
     in_table: false,
-    compute: |evidence| {
-        let pairs: Option<Vec<[f64; 2]>> =
-            [mia_efficacy::NAME, ra::NAME, ta::NAME].map(|name| evidence.pair(name)).into_iter().collect();
-        Ok(pairs.map(|pairs| Value::exact(pairs.iter().map(|[a, b]| 1.0 - (a - b).abs() / 100.0).product())))
-    },
+    compute: |evidence| Ok(tow::product(evidence, [mia_efficacy::NAME, ra::NAME, ta::NAME])),
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Evidence, Retrain, Values};
+    use crate::{Evidence, Retrain, Value, Values};
 
     /// The score from the MIA-efficacy and the accuracies on retain and test set.
     fn tug_of_war(model: [f64; 3], retrain: [f64; 3]) -> f64 {
