@@ -1,19 +1,17 @@
 //! Hard forget sets: refusals before the first stage, mislabelled images are found, and a killed ranking goes on.
 
+mod interrupted;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use unlearn_datasets::{npz, registry};
-use unlearn_experiment::{
-    Environment, Error, Finished, OpenedModel, Plan, Reporter, RunOptions, StageAt, Suite, run, work,
-};
+use unlearn_experiment::{Environment, Error, Finished, OpenedModel, Plan, RunOptions, Suite, run, work};
 use unlearn_models::ImportOptions;
 use unlearn_network::DeviceChoice;
 use unlearn_run_store::Store;
 use unlearn_samples::{Dataset, ImageSet};
-use unlearn_training::{Position, Progress};
 
 const SUITE: &str = r#"
     prune = [{ method = "none" }, { method = "omp", sparsity = 0.9, rewind-epoch = 1 }]
@@ -145,27 +143,6 @@ fn mislabelled_images_are_memorised_and_entangled() {
     assert_eq!((easiest.len(), share(&easiest)), (36, 0.0));
 }
 
-/// Interrupts after some steps.
-struct Impatient<'a> {
-    left: AtomicUsize,
-    interrupt: &'a AtomicBool,
-}
-
-impl Progress for Impatient<'_> {
-    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.interrupt.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Reporter for Impatient<'_> {
-    fn started(&self, _: StageAt<'_>, _: bool) {}
-    fn reused(&self, _: StageAt<'_>) {}
-    fn finished(&self, _: StageAt<'_>, _: f64) {}
-    fn waiting(&self, _: StageAt<'_>, _: &str) {}
-}
-
 #[test]
 fn a_ranking_that_is_killed_goes_on_and_ends_with_the_same_scores() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,26 +159,9 @@ fn a_ranking_that_is_killed_goes_on_and_ends_with_the_same_scores() {
     };
     let [undisturbed, killed] = &stores;
     work(ranking.spec.clone(), undisturbed, &plan.materials, &RunOptions::unattended("test")).unwrap();
-    let mut attempts = 0;
-    loop {
-        let interrupt = AtomicBool::new(false);
-        // An epoch has 12 steps, so some attempts end within one and some after one.
-        let impatient = Impatient { left: AtomicUsize::new(7), interrupt: &interrupt };
-        let options = RunOptions {
-            reporter: &impatient,
-            interrupt: &interrupt,
-            // Only the interrupt saves, so that a part of an epoch is repeated.
-            checkpoint_interval: Duration::from_hours(1),
-            ..RunOptions::unattended("test")
-        };
-        match work(ranking.spec.clone(), killed, &plan.materials, &options) {
-            Ok(()) => break,
-            Err(error) => assert!(matches!(error, Error::Interrupted { .. }), "{error}"),
-        }
-        attempts += 1;
-        assert!(attempts < 20, "an attempt gained nothing");
-    }
-    assert!(attempts >= 5, "{attempts} interruptions");
+    // An epoch has 12 steps, so some attempts end within one and some after one. Only the interrupt saves, so that a part of an epoch is
+    // repeated.
+    interrupted::compute(ranking, &plan, killed, 7, Duration::from_hours(1));
     let (expected, found) = (read(undisturbed), read(killed));
     assert_eq!(expected["scores"].as_array().unwrap().len(), 360);
     assert_eq!(expected, found);

@@ -1,19 +1,18 @@
 //! A suite with a target task: refusals before the first stage, and a run whose transferred models are opened again.
 
+mod interrupted;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use unlearn_datasets::{npz, registry};
-use unlearn_experiment::{
-    Environment, Error, Finished, OpenedModel, Plan, Reporter, RunOptions, StageAt, Suite, run, work,
-};
+use unlearn_experiment::{Environment, Error, Finished, OpenedModel, Plan, RunOptions, Suite, run, work};
 use unlearn_models::ImportOptions;
 use unlearn_network::{DeviceChoice, Network};
 use unlearn_run_store::{Evaluation, Stage, StageSpec, Store};
 use unlearn_samples::{Dataset, ImageSet};
-use unlearn_training::{Position, Progress, apply_mask, predict};
+use unlearn_training::{apply_mask, predict};
 
 const SUITE: &str = r#"
     prune = [{ method = "none" }, { method = "omp", sparsity = 0.9, rewind-epoch = 1 }]
@@ -210,27 +209,6 @@ fn a_transfer_of_another_model_is_refused(plan: &Plan, store: &Store) {
     }
 }
 
-/// Interrupts after a number of steps.
-struct Impatient<'a> {
-    left: AtomicUsize,
-    interrupt: &'a AtomicBool,
-}
-
-impl Progress for Impatient<'_> {
-    fn step(&self, _: Position, _: usize, _: usize, _: f64) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.interrupt.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Reporter for Impatient<'_> {
-    fn started(&self, _: StageAt<'_>, _: bool) {}
-    fn reused(&self, _: StageAt<'_>) {}
-    fn finished(&self, _: StageAt<'_>, _: f64) {}
-    fn waiting(&self, _: StageAt<'_>, _: &str) {}
-}
-
 #[test]
 fn a_ranking_by_removal_goes_on_where_it_was_interrupted() {
     let plan = plan(SUITE).unwrap();
@@ -253,23 +231,6 @@ fn a_ranking_by_removal_goes_on_where_it_was_interrupted() {
     let store = Store::open(parts.path()).unwrap();
     work(train.spec.clone(), &store, &plan.materials, &RunOptions::unattended("test")).unwrap();
     // Four models are trained, with eight steps each. The attempts end at different points of a training.
-    let mut attempts = 0;
-    loop {
-        let interrupt = AtomicBool::new(false);
-        let impatient = Impatient { left: AtomicUsize::new(5), interrupt: &interrupt };
-        let options = RunOptions {
-            reporter: &impatient,
-            interrupt: &interrupt,
-            checkpoint_interval: Duration::ZERO,
-            ..RunOptions::unattended("test")
-        };
-        match work(rank.spec.clone(), &store, &plan.materials, &options) {
-            Ok(()) => break,
-            Err(error) => assert!(matches!(error, Error::Interrupted { .. }), "{error}"),
-        }
-        attempts += 1;
-        assert!(attempts < 20, "an attempt gained nothing");
-    }
-    assert!(attempts >= 5, "{attempts} interruptions");
+    interrupted::compute(rank, &plan, &store, 5, Duration::ZERO);
     assert!(ranking(whole.path()) == ranking(parts.path()), "an interrupted ranking is another");
 }
