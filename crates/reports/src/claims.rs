@@ -272,7 +272,7 @@ fn retrain_never_saw_it(block: &Block, blocks: &[Block], init: Option<&str>) -> 
     let detail = match (class, began) {
         (true, _) => format!("lowest UA of any seed and sparsity {lowest:.2} %"),
         (false, None) => {
-            format!("it began with fresh weights and was trained without the images; UA {lowest:.2} to {highest:.2} %")
+            format!("it began with random weights and was trained without the images; UA {lowest:.2} to {highest:.2} %")
         }
         (false, Some(_)) => {
             format!("whether those weights saw the images is not known here; UA {lowest:.2} to {highest:.2} %")
@@ -447,7 +447,7 @@ mod tests {
         let random = check("random", None, 8.0);
         assert_eq!(random.verdict, Verdict::Holds);
         assert!(
-            random.statement.contains("never saw the images") && random.detail.contains("fresh weights"),
+            random.statement.contains("never saw the images") && random.detail.contains("random weights"),
             "{random:?}"
         );
         for (scenario, ua, verdict) in

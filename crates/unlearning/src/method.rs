@@ -25,6 +25,8 @@ pub struct Request<'a> {
     /// The values that the model's training started from, as a function of the seed: [`fresh`] or pretrained ones.
     /// Retraining starts from them too.
     pub initial: &'a Initial<'a>,
+    /// The seed with which `initial` gives the very values that the model's training started from. `None` if it is unknown.
+    pub initial_seed: Option<u64>,
     /// Prunes a network as the model was pruned, for methods that learn a new mask. `None` if this is unknown.
     pub prune_anew: Option<&'a PruneAnew<'a>>,
 }
@@ -174,10 +176,9 @@ fn parse<M: Method>(config: &serde_json::Value) -> Result<M::Config> {
     let table =
         config.as_object().ok_or_else(|| fail(format!("its settings must be a table of keys, found {config}")))?;
     for (key, value) in table {
-        // The valid keys are those of the defaults.
-        if keys.get(key).is_none() {
-            let valid = keys.as_object().into_iter().flat_map(serde_json::Map::keys);
-            let valid: Vec<&str> = valid.map(String::as_str).collect();
+        let mut valid: Vec<&str> = M::PARAMETERS.iter().copied().flatten().map(|parameter| parameter.key).collect();
+        if !valid.contains(&key.as_str()) {
+            valid.sort_unstable();
             let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
             let suggestion = unlearn_names::suggestion(key, valid.iter().copied());
             return Err(fail(format!("unknown key `{key}`{suggestion}; valid keys: {listed}")));
@@ -232,13 +233,19 @@ impl<'a> Request<'a> {
     /// the task's images. By default, the model's training started from fresh values, and it is unknown how the model
     /// was pruned.
     pub fn new(network: &'a mut Network, task: Task<'a>, forget: &'a [u32], retain: &'a [u32]) -> Self {
-        Self { network, task, forget, retain, initial: &fresh, prune_anew: None }
+        Self { network, task, forget, retain, initial: &fresh, initial_seed: None, prune_anew: None }
     }
 
     /// The same for a model whose training started from these values.
     #[must_use]
     pub fn initial(self, initial: &'a Initial<'a>) -> Self {
         Self { initial, ..self }
+    }
+
+    /// The same for a model whose training started from the values of this seed.
+    #[must_use]
+    pub fn initial_seed(self, seed: Option<u64>) -> Self {
+        Self { initial_seed: seed, ..self }
     }
 
     /// The same for a model that can be pruned again as it was.
@@ -278,6 +285,20 @@ impl<'a> Request<'a> {
     /// If pretrained values are not available.
     pub fn initialize_afresh(&mut self) -> unlearn_training::Result<()> {
         let state = (self.initial)(self.network.graph(), self.task.seed)?;
+        self.network.set_state(state);
+        Ok(())
+    }
+
+    /// Resets every value to the one that the model's training started from. The mask stays.
+    ///
+    /// # Errors
+    /// If it is unknown what the training started from, or pretrained values are not available.
+    pub fn initialize_as_before(&mut self) -> unlearn_training::Result<()> {
+        let seed = self.initial_seed.ok_or_else(|| {
+            let reason = "it is unknown which weights the model's training began with; use `initial-weights = \"fresh\"`";
+            unlearn_training::Error::Unsuitable(reason.into())
+        })?;
+        let state = (self.initial)(self.network.graph(), seed)?;
         self.network.set_state(state);
         Ok(())
     }

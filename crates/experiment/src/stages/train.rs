@@ -131,8 +131,13 @@ impl Bench<'_> {
 
     /// The values of a model before its training.
     pub(super) fn fresh(&self, initial: &Initial, graph: &Graph, setting: &Setting) -> Result<State> {
-        initial.state(graph, derived_seed(setting.seed, "initialization")).map_err(|error| self.failure(error))
+        initial.state(graph, initial_seed(setting.seed)).map_err(|error| self.failure(error))
     }
+}
+
+/// The seed of the weights that training with this seed begins with.
+pub(super) fn initial_seed(seed: u64) -> u64 {
+    derived_seed(seed, "initialization")
 }
 
 /// Prefix of snapshot names.

@@ -12,6 +12,7 @@ use super::{
     Bench, Kind,
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
+    train::initial_seed,
 };
 use crate::{Result, hard::Hard, wanted::Ranked};
 
@@ -125,7 +126,8 @@ fn forget(
         initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
     };
     let task = setting.task("unlearn", bench.materials.device(), bench.session);
-    let mut request = Request::new(network, task, forget, retain).initial(&initial);
+    let initial_seed = info.training.as_ref().map(|_| initial_seed(setting.seed));
+    let mut request = Request::new(network, task, forget, retain).initial(&initial).initial_seed(initial_seed);
     if let Some(anew) = &anew {
         request = request.prune_anew(anew);
     }

@@ -24,12 +24,40 @@ pub(crate) struct Config {
     pub(crate) epochs: Option<usize>,
     /// Peak learning rate.
     pub(crate) lr: Option<f64>,
+    /// The weights to begin with. They stand in a stage's description only if they are not fresh.
+    #[serde(default, skip_serializing_if = "InitialWeights::are_fresh")]
+    pub(crate) initial_weights: InitialWeights,
 }
+
+/// The weights that retraining begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum InitialWeights {
+    /// Weights of a new draw, as a user who never had the forget set would have them.
+    #[default]
+    Fresh,
+    /// The very weights that the model's training began with: the retraining of proposition 2, whose distance from the unlearned model
+    /// is the unlearning error.
+    Original,
+}
+
+impl InitialWeights {
+    fn are_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
+}
+
+/// The key `initial-weights` of `retrain` and its variants.
+pub(crate) const INITIAL_WEIGHTS: Parameter = fixed(
+    "initial-weights",
+    "`fresh`: a new draw of weights; `original`: those that the model's training began with, as in proposition 2",
+    Origin::Ours,
+);
 
 impl Config {
     /// All values of the original recipe.
     pub(crate) fn original() -> Self {
-        Self { epochs: None, lr: None }
+        Self { epochs: None, lr: None, initial_weights: InitialWeights::Fresh }
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -62,7 +90,10 @@ impl Config {
             label_smoothing,
             ..request.task.recipe.clone()
         };
-        request.initialize_afresh()?;
+        match self.initial_weights {
+            InitialWeights::Fresh => request.initialize_afresh()?,
+            InitialWeights::Original => request.initialize_as_before()?,
+        }
         request.train_by(update, request.retain, &recipe, &mut CrossEntropy { label_smoothing })
     }
 }
@@ -74,6 +105,7 @@ impl Method for Retrain {
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("epochs", "passes over the retain set", Origin::Training),
         fixed("lr", "peak learning rate", Origin::Training),
+        INITIAL_WEIGHTS,
     ]];
     const BEGINS_AGAIN: bool = true;
     type Config = Config;

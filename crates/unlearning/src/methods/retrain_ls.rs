@@ -32,6 +32,7 @@ impl Method for RetrainLs {
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("epochs", "passes over the retain set", Origin::Training),
         fixed("lr", "peak learning rate", Origin::Training),
+        retrain::INITIAL_WEIGHTS,
         fixed("label-smoothing", "share of each target spread evenly over all classes", Origin::Code),
     ]];
     const BEGINS_AGAIN: bool = true;

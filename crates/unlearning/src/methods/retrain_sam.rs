@@ -37,6 +37,7 @@ impl Method for RetrainSam {
     const PARAMETERS: &'static [&'static [Parameter]] = &[&[
         fixed("epochs", "passes over the retain set", Origin::Training),
         fixed("lr", "peak learning rate", Origin::Training),
+        retrain::INITIAL_WEIGHTS,
         fixed("rho", "distance from the weights at which the gradient is taken", Origin::Paper),
     ]];
     const BEGINS_AGAIN: bool = true;

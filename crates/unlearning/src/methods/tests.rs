@@ -41,8 +41,12 @@ fn every_method_is_documented_uniquely_named_and_refuses_unknown_keys() {
 fn every_key_is_explained_once_and_searched_where_it_may_be() {
     for method in METHODS {
         let defaults = method.resolve(&json!({})).unwrap();
-        let mut keys: Vec<&String> = defaults.as_object().unwrap().keys().collect();
+        let mut keys: Vec<&str> = defaults.as_object().unwrap().keys().map(String::as_str).collect();
         let mut explained: Vec<&str> = method.parameters().map(|parameter| parameter.key).collect();
+        if explained.contains(&"initial-weights") {
+            assert!(!keys.contains(&"initial-weights"), "a description without it stays as it is");
+            keys.push("initial-weights");
+        }
         keys.sort_unstable();
         explained.sort_unstable();
         assert_eq!(explained, keys, "{}", method.name);
@@ -71,11 +75,14 @@ fn every_key_is_explained_once_and_searched_where_it_may_be() {
     }
 }
 
+/// The seed of the weights of [`pruned_network`].
+const ORIGINAL: u64 = 1;
+
 /// A small model in which every second convolution weight is pruned.
 fn pruned_network() -> Network {
     let input = InputSpec { shape: [1, 8, 8], classes: 4, mean: vec![0.5], std: vec![0.25] };
     let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
-    let mut network = Network::new(graph.clone(), initialize(&graph, 1), DeviceChoice::Cpu).unwrap();
+    let mut network = Network::new(graph.clone(), initialize(&graph, ORIGINAL), DeviceChoice::Cpu).unwrap();
     let every_second =
         |kind, len: usize| (kind == ParameterKind::ConvWeight).then(|| (0..len).map(|i| i % 2 == 0).collect());
     let kept = graph.parameters.iter().map(|p| every_second(p.kind, p.shape.iter().product())).collect();
@@ -146,7 +153,8 @@ fn apply_to(samples: &Samples, method: &Entry, mut changes: Value, session: Sess
         &samples.retain,
     )
     .prune_anew(&prune_anew)
-    .initial(&initial);
+    .initial(&initial)
+    .initial_seed(Some(ORIGINAL));
     let outcome = method.run(&config, &mut request)?;
     // A method that learns its mask anew begins again in what prunes anew.
     let anew = method.name == "retrain-relearn";
@@ -410,6 +418,36 @@ fn what_a_method_cannot_do_is_an_error_that_says_so() {
     refuses(part, "unsir", json!({}), "whole classes only");
     let none = Samples { validation: vec![], ..Samples::first_class() };
     refuses(none, "retrain", json!({}), "`select = \"best\"`");
+}
+
+#[test]
+fn retraining_begins_with_fresh_weights_or_with_the_original_ones() {
+    let original = pruned_network();
+    for method in ["retrain", "retrain-ls", "retrain-sam"] {
+        let distance = |changes: Value| {
+            let retrained = forget(find(method).unwrap(), changes);
+            let pairs = original.state().parameters().iter().flatten().zip(retrained.state().parameters().iter().flatten());
+            pairs.map(|(one, other)| (one - other).powi(2)).sum::<f32>().sqrt()
+        };
+        // Training by this rate hardly moves a weight.
+        let fresh = distance(json!({ "lr": 1e-9 }));
+        assert!(fresh > 1.0, "{method} {fresh}");
+        let same = distance(json!({ "lr": 1e-9, "initial-weights": "original" }));
+        assert!(same < 1e-3, "{method} {same}");
+    }
+    let mut network = pruned_network();
+    let (images, recipe) = (images(), Recipe::default());
+    let task = Task {
+        images: &images,
+        validation: &[],
+        recipe: &recipe,
+        augmentation: Augmentation::NONE,
+        device: DeviceChoice::Cpu,
+        seed: 9,
+        session: Session::unattended(),
+    };
+    let unknown = Request::new(&mut network, task, &[0], &[1]).initialize_as_before().unwrap_err().to_string();
+    assert!(unknown.contains("`initial-weights = \"fresh\"`"), "{unknown}");
 }
 
 #[test]
