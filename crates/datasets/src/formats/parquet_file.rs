@@ -1,17 +1,19 @@
 //! Parquet files with a column of pictures and one of labels, as written by Hugging Face's library `datasets`.
 //!
-//! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read. A label is a whole number.
+//! A picture is a struct of `bytes`, a PNG or JPEG file, and `path`, which is not read, or a plain column of such bytes. A label is a
+//! whole number.
 //! The names of the classes are in the file's metadata, under `huggingface`, as JSON. Pages may be plain, or packed
 //! by Snappy, Zstandard, Gzip, LZ4 (raw) or Brotli.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::Type;
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length;
+use parquet::schema::types::ColumnDescriptor;
 use serde_json::Value;
 
 use crate::error::{Result, damaged};
@@ -63,10 +65,20 @@ pub(crate) fn read(path: &Path, columns: Columns, keep: Keep) -> Result<Table> {
 
 fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Checked<Table> {
     let metadata = source.metadata()?;
-    let (label_name, label) = locate(&metadata, columns.label, "")?;
-    let (_, image) = locate(&metadata, columns.image, ".bytes")?;
-    if metadata.file_metadata().schema_descr().column(image).physical_type() != Type::BYTE_ARRAY {
-        return Err("the column of pictures does not hold bytes".into());
+    let (label_name, label) = locate(&metadata, columns.label, &[""])?;
+    let (image_name, image) = locate(&metadata, columns.image, &[".bytes", ""])?;
+    let schema = metadata.file_metadata().schema_descr();
+    let [labels_hold, pictures_hold] = [label, image].map(|leaf| content(&schema.column(leaf)));
+    let whole = matches!(schema.column(label).physical_type(), Type::INT32 | Type::INT64);
+    if !whole {
+        return Err(format!(
+            "column `{label_name}` holds {labels_hold}; a label is a whole number from 0 (`class_encode_column(\"{label_name}\")` of the library `datasets` numbers classes)"
+        ));
+    }
+    if pictures_hold != BYTES {
+        return Err(format!(
+            "column `{image_name}` holds {pictures_hold}; a picture is the bytes of a PNG or JPEG file (`cast_column(\"{image_name}\", Image())` of the library `datasets` stores files so)"
+        ));
     }
     let classes = classes(&metadata, label_name);
     let table: Arc<Path> = path.into();
@@ -77,20 +89,24 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     for group in metadata.row_groups() {
         let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
         let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
+        let before = labels.len();
         rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
         labels.extend(match column(label)? {
-            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, rows)?,
-            ColumnReader::Int32ColumnReader(reader) => {
-                values(reader, label_name, rows)?.into_iter().map(i64::from).collect()
+            ColumnReader::Int64ColumnReader(reader) => {
+                values(reader, (label_name, &schema.column(label)), (before, rows))?
             }
-            _ => return Err(format!("column `{label_name}` does not hold whole numbers")),
+            ColumnReader::Int32ColumnReader(reader) => {
+                let labels = values(reader, (label_name, &schema.column(label)), (before, rows))?;
+                labels.into_iter().map(i64::from).collect()
+            }
+            _ => return Err(format!("column `{label_name}` holds {labels_hold}")),
         });
         if keep == Keep::OnDisk {
             stored.push((group.column(image).clone(), rows));
             continue;
         }
         if let ColumnReader::ByteArrayColumnReader(reader) = column(image)? {
-            for file in values(reader, "image", rows)? {
+            for file in values(reader, (image_name, &schema.column(image)), (before, rows))? {
                 let (table, row, bytes) = (table.clone(), pictures.len(), file.data());
                 bytes_left = bytes_left.checked_sub(bytes.len()).ok_or("it repeats its pictures beyond measure")?;
                 pictures.push(Packed::Row { table, row, bytes: bytes.to_vec() });
@@ -104,16 +120,36 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     Ok(Table { pictures, labels, classes })
 }
 
-/// The first existing column of `names`, with or without `suffix`: its name, and its position among the leaves.
-fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Checked<(&'a str, usize)> {
+/// Content of a column of files.
+const BYTES: &str = "bytes";
+
+/// What a column holds, for a message.
+fn content(column: &ColumnDescriptor) -> &'static str {
+    let text = matches!(column.logical_type_ref(), Some(LogicalType::String))
+        || column.converted_type() == ConvertedType::UTF8;
+    match column.physical_type() {
+        Type::BYTE_ARRAY if text => "text",
+        Type::BYTE_ARRAY => BYTES,
+        Type::BOOLEAN => "true and false",
+        Type::FLOAT | Type::DOUBLE => "numbers with a fraction",
+        Type::INT32 | Type::INT64 => "whole numbers",
+        Type::INT96 => "times",
+        Type::FIXED_LEN_BYTE_ARRAY => "values of a fixed length",
+    }
+}
+
+/// The first existing column of `names`, with the first possible one of `suffixes`: its name, and its position among the leaves.
+fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffixes: &[&str]) -> Checked<(&'a str, usize)> {
     let leaves = metadata.file_metadata().schema_descr().columns();
     let paths: Vec<_> = leaves.iter().map(|leaf| leaf.path().string()).collect();
     let found = names.iter().find_map(|name| {
-        let leaf = paths.iter().position(|path| path.strip_prefix(name).is_some_and(|rest| rest == suffix))?;
-        Some((*name, leaf))
+        let mut leaves = suffixes.iter().filter_map(|suffix| {
+            paths.iter().position(|path| path.strip_prefix(name).is_some_and(|rest| rest == *suffix))
+        });
+        Some((*name, leaves.next()?))
     });
     let (name, leaf) = found.ok_or_else(|| {
-        let wanted: Vec<_> = names.iter().map(|name| format!("{name}{suffix}")).collect();
+        let wanted: Vec<_> = names.iter().map(|name| format!("{name}{}", suffixes[0])).collect();
         format!("it has no column `{}`; its columns: {}", wanted.join("` or `"), paths.join(", "))
     })?;
     if leaves[leaf].max_rep_level() > 0 {
@@ -122,21 +158,26 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffix: &str) -> Ch
     Ok((name, leaf))
 }
 
-/// The values of a column of `rows` rows. Each row must have one.
-fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, column: &str, rows: usize) -> Checked<Vec<T::T>> {
+/// The values of a column in a group of `rows` rows after `before` others. Each row must have one.
+fn values<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    (column, described): (&str, &ColumnDescriptor),
+    (before, rows): (usize, usize),
+) -> Checked<Vec<T::T>> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut read = 0;
     while read < rows {
         levels.clear();
         let found = reader.read_records(ROWS.min(rows - read), Some(&mut levels), None, &mut values);
-        let (records, _, _) = found.map_err(|error| format!("column `{column}`: {error}"))?;
+        let (records, _, _) = found.map_err(|error| format!("column `{column}`: {error}; fetch it again"))?;
         if records == 0 {
-            return Err(format!("column `{column}` has {read} rows, where {rows} are announced"));
+            return Err(format!("column `{column}` has {read} rows, where {rows} are announced; fetch it again"));
+        }
+        if let Some(empty) = levels.iter().position(|level| *level < described.max_def_level()) {
+            let row = before + read + empty;
+            return Err(format!("row {row} (from 0) of column `{column}` is empty; remove the row or fill it"));
         }
         read += records;
-        if values.len() != read {
-            return Err(format!("column `{column}` has an empty row before row {read}"));
-        }
     }
     Ok(values)
 }
@@ -148,4 +189,88 @@ fn classes(metadata: &ParquetMetaData, label: &str) -> Option<Vec<String>> {
     let value: Value = serde_json::from_str(text).ok()?;
     let names = value.get("info")?.get("features")?.get(label)?.get("names")?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// Two rows: pictures in a column of the type `image`, and labels written by `labels` in one of the type `label`.
+    fn file(
+        path: &Path,
+        [image, label]: [&str; 2],
+        labels: impl FnOnce(&mut parquet::file::writer::SerializedColumnWriter<'_>),
+    ) {
+        let schema = format!("message schema {{ required binary image{image}; optional {label} label; }}");
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let pictures = [ByteArray::from("one"), ByteArray::from("two")];
+        column.typed::<ByteArrayType>().write_batch(&pictures, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        labels(&mut column);
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    fn open(path: &Path) -> std::result::Result<Table, String> {
+        let columns = Columns { image: &["image"], label: &["label"] };
+        read(path, columns, Keep::InMemory).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn plain_bytes_are_pictures_and_other_content_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let whole = |column: &mut parquet::file::writer::SerializedColumnWriter<'_>| {
+            column.typed::<Int64Type>().write_batch(&[4, 5], Some(&[1, 1]), None).unwrap();
+        };
+        file(&path, ["", "int64"], whole);
+        let table = open(&path).unwrap();
+        assert_eq!(table.labels, [4, 5]);
+        let bytes: Vec<&[u8]> = table
+            .pictures
+            .iter()
+            .map(|picture| match picture {
+                Packed::Row { bytes, .. } => &bytes[..],
+                _ => panic!("kept in memory"),
+            })
+            .collect();
+        assert_eq!(bytes, [b"one", b"two"]);
+
+        let refused = |what: &[&str]| {
+            let error = open(&path).unwrap_err();
+            assert!(what.iter().all(|what| error.contains(what)), "{error}");
+        };
+        file(&path, [" (UTF8)", "int64"], whole);
+        refused(&["column `image` holds text", "cast_column(\"image\", Image())"]);
+        file(&path, ["", "double"], |column| {
+            column.typed::<DoubleType>().write_batch(&[4.0, 5.0], Some(&[1, 1]), None).unwrap();
+        });
+        refused(&["column `label` holds numbers with a fraction", "a whole number from 0"]);
+        file(&path, ["", "binary"], |column| {
+            column.typed::<ByteArrayType>().write_batch(&["a".into(), "b".into()], Some(&[1, 1]), None).unwrap();
+        });
+        refused(&["column `label` holds bytes"]);
+        file(&path, ["", "int64"], |column| {
+            column.typed::<Int64Type>().write_batch(&[4], Some(&[1, 0]), None).unwrap();
+        });
+        refused(&["row 1 (from 0) of column `label` is empty; remove the row"]);
+        let mut bytes = fs::read(&path).unwrap();
+        let footer = bytes.len() - 20;
+        bytes[footer..].fill(0);
+        fs::write(&path, bytes).unwrap();
+        refused(&["its footer is damaged", "fetch it again"]);
+    }
 }

@@ -58,7 +58,7 @@ impl Source {
         ParquetMetaDataReader::new()
             .with_metadata_options(Some(options))
             .parse_and_finish(self)
-            .map_err(|error| error.to_string())
+            .map_err(|error| format!("its footer is damaged ({error}); fetch it again"))
     }
 }
 
