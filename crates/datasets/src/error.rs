@@ -8,7 +8,7 @@ use unlearn_files::Form;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that cannot be opened or read.
-    #[error("failed to {action} {}: {source}", path.display())]
+    #[error("failed to {action} {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Io {
         /// The attempted action.
         action: &'static str,

@@ -28,6 +28,17 @@ pub enum ClassChoice {
     Name(String),
 }
 
+/// Reads `convert`.
+fn shape<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 3]>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "`convert` must be `[channels, height, width]`, three whole numbers from 1")]
+    enum Shape {
+        Whole([std::num::NonZero<usize>; 3]),
+    }
+    let Shape::Whole(sides) = Shape::deserialize(deserializer)?;
+    Ok(Some(sides.map(std::num::NonZero::get)))
+}
+
 /// `[data]`: which images, and how they are split.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -38,7 +49,7 @@ pub struct DataSection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<ClassChoice>>,
     /// `[channels, height, width]` that images are converted to. They stay as they are if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "shape")]
     pub convert: Option<[usize; 3]>,
     /// Number of training images to use. The first images of each class are taken, equally many per class.
     pub train_limit: Option<usize>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that cannot be read or written.
-    #[error("failed to {action} {}: {source}", path.display())]
+    #[error("failed to {action} {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Io {
         /// The attempted action.
         action: &'static str,
@@ -16,7 +16,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file that the user named and that cannot be read.
-    #[error("failed to read {what} {}: {source}", path.display())]
+    #[error("failed to read {what} {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Given {
         /// What the file should be, with its article: `the suite`.
         what: &'static str,

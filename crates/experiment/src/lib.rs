@@ -35,6 +35,7 @@ mod schedule;
 mod setting;
 mod stages;
 mod suite;
+mod toml_error;
 mod transfer;
 mod tuning;
 mod wanted;

@@ -12,7 +12,7 @@ use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, overrides,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, overrides, toml_error,
     transfer::TransferSection, wanted::Wanted,
 };
 
@@ -288,7 +288,7 @@ impl Suite {
     fn of_text(text: &str) -> std::result::Result<Self, String> {
         let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
         finite::check(&table)?;
-        let suite: Self = toml::from_str(text).map_err(|e| with_nearest(e.to_string().trim()))?;
+        let suite: Self = toml::from_str(text).map_err(|e| toml_error::message(text, &e))?;
         suite.checked(&table)
     }
 

@@ -6,11 +6,13 @@
 //!
 //! A file that is written is complete, or it does not exist ([`write_atomic`]).
 
+mod advice;
 mod form;
 pub mod json;
 mod read;
 mod write;
 
+pub use crate::advice::{advice, is_disk_full};
 pub use crate::form::Form;
 pub use crate::read::{head, open, read, read_text, text};
 pub use crate::write::{

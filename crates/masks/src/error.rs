@@ -123,7 +123,7 @@ pub enum Error {
         len: usize,
     },
     /// An error from the file system.
-    #[error("{0}")]
+    #[error("{0}{advice}", advice = unlearn_files::advice(.0))]
     Io(#[from] io::Error),
     /// One of the errors above, with the file.
     #[error("{}: {source}", path.display())]

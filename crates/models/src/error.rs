@@ -36,7 +36,7 @@ pub enum Error {
         width: usize,
     },
     /// A file that cannot be read or written.
-    #[error("failed to {action} {path}: {source}")]
+    #[error("failed to {action} {path}: {source}{}", unlearn_files::advice(source))]
     Io {
         /// The attempted action.
         action: &'static str,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use unlearn_files::{advice, is_disk_full};
+
 use crate::lineage::StageName;
 
 /// A result of this crate.
@@ -23,7 +25,7 @@ pub enum StoreError {
     },
     /// The root of the store cannot be written to.
     #[error(
-        "the run folder {} cannot be written: {source}; choose another folder for the runs, or make this one writable{}",
+        "the folder {} cannot be written: {source}; choose another one, or make this one writable{}",
         root.display(), advice(source)
     )]
     Unwritable {
@@ -278,32 +280,7 @@ impl StoreError {
 
     /// Whether the cause is a full disk, an exhausted quota, or the limit on the size of a file.
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } | Self::Unwritable { source, .. } if disk_full(source))
-    }
-}
-
-fn disk_full(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) || file_too_large(source)
-}
-
-/// Whether the system refused to let a file grow. A reader of this program refuses too large files by the same kind, but
-/// without a number of the system.
-fn file_too_large(source: &io::Error) -> bool {
-    source.kind() == io::ErrorKind::FileTooLarge && source.raw_os_error().is_some()
-}
-
-fn advice(source: &io::Error) -> &'static str {
-    if file_too_large(source) {
-        "; a file may not grow that large here: raise the limit (`ulimit -f unlimited`), or write to another file system, and run again, \
-         finished stages and checkpoints are kept"
-    } else if disk_full(source) {
-        "; the disk is full: free some space and run again, finished stages and checkpoints are kept"
-    } else {
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => "; check who owns it and its permissions",
-            io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only",
-            _ => "",
-        }
+        matches!(self, Self::Io { source, .. } | Self::Unwritable { source, .. } if is_disk_full(source))
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Error {
     },
 
     /// A file that cannot be read.
-    #[error("failed to read {}: {source}", path.display())]
+    #[error("failed to read {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Read {
         /// The file.
         path: PathBuf,

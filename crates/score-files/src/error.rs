@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that cannot be read.
-    #[error("failed to read the scores {}: {source}", path.display())]
+    #[error("failed to read the scores {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -14,7 +14,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file that cannot be written.
-    #[error("failed to write {}: {source}", path.display())]
+    #[error("failed to write {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Write {
         /// The file.
         path: PathBuf,

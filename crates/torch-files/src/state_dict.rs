@@ -10,6 +10,9 @@ use crate::{
     pickle::{Pickle, Value, View},
 };
 
+/// Maximum number of elements that the tensors of a file repeat: 64 MiB of 32-bit numbers.
+const MOST_REPEATED_IN_ALL: usize = 4 * crate::tensor::MOST_REPEATED;
+
 /// The container of the tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
@@ -82,7 +85,9 @@ impl<'a> TorchFile<'a> {
     pub fn dict(&self, candidate: Option<&Candidate>) -> Result<StateDict<'a>> {
         match (&self.content, candidate) {
             (Content::Plain(tensors), _) => StateDict::plain(tensors),
-            (Content::Pickled(parts), Some(candidate)) => StateDict::unpickled(self.container, parts, candidate),
+            (Content::Pickled(parts), Some(candidate)) => {
+                StateDict::unpickled(self.container, parts, candidate, MOST_REPEATED_IN_ALL)
+            }
             (Content::Pickled(_), None) => Err(Error::NoStateDict("no dictionary of it was chosen".into())),
         }
     }
@@ -211,8 +216,15 @@ impl<'a> StateDict<'a> {
         }
     }
 
-    fn unpickled(container: Container, (pickle, storages): &archive::Parts<'a>, candidate: &Candidate) -> Result<Self> {
+    /// The tensors of a candidate. Together they may repeat `most` elements of their storages.
+    fn unpickled(
+        container: Container,
+        (pickle, storages): &archive::Parts<'a>,
+        candidate: &Candidate,
+        most: usize,
+    ) -> Result<Self> {
         let mut tensors = BTreeMap::new();
+        let mut repeated = 0_usize;
         for (name, view) in entries(pickle, candidate) {
             let View { storage, offset, shape, strides } = view;
             let refuse = |reason| Error::Tensor { name: name.into(), reason };
@@ -227,6 +239,12 @@ impl<'a> StateDict<'a> {
                 return Err(refuse(reason));
             }
             let tensor = Tensor::new(storage.dtype, shape.clone(), strides.clone(), *offset, data).map_err(refuse)?;
+            repeated = repeated.saturating_add(tensor.repeated());
+            if repeated > most {
+                let reason = "with it, the file's tensors repeat elements of their storages more often than is read here; save copies of \
+                              their own, `tensor.contiguous()`";
+                return Err(refuse(reason.into()));
+            }
             if tensors.insert(name.to_owned(), tensor).is_some() {
                 return Err(refuse("the name is there twice".into()));
             }
@@ -272,4 +290,21 @@ fn dtype(dtype: safetensors::Dtype) -> Option<Dtype> {
         In::BOOL => Dtype::Bool,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_repeats_elements_up_to_a_limit() {
+        // One tensor of 2^20 elements, whose storage has one.
+        let bytes = include_bytes!("../../../tests/golden/torch-files/expanded.pth");
+        let file = TorchFile::read(bytes).unwrap();
+        let Content::Pickled(ref parts) = file.content else { panic!("a pickle") };
+        let read = |most| StateDict::unpickled(file.container, parts, &file.candidates[0], most);
+        assert!(read((1 << 20) - 1).is_ok());
+        let error = read((1 << 20) - 2).unwrap_err().to_string();
+        assert!(error.contains("repeat elements of their storages") && error.contains("contiguous()"), "{error}");
+    }
 }

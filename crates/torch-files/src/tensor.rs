@@ -56,7 +56,7 @@ impl Dtype {
 }
 
 /// Maximum number of elements of a view that repeats elements of its storage: 16 MiB of 32-bit numbers.
-const MOST_REPEATED: usize = 1 << 22;
+pub(crate) const MOST_REPEATED: usize = 1 << 22;
 
 /// A view of a storage, inside its bounds; values are read on demand.
 #[derive(Debug, Clone)]
@@ -133,6 +133,11 @@ impl<'a> Tensor<'a> {
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Number of elements beyond those of its storage.
+    pub(crate) fn repeated(&self) -> usize {
+        self.len.saturating_sub(self.storage.len() / self.dtype.size())
     }
 
     /// Whether there is no element.

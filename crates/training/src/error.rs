@@ -35,8 +35,8 @@ pub enum Error {
     },
     /// A trained network answers an image with a logit that is not finite.
     #[error(
-        "the weights are so large that the model answers image {position} with a logit of {value}; lower {}",
-        one_of(settings)
+        "the weights are so large that the model answers image {position} with a logit of {value}{}",
+        if settings.is_empty() { String::new() } else { format!("; lower {}", one_of(settings)) }
     )]
     Answers {
         /// Position of the image.

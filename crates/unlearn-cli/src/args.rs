@@ -15,6 +15,7 @@ pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 use crate::{exit::Usage, output::Color};
 
 mod lists;
+mod numbers;
 
 pub(crate) use lists::{
     BackdoorsArguments, BackdoorsCommand, DatasetArguments, DatasetsArguments, DatasetsCommand, DrawArguments,
@@ -114,7 +115,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) beginning: InitArguments,
     /// Run seeds 1 to N instead of the suite's seeds.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
     /// Print the stages and whether each is finished. Nothing is written or fetched, and no device is opened.
     #[arg(long)]
@@ -142,7 +143,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct AttackArguments {
     /// Number of models. For every sample, a third never see it, a third are trained with it, and a third unlearn it.
     #[arg(long, value_name = "N", default_value_t = 32,
-        value_parser = clap::value_parser!(u64).range(unlearn_experiment::LEAST_MODELS..=unlearn_experiment::MOST_MODELS))]
+        value_parser = |text: &str| numbers::whole::<u64>(text, unlearn_experiment::LEAST_MODELS, unlearn_experiment::MOST_MODELS))]
     pub(crate) pool: u64,
     #[command(flatten)]
     pub(crate) run: RunArguments,
@@ -177,7 +178,7 @@ pub(crate) struct ScheduleArguments {
     pub(crate) launcher: Launcher,
     /// Number of stages at a time. If it is above 1, stages run in child processes that share the threads. A stage
     /// whose run time is reported still runs alone.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| numbers::whole::<u16>(text, 1, 1024))]
     pub(crate) jobs: u16,
     /// Let stages whose run time is reported run beside others. The run ends sooner, but its times are not
     /// comparable.
@@ -243,7 +244,7 @@ pub(crate) struct ForgetArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) suite: Option<PathBuf>,
     /// The seed of the suite that trained the model.
-    #[arg(long, value_name = "N", requires = "suite")]
+    #[arg(long, value_name = "N", requires = "suite", value_parser = numbers::seed)]
     pub(crate) seed: Option<u64>,
     /// Membership-inference attacks; see `unlearn attacks`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "mia-efficacy")]
@@ -257,7 +258,7 @@ pub(crate) struct ForgetArguments {
     )]
     pub(crate) mia: Vec<String>,
     /// How often the attack is fitted, each time on other members. Default: 10, or 1 with first-rows.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::draws)]
     pub(crate) draws: Option<usize>,
     /// How members are drawn: stratified, or first-rows. With one draw, first-rows equals the paper's code.
     #[arg(long, value_name = "HOW", default_value = "stratified")]
@@ -330,7 +331,7 @@ pub(crate) struct TuneArguments {
     /// The suite file. Its first seed is used.
     pub(crate) suite: PathBuf,
     /// Number of trials of each method on each model and request. The first trial uses the suite's settings.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = |text: &str| numbers::whole::<u64>(text, 1, 10_000))]
     pub(crate) trials: u64,
     /// The quantity to minimise.
     #[arg(long, value_enum, default_value_t = ObjectiveName::Gap)]
@@ -339,7 +340,7 @@ pub(crate) struct TuneArguments {
     #[arg(long = "method", value_name = "NAME")]
     pub(crate) methods: Vec<String>,
     /// Seed for drawing settings.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = numbers::seed)]
     pub(crate) seed: u64,
     /// Change one value of the suite, as for `run`.
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -295,7 +295,8 @@ impl<'a> Request<'a> {
     /// If it is unknown what the training started from, or pretrained values are not available.
     pub fn initialize_as_before(&mut self) -> unlearn_training::Result<()> {
         let seed = self.initial_seed.ok_or_else(|| {
-            let reason = "it is unknown which weights the model's training began with; use `initial-weights = \"fresh\"`";
+            let reason =
+                "it is unknown which weights the model's training began with; use `initial-weights = \"fresh\"`";
             unlearn_training::Error::Unsuitable(reason.into())
         })?;
         let state = (self.initial)(self.network.graph(), seed)?;

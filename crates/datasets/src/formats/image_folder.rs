@@ -89,7 +89,12 @@ pub(crate) fn class_folders(folder: &Path) -> Result<Vec<String>> {
     let mut classes = Vec::new();
     for path in list(folder)?.into_iter().filter(|path| !is_hidden(path) && path.is_dir()) {
         let name = path.file_name().and_then(|name| name.to_str());
-        classes.push(name.ok_or_else(|| damaged(&path, "its name is not valid text"))?.to_owned());
+        classes.push(
+            name.ok_or_else(|| {
+                damaged(&path, "its name is not UTF-8, and the name of a class is text; rename the folder")
+            })?
+            .to_owned(),
+        );
     }
     Ok(classes)
 }

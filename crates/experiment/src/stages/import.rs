@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_run_store::Artifact;
+use unlearn_training::check_answers;
 
-use super::{Bench, Kind, input_spec};
+use super::{Bench, Kind, input_spec, model::network};
 use crate::{
     Result,
     opened::OpenedModel,
@@ -58,6 +59,9 @@ impl Kind for Import {
         }
         let model = &opened.model;
         setting.fits(&model.info).map_err(|reason| bench.failure(reason))?;
+        let mut network = network(model, bench.materials.device()).map_err(|reason| bench.failure(reason))?;
+        check_answers(&mut network, &setting.dataset.train, &setting.split.train, &[])
+            .map_err(|error| bench.failure(format!("{place}: {error}")))?;
         bench.save_state(super::MODEL, (&model.graph, &model.state), &model.info, &setting)?;
         if let Some(mask) = &model.mask {
             mask.save(bench.writer.path(super::MASK)).map_err(|error| bench.failure(error))?;

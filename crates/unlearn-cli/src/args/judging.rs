@@ -99,13 +99,13 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) mia: Vec<String>,
     /// How often an attack is fitted, each time on other members. Default: 10, or 1 with first-rows.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::numbers::draws)]
     pub(crate) draws: Option<usize>,
     /// How members are drawn: stratified, or first-rows. With one draw, first-rows equals the paper's code. Default: stratified.
     #[arg(long, value_name = "HOW")]
     pub(crate) members: Option<MemberSelection>,
     /// Seed of the draws. Default: the model's own, or 1.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::numbers::seed)]
     pub(crate) attack_seed: Option<u64>,
     /// With `--out`: add a figure that the suite does not list, for example `kl` or `mia_efficacy.entropy`. See `unlearn figures`.
     #[arg(long = "figure", value_name = "NAME", requires = "out")]

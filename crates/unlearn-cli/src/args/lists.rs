@@ -34,7 +34,7 @@ pub(crate) struct SplitArguments {
     #[arg(value_name = "SUITE")]
     pub(crate) suite: PathBuf,
     /// Seed of a run. Without it, the printed positions hold for every seed of the suite.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "N", value_parser = super::numbers::seed)]
     pub(crate) seed: Option<u64>,
     /// Print only images of this class, given by number or name.
     #[arg(long, value_name = "CLASS")]
@@ -131,7 +131,7 @@ pub(crate) struct DrawArguments {
     #[arg(long = "trigger", value_name = "TRIGGER", value_parser = unlearn_experiment::parse_trigger)]
     pub(crate) triggers: Vec<TriggerChoice>,
     /// Number of images, of different classes as far as possible.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = |text: &str| super::numbers::whole::<u16>(text, 1, 100))]
     pub(crate) count: u16,
     /// The PNG file to write.
     #[arg(long, value_name = "FILE")]

@@ -426,7 +426,8 @@ fn retraining_begins_with_fresh_weights_or_with_the_original_ones() {
     for method in ["retrain", "retrain-ls", "retrain-sam"] {
         let distance = |changes: Value| {
             let retrained = forget(find(method).unwrap(), changes);
-            let pairs = original.state().parameters().iter().flatten().zip(retrained.state().parameters().iter().flatten());
+            let pairs =
+                original.state().parameters().iter().flatten().zip(retrained.state().parameters().iter().flatten());
             pairs.map(|(one, other)| (one - other).powi(2)).sum::<f32>().sqrt()
         };
         // Training by this rate hardly moves a weight.
