@@ -143,3 +143,20 @@ fn a_deletion_is_of_the_chosen_dictionary_and_its_certificate_says_which() {
     fs::copy(model, place.path("model.safetensors")).unwrap();
     contains(&place.refuse(2, &own), &["`model`; the file is a single dictionary"]);
 }
+
+#[test]
+fn a_model_that_answers_with_infinite_numbers_is_not_taken() {
+    let (place, [mut huge, _]) = place();
+    for (name, _, values) in &mut huge {
+        if name.ends_with("weight") {
+            values.iter_mut().for_each(|value| *value *= 1e18);
+        }
+    }
+    fs::write(place.path("huge.pth"), saved(&[("state_dict", &huge)])).unwrap();
+    let of = ["forget", "--checkpoint", "huge.pth", "--data", "fashion-mnist-mini", "--request", "ids.txt"];
+    let with = ["--suite", "suite.toml", "--method", "raw", "--draws", "1", "--mia", "confidence", "--out", "out"];
+    let message = place.refuse(1, &[&of[..], &with].concat());
+    contains(&message, &["huge.pth", "the weights are so large that the model answers image"]);
+    assert!(!message.contains("lower"), "{message}");
+    assert!(!place.path("out/certificate.json").exists());
+}

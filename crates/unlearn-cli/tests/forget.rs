@@ -226,7 +226,7 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
     refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "METRIC>=NUMBER"]);
     refused(2, "--threshold 'kl<=1'", &["against a Retrain", "`--retrain`"]);
-    refused(2, "--draws 0", &["--draws", "at least 1"]);
+    refused(2, "--draws 0", &["--draws", "from 1 to 1000"]);
     refused(2, "--draws 2 --members first-rows", &["--draws", "`stratified`"]);
     refused(2, "--members first", &["did you mean `first-rows`"]);
     refused(2, "--threshold 'mia.x>=1'", &["`x` is not among", "confidence"]);

@@ -203,7 +203,7 @@ fn what_cannot_be_judged_is_refused_before_any_work() {
         (&["model.npz", "--out", "x"], "names of suites are expected"),
         (&["model.npz", "--json", "scores.json"], "it exists already"),
         (&["model.npz", "retrain.npz"], "one is judged at a time"),
-        (&["--forget", "model.npz", "--draws", "0"], "at least 1 draw"),
+        (&["--forget", "model.npz", "--draws", "0"], "from 1 to 1000"),
         (&["--forget", "model.npz", "--retrain", "text.txt"], "there is no column of scores"),
         (&["one", "--out", "x", "--json", "y"], "`--json` does not apply to suites"),
     ] {

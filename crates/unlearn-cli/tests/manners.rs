@@ -167,6 +167,7 @@ fn a_limit_on_the_size_of_files_is_an_error_like_a_full_disk() {
     fs::write(place.path("out.npz"), "old").unwrap();
     let exported = place.shell("ulimit -f 64; exec unlearn datasets export fashion-mnist-mini --to out.npz --replace");
     assert_eq!((exported.status.code(), errors(&exported).len()), (Some(1), 1), "{}", text(&exported.stderr));
+    assert!(text(&exported.stderr).contains("ulimit -f unlimited"), "{}", text(&exported.stderr));
     assert_eq!(fs::read(place.path("out.npz")).unwrap(), b"old");
     assert_eq!(leftovers(&place.path("")), [""; 0].map(PathBuf::from));
 }

@@ -60,6 +60,9 @@ fn what_the_command_line_must_not_say() {
     refused(2, &["run", "suite.toml", "--set", "unlearn.fit.lr=1"], "raw, retrain, ft, ga, l1-sparse");
     refused(2, &["run", "suite.toml", "--set", "train.epoch=1"], "did you mean `epochs`");
     refused(2, &["run", "suite.toml", "--device", "gpu"], "cuda:N");
+    refused(2, &["run", "suite.toml", "--seeds=-1"], "a whole number from 1 to 1000");
+    refused(2, &["run", "suite.toml", "--set", "data.convert=[0, 28, 28]"], "`[channels, height, width]`");
+    refused(2, &["run", "suite.toml", "--set", "data.convert={ side = 28 }"], "three whole numbers from 1");
     refused(2, &["run", "absent.toml"], "absent.toml");
     refused(2, &["run", "suite.toml", "--device", "cuda:0"], "--features cuda");
     refused(1, &["inspect", "suite.toml"], "suite.toml");
