@@ -78,8 +78,7 @@ fn fit(feature: &Feature, members: &Scores, non_members: &Scores) -> Result<(Vec
     let start = processor_seconds();
     let svc = Svc::fit(&points, dimension, &labels)?;
     let fitted = processor_seconds();
-    let called: Vec<bool> =
-        points.chunks_exact(dimension).map(|point| svc.is_member(point)).collect::<Result<_, _>>()?;
+    let called = svc.members(&points)?;
     let applied = processor_seconds();
     let share = called.iter().filter(|called| **called).count() as f64 / called.len() as f64;
     println!(
