@@ -347,6 +347,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn points_beside_the_boundary_are_called_alike_together_and_alone() {
+        // Two clouds in the plane that overlap.
+        let noise = |i: usize, step: f64| (i as f64 * step).fract() - 0.5;
+        let row = |i: usize| {
+            let shift = if i % 2 == 0 { 0.4 } else { 0.0 };
+            [noise(i, 0.618_033_988_75) * 2.0 + shift, noise(i, 0.414_213_562_37) * 2.0]
+        };
+        let points: Vec<f64> = (0..2 * SAMPLE).flat_map(row).collect();
+        let members: Vec<bool> = (0..2 * SAMPLE).map(|i| i % 2 == 0).collect();
+        let svc = Svc::fit(&points, 2, &members).unwrap();
+        let called = |at: f64, height: f64| svc.is_member(&[at, height]).unwrap();
+        let mut beside = vec![];
+        for height in (0..40).map(|i| f64::from(i) / 40.0 - 0.5) {
+            let [mut low, mut high] = [-2.0, 2.0];
+            let first = called(low, height);
+            assert_ne!(first, called(high, height));
+            for _ in 0..60 {
+                let middle = f64::midpoint(low, high);
+                if called(middle, height) == first { low = middle } else { high = middle }
+            }
+            beside.extend([low, height, high, height]);
+        }
+        let alone: Vec<bool> = beside.chunks_exact(2).map(|point| called(point[0], point[1])).collect();
+        assert_eq!(svc.members(&beside).unwrap(), alone);
+        assert_eq!(svc.members(&[]), Ok(vec![]));
+        assert!(svc.members(&[1.0]).is_err() && svc.members(&[1.0, f64::NAN]).is_err());
+    }
+
     proptest! {
         /// Both solvers minimise the same function, so they must reach the same decisions.
         #[test]

@@ -246,5 +246,13 @@ mod tests {
                 assert!(!tight || within < 0.1, "{within}");
             }
         }
+        // Of a point's kernel with itself, the whole remainder is missing: the bound is reached.
+        let far = sketch.coordinates(&far, 3);
+        for i in 0..40 {
+            let mut one = vec![0.0; 40];
+            one[i] = 1.0;
+            let About { value, within } = far.values(&far.sum(&one))[i];
+            assert!((value - 1.0).abs() <= within && within < (value - 1.0).abs() + 1e-11, "{value} {within}");
+        }
     }
 }
