@@ -4,7 +4,8 @@
 //! standardised. scikit-learn solves the dual by sequential minimal optimisation, whose time grows with the square of
 //! the number of points. This module solves one-dimensional points in linear time: their kernel is, to rounding, a
 //! scalar product of a few coordinates (`interpolation`), in which the dual is a small convex problem
-//! (`interior_point`). For points of more dimensions, it also uses sequential minimal optimisation (`smo`).
+//! (`interior_point`). For points of more dimensions, it also uses sequential minimal optimisation (`smo`). Of many points,
+//! only those near their margin are solved for (`line`, `smo`); it is then shown that the others are at the right bound.
 //!
 //! Deviations from scikit-learn: both solvers continue until the optimum is far more accurate than scikit-learn's
 //! `tol=1e-3`, and the bias is the exact minimiser of the hinge loss (the midpoint if a whole interval minimises it).
@@ -352,11 +353,11 @@ mod tests {
         // Two clouds in the plane that overlap.
         let noise = |i: usize, step: f64| (i as f64 * step).fract() - 0.5;
         let row = |i: usize| {
-            let shift = if i % 2 == 0 { 0.4 } else { 0.0 };
+            let shift = if i.is_multiple_of(2) { 0.4 } else { 0.0 };
             [noise(i, 0.618_033_988_75) * 2.0 + shift, noise(i, 0.414_213_562_37) * 2.0]
         };
         let points: Vec<f64> = (0..2 * SAMPLE).flat_map(row).collect();
-        let members: Vec<bool> = (0..2 * SAMPLE).map(|i| i % 2 == 0).collect();
+        let members: Vec<bool> = (0..2 * SAMPLE).map(|i| i.is_multiple_of(2)).collect();
         let svc = Svc::fit(&points, 2, &members).unwrap();
         let called = |at: f64, height: f64| svc.is_member(&[at, height]).unwrap();
         let mut beside = vec![];

@@ -21,10 +21,10 @@ const TOLERANCE: f64 = 1e-9;
 
 /// One dual variable per point.
 pub(super) fn solve(problem: &Problem, grid: &Interpolation) -> Result<Vec<f64>> {
-    if problem.len() >= (2 * SAMPLE).max(PER_NODE * grid.nodes.len()) {
-        if let Some(alphas) = solve_nearest(problem, grid) {
-            return Ok(alphas);
-        }
+    if problem.len() >= (2 * SAMPLE).max(PER_NODE * grid.nodes.len())
+        && let Some(alphas) = solve_nearest(problem, grid)
+    {
+        return Ok(alphas);
     }
     interior_point::solve(grid, &problem.signs, &problem.bounds(), &Fixed::none(grid, problem.bounds().iter().sum()))
 }
@@ -77,7 +77,9 @@ fn solve_nearest(problem: &Problem, grid: &Interpolation) -> Option<Vec<f64>> {
         if wrong.is_empty() {
             return Some(alphas);
         }
-        wrong.iter().for_each(|&i| active[i] = true);
+        for i in wrong {
+            active[i] = true;
+        }
     }
 }
 
@@ -97,10 +99,10 @@ mod tests {
         let noise = |i: usize, step: f64| (i as f64 * step).fract();
         let point = |i: usize| {
             let base = noise(i, 0.618_033_988_75);
-            if i % 2 == 0 { base.sqrt() } else { base + 0.1 * (base * 20.0).sin() }
+            if i.is_multiple_of(2) { base.sqrt() } else { base + 0.1 * (base * 20.0).sin() }
         };
         let points: Vec<f64> = (0..n).map(point).collect();
-        let members: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
+        let members: Vec<bool> = (0..n).map(|i| i.is_multiple_of(2)).collect();
         let problem = Problem::new(&points, 1, &members).unwrap();
         let grid = Interpolation::new(&problem.points).unwrap();
         let few = solve_nearest(&problem, &grid).expect("a solution");

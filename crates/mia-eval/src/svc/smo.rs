@@ -146,7 +146,9 @@ impl Many<'_> {
             if unsure.is_empty() {
                 let wrong: Vec<usize> =
                     (0..signs.len()).filter(|&i| !self.active[i] && right(i) < -TOLERANCE).collect();
-                wrong.iter().for_each(|&i| self.active[i] = true);
+                for &i in &wrong {
+                    self.active[i] = true;
+                }
                 return wrong.is_empty().then_some(bias);
             }
             self.know(unsure.into_iter());
