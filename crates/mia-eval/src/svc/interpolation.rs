@@ -162,10 +162,11 @@ impl Interpolation {
             }
             // The product of this with row k of G, plus its transpose, is the whole matrix.
             let row = self.factor.row(k, first);
-            for (i, g) in (first..=k).zip(row) {
-                gram.row_mut(i, first).iter_mut().zip(&product).for_each(|(to, p)| *to += g * p);
+            for (i, (g, p)) in (first..=k).zip(row.iter().zip(&product)) {
+                let others = product.iter().zip(row);
+                gram.row_mut(i, first).iter_mut().zip(others).for_each(|(to, (q, h))| *to += g * q + h * p);
             }
-            for (i, p) in (first..=last).zip(&product) {
+            for (i, p) in (k + 1..=last).zip(&product[k + 1 - first..]) {
                 gram.row_mut(i, first).iter_mut().zip(row).for_each(|(to, g)| *to += g * p);
             }
         }
