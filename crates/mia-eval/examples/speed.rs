@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
-use unlearn_metrics::{ModelScores, Scores};
+use unlearn_metrics::{ModelScores, Retrain, Scores};
 use unlearn_mia_eval::features::{FEATURES, Feature};
 use unlearn_mia_eval::svc::Svc;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
@@ -47,18 +47,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         unseen: None,
     };
     let registry = Registry::standard();
-    for mia in [&["confidence"][..], &["confidence", "correctness", "entropy", "m-entropy"], &["prob"]] {
-        let attacks = registry.attacks().iter().map(|attack| attack.name.to_owned());
-        let settings = Settings {
-            // The attack by thresholds looks at numbers only.
-            attacks: attacks.filter(|name| mia != ["prob"] || name != "threshold").collect(),
-            mia: mia.iter().map(|name| (*name).to_owned()).collect(),
-            draws: Settings::DRAWS,
-            members: MemberSelection::Stratified,
-            seed: 1,
-        };
+    // For the figures that compare with Retrain.
+    let retrain_values = registry.measure(&scores, &settings(&registry, &["confidence"]), None, None)?;
+    let every: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+    for mia in [&["confidence"][..], &["confidence", "correctness", "entropy", "m-entropy"], &["prob"], &every] {
+        let settings = settings(&registry, mia);
         let (wall, processor) = (Instant::now(), processor_seconds());
-        let values = registry.measure(&scores, &settings, None, None)?;
+        let retrain = Retrain { figures: &retrain_values, scores: Some(&scores) };
+        let values = registry.measure(&scores, &settings, None, Some(retrain))?;
         println!(
             "judging a model by {}: {} figures, {:.2} s wall, {:.2} s processor",
             mia.join(", "),
@@ -70,6 +66,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// All attacks, on these features.
+fn settings(registry: &Registry, mia: &[&str]) -> Settings {
+    let attacks = registry.attacks().iter().map(|attack| attack.name.to_owned());
+    Settings {
+        // The attack by thresholds looks at numbers only.
+        attacks: attacks.filter(|name| mia != ["prob"] || name != "threshold").collect(),
+        mia: mia.iter().map(|name| (*name).to_owned()).collect(),
+        draws: Settings::DRAWS,
+        members: MemberSelection::Stratified,
+        seed: 1,
+    }
+}
+
 /// Fits and applies the machine. Returns the points, and 0 or 1 for each.
 fn fit(feature: &Feature, members: &Scores, non_members: &Scores) -> Result<(Vec<f64>, Vec<u8>), Box<dyn Error>> {
     let points = [members, non_members].map(|scores| feature.extract(scores)).concat();
@@ -78,8 +87,7 @@ fn fit(feature: &Feature, members: &Scores, non_members: &Scores) -> Result<(Vec
     let start = processor_seconds();
     let svc = Svc::fit(&points, dimension, &labels)?;
     let fitted = processor_seconds();
-    let called: Vec<bool> =
-        points.chunks_exact(dimension).map(|point| svc.is_member(point)).collect::<Result<_, _>>()?;
+    let called = svc.members(&points)?;
     let applied = processor_seconds();
     let share = called.iter().filter(|called| **called).count() as f64 / called.len() as f64;
     println!(

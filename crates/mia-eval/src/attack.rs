@@ -1,5 +1,6 @@
 //! The description of an attack: its name, the models that it needs, its figures, and its implementation.
 
+use rayon::prelude::*;
 use unlearn_metrics::{Figure, ModelScores, Value, Values};
 
 use crate::features::{Dimension, FEATURES, Feature};
@@ -95,10 +96,15 @@ impl Attack {
             }
             Run::ByFeature(run) | Run::ByScalar(run) => {
                 self.check_features(features)?;
-                for feature in features.iter().filter(|feature| self.looks_at(feature)) {
+                let features: Vec<_> = features.iter().filter(|feature| self.looks_at(feature)).collect();
+                let of_feature = |feature: &&&'static Feature| {
                     crate::draws::check(draws.interrupt)?;
+                    run(scores, feature, draws)
+                };
+                let found: Vec<Result<Vec<Value>>> = features.par_iter().with_max_len(1).map(of_feature).collect();
+                for (feature, found) in features.into_iter().zip(found) {
                     let names = self.figures.iter().map(|figure| name_on(figure, feature)).collect();
-                    add(names, run(scores, feature, draws)?)?;
+                    add(names, found?)?;
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! The number of times that an attack is fitted, and the samples of each draw.
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+
+use rayon::prelude::*;
 
 use crate::{Error, MemberSelection, Result, features::Feature};
 
@@ -27,7 +27,7 @@ impl Draws<'_> {
         Self { count: self.count.min(feature.most_draws()), ..self }
     }
 
-    /// The figures of all draws, in order, computed in parallel. `of` returns the figure of one draw. Its argument
+    /// The figures of all draws, in order, computed in parallel by the threads of the current pool. `of` returns the figure of one draw. Its argument
     /// chooses a number of rows of a set, given the set's number and labels. Set 0 is that of the members, set 1 that
     /// of the non-members.
     ///
@@ -40,21 +40,8 @@ impl Draws<'_> {
             let stream = |set: usize| 2 * number as u128 + set as u128;
             of(&|set, labels, count| self.members.choose(labels, count, self.seed, stream(set)))
         };
-        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(self.count);
-        if workers < 2 {
-            return (0..self.count).map(draw).collect();
-        }
-        let (draw, work) = (&draw, |worker: usize| (worker..self.count).step_by(workers));
-        let shares: Vec<Vec<Result<T>>> = thread::scope(|scope| {
-            let started: Vec<_> =
-                (0..workers).map(|worker| scope.spawn(move || work(worker).map(draw).collect())).collect();
-            started
-                .into_iter()
-                .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        let mut shares: Vec<_> = shares.into_iter().map(Vec::into_iter).collect();
-        (0..self.count).filter_map(|number| shares[number % workers].next()).collect()
+        let drawn: Vec<Result<T>> = (0..self.count).into_par_iter().with_max_len(1).map(draw).collect();
+        drawn.into_iter().collect()
     }
 }
 
@@ -94,7 +81,6 @@ mod tests {
             Ok(())
         });
         assert_eq!(ended, Err(Error::Interrupted));
-        let workers = thread::available_parallelism().map_or(1, NonZero::get);
-        assert!(begun.load(Ordering::Relaxed) <= workers.min(count - 1), "{begun:?}");
+        assert!(begun.load(Ordering::Relaxed) <= rayon::current_num_threads().min(count - 1), "{begun:?}");
     }
 }

@@ -126,8 +126,8 @@ impl Feature {
     }
 
     /// Largest number of draws of an attack's members for this feature. A support-vector machine on a vector takes about
-    /// twenty times as long as one on a number (a fit on 10,000 members and 10,000 non-members: 0.06 s for `confidence`,
-    /// 1.2 s for `prob`, on one core).
+    /// twenty times as long as one on a number (a fit on 10,000 members and 10,000 non-members: 0.01 s for `confidence`,
+    /// 0.3 s for `prob`, on one core).
     pub fn most_draws(&self) -> usize {
         match self.dimension {
             Dimension::Scalar => usize::MAX,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use rayon::prelude::*;
 use unlearn_metrics::{Figure, Figures, ModelScores, Retrain, Values};
 
 use crate::attack::Attack;
@@ -112,7 +113,7 @@ impl Registry {
         Some((attack.name.to_owned(), feature.map(str::to_owned)))
     }
 
-    /// Runs the attacks that the settings name.
+    /// Runs the attacks that the settings name, in parallel by the threads of the current pool.
     ///
     /// # Errors
     /// If an attack or a feature does not exist, sets are too small, or a solver did not reach the optimum.
@@ -127,16 +128,23 @@ impl Registry {
         interrupt: Option<&AtomicBool>,
     ) -> Result<Values> {
         let features = features(settings)?;
-        let mut values = Values::new();
-        for name in &settings.attacks {
-            let attack = self.attack(name)?;
-            draws::check(interrupt)?;
-            match attack.pool {
-                Pool::Alone => {
-                    let found = attack.run(scores, &features, &settings.draws(interrupt));
-                    values.extend(found.map_err(|source| Error::in_attack(attack.name, source))?);
+        let attacks = settings.attacks.iter().map(|name| self.attack(name)).collect::<Result<Vec<_>>>()?;
+        let attacked: Vec<Result<Values>> = attacks
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|attack| {
+                draws::check(interrupt)?;
+                match attack.pool {
+                    Pool::Alone => {
+                        let found = attack.run(scores, &features, &settings.draws(interrupt));
+                        found.map_err(|source| Error::in_attack(attack.name, source))
+                    }
                 }
-            }
+            })
+            .collect();
+        let mut values = Values::new();
+        for found in attacked {
+            values.extend(found?);
         }
         Ok(values)
     }

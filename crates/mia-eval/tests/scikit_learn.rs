@@ -1,4 +1,5 @@
-//! Comparison with scikit-learn's decisions on the real scores that `tests/golden/mia-eval/svc.py` wrote.
+//! Comparison with scikit-learn's decisions on the real scores that `tests/golden/mia-eval/svc.py` wrote, and on the many
+//! vectors of `many.py`.
 
 use std::{fs, path::PathBuf};
 
@@ -48,7 +49,9 @@ fn check(what: &str, points: &[f64], dimension: usize, sizes: &Sizes, expected: 
     let train = [&points[..count * dimension], &points[sizes.retain * dimension..(sizes.retain + count) * dimension]];
     let members: Vec<bool> = (0..2 * count).map(|i| i < count).collect();
     let svc = Svc::fit(&train.concat(), dimension, &members).unwrap();
-    let ours: Vec<bool> = points.chunks_exact(dimension).map(|p| svc.is_member(p).unwrap()).collect();
+    let ours = svc.members(points).unwrap();
+    let one_by_one: Vec<bool> = points.chunks_exact(dimension).map(|p| svc.is_member(p).unwrap()).collect();
+    assert_eq!(ours, one_by_one, "{what}: together and one by one");
     let [default, tight] = expected.each_ref().map(|theirs| {
         assert_eq!(ours.len(), theirs.len());
         ours.iter().zip(theirs).filter(|(a, b)| a == b).count() as f64 / ours.len() as f64
@@ -108,4 +111,30 @@ fn decisions_on_thousands_of_scalar_scores() {
         let points: Vec<f64> = floats(&format!("fashion.{feature}.f32")).into_iter().map(f64::from).collect();
         check(&format!("fashion {feature}"), &points, 1, &sizes, &expected(&summary, feature));
     }
+}
+
+#[test]
+fn decisions_on_thousands_of_vectors() {
+    let (summary, sizes) = summary("many");
+    let mut state = 18_u64;
+    // As in `many.py`.
+    let mut normal = || {
+        let uniform = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 40
+        };
+        (0..12).map(uniform).sum::<u64>() as f64 / f64::from(1 << 24) - 6.0
+    };
+    let (rows, classes) = (sizes.retain + sizes.test + sizes.forget, 5);
+    let mut logits = Vec::with_capacity(rows * classes);
+    for row in 0..rows {
+        let known = row < sizes.retain || (row >= sizes.retain + sizes.test && row % 2 == 0);
+        let stands_out = if known { 4.0 + 2.0 * normal() } else { 2.5 + 3.0 * normal() };
+        for class in 0..classes {
+            logits.push((1.5 * normal() + if class == row % classes { stands_out } else { 0.0 }) as f32);
+        }
+    }
+    let scores = Scores::new(logits, vec![0; rows], classes).unwrap();
+    let points = features::find("prob").unwrap().extract(&scores);
+    check("many prob", &points, classes, &sizes, &expected(&summary, "prob"));
 }

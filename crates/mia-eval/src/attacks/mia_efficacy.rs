@@ -87,11 +87,10 @@ pub(crate) fn share_of_members(
     dimension: usize,
     counted: impl Fn(usize) -> bool,
 ) -> Result<f64> {
-    let mut called = [0_usize; 2];
-    for (_, point) in points.chunks_exact(dimension).enumerate().filter(|(row, _)| counted(*row)) {
-        called[usize::from(svc.is_member(point)?)] += 1;
-    }
-    Ok(called[1] as f64 / (called[0] + called[1]) as f64)
+    let rows = points.chunks_exact(dimension).enumerate().filter(|(row, _)| counted(*row));
+    let counted: Vec<f64> = rows.flat_map(|(_, point)| point).copied().collect();
+    let called = svc.members(&counted)?;
+    Ok(called.iter().filter(|called| **called).count() as f64 / called.len() as f64)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Lower triangular matrices with a band below the diagonal.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// A square lower triangular matrix. Entries more than `half` columns left of the diagonal are zero.
 #[derive(Debug, Clone)]
 pub(super) struct Banded {
@@ -13,22 +15,26 @@ impl Banded {
         Self { rows: vec![0.0; len * (half + 1)], half }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.rows.len() / (self.half + 1)
     }
 
     /// The first column of row i that may be nonzero.
+    #[inline]
     pub(super) fn first(&self, i: usize) -> usize {
         i.saturating_sub(self.half)
     }
 
     /// Columns `from` to i of row i.
+    #[inline]
     pub(super) fn row(&self, i: usize, from: usize) -> &[f64] {
         let end = (i + 1) * (self.half + 1);
         &self.rows[end - (i + 1 - from)..end]
     }
 
     /// As [`Banded::row`], but mutable.
+    #[inline]
     pub(super) fn row_mut(&mut self, i: usize, from: usize) -> &mut [f64] {
         let end = (i + 1) * (self.half + 1);
         &mut self.rows[end - (i + 1 - from)..end]
@@ -36,7 +42,12 @@ impl Banded {
 
     /// Replaces the lower triangle of a symmetric matrix by its Cholesky factor. Returns `None` if the matrix is not
     /// positive definite.
-    pub(super) fn cholesky(mut self) -> Option<Self> {
+    pub(super) fn cholesky(self) -> Option<Self> {
+        Arch::new().dispatch(Cholesky(self))
+    }
+
+    #[inline(always)]
+    fn factorised(mut self) -> Option<Self> {
         for i in 0..self.len() {
             let first = self.first(i);
             for j in first..=i {
@@ -90,6 +101,18 @@ impl Banded {
             let value = side[i];
             side[first..i].iter_mut().zip(row).for_each(|(s, l)| *s -= value * l);
         }
+    }
+}
+
+/// [`Banded::cholesky`], compiled for the processor at hand.
+struct Cholesky(Banded);
+
+impl WithSimd for Cholesky {
+    type Output = Option<Banded>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Option<Banded> {
+        self.0.factorised()
     }
 }
 

@@ -38,10 +38,34 @@ struct Step {
     variables: Vec<Variables>,
 }
 
+/// What points with known multipliers contribute to a problem. All of them are 0 or at their upper bound.
+pub(super) struct Fixed {
+    /// Zᵀ(y α).
+    weights: Vec<f64>,
+    /// Σ yᵢαᵢ.
+    pub(super) bias: f64,
+    /// Σ αᵢ.
+    cost: f64,
+    /// Σ Cᵢ of all points, fixed or not.
+    total: f64,
+}
+
+impl Fixed {
+    /// No such points.
+    pub(super) fn none(points: &Interpolation, total: f64) -> Self {
+        Self { weights: vec![0.0; points.nodes.len()], bias: 0.0, cost: 0.0, total }
+    }
+
+    /// From yᵢαᵢ of all points, which is 0 for those that are not fixed.
+    pub(super) fn new(points: &Interpolation, signed: &[f64], total: f64) -> Self {
+        let cost = signed.iter().map(|v| v.abs()).sum();
+        Self { weights: points.transposed_product(signed), bias: signed.iter().sum(), cost, total }
+    }
+}
+
 /// Minimises, and returns the multipliers α of the margin constraints.
-pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64]) -> Result<Vec<f64>> {
+pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64], fixed: &Fixed) -> Result<Vec<f64>> {
     let n = signs.len();
-    let total: f64 = bounds.iter().sum();
     let start = |&c: &f64| Variables { alpha: c / 2.0, room: c / 2.0, slack: 1.0, violation: 1.0 };
     let mut variables: Vec<Variables> = bounds.iter().map(start).collect();
     let mut weights = vec![0.0; points.nodes.len()];
@@ -49,11 +73,14 @@ pub(super) fn solve(points: &Interpolation, signs: &[f64], bounds: &[f64]) -> Re
     let mut reached = f64::INFINITY;
     for _ in 0..MAX_ITERATIONS {
         let decisions = points.product(&weights);
-        let residuals = Residuals::new(points, signs, &variables, &weights, |i| decisions[i] + bias);
+        let residuals = Residuals::new(points, signs, &variables, &weights, fixed, |i| decisions[i] + bias);
         let gap: f64 = variables.iter().map(Variables::gap).sum();
-        let objective =
-            0.5 * dot(&weights, &weights) + bounds.iter().zip(&variables).map(|(c, v)| c * v.violation).sum::<f64>();
-        reached = (gap / (1.0 + objective)).max(residuals.primal()).max(residuals.dual() / (1.0 + total));
+        // Fixed points are on the wrong side of their margin by 1 − yᵢ(w·zᵢ + b).
+        let of_fixed = fixed.cost - dot(&weights, &fixed.weights) - bias * fixed.bias;
+        let violations = bounds.iter().zip(&variables).map(|(c, v)| c * v.violation).sum::<f64>();
+        let objective = 0.5 * dot(&weights, &weights) + violations + of_fixed;
+        reached =
+            (gap / (1.0 + objective.max(0.0))).max(residuals.primal()).max(residuals.dual() / (1.0 + fixed.total));
         if reached < TOLERANCE {
             return Ok(variables.iter().map(|v| v.alpha).collect());
         }
@@ -90,14 +117,15 @@ impl Residuals {
         signs: &[f64],
         variables: &[Variables],
         weights: &[f64],
+        fixed: &Fixed,
         decision: impl Fn(usize) -> f64,
     ) -> Self {
         let signed: Vec<f64> = signs.iter().zip(variables).map(|(y, v)| y * v.alpha).collect();
         let spread = points.transposed_product(&signed);
         let margin = |(i, v): (usize, &Variables)| signs[i] * decision(i) - 1.0 + v.violation - v.slack;
         Self {
-            weights: spread.iter().zip(weights).map(|(z, w)| z - w).collect(),
-            bias: signed.iter().sum(),
+            weights: spread.iter().zip(weights).zip(&fixed.weights).map(|((z, w), fixed)| z - w + fixed).collect(),
+            bias: signed.iter().sum::<f64>() + fixed.bias,
             margins: variables.iter().enumerate().map(margin).collect(),
         }
     }

@@ -6,10 +6,12 @@
 //! Gᵀ. The coordinates are the rows of Z = W G. Neither Z nor any other matrix of size points × nodes is ever formed,
 //! so the time is linear in both.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
+use super::Kernel;
 use super::banded::Banded;
-use super::{Kernel, dot};
 
 /// Number of nodes that a value is interpolated from.
 const WINDOW: usize = 16;
@@ -32,8 +34,10 @@ const MAX_NODES: [usize; 2] = [512, 16_384];
 pub(super) struct Interpolation {
     /// Positions of the nodes, ascending. Parts of the grid without points are left out.
     pub(super) nodes: Vec<f64>,
-    /// For each point, its first node, and the weights of that node and the following ones. The weights sum to one.
-    stencils: Vec<(usize, [f64; WINDOW])>,
+    /// For each point, the weights of its first node and of the following ones. They sum to one.
+    stencils: Vec<[f64; WINDOW]>,
+    /// The first node of all points of a run, and the end of the run. Points with equal first nodes are one run.
+    runs: Vec<(usize, usize)>,
     /// G, `[nodes, nodes]`.
     factor: Banded,
 }
@@ -45,6 +49,7 @@ impl Interpolation {
         let limit = points.len().clamp(MAX_NODES[0], MAX_NODES[1]);
         let mut grid: Vec<i64> = vec![];
         let mut stencils = Vec::with_capacity(points.len());
+        let mut runs: Vec<(usize, usize)> = vec![];
         for point in points {
             let at = (point - origin) / SPACING;
             let first = at.floor() as i64 - (WINDOW as i64 / 2 - 1);
@@ -53,25 +58,48 @@ impl Interpolation {
             if grid.len() > limit {
                 return None;
             }
-            stencils.push((grid.len() - WINDOW, stencil(at - first as f64)));
+            stencils.push(stencil(at - first as f64));
+            let first = grid.len() - WINDOW;
+            match runs.last_mut() {
+                Some((last, end)) if *last == first => *end = stencils.len(),
+                _ => runs.push((first, stencils.len())),
+            }
         }
         let nodes: Vec<f64> = grid.iter().map(|&k| origin + SPACING * k as f64).collect();
         let factor = factorise(&nodes)?;
-        Some(Self { nodes, stencils, factor })
+        Some(Self { nodes, stencils, runs, factor })
+    }
+
+    /// The coordinates of some points alone, given by their numbers, ascending.
+    pub(super) fn of(&self, rows: &[usize]) -> Self {
+        let mut runs: Vec<(usize, usize)> = vec![];
+        let mut start = 0;
+        for &(first, end) in &self.runs {
+            let stop = start + rows[start..].partition_point(|row| *row < end);
+            if stop > start {
+                runs.push((first, stop));
+            }
+            start = stop;
+        }
+        let stencils = rows.iter().map(|&row| self.stencils[row]).collect();
+        Self { nodes: self.nodes.clone(), stencils, runs, factor: self.factor.clone() }
     }
 
     /// Interpolates values at the nodes to every point.
     pub(super) fn interpolate(&self, values: &[f64]) -> Vec<f64> {
-        self.stencils.iter().map(|(first, weights)| dot(weights, &values[*first..])).collect()
+        Arch::new().dispatch(Interpolate { points: self, values })
     }
 
     /// Distributes one value per point over the nodes: the transpose of [`Interpolation::interpolate`].
     pub(super) fn spread(&self, values: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.nodes.len()];
-        for ((first, weights), value) in self.stencils.iter().zip(values) {
-            sums[*first..].iter_mut().zip(weights).for_each(|(s, w)| *s += w * value);
-        }
-        sums
+        Arch::new().dispatch(Spread { points: self, values })
+    }
+
+    /// The first node of every run, and its points.
+    #[inline(always)]
+    fn runs(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let starts = std::iter::once(0).chain(self.runs.iter().map(|(_, end)| *end));
+        self.runs.iter().zip(starts).map(|((first, end), start)| (*first, start..*end))
     }
 
     /// Z times a vector of coordinates: one value per point.
@@ -91,13 +119,32 @@ impl Interpolation {
 
     #[inline(always)]
     fn gram_of(&self, scales: &[f64]) -> Banded {
-        // Wᵀ diag(scales) W is banded too. Only the diagonal and the entries right of it are formed.
+        // Wᵀ diag(scales) W is banded too. Only the diagonal and the entries right of it are used.
+        const HALF: usize = WINDOW / 2;
         let len = self.nodes.len();
         let mut band = vec![[0.0; WINDOW]; len];
-        for ((first, weights), scale) in self.stencils.iter().zip(scales) {
-            for (j, weight) in weights.iter().enumerate() {
-                let factor = scale * weight;
-                band[first + j].iter_mut().zip(&weights[j..]).for_each(|(b, w)| *b += factor * w);
+        for (first, run) in self.runs() {
+            // The upper half of the run's square of nodes, and the right half of the lower one.
+            let (mut upper, mut lower) = ([[0.0; WINDOW]; HALF], [[0.0; HALF]; HALF]);
+            // So few points are in the cache when the next row of the square needs them.
+            for (stencils, scales) in self.stencils[run.clone()].chunks(128).zip(scales[run].chunks(128)) {
+                for j in 0..HALF {
+                    let (mut one, mut other) = (upper[j], lower[j]);
+                    for (weights, scale) in stencils.iter().zip(scales) {
+                        let factors = [scale * weights[j], scale * weights[HALF + j]];
+                        for k in 0..WINDOW {
+                            one[k] += factors[0] * weights[k];
+                        }
+                        for k in 0..HALF {
+                            other[k] += factors[1] * weights[HALF + k];
+                        }
+                    }
+                    (upper[j], lower[j]) = (one, other);
+                }
+            }
+            for j in 0..HALF {
+                band[first + j].iter_mut().zip(&upper[j][j..]).for_each(|(b, w)| *b += w);
+                band[first + HALF + j].iter_mut().zip(&lower[j][j..]).for_each(|(b, w)| *b += w);
             }
         }
         let mut gram = Banded::zeros(len, REACH + WINDOW - 1);
@@ -115,14 +162,65 @@ impl Interpolation {
             }
             // The product of this with row k of G, plus its transpose, is the whole matrix.
             let row = self.factor.row(k, first);
-            for (i, g) in (first..=k).zip(row) {
-                gram.row_mut(i, first).iter_mut().zip(&product).for_each(|(to, p)| *to += g * p);
+            for (i, (g, p)) in (first..=k).zip(row.iter().zip(&product)) {
+                let others = product.iter().zip(row);
+                gram.row_mut(i, first).iter_mut().zip(others).for_each(|(to, (q, h))| *to += g * q + h * p);
             }
-            for (i, p) in (first..=last).zip(&product) {
+            for (i, p) in (k + 1..=last).zip(&product[k + 1 - first..]) {
                 gram.row_mut(i, first).iter_mut().zip(row).for_each(|(to, g)| *to += g * p);
             }
         }
         gram
+    }
+}
+
+/// [`Interpolation::interpolate`], compiled for the processor at hand. Eight sums are kept in a fixed order, so the bits are
+/// the same on every processor.
+struct Interpolate<'a> {
+    points: &'a Interpolation,
+    values: &'a [f64],
+}
+
+impl WithSimd for Interpolate<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
+        let mut results = Vec::with_capacity(self.points.stencils.len());
+        for (first, run) in self.points.runs() {
+            let values: [f64; WINDOW] = std::array::from_fn(|k| self.values[first + k]);
+            results.extend(self.points.stencils[run].iter().map(|weights| {
+                let eight: [f64; 8] = std::array::from_fn(|k| weights[k] * values[k] + weights[k + 8] * values[k + 8]);
+                let four: [f64; 4] = std::array::from_fn(|k| eight[k] + eight[k + 4]);
+                (four[0] + four[2]) + (four[1] + four[3])
+            }));
+        }
+        results
+    }
+}
+
+/// [`Interpolation::spread`], compiled for the processor at hand. Each value is added to by itself.
+struct Spread<'a> {
+    points: &'a Interpolation,
+    values: &'a [f64],
+}
+
+impl WithSimd for Spread<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
+        let mut sums = vec![0.0; self.points.nodes.len()];
+        for (first, run) in self.points.runs() {
+            let mut of_run = [0.0; WINDOW];
+            for (weights, value) in self.points.stencils[run.clone()].iter().zip(&self.values[run]) {
+                for k in 0..WINDOW {
+                    of_run[k] += weights[k] * value;
+                }
+            }
+            sums[first..].iter_mut().zip(of_run).for_each(|(sum, part)| *sum += part);
+        }
+        sums
     }
 }
 

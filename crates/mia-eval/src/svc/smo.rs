@@ -4,10 +4,13 @@
 //! There is no shrinking. Kernel rows are cached in `f32` up to a memory limit and recomputed beyond it.
 //!
 //! Of many points, most variables end at a bound, and it would take a step or two to bring each of them there. So a sample
-//! of the points is solved first, and its decisions say at which bound the variables of all points start.
+//! of the points is solved first, and its decisions say at which bound the variables of all points start. Only those near
+//! their margin are then solved for. The others need not be known exactly: bounds (`sketch`) show that they are where they
+//! belong, and whoever is not is solved for, too.
 
-use super::Problem;
 use super::lanes::{Columns, Pairs};
+use super::sketch::{Coordinates, Sketch, Sum};
+use super::{Problem, SAMPLE};
 use crate::{Error, Result};
 
 /// The solver stops when no pair of variables violates optimality by more than this value. LIBSVM's default is 1e-3.
@@ -22,58 +25,155 @@ const CACHE_BYTES: usize = 512 << 20;
 /// Least curvature of a pair, for points that are indistinguishable.
 const LEAST_CURVATURE: f32 = 1e-12;
 
-/// More points than this are first solved on a sample of about as many.
-const SAMPLE: usize = 2000;
+/// Share of the points that are solved for at first, one in so many: those nearest to their margin.
+const ONE_IN: usize = 6;
 
 /// The optimum.
 pub(super) struct Solution {
     /// One dual variable per point.
     pub(super) alphas: Vec<f64>,
-    /// The decision at every point, without the bias.
-    pub(super) unbiased: Vec<f64>,
+    /// The bias of the decision.
+    pub(super) bias: f64,
+    /// The sum of the decision in few coordinates, if there are many points.
+    pub(super) sketch: Option<(Sketch, Sum)>,
+}
+
+/// The solution of a part of the variables.
+struct Part {
+    alphas: Vec<f64>,
+    /// The decision at every point of the part, without the bias.
+    unbiased: Vec<f64>,
 }
 
 /// Minimises ½ αᵀQα − Σα over 0 ≤ αᵢ ≤ Cᵢ, Σ yᵢαᵢ = 0, where Qᵢⱼ = yᵢyⱼK(xᵢ, xⱼ).
 pub(super) fn solve(problem: &Problem) -> Result<Solution> {
     let n = problem.len();
     if n < 2 * SAMPLE {
-        return solve_from(problem, vec![0.0; n], problem.signs.clone());
+        let Part { alphas, unbiased } = solve_from(problem, vec![0.0; n], problem.signs.clone())?;
+        return Ok(Solution { alphas, bias: problem.bias(&unbiased), sketch: None });
     }
-    let alphas = start(problem)?;
-    let support: Vec<usize> = (0..n).filter(|&i| alphas[i] > 0.0).collect();
-    let points: Vec<f64> = support.iter().flat_map(|&i| problem.point(i)).copied().collect();
-    let columns = Columns::new(&points, problem.kernel.dimension);
-    let coefficients: Vec<f64> = support.iter().map(|&i| alphas[i] * problem.signs[i]).collect();
-    let implied = (0..n).map(|i| problem.signs[i] - columns.expansion(&coefficients, problem.point(i))).collect();
-    solve_from(problem, alphas, implied)
+    let every = n / SAMPLE;
+    let sample = problem.sample(every);
+    let sketch = Sketch::new(&problem.part(&sample).points, problem.kernel.dimension);
+    let coordinates = sketch.coordinates(&problem.points, problem.kernel.dimension);
+    let Start { alphas, margins } = start(problem, &sample, every, &coordinates)?;
+    let bounds = problem.bounds();
+    let mut active: Vec<bool> =
+        alphas.iter().zip(&bounds).map(|(alpha, bound)| *alpha > 0.0 && alpha < bound).collect();
+    let mut by_distance: Vec<usize> = (0..n).collect();
+    by_distance.sort_by(|&a, &b| (margins[a] - 1.0).abs().total_cmp(&(margins[b] - 1.0).abs()));
+    by_distance.into_iter().take(n / ONE_IN).for_each(|i| active[i] = true);
+    let mut many = Many { problem, coordinates, alphas, active, known: vec![None; n] };
+    loop {
+        many.solve_active()?;
+        if let Some(bias) = many.settle() {
+            let sum = many.coordinates.sum(&many.coefficients());
+            return Ok(Solution { alphas: many.alphas, bias, sketch: Some((sketch, sum)) });
+        }
+    }
+}
+
+/// Many variables, of which the active ones are being solved for.
+struct Many<'a> {
+    problem: &'a Problem,
+    coordinates: Coordinates,
+    alphas: Vec<f64>,
+    active: Vec<bool>,
+    /// The decisions that are known in full, without the bias.
+    known: Vec<Option<f64>>,
+}
+
+impl Many<'_> {
+    fn coefficients(&self) -> Vec<f64> {
+        self.alphas.iter().zip(&self.problem.signs).map(|(alpha, y)| alpha * y).collect()
+    }
+
+    /// Σ coefficientⱼ · kernel(pointⱼ, ·) at some points. Coefficients are given for all points.
+    fn sums(&self, coefficients: &[f64], rows: &[usize]) -> Vec<f64> {
+        let points = |rows: &[usize]| rows.iter().flat_map(|&i| self.problem.point(i)).copied().collect::<Vec<_>>();
+        let nonzero: Vec<usize> = (0..coefficients.len()).filter(|&i| coefficients[i] != 0.0).collect();
+        if rows.is_empty() || nonzero.is_empty() {
+            return vec![0.0; rows.len()];
+        }
+        let columns = Columns::new(&points(&nonzero), self.problem.kernel.dimension);
+        columns.expansions(&nonzero.iter().map(|&i| coefficients[i]).collect::<Vec<_>>(), &points(rows))
+    }
+
+    /// Computes the decisions at these points in full, where they are not known.
+    fn know(&mut self, rows: impl Iterator<Item = usize>) {
+        let unknown: Vec<usize> = rows.filter(|&i| self.known[i].is_none()).collect();
+        for (&i, sum) in unknown.iter().zip(self.sums(&self.coefficients(), &unknown)) {
+            self.known[i] = Some(sum);
+        }
+    }
+
+    /// Solves for the active variables.
+    fn solve_active(&mut self) -> Result<()> {
+        let Problem { signs, .. } = self.problem;
+        let rows: Vec<usize> = (0..signs.len()).filter(|&i| self.active[i]).collect();
+        self.know(rows.iter().copied());
+        let part = self.problem.part(&rows);
+        let implied = rows.iter().map(|&i| signs[i] - self.known[i].unwrap_or_default()).collect();
+        let Part { alphas, unbiased } = solve_from(&part, rows.iter().map(|&i| self.alphas[i]).collect(), implied)?;
+        let mut changes = vec![0.0; signs.len()];
+        for ((&i, alpha), value) in rows.iter().zip(alphas).zip(unbiased) {
+            changes[i] = signs[i] * (alpha - self.alphas[i]);
+            (self.alphas[i], self.known[i]) = (alpha, Some(value));
+        }
+        let others: Vec<usize> = (0..signs.len()).filter(|&i| !self.active[i] && self.known[i].is_some()).collect();
+        for (&i, change) in others.iter().zip(self.sums(&changes, &others)) {
+            self.known[i] = self.known[i].map(|value| value + change);
+        }
+        Ok(())
+    }
+
+    /// The bias, if every other variable is at the right bound. Otherwise, those that are not become active.
+    fn settle(&mut self) -> Option<f64> {
+        let Problem { signs, .. } = self.problem;
+        let about = self.coordinates.values(&self.coordinates.sum(&self.coefficients()));
+        loop {
+            let known = self.known.iter().zip(&about);
+            let (unbiased, within): (Vec<f64>, Vec<f64>) =
+                known.map(|(known, about)| known.map_or((about.value, about.within), |value| (value, 0.0))).unzip();
+            let (bias, between) = self.problem.bias_between(&unbiased);
+            // How far the point is on the side of its margin where its variable belongs, at least.
+            let right = |i: usize| {
+                let over = signs[i] * (unbiased[i] + bias) - 1.0;
+                (if self.alphas[i] > 0.0 { -over } else { over }) - within[i]
+            };
+            let unsure = |&i: &usize| self.known[i].is_none() && (between.contains(&i) || right(i) < TOLERANCE);
+            let unsure: Vec<usize> = (0..signs.len()).filter(unsure).collect();
+            if unsure.is_empty() {
+                let wrong: Vec<usize> =
+                    (0..signs.len()).filter(|&i| !self.active[i] && right(i) < -TOLERANCE).collect();
+                for &i in &wrong {
+                    self.active[i] = true;
+                }
+                return wrong.is_empty().then_some(bias);
+            }
+            self.know(unsure.into_iter());
+        }
+    }
+}
+
+/// Where the variables of many points start, and the margins of the points, roughly, by the solution on a sample.
+struct Start {
+    alphas: Vec<f64>,
+    margins: Vec<f64>,
 }
 
 /// Variables that sum to zero with their signs: those of points that the solution on a sample has on the wrong side of
-/// their margin are at their upper bound.
-fn start(problem: &Problem) -> Result<Vec<f64>> {
+/// their margin are at their upper bound. Each point of the sample stands for `every` points.
+fn start(problem: &Problem, sample: &[usize], every: usize, coordinates: &Coordinates) -> Result<Start> {
     let (n, bounds) = (problem.len(), problem.bounds());
-    // Every k-th member and every k-th non-member. Each stands for k points.
-    let every = n / SAMPLE;
-    let mut met = [0; 2];
-    let sample: Vec<usize> = (0..n)
-        .filter(|&i| {
-            let met = &mut met[usize::from(problem.signs[i] > 0.0)];
-            *met += 1;
-            (*met - 1) % every == 0
-        })
-        .collect();
-    let part = Problem {
-        kernel: problem.kernel,
-        points: sample.iter().flat_map(|&i| problem.point(i)).copied().collect(),
-        signs: sample.iter().map(|&i| problem.signs[i]).collect(),
-        counts: sample.iter().map(|&i| problem.counts[i] * every).collect(),
-    };
-    let Solution { alphas, unbiased } = solve_from(&part, vec![0.0; part.len()], part.signs.clone())?;
+    let mut part = problem.part(sample);
+    part.counts.iter_mut().for_each(|count| *count *= every);
+    let Part { alphas, unbiased } = solve_from(&part, vec![0.0; part.len()], part.signs.clone())?;
     let bias = part.bias(&unbiased);
-    let columns = Columns::new(&part.points, part.kernel.dimension);
-    let coefficients: Vec<f64> = alphas.iter().zip(&part.signs).map(|(alpha, y)| alpha * y).collect();
-    let decision = |i: usize| columns.expansion(&coefficients, problem.point(i)) + bias;
-    let margins: Vec<f64> = (0..n).map(|i| problem.signs[i] * decision(i)).collect();
+    let mut coefficients = vec![0.0; n];
+    sample.iter().zip(alphas.iter().zip(&part.signs)).for_each(|(&i, (alpha, y))| coefficients[i] = alpha * y);
+    let unbiased = coordinates.values(&coordinates.sum(&coefficients));
+    let margins: Vec<f64> = problem.signs.iter().zip(unbiased).map(|(y, f)| y * (f.value + bias)).collect();
     let mut alphas: Vec<f64> = (0..n).map(|i| if margins[i] < 1.0 { bounds[i] } else { 0.0 }).collect();
     // Of the side with the greater sum, the points nearest to their margin give up what is too much.
     let mut excess: f64 = alphas.iter().zip(&problem.signs).map(|(alpha, y)| alpha * y).sum();
@@ -88,12 +188,12 @@ fn start(problem: &Problem) -> Result<Vec<f64>> {
             break;
         }
     }
-    Ok(alphas)
+    Ok(Start { alphas, margins })
 }
 
 /// Solves from variables that sum to zero with their signs. `implied` is −yᵢ times the gradient of the objective there,
 /// yᵢ − Σⱼ yⱼαⱼKᵢⱼ.
-fn solve_from(problem: &Problem, mut alphas: Vec<f64>, implied: Vec<f64>) -> Result<Solution> {
+fn solve_from(problem: &Problem, mut alphas: Vec<f64>, implied: Vec<f64>) -> Result<Part> {
     let n = problem.len();
     let y = &problem.signs;
     let bounds = problem.bounds();
@@ -135,7 +235,7 @@ fn solve_from(problem: &Problem, mut alphas: Vec<f64>, implied: Vec<f64>) -> Res
         return Err(Error::NotConverged { solver, iterations: limit, violation, tolerance: TOLERANCE });
     }
     let unbiased = y.iter().zip(&pairs.implied).map(|(y, b)| y - b).collect();
-    Ok(Solution { alphas, unbiased })
+    Ok(Part { alphas, unbiased })
 }
 
 /// The bound that a variable has reached.
@@ -224,15 +324,22 @@ mod tests {
             signs: (0..n).map(|i| if i % 3 == 0 { 1.0 } else { -1.0 }).collect(),
             counts: (0..n).map(|i| if i % 3 == 0 { 2 } else { 1 }).collect(),
         };
-        let started = start(&problem).unwrap();
+        let every = n / SAMPLE;
+        let sample = problem.sample(every);
+        let sketch = Sketch::new(&problem.part(&sample).points, 2);
+        let coordinates = sketch.coordinates(&problem.points, 2);
+        let started = start(&problem, &sample, every, &coordinates).unwrap().alphas;
         let sum: f64 = started.iter().zip(&problem.signs).map(|(alpha, y)| alpha * y).sum();
         assert!(sum.abs() < 1e-9, "{sum}");
         let bounds = problem.bounds();
         assert!(started.iter().zip(&bounds).all(|(alpha, bound)| (0.0..=*bound).contains(alpha)));
         let (warm, cold) =
             (solve(&problem).unwrap(), solve_from(&problem, vec![0.0; n], problem.signs.clone()).unwrap());
-        let [one, other] = [&warm, &cold].map(|found| problem.bias(&found.unbiased));
-        for (a, b) in warm.unbiased.iter().zip(&cold.unbiased) {
+        let coefficients: Vec<f64> = warm.alphas.iter().zip(&problem.signs).map(|(alpha, y)| alpha * y).collect();
+        let unbiased = Columns::new(&problem.points, 2).expansions(&coefficients, &problem.points);
+        assert!((problem.bias(&unbiased) - warm.bias).abs() < 1e-4);
+        let [one, other] = [warm.bias, problem.bias(&cold.unbiased)];
+        for (a, b) in unbiased.iter().zip(&cold.unbiased) {
             assert!((a + one - b - other).abs() < 1e-3, "{} {}", a + one, b + other);
         }
     }
