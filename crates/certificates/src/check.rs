@@ -146,6 +146,10 @@ fn impossible(name: &str, value: &Value, figures: &Figures) -> Option<String> {
         Ok(figure) => figure,
         Err(unknown) => return Some(unknown.to_string()),
     };
+    if value.undefined.is_some() {
+        let of_attack = figure.needs.contains(&Need::Attack);
+        return (!of_attack).then(|| "it is stated as undefined, which only an attack's figure can be".to_owned());
+    }
     if !figure.admits(value.value) {
         let [low, high] = figure.range;
         return Some(format!("it is {}, but lies between {low} and {high}", value.value));

@@ -16,6 +16,7 @@ pub const ENTRY: Entry = Entry {
     licence: "none stated; free to download, its author asks to be cited",
     needs: "cifar-10-batches-bin or cifar-10-batches-py, unpacked or as its .tar.gz, in --data-dir or $UNLEARN_DATA",
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    subclasses: &[],
     class_count: 10,
     shape: [3, 32, 32],
     train: 50_000,
@@ -29,6 +30,7 @@ pub const ENTRY: Entry = Entry {
         image: "img",
         label: "label",
         test: "test",
+        subclass: None,
     }),
     files: &[FORMS[0].archive, FORMS[1].archive],
     open: |entry, options| cifar::open(entry, &FORMS, options),
@@ -41,7 +43,7 @@ pub(crate) const FORMS: [Form; 2] = [
         archive: Published { file: "cifar-10-binary.tar.gz", md5: "c32a1d4ab5d03f1284b67883e8d87530" },
         train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
         test: "test_batch.bin",
-        coding: Coding::Records { label_bytes: 1 },
+        coding: Coding::Records { label_bytes: 1, label: 0, subclass: None },
         names: "batches.meta.txt",
     },
     Form {
@@ -49,7 +51,7 @@ pub(crate) const FORMS: [Form; 2] = [
         archive: Published { file: "cifar-10-python.tar.gz", md5: "c58f30108f718f92721af3b95e74349a" },
         train: &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"],
         test: "test_batch",
-        coding: Coding::Pickle { labels: "labels", names: "label_names" },
+        coding: Coding::Pickle { labels: "labels", subclasses: None, names: "label_names" },
         names: "batches.meta",
     },
 ];

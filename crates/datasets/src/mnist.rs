@@ -16,6 +16,7 @@ pub const ENTRY: Entry = Entry {
     licence: "CC BY-SA 3.0",
     needs: "its four IDX files, plain or .gz, in a folder `mnist` in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    subclasses: &[],
     class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,
@@ -23,7 +24,14 @@ pub const ENTRY: Entry = Entry {
     mean: &[0.1307],
     std: &[0.3081],
     augmentation: Augmentation { crop_padding: 2, flip: false, ..Augmentation::NONE },
-    hub: Some(HubRepository { name: "ylecun/mnist", folder: "mnist", image: "image", label: "label", test: "test" }),
+    hub: Some(HubRepository {
+        name: "ylecun/mnist",
+        folder: "mnist",
+        image: "image",
+        label: "label",
+        test: "test",
+        subclass: None,
+    }),
     files: &[],
     open: |entry, options| idx_folder::open_first(entry, &options.folders(entry.name, &[])),
 };

@@ -158,14 +158,20 @@ impl fmt::Debug for Figure {
 }
 
 impl<'a> Evidence<'a> {
-    /// The value of another figure of this model.
+    /// The value of another figure of this model. `None` if it is missing or undefined.
     pub fn figure(&self, name: &str) -> Option<f64> {
-        self.figures.get(name).map(|found| found.value)
+        self.figures.get(name).and_then(Value::number)
     }
 
-    /// The values of another figure of this model and of Retrain.
+    /// The values of another figure of this model and of Retrain. `None` if one is missing or undefined.
     pub fn pair(&self, name: &str) -> Option<[f64; 2]> {
-        Some([self.figure(name)?, self.retrain?.figures.get(name)?.value])
+        Some([self.figure(name)?, self.retrain?.figures.get(name)?.number()?])
+    }
+
+    /// Whether another figure was measured for this model and for Retrain, and is undefined for one of them.
+    pub fn is_undefined_for_one(&self, name: &str) -> bool {
+        let both = self.figures.get(name).zip(self.retrain.and_then(|retrain| retrain.figures.get(name)));
+        both.is_some_and(|(ours, theirs)| ours.undefined.is_some() || theirs.undefined.is_some())
     }
 
     /// Both models' scores on the forget set.

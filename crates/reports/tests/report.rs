@@ -37,6 +37,7 @@ fn evaluation(figures: &[(&str, f64)]) -> Evaluation {
             value: *value,
             interval: Some([value - 12.5, value + 12.5]),
             draws: vec![value - 1.0, value + 1.0],
+            undefined: None,
         };
         ((*name).to_owned(), if name.starts_with("mia") { drawn() } else { Value::exact(*value) })
     };

@@ -68,6 +68,8 @@ fn print(certificate: &Certificate, figures: &Figures) {
     }
     for verdict in thresholds {
         let word = if verdict.passed { "passed" } else { "FAILED" };
-        say!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
+        let measured =
+            if verdict.measured.is_nan() { "undefined".to_owned() } else { format!("{:.2}", verdict.measured) };
+        say!("{}: {word} at {measured}", verdict.threshold);
     }
 }

@@ -78,13 +78,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
         let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
         let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
         rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
-        labels.extend(match column(label)? {
-            ColumnReader::Int64ColumnReader(reader) => values(reader, label_name, rows)?,
-            ColumnReader::Int32ColumnReader(reader) => {
-                values(reader, label_name, rows)?.into_iter().map(i64::from).collect()
-            }
-            _ => return Err(format!("column `{label_name}` does not hold whole numbers")),
-        });
+        labels.extend(whole(column(label)?, label_name, rows)?);
         if keep == Keep::OnDisk {
             stored.push((group.column(image).clone(), rows));
             continue;
@@ -102,6 +96,37 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
         pictures = (0..labels.len()).map(|row| Packed::Stored { table: table.clone(), row }).collect();
     }
     Ok(Table { pictures, labels, classes })
+}
+
+/// The whole numbers in a column of the file `path`, unchecked.
+///
+/// # Errors
+/// If the file cannot be read, is not a parquet file, lacks the column, or has a row without a number.
+pub(crate) fn whole_numbers(path: &Path, column: &str) -> Result<Vec<i64>> {
+    let source = Arc::new(Source::open(path)?);
+    let decode = || {
+        let metadata = source.metadata()?;
+        let (name, leaf) = locate(&metadata, &[column], "")?;
+        let mut rows_left = usize::try_from(source.len()).unwrap_or(usize::MAX);
+        let mut numbers = Vec::new();
+        for group in metadata.row_groups() {
+            let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
+            rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
+            let (reader, _) = parquet_pages::column(&source, group.column(leaf), rows)?;
+            numbers.extend(whole(reader, name, rows)?);
+        }
+        Ok(numbers)
+    };
+    guarded(decode).map_err(|problem| damaged(path, problem))
+}
+
+/// The values of a column of whole numbers.
+fn whole(reader: ColumnReader, name: &str, rows: usize) -> Checked<Vec<i64>> {
+    match reader {
+        ColumnReader::Int64ColumnReader(reader) => values(reader, name, rows),
+        ColumnReader::Int32ColumnReader(reader) => Ok(values(reader, name, rows)?.into_iter().map(i64::from).collect()),
+        _ => Err(format!("column `{name}` does not hold whole numbers")),
+    }
 }
 
 /// The first existing column of `names`, with or without `suffix`: its name, and its position among the leaves.

@@ -19,9 +19,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use unlearn_certificates::{
-    Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Samples, SigningKey, Threshold,
-};
+use unlearn_certificates::{Asked, Basis, Certificate, Code, Data, Done, Measured, Samples, SigningKey, Threshold};
 use unlearn_metrics::{Need, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::{
@@ -361,7 +359,7 @@ impl Deletion {
         };
         let json = |e: serde_json::Error| Error::deletion(Certificate::FILE, e);
         let mut certificate = Certificate {
-            format: FORMAT,
+            format: measured.format(),
             key: key.clone(),
             request: self.asked.clone(),
             data: self.data().map_err(json)?,

@@ -143,7 +143,7 @@ impl Figures {
             }
             let evidence = Evidence { scores, rte_seconds, figures: values, retrain };
             let Some(value) = (figure.compute)(&evidence)? else { continue };
-            if !figure.admits(value.value) {
+            if value.number().is_some_and(|number| !figure.admits(number)) {
                 let [low, high] = figure.range;
                 let figure = figure.label.to_string();
                 return Err(Error::Range { figure, value: value.value, low, high });
