@@ -17,6 +17,7 @@ pub const ENTRY: Entry = Entry {
     needs: "cifar-10-batches-bin or cifar-10-batches-py, unpacked or as its .tar.gz, in --data-dir or $UNLEARN_DATA",
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
     subclasses: &[],
+    files_of: None,
     class_count: 10,
     shape: [3, 32, 32],
     train: 50_000,

@@ -34,6 +34,7 @@ pub const ENTRY: Entry = Entry {
         "vehicles_2",
     ],
     subclasses: cifar100::ENTRY.classes,
+    files_of: Some(cifar100::ENTRY.name),
     class_count: 20,
     hub: Some(HubRepository {
         name: "uoft-cs/cifar100",

@@ -27,6 +27,8 @@ pub struct Entry {
     pub classes: &'static [&'static str],
     /// Names of the subclasses of the classes, if the files say of which subclass each image is. A subclass is a position in this list.
     pub subclasses: &'static [&'static str],
+    /// The dataset whose files these are, if it has another name. They are sought in its folders too.
+    pub files_of: Option<&'static str>,
     /// Number of classes.
     pub class_count: usize,
     /// `[channels, height, width]` of an image.
@@ -53,6 +55,17 @@ impl Entry {
     /// Bytes of one image.
     pub fn image_len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The folders that may hold it, in search order.
+    pub(crate) fn folders(&self, options: &OpenOptions) -> Vec<PathBuf> {
+        let mut folders = options.folders(self.name, &[]);
+        for folder in self.files_of.iter().flat_map(|name| options.folders(name, &[])) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        folders
     }
 
     /// The images of these pictures. If training uses random parts, the pictures have many sizes and are too many for

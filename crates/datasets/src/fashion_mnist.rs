@@ -33,6 +33,7 @@ pub const ENTRY: Entry = Entry {
         "Ankle boot",
     ],
     subclasses: &[],
+    files_of: None,
     class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,

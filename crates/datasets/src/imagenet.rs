@@ -27,6 +27,7 @@ pub const ENTRY: Entry = Entry {
             `imagenet` in --data-dir or $UNLEARN_DATA",
     classes: &[],
     subclasses: &[],
+    files_of: None,
     class_count: 1000,
     shape: [3, 224, 224],
     train: 1_281_167,

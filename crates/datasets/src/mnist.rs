@@ -17,6 +17,7 @@ pub const ENTRY: Entry = Entry {
     needs: "its four IDX files, plain or .gz, in a folder `mnist` in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     subclasses: &[],
+    files_of: None,
     class_count: 10,
     shape: [1, 28, 28],
     train: 60_000,

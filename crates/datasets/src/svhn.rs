@@ -26,6 +26,7 @@ pub const ENTRY: Entry = Entry {
     needs: "train_32x32.mat and test_32x32.mat in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     subclasses: &[],
+    files_of: None,
     class_count: 10,
     shape: [3, 32, 32],
     train: 73_257,

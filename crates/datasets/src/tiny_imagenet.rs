@@ -23,6 +23,7 @@ pub const ENTRY: Entry = Entry {
     needs: "tiny-imagenet-200, unpacked, in --data-dir or $UNLEARN_DATA",
     classes: &[],
     subclasses: &[],
+    files_of: None,
     class_count: 200,
     shape: [3, 64, 64],
     train: 100_000,

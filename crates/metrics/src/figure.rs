@@ -77,6 +77,8 @@ pub enum Need {
     Transfer,
     /// An audit of the model's features and weights, which measures it.
     Audit,
+    /// The subclasses of a data set that knows them, of which one or more are forgotten.
+    Subclasses,
     /// The run time of the method.
     RunTime,
     /// An attack that measures it or a figure that it is computed from.

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use unlearn_samples::{Dataset, ImageSet};
+use unlearn_samples::{Dataset, ImageSet, Subclasses};
 use unlearn_torch_files::Record;
 
 use crate::checksum::Published;
@@ -20,7 +20,7 @@ use crate::formats::archive::Archive;
 use crate::formats::unread;
 use crate::options::OpenOptions;
 use crate::place;
-use crate::{cifar10, cifar100};
+use crate::{cifar10, cifar20, cifar100};
 
 /// Maximum bytes of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
@@ -65,7 +65,7 @@ impl Form {
 
 /// Opens the dataset of `entry` in the first form and place with any of its files. Folders come before archives.
 pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Result<Dataset> {
-    let roots = options.folders(entry.name, &[]);
+    let roots = entry.folders(options);
     let places = roots.iter().flat_map(|root| forms.iter().flat_map(|form| Candidate::all(root, form)));
     match entry.first_with(places, Candidate::is_there) {
         Some(Candidate::Folder(folder, form)) => open_folder(entry, form, &folder),
@@ -105,7 +105,8 @@ impl AsRef<Path> for Candidate<'_> {
 pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
     place.refuse_size()?;
     let path = &place.path;
-    let forms = [&cifar10::FORMS, &cifar100::FORMS].into_iter().flatten();
+    let known: &[&[Form]] = if place.coarse { &[&cifar20::FORMS] } else { &[&cifar10::FORMS, &cifar100::FORMS] };
+    let forms = known.iter().copied().flatten();
     let found: Vec<_> = if path.is_dir() {
         let there = forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there);
         // An unpacked archive is often still in the same folder.
@@ -144,7 +145,8 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
             ));
         }
     };
-    let (train, test) = (read_set(form, &files, form.train)?, read_set(form, &files, &[form.test])?);
+    let (mut train, mut test) = (read_set(form, &files, form.train)?, read_set(form, &files, &[form.test])?);
+    let numbers = [&mut train, &mut test].map(|set| std::mem::take(&mut set.subclasses));
     let classes = match form.class_names(&files)? {
         Some(names) => names,
         None => (0..train.labels.iter().max().map_or(0, |label| label + 1)).map(|class| class.to_string()).collect(),
@@ -155,8 +157,23 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
         }
         set.images([3, 32, 32])
     };
+    let paths = [&train, &test].map(|set| set.ends.first().map(|(path, _)| path.clone()).unwrap_or_default());
     let (train, test) = (set(train)?, set(test)?);
-    place.dataset_of_images(classes, train, test)
+    let dataset = place.dataset_of_images(classes, train, test)?;
+    if !place.coarse {
+        return Ok(dataset);
+    }
+    let fine = cifar100::FORMS.iter().find(|fine| fine.folder == form.folder);
+    let named = fine.map(|fine| fine.class_names(&files)).transpose()?.flatten();
+    let names = named.unwrap_or_else(|| {
+        let most = numbers.iter().flatten().max().map_or(0, |number| number + 1);
+        (0..most).map(|number| number.to_string()).collect()
+    });
+    for (path, numbers) in paths.iter().zip(&numbers) {
+        check_labels(path, numbers, names.len())?;
+    }
+    let [train, test] = numbers.map(|numbers| numbers.into_iter().map(|number| number as u32).collect());
+    Ok(dataset.with_subclasses(Subclasses { names, train, test })?)
 }
 
 impl Candidate<'_> {

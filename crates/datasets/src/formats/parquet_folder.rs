@@ -27,7 +27,7 @@ pub(crate) const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
 
 /// Opens the dataset of `entry` in its Hub form from the first folder that has any of its files.
 pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) -> Result<Dataset> {
-    let roots = options.folders(entry.name, &[]);
+    let roots = entry.folders(options);
     let folders = roots.iter().flat_map(|root| [root.join(hub.folder), root.join("data"), root.clone()]);
     for folder in folders.filter(|folder| folder.is_dir()) {
         let splits = Splits::find(&folder, 1)?;

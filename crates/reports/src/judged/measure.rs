@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use unlearn_metrics::figures::avg_gap;
-use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Value, Values};
+use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Triggered, Value, Values};
 use unlearn_mia_eval::pool::Seen;
 use unlearn_mia_eval::{Error, Registry, Settings};
 use unlearn_score_files::{Role, ScoreSets, SetScores};
@@ -19,6 +19,8 @@ pub struct Evidence {
     pub source: String,
     /// The scores on the sets.
     pub scores: ScoreSets,
+    /// The scores on test images with the trigger of a backdoor, if there is one.
+    pub triggered: Option<Triggered>,
     /// Run time of the method, if known.
     pub rte_seconds: Option<f64>,
 }
@@ -39,7 +41,8 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
     if let Some(retrain) = retrain.filter(|_| has_scores) {
         for number in 0..retrain.scores.models() {
             // The reasons are those of the model.
-            let alone = Alone { registry, settings, rte_seconds: retrain.rte_seconds, undefined: &mut Vec::new() };
+            let (rte_seconds, triggered) = (retrain.rte_seconds, retrain.triggered.as_ref());
+            let alone = Alone { registry, settings, rte_seconds, triggered, undefined: &mut Vec::new() };
             theirs.push(alone.measure(&retrain.scores, number, None)?);
         }
     }
@@ -52,7 +55,8 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
                 count if count == models => theirs.get(number),
                 _ => None,
             };
-            let alone = Alone { registry, settings, rte_seconds: model.rte_seconds, undefined: &mut undefined };
+            let (rte_seconds, triggered) = (model.rte_seconds, model.triggered.as_ref());
+            let alone = Alone { registry, settings, rte_seconds, triggered, undefined: &mut undefined };
             ours.push(alone.measure(&model.scores, number, beside)?);
         }
         if theirs.len() > 1 && theirs.len() != models {
@@ -189,6 +193,7 @@ struct Alone<'a> {
     registry: &'a Registry,
     settings: &'a Settings,
     rte_seconds: Option<f64>,
+    triggered: Option<&'a Triggered>,
     undefined: &'a mut Vec<Undefined>,
 }
 
@@ -216,11 +221,12 @@ impl Alone<'_> {
             retain: or_empty(Role::Retain),
             test: or_empty(Role::Test),
             validation: given.get(&Role::Validation).cloned(),
-            triggered: None,
+            triggered: self.triggered.cloned(),
             unseen: None,
         };
         let (registry, rte_seconds) = (self.registry, self.rte_seconds);
-        let missing = |figure: &Figure| missing(figure, &given, rte_seconds.is_some(), retrain);
+        let known = Known { has_time: rte_seconds.is_some(), is_triggered: self.triggered.is_some() };
+        let missing = |figure: &Figure| missing(figure, &given, known, retrain);
         let mut values = Values::new();
         for name in &self.settings.attacks {
             // A set that is missing would be an empty one.
@@ -276,11 +282,18 @@ enum Missing {
     Stated(String),
 }
 
+/// What is known of a model beside its scores on the sets.
+#[derive(Clone, Copy)]
+struct Known {
+    has_time: bool,
+    is_triggered: bool,
+}
+
 /// Why a figure cannot be computed from what is given, if it cannot.
 fn missing(
     figure: &Figure,
     given: &BTreeMap<Role, Scores>,
-    has_time: bool,
+    known: Known,
     retrain: Option<&(ModelScores, Values)>,
 ) -> Option<Missing> {
     let role = |need: &Need| match need {
@@ -291,13 +304,14 @@ fn missing(
         _ => None,
     };
     for need in figure.needs {
-        let known = match need {
+        let is_known = match need {
             Need::Attack => true,
-            Need::RunTime => has_time,
+            Need::RunTime => known.has_time,
+            Need::Triggered => known.is_triggered,
             Need::RetrainFigures | Need::RetrainScores => retrain.is_some(),
             other => role(other).is_some(),
         };
-        if !known {
+        if !is_known {
             return Some(Missing::Unexpected);
         }
     }
