@@ -238,12 +238,10 @@ fn the_backdoor_of_a_stored_run_is_judged_too() {
         SUITE.replace("train-limit = 200\n", poison).replace("kind = \"class\"\nclass = 3", "kind = \"poisoned\"");
     let place = Place::new(&suite);
     place.succeed(&["run", "suite.toml", "--out", "report"]);
-    let rows = place.rows("report");
-    let row = rows.iter().find(|row| row["method"] == "ga").unwrap();
-    let stage = format!("evaluate:{}", stage_of(&place, "evaluate", "ga"));
-    let index = json(&place, "runs/suites/one.json");
-    let of_ga = index["rows"].as_array().unwrap().iter().find(|row| row["method"] == "ga").unwrap();
-    let model = format!("unlearn:{}", of_ga["unlearn"].as_str().unwrap());
+    let of_ga = |rows: &Value| rows.as_array().unwrap().iter().find(|row| row["method"] == "ga").unwrap().clone();
+    let row = of_ga(&json(&place, "report/results.json")["rows"]);
+    let stages = of_ga(&json(&place, "runs/suites/one.json")["rows"]);
+    let [stage, model] = ["evaluate", "unlearn"].map(|kind| format!("{kind}:{}", stages[kind].as_str().unwrap()));
     for (what, file) in [(&stage, "stored.json"), (&model, "model.json")] {
         let printed = place.succeed(&["evaluate", what, "--attacks", "mia-efficacy", "--json", file]);
         assert!(printed.contains("ASR") && printed.contains("SA"), "{what}: {printed}");

@@ -133,7 +133,7 @@ fn a_file_says_of_which_subclass_images_of_any_data_set_are() {
         "subclasses.csv:2 names position 8000, but the training set of fashion-mnist-mini has 8000",
     );
     refuse("id,subclass\r\n0,dark\r\n\r\n0,7\r\n", "subclasses.csv:4: position 0 is named in line 2 already");
-    refuse("id,subclass\n0,dark\n1,7\n2,dork\n", "");
+    refuse("id,subclass\n0,dork\n1,7\n", "subclass `dark` does not exist in subclasses.csv (did you mean `dork`?)");
     refuse("id,class\n0,dark\n", "no column `subclass`");
     let positions = place.succeed(&["datasets", "split", "suite.toml", "--class", "3"]);
     let positions: Vec<&str> = positions.lines().collect();
