@@ -235,8 +235,8 @@ pub(crate) struct ForgetArguments {
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) data: String,
     /// The images to forget, as positions in the official training set. The file is text or JSON lines (17 or {"id":
-    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv).
-    #[arg(long, value_name = "FILE", required_unless_present = "subclass")]
+    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv). `--subclass` may take its place.
+    #[arg(long, value_name = "FILE")]
     pub(crate) request: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) subclasses: SubclassArguments,

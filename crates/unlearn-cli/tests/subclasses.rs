@@ -106,7 +106,7 @@ fn a_data_set_that_knows_its_subclasses_forgets_one() {
     let message = call(&with(&["--subclass", "rocket,tank"]), 2);
     assert!(message.contains("is all of class 1 (vehicles); give `kind = \"class\"`"), "{message}");
     let message = call(&with(&[]), 2);
-    assert!(message.contains("--request"), "{message}");
+    assert!(message.contains("`--request FILE` or `--subclass NAME`"), "{message}");
     let arguments = with(&["--subclass", "rocket", "--threshold", "subclass_accuracy<=100"]);
     place.succeed(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let certificate: Value = serde_json::from_slice(&fs::read(place.path("o/certificate.json")).unwrap()).unwrap();
