@@ -5,7 +5,7 @@ use std::{borrow::Cow, fs, path::Path};
 
 use serde_json::Value as Json;
 use unlearn_certificates::Outcome;
-use unlearn_experiment::deletion::{Certified, Deleted, Deletion, DeletionOptions, measure_again};
+use unlearn_experiment::deletion::{Certified, Deleted, Deletion, DeletionOptions, Requested, measure_again};
 use unlearn_experiment::{Environment, Plan, RunOptions, Suite};
 use unlearn_metrics::{Direction, Evidence, Figure, ModelScores, Need, Unit, Value};
 use unlearn_mia_eval::{Attack, Draws, MemberSelection, Pool, Registry, Run};
@@ -136,7 +136,7 @@ fn a_figure_and_an_attack_from_outside_are_everywhere() {
         key: None,
         mask: None,
         data: "fashion-mnist-mini".into(),
-        request: place("ids.jsonl"),
+        request: Requested::List(place("ids.jsonl")),
         method: "raw".into(),
         assignments: Vec::new(),
         thresholds: ["split>=-100", "coin_efficacy>=0", "tow<=1"].map(|text| text.parse().unwrap()).into(),

@@ -1,8 +1,9 @@
 //! A deletion's certificate: `certificate.json`.
 //!
 //! # Format policy
-//! The file carries [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones. It also refuses
-//! an unknown key, and a key that occurs twice, at every level, so that nothing in a certificate goes unchecked.
+//! The file carries the number of its format, up to [`FORMAT`]. A reader accepts its own and older versions and refuses newer ones. It
+//! also refuses an unknown key, and a key that occurs twice, at every level, so that nothing in a certificate goes unchecked.
+//! Format 3 is format 2 with a figure that is undefined; a certificate without one is written in format 2.
 //! Figures are stored by name, and [`check`](crate::check()) refuses names that the registry lacks. Format 1 had a
 //! field for each figure (`older`).
 //!
@@ -22,8 +23,8 @@ use unlearn_metrics::{Values, figures::ua};
 
 use crate::{Error, Measured, Result, Samples, Signature, SigningKey, older};
 
-/// The newest version of the format, which this program writes.
-pub const FORMAT: u32 = 2;
+/// The newest version of the format. [`Measured::format`] says which one these measurements need.
+pub const FORMAT: u32 = 3;
 
 /// Maximum bytes of a certificate.
 const MOST: u64 = 1 << 30;
@@ -348,7 +349,7 @@ pub(crate) mod tests {
         after.insert("rte_seconds".to_owned(), Value::exact(1.5));
         let artifact = |bytes: &[u8]| Artifact::of_bytes(bytes);
         Certificate {
-            format: FORMAT,
+            format: 2,
             key: "0".repeat(32).parse().unwrap(),
             request: Asked::new(vec![3, 5, 8], vec![1]),
             data: Data {
@@ -410,7 +411,7 @@ pub(crate) mod tests {
             let changed = text.replacen(from, to, 1);
             Certificate::parse(changed.as_bytes(), Path::new("certificate.json")).unwrap_err().to_string()
         };
-        assert!(refusal(r#"{"format":2"#, r#"{"format":3"#).contains("this program reads up to 2"));
+        assert!(refusal(r#"{"format":2"#, r#"{"format":4"#).contains("this program reads up to 3"));
         assert!(refusal(r#""before":"#, r#""befores":{},"before":"#).contains("`befores`"));
         assert!(refusal(r#"{"value":1.0"#, r#"{"unit":"%","value":1.0"#).contains("`unit`"));
         assert!(refusal(r#""started":"#, r#""started":"","started":"#).contains("`started` stands twice"));

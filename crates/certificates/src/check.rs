@@ -146,6 +146,10 @@ fn impossible(name: &str, value: &Value, figures: &Figures) -> Option<String> {
         Ok(figure) => figure,
         Err(unknown) => return Some(unknown.to_string()),
     };
+    if value.undefined.is_some() {
+        let of_attack = figure.needs.contains(&Need::Attack);
+        return (!of_attack).then(|| "it is stated as undefined, which only an attack's figure can be".to_owned());
+    }
     if !figure.admits(value.value) {
         let [low, high] = figure.range;
         return Some(format!("it is {}, but lies between {low} and {high}", value.value));
@@ -173,12 +177,12 @@ fn thresholds(certificate: &Certificate) -> Vec<Finding> {
         };
         let word = |passed| if passed { "passed" } else { "failed" };
         if verdict.threshold.judge(value) == *verdict {
-            Finding::holds(what, format!("{} at {value}", word(verdict.passed)))
+            Finding::holds(what, format!("{} at {}", word(verdict.passed), measured(value)))
         } else {
-            let stated = format!("{} at {}", word(verdict.passed), verdict.measured);
+            let stated = format!("{} at {}", word(verdict.passed), measured(verdict.measured));
             Finding::fails(
                 what,
-                format!("{} at {value}, but stated as {stated}", word(verdict.threshold.passes(value))),
+                format!("{} at {}, but stated as {stated}", word(verdict.threshold.passes(value)), measured(value)),
             )
         }
     });
@@ -187,6 +191,11 @@ fn thresholds(certificate: &Certificate) -> Vec<Finding> {
         findings.push(Finding::unchecked("thresholds", "none were stated"));
     }
     findings
+}
+
+/// A measured value as text.
+fn measured(value: f64) -> String {
+    if value.is_nan() { "an undefined value".to_owned() } else { value.to_string() }
 }
 
 fn signature(certificate: &Certificate, public_key: Option<&PublicKey>) -> Finding {
@@ -255,6 +264,32 @@ pub(crate) mod tests {
             assert!(found("area", 0.6, Some(interval)).unwrap().contains("which is not one of 0.6"), "{interval:?}");
         }
         assert!(found("ra", 60.0, Some([50.0, 70.0])).is_some(), "nothing gives RA an interval");
+    }
+
+    #[test]
+    fn an_undefined_figure_of_an_attack_is_possible_and_meets_no_demand() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.safetensors"), "model").unwrap();
+        let mut certificate = example();
+        let name = "mia_efficacy.confidence";
+        let undefined = Value::undefined("all retained and test samples have the same confidence");
+        certificate.measured.after.insert(name.to_owned(), undefined.clone());
+        let demand: crate::Threshold = "mia_efficacy.confidence >= 0".parse().unwrap();
+        certificate.measured.thresholds = vec![demand.judge(undefined.value)];
+        assert!(!certificate.measured.passed());
+        certificate.format = certificate.measured.format();
+        assert_eq!((certificate.format, example().measured.format()), (3, 2));
+        assert_eq!(failures(folder.path(), &certificate, None), [""; 0]);
+        certificate.save(folder.path()).unwrap();
+        let read = Certificate::load(folder.path()).unwrap();
+        assert_eq!(read, certificate);
+        assert!(read.measured.lines(&figures()).iter().any(|line| line.shown(line.after.as_ref()) == "undefined"));
+        let mut lying = certificate.clone();
+        lying.measured.thresholds[0].passed = true;
+        assert_eq!(failures(folder.path(), &lying, None), [format!("threshold {demand}")]);
+        // An accuracy is always known.
+        certificate.measured.after.insert("ra".to_owned(), undefined);
+        assert!(failures(folder.path(), &certificate, None).contains(&"figure ra after".to_owned()));
     }
 
     #[test]

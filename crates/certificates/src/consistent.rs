@@ -74,6 +74,9 @@ fn draws(certificate: &Certificate, figures: &Figures) -> Vec<Finding> {
             let is_drawn = needs_attack
                 && (of_attack == mia_efficacy::NAME
                     || all().any(|(other, value)| attack(other) == of_attack && !value.draws.is_empty()));
+            if value.undefined.is_some() {
+                continue;
+            }
             let most = all().filter(|(other, _)| *other == name).map(|(_, value)| value.draws.len()).max();
             let (found, most) = (value.draws.len(), most.unwrap_or(0));
             let what = format!("draws of {name} {model}");

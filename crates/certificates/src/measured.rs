@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use unlearn_metrics::{Figure, Figures, Value, Values};
 
-use crate::Verdict;
+use crate::{FORMAT, Verdict};
 
 /// The measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,12 @@ pub struct Line {
 }
 
 impl Measured {
+    /// The version of a certificate's format that these measurements need.
+    pub fn format(&self) -> u32 {
+        let mut all = [Some(&self.before), Some(&self.after), self.retrain.as_ref()].into_iter().flatten();
+        if all.any(|values| values.values().any(|value| value.undefined.is_some())) { FORMAT } else { 2 }
+    }
+
     /// Whether every threshold was met.
     pub fn passed(&self) -> bool {
         self.thresholds.iter().all(|verdict| verdict.passed)
@@ -71,9 +77,12 @@ impl Measured {
 }
 
 impl Line {
-    /// A value of this line as text: "36.70 ± 9.12", or a dash if there is none.
+    /// A value of this line as text: "36.70 ± 9.12", "undefined", or a dash if there is none.
     pub fn shown(&self, value: Option<&Value>) -> String {
         let Some(value) = value else { return "–".to_owned() };
+        if value.undefined.is_some() {
+            return "undefined".to_owned();
+        }
         let number = |number: f64| match &self.figure {
             Some(figure) => figure.shown(number),
             None => format!("{number:.4}"),

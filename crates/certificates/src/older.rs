@@ -64,7 +64,7 @@ impl Metrics {
             (validation_accuracy::NAME, self.validation_accuracy),
         ];
         let exact = exact.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::exact(value?))));
-        let one_draw = |value: f64| Value { value, interval: None, draws: vec![value] };
+        let one_draw = |value: f64| Value { draws: vec![value], ..Value::exact(value) };
         let attacks = self.mia_efficacy.into_iter().map(|(feature, value)| (attacked(&feature), one_draw(value)));
         exact.chain(attacks).collect()
     }

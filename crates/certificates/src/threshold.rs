@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use unlearn_metrics::{
     Figures,
@@ -33,15 +33,24 @@ pub enum Relation {
 }
 
 /// A threshold with its measured value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     /// The demand.
     pub threshold: Threshold,
-    /// The metric.
+    /// The metric. NaN, which JSON writes as `null`, if it is undefined.
+    #[serde(deserialize_with = "number_or_nan")]
     pub measured: f64,
     /// Whether the metric meets the demand.
     pub passed: bool,
+}
+
+/// Verdicts are equal if all their fields are, and the metric may be undefined in both.
+impl PartialEq for Verdict {
+    fn eq(&self, other: &Self) -> bool {
+        let same = self.measured == other.measured || self.measured.is_nan() && other.measured.is_nan();
+        self.threshold == other.threshold && self.passed == other.passed && same
+    }
 }
 
 impl Threshold {
@@ -66,7 +75,7 @@ impl Threshold {
         }
     }
 
-    /// Whether a measured value meets the demand.
+    /// Whether a measured value meets the demand. What is undefined meets none.
     pub fn passes(&self, measured: f64) -> bool {
         match self.relation {
             Relation::AtLeast => measured >= self.value,
@@ -78,6 +87,10 @@ impl Threshold {
     pub fn judge(&self, measured: f64) -> Verdict {
         Verdict { threshold: self.clone(), measured, passed: self.passes(measured) }
     }
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl FromStr for Threshold {

@@ -123,6 +123,7 @@ pub const ENTRY: Entry = Entry {
         image: "img",
         label: "fine_label",
         test: "test",
+        subclass: None,
     }),
     files: &[FORMS[0].archive, FORMS[1].archive],
     open: |entry, options| cifar::open(entry, &FORMS, options),
@@ -136,7 +137,7 @@ pub(crate) const FORMS: [Form; 2] = [
         archive: Published { file: "cifar-100-binary.tar.gz", md5: "03b5dce01913d631647c71ecec9e9cb8" },
         train: &["train.bin"],
         test: "test.bin",
-        coding: Coding::Records { label_bytes: 2 },
+        coding: Coding::Records { label_bytes: 2, label: 1, subclass: None },
         names: "fine_label_names.txt",
     },
     Form {
@@ -144,7 +145,7 @@ pub(crate) const FORMS: [Form; 2] = [
         archive: Published { file: "cifar-100-python.tar.gz", md5: "eb9058c3a382ffc7106e4002c42a8d85" },
         train: &["train"],
         test: "test",
-        coding: Coding::Pickle { labels: "fine_labels", names: "fine_label_names" },
+        coding: Coding::Pickle { labels: "fine_labels", subclasses: None, names: "fine_label_names" },
         names: "meta",
     },
 ];

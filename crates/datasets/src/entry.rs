@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization};
+use unlearn_samples::{Augmentation, Dataset, ImageSet, Normalization, Subclasses};
 
 use crate::checksum::Published;
 use crate::error::{Error, Result, damaged};
@@ -25,6 +25,10 @@ pub struct Entry {
     pub needs: &'static str,
     /// Class names. A label is a position in this list. Empty if the files name their classes.
     pub classes: &'static [&'static str],
+    /// Names of the subclasses of the classes, if the files say of which subclass each image is. A subclass is a position in this list.
+    pub subclasses: &'static [&'static str],
+    /// The dataset whose files these are, if it has another name. They are sought in its folders too.
+    pub files_of: Option<&'static str>,
     /// Number of classes.
     pub class_count: usize,
     /// `[channels, height, width]` of an image.
@@ -53,6 +57,17 @@ impl Entry {
         self.shape.iter().product()
     }
 
+    /// The folders that may hold it, in search order.
+    pub(crate) fn folders(&self, options: &OpenOptions) -> Vec<PathBuf> {
+        let mut folders = options.folders(self.name, &[]);
+        for folder in self.files_of.iter().flat_map(|name| options.folders(name, &[])) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        folders
+    }
+
     /// The images of these pictures. If training uses random parts, the pictures have many sizes and are too many for
     /// memory, so they stay on disk. Otherwise they are unpacked.
     pub(crate) fn images(&self, set: PackedSet) -> Result<ImageSet> {
@@ -73,6 +88,13 @@ impl Entry {
     pub(crate) fn dataset_of(&self, classes: Vec<String>, train: ImageSet, test: ImageSet) -> Dataset {
         let normalization = Normalization { mean: self.mean.to_vec(), std: self.std.to_vec() };
         Dataset::new(self.name, classes, normalization, self.augmentation, train, test)
+    }
+
+    /// The dataset with these subclasses of its training and its test images, if there are some.
+    pub(crate) fn with_subclasses(&self, dataset: Dataset, numbers: Option<[Vec<u32>; 2]>) -> Result<Dataset> {
+        let Some([train, test]) = numbers else { return Ok(dataset) };
+        let names = self.subclasses.iter().map(ToString::to_string).collect();
+        Ok(dataset.with_subclasses(Subclasses { names, train, test })?)
     }
 
     /// Checks that `folder` holds as many classes, training and test images as the dataset. A folder with other
@@ -152,6 +174,8 @@ pub struct HubRepository {
     pub label: &'static str,
     /// The split that is the official test set.
     pub test: &'static str,
+    /// The column of subclasses, if the dataset has some.
+    pub subclass: Option<&'static str>,
 }
 
 impl HubRepository {

@@ -26,6 +26,8 @@ pub const ENTRY: Entry = Entry {
     needs: "`train` with a folder a class, and `val` of the same, or flat with LOC_val_solution.csv beside it, in a folder \
             `imagenet` in --data-dir or $UNLEARN_DATA",
     classes: &[],
+    subclasses: &[],
+    files_of: None,
     class_count: 1000,
     shape: [3, 224, 224],
     train: 1_281_167,
@@ -39,6 +41,7 @@ pub const ENTRY: Entry = Entry {
         image: "image",
         label: "label",
         test: "validation",
+        subclass: None,
     }),
     files: &[],
     open,

@@ -17,6 +17,7 @@
 pub mod checksum;
 pub mod cifar10;
 pub mod cifar100;
+pub mod cifar20;
 mod entry;
 mod error;
 pub mod fashion_mnist;

@@ -5,7 +5,7 @@
 //! `?size=N` after the path gives all pictures one size: the shorter side is resized to N pixels, and the middle N ×
 //! N is taken. `?stream=N` is for sets too large for memory, such as ImageNet. Pictures stay on disk. Training sees
 //! random parts of them, resized to N × N. Evaluation sees the middle N × N after the shorter side was resized to N ·
-//! 256 / 224. The name as typed is the dataset's name, so checkpoints and certificates name their data.
+//! 256 / 224. `cifar:PATH?labels=coarse` opens CIFAR-100's files with the coarse labels, and the fine ones as subclasses. The name as typed is the dataset's name, so checkpoints and certificates name their data.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,14 @@ use crate::svhn;
 
 /// Maximum `size`.
 const SIZE_LIMIT: usize = 1024;
+
+/// The text after the `?` that asks for CIFAR-100's coarse labels.
+const COARSE: &str = "labels=coarse";
+
+/// The text after the `?` that gives pictures a size.
+fn sizes() -> String {
+    format!("`size=N` or `stream=N`, N from 1 to {SIZE_LIMIT}")
+}
 
 /// A form of datasets that are named by path.
 #[derive(Debug, Clone, Copy)]
@@ -133,16 +141,21 @@ impl Location {
             return Err(refuse("the path is missing"));
         }
         let (mut size, mut stream) = (None, false);
-        if let Some(option) = option {
+        let coarse = option == Some(COARSE);
+        if coarse && form.name != "cifar" {
+            return Err(refuse(&format!("`{COARSE}` is for CIFAR-100, as `cifar:PATH?{COARSE}`; leave it out")));
+        }
+        if let Some(option) = option.filter(|_| !coarse) {
             if let Some((key @ ("size" | "stream"), value)) = option.split_once('=') {
                 stream = key == "stream";
                 size = value.parse().ok().filter(|size| (1..=SIZE_LIMIT).contains(size));
             }
             if size.is_none() {
-                return Err(refuse(&format!("`{option}` is not `size=N` or `stream=N`, N from 1 to {SIZE_LIMIT}")));
+                let only = if form.name == "cifar" { format!("`{COARSE}`") } else { sizes() };
+                return Err(refuse(&format!("`{option}` is not {only}")));
             }
         }
-        Ok(Some(Self { form, place: Place { name: name.into(), path: path.into(), size, stream } }))
+        Ok(Some(Self { form, place: Place { name: name.into(), path: path.into(), size, stream, coarse } }))
     }
 
     /// Opens the dataset.
@@ -185,7 +198,9 @@ mod tests {
             ("hubs:owner/name", "unknown form `hubs` (did you mean `hub`?); valid forms: folder, npz,"),
             ("parquet:", "the path is missing"),
             ("parquet:x?size=0", "`size=0` is not `size=N` or `stream=N`, N from 1 to 1024"),
-            ("parquet:x?crop", "`crop` is not"),
+            ("parquet:x?crop", "`crop` is not `size=N` or"),
+            ("cifar:x?labels=fine", "`labels=fine` is not `labels=coarse`"),
+            ("folder:x?labels=coarse", "`labels=coarse` is for CIFAR-100"),
         ] {
             let error = Location::parse(name).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{name}` names no dataset: {problem}")), "{error}");

@@ -23,6 +23,8 @@ pub const ENTRY: Entry = Entry {
     licence: "CC BY-SA 4.0",
     needs: "`images` and `annotations`, unpacked, in a folder `oxford-pets` or `oxford-iiit-pet` in --data-dir or $UNLEARN_DATA",
     classes: &[],
+    subclasses: &[],
+    files_of: None,
     class_count: 37,
     shape: [3, 224, 224],
     train: 3680,

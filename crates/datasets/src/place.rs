@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) size: Option<usize>,
     /// Whether they are decoded on demand. Then there is a size.
     pub(crate) stream: bool,
+    /// Whether CIFAR-100's coarse labels are meant, with the fine ones as subclasses.
+    pub(crate) coarse: bool,
 }
 
 impl Place {

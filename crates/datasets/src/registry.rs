@@ -7,7 +7,7 @@ use crate::formats::parquet_folder;
 use crate::hub_files;
 use crate::location::Location;
 use crate::{
-    cifar10, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, oxford_pets, sun397, svhn,
+    cifar10, cifar20, cifar100, fashion_mnist, fashion_mnist_mini, imagenet, kmnist, mnist, oxford_pets, sun397, svhn,
     tiny_imagenet,
 };
 
@@ -20,6 +20,7 @@ pub static DATASETS: &[Entry] = &[
     fashion_mnist::ENTRY,
     cifar10::ENTRY,
     cifar100::ENTRY,
+    cifar20::ENTRY,
     svhn::ENTRY,
     mnist::ENTRY,
     kmnist::ENTRY,
@@ -87,6 +88,8 @@ mod tests {
             }
             assert!(entry.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
             assert!(entry.classes.is_empty() || entry.classes.len() == entry.class_count, "{}", entry.name);
+            let subclasses: HashSet<_> = entry.subclasses.iter().collect();
+            assert_eq!(subclasses.len(), entry.subclasses.len(), "{}: a subclass is found by its name", entry.name);
             assert_eq!(entry.mean.len(), entry.shape[0], "{}: one mean a channel", entry.name);
             let hub = entry.hub.map_or("owner/name", |hub| hub.name);
             assert!(hub.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty()), "{hub}");
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_valid_ones_and_the_nearest() {
-        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, svhn, mnist, kmnist, tiny-imagenet, imagenet, oxford-pets, sun397";
+        let valid = "fashion-mnist-mini, fashion-mnist, cifar10, cifar100, cifar20, svhn, mnist, kmnist, tiny-imagenet, imagenet, oxford-pets, sun397";
         assert_eq!(
             find("fashion_mnist").unwrap_err().to_string(),
             format!("unknown dataset `fashion_mnist` (did you mean `fashion-mnist`?); valid names: {valid}")

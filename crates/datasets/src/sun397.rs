@@ -27,6 +27,8 @@ pub const ENTRY: Entry = Entry {
     licence: "for research only; the pictures belong to their authors",
     needs: "`SUN397`, unpacked, in --data-dir or $UNLEARN_DATA, perhaps with split_zhou_SUN397.json in or beside it",
     classes: &[],
+    subclasses: &[],
+    files_of: None,
     class_count: 397,
     shape: [3, 224, 224],
     train: 19_850,

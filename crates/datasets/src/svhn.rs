@@ -25,6 +25,8 @@ pub const ENTRY: Entry = Entry {
     licence: "for non-commercial use only, its authors say",
     needs: "train_32x32.mat and test_32x32.mat in --data-dir or $UNLEARN_DATA",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    subclasses: &[],
+    files_of: None,
     class_count: 10,
     shape: [3, 32, 32],
     train: 73_257,
@@ -38,6 +40,7 @@ pub const ENTRY: Entry = Entry {
         image: "image",
         label: "label",
         test: "test",
+        subclass: None,
     }),
     files: &[
         Published { file: TRAIN, md5: "e26dedcc434d2e4c54c9b2d4a06d8373" },

@@ -60,7 +60,7 @@ pub fn problems(entry: &Entry, dataset: &Dataset) -> Vec<String> {
 /// The distributed files of `entry` with a published checksum that exist in the folders of datasets, each with the
 /// result of its check.
 pub fn files(entry: &Entry, options: &OpenOptions) -> Vec<(PathBuf, Result<()>)> {
-    let folders = options.folders(entry.name, &[]);
+    let folders = entry.folders(options);
     let place = |file: &str| folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
     let checked = entry.files.iter().filter_map(|published| {
         let path = place(published.file)?;

@@ -306,7 +306,9 @@ impl Data {
             None => Self { dataset: clean, split, part, poisoning: None },
             Some((dataset, poisoning)) => {
                 // The name stays that under which the data can be opened again.
-                let dataset = Dataset { name: clean.name.clone(), ..dataset };
+                // Poison moves no image, so each stays of its subclass.
+                let (name, subclasses) = (clean.name.clone(), clean.subclasses.clone());
+                let dataset = Dataset { name, subclasses, ..dataset };
                 Self { dataset: Arc::new(dataset), split, part, poisoning: Some(Arc::new(poisoning)) }
             }
         })

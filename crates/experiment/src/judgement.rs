@@ -5,13 +5,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use unlearn_metrics::{ModelScores, Retrain, Scores, Triggered, Values, auc};
+use unlearn_metrics::{ModelScores, Retrain, Scores, Triggered, Value, Values, auc, figures::subclass_accuracy};
 use unlearn_mia_eval::{Registry, Settings};
 use unlearn_network::Network;
 use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{Predictions, predict};
 
-use crate::data::Poisoning;
+use crate::{data::Poisoning, subclass};
 
 /// The samples that a model is judged on, as positions in the official training and test sets.
 pub(crate) struct Sets<'a> {
@@ -87,8 +87,27 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
     };
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
-    let figures = registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt)?;
+    let mut figures = registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt)?;
+    let accuracy = accuracy_on_subclasses(sets, &test_positions, &scores.test);
+    figures.extend(accuracy.map(|accuracy| (subclass_accuracy::NAME.to_owned(), Value::exact(accuracy))));
     Ok(Judgement { scores, figures })
+}
+
+/// Accuracy, in percent, on the test samples of the subclasses that are forgotten. `None` if there are none. `scores` are those on the
+/// samples at `positions`.
+fn accuracy_on_subclasses(sets: &Sets<'_>, positions: &[u32], scores: &Scores) -> Option<f64> {
+    let Sets { dataset, forget, retain, whole_classes, .. } = sets;
+    let subclasses = dataset.subclasses.as_ref()?;
+    let forgotten = subclass::forgotten_whole(dataset, forget, retain, whole_classes);
+    let is_of = |position: &u32| forgotten.contains(&subclasses.test[*position as usize]);
+    let correct: Vec<bool> = positions
+        .iter()
+        .zip(scores.correct())
+        .filter(|(position, _)| is_of(position))
+        .map(|(_, correct)| correct)
+        .collect();
+    let right = correct.iter().filter(|correct| **correct).count();
+    (!correct.is_empty()).then(|| 100.0 * right as f64 / correct.len() as f64)
 }
 
 /// Figures of a model that need no test set.
@@ -174,7 +193,7 @@ mod tests {
     use std::borrow::Cow;
 
     use unlearn_datasets::{registry, registry::OpenOptions};
-    use unlearn_metrics::{Figure, Need, Value, figures::ua};
+    use unlearn_metrics::{Figure, Need, figures::ua};
     use unlearn_mia_eval::{Attack, Draws, MemberSelection, Pool, Run};
     use unlearn_models::{InputSpec, initialize};
     use unlearn_network::DeviceChoice;

@@ -101,8 +101,9 @@ mod tests {
             assert_eq!(keys(table), known.into_iter().collect(), "[{section}]");
         }
 
-        let mut kinds =
-            BTreeSet::from(["sequence", "poisoned", "detected", "ranked", "hard", "pool"].map(str::to_owned));
+        let mut kinds = BTreeSet::from(
+            ["sequence", "subclass", "poisoned", "detected", "ranked", "hard", "pool"].map(str::to_owned),
+        );
         for kind in of::<ForgetSpec>(json!({ "kind": "" })) {
             let known = of::<ForgetSpec>(json!({ "kind": kind }));
             let tables = list(&defaults["forget"]).iter().filter(|table| table["kind"].as_str() == Some(&kind));

@@ -133,7 +133,9 @@ impl ModelCard<'_> {
                 let Some(value) = values.get(figure.name.as_ref()) else { continue };
                 let spread = value.half_width().map(|half| format!(" ± {}", figure.shown(half))).unwrap_or_default();
                 let what = meaning(self.figures, &figure.name);
-                writeln!(f, "| {what} | {}{spread} |", figure.shown(value.value))?;
+                let shown = value.undefined.as_ref().map(|reason| format!("undefined: {reason}"));
+                let shown = shown.unwrap_or_else(|| figure.shown(value.value) + &spread);
+                writeln!(f, "| {what} | {shown} |")?;
             }
             writeln!(f)?;
         }

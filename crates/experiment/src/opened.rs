@@ -60,7 +60,12 @@ impl OpenedModel {
                         "the folder is neither a finished stage's nor a deletion's, but {}; name one of these, or a model's file",
                         other.describe(path)
                     );
-                    return Err(Error::Content { path: path.into(), reason });
+                    // Whoever names another folder names the wrong one; a damaged stage is the right one.
+                    return Err(if other == Folder::DamagedStage {
+                        Error::Content { path: path.into(), reason }
+                    } else {
+                        Error::deletion(path.display(), reason)
+                    });
                 }
             }
         } else {

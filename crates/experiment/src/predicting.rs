@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use unlearn_hub::PREFIX;
-use unlearn_metrics::{ModelScores, Scores};
+use unlearn_metrics::{ModelScores, Scores, Triggered};
 use unlearn_models::ImportOptions;
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
@@ -14,10 +14,12 @@ use unlearn_training::{Predictions, predict};
 
 use crate::{
     Environment, Error, Materials, ModelOrigin, OpenedModel, Result, address,
+    data::Poisoning,
     initial::fetched,
     recognised::Folder,
     setting::{Division, Setting},
     stages::{RunTime, input_spec, network},
+    subclass::Subclass,
 };
 
 /// A part of a dataset.
@@ -47,6 +49,8 @@ pub enum AskedToForget {
     List(PathBuf),
     /// A class of the training set, by number or name.
     Class(String),
+    /// Subclasses.
+    Subclass(Subclass),
 }
 
 /// A model on an opened dataset.
@@ -66,6 +70,8 @@ pub struct JudgedSets {
     retain: Vec<u32>,
     test: Vec<u32>,
     validation: Vec<u32>,
+    /// The backdoor in what the model was trained on.
+    poisoning: Option<Arc<Poisoning>>,
 }
 
 impl Predictor {
@@ -162,7 +168,10 @@ impl Predictor {
     /// If there are no samples, or the model gives a number that is not finite.
     pub fn scores(&mut self, part: DatasetPart, samples: &[u32]) -> Result<Scores> {
         let dataset = Arc::clone(&self.dataset);
-        let images = if part == DatasetPart::Train { &dataset.train } else { &dataset.test };
+        self.scores_on(if part == DatasetPart::Train { &dataset.train } else { &dataset.test }, samples)
+    }
+
+    fn scores_on(&mut self, images: &ImageSet, samples: &[u32]) -> Result<Scores> {
         let refuse = |reason: String| Error::Content { path: self.named.clone().into(), reason };
         let predicted = predict(&mut self.network, images, samples);
         let Predictions { logits, labels, classes } = predicted.map_err(|error| refuse(error.to_string()))?;
@@ -194,7 +203,7 @@ impl Predictor {
         let mut forget = match asked {
             None if before.is_empty() => {
                 return Err(refuse(
-                    "the model was not asked to forget anything; say what it should have forgotten with `--request FILE` or `--class NAME`"
+                    "the model was not asked to forget anything; say what it should have forgotten with `--request FILE`, `--class NAME` or `--subclass NAME`"
                         .into(),
                 ));
             }
@@ -211,6 +220,10 @@ impl Predictor {
                 let class = class_of(&self.dataset, name).map_err(|reason| Error::deletion("--class", reason))?;
                 let of_class = |position: &u32| self.dataset.train.labels[*position as usize] == class;
                 split.train.iter().copied().filter(of_class).collect()
+            }
+            Some(AskedToForget::Subclass(subclass)) => {
+                let members = subclass.members(&self.dataset, &split, &split.train);
+                members.map_err(|reason| Error::deletion("--subclass", reason))?.positions
             }
         };
         forget.sort_unstable();
@@ -229,7 +242,8 @@ impl Predictor {
         if test.is_empty() {
             return Err(refuse("no test image is left: the request names every class of the test set".into()));
         }
-        Ok(JudgedSets { forget, retain, test, validation: split.validation })
+        let poisoning = setting.and_then(|setting| setting.poisoning);
+        Ok(JudgedSets { forget, retain, test, validation: split.validation, poisoning })
     }
 
     /// The model's scores on the sets of a request.
@@ -246,7 +260,14 @@ impl Predictor {
             } else {
                 Some(self.scores(DatasetPart::Train, &sets.validation)?)
             },
-            triggered: None,
+            triggered: match &sets.poisoning {
+                None => None,
+                Some(poisoning) => Some(Triggered {
+                    scores: self.scores_on(poisoning.triggered.images(), &sets.test)?,
+                    target: poisoning.triggered.target(),
+                    poison: poisoning.positions.clone(),
+                }),
+            },
             unseen: None,
         })
     }

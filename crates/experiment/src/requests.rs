@@ -6,6 +6,7 @@ use unlearn_samples::{ForgetSpec, ForgetSplit, Sampler, forget};
 use crate::{
     data::{Data, Poisoning},
     hard::Hard,
+    subclass::Subclass,
     suite::ForgetSection,
     wanted::{Detector, Ranked, Wanted},
 };
@@ -67,7 +68,13 @@ pub(crate) fn draw(
         let first = |position: &u32| (dataset.train.labels[*position as usize] as usize) < ranked.count;
         Ok(ForgetSpec::Positions { positions: split.train.iter().copied().filter(first).collect() })
     };
-    let spec = |wanted: &Wanted| match wanted {
+    // Samples of subclasses are sought among those that earlier requests left, as those of a class are.
+    let members = |asked: &Subclass, left: &[u32]| {
+        let members = asked.members(dataset, split, left);
+        members.map_err(|reason| format!("[[forget]] of `kind = \"subclass\"`: {reason}"))
+    };
+    let spec = |wanted: &Wanted, left: &[u32]| match wanted {
+        Wanted::Subclass(asked) => Ok(ForgetSpec::Positions { positions: members(asked, left)?.positions }),
         // The first classes stand for those that a ranking will choose.
         Wanted::Ranked(ranked) => stand_in(ranked),
         // Samples at even distances stand for those that a ranking will choose.
@@ -92,8 +99,20 @@ pub(crate) fn draw(
             "[[forget]] of `kind = \"poisoned\"` needs a poisoned training set; add a section [data.poison]".to_owned()
         }),
     };
-    let specs = wanted.iter().map(spec).collect::<Result<Vec<_>, String>>()?;
-    let drawn = forget::resolve_in_turn(&specs, dataset, split, sampler, seed).map_err(|error| error.to_string())?;
+    let mut left = split.clone();
+    let (mut specs, mut drawn) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+    for wanted in &wanted {
+        let spec = spec(wanted, &left.train)?;
+        let request = forget::resolve(&spec, dataset, &left, sampler, seed).map_err(|error| error.to_string())?;
+        left.train.clone_from(&request.retain);
+        specs.push(spec);
+        drawn.push(request);
+    }
+    let labels = wanted.iter().map(|wanted| match wanted {
+        Wanted::Subclass(asked) => Ok(members(asked, &split.train)?.label),
+        wanted => Ok(label(wanted, poisoning.as_deref())),
+    });
+    let labels = labels.collect::<Result<Vec<String>, String>>()?;
     let alone = !section.sequence;
     let mut forgotten = Vec::new();
     let requests = wanted.iter().zip(specs).zip(drawn).enumerate().map(|(position, ((wanted, spec), split))| {
@@ -106,8 +125,8 @@ pub(crate) fn draw(
             scenario: if alone { wanted.scenario() } else { SEQUENCE },
             label: match &section.name {
                 Some(name) if alone => name.clone(),
-                None if alone => label(wanted, poisoning.as_deref()),
-                _ => format!("{sequence} {number} of {of}: {}", label(wanted, poisoning.as_deref())),
+                None if alone => labels[position].clone(),
+                _ => format!("{sequence} {number} of {of}: {}", labels[position]),
             },
             turn: (!alone).then_some(Turn { sequence, number, of }),
             samples: match (wanted, spec) {
@@ -142,6 +161,7 @@ fn label(wanted: &Wanted, poisoning: Option<&Poisoning>) -> String {
         Wanted::NamedClass { class, .. } => format!("class {class}"),
         Wanted::Ranked(ranked) => ranked.label(),
         Wanted::Hard(hard) => hard.label(),
+        Wanted::Subclass(_) => "subclass".to_owned(),
         Wanted::Pool => "a third of the pool".to_owned(),
         Wanted::Poisoned => format!("poison: {poison}"),
         Wanted::Detected(detector) if poisoning.is_some() => format!("found by {}: {poison}", detector.name),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use unlearn_backdoor::{DETECTORS, DetectorEntry, Settings};
 use unlearn_samples::{Dataset, ForgetSpec};
 
-use crate::{data::ClassChoice, hard::Hard};
+use crate::{data::ClassChoice, hard::Hard, subclass::Subclass};
 
 /// A request of a suite.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Wanted {
     Ranked(Ranked),
     /// `kind = "hard"`: the samples that are hardest, or easiest, to forget.
     Hard(Hard),
+    /// `kind = "subclass"`: a part of a class.
+    Subclass(Subclass),
     /// `kind = "pool"`: the part that a model of a pool must forget.
     Pool,
 }
@@ -122,10 +124,11 @@ const POISONED: &str = "poisoned";
 const DETECTED: &str = "detected";
 const RANKED: &str = "ranked";
 const HARD: &str = "hard";
+const SUBCLASS: &str = "subclass";
 const POOL: &str = "pool";
 /// All kinds of a `[[forget]]` table.
-const KINDS: [&str; 10] =
-    ["class", "random", "indices", "positions", POISONED, DETECTED, RANKED, HARD, POOL, "sequence"];
+const KINDS: [&str; 11] =
+    ["class", "random", "indices", "positions", SUBCLASS, POISONED, DETECTED, RANKED, HARD, POOL, "sequence"];
 
 impl Wanted {
     /// Reads the table of one request. The error is a reason for users.
@@ -169,6 +172,11 @@ impl Wanted {
                 let hard = serde_json::from_value(Value::Object(table));
                 hard.map(Self::Hard).map_err(|error| format!("`kind = \"{HARD}\"`: {error}"))
             }
+            SUBCLASS => {
+                table.remove("kind");
+                let subclass = serde_json::from_value(Value::Object(table));
+                subclass.map(Self::Subclass).map_err(|error| format!("`kind = \"{SUBCLASS}\"`: {error}"))
+            }
             kind if !kind.is_empty() && !KINDS.contains(&kind) => {
                 let suggestion = unlearn_names::suggestion(kind, KINDS);
                 Err(format!("unknown kind `{kind}`{suggestion}; valid kinds: {}", KINDS.join(", ")))
@@ -193,13 +201,14 @@ impl Wanted {
         matches!(self, Self::Detected(_) | Self::Ranked(_) | Self::Hard(_))
     }
 
-    /// The kind of forgetting in reports: `class`, `random`, `indices`, `backdoor`, `hard` or `pool`.
+    /// The kind of forgetting in reports: `class`, `random`, `indices`, `subclass`, `backdoor`, `hard` or `pool`.
     pub fn scenario(&self) -> &'static str {
         match self {
             Self::Samples(spec) => spec.scenario(),
             Self::Poisoned | Self::Detected(_) => "backdoor",
             Self::Ranked(_) | Self::NamedClass { .. } => "class",
             Self::Hard(_) => HARD,
+            Self::Subclass(_) => SUBCLASS,
             Self::Pool => "pool",
         }
     }
@@ -236,6 +245,9 @@ mod tests {
         assert_eq!((detector.settings["largest-share"].as_f64(), detector.settings.len()), (Some(0.5), 3));
         let ranked = json!({ "kind": "ranked", "by": "gradient", "count": 2 });
         assert_eq!(read(ranked), Ok(Wanted::Ranked(Ranked { by: By::Gradient, count: 2, least: true })));
+        let subclass = json!({ "kind": "subclass", "classes": ["rocket", 3], "path": "s.csv" });
+        let classes = vec![ClassChoice::Name("rocket".into()), ClassChoice::Number(3)];
+        assert_eq!(read(subclass), Ok(Wanted::Subclass(Subclass { classes, path: Some("s.csv".into()) })));
         for (table, words) in [
             (json!({ "kind": "ranked", "by": "gradients", "count": 2 }), "unknown variant `gradients`"),
             (json!({ "kind": "ranked", "by": "removal" }), "missing field `count`"),
@@ -243,6 +255,10 @@ mod tests {
             (json!({ "kind": "hard", "by": "memorization", "count": 2 }), "unknown variant `memorization`"),
             (json!({ "kind": "hard", "count": 2 }), "missing field `by`"),
             (json!({ "kind": "hard", "by": "entanglement", "counts": 2 }), "unknown field `counts`"),
+            (json!({ "kind": "subclass" }), "missing field `classes`"),
+            (json!({ "kind": "subclass", "classes": ["a"], "file": "x" }), "unknown field `file`"),
+            (json!({ "kind": "subclass", "classes": "a" }), "invalid type"),
+            (json!({ "kind": "subclas", "classes": ["a"] }), "did you mean `subclass`"),
             (json!({ "kind": "poisned" }), "did you mean `poisoned`"),
             (json!({ "kind": "poisoned", "class": 0 }), "has no settings"),
             (json!({ "kind": "detected" }), "needs the key `detector`"),

@@ -77,6 +77,8 @@ pub enum Need {
     Transfer,
     /// An audit of the model's features and weights, which measures it.
     Audit,
+    /// The subclasses of a data set that knows them, of which one or more are forgotten.
+    Subclasses,
     /// The run time of the method.
     RunTime,
     /// An attack that measures it or a figure that it is computed from.
@@ -158,14 +160,20 @@ impl fmt::Debug for Figure {
 }
 
 impl<'a> Evidence<'a> {
-    /// The value of another figure of this model.
+    /// The value of another figure of this model. `None` if it is missing or undefined.
     pub fn figure(&self, name: &str) -> Option<f64> {
-        self.figures.get(name).map(|found| found.value)
+        self.figures.get(name).and_then(Value::number)
     }
 
-    /// The values of another figure of this model and of Retrain.
+    /// The values of another figure of this model and of Retrain. `None` if one is missing or undefined.
     pub fn pair(&self, name: &str) -> Option<[f64; 2]> {
-        Some([self.figure(name)?, self.retrain?.figures.get(name)?.value])
+        Some([self.figure(name)?, self.retrain?.figures.get(name)?.number()?])
+    }
+
+    /// Whether another figure was measured for this model and for Retrain, and is undefined for one of them.
+    pub fn is_undefined_for_one(&self, name: &str) -> bool {
+        let both = self.figures.get(name).zip(self.retrain.and_then(|retrain| retrain.figures.get(name)));
+        both.is_some_and(|(ours, theirs)| ours.undefined.is_some() || theirs.undefined.is_some())
     }
 
     /// Both models' scores on the forget set.

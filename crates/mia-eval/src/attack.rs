@@ -32,7 +32,7 @@ pub enum Pool {
 }
 
 /// The implementation of an attack. All variants return the values of its figures, in their order. A figure that is
-/// undefined for the scores is [`Value::undefined`].
+/// undefined for the scores is [`Value::undefined`], with the reason.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Runs once for each feature asked for.
@@ -78,10 +78,7 @@ impl Attack {
         let mut values = Values::new();
         let mut add = |names: Vec<String>, found: Vec<Value>| {
             for ((name, value), figure) in names.into_iter().zip(found).zip(self.figures) {
-                if value.value.is_nan() {
-                    continue;
-                }
-                if !figure.admits(value.value) {
+                if value.number().is_some_and(|number| !figure.admits(number)) {
                     let [low, high] = figure.range;
                     let figure = figure.label.to_string();
                     return Err(unlearn_metrics::Error::Range { figure, value: value.value, low, high }.into());
@@ -104,7 +101,11 @@ impl Attack {
                 let found: Vec<Result<Vec<Value>>> = features.par_iter().with_max_len(1).map(of_feature).collect();
                 for (feature, found) in features.into_iter().zip(found) {
                     let names = self.figures.iter().map(|figure| name_on(figure, feature)).collect();
-                    add(names, found?)?;
+                    let mut found = found?;
+                    if feature.is_equal_for_all([&scores.retain, &scores.test]) {
+                        found = found.iter().map(|_| nothing_to_tell_apart(feature.name)).collect();
+                    }
+                    add(names, found)?;
                 }
             }
         }
@@ -121,6 +122,11 @@ impl Attack {
         }
         Ok(())
     }
+}
+
+/// The value of a figure of an attack that looks at something which all retained and test samples have in common.
+pub(crate) fn nothing_to_tell_apart(feature: &str) -> Value {
+    Value::undefined(format!("all retained and test samples have the same {feature}"))
 }
 
 /// The figure of an attack for one feature.

@@ -116,6 +116,18 @@ impl Feature {
         (self.extract)(scores)
     }
 
+    /// Whether the feature is the same for all samples of all sets, so that no attack can tell them apart by it. Never if a set is
+    /// empty.
+    pub fn is_equal_for_all(&self, sets: [&Scores; 2]) -> bool {
+        let mut first = None;
+        sets.into_iter().rev().all(|set| {
+            let values = self.extract(set);
+            let mut rows = values.chunks_exact(self.values(set.classes()).max(1));
+            let first = first.get_or_insert_with(|| rows.next().map(<[f64]>::to_vec));
+            !set.is_empty() && rows.all(|row| first.as_deref() == Some(row))
+        })
+    }
+
     /// The feature of every sample, turned so that members have greater values. `None` for a vector.
     pub fn membership(&self, scores: &Scores) -> Option<Vec<f64>> {
         let sign = match self.members? {

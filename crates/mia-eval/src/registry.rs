@@ -75,7 +75,7 @@ impl Registry {
     }
 
     /// The names of the figures that attacks with these settings measure. One that turns out to be undefined for a model's
-    /// scores is missing from its values.
+    /// scores is among its values with the reason.
     ///
     /// # Errors
     /// If an attack or a feature does not exist, or an attack can look at none of the features.
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_is_undefined_is_left_out_and_an_impossible_one_is_refused() {
+    fn a_figure_that_is_undefined_has_a_reason_and_an_impossible_one_is_refused() {
         const FIGURE: Figure = Figure { name: Cow::Borrowed("guess"), ..ua::FIGURE };
         let guess = |run| Attack {
             name: "guess",
@@ -316,9 +316,36 @@ mod tests {
             let registry = Registry::standard().with_attack(guess(run));
             registry.attacked(&scores(), &Settings { attacks: vec!["guess".into()], ..settings(&registry) })
         };
-        assert!(run(|_, _| Ok(vec![Value::undefined()])).unwrap().is_empty());
+        let undefined = run(|_, _| Ok(vec![Value::undefined("nothing is known")])).unwrap();
+        assert_eq!(undefined["guess"], Value::undefined("nothing is known"));
         let message = run(|_, _| Ok(vec![Value::exact(101.0)])).unwrap_err().to_string();
         assert_eq!(message, "attack `guess`: UA is 101, but must lie between 0 and 100");
+    }
+
+    #[test]
+    fn equal_scores_of_retain_and_test_set_leave_every_attack_undefined() {
+        let registry = Registry::standard();
+        let part = |rows: usize, row: [f32; 3]| Scores::new(row.repeat(rows), vec![1; rows], 3).unwrap();
+        let dead = ModelScores {
+            retain: part(12, [0.5, 2.0, 0.0]),
+            test: part(8, [0.5, 2.0, 0.0]),
+            forget: part(4, [3.0, 0.0, 0.0]),
+            ..scores()
+        };
+        let values = registry.measure(&dead, &settings(&registry), None, None).unwrap();
+        let attacked = registry.measured(&settings(&registry)).unwrap();
+        for name in attacked.iter().map(String::as_str).chain([mia_efficacy::NAME]) {
+            let reason = values[name].undefined.as_deref().unwrap_or("defined");
+            assert!(reason.starts_with("all retained and test samples have the same "), "{name}: {reason}");
+        }
+        assert_eq!(values["mia_efficacy"], Value::undefined("all retained and test samples have the same confidence"));
+        // One test sample that differs is something to fit.
+        let alive = ModelScores {
+            test: Scores::new([[0.5, 2.0, 0.0].repeat(7), vec![0.0; 3]].concat(), vec![1; 8], 3).unwrap(),
+            ..dead
+        };
+        let values = registry.measure(&alive, &settings(&registry), None, None).unwrap();
+        assert!(values[mia_efficacy::NAME].number().is_some());
     }
 
     #[test]

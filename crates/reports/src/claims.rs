@@ -301,10 +301,14 @@ fn the_original_remembers(block: &Block, blocks: &[Block]) -> Option<Claim> {
     ))
 }
 
-/// `one` minus `other` for every seed that both have.
+/// `one` minus `other` for every seed that both have. Two average gaps are compared if they are means over the same figures.
 fn difference(one: &Cell, other: &Cell, figure: &str) -> Differences {
     let pair = |row: &ResultRow| {
         let partner = other.rows.iter().find(|partner| partner.seed == row.seed)?;
+        let differs = |over: &&str| row.undefined(over).is_some() != partner.undefined(over).is_some();
+        if figure == avg_gap::NAME && avg_gap::OVER.iter().any(differs) {
+            return None;
+        }
         Some((row.seed, row.value(figure)? - partner.value(figure)?))
     };
     one.rows.iter().filter_map(pair).collect()

@@ -122,7 +122,7 @@ pub fn evaluate(
 ) -> Result<Written> {
     let source = Recomputed::new(registry, asked)?;
     let results = Results::gather_from(&source, store, index, &registry.figures())?;
-    if let Some(figure) = asked.iter().find(|name| results.rows.iter().all(|row| row.value(name).is_none())) {
+    if let Some(figure) = asked.iter().find(|name| results.rows.iter().all(|row| !row.figures.contains_key(*name))) {
         return Err(ReportError::Unmeasured { figure: figure.clone(), suite: index.suite.clone() });
     }
     write_results(store, index, folder, results)

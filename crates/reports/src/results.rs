@@ -193,9 +193,14 @@ impl ResultRow {
             && self.seed == other.seed
     }
 
-    /// The value of a figure.
+    /// The value of a figure. `None` if it is missing or undefined.
     pub fn value(&self, figure: &str) -> Option<f64> {
-        self.figures.get(figure).map(|found| found.value)
+        self.figures.get(figure).and_then(Value::number)
+    }
+
+    /// Why a figure is undefined for this model, if it is.
+    pub fn undefined(&self, figure: &str) -> Option<&str> {
+        self.figures.get(figure)?.undefined.as_deref()
     }
 
     fn new(row: &SuiteRow, figures: Values) -> Self {
@@ -254,7 +259,7 @@ impl Results {
                 folder: stage.path().to_path_buf(),
             };
             for (name, found) in &result.figures {
-                if !found.value.is_finite() {
+                if found.number().is_some_and(|number| !number.is_finite()) {
                     let label = figures.get(name).map_or(name.as_str(), |figure| figure.label.as_ref());
                     return Err(not_finite(label, found.value));
                 }

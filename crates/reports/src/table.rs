@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use unlearn_metrics::figures::mia_efficacy;
+use unlearn_metrics::figures::{avg_gap, mia_efficacy};
 use unlearn_metrics::{Estimate, Figure, Figures};
 
 use crate::claims::{self, Claim, word};
@@ -165,7 +165,42 @@ pub(crate) fn note(block: &Block, figures: &Figures) -> String {
     };
     let attack = figures.get(mia_efficacy::NAME).filter(|figure| block.has(&figure.name));
     let attack = attack.map(|figure| format!(" {}.", legend(&[figure]))).unwrap_or_default();
-    format!("{seeds} {gaps}{attack}")
+    format!("{seeds} {gaps}{attack}{}", undefined(block, figures))
+}
+
+/// What is undefined in a block, for which models, and why. Empty if nothing is.
+fn undefined(block: &Block, figures: &Figures) -> String {
+    let mut found: Vec<(&Figure, &str, Vec<String>)> = Vec::new();
+    let mut shorter_gap = false;
+    for line in &block.lines {
+        for (variant, cell) in block.variants.iter().zip(&line.cells) {
+            for row in cell.iter().flat_map(|cell| &cell.rows) {
+                let place = format!("{} ({}, seed {})", row.method, variant.label(), row.seed);
+                shorter_gap |= avg_gap::OVER.iter().any(|figure| row.undefined(figure).is_some());
+                for figure in figures.iter().filter(|figure| !is_twice(figure, figures)) {
+                    let Some(reason) = row.undefined(&figure.name) else { continue };
+                    match found.iter_mut().find(|(known, why, _)| *known == figure && *why == reason) {
+                        Some((_, _, places)) => places.push(place.clone()),
+                        None => found.push((figure, reason, vec![place.clone()])),
+                    }
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    for (figure, reason, places) in found {
+        let _ = write!(text, " {} is undefined for {}: {reason}.", figure.label, places.join(", "));
+    }
+    if shorter_gap && block.has(avg_gap::NAME) {
+        text += " The average gap leaves out what is undefined for a model or for its Retrain.";
+    }
+    text
+}
+
+/// Whether a figure of an attack is in the main table under another name.
+fn is_twice(figure: &Figure, figures: &Figures) -> bool {
+    let shown_already = figures.get(mia_efficacy::NAME).is_some_and(|figure| figure.in_table);
+    shown_already && figure.name == mia_efficacy::MEASURED_AS
 }
 
 /// The columns of the table: its figures that some row has.
@@ -177,9 +212,7 @@ pub(crate) fn columns<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure
 
 /// The figures of some row that the table does not show. The one that it shows under another name is left out.
 pub(crate) fn further<'f>(block: &Block, figures: &'f Figures) -> Vec<&'f Figure> {
-    let shown_already = figures.get(mia_efficacy::NAME).is_some_and(|figure| figure.in_table);
-    let is_twice = |figure: &Figure| shown_already && figure.name == mia_efficacy::MEASURED_AS;
-    let is_elsewhere = |figure: &Figure| figure.in_table || is_twice(figure) || remains::is_audited(figure);
+    let is_elsewhere = |figure: &Figure| figure.in_table || is_twice(figure, figures) || remains::is_audited(figure);
     figures.iter().filter(|figure| !is_elsewhere(figure) && block.has(&figure.name)).collect()
 }
 

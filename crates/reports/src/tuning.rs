@@ -50,7 +50,9 @@ pub(crate) fn chosen(tuning: &Tuning) -> Grid {
 /// One line per trial.
 pub(crate) fn trials(tuning: &Tuning) -> Grid {
     let line = |trial: &Trial| {
-        let figure = |of: fn(&unlearn_run_store::Validation) -> f64| value(trial.validation.as_ref().map(of));
+        let figure = |of: fn(&unlearn_run_store::Validation) -> f64| {
+            value(trial.validation.as_ref().map(of).filter(|value| !value.is_nan()))
+        };
         let settings = match &trial.failure {
             Some(reason) => format!("{} – failed: {reason}", settings(tuning, trial)),
             None => settings(tuning, trial),

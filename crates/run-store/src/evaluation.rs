@@ -2,8 +2,8 @@
 //! name.
 //!
 //! # Format policy
-//! The row carries [`Evaluation::FORMAT`]. Rows of format 1 had a field for each figure and one draw of each attack.
-//! They are converted when read. Rows of a newer format are refused.
+//! Rows of format 1 had a field for each figure and one draw of each attack. They are converted when read. A row with a figure that is
+//! undefined has format 3, any other row format 2, which are otherwise the same. Rows of a newer format are refused.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,13 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The newest version of the format, which this program writes.
-    pub const FORMAT: u32 = 2;
+    /// The newest version of the format.
+    pub const FORMAT: u32 = 3;
 
     /// The row of these figures.
     pub fn new(figures: Values) -> Self {
-        Self { format: Self::FORMAT, figures }
+        let has_undefined = figures.values().any(|value| value.undefined.is_some());
+        Self { format: if has_undefined { Self::FORMAT } else { 2 }, figures }
     }
 
     /// The evaluation that a stage left.
@@ -79,7 +80,7 @@ struct Flat {
 
 impl Flat {
     fn raised(self) -> Evaluation {
-        let one_draw = |value: f64| Value { value, interval: None, draws: vec![value] };
+        let one_draw = |value: f64| Value { draws: vec![value], ..Value::exact(value) };
         let exact = [
             (figures::ua::NAME, Some(self.ua)),
             (figures::ra::NAME, Some(self.ra)),
@@ -142,10 +143,20 @@ mod tests {
         }
         let wrong = Evaluation::of(&stage(&store, &[json!({ "ua": "high" })])).unwrap_err().to_string();
         assert!(wrong.contains("line 1") && wrong.contains("unlearn runs repair"), "{wrong}");
-        let newer = Evaluation::of(&stage(&store, &[json!({ "format": 3, "figures": {} })])).unwrap_err().to_string();
-        assert!(newer.contains("format version 3") && newer.contains("up to 2"), "{newer}");
+        let newer = Evaluation::of(&stage(&store, &[json!({ "format": 4, "figures": {} })])).unwrap_err().to_string();
+        assert!(newer.contains("format version 4") && newer.contains("up to 3"), "{newer}");
         let extra = Evaluation::of(&stage(&store, &[json!({ "format": 2, "figures": {}, "ua": 1.0 })]));
         assert!(extra.unwrap_err().to_string().contains("unknown field `ua`"));
+    }
+
+    #[test]
+    fn a_row_with_an_undefined_figure_has_the_newer_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let undefined = Value::undefined("all retained and test samples have the same confidence");
+        let row = Evaluation::new([("mia_efficacy".to_owned(), undefined)].into());
+        assert_eq!((row.format, Evaluation::new(Values::new()).format), (3, 2));
+        assert_eq!(Evaluation::of(&stage(&store, &[json!(row)])).unwrap(), row);
     }
 
     #[test]
@@ -161,7 +172,7 @@ mod tests {
         assert_eq!(names, [&efficacies[..], &["ra", "rte_seconds", "ta", "ua"]].concat());
         assert_eq!(figures["ua"], Value::exact(100.0));
         assert!(figures["ta"].value.is_nan());
-        assert_eq!(figures["mia_efficacy.entropy"], Value { value: 62.5, interval: None, draws: vec![62.5] });
+        assert_eq!(figures["mia_efficacy.entropy"], Value { draws: vec![62.5], ..Value::exact(62.5) });
         assert_eq!(figures["mia_efficacy"], figures["mia_efficacy.confidence"]);
 
         let without = json!({ "ua": 1.0, "ra": 1.0, "ta": 1.0, "mia_efficacy": 1.0, "rte_seconds": 1.0,

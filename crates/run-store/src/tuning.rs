@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::document;
@@ -101,12 +101,17 @@ pub struct Validation {
     /// Accuracy on the validation set, without classes that are forgotten completely.
     pub va: f64,
     /// Share of the forget set that an attack calls unseen. The attack is fitted on the retain set against the
-    /// validation set.
+    /// validation set. NaN, which JSON writes as `null`, if it is undefined.
+    #[serde(deserialize_with = "number_or_nan")]
     pub mia_efficacy: f64,
     /// Probability, 0..1, that a forgotten sample has a lower loss than a validation sample of the forgotten classes.
     pub forget_auc: f64,
     /// Wall seconds of the method alone.
     pub rte_seconds: f64,
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Tuning {

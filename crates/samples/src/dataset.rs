@@ -2,6 +2,7 @@
 
 use crate::image_set::ImageSet;
 use crate::normalization::Normalization;
+use crate::subclasses::Subclasses;
 use crate::transforms::Augmentation;
 
 /// A dataset.
@@ -22,6 +23,8 @@ pub struct Dataset {
     /// BLAKE3 over shape, pixels and labels of the training and the test set, in hexadecimal. For pictures that are
     /// not in memory, the names and lengths of their files are hashed instead of pixels.
     pub fingerprint: String,
+    /// The subclass of every sample, if the dataset knows them.
+    pub subclasses: Option<Subclasses>,
 }
 
 impl Dataset {
@@ -38,7 +41,7 @@ impl Dataset {
         train.hash_into(&mut hasher);
         test.hash_into(&mut hasher);
         let fingerprint = hasher.finalize().to_hex().to_string();
-        Self { name: name.into(), classes, normalization, augmentation, train, test, fingerprint }
+        Self { name: name.into(), classes, normalization, augmentation, train, test, fingerprint, subclasses: None }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::image_set::ImageSet;
 use crate::normalization::Normalization;
+use crate::subclasses::Subclasses;
 
 impl Dataset {
     /// The dataset of these classes only. They are numbered 0, 1, … in the given order, in both sets. Images keep their order, and
@@ -40,7 +41,17 @@ impl Dataset {
             set.chosen(&positions, labels)
         };
         let (train, test) = (part(&self.train)?, part(&self.test)?);
-        Ok(Self::new(&self.name, names, self.normalization.clone(), self.augmentation, train, test))
+        let numbers = |numbers: &[u32], set: &ImageSet| -> Vec<u32> {
+            let kept = numbers.iter().zip(set.labels.iter()).filter(|(_, label)| number(label).is_some());
+            kept.map(|(number, _)| *number).collect()
+        };
+        let subclasses = self.subclasses.as_ref().map(|all| Subclasses {
+            names: all.names.clone(),
+            train: numbers(&all.train, &self.train),
+            test: numbers(&all.test, &self.test),
+        });
+        let part = Self::new(&self.name, names, self.normalization.clone(), self.augmentation, train, test);
+        Ok(Self { subclasses, ..part })
     }
 
     /// The dataset with every image as `[channels, height, width]`. Grey becomes three equal channels, and colours become the luma of
@@ -53,7 +64,8 @@ impl Dataset {
         let (train, test) = (self.train.converted(shape)?, self.test.converted(shape)?);
         let normalization =
             if train.is_empty() { self.normalization.clone() } else { Normalization::of(&train)?.without_zeros().0 };
-        Ok(Self::new(&self.name, self.classes.clone(), normalization, self.augmentation, train, test))
+        let converted = Self::new(&self.name, self.classes.clone(), normalization, self.augmentation, train, test);
+        Ok(Self { subclasses: self.subclasses.clone(), ..converted })
     }
 
     /// All classes with their numbers, for messages: "0 (T-shirt/top), 1 (Trouser), …".

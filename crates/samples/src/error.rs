@@ -33,6 +33,15 @@ pub enum Error {
         labels: usize,
     },
 
+    /// Subclasses that do not fit a dataset.
+    #[error("the subclasses of {dataset} are not those of its images: {problem}")]
+    Subclasses {
+        /// The dataset.
+        dataset: String,
+        /// What does not fit.
+        problem: String,
+    },
+
     /// A file that cannot be read.
     #[error("failed to read {}: {source}{}", path.display(), unlearn_files::advice(source))]
     Read {

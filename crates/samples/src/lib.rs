@@ -52,6 +52,8 @@ mod sampler;
 mod sheet;
 pub mod split;
 mod streamed;
+pub mod subclass_list;
+mod subclasses;
 #[cfg(test)]
 mod tests;
 mod transforms;
@@ -67,4 +69,5 @@ pub use sampler::Sampler;
 pub use sheet::sheet;
 pub use split::{Split, SplitOptions};
 pub use streamed::{PictureError, Pictures};
+pub use subclasses::Subclasses;
 pub use transforms::{Augmentation, Mixed, RandAugment, Transform, mixup::MOST_MIXUP};

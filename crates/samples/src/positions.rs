@@ -65,23 +65,34 @@ impl fmt::Display for Place {
 }
 
 /// The fault of a list, with its place if known.
-type Problem = (Option<Place>, String);
+pub(crate) type Problem = (Option<Place>, String);
+
+/// How an element of a list is read. The error is the fault.
+pub(crate) type ReadElement<'a, T> = &'a dyn Fn(&str) -> std::result::Result<T, String>;
+/// How the needed cells of a table's row are read. The error is the fault.
+pub(crate) type ReadCells<'a, T> = &'a dyn Fn(&[&str]) -> std::result::Result<T, String>;
 
 /// The positions that a file lists, in its order.
 ///
 /// # Errors
 /// If the file cannot be read, is not a regular file, or has none of the forms, or if a position is listed twice.
 pub fn read(path: &Path) -> Result<Vec<Listed>> {
+    read_by(path, |bytes| parse(bytes).and_then(each_once))
+}
+
+/// Reads a list with `parse`, and adds the file to its faults.
+pub(crate) fn read_by<T>(path: &Path, parse: impl FnOnce(Vec<u8>) -> Result<T, Problem>) -> Result<T> {
     let bytes = unlearn_files::read(path, MOST).map_err(|source| Error::Read { path: path.into(), source })?;
-    parse(bytes).and_then(each_once).map_err(|(place, problem)| match place {
+    parse(bytes).map_err(|(place, problem)| match place {
         Some(place) => Error::Index { place: place.in_file(path), problem },
         None => Error::IndexFile { path: path.into(), problem },
     })
 }
 
-fn each_once(listed: Vec<Listed>) -> Result<Vec<Listed>, Problem> {
+/// Refuses a position that is listed twice.
+pub(crate) fn each_once<T: AsRef<Listed>>(listed: Vec<T>) -> Result<Vec<T>, Problem> {
     let mut places = HashMap::with_capacity(listed.len());
-    for Listed { position, place } in &listed {
+    for Listed { position, place } in listed.iter().map(AsRef::as_ref) {
         if let Some(first) = places.insert(*position, *place) {
             let problem = format!("position {position} is named in {first} already; name each once");
             return Err((Some(*place), problem));
@@ -90,35 +101,61 @@ fn each_once(listed: Vec<Listed>) -> Result<Vec<Listed>, Problem> {
     Ok(listed)
 }
 
+impl AsRef<Self> for Listed {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 fn parse(bytes: Vec<u8>) -> Result<Vec<Listed>, Problem> {
+    if Form::of(&bytes) == Form::Npy {
+        return array(&bytes).map_err(|problem| (None, problem));
+    }
+    let text = text(bytes, "a list of positions", FORMS)?;
+    let columns = [("id", "the positions")];
+    let found = elements(&text, &columns, &|cells| whole(cells[0]), &position)?;
+    Ok(found.into_iter().map(|(position, place)| Listed { position, place }).collect())
+}
+
+/// The text of a list. Another kind of file is refused by its name; `forms` says what to write.
+pub(crate) fn text(bytes: Vec<u8>, wanted: &str, forms: &str) -> Result<String, Problem> {
     match Form::of(&bytes) {
-        Form::Npy => return array(&bytes).map_err(|problem| (None, problem)),
         Form::Empty | Form::Text | Form::Json | Form::ShardIndex | Form::Unknown => {}
         form => {
             let zip = (form == Form::Zip).then_some("save one array with `np.save`");
-            let advice = form.advice().or(zip).unwrap_or(FORMS);
-            return Err((None, format!("it is {form}, not a list of positions; {advice}")));
+            let advice = form.advice().or(zip).unwrap_or(forms);
+            return Err((None, format!("it is {form}, not {wanted}; {advice}")));
         }
     }
-    let text = unlearn_files::text(bytes).map_err(|error| (None, error.to_string()))?;
+    unlearn_files::text(bytes).map_err(|error| (None, error.to_string()))
+}
+
+/// The elements of a list in any of its text forms, with their places. `columns` are those that are needed of a table, with what each
+/// holds; `cells` reads these of a row, and `element` reads an element of another form.
+pub(crate) fn elements<T>(
+    text: &str,
+    columns: &[(&str, &str)],
+    cells: ReadCells<'_, T>,
+    element: ReadElement<'_, T>,
+) -> Result<Vec<(T, Place)>, Problem> {
     if text.trim_start().starts_with('[') {
-        return json_array(&text);
+        return json_array(text, element);
     }
-    match separator(&text) {
-        Some(separator) => table(&text, separator),
-        None => lines(&text),
+    match separator(text) {
+        Some(separator) => table(text, separator, columns, cells),
+        None => lines(text, element),
     }
 }
 
 /// Reads text, or JSON lines.
-fn lines(text: &str) -> Result<Vec<Listed>, Problem> {
+fn lines<T>(text: &str, element: ReadElement<'_, T>) -> Result<Vec<(T, Place)>, Problem> {
     let mut listed = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = if line.trim_start().starts_with('{') { line } else { line.split('#').next().unwrap_or_default() };
         let line = line.trim();
         if !line.is_empty() {
             let place = Place::Line(number);
-            listed.push(Listed { position: position(line).map_err(|problem| (Some(place), problem))?, place });
+            listed.push((element(line).map_err(|problem| (Some(place), problem))?, place));
         }
     }
     Ok(listed)
@@ -138,12 +175,7 @@ fn position(text: &str) -> Result<i64, String> {
             neither()
         });
     }
-    let value = json::value(text.as_bytes()).map_err(|error| {
-        let reason = error.to_string();
-        // The line number would be that of this piece, not of the file.
-        format!("`{text}`: {}", reason.split(" at line").next().unwrap_or_default())
-    })?;
-    let Value::Object(object) = &value else { return Err(neither()) };
+    let Value::Object(object) = &value(text)? else { return Err(neither()) };
     if let Some(key) = object.keys().find(|key| *key != "id") {
         return Err(format!("the key `{key}` is not known; an image is named by {{\"id\": position}} alone"));
     }
@@ -153,8 +185,22 @@ fn position(text: &str) -> Result<i64, String> {
     }
 }
 
-/// A JSON array of positions. Its elements are split here, so that the line of each is known.
-fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
+/// A piece of JSON.
+pub(crate) fn value(text: &str) -> Result<Value, String> {
+    json::value(text.as_bytes()).map_err(|error| {
+        let reason = error.to_string();
+        // The line number would be that of this piece, not of the file.
+        format!("`{text}`: {}", reason.split(" at line").next().unwrap_or_default())
+    })
+}
+
+/// A position in a table's column `id`.
+pub(crate) fn whole(id: &str) -> Result<i64, String> {
+    id.parse().map_err(|_| format!("`id` is `{id}`, and must be a whole number"))
+}
+
+/// A JSON array. Its elements are split here, so that the line of each is known.
+fn json_array<T>(text: &str, read: ReadElement<'_, T>) -> Result<Vec<(T, Place)>, Problem> {
     let open = text.find('[').unwrap_or_default();
     let (mut line, mut depth, mut quoted, mut escaped) =
         (1 + text[..open].matches('\n').count(), 0_usize, false, false);
@@ -167,10 +213,7 @@ fn json_array(text: &str) -> Result<Vec<Listed>, Problem> {
             return if is_last && listed.is_empty() { Ok(()) } else { Err((Some(Place::Line(line)), problem)) };
         };
         let place = Place::Line(begun);
-        listed.push(Listed {
-            position: position(text[start..end].trim_end()).map_err(|problem| (Some(place), problem))?,
-            place,
-        });
+        listed.push((read(text[start..end].trim_end()).map_err(|problem| (Some(place), problem))?, place));
         Ok(())
     };
     for (at, c) in text.char_indices().skip_while(|(at, _)| *at <= open) {
@@ -224,8 +267,13 @@ fn separator(text: &str) -> Option<u8> {
     found.filter(|_| is_heading(first)).or_else(several).map(|separator| separator as u8)
 }
 
-/// A table with a column `id`.
-fn table(text: &str, separator: u8) -> Result<Vec<Listed>, Problem> {
+/// A table with these columns, and perhaps others.
+fn table<T>(
+    text: &str,
+    separator: u8,
+    wanted: &[(&str, &str)],
+    cells: ReadCells<'_, T>,
+) -> Result<Vec<(T, Place)>, Problem> {
     if let Some(line) = unclosed_quote(text, separator) {
         let problem = "the quotation mark that opens a field here is never closed, so the rest of the file would be one field; close \
                        it, or take it out";
@@ -243,20 +291,24 @@ fn table(text: &str, separator: u8) -> Result<Vec<Listed>, Problem> {
         (place, problem)
     };
     let headings = reader.headers().map_err(failed)?.clone();
-    let columns: Vec<usize> = (0..headings.len()).filter(|column| &headings[*column] == "id").collect();
-    let [column] = columns[..] else {
-        let found = headings.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let what = if columns.is_empty() { "has no column `id`" } else { "has several columns `id`" };
-        let problem = format!("the table {what}; its columns are {found}; name the one with the positions `id`");
-        return Err((Some(Place::Line(1)), problem));
-    };
+    let mut columns = Vec::with_capacity(wanted.len());
+    for (name, content) in wanted {
+        let named: Vec<usize> = (0..headings.len()).filter(|column| &headings[*column] == *name).collect();
+        let [column] = named[..] else {
+            let found = headings.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let what = if named.is_empty() { "has no column" } else { "has several columns" };
+            let problem =
+                format!("the table {what} `{name}`; its columns are {found}; name the one with {content} `{name}`");
+            return Err((Some(Place::Line(1)), problem));
+        };
+        columns.push(column);
+    }
     let (mut listed, mut lines) = (Vec::new(), Lines::of(text));
     for record in reader.records() {
         let record = record.map_err(failed)?;
         let place = Place::Line(lines.at(record.position().map_or(0, csv::Position::byte)));
-        let id = &record[column];
-        let position = id.parse().map_err(|_| (Some(place), format!("`id` is `{id}`, and must be a whole number")))?;
-        listed.push(Listed { position, place });
+        let row: Vec<&str> = columns.iter().map(|column| &record[*column]).collect();
+        listed.push((cells(&row).map_err(|problem| (Some(place), problem))?, place));
     }
     Ok(listed)
 }

@@ -5,7 +5,7 @@ mod judging;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use unlearn_experiment::Environment;
+use unlearn_experiment::{Environment, Subclass};
 use unlearn_hub::Reference;
 use unlearn_mia_eval::MemberSelection;
 use unlearn_network::DeviceChoice;
@@ -206,6 +206,26 @@ pub(crate) struct StageArguments {
     pub(crate) store: StoreArguments,
 }
 
+/// A request for subclasses.
+#[derive(Debug, Args)]
+pub(crate) struct SubclassArguments {
+    /// Forget all images of these subclasses, by name or number: parts of classes, such as "rocket" of cifar20.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "request")]
+    pub(crate) subclass: Vec<String>,
+    /// The file that says of which subclass each image is, if the dataset does not: a table with the columns `id` and `subclass` (.csv), or
+    /// JSON lines ({"id": 17, "subclass": "rocket"}).
+    #[arg(long, value_name = "FILE", requires = "subclass")]
+    pub(crate) subclasses: Option<PathBuf>,
+}
+
+impl SubclassArguments {
+    /// The request, if one was given.
+    pub(crate) fn request(&self) -> Option<Subclass> {
+        let Self { subclass, subclasses } = self;
+        (!subclass.is_empty()).then(|| Subclass::of_texts(subclass, subclasses.as_deref()))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArguments {
     /// The model: a checkpoint, a finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or the
@@ -216,9 +236,11 @@ pub(crate) struct ForgetArguments {
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) data: String,
     /// The images to forget, as positions in the official training set. The file is text or JSON lines (17 or {"id":
-    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv).
+    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv). `--subclass` may take its place.
     #[arg(long, value_name = "FILE")]
-    pub(crate) request: PathBuf,
+    pub(crate) request: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) subclasses: SubclassArguments,
     /// The unlearning method.
     #[arg(long, value_name = "NAME")]
     pub(crate) method: String,

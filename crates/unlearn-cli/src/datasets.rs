@@ -73,9 +73,22 @@ fn describe(arguments: &DatasetArguments) -> anyhow::Result<()> {
             }
         }
     }
+    subclasses(&dataset);
     let split = split::split(&dataset, &SplitOptions::default())?;
     say!("\nsplit by default: {} to train on, {} held out to validate", split.train.len(), split.validation.len());
     Ok(())
+}
+
+/// The subclasses of each class, with their numbers.
+fn subclasses(dataset: &Dataset) {
+    let Some(subclasses) = &dataset.subclasses else { return };
+    say!("\n{} subclasses, for requests of `kind = \"subclass\"`:", subclasses.names.len());
+    let classes = dataset.classes_of_subclasses();
+    for (class, name) in (0..).zip(&dataset.classes) {
+        let of_class = (0..).zip(&subclasses.names).filter(|(number, _): &(usize, _)| classes[*number] == Some(class));
+        let named: Vec<String> = of_class.map(|(number, name)| format!("{number} ({name})")).collect();
+        say!("    {}: {}", name.escape_debug(), named.join(", "));
+    }
 }
 
 fn fetch(arguments: &DatasetArguments) -> anyhow::Result<()> {

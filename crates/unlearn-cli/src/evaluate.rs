@@ -59,6 +59,7 @@ fn refuse_other_options(arguments: &EvaluateArguments) -> Result<(), Usage> {
         ("--retrain", arguments.retrain.is_some()),
         ("--request", arguments.request.is_some()),
         ("--class", arguments.class.is_some()),
+        ("--subclass", !arguments.subclasses.subclass.is_empty()),
         ("--mask", arguments.mask.is_some()),
         ("--json", arguments.json.is_some()),
         ("--html", arguments.html.is_some()),

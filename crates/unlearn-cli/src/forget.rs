@@ -4,7 +4,7 @@ use anyhow::bail;
 use unlearn_certificates::{Certificate, Measured, SigningKey, Threshold};
 use unlearn_experiment::{
     MODEL_FILE,
-    deletion::{Deleted, Deletion, DeletionOptions, Stated},
+    deletion::{Deleted, Deletion, DeletionOptions, Requested, Stated},
 };
 use unlearn_metrics::{Figures, Value};
 
@@ -23,7 +23,11 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         key: arguments.key.clone(),
         mask: arguments.mask.clone(),
         data: arguments.data.clone(),
-        request: arguments.request.clone(),
+        request: match (&arguments.request, arguments.subclasses.request()) {
+            (_, Some(subclass)) => Requested::Subclass(subclass),
+            (Some(path), None) => Requested::List(path.clone()),
+            (None, None) => return Err(Usage("give `--request FILE` or `--subclass NAME`".to_owned()).into()),
+        },
         method: arguments.method.clone(),
         assignments: arguments.assignments.clone(),
         thresholds,
@@ -68,6 +72,8 @@ fn print(certificate: &Certificate, figures: &Figures) {
     }
     for verdict in thresholds {
         let word = if verdict.passed { "passed" } else { "FAILED" };
-        say!("{}: {word} at {:.2}", verdict.threshold, verdict.measured);
+        let measured =
+            if verdict.measured.is_nan() { "undefined".to_owned() } else { format!("{:.2}", verdict.measured) };
+        say!("{}: {word} at {measured}", verdict.threshold);
     }
 }

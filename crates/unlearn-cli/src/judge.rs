@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{AskedToForget, Predictor, find_stage, stored_scores};
+use unlearn_experiment::{AskedToForget, Folder, Predictor, find_stage, stored_scores};
 use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
@@ -116,6 +116,7 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
         return Ok(Given { model, retrain, stored, seed: None });
     }
     refuse_suite(arguments, what)?;
+    refuse_folder(arguments, what)?;
     of_models(arguments, what)
 }
 
@@ -132,11 +133,29 @@ fn refuse_suite(arguments: &EvaluateArguments, what: &Path) -> Result<(), Usage>
     if is_address || is_stage {
         return Ok(());
     }
+    Err(Usage(format!("{name}: there is no such file; {}", to_name(arguments))))
+}
+
+/// Refuses a folder that holds nothing to judge.
+fn refuse_folder(arguments: &EvaluateArguments, what: &Path) -> Result<(), Usage> {
+    let folder = if what.is_dir() { Folder::of(what) } else { return Ok(()) };
+    if !matches!(folder, Folder::Store | Folder::Kind | Folder::Indices | Folder::Report | Folder::Other) {
+        return Ok(());
+    }
     Err(Usage(format!(
-        "{name}: there is no such file; name a file of scores, a model, a stage (`unlearn:3f2a`), or with `--out DIR` a suite of the run \
-         store {}",
-        arguments.store.runs.display()
+        "{}: there is nothing to judge: the folder is {}; {}",
+        what.display(),
+        folder.describe(what),
+        to_name(arguments)
     )))
+}
+
+/// What can be judged.
+fn to_name(arguments: &EvaluateArguments) -> String {
+    format!(
+        "name a file of scores, a model, a stage (`unlearn:3f2a`), or with `--out DIR` a suite of the run store {}",
+        arguments.store.runs.display()
+    )
 }
 
 /// Refuses options that say what a model is, where there is none.
@@ -145,6 +164,7 @@ fn refuse_options_of_models(arguments: &EvaluateArguments, what: &str) -> Result
     let given = [
         ("--request", arguments.request.is_some()),
         ("--class", arguments.class.is_some()),
+        ("--subclass", !arguments.subclasses.subclass.is_empty()),
         ("--mask", arguments.mask.is_some()),
         ("--dataset", foreign.dataset.is_some()),
         ("--arch", foreign.arch.is_some()),
@@ -161,7 +181,7 @@ fn refuse_options_of_models(arguments: &EvaluateArguments, what: &str) -> Result
 }
 
 fn evidence(scores: ScoreSets) -> Evidence {
-    Evidence { source: scores.place(), scores, rte_seconds: None }
+    Evidence { source: scores.place(), scores, triggered: None, rte_seconds: None }
 }
 
 /// Files of one set each.
@@ -206,7 +226,7 @@ fn of_stored(path: &Path) -> anyhow::Result<Evidence> {
 }
 
 fn of_model(source: String, scores: ModelScores, rte_seconds: Option<f64>) -> Evidence {
-    let ModelScores { forget, retain, test, validation, .. } = scores;
+    let ModelScores { forget, retain, test, validation, triggered, .. } = scores;
     let sets = [
         (Role::Forget, Some(forget)),
         (Role::Retain, Some(retain)),
@@ -215,18 +235,19 @@ fn of_model(source: String, scores: ModelScores, rte_seconds: Option<f64>) -> Ev
     ];
     let sets = sets.into_iter().filter_map(|(role, scores)| Some((role, SetScores::of(scores?)))).collect();
     let scores = ScoreSets { sets, notes: Vec::new(), paths: vec![PathBuf::from(&source)] };
-    Evidence { source, scores, rte_seconds }
+    Evidence { source, scores, triggered, rte_seconds }
 }
 
 /// A model on a dataset, and perhaps a Retrain on the same samples.
 fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given> {
-    let EvaluateArguments { request, class, mask, retrain, retrain_key, foreign, environment, .. } = arguments;
+    let EvaluateArguments { request, class, subclasses, mask, retrain, retrain_key, foreign, environment, .. } =
+        arguments;
     let environment = environment.environment();
     let dataset = foreign.dataset.as_deref();
     let asked = match (request, class) {
         (Some(path), _) => Some(AskedToForget::List(path.clone())),
         (None, Some(class)) => Some(AskedToForget::Class(class.clone())),
-        (None, None) => None,
+        (None, None) => subclasses.request().map(AskedToForget::Subclass),
     };
     let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, &environment)?;
     let sets = predictor.sets(asked.as_ref())?;

@@ -213,6 +213,45 @@ fn what_cannot_be_judged_is_refused_before_any_work() {
     assert!(!place.path("x").exists());
 }
 
+#[test]
+fn a_folder_with_nothing_to_judge_is_bad_usage_and_what_can_be_given_is_named() {
+    let place = Place::new(SUITE);
+    fs::create_dir(place.path("empty")).unwrap();
+    for folder in [".", "empty"] {
+        let message = place.refuse(2, &["evaluate", folder]);
+        for words in
+            ["there is nothing to judge", "name a file of scores, a model, a stage (`unlearn:3f2a`)", "--out DIR"]
+        {
+            assert!(message.contains(words), "{folder}: {message}");
+        }
+    }
+    for command in [&["predict", "empty", "--out", "x.npz"][..], &["inspect", "nowhere"]] {
+        place.refuse(2, command);
+    }
+}
+
+#[test]
+fn the_backdoor_of_a_stored_run_is_judged_too() {
+    let poison =
+        "train-limit = 200\n[data.poison]\ntrigger = { name = \"patch\", value = 255 }\ntarget = 0\nfraction = 0.1\n";
+    let suite =
+        SUITE.replace("train-limit = 200\n", poison).replace("kind = \"class\"\nclass = 3", "kind = \"poisoned\"");
+    let place = Place::new(&suite);
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    let of_ga = |rows: &Value| rows.as_array().unwrap().iter().find(|row| row["method"] == "ga").unwrap().clone();
+    let row = of_ga(&json(&place, "report/results.json")["rows"]);
+    let stages = of_ga(&json(&place, "runs/suites/one.json")["rows"]);
+    let [stage, model] = ["evaluate", "unlearn"].map(|kind| format!("{kind}:{}", stages[kind].as_str().unwrap()));
+    for (what, file) in [(&stage, "stored.json"), (&model, "model.json")] {
+        let printed = place.succeed(&["evaluate", what, "--attacks", "mia-efficacy", "--json", file]);
+        assert!(printed.contains("ASR") && printed.contains("SA"), "{what}: {printed}");
+        let found = json(&place, file);
+        for name in ["asr", "sa", "asr_compat", "ua"] {
+            assert_eq!(found["figures"][name]["value"], row["figures"][name]["value"], "{name} of {what}");
+        }
+    }
+}
+
 /// The key of the only stage of a kind whose configuration names the method.
 fn stage_of(place: &Place, kind: &str, method: &str) -> String {
     let found = place.rows("report").into_iter().find(|row| row["method"] == method).unwrap();

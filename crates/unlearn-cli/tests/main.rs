@@ -15,6 +15,7 @@ mod manners;
 mod pages;
 mod refusals;
 mod stores;
+mod subclasses;
 mod suites;
 mod tuning;
 

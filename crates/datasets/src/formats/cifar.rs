@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use unlearn_samples::{Dataset, ImageSet};
+use unlearn_samples::{Dataset, ImageSet, Subclasses};
 use unlearn_torch_files::Record;
 
 use crate::checksum::Published;
@@ -20,7 +20,7 @@ use crate::formats::archive::Archive;
 use crate::formats::unread;
 use crate::options::OpenOptions;
 use crate::place;
-use crate::{cifar10, cifar100};
+use crate::{cifar10, cifar20, cifar100};
 
 /// Maximum bytes of one file: several times the largest, CIFAR-100's training set of 155 MB.
 const FILE_LIMIT: u64 = 1 << 29;
@@ -45,11 +45,12 @@ const IMAGE: usize = 3072;
 /// The encoding of images and labels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Coding {
-    /// Records of `label_bytes` bytes, the last of which is the label, and the pixels.
-    Records { label_bytes: usize },
-    /// A pickle with the labels under the key `labels`. Another pickle has the names of the classes under the key
+    /// Records of `label_bytes` bytes, and the pixels. Of these bytes, the one at `label` is the label, and the one at `subclass` the
+    /// subclass.
+    Records { label_bytes: usize, label: usize, subclass: Option<usize> },
+    /// A pickle with the labels under the key `labels`, and the subclasses under the key `subclasses`. Another pickle has the names of the classes under the key
     /// `names`.
-    Pickle { labels: &'static str, names: &'static str },
+    Pickle { labels: &'static str, subclasses: Option<&'static str>, names: &'static str },
 }
 
 impl Form {
@@ -64,7 +65,7 @@ impl Form {
 
 /// Opens the dataset of `entry` in the first form and place with any of its files. Folders come before archives.
 pub(crate) fn open(entry: &Entry, forms: &[Form], options: &OpenOptions) -> Result<Dataset> {
-    let roots = options.folders(entry.name, &[]);
+    let roots = entry.folders(options);
     let places = roots.iter().flat_map(|root| forms.iter().flat_map(|form| Candidate::all(root, form)));
     match entry.first_with(places, Candidate::is_there) {
         Some(Candidate::Folder(folder, form)) => open_folder(entry, form, &folder),
@@ -104,7 +105,8 @@ impl AsRef<Path> for Candidate<'_> {
 pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
     place.refuse_size()?;
     let path = &place.path;
-    let forms = [&cifar10::FORMS, &cifar100::FORMS].into_iter().flatten();
+    let known: &[&[Form]] = if place.coarse { &[&cifar20::FORMS] } else { &[&cifar10::FORMS, &cifar100::FORMS] };
+    let forms = known.iter().copied().flatten();
     let found: Vec<_> = if path.is_dir() {
         let there = forms.flat_map(|form| Candidate::all(path, form)).filter(Candidate::is_there);
         // An unpacked archive is often still in the same folder.
@@ -143,7 +145,8 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
             ));
         }
     };
-    let (train, test) = (read_set(form, &files, form.train)?, read_set(form, &files, &[form.test])?);
+    let (mut train, mut test) = (read_set(form, &files, form.train)?, read_set(form, &files, &[form.test])?);
+    let numbers = [&mut train, &mut test].map(|set| std::mem::take(&mut set.subclasses));
     let classes = match form.class_names(&files)? {
         Some(names) => names,
         None => (0..train.labels.iter().max().map_or(0, |label| label + 1)).map(|class| class.to_string()).collect(),
@@ -154,8 +157,23 @@ pub(crate) fn open_place(place: &place::Place) -> Result<Dataset> {
         }
         set.images([3, 32, 32])
     };
+    let paths = [&train, &test].map(|set| set.ends.first().map(|(path, _)| path.clone()).unwrap_or_default());
     let (train, test) = (set(train)?, set(test)?);
-    place.dataset_of_images(classes, train, test)
+    let dataset = place.dataset_of_images(classes, train, test)?;
+    if !place.coarse {
+        return Ok(dataset);
+    }
+    let fine = cifar100::FORMS.iter().find(|fine| fine.folder == form.folder);
+    let named = fine.map(|fine| fine.class_names(&files)).transpose()?.flatten();
+    let names = named.unwrap_or_else(|| {
+        let most = numbers.iter().flatten().max().map_or(0, |number| number + 1);
+        (0..most).map(|number| number.to_string()).collect()
+    });
+    for (path, numbers) in paths.iter().zip(&numbers) {
+        check_labels(path, numbers, names.len())?;
+    }
+    let [train, test] = numbers.map(|numbers| numbers.into_iter().map(|number| number as u32).collect());
+    Ok(dataset.with_subclasses(Subclasses { names, train, test })?)
 }
 
 impl Candidate<'_> {
@@ -253,17 +271,18 @@ impl Place {
 
 /// The dataset of `entry`, with the published counts. `path` is the folder or archive.
 fn read(entry: &Entry, form: &Form, place: &Place, path: &Path) -> Result<Dataset> {
-    let set = |files: &[&str], what, count: usize| -> Result<ImageSet> {
-        let set = read_set(form, place, files)?;
+    let set = |files: &[&str], what, count: usize| -> Result<(ImageSet, Option<Vec<u32>>)> {
+        let mut set = read_set(form, place, files)?;
         for (file, labels) in set.of_files() {
             entry.check_count((&file, what), labels.len(), count / files.len(), ("cifar", path))?;
             entry.check_labels(&file, labels)?;
         }
-        set.images(entry.shape)
+        let subclasses = set.take_subclasses(entry)?;
+        Ok((set.images(entry.shape)?, subclasses))
     };
-    let train = set(form.train, "training images", entry.train)?;
-    let test = set(&[form.test], "test images", entry.test)?;
-    Ok(entry.dataset(train, test))
+    let (train, subclasses) = set(form.train, "training images", entry.train)?;
+    let (test, of_test) = set(&[form.test], "test images", entry.test)?;
+    entry.with_subclasses(entry.dataset(train, test), subclasses.zip(of_test).map(Into::into))
 }
 
 /// The content of several files.
@@ -271,6 +290,8 @@ fn read(entry: &Entry, form: &Form, place: &Place, path: &Path) -> Result<Datase
 struct Batches {
     pixels: Vec<u8>,
     labels: Vec<i64>,
+    /// One per image, or none at all.
+    subclasses: Vec<i64>,
     /// Each file, with the number of images in it and the files before it.
     ends: Vec<(PathBuf, usize)>,
 }
@@ -280,6 +301,18 @@ impl Batches {
     fn of_files(&self) -> impl Iterator<Item = (PathBuf, &[i64])> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
         self.ends.iter().zip(starts).map(|((path, end), start)| (path.clone(), &self.labels[start..*end]))
+    }
+
+    /// The subclasses of all images, if the dataset has some. Each must be one of the entry's.
+    fn take_subclasses(&mut self, entry: &Entry) -> Result<Option<Vec<u32>>> {
+        if entry.subclasses.is_empty() {
+            return Ok(None);
+        }
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        for ((path, end), start) in self.ends.iter().zip(starts) {
+            check_labels(path, &self.subclasses[start..*end], entry.subclasses.len())?;
+        }
+        Ok(Some(std::mem::take(&mut self.subclasses).into_iter().map(|number| number as u32).collect()))
     }
 
     /// The images. Every label was checked.
@@ -294,28 +327,43 @@ fn read_set(form: &Form, place: &Place, files: &[&str]) -> Result<Batches> {
     for file in files {
         let (path, bytes) = place.load(file)?;
         match form.coding {
-            Coding::Records { label_bytes } => read_records(label_bytes, (&path, &bytes), &mut set)?,
-            Coding::Pickle { labels, .. } => read_pickle(labels, (&path, &bytes), &mut set)?,
+            Coding::Records { label_bytes, label, subclass } => {
+                read_records(label_bytes, [Some(label), subclass], (&path, &bytes), &mut set)?;
+            }
+            Coding::Pickle { labels, subclasses, .. } => {
+                read_pickle((labels, subclasses), (&path, &bytes), &mut set)?;
+            }
         }
         set.ends.push((path, set.labels.len()));
     }
     Ok(set)
 }
 
-fn read_records(label_bytes: usize, (path, bytes): (&Path, &[u8]), set: &mut Batches) -> Result<()> {
+fn read_records(
+    label_bytes: usize,
+    places: [Option<usize>; 2],
+    (path, bytes): (&Path, &[u8]),
+    set: &mut Batches,
+) -> Result<()> {
     let image = label_bytes + IMAGE;
     if bytes.is_empty() || !bytes.len().is_multiple_of(image) {
         return Err(Error::FileSize { path: path.into(), image, found: bytes.len() as u64 });
     }
     for record in bytes.chunks_exact(image) {
-        let (label, image) = record.split_at(label_bytes);
-        set.labels.extend(label.last().copied().map(i64::from));
+        let (labels, image) = record.split_at(label_bytes);
+        let [label, subclass] = places.map(|place| place.and_then(|place| labels.get(place)).copied().map(i64::from));
+        set.labels.extend(label);
+        set.subclasses.extend(subclass);
         set.pixels.extend_from_slice(image);
     }
     Ok(())
 }
 
-fn read_pickle(key: &str, (path, bytes): (&Path, &[u8]), set: &mut Batches) -> Result<()> {
+fn read_pickle(
+    (key, subclasses): (&str, Option<&str>),
+    (path, bytes): (&Path, &[u8]),
+    set: &mut Batches,
+) -> Result<()> {
     let damaged = |source| Error::Record { path: path.into(), source: Box::new(source) };
     let record = Record::read(bytes).map_err(damaged)?;
     let array = record.bytes("data").map_err(damaged)?;
@@ -323,16 +371,22 @@ fn read_pickle(key: &str, (path, bytes): (&Path, &[u8]), set: &mut Batches) -> R
         let (path, expected, found) = (path.into(), format!("[images, {IMAGE}]"), array.shape.into());
         return Err(Error::ArrayShape { path, array: "data", expected, found });
     };
-    let mut labels = record.integers(key).map_err(damaged)?;
-    if labels.len() != images {
-        return Err(Error::CountMismatch {
-            images_path: path.into(),
-            images,
-            labels_path: path.into(),
-            labels: labels.len(),
-        });
+    let of_images = |key| {
+        let numbers = record.integers(key).map_err(damaged)?;
+        if numbers.len() != images {
+            return Err(Error::CountMismatch {
+                images_path: path.into(),
+                images,
+                labels_path: path.into(),
+                labels: numbers.len(),
+            });
+        }
+        Ok(numbers)
+    };
+    set.labels.extend(of_images(key)?);
+    if let Some(key) = subclasses {
+        set.subclasses.extend(of_images(key)?);
     }
     set.pixels.extend_from_slice(&array.elements);
-    set.labels.append(&mut labels);
     Ok(())
 }

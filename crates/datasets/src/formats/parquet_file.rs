@@ -69,8 +69,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     let (image_name, image) = locate(&metadata, columns.image, &[".bytes", ""])?;
     let schema = metadata.file_metadata().schema_descr();
     let [labels_hold, pictures_hold] = [label, image].map(|leaf| content(&schema.column(leaf)));
-    let whole = matches!(schema.column(label).physical_type(), Type::INT32 | Type::INT64);
-    if !whole {
+    if !matches!(schema.column(label).physical_type(), Type::INT32 | Type::INT64) {
         return Err(format!(
             "column `{label_name}` holds {labels_hold}; a label is a whole number from 0 (`class_encode_column(\"{label_name}\")` of the library `datasets` numbers classes)"
         ));
@@ -91,16 +90,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
         let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
         let before = labels.len();
         rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
-        labels.extend(match column(label)? {
-            ColumnReader::Int64ColumnReader(reader) => {
-                values(reader, (label_name, &schema.column(label)), (before, rows))?
-            }
-            ColumnReader::Int32ColumnReader(reader) => {
-                let labels = values(reader, (label_name, &schema.column(label)), (before, rows))?;
-                labels.into_iter().map(i64::from).collect()
-            }
-            _ => return Err(format!("column `{label_name}` holds {labels_hold}")),
-        });
+        labels.extend(whole(column(label)?, (label_name, &schema.column(label)), (before, rows))?);
         if keep == Keep::OnDisk {
             stored.push((group.column(image).clone(), rows));
             continue;
@@ -135,6 +125,45 @@ fn content(column: &ColumnDescriptor) -> &'static str {
         Type::INT32 | Type::INT64 => "whole numbers",
         Type::INT96 => "times",
         Type::FIXED_LEN_BYTE_ARRAY => "values of a fixed length",
+    }
+}
+
+/// The whole numbers in a column of the file `path`, unchecked.
+///
+/// # Errors
+/// If the file cannot be read, is not a parquet file, lacks the column, or has a row without a number.
+pub(crate) fn whole_numbers(path: &Path, column: &str) -> Result<Vec<i64>> {
+    let source = Arc::new(Source::open(path)?);
+    let decode = || {
+        let metadata = source.metadata()?;
+        let (name, leaf) = locate(&metadata, &[column], &[""])?;
+        let described = metadata.file_metadata().schema_descr().column(leaf);
+        let mut rows_left = usize::try_from(source.len()).unwrap_or(usize::MAX);
+        let mut numbers = Vec::new();
+        for group in metadata.row_groups() {
+            let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
+            rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
+            let (reader, _) = parquet_pages::column(&source, group.column(leaf), rows)?;
+            let before = numbers.len();
+            numbers.extend(whole(reader, (name, &described), (before, rows))?);
+        }
+        Ok(numbers)
+    };
+    guarded(decode).map_err(|problem| damaged(path, problem))
+}
+
+/// The values of a column of whole numbers in a group of `rows` rows after `before` others.
+fn whole(
+    reader: ColumnReader,
+    (name, described): (&str, &ColumnDescriptor),
+    (before, rows): (usize, usize),
+) -> Checked<Vec<i64>> {
+    match reader {
+        ColumnReader::Int64ColumnReader(reader) => values(reader, (name, described), (before, rows)),
+        ColumnReader::Int32ColumnReader(reader) => {
+            Ok(values(reader, (name, described), (before, rows))?.into_iter().map(i64::from).collect())
+        }
+        _ => Err(format!("column `{name}` holds {}, not whole numbers", content(described))),
     }
 }
 

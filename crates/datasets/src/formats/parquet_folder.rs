@@ -27,7 +27,7 @@ pub(crate) const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
 
 /// Opens the dataset of `entry` in its Hub form from the first folder that has any of its files.
 pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) -> Result<Dataset> {
-    let roots = options.folders(entry.name, &[]);
+    let roots = entry.folders(options);
     let folders = roots.iter().flat_map(|root| [root.join(hub.folder), root.join("data"), root.clone()]);
     for folder in folders.filter(|folder| folder.is_dir()) {
         let splits = Splits::find(&folder, 1)?;
@@ -58,9 +58,13 @@ pub(crate) fn open_folder(entry: &Entry, hub: &HubRepository, folder: &Path) -> 
     let named = || train.classes.clone().unwrap_or_else(|| (0..entry.class_count).map(|i| i.to_string()).collect());
     let classes =
         if entry.classes.is_empty() { named() } else { entry.classes.iter().map(ToString::to_string).collect() };
+    let numbers = hub.subclass.map(|column| -> Result<[Vec<u32>; 2]> {
+        Ok([train.subclasses(entry, column)?, test.subclasses(entry, column)?])
+    });
     let (train, test) = (train.set(entry.class_count)?, test.set(entry.class_count)?);
     entry.check_counts(("parquet", folder), [classes.len(), train.labels.len(), test.labels.len()])?;
-    Ok(entry.dataset_of(classes, entry.images(train)?, entry.images(test)?))
+    let dataset = entry.dataset_of(classes, entry.images(train)?, entry.images(test)?);
+    entry.with_subclasses(dataset, numbers.transpose()?)
 }
 
 /// Checks that the names of a file's classes are those of `entry`, up to case and punctuation.
@@ -140,6 +144,17 @@ impl Split {
         }
         let labels = self.tables.iter().flat_map(|(_, table)| &table.labels);
         Ok(labels.max().map_or(0, |&label| label as usize + 1))
+    }
+
+    /// The numbers of the subclasses in a column.
+    fn subclasses(&self, entry: &Entry, column: &str) -> Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        for (path, _) in &self.tables {
+            let found = parquet_file::whole_numbers(path, column)?;
+            check_labels(path, &found, entry.subclasses.len())?;
+            numbers.extend(found.into_iter().map(|number| number as u32));
+        }
+        Ok(numbers)
     }
 
     /// The pictures. Their labels must be below `classes`.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::formats::cifar::{self, Form};
 use crate::registry::{self, Entry, OpenOptions};
 use crate::{
-    cifar10, cifar100,
+    cifar10, cifar20, cifar100,
     formats::{idx_folder, mat5},
     mnist, svhn,
 };
@@ -131,6 +131,55 @@ fn every_form_holds_what_python_reads_in_it() {
     let mnist = Entry { train: 5, test: 3, ..mnist::ENTRY };
     for folder in ["idx", "idx-gz"] {
         check(&mnist, folder, idx_folder::open);
+    }
+}
+
+/// CIFAR-100's coarse labels, and its fine ones as subclasses, as the script beside the golden files wrote them.
+#[test]
+fn cifar20_has_the_coarse_labels_and_the_fine_ones_as_subclasses() {
+    let entry = Entry { train: 4, test: 2, ..cifar20::ENTRY };
+    let expected: HashMap<String, Expected> =
+        serde_json::from_slice(&fs::read(root().join("expected.json")).unwrap()).unwrap();
+    let expected = &expected["cifar100"];
+    for (form, folder) in cifar20::FORMS.iter().zip(["cifar-100-binary", "cifar-100-python"]) {
+        let dataset = cifar::open_folder(&entry, form, &root().join(folder)).unwrap();
+        assert_eq!(
+            (&dataset.train.labels[..], &dataset.test.labels[..]),
+            (&[1, 6, 11, 16][..], &[1, 6][..]),
+            "{folder}"
+        );
+        let subclasses = dataset.subclasses.unwrap();
+        assert_eq!(subclasses.names[69], "rocket");
+        assert_eq!((&subclasses.train, &subclasses.test), (&expected.train.labels, &expected.test.labels), "{folder}");
+    }
+    // By path, with any number of images and the numbers as names, if no file names the classes.
+    for (folder, rocket, class) in [("cifar-100-binary", "99", 1), ("cifar-100-python", "", 1)] {
+        let name = format!("cifar:{}?labels=coarse", root().join(folder).display());
+        let dataset = registry::open(&name, &OpenOptions::default()).unwrap();
+        assert_eq!((&dataset.train.labels[..], &dataset.name), (&[1, 6, 11, 16][..], &name));
+        let subclasses = dataset.subclasses.as_ref().unwrap();
+        assert_eq!(subclasses.train, expected.train.labels, "{folder}");
+        assert_eq!(dataset.classes_of_subclasses()[99], Some(class));
+        assert!(rocket.is_empty() || subclasses.names[99] == rocket, "{:?}", subclasses.names);
+    }
+    // A folder of CIFAR-100, by that name, is found.
+    let place = tempfile::tempdir().unwrap();
+    let inside = place.path().join("cifar100/cifar-100-binary");
+    fs::create_dir_all(&inside).unwrap();
+    for file in ["train.bin", "test.bin"] {
+        fs::copy(root().join("cifar-100-binary").join(file), inside.join(file)).unwrap();
+    }
+    let options = OpenOptions { data_dir: Some(place.path().into()), ..OpenOptions::default() };
+    assert!(cifar::open(&entry, &cifar20::FORMS, &options).unwrap().subclasses.is_some());
+    // A fine label that there is not, and a subclass in two classes.
+    let sound = fs::read(inside.join("test.bin")).unwrap();
+    for (fine, coarse, words) in [(100, 1, "label 100"), (84, 3, "")] {
+        let mut bytes = sound.clone();
+        (bytes[0], bytes[1]) = (coarse, fine);
+        fs::write(inside.join("test.bin"), bytes).unwrap();
+        let error = cifar::open(&entry, &cifar20::FORMS, &options).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(fine == 100 || error.contains("has images of several classes"), "{error}");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::formats::picture;
 use crate::registry::{self, Entry, OpenOptions};
 use crate::tests::distributed::Expected;
 use crate::{
-    cifar10, cifar100, fashion_mnist,
+    cifar10, cifar20, cifar100, fashion_mnist,
     formats::{image_folder, npz},
     tiny_imagenet,
 };
@@ -57,6 +57,18 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
         assert_eq!(dataset.classes, entry.classes);
         assert_eq!(dataset.fingerprint, open_repository(&entry, &folder).unwrap().fingerprint);
     }
+}
+
+#[test]
+fn cifar20_reads_both_columns_of_labels_of_the_hubs_cifar100() {
+    let entry = Entry { train: 6, test: 3, ..cifar20::ENTRY };
+    let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
+    let dataset = parquet_folder::open(&entry, &hub(&entry), &options).unwrap();
+    assert!(dataset.train.labels.iter().chain(dataset.test.labels.iter()).all(|coarse| *coarse == 0));
+    let fine = open_repository(&Entry { train: 6, test: 3, ..cifar100::ENTRY }, &root().join("cifar100")).unwrap();
+    let subclasses = dataset.subclasses.unwrap();
+    assert_eq!((&subclasses.train[..], &subclasses.test[..]), (&fine.train.labels[..], &fine.test.labels[..]));
+    assert_eq!(dataset.train.pixels(), fine.train.pixels());
 }
 
 /// If the files of another form are missing, the registry looks for the Hub's. Those of this test are too few.

@@ -138,6 +138,10 @@ fn compare(measured: &Values, certificate: &Certificate, same: bool, figures: &F
             });
             continue;
         };
+        if found.undefined.is_some() && found == claim {
+            findings.push(Finding::holds(what, "undefined again"));
+            continue;
+        }
         let (found, claim) = (found.value, claim.value);
         let allowed = if same { 0.0 } else { leeway(figure, data.samples.behind(figure), claim) };
         findings.push(if found.to_bits() == claim.to_bits() {

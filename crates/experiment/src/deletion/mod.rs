@@ -19,9 +19,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use unlearn_certificates::{
-    Asked, Basis, Certificate, Code, Data, Done, FORMAT, Measured, Samples, SigningKey, Threshold,
-};
+use unlearn_certificates::{Asked, Basis, Certificate, Code, Data, Done, Measured, Samples, SigningKey, Threshold};
 use unlearn_metrics::{Need, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::{
@@ -50,6 +48,7 @@ use crate::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
         Unlearn, UnlearnConfig, describe, input_spec,
     },
+    subclass::{self, Subclass},
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
 };
 
@@ -64,8 +63,8 @@ pub struct DeletionOptions {
     pub mask: Option<PathBuf>,
     /// Name of the dataset, or a folder that holds it.
     pub data: String,
-    /// The file that lists the images to forget.
-    pub request: PathBuf,
+    /// The images to forget.
+    pub request: Requested,
     /// Name of the method.
     pub method: String,
     /// The method's parameters as `key=value`. All others have their defaults.
@@ -88,6 +87,15 @@ pub struct DeletionOptions {
     pub stated: Option<Stated>,
     /// Where the data are, and which device computes.
     pub environment: Environment,
+}
+
+/// The images to forget.
+#[derive(Debug, Clone)]
+pub enum Requested {
+    /// Those that a file lists.
+    List(PathBuf),
+    /// All of some subclasses.
+    Subclass(Subclass),
 }
 
 /// A deletion whose options were all checked.
@@ -140,7 +148,14 @@ impl Deletion {
         let opened = OpenedModel::open(checkpoint, options.mask.as_deref(), &import)?;
         let (setting, stated_by, materials) =
             trained_on(&opened.model, checkpoint, (&options.data, dataset), stated.as_ref(), environment)?;
-        let ids = listing::read(&options.request, &setting)?;
+        let ids = match &options.request {
+            Requested::List(path) => listing::read(path, &setting)?,
+            Requested::Subclass(subclass) => {
+                let left = setting.division().retain;
+                let members = subclass.members(&setting.dataset, &setting.split, &left);
+                members.map_err(|reason| Error::deletion("--subclass", reason))?.positions
+            }
+        };
         let asked = Asked::new(ids, setting.forgotten.clone());
         let division = Division::new(&setting.dataset, &setting.split, &asked.all());
         if samples(&setting, &division, &asked.all()).test == 0 {
@@ -171,7 +186,9 @@ impl Deletion {
             let retrain = beside((path, &options.retrain_key), &opened.model, &setting, &asked)?.artifacts();
             input.extend(retrain.into_iter().map(|(role, artifact)| (format!("{OF_RETRAIN}{role}"), artifact)));
         }
-        check_thresholds(options, &attacks, !setting.split.validation.is_empty())?;
+        let of_subclasses =
+            subclass::forgotten_whole(&setting.dataset, &asked.all(), &division.retain, &division.whole_classes);
+        check_thresholds(options, &attacks, !setting.split.validation.is_empty(), !of_subclasses.is_empty())?;
         let chosen = [("", &options.key), (OF_RETRAIN, &options.retrain_key)];
         let chosen = chosen.into_iter().filter_map(|(of, key)| Some((format!("{of}{MODEL_PLACE}"), key.clone()?)));
         let dictionaries: BTreeMap<String, String> = chosen.collect();
@@ -361,7 +378,7 @@ impl Deletion {
         };
         let json = |e: serde_json::Error| Error::deletion(Certificate::FILE, e);
         let mut certificate = Certificate {
-            format: FORMAT,
+            format: measured.format(),
             key: key.clone(),
             request: self.asked.clone(),
             data: self.data().map_err(json)?,
@@ -503,7 +520,7 @@ fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
 }
 
 /// Refuses a threshold on a figure that will not be measured.
-fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool) -> Result<()> {
+fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool, of_subclasses: bool) -> Result<()> {
     let registry = &options.environment.registry;
     let figures = registry.figures();
     let measured = registry.measured(attacks).map_err(|e| Error::deletion("--mia", e))?;
@@ -523,6 +540,11 @@ fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bo
         }
         if figure.needs.contains(&Need::Transfer) {
             return refuse("it is measured where a suite has a section [transfer], and a deletion has none");
+        }
+        if figure.needs.contains(&Need::Subclasses) && !of_subclasses {
+            return refuse(
+                "it is measured where the data set knows its subclasses and all samples of one are forgotten",
+            );
         }
         if figure.needs.contains(&Need::Audit) {
             return refuse("it is measured where a suite has a section [audit], and a deletion has none");

@@ -47,7 +47,7 @@ impl Objective {
 }
 
 impl Reference {
-    /// The criterion's value in points.
+    /// The criterion's value in points. A MIA-efficacy that is undefined is left out of the mean.
     pub(super) fn value(&self, found: &Validation) -> f64 {
         let Self { objective, figures, whole } = self;
         let parts = match objective {
@@ -67,7 +67,8 @@ impl Reference {
                 ]
             }
         };
-        parts.iter().sum::<f64>() / parts.len() as f64
+        let defined = parts.iter().filter(|part| !part.is_nan());
+        defined.clone().sum::<f64>() / defined.count() as f64
     }
 }
 
@@ -87,6 +88,12 @@ mod tests {
         assert_eq!(value(Objective::Gap, 0.0, &FIGURES), 0.0);
         let other = Validation { ua: 16.0, ra: 94.0, va: 94.0, mia_efficacy: 16.0, ..FIGURES };
         assert_eq!(value(Objective::Gap, 0.0, &other), 4.0);
+        let undefined = Validation { mia_efficacy: f64::NAN, va: 93.0, ..other };
+        assert_eq!(
+            value(Objective::Gap, 0.0, &undefined),
+            11.0 / 3.0,
+            "what is undefined counts neither for nor against"
+        );
     }
 
     #[test]

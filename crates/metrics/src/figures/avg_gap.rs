@@ -1,4 +1,6 @@
 //! The average gap: the mean distance to Retrain over UA, MIA-efficacy, RA and TA; 0 is best.
+//!
+//! A figure that was measured and is undefined, for this model or for Retrain, is left out of the mean. Reports say so.
 
 use std::borrow::Cow;
 
@@ -23,8 +25,9 @@ pub const FIGURE: Figure = Figure {
     source: "Jia et al. 2023, arXiv 2304.04934",
     in_table: true,
     compute: |evidence| {
-        let pairs: Option<Vec<[f64; 2]>> = OVER.iter().map(|name| evidence.pair(name)).collect();
-        Ok(pairs.map(|pairs| Value::exact(mean_distance(&pairs))))
+        let defined = OVER.iter().filter(|name| !evidence.is_undefined_for_one(name));
+        let pairs: Option<Vec<[f64; 2]>> = defined.map(|name| evidence.pair(name)).collect();
+        Ok(pairs.filter(|pairs| !pairs.is_empty()).map(|pairs| Value::exact(mean_distance(&pairs))))
     },
 };
 
@@ -62,6 +65,27 @@ mod tests {
         ours.remove("ta");
         let retrain = Some(Retrain { scores: None, figures: &theirs });
         assert_eq!((FIGURE.compute)(&Evidence { scores: None, rte_seconds: None, figures: &ours, retrain }), Ok(None));
+    }
+
+    #[test]
+    fn a_figure_that_is_undefined_for_one_of_the_models_is_left_out() {
+        let of = |ours: &Values, theirs: &Values| {
+            let retrain = Some(Retrain { scores: None, figures: theirs });
+            (FIGURE.compute)(&Evidence { scores: None, rte_seconds: None, figures: ours, retrain }).unwrap()
+        };
+        let (known, theirs) = (values([10.0, 20.0, 30.0, 40.0]), values([11.0, 70.0, 33.0, 45.0]));
+        let undefined = |values: &Values| {
+            let mut values = values.clone();
+            values.insert(mia_efficacy::NAME.to_owned(), Value::undefined("all scores are equal"));
+            values
+        };
+        assert_eq!(of(&known, &theirs), Some(Value::exact(59.0 / 4.0)));
+        assert_eq!(of(&undefined(&known), &theirs), Some(Value::exact(3.0)));
+        assert_eq!(of(&known, &undefined(&theirs)), Some(Value::exact(3.0)));
+        assert_eq!(of(&undefined(&known), &undefined(&theirs)), Some(Value::exact(3.0)));
+        let mut unmeasured = theirs;
+        unmeasured.remove(mia_efficacy::NAME);
+        assert_eq!(of(&undefined(&known), &unmeasured), None);
     }
 
     proptest! {

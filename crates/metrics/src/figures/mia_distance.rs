@@ -24,7 +24,8 @@ pub const FIGURE: Figure = Figure {
     compute: |evidence| {
         let ours = evidence.figures.get(mia_efficacy::NAME);
         let theirs = evidence.retrain.and_then(|retrain| retrain.figures.get(mia_efficacy::NAME));
-        Ok(ours.zip(theirs).and_then(|(ours, theirs)| distance(ours, theirs)).map(Value::exact))
+        let defined = ours.zip(theirs).filter(|(ours, theirs)| ours.number().and(theirs.number()).is_some());
+        Ok(defined.and_then(|(ours, theirs)| distance(ours, theirs)).map(Value::exact))
     },
 };
 

@@ -21,6 +21,7 @@ pub mod recall;
 pub mod relearn_steps;
 pub mod rte_seconds;
 pub mod sa;
+pub mod subclass_accuracy;
 pub mod ta;
 pub mod target_finetune;
 pub mod target_probe;
@@ -49,6 +50,7 @@ pub static FIGURES: &[Figure] = &[
     rte_seconds::FIGURE,
     validation_accuracy::FIGURE,
     sa::FIGURE,
+    subclass_accuracy::FIGURE,
     asr_compat::FIGURE,
     recall::FIGURE,
     false_alarms::FIGURE,
@@ -143,7 +145,7 @@ impl Figures {
             }
             let evidence = Evidence { scores, rte_seconds, figures: values, retrain };
             let Some(value) = (figure.compute)(&evidence)? else { continue };
-            if !figure.admits(value.value) {
+            if value.number().is_some_and(|number| !figure.admits(number)) {
                 let [low, high] = figure.range;
                 let figure = figure.label.to_string();
                 return Err(Error::Range { figure, value: value.value, low, high });
@@ -174,7 +176,8 @@ mod tests {
     /// The values that attacks, transfers and audits would have measured.
     fn attacked() -> Values {
         let of_attack = (mia_efficacy::MEASURED_AS.to_owned(), Value::over_draws(vec![40.0, 60.0]).unwrap());
-        let of_stages = FIGURES.iter().filter(|figure| matches!(figure.needs, [Need::Transfer | Need::Audit]));
+        let of_stages =
+            FIGURES.iter().filter(|figure| matches!(figure.needs, [Need::Transfer | Need::Audit | Need::Subclasses]));
         let of_stages = of_stages.map(|figure| (figure.name.to_string(), Value::exact(figure.range[1].min(70.0))));
         of_stages.chain([of_attack]).collect()
     }

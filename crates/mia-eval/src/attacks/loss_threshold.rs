@@ -2,13 +2,13 @@
 //!
 //! Yeom et al. 2018 (arXiv 1709.01604), section 3.3: an attacker knows the mean training loss and predicts membership
 //! from whether a sample's loss is below it. Nothing is fitted and nothing is drawn, so the figures have no spread
-//! over draws.
+//! over draws. Both are undefined if all retained and test samples have the same loss.
 
 use std::borrow::Cow;
 
 use unlearn_metrics::{Direction, Figure, ModelScores, Need, Scores, Unit, Value};
 
-use crate::attack::{Attack, Pool, Run};
+use crate::attack::{Attack, Pool, Run, nothing_to_tell_apart};
 use crate::{Draws, Error, Result};
 
 const SOURCE: &str = "Yeom et al. 2018, arXiv 1709.01604";
@@ -56,6 +56,11 @@ fn run(scores: &ModelScores, _: &Draws) -> Result<Vec<Value>> {
             return Err(Error::Empty { set, needed: 1 });
         }
     }
+    let mut losses = retain.losses().chain(test.losses());
+    let first = losses.next();
+    if losses.all(|loss| Some(loss) == first) {
+        return Ok([EFFICACY, ADVANTAGE].map(|_| nothing_to_tell_apart("loss")).to_vec());
+    }
     let threshold = retain.losses().sum::<f64>() / retain.len() as f64;
     let called = |scores: &Scores| {
         100.0 * scores.losses().filter(|loss| *loss <= threshold).count() as f64 / scores.len() as f64
@@ -86,9 +91,13 @@ mod tests {
     fn what_is_as_well_known_as_the_retain_set_is_a_member() {
         // Losses equal to the mean count as members.
         assert_eq!(figures(&[5.0; 4], &[1.0; 4], &[5.0, 6.0, 4.0, 0.0]), Ok(vec![50.0, 100.0]));
-        assert_eq!(figures(&[5.0; 4], &[5.0; 4], &[9.0]), Ok(vec![0.0, 0.0]));
+        assert_eq!(figures(&[5.0; 4], &[5.0, 5.0, 4.0, 4.0], &[9.0]), Ok(vec![0.0, 50.0]));
         // Three of four members have a loss below the mean, which the fourth one raises.
         assert_eq!(figures(&[9.0, 9.0, 9.0, -9.0], &[-9.0; 2], &[-9.0]), Ok(vec![100.0, 75.0]));
+        assert!(
+            figures(&[5.0; 4], &[5.0; 4], &[9.0]).unwrap().iter().all(|value| value.is_nan()),
+            "equal losses say nothing"
+        );
         assert_eq!(figures(&[1.0], &[1.0], &[]), Err(Error::Empty { set: "forget", needed: 1 }));
     }
 }

@@ -74,6 +74,9 @@ const AUC: Figure = Figure {
     compute: |_| Ok(None),
 };
 
+const NO_THRESHOLD: &str = "in a draw, no threshold tells retained from test samples better than chance";
+const NO_ORDER: &str = "all forgotten and test samples have the same value";
+
 fn run(scores: &ModelScores, feature: &'static Feature, draws: &Draws) -> Result<Vec<Value>> {
     let ModelScores { forget, retain, test, .. } = scores;
     for (set, scores, needed) in [("members", retain, 2), ("non-members", test, 2), ("forget", forget, 1)] {
@@ -108,9 +111,9 @@ fn run(scores: &ModelScores, feature: &'static Feature, draws: &Draws) -> Result
     })?;
     let (accuracies, efficacies): (Vec<f64>, Vec<Option<f64>>) = drawn.into_iter().unzip();
     let efficacies: Option<Vec<f64>> = efficacies.into_iter().collect();
-    let efficacy = efficacies.map_or_else(|| Ok(Value::undefined()), Value::over_draws)?;
+    let efficacy = efficacies.map_or_else(|| Ok(Value::undefined(NO_THRESHOLD)), Value::over_draws)?;
     let auc = Auc::delong(&forgotten, &akin(forget, test, &non_members))?;
-    let area = if auc.from.missing().is_some() { Value::undefined() } else { Value::area(auc) };
+    let area = if auc.from.missing().is_some() { Value::undefined(NO_ORDER) } else { Value::area(auc) };
     Ok(vec![Value::over_draws(accuracies)?, efficacy, area])
 }
 
@@ -221,7 +224,7 @@ mod tests {
         let equal = [(0, 2.0); 4];
         let found = figures(&equal, &equal, &[(0, 2.0); 3]).unwrap();
         assert_eq!(found[0].value, 50.0);
-        assert!(found[1].value.is_nan() && found[2].value.is_nan());
+        assert_eq!(found[1..], [Value::undefined(NO_THRESHOLD), Value::undefined(NO_ORDER)]);
     }
 
     #[test]

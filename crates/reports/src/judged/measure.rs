@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Value, Values};
+use unlearn_metrics::figures::avg_gap;
+use unlearn_metrics::{Figure, ModelScores, Need, Retrain, Scores, Triggered, Value, Values};
 use unlearn_mia_eval::pool::Seen;
-use unlearn_mia_eval::{Error, Registry, Settings, features};
+use unlearn_mia_eval::{Error, Registry, Settings};
 use unlearn_score_files::{Role, ScoreSets, SetScores};
 
 use super::{Judged, Undefined};
@@ -18,6 +19,8 @@ pub struct Evidence {
     pub source: String,
     /// The scores on the sets.
     pub scores: ScoreSets,
+    /// The scores on test images with the trigger of a backdoor, if there is one.
+    pub triggered: Option<Triggered>,
     /// Run time of the method, if known.
     pub rte_seconds: Option<f64>,
 }
@@ -38,7 +41,8 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
     if let Some(retrain) = retrain.filter(|_| has_scores) {
         for number in 0..retrain.scores.models() {
             // The reasons are those of the model.
-            let alone = Alone { registry, settings, rte_seconds: retrain.rte_seconds, undefined: &mut Vec::new() };
+            let (rte_seconds, triggered) = (retrain.rte_seconds, retrain.triggered.as_ref());
+            let alone = Alone { registry, settings, rte_seconds, triggered, undefined: &mut Vec::new() };
             theirs.push(alone.measure(&retrain.scores, number, None)?);
         }
     }
@@ -51,7 +55,8 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
                 count if count == models => theirs.get(number),
                 _ => None,
             };
-            let alone = Alone { registry, settings, rte_seconds: model.rte_seconds, undefined: &mut undefined };
+            let (rte_seconds, triggered) = (model.rte_seconds, model.triggered.as_ref());
+            let alone = Alone { registry, settings, rte_seconds, triggered, undefined: &mut undefined };
             ours.push(alone.measure(&model.scores, number, beside)?);
         }
         if theirs.len() > 1 && theirs.len() != models {
@@ -78,6 +83,7 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
         }
     }
     let mut notes = model.scores.notes.clone();
+    notes.extend(of_gap(&ours, &theirs));
     notes.extend(retrain.iter().flat_map(|retrain| retrain.scores.notes.clone()));
     notes.extend(retrain.iter().flat_map(|retrain| of_pair(&model.scores, &retrain.scores)));
     Ok(Judged {
@@ -169,11 +175,25 @@ fn of_pair(model: &ScoreSets, retrain: &ScoreSets) -> Vec<String> {
     notes
 }
 
+/// What the reader should know of the average gap: the figures that it leaves out.
+fn of_gap(ours: &[(ModelScores, Values)], theirs: &[(ModelScores, Values)]) -> Option<String> {
+    if !ours.iter().any(|(_, values)| values.contains_key(avg_gap::NAME)) {
+        return None;
+    }
+    let models = || ours.iter().chain(theirs).map(|(_, values)| values);
+    let is_undefined = |values: &Values, name: &str| values.get(name).is_some_and(|value| value.undefined.is_some());
+    let left_out: Vec<&str> =
+        avg_gap::OVER.into_iter().filter(|name| models().any(|values| is_undefined(values, name))).collect();
+    (!left_out.is_empty())
+        .then(|| format!("the average gap leaves out {}, undefined for a model or for Retrain", left_out.join(", ")))
+}
+
 /// The measurement of one model.
 struct Alone<'a> {
     registry: &'a Registry,
     settings: &'a Settings,
     rte_seconds: Option<f64>,
+    triggered: Option<&'a Triggered>,
     undefined: &'a mut Vec<Undefined>,
 }
 
@@ -201,11 +221,12 @@ impl Alone<'_> {
             retain: or_empty(Role::Retain),
             test: or_empty(Role::Test),
             validation: given.get(&Role::Validation).cloned(),
-            triggered: None,
+            triggered: self.triggered.cloned(),
             unseen: None,
         };
         let (registry, rte_seconds) = (self.registry, self.rte_seconds);
-        let missing = |figure: &Figure| missing(figure, &given, rte_seconds.is_some(), retrain);
+        let known = Known { has_time: rte_seconds.is_some(), is_triggered: self.triggered.is_some() };
+        let missing = |figure: &Figure| missing(figure, &given, known, retrain);
         let mut values = Values::new();
         for name in &self.settings.attacks {
             // A set that is missing would be an empty one.
@@ -237,28 +258,17 @@ impl Alone<'_> {
     /// Runs one attack, and states what it cannot say.
     fn attacked(&mut self, name: &str, scores: &ModelScores) -> Result<Values> {
         let settings = Settings { attacks: vec![name.to_owned()], ..self.settings.clone() };
-        let by_features = self.registry.attack(name)?.by_features();
-        let mut found = match self.registry.attacked(scores, &settings) {
+        let found = match self.registry.attacked(scores, &settings) {
             Ok(found) => found,
             Err(error) => {
                 self.state(name, plain(error));
                 return Ok(Values::new());
             }
         };
-        // An attack without features looks at losses, which are equal where confidences are.
-        let looks_at = if by_features { settings.mia.clone() } else { vec!["confidence".to_owned()] };
-        let constant = constant(scores, &looks_at)?;
-        for figure in self.registry.measured(&settings)? {
-            let of = |feature: &&String| {
-                !by_features || figure.split_once('.').is_some_and(|(_, of)| of == feature.as_str())
-            };
-            let reason = match constant.iter().find(of) {
-                Some(feature) => format!("undefined: all retained and test samples have the same {feature}"),
-                None if found.contains_key(&figure) => continue,
-                None => "undefined for these scores".to_owned(),
-            };
-            found.remove(&figure);
-            self.state(&figure, reason);
+        for (name, value) in &found {
+            if let Some(reason) = &value.undefined {
+                self.state(name, format!("undefined: {reason}"));
+            }
         }
         Ok(found)
     }
@@ -272,11 +282,18 @@ enum Missing {
     Stated(String),
 }
 
+/// What is known of a model beside its scores on the sets.
+#[derive(Clone, Copy)]
+struct Known {
+    has_time: bool,
+    is_triggered: bool,
+}
+
 /// Why a figure cannot be computed from what is given, if it cannot.
 fn missing(
     figure: &Figure,
     given: &BTreeMap<Role, Scores>,
-    has_time: bool,
+    known: Known,
     retrain: Option<&(ModelScores, Values)>,
 ) -> Option<Missing> {
     let role = |need: &Need| match need {
@@ -287,13 +304,14 @@ fn missing(
         _ => None,
     };
     for need in figure.needs {
-        let known = match need {
+        let is_known = match need {
             Need::Attack => true,
-            Need::RunTime => has_time,
+            Need::RunTime => known.has_time,
+            Need::Triggered => known.is_triggered,
             Need::RetrainFigures | Need::RetrainScores => retrain.is_some(),
             other => role(other).is_some(),
         };
-        if !known {
+        if !is_known {
             return Some(Missing::Unexpected);
         }
     }
@@ -315,24 +333,11 @@ fn missing(
     None
 }
 
-/// Features that have one value for all retained and test samples, so that nothing can be told apart by them.
-fn constant(scores: &ModelScores, names: &[String]) -> Result<Vec<String>> {
-    let mut constant = Vec::new();
-    for name in names {
-        let feature = features::find(name)?;
-        let width = feature.values(scores.retain.classes()).max(1);
-        let both = [&scores.retain, &scores.test].map(|set| feature.extract(set));
-        let mut rows = both.iter().flat_map(|values| values.chunks_exact(width));
-        let first = rows.next();
-        if rows.all(|row| Some(row) == first) {
-            constant.push(name.clone());
-        }
-    }
-    Ok(constant)
-}
-
-/// Every figure that all models have: that of the only model, or the mean over models.
+/// Every figure that is defined for all models: that of the only model, or the mean over models.
 fn over_models(mut all: Vec<Values>) -> Result<Values> {
+    for values in &mut all {
+        values.retain(|_, value| value.undefined.is_none());
+    }
     if all.len() <= 1 {
         return Ok(all.pop().unwrap_or_default());
     }

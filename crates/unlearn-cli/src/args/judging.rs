@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use unlearn_mia_eval::MemberSelection;
 
-use super::{EnvironmentArguments, ForeignArguments, StoreArguments};
+use super::{EnvironmentArguments, ForeignArguments, StoreArguments, SubclassArguments};
 
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,8 +78,10 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "class")]
     pub(crate) request: Option<PathBuf>,
     /// What the model should have forgotten: a class, by number or name.
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", conflicts_with = "subclass")]
     pub(crate) class: Option<String>,
+    #[command(flatten)]
+    pub(crate) subclasses: SubclassArguments,
     /// Prune the model by this mask first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,

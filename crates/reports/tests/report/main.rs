@@ -1,5 +1,7 @@
 //! A synthetic suite, from store to report.
 
+mod undefined;
+
 use std::{fs, path::Path, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
@@ -37,6 +39,7 @@ fn evaluation(figures: &[(&str, f64)]) -> Evaluation {
             value: *value,
             interval: Some([value - 12.5, value + 12.5]),
             draws: vec![value - 1.0, value + 1.0],
+            undefined: None,
         };
         ((*name).to_owned(), if name.starts_with("mia") { drawn() } else { Value::exact(*value) })
     };
