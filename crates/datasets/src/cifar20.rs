@@ -1,7 +1,7 @@
 //! CIFAR-100 with its 20 coarse classes as labels. Each has five subclasses: the 100 fine classes.
 //!
 //! Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. Works on forgetting train on the coarse classes and forget
-//! a subclass, such as "rocket" of "vehicles_2" (Foster et al. 2024, arXiv 2308.07707, call the data set CifarSuper20).
+//! a subclass, such as "rocket" of "vehicles 2" (Foster et al. 2024, arXiv 2308.07707, who call the data set `CifarSuper20`).
 
 use crate::cifar100;
 use crate::entry::{Entry, HubRepository};

@@ -80,7 +80,7 @@ impl Subclass {
         let classes: BTreeSet<u32> =
             known.of.iter().filter(|(_, number)| chosen.contains(number)).map(|(at, _)| labels[*at as usize]).collect();
         // The label is the same for all seeds, so it does not depend on the split.
-        let label = self.label(&chosen, &known, &classes, dataset);
+        let label = known.label(&chosen, &classes, dataset);
         let is_left_behind = |position: &u32| classes.contains(&labels[*position as usize]) && !is_chosen(position);
         if !split.train.iter().any(is_left_behind) {
             let numbered = |class: &u32| format!("{class} ({})", dataset.classes[*class as usize]);
@@ -142,20 +142,21 @@ impl Subclass {
         }
         Ok(chosen)
     }
+}
 
-    fn label(&self, chosen: &BTreeSet<u32>, known: &Known, classes: &BTreeSet<u32>, dataset: &Dataset) -> String {
+impl Known {
+    /// `subclass rocket of vehicles_2`.
+    fn label(&self, chosen: &BTreeSet<u32>, classes: &BTreeSet<u32>, dataset: &Dataset) -> String {
         let few = |names: Vec<&str>, what: &str| {
             let more = names.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more {what}") } else { String::new() };
             format!("{}{more}", names.into_iter().take(NAMED).collect::<Vec<_>>().join(", "))
         };
-        let names = few(chosen.iter().map(|number| known.names[*number as usize].as_str()).collect(), "subclasses");
+        let names = few(chosen.iter().map(|number| self.names[*number as usize].as_str()).collect(), "subclasses");
         let of = few(classes.iter().map(|class| dataset.classes[*class as usize].as_str()).collect(), "classes");
         format!("{} {names} of {of}", if chosen.len() == 1 { "subclass" } else { "subclasses" })
     }
-}
 
-impl Known {
     /// The first names, for messages.
     fn listed(&self) -> String {
         let named = (0..).zip(&self.names).take(LISTED);

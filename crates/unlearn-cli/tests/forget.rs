@@ -236,7 +236,7 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--retrain runs/prune/*", &["--retrain", "has the weights of the model"]);
     refused(2, "--retrain runs/train/*", &["--retrain", "was trained on image"]);
     refused(2, "--retrain forgotten", &["--retrain", "it was made by `ft`"]);
-    refused(1, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
+    refused(2, "--checkpoint runs", &["neither a finished stage's nor a deletion's"]);
     refused(2, "--data fashion-mnist", &["trained on `fashion-mnist-mini`"]);
     refused(2, "--suite suite.toml", &["itself says what it was trained on"]);
     refused(2, "--sign public.pem", &["public.pem", "openssl genpkey"]);

@@ -91,7 +91,7 @@ fn every_folder_and_file_of_a_run_is_known_and_stages_are_named_by_label_or_key(
     refused("import:12", &["has no finished stage `import`"]);
     // No message about a folder advises to delete it.
     for folder in ["runs", "runs/prune", "report", "nothing"] {
-        let message = place.refuse(1, &["convert", folder, "out"]);
+        let message = place.refuse(2, &["convert", folder, "out"]);
         assert!(
             message.contains("neither a finished stage's nor a deletion's, but ") && !message.contains("delete"),
             "{message}"

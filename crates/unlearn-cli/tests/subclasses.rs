@@ -139,7 +139,7 @@ fn a_file_says_of_which_subclass_images_of_any_data_set_are() {
     let positions: Vec<&str> = positions.lines().collect();
     let other = place.succeed(&["datasets", "split", "suite.toml", "--class", "8"]);
     let list = |dark: &[&str], seven: &[&str]| {
-        let of = |ids: &[&str], name: &str| ids.iter().map(|id| format!("{id},{name}\n")).collect::<String>();
+        let of = |ids: &[&str], name: &str| ids.iter().map(|id| format!("{id},{name}\n")).collect::<Vec<_>>().concat();
         format!("id,subclass\n{}{}", of(dark, "dark"), of(seven, "7"))
     };
     refuse(&list(&positions[..9], &positions[9..]), "subclasses dark, 7 of Dress is all of class 3 (Dress)");

@@ -234,7 +234,7 @@ impl Alone<'_> {
             match needs {
                 Some(Missing::Stated(reason)) => self.state(name, reason),
                 Some(Missing::Unexpected) => {}
-                None => values.extend(self.attacked(name, &scores)?),
+                None => values.extend(self.attacked(name, &scores)),
             }
         }
         let beside = retrain.map(|(scores, figures)| Retrain { scores: Some(scores), figures });
@@ -256,13 +256,13 @@ impl Alone<'_> {
     }
 
     /// Runs one attack, and states what it cannot say.
-    fn attacked(&mut self, name: &str, scores: &ModelScores) -> Result<Values> {
+    fn attacked(&mut self, name: &str, scores: &ModelScores) -> Values {
         let settings = Settings { attacks: vec![name.to_owned()], ..self.settings.clone() };
         let found = match self.registry.attacked(scores, &settings) {
             Ok(found) => found,
             Err(error) => {
                 self.state(name, plain(error));
-                return Ok(Values::new());
+                return Values::new();
             }
         };
         for (name, value) in &found {
@@ -270,7 +270,7 @@ impl Alone<'_> {
                 self.state(name, format!("undefined: {reason}"));
             }
         }
-        Ok(found)
+        found
     }
 }
 
