@@ -145,7 +145,7 @@ fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
         let (images_path, labels_path) = (path.into(), path.into());
         return Err(Error::CountMismatch { images_path, images: count, labels_path, labels: labels.len() });
     }
-    let labels = labels.into_iter().map(|label| if label == 10 { 0 } else { label.into() }).collect();
+    let labels = digits(path, &labels)?;
     // In column-major order, an image's channels are contiguous, column by column.
     for plane in values.chunks_exact_mut((height * width).max(1)) {
         let columns = plane.to_vec();
@@ -158,8 +158,32 @@ fn read(path: &Path, check: impl Fn(&[usize]) -> Result<()>) -> Result<Arrays> {
     Ok(([channels, height, width], values, labels))
 }
 
+/// The labels as digits. SVHN calls the digit 0 the class 10. A file with both numbers has another numbering.
+fn digits(path: &Path, labels: &[u8]) -> Result<Vec<i64>> {
+    if labels.contains(&0) && labels.contains(&10) {
+        let problem = "its labels hold both 0 and 10, and in this form 10 is another name of class 0; number the classes from 0 to 9, or \
+                       store the images in another form (`npz:PATH`)";
+        return Err(damaged(path, problem));
+    }
+    Ok(labels.iter().map(|&label| if label == 10 { 0 } else { label.into() }).collect())
+}
+
 /// The set of these images. Every label was checked.
 fn images(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<i64>) -> Result<ImageSet> {
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
     Ok(ImageSet::new(shape, pixels, labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_is_the_digit_zero_unless_there_is_a_zero() {
+        let path = Path::new("train_32x32.mat");
+        assert_eq!(digits(path, &[10, 1, 9]).unwrap(), [0, 1, 9]);
+        assert_eq!(digits(path, &[0, 1, 9]).unwrap(), [0, 1, 9]);
+        let error = digits(path, &[10, 1, 0]).unwrap_err().to_string();
+        assert!(error.contains("train_32x32.mat") && error.contains("both 0 and 10"), "{error}");
+    }
 }

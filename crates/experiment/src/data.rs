@@ -239,6 +239,9 @@ pub fn parse_trigger(text: &str) -> Result<TriggerChoice, String> {
     }
     let table: toml::Table =
         toml::from_str(&format!("trigger = {text}")).map_err(|error| error.message().to_owned())?;
+    if table.len() > 1 {
+        return Err("it has more than one value; give one trigger".into());
+    }
     finite::check(&table)?;
     table["trigger"].clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
 }

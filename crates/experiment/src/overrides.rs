@@ -34,7 +34,7 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
             _ => return Err(refuse(format!("`{here}` is a value, not a table"))),
         };
     }
-    place.insert((*last).to_owned(), parse(text.trim()));
+    place.insert((*last).to_owned(), parse(text.trim()).map_err(refuse)?);
     Ok(())
 }
 
@@ -64,9 +64,16 @@ pub(crate) fn object(assignments: &[String]) -> Result<serde_json::Value> {
 }
 
 /// A TOML value. Text that is not valid TOML becomes a string, so that no quotes are needed in a shell.
-fn parse(text: &str) -> Value {
+///
+/// # Errors
+/// If there is more than one value.
+pub(crate) fn parse(text: &str) -> std::result::Result<Value, String> {
     let parsed: Option<Table> = toml::from_str(&format!("value = {text}")).ok();
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    match parsed {
+        Some(table) if table.len() > 1 => Err("it has more than one value; give one `KEY=VALUE` at a time".into()),
+        Some(mut table) => Ok(table.remove("value").unwrap_or_else(|| Value::String(text.to_owned()))),
+        None => Ok(Value::String(text.to_owned())),
+    }
 }
 
 fn label(table: &Value) -> Option<&str> {

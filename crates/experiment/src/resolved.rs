@@ -21,7 +21,7 @@ use crate::{
     initial::Initial,
     materials::Materials,
     requests::{self, Forget, Samples},
-    stages::input_spec,
+    stages::{RAW, RETRAIN, input_spec},
     suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
     transfer::{Target, TransferSection},
 };
@@ -124,6 +124,8 @@ impl Resolved {
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
+        named_as_they_are(&methods, materials.environment().methods.iter().map(|method| method.name))
+            .map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
@@ -167,6 +169,7 @@ impl Resolved {
         resolved.check_selection().map_err(|reason| refuse(&reason))?;
         resolved.check_requests().map_err(|reason| refuse(&reason))?;
         resolved.check_methods().map_err(|reason| refuse(&reason))?;
+        resolved.check_tuning().map_err(|reason| refuse(&reason))?;
         Ok(resolved)
     }
 
@@ -291,6 +294,50 @@ impl Resolved {
     }
 }
 
+/// How many methods without tuned settings a message names.
+const NAMED: usize = 5;
+
+impl Resolved {
+    /// Refuses a tuning that has settings for none of the methods, and names those that it leaves out.
+    fn check_tuning(&self) -> Result<(), String> {
+        let Some(tuning) = &self.tuning else { return Ok(()) };
+        let (mut applied, mut left_out) = (0_usize, Vec::new());
+        let forgets = || self.seeds.first().into_iter().flat_map(|data| &data.forgets);
+        for (number, method) in self.methods.iter().enumerate() {
+            if method.entry.parameters().all(|parameter| parameter.search.is_none()) {
+                continue;
+            }
+            for request in forgets().filter(|request| self.serves(number, request)) {
+                for Pruning { name, label, sparsity, .. } in &self.prunings {
+                    if tuning.chosen(&method.name, &request.label, name, *sparsity).is_some() {
+                        applied += 1;
+                    } else {
+                        left_out.push(format!("{} · {} · {label}", method.name, request.label));
+                    }
+                }
+            }
+        }
+        let mut listed = left_out.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+        if left_out.len() > NAMED {
+            listed = format!("{listed}; … ({} in all)", left_out.len());
+        }
+        if applied == 0 {
+            let chosen = tuning.trials.iter().filter(|trial| trial.chosen);
+            let mut has: Vec<String> = chosen.map(|trial| format!("{} · {}", trial.method, trial.forget)).collect();
+            has.dedup();
+            return Err(format!(
+                "`suite.tuned` has settings for no method of this suite ({listed}); it was made for: {}; run `unlearn tune` on this suite, or \
+                 leave `tuned` out",
+                if has.is_empty() { "nothing".to_owned() } else { has.join("; ") }
+            ));
+        }
+        if !left_out.is_empty() {
+            tracing::warn!("`suite.tuned` has no settings for {listed}; they keep those of the suite");
+        }
+        Ok(())
+    }
+}
+
 /// Settings of `[train]` that its last epoch precedes.
 fn beyond_the_end(suite: &Suite) -> Vec<String> {
     let Recipe { epochs, schedule, ref milestones, warmup_epochs, .. } = suite.train;
@@ -332,6 +379,29 @@ fn tuning(suite: &Suite, dataset: &str, arch: &str) -> Result<Option<Tuning>, St
         ));
     }
     Ok(Some(tuning))
+}
+
+/// Refuses names that would give a method another's place in reports: the name of another method, and names of `retrain` and `raw` without
+/// which nothing would be compared with Retrain or with the model before unlearning.
+fn named_as_they_are<'a>(methods: &[Unlearning], known: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let known: Vec<&str> = known.collect();
+    for Unlearning { name, entry, .. } in methods {
+        let method = entry.name;
+        if name != method && known.contains(&name.as_str()) {
+            return Err(format!(
+                "[[unlearn]] `name = \"{name}\"` is the name of another method than `{method}`, and reports would take it for that; give \
+                 another `name`"
+            ));
+        }
+        let is_standard = [RETRAIN, RAW].contains(&method);
+        if is_standard && !methods.iter().any(|other| other.entry.name == method && other.name == method) {
+            return Err(format!(
+                "[[unlearn]] `name = \"{name}\"`: one table of `{method}` must keep the name `{method}`, because reports compare the \
+                 others with it; leave `name` out"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses two tables that reports could not tell apart.

@@ -90,8 +90,11 @@ impl Setting {
     }
 
     /// The training split, divided into all forgotten and retained samples.
+    ///
+    /// The models of a pool are judged on equal sets, so their test set keeps every class.
     pub(crate) fn division(&self) -> Division {
-        Division::new(&self.dataset, &self.split, &self.forgotten)
+        let division = Division::new(&self.dataset, &self.split, &self.forgotten);
+        if self.data.pool.is_some() { Division { whole_classes: Vec::new(), ..division } } else { division }
     }
 
     /// The sets on which the model is judged.
@@ -197,5 +200,18 @@ mod tests {
         assert_eq!((&division.whole_classes[..], division.retain.len(), all.len()), (&[3][..], 162, 18));
         let division = Division::new(&dataset, &split, &all[1..]);
         assert_eq!(division.whole_classes, [0; 0]);
+        // The models of a pool are compared on equal test sets.
+        let of = |pool: Option<u64>| {
+            let mut data = serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 });
+            if let Some(models) = pool {
+                data["pool"] = serde_json::json!({ "models": models, "number": 1 });
+            }
+            let split = serde_json::from_value::<DataSection>(data.clone()).unwrap().split(&dataset).unwrap();
+            let forgotten: Vec<u32> = split.train.iter().copied().filter(|position| class(position) == 3).collect();
+            let (fingerprint, recipe) = (dataset.fingerprint.clone(), serde_json::json!({}));
+            let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten };
+            Setting::of(&training, &Materials::default()).unwrap().division().whole_classes
+        };
+        assert_eq!((of(None), of(Some(9))), (vec![3], vec![]));
     }
 }

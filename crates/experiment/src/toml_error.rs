@@ -48,7 +48,6 @@ fn below<'a>(text: &'a str, heading: usize, message: &str) -> Option<(usize, &'a
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::Suite;
 
     const HEAD: &str = "[suite]\nname = \"x\"\nseeds = [1]\n[data]\nname = \"digits\"\n[model]\narch = \"resnet8s\"\n[train]\nepochs = 1\n";

@@ -25,6 +25,19 @@ impl Predictions {
     pub fn accuracy(&self) -> f64 {
         100.0 * count_correct(&self.logits, &self.labels) as f64 / self.labels.len() as f64
     }
+
+    /// Refuses logits that are not finite, whose largest would say nothing. `positions` are those of the predicted samples, and `settings`
+    /// the keys that the error advises to lower.
+    pub(crate) fn check_finite(&self, positions: &[u32], settings: &[&'static str]) -> Result<()> {
+        match self.logits.iter().position(|logit| !logit.is_finite()) {
+            None => Ok(()),
+            Some(at) => Err(Error::Answers {
+                position: positions[at / self.classes],
+                value: self.logits[at],
+                settings: settings.to_vec(),
+            }),
+        }
+    }
 }
 
 /// Predicts the samples at `indices`, without augmentation.
@@ -66,13 +79,7 @@ pub fn check_answers(
     if asked.is_empty() {
         return Ok(());
     }
-    let Predictions { logits, classes, .. } = predict(network, images, &asked)?;
-    match logits.iter().position(|logit| !logit.is_finite()) {
-        None => Ok(()),
-        Some(at) => {
-            Err(Error::Answers { position: asked[at / classes], value: logits[at], settings: settings.to_vec() })
-        }
-    }
+    predict(network, images, &asked)?.check_finite(&asked, settings)
 }
 
 /// Number of samples whose largest logit is that of the label.

@@ -40,7 +40,11 @@ pub fn relearn(
     let recipe = &Recipe { augment: false, rand_augment: None, cutout: None, mixup: None, ..recipe.clone() };
     recipe.check()?;
     let batches = recipe.batches(images, positions, Augmentation::NONE, seed)?;
-    let accuracy = |network: &mut Network| Ok::<_, Error>(predict(network, images, positions)?.accuracy());
+    let accuracy = |network: &mut Network| {
+        let predictions = predict(network, images, positions)?;
+        predictions.check_finite(positions, &recipe.strong_settings())?;
+        Ok::<_, Error>(predictions.accuracy())
+    };
     let update = Update::default();
     let mut optimizer = Optimizer::new(recipe, &update, network.state().parameters());
     let (mut stepper, mut objective) = (Stepper::default(), CrossEntropy::default());
@@ -108,5 +112,12 @@ mod tests {
         let never = relearn(&mut network(), (&images, &[0, 1]), &recipe, (95.0, 7), 1, session()).unwrap();
         assert_eq!((never.steps, never.accuracies.len()), (None, 8));
         assert!(relearn(&mut network(), (&images, &[]), &recipe, (95.0, 7), 1, session()).is_err());
+        // Logits that are not finite are no answer, not even of class 0.
+        let images = ImageSet::new([2, 1, 1], vec![0, 255, 0, 255], vec![0, 0]).unwrap();
+        let strong = Recipe { lr: 3e38, ..recipe };
+        let mut network = network();
+        network.set_state(State::zeros(network.graph()));
+        let error = relearn(&mut network, (&images, &[0, 1]), &strong, (101.0, 7), 1, session()).unwrap_err();
+        assert!(matches!(error, Error::Answers { .. } | Error::Diverged { .. }), "{error}");
     }
 }

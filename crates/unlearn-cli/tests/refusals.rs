@@ -37,6 +37,13 @@ fn what_a_suite_must_not_say() {
     let twice = "[[prune]]\nmethod = \"omp\"\nsparsity = 0.9\ncriterion = \"snip\"\nrewind-epoch = 1\n\n[[forget]]";
     refused(2, "[[forget]]", twice, &["suite.toml", "two [[prune]] tables", "`omp 90 %`", "name"]);
     refused(2, "\"ga\"", "\"ft\"", &["suite.toml", "two [[unlearn]] tables", "`ft`", "name"]);
+    let disguised = "method = \"ga\"\nname = \"retrain-ls\"";
+    refused(2, "method = \"ga\"", disguised, &["`name = \"retrain-ls\"`", "another method than `ga`"]);
+    for standard in ["raw", "retrain"] {
+        let plain = format!("method = \"{standard}\"");
+        let renamed = format!("{plain}\nname = \"other\"");
+        refused(2, &plain, &renamed, &["`name = \"other\"`", &format!("must keep the name `{standard}`")]);
+    }
     refused(2, "seeds = [1]", "seeds = [1, 1]", &["suite.toml", "`suite.seeds`"]);
     refused(2, "[suite]", "[suite", &["suite.toml", "line 2"]);
 }
@@ -60,6 +67,7 @@ fn what_the_command_line_must_not_say() {
     refused(2, &["run", "suite.toml", "--set", "unlearn.fit.lr=1"], "raw, retrain, ft, ga, l1-sparse");
     refused(2, &["run", "suite.toml", "--set", "train.epoch=1"], "did you mean `epochs`");
     refused(2, &["run", "suite.toml", "--device", "gpu"], "cuda:N");
+    refused(2, &["run", "suite.toml", "--set", "train.epochs=1\ntrain.lr=99"], "more than one value");
     refused(2, &["run", "suite.toml", "--seeds=-1"], "a whole number from 1 to 1000");
     refused(2, &["run", "suite.toml", "--set", "data.convert=[0, 28, 28]"], "`[channels, height, width]`");
     refused(2, &["run", "suite.toml", "--set", "data.convert={ side = 28 }"], "three whole numbers from 1");

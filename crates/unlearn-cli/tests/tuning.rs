@@ -117,4 +117,11 @@ fn what_cannot_be_tuned_is_refused() {
     std::fs::write(place.path("other.json"), other.to_string()).unwrap();
     let message = place.refuse(2, &["run", "tuned.toml"]);
     assert!(message.contains("made for resnet20s on fashion-mnist") && message.contains("unlearn tune"), "{message}");
+    let mut other = other;
+    other["arch"] = json!("resnet8s");
+    other["dataset"] = json!("fashion-mnist-mini");
+    std::fs::write(place.path("other.json"), other.to_string()).unwrap();
+    let message = place.refuse(2, &["run", "tuned.toml"]);
+    let words = ["settings for no method of this suite", "ft · class 0 · dense", "it was made for: nothing"];
+    assert!(words.iter().all(|word| message.contains(word)), "{message}");
 }

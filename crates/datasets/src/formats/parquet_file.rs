@@ -43,6 +43,8 @@ pub(crate) struct Table {
     pub(crate) labels: Vec<i64>,
     /// Names of the classes, if the file has them.
     pub(crate) classes: Option<Vec<String>>,
+    /// Names of the columns that were not read.
+    pub(crate) unread: Vec<String>,
 }
 
 /// Where pictures are kept until they are decoded.
@@ -80,6 +82,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
         ));
     }
     let classes = classes(&metadata, label_name);
+    let unread = others(&metadata, [label_name, image_name]);
     let table: Arc<Path> = path.into();
     // A few bytes can announce any number of equal rows, but each picture needs some bytes.
     let mut rows_left = usize::try_from(source.len()).unwrap_or(usize::MAX);
@@ -107,7 +110,14 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
         let table = Arc::new(StoredTable::new(path, source.len(), stored)?);
         pictures = (0..labels.len()).map(|row| Packed::Stored { table: table.clone(), row }).collect();
     }
-    Ok(Table { pictures, labels, classes })
+    Ok(Table { pictures, labels, classes, unread })
+}
+
+/// The names of the columns without those that are read, each once.
+fn others(metadata: &ParquetMetaData, read: [&str; 2]) -> Vec<String> {
+    let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    let names = fields.iter().map(|field| field.name());
+    names.filter(|name| !read.contains(name)).map(str::to_owned).collect()
 }
 
 /// Content of a column of files.
@@ -177,6 +187,12 @@ fn locate<'a>(metadata: &ParquetMetaData, names: &[&'a str], suffixes: &[&str]) 
         });
         Some((*name, leaves.next()?))
     });
+    if let Some((name, _)) = found {
+        let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        if fields.iter().filter(|field| field.name() == name).count() > 1 {
+            return Err(format!("it has several columns `{name}`; keep one, or rename the others"));
+        }
+    }
     let (name, leaf) = found.ok_or_else(|| {
         let wanted: Vec<_> = names.iter().map(|name| format!("{name}{}", suffixes[0])).collect();
         format!("it has no column `{}`; its columns: {}", wanted.join("` or `"), paths.join(", "))
@@ -249,6 +265,10 @@ mod tests {
         let mut column = group.next_column().unwrap().unwrap();
         labels(&mut column);
         column.close().unwrap();
+        while let Some(mut column) = group.next_column().unwrap() {
+            column.typed::<Int64Type>().write_batch(&[], Some(&[0, 0]), None).unwrap();
+            column.close().unwrap();
+        }
         group.close().unwrap();
         writer.close().unwrap();
     }
@@ -277,6 +297,7 @@ mod tests {
             })
             .collect();
         assert_eq!(bytes, [b"one", b"two"]);
+        assert_eq!(table.unread, [""; 0]);
 
         let refused = |what: &[&str]| {
             let error = open(&path).unwrap_err();
@@ -296,6 +317,8 @@ mod tests {
             column.typed::<Int64Type>().write_batch(&[4], Some(&[1, 0]), None).unwrap();
         });
         refused(&["row 1 (from 0) of column `label` is empty; remove the row"]);
+        file(&path, ["", "int64 label; optional int64 coarse; optional int64"], whole);
+        refused(&["several columns `label`; keep one"]);
         let mut bytes = fs::read(&path).unwrap();
         let footer = bytes.len() - 20;
         bytes[footer..].fill(0);

@@ -102,6 +102,9 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     }
     let (split, test) = test.ok_or_else(|| lacking(&TESTS))?;
     splits.say_what_is_not_read(folder, &[TRAIN, split]);
+    if let Some((_, table)) = train.tables.first().filter(|(_, table)| !table.unread.is_empty()) {
+        tracing::warn!("{}: of the columns, these are not read: {}", folder.display(), table.unread.join(", "));
+    }
     if train.classes.is_some() && test.classes.is_some() && train.classes != test.classes {
         return Err(damaged(folder, "its training and test files name different classes"));
     }

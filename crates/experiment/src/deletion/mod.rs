@@ -45,8 +45,8 @@ use crate::{
     schedule,
     setting::{Division, Setting},
     stages::{
-        Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RETRAIN,
-        Unlearn, UnlearnConfig, describe, input_spec,
+        Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RAW,
+        RETRAIN, Unlearn, UnlearnConfig, describe, input_spec,
     },
     subclass::{self, Subclass},
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
@@ -188,7 +188,8 @@ impl Deletion {
         }
         let of_subclasses =
             subclass::forgotten_whole(&setting.dataset, &asked.all(), &division.retain, &division.whole_classes);
-        check_thresholds(options, &attacks, !setting.split.validation.is_empty(), !of_subclasses.is_empty())?;
+        let knows = [!setting.split.validation.is_empty(), !of_subclasses.is_empty(), setting.poisoning.is_some()];
+        check_thresholds(options, &attacks, knows)?;
         let chosen = [("", &options.key), (OF_RETRAIN, &options.retrain_key)];
         let chosen = chosen.into_iter().filter_map(|(of, key)| Some((format!("{of}{MODEL_PLACE}"), key.clone()?)));
         let dictionaries: BTreeMap<String, String> = chosen.collect();
@@ -365,8 +366,12 @@ impl Deletion {
         write_atomic(&folder.path(MODEL), &bytes)?;
         let verdict = |threshold: &Threshold| {
             let measured = after.get(&threshold.figure());
-            let measured =
-                measured.ok_or_else(|| Error::deletion(format!("--threshold {threshold}"), "it was not measured"))?;
+            let measured = measured.ok_or_else(|| {
+                Error::deletion(
+                    format!("--threshold {threshold}"),
+                    "it was not measured on this model and data; leave it out",
+                )
+            })?;
             Ok::<_, Error>(threshold.judge(measured.value))
         };
         let measured = Measured {
@@ -425,9 +430,6 @@ impl Deletion {
 
 /// Prefix of the roles of a Retrain's files.
 const OF_RETRAIN: &str = "retrain ";
-
-/// The method that does not change the model.
-const RAW: &str = "raw";
 
 /// The stages of a deletion, and which of them hold the certificate's content.
 struct Steps {
@@ -520,7 +522,11 @@ fn attacked(options: &DeletionOptions, seed: u64) -> Result<Settings> {
 }
 
 /// Refuses a threshold on a figure that will not be measured.
-fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bool, of_subclasses: bool) -> Result<()> {
+fn check_thresholds(
+    options: &DeletionOptions,
+    attacks: &Settings,
+    [validated, of_subclasses, poisoned]: [bool; 3],
+) -> Result<()> {
     let registry = &options.environment.registry;
     let figures = registry.figures();
     let measured = registry.measured(attacks).map_err(|e| Error::deletion("--mia", e))?;
@@ -540,6 +546,11 @@ fn check_thresholds(options: &DeletionOptions, attacks: &Settings, validated: bo
         }
         if figure.needs.contains(&Need::Transfer) {
             return refuse("it is measured where a suite has a section [transfer], and a deletion has none");
+        }
+        if figure.needs.contains(&Need::Triggered) && !poisoned {
+            return refuse(
+                "it is measured where the model's training data have a backdoor (`[data.poison]`), and these have none",
+            );
         }
         if figure.needs.contains(&Need::Subclasses) && !of_subclasses {
             return refuse(

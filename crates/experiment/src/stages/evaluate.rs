@@ -27,7 +27,9 @@ pub(crate) struct EvaluateConfig {
     pub(crate) arithmetic: String,
 }
 
-/// The role of a Retrain to compare with.
+/// The method that does not change the model.
+pub(crate) const RAW: &str = "raw";
+/// The gold standard: the method, and the role of its model in the stages that compare with it.
 pub(crate) const RETRAIN: &str = "retrain";
 /// The role of a model on whose sets this one is judged, if not on its own: what that one was trained on and asked to forget.
 pub(crate) const SETS: &str = "sets";

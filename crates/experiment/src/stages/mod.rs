@@ -29,7 +29,7 @@ pub(crate) use audit::{Audit, AuditConfig, CURVATURE, ORIGINAL};
 pub(crate) use bench::{Bench, compute};
 pub(crate) use curvature::{Curvature, CurvatureConfig};
 pub(crate) use detect::{Detect, DetectConfig};
-pub(crate) use evaluate::{Evaluate, EvaluateConfig, RETRAIN, SETS};
+pub(crate) use evaluate::{Evaluate, EvaluateConfig, RAW, RETRAIN, SETS};
 pub(crate) use import::{Import, ImportConfig, MASK_PLACE, MODEL_PLACE};
 pub(crate) use model::{LAST_FINITE, network};
 pub use model::{MASK, MODEL};

@@ -19,7 +19,7 @@ use crate::{
     Environment, Error, Plan, Result, RunOptions, Suite,
     plan::Judging,
     schedule::{self, Failures, OnFailure},
-    stages::{Kind, Unlearn, Validate},
+    stages::{Kind, RAW, RETRAIN, Unlearn, Validate},
     suite::{ForgetSection, MethodSection},
 };
 use objective::Reference;
@@ -36,10 +36,6 @@ pub struct TuneOptions {
     /// Seed of the draws.
     pub seed: u64,
 }
-
-/// The method that keeps the original model, and the one to which the gap is measured.
-const RAW: &str = "raw";
-const RETRAIN: &str = "retrain";
 
 /// Searches settings for a suite's methods on its first seed, writes the tuning into the store and returns it.
 ///
