@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{AskedToForget, Folder, Predictor, find_stage, stored_scores};
+use unlearn_experiment::{AskedToForget, Folder, OtherData, Predictor, StoredJudgement, find_stage, stored_scores};
 use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
@@ -109,7 +109,7 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
         let retrain = retrain.as_deref().map(|path| whole_or_apart(path, &model.scores)).transpose()?;
         return Ok(Given { model, retrain, stored: None, seed: None });
     }
-    if let Some((scores, stored)) = stored_scores(what)? {
+    if let Some(StoredJudgement { scores, settings: stored, .. }) = stored_scores(what)? {
         refuse_options_of_models(arguments, "stored scores")?;
         let model = of_model(what.display().to_string(), scores, None);
         let retrain = retrain.as_deref().map(of_stored).transpose()?;
@@ -215,7 +215,10 @@ fn whole_or_apart(path: &Path, model: &ScoreSets) -> anyhow::Result<Evidence> {
 
 fn of_stored(path: &Path) -> anyhow::Result<Evidence> {
     match stored_scores(path)? {
-        Some((scores, _)) => Ok(of_model(path.display().to_string(), scores, None)),
+        Some(stored) => {
+            stored.check_retrain(path)?;
+            Ok(of_model(path.display().to_string(), stored.scores, None))
+        }
         None if is_scores(path) => Ok(evidence(ScoreSets::read(path)?)),
         None => Err(Usage(format!(
             "--retrain {}: stored scores are judged, so give the `evaluate` stage of Retrain, or a file with its scores",
@@ -249,7 +252,7 @@ fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given
         (None, Some(class)) => Some(AskedToForget::Class(class.clone())),
         (None, None) => subclasses.request().map(AskedToForget::Subclass),
     };
-    let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, &environment)?;
+    let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, OtherData::Refused, &environment)?;
     let sets = predictor.sets(asked.as_ref())?;
     let mut other = match retrain {
         Some(path) if is_scores(path) => {
@@ -259,17 +262,7 @@ fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given
         Some(path) => {
             let mut of_retrain = named(path, None, foreign);
             of_retrain.import = ImportOptions { key: retrain_key.clone(), ..of_retrain.import };
-            let name = predictor.dataset.name.clone();
-            let opened = Predictor::open(&of_retrain, Some(dataset.unwrap_or(&name)), &environment)?;
-            if opened.dataset.fingerprint != predictor.dataset.fingerprint {
-                let problem = format!(
-                    "--retrain {}: the judged model's images are not those of {name}; name them with `--dataset`",
-                    path.display()
-                );
-                return Err(Usage(problem).into());
-            }
-            opened.check_retrain(&sets)?;
-            Some((path, opened))
+            Some((path, predictor.retrain(&of_retrain, &sets)?))
         }
         None => None,
     };

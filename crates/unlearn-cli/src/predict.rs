@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use unlearn_experiment::{DatasetPart, NamedModel, Predictor};
+use unlearn_experiment::{DatasetPart, NamedModel, OtherData, Predictor};
 use unlearn_models::ImportOptions;
 use unlearn_score_files::{Kind, Prediction, check_name, paths, write};
 
@@ -19,7 +19,11 @@ pub(crate) fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
     check_name(out, kind)?;
     paths(out).iter().try_for_each(|path| check_new(path, *replace))?;
     let named = named(model, mask.as_deref(), foreign);
-    let mut predictor = Predictor::open(&named, foreign.dataset.as_deref(), &environment.environment())?;
+    let dataset = foreign.dataset.as_deref();
+    let mut predictor = Predictor::open(&named, dataset, OtherData::Warned, &environment.environment())?;
+    if let Some(warning) = &predictor.warning {
+        tracing::warn!("{}: {warning}", predictor.named);
+    }
     let part = match split {
         Split::Train => DatasetPart::Train,
         Split::Test => DatasetPart::Test,
