@@ -7,13 +7,14 @@ use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
 use unlearn_reports::judged::{Evidence, judge as judge_scores};
-use unlearn_run_store::{Store, write_atomic};
+use unlearn_run_store::Store;
 use unlearn_score_files::{Role, ScoreSets, SetScores, is_scores};
 
 use crate::{
     args::EvaluateArguments,
     convert::{check, check_new},
     exit::Usage,
+    outputs::Outputs,
     predict::named,
 };
 
@@ -34,6 +35,7 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     for path in [&arguments.json, &arguments.html, &arguments.csv].into_iter().flatten() {
         check_new(path, arguments.replace)?;
     }
+    check_apart(arguments)?;
     let registry = Registry::standard();
     // A name that does not exist is refused before anything is read.
     let asked = settings(arguments, &registry, None, None)?;
@@ -42,23 +44,44 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let settings = settings(arguments, &registry, stored.as_ref(), seed)?;
     let judged = judge_scores(&model, retrain.as_ref(), &registry, &settings)?;
     let mut files = Vec::new();
-    if let Some(path) = &arguments.json {
+    if let Some(path) = arguments.json.clone() {
         files.push((path, judged.to_json()?));
     }
-    if let Some(path) = &arguments.html {
+    if let Some(path) = arguments.html.clone() {
         files.push((path, unlearn_reports::html::judged(&judged)?.into_bytes()));
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = arguments.csv.clone() {
         files.push((path, judged.to_csv()?));
     }
-    for (path, bytes) in &files {
-        write_atomic(path, bytes)?;
-    }
+    unlearn_files::write_all_atomic(&files)
+        .map_err(|(path, source)| anyhow::Error::new(unlearn_score_files::Error::Write { path, source }))?;
     say!("{}", judged.terminal());
     for (path, _) in &files {
         say!("{}", path.display());
     }
     Ok(())
+}
+
+/// Refuses files that are read and written, or written twice.
+fn check_apart(arguments: &EvaluateArguments) -> Result<(), Usage> {
+    let EvaluateArguments { what, forget_scores, retain_scores, test_scores, retrain, request, mask, .. } = arguments;
+    let mut files = Outputs::default()
+        .reads("`--forget`", forget_scores.as_deref())
+        .reads("`--retain`", retain_scores.as_deref())
+        .reads("`--test`", test_scores.as_deref())
+        .reads("`--retrain`", retrain.as_deref())
+        .reads("`--request`", request.as_deref())
+        .reads("`--mask`", mask.as_deref())
+        .reads_dataset(arguments.foreign.dataset.as_deref());
+    for path in what {
+        files = files.reads("what is judged", Some(path));
+    }
+    let EvaluateArguments { json, html, csv, .. } = arguments;
+    files
+        .writes("`--json`", json.as_deref())
+        .writes("`--html`", html.as_deref())
+        .writes("`--csv`", csv.as_deref())
+        .check()
 }
 
 /// The attacks and their settings: what was asked for, or those of a stored evaluation, or the defaults.
