@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{AskedToForget, Folder, OtherData, Predictor, StoredJudgement, find_stage, stored_scores};
+use unlearn_experiment::{AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores};
 use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
@@ -126,6 +126,7 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
             .into());
         }
     };
+    refuse_suite_file(what)?;
     if is_scores(what) {
         refuse_options_of_models(arguments, "a file of scores")?;
         let model = evidence(ScoreSets::read(what)?);
@@ -141,6 +142,19 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
     refuse_suite(arguments, what)?;
     refuse_folder(arguments, what)?;
     of_models(arguments, what)
+}
+
+/// Refuses the file of a suite: a suite is judged by its name, after its run.
+pub(crate) fn refuse_suite_file(what: &Path) -> Result<(), Usage> {
+    if !(what.is_file() && what.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))) {
+        return Ok(());
+    }
+    let place = what.display();
+    let name = Suite::load(what, &[]).map_or_else(|_| "NAME".into(), |suite| suite.suite.name);
+    Err(Usage(format!(
+        "{place}: it is the file of a suite, which holds no scores; compute it with `unlearn run {place}`, then give `unlearn evaluate \
+         {name} --out DIR`, or name one of its models (`unlearn runs list`)"
+    )))
 }
 
 /// Refuses a name of a suite without `--out`.
