@@ -40,15 +40,14 @@ impl SigningKey {
     /// # Errors
     /// If the file cannot be read or holds another kind of key.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_pem(&read(path)?).map_err(|reason| Error::Key {
+        let refuse = |reason: String| Error::Key {
             path: path.into(),
-            what: "Ed25519 private key (`openssl genpkey -algorithm ed25519 -out FILE`)",
+            what: "Ed25519 private key (`openssl genpkey -algorithm ed25519 -out KEY`)",
             reason,
-        })
-    }
-
-    fn from_pem(text: &str) -> Result<Self, String> {
-        ed25519_dalek::SigningKey::from_pkcs8_pem(text).map(Self).map_err(|e| e.to_string())
+        };
+        let text = text(path)?.map_err(&refuse)?;
+        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text);
+        key.map(Self).map_err(|error| refuse(cause(&text, "PRIVATE KEY", &error)))
     }
 
     /// The public key for its signatures.
@@ -72,12 +71,14 @@ impl PublicKey {
     /// # Errors
     /// If the file cannot be read or holds another kind of key.
     pub fn load(path: &Path) -> Result<Self> {
-        let key = VerifyingKey::from_public_key_pem(&read(path)?);
-        key.map(Self).map_err(|reason| Error::Key {
+        let refuse = |reason: String| Error::Key {
             path: path.into(),
             what: "Ed25519 public key (`openssl pkey -in KEY -pubout -out FILE`)",
-            reason: reason.to_string(),
-        })
+            reason,
+        };
+        let text = text(path)?.map_err(&refuse)?;
+        let key = VerifyingKey::from_public_key_pem(&text);
+        key.map(Self).map_err(|error| refuse(cause(&text, "PUBLIC KEY", &error)))
     }
 
     /// Its 32 bytes in hexadecimal.
@@ -103,8 +104,39 @@ impl Signature {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
-    unlearn_files::read_text(path, MOST).map_err(|source| Error::Io { path: path.into(), source })
+/// The text of a file with a key. The inner error is a reason for users.
+fn text(path: &Path) -> Result<Result<String, String>> {
+    let bytes = unlearn_files::read(path, MOST).map_err(|source| Error::Io { path: path.into(), source })?;
+    Ok(match bytes.as_slice() {
+        [] => Err("it is empty".into()),
+        // The tag of a sequence: every key in DER begins with it.
+        [0x30, ..] => {
+            Err("it is in the binary form DER, and PEM is read; `openssl pkey -inform DER -in KEY -out KEY.pem` writes it".into())
+        }
+        _ => unlearn_files::text(bytes).map_err(|error| error.to_string()),
+    })
+}
+
+/// Why a text is not the `wanted` key in PEM, in words for users.
+fn cause(text: &str, wanted: &str, error: &dyn std::fmt::Display) -> String {
+    const BEGIN: &str = "-----BEGIN ";
+    let text = text.trim_start();
+    let Some((before, rest)) = text.split_once(BEGIN) else {
+        return "it is not in PEM, which begins with `-----BEGIN`".into();
+    };
+    match rest.split("-----").next().unwrap_or_default() {
+        "ENCRYPTED PRIVATE KEY" => {
+            "it is encrypted, and no password is asked for; `openssl pkey -in KEY -out PLAIN` writes it without one".into()
+        }
+        "OPENSSH PRIVATE KEY" => "it is a key of SSH, in a format of its own; make another key for certificates".into(),
+        "CERTIFICATE" => "it is a certificate, not a key".into(),
+        label if label != wanted => format!("it is a {}", label.to_lowercase()),
+        _ if !before.is_empty() => "text stands before `-----BEGIN`; delete everything before that line".into(),
+        _ if error.to_string().contains("lgorithm") || error.to_string().contains("OID") => {
+            "it is a key of another algorithm".into()
+        }
+        _ => format!("it is damaged ({error})"),
+    }
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -140,6 +140,13 @@ impl Location {
         if path.is_empty() {
             return Err(refuse("the path is missing"));
         }
+        if form.name == "hub" {
+            let reference = format!("{}{path}", unlearn_hub::PREFIX).parse::<unlearn_hub::Reference>();
+            reference.map_err(|error| match error {
+                unlearn_hub::Error::Reference { reason, .. } => refuse(&reason),
+                error => refuse(&error.to_string()),
+            })?;
+        }
         let (mut size, mut stream) = (None, false);
         let coarse = option == Some(COARSE);
         if coarse && form.name != "cifar" {

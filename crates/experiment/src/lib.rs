@@ -30,6 +30,7 @@ mod predicting;
 mod recognised;
 mod requests;
 mod resolved;
+mod retrain;
 mod run;
 mod schedule;
 mod setting;
@@ -54,7 +55,9 @@ pub use opened::{ModelOrigin, OpenedModel, check_beside};
 pub use part::Part;
 pub use plan::{Plan, PlannedStage};
 pub use pool::{LEAST_MODELS, MOST_MODELS, PoolSection};
-pub use predicting::{AskedToForget, DatasetPart, JudgedSets, NamedModel, Predictor, class_of, stored_scores};
+pub use predicting::{
+    AskedToForget, DatasetPart, JudgedSets, NamedModel, OtherData, Predictor, StoredJudgement, class_of, stored_scores,
+};
 pub use recognised::{Folder, document as recognised_document};
 pub use run::{Finished, Status, run, run_kinds, status};
 pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};

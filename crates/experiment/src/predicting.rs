@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use unlearn_datasets::registry;
 use unlearn_hub::PREFIX;
 use unlearn_metrics::{ModelScores, Scores, Triggered};
-use unlearn_models::ImportOptions;
+use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, StoredScores};
@@ -14,11 +15,12 @@ use unlearn_training::{Predictions, predict};
 
 use crate::{
     Environment, Error, Materials, ModelOrigin, OpenedModel, Result, address,
-    data::Poisoning,
+    data::{ClassChoice, DataSection, Poisoning},
     initial::fetched,
     recognised::Folder,
+    retrain::{self, Beside},
     setting::{Division, Setting},
-    stages::{RunTime, input_spec, network},
+    stages::{Evaluate, Kind, RunTime, Unlearn, input_spec, network},
     subclass::Subclass,
 };
 
@@ -53,20 +55,37 @@ pub enum AskedToForget {
     Subclass(Subclass),
 }
 
+/// Whether a model may be opened on other data than those that it says it was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherData {
+    /// No: what it was trained with decides what it is judged on.
+    Refused,
+    /// Yes, with a warning.
+    Warned,
+}
+
 /// A model on an opened dataset.
 pub struct Predictor {
     /// The dataset.
     pub dataset: Arc<Dataset>,
     /// How the model's file is named, for messages.
     pub named: String,
+    /// What the user should know of the dataset.
+    pub warning: Option<String>,
     network: Network,
     opened: OpenedModel,
+    /// What the model says it was trained on, if that is this dataset.
+    setting: Option<Setting>,
     materials: Materials,
+    /// The name of the dataset that takes the place of the one in what models say.
+    located: Option<String>,
 }
 
 /// The sets of a request, on which a model and its Retrain are scored.
 pub struct JudgedSets {
     forget: Vec<u32>,
+    /// Everything that the model was ever asked to forget, ascending.
+    forgotten: Vec<u32>,
     retain: Vec<u32>,
     test: Vec<u32>,
     validation: Vec<u32>,
@@ -75,37 +94,52 @@ pub struct JudgedSets {
 }
 
 impl Predictor {
-    /// Opens a model and a dataset. `dataset` is a name or a form with a path, as in a suite; without it, the model says what it was
-    /// trained on.
+    /// Opens a model and a dataset. `dataset` is a name or a form with a path, as in a suite, or a folder that holds the dataset that the
+    /// model names. Without it, the model says what it was trained on. With it, classes, conversion, poison and split are still those that
+    /// the model names.
     ///
     /// # Errors
-    /// If either cannot be opened, or the model takes other images or has fewer classes than the dataset.
-    pub fn open(named: &NamedModel, dataset: Option<&str>, environment: &Environment) -> Result<Self> {
-        let materials = Materials::new(environment.clone());
-        let path = match named.model.to_str() {
-            Some(text) if text.starts_with(PREFIX) => fetched(text, environment.offline)?,
-            _ => named.model.clone(),
-        };
+    /// If either cannot be opened, the model takes other images or has fewer classes than the dataset, or it was trained on other data
+    /// and `other` refuses that.
+    pub fn open(
+        named: &NamedModel,
+        dataset: Option<&str>,
+        other: OtherData,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let folder = dataset.filter(|name| registry::check_name(name).is_err() && Path::new(name).is_dir());
+        let mut environment = environment.clone();
+        if let Some(folder) = folder {
+            environment.data_dir = Some(folder.into());
+        }
+        let (device, offline) = (environment.device, environment.offline);
+        let materials = Materials::new(environment);
         let dataset_of = |name: &str| {
             let opened = materials.dataset(name);
             opened.map_err(|error| Error::deletion(format!("--dataset {name}"), error))
         };
-        let given = dataset.map(&dataset_of).transpose()?;
+        let located = dataset.filter(|_| folder.is_none()).map(str::to_owned);
+        let given = located.as_deref().map(&dataset_of).transpose()?;
         let import = ImportOptions { images: given.as_deref().map(input_spec), ..named.import.clone() };
-        let opened = OpenedModel::open(&path, named.mask.as_deref(), &import)?;
+        let opened = OpenedModel::open(&found(&named.model, offline)?, named.mask.as_deref(), &import)?;
         let place = named.model.display().to_string();
         let refuse = |reason: String| Error::deletion(&place, reason);
-        let dataset = match (given, &opened.model.info.training) {
-            (Some(dataset), _) => dataset,
-            // With its chosen classes, and converted as its images were.
-            (None, Some(training)) => Setting::of(training, &materials).map_err(refuse)?.dataset,
-            (None, None) => {
+        let info = &opened.model.info;
+        let chosen = match (given, &info.training, folder) {
+            (_, Some(training), _) => {
+                let other = if dataset.is_some() { other } else { OtherData::Refused };
+                Chosen::of(training, located.as_deref(), info.input, other, &materials).map_err(refuse)?
+            }
+            (Some(dataset), None, _) => Chosen { dataset, setting: None, warning: None },
+            // It opens nothing that a folder alone names, and says what can be given.
+            (None, None, Some(folder)) => Chosen { dataset: dataset_of(folder)?, setting: None, warning: None },
+            (None, None, None) => {
                 return Err(refuse(
                     "the model does not say what it was trained on; name the images with `--dataset`".into(),
                 ));
             }
         };
-        let info = &opened.model.info;
+        let Chosen { dataset, setting, warning } = chosen;
         let images = &dataset.train;
         let shape = [images.channels, images.height, images.width];
         if info.input != shape {
@@ -123,8 +157,32 @@ impl Predictor {
                 dataset.classes.len()
             )));
         }
-        let network = network(&opened.model, environment.device).map_err(refuse)?;
-        Ok(Self { dataset, named: place, network, opened, materials })
+        let network = network(&opened.model, device).map_err(refuse)?;
+        Ok(Self { dataset, named: place, warning, network, opened, setting, materials, located })
+    }
+
+    /// Opens a Retrain of this model, on its dataset. `sets` are those on which both are judged.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is known not to be a Retrain.
+    pub fn retrain(&self, named: &NamedModel, sets: &JudgedSets) -> Result<Self> {
+        let environment = self.materials.environment();
+        let import = ImportOptions { images: Some(input_spec(&self.dataset)), ..named.import.clone() };
+        let beside = Beside {
+            model: &self.opened.model,
+            what: "the judged model",
+            fingerprint: &self.dataset.fingerprint,
+            forgotten: &sets.forgotten,
+        };
+        let path = found(&named.model, environment.offline)?;
+        let setting_of = |training: &Training| at(training, self.located.as_deref(), &self.materials).map(|it| it.1);
+        let opened = retrain::open((&named.model, &path), &import, &beside, setting_of)?;
+        let place = named.model.display().to_string();
+        let network =
+            network(&opened.model, environment.device).map_err(|reason| Error::deletion(&place, reason))?;
+        let (dataset, located) = (Arc::clone(&self.dataset), self.located.clone());
+        let materials = Materials::new(environment.clone());
+        Ok(Self { dataset, named: place, warning: None, network, opened, setting: None, materials, located })
     }
 
     /// All positions of a part of the dataset.
@@ -188,14 +246,8 @@ impl Predictor {
     /// If there is no request, it names what is not in the training, or nothing is left.
     pub fn sets(&self, asked: Option<&AskedToForget>) -> Result<JudgedSets> {
         let refuse = |reason: String| Error::deletion(&self.named, reason);
-        let setting = self.opened.model.info.training.as_ref().map(|training| Setting::of(training, &self.materials));
-        // The training of a model counts if its images are those of the dataset.
-        let setting = match setting.transpose() {
-            Ok(setting) => setting.filter(|setting| setting.dataset.fingerprint == self.dataset.fingerprint),
-            Err(_) if asked.is_some() => None,
-            Err(reason) => return Err(refuse(reason)),
-        };
-        let (split, before) = match &setting {
+        let setting = self.setting.as_ref();
+        let (split, before) = match setting {
             Some(setting) => (setting.split.clone(), setting.forgotten.clone()),
             None => (Split { train: self.all(DatasetPart::Train), validation: Vec::new() }, Vec::new()),
         };
@@ -242,8 +294,8 @@ impl Predictor {
         if test.is_empty() {
             return Err(refuse("no test image is left: the request names every class of the test set".into()));
         }
-        let poisoning = setting.and_then(|setting| setting.poisoning);
-        Ok(JudgedSets { forget, retain, test, validation: split.validation, poisoning })
+        let poisoning = setting.and_then(|setting| setting.poisoning.clone());
+        Ok(JudgedSets { forget, forgotten: all, retain, test, validation: split.validation, poisoning })
     }
 
     /// The model's scores on the sets of a request.
@@ -287,26 +339,109 @@ impl Predictor {
     pub fn attack_seed(&self) -> Option<u64> {
         self.opened.model.info.training.as_ref().map(|training| derived_seed(training.seed, "attack"))
     }
+}
 
-    /// Refuses, as a Retrain, a model that says that it was trained on a sample to forget.
-    ///
-    /// # Errors
-    /// If it was.
-    pub fn check_retrain(&self, sets: &JudgedSets) -> Result<()> {
-        let Some(training) = &self.opened.model.info.training else { return Ok(()) };
-        let Ok(setting) = Setting::of(training, &self.materials) else { return Ok(()) };
-        if setting.dataset.fingerprint != self.dataset.fingerprint {
-            return Ok(());
-        }
-        let saw =
-            |id: &&u32| setting.split.train.binary_search(id).is_ok() && setting.forgotten.binary_search(id).is_err();
-        match sets.forget.iter().find(saw) {
-            None => Ok(()),
-            Some(id) => {
-                let reason = format!("it was trained on image {id}, which is to be forgotten; a Retrain never saw it");
-                Err(Error::deletion(format!("--retrain {}", self.named), reason))
+/// Where a model lies that is named by a path, an address or a repository of the Hub.
+fn found(model: &Path, offline: bool) -> Result<PathBuf> {
+    match model.to_str() {
+        Some(text) if text.starts_with(PREFIX) => fetched(text, offline),
+        _ => Ok(model.to_owned()),
+    }
+}
+
+/// What a model was trained on, with `located` in the place of the dataset's name. The error is a reason for users.
+fn at(
+    training: &Training,
+    located: Option<&str>,
+    materials: &Materials,
+) -> std::result::Result<(DataSection, Setting), String> {
+    let unreadable = |error: serde_json::Error| format!("its `training` is damaged: {error}");
+    let mut data: DataSection = serde_json::from_value(training.data.clone()).map_err(unreadable)?;
+    if let Some(name) = located {
+        name.clone_into(&mut data.name);
+    }
+    let value = serde_json::to_value(&data).map_err(unreadable)?;
+    Ok((data, Setting::of(&Training { data: value, ..training.clone() }, materials)?))
+}
+
+/// The dataset on which a model is opened that says what it was trained on.
+struct Chosen {
+    dataset: Arc<Dataset>,
+    setting: Option<Setting>,
+    warning: Option<String>,
+}
+
+impl Chosen {
+    /// `input` is the shape of the model's images. The error is a reason for users.
+    fn of(
+        training: &Training,
+        located: Option<&str>,
+        input: [usize; 3],
+        other: OtherData,
+        materials: &Materials,
+    ) -> std::result::Result<Self, String> {
+        let reason = match at(training, located, materials) {
+            Ok((_, setting)) => {
+                return Ok(Self { dataset: Arc::clone(&setting.dataset), setting: Some(setting), warning: None });
             }
+            Err(reason) => reason,
+        };
+        let unreadable = |error: serde_json::Error| format!("its `training` is damaged: {error}");
+        let data: DataSection = serde_json::from_value(training.data.clone()).map_err(unreadable)?;
+        if other == OtherData::Refused {
+            let fix = match located {
+                None => String::new(),
+                Some(_) => format!(
+                    "; a model is judged on what it was trained with: name `{}` or the folder that holds it, or leave `--dataset` out",
+                    data.name
+                ),
+            };
+            return Err(format!("{reason}{fix}"));
         }
+        let named = located.unwrap_or(&data.name);
+        let whole = materials.dataset(named).map_err(|error| error.to_string())?;
+        let trained = materials.dataset(&data.name).ok();
+        let shape = [whole.train.channels, whole.train.height, whole.train.width];
+        let convert = data.convert.filter(|_| shape != input);
+        let (classes, order) = order_of(&data, trained.as_deref(), &whole)?;
+        let section = DataSection { name: named.to_owned(), classes, convert, poison: None, pool: None, ..data };
+        let dataset = materials.images(&section)?;
+        let warning = Some(format!("these are not the data that the model was trained on ({reason}); {order}"));
+        Ok(Self { dataset, setting: None, warning })
+    }
+}
+
+/// The classes of another dataset that stand for a model's, and a sentence that says so. `data` and `trained` are what the model was
+/// trained on. The error is a reason for users.
+fn order_of(
+    data: &DataSection,
+    trained: Option<&Dataset>,
+    whole: &Dataset,
+) -> std::result::Result<(Option<Vec<ClassChoice>>, String), String> {
+    let by_number = "its outputs are compared with the classes by number";
+    let Some(trained) = trained else {
+        return Ok((None, format!("what classes it was trained on is unknown here, so {by_number}")));
+    };
+    if trained.classes == whole.classes {
+        return Ok((data.classes.clone(), "the classes are those of its training, in the same order".into()));
+    }
+    let wanted = match &data.classes {
+        None => trained.classes.clone(),
+        Some(classes) => {
+            let name = |class: &ClassChoice| {
+                let number = class.number(trained)?;
+                trained.classes.get(number as usize).cloned().ok_or_else(|| format!("there is no class {number}"))
+            };
+            classes.iter().map(name).collect::<std::result::Result<_, String>>()?
+        }
+    };
+    let numbers = wanted.iter().map(|name| whole.classes.iter().position(|class| class == name));
+    match numbers.collect::<Option<Vec<_>>>() {
+        Some(numbers) if numbers.len() == whole.classes.len() => {
+            let classes = numbers.into_iter().map(|number| ClassChoice::Number(number as u32)).collect();
+            Ok((Some(classes), "the classes are taken by their names, in the order of its training".into()))
+        }
+        _ => Ok((None, format!("the classes have other names, so {by_number}"))),
     }
 }
 
@@ -326,20 +461,52 @@ pub fn class_of(dataset: &Dataset, class: &str) -> std::result::Result<u32, Stri
     })
 }
 
-/// The scores that an `evaluate` stage stored, its attacks and their settings, if `path` names such a stage by its folder or address.
+/// What an `evaluate` stage stored.
+pub struct StoredJudgement {
+    /// The scores.
+    pub scores: ModelScores,
+    /// The attacks and their settings.
+    pub settings: Option<unlearn_mia_eval::Settings>,
+    /// The method that made the judged model, if the store still holds its stage.
+    method: Option<String>,
+}
+
+impl StoredJudgement {
+    /// Refuses, as a Retrain's, what was stored of a model of another method.
+    ///
+    /// # Errors
+    /// If the model is known to be of another method.
+    pub fn check_retrain(&self, path: &Path) -> Result<()> {
+        match self.method.as_deref().filter(|method| !retrain::is_retrain(method)) {
+            None => Ok(()),
+            Some(method) => {
+                let reason = format!("{}: its model was made by `{method}`; name a Retrain's", path.display());
+                Err(Error::deletion("--retrain", reason))
+            }
+        }
+    }
+}
+
+/// What an `evaluate` stage stored, if `path` names such a stage by its folder or address.
 ///
 /// # Errors
 /// If the stage is damaged.
-pub fn stored_scores(path: &Path) -> Result<Option<(ModelScores, Option<unlearn_mia_eval::Settings>)>> {
+pub fn stored_scores(path: &Path) -> Result<Option<StoredJudgement>> {
     let path = address::resolve(path)?;
     if !path.is_dir() || Folder::of(&path) != Folder::Stage {
         return Ok(None);
     }
     let stage = Stage::open(&path)?;
-    if stage.manifest().kind != "evaluate" {
+    if stage.manifest().kind != Evaluate::NAME {
         return Ok(None);
     }
     let settings = stage.manifest().config.get("attacks").cloned();
     let settings = settings.and_then(|settings| serde_json::from_value(settings).ok());
-    Ok(Some((StoredScores::of(&stage)?.scores, settings)))
+    let of_model = || {
+        let key = stage.manifest().inputs.get("model")?;
+        let path = std::path::absolute(&path).ok()?;
+        let model = Stage::open(&path.parent()?.parent()?.join(Unlearn::NAME).join(key.as_str())).ok()?;
+        model.manifest().config.get("method").and_then(serde_json::Value::as_str).map(str::to_owned)
+    };
+    Ok(Some(StoredJudgement { method: of_model(), settings, scores: StoredScores::of(&stage)?.scores }))
 }

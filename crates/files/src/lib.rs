@@ -16,5 +16,6 @@ pub use crate::advice::{advice, is_disk_full};
 pub use crate::form::Form;
 pub use crate::read::{head, open, read, read_text, text};
 pub use crate::write::{
-    NotAFile, check_output, check_writable, is_temporary, random_name, sync_folder, write_atomic, write_atomic_with,
+    NotAFile, Unfinished, abandon, check_output, check_writable, is_temporary, place, random_name, sync_folder,
+    write_all_atomic, write_atomic, write_atomic_with,
 };

@@ -1,10 +1,12 @@
 //! Writes a file in one step: it is complete, or it does not exist.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::read::named;
 
@@ -54,15 +56,111 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    check_output(path)?;
-    let path = &end_of_links(path)?;
-    let (temporary, mut file) = create_beside(path)?;
-    let written = write(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // Only the first error is reported.
-        return written;
+    Filled::new(path, write)?.place()
+}
+
+/// Writes several files, all or none: a full disk leaves none of them. Old files stay until all new ones are complete.
+///
+/// # Errors
+/// As [`write_atomic`], with the path of the file that could not be written.
+pub fn write_all_atomic(files: &[(PathBuf, Vec<u8>)]) -> Result<(), (PathBuf, io::Error)> {
+    let fill = |(path, bytes): &(PathBuf, Vec<u8>)| {
+        Filled::new(path, |file| file.write_all(bytes)).map_err(|error| (path.clone(), error))
+    };
+    let filled = files.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+    for (file, (path, _)) in filled.into_iter().zip(files) {
+        file.place().map_err(|error| (path.clone(), error))?;
     }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    Ok(())
+}
+
+/// A complete temporary file. It is removed unless it is put in its place.
+struct Filled {
+    temporary: Unfinished,
+    path: PathBuf,
+}
+
+impl Filled {
+    fn new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+        check_output(path)?;
+        let path = end_of_links(path)?;
+        let (temporary, mut file) = create_beside(&path)?;
+        write(&mut file).and_then(|()| file.sync_all())?;
+        Ok(Self { temporary, path })
+    }
+
+    fn place(self) -> io::Result<()> {
+        fs::rename(&self.temporary.path, &self.path)?;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+/// Files and folders that are not complete yet.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file or folder. It is removed when this value is dropped, and by [`abandon`].
+#[derive(Debug)]
+pub struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// A folder that the caller has made or is about to make.
+    pub fn folder(path: &Path) -> Self {
+        unfinished().insert(path.to_owned());
+        Self { path: path.to_owned() }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        remove(&self.path);
+        unfinished().remove(&self.path);
+    }
+}
+
+/// Removes a file or folder that may have been moved already. If it cannot be removed, nothing more can be done.
+fn remove(path: &Path) {
+    /// Other threads may still write into a folder.
+    const ATTEMPTS: usize = 20;
+    for _ in 0..ATTEMPTS {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => {
+                if fs::remove_dir_all(path).is_ok() {
+                    return;
+                }
+            }
+            Ok(_) => {
+                let _ = fs::remove_file(path);
+                return;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Removes every file and folder that is not complete. No file can be begun after this call, so only a process that ends calls it.
+pub fn abandon() {
+    let unfinished = unfinished();
+    unfinished.iter().for_each(|path| remove(path));
+    std::mem::forget(unfinished);
+}
+
+/// Where a file lies, or would lie when it is written: absolute, and without links. Two paths of one file have the same place.
+pub fn place(path: &Path) -> PathBuf {
+    let end = end_of_links(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(found) = end.canonicalize() {
+        return found;
+    }
+    let folder = end.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), end.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => std::path::absolute(&end).unwrap_or(end),
+    }
 }
 
 /// Where a file is written to: the path itself, or the end of a chain of links. As with other tools, the link stays and the file that it
@@ -107,24 +205,30 @@ pub fn is_temporary(path: &Path) -> bool {
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     let (probe, mut file) = create_beside(&folder.join("probe"))?;
     if cfg!(unix) {
-        fs::remove_file(&probe)?;
+        fs::remove_file(&probe.path)?;
         return file.write_all(b"probe").and_then(|()| file.sync_all());
     }
     let written = file.write_all(b"probe").and_then(|()| file.sync_all());
-    fs::remove_file(&probe)?;
+    fs::remove_file(&probe.path)?;
     written
 }
 
 /// Creates a file beside `path`, under a name that no other process uses. Process ids are not enough, because
 /// containers that share a folder count their own. A name that exists all the same is not touched.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+fn create_beside(path: &Path) -> io::Result<(Unfinished, File)> {
     let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file's name");
     let name = path.file_name().ok_or_else(not_a_file)?.to_string_lossy();
     loop {
         let temporary = path.with_file_name(format!(".{name}.{}{TEMPORARY}", random_name()));
+        // Under one lock, so that `abandon` misses no file.
+        let mut unfinished = unfinished();
         match File::create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => return Ok((temporary, file?)),
+            file => {
+                let file = file?;
+                unfinished.insert(temporary.clone());
+                return Ok((Unfinished { path: temporary }, file));
+            }
         }
     }
 }
@@ -201,10 +305,38 @@ mod tests {
     }
 
     #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| (folder.path().join(name), name.as_bytes().to_vec());
+        let (path, _) = write_all_atomic(&[file("a"), file("absent/b")]).unwrap_err();
+        assert!(path.ends_with("absent/b") && names(folder.path()).is_empty());
+        write_all_atomic(&[file("a"), file("b")]).unwrap();
+        assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"b");
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_of_one_file_have_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("sub")).unwrap();
+        fs::write(path("a"), "").unwrap();
+        for (link, to) in [("link", "a"), ("dangling", "new"), ("other", "sub")] {
+            std::os::unix::fs::symlink(to, path(link)).unwrap();
+        }
+        for (one, other) in [("a", "sub/../a"), ("link", "a"), ("dangling", "new"), ("other/x", "sub/x")] {
+            assert_eq!(place(&path(one)), place(&path(other)), "{one} and {other}");
+        }
+        assert_ne!(place(&path("a")), place(&path("new")));
+    }
+
+    #[test]
     fn names_of_temporary_files_do_not_repeat() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        let names: std::collections::HashSet<PathBuf> = (0..100).map(|_| create_beside(&path).unwrap().0).collect();
+        let made: Vec<_> = (0..100).map(|_| create_beside(&path).unwrap().0).collect();
+        let names: std::collections::HashSet<PathBuf> = made.iter().map(|file| file.path.clone()).collect();
         assert_eq!(names.len(), 100);
         assert!(names.iter().all(|name| is_temporary(name)));
     }

@@ -166,15 +166,11 @@ pub enum Error {
     },
     /// A file that is not in the cache while the network is forbidden.
     #[error(
-        "`{file}` of `{id}` at `{revision}` is not in the cache {cache}, and HF_HUB_OFFLINE forbids the network; {elsewhere}"
+        "{what} is not in the cache {cache}, and HF_HUB_OFFLINE forbids the network; {elsewhere}"
     )]
     Offline {
-        /// The file, or the other requested item.
-        file: String,
-        /// The repository.
-        id: String,
-        /// The revision.
-        revision: String,
+        /// The repository at its revision, or a file of it, in words.
+        what: String,
         /// The cache.
         cache: PathBuf,
         /// How to fetch it elsewhere.

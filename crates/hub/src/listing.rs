@@ -29,6 +29,12 @@ struct Sibling {
     size: Option<u64>,
 }
 
+/// A word of a command, for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+,".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// Number of files named in the error for a missing one.
 const NEAREST: usize = 3;
 
@@ -70,11 +76,10 @@ impl Hub {
         if kind == Kind::Dataset {
             command.extend(["--repo-type", "dataset"]);
         }
-        let command = command.join(" ");
+        let command = command.into_iter().map(quoted).collect::<Vec<_>>().join(" ");
+        let of = file.map_or_else(String::new, |file| format!("`{file}` of "));
         Error::Offline {
-            file: file.unwrap_or("anything").to_owned(),
-            id: id.to_owned(),
-            revision: revision.to_owned(),
+            what: format!("{of}`{id}` at `{revision}`"),
             cache: self.options().cache.clone(),
             elsewhere: format!("unset it, or run `{command}` where there is a network and copy its cache here"),
         }

@@ -80,6 +80,11 @@ impl Reference {
     /// If it cannot be a revision.
     pub fn at(&self, revision: &str) -> Result<Self> {
         let refuse = |reason| Error::Reference { text: format!("{self}"), reason };
+        let unknown = |c: char| c.is_whitespace() || "~^?*[".contains(c);
+        if revision.contains(unknown) {
+            let reason = format!("the revision `{revision}` must not hold spaces, `~`, `^`, `?`, `*` or `[`, as no branch or tag does");
+            return Err(refuse(reason));
+        }
         check_path(revision, LONGEST_NAME).map_err(|reason| refuse(format!("the revision `{revision}` {reason}")))?;
         Ok(Self { id: self.id.clone(), revision: revision.to_owned() })
     }
@@ -185,6 +190,8 @@ mod tests {
             ("hub:a/b@/x", "must be a relative path"),
             ("hub:a/b@x\0", "control characters"),
             ("hub:a/b@", "empty steps"),
+            ("hub:a/b@a b", "must not hold spaces"),
+            ("hub:a/b@v1~2", "must not hold spaces, `~`"),
             (&long, "has 97 bytes"),
             (&deep, "has 97 bytes"),
         ] {

@@ -5,7 +5,6 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, tensor::TensorView};
-use unlearn_files::write_atomic;
 use unlearn_samples::npy::Header;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -102,7 +101,7 @@ pub fn paths(path: &Path) -> Vec<PathBuf> {
     beside.chain([path.to_owned()]).collect()
 }
 
-/// Writes scores in the form that the name says. Each file is complete, or does not exist. Existing files are replaced.
+/// Writes scores in the form that the name says. All files are written, or none. Existing files are replaced.
 ///
 /// # Errors
 /// As [`check_name`], and if a file cannot be written.
@@ -127,7 +126,7 @@ pub fn write(path: &Path, prediction: &Prediction<'_>) -> Result<()> {
             vec![(path.into(), bytes)]
         }
     };
-    files.iter().try_for_each(|(path, bytes)| write_atomic(path, bytes).map_err(|source| failed(path, source)))
+    unlearn_files::write_all_atomic(&files).map_err(|(path, source)| Error::Write { path, source })
 }
 
 fn le_bytes(values: &[f32]) -> Vec<u8> {

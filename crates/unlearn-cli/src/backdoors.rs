@@ -12,6 +12,7 @@ use crate::{
     datasets,
     exit::Usage,
     lists, output,
+    outputs::Outputs,
     show::{self, List},
 };
 
@@ -33,6 +34,11 @@ fn draw(arguments: &DrawArguments) -> anyhow::Result<()> {
     } else {
         triggers.clone()
     };
+    let mut files = Outputs::default().reads_dataset(Some(&arguments.dataset.name));
+    for trigger in &triggers {
+        files = files.reads("the trigger's picture", trigger.file());
+    }
+    files.writes("`--out`", Some(out)).check()?;
     let usage = |reason: String| Usage(format!("--trigger: {reason}"));
     let mut prepared = Vec::with_capacity(triggers.len());
     for trigger in &triggers {

@@ -10,6 +10,7 @@ use crate::{
     args::{ConvertArguments, ForeignArguments, Target},
     exit::Usage,
     inspect::{description, source},
+    outputs::Outputs,
 };
 
 /// The format that a file's name implies by its ending.
@@ -49,6 +50,11 @@ pub(crate) fn convert(arguments: &ConvertArguments) -> anyhow::Result<()> {
     let named = Named::of(output);
     refuse_contradiction(output, named, *to)?;
     check_output(output)?;
+    Outputs::default()
+        .reads("the model", Some(input))
+        .reads("`--mask`", mask.as_deref())
+        .writes("the output", Some(output))
+        .check()?;
     let opened = OpenedModel::open(input, mask.as_deref(), &options(foreign))?;
     let (model, bytes) = (opened.model, &opened.read["model"]);
     check_record(input, &model, foreign)?;

@@ -23,6 +23,7 @@ pub(crate) fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
 fn suites(arguments: &EvaluateArguments, out: &Path) -> anyhow::Result<()> {
     let EvaluateArguments { what, figures, replace, store, .. } = arguments;
     refuse_other_options(arguments)?;
+    what.iter().try_for_each(|what| judge::refuse_suite_file(what))?;
     let suites: Vec<String> = what.iter().map(|name| suite(name)).collect::<Result<_, _>>()?;
     let registry = Registry::standard();
     for name in figures {

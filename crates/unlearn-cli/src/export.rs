@@ -10,6 +10,7 @@ use crate::{
     convert::{check, check_output, check_record, check_safetensors, options},
     exit::Usage,
     inspect::source,
+    outputs::Outputs,
 };
 
 pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
@@ -17,6 +18,11 @@ pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     check(foreign)?;
     check_safetensors(output)?;
     check_output(output)?;
+    Outputs::default()
+        .reads("the model", Some(model))
+        .reads("`--mask`", mask.as_deref())
+        .writes("the output", Some(output))
+        .check()?;
     let opened = OpenedModel::open(model, mask.as_deref(), &options(foreign))?;
     let (original, bytes_read) = (opened.model, opened.read["model"].len());
     check_record(model, &original, foreign)?;

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{AskedToForget, Folder, Predictor, find_stage, stored_scores};
+use unlearn_experiment::{AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores};
 use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
 use unlearn_reports::judged::{Evidence, judge as judge_scores};
-use unlearn_run_store::{Store, write_atomic};
+use unlearn_run_store::Store;
 use unlearn_score_files::{Role, ScoreSets, SetScores, is_scores};
 
 use crate::{
     args::EvaluateArguments,
     convert::{check, check_new},
     exit::Usage,
+    outputs::Outputs,
     predict::named,
 };
 
@@ -34,6 +35,7 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     for path in [&arguments.json, &arguments.html, &arguments.csv].into_iter().flatten() {
         check_new(path, arguments.replace)?;
     }
+    check_apart(arguments)?;
     let registry = Registry::standard();
     // A name that does not exist is refused before anything is read.
     let asked = settings(arguments, &registry, None, None)?;
@@ -42,23 +44,44 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let settings = settings(arguments, &registry, stored.as_ref(), seed)?;
     let judged = judge_scores(&model, retrain.as_ref(), &registry, &settings)?;
     let mut files = Vec::new();
-    if let Some(path) = &arguments.json {
+    if let Some(path) = arguments.json.clone() {
         files.push((path, judged.to_json()?));
     }
-    if let Some(path) = &arguments.html {
+    if let Some(path) = arguments.html.clone() {
         files.push((path, unlearn_reports::html::judged(&judged)?.into_bytes()));
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = arguments.csv.clone() {
         files.push((path, judged.to_csv()?));
     }
-    for (path, bytes) in &files {
-        write_atomic(path, bytes)?;
-    }
+    unlearn_files::write_all_atomic(&files)
+        .map_err(|(path, source)| anyhow::Error::new(unlearn_score_files::Error::Write { path, source }))?;
     say!("{}", judged.terminal());
     for (path, _) in &files {
         say!("{}", path.display());
     }
     Ok(())
+}
+
+/// Refuses files that are read and written, or written twice.
+fn check_apart(arguments: &EvaluateArguments) -> Result<(), Usage> {
+    let EvaluateArguments { what, forget_scores, retain_scores, test_scores, retrain, request, mask, .. } = arguments;
+    let mut files = Outputs::default()
+        .reads("`--forget`", forget_scores.as_deref())
+        .reads("`--retain`", retain_scores.as_deref())
+        .reads("`--test`", test_scores.as_deref())
+        .reads("`--retrain`", retrain.as_deref())
+        .reads("`--request`", request.as_deref())
+        .reads("`--mask`", mask.as_deref())
+        .reads_dataset(arguments.foreign.dataset.as_deref());
+    for path in what {
+        files = files.reads("what is judged", Some(path));
+    }
+    let EvaluateArguments { json, html, csv, .. } = arguments;
+    files
+        .writes("`--json`", json.as_deref())
+        .writes("`--html`", html.as_deref())
+        .writes("`--csv`", csv.as_deref())
+        .check()
 }
 
 /// The attacks and their settings: what was asked for, or those of a stored evaluation, or the defaults.
@@ -103,13 +126,14 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
             .into());
         }
     };
+    refuse_suite_file(what)?;
     if is_scores(what) {
         refuse_options_of_models(arguments, "a file of scores")?;
         let model = evidence(ScoreSets::read(what)?);
         let retrain = retrain.as_deref().map(|path| whole_or_apart(path, &model.scores)).transpose()?;
         return Ok(Given { model, retrain, stored: None, seed: None });
     }
-    if let Some((scores, stored)) = stored_scores(what)? {
+    if let Some(StoredJudgement { scores, settings: stored, .. }) = stored_scores(what)? {
         refuse_options_of_models(arguments, "stored scores")?;
         let model = of_model(what.display().to_string(), scores, None);
         let retrain = retrain.as_deref().map(of_stored).transpose()?;
@@ -118,6 +142,19 @@ fn given(arguments: &EvaluateArguments) -> anyhow::Result<Given> {
     refuse_suite(arguments, what)?;
     refuse_folder(arguments, what)?;
     of_models(arguments, what)
+}
+
+/// Refuses the file of a suite: a suite is judged by its name, after its run.
+pub(crate) fn refuse_suite_file(what: &Path) -> Result<(), Usage> {
+    if !(what.is_file() && what.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))) {
+        return Ok(());
+    }
+    let place = what.display();
+    let name = Suite::load(what, &[]).map_or_else(|_| "NAME".into(), |suite| suite.suite.name);
+    Err(Usage(format!(
+        "{place}: it is the file of a suite, which holds no scores; compute it with `unlearn run {place}`, then give `unlearn evaluate \
+         {name} --out DIR`, or name one of its models (`unlearn runs list`)"
+    )))
 }
 
 /// Refuses a name of a suite without `--out`.
@@ -215,7 +252,10 @@ fn whole_or_apart(path: &Path, model: &ScoreSets) -> anyhow::Result<Evidence> {
 
 fn of_stored(path: &Path) -> anyhow::Result<Evidence> {
     match stored_scores(path)? {
-        Some((scores, _)) => Ok(of_model(path.display().to_string(), scores, None)),
+        Some(stored) => {
+            stored.check_retrain(path)?;
+            Ok(of_model(path.display().to_string(), stored.scores, None))
+        }
         None if is_scores(path) => Ok(evidence(ScoreSets::read(path)?)),
         None => Err(Usage(format!(
             "--retrain {}: stored scores are judged, so give the `evaluate` stage of Retrain, or a file with its scores",
@@ -249,7 +289,7 @@ fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given
         (None, Some(class)) => Some(AskedToForget::Class(class.clone())),
         (None, None) => subclasses.request().map(AskedToForget::Subclass),
     };
-    let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, &environment)?;
+    let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, OtherData::Refused, &environment)?;
     let sets = predictor.sets(asked.as_ref())?;
     let mut other = match retrain {
         Some(path) if is_scores(path) => {
@@ -259,17 +299,7 @@ fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given
         Some(path) => {
             let mut of_retrain = named(path, None, foreign);
             of_retrain.import = ImportOptions { key: retrain_key.clone(), ..of_retrain.import };
-            let name = predictor.dataset.name.clone();
-            let opened = Predictor::open(&of_retrain, Some(dataset.unwrap_or(&name)), &environment)?;
-            if opened.dataset.fingerprint != predictor.dataset.fingerprint {
-                let problem = format!(
-                    "--retrain {}: the judged model's images are not those of {name}; name them with `--dataset`",
-                    path.display()
-                );
-                return Err(Usage(problem).into());
-            }
-            opened.check_retrain(&sets)?;
-            Some((path, opened))
+            Some((path, predictor.retrain(&of_retrain, &sets)?))
         }
         None => None,
     };

@@ -20,6 +20,7 @@ mod inspect;
 mod judge;
 mod lists;
 mod models;
+mod outputs;
 mod predict;
 mod progress;
 mod push;
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
         }
     };
     start_logging(arguments.log_format);
+    if let Err(error) = if saves_state(&arguments.command) { Ok(()) } else { signals::end_on_signals() } {
+        return exit::code(Err(error));
+    }
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Train(arguments) => models::train(&arguments),
@@ -81,6 +85,20 @@ fn main() -> ExitCode {
         Command::Runs(arguments) => runs::runs(&arguments),
     };
     exit::code(result)
+}
+
+/// Whether a command answers signals itself: it stops after a step, with its state saved.
+fn saves_state(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Run(_)
+            | Command::Train(_)
+            | Command::Prune(_)
+            | Command::Stage(_)
+            | Command::Tune(_)
+            | Command::Attack(_)
+            | Command::Forget(_)
+    )
 }
 
 /// Prints a whole list, or one entry of it.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use unlearn_experiment::{DatasetPart, NamedModel, Predictor};
+use unlearn_experiment::{DatasetPart, NamedModel, OtherData, Predictor};
 use unlearn_models::ImportOptions;
 use unlearn_score_files::{Kind, Prediction, check_name, paths, write};
 
 use crate::{
     args::{ForeignArguments, PredictArguments, Split},
     convert::{check, check_new},
+    outputs::Outputs,
     output::counted,
 };
 
@@ -18,8 +19,21 @@ pub(crate) fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
     let kind = if *probabilities { Kind::Probabilities } else { Kind::Logits };
     check_name(out, kind)?;
     paths(out).iter().try_for_each(|path| check_new(path, *replace))?;
+    let mut files = Outputs::default()
+        .reads("the model", Some(model))
+        .reads("`--samples`", samples.as_deref())
+        .reads("`--mask`", mask.as_deref())
+        .reads_dataset(foreign.dataset.as_deref());
+    for path in paths(out) {
+        files = files.writes("`--out`", Some(&path));
+    }
+    files.check()?;
     let named = named(model, mask.as_deref(), foreign);
-    let mut predictor = Predictor::open(&named, foreign.dataset.as_deref(), &environment.environment())?;
+    let dataset = foreign.dataset.as_deref();
+    let mut predictor = Predictor::open(&named, dataset, OtherData::Warned, &environment.environment())?;
+    if let Some(warning) = &predictor.warning {
+        tracing::warn!("{}: {warning}", predictor.named);
+    }
     let part = match split {
         Split::Train => DatasetPart::Train,
         Split::Test => DatasetPart::Test,

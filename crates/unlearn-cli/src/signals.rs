@@ -23,11 +23,23 @@ pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
     unlearn_hub::stop_when_set(&INTERRUPT);
     listen(move || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
+            unlearn_files::abandon();
             std::process::exit(INTERRUPTED);
         }
         if !said.is_empty() {
             note!("{said}");
         }
+    })
+    .context("failed to listen for interrupts")
+}
+
+/// After this call, the first SIGINT, SIGTERM or SIGHUP ends the program. It leaves no unfinished file. This is for commands that save no
+/// state.
+pub(crate) fn end_on_signals() -> anyhow::Result<()> {
+    listen(|| {
+        unlearn_files::abandon();
+        fault!("interrupted; no unfinished file is left");
+        std::process::exit(INTERRUPTED);
     })
     .context("failed to listen for interrupts")
 }

@@ -10,11 +10,16 @@ use crate::{
     args::{ObjectiveName, TuneArguments},
     exit::Usage,
     output::counted,
+    outputs::Outputs,
     progress::ConsoleReporter,
     run::{children, run_options},
 };
 
 pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
+    Outputs::default()
+        .reads("the suite", Some(&arguments.suite))
+        .writes("`--out`", arguments.out.as_deref())
+        .check()?;
     let suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     let store = Store::open(&arguments.store.runs)?;
     if let Some(file) = &arguments.out {

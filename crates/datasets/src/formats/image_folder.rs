@@ -317,6 +317,8 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<()> {
     if fs::symlink_metadata(&working).is_ok() {
         fs::remove_dir_all(&working).map_err(failed("remove", &working))?;
     }
+    // A signal that ends the program removes it too.
+    let _unfinished = unlearn_files::Unfinished::folder(&working);
     fs::create_dir_all(&working).map_err(failed("create", &working))?;
     let written = fill(dataset, &working).and_then(|()| {
         // The training set comes last: without it, no reader takes the folder for a dataset.

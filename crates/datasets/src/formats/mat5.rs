@@ -1,4 +1,5 @@
-//! Arrays of unsigned bytes in MATLAB's MAT-files of level 5.
+//! Arrays of unsigned bytes in MATLAB's MAT-files of level 5. A vector of whole numbers up to 255 may be of any other type, because
+//! MATLAB's numbers are fractions unless they are made otherwise.
 //!
 //! A file is a header of 128 bytes, then elements. An element is a tag (type and length) and the data, padded to a
 //! multiple of 8 bytes. An array is an element that contains elements (flags, dimensions, name, values in
@@ -27,6 +28,9 @@ const COMPRESSED: u32 = 15;
 /// Maximum bytes of an array's flags, shape or name. A shape of 64 dimensions and a name of 63 characters are
 /// shorter.
 const SMALL: u32 = 256;
+
+/// Most names of arrays in a message.
+const NAMED: usize = 8;
 
 /// A result whose error is the fault of a file.
 type Checked<T> = std::result::Result<T, String>;
@@ -67,6 +71,7 @@ pub fn decode<const COUNT: usize>(
     let damaged = |problem: String| Error::Damaged { path: path.into(), problem };
     header(&mut reader).map_err(damaged)?;
     let mut arrays = [const { None }; COUNT];
+    let mut others = Vec::new();
     while arrays.iter().any(Option::is_none) {
         let Some((kind, len)) = outer_tag(&mut reader).map_err(damaged)? else { break };
         let mut element = reader.by_ref().take(len.into());
@@ -75,7 +80,7 @@ pub fn decode<const COUNT: usize>(
                 let mut unpacked = ZlibDecoder::new(&mut element);
                 let (inner, inner_len) = tag(&mut unpacked).map_err(damaged)?;
                 if inner == MATRIX {
-                    let found = matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check)?;
+                    let found = matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check, &mut others)?;
                     // The checksum is compared at the end of the stream.
                     if found.is_some() {
                         end(&mut unpacked).map_err(damaged)?;
@@ -85,7 +90,7 @@ pub fn decode<const COUNT: usize>(
                     None
                 }
             }
-            MATRIX => matrix(&mut element, &names, path, &check)?,
+            MATRIX => matrix(&mut element, &names, path, &check, &mut others)?,
             _ => None,
         };
         if let Some((index, values)) = found {
@@ -97,7 +102,13 @@ pub fn decode<const COUNT: usize>(
         }
     }
     if let Some(missing) = arrays.iter().position(Option::is_none) {
-        return Err(damaged(format!("it ends before an array `{}`", names[missing])));
+        let found = names.iter().zip(&arrays).filter(|(_, array)| array.is_some()).map(|(name, _)| (*name).to_owned());
+        let found: Vec<_> = found.chain(others).map(|name| format!("`{name}`")).collect();
+        let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+        return Err(damaged(format!(
+            "it has no array `{0}`; its arrays: {found}; name the array `{0}` and save it again",
+            names[missing]
+        )));
     }
     Ok(arrays.map(Option::unwrap_or_default))
 }
@@ -119,14 +130,21 @@ fn matrix(
     names: &[&'static str],
     path: &Path,
     check: impl Fn(&'static str, &[usize]) -> Result<()>,
+    others: &mut Vec<String>,
 ) -> Result<Option<(usize, Vec<u8>)>> {
     let damaged = |problem: String| Error::Damaged { path: path.into(), problem };
     let (shape, name) = describe(element).map_err(damaged)?;
-    let Some(index) = names.iter().position(|wanted| wanted.as_bytes() == name) else { return Ok(None) };
+    let Some(index) = names.iter().position(|wanted| wanted.as_bytes() == name) else {
+        if others.len() < NAMED {
+            others.push(String::from_utf8_lossy(&name).escape_debug().to_string());
+        }
+        return Ok(None);
+    };
     check(names[index], &shape)?;
     let expected = shape.iter().try_fold(1_u32, |product, side| product.checked_mul(u32::try_from(*side).ok()?));
     let values =
-        values(element, expected).map_err(|problem| damaged(format!("array `{}`: {problem}", names[index])))?;
+        values(element, expected, names[index], &shape)
+            .map_err(|problem| damaged(format!("array `{}`: {problem}", names[index])))?;
     Ok(Some((index, values)))
 }
 
@@ -151,16 +169,53 @@ fn small(reader: &mut impl Read, kind: u32, what: &str) -> Checked<Vec<u8>> {
     part(reader, len, inline)
 }
 
-/// An array's `expected` values, which must be unsigned bytes.
-fn values(reader: &mut impl Read, expected: Option<u32>) -> Checked<Vec<u8>> {
+/// An array's `expected` values, which must be unsigned bytes, or for a vector be equal to some.
+fn values(reader: &mut impl Read, expected: Option<u32>, name: &str, shape: &[usize]) -> Checked<Vec<u8>> {
     let (kind, len, inline) = packed_tag(reader)?;
-    if kind != UINT8 {
-        return Err(format!("its values are of type {kind}; only unsigned bytes ({UINT8}) are read"));
+    let Some((_, size, said, number)) = TYPES.iter().find(|(known, ..)| *known == kind) else {
+        return Err(format!("its values are not numbers; save it as `{name} = uint8({name})`"));
+    };
+    if kind != UINT8 && !matches!(shape, [1, _] | [_, 1]) {
+        return Err(format!("its values are {said}, and pixels must be bytes from 0 to 255; save it as `{name} = uint8({name})`"));
     }
-    if expected != Some(len) {
-        return Err(format!("it has {len} values, which do not fill its shape"));
+    if expected.and_then(|expected| expected.checked_mul(*size)) != Some(len) {
+        return Err(format!("it has {} values, which do not fill its shape", len / size));
     }
-    part(reader, len, inline)
+    let data = part(reader, len, inline)?;
+    if kind == UINT8 {
+        return Ok(data);
+    }
+    let byte = |(at, bytes): (usize, &[u8])| {
+        let value = number(bytes);
+        let is_byte = (0.0..=255.0).contains(&value) && value.fract() == 0.0;
+        let refuse = || format!("its value {} is {value}; whole numbers from 0 to 255 are read", at + 1);
+        is_byte.then_some(value as u8).ok_or_else(refuse)
+    };
+    data.chunks_exact(*size as usize).enumerate().map(byte).collect()
+}
+
+/// A type of numbers: its code, bytes, name, and the number in its bytes.
+type Number = (u32, u32, &'static str, fn(&[u8]) -> f64);
+
+/// Every type of numbers.
+const TYPES: [Number; 10] = [
+    (INT8, 1, "signed bytes (int8)", |bytes| f64::from(i8::from_le_bytes(array(bytes)))),
+    (UINT8, 1, "unsigned bytes (uint8)", |bytes| f64::from(u8::from_le_bytes(array(bytes)))),
+    (3, 2, "whole numbers of 16 bits (int16)", |bytes| f64::from(i16::from_le_bytes(array(bytes)))),
+    (4, 2, "whole numbers of 16 bits (uint16)", |bytes| f64::from(u16::from_le_bytes(array(bytes)))),
+    (INT32, 4, "whole numbers of 32 bits (int32)", |bytes| f64::from(i32::from_le_bytes(array(bytes)))),
+    (UINT32, 4, "whole numbers of 32 bits (uint32)", |bytes| f64::from(u32::from_le_bytes(array(bytes)))),
+    (7, 4, "fractions (single)", |bytes| f64::from(f32::from_le_bytes(array(bytes)))),
+    (9, 8, "fractions (double)", |bytes| f64::from_le_bytes(array(bytes))),
+    (12, 8, "whole numbers of 64 bits (int64)", |bytes| i64::from_le_bytes(array(bytes)) as f64),
+    (13, 8, "whole numbers of 64 bits (uint64)", |bytes| u64::from_le_bytes(array(bytes)) as f64),
+];
+
+/// The bytes of one number.
+fn array<const COUNT: usize>(bytes: &[u8]) -> [u8; COUNT] {
+    let mut array = [0; COUNT];
+    array.copy_from_slice(&bytes[..COUNT]);
+    array
 }
 
 /// The data of an element of `len` bytes: after the tag, or in it if it fits.

@@ -76,6 +76,12 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
             "column `{label_name}` holds {labels_hold}; a label is a whole number from 0 (`class_encode_column(\"{label_name}\")` of the library `datasets` numbers classes)"
         ));
     }
+    if pictures_hold == NULLS {
+        return Err(format!(
+            "column `{image_name}` holds no picture: its bytes are all missing, so at most the pictures' paths were saved; write the file \
+             again with the bytes of the pictures in it"
+        ));
+    }
     if pictures_hold != BYTES {
         return Err(format!(
             "column `{image_name}` holds {pictures_hold}; a picture is the bytes of a PNG or JPEG file (`cast_column(\"{image_name}\", Image())` of the library `datasets` stores files so)"
@@ -122,12 +128,15 @@ fn others(metadata: &ParquetMetaData, read: [&str; 2]) -> Vec<String> {
 
 /// Content of a column of files.
 const BYTES: &str = "bytes";
+/// Content of a column without any value.
+const NULLS: &str = "no values";
 
 /// What a column holds, for a message.
 fn content(column: &ColumnDescriptor) -> &'static str {
     let text = matches!(column.logical_type_ref(), Some(LogicalType::String))
         || column.converted_type() == ConvertedType::UTF8;
     match column.physical_type() {
+        _ if matches!(column.logical_type_ref(), Some(LogicalType::Unknown)) => NULLS,
         Type::BYTE_ARRAY if text => "text",
         Type::BYTE_ARRAY => BYTES,
         Type::BOOLEAN => "true and false",
@@ -168,10 +177,23 @@ fn whole(
     (name, described): (&str, &ColumnDescriptor),
     (before, rows): (usize, usize),
 ) -> Checked<Vec<i64>> {
+    let unsigned = matches!(described.logical_type_ref(), Some(LogicalType::Integer(number)) if !number.is_signed)
+        || matches!(described.converted_type(), ConvertedType::UINT_32 | ConvertedType::UINT_64);
     match reader {
-        ColumnReader::Int64ColumnReader(reader) => values(reader, (name, described), (before, rows)),
+        ColumnReader::Int64ColumnReader(reader) => {
+            let found = values(reader, (name, described), (before, rows))?;
+            match found.iter().position(|value| unsigned && *value < 0) {
+                None => Ok(found),
+                Some(at) => Err(format!(
+                    "row {} (from 0) of column `{name}` is {}, which is no number of a class",
+                    before + at,
+                    found[at] as u64
+                )),
+            }
+        }
         ColumnReader::Int32ColumnReader(reader) => {
-            Ok(values(reader, (name, described), (before, rows))?.into_iter().map(i64::from).collect())
+            let whole = |value: i32| if unsigned { i64::from(value as u32) } else { i64::from(value) };
+            Ok(values(reader, (name, described), (before, rows))?.into_iter().map(whole).collect())
         }
         _ => Err(format!("column `{name}` holds {}, not whole numbers", content(described))),
     }

@@ -89,18 +89,29 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     };
     let columns = Columns { image: &["image", "img"], label: &["label", "fine_label", "labels"] };
     let keep = if place.stream { Keep::OnDisk } else { Keep::InMemory };
-    let train = Split::read(splits.complete(TRAIN)?.ok_or_else(|| lacking(&[TRAIN]))?, columns, keep)?;
-    let mut test = None;
+    let empty = |files: &[PathBuf], split: &str| {
+        let problem = format!("it has no rows; write the pictures of the split `{split}` into it");
+        damaged(files.first().unwrap_or(folder), problem)
+    };
+    let files = splits.complete(TRAIN)?.ok_or_else(|| lacking(&[TRAIN]))?;
+    let train = Split::read(files, columns, keep)?;
+    if train.is_empty() {
+        return Err(empty(files, TRAIN));
+    }
+    let (mut test, mut without_rows) = (None, None);
     for split in TESTS {
         let Some(files) = splits.complete(split)? else { continue };
         let found = Split::read(files, columns, keep)?;
+        if found.is_empty() {
+            without_rows.get_or_insert_with(|| empty(files, split));
+        }
         // The test set of a contest has no labels.
         if !found.is_unlabelled() {
             test = Some((split, found));
             break;
         }
     }
-    let (split, test) = test.ok_or_else(|| lacking(&TESTS))?;
+    let (split, test) = test.ok_or_else(|| without_rows.unwrap_or_else(|| lacking(&TESTS)))?;
     splits.say_what_is_not_read(folder, &[TRAIN, split]);
     if let Some((_, table)) = train.tables.first().filter(|(_, table)| !table.unread.is_empty()) {
         tracing::warn!("{}: of the columns, these are not read: {}", folder.display(), table.unread.join(", "));
@@ -132,6 +143,10 @@ impl Split {
             Some((path, _)) => Err(damaged(path, format!("it names other classes than {}", files[0].display()))),
             None => Ok(Self { tables, classes }),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tables.iter().all(|(_, table)| table.labels.is_empty())
     }
 
     /// Whether every label is −1.

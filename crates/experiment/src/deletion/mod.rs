@@ -41,7 +41,8 @@ use self::{
     statement::trained_on,
 };
 use crate::{
-    Environment, Error, Materials, ModelOrigin, OpenedModel, PlannedStage, Result, RunOptions, address, overrides,
+    Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, address, overrides,
+    retrain::{self, Beside},
     schedule,
     setting::{Division, Setting},
     stages::{
@@ -183,7 +184,17 @@ impl Deletion {
         let attacks = attacked(options, setting.seed)?;
         let mut input = opened.artifacts();
         if let Some(path) = &options.retrain {
-            let retrain = beside((path, &options.retrain_key), &opened.model, &setting, &asked)?.artifacts();
+            let key = options.retrain_key.clone();
+            let import = ImportOptions { images: Some(input_spec(&setting.dataset)), key, ..ImportOptions::default() };
+            let forgotten = asked.all();
+            let beside = Beside {
+                model: &opened.model,
+                what: "the model that is to forget",
+                fingerprint: &setting.dataset.fingerprint,
+                forgotten: &forgotten,
+            };
+            let of = |training: &Training| Setting::of(training, &materials);
+            let retrain = retrain::open((path, path), &import, &beside, of)?.artifacts();
             input.extend(retrain.into_iter().map(|(role, artifact)| (format!("{OF_RETRAIN}{role}"), artifact)));
         }
         let of_subclasses =
@@ -449,53 +460,6 @@ fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples
         validation: setting.split.validation.len(),
         test: setting.dataset.test.labels.iter().filter(left).count(),
     }
-}
-
-/// Opens a Retrain of `model`. A model that is known not to be one is refused: it saw a requested image, was trained
-/// on other data, has the weights of the model to be changed, or was made by another method. If its file does not
-/// say, the operator is trusted.
-fn beside(
-    (path, key): (&Path, &Option<String>),
-    model: &ModelFile,
-    setting: &Setting,
-    asked: &Asked,
-) -> Result<OpenedModel> {
-    let refuse = |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", path.display()));
-    let images = Some(input_spec(&setting.dataset));
-    let import = ImportOptions { images, key: key.clone(), ..ImportOptions::default() };
-    let opened = OpenedModel::open(path, None, &import)?;
-    let retrain = &opened.model;
-    if retrain.state.parameters() == model.state.parameters() {
-        return Err(refuse("it has the weights of the model that is to forget".into()));
-    }
-    if let Some(training) = &retrain.info.training {
-        if training.fingerprint != setting.dataset.fingerprint {
-            return Err(refuse("it was trained on other data".into()));
-        }
-        if let Some(id) = asked.all().iter().find(|id| training.forgotten.binary_search(id).is_err()) {
-            return Err(refuse(format!("it was trained on image {id}, which is to be forgotten")));
-        }
-    }
-    let method = match &opened.origin {
-        ModelOrigin::File => None,
-        ModelOrigin::Stage(stage) => stage.manifest().config.get("method").and_then(Value::as_str),
-        ModelOrigin::Deletion(certificate) => Some(certificate.method.name.as_str()),
-    };
-    if let Some(method) = method.filter(|method| !method.starts_with(RETRAIN)) {
-        return Err(refuse(format!("it was made by `{method}`")));
-    }
-    if (&retrain.info.arch, retrain.info.input, retrain.info.classes)
-        != (&model.info.arch, model.info.input, model.info.classes)
-    {
-        let reason = format!(
-            "{} is a `{}` and the model a `{}`; a Retrain is of the same kind",
-            path.display(),
-            retrain.info.arch,
-            model.info.arch
-        );
-        return Err(Error::deletion("--retrain", reason));
-    }
-    Ok(opened)
 }
 
 /// The requested attacks. `seed` is the model's seed.

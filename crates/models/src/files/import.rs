@@ -44,6 +44,10 @@ impl ImportOptions {
             if options.mean.is_none() && options.std.is_none() {
                 (options.mean, options.std) = (Some(said.mean.clone()), Some(said.std.clone()));
             }
+            // What is known of another dataset's images says nothing of the one that the file names.
+            if options.dataset.is_none() {
+                options.images = None;
+            }
             options.dataset.get_or_insert_with(|| said.dataset.clone());
         }
         options

@@ -82,6 +82,11 @@ pub fn judge(model: &Evidence, retrain: Option<&Evidence>, registry: &Registry, 
             }
         }
     }
+    if !has_scores && undefined.is_empty() && pool_attacks.is_empty() && comparisons.is_empty() {
+        let reason = "margins alone give figures only of several models: give those of at least 3 models that forgot, one row each, and \
+                      of as many Retrains with `--retrain`; for UA, RA and TA of one model, give logits or probabilities";
+        undefined.push(Undefined { name: "every figure".into(), reason: reason.into() });
+    }
     let mut notes = model.scores.notes.clone();
     notes.extend(of_gap(&ours, &theirs));
     notes.extend(retrain.iter().flat_map(|retrain| retrain.scores.notes.clone()));
@@ -118,9 +123,22 @@ fn plain(error: Error) -> String {
     }
 }
 
-/// Checks that two files have scores of the same samples.
+/// Checks that two files have scores of the same samples, by different models.
 fn check_pair(model: &ScoreSets, retrain: &ScoreSets) -> Result<()> {
     let refuse = |problem: String| Err(ReportError::Scores { place: retrain.place(), problem });
+    let shared = model.sets.iter().filter_map(|(role, ours)| Some((ours, retrain.get(*role)?)));
+    let (mut values, mut equal) = (0, true);
+    for (ours, theirs) in shared {
+        values += ours.margins.len();
+        equal &= ours.margins == theirs.margins && ours.scores == theirs.scores;
+    }
+    // One sample may have the same scores by chance.
+    if equal && values > 1 {
+        let of = model.place();
+        return refuse(format!(
+            "it has the same scores as {of}, and no Retrain has; give the scores of a model that never saw the samples to forget"
+        ));
+    }
     for (role, ours) in &model.sets {
         let Some(theirs) = retrain.get(*role) else { continue };
         let ([n, m], of) = ([ours.samples, theirs.samples], model.place());
