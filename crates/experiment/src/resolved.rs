@@ -124,8 +124,6 @@ impl Resolved {
         let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
         let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
-        named_as_they_are(&methods, materials.environment().methods.iter().map(|method| method.name))
-            .map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));
         let seeds: Vec<SeedData> = seeds.collect::<Result<_, _>>().map_err(|e| refuse(&e))?;
@@ -141,6 +139,8 @@ impl Resolved {
             );
             return Err(refuse(&reason));
         }
+        named_as_they_are(&methods, materials.environment().methods.iter().map(|method| method.name))
+            .map_err(|e| refuse(&e))?;
         let forgets = seeds.first().map(|data| &data.forgets).into_iter().flatten();
         all_differ("forget", forgets.map(|forget| &forget.label)).map_err(|e| refuse(&e))?;
         let arithmetic = materials.device().arithmetic(&graph).map_err(Error::Device)?;

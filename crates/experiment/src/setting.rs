@@ -206,11 +206,11 @@ mod tests {
             if let Some(models) = pool {
                 data["pool"] = serde_json::json!({ "models": models, "number": 1 });
             }
-            let split = serde_json::from_value::<DataSection>(data.clone()).unwrap().split(&dataset).unwrap();
-            let forgotten: Vec<u32> = split.train.iter().copied().filter(|position| class(position) == 3).collect();
             let (fingerprint, recipe) = (dataset.fingerprint.clone(), serde_json::json!({}));
-            let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten };
-            Setting::of(&training, &Materials::default()).unwrap().division().whole_classes
+            let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten: Vec::new() };
+            let mut setting = Setting::of(&training, &Materials::default()).unwrap();
+            setting.forgotten = setting.split.train.iter().copied().filter(|position| class(position) == 3).collect();
+            setting.division().whole_classes
         };
         assert_eq!((of(None), of(Some(9))), (vec![3], vec![]));
     }

@@ -1,7 +1,8 @@
 //! Messages of faults in a TOML text, at the line of the key that is at fault.
 //!
 //! The crate `toml` knows the line of a fault in a plain table. For tables whose keys are read together (`[[forget]]`), it only knows the
-//! line of their heading. But the message names the key or the value, which is looked for below the heading.
+//! line of the first heading. But the message names the key or the value, which is looked for in all tables of this heading. If it is there
+//! more than once, the heading has to do.
 
 use crate::suite::with_nearest;
 
@@ -26,24 +27,28 @@ pub(crate) fn message(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-/// The line below the heading in line `heading` (from 0) of the key or the value that a message quotes first.
+/// The only line of the key or the value that a message quotes first, in the tables whose heading is in line `heading` (from 0) and in later
+/// ones of the same heading. What a message quotes later is what it expects.
 fn below<'a>(text: &'a str, heading: usize, message: &str) -> Option<(usize, &'a str)> {
+    let word = message.split('`').nth(1).filter(|_| !message.starts_with("missing"))?;
     let is_heading = |line: &str| line.trim_start().starts_with('[');
-    let mut lines = text.lines().enumerate().skip(heading);
-    lines.next().filter(|(_, line)| is_heading(line))?;
-    let table: Vec<(usize, &str)> = lines.take_while(|(_, line)| !is_heading(line)).collect();
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let wanted = text.lines().nth(heading).filter(|line| is_heading(line))?.trim();
+    let mut within = false;
     let key = |word: &str, line: &str| {
         let rest = line.trim_start();
         let rest = rest.strip_prefix(word).or_else(|| rest.strip_prefix('"')?.strip_prefix(word)?.strip_prefix('"'));
         rest.is_some_and(|rest| rest.trim_start().starts_with('='))
     };
-    // A message that lists what is expected does so after what it found.
-    quoted.iter().find_map(|word| {
-        let value = format!("\"{word}\"");
-        let here = |line: &&(usize, &'a str)| key(word, line.1) || line.1.contains(&value);
-        table.iter().find(here).copied()
-    })
+    let value = format!("\"{word}\"");
+    let mut found = text.lines().enumerate().skip(heading).filter(|(_, line)| {
+        if is_heading(line) {
+            within = line.trim() == wanted;
+            return false;
+        }
+        within && (key(word, line) || line.contains(&value))
+    });
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }
 
 #[cfg(test)]
@@ -80,7 +85,11 @@ mod tests {
             let message = refused(table);
             assert!(message.contains(line) && message.contains(what), "{message}");
         }
-        let message = refused("[[forget]]\nkind = \"class\"\n");
-        assert!(message.contains("10 | [[forget]]"), "{message}");
+        // What is missing has no line, and of two equal keys either may be at fault.
+        let twice = "[[forget]]\nkind = \"class\"\nclass = 0\n[[forget]]\nkind = \"random\"\nclass = 0\n";
+        for table in ["[[forget]]\nkind = \"class\"\n", twice] {
+            let message = refused(table);
+            assert!(message.contains("10 | [[forget]]"), "{message}");
+        }
     }
 }

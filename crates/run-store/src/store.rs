@@ -629,7 +629,7 @@ mod tests {
         for root in roots {
             let message = Store::open(&root).unwrap_err().to_string();
             assert!(
-                message.contains(&root.display().to_string()) && message.contains("choose another folder"),
+                message.contains(&root.display().to_string()) && message.contains("choose another one"),
                 "{message}"
             );
         }
