@@ -42,6 +42,7 @@ pub(crate) enum InitialWeights {
 }
 
 impl InitialWeights {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn are_fresh(&self) -> bool {
         *self == Self::Fresh
     }
