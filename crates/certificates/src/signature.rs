@@ -46,8 +46,12 @@ impl SigningKey {
             reason,
         };
         let text = text(path)?.map_err(&refuse)?;
-        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text);
-        key.map(Self).map_err(|error| refuse(cause(&text, "PRIVATE KEY", &error)))
+        Self::from_pem(&text).map_err(refuse)
+    }
+
+    fn from_pem(text: &str) -> Result<Self, String> {
+        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(text);
+        key.map(Self).map_err(|error| cause(text, "PRIVATE KEY", &error))
     }
 
     /// The public key for its signatures.
@@ -110,9 +114,10 @@ fn text(path: &Path) -> Result<Result<String, String>> {
     Ok(match bytes.as_slice() {
         [] => Err("it is empty".into()),
         // The tag of a sequence: every key in DER begins with it.
-        [0x30, ..] => {
-            Err("it is in the binary form DER, and PEM is read; `openssl pkey -inform DER -in KEY -out KEY.pem` writes it".into())
-        }
+        [0x30, ..] => Err(
+            "it is in the binary form DER, and PEM is read; `openssl pkey -inform DER -in KEY -out KEY.pem` writes it"
+                .into(),
+        ),
         _ => unlearn_files::text(bytes).map_err(|error| error.to_string()),
     })
 }
@@ -126,7 +131,8 @@ fn cause(text: &str, wanted: &str, error: &dyn std::fmt::Display) -> String {
     };
     match rest.split("-----").next().unwrap_or_default() {
         "ENCRYPTED PRIVATE KEY" => {
-            "it is encrypted, and no password is asked for; `openssl pkey -in KEY -out PLAIN` writes it without one".into()
+            "it is encrypted, and no password is asked for; `openssl pkey -in KEY -out PLAIN` writes it without one"
+                .into()
         }
         "OPENSSH PRIVATE KEY" => "it is a key of SSH, in a format of its own; make another key for certificates".into(),
         "CERTIFICATE" => "it is a certificate, not a key".into(),
@@ -176,6 +182,32 @@ pub(crate) mod tests {
         assert!(message.contains("public.pem") && message.contains("openssl genpkey"), "{message}");
         let message = PublicKey::load(&private).err().unwrap().to_string();
         assert!(message.contains("private.pem") && message.contains("-pubout"), "{message}");
+    }
+
+    #[test]
+    fn a_key_in_another_form_is_named_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let pem = |label: &str| format!("-----BEGIN {label}-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END {label}-----\n");
+        // The algorithm of an X25519 key differs by its last byte.
+        let other = PRIVATE.replace("MC4CAQAwBQYDK2Vw", "MC4CAQAwBQYDK2Vu");
+        for (content, cause) in [
+            (Vec::new(), "it is empty"),
+            (vec![0x30, 0x2e, 0x02, 0x01, 0xff], "openssl pkey -inform DER"),
+            (b"a password\n".to_vec(), "it is not in PEM"),
+            (pem("ENCRYPTED PRIVATE KEY").into_bytes(), "it is encrypted"),
+            (pem("OPENSSH PRIVATE KEY").into_bytes(), "it is a key of SSH"),
+            (pem("RSA PRIVATE KEY").into_bytes(), "it is a rsa private key"),
+            (pem("PUBLIC KEY").into_bytes(), "it is a public key"),
+            (format!("ED25519 Private-Key:\npriv:\n    2f\n{PRIVATE}").into_bytes(), "text stands before `-----BEGIN`"),
+            (other.into_bytes(), "it is a key of another algorithm"),
+            (PRIVATE.replace("MC4CAQ", "MC4C").into_bytes(), "it is damaged"),
+        ] {
+            std::fs::write(&path, &content).unwrap();
+            let message = SigningKey::load(&path).err().unwrap().to_string();
+            assert!(message.contains(cause), "{message}");
+            assert!(message.contains("openssl genpkey -algorithm ed25519 -out KEY"), "{message}");
+        }
     }
 
     #[test]

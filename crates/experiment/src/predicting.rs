@@ -178,8 +178,7 @@ impl Predictor {
         let setting_of = |training: &Training| at(training, self.located.as_deref(), &self.materials).map(|it| it.1);
         let opened = retrain::open((&named.model, &path), &import, &beside, setting_of)?;
         let place = named.model.display().to_string();
-        let network =
-            network(&opened.model, environment.device).map_err(|reason| Error::deletion(&place, reason))?;
+        let network = network(&opened.model, environment.device).map_err(|reason| Error::deletion(&place, reason))?;
         let (dataset, located) = (Arc::clone(&self.dataset), self.located.clone());
         let materials = Materials::new(environment.clone());
         Ok(Self { dataset, named: place, warning: None, network, opened, setting: None, materials, located })

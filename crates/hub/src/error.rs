@@ -165,9 +165,7 @@ pub enum Error {
         elsewhere: String,
     },
     /// A file that is not in the cache while the network is forbidden.
-    #[error(
-        "{what} is not in the cache {cache}, and HF_HUB_OFFLINE forbids the network; {elsewhere}"
-    )]
+    #[error("{what} is not in the cache {cache}, and HF_HUB_OFFLINE forbids the network; {elsewhere}")]
     Offline {
         /// The repository at its revision, or a file of it, in words.
         what: String,

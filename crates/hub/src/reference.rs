@@ -82,7 +82,9 @@ impl Reference {
         let refuse = |reason| Error::Reference { text: format!("{self}"), reason };
         let unknown = |c: char| c.is_whitespace() || "~^?*[".contains(c);
         if revision.contains(unknown) {
-            let reason = format!("the revision `{revision}` must not hold spaces, `~`, `^`, `?`, `*` or `[`, as no branch or tag does");
+            let reason = format!(
+                "the revision `{revision}` must not hold spaces, `~`, `^`, `?`, `*` or `[`, as no branch or tag does"
+            );
             return Err(refuse(reason));
         }
         check_path(revision, LONGEST_NAME).map_err(|reason| refuse(format!("the revision `{revision}` {reason}")))?;

@@ -120,10 +120,7 @@ fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     let is_npz = path.extension().is_some_and(|extension| extension == "npz");
     if is_npz {
         check_new(path, arguments.replace)?;
-        Outputs::default()
-            .reads_dataset(Some(&arguments.dataset.name))
-            .writes("the output", Some(path))
-            .check()?;
+        Outputs::default().reads_dataset(Some(&arguments.dataset.name)).writes("the output", Some(path)).check()?;
     } else {
         unlearn_run_store::refuse_inside_stage(path).map_err(|error| Usage(error.to_string()))?;
         image_folder::check_output(path)?;

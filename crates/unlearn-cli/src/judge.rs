@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores};
+use unlearn_experiment::{
+    AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores,
+};
 use unlearn_metrics::ModelScores;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
 use unlearn_models::ImportOptions;
@@ -289,7 +291,8 @@ fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given
         (None, Some(class)) => Some(AskedToForget::Class(class.clone())),
         (None, None) => subclasses.request().map(AskedToForget::Subclass),
     };
-    let mut predictor = Predictor::open(&named(what, mask.as_deref(), foreign), dataset, OtherData::Refused, &environment)?;
+    let mut predictor =
+        Predictor::open(&named(what, mask.as_deref(), foreign), dataset, OtherData::Refused, &environment)?;
     let sets = predictor.sets(asked.as_ref())?;
     let mut other = match retrain {
         Some(path) if is_scores(path) => {

@@ -9,8 +9,8 @@ use unlearn_score_files::{Kind, Prediction, check_name, paths, write};
 use crate::{
     args::{ForeignArguments, PredictArguments, Split},
     convert::{check, check_new},
-    outputs::Outputs,
     output::counted,
+    outputs::Outputs,
 };
 
 pub(crate) fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {

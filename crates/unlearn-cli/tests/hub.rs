@@ -361,3 +361,21 @@ fn imagenet_is_fetched_without_its_test_set_and_read_where_it_lies() {
         &["images [3, 28, 28]", "16 training images: 8 of each class", "6 test images: 3 of each class"],
     );
 }
+
+#[test]
+fn a_name_that_no_repository_has_is_bad_usage_everywhere_and_what_is_not_cached_is_said_plainly() {
+    let place = Place::new("");
+    let server = HubServer::start();
+    for name in ["hub:x/y/z", "hub:/y", "hub:../..", "hub:x/y@", "hub:x/y@a b"] {
+        for line in [
+            format!("unlearn datasets describe '{name}'"),
+            format!("unlearn datasets export '{name}' --to out"),
+            format!("unlearn predict '{name}' --out x.npz"),
+            format!("unlearn predict m.safetensors --dataset '{name}' --out x.npz"),
+        ] {
+            contains(&said(&place, &server, 2, &line), &["error: ", name]);
+        }
+    }
+    let said = said(&place, &server, 1, "HF_HUB_OFFLINE=1 unlearn datasets describe 'hub:x/y@it'\\''s'");
+    contains(&said, &["`x/y` at `it's` is not in the cache", r"--revision 'it'\''s' --repo-type dataset"]);
+}

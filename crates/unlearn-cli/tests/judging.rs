@@ -113,6 +113,13 @@ fn too_few_models_and_missing_sets_are_stated_not_numbers() {
     ] {
         assert!(printed.contains(words), "{printed}");
     }
+    // Margins of one model, alone or beside one Retrain.
+    fs::write(place.path("one.csv"), "margin\n1\n2\n").unwrap();
+    fs::write(place.path("two.csv"), "margin\n0\n1\n").unwrap();
+    for retrain in [&[][..], &["--retrain", "two.csv"]] {
+        let printed = place.succeed(&[&["evaluate", "--forget", "one.csv"], retrain].concat());
+        assert!(printed.contains("margins alone give figures only of several models"), "{printed}");
+    }
     fs::write(place.path("f.csv"), "label,logit_0,logit_1\n0,3,1\n1,2,1\n").unwrap();
     let printed = place.succeed(&["evaluate", "--forget", "f.csv", "--json", "f.json"]);
     for words in ["UA", "RA: it needs the retain set", "mia-efficacy: it needs the retain set"] {
@@ -140,9 +147,11 @@ fn scores_that_say_nothing_give_no_number() {
     }
     let figures = json(&place, "equal.json")["figures"].clone();
     assert_eq!(figures.as_object().unwrap().keys().collect::<Vec<_>>(), ["ra", "ta", "ua"]);
-    // A Retrain that is the model itself, and one without the forget set.
-    let printed = place.succeed(&["evaluate", "model.npz", "--retrain", "model.npz"]);
-    assert!(printed.contains("model 0 and Retrain 0 have the same scores"), "{printed}");
+    // A Retrain that is the model itself, in the same form or another, and one without the forget set.
+    for itself in ["model.npz", "model.csv"] {
+        let message = place.refuse(2, &["evaluate", "model.npz", "--retrain", itself]);
+        assert!(message.contains("it has the same scores as model.npz"), "{message}");
+    }
     let table = fs::read_to_string(place.path("model.csv")).unwrap();
     let kept: Vec<&str> = table.lines().filter(|line| !line.starts_with("forget")).collect();
     fs::write(place.path("kept.csv"), kept.join("\n")).unwrap();
@@ -206,6 +215,8 @@ fn what_cannot_be_judged_is_refused_before_any_work() {
         (&["--forget", "model.npz", "--draws", "0"], "from 1 to 1000"),
         (&["--forget", "model.npz", "--retrain", "text.txt"], "there is no column of scores"),
         (&["one", "--out", "x", "--json", "y"], "`--json` does not apply to suites"),
+        (&["suite.toml"], "it is the file of a suite, which holds no scores; compute it with `unlearn run suite.toml`"),
+        (&["suite.toml", "--out", "x"], "it is the file of a suite"),
     ] {
         let message = place.refuse(2, &[&["evaluate"], arguments].concat());
         assert!(message.contains(words), "{arguments:?}: {message}");

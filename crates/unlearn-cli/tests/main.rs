@@ -12,6 +12,8 @@ mod inspect;
 mod judging;
 #[cfg(unix)]
 mod manners;
+mod outputs;
+mod own_data;
 mod pages;
 mod refusals;
 mod stores;

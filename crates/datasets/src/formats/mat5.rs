@@ -80,7 +80,8 @@ pub fn decode<const COUNT: usize>(
                 let mut unpacked = ZlibDecoder::new(&mut element);
                 let (inner, inner_len) = tag(&mut unpacked).map_err(damaged)?;
                 if inner == MATRIX {
-                    let found = matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check, &mut others)?;
+                    let found =
+                        matrix(&mut unpacked.by_ref().take(inner_len.into()), &names, path, &check, &mut others)?;
                     // The checksum is compared at the end of the stream.
                     if found.is_some() {
                         end(&mut unpacked).map_err(damaged)?;
@@ -142,9 +143,8 @@ fn matrix(
     };
     check(names[index], &shape)?;
     let expected = shape.iter().try_fold(1_u32, |product, side| product.checked_mul(u32::try_from(*side).ok()?));
-    let values =
-        values(element, expected, names[index], &shape)
-            .map_err(|problem| damaged(format!("array `{}`: {problem}", names[index])))?;
+    let values = values(element, expected, names[index], &shape)
+        .map_err(|problem| damaged(format!("array `{}`: {problem}", names[index])))?;
     Ok(Some((index, values)))
 }
 
@@ -176,7 +176,9 @@ fn values(reader: &mut impl Read, expected: Option<u32>, name: &str, shape: &[us
         return Err(format!("its values are not numbers; save it as `{name} = uint8({name})`"));
     };
     if kind != UINT8 && !matches!(shape, [1, _] | [_, 1]) {
-        return Err(format!("its values are {said}, and pixels must be bytes from 0 to 255; save it as `{name} = uint8({name})`"));
+        return Err(format!(
+            "its values are {said}, and pixels must be bytes from 0 to 255; save it as `{name} = uint8({name})`"
+        ));
     }
     if expected.and_then(|expected| expected.checked_mul(*size)) != Some(len) {
         return Err(format!("it has {} values, which do not fill its shape", len / size));
@@ -285,4 +287,63 @@ fn exactly<const COUNT: usize>(reader: &mut impl Read) -> Checked<[u8; COUNT]> {
 
 fn unreadable(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof { TRUNCATED.into() } else { error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(kind: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut element = [kind.to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
+        element.extend(bytes);
+        element.resize(element.len().next_multiple_of(8), 0);
+        element
+    }
+
+    fn array(name: &str, shape: [i32; 2], kind: u32, bytes: &[u8]) -> Vec<u8> {
+        let shape = shape.map(i32::to_le_bytes).concat();
+        let parts =
+            [(UINT32, &[6_u8, 0, 0, 0, 0, 0, 0, 0][..]), (INT32, &shape), (INT8, name.as_bytes()), (kind, bytes)];
+        element(MATRIX, &parts.map(|(kind, bytes)| element(kind, bytes)).concat())
+    }
+
+    fn read(arrays: &[Vec<u8>]) -> std::result::Result<[Vec<u8>; 2], String> {
+        let mut file = vec![b' '; HEADER];
+        file[124..].copy_from_slice(&[0, 1, b'I', b'M']);
+        file.extend(arrays.concat());
+        decode(file.as_slice(), Path::new("a.mat"), ["X", "y"], |_, _| Ok(())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn labels_are_whole_numbers_of_any_type_and_pixels_are_bytes() {
+        let x = array("X", [2, 2], UINT8, &[1, 2, 3, 4]);
+        let doubles = |values: [f64; 3]| array("y", [3, 1], 9, &values.map(f64::to_le_bytes).concat());
+        let singles = array("y", [1, 3], 7, &[1.0, 10.0, 7.0].map(f32::to_le_bytes).concat());
+        let shorts = array("y", [3, 1], 3, &[1, 10, 7].map(i16::to_le_bytes).concat());
+        let bytes = array("y", [3, 1], UINT8, &[1, 10, 7]);
+        for y in [doubles([1.0, 10.0, 7.0]), singles, shorts, bytes] {
+            assert_eq!(read(&[x.clone(), y]).unwrap(), [vec![1, 2, 3, 4], vec![1, 10, 7]]);
+        }
+        for (y, said) in [
+            (doubles([1.0, 2.5, 3.0]), "array `y`: its value 2 is 2.5; whole numbers from 0 to 255 are read"),
+            (doubles([1.0, 2.0, f64::NAN]), "its value 3 is NaN"),
+            (doubles([-1.0, 2.0, 3.0]), "its value 1 is -1"),
+            (array("y", [2, 1], 9, &[0; 24]), "it has 3 values, which do not fill its shape"),
+            (array("y", [2, 1], 99, &[0; 2]), "its values are not numbers; save it as `y = uint8(y)`"),
+        ] {
+            let error = read(&[x.clone(), y]).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+        let error = read(&[array("X", [2, 2], 3, &[0; 8])]).unwrap_err();
+        let said = "array `X`: its values are whole numbers of 16 bits (int16), and pixels must be bytes from 0 to 255; save it as \
+                    `X = uint8(X)`";
+        assert!(error.contains(said), "{error}");
+    }
+
+    #[test]
+    fn the_arrays_that_a_file_has_are_named() {
+        let error = read(&[array("images", [1, 1], UINT8, &[1]), array("y", [1, 1], UINT8, &[1])]).unwrap_err();
+        assert!(error.contains("it has no array `X`; its arrays: `y`, `images`"), "{error}");
+        assert!(read(&[]).unwrap_err().contains("its arrays: none"));
+    }
 }

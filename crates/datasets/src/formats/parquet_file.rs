@@ -262,7 +262,7 @@ fn classes(metadata: &ParquetMetaData, label: &str) -> Option<Vec<String>> {
 mod tests {
     use std::fs::{self, File};
 
-    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -275,7 +275,8 @@ mod tests {
         [image, label]: [&str; 2],
         labels: impl FnOnce(&mut parquet::file::writer::SerializedColumnWriter<'_>),
     ) {
-        let schema = format!("message schema {{ required binary image{image}; optional {label} label; }}");
+        let (kind, annotation) = label.split_once(' ').unwrap_or((label, ""));
+        let schema = format!("message schema {{ required binary image{image}; optional {kind} label {annotation}; }}");
         let schema = Arc::new(parse_message_type(&schema).unwrap());
         let properties = Arc::new(WriterProperties::builder().build());
         let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
@@ -335,6 +336,17 @@ mod tests {
             column.typed::<ByteArrayType>().write_batch(&["a".into(), "b".into()], Some(&[1, 1]), None).unwrap();
         });
         refused(&["column `label` holds bytes"]);
+        let large = |column: &mut parquet::file::writer::SerializedColumnWriter<'_>| {
+            column.typed::<Int64Type>().write_batch(&[4, -1], Some(&[1, 1]), None).unwrap();
+        };
+        file(&path, ["", "int64"], large);
+        assert_eq!(open(&path).unwrap().labels, [4, -1]);
+        file(&path, ["", "int64 (INTEGER(64,false))"], large);
+        refused(&["row 1 (from 0) of column `label` is 18446744073709551615, which is no number of a class"]);
+        file(&path, ["", "int32 (INTEGER(32,false))"], |column| {
+            column.typed::<Int32Type>().write_batch(&[4, -1], Some(&[1, 1]), None).unwrap();
+        });
+        assert_eq!(open(&path).unwrap().labels, [4, i64::from(u32::MAX)]);
         file(&path, ["", "int64"], |column| {
             column.typed::<Int64Type>().write_batch(&[4], Some(&[1, 0]), None).unwrap();
         });
@@ -346,5 +358,19 @@ mod tests {
         bytes[footer..].fill(0);
         fs::write(&path, bytes).unwrap();
         refused(&["its footer is damaged", "fetch it again"]);
+    }
+
+    #[test]
+    fn pictures_without_bytes_are_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        // As pyarrow writes a struct whose bytes are all null.
+        let schema = "message schema { optional group image { optional int32 bytes (UNKNOWN); optional binary path (UTF8); } \
+                      optional int64 label; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        SerializedFileWriter::new(File::create(&path).unwrap(), schema, properties).unwrap().close().unwrap();
+        let error = open(&path).unwrap_err();
+        assert!(error.contains("column `image` holds no picture: its bytes are all missing"), "{error}");
     }
 }

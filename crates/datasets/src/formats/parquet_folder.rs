@@ -436,4 +436,20 @@ mod tests {
         let files: Vec<_> = (0..7).map(|number| PathBuf::from(format!("{number}.parquet"))).collect();
         assert_eq!(named(files.iter()), "0.parquet, 1.parquet, 2.parquet, 3.parquet, 4.parquet, … (7 files)");
     }
+
+    #[test]
+    fn a_file_without_rows_is_named() {
+        use parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
+        let root = tempfile::tempdir().unwrap();
+        let schema = "message schema { required binary image; required int64 label; }";
+        let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+        for name in ["train.parquet", "test.parquet"] {
+            let file = fs::File::create(root.path().join(name)).unwrap();
+            let properties = std::sync::Arc::new(WriterProperties::builder().build());
+            SerializedFileWriter::new(file, schema.clone(), properties).unwrap().close().unwrap();
+        }
+        let name = format!("parquet:{}", root.path().display());
+        let error = crate::registry::open(&name, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("train.parquet: it has no rows; write the pictures of the split `train`"), "{error}");
+    }
 }
