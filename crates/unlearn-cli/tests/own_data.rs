@@ -105,7 +105,7 @@ fn what_a_model_says_of_its_data_holds_wherever_the_images_lie() {
     // A Retrain is a model that never saw what is to be forgotten.
     let retrain = |what: &str, method: &str| stage(&place, what, method);
     let printed = place.succeed(&["evaluate", &model, "--retrain", &retrain("unlearn", "retrain")]);
-    assert!(printed.contains("retrain"), "{printed}");
+    assert!(printed.contains("1 model, 1 Retrain"), "{printed}");
     let stored = retrain("evaluate", "ga");
     place.succeed(&["evaluate", &stored, "--retrain", &retrain("evaluate", "retrain")]);
     let dense = fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
