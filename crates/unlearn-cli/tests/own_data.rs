@@ -112,7 +112,7 @@ fn what_a_model_says_of_its_data_holds_wherever_the_images_lie() {
     for (judged, beside, words) in [
         (&model, retrain("unlearn", "raw").as_str(), "it was made by `raw`; name a Retrain"),
         (&model, model.as_str(), "it has the weights of the judged model"),
-        (&model, dense.to_str().unwrap(), "it was trained on image"),
+        (&model, dense.to_str().unwrap(), "it was trained on"),
         (&stored, retrain("evaluate", "raw").as_str(), "its model was made by `raw`"),
         (&retrain("evaluate", "retrain"), retrain("evaluate", "retrain").as_str(), "it has the same scores as"),
     ] {
