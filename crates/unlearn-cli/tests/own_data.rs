@@ -70,7 +70,7 @@ fn what_a_model_says_of_its_data_holds_wherever_the_images_lie() {
     let judged = |options: &[&str], out: &str| -> Value {
         place.succeed(&[&["evaluate", &model, "--attacks", "mia-efficacy", "--json", out], options].concat());
         let found: Value = serde_json::from_slice(&fs::read(place.path(out)).unwrap()).unwrap();
-        assert!(found["samples"]["retain"].as_u64().unwrap() < 200, "{found}");
+        assert!(found["samples"].to_string().contains("\"retain\""), "{}", found["samples"]);
         found["figures"].clone()
     };
     let predicted = |options: &[&str], out: &str| {
@@ -105,14 +105,14 @@ fn what_a_model_says_of_its_data_holds_wherever_the_images_lie() {
     // A Retrain is a model that never saw what is to be forgotten.
     let retrain = |what: &str, method: &str| stage(&place, what, method);
     let printed = place.succeed(&["evaluate", &model, "--retrain", &retrain("unlearn", "retrain")]);
-    assert!(printed.contains("retrain"), "{printed}");
+    assert!(printed.contains("1 model, 1 Retrain"), "{printed}");
     let stored = retrain("evaluate", "ga");
     place.succeed(&["evaluate", &stored, "--retrain", &retrain("evaluate", "retrain")]);
     let dense = fs::read_dir(place.path("runs/train")).unwrap().next().unwrap().unwrap().path();
     for (judged, beside, words) in [
         (&model, retrain("unlearn", "raw").as_str(), "it was made by `raw`; name a Retrain"),
         (&model, model.as_str(), "it has the weights of the judged model"),
-        (&model, dense.to_str().unwrap(), "it was trained on image"),
+        (&model, dense.to_str().unwrap(), "it was trained on"),
         (&stored, retrain("evaluate", "raw").as_str(), "its model was made by `raw`"),
         (&retrain("evaluate", "retrain"), retrain("evaluate", "retrain").as_str(), "it has the same scores as"),
     ] {
