@@ -41,7 +41,10 @@ fn every_method_has_its_trials_and_the_suite_takes_what_was_chosen() {
         let message = place.refuse(2, &["tune", "suite.toml", "--trials", "3", "--out", out]);
         assert!(message.contains(words), "{message}");
     };
-    foreign("suite.toml", "holds no search");
+    foreign("suite.toml", "which is read as the suite");
+    std::fs::write(place.path("notes.toml"), "of mine").unwrap();
+    foreign("notes.toml", "holds no search");
+    assert_eq!(std::fs::read_to_string(place.path("notes.toml")).unwrap(), "of mine");
     foreign("runs", "it is a folder");
     foreign("suite.toml/found.json", "cannot be written");
     let again = place.run(&arguments);
