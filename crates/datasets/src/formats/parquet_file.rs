@@ -351,7 +351,7 @@ mod tests {
             column.typed::<Int64Type>().write_batch(&[4], Some(&[1, 0]), None).unwrap();
         });
         refused(&["row 1 (from 0) of column `label` is empty; remove the row"]);
-        file(&path, ["", "int64 label; optional int64 coarse; optional int64"], whole);
+        file(&path, ["", "int64 ; optional int64 coarse; optional int64 label"], whole);
         refused(&["several columns `label`; keep one"]);
         let mut bytes = fs::read(&path).unwrap();
         let footer = bytes.len() - 20;
