@@ -1,5 +1,7 @@
 //! Whole numbers on the command line, with a message that says which are allowed.
 
+use unlearn_mia_eval::Settings;
+
 /// Reads a whole number from `least` to `most`.
 ///
 /// # Errors
@@ -18,7 +20,7 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
 
 /// A number of draws.
 pub(super) fn draws(text: &str) -> Result<usize, String> {
-    whole(text, 1, 1000)
+    whole(text, 1, Settings::MOST_DRAWS as u64)
 }
 
 #[cfg(test)]
