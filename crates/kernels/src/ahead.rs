@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::{LANES, Maps, shared::Shared, simd};
 
-/// Prefetches some rows of every channel of a bundle, a few pixels at a time.
+/// Prefetches some rows of many channels of a bundle, a few pixels at a time.
 pub(crate) struct Ahead<'a> {
     values: &'a [f32],
     /// Remaining pixels of the current channel, as offsets into `values`.
@@ -24,14 +24,31 @@ pub(crate) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// Prefetches these rows, as far as they exist, spread over `steps` steps.
+    /// Prefetches these rows of every channel, as far as they exist, spread over `steps` steps.
     pub(crate) fn rows(values: &'a [f32], maps: &Maps, bundle: usize, rows: Range<usize>, steps: usize) -> Self {
+        Self::channels(values, maps, &(0..maps.channels), bundle, rows, steps)
+    }
+
+    /// The same for some channels only.
+    pub(crate) fn channels(
+        values: &'a [f32],
+        maps: &Maps,
+        channels: &Range<usize>,
+        bundle: usize,
+        rows: Range<usize>,
+        steps: usize,
+    ) -> Self {
         let rows = if bundle < maps.bundles() { rows.start..rows.end.min(maps.height) } else { 0..0 };
         let len = rows.len() * maps.width * LANES;
-        let start = maps.start(bundle, 0) + rows.start * maps.width * LANES;
-        let pixels = (maps.channels * rows.len() * maps.width).div_ceil(steps.max(1));
-        let channels = if len == 0 { 0 } else { maps.channels.saturating_sub(1) };
+        let start = maps.start(bundle, channels.start) + rows.start * maps.width * LANES;
+        let pixels = (channels.len() * rows.len() * maps.width).div_ceil(steps.max(1));
+        let channels = if len == 0 { 0 } else { channels.len().saturating_sub(1) };
         Self { values, left: start..start + len, channels, len, plane: maps.plane, pixels }
+    }
+
+    /// Prefetches nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { values: &[], left: 0..0, channels: 0, len: 0, plane: 0, pixels: 0 }
     }
 
     /// Prefetches the next pixels.

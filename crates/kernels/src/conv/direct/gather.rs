@@ -2,8 +2,9 @@
 //! output's gradient.
 //!
 //! A task covers a few rows of one bundle. It copies what it reads into a [`Panel`]. There, the taps of one pixel in
-//! one kernel row form one contiguous stretch, and a border only shortens the stretch. The kernel holds a block of
-//! channels of one pixel in registers while it walks over the pixel's stretches.
+//! one kernel row form one contiguous stretch, and a border only shortens the stretch. Pixels whose stretches are alike
+//! are cut into register tiles. The kernel holds a tile of pixels × channels in registers while it walks over the
+//! stretches.
 
 use std::ops::Range;
 
@@ -11,10 +12,13 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{epilogue::Epilogue, product::add_products},
+    super::{
+        epilogue::Epilogue,
+        product::{OnTile, RegisterTile, add_products, on_tile, runs},
+    },
     packed::PackedWeights,
     panel::Panel,
-    taps::{ColumnTaps, RowTap, Taps},
+    taps::Taps,
 };
 use crate::{
     ConvShape, LANES, Maps,
@@ -129,12 +133,21 @@ struct Band<'a> {
     ahead: Ahead<'a>,
 }
 
-/// A stretch of taps: where its values start in the panel, where its weights start, and their number.
+/// A stretch of taps: where its values start, counted from the pixel's first tap, where its weights start, and their
+/// number. All in channels read.
 #[derive(Clone, Copy)]
 struct Stretch {
-    panel: usize,
-    weight: usize,
+    values: usize,
+    weights: usize,
     length: usize,
+}
+
+/// Where a pixel's first tap lies in the panel, in runs of lanes, and where the pixel's lanes lie in the first plane
+/// that is written.
+#[derive(Clone, Copy)]
+struct Pixel {
+    panel: usize,
+    place: usize,
 }
 
 impl BundleKernel for Band<'_> {
@@ -146,34 +159,38 @@ impl BundleKernel for Band<'_> {
         let sources = taps.sources(&rows);
         let (first, channels) = (sources.start, read.channels);
         panel.fill(from, read, std::slice::from_ref(&(0..channels)), &sources, bundle);
-        let mut stretches = Vec::with_capacity(kernel);
-        for row in rows {
-            for (column, &ColumnTaps { source, packed: place, count }) in taps.columns.iter().enumerate() {
+        let (mut stretches, mut pixels) = (Vec::with_capacity(kernel), Vec::new());
+        for rows in taps.alike(rows) {
+            let first_row = &taps.rows[rows.start];
+            for (place, count, columns) in &taps.alike_columns {
                 stretches.clear();
-                stretches.extend(taps.rows[row].iter().map(|&RowTap { source: source_row, kernel_row }| Stretch {
-                    panel: ((source_row - first) * read.width + source) * channels,
-                    weight: (kernel_row * kernel + place) * channels,
+                stretches.extend(first_row.iter().map(|tap| Stretch {
+                    values: (tap.source - first_row[0].source) * read.width * channels,
+                    weights: (tap.kernel_row * kernel + place) * channels,
                     length: count * channels,
                 }));
-                let pixel = Pixel {
-                    stretches: &stretches,
-                    panel: panel.values(),
-                    to,
-                    place: written.start(bundle, 0) + (row * written.width + column) * LANES,
-                    plane: written.plane,
-                    accumulate: taps.accumulate,
-                };
-                ahead.step();
-                ask_for_pixel(to, pixel.place + LANES, written.plane, written.channels);
-                for block in &packed.blocks {
-                    let weights = packed.block(block);
-                    match block.len() {
-                        1 => pixel.block::<S, 1, V>(simd, weights, block.start),
-                        2 => pixel.block::<S, 2, V>(simd, weights, block.start),
-                        3 => pixel.block::<S, 3, V>(simd, weights, block.start),
-                        4 => pixel.block::<S, 4, V>(simd, weights, block.start),
-                        5 => pixel.block::<S, 5, V>(simd, weights, block.start),
-                        _ => pixel.block::<S, 6, V>(simd, weights, block.start),
+                pixels.clear();
+                pixels.extend(rows.clone().flat_map(|row| {
+                    let source_row = taps.rows[row].first().map_or(0, |tap| tap.source - first);
+                    let start = written.start(bundle, 0) + row * written.width * LANES;
+                    columns.iter().map(move |&(column, source)| Pixel {
+                        panel: (source_row * read.width + source) * channels,
+                        place: start + column * LANES,
+                    })
+                }));
+                let (plane, accumulate) = (written.plane, taps.accumulate);
+                let mut tiles = pixels.chunks(const { RegisterTile::of::<S>().pixels }).peekable();
+                while let Some(pixels) = tiles.next() {
+                    pixels.iter().for_each(|_| ahead.step());
+                    for pixel in tiles.peek().copied().unwrap_or_default() {
+                        ask_for_pixel(to, pixel.place, plane, written.channels);
+                    }
+                    for block in &packed.blocks {
+                        let (weights, first) = (packed.block(block), block.start);
+                        let panel = panel.values();
+                        let mut tile =
+                            Tile { stretches: &stretches, panel, pixels, weights, to, first, plane, accumulate };
+                        on_tile::<S, V>(simd, pixels.len(), block.len(), &mut tile);
                     }
                 }
             }
@@ -181,36 +198,43 @@ impl BundleKernel for Band<'_> {
     }
 }
 
-/// One pixel of one bundle.
-struct Pixel<'a> {
+/// A few pixels of one bundle and a block of channels.
+struct Tile<'a> {
     stretches: &'a [Stretch],
     panel: &'a [f32],
+    pixels: &'a [Pixel],
+    weights: &'a [f32],
     to: Shared<'a>,
-    /// Offset in `to` of the lanes of the pixel's first channel.
-    place: usize,
+    /// First channel of the block.
+    first: usize,
     /// Distance from one channel of `to` to the next, in values.
     plane: usize,
     accumulate: bool,
 }
 
-impl Pixel<'_> {
-    /// Computes `C` channels, starting at `first`.
+impl OnTile for Tile<'_> {
     #[inline(always)]
-    fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, weights: &[f32], first: usize) {
-        let mut sums = [[simd.splat_f32s(0.0); V]; C];
-        for stretch in self.stretches {
-            let values = &self.panel[stretch.panel * LANES..(stretch.panel + stretch.length) * LANES];
-            let weights = &weights[stretch.weight * C..(stretch.weight + stretch.length) * C];
-            add_products(simd, values, weights, &mut sums);
-        }
-        for (c, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().enumerate() {
-                let at = self.to.at((first + c) * self.plane + self.place + v * S::F32_LANES);
-                // SAFETY: `gather` asserts that `to` holds all planes, and no other task uses the lanes of this
-                // pixel.
-                unsafe {
-                    let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
-                    simd::store(simd, at, sum);
+    fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
+        let pixels: &[Pixel; P] = self.pixels.try_into().expect("a tile has this many pixels");
+        for v in 0..V {
+            let mut sums = [[simd.splat_f32s(0.0); C]; P];
+            for stretch in self.stretches {
+                let mut values = [&[][..]; P];
+                for (values, pixel) in values.iter_mut().zip(pixels) {
+                    *values = runs(self.panel, pixel.panel + stretch.values, stretch.length);
+                }
+                let weights = &self.weights[stretch.weights * C..(stretch.weights + stretch.length) * C];
+                add_products::<S, P, C, V>(simd, values, weights, v, &mut sums);
+            }
+            for (sums, pixel) in sums.iter().zip(pixels) {
+                for (c, sum) in sums.iter().enumerate() {
+                    let at = self.to.at((self.first + c) * self.plane + pixel.place + v * S::F32_LANES);
+                    // SAFETY: `gather` asserts that `to` holds all planes, and no other task uses the lanes of this
+                    // pixel.
+                    unsafe {
+                        let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
+                        simd::store(simd, at, sum);
+                    }
                 }
             }
         }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::{super::blocks::even_blocks, taps::transposed_columns};
+use super::{
+    super::{blocks::even_blocks, product::tile_channels},
+    taps::transposed_columns,
+};
 use crate::ConvShape;
-
-/// Maximum number of output channels that a kernel holds in registers.
-pub(super) const BLOCK: usize = 6;
 
 /// Convolution weights, packed for each block of written channels as
 /// `[kernel row][kernel column][channel read][channel written]`.
@@ -39,7 +39,7 @@ impl PackedWeights {
     fn pack<'a>(written: usize, read: usize, columns: &[usize], taps: impl Fn(usize, usize) -> &'a [f32]) -> Self {
         let channel_len = columns.len() * columns.len() * read;
         let mut values = vec![0.0; written * channel_len];
-        let blocks = even_blocks(written, BLOCK);
+        let blocks = even_blocks(written, tile_channels());
         for block in &blocks {
             let values = &mut values[block.start * channel_len..block.end * channel_len];
             for (index, channel) in block.clone().enumerate() {

@@ -10,6 +10,10 @@ use std::ops::Range;
 use super::super::scratch::Scratch;
 use crate::{LANES, Maps};
 
+/// Number of channels that are copied together, pixel by pixel. So that neighbouring lines of the panel are written in a
+/// row, and not every line into the same few cache sets.
+const TOGETHER: usize = 8;
+
 /// Reusable memory for one panel.
 #[derive(Default)]
 pub(super) struct Panel(Scratch);
@@ -34,11 +38,17 @@ impl Panel {
         let (mut panel, _) = panel.as_chunks_mut::<LANES>();
         for block in blocks {
             let (filled, rest) = panel.split_at_mut(block.len() * pixels);
-            for (index, channel) in block.clone().enumerate() {
-                let first = maps.start(bundle, channel) + rows.start * maps.width * LANES;
-                let (from, _) = values[first..first + pixels * LANES].as_chunks::<LANES>();
-                for (to, from) in filled[index..].iter_mut().step_by(block.len()).zip(from) {
-                    *to = *from;
+            for (index, channel) in block.clone().enumerate().step_by(TOGETHER) {
+                let together = TOGETHER.min(block.len() - index);
+                let mut from: [&[[f32; LANES]]; TOGETHER] = [&[]; TOGETHER];
+                for (next, from) in from[..together].iter_mut().enumerate() {
+                    let first = maps.start(bundle, channel + next) + rows.start * maps.width * LANES;
+                    *from = values[first..first + pixels * LANES].as_chunks::<LANES>().0;
+                }
+                for (pixel, to) in filled[index..].chunks_mut(block.len()).enumerate() {
+                    for (to, from) in to.iter_mut().zip(&from[..together]) {
+                        *to = from[pixel];
+                    }
                 }
             }
             panel = rest;

@@ -44,8 +44,9 @@ impl ColumnTaps {
 pub(super) struct Taps {
     /// Taps of each target row.
     pub(super) rows: Vec<Vec<RowTap>>,
-    /// Taps of each target column.
-    pub(super) columns: Vec<ColumnTaps>,
+    /// Target columns that read through the same kernel columns: the first packed kernel column, their number, and each
+    /// target column with its first source column.
+    pub(super) alike_columns: Vec<(usize, usize, Vec<(usize, usize)>)>,
     /// Whether the kernel adds to the target instead of overwriting it.
     pub(super) accumulate: bool,
 }
@@ -56,6 +57,28 @@ impl Taps {
         let sources = self.rows.get(rows.clone()).unwrap_or_default().iter().flatten().map(|tap| tap.source);
         let end = sources.clone().max().map_or(0, |last| last + 1);
         sources.min().unwrap_or(0)..end
+    }
+
+    /// Cuts a range of target rows into ranges that read through the same kernel rows.
+    pub(super) fn alike(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let same = |a: &Vec<RowTap>, b: &Vec<RowTap>| a.iter().map(|tap| tap.kernel_row).eq(b.iter().map(|tap| tap.kernel_row));
+        let mut start = rows.start;
+        self.rows[rows].chunk_by(same).map(move |alike| {
+            start += alike.len();
+            start - alike.len()..start
+        })
+    }
+
+    fn new(rows: Vec<Vec<RowTap>>, columns: impl Iterator<Item = ColumnTaps>) -> Self {
+        let mut alike_columns: Vec<(usize, usize, Vec<(usize, usize)>)> = vec![];
+        for (column, taps) in columns.enumerate() {
+            let same = alike_columns.iter_mut().find(|(packed, count, _)| (*packed, *count) == (taps.packed, taps.count));
+            match same {
+                Some((.., columns)) => columns.push((column, taps.source)),
+                None => alike_columns.push((taps.packed, taps.count, vec![(column, taps.source)])),
+            }
+        }
+        Self { rows, alike_columns, accumulate: false }
     }
 
     /// Taps of the forward pass: the target is the output, the source is the input.
@@ -72,7 +95,7 @@ impl Taps {
             let source = out * shape.stride + taps.start - shape.padding;
             ColumnTaps { source, packed: taps.start, count: taps.len() }
         });
-        Self { rows: rows.collect(), columns: columns.collect(), accumulate: false }
+        Self::new(rows.collect(), columns)
     }
 
     /// Taps of the input gradient: the target is the input's gradient, the source is the output's gradient.
@@ -100,7 +123,7 @@ impl Taps {
                 None => ColumnTaps::NONE,
             }
         });
-        Self { rows: rows.collect(), columns: columns.collect(), accumulate: false }
+        Self::new(rows.collect(), columns)
     }
 }
 
@@ -143,7 +166,9 @@ mod tests {
         assert_eq!(transposed_columns(&shape), [2, 0, 1]);
         // Output 0 reads column 0 through kernel column 1. Outputs 0 and 1 read column 1 through kernel columns 2 and
         // 0.
-        assert_eq!(taps.columns[0], ColumnTaps { source: 0, packed: 2, count: 1 });
-        assert_eq!(taps.columns[1], ColumnTaps { source: 0, packed: 0, count: 2 });
+        // Column 3 reads output 1 alone, because there is no output 2.
+        let columns = [(2, 1, vec![(0, 0), (2, 1)]), (0, 2, vec![(1, 0)]), (0, 1, vec![(3, 1)])];
+        assert_eq!(taps.alike_columns, columns);
+        assert_eq!(taps.alike(1..4).collect::<Vec<_>>(), [1..2, 2..3, 3..4]);
     }
 }

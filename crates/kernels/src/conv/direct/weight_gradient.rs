@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     ConvShape, LANES, Maps,
+    ahead::Ahead,
     simd::{self, BundleKernel, sum_lanes},
 };
 
@@ -178,8 +179,17 @@ impl Job<'_> {
         let columns: Vec<_> = (0..kernel).map(|k| meeting(shape, input.width, output.width, k)).collect();
         let of_pair = kernel * kernel * V;
         let (mut in_panels, mut out_panels) = (Panel::default(), Panel::default());
-        for tile in tiles {
+        let steps = in_blocks.len() * out_blocks.len() * kernel * kernel * V;
+        for (index, tile) in tiles.iter().enumerate() {
             let in_rows = input_rows(shape, input, &tile.rows);
+            // The next tile is read while this one is computed.
+            let (mut ahead_in, mut ahead_out) = match tiles.get(index + 1) {
+                Some(next) => (
+                    Ahead::channels(x, input, &inputs, next.bundle, input_rows(shape, input, &next.rows), steps),
+                    Ahead::channels(dy, output, &outputs, next.bundle, next.rows.clone(), steps),
+                ),
+                None => (Ahead::nothing(), Ahead::nothing()),
+            };
             let in_pixels = in_rows.len() * input.width * LANES;
             let out_pixels = tile.rows.len() * output.width * LANES;
             in_panels.fill(x, input, &in_channels, &in_rows, tile.bundle);
@@ -212,6 +222,8 @@ impl Job<'_> {
                         for (kernel_column, columns) in columns.iter().enumerate() {
                             let position = Position { kernel_row, kernel_column, rows, columns };
                             for register in 0..V {
+                                ahead_in.step();
+                                ahead_out.step();
                                 panels.add::<S, V>(simd, size, &position, register, &mut sums[place..]);
                                 place += 1;
                             }

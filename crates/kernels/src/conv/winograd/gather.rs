@@ -11,11 +11,16 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{epilogue::Epilogue, product::add_products, scratch::Scratch},
+    super::{
+        blocks::even_blocks,
+        epilogue::Epilogue,
+        product::{OnTile, RegisterTile, add_products, on_tile},
+        scratch::Scratch,
+    },
     PLACES,
     tiles::{INPUT_TILE, OUTPUT_TILE, Tile, Tiles, within},
     transform::{input_line, output_line},
-    weights::{BLOCK, Order, TransformedWeights},
+    weights::{Order, TransformedWeights},
 };
 use crate::{
     ConvShape, LANES, Maps,
@@ -77,7 +82,7 @@ pub(super) struct Pass<'a> {
 struct Memory {
     /// Transformed input tiles, `[place][tile][channel read][lane]`.
     transformed: Scratch,
-    /// Products of one block of channels of one tile, `[place][channel written][lane]`.
+    /// Products of one block of channels of a few tiles, `[place][tile][channel written][lane]`.
     products: Scratch,
 }
 
@@ -164,38 +169,25 @@ impl BundleKernel for Task<'_> {
                 });
             }
         }
-        let products = memory.products.resize(PLACES * BLOCK * LANES);
-        let mut ahead = pass.ahead(from, tiles, first + count, weights.blocks.len() * count * PLACES);
+        let most = const { RegisterTile::of::<S>().pixels * RegisterTile::of::<S>().channels };
+        let products = memory.products.resize(PLACES * most * LANES);
+        let groups = even_blocks(count, RegisterTile::of::<S>().pixels);
+        let mut ahead = pass.ahead(from, tiles, first + count, weights.blocks.len() * groups.len() * PLACES);
         for block in &weights.blocks {
-            for index in 0..count {
-                let tile = tiles.tile(first + index);
-                let inputs = &transformed[index * channels * LANES..];
-                macro_rules! sizes {
-                    ($($size:literal)+) => {
-                        match block.len() {
-                            $($size => {
-                                let ask = |place| {
-                                    if place < OUTPUT_TILE * OUTPUT_TILE {
-                                        let place = pass.written_place(tile, block.start, place);
-                                        ask_for_pixel(to, place, pass.written.plane, $size);
-                                    }
-                                    ahead.step();
-                                };
-                                multiply::<S, $size, V>(
-                                    simd, weights, block, inputs, channels, place_len, products, ask,
-                                );
-                                for channel in 0..$size {
-                                    let products = &products[channel * LANES..];
-                                    let products = &products[..(PLACES - 1) * $size * LANES + LANES];
-                                    let channel = block.start + channel;
-                                    pass.transform_output::<S, V>(simd, products, $size * V, to, tile, channel);
-                                }
-                            })+
-                            _ => unreachable!("blocks are at most six channels"),
-                        }
-                    };
-                }
-                sizes! { 1 2 3 4 5 6 }
+            for group in &groups {
+                let tiles = first + group.start..first + group.end;
+                let mut multiply = Multiply {
+                    pass,
+                    weights,
+                    block,
+                    inputs: &transformed[group.start * channels * LANES..],
+                    place_len,
+                    products: &mut *products,
+                    to,
+                    tiles: tiles.map(|tile| self.tiles.tile(tile)),
+                    ahead: &mut ahead,
+                };
+                on_tile::<S, V>(simd, group.len(), block.len(), &mut multiply);
             }
         }
     }
@@ -291,29 +283,67 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
     line
 }
 
-/// The 36 products of a block of `C` channels of one tile. `ask(place)` is called before each product and may
-/// prefetch.
-#[expect(clippy::too_many_arguments, reason = "a loop in a function of its own, for its constant parameters")]
-#[inline(always)]
-fn multiply<S: Simd, const C: usize, const V: usize>(
-    simd: S,
-    weights: &TransformedWeights,
-    block: &Range<usize>,
-    inputs: &[f32],
-    channels: usize,
+/// The products of a block of channels of a few tiles, and their way back to pixels.
+struct Multiply<'a, 'ahead, T> {
+    pass: &'a Pass<'a>,
+    weights: &'a TransformedWeights,
+    block: &'a Range<usize>,
+    /// Transformed input tiles from the first of these tiles on, `[place][tile][channel read][lane]`.
+    inputs: &'a [f32],
+    /// Distance from one place of the inputs to the next, in values.
     place_len: usize,
+    /// Memory for the products, `[place][tile][channel][lane]`.
+    products: &'a mut [f32],
+    to: Shared<'a>,
+    tiles: T,
+    ahead: &'a mut Ahead<'ahead>,
+}
+
+impl<T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, T> {
+    #[inline(always)]
+    fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
+        let Self { pass, weights, block, inputs, place_len, products, to, tiles, ahead } = self;
+        let len = pass.read.channels * LANES;
+        for (place, products) in products.chunks_exact_mut(P * C * LANES).take(PLACES).enumerate() {
+            if place < OUTPUT_TILE * OUTPUT_TILE {
+                for tile in tiles.clone() {
+                    ask_for_pixel(*to, pass.written_place(tile, block.start, place), pass.written.plane, C);
+                }
+            }
+            ahead.step();
+            let (inputs, weights) = (&inputs[place * *place_len..], weights.at(block, place));
+            let mut values = [&[][..]; P];
+            for (tile, values) in values.iter_mut().enumerate() {
+                *values = &inputs[tile * len..(tile + 1) * len];
+            }
+            store_products::<S, P, C, V>(simd, values, weights, products);
+        }
+        for (index, tile) in tiles.clone().enumerate() {
+            for channel in 0..C {
+                let products = &products[(index * C + channel) * LANES..][..((PLACES - 1) * P * C + 1) * LANES];
+                pass.transform_output::<S, V>(simd, products, P * C * V, *to, tile, block.start + channel);
+            }
+        }
+    }
+}
+
+/// Writes the products of each tile and channel, `[tile][channel][lane]`.
+#[inline(always)]
+fn store_products<S: Simd, const P: usize, const C: usize, const V: usize>(
+    simd: S,
+    values: [&[f32]; P],
+    weights: &[f32],
     products: &mut [f32],
-    mut ask: impl FnMut(usize),
 ) {
-    for (place, products) in products.chunks_exact_mut(C * LANES).take(PLACES).enumerate() {
-        ask(place);
-        let mut sums = [[simd.splat_f32s(0.0); V]; C];
-        let inputs = &inputs[place * place_len..][..channels * LANES];
-        add_products(simd, inputs, weights.at(block, place), &mut sums);
-        let (products, _) = S::as_mut_simd_f32s(products);
-        for c in 0..C {
-            for v in 0..V {
-                products[c * V + v] = sums[c][v];
+    let (products, _) = S::as_mut_simd_f32s(products);
+    let (products, _) = products.as_chunks_mut::<V>();
+    let products = &mut products[..P * C];
+    for v in 0..V {
+        let mut sums = [[simd.splat_f32s(0.0); C]; P];
+        add_products::<S, P, C, V>(simd, values, weights, v, &mut sums);
+        for p in 0..P {
+            for c in 0..C {
+                products[p * C + c][v] = sums[p][c];
             }
         }
     }

@@ -8,7 +8,12 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, epilogue::Epilogue, product::add_products, scratch::Scratch},
+    super::{
+        blocks::even_blocks,
+        epilogue::Epilogue,
+        product::{OnTile, RegisterTile, add_products, on_tile},
+        scratch::Scratch,
+    },
     PLACES,
     gather::{Pass, transform_input},
     tiles::Tiles,
@@ -168,33 +173,48 @@ impl BundleKernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        for block in self.blocks {
-            macro_rules! sizes {
-                ($($size:literal)+) => {
-                    match block.len() {
-                        $($size => self.block::<S, $size, V>(simd, block),)+
-                        _ => unreachable!("blocks are at most six channels"),
-                    }
-                };
+        let Self { weights, blocks, place, inputs, read, into, places } = self;
+        for block in blocks {
+            let tile_len = read.channels * LANES;
+            let groups = inputs.chunks(const { RegisterTile::of::<S>().pixels } * tile_len);
+            let mut first = 0;
+            for inputs in groups {
+                let (weights, tiles) = (weights.at(block, place), inputs.len() / tile_len);
+                let mut tile = Products { weights, inputs, into, start: places.at(place, first, block.start), places };
+                on_tile::<S, V>(simd, tiles, block.len(), &mut tile);
+                first += tiles;
             }
-            sizes! { 1 2 3 4 5 6 }
         }
     }
 }
 
-impl Multiply<'_> {
+/// The products of a few tiles with the kernels of one block of channels at one place.
+struct Products<'a> {
+    weights: &'a [f32],
+    /// `[tile][channel read][lane]`
+    inputs: &'a [f32],
+    into: Shared<'a>,
+    /// Offset of the products of the first tile and channel.
+    start: usize,
+    places: &'a Places,
+}
+
+impl OnTile for Products<'_> {
     #[inline(always)]
-    fn block<S: Simd, const C: usize, const V: usize>(&self, simd: S, block: &Range<usize>) {
-        let weights = self.weights.at(block, self.place);
-        for (tile, inputs) in self.inputs.chunks_exact(self.read.channels * LANES).enumerate() {
-            let mut sums = [[simd.splat_f32s(0.0); V]; C];
-            add_products(simd, inputs, weights, &mut sums);
-            // SAFETY: the products of a block of a tile lie in the buffer, and no other task writes them.
-            let into = unsafe { self.into.slice_mut(self.places.at(self.place, tile, block.start), C * LANES) };
-            let (into, _) = S::as_mut_simd_f32s(into);
-            for c in 0..C {
-                for v in 0..V {
-                    into[c * V + v] = sums[c][v];
+    fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
+        let len = self.inputs.len() / P;
+        let mut values = [&[][..]; P];
+        for (tile, values) in values.iter_mut().enumerate() {
+            *values = &self.inputs[tile * len..(tile + 1) * len];
+        }
+        for v in 0..V {
+            let mut sums = [[simd.splat_f32s(0.0); C]; P];
+            add_products::<S, P, C, V>(simd, values, self.weights, v, &mut sums);
+            for (tile, sums) in sums.iter().enumerate() {
+                for (c, sum) in sums.iter().enumerate() {
+                    let at = self.start + (tile * self.places.channels + c) * LANES + v * S::F32_LANES;
+                    // SAFETY: the products of a block of a tile lie in the buffer, and no other task writes them.
+                    unsafe { simd::store(simd, self.into.at(at), *sum) };
                 }
             }
         }

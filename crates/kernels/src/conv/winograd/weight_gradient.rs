@@ -213,25 +213,34 @@ struct Products<'a> {
     outputs: usize,
 }
 
-/// Input channels and output channels of one register block.
-const BLOCK: (usize, usize) = (4, 3);
+/// Most input channels of a register block.
+const INPUTS: usize = 4;
+
+/// Most output channels of a register block. The sums of all channel pairs and a value of each channel fill the
+/// registers.
+const fn outputs<S: Simd>() -> usize {
+    match S::REGISTER_COUNT {
+        ..32 => 3,
+        32.. => 6,
+    }
+}
 
 impl BundleKernel for Products<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(mut self, simd: S) {
-        for out_block in even_blocks(self.outputs, BLOCK.1) {
-            for in_block in even_blocks(self.inputs, BLOCK.0) {
+        for out_block in even_blocks(self.outputs, outputs::<S>()) {
+            for in_block in even_blocks(self.inputs, INPUTS) {
                 macro_rules! sizes {
                     ($($out:literal: $($input:literal)+;)+) => {
                         match (out_block.len(), in_block.len()) {
-                            $($(($out, $input) => self.add::<S, V, $out, $input>(simd, out_block.start, in_block.start),)+)+
-                            _ => unreachable!("blocks are at most three by four channels"),
+                            $($(($out, $input) if const { $out <= outputs::<S>() } => self.add::<S, V, $out, $input>(simd, out_block.start, in_block.start),)+)+
+                            _ => unreachable!("a register block has at most six by four channels"),
                         }
                     };
                 }
-                sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; }
+                sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
             }
         }
     }

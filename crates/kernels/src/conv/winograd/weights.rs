@@ -7,7 +7,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, scratch::Scratch},
+    super::{blocks::even_blocks, product::tile_channels, scratch::Scratch},
     PLACES,
     gather::across,
     transform::{kernel_gradient_line, kernel_line},
@@ -17,9 +17,6 @@ use crate::{
     shared::Shared,
     simd::{self, BundleKernel},
 };
-
-/// Maximum number of written channels that a matrix product holds in registers.
-pub(super) const BLOCK: usize = 6;
 
 /// Which transformed kernels lie together in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +69,7 @@ impl TransformedWeights {
     }
 
     fn transform(written: usize, read: usize, kernels: &Kernels<'_>, order: Order) -> Self {
-        let (blocks, layout) = (even_blocks(written, BLOCK), Layout { order, read, written });
+        let (blocks, layout) = (even_blocks(written, tile_channels()), Layout { order, read, written });
         let mut values = Scratch::default();
         let to = Shared::new(values.resize(PLACES * written * read));
         blocks.par_iter().for_each_init(Scratch::default, |memory, block| {
