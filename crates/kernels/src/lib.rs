@@ -43,7 +43,7 @@ mod simd;
 mod testing;
 
 pub use buffers::Buffers;
-pub use conv::{Algorithm, Algorithms, ConvShape, Convolution, Epilogue};
+pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue};
 pub use instruction_set::{
     INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,
 };

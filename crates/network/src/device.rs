@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{CandleExecutor, CpuExecutor, Error, Executor, Graph, Result, candle::Backend, executor::arithmetic};
+use crate::{
+    CandleExecutor, CpuExecutor, Error, Executor, Graph, Result, candle::Backend, cpu::Kernels, executor::arithmetic,
+};
 
 /// The device to run on. `cpu` is this crate's CPU executor. `cpu-direct` is the same without Winograd's transforms.
 /// `candle-cpu` is Candle on the CPU, which is slow and kept as a reference.
@@ -15,6 +17,9 @@ pub enum DeviceChoice {
     Cpu,
     /// The CPU executor without Winograd's transforms.
     CpuDirect,
+    /// The CPU executor with the algorithms that measured fastest on this instruction set. Its results have the same
+    /// bits only on processors with the same instruction set.
+    CpuNative,
     /// The Candle executor on the CPU.
     CandleCpu,
     /// The Candle executor on the N-th CUDA device.
@@ -31,6 +36,7 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cpu-direct" => Ok(Self::CpuDirect),
+            "cpu-native" => Ok(Self::CpuNative),
             "candle-cpu" => Ok(Self::CandleCpu),
             "cuda" => Ok(Self::Cuda(0)),
             "metal" => Ok(Self::Metal),
@@ -49,6 +55,7 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::CpuDirect => f.write_str("cpu-direct"),
+            Self::CpuNative => f.write_str("cpu-native"),
             Self::CandleCpu => f.write_str("candle-cpu"),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
             Self::Metal => f.write_str("metal"),
@@ -58,9 +65,7 @@ impl fmt::Display for DeviceChoice {
 
 /// The executor for a graph on a device.
 enum Choice {
-    Kernels {
-        direct: bool,
-    },
+    Kernels(Kernels),
     Candle(Backend),
     /// Candle on the CPU, because the CPU executor lacks a layer; holds the reason.
     Fallback(Error),
@@ -75,8 +80,9 @@ impl DeviceChoice {
     /// instruction set that this processor lacks.
     pub fn executor(self, graph: &Graph) -> Result<Box<dyn Executor>> {
         Ok(match self.choose(graph)? {
-            Choice::Kernels { direct: false } => Box::new(CpuExecutor::new()),
-            Choice::Kernels { direct: true } => Box::new(CpuExecutor::direct()),
+            Choice::Kernels(Kernels::Portable) => Box::new(CpuExecutor::new()),
+            Choice::Kernels(Kernels::Native) => Box::new(CpuExecutor::native()),
+            Choice::Kernels(Kernels::Direct) => Box::new(CpuExecutor::direct()),
             Choice::Candle(backend) => Box::new(CandleExecutor::new(backend.open()?)),
             Choice::Fallback(error) => {
                 tracing::warn!("{} runs on the candle executor: {error}", graph.arch);
@@ -91,24 +97,27 @@ impl DeviceChoice {
     /// As [`DeviceChoice::executor`], except that a device that does not open is no error.
     pub fn arithmetic(self, graph: &Graph) -> Result<String> {
         Ok(match self.choose(graph)? {
-            Choice::Kernels { direct } => arithmetic(CpuExecutor::arithmetic_name(direct), CpuExecutor::REVISION),
+            Choice::Kernels(kernels) => arithmetic(kernels.arithmetic_name(), kernels.revision()),
             Choice::Candle(backend) => arithmetic(backend.name(), CandleExecutor::REVISION),
             Choice::Fallback(_) => arithmetic(Backend::Cpu.name(), CandleExecutor::REVISION),
         })
     }
 
     fn choose(self, graph: &Graph) -> Result<Choice> {
-        let kernels = |direct| {
+        let kernels = |kernels| {
             if let Err(error) = CpuExecutor::supports(graph) {
                 return Ok(Choice::Fallback(error));
             }
             unlearn_kernels::instruction_set_asked_for()?;
-            Ok(Choice::Kernels { direct })
+            Ok(Choice::Kernels(kernels))
         };
         match self {
-            Self::Auto => Backend::first_gpu().map_or_else(|| kernels(false), |gpu| Ok(Choice::Candle(gpu))),
-            Self::Cpu => kernels(false),
-            Self::CpuDirect => kernels(true),
+            Self::Auto => {
+                Backend::first_gpu().map_or_else(|| kernels(Kernels::Portable), |gpu| Ok(Choice::Candle(gpu)))
+            }
+            Self::Cpu => kernels(Kernels::Portable),
+            Self::CpuDirect => kernels(Kernels::Direct),
+            Self::CpuNative => kernels(Kernels::Native),
             Self::CandleCpu => Ok(Choice::Candle(Backend::Cpu)),
             Self::Cuda(n) => {
                 self.require("cuda", candle_core::utils::cuda_is_available())?;
@@ -118,6 +127,15 @@ impl DeviceChoice {
                 self.require("metal", candle_core::utils::metal_is_available())?;
                 Ok(Choice::Candle(Backend::Metal))
             }
+        }
+    }
+
+    /// This choice with the fastest arithmetic of the CPU kernels. `None` if it names something else than the kernels.
+    pub fn native(self) -> Option<Self> {
+        match self {
+            Self::Auto if Backend::first_gpu().is_some() => Some(Self::Auto),
+            Self::Auto | Self::Cpu | Self::CpuNative => Some(Self::CpuNative),
+            Self::CpuDirect | Self::CandleCpu | Self::Cuda(_) | Self::Metal => None,
         }
     }
 
@@ -131,10 +149,11 @@ mod tests {
     use super::*;
     use crate::GraphBuilder;
 
-    const EVERY_CHOICE: [DeviceChoice; 6] = [
+    const EVERY_CHOICE: [DeviceChoice; 7] = [
         DeviceChoice::Auto,
         DeviceChoice::Cpu,
         DeviceChoice::CpuDirect,
+        DeviceChoice::CpuNative,
         DeviceChoice::CandleCpu,
         DeviceChoice::Cuda(0),
         DeviceChoice::Metal,
@@ -175,6 +194,9 @@ mod tests {
         let (known, with_tokens) = (graph(false), graph(true));
         assert_eq!(name(DeviceChoice::Cpu, &known), "cpu 5");
         assert_eq!(name(DeviceChoice::CpuDirect, &known), "cpu-direct 5");
+        let native = name(DeviceChoice::CpuNative, &known);
+        let set = unlearn_kernels::InstructionSet::in_use();
+        assert!(native.starts_with(&format!("cpu-native-{set} 5")), "{native}");
         let candle = name(DeviceChoice::CandleCpu, &known);
         assert!(candle.starts_with("candle-cpu-"), "{candle}");
         // Candle runs the layers that the CPU executor lacks.
@@ -190,7 +212,7 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_nonsense_lists_the_valid_ones() {
-        for name in ["auto", "cpu", "cpu-direct", "candle-cpu", "cuda:3", "metal"] {
+        for name in ["auto", "cpu", "cpu-direct", "cpu-native", "candle-cpu", "cuda:3", "metal"] {
             assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
         }
         let message = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();

@@ -54,7 +54,7 @@ pub enum Error {
         reason: String,
     },
     /// The value of `--device` is unknown.
-    #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, candle-cpu, cuda, cuda:N, metal")]
+    #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, cpu-native, candle-cpu, cuda, cuda:N, metal")]
     UnknownDevice(String),
     /// This build does not support the device.
     #[error("device `{device}` is not in this build; build again with `--features {feature}`")]

@@ -336,15 +336,42 @@ pub(crate) struct EnvironmentArguments {
     /// Folder with datasets. It is searched first.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// auto, cpu, cpu-direct (no Winograd), candle-cpu, cuda:N or metal.
+    /// auto, cpu, cpu-direct (no Winograd), cpu-native (as `--arithmetic native`), candle-cpu, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
+    /// How the CPU kernels choose their algorithms. The store keeps the results of each arithmetic apart.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) arithmetic: ArithmeticName,
+}
+
+/// How the CPU kernels choose their algorithms.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ArithmeticName {
+    /// Alike everywhere: a result has the same bits on every processor.
+    #[default]
+    Portable,
+    /// As measured for this instruction set: the fastest. Bits are the same only on processors with the same set.
+    Native,
 }
 
 impl EnvironmentArguments {
     /// The environment in the library's type.
-    pub(crate) fn environment(&self) -> Environment {
-        Environment { data_dir: self.data_dir.clone(), device: self.device, ..Environment::default() }
+    pub(crate) fn environment(&self) -> Result<Environment, Usage> {
+        Ok(Environment { data_dir: self.data_dir.clone(), device: self.device()?, ..Environment::default() })
+    }
+
+    /// The device, with the arithmetic that `--arithmetic` asks for.
+    pub(crate) fn device(&self) -> Result<DeviceChoice, Usage> {
+        match self.arithmetic {
+            ArithmeticName::Portable => Ok(self.device),
+            ArithmeticName::Native => self.device.native().ok_or_else(|| {
+                Usage(format!(
+                    "--arithmetic native is a choice of the CPU kernels, and --device {} does not use it; \
+                     leave one of the two out",
+                    self.device
+                ))
+            }),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         retrain: arguments.retrain.clone(),
         retrain_key: arguments.retrain_key.clone(),
         stated,
-        environment: arguments.compute.environment.environment(),
+        environment: arguments.compute.environment.environment()?,
     })?;
     let reporter = ConsoleReporter::new(false);
     let options = run_options(&reporter, &arguments.compute)?;
@@ -49,7 +49,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
             certificate
         }
     };
-    print(&certificate, &arguments.compute.environment.environment().registry.figures());
+    print(&certificate, &arguments.compute.environment.environment()?.registry.figures());
     for name in [MODEL_FILE, Certificate::FILE] {
         say!("{}", arguments.out.join(name).display());
     }

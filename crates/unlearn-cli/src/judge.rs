@@ -284,7 +284,7 @@ fn of_model(source: String, scores: ModelScores, rte_seconds: Option<f64>) -> Ev
 fn of_models(arguments: &EvaluateArguments, what: &Path) -> anyhow::Result<Given> {
     let EvaluateArguments { request, class, subclasses, mask, retrain, retrain_key, foreign, environment, .. } =
         arguments;
-    let environment = environment.environment();
+    let environment = environment.environment()?;
     let dataset = foreign.dataset.as_deref();
     let asked = match (request, class) {
         (Some(path), _) => Some(AskedToForget::List(path.clone())),

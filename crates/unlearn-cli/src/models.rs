@@ -20,7 +20,7 @@ pub(crate) fn prune(arguments: &ModelsArguments) -> anyhow::Result<()> {
 fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
     let mut suite = Suite::load(&arguments.suite, &arguments.assignments)?;
     begin_with(&mut suite, &arguments.beginning)?;
-    let plan = Plan::of_models(&suite, &arguments.compute.environment.environment())?;
+    let plan = Plan::of_models(&suite, &arguments.compute.environment.environment()?)?;
     let store = Store::open(&arguments.store.runs)?;
     let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
     let reporter = ConsoleReporter::new(children.is_some());

@@ -30,7 +30,7 @@ pub(crate) fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
     files.check()?;
     let named = named(model, mask.as_deref(), foreign);
     let dataset = foreign.dataset.as_deref();
-    let mut predictor = Predictor::open(&named, dataset, OtherData::Warned, &environment.environment())?;
+    let mut predictor = Predictor::open(&named, dataset, OtherData::Warned, &environment.environment()?)?;
     if let Some(warning) = &predictor.warning {
         tracing::warn!("{}: {warning}", predictor.named);
     }

@@ -43,7 +43,7 @@ type WriteReport<'a> = &'a dyn Fn(&Store, &SuiteIndex, &Path) -> anyhow::Result<
 
 /// Computes all stages of a suite and writes its report, or prints the plan if only that is asked for.
 pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteReport<'_>) -> anyhow::Result<()> {
-    let environment = arguments.compute.environment.environment();
+    let environment = arguments.compute.environment.environment()?;
     if arguments.dry_run {
         return dry_run(suite, &environment, arguments);
     }
@@ -93,7 +93,7 @@ pub(crate) fn children(
     let mut arguments: Vec<OsString> =
         ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
     arguments.push(store.runs.clone().into());
-    arguments.extend(["--device".into(), compute.environment.device.to_string().into()]);
+    arguments.extend(["--device".into(), compute.environment.device()?.to_string().into()]);
     arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
     if let Some(folder) = &compute.environment.data_dir {
         arguments.extend(["--data-dir".into(), folder.into()]);

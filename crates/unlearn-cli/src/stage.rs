@@ -28,7 +28,7 @@ pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let text = read(file, arguments.supervised)?;
     let spec = StageSpec::from_json(&text, file).map_err(|error| Usage(error.to_string()))?;
     let store = Store::open(&arguments.store.runs)?;
-    let materials = Materials::new(arguments.compute.environment.environment());
+    let materials = Materials::new(arguments.compute.environment.environment()?);
     if arguments.supervised {
         let options = supervised_options(&arguments.compute)?;
         say_json(&serde_json::to_string(&supervised(spec, &store, &materials, &options))?);

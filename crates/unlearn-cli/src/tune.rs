@@ -38,7 +38,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
     let reporter = ConsoleReporter::new(children.is_some());
     let run = RunOptions { children, replace: arguments.replace, ..run_options(&reporter, &arguments.compute)? };
     let tuning =
-        unlearn_experiment::tune(&suite, &arguments.compute.environment.environment(), &store, &options, &run)?;
+        unlearn_experiment::tune(&suite, &arguments.compute.environment.environment()?, &store, &options, &run)?;
     if reporter.reused() > 0 {
         note!("{} done already", counted(reporter.reused(), "stage was", "stages were"));
     }

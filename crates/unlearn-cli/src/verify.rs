@@ -105,7 +105,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
 /// Prints the findings, and returns whether the certificate holds.
 fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Option<&PublicKey>) -> anyhow::Result<bool> {
     let certificate = Certificate::load(folder)?;
-    let environment = wanted.environment.environment();
+    let environment = wanted.environment.environment()?;
     let mut findings = check(folder, &certificate, public_key, &environment.registry.figures());
     let certified = Certified::read(folder, &certificate);
     findings.extend(check_identity(&certified, &environment));

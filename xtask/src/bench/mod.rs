@@ -1,4 +1,4 @@
-//! `bench`: time of a training step, alone or beside PyTorch in the same run.
+//! `bench`: time of a training step, alone or beside a peer in the same run, and the tables of the kernels.
 
 mod child;
 mod machine;
@@ -7,6 +7,7 @@ mod peak;
 mod peer;
 mod step;
 mod table;
+mod thresholds;
 
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
@@ -22,12 +23,14 @@ pub(crate) struct Args {
 enum What {
     Step(step::Args),
     Peer(peer::Args),
+    Thresholds(thresholds::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     match &args.what {
         What::Step(args) => step::run(args),
         What::Peer(args) => peer::run(args),
+        What::Thresholds(args) => thresholds::run(args),
     }
 }
 

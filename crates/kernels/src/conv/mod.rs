@@ -10,9 +10,10 @@ mod shape;
 mod sparse;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod winograd;
 
-pub use self::{epilogue::Epilogue, shape::ConvShape};
+pub use self::{epilogue::Epilogue, shape::ConvShape, thresholds::Arithmetic};
 
 use crate::{ChannelStatistics, Maps, norm::merge_moments};
 
@@ -59,41 +60,6 @@ pub struct Convolution {
     patterns: Vec<sparse::Pattern>,
 }
 
-/// Least number of channels read, and of channels written, for which Winograd's transforms pay off. This number and
-/// all that follow were measured on two cores of a Zen 3 (`docs/kernels.md`).
-const WINOGRAD_CHANNELS: usize = 16;
-/// The same for the weight gradient, which transforms both operands.
-const WINOGRAD_GRADIENT_CHANNELS: usize = 32;
-
-/// The dense algorithm that measured fastest, for each pass.
-fn fastest_dense(shape: &ConvShape) -> Algorithms {
-    let channels = fewest_channels(shape);
-    let from = |least| {
-        let pays = winograd::applies_to(shape) && channels >= least;
-        if pays { Algorithm::Winograd } else { Algorithm::Direct }
-    };
-    let (gather, weight_gradient) = (from(WINOGRAD_CHANNELS), from(WINOGRAD_GRADIENT_CHANNELS));
-    Algorithms { forward: gather, input_gradient: gather, weight_gradient }
-}
-
-/// Highest density at which the sparse algorithm measured faster than `dense`. Dense algorithms gain more from their
-/// registers with more channels.
-fn sparse_pays_up_to(shape: &ConvShape, dense: Algorithm) -> f64 {
-    match (dense, fewest_channels(shape)) {
-        (_, ..32) => 0.5,
-        (Algorithm::Winograd, 32..64) => 0.27,
-        (Algorithm::Winograd, 64..128) => 0.18,
-        (Algorithm::Winograd, _) => 0.13,
-        (_, ..256) => 0.35,
-        _ => 0.22,
-    }
-}
-
-fn fewest_channels(shape: &ConvShape) -> usize {
-    let ConvShape { in_channels, out_channels, .. } = shape.within_group();
-    in_channels.min(out_channels)
-}
-
 fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
     let apply = !algorithms.any(Algorithm::Winograd) || winograd::applies_to(shape);
     assert!(apply, "{shape:?} by {algorithms:?}");
@@ -101,8 +67,8 @@ fn check_algorithms(shape: &ConvShape, algorithms: Algorithms) {
 
 impl Convolution {
     /// A convolution that computes each pass by the algorithm that measured fastest for its shape.
-    pub fn new(shape: ConvShape) -> Self {
-        Self::with_algorithms(shape, fastest_dense(&shape))
+    pub fn new(shape: ConvShape, arithmetic: Arithmetic) -> Self {
+        Self::with_algorithms(shape, arithmetic.algorithms(&shape, None))
     }
 
     /// The same with some weights pruned. A pass visits only the kept weights if they are few enough for that to pay
@@ -110,16 +76,9 @@ impl Convolution {
     ///
     /// # Panics
     /// If the length of `kept`, `[out, in / groups, kernel, kernel]`, is not the number of weights.
-    pub fn pruned(shape: ConvShape, kept: &[bool]) -> Self {
+    pub fn pruned(shape: ConvShape, kept: &[bool], arithmetic: Arithmetic) -> Self {
         let density = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
-        let dense = fastest_dense(&shape);
-        let choose = |dense| if density <= sparse_pays_up_to(&shape, dense) { Algorithm::Sparse } else { dense };
-        let algorithms = Algorithms {
-            forward: choose(dense.forward),
-            input_gradient: choose(dense.input_gradient),
-            weight_gradient: choose(dense.weight_gradient),
-        };
-        Self::with_kept(shape, algorithms, kept)
+        Self::with_kept(shape, arithmetic.algorithms(&shape, Some(density)), kept)
     }
 
     /// A convolution that computes every pass by the direct algorithm.

@@ -8,7 +8,9 @@ mod layers;
 mod pass;
 mod plan;
 
-use unlearn_kernels::{Buffers, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
+use unlearn_kernels::{
+    Arithmetic, Buffers, InstructionSet, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps,
+};
 
 use self::{
     folded::FoldedLayers,
@@ -25,8 +27,42 @@ pub struct CpuExecutor {
     buffers: Buffers,
     pass: Option<Pass>,
     folded: FoldedLayers,
-    direct: bool,
+    kernels: Kernels,
     kept: Kept,
+}
+
+/// How the algorithms of the convolutions are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kernels {
+    /// Alike on every processor.
+    #[default]
+    Portable,
+    /// As measured for the instruction set in use.
+    Native,
+    /// Direct, or sparse; without Winograd's transforms.
+    Direct,
+}
+
+impl Kernels {
+    /// Name of the arithmetic.
+    pub(crate) fn arithmetic_name(self) -> &'static str {
+        match (self, InstructionSet::in_use()) {
+            (Self::Portable, _) => "cpu",
+            (Self::Direct, _) => "cpu-direct",
+            (Self::Native, InstructionSet::Scalar) => "cpu-native-scalar",
+            (Self::Native, InstructionSet::Neon) => "cpu-native-neon",
+            (Self::Native, InstructionSet::Avx2) => "cpu-native-avx2",
+            (Self::Native, InstructionSet::Avx512) => "cpu-native-avx512",
+        }
+    }
+
+    /// Revision of the arithmetic. A native one contains a digest of the table of thresholds.
+    pub(crate) fn revision(self) -> u32 {
+        match self {
+            Self::Portable | Self::Direct => CpuExecutor::REVISION,
+            Self::Native => CpuExecutor::REVISION * 100_000 + Arithmetic::Native.fingerprint() % 100_000,
+        }
+    }
 }
 
 /// Data that a forward pass keeps for the backward pass.
@@ -43,11 +79,6 @@ impl CpuExecutor {
     /// 4: sparse bands of at least four rows. 5: the bits of AVX-512 on every instruction set.
     pub(crate) const REVISION: u32 = 5;
 
-    /// Name of the arithmetic. With `direct`, all convolutions use the direct algorithm.
-    pub(crate) const fn arithmetic_name(direct: bool) -> &'static str {
-        if direct { "cpu-direct" } else { "cpu" }
-    }
-
     /// An executor without working memory.
     pub fn new() -> Self {
         Self::default()
@@ -56,7 +87,13 @@ impl CpuExecutor {
     /// An executor whose convolutions all use the direct algorithm or the sparse one, without Winograd's transforms.
     /// It is slower, and its rounding differs.
     pub fn direct() -> Self {
-        Self { direct: true, ..Self::default() }
+        Self { kernels: Kernels::Direct, ..Self::default() }
+    }
+
+    /// An executor that chooses algorithms by the table for the instruction set in use. It is the fastest, but its
+    /// results have the same bits only on processors with the same instruction set.
+    pub fn native() -> Self {
+        Self { kernels: Kernels::Native, ..Self::default() }
     }
 
     /// Checks that this executor supports every layer of `graph`.
@@ -64,12 +101,12 @@ impl CpuExecutor {
     /// # Errors
     /// The first layer that it does not support.
     pub fn supports(graph: &Graph) -> Result<()> {
-        Plan::new(graph, &Kept::new(), false).map(|_| ())
+        Plan::new(graph, &Kept::new(), Kernels::Portable).map(|_| ())
     }
 
     fn plan_for(&mut self, graph: &Graph) -> Result<()> {
         if self.plan.as_ref().is_none_or(|plan| plan.graph() != graph) {
-            self.plan = Some(Plan::new(graph, &self.kept, self.direct)?);
+            self.plan = Some(Plan::new(graph, &self.kept, self.kernels)?);
         }
         Ok(())
     }
@@ -81,11 +118,11 @@ impl CpuExecutor {
 
 impl Executor for CpuExecutor {
     fn name(&self) -> &'static str {
-        Self::arithmetic_name(self.direct)
+        self.kernels.arithmetic_name()
     }
 
     fn revision(&self) -> u32 {
-        Self::REVISION
+        self.kernels.revision()
     }
 
     fn forward(

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use unlearn_kernels::Maps;
 
-use super::layers::{self, Layer};
+use super::{
+    Kernels,
+    layers::{self, Layer},
+};
 use crate::{Error, Graph, Kept, NodeId, Op, Result};
 
 /// A planned graph.
@@ -39,8 +42,8 @@ pub(super) struct Step {
 pub(super) struct Planning<'a> {
     pub(super) graph: &'a Graph,
     pub(super) kept: &'a Kept,
-    /// Whether all convolutions use the direct algorithm.
-    pub(super) direct: bool,
+    /// How the algorithms of the convolutions are chosen.
+    pub(super) kernels: Kernels,
     fused: &'a Fusions,
 }
 
@@ -52,8 +55,8 @@ impl Planning<'_> {
 }
 
 impl Plan {
-    /// Plans a graph with these kept weights. With `direct`, its convolutions use no Winograd transforms.
-    pub(super) fn new(graph: &Graph, kept: &Kept, direct: bool) -> Result<Self> {
+    /// Plans a graph with these kept weights.
+    pub(super) fn new(graph: &Graph, kept: &Kept, kernels: Kernels) -> Result<Self> {
         let channels = graph.input_shape()[0];
         let mut plan = Self {
             graph: graph.clone(),
@@ -64,7 +67,7 @@ impl Plan {
             last_used: Vec::new(),
         };
         let fused = Fusions::find(graph);
-        let planning = Planning { graph, kept, direct, fused: &fused };
+        let planning = Planning { graph, kept, kernels, fused: &fused };
         for (id, node) in graph.nodes.iter().enumerate() {
             match &node.op {
                 _ if fused.absorbed.contains_key(&id) => continue,

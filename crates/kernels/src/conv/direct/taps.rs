@@ -61,7 +61,9 @@ impl Taps {
 
     /// Cuts a range of target rows into ranges that read through the same kernel rows.
     pub(super) fn alike(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let same = |a: &Vec<RowTap>, b: &Vec<RowTap>| a.iter().map(|tap| tap.kernel_row).eq(b.iter().map(|tap| tap.kernel_row));
+        let same = |a: &Vec<RowTap>, b: &Vec<RowTap>| {
+            a.iter().map(|tap| tap.kernel_row).eq(b.iter().map(|tap| tap.kernel_row))
+        };
         let mut start = rows.start;
         self.rows[rows].chunk_by(same).map(move |alike| {
             start += alike.len();
@@ -72,7 +74,8 @@ impl Taps {
     fn new(rows: Vec<Vec<RowTap>>, columns: impl Iterator<Item = ColumnTaps>) -> Self {
         let mut alike_columns: Vec<(usize, usize, Vec<(usize, usize)>)> = vec![];
         for (column, taps) in columns.enumerate() {
-            let same = alike_columns.iter_mut().find(|(packed, count, _)| (*packed, *count) == (taps.packed, taps.count));
+            let same =
+                alike_columns.iter_mut().find(|(packed, count, _)| (*packed, *count) == (taps.packed, taps.count));
             match same {
                 Some((.., columns)) => columns.push((column, taps.source)),
                 None => alike_columns.push((taps.packed, taps.count, vec![(column, taps.source)])),

@@ -1,13 +1,14 @@
 //! The convolution, with or without a bias.
 
 use unlearn_kernels::{
-    self as kernels, Algorithm, Algorithms, ConvShape, Epilogue, channel_sums, channel_sums_by_sample,
+    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, channel_sums, channel_sums_by_sample,
 };
 
 use super::{Laid, Layer};
 use crate::{
     Collect, Mode, NodeId, Op, ParameterId,
     cpu::{
+        Kernels,
         pass::{Backward, Forward},
         plan::{Planning, Step},
     },
@@ -17,15 +18,24 @@ pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dy
     let &Op::Conv2d { weight, bias, kernel, stride, padding, groups } = op else { return None };
     let tensor = &planning.graph.parameters[weight].shape;
     let shape = ConvShape { in_channels: tensor[1] * groups, out_channels: tensor[0], kernel, stride, padding, groups };
-    let kernel = match planning.kept.get(weight) {
-        Some(Some(kept)) if planning.direct => {
+    let kept = planning.kept.get(weight).and_then(Option::as_deref);
+    let kernel = match (planning.kernels, kept) {
+        (Kernels::Direct, Some(kept)) => {
             kernels::Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
         }
-        _ if planning.direct => kernels::Convolution::direct(shape),
-        Some(Some(kept)) => kernels::Convolution::pruned(shape, kept),
-        _ => kernels::Convolution::new(shape),
+        (Kernels::Direct, None) => kernels::Convolution::direct(shape),
+        (Kernels::Portable, kept) => chosen(shape, kept, Arithmetic::Portable),
+        (Kernels::Native, kept) => chosen(shape, kept, Arithmetic::Native),
     };
     Some(Box::new(Convolution { kernel, weight, bias }))
+}
+
+/// A convolution with the algorithms that measured fastest.
+fn chosen(shape: ConvShape, kept: Option<&[bool]>, arithmetic: Arithmetic) -> kernels::Convolution {
+    match kept {
+        Some(kept) => kernels::Convolution::pruned(shape, kept, arithmetic),
+        None => kernels::Convolution::new(shape, arithmetic),
+    }
 }
 
 /// A convolution and its parameters.
