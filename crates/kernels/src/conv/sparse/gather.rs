@@ -98,7 +98,8 @@ struct Part {
     tiles: Vec<Range<usize>>,
 }
 
-/// Maximum number of pixels that a kernel holds in registers.
+/// Maximum number of pixels that a kernel holds in registers. With more, what a tile reads would not stay in the
+/// first-level cache from one written channel to the next.
 const TILE: usize = 6;
 
 impl Part {

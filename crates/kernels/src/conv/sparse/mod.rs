@@ -11,6 +11,7 @@ mod axis;
 mod gather;
 mod panel;
 mod pattern;
+mod tile;
 mod weight_gradient;
 
 pub(super) use self::{

@@ -57,6 +57,11 @@ impl PanelLayout {
         u32::try_from(pixel * LANES).expect("a panel, which fits a cache, has fewer than 2³² values")
     }
 
+    /// Number of values from one panel row to the next.
+    pub(super) fn row(&self) -> usize {
+        self.runs * self.run * LANES
+    }
+
     /// Offset of a pixel in the panel. `row` counts panel rows from the first copied one; `place` is the pixel's
     /// place in a run.
     pub(super) fn place(&self, row: usize, place: usize) -> usize {

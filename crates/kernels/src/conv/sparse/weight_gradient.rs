@@ -15,6 +15,7 @@ use super::{
     gather::forward_layout,
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
+    tile::{pixels_of, tile_pixels},
 };
 use crate::{
     ConvShape, LANES, Maps,
@@ -26,8 +27,6 @@ const JOBS: usize = 16;
 /// Approximate number of kept weights in a block of output channels: 1 MiB of sums. Every block fills the panels
 /// again.
 const BLOCK_WEIGHTS: usize = 16 * 1024;
-/// Maximum number of pixels that a kernel holds in registers.
-const TILE: usize = 6;
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`. Pruned weights get zero.
 pub(in super::super) fn weight_gradient(
@@ -95,7 +94,7 @@ impl<'a> Pass<'a> {
         let blocks = pattern.len().div_ceil(BLOCK_WEIGHTS).max(1);
         let layout = forward_layout(shape, input, output, JOBS.div_ceil(blocks));
         let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
-        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, TILE), blocks }
+        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, tile_pixels()), blocks }
     }
 }
 
@@ -151,7 +150,13 @@ impl BundleKernel for Band<'_> {
         layout.fill(panel, pass.x, pass.input, bundle, rows);
         let (step, base, first) = (layout.rows.step, layout.rows.phases[0].base, layout.first_row(rows));
         let start = walks.of(channels.start).start;
-        for row in rows.clone() {
+        // Rows that are shorter than a tile share one. The products of a weight are added row by row in any case.
+        let rows_at_once = const { pixels_of::<S>() } / output.width;
+        let at_once = if matches!((output.width, rows_at_once), (4, 4) | (8, 2)) { rows_at_once } else { 1 };
+        let panel_row = step * layout.row();
+        let mut row = rows.start;
+        while row < rows.end {
+            let rows = if row + at_once <= rows.end { at_once } else { 1 };
             for tile in &pass.tiles {
                 let panel = &panel.values()[layout.place(step * (base + row) - first, tile.start)..];
                 for channel in channels.clone() {
@@ -160,45 +165,62 @@ impl BundleKernel for Band<'_> {
                         &pass.dy[output.start(bundle, channel) + (row * output.width + tile.start) * LANES..];
                     let sums = &mut sums[kept.start - start..kept.end - start];
                     let offsets = &walks.offsets[kept];
-                    match tile.len() {
-                        1 => add_products::<S, 1, V>(simd, gradient, panel, offsets, sums),
-                        2 => add_products::<S, 2, V>(simd, gradient, panel, offsets, sums),
-                        3 => add_products::<S, 3, V>(simd, gradient, panel, offsets, sums),
-                        4 => add_products::<S, 4, V>(simd, gradient, panel, offsets, sums),
-                        5 => add_products::<S, 5, V>(simd, gradient, panel, offsets, sums),
-                        _ => add_products::<S, 6, V>(simd, gradient, panel, offsets, sums),
+                    let mut products = Products { gradient, panel, panel_row, offsets, sums };
+                    macro_rules! sizes {
+                        ($($pixels:literal)+) => {
+                            match (rows, tile.len()) {
+                                (2, 8) if const { pixels_of::<S>() >= 16 } => products.add::<S, 16, 8, V>(simd),
+                                (4, 4) if const { pixels_of::<S>() >= 16 } => products.add::<S, 16, 4, V>(simd),
+                                $((1, $pixels) if const { $pixels <= pixels_of::<S>() } => {
+                                    products.add::<S, $pixels, $pixels, V>(simd);
+                                })+
+                                _ => unreachable!("a tile fits the registers"),
+                            }
+                        };
                     }
+                    sizes! { 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 }
                 }
             }
+            row += rows;
         }
     }
 }
 
-/// Adds to each sum the products of `P` pixels of the gradient with the pixels at the sum's offset.
-#[inline(always)]
-fn add_products<S: Simd, const P: usize, const V: usize>(
-    simd: S,
-    gradient: &[f32],
-    panel: &[f32],
-    offsets: &[u32],
-    sums: &mut [[f32; LANES]],
-) {
-    let (gradient, _) = S::as_simd_f32s(&gradient[..P * LANES]);
-    let mut held = [[simd.splat_f32s(0.0); V]; P];
-    for p in 0..P {
-        for v in 0..V {
-            held[p][v] = gradient[p * V + v];
-        }
-    }
-    for (&offset, sums) in offsets.iter().zip(sums) {
-        let (x, _) = S::as_simd_f32s(&panel[offset as usize..][..P * LANES]);
-        let (sums, _) = S::as_mut_simd_f32s(sums);
-        for v in 0..V {
-            let mut sum = sums[v];
-            for p in 0..P {
-                sum = simd.mul_add_f32s(held[p][v], x[p * V + v], sum);
+/// Some pixels of one output channel, and the sums of its kept weights.
+struct Products<'a> {
+    gradient: &'a [f32],
+    /// Panel values from the place of the first pixel on.
+    panel: &'a [f32],
+    /// Distance in the panel between the values of one row of pixels and the next.
+    panel_row: usize,
+    offsets: &'a [u32],
+    sums: &'a mut [[f32; LANES]],
+}
+
+impl Products<'_> {
+    /// Adds to each sum the products of `P` pixels of the gradient, in rows of `C`, with the pixels at the sum's offset.
+    #[inline(always)]
+    fn add<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
+        let Self { gradient, panel, panel_row, offsets, sums } = self;
+        let (gradient, _) = S::as_simd_f32s(&gradient[..P * LANES]);
+        let mut held = [[simd.splat_f32s(0.0); V]; P];
+        for p in 0..P {
+            for v in 0..V {
+                held[p][v] = gradient[p * V + v];
             }
-            sums[v] = sum;
+        }
+        for (&offset, sums) in offsets.iter().zip(sums.iter_mut()) {
+            let (sums, _) = S::as_mut_simd_f32s(sums);
+            for row in 0..P / C {
+                let (x, _) = S::as_simd_f32s(&panel[offset as usize + row * *panel_row..][..C * LANES]);
+                for v in 0..V {
+                    let mut sum = sums[v];
+                    for c in 0..C {
+                        sum = simd.mul_add_f32s(held[row * C + c][v], x[c * V + v], sum);
+                    }
+                    sums[v] = sum;
+                }
+            }
         }
     }
 }
