@@ -26,6 +26,17 @@ pub enum Error {
     /// The given values lack a tensor that the graph names.
     #[error("tensor `{0}` is missing; the graph of this architecture needs it")]
     Missing(String),
+    /// Values were given for tensors that the graph does not have.
+    #[error("the graph of this architecture has no tensor `{0}`; remove what is not the model's")]
+    Extra(String),
+    /// A tensor holds another type of numbers.
+    #[error("tensor {tensor} holds {found} values; convert it to f32 first")]
+    NotFloat {
+        /// The tensor.
+        tensor: String,
+        /// The type that was found.
+        found: String,
+    },
     /// `backward` was called without a matching `forward`.
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,

@@ -45,6 +45,7 @@ mod state;
 mod token_op;
 
 pub use candle::CandleExecutor;
+// A program that passes values to Candle needs these versions.
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
 pub use device::DeviceChoice;
@@ -60,3 +61,4 @@ pub use network::Network;
 pub use row_layout::RowLayout;
 pub use state::State;
 pub use token_op::TokenOp;
+pub use {candle_core, candle_nn};

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::{Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, RowLayout, State};
+use crate::{
+    Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, RowLayout, State, state::check_len,
+};
 
 /// A graph with its values and the executor that runs it. Training, pruning and unlearning use only this type.
 ///
@@ -23,7 +25,7 @@ impl Network {
     /// # Errors
     /// If this build lacks the device or it does not open, or the values belong to another graph.
     pub fn new(graph: Arc<Graph>, state: State, device: DeviceChoice) -> Result<Self> {
-        check_state(&graph, &state)?;
+        state.check_against(&graph)?;
         let executor = device.executor(&graph)?;
         Ok(Self::with_executor(graph, state, executor))
     }
@@ -110,7 +112,7 @@ impl Network {
         let shape = [count, channels, height, width];
         check_len(|| "images".into(), &shape, images.len())?;
         check_finite("images", &shape, images)?;
-        check_state(&self.graph, &self.state)?;
+        self.state.check_against(&self.graph)?;
         let _pass = pass();
         self.executor.forward(&self.graph, &mut self.state, images, count, mode, logits)?;
         self.last_count = (mode != Mode::Evaluate).then_some(count);
@@ -207,7 +209,7 @@ impl Network {
         let shape = [count, self.graph.classes()];
         check_len(|| "∂loss/∂logits".into(), &shape, dlogits.len())?;
         check_finite("∂loss/∂logits", &shape, dlogits)?;
-        check_state(&self.graph, &self.state)?;
+        self.state.check_against(&self.graph)?;
         Ok(count)
     }
 
@@ -224,26 +226,6 @@ impl Network {
             zero_pruned(&self.kept, self.state.parameters_mut());
         }
     }
-}
-
-/// Checks that the number of values matches their shape.
-fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Result<()> {
-    if shape.iter().product::<usize>() == len {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what(), expected: shape.to_vec(), found: vec![len] })
-}
-
-/// Checks that the values belong to the graph.
-fn check_state(graph: &Graph, state: &State) -> Result<()> {
-    let expected = vec![graph.parameters.len(), graph.buffers.len()];
-    let found = vec![state.parameters().len(), state.buffers().len()];
-    if expected != found {
-        return Err(Error::Shape { what: "numbers of parameters and buffers".into(), expected, found });
-    }
-    state
-        .named(graph)
-        .try_for_each(|(name, shape, values)| check_len(|| format!("tensor `{name}`"), shape, values.len()))
 }
 
 /// In debug builds, checks that no value is a NaN or an infinity. Such a value would otherwise surface far from its

@@ -7,6 +7,7 @@ mod convolution;
 mod cudnn;
 mod layers;
 mod tokens;
+mod variables;
 mod windows;
 
 use candle_core::{Device, Tensor, Var};
