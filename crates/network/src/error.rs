@@ -37,6 +37,9 @@ pub enum Error {
         /// The type that was found.
         found: String,
     },
+    /// A penalty that only the host has was given to a device.
+    #[error("the penalty is a function of the host; train by passes, or describe it as data")]
+    OwnPenalty,
     /// `backward` was called without a matching `forward`.
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,

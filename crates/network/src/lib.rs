@@ -33,6 +33,7 @@
 mod candle;
 mod collect;
 mod cpu;
+mod descent;
 mod device;
 mod error;
 mod executor;
@@ -40,6 +41,9 @@ mod graph;
 mod initialize;
 mod narrow;
 mod network;
+mod pixels;
+mod residency;
+mod resident;
 mod row_layout;
 mod state;
 mod token_op;
@@ -48,6 +52,7 @@ pub use candle::CandleExecutor;
 // A program that passes values to Candle needs these versions.
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
+pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, Penalty};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
@@ -58,6 +63,9 @@ pub use graph::{
 pub use initialize::initialize;
 pub use narrow::Widths;
 pub use network::Network;
+pub use pixels::{Pixels, Placement};
+pub use residency::Residency;
+pub use resident::{Resident, Slope, Traffic, Trainable};
 pub use row_layout::RowLayout;
 pub use state::State;
 pub use token_op::TokenOp;

@@ -26,6 +26,11 @@ impl State {
         Self { parameters, buffers, generation: fresh_generation() }
     }
 
+    /// Values in the graph's order.
+    pub(crate) fn from_lists(parameters: Vec<Vec<f32>>, buffers: Vec<Vec<f32>>) -> Self {
+        Self { parameters, buffers, generation: fresh_generation() }
+    }
+
     /// Takes each tensor of the graph from `lookup`, which returns shape and values for a name.
     ///
     /// # Errors
