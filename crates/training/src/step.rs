@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn batch(images: &[f32], labels: &[u32]) -> Batch {
-        Batch { images: images.to_vec(), labels: labels.to_vec(), indices: vec![0; labels.len()], mixed: None }
+        Batch { images: images.to_vec().into(), labels: labels.to_vec(), indices: vec![0; labels.len()], mixed: None }
     }
 
     fn gradient(network: &mut Network, batches: &[Batch], update: &Update) -> Vec<Vec<f32>> {

@@ -157,7 +157,7 @@ mod tests {
         let (answers, temperature) = (vec![], 1.0);
         let mut objective =
             Teachers { competent: network(1), incompetent: network(2), forgotten, answers, temperature };
-        let batch = Batch { images: images.clone(), labels: vec![0; 3], indices: vec![3, 1, 0], mixed: None };
+        let batch = Batch { images: images.clone().into(), labels: vec![0; 3], indices: vec![3, 1, 0], mixed: None };
         objective.prepare(0, &batch).unwrap();
         assert_eq!(objective.answers, [&competent[..3], &incompetent[3..6], &competent[6..]].concat());
         let mut gradient = [1.0; 9];
