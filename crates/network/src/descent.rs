@@ -44,8 +44,18 @@ impl LossTerm<'_> {
     }
 }
 
+/// A penalty that only the host has. A training with it runs by passes.
+pub trait OwnPenalty: std::fmt::Debug {
+    /// Adds ∂penalty/∂θ to the gradients and returns the penalty.
+    fn add(&self, parameters: &[Vec<f32>], gradients: &mut [Vec<f32>]) -> f64;
+
+    /// The proximal step of a penalty R without a gradient, after a step at learning rate `lr`: θ ← argmin over x of
+    /// ‖x − θ‖²/2 + lr·R(x). It must map 0 to 0, so that pruned weights stay 0.
+    fn soften(&self, _lr: f64, _parameters: &mut [Vec<f32>]) {}
+}
+
 /// What an objective adds on the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Penalty<'a> {
     /// Nothing.
     #[default]
@@ -62,8 +72,8 @@ pub enum Penalty<'a> {
         /// For each parameter of the graph, whether it is penalised.
         over: &'a [bool],
     },
-    /// A function that only the host has.
-    Own,
+    /// Functions that only the host has.
+    Own(&'a dyn OwnPenalty),
 }
 
 /// The rule by which gradients move weights.

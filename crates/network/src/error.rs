@@ -37,6 +37,12 @@ pub enum Error {
         /// The type that was found.
         found: String,
     },
+    /// The executor keeps no training on a device.
+    #[error("the {executor} executor keeps no training on a device; train by passes")]
+    NotResident {
+        /// The executor.
+        executor: &'static str,
+    },
     /// A penalty that only the host has was given to a device.
     #[error("the penalty is a function of the host; train by passes, or describe it as data")]
     OwnPenalty,

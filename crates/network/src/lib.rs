@@ -52,7 +52,7 @@ pub use candle::CandleExecutor;
 // A program that passes values to Candle needs these versions.
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
-pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, Penalty};
+pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, OwnPenalty, Penalty};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};

@@ -274,7 +274,7 @@ pub(crate) fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Resul
 }
 
 /// Marks a pass through the network, in either direction, by a span. Time outside of these spans is overhead.
-fn pass() -> tracing::span::EnteredSpan {
+pub(crate) fn pass() -> tracing::span::EnteredSpan {
     tracing::trace_span!("pass").entered()
 }
 

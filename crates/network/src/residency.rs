@@ -1,7 +1,8 @@
 //! A training that lives on the device of a network's executor.
 
 use crate::{
-    Descent, Error, Network, Penalty, Pixels, Resident, Result, Slope, Trainable, network::check_finite,
+    Descent, Error, Network, Penalty, Pixels, Resident, Result, Slope, Traffic, Trainable,
+    network::{check_finite, pass},
     state::check_len,
 };
 
@@ -22,14 +23,18 @@ pub struct Residency<'n> {
 }
 
 impl Network {
-    /// Begins a training on the device, with an optimiser that remembers nothing yet. `None` if the executor keeps no
-    /// training on a device: then the host trains, with passes.
+    /// Whether the executor keeps a training on a device ([`Network::reside`]). If not, the host trains, with passes.
+    pub fn resides(&mut self) -> bool {
+        self.executor.resident().is_some()
+    }
+
+    /// Begins a training on the device, with an optimiser that remembers nothing yet.
     ///
     /// # Errors
-    /// If `trainable` does not fit the graph, or the device fails.
-    pub fn reside(&mut self, descent: Descent, trainable: Option<&Trainable>) -> Result<Option<Residency<'_>>> {
-        if self.executor.resident().is_none() {
-            return Ok(None);
+    /// If the executor keeps no training on a device, `trainable` does not fit the graph, or the device fails.
+    pub fn reside(&mut self, descent: Descent, trainable: Option<&Trainable>) -> Result<Residency<'_>> {
+        if !self.resides() {
+            return Err(Error::NotResident { executor: self.executor.name() });
         }
         if let Some(trainable) = trainable {
             self.check_lists("trainable values", trainable)?;
@@ -37,7 +42,7 @@ impl Network {
         let zeros: Vec<Vec<f32>> = self.state.parameters().iter().map(|values| vec![0.0; values.len()]).collect();
         let mut residency = Residency { network: self, descent, touched: true, ahead: false, count: None };
         residency.remember(&vec![&zeros[..]; descent.memory().len()], trainable)?;
-        Ok(Some(residency))
+        Ok(residency)
     }
 }
 
@@ -72,7 +77,8 @@ impl Residency<'_> {
     }
 
     fn device(&mut self) -> Result<&mut dyn Resident> {
-        self.network.executor.resident().ok_or(Error::NoForward)
+        let executor = self.network.executor.name();
+        self.network.executor.resident().ok_or(Error::NotResident { executor })
     }
 
     /// The optimiser's memory: one entry for each name of [`Descent::memory`], each with a list per parameter.
@@ -105,7 +111,8 @@ impl Residency<'_> {
         if let Pixels::Floats(values) = images {
             check_finite("images", &shape, values)?;
         }
-        let device = network.executor.resident().ok_or(Error::NoForward)?;
+        let executor = network.executor.name();
+        let device = network.executor.resident().ok_or(Error::NotResident { executor })?;
         if self.touched {
             network.state.check_against(&network.graph)?;
             device.enter(&network.graph, &network.state, &network.kept)?;
@@ -114,6 +121,7 @@ impl Residency<'_> {
         // Values on the device change from here on, so a pass of the network itself has ended.
         network.last_count = None;
         self.ahead = true;
+        let _pass = pass();
         device.forward(&network.graph, images)?;
         self.count = Some(shape[0]);
         Ok(())
@@ -145,6 +153,7 @@ impl Residency<'_> {
             }
         }
         let graph = self.network.graph.clone();
+        let _pass = pass();
         self.device()?.backward(&graph, slope)
     }
 
@@ -196,6 +205,11 @@ impl Residency<'_> {
         self.device()?.descend(&graph, descent, at, penalty)
     }
 
+    /// What has crossed between the host and the executor's device. It does not end a step.
+    pub fn traffic(&self) -> Traffic {
+        self.network.traffic()
+    }
+
     /// Ends a step without moving the weights.
     ///
     /// # Errors
@@ -204,11 +218,6 @@ impl Residency<'_> {
         self.count = None;
         self.device()?.forget_step();
         Ok(())
-    }
-
-    /// The network's graph.
-    pub fn graph(&self) -> &crate::Graph {
-        &self.network.graph
     }
 }
 

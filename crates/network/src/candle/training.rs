@@ -122,7 +122,7 @@ impl Resident for CandleExecutor {
                     add(&mut training.loss, steps::sum(&part?.abs()?)?.affine(gamma, 0.0)?)?;
                 }
             }
-            Penalty::Own => return Err(Error::OwnPenalty),
+            Penalty::Own(_) => return Err(Error::OwnPenalty),
         }
         if let Some(gradient) = training.gradient.take() {
             training.gradient = Some(steps::masked(training.moves.as_ref(), gradient)?);
