@@ -6,6 +6,9 @@
 //! - [`Executor`] is the interface: a forward pass gives logits, a backward pass from ∂loss/∂logits gives gradients.
 //!   [`CpuExecutor`] is the fast implementation on the kernels of `unlearn-kernels`. [`CandleExecutor`] runs every
 //!   layer on every device and is the reference.
+//! - [`Resident`] is the part of an executor that trains on its own device, and [`Residency`] the way to it. Losses,
+//!   penalties and update rules reach it as data ([`LossTerm`], [`Penalty`], [`Descent`]), and images as bytes
+//!   ([`Pixels`]). [`Traffic`] counts what crosses between the host and the device.
 //! - [`Collect`] says what a backward pass collects: gradients of the loss, or a result made of per-sample gradients
 //!   (their squares, their dot products with a direction, or the gradients themselves as rows of a [`RowLayout`]).
 //! - [`Network`] holds graph, values, executor and the weights that pruning keeps. The crates above this one use
@@ -29,6 +32,11 @@
 //! network.backward(&logits)?;
 //! # Ok::<(), unlearn_network::Error>(())
 //! ```
+
+// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod candle;
 mod collect;

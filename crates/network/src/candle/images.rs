@@ -10,16 +10,17 @@ pub(super) fn upload(bus: &Bus, pixels: Pixels<'_>, shape: [usize; 4]) -> Result
     match pixels {
         Pixels::Floats(values) => bus.up(values, &shape[..]),
         Pixels::Bytes { bytes, placements } => {
-            let images = bus.up(bytes, &shape[..])?;
+            let images = scaled(bus, &bus.up(bytes, &shape[..])?)?;
             if placements.is_empty() {
-                return scaled(bus, &images);
+                return Ok(images);
             }
             let (shown, inside) = windows(bus, placements, shape)?;
             let [count, channels, height, width] = shape;
             let shown = shown.reshape((count, 1, height * width))?;
             let shown = shown.broadcast_as((count, channels, height * width))?.contiguous()?;
+            // Values and not bytes, because Metal gathers no bytes by positions of four bytes.
             let placed = images.reshape((count, channels, height * width))?.gather(&shown, 2)?;
-            scaled(bus, &placed.reshape(&shape[..])?)?.broadcast_mul(&inside.unsqueeze(1)?)
+            placed.reshape(&shape[..])?.broadcast_mul(&inside.unsqueeze(1)?)
         }
     }
 }
