@@ -11,7 +11,13 @@ use unlearn_samples::{Augmentation, Batch, ImageSet, Mixed};
 
 use crate::{
     Course, CrossEntropy, Error, NegatedCrossEntropy, Objective, Outcome, Pruner, Recipe, Result, Rule, Run, Schedule,
-    Session, Update, evaluate, learner::Learner, penalty, predict, step::At, testing::Killer, train_and_prune,
+    Session, Update, evaluate,
+    learner::Learner,
+    penalty,
+    predict::{count_correct, predict},
+    step::At,
+    testing::Killer,
+    train_and_prune,
     update::Optimizer,
 };
 
@@ -88,7 +94,7 @@ fn every_loss_and_its_gradient_are_the_hosts() {
         let mut dlogits = vec![f32::NAN; logits.len()];
         let expected_loss = evaluate(terms, CLASSES, &logits, &mut dlogits);
         let expected = host.backward(&dlogits).unwrap().parameters.clone();
-        let right = predict::count_correct(&logits, &labels);
+        let right = count_correct(&logits, &labels);
 
         // One step of descent at learning rate 1 moves each weight by its gradient.
         let mut device = network(true);
@@ -390,7 +396,7 @@ fn a_step_moves_images_labels_placements_and_two_numbers() {
         // An evaluation between steps takes images and gives logits.
         let before = learner.traffic();
         let network = learner.network().unwrap();
-        predict::predict(network, &self::images(), &[0, 1, 2]).unwrap();
+        predict(network, &self::images(), &[0, 1, 2]).unwrap();
         let found = learner.traffic() - before;
         assert_eq!(found, Traffic { up: 3 * 128, down: 4 * (values + 3 * CLASSES as u64), transfers: 3 });
         assert_eq!(step(&mut learner, 5), Traffic { up: images, down: 8, transfers });

@@ -57,11 +57,7 @@ impl State {
     /// # Errors
     /// If a tensor is missing, has another shape or is not f32, or the device fails.
     pub fn from_var_builder(graph: &Graph, builder: &VarBuilder<'_>) -> Result<Self> {
-        // A builder over a `VarMap` makes a tensor that it lacks, and a builder converts silently. So both are asked
-        // first.
-        if builder.dtype() != DType::F32 {
-            return Err(Error::NotFloat { tensor: "of the builder".into(), found: format!("{:?}", builder.dtype()) });
-        }
+        // A builder over a `VarMap` makes a tensor that it lacks, so it is asked first.
         let shape = |wanted: &str| shapes(graph).find(|(name, _)| *name == wanted).map(|(_, shape)| shape);
         Self::from_tensors(graph, |name| match shape(name) {
             Some(shape) if builder.contains_tensor(name) => Ok(Some(builder.get(shape, name)?)),
