@@ -7,6 +7,7 @@
 //! committed. `cargo xtask ci` checks again if the sources are others.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -81,7 +82,7 @@ fn sources(root: &Path) -> Result<String> {
     files.sort();
     let mut text = String::new();
     for file in &files {
-        text += &format!("{}\n", file.strip_prefix(root).unwrap_or(file).display());
+        let _ = writeln!(text, "{}", file.strip_prefix(root).unwrap_or(file).display());
         text += &fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
     }
     let lock = root.join("Cargo.lock");
@@ -109,7 +110,7 @@ fn versions(lock: &str) -> String {
         if let Some(name) = line.strip_prefix("name = \"").and_then(|rest| rest.strip_suffix('"'))
             && PACKAGES.contains(&name)
         {
-            found += &format!("{name} {}\n", lines.next().unwrap_or_default());
+            let _ = writeln!(found, "{name} {}", lines.next().unwrap_or_default());
         }
     }
     found

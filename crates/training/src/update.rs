@@ -64,7 +64,9 @@ impl Optimizer {
         match self {
             Self::Sgd(sgd) => memory.into_iter().for_each(|lists| sgd.velocity = lists),
             Self::Adam(adam) => {
-                [&mut adam.mean, &mut adam.square].into_iter().zip(memory).for_each(|(to, from)| *to = from)
+                for (to, from) in [&mut adam.mean, &mut adam.square].into_iter().zip(memory) {
+                    *to = from;
+                }
             }
         }
     }

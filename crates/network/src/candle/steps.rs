@@ -37,7 +37,10 @@ pub(super) fn step(
 
 /// `new` where `moves` is 1, and `old` where it is 0.
 pub(super) fn where_moving(moves: Option<&Tensor>, new: Tensor, old: &Tensor) -> Result<Tensor> {
-    moves.map_or(Ok(new.clone()), |moves| moves.where_cond(&new, old))
+    match moves {
+        Some(moves) => moves.where_cond(&new, old),
+        None => Ok(new),
+    }
 }
 
 /// `values` where `kept` is 1, and 0 where it is 0, even if the value there is not finite.
