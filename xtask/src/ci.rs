@@ -6,7 +6,7 @@ use std::{fs, ops::ControlFlow, time::Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{check_results, process, reproduce, workspace};
+use crate::{check_cuda, check_results, process, reproduce, workspace};
 
 /// Run every check that a submission must pass.
 #[derive(clap::Args)]
@@ -27,6 +27,8 @@ struct Step {
 enum What {
     /// A Cargo command, with environment variables.
     Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
+    /// The CUDA build, if its sources are others than those that passed last time.
+    Cuda,
     /// The quick suite in an empty run store, and a check of its results.
     Reproduce,
 }
@@ -42,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "deny", what: What::Cargo(&["deny", "check", "licenses", "bans", "sources"], &[]) },
     Step { name: "doc", what: What::Cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]) },
     Step { name: "test", what: What::Cargo(&["test", "--workspace"], &[]) },
+    Step { name: "cuda", what: What::Cuda },
     Step { name: "reproduce", what: What::Reproduce },
 ];
 
@@ -71,6 +74,7 @@ impl Step {
         let root = workspace::root()?;
         match &self.what {
             What::Cargo(args, variables) => process::run(process::cargo(&root, args).envs(variables.iter().copied())),
+            What::Cuda => check_cuda::run(&check_cuda::Args::if_changed()),
             What::Reproduce => {
                 let folder = workspace::target(&root)?.join("ci");
                 if folder.exists() {

@@ -10,9 +10,11 @@
 mod output;
 
 mod bench;
+mod build_cuda;
 mod check_cuda;
 mod check_results;
 mod ci;
+mod cuda_toolkit;
 mod golden;
 mod process;
 mod reproduce;
@@ -43,6 +45,7 @@ enum Command {
     Bench(bench::Args),
     CheckResults(check_results::Args),
     CheckCuda(check_cuda::Args),
+    BuildCuda(build_cuda::Args),
     Smoke(smoke::Args),
     Sanitize(sanitize::Args),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::CheckResults(args) => check_results::run(&args),
         Command::CheckCuda(args) => check_cuda::run(&args),
+        Command::BuildCuda(args) => build_cuda::run(&args),
         Command::Smoke(args) => smoke::run(&args),
         Command::Sanitize(args) => sanitize::run(&args),
     };

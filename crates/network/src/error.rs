@@ -26,6 +26,26 @@ pub enum Error {
     /// The given values lack a tensor that the graph names.
     #[error("tensor `{0}` is missing; the graph of this architecture needs it")]
     Missing(String),
+    /// Values were given for tensors that the graph does not have.
+    #[error("the graph of this architecture has no tensor `{0}`; remove what is not the model's")]
+    Extra(String),
+    /// A tensor holds another type of numbers.
+    #[error("tensor {tensor} holds {found} values; convert it to f32 first")]
+    NotFloat {
+        /// The tensor.
+        tensor: String,
+        /// The type that was found.
+        found: String,
+    },
+    /// The executor keeps no training on a device.
+    #[error("the {executor} executor keeps no training on a device; train by passes")]
+    NotResident {
+        /// The executor.
+        executor: &'static str,
+    },
+    /// A penalty that only the host has was given to a device.
+    #[error("the penalty is a function of the host; train by passes, or describe it as data")]
+    OwnPenalty,
     /// `backward` was called without a matching `forward`.
     #[error("backward needs a forward pass in mode train or frozen just before it")]
     NoForward,

@@ -1,6 +1,6 @@
 //! The interface between the description of a model and its execution.
 
-use crate::{Collect, Graph, Result, State};
+use crate::{Collect, Graph, Pixels, Resident, Result, State, Traffic};
 
 /// How a forward pass treats normalisation, and whether a backward pass may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,27 @@ pub trait Executor: Send {
         logits: &mut Vec<f32>,
     ) -> Result<()>;
 
+    /// The same for images in either form. By default, the host makes the values of bytes.
+    ///
+    /// # Errors
+    /// As [`Executor::forward`].
+    fn forward_pixels(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: Pixels<'_>,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        let count = graph.batch_shape(images)?[0];
+        self.forward(graph, state, &images.floats(graph.input_shape()), count, mode, logits)
+    }
+
+    /// Whether bytes serve this executor better than values, because its memory is not the host's.
+    fn takes_bytes(&self) -> bool {
+        false
+    }
+
     /// Runs a backward pass from `dlogits` = ∂loss/∂logits `[count, classes]` of the last forward pass, and collects
     /// what `collect` asks for.
     ///
@@ -77,6 +98,16 @@ pub trait Executor: Send {
     /// Tells the executor which weights are pruned, so that it may skip them. It need not compute gradients at pruned
     /// weights, because [`crate::Network`] zeroes them in any case.
     fn set_kept(&mut self, _kept: &Kept) {}
+
+    /// The training on this executor's own device, if it keeps one there. Otherwise the host trains, with passes.
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        None
+    }
+
+    /// What has crossed between the host and this executor's device. Nothing, if its memory is the host's.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 }
 
 /// `"<name> <revision>"`.

@@ -2,7 +2,7 @@
 //!
 //! A graph says what is computed, not how. Nodes are stored in topological order, and every node has one output.
 
-use crate::TokenOp;
+use crate::{Pixels, Result, TokenOp, state::check_len};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -177,6 +177,23 @@ impl Graph {
     /// Number of logits per sample.
     pub fn classes(&self) -> usize {
         self.nodes.last().map_or(0, |node| node.shape[0])
+    }
+
+    /// `[count, channels, height, width]` of the images of a pass.
+    ///
+    /// # Errors
+    /// If they are not a whole number of images, or are placed one by one and not all are placed.
+    pub fn batch_shape(&self, images: Pixels<'_>) -> Result<[usize; 4]> {
+        let [channels, height, width] = self.input_shape();
+        let count = images.len().checked_div(channels * height * width).unwrap_or(0).max(1);
+        let shape = [count, channels, height, width];
+        check_len(|| "images".into(), &shape, images.len())?;
+        if let Pixels::Bytes { placements, .. } = images
+            && !placements.is_empty()
+        {
+            check_len(|| "placements of images".into(), &[count], placements.len())?;
+        }
+        Ok(shape)
     }
 
     /// Number of trainable values.

@@ -6,6 +6,9 @@
 //! - [`Executor`] is the interface: a forward pass gives logits, a backward pass from ∂loss/∂logits gives gradients.
 //!   [`CpuExecutor`] is the fast implementation on the kernels of `unlearn-kernels`. [`CandleExecutor`] runs every
 //!   layer on every device and is the reference.
+//! - [`Resident`] is the part of an executor that trains on its own device, and [`Residency`] the way to it. Losses,
+//!   penalties and update rules reach it as data ([`LossTerm`], [`Penalty`], [`Descent`]), and images as bytes
+//!   ([`Pixels`]). [`Traffic`] counts what crosses between the host and the device.
 //! - [`Collect`] says what a backward pass collects: gradients of the loss, or a result made of per-sample gradients
 //!   (their squares, their dot products with a direction, or the gradients themselves as rows of a [`RowLayout`]).
 //! - [`Network`] holds graph, values, executor and the weights that pruning keeps. The crates above this one use
@@ -30,9 +33,15 @@
 //! # Ok::<(), unlearn_network::Error>(())
 //! ```
 
+// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod candle;
 mod collect;
 mod cpu;
+mod descent;
 mod device;
 mod error;
 mod executor;
@@ -40,13 +49,18 @@ mod graph;
 mod initialize;
 mod narrow;
 mod network;
+mod pixels;
+mod residency;
+mod resident;
 mod row_layout;
 mod state;
 mod token_op;
 
 pub use candle::CandleExecutor;
+// A program that passes values to Candle needs these versions.
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
+pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, OwnPenalty, Penalty};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
@@ -57,6 +71,10 @@ pub use graph::{
 pub use initialize::initialize;
 pub use narrow::Widths;
 pub use network::Network;
+pub use pixels::{Pixels, Placement};
+pub use residency::Residency;
+pub use resident::{Resident, Slope, Traffic, Trainable};
 pub use row_layout::RowLayout;
 pub use state::State;
 pub use token_op::TokenOp;
+pub use {candle_core, candle_nn};

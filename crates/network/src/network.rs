@@ -2,19 +2,22 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::{Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Result, RowLayout, State};
+use crate::{
+    Collect, DeviceChoice, Error, Executor, Gradients, Graph, Kept, Mode, Pixels, Result, RowLayout, State, Traffic,
+    state::check_len,
+};
 
 /// A graph with its values and the executor that runs it. Training, pruning and unlearning use only this type.
 ///
 /// Pruned weights are zero when [`Network::prune`] returns, and their gradients are zero after every
 /// [`Network::backward`]. An optimiser whose update is zero for weight 0 and gradient 0 keeps them at exactly zero.
 pub struct Network {
-    graph: Arc<Graph>,
-    state: State,
-    executor: Box<dyn Executor>,
-    kept: Kept,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) state: State,
+    pub(crate) executor: Box<dyn Executor>,
+    pub(crate) kept: Kept,
     gradients: Gradients,
-    last_count: Option<usize>,
+    pub(crate) last_count: Option<usize>,
 }
 
 impl Network {
@@ -23,7 +26,7 @@ impl Network {
     /// # Errors
     /// If this build lacks the device or it does not open, or the values belong to another graph.
     pub fn new(graph: Arc<Graph>, state: State, device: DeviceChoice) -> Result<Self> {
-        check_state(&graph, &state)?;
+        state.check_against(&graph)?;
         let executor = device.executor(&graph)?;
         Ok(Self::with_executor(graph, state, executor))
     }
@@ -82,16 +85,12 @@ impl Network {
     /// # Errors
     /// If `kept` does not have one entry per parameter, or the length of an entry is not that of its parameter.
     pub fn prune(&mut self, kept: Kept) -> Result<()> {
-        let parameters = &self.graph.parameters;
-        if kept.len() != parameters.len() {
-            let (expected, found) = (vec![parameters.len()], vec![kept.len()]);
+        let (expected, found) = (self.graph.parameters.len(), kept.len());
+        if expected != found {
+            let (expected, found) = (vec![expected], vec![found]);
             return Err(Error::Shape { what: "masks, one for each parameter".into(), expected, found });
         }
-        for (parameter, kept) in parameters.iter().zip(&kept) {
-            if let Some(kept) = kept {
-                check_len(|| format!("mask of `{}`", parameter.name), &parameter.shape, kept.len())?;
-            }
-        }
+        self.check_lists("mask", &kept)?;
         self.kept = kept;
         self.executor.set_kept(&self.kept);
         self.zero_pruned_weights();
@@ -104,17 +103,39 @@ impl Network {
     /// If the images have another shape, the values belong to another graph, or the device fails. In debug builds,
     /// also if images are not finite.
     pub fn forward(&mut self, images: &[f32], mode: Mode, logits: &mut Vec<f32>) -> Result<()> {
-        let [channels, height, width] = self.graph.input_shape();
-        let size = channels * height * width;
-        let count = images.len().checked_div(size).unwrap_or(0).max(1);
-        let shape = [count, channels, height, width];
-        check_len(|| "images".into(), &shape, images.len())?;
+        let shape = self.graph.batch_shape(images.into())?;
         check_finite("images", &shape, images)?;
-        check_state(&self.graph, &self.state)?;
+        self.state.check_against(&self.graph)?;
         let _pass = pass();
-        self.executor.forward(&self.graph, &mut self.state, images, count, mode, logits)?;
-        self.last_count = (mode != Mode::Evaluate).then_some(count);
+        self.executor.forward(&self.graph, &mut self.state, images, shape[0], mode, logits)?;
+        self.last_count = (mode != Mode::Evaluate).then_some(shape[0]);
         Ok(())
+    }
+
+    /// The same for images in either form. If [`Network::takes_bytes`], bytes go to the device as they are.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn forward_pixels(&mut self, images: Pixels<'_>, mode: Mode, logits: &mut Vec<f32>) -> Result<()> {
+        if let Pixels::Floats(images) = images {
+            return self.forward(images, mode, logits);
+        }
+        let shape = self.graph.batch_shape(images)?;
+        self.state.check_against(&self.graph)?;
+        let _pass = pass();
+        self.executor.forward_pixels(&self.graph, &mut self.state, images, mode, logits)?;
+        self.last_count = (mode != Mode::Evaluate).then_some(shape[0]);
+        Ok(())
+    }
+
+    /// Whether images should come as bytes, because the executor's memory is not the host's.
+    pub fn takes_bytes(&self) -> bool {
+        self.executor.takes_bytes()
+    }
+
+    /// What has crossed between the host and the executor's device.
+    pub fn traffic(&self) -> Traffic {
+        self.executor.traffic()
     }
 
     /// Gradients from ∂loss/∂logits `[count, classes]` of the last forward pass.
@@ -207,11 +228,22 @@ impl Network {
         let shape = [count, self.graph.classes()];
         check_len(|| "∂loss/∂logits".into(), &shape, dlogits.len())?;
         check_finite("∂loss/∂logits", &shape, dlogits)?;
-        check_state(&self.graph, &self.state)?;
+        self.state.check_against(&self.graph)?;
         Ok(count)
     }
 
-    fn check_tensors(&self, what: &str, tensors: &[Vec<f32>]) -> Result<()> {
+    /// Checks one list of bits per parameter.
+    pub(crate) fn check_lists(&self, what: &str, lists: &Kept) -> Result<()> {
+        check_len(|| what.to_owned(), &[self.graph.parameters.len()], lists.len())?;
+        for (parameter, list) in self.graph.parameters.iter().zip(lists) {
+            if let Some(list) = list {
+                check_len(|| format!("{what} of `{}`", parameter.name), &parameter.shape, list.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_tensors(&self, what: &str, tensors: &[Vec<f32>]) -> Result<()> {
         check_len(|| what.to_owned(), &[self.graph.parameters.len()], tensors.len())?;
         let mut pairs = self.graph.parameters.iter().zip(tensors);
         pairs.try_for_each(|(parameter, values)| {
@@ -226,29 +258,9 @@ impl Network {
     }
 }
 
-/// Checks that the number of values matches their shape.
-fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Result<()> {
-    if shape.iter().product::<usize>() == len {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what(), expected: shape.to_vec(), found: vec![len] })
-}
-
-/// Checks that the values belong to the graph.
-fn check_state(graph: &Graph, state: &State) -> Result<()> {
-    let expected = vec![graph.parameters.len(), graph.buffers.len()];
-    let found = vec![state.parameters().len(), state.buffers().len()];
-    if expected != found {
-        return Err(Error::Shape { what: "numbers of parameters and buffers".into(), expected, found });
-    }
-    state
-        .named(graph)
-        .try_for_each(|(name, shape, values)| check_len(|| format!("tensor `{name}`"), shape, values.len()))
-}
-
 /// In debug builds, checks that no value is a NaN or an infinity. Such a value would otherwise surface far from its
 /// origin.
-fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+pub(crate) fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
     if !cfg!(debug_assertions) {
         return Ok(());
     }
@@ -262,7 +274,7 @@ fn check_finite(what: &str, shape: &[usize], values: &[f32]) -> Result<()> {
 }
 
 /// Marks a pass through the network, in either direction, by a span. Time outside of these spans is overhead.
-fn pass() -> tracing::span::EnteredSpan {
+pub(crate) fn pass() -> tracing::span::EnteredSpan {
     tracing::trace_span!("pass").entered()
 }
 

@@ -26,6 +26,11 @@ impl State {
         Self { parameters, buffers, generation: fresh_generation() }
     }
 
+    /// Values in the graph's order.
+    pub(crate) fn from_lists(parameters: Vec<Vec<f32>>, buffers: Vec<Vec<f32>>) -> Self {
+        Self { parameters, buffers, generation: fresh_generation() }
+    }
+
     /// Takes each tensor of the graph from `lookup`, which returns shape and values for a name.
     ///
     /// # Errors
@@ -50,6 +55,17 @@ impl State {
         parameters
             .map(|(p, v)| (p.name.as_str(), p.shape.as_slice(), v.as_slice()))
             .chain(buffers.map(|(b, v)| (b.name.as_str(), b.shape.as_slice(), v.as_slice())))
+    }
+
+    /// Checks that the values belong to `graph`.
+    pub(crate) fn check_against(&self, graph: &Graph) -> Result<()> {
+        let expected = vec![graph.parameters.len(), graph.buffers.len()];
+        let found = vec![self.parameters.len(), self.buffers.len()];
+        if expected != found {
+            return Err(Error::Shape { what: "numbers of parameters and buffers".into(), expected, found });
+        }
+        self.named(graph)
+            .try_for_each(|(name, shape, values)| check_len(|| format!("tensor `{name}`"), shape, values.len()))
     }
 
     /// Trainable values in the graph's order.
@@ -90,6 +106,14 @@ impl State {
     pub fn first_non_finite<'a>(&'a self, graph: &'a Graph) -> Option<&'a str> {
         self.named(graph).find(|(_, _, values)| values.iter().any(|v| !v.is_finite())).map(|(name, _, _)| name)
     }
+}
+
+/// Checks that the number of values matches their shape.
+pub(crate) fn check_len(what: impl FnOnce() -> String, shape: &[usize], len: usize) -> Result<()> {
+    if shape.iter().product::<usize>() == len {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what(), expected: shape.to_vec(), found: vec![len] })
 }
 
 fn fresh_generation() -> u64 {

@@ -12,11 +12,12 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use unlearn_random::{shuffle, stream};
 
+use crate::batch_images::{ByteImages, Images};
 use crate::error::{Error, Result};
 use crate::image_set::ImageSet;
 use crate::resize;
 use crate::transforms::resized_crop::{self, Part};
-use crate::transforms::{Augmentation, Mixed, RandAugment, cutout, mixup};
+use crate::transforms::{Augmentation, Mixed, RandAugment, Transform, cutout, mixup};
 
 /// Number of batches that are prepared ahead.
 const AHEAD: usize = 2;
@@ -32,7 +33,7 @@ static DECODERS: LazyLock<ThreadPool> = LazyLock::new(|| {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// `[n, channels, height, width]`, scaled to 0..1, not normalised.
-    pub images: Vec<f32>,
+    pub images: Images,
     /// One class number per sample.
     pub labels: Vec<u32>,
     /// Position of each sample in its image set.
@@ -106,6 +107,7 @@ pub struct BatchPlan {
     labels: Arc<[u32]>,
     indices: Arc<[u32]>,
     options: BatchOptions,
+    in_bytes: bool,
 }
 
 impl BatchPlan {
@@ -139,7 +141,7 @@ impl BatchPlan {
         if let Some(alpha) = options.mixup.filter(|alpha| mixup::distribution(*alpha).is_none()) {
             return Err(Error::Mixup { alpha });
         }
-        Ok(Self { images: images.clone(), labels: images.labels.clone(), indices, options })
+        Ok(Self { images: images.clone(), labels: images.labels.clone(), indices, options, in_bytes: false })
     }
 
     /// The same plan with other labels, one for each position of the image set (not for each of the plan's indices).
@@ -152,6 +154,13 @@ impl BatchPlan {
             return Err(Error::LabelOverride { found: labels.len(), expected: self.images.len() });
         }
         Ok(Self { labels, ..self })
+    }
+
+    /// The same plan, whose batches hold bytes where that loses nothing: without cutout and mixup, which make values
+    /// that are no bytes. The values of a batch stay the same.
+    #[must_use]
+    pub fn in_bytes(self, in_bytes: bool) -> Self {
+        Self { in_bytes, ..self }
     }
 
     /// The samples, in the given order.
@@ -236,22 +245,66 @@ impl BatchPlan {
         let indices = order[number * size..end].to_vec();
 
         let image_len = self.images.image_len();
-        let mut images = vec![0.0; indices.len() * image_len];
-        let BatchOptions { augmentation, rand_augment, .. } = self.options;
-        if self.images.pixels().is_some() && !augmentation.resized_crop && rand_augment.is_none() {
-            // A copy with a mirror takes less time than waking other threads.
-            let mut samples = indices.iter().zip(images.chunks_exact_mut(image_len));
-            samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
+        let images = if self.in_bytes && self.options.cutout.is_none() && self.options.mixup.is_none() {
+            self.bytes(epoch, &indices)?.into()
         } else {
-            let samples = indices.par_iter().zip(images.par_chunks_exact_mut(image_len));
-            samples.try_for_each(|(&index, out)| self.sample(epoch, index, out))?;
-        }
+            self.values(epoch, &indices)?.into()
+        };
         let labels = indices.iter().map(|&index| self.labels[index as usize]).collect();
         let mut batch = Batch { images, labels, indices, mixed: None };
         if let Some(shares) = self.options.mixup.and_then(mixup::distribution) {
             mixup::mix([self.options.seed, epoch, number as u64], &shares, image_len, &mut batch);
         }
         Ok(batch)
+    }
+
+    /// The samples of a batch, scaled to 0..1.
+    fn values(&self, epoch: u64, indices: &[u32]) -> Result<Vec<f32>> {
+        Ok(self.each(indices, |index, out| self.sample(epoch, index, out))?.0)
+    }
+
+    /// The same as bytes, with what crop and mirror are left to do.
+    fn bytes(&self, epoch: u64, indices: &[u32]) -> Result<ByteImages> {
+        let (bytes, transforms) = self.each(indices, |index, out| self.sample_bytes(epoch, index, out))?;
+        Ok(ByteImages { bytes, shape: self.image_shape(), transforms })
+    }
+
+    /// Runs `write` for the image of each sample.
+    fn each<T: Clone + Default + Send, R: Send>(
+        &self,
+        indices: &[u32],
+        write: impl Fn(u32, &mut [T]) -> Result<R> + Sync,
+    ) -> Result<(Vec<T>, Vec<R>)> {
+        let image_len = self.images.image_len();
+        let mut images = vec![T::default(); indices.len() * image_len];
+        let BatchOptions { augmentation, rand_augment, .. } = self.options;
+        let results = if self.images.pixels().is_some() && !augmentation.resized_crop && rand_augment.is_none() {
+            // A copy with a mirror takes less time than waking other threads.
+            let samples = indices.iter().zip(images.chunks_exact_mut(image_len));
+            samples.map(|(&index, out)| write(index, out)).collect::<Result<_>>()?
+        } else {
+            let samples = indices.par_iter().zip(images.par_chunks_exact_mut(image_len));
+            samples.map(|(&index, out)| write(index, out)).collect::<Result<_>>()?
+        };
+        Ok((images, results))
+    }
+
+    /// Writes the bytes of sample `index` of `epoch`, without cutout, and returns what crop and mirror are left to do.
+    fn sample_bytes(&self, epoch: u64, index: u32, out: &mut [u8]) -> Result<Transform> {
+        let BatchOptions { augmentation, rand_augment, seed, .. } = self.options;
+        if rand_augment.is_some() {
+            // Its results are bytes again, after crop and mirror.
+            let mut values = vec![0.0; out.len()];
+            self.sample(epoch, index, &mut values)?;
+            out.iter_mut().zip(values).for_each(|(byte, value)| *byte = (value * 255.0).round() as u8);
+            return Ok(Transform::IDENTITY);
+        }
+        if augmentation.resized_crop {
+            self.resized(epoch, index, out)?;
+        } else {
+            out.copy_from_slice(&self.images.image(index as usize)?);
+        }
+        Ok(augmentation.transform(seed, epoch, index))
     }
 
     /// Writes sample `index` of `epoch`, scaled to 0..1.
@@ -275,13 +328,19 @@ impl BatchPlan {
             transform.apply(&self.images.image(index as usize)?, self.image_shape(), out);
             return Ok(());
         }
+        let mut planes = vec![0; out.len()];
+        self.resized(epoch, index, &mut planes)?;
+        transform.apply(&planes, self.image_shape(), out);
+        Ok(())
+    }
+
+    /// Writes a random part of picture `index`, resized, as planes of bytes.
+    fn resized(&self, epoch: u64, index: u32, planes: &mut [u8]) -> Result<()> {
         let picture = self.images.picture(index as usize)?;
-        let mut rng = stream("resized crop", &[seed, epoch, index.into()]);
+        let mut rng = stream("resized crop", &[self.options.seed, epoch, index.into()]);
         let Part { corner, sides } = resized_crop::draw(&mut rng, picture.sides);
         let part = resize::crop(picture, corner, sides);
-        let mut planes = vec![0; out.len()];
-        resize::resize(part, self.images.height, self.images.width).write_planes(&mut planes);
-        transform.apply(&planes, self.image_shape(), out);
+        resize::resize(part, self.images.height, self.images.width).write_planes(planes);
         Ok(())
     }
 }
@@ -480,6 +539,32 @@ mod tests {
         assert_eq!(sizes(9, drop), [4, 4]);
         assert_eq!(sizes(3, drop), [0; 0]);
         assert_eq!(sizes(3, single), [1, 1, 1]);
+    }
+
+    #[test]
+    fn batches_in_bytes_have_the_same_values_to_the_bit() {
+        let training = BatchOptions::training(4, CROP_AND_FLIP, 7);
+        let images =
+            ImageSet::new([3, 6, 8], (0..11 * 144).map(|i| (i * i / 5) as u8).collect::<Vec<_>>(), vec![0; 11])
+                .unwrap();
+        let rand_augment = Some(RandAugment { operations: 2, magnitude: 15 });
+        let resized = Augmentation { resized_crop: true, ..CROP_AND_FLIP };
+        for (options, bytes) in [
+            (training, true),
+            (BatchOptions::evaluation(4), true),
+            (BatchOptions { rand_augment, ..training }, true),
+            (BatchOptions { augmentation: resized, ..training }, true),
+            (BatchOptions { cutout: Some(3), ..training }, false),
+            (BatchOptions { mixup: Some(0.4), ..training }, false),
+        ] {
+            let indices: Vec<u32> = (0..11).collect();
+            let plan = BatchPlan::new(&images, indices, options).unwrap();
+            let found: Vec<Batch> = plan.clone().in_bytes(true).epoch(2, 0).map(Result::unwrap).collect();
+            let expected: Vec<Batch> = plan.epoch(2, 0).map(Result::unwrap).collect();
+            assert_eq!(found, expected, "{options:?}");
+            assert!(found.iter().all(|batch| batch.images.bytes().is_some() == bytes), "{options:?}");
+            assert!(expected.iter().all(|batch| batch.images.bytes().is_none()), "{options:?}");
+        }
     }
 
     #[test]

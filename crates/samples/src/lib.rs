@@ -37,6 +37,7 @@
 //! # Ok::<(), unlearn_samples::Error>(())
 //! ```
 
+mod batch_images;
 pub mod batches;
 mod dataset;
 mod derived;
@@ -58,6 +59,7 @@ mod subclasses;
 mod tests;
 mod transforms;
 
+pub use batch_images::{ByteImages, Images};
 pub use batches::{Batch, BatchOptions, BatchPlan, Batches};
 pub use dataset::Dataset;
 pub use error::{Error, Result};

@@ -1,5 +1,5 @@
-//! Compares a device with the CPU kernels: the gradients of several networks, then one epoch of training on both,
-//! with its time.
+//! Compares a device with the CPU kernels: the gradients of several networks and one step of training, then one epoch
+//! on both, with its time.
 //!
 //! `cargo run --release -p unlearn-training --features unlearn-network/cuda --example smoke -- --device cuda:0`
 //!
@@ -12,7 +12,7 @@ use clap::Parser;
 use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, initialize};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network};
-use unlearn_samples::{Batch, Dataset};
+use unlearn_samples::{Augmentation, Batch, Dataset, ImageSet};
 use unlearn_training::{CrossEntropy, Objective as _, Recipe, Run, Schedule, Select, Session, predict, train};
 
 /// Networks whose gradients are compared. They cover option-A shortcuts, projections, pooling with an ImageNet stem,
@@ -88,6 +88,44 @@ fn compare(model: &str, side: usize, device: DeviceChoice) -> Result<()> {
         "{model} on {device}: logits are off by {logits:.1e} of the largest, more than {LOGITS:.0e}"
     );
     ensure!(gradients < GRADIENTS, "{model} on {device}: gradients are off by {gradients:.1e}, more than {GRADIENTS}");
+    compare_step(&graph, device)
+}
+
+/// One step of training from bytes with crops, mirrors and label smoothing, on the device and on the CPU: compares what the
+/// weights moved by.
+fn compare_step(graph: &Arc<Graph>, device: DeviceChoice) -> Result<()> {
+    let [channels, height, width] = graph.input_shape();
+    let bytes: Vec<u8> =
+        (0..COMPARED_BATCH * channels * height * width).map(|i| (i * 7919 + i * i / 11) as u8).collect();
+    let labels: Vec<u32> = (0..COMPARED_BATCH as u32).map(|i| i % 10).collect();
+    let images = ImageSet::new([channels, height, width], bytes, labels)?;
+    let recipe = Recipe {
+        epochs: 1,
+        batch_size: COMPARED_BATCH,
+        label_smoothing: 0.1,
+        select: Select::Last,
+        ..Recipe::default()
+    };
+    let augmentation = Augmentation { crop_padding: 4, flip: true, ..Augmentation::NONE };
+    let positions: Vec<u32> = (0..COMPARED_BATCH as u32).collect();
+    let batches = recipe.batches(&images, &positions, augmentation, 1)?;
+    let start = initialize(graph, 1);
+    let moved = |device| -> Result<Vec<f64>> {
+        let mut network = Network::new(graph.clone(), start.clone(), device)?;
+        let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
+        train(&mut network, &mut objective, &Run::new(&recipe, &batches), Session::unattended())?;
+        let pairs = network.state().parameters().iter().flatten().zip(start.parameters().iter().flatten());
+        Ok(pairs.map(|(after, before)| f64::from(after - before)).collect())
+    };
+    let (found, expected) = (moved(device)?, moved(DeviceChoice::Cpu)?);
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let off = length(&mut found.iter().zip(&expected).map(|(a, b)| a - b)) / length(&mut expected.iter().copied());
+    println!("{}: one step of training off by {off:.1e}", graph.arch);
+    ensure!(
+        off < GRADIENTS,
+        "{} on {device}: one step of training is off by {off:.1e}, more than {GRADIENTS}",
+        graph.arch
+    );
     Ok(())
 }
 

@@ -7,12 +7,9 @@
 //! The update of (θ, g, m, v) = (0, 0, 0, 0) is 0. So a pruned weight, whose gradient is always 0, stays exactly 0.
 
 use rayon::prelude::*;
+use unlearn_network::{ADAM_BETA_1 as BETA_1, ADAM_BETA_2 as BETA_2, ADAM_EPSILON as EPSILON, AdamStep, Descent};
 
 use crate::{Recipe, Trainable};
-
-const BETA_1: f64 = 0.9;
-const BETA_2: f64 = 0.999;
-const EPSILON: f32 = 1e-8;
 
 /// Running means of every parameter's gradient and squared gradient.
 #[derive(Debug, Clone)]
@@ -21,7 +18,7 @@ pub struct Adam {
     pub(crate) square: Vec<Vec<f32>>,
     weight_decay: f64,
     decoupled: bool,
-    trainable: Option<Trainable>,
+    pub(crate) trainable: Option<Trainable>,
 }
 
 impl Adam {
@@ -38,14 +35,15 @@ impl Adam {
         Self { decoupled: true, ..self }
     }
 
+    /// The rule as data, which a device executes in the same order.
+    pub(crate) fn descent(&self) -> Descent {
+        Descent::Adam { weight_decay: self.weight_decay, decoupled: self.decoupled }
+    }
+
     /// Step number `t`, counted from 1.
     pub fn step(&mut self, t: u64, lr: f64, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>]) {
-        let bias = |beta: f64| 1.0 - beta.powf(t as f64);
-        let rate = (lr / bias(BETA_1)) as f32;
-        let root = bias(BETA_2).sqrt() as f32;
+        let AdamStep { decay, keep, rate, root } = AdamStep::new(self.weight_decay, self.decoupled, t, lr);
         let trainable = self.trainable.as_ref();
-        let (decay, shrink) = if self.decoupled { (0.0, lr * self.weight_decay) } else { (self.weight_decay, 0.0) };
-        let (decay, keep) = (decay as f32, (1.0 - shrink) as f32);
         let [keep_mean, keep_square] = [BETA_1 as f32, BETA_2 as f32];
         let [take_mean, take_square] = [(1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32];
         let update = |theta: &mut f32, m: &mut f32, v: &mut f32, g: &f32| {

@@ -36,12 +36,18 @@ impl<'a> Course<'a> {
         self.main(epoch).batches_per_epoch()
     }
 
-    /// The batches of each step of `epoch`, starting with step `first`.
-    pub(crate) fn epoch(&self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Result<Vec<Batch>>> + 'a> {
-        let main = self.main(epoch).epoch(epoch as u64, first);
+    /// The batches of each step of `epoch`, starting with step `first`, in bytes or values.
+    pub(crate) fn epoch(
+        &self,
+        epoch: usize,
+        first: usize,
+        in_bytes: bool,
+    ) -> Box<dyn Iterator<Item = Result<Vec<Batch>>> + 'a> {
+        let main = self.main(epoch).clone().in_bytes(in_bytes).epoch(epoch as u64, first);
         let Self::Together(_, second) = *self else { return Box::new(main.map(|batch| Ok(vec![batch?]))) };
         let seen = epoch * self.steps(epoch) + first;
         let (round, start) = (seen / second.batches_per_epoch(), seen % second.batches_per_epoch());
+        let second = second.clone().in_bytes(in_bytes);
         let others =
             (round..).flat_map(move |number| second.epoch(number as u64, if number == round { start } else { 0 }));
         Box::new(main.zip(others).map(|(batch, other)| Ok(vec![batch?, other?])))
@@ -72,12 +78,13 @@ mod tests {
     fn the_second_plan_goes_round_and_can_be_entered_anywhere() {
         let (retain, forget) = (plan(10, 2), plan(6, 2));
         let course = Course::Together(&retain, &forget);
-        let whole: Vec<Vec<Batch>> = (0..3).flat_map(|epoch| course.epoch(epoch, 0)).map(Result::unwrap).collect();
+        let whole: Vec<Vec<Batch>> =
+            (0..3).flat_map(|epoch| course.epoch(epoch, 0, false)).map(Result::unwrap).collect();
         let rounds: Vec<Batch> = (0..5).flat_map(|round| forget.epoch(round, 0)).map(|batch| batch.unwrap()).collect();
         assert_eq!(whole.len(), 15);
         for (step, batches) in whole.iter().enumerate() {
             assert_eq!(batches[1], rounds[step]);
-            assert_eq!(course.epoch(step / 5, step % 5).next().unwrap().unwrap(), *batches);
+            assert_eq!(course.epoch(step / 5, step % 5, step % 2 == 0).next().unwrap().unwrap(), *batches);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Objectives of training: a function of the logits with its gradient, and an optional penalty on the weights.
 //!
-//! Objectives need no autograd and do not depend on the executor.
+//! Objectives need no autograd and do not depend on the executor. One that describes itself as data is computed
+//! wherever the network learns; the functions here are the reference.
 
+use unlearn_network::{LossTerm, Penalty};
 use unlearn_samples::{Batch, Mixed};
 
-use crate::Result;
+use crate::{Result, divergence::add_divergence};
 
 /// An objective over one batch.
 pub trait Objective {
@@ -26,15 +28,43 @@ pub trait Objective {
         &[]
     }
 
-    /// Adds ∂penalty/∂θ to the gradients and returns the penalty. `progress` is the share of the run's epochs that is
-    /// complete, in 0..1. It is constant within an epoch.
-    fn penalty(&mut self, _progress: f64, _parameters: &[Vec<f32>], _gradients: &mut [Vec<f32>]) -> f64 {
-        0.0
+    /// The same loss as data, if it is a sum of terms that a device can compute as well. `None` means that only
+    /// [`Objective::loss`] knows it, which then gets the logits from the device. Is called after
+    /// [`Objective::prepare`]; [`evaluate`] of the terms must equal the loss.
+    fn known_loss<'a>(&'a self, _batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        None
     }
 
-    /// The proximal step of a penalty R without a gradient, after a step at learning rate `lr`: θ ← argmin over x of
-    /// ‖x − θ‖²/2 + lr·R(x). It maps 0 to 0, so that pruned weights stay 0.
-    fn proximal(&mut self, _progress: f64, _lr: f64, _parameters: &mut [Vec<f32>]) {}
+    /// What the objective adds on the weights. `progress` is the share of the run's epochs that is complete, in 0..1. It
+    /// is constant within an epoch.
+    fn penalty(&self, _progress: f64) -> Penalty<'_> {
+        Penalty::None
+    }
+}
+
+/// The sum of a loss's terms on the host, with ∂loss/∂logits `[count, classes]` in `dlogits`.
+pub fn evaluate(terms: &[LossTerm<'_>], classes: usize, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+    let mut loss = 0.0;
+    for (number, term) in terms.iter().enumerate() {
+        loss += match *term {
+            LossTerm::CrossEntropy { labels, mixed, smoothing, weight } => {
+                let earlier = if number > 0 { dlogits.to_vec() } else { vec![] };
+                let loss = cross_entropy(labels, mixed, logits, smoothing, weight, dlogits);
+                dlogits.iter_mut().zip(&earlier).for_each(|(d, earlier)| *d += earlier);
+                loss
+            }
+            LossTerm::Divergence { teacher, temperature, weight } => {
+                if number == 0 {
+                    dlogits.fill(0.0);
+                }
+                add_divergence(teacher, logits, classes, temperature, weight, dlogits)
+            }
+        };
+    }
+    if terms.is_empty() {
+        dlogits.fill(0.0);
+    }
+    loss
 }
 
 /// Cross-entropy, optionally with label smoothing (Szegedy et al. 2016, arXiv 1512.00567, section 7). If images were
@@ -51,15 +81,26 @@ impl CrossEntropy {
         cross_entropy(labels, None, logits, self.label_smoothing, 1.0, dlogits)
     }
 
+    /// This loss times `weight`, as data. A negative weight turns descent into ascent.
+    pub fn term<'a>(&self, weight: f64, labels: &'a [u32], mixed: Option<&'a Mixed>) -> LossTerm<'a> {
+        let mixed = mixed.map(|mixed| (&mixed.labels[..], mixed.share));
+        LossTerm::CrossEntropy { labels, mixed, smoothing: self.label_smoothing, weight }
+    }
+
     /// The same as [`Objective::loss`], times `weight`. A negative weight turns descent into ascent.
     pub fn weighted(&self, weight: f64, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        cross_entropy(&batch.labels, batch.mixed.as_ref(), logits, self.label_smoothing, weight, dlogits)
+        let term = self.term(weight, &batch.labels, batch.mixed.as_ref());
+        evaluate(&[term], logits.len() / batch.labels.len(), logits, dlogits)
     }
 }
 
 impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         self.weighted(1.0, batch, logits, dlogits)
+    }
+
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![self.term(1.0, &batch.labels, batch.mixed.as_ref())])
     }
 }
 
@@ -71,11 +112,15 @@ impl Objective for NegatedCrossEntropy {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         CrossEntropy::default().weighted(-1.0, batch, logits, dlogits)
     }
+
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![CrossEntropy::default().term(-1.0, &batch.labels, batch.mixed.as_ref())])
+    }
 }
 
 fn cross_entropy(
     labels: &[u32],
-    mixed: Option<&Mixed>,
+    mixed: Option<(&[u32], f64)>,
     logits: &[f32],
     smoothing: f64,
     weight: f64,
@@ -83,12 +128,12 @@ fn cross_entropy(
 ) -> f64 {
     let classes = logits.len() / labels.len();
     let scale = weight / labels.len() as f64;
-    let own = mixed.map_or(1.0, |mixed| mixed.share);
+    let own = mixed.map_or(1.0, |(_, share)| share);
     let mut total = 0.0;
     for (sample, (logits, dlogits)) in logits.chunks(classes).zip(dlogits.chunks_mut(classes)).enumerate() {
         let log_sum = log_sum_exp(logits);
         let label = labels[sample] as usize;
-        let other = mixed.map(|mixed| mixed.labels[sample] as usize);
+        let other = mixed.map(|(labels, _)| labels[sample] as usize);
         for (class, (z, d)) in logits.iter().zip(dlogits).enumerate() {
             let mut share = if class == label { own } else { 0.0 };
             if other == Some(class) {

@@ -4,7 +4,7 @@ use unlearn_metrics::softmax::argmax;
 use unlearn_network::{Mode, Network};
 use unlearn_samples::{BatchOptions, BatchPlan, ImageSet};
 
-use crate::{Error, Result};
+use crate::{Error, Result, see};
 
 const BATCH_SIZE: usize = 256;
 
@@ -48,13 +48,13 @@ pub fn predict(network: &mut Network, images: &ImageSet, indices: &[u32]) -> Res
     if indices.is_empty() {
         return Err(Error::Empty("predict"));
     }
-    let plan = BatchPlan::new(images, indices, BatchOptions::evaluation(BATCH_SIZE))?;
+    let plan = BatchPlan::new(images, indices, BatchOptions::evaluation(BATCH_SIZE))?.in_bytes(network.takes_bytes());
     let classes = network.graph().classes();
     let mut predictions = Predictions { logits: vec![], labels: vec![], classes };
     let mut logits = Vec::new();
     for batch in plan.epoch(0, 0) {
         let batch = batch?;
-        network.forward(&batch.images, Mode::Evaluate, &mut logits)?;
+        see(network, &batch, Mode::Evaluate, &mut logits)?;
         predictions.logits.extend_from_slice(&logits);
         predictions.labels.extend_from_slice(&batch.labels);
     }

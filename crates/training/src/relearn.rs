@@ -5,8 +5,9 @@ use unlearn_samples::{Augmentation, ImageSet};
 
 use crate::{
     CrossEntropy, Error, Recipe, Result, Session, Update,
+    learner::Learner,
     predict::predict,
-    step::{At, Seen, Stepper},
+    step::{At, Seen},
     update::Optimizer,
 };
 
@@ -46,16 +47,17 @@ pub fn relearn(
         Ok::<_, Error>(predictions.accuracy())
     };
     let update = Update::default();
-    let mut optimizer = Optimizer::new(recipe, &update, network.state().parameters());
-    let (mut stepper, mut objective) = (Stepper::default(), CrossEntropy::default());
+    let optimizer = Optimizer::new(recipe, &update, network.state().parameters());
+    let mut objective = CrossEntropy::default();
     let mut accuracies = vec![accuracy(network)?];
+    let mut learner = Learner::new(network, optimizer, &objective)?;
+    let batches = batches.in_bytes(learner.takes_bytes());
     let mut epoch = 0;
     while accuracies.len() <= limit && accuracies[accuracies.len() - 1] < wanted {
         for batch in batches.epoch(epoch as u64, 0) {
             session.go_on()?;
             let at = At { epoch, number: accuracies.len() as u64, progress: 0.0, lr: recipe.lr };
-            let Seen { loss, .. } =
-                stepper.step(network, &mut objective, std::slice::from_ref(&batch?), at, &update, &mut optimizer)?;
+            let Seen { loss, .. } = learner.step(&mut objective, std::slice::from_ref(&batch?), at, &update)?;
             if !loss.is_finite() {
                 return Err(match accuracies.len() {
                     1 => Error::NotFiniteAtFirst { loss },
@@ -68,13 +70,14 @@ pub fn relearn(
                     },
                 });
             }
-            accuracies.push(accuracy(network)?);
+            accuracies.push(accuracy(learner.network()?)?);
             if accuracies.len() > limit || accuracies[accuracies.len() - 1] >= wanted {
                 break;
             }
         }
         epoch += 1;
     }
+    learner.finish()?;
     let steps = accuracies.len() - 1;
     Ok(Relearned { steps: (accuracies[steps] >= wanted).then_some(steps), accuracies })
 }

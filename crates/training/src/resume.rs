@@ -11,6 +11,7 @@ use unlearn_tensor_files::{NamedTensor, TensorFile};
 use crate::{
     Error, Result,
     run::{Log, Progressing},
+    update::Optimizer,
 };
 
 const CURRENT: &str = "current";
@@ -18,7 +19,7 @@ const BEST: &str = "best";
 const SNAPSHOT: &str = "snapshot";
 const KEPT: &str = "kept";
 
-pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<Vec<u8>> {
+pub(crate) fn to_bytes(network: &Network, optimizer: &Optimizer, progressing: &Progressing) -> Result<Vec<u8>> {
     let graph = network.graph();
     let mut tensors: Vec<NamedTensor<'_>> = Vec::new();
     let mut push_state = |prefix: &str, state| {
@@ -33,7 +34,7 @@ pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<V
     for (epoch, state) in &progressing.snapshots {
         push_state(&format!("{SNAPSHOT}-{epoch}"), state);
     }
-    for (memory, values) in progressing.optimizer.memory() {
+    for (memory, values) in optimizer.memory() {
         for (parameter, values) in graph.parameters.iter().zip(values) {
             tensors.push((format!("{memory}/{}", parameter.name), &parameter.shape, values));
         }
@@ -49,7 +50,12 @@ pub(crate) fn to_bytes(network: &Network, progressing: &Progressing) -> Result<V
     unlearn_tensor_files::encode(&tensors, log).map_err(|e| Error::Resume(e.to_string()))
 }
 
-pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Progressing) -> Result<()> {
+pub(crate) fn restore(
+    bytes: &[u8],
+    network: &mut Network,
+    optimizer: &mut Optimizer,
+    progressing: &mut Progressing,
+) -> Result<()> {
     let fail = |reason: String| Error::Resume(reason);
     let file = TensorFile::open(bytes).map_err(|e| fail(e.to_string()))?;
     let log = file.json().ok_or_else(|| fail("it has no log".into()))?;
@@ -73,7 +79,7 @@ pub(crate) fn restore(bytes: &[u8], network: &mut Network, progressing: &mut Pro
             progressing.snapshots.insert(epoch, state(prefix)?);
         }
     }
-    for (memory, all) in progressing.optimizer.memory_mut() {
+    for (memory, all) in optimizer.memory_mut() {
         for (parameter, values) in graph.parameters.iter().zip(all) {
             let name = format!("{memory}/{}", parameter.name);
             let (_, saved) = file.tensor(&name).ok_or_else(|| fail(format!("`{name}` is missing")))?;

@@ -10,9 +10,10 @@ use unlearn_samples::{BatchPlan, ImageSet};
 
 use crate::{
     Course, EpochRow, Error, Objective, Position, Recipe, Result, Select, Session, Update, apply_mask,
+    learner::Learner,
     predict::predict,
     resume,
-    step::{At, Seen, Stepper},
+    step::{At, Seen},
     update::Optimizer,
 };
 
@@ -76,10 +77,9 @@ pub(crate) struct Log {
     pub(crate) best: Option<(usize, f64)>,
 }
 
-/// A run in progress. With the network's values, this is all that a resumed run needs.
+/// A run in progress. With the network's values and the optimiser, this is all that a resumed run needs.
 pub(crate) struct Progressing {
     pub(crate) log: Log,
-    pub(crate) optimizer: Optimizer,
     pub(crate) best: Option<State>,
     pub(crate) snapshots: BTreeMap<usize, State>,
     /// The last finite weights between two epochs, or the weights that the run started with.
@@ -122,29 +122,31 @@ pub fn train_and_prune<E: From<Error>>(
 ) -> std::result::Result<Outcome, E> {
     run.recipe.check()?;
     run.course.check(run.recipe)?;
-    let mut progressing = begin(network, run, session)?;
-    let mut stepper = Stepper::default();
+    let (mut progressing, optimizer) = begin(network, run, session)?;
+    let mut learner = Learner::new(network, optimizer, objective)?;
     while progressing.log.position.epoch < run.recipe.epochs {
-        if let Err(error) = run_epoch(network, objective, run, session, &mut progressing, &mut stepper) {
+        if let Err(error) = run_epoch(&mut learner, objective, run, session, &mut progressing) {
             if let (Error::Diverged { .. }, Some(finite)) = (&error, progressing.finite) {
-                network.set_state(finite);
+                learner.network()?.set_state(finite);
             }
             return Err(error.into());
         }
+        let network = learner.network()?;
         finish_epoch(network, run, session, &mut progressing)?;
         if let Some(mask) = prune(network, progressing.log.position.epoch)? {
-            progressing.prune(network, &mask)?;
+            progressing.prune(&mut learner, &mask)?;
         }
-        progressing.keep_if_finite(network);
+        progressing.keep_if_finite(learner.network()?);
     }
     let Progressing { log, best, snapshots, .. } = progressing;
     let selected_epoch = match (best, log.best) {
         (Some(state), Some((epoch, _))) => {
-            network.set_state(state);
+            learner.network()?.set_state(state);
             Some(epoch)
         }
         _ => log.rows.last().map(|row| row.epoch),
     };
+    learner.finish()?;
     Ok(Outcome { epochs: log.rows, seconds: log.seconds, snapshots, selected_epoch })
 }
 
@@ -157,9 +159,10 @@ impl Progressing {
     }
 
     /// Prunes the network, and clears all state that would restore a pruned weight.
-    fn prune(&mut self, network: &mut Network, mask: &Mask) -> Result<()> {
+    fn prune(&mut self, learner: &mut Learner<'_>, mask: &Mask) -> Result<()> {
+        let (network, optimizer) = learner.newest_mut()?;
         apply_mask(network, mask)?;
-        for (_, memory) in self.optimizer.memory_mut() {
+        for (_, memory) in optimizer.memory_mut() {
             for (parameter, values) in network.graph().parameters.iter().zip(memory) {
                 mask.apply(&parameter.name, values).map_err(Error::Mask)?;
             }
@@ -170,40 +173,38 @@ impl Progressing {
     }
 }
 
-fn begin(network: &mut Network, run: &Run<'_>, session: Session<'_>) -> Result<Progressing> {
+fn begin(network: &mut Network, run: &Run<'_>, session: Session<'_>) -> Result<(Progressing, Optimizer)> {
     let position = Position { epoch: run.start_epoch, batch: 0 };
     let log = Log { position, sums: EpochSums::default(), rows: vec![], seconds: 0.0, steps: 0, best: None };
-    let optimizer = Optimizer::new(run.recipe, &run.update, network.state().parameters());
-    let mut progressing = Progressing { log, optimizer, best: None, snapshots: BTreeMap::new(), finite: None };
+    let mut optimizer = Optimizer::new(run.recipe, &run.update, network.state().parameters());
+    let mut progressing = Progressing { log, best: None, snapshots: BTreeMap::new(), finite: None };
     let saved = session.checkpoints.load().map_err(|source| Error::Io { action: "read", source })?;
     if let Some(bytes) = saved {
-        resume::restore(&bytes, network, &mut progressing)?;
+        resume::restore(&bytes, network, &mut optimizer, &mut progressing)?;
     } else if run.snapshots.contains(&run.start_epoch) {
         progressing.snapshots.insert(run.start_epoch, network.state().clone());
     }
     progressing.keep_if_finite(network);
-    Ok(progressing)
+    Ok((progressing, optimizer))
 }
 
 fn run_epoch(
-    network: &mut Network,
+    learner: &mut Learner<'_>,
     objective: &mut dyn Objective,
     run: &Run<'_>,
     session: Session<'_>,
     progressing: &mut Progressing,
-    stepper: &mut Stepper,
 ) -> Result<()> {
     let Position { epoch, batch: first } = progressing.log.position;
     let steps = run.course.steps(epoch);
     let mut clock = Instant::now();
-    let mut ahead = (first..).zip(run.course.epoch(epoch, first));
+    let mut ahead = (first..).zip(run.course.epoch(epoch, first, learner.takes_bytes()));
     while let Some((batch, batches)) = trace_span!("wait").in_scope(|| ahead.next()) {
         let batches = batches?;
         let lr = run.recipe.lr_at(epoch * steps + batch, steps);
         let progress = epoch as f64 / run.recipe.epochs as f64;
         let at = At { epoch, number: progressing.log.steps + 1, progress, lr };
-        let Seen { samples, correct, loss } =
-            stepper.step(network, objective, &batches, at, &run.update, &mut progressing.optimizer)?;
+        let Seen { samples, correct, loss } = learner.step(objective, &batches, at, &run.update)?;
         if !loss.is_finite() {
             if progressing.log.steps == 0 {
                 return Err(Error::NotFiniteAtFirst { loss });
@@ -222,7 +223,7 @@ fn run_epoch(
         // The interrupt is read once. If it arrived between two reads, the run would stop without a saved state.
         let stops = session.interrupted();
         if stops || session.checkpoints.due() {
-            save(network, session, progressing)?;
+            save(learner, session, progressing)?;
         }
         if stops {
             return Err(Error::Interrupted);
@@ -269,8 +270,9 @@ fn finish_epoch(
     Ok(())
 }
 
-fn save(network: &Network, session: Session<'_>, progressing: &Progressing) -> Result<()> {
-    let bytes = resume::to_bytes(network, progressing)?;
+fn save(learner: &mut Learner<'_>, session: Session<'_>, progressing: &Progressing) -> Result<()> {
+    let (network, optimizer) = learner.newest()?;
+    let bytes = resume::to_bytes(network, optimizer, progressing)?;
     session.checkpoints.save(&bytes).map_err(|source| Error::Io { action: "save", source })
 }
 

@@ -4,6 +4,7 @@
 //! The update of (θ, g, v) = (0, 0, 0) is 0. So a pruned weight, whose gradient is always 0, stays exactly 0.
 
 use rayon::prelude::*;
+use unlearn_network::Descent;
 
 use crate::{Recipe, Trainable};
 
@@ -14,7 +15,7 @@ pub struct Sgd {
     momentum: f32,
     weight_decay: f32,
     nesterov: bool,
-    trainable: Option<Trainable>,
+    pub(crate) trainable: Option<Trainable>,
 }
 
 impl Sgd {
@@ -33,6 +34,12 @@ impl Sgd {
     #[must_use]
     pub fn moving(self, trainable: Option<Trainable>) -> Self {
         Self { trainable, ..self }
+    }
+
+    /// The rule as data, which a device executes in the same order.
+    pub(crate) fn descent(&self) -> Descent {
+        let &Self { momentum, weight_decay, nesterov, .. } = self;
+        Descent::Sgd { momentum, weight_decay, nesterov }
     }
 
     /// One step.

@@ -1,4 +1,4 @@
-//! One step: the gradient over the step's batches, at the weights or at the perturbed weights of SAM, and the
+//! One step on the host: the gradient over the step's batches, at the weights or at the perturbed weights of SAM, and the
 //! optimiser's update.
 
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use tracing::trace_span;
 use unlearn_network::{Mode, Network};
 use unlearn_samples::Batch;
 
-use crate::{Objective, Result, Update, predict::count_correct, update::Optimizer};
+use crate::{Objective, Result, Update, penalty, predict::count_correct, see, update::Optimizer};
 
 /// Position of a step in the run.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ impl Stepper {
         }
         let (parameters, gradients) = network.parameters_and_gradients();
         trace_span!("update").in_scope(|| optimizer.step(at.number, at.lr, parameters, &gradients.parameters));
-        objective.proximal(at.progress, at.lr, parameters);
+        penalty::soften(objective.penalty(at.progress), at.lr, parameters);
         Ok(seen)
     }
 
@@ -80,7 +80,7 @@ impl Stepper {
         let mut seen = Seen::default();
         for (number, batch) in batches.iter().enumerate() {
             objective.prepare(at.epoch, batch)?;
-            network.forward(&batch.images, Mode::Train, &mut self.logits)?;
+            see(network, batch, Mode::Train, &mut self.logits)?;
             self.dlogits.resize(self.logits.len(), 0.0);
             seen.loss += objective.loss(batch, &self.logits, &mut self.dlogits);
             if !seen.loss.is_finite() {
@@ -102,7 +102,7 @@ impl Stepper {
         if batches.len() > 1 {
             add(&mut gradients.parameters, &self.earlier);
         }
-        seen.loss += objective.penalty(at.progress, parameters, &mut gradients.parameters);
+        seen.loss += penalty::add(objective.penalty(at.progress), parameters, &mut gradients.parameters);
         for (gradient, moves) in gradients.parameters.iter_mut().zip(update.trainable.iter().flatten()) {
             let fixed = gradient.iter_mut().zip(moves.iter().flatten()).filter(|(_, moves)| !**moves);
             fixed.for_each(|(g, _)| *g = 0.0);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn batch(images: &[f32], labels: &[u32]) -> Batch {
-        Batch { images: images.to_vec(), labels: labels.to_vec(), indices: vec![0; labels.len()], mixed: None }
+        Batch { images: images.to_vec().into(), labels: labels.to_vec(), indices: vec![0; labels.len()], mixed: None }
     }
 
     fn gradient(network: &mut Network, batches: &[Batch], update: &Update) -> Vec<Vec<f32>> {

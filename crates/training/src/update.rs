@@ -1,10 +1,9 @@
 //! The update of weights by a gradient: the optimiser, the weights that it may change, and the point where the
 //! gradient is taken.
 
-use crate::{Adam, Recipe, Rule, Sgd};
+use unlearn_network::{Descent, Trainable};
 
-/// The values of each parameter that training may change. `None` means all.
-pub type Trainable = Vec<Option<Vec<bool>>>;
+use crate::{Adam, Recipe, Rule, Sgd};
 
 /// The update of weights by a gradient, in addition to the recipe's numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +40,34 @@ impl Optimizer {
         match self {
             Self::Sgd(sgd) => sgd.step(lr, parameters, gradients),
             Self::Adam(adam) => adam.step(t, lr, parameters, gradients),
+        }
+    }
+
+    /// The rule as data.
+    pub(crate) fn descent(&self) -> Descent {
+        match self {
+            Self::Sgd(sgd) => sgd.descent(),
+            Self::Adam(adam) => adam.descent(),
+        }
+    }
+
+    /// The values that it may change. `None` means all.
+    pub(crate) fn trainable(&self) -> Option<&Trainable> {
+        match self {
+            Self::Sgd(sgd) => sgd.trainable.as_ref(),
+            Self::Adam(adam) => adam.trainable.as_ref(),
+        }
+    }
+
+    /// Replaces the optimiser's state, in the order of [`Optimizer::memory`].
+    pub(crate) fn set_memory(&mut self, memory: Vec<Vec<Vec<f32>>>) {
+        match self {
+            Self::Sgd(sgd) => memory.into_iter().for_each(|lists| sgd.velocity = lists),
+            Self::Adam(adam) => {
+                for (to, from) in [&mut adam.mean, &mut adam.square].into_iter().zip(memory) {
+                    *to = from;
+                }
+            }
         }
     }
 

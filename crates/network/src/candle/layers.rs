@@ -2,7 +2,7 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::windows::Windows;
+use super::{bus::Bus, windows::Windows};
 use crate::{BATCH_NORM_EPSILON, BufferId, State};
 
 const MOMENTUM: f32 = 0.1;
@@ -16,12 +16,11 @@ pub(super) struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Moves the running statistics towards this batch, as PyTorch does: momentum 0.1, unbiased variance.
-    pub(super) fn update_running(&self, state: &mut State) -> Result<()> {
-        let n = self.values_per_channel as f32;
-        let unbiased = n / (n - 1.0).max(1.0);
-        let mean: Vec<f32> = self.mean.to_vec1()?;
-        let var: Vec<f32> = self.var.to_vec1()?;
+    /// Moves the running statistics on the host towards this batch, as PyTorch does: momentum 0.1, unbiased variance.
+    pub(super) fn update_running(&self, bus: &Bus, state: &mut State) -> Result<()> {
+        let unbiased = self.unbiased();
+        let mean: Vec<f32> = bus.down(&self.mean)?;
+        let var: Vec<f32> = bus.down(&self.var)?;
         let buffers = state.buffers_mut();
         for (running, batch) in buffers[self.running.0].iter_mut().zip(mean) {
             *running = (1.0 - MOMENTUM) * *running + MOMENTUM * batch;
@@ -31,16 +30,33 @@ impl BatchStatistics {
         }
         Ok(())
     }
+
+    /// The same of statistics on the device, with the same bits.
+    pub(super) fn update(&self, buffers: &mut [Tensor]) -> Result<()> {
+        let mut towards = |buffer: BufferId, batch: Tensor| {
+            let running = buffers[buffer].affine((1.0 - MOMENTUM).into(), 0.0)?;
+            buffers[buffer] = (running + batch)?;
+            Ok(())
+        };
+        towards(self.running.0, self.mean.detach().affine(MOMENTUM.into(), 0.0)?)?;
+        let var = self.var.detach().affine(MOMENTUM.into(), 0.0)?;
+        towards(self.running.1, var.affine(self.unbiased().into(), 0.0)?)
+    }
+
+    /// n / (n − 1), for n values per channel.
+    fn unbiased(&self) -> f32 {
+        let n = self.values_per_channel as f32;
+        n / (n - 1.0).max(1.0)
+    }
 }
 
 fn per_channel(x: &Tensor) -> Result<Tensor> {
     x.reshape((1, x.elem_count(), 1, 1))
 }
 
-pub(super) fn normalize(x: &Tensor, mean: &[f32], std: &[f32]) -> Result<Tensor> {
-    let mean = per_channel(&Tensor::new(mean, x.device())?)?;
-    let std = per_channel(&Tensor::new(std, x.device())?)?;
-    x.broadcast_sub(&mean)?.broadcast_div(&std)
+pub(super) fn normalize(bus: &Bus, x: &Tensor, mean: &[f32], std: &[f32]) -> Result<Tensor> {
+    let of_channels = |values: &[f32]| bus.floats(values, (1, values.len(), 1, 1));
+    x.broadcast_sub(&of_channels(mean)?)?.broadcast_div(&of_channels(std)?)
 }
 
 pub(super) fn batch_statistics(x: &Tensor, running: (BufferId, BufferId)) -> Result<BatchStatistics> {
@@ -58,7 +74,7 @@ pub(super) fn batch_norm(x: &Tensor, mean: &Tensor, var: &Tensor, weight: &Tenso
 
 /// ReLU with gradient 0 at 0, as in PyTorch. Candle's gradient there is 1.
 pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
-    let positive = x.gt(0f32)?.to_dtype(x.dtype())?.detach();
+    let positive = x.detach().relu()?.sign()?;
     x * positive
 }
 
@@ -72,27 +88,30 @@ pub(super) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 pub(super) fn max_pool(x: &Tensor, windows: Windows) -> Result<Tensor> {
     let taps = windows.taps(x, f32::NEG_INFINITY)?;
     let mut largest = taps[0].detach();
+    let position_shape = largest.dims().to_vec();
     let mut position = largest.zeros_like()?;
+    // Made on the device; a comparison with a number would copy the number there.
+    let full = |number: usize| Tensor::full(number as f32, &position_shape[..], x.device());
     for (number, tap) in taps.iter().enumerate().skip(1) {
-        let (tap, number) = (tap.detach(), number as f64);
+        let tap = tap.detach();
         let larger = tap.gt(&largest)?;
         largest = larger.where_cond(&tap, &largest)?;
-        position = larger.where_cond(&(position.zeros_like()? + number)?, &position)?;
+        position = larger.where_cond(&full(number)?, &position)?;
     }
     // For the tape, this is a choice of one value per window.
     let nothing = largest.zeros_like()?;
     let mut output = nothing.clone();
     for (number, tap) in taps.iter().enumerate() {
-        output = (output + position.eq(number as f32)?.where_cond(tap, &nothing)?)?;
+        output = (output + position.eq(&full(number)?)?.where_cond(tap, &nothing)?)?;
     }
     Ok(output)
 }
 
-pub(super) fn shortcut_a(x: &Tensor, stride: usize, out_channels: usize) -> Result<Tensor> {
+pub(super) fn shortcut_a(bus: &Bus, x: &Tensor, stride: usize, out_channels: usize) -> Result<Tensor> {
     let (_, channels, height, width) = x.dims4()?;
     let every = |length: usize| -> Result<Tensor> {
         let positions: Vec<u32> = (0..length).step_by(stride).map(|i| i as u32).collect();
-        Tensor::new(positions, x.device())
+        bus.positions(&positions, positions.len())
     };
     let kept = x.index_select(&every(height)?, 2)?.index_select(&every(width)?, 3)?;
     let added = out_channels - channels;

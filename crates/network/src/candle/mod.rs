@@ -2,33 +2,42 @@
 //! reference in tests.
 
 mod backend;
+mod bus;
 mod convolution;
 #[cfg(feature = "cudnn")]
 mod cudnn;
+mod images;
 mod layers;
+mod losses;
+mod steps;
 mod tokens;
+mod training;
+mod values;
+mod variables;
 mod windows;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var, backprop::GradStore};
 
 pub(crate) use self::backend::Backend;
-use self::{convolution::convolution, windows::Windows};
-use crate::{Collect, Error, Executor, Gradients, Graph, Mode, Op, Result, State};
+use self::{
+    bus::Bus,
+    convolution::convolution,
+    training::Training,
+    values::{Values, split},
+    windows::Windows,
+};
+use crate::{Collect, Error, Executor, Gradients, Graph, Mode, Op, Pixels, Resident, Result, State, Traffic};
 
 /// Runs a graph on a Candle device (CPU, CUDA, Metal).
 ///
-/// Values live on the host. They are uploaded when their generation changes: once per step while training, and once
-/// for a whole evaluation.
+/// A training lives on the device ([`Resident`]). Single passes take their values from the host, which uploads them
+/// when their generation changes.
 pub struct CandleExecutor {
-    device: Device,
-    values: Option<Uploaded>,
+    bus: Bus,
+    values: Option<Values>,
     pass: Option<Pass>,
-}
-
-struct Uploaded {
-    generation: u64,
-    parameters: Vec<Var>,
-    buffers: Vec<Tensor>,
+    training: Training,
+    trains: bool,
 }
 
 /// Data that a forward pass keeps for the backward pass.
@@ -46,33 +55,36 @@ struct Output {
 
 impl CandleExecutor {
     /// Revision 1: Candle's gradients of convolutions. Revision 2: gradients by matrix products (`convolution.rs`).
-    pub(crate) const REVISION: u32 = 2;
+    /// Revision 3: training with loss and optimiser on the device.
+    pub(crate) const REVISION: u32 = 3;
 
     /// An executor on one device.
     pub fn new(device: Device) -> Self {
-        Self { device, values: None, pass: None }
+        Self { bus: Bus::new(device), values: None, pass: None, training: Training::default(), trains: true }
+    }
+
+    /// The same without a training on the device: every step's parameters and gradients cross the bus, and the host
+    /// runs the loss and the optimiser. This is the reference in tests.
+    pub fn by_passes(device: Device) -> Self {
+        Self { trains: false, ..Self::new(device) }
     }
 
     fn upload(&mut self, graph: &Graph, state: &State) -> Result<()> {
-        if self.values.as_ref().is_some_and(|v| v.generation == state.generation()) {
-            return Ok(());
+        if self.values.as_ref().is_none_or(|values| values.generation != state.generation()) {
+            self.values = Some(Values::upload(&self.bus, graph, state)?);
         }
-        let tensor = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &self.device);
-        let parameters = graph
-            .parameters
-            .iter()
-            .zip(state.parameters())
-            .map(|(p, v)| Ok(Var::from_tensor(&tensor(v, &p.shape)?)?))
-            .collect::<Result<_>>()?;
-        let buffers =
-            graph.buffers.iter().zip(state.buffers()).map(|(b, v)| Ok(tensor(v, &b.shape)?)).collect::<Result<_>>()?;
-        self.values = Some(Uploaded { generation: state.generation(), parameters, buffers });
         Ok(())
+    }
+
+    /// The images of a pass, checked against the graph.
+    fn images(&self, graph: &Graph, pixels: Pixels<'_>) -> Result<Tensor> {
+        let shape = graph.batch_shape(pixels)?;
+        Ok(images::upload(&self.bus, pixels, shape)?)
     }
 }
 
-impl Uploaded {
-    fn run(&self, graph: &Graph, images: &Tensor, mode: Mode) -> Result<Output> {
+impl Values {
+    fn run(&self, bus: &Bus, graph: &Graph, images: &Tensor, mode: Mode) -> Result<Output> {
         let mut outputs: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
         let mut statistics = Vec::new();
         for node in &graph.nodes {
@@ -80,7 +92,7 @@ impl Uploaded {
             let parameter = |id: usize| self.parameters[id].as_tensor();
             let output = match &node.op {
                 Op::Input => images.clone(),
-                Op::Normalize { mean, std } => layers::normalize(input(0), mean, std)?,
+                Op::Normalize { mean, std } => layers::normalize(bus, input(0), mean, std)?,
                 &Op::Conv2d { weight, bias, kernel, stride, padding, groups } => {
                     let windows = Windows { kernel, stride, padding };
                     let product = convolution(input(0), parameter(weight), windows, groups)?;
@@ -108,12 +120,12 @@ impl Uploaded {
                 }
                 Op::Relu => layers::relu(input(0))?,
                 Op::Add => (input(0) + input(1))?,
-                Op::ShortcutA { stride, out_channels } => layers::shortcut_a(input(0), *stride, *out_channels)?,
+                Op::ShortcutA { stride, out_channels } => layers::shortcut_a(bus, input(0), *stride, *out_channels)?,
                 Op::GlobalAvgPool => input(0).mean((2, 3))?,
                 Op::Linear { weight, bias } => {
                     input(0).matmul(&parameter(*weight).t()?)?.broadcast_add(parameter(*bias))?
                 }
-                Op::Token(op) => tokens::run(op, input(0), parameter)?,
+                Op::Token(op) => tokens::run(bus, op, input(0), parameter)?,
             };
             outputs.push(output);
         }
@@ -121,10 +133,26 @@ impl Uploaded {
         Ok(Output { logits, statistics })
     }
 
+    /// ∂loss/∂parameters as one vector.
+    fn flat_gradient(&self, graph: &Graph, logits: &Tensor, dlogits: &Tensor) -> Result<Tensor> {
+        let store = (logits * dlogits)?.sum_all()?.backward()?;
+        self.collected(graph, &store)
+    }
+
+    fn collected(&self, graph: &Graph, store: &GradStore) -> Result<Tensor> {
+        let gradients = self.parameters.iter().map(|parameter| match store.get(parameter.as_tensor()) {
+            Some(gradient) => Ok(gradient.flatten_all()?),
+            None => Ok(parameter.flatten_all()?.detach().zeros_like()?),
+        });
+        let gradients = gradients.collect::<Result<Vec<_>>>()?;
+        debug_assert_eq!(gradients.len(), graph.parameters.len());
+        if gradients.is_empty() { Err(Error::NoForward) } else { Ok(Tensor::cat(&gradients, 0)?) }
+    }
+
     /// Gradients of the whole loss.
     fn gradients(
         &self,
-        graph: &Graph,
+        (bus, graph): (&Bus, &Graph),
         pass: &Pass,
         dlogits: &Tensor,
         input: bool,
@@ -134,19 +162,15 @@ impl Uploaded {
         // again.
         let images = if input { Some(Var::from_tensor(&pass.images)?) } else { None };
         let logits = match &images {
-            Some(images) => &self.run(graph, images.as_tensor(), pass.mode)?.logits,
+            Some(images) => &self.run(bus, graph, images.as_tensor(), pass.mode)?.logits,
             None => &pass.logits,
         };
         let store = (logits * dlogits)?.sum_all()?.backward()?;
-        for (parameter, gradient) in self.parameters.iter().zip(&mut gradients.parameters) {
-            match store.get(parameter.as_tensor()) {
-                Some(tensor) => *gradient = tensor.flatten_all()?.to_vec1()?,
-                None => gradient.fill(0.0),
-            }
-        }
+        let all = bus.down::<f32>(&self.collected(graph, &store)?)?;
+        gradients.parameters = split(&all, graph.parameters.iter().map(|parameter| &parameter.shape[..]));
         gradients.input.clear();
         if let Some(tensor) = images.as_ref().and_then(|images| store.get(images.as_tensor())) {
-            gradients.input = tensor.flatten_all()?.to_vec1()?;
+            gradients.input = bus.down(tensor)?;
         }
         Ok(())
     }
@@ -154,7 +178,7 @@ impl Uploaded {
 
 impl Executor for CandleExecutor {
     fn name(&self) -> &'static str {
-        Backend::of(&self.device).name()
+        Backend::of(self.bus.device()).name()
     }
 
     fn revision(&self) -> u32 {
@@ -166,42 +190,65 @@ impl Executor for CandleExecutor {
         graph: &Graph,
         state: &mut State,
         images: &[f32],
-        count: usize,
+        _: usize,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.forward_pixels(graph, state, images.into(), mode, logits)
+    }
+
+    fn forward_pixels(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: Pixels<'_>,
         mode: Mode,
         logits: &mut Vec<f32>,
     ) -> Result<()> {
         self.upload(graph, state)?;
-        let [channels, height, width] = graph.input_shape();
-        let images = Tensor::from_slice(images, (count, channels, height, width), &self.device)?;
-        let values = self.values.as_ref().expect("uploaded above");
-        let output = values.run(graph, &images, mode)?;
-        *logits = output.logits.flatten_all()?.to_vec1()?;
+        let images = self.images(graph, images)?;
+        let Some(values) = &self.values else { return Err(Error::NoForward) };
+        let output = values.run(&self.bus, graph, &images, mode)?;
+        *logits = self.bus.down(&output.logits)?;
         for batch in &output.statistics {
-            batch.update_running(state)?;
+            batch.update_running(&self.bus, state)?;
         }
         self.pass = (mode != Mode::Evaluate).then_some(Pass { images, logits: output.logits, mode });
         Ok(())
     }
 
+    fn takes_bytes(&self) -> bool {
+        true
+    }
+
     fn backward(&mut self, graph: &Graph, _state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
         let (Some(pass), Some(values)) = (&self.pass, &self.values) else { return Err(Error::NoForward) };
+        let bus = &self.bus;
         collect.check(pass.mode)?;
-        let dlogits = Tensor::from_slice(dlogits, pass.logits.shape(), &self.device)?;
+        let dlogits = bus.up(dlogits, pass.logits.shape())?;
         if let Collect::Gradients { gradients, input } = collect {
-            values.gradients(graph, pass, &dlogits, input, gradients)?;
+            values.gradients((bus, graph), pass, &dlogits, input, gradients)?;
             self.pass = None;
             return Ok(());
         }
         // Statistics are constants in this mode, so a sample on its own gives the same result as in its batch.
         for sample in 0..pass.images.dim(0)? {
-            let logits = values.run(graph, &pass.images.narrow(0, sample, 1)?, pass.mode)?.logits;
+            let logits = values.run(bus, graph, &pass.images.narrow(0, sample, 1)?, pass.mode)?.logits;
             let store = (logits * dlogits.narrow(0, sample, 1)?)?.sum_all()?.backward()?;
             for (id, parameter) in values.parameters.iter().enumerate() {
                 if let Some(gradient) = store.get(parameter.as_tensor()) {
-                    collect.add_samples(id, sample, &gradient.flatten_all()?.to_vec1()?);
+                    collect.add_samples(id, sample, &bus.down::<f32>(gradient)?);
                 }
             }
         }
         Ok(())
+    }
+
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        self.trains.then_some(self)
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.bus.traffic()
     }
 }

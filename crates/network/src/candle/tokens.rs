@@ -1,7 +1,8 @@
 //! Layers of transformers, on tokens `[batch, tokens, features]`.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
+use super::bus::Bus;
 use crate::TokenOp;
 
 /// Added to the scores of tokens that a shift has joined across the border of the map, so that they do not attend to
@@ -9,7 +10,7 @@ use crate::TokenOp;
 const APART: f32 = -100.0;
 
 /// Runs one layer. `parameter` returns the tensor of a parameter.
-pub(super) fn run<'t>(op: &TokenOp, x: &Tensor, parameter: impl Fn(usize) -> &'t Tensor) -> Result<Tensor> {
+pub(super) fn run<'t>(bus: &Bus, op: &TokenOp, x: &Tensor, parameter: impl Fn(usize) -> &'t Tensor) -> Result<Tensor> {
     match *op {
         TokenOp::FromMap => x.flatten_from(2)?.transpose(1, 2)?.contiguous(),
         TokenOp::ClassToken { token } => {
@@ -25,7 +26,7 @@ pub(super) fn run<'t>(op: &TokenOp, x: &Tensor, parameter: impl Fn(usize) -> &'t
             attend(x, heads, Ok)?.reshape((batch, tokens, features / 3))
         }
         TokenOp::WindowAttention { map, window, shift, heads, table } => {
-            Windows { map, side: window, shift }.attend(x, heads, parameter(table))
+            Windows { map, side: window, shift }.attend(bus, x, heads, parameter(table))
         }
         TokenOp::Merge { map: [height, width], side } => {
             let (batch, _, features) = x.dims3()?;
@@ -83,7 +84,7 @@ struct Windows {
 }
 
 impl Windows {
-    fn attend(&self, x: &Tensor, heads: usize, table: &Tensor) -> Result<Tensor> {
+    fn attend(&self, bus: &Bus, x: &Tensor, heads: usize, table: &Tensor) -> Result<Tensor> {
         let Self { map: [height, width], side, shift } = *self;
         let (batch, tokens, features) = x.dims3()?;
         let (down, across, within) = (height / side, width / side, side * side);
@@ -91,13 +92,13 @@ impl Windows {
         let x = x.reshape((batch, height, width, features))?.roll(-shift, 1)?.roll(-shift, 2)?;
         let x = x.reshape(&[batch, down, side, across, side, features][..])?;
         let x = x.permute(&[0, 1, 3, 2, 4, 5][..])?.contiguous()?.reshape((batch * down * across, within, features))?;
-        let bias = self.bias(table)?;
+        let bias = self.bias(bus, table)?;
         let y = attend(&x, heads, |scores| {
             let scores = scores.broadcast_add(&bias)?;
             if shift == 0 {
                 return Ok(scores);
             }
-            let apart = self.apart(x.device())?;
+            let apart = self.apart(bus)?;
             let by_window = scores.reshape(&[batch, down * across, heads, within, within][..])?;
             by_window.broadcast_add(&apart)?.reshape((batch * down * across, heads, within, within))
         })?;
@@ -107,7 +108,7 @@ impl Windows {
     }
 
     /// The biases from the table, `[1, heads, tokens, tokens]`, by the offset between two tokens of a window.
-    fn bias(&self, table: &Tensor) -> Result<Tensor> {
+    fn bias(&self, bus: &Bus, table: &Tensor) -> Result<Tensor> {
         let side = self.side;
         let places = || (0..side * side).map(|place| (place / side, place % side));
         let offsets = places().flat_map(|(row, column)| {
@@ -116,14 +117,14 @@ impl Windows {
                 (down * (2 * side - 1) + across) as u32
             })
         });
-        let offsets = Tensor::from_iter(offsets, table.device())?;
+        let offsets = bus.positions(&offsets.collect::<Vec<_>>(), side.pow(4))?;
         let biases = table.index_select(&offsets, 0)?.reshape((side * side, side * side, table.dim(1)?))?;
         biases.permute((2, 0, 1))?.contiguous()?.unsqueeze(0)
     }
 
     /// The term added to the scores, `[1, windows, 1, tokens, tokens]`. With it, tokens attend to each other only if
     /// they were neighbours before the shift.
-    fn apart(&self, device: &Device) -> Result<Tensor> {
+    fn apart(&self, bus: &Bus) -> Result<Tensor> {
         let Self { map: [height, width], side, shift } = *self;
         // Regions of the shifted map: before the last window, in it, and in it but from beyond the border.
         let region = |position: usize, length: usize| match length - position {
@@ -142,6 +143,6 @@ impl Windows {
                 values.extend((0..within).map(|other| if of_token(token) == of_token(other) { 0.0 } else { APART }));
             }
         }
-        Tensor::from_vec(values, &[1, down * across, 1, within, within][..], device)
+        bus.floats(&values, &[1, down * across, 1, within, within][..])
     }
 }

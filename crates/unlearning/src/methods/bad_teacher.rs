@@ -11,16 +11,15 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_network::{Mode, Network, initialize};
+use unlearn_network::{LossTerm, Mode, Network, initialize};
 use unlearn_random::{shuffle, stream};
 use unlearn_samples::Batch;
-use unlearn_training::{Objective, Recipe, Result, Rule, Update};
+use unlearn_training::{Objective, Recipe, Result, Rule, Update, evaluate};
 
 use crate::{
     Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log},
     shared::{
-        distillation::add_divergence,
         fine_tuning::{self, FineTuning},
         range::{positive, share},
     },
@@ -105,6 +104,12 @@ struct Teachers {
     temperature: f64,
 }
 
+impl Teachers {
+    fn term(&self) -> LossTerm<'_> {
+        LossTerm::Divergence { teacher: &self.answers, temperature: self.temperature, weight: 1.0 }
+    }
+}
+
 impl Objective for Teachers {
     fn prepare(&mut self, _: usize, batch: &Batch) -> Result<()> {
         let size = batch.images.len() / batch.len();
@@ -129,8 +134,11 @@ impl Objective for Teachers {
     }
 
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        dlogits.fill(0.0);
-        add_divergence(&self.answers, logits, logits.len() / batch.len(), self.temperature, 1.0, dlogits)
+        evaluate(&[self.term()], logits.len() / batch.len(), logits, dlogits)
+    }
+
+    fn known_loss<'a>(&'a self, _: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![self.term()])
     }
 }
 
@@ -157,7 +165,7 @@ mod tests {
         let (answers, temperature) = (vec![], 1.0);
         let mut objective =
             Teachers { competent: network(1), incompetent: network(2), forgotten, answers, temperature };
-        let batch = Batch { images: images.clone(), labels: vec![0; 3], indices: vec![3, 1, 0], mixed: None };
+        let batch = Batch { images: images.clone().into(), labels: vec![0; 3], indices: vec![3, 1, 0], mixed: None };
         objective.prepare(0, &batch).unwrap();
         assert_eq!(objective.answers, [&competent[..3], &incompetent[3..6], &competent[6..]].concat());
         let mut gradient = [1.0; 9];

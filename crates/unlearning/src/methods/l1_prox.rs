@@ -9,7 +9,7 @@
 //! Deviations: the paper's code takes a subgradient step and penalises every parameter (`l1-sparse`). Here,
 //! normalisation, biases and the classifier are not penalised. The optimiser's step has momentum, as everywhere.
 
-use unlearn_network::{Graph, Kept, Network};
+use unlearn_network::{Graph, Kept, LossTerm, Network, Penalty};
 use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective};
 
@@ -79,18 +79,12 @@ impl Objective for Thresholded {
     }
 
     /// Only for reporting: the proximal step replaces the gradient.
-    fn penalty(&mut self, progress: f64, parameters: &[Vec<f32>], _: &mut [Vec<f32>]) -> f64 {
-        let covered = parameters.iter().zip(&self.convolutions).filter(|(_, thresholded)| **thresholded);
-        let norm: f64 = covered.flat_map(|(values, _)| values).map(|theta| f64::from(theta.abs())).sum();
-        self.gamma_schedule.at(self.gamma, progress) * norm
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![CrossEntropy::default().term(1.0, &batch.labels, batch.mixed.as_ref())])
     }
 
-    fn proximal(&mut self, progress: f64, lr: f64, parameters: &mut [Vec<f32>]) {
-        let threshold = (lr * self.gamma_schedule.at(self.gamma, progress)) as f32;
-        let covered = parameters.iter_mut().zip(&self.convolutions).filter(|(_, thresholded)| **thresholded);
-        for theta in covered.flat_map(|(values, _)| values) {
-            *theta = if theta.abs() <= threshold { 0.0 } else { *theta - threshold * theta.signum() };
-        }
+    fn penalty(&self, progress: f64) -> Penalty<'_> {
+        Penalty::SoftThreshold { gamma: self.gamma_schedule.at(self.gamma, progress), over: &self.convolutions }
     }
 }
 
@@ -99,28 +93,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_threshold_makes_exact_zeros_of_convolution_weights_alone() {
+    fn convolutions_alone_are_thresholded() {
         let convolutions = vec![true, false];
-        let mut objective = Thresholded { gamma: 4.0, gamma_schedule: GammaSchedule::Falling, convolutions };
-        let mut parameters = vec![vec![1.0, -0.75, 0.5, -0.25, -0.0, 0.0], vec![0.25]];
-        objective.proximal(0.5, 0.25, &mut parameters);
-        assert_eq!(parameters, [vec![0.5, -0.25, 0.0, 0.0, 0.0, 0.0], vec![0.25]]);
-        assert!(parameters[0][2..].iter().all(|theta| theta.to_bits() == 0));
-    }
-
-    #[test]
-    fn the_threshold_minimises_what_it_should() {
-        // θ′ = argmin over x of (x − θ)²/2 + lr·γ|x|, by search on a fine grid.
-        let (lr, gamma) = (0.5, 0.6);
-        for theta in [-1.3f32, -0.2, 0.1, 0.31, 2.0] {
-            let cost = |x: f64| (x - f64::from(theta)).powi(2) / 2.0 + lr * gamma * x.abs();
-            let grid = (-30_000..=30_000).map(|i| f64::from(i) * 1e-4);
-            let best = grid.min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap();
-            let mut parameters = vec![vec![theta]];
-            let convolutions = vec![true];
-            let mut objective = Thresholded { gamma, gamma_schedule: GammaSchedule::Constant, convolutions };
-            objective.proximal(0.0, lr, &mut parameters);
-            assert!((f64::from(parameters[0][0]) - best).abs() < 2e-4, "{theta}: {parameters:?}, {best}");
-        }
+        let objective = Thresholded { gamma: 4.0, gamma_schedule: GammaSchedule::Falling, convolutions };
+        let Penalty::SoftThreshold { gamma, over } = objective.penalty(0.5) else { panic!("another penalty") };
+        assert_eq!((gamma, over), (2.0, &[true, false][..]));
     }
 }

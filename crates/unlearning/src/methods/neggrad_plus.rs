@@ -5,6 +5,7 @@
 //! batch's own statistics. An epoch is a pass over D_r. Batches of D_f start again when they are used up.
 
 use serde::{Deserialize, Serialize};
+use unlearn_network::LossTerm;
 use unlearn_samples::Batch;
 use unlearn_training::{Course, CrossEntropy, Objective, Run};
 
@@ -75,11 +76,20 @@ struct Contrast {
     beta: f64,
 }
 
+impl Contrast {
+    /// All samples of a batch are from one set, so the first one suffices.
+    fn weight(&self, batch: &Batch) -> f64 {
+        if self.forgotten[batch.indices[0] as usize] { self.beta - 1.0 } else { self.beta }
+    }
+}
+
 impl Objective for Contrast {
     fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
-        // All samples of a batch are from one set, so the first one suffices.
-        let weight = if self.forgotten[batch.indices[0] as usize] { self.beta - 1.0 } else { self.beta };
-        CrossEntropy::default().weighted(weight, batch, logits, dlogits)
+        CrossEntropy::default().weighted(self.weight(batch), batch, logits, dlogits)
+    }
+
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![CrossEntropy::default().term(self.weight(batch), &batch.labels, batch.mixed.as_ref())])
     }
 }
 

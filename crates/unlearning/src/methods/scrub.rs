@@ -15,15 +15,16 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use unlearn_network::{Mode, Network, State};
+use unlearn_network::{LossTerm, Mode, Network, State};
 use unlearn_samples::{Batch, BatchPlan};
-use unlearn_training::{Course, CrossEntropy, Objective, Recipe, Result, Rule, Run, Update, predict, train};
+use unlearn_training::{
+    Course, CrossEntropy, Objective, Recipe, Result, Rule, Run, Update, evaluate, predict, see, train,
+};
 
 use crate::{
     Method, Outcome, Prospect, Request,
     parameter::{Origin, Parameter, fixed, log, searched},
     shared::{
-        distillation::add_divergence,
         fine_tuning::FineTuning,
         range::{one_or_more, positive, zero_or_more},
     },
@@ -197,19 +198,28 @@ struct Distance {
     config: Config,
 }
 
-impl Objective for Distance {
-    fn prepare(&mut self, _: usize, batch: &Batch) -> Result<()> {
-        Ok(self.teacher.forward(&batch.images, Mode::Evaluate, &mut self.answers)?)
-    }
-
-    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+impl Distance {
+    fn terms<'a>(&'a self, batch: &'a Batch) -> [LossTerm<'a>; 2] {
         let Config { alpha, gamma, temperature, .. } = self.config;
         // All samples of a batch are from one set, so the first one suffices.
         let (divergence, entropy) =
             if self.forgotten[batch.indices[0] as usize] { (-1.0, 0.0) } else { (alpha, gamma) };
-        let loss = CrossEntropy::default().weighted(entropy, batch, logits, dlogits);
-        let classes = logits.len() / batch.len();
-        loss + add_divergence(&self.answers, logits, classes, temperature, divergence, dlogits)
+        let entropy = CrossEntropy::default().term(entropy, &batch.labels, batch.mixed.as_ref());
+        [entropy, LossTerm::Divergence { teacher: &self.answers, temperature, weight: divergence }]
+    }
+}
+
+impl Objective for Distance {
+    fn prepare(&mut self, _: usize, batch: &Batch) -> Result<()> {
+        see(&mut self.teacher, batch, Mode::Evaluate, &mut self.answers)
+    }
+
+    fn loss(&mut self, batch: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
+        evaluate(&self.terms(batch), logits.len() / batch.len(), logits, dlogits)
+    }
+
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(self.terms(batch).to_vec())
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use unlearn_network::{Mode, Network};
 use unlearn_samples::{Augmentation, Batch, BatchOptions, BatchPlan};
-use unlearn_training::{Error, Position, Result};
+use unlearn_training::{Error, Position, Result, see};
 
 use crate::Request;
 
@@ -47,12 +47,12 @@ impl FrozenPass<'_> {
         let augmentation = if self.augment { request.task.augmentation } else { Augmentation::NONE };
         let plain = BatchOptions::evaluation(self.batch_size);
         let options = BatchOptions { augmentation, seed: request.task.seed, ..plain };
-        let plan = BatchPlan::new(request.task.images, self.samples, options)?;
+        let plan = BatchPlan::new(request.task.images, self.samples, options)?.in_bytes(request.network.takes_bytes());
         let (classes, batches) = (request.network.graph().classes(), plan.batches_per_epoch());
         let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
         for (number, batch) in plan.epoch(0, 0).enumerate() {
             let batch = batch?;
-            request.network.forward(&batch.images, Mode::Frozen, &mut logits)?;
+            see(request.network, &batch, Mode::Frozen, &mut logits)?;
             let probabilities = probabilities(&logits, classes);
             let (dlogits, logits) = (&mut dlogits, &mut logits);
             let mut frozen = FrozenBatch { batch: &batch, probabilities: &probabilities, classes, dlogits, logits };
@@ -127,7 +127,7 @@ impl FrozenBatch<'_> {
 
     /// Repeats the forward pass, because [`Network::backward`] ends it.
     pub(crate) fn forward_again(&mut self, network: &mut Network) -> Result<()> {
-        Ok(network.forward(&self.batch.images, Mode::Frozen, self.logits)?)
+        see(network, self.batch, Mode::Frozen, self.logits)
     }
 
     /// Mean cross-entropy.

@@ -1,6 +1,7 @@
 //! The penalty γₜ‖θ‖₁ of a loss, by its subgradient, and the course of γₜ.
 
 use serde::{Deserialize, Serialize};
+use unlearn_network::{LossTerm, Penalty};
 use unlearn_samples::Batch;
 use unlearn_training::{Objective, Result};
 
@@ -47,19 +48,12 @@ impl<O: Objective> Objective for L1Penalized<O> {
         if self.gamma > 0.0 { &["gamma"] } else { &[] }
     }
 
-    fn penalty(&mut self, progress: f64, parameters: &[Vec<f32>], gradients: &mut [Vec<f32>]) -> f64 {
-        let gamma = self.gamma_schedule.at(self.gamma, progress);
-        let mut norm = 0.0;
-        for (parameter, gradient) in parameters.iter().zip(gradients) {
-            for (theta, g) in parameter.iter().zip(gradient) {
-                norm += f64::from(theta.abs());
-                // The subgradient at 0 is 0, so pruned weights stay 0.
-                if *theta != 0.0 {
-                    *g += gamma as f32 * theta.signum();
-                }
-            }
-        }
-        gamma * norm
+    fn known_loss<'a>(&'a self, batch: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        self.loss.known_loss(batch)
+    }
+
+    fn penalty(&self, progress: f64) -> Penalty<'_> {
+        Penalty::L1 { gamma: self.gamma_schedule.at(self.gamma, progress) }
     }
 }
 
@@ -70,11 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_penalty_pulls_towards_zero_and_leaves_zeros_alone() {
-        let gamma_schedule = GammaSchedule::Falling;
-        let mut objective = L1Penalized { loss: CrossEntropy::default(), gamma: 0.5, gamma_schedule };
-        let mut gradients = vec![vec![0.0; 3]];
-        let value = objective.penalty(0.5, &[vec![2.0, -1.0, 0.0]], &mut gradients);
-        assert_eq!((value, gradients), (0.75, vec![vec![0.25, -0.25, 0.0]]));
+    fn the_factor_follows_its_schedule() {
+        for (gamma_schedule, expected) in
+            [(GammaSchedule::Falling, 0.375), (GammaSchedule::Constant, 0.5), (GammaSchedule::Rising, 0.125)]
+        {
+            let objective = L1Penalized { loss: CrossEntropy::default(), gamma: 0.5, gamma_schedule };
+            let Penalty::L1 { gamma } = objective.penalty(0.25) else { panic!("another penalty") };
+            assert_eq!(gamma, expected);
+        }
     }
 }

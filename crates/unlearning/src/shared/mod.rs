@@ -1,6 +1,5 @@
 //! Code that several methods share.
 
-pub(crate) mod distillation;
 pub mod fine_tuning;
 pub(crate) mod fisher;
 pub(crate) mod frozen;

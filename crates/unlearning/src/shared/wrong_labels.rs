@@ -1,6 +1,7 @@
 //! Random wrong labels for the forget set, drawn again in each epoch.
 
 use rand::RngExt;
+use unlearn_network::LossTerm;
 use unlearn_random::stream;
 use unlearn_samples::Batch;
 use unlearn_training::{CrossEntropy, Objective, Result};
@@ -36,6 +37,10 @@ impl Objective for WrongLabels {
 
     fn loss(&mut self, _: &Batch, logits: &[f32], dlogits: &mut [f32]) -> f64 {
         CrossEntropy::default().against(&self.labels, logits, dlogits)
+    }
+
+    fn known_loss<'a>(&'a self, _: &'a Batch) -> Option<Vec<LossTerm<'a>>> {
+        Some(vec![CrossEntropy::default().term(1.0, &self.labels, None)])
     }
 }
 

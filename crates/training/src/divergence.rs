@@ -1,7 +1,7 @@
 //! Kullback–Leibler divergence between a teacher's and a student's outputs at a temperature (Hinton et al. 2015,
 //! arXiv 1503.02531, section 2).
 
-use unlearn_training::log_sum_exp;
+use crate::log_sum_exp;
 
 /// Returns weight · T² · mean over samples of KL(teacher‖student) at temperature T, and adds its gradient with
 /// respect to the student's logits to `dlogits`. Logits are `[count, classes]`. With the factor T², gradients have
