@@ -13,6 +13,7 @@ mod tests;
 mod winograd;
 
 pub use self::{epilogue::Epilogue, shape::ConvShape};
+pub(crate) use self::{blocks::even_blocks, scratch::Scratch};
 
 use crate::{ChannelStatistics, Maps, norm::merge_moments};
 

@@ -17,15 +17,19 @@ pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dy
     let &Op::Conv2d { weight, bias, kernel, stride, padding, groups } = op else { return None };
     let tensor = &planning.graph.parameters[weight].shape;
     let shape = ConvShape { in_channels: tensor[1] * groups, out_channels: tensor[0], kernel, stride, padding, groups };
-    let kernel = match planning.kept.get(weight) {
+    Some(Box::new(Convolution { kernel: chosen_kernel(planning, shape, weight), weight, bias }))
+}
+
+/// The kernel of a convolution with this weight: one that skips what is pruned, where that pays off.
+pub(super) fn chosen_kernel(planning: &Planning<'_>, shape: ConvShape, weight: ParameterId) -> kernels::Convolution {
+    match planning.kept.get(weight) {
         Some(Some(kept)) if planning.direct => {
             kernels::Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
         }
         _ if planning.direct => kernels::Convolution::direct(shape),
         Some(Some(kept)) => kernels::Convolution::pruned(shape, kept),
         _ => kernels::Convolution::new(shape),
-    };
-    Some(Box::new(Convolution { kernel, weight, bias }))
+    }
 }
 
 /// A convolution and its parameters.
