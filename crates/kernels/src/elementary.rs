@@ -16,8 +16,7 @@ const MANTISSA: u32 = 23;
 /// Below this, eˣ counts as 0. There it is less than 2⁻¹²⁵.
 const LEAST: f32 = -87.0;
 /// (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2, highest power first (Cephes, `expf`).
-const EXP: [f32; 6] =
-    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
 
 /// eˣ for x ≤ 0, within 2 units in the last place; 0 below −87. NaN stays NaN.
 #[inline(always)]
@@ -160,7 +159,8 @@ mod tests {
         let expected: Vec<f64> = points.iter().map(|x| right_of(f64::from(*x))).collect();
         on_every_instruction_set(|| {
             let [_, distribution, density] = dispatch(Values(&points));
-            for ((x, expected), (found, density)) in points.iter().zip(&expected).zip(distribution.iter().zip(&density)) {
+            for ((x, expected), (found, density)) in points.iter().zip(&expected).zip(distribution.iter().zip(&density))
+            {
                 let (found, x) = (f64::from(*found), f64::from(*x));
                 assert!((found - expected).abs() < 1.5e-7, "Φ({x}) = {expected}, found {found}");
                 if x < 0.0 {

@@ -80,7 +80,8 @@ pub fn layer_norm_backward(
 fn pieces(maps: &Maps) -> Vec<(usize, Range<usize>)> {
     let pixels = maps.height * maps.width;
     let of_bundle = TASKS.div_ceil(maps.bundles().max(1)).min(pixels);
-    let piece = move |bundle| (0..of_bundle).map(move |i| (bundle, i * pixels / of_bundle..(i + 1) * pixels / of_bundle));
+    let piece =
+        move |bundle| (0..of_bundle).map(move |i| (bundle, i * pixels / of_bundle..(i + 1) * pixels / of_bundle));
     (0..maps.bundles()).flat_map(piece).collect()
 }
 
@@ -276,8 +277,7 @@ impl Backward<'_> {
             let (dweights, dbiases) = self.sums.split_at_mut(maps.channels * LANES);
             let dweights = S::as_mut_simd_f32s(dweights).0.as_chunks_mut::<V>().0;
             let dbiases = S::as_mut_simd_f32s(dbiases).0.as_chunks_mut::<V>().0;
-            for (channel, (weight, (dweight, dbias))) in
-                weight.iter().zip(dweights.iter_mut().zip(dbiases)).enumerate()
+            for (channel, (weight, (dweight, dbias))) in weight.iter().zip(dweights.iter_mut().zip(dbiases)).enumerate()
             {
                 let offset = offset + channel * maps.plane;
                 let (x, dy) = (run::<S, R>(simd, x, offset), run::<S, R>(simd, dy, offset));

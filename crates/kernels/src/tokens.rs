@@ -42,14 +42,15 @@ pub fn add_positions(positions: &[f32], x: &[f32], y: &mut [f32], maps: &Maps) {
 /// The gradient of the positions by sample, `[bundles, pixels · channels, LANES]`: dy, pixel by pixel.
 pub fn positions_by_sample(dy: &[f32], maps: &Maps, dpositions: &mut [f32]) {
     let pixels = maps.height * maps.width;
-    dpositions[..maps.bundles() * pixels * maps.channels * LANES].par_chunks_mut(maps.channels * LANES).enumerate().for_each(
-        |(index, of_pixel)| {
+    dpositions[..maps.bundles() * pixels * maps.channels * LANES]
+        .par_chunks_mut(maps.channels * LANES)
+        .enumerate()
+        .for_each(|(index, of_pixel)| {
             let (bundle, pixel) = (index / pixels, index % pixels);
             for (channel, to) in of_pixel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                 to.copy_from_slice(&dy[maps.start(bundle, channel) + pixel * LANES..][..LANES]);
             }
-        },
-    );
+        });
 }
 
 /// y = the first pixel of x.
@@ -82,7 +83,8 @@ impl Squares {
     fn source(self, channel: usize, pixel: usize, channels: usize) -> (usize, usize) {
         let Self { map: [_, columns], side } = self;
         let (part, channel) = (channel / channels, channel % channels);
-        let (row, column) = (pixel / (columns / side) * side + part % side, pixel % (columns / side) * side + part / side);
+        let (row, column) =
+            (pixel / (columns / side) * side + part % side, pixel % (columns / side) * side + part / side);
         (channel, row * columns + column)
     }
 

@@ -198,13 +198,7 @@ impl Attention {
     }
 
     /// The softmax of the scores, `[queries, keys, LANES]`.
-    fn shares(
-        &self,
-        head: &Head<'_>,
-        (queries, keys): (&[f32], &[f32]),
-        added: &Option<Vec<f32>>,
-        scores: &mut [f32],
-    ) {
+    fn shares(&self, head: &Head<'_>, (queries, keys): (&[f32], &[f32]), added: &Option<Vec<f32>>, scores: &mut [f32]) {
         let size = [head.tokens, head.tokens, head.channels];
         head.multiply(size, head.by_token(queries), head.by_token(keys), scores);
         dispatch_bundle(Softmax { scores, columns: head.tokens, added: added.as_deref() });
@@ -297,4 +291,3 @@ impl Head<'_> {
         }
     }
 }
-

@@ -26,7 +26,8 @@ impl Case {
     ) -> Self {
         let features = heads * channels;
         let height = sees.len() / width;
-        let (input, output) = (Maps::new(3 * features, height, width, batch), Maps::new(features, height, width, batch));
+        let (input, output) =
+            (Maps::new(3 * features, height, width, batch), Maps::new(features, height, width, batch));
         let qkv = noisy_maps(&input, 3).iter().map(|value| value * 2.0).collect();
         Self { attention, sees, table, input, output, qkv }
     }

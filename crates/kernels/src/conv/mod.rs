@@ -12,8 +12,8 @@ mod sparse;
 mod tests;
 mod winograd;
 
-pub use self::{epilogue::Epilogue, shape::ConvShape};
 pub(crate) use self::{blocks::even_blocks, scratch::Scratch};
+pub use self::{epilogue::Epilogue, shape::ConvShape};
 
 use crate::{ChannelStatistics, Maps, norm::merge_moments};
 
