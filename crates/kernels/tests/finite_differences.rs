@@ -420,7 +420,7 @@ fn check_attention(windows: Windows, is_global: bool, heads: usize, of_head: usi
         {
             let channels = || head * of_head..(head + 1) * of_head;
             let seen = pixels().filter_map(|to| Some((to, bias(table, head, from, to)?)));
-            let power = |(to, bias)| {
+            let power = |(to, bias): ((usize, usize), f64)| {
                 let product: f64 = channels().map(|c| at(n, 0, c, from) * at(n, 1, c, to)).sum();
                 (to, (product / (of_head as f64).sqrt() + bias).exp())
             };
