@@ -16,7 +16,7 @@ const MANTISSA: u32 = 23;
 /// Below this, eˣ counts as 0. There it is less than 2⁻¹²⁵.
 const LEAST: f32 = -87.0;
 /// (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2, highest power first (Cephes, `expf`).
-const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// eˣ for x ≤ 0, within 2 units in the last place; 0 below −87. NaN stays NaN.
 #[inline(always)]
@@ -46,7 +46,7 @@ const TAIL: [f32; 9] = [
     1.941_730_2e-1,
     -4.140_280_6e-2,
     1.134_864_8e-1,
-    1.165_447_98e-1,
+    1.165_448e-1,
     1.375_674_5e-1,
     1.371_183_2e-1,
 ];

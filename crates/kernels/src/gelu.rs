@@ -85,8 +85,8 @@ mod tests {
             channels in 1usize..5, height in 1usize..5, width in 1usize..5, batch in batches(),
         ) {
             let maps = Maps::new(channels, height, width, batch);
-            let (mut x, dy) = (noisy_maps(&maps, 3), noisy_maps(&maps, 5));
-            x.iter_mut().for_each(|x| *x *= 3.0);
+            let (x, dy) = (noisy_maps(&maps, 3), noisy_maps(&maps, 5));
+            let x: Vec<f32> = x.iter().map(|x| x * 3.0).collect();
             on_every_instruction_set(|| {
                 let value = |of: &[f32], c, p, n| f64::from(of[at(&maps, c, p, n)]);
                 let (mut y, mut dx) = (vec![f32::NAN; maps.len()], vec![f32::NAN; maps.len()]);

@@ -34,6 +34,9 @@ impl LayerNormParameters<'_> {
 }
 
 /// y = γ (x − mean) / √(variance + ε) + β, with mean and (biased) variance over the channels of each pixel.
+///
+/// # Panics
+/// If a buffer is shorter than the layout.
 pub fn layer_norm(parameters: LayerNormParameters<'_>, x: &[f32], y: &mut [f32], maps: &Maps) {
     assert!(x.len() >= maps.len() && y.len() >= maps.len(), "buffers of {} and {}: {maps:?}", x.len(), y.len());
     let to = Shared::new(y);
@@ -44,6 +47,9 @@ pub fn layer_norm(parameters: LayerNormParameters<'_>, x: &[f32], y: &mut [f32],
 
 /// dx = the gradient with respect to x, written over `dx`, and the gradients of γ and β by sample,
 /// `[bundles, channels, LANES]`, written over `dweight` and `dbias`.
+///
+/// # Panics
+/// As [`layer_norm`].
 pub fn layer_norm_backward(
     parameters: LayerNormParameters<'_>,
     x: &[f32],

@@ -114,11 +114,14 @@ impl Tile {
                 // SAFETY: guaranteed by the caller.
                 *value = unsafe { simd::load(simd, left.wrapping_add(r * left_row)) };
             }
-            for c in 0..C {
+            let mut of_column = [simd.splat_f32s(0.0); C];
+            for (c, value) in of_column.iter_mut().enumerate() {
                 // SAFETY: guaranteed by the caller.
-                let of_column = unsafe { simd::load(simd, right.wrapping_add(c * right_column)) };
-                for r in 0..R {
-                    sums[r][c] = simd.mul_add_f32s(of_row[r], of_column, sums[r][c]);
+                *value = unsafe { simd::load(simd, right.wrapping_add(c * right_column)) };
+            }
+            for (sums, of_row) in sums.iter_mut().zip(&of_row) {
+                for (sum, of_column) in sums.iter_mut().zip(&of_column) {
+                    *sum = simd.mul_add_f32s(*of_row, *of_column, *sum);
                 }
             }
             (left, right) = (left.wrapping_add(left_term), right.wrapping_add(right_term));

@@ -79,9 +79,9 @@ impl Attention {
                 let head = Head { channels, tokens, group, bundle: task.bundle };
                 head.take_all(qkv, input, task.head * channels, output.channels, copied);
                 let [queries, keys, values] = thirds(copied);
-                self.shares(&head, (queries, keys), &self.added(table, group, task.head), scores);
+                head.shares((queries, keys), self.added(table, group, task.head).as_deref(), scores);
                 // y[c][i] = Σ over j of values[c][j] · shares[i][j].
-                head.multiply([channels, tokens, tokens], head.by_channel(values), by_row(scores, tokens), found);
+                multiply([channels, tokens, tokens], head.by_channel(values), by_row(scores, tokens), found);
                 // SAFETY: no two tasks share a bundle, a head and a group, and so no pixel of a channel.
                 unsafe { head.put(found, 1.0, to, output, task.head * channels) };
             }
@@ -121,23 +121,23 @@ impl Attention {
                 head.take_all(qkv, input, first, output.channels, copied);
                 head.take(dy, output, first, 1.0, dout);
                 let [queries, keys, values] = thirds(copied);
-                self.shares(&head, (queries, keys), &self.added(table, group, task.head), shares);
+                head.shares((queries, keys), self.added(table, group, task.head).as_deref(), shares);
                 let put = |found: &[f32], scale: f32, part: usize| {
                     // SAFETY: no two tasks share a bundle, a head and a group, and so no pixel of a channel.
                     unsafe { head.put(found, scale, to, input, part * output.channels + first) };
                 };
                 // dvalues[c][j] = Σ over i of dy[c][i] · shares[i][j].
                 let wide = [channels, tokens, tokens];
-                head.multiply(wide, head.by_channel(dout), by_column(shares, tokens), found);
+                multiply(wide, head.by_channel(dout), by_column(shares, tokens), found);
                 put(found, 1.0, 2);
                 // dshares[i][j] = Σ over c of dy[c][i] · values[c][j].
-                head.multiply([tokens, tokens, channels], head.by_token(dout), head.by_token(values), dscores);
+                multiply([tokens, tokens, channels], head.by_token(dout), head.by_token(values), dscores);
                 dispatch_bundle(SoftmaxBackward { shares, gradients: dscores, columns: tokens });
                 // dqueries[c][i] = scale · Σ over j of keys[c][j] · dscores[i][j].
-                head.multiply(wide, head.by_channel(keys), by_row(dscores, tokens), found);
+                multiply(wide, head.by_channel(keys), by_row(dscores, tokens), found);
                 put(found, scale, 0);
                 // dkeys[c][j] = Σ over i of the scaled queries[c][i] · dscores[i][j].
-                head.multiply(wide, head.by_channel(queries), by_column(dscores, tokens), found);
+                multiply(wide, head.by_channel(queries), by_column(dscores, tokens), found);
                 put(found, 1.0, 1);
                 let offsets = self.offsets.iter().flatten();
                 for (offset, dscore) in offsets.zip(dscores.as_chunks::<LANES>().0) {
@@ -196,13 +196,6 @@ impl Attention {
         }
         Some(added)
     }
-
-    /// The softmax of the scores, `[queries, keys, LANES]`.
-    fn shares(&self, head: &Head<'_>, (queries, keys): (&[f32], &[f32]), added: &Option<Vec<f32>>, scores: &mut [f32]) {
-        let size = [head.tokens, head.tokens, head.channels];
-        head.multiply(size, head.by_token(queries), head.by_token(keys), scores);
-        dispatch_bundle(Softmax { scores, columns: head.tokens, added: added.as_deref() });
-    }
 }
 
 /// One head of one bundle in some groups.
@@ -234,6 +227,10 @@ fn by_column(values: &[f32], tokens: usize) -> Entries<'_> {
     Entries { values, strides: [1, tokens] }
 }
 
+fn multiply(size: [usize; 3], left: Entries<'_>, right: Entries<'_>, out: &mut [f32]) {
+    dispatch_bundle(LaneProduct { size, left, right, out });
+}
+
 /// One head of one bundle in one group. Its matrices are `[channels, tokens, LANES]`.
 struct Head<'a> {
     channels: usize,
@@ -253,8 +250,11 @@ impl Head<'_> {
         Entries { values, strides: [1, self.tokens] }
     }
 
-    fn multiply(&self, size: [usize; 3], left: Entries<'_>, right: Entries<'_>, out: &mut [f32]) {
-        dispatch_bundle(LaneProduct { size, left, right, out });
+    /// The softmax of the scores, `[queries, keys, LANES]`.
+    fn shares(&self, (queries, keys): (&[f32], &[f32]), added: Option<&[f32]>, scores: &mut [f32]) {
+        let size = [self.tokens, self.tokens, self.channels];
+        multiply(size, self.by_token(queries), self.by_token(keys), scores);
+        dispatch_bundle(Softmax { scores, columns: self.tokens, added });
     }
 
     /// Copies the scaled queries, the keys and the values. Each are `apart` channels from the one before.

@@ -23,8 +23,8 @@ impl BundleKernel for Softmax<'_> {
             let scores = S::as_mut_simd_f32s(scores).0.as_chunks_mut::<V>().0;
             if let Some(added) = added {
                 for (score, added) in scores.iter_mut().zip(&added[row * columns..]) {
-                    for v in 0..V {
-                        score[v] = simd.add_f32s(score[v], simd.splat_f32s(*added));
+                    for register in score {
+                        *register = simd.add_f32s(*register, simd.splat_f32s(*added));
                     }
                 }
             }

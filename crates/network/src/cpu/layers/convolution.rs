@@ -55,6 +55,18 @@ impl Layer for Convolution {
     fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
+        self.pass_on(step, pass, gradient);
+    }
+
+    fn as_convolution(&self) -> Option<&Convolution> {
+        Some(self)
+    }
+}
+
+impl Convolution {
+    /// Passes on the gradient with respect to the input, if anything needs it.
+    pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
             // If the node has a gradient already, the kernel adds to it.
             let accumulate = pass.arriving[step.input].is_some();
@@ -65,14 +77,8 @@ impl Layer for Convolution {
         pass.buffers.give(gradient);
     }
 
-    fn as_convolution(&self) -> Option<&Convolution> {
-        Some(self)
-    }
-}
-
-impl Convolution {
     /// Collects the result for the parameters of a convolution with input `x` and output gradient `dy`.
-    fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
+    pub(super) fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
         let Self { kernel, weight, bias } = self;
         match collect {
             Collect::Gradients { gradients, .. } => {
