@@ -9,7 +9,7 @@ pub fn sums_over_samples(by_sample: &[f32], sums: &mut [f32]) {
     let values = sums.len();
     let (by_sample, _) = by_sample.as_chunks::<LANES>();
     sums.par_iter_mut().with_min_len(256).enumerate().for_each(|(value, sum)| {
-        let bundles = by_sample[value..].iter().step_by(values);
+        let bundles = by_sample.get(value..).unwrap_or_default().iter().step_by(values);
         *sum = bundles.map(|lanes| f64::from(sum_of_lanes(*lanes))).sum::<f64>() as f32;
     });
 }
