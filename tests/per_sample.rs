@@ -156,10 +156,51 @@ fn biased() -> Arc<Graph> {
     Arc::new(graph.finish())
 }
 
+/// A transformer with a class token and attention among all tokens.
+fn global_attention() -> Arc<Graph> {
+    let (mut graph, input) = GraphBuilder::new("global", [3, 8, 6]);
+    let patches = graph.convolution("patches", input, 12, Conv::new(2, 2, 0).with_bias());
+    let tokens = graph.tokens("tokens", patches);
+    let tokens = graph.class_token("class", tokens);
+    let tokens = graph.position("position", tokens);
+    let norm = graph.layer_norm("norm1", tokens, 1e-6);
+    let qkv = graph.token_linear("qkv", norm, 36, true);
+    let attended = graph.attention("attention", qkv, 3);
+    let projected = graph.token_linear("projection", attended, 12, true);
+    let sum = graph.add("add1", tokens, projected);
+    let norm = graph.layer_norm("norm2", sum, 1e-6);
+    let hidden = graph.token_linear("hidden", norm, 20, true);
+    let active = graph.gelu("gelu", hidden);
+    let output = graph.token_linear("output", active, 12, true);
+    let sum = graph.add("add2", sum, output);
+    let class = graph.first_token("first", sum);
+    graph.linear("fc", class, 5);
+    Arc::new(graph.finish())
+}
+
+/// A transformer with attention in shifted windows, merged tokens and a mean.
+fn window_attention() -> Arc<Graph> {
+    let (mut graph, input) = GraphBuilder::new("windows", [3, 4, 8]);
+    let patches = graph.convolution("patches", input, 8, Conv::new(1, 1, 0).with_bias());
+    let tokens = graph.tokens("tokens", patches);
+    let qkv = graph.token_linear("qkv1", tokens, 24, false);
+    let attended = graph.window_attention("attention1", qkv, [4, 8], (2, 0), 2);
+    let qkv = graph.token_linear("qkv2", attended, 24, true);
+    let attended = graph.window_attention("attention2", qkv, [4, 8], (4, 2), 4);
+    let merged = graph.merge_tokens("merge", attended, [4, 8], 2);
+    let norm = graph.layer_norm("norm", merged, 1e-5);
+    let reduced = graph.token_linear("reduction", norm, 10, false);
+    let mean = graph.mean_token("mean", reduced);
+    graph.linear("fc", mean, 5);
+    Arc::new(graph.finish())
+}
+
 #[test]
 fn rows_squares_and_dots_are_those_of_single_images() {
     Case::dense(resnet8s()).check();
     Case::dense(biased()).check();
+    Case::dense(global_attention()).check();
+    Case::dense(window_attention()).check();
 }
 
 #[test]
@@ -167,6 +208,10 @@ fn they_leave_out_what_is_pruned() {
     // At the first density, the sparse algorithm is used. At the second, there are too many weights for it.
     for density in [0.2, 0.8] {
         Case::pruned(resnet8s(), ParameterKind::ConvWeight, density).check();
+        Case::pruned(global_attention(), ParameterKind::TokenWeight, density).check();
+    }
+    for kind in [ParameterKind::TokenWeight, ParameterKind::Embedding, ParameterKind::NormWeight] {
+        Case::pruned(window_attention(), kind, 0.5).check();
     }
     Case::pruned(biased(), ParameterKind::LinearWeight, 0.5).check();
     Case::pruned(biased(), ParameterKind::ConvBias, 0.5).check();

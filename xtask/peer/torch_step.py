@@ -4,8 +4,8 @@
     pip install -r requirements.txt
     python torch_step.py --model resnet20s --batch 128 --density 0.05 --threads 2
 
-A density below 1 masks every convolution through torch.nn.utils.prune, as the code of arXiv 2304.04934 does: either the
-same share everywhere, drawn at random (`--mask uniform`), or the least magnitudes of all layers together (`--mask global`).
+A density below 1 masks every convolution, and every linear layer of a transformer but the classifier, through
+torch.nn.utils.prune, as the code of arXiv 2304.04934 does: either the same share everywhere, drawn at random (`--mask uniform`), or the least magnitudes of all layers together (`--mask global`).
 `--mask FILE` applies a mask file of this workspace instead (crates/masks/src/file.rs); modules have the names of its tensors.
 Both memory layouts are timed, and the better figure of each is the peer's. Prints one line of JSON.
 """
@@ -74,10 +74,45 @@ def resnet(channels, widths, blocks, shortcut):
     return nn.Sequential(layers)
 
 
+def vit(features, heads):
+    """timm's vision transformer, for patches of 4 of images of 32."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(img_size=32, patch_size=4, embed_dim=features, num_heads=heads, num_classes=CLASSES)
+
+
+class Reduction(nn.Module):
+    """timm's merging of patches, of one patch each: it doubles the features alone."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(features), nn.Linear(features, 2 * features, bias=False)
+
+    def forward(self, x):
+        return self.reduction(self.norm(x))
+
+
+def swin():
+    """timm's Swin-T for images of 32: patches of 2, windows of 4, a last stage that keeps the resolution."""
+    from timm.models.swin_transformer import SwinTransformer, SwinTransformerStage
+
+    net = SwinTransformer(img_size=32, patch_size=2, window_size=4, num_classes=CLASSES, drop_path_rate=0.0)
+    last = SwinTransformerStage(768, 768, (4, 4), 2, downsample=False, num_heads=24, window_size=4)
+    last.downsample = Reduction(384)
+    net.layers[3] = last
+    return net
+
+
+TRANSFORMERS = {
+    "vit_tiny": lambda: vit(192, 3),
+    "vit_small": lambda: vit(384, 6),
+    "swin_t": swin,
+}
 MODELS = {
     "resnet8s": lambda channels: resnet(channels, [16, 32, 64], 1, PaddedShortcut),
     "resnet20s": lambda channels: resnet(channels, [16, 32, 64], 3, PaddedShortcut),
     "resnet18": lambda channels: resnet(channels, [64, 128, 256, 512], 2, projected_shortcut),
+    **{name: lambda channels, make=make: make() for name, make in TRANSFORMERS.items()},
 }
 
 
@@ -99,24 +134,28 @@ def read_mask(path, model):
 
 
 def put_mask(net, mask, density):
-    """Masks the convolutions and gives back the share of their weights that is kept."""
-    convolutions = {f"{name}.weight": module for name, module in net.named_modules() if isinstance(module, nn.Conv2d)}
+    """Masks the layers before the classifier and gives back the share of their weights that is kept."""
+    layers = net.named_modules()
+    kinds = nn.Conv2d, *([nn.Linear] if hasattr(net, "blocks") or hasattr(net, "layers") else [])
+    masked = {
+        f"{name}.weight": module for name, module in layers if isinstance(module, kinds) and not name.startswith("head")
+    }
     if isinstance(mask, dict):
-        if not mask.keys() <= convolutions.keys():
-            sys.exit(f"the mask covers {sorted(mask.keys() - convolutions.keys())}, which are no convolutions of this model")
+        if not mask.keys() <= masked.keys():
+            sys.exit(f"the mask covers {sorted(mask.keys() - masked.keys())}, which are no masked layers of this model")
         for name, kept in mask.items():
-            module = convolutions[name]
+            module = masked[name]
             if module.weight.shape != kept.shape:
                 sys.exit(f"{name} has shape {[*kept.shape]} in the mask, {[*module.weight.shape]} here; see --input")
             prune.custom_from_mask(module, "weight", kept)
     elif density < 1 and mask == "global":
-        weights = [(module, "weight") for module in convolutions.values()]
+        weights = [(module, "weight") for module in masked.values()]
         prune.global_unstructured(weights, prune.L1Unstructured, amount=1 - density)
     elif density < 1:
-        for module in convolutions.values():
+        for module in masked.values():
             prune.random_unstructured(module, "weight", amount=1 - density)
-    weights = sum(module.weight.numel() for module in convolutions.values())
-    pruned = sum((module.weight_mask == 0).sum().item() for module in convolutions.values() if prune.is_pruned(module))
+    weights = sum(module.weight.numel() for module in masked.values())
+    pruned = sum((module.weight_mask == 0).sum().item() for module in masked.values() if prune.is_pruned(module))
     return (weights - pruned) / weights
 
 
@@ -196,6 +235,8 @@ def main():
     args = parser.parse_args()
     if max(args.input[1:]) > SMALL_IMAGE:
         parser.error(f"--input: the models here are those for images of at most {SMALL_IMAGE} pixels a side")
+    if args.model in TRANSFORMERS and args.input != (3, 32, 32):
+        parser.error("--input: the transformers here are those for images of 3,32,32")
     if args.mask not in ("uniform", "global"):
         if args.density != 1:
             parser.error("a mask file has its own density; leave out --density")

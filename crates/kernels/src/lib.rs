@@ -1,4 +1,4 @@
-//! CPU kernels for convolutional networks, on plain slices.
+//! CPU kernels for convolutional networks and transformers, on plain slices.
 //!
 //! # Layout
 //!
@@ -26,11 +26,16 @@
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
 mod ahead;
+mod attention;
 mod buffers;
+mod by_sample;
 mod conv;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
+mod elementary;
+mod gelu;
 mod instruction_set;
+mod layer_norm;
 mod linear;
 mod maps;
 mod norm;
@@ -41,12 +46,18 @@ mod shortcut;
 mod simd;
 #[cfg(test)]
 mod testing;
+mod token_linear;
+mod tokens;
 
+pub use attention::{Attention, Windows};
 pub use buffers::Buffers;
+pub use by_sample::{rows_of_samples, sums_over_samples};
 pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue};
+pub use gelu::{gelu, gelu_backward};
 pub use instruction_set::{
     INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,
 };
+pub use layer_norm::{LayerNormParameters, layer_norm, layer_norm_backward};
 pub use linear::{
     linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
     linear_sample_gradients, linear_weight_gradient,
@@ -59,3 +70,8 @@ pub use norm::{
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};
 pub use shortcut::{shortcut_a, shortcut_a_backward};
+pub use token_linear::token_weight_gradient;
+pub use tokens::{
+    Squares, add_positions, class_token, class_token_backward, first_token, first_token_backward, merge_tokens,
+    merge_tokens_backward, positions_by_sample,
+};

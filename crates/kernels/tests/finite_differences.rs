@@ -6,9 +6,10 @@
 
 use proptest::prelude::*;
 use unlearn_kernels::{
-    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Maps, NormInput, Window,
-    global_avg_pool_backward, images_to_maps, linear_input_gradient, linear_weight_gradient, maps_to_images,
-    max_pool_backward, norm_apply, norm_backward, norm_statistics, relu_backward, shortcut_a_backward,
+    Algorithm, Algorithms, Attention, ChannelStatistics, ConvShape, Convolution, LANES, LayerNormParameters, Maps,
+    NormInput, Window, Windows, gelu_backward, global_avg_pool_backward, images_to_maps, layer_norm_backward,
+    linear_input_gradient, linear_weight_gradient, maps_to_images, max_pool_backward, norm_apply, norm_backward,
+    norm_statistics, relu_backward, shortcut_a_backward, sums_over_samples,
 };
 
 /// Tolerance for rounding, relative to the magnitudes of a sum's terms: eight units in the last place.
@@ -331,6 +332,114 @@ fn check_pools_and_shortcuts(input: &Maps, window: Window, stride: usize, added:
     assert_gradient("relu", &values_of(&dx, input), &x64, step, |x| dot(&dy, &clamped(x)), |_| ROUNDING);
 }
 
+/// A buffer for gradients of `values` by sample.
+fn by_sample(values: usize, maps: &Maps) -> Vec<f32> {
+    vec![f32::NAN; values * maps.bundles() * LANES]
+}
+
+/// Their sums over samples.
+fn summed(by_sample: &[f32], maps: &Maps) -> Vec<f32> {
+    let mut sums = vec![f32::NAN; by_sample.len() / (maps.bundles() * LANES)];
+    sums_over_samples(by_sample, &mut sums);
+    sums
+}
+
+fn check_layer_norm_and_gelu(maps: &Maps, seed: u32) {
+    const EPSILON: f64 = 1e-2;
+    let (x, dy) = (noise(count(maps), seed), noise(count(maps), seed + 1));
+    let (weight, bias) = (noise(maps.channels, seed + 2), noise(maps.channels, seed + 3));
+    let (x_maps, dy_maps, mut dx) = (maps_of(&x, maps), maps_of(&dy, maps), vec![f32::NAN; maps.len()]);
+    let (mut dweight, mut dbias) = (by_sample(maps.channels, maps), by_sample(maps.channels, maps));
+    let parameters = LayerNormParameters { weight: &weight, bias: &bias, epsilon: EPSILON };
+    layer_norm_backward(parameters, &x_maps, &dy_maps, &mut dx, maps, &mut dweight, &mut dbias);
+    let [x, dy, weight, bias] = [&x, &dy, &weight, &bias].map(|values| wide(values));
+    let loss = |x: &[f64], weight: &[f64], bias: &[f64]| -> f64 {
+        let of_pixel = |[n, c, h, w]: [usize; 4]| {
+            let at = |channel| x[place(maps, n, channel, h, w)];
+            let over = |f: &dyn Fn(usize) -> f64| (0..maps.channels).map(f).sum::<f64>() / maps.channels as f64;
+            let mean = over(&at);
+            let variance = over(&|channel| (at(channel) - mean).powi(2));
+            dy[place(maps, n, c, h, w)] * (weight[c] * (at(c) - mean) / (variance + EPSILON).sqrt() + bias[c])
+        };
+        places(maps).map(of_pixel).sum()
+    };
+    // The deviation is at least 0.1, so that a step of 1e-5 leaves an error of about 1e-7 beside the rounding.
+    let (step, of_pixel, of_channel) = (1e-5, 30.0 * maps.channels as f64, 10.0 * maps.samples_per_channel() as f64);
+    let by_x = |x: &[f64]| loss(x, &weight, &bias);
+    assert_gradient("layer norm, input", &values_of(&dx, maps), &x, step, by_x, |_| ROUNDING * of_pixel);
+    let by_weight = |weight: &[f64]| loss(&x, weight, &bias);
+    let (dweight, dbias) = (summed(&dweight, maps), summed(&dbias, maps));
+    assert_gradient("layer norm, scale", &dweight, &weight, step, by_weight, |_| ROUNDING * of_channel);
+    let by_bias = |bias: &[f64]| loss(&x, &weight, bias);
+    assert_gradient("layer norm, shift", &dbias, &bias, step, by_bias, |_| ROUNDING * of_channel);
+
+    gelu_backward(&x_maps, &dy_maps, &mut dx, maps);
+    let distribution = |x: f64| {
+        let (mut term, mut sum) = (x, x);
+        for k in 1..30 {
+            term *= x * x / f64::from(2 * k + 1);
+            sum += term;
+        }
+        0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
+    };
+    let active = |x: &[f64]| x.iter().map(|x| x * distribution(*x)).collect::<Vec<_>>();
+    assert_gradient("gelu", &values_of(&dx, maps), &x, step, |x| dot(&dy, &active(x)), |_| ROUNDING);
+}
+
+fn check_attention(windows: Windows, is_global: bool, heads: usize, of_head: usize, batch: usize, seed: u32) {
+    let ([rows, columns], side) = (windows.map, windows.side);
+    let input = Maps::new(3 * heads * of_head, rows, columns, batch);
+    let output = Maps::new(heads * of_head, rows, columns, batch);
+    let (attention, table) = if is_global {
+        (Attention::among_all(rows * columns, heads), vec![])
+    } else {
+        (Attention::within(windows, heads), noise(Attention::table_len(windows, heads), seed))
+    };
+    let (x, dy) = (noise(count(&input), seed + 1), noise(count(&output), seed + 2));
+    let (mut dx, mut dtable) = (vec![f32::NAN; input.len()], by_sample(table.len(), &output));
+    let (x_maps, dy_maps) = (maps_of(&x, &input), maps_of(&dy, &output));
+    attention.backward(&table, &x_maps, &input, &dy_maps, &output, &mut dx, &mut dtable);
+    let [x, dy, table] = [&x, &dy, &table].map(|values| wide(values));
+    // Without a shift, a window is where rows and columns divide by its side.
+    let bias = |table: &[f64], head: usize, from: (usize, usize), to: (usize, usize)| {
+        if is_global {
+            return Some(0.0);
+        }
+        let near = (from.0 / side, from.1 / side) == (to.0 / side, to.1 / side);
+        let (down, across) =
+            (from.0 + side - 1 - to.0.min(from.0 + side - 1), from.1 + side - 1 - to.1.min(from.1 + side - 1));
+        near.then(|| table[(down * (2 * side - 1) + across) * heads + head])
+    };
+    let pixels = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let loss = |x: &[f64], table: &[f64]| -> f64 {
+        let at =
+            |n, part: usize, channel, (row, column)| x[place(&input, n, part * heads * of_head + channel, row, column)];
+        let mut sum = 0.0;
+        for (n, head, from) in
+            (0..batch).flat_map(|n| (0..heads).flat_map(move |head| pixels().map(move |from| (n, head, from))))
+        {
+            let channels = || head * of_head..(head + 1) * of_head;
+            let seen = pixels().filter_map(|to| Some((to, bias(table, head, from, to)?)));
+            let power = |(to, bias): ((usize, usize), f64)| {
+                let product: f64 = channels().map(|c| at(n, 0, c, from) * at(n, 1, c, to)).sum();
+                (to, (product / (of_head as f64).sqrt() + bias).exp())
+            };
+            let powers: Vec<_> = seen.map(power).collect();
+            let all: f64 = powers.iter().map(|(_, power)| power).sum();
+            for channel in channels() {
+                let value: f64 = powers.iter().map(|(to, power)| power / all * at(n, 2, channel, *to)).sum();
+                sum += dy[place(&output, n, channel, from.0, from.1)] * value;
+            }
+        }
+        sum
+    };
+    let (step, of_token) = (1e-4, 10.0 * (rows * columns * of_head) as f64);
+    let by_x = |x: &[f64]| loss(x, &table);
+    assert_gradient("attention, input", &values_of(&dx, &input), &x, step, by_x, |_| ROUNDING * of_token);
+    let (by_table, of_all) = (|table: &[f64]| loss(&x, table), of_token * batch as f64);
+    assert_gradient("attention, table", &summed(&dtable, &output), &table, step, by_table, |_| ROUNDING * of_all);
+}
+
 /// A small number of cases, or fewer if `PROPTEST_CASES` says so.
 fn few() -> ProptestConfig {
     ProptestConfig::with_cases(ProptestConfig::default().cases.min(32))
@@ -374,5 +483,21 @@ proptest! {
         // 3 to 5.
         let window = Window { side, stride, padding: if padded { side / 2 } else { 0 } };
         check_pools_and_shortcuts(&Maps::new(channels, height, width, batch), window, stride, added, seed);
+    }
+
+    #[test]
+    fn layer_normalisations_and_gelu(
+        channels in 2usize..6, height in 1usize..4, width in 1usize..5, batch in 1usize..21, seed in 0u32..1000,
+    ) {
+        check_layer_norm_and_gelu(&Maps::new(channels, height, width, batch), seed);
+    }
+
+    #[test]
+    fn attentions(
+        down in 1usize..3, across in 1usize..3, side in 1usize..4, is_global: bool, heads in 1usize..3,
+        of_head in 1usize..4, batch in prop::sample::select(vec![1usize, 3, 17]), seed in 0u32..1000,
+    ) {
+        let windows = Windows { map: [down * side, across * side], side, shift: 0 };
+        check_attention(windows, is_global, heads, of_head, batch, seed);
     }
 }

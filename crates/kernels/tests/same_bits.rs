@@ -9,13 +9,16 @@ use std::{
 };
 
 use unlearn_kernels::{
-    Algorithm, Algorithms, Arithmetic, ChannelStatistics, ConvShape, Convolution, Epilogue, INSTRUCTION_SET_VARIABLE,
-    InstructionSet, LANES, Maps, NormInput, Window, add, add_assign, channel_sums, channel_sums_by_sample,
-    force_instruction_set, global_avg_pool, global_avg_pool_backward, images_to_maps, instruction_set_asked_for,
+    Algorithm, Algorithms, Arithmetic, Attention, ChannelStatistics, ConvShape, Convolution, Epilogue,
+    INSTRUCTION_SET_VARIABLE, InstructionSet, LANES, LayerNormParameters, Maps, NormInput, Squares, Window, Windows,
+    add, add_assign, add_positions, channel_sums, channel_sums_by_sample, class_token, class_token_backward,
+    first_token, first_token_backward, force_instruction_set, gelu, gelu_backward, global_avg_pool,
+    global_avg_pool_backward, images_to_maps, instruction_set_asked_for, layer_norm, layer_norm_backward,
     linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
     linear_sample_gradients, linear_weight_gradient, maps_to_images, maps_to_rows, max_pool, max_pool_backward,
-    norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients, norm_statistics, relu, relu_backward,
-    rows_to_maps, shortcut_a, shortcut_a_backward, update_running_statistics,
+    merge_tokens, merge_tokens_backward, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients,
+    norm_statistics, positions_by_sample, relu, relu_backward, rows_of_samples, rows_to_maps, shortcut_a,
+    shortcut_a_backward, sums_over_samples, token_weight_gradient, update_running_statistics,
 };
 
 /// One sample, a partly filled bundle, a full bundle, two bundles with a tail, and several bundles.
@@ -247,6 +250,94 @@ fn other_layers(batch: usize, found: &mut Found) {
     keep("linear, gradients of samples", rows);
 }
 
+/// Gradients by sample, as their sums and their rows.
+fn of_samples(by_sample: &[f32], batch: usize) -> Vec<f32> {
+    let values = by_sample.len() / (batch.div_ceil(LANES) * LANES);
+    let (mut sums, mut rows) = (vec![0.0; values], vec![0.0; batch * values]);
+    sums_over_samples(by_sample, &mut sums);
+    rows_of_samples(by_sample, values, &mut rows);
+    [sums, rows].concat()
+}
+
+fn tokens(batch: usize, found: &mut Found) {
+    let mut keep = |what: &str, values: Vec<f32>| found.push((format!("{what}, batch {batch}"), values));
+    let lanes = batch.div_ceil(LANES) * LANES;
+    // Pixels that do not fill a kernel's run of registers.
+    let maps = Maps::new(21, 3, 7, batch);
+    let (x, dy) = (noisy_maps(&maps, 1), noisy_maps(&maps, 2));
+    let (mut y, mut dx) = (vec![0.0; maps.len()], vec![0.0; maps.len()]);
+    let (weight, bias) = (noise(21, 3), noise(21, 4));
+    let parameters = LayerNormParameters { weight: &weight, bias: &bias, epsilon: 1e-5 };
+    layer_norm(parameters, &x, &mut y, &maps);
+    keep("layer norm", used(&y, &maps));
+    let (mut dweight, mut dbias) = (vec![0.0; 21 * lanes], vec![0.0; 21 * lanes]);
+    layer_norm_backward(parameters, &x, &dy, &mut dx, &maps, &mut dweight, &mut dbias);
+    keep("layer norm, backward", used(&dx, &maps));
+    keep("layer norm, ∂γ and ∂β", [of_samples(&dweight, batch), of_samples(&dbias, batch)].concat());
+
+    let mut wide: Vec<f32> = x.iter().map(|value| value * 4.0).collect();
+    // The first sample contains non-finite values and both zeros.
+    for (pixel, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0].into_iter().enumerate() {
+        wide[pixel * LANES] = value;
+    }
+    gelu(&wide, &mut y, &maps);
+    keep("gelu", used(&y, &maps));
+    gelu_backward(&wide, &dy, &mut dx, &maps);
+    keep("gelu, backward", used(&dx, &maps));
+
+    add_positions(&noise(21 * 21, 5), &x, &mut y, &maps);
+    keep("positions", used(&y, &maps));
+    let mut dpositions = vec![0.0; 21 * 21 * lanes];
+    positions_by_sample(&dy, &maps, &mut dpositions);
+    keep("positions, backward", of_samples(&dpositions, batch));
+    let longer = Maps::new(21, 2, 11, batch);
+    let mut more = vec![0.0; longer.len()];
+    class_token(&weight, &x, &maps, &mut more, &longer);
+    keep("class token", used(&more, &longer));
+    class_token_backward(&noisy_maps(&longer, 6), &longer, &mut dx, &maps, &mut dweight);
+    keep("class token, backward", [used(&dx, &maps), of_samples(&dweight, batch)].concat());
+    let one = Maps::new(21, 1, 1, batch);
+    let mut first = vec![0.0; one.len()];
+    first_token(&x, &maps, &mut first, &one);
+    first_token_backward(&first, &one, &mut dx, &maps);
+    keep("first token, and backward", [used(&first, &one), used(&dx, &maps)].concat());
+    let mut dw = vec![0.0; 21 * 21];
+    token_weight_gradient(&x, &maps, &dy, &maps, &mut dw);
+    keep("weight gradient", dw);
+    let (squares, maps, merged) =
+        (Squares { map: [4, 6], side: 2 }, Maps::new(3, 4, 6, batch), Maps::new(12, 2, 3, batch));
+    let (mut y, mut dx) = (vec![0.0; merged.len()], vec![0.0; maps.len()]);
+    merge_tokens(squares, &noisy_maps(&maps, 7), &maps, &mut y, &merged);
+    merge_tokens_backward(squares, &noisy_maps(&merged, 8), &merged, &mut dx, &maps);
+    keep("merged tokens, and backward", [used(&y, &merged), used(&dx, &maps)].concat());
+
+    let windows = Windows { map: [4, 8], side: 4, shift: 2 };
+    let table = noise(Attention::table_len(windows, 3), 9);
+    for (what, attention, table) in [
+        ("attention", Attention::among_all(32, 3), &[][..]),
+        ("attention in windows", Attention::within(windows, 3), &table),
+    ] {
+        let (input, output) = (Maps::new(45, 4, 8, batch), Maps::new(15, 4, 8, batch));
+        let (qkv, dy) = (noisy_maps(&input, 1), noisy_maps(&output, 2));
+        let (mut y, mut dqkv) = (vec![0.0; output.len()], vec![0.0; input.len()]);
+        attention.forward(table, &qkv, &input, &mut y, &output);
+        keep(what, used(&y, &output));
+        let mut dtable = vec![0.0; table.len() * lanes];
+        attention.backward(table, &qkv, &input, &dy, &output, &mut dqkv, &mut dtable);
+        keep(&format!("{what}, backward"), [used(&dqkv, &input), of_samples(&dtable, batch)].concat());
+    }
+}
+
+/// Every kernel of a layer on tokens.
+fn every_token_kernel() -> Found {
+    let mut found = Found::new();
+    for batch in BATCHES {
+        tokens(batch, &mut found);
+    }
+    found
+}
+
+/// Every other kernel.
 fn every_kernel() -> Found {
     let mut found = Found::new();
     for batch in BATCHES {
@@ -281,6 +372,7 @@ fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
 #[test]
 #[cfg_attr(miri, ignore = "an interpreter runs scalar code only")]
 fn every_kernel_gives_the_same_bits_on_every_instruction_set() {
+    let every_kernel = || [every_kernel(), every_token_kernel()].concat();
     let expected = with(InstructionSet::Scalar, every_kernel);
     for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
         let found = with(set, every_kernel);
@@ -311,11 +403,14 @@ fn digest(found: &Found) -> u64 {
 /// To change the bits on purpose, change this number and raise the revision of the executor in `unlearn-network`.
 /// Then a store of runs does not mix the results of two arithmetics.
 const DIGEST: u64 = 0x188a_8df0_c8cd_1998;
+/// The same for the layers on tokens.
+const TOKEN_DIGEST: u64 = 0x6b09_ee8a_e73b_07f1;
 
 #[test]
 #[cfg_attr(miri, ignore = "an interpreter takes hours")]
 fn the_bits_are_those_that_they_were() {
     assert_eq!(digest(&with(InstructionSet::widest(), every_kernel)), DIGEST);
+    assert_eq!(digest(&with(InstructionSet::widest(), every_token_kernel)), TOKEN_DIGEST);
 }
 
 #[test]

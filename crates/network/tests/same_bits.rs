@@ -10,7 +10,33 @@ use unlearn_network::{Conv, DeviceChoice, Graph, GraphBuilder, Mode, Network, Pa
 const BATCH: usize = 19;
 const SIDE: usize = 8;
 
-/// A graph with every layer of the CPU executor: convolutions by every algorithm, with and without a bias, residual
+/// A graph with every layer of the CPU executor for tokens, and not so many values that scalar code takes long.
+fn transformer() -> Arc<Graph> {
+    let (mut graph, input) = GraphBuilder::new("transformer", [3, SIDE, SIDE]);
+    let images = graph.normalize(input, &[0.4, 0.5, 0.6], &[0.2, 0.25, 0.3]);
+    let patches = graph.convolution("patches", images, 18, Conv::new(2, 2, 0).with_bias());
+    let tokens = graph.tokens("tokens", patches);
+    let norm = graph.layer_norm("norm1", tokens, 1e-5);
+    let qkv = graph.token_linear("qkv1", norm, 54, true);
+    let attended = graph.window_attention("windows", qkv, [4, 4], (2, 1), 3);
+    let sum = graph.add("add1", tokens, attended);
+    let merged = graph.merge_tokens("merge", sum, [4, 4], 2);
+    let reduced = graph.token_linear("reduction", merged, 24, false);
+    let tokens = graph.class_token("class", reduced);
+    let tokens = graph.position("position", tokens);
+    let qkv = graph.token_linear("qkv2", tokens, 72, true);
+    let attended = graph.attention("attention", qkv, 2);
+    let norm = graph.layer_norm("norm2", attended, 1e-6);
+    let hidden = graph.token_linear("hidden", norm, 40, true);
+    let active = graph.gelu("gelu", hidden);
+    let first = graph.first_token("first", active);
+    let mean = graph.mean_token("mean", active);
+    let features = graph.add("add2", first, mean);
+    graph.linear("fc", features, 10);
+    graph.finish().into()
+}
+
+/// A graph with every layer of the CPU executor for maps: convolutions by every algorithm, with and without a bias, residual
 /// sums and both kinds of pooling.
 fn graph() -> Arc<Graph> {
     let (mut graph, input) = GraphBuilder::new("small", [3, SIDE, SIDE]);
@@ -58,7 +84,7 @@ fn network(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Ne
         let kept = graph.parameters.iter().map(|parameter| {
             let keep =
                 || noise(parameter.shape.iter().product(), 99).iter().map(|v| v.midpoint(1.0) < density).collect();
-            (parameter.kind == ParameterKind::ConvWeight).then(keep)
+            parameter.kind.is_feature_weight().then(keep)
         });
         network.prune(kept.collect()).unwrap();
     }
@@ -101,23 +127,43 @@ fn results(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Ve
 
 #[test]
 fn a_network_gives_the_same_bits_on_every_instruction_set() {
-    let graph = graph();
-    for (device, density) in
-        [(DeviceChoice::Cpu, None), (DeviceChoice::Cpu, Some(0.1)), (DeviceChoice::CpuDirect, None)]
+    let cases = [(DeviceChoice::Cpu, None), (DeviceChoice::Cpu, Some(0.1)), (DeviceChoice::CpuDirect, None)];
+    for (graph, (device, density)) in [graph(), transformer()].iter().flat_map(|graph| cases.map(|case| (graph, case)))
     {
         force_instruction_set(Some(InstructionSet::Scalar)).unwrap();
-        let expected = results(&graph, device, density);
+        let expected = results(graph, device, density);
         for (what, values) in &expected {
-            assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0), "{what}");
+            let some = values.is_empty() || values.iter().any(|value| *value != 0.0);
+            assert!(values.iter().all(|value| value.is_finite()) && some, "{what}");
         }
         for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
             force_instruction_set(Some(set)).unwrap();
-            for ((what, found), (_, expected)) in results(&graph, device, density).iter().zip(&expected) {
+            for ((what, found), (_, expected)) in results(graph, device, density).iter().zip(&expected) {
                 let differing = found.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-                assert_eq!(differing, 0, "{what} on {set}, {device}, density {density:?}: values that differ");
+                assert_eq!(
+                    differing, 0,
+                    "{}: {what} on {set}, {device}, density {density:?}: values that differ",
+                    graph.arch
+                );
                 assert_eq!(found.len(), expected.len());
             }
         }
     }
     force_instruction_set(None).unwrap();
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_of_a_transformer() {
+    let graph = transformer();
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| results(&graph, DeviceChoice::Cpu, Some(0.4)))
+    };
+    let expected = on(1);
+    for threads in [2, 5] {
+        for ((what, found), (_, expected)) in on(threads).iter().zip(&expected) {
+            let differing = found.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+            assert_eq!(differing, 0, "{what} on {threads} threads: values that differ");
+        }
+    }
 }

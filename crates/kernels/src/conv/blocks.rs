@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Cuts `channels` into as few ranges of at most `largest` as possible, with sizes that differ by at most one. A
 /// short last block would leave most of the registers idle.
-pub(super) fn even_blocks(channels: usize, largest: usize) -> Vec<Range<usize>> {
+pub(crate) fn even_blocks(channels: usize, largest: usize) -> Vec<Range<usize>> {
     let count = channels.div_ceil(largest);
     (0..count).map(|i| i * channels / count..(i + 1) * channels / count).collect()
 }

@@ -13,6 +13,7 @@ mod tests;
 mod thresholds;
 mod winograd;
 
+pub(crate) use self::{blocks::even_blocks, scratch::Scratch};
 pub use self::{epilogue::Epilogue, shape::ConvShape, thresholds::Arithmetic};
 
 use crate::{ChannelStatistics, Maps, norm::merge_moments};

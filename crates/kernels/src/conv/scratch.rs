@@ -9,7 +9,7 @@ static FREE: Mutex<Buffers> = Mutex::new(Buffers::new());
 
 /// A buffer that grows on demand. It is aligned so that no vector straddles two cache lines.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     storage: Vec<f32>,
     start: usize,
     len: usize,
@@ -17,7 +17,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Resizes to `len` values with unspecified content.
-    pub(super) fn resize(&mut self, len: usize) -> &mut [f32] {
+    pub(crate) fn resize(&mut self, len: usize) -> &mut [f32] {
         if self.start + len > self.storage.len() {
             let mut free = free();
             free.give(std::mem::take(&mut self.storage));
@@ -31,7 +31,7 @@ impl Scratch {
     }
 
     /// The values.
-    pub(super) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[f32] {
         &self.storage[self.start..self.start + self.len]
     }
 }

@@ -20,7 +20,8 @@ use self::{
 use crate::{Collect, Error, Executor, Graph, Kept, Mode, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual sums, option-A shortcuts, max-pooling, global
-/// average pooling and fully connected layers.
+/// average pooling, fully connected layers, and every layer of transformers ([`crate::TokenOp`]). Tokens
+/// `[tokens, features]` are the pixels of a map with `features` channels.
 #[derive(Default)]
 pub struct CpuExecutor {
     plan: Option<Plan>,

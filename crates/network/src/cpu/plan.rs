@@ -10,6 +10,9 @@ use super::{
 };
 use crate::{Error, Graph, Kept, NodeId, Op, Result};
 
+/// Most tokens in a row of a map.
+const MOST_COLUMNS: usize = 32;
+
 /// A planned graph.
 pub(super) struct Plan {
     graph: Graph,
@@ -99,6 +102,10 @@ impl Plan {
     pub(super) fn maps(&self, node: NodeId, batch: usize) -> Maps {
         match self.graph.nodes[node].shape[..] {
             [channels, height, width] => Maps::new(channels, height, width, batch),
+            [tokens, features] => {
+                let [rows, columns] = rows_and_columns(tokens);
+                Maps::new(features, rows, columns, batch)
+            }
             ref features => Maps::new(features[0], 1, 1, batch),
         }
     }
@@ -139,6 +146,14 @@ impl Plan {
         }
         by_step
     }
+}
+
+/// Rows and columns of the map that holds some tokens as its pixels. Kernels cut their work by rows and hold a few
+/// neighbours of a row in registers. So a row has as many tokens as it can, up to 32, unless tokens are so few that
+/// one row holds them all. The layout in memory is the same for all.
+fn rows_and_columns(tokens: usize) -> [usize; 2] {
+    let columns = (1..=tokens.min(MOST_COLUMNS)).rev().find(|columns| tokens.is_multiple_of(*columns)).unwrap_or(1);
+    [tokens / columns, columns]
 }
 
 /// The nodes that normalisations absorb: the following residual sum and ReLU, if no other node reads the values in

@@ -18,16 +18,20 @@ pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dy
     let &Op::Conv2d { weight, bias, kernel, stride, padding, groups } = op else { return None };
     let tensor = &planning.graph.parameters[weight].shape;
     let shape = ConvShape { in_channels: tensor[1] * groups, out_channels: tensor[0], kernel, stride, padding, groups };
+    Some(Box::new(Convolution { kernel: chosen_kernel(planning, shape, weight), weight, bias }))
+}
+
+/// The kernel of a convolution with this weight: one that skips what is pruned, where that pays off.
+pub(super) fn chosen_kernel(planning: &Planning<'_>, shape: ConvShape, weight: ParameterId) -> kernels::Convolution {
     let kept = planning.kept.get(weight).and_then(Option::as_deref);
-    let kernel = match (planning.kernels, kept) {
+    match (planning.kernels, kept) {
         (Kernels::Direct, Some(kept)) => {
             kernels::Convolution::with_kept(shape, Algorithms::all(Algorithm::Direct), kept)
         }
         (Kernels::Direct, None) => kernels::Convolution::direct(shape),
         (Kernels::Portable, kept) => chosen(shape, kept, Arithmetic::Portable),
         (Kernels::Native, kept) => chosen(shape, kept, Arithmetic::Native),
-    };
-    Some(Box::new(Convolution { kernel, weight, bias }))
+    }
 }
 
 /// A convolution with the algorithms that measured fastest.
@@ -61,6 +65,18 @@ impl Layer for Convolution {
     fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
+        self.pass_on(step, pass, gradient);
+    }
+
+    fn as_convolution(&self) -> Option<&Convolution> {
+        Some(self)
+    }
+}
+
+impl Convolution {
+    /// Passes on the gradient with respect to the input, if anything needs it.
+    pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
             // If the node has a gradient already, the kernel adds to it.
             let accumulate = pass.arriving[step.input].is_some();
@@ -71,14 +87,8 @@ impl Layer for Convolution {
         pass.buffers.give(gradient);
     }
 
-    fn as_convolution(&self) -> Option<&Convolution> {
-        Some(self)
-    }
-}
-
-impl Convolution {
     /// Collects the result for the parameters of a convolution with input `x` and output gradient `dy`.
-    fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
+    pub(super) fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
         let Self { kernel, weight, bias } = self;
         match collect {
             Collect::Gradients { gradients, .. } => {

@@ -2,22 +2,32 @@
 //! backward pass.
 
 mod add;
+mod attention;
 mod batch_norm;
+mod class_token;
 mod convolution;
+mod first;
+mod from_map;
+mod gelu;
 mod global_avg_pool;
+mod layer_norm;
 mod linear;
 mod max_pool;
+mod merge;
+mod position;
 mod relu;
 mod shortcut_a;
+mod token_linear;
+mod token_mean;
 
-use unlearn_kernels::Maps;
+use unlearn_kernels::{LANES, Maps, rows_of_samples, sums_over_samples};
 
 pub(super) use self::{batch_norm::BatchNorm, convolution::Convolution};
 use super::{
     pass::{Backward, Forward},
     plan::{Planning, Step},
 };
-use crate::{NodeId, Op};
+use crate::{Collect, NodeId, Op, ParameterId};
 
 /// Makes a layer of a node if the operation is of the layer's kind.
 type PlanLayer = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer>>;
@@ -25,13 +35,23 @@ type PlanLayer = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer>>;
 /// Every layer.
 const LAYERS: &[PlanLayer] = &[
     add::plan,
+    attention::plan,
     batch_norm::plan,
+    class_token::plan,
     convolution::plan,
+    first::plan,
+    from_map::plan,
+    gelu::plan,
     global_avg_pool::plan,
+    layer_norm::plan,
     linear::plan,
     max_pool::plan,
+    merge::plan,
+    position::plan,
     relu::plan,
     shortcut_a::plan,
+    token_linear::plan,
+    token_mean::plan,
 ];
 
 /// Makes a layer of a node; `None` if the executor has no layer for the operation.
@@ -68,4 +88,16 @@ fn two(tensors: &mut [Vec<f32>], weight: usize, bias: usize) -> (&mut [f32], &mu
         Ok([weight, bias]) => (weight, bias),
         Err(_) => unreachable!("a layer's weight and bias are two tensors"),
     }
+}
+
+/// Collects the result for a parameter from its gradients by sample, `[bundles, len, LANES]`.
+fn collect_by_sample(collect: &mut Collect<'_>, parameter: ParameterId, by_sample: &[f32], batch: usize) {
+    if let Collect::Gradients { gradients, .. } = collect {
+        sums_over_samples(by_sample, &mut gradients.parameters[parameter]);
+        return;
+    }
+    let values = by_sample.len() / (batch.div_ceil(LANES).max(1) * LANES);
+    let mut rows = vec![0.0; batch * values];
+    rows_of_samples(by_sample, values, &mut rows);
+    collect.add_samples(parameter, 0, &rows);
 }

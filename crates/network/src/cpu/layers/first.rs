@@ -1,0 +1,29 @@
+//! The first token.
+
+use unlearn_kernels::{first_token, first_token_backward};
+
+use super::Layer;
+use crate::{
+    NodeId, Op, TokenOp,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    matches!(op, Op::Token(TokenOp::First)).then(|| Box::new(First) as Box<dyn Layer>)
+}
+
+struct First;
+
+impl Layer for First {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        first_token(pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        pass.replace(step.input, gradient, |dy, dx| first_token_backward(dy, &output, dx, &input));
+    }
+}

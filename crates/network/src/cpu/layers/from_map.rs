@@ -1,0 +1,27 @@
+//! Pixels become tokens. Both have one layout, so this is a copy.
+
+use super::Layer;
+use crate::{
+    NodeId, Op, TokenOp,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    matches!(op, Op::Token(TokenOp::FromMap)).then(|| Box::new(FromMap) as Box<dyn Layer>)
+}
+
+struct FromMap;
+
+impl Layer for FromMap {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        let len = pass.maps(step.output).len();
+        out[..len].copy_from_slice(&pass.value(step.input)[..len]);
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        pass.deliver(step.input, gradient);
+    }
+}

@@ -1,0 +1,29 @@
+//! GELU.
+
+use unlearn_kernels::{gelu, gelu_backward};
+
+use super::Layer;
+use crate::{
+    NodeId, Op, TokenOp,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    matches!(op, Op::Token(TokenOp::Gelu)).then(|| Box::new(Gelu) as Box<dyn Layer>)
+}
+
+struct Gelu;
+
+impl Layer for Gelu {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        gelu(pass.value(step.input), out, &pass.maps(step.output));
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (maps, x) = (pass.maps(step.output), pass.value(step.input));
+        pass.replace(step.input, gradient, |dy, dx| gelu_backward(x, dy, dx, &maps));
+    }
+}

@@ -1,0 +1,30 @@
+//! The tokens of each square of a map become one token.
+
+use unlearn_kernels::{Squares, merge_tokens, merge_tokens_backward};
+
+use super::Layer;
+use crate::{
+    NodeId, Op, TokenOp,
+    cpu::{
+        pass::{Backward, Forward},
+        plan::{Planning, Step},
+    },
+};
+
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+    let &Op::Token(TokenOp::Merge { map, side }) = op else { return None };
+    Some(Box::new(Merge(Squares { map, side })))
+}
+
+struct Merge(Squares);
+
+impl Layer for Merge {
+    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+        merge_tokens(self.0, pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
+    }
+
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+        let (input, output) = (pass.maps(step.input), pass.maps(step.output));
+        pass.replace(step.input, gradient, |dy, dx| merge_tokens_backward(self.0, dy, &output, dx, &input));
+    }
+}
