@@ -7,9 +7,12 @@
 A density below 1 masks every convolution, and every linear layer of a transformer but the classifier, through
 torch.nn.utils.prune, as the code of arXiv 2304.04934 does: either the same share everywhere, drawn at random (`--mask uniform`), or the least magnitudes of all layers together (`--mask global`).
 `--mask FILE` applies a mask file of this workspace instead (crates/masks/src/file.rs); modules have the names of its tensors.
+`--backend sparseprop` puts SparseProp's sparse layers (arXiv 2302.04852) where it finds them faster than PyTorch's.
 Both memory layouts are timed, and the better figure of each is the peer's. Prints one line of JSON.
 """
 import argparse
+import contextlib
+import importlib.metadata
 import json
 import resource
 import statistics
@@ -168,11 +171,24 @@ def median_ms(steps, body):
     return 1e3 * statistics.median(times[WARM_UPS:])
 
 
+def with_sparse_layers(net, args):
+    """The same network, with those layers of SparseProp that it measures to be faster than PyTorch's."""
+    from sparseprop.utils import swap_modules_with_sparse
+
+    for module in net.modules():
+        if prune.is_pruned(module) and hasattr(module, "weight_mask"):
+            prune.remove(module, "weight")
+    with contextlib.redirect_stdout(sys.stderr):
+        return swap_modules_with_sparse(net, (args.batch, *args.input))
+
+
 def measure(args, layout):
     """Milliseconds of a training step and of an evaluation pass, and the share of weights kept."""
     torch.manual_seed(args.seed)
     net = MODELS[args.model](args.input[0])
     density = put_mask(net, args.mask, args.density)
+    if args.backend == "sparseprop":
+        net = with_sparse_layers(net, args)
     net = net.to(memory_format=layout)
     images = torch.rand(args.batch, *args.input).sub(0.5).div(0.25).contiguous(memory_format=layout)
     labels = torch.randint(CLASSES, (args.batch,))
@@ -231,6 +247,7 @@ def main():
     parser.add_argument("--threads", type=at_least_one, default=torch.get_num_threads())
     parser.add_argument("--steps", type=at_least_one, default=7)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--backend", default="torch", choices=["torch", "sparseprop"])
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     args = parser.parse_args()
     if max(args.input[1:]) > SMALL_IMAGE:
@@ -243,14 +260,17 @@ def main():
         args.mask = read_mask(args.mask, args.model)
     torch.set_num_threads(args.threads)
 
-    by_layout = {}
+    by_layout, version = {}, f"torch {torch.__version__}"
+    if args.backend == "sparseprop":  # its kernels read one layout
+        LAYOUTS.pop("channels_last")
+        version = f"sparseprop {importlib.metadata.version('sparseprop')} on {version}"
     for name, layout in LAYOUTS.items():
         *by_layout[name], density = measure(args, layout)
     train_ms, eval_ms = (min(times) for times in zip(*by_layout.values()))
     print(
         json.dumps(
             {
-                "peer": f"torch {torch.__version__}",
+                "peer": version,
                 "model": args.model,
                 "batch": args.batch,
                 "density": density,

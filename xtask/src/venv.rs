@@ -1,6 +1,7 @@
 //! A Python virtual environment below `target/`, for tasks that need Python packages.
 
 use std::{
+    env,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -35,6 +36,15 @@ impl Venv {
         // The stamp is written last, so that an environment whose installation was interrupted is made again.
         fs::write(&stamp, wanted).with_context(|| format!("failed to write {}", stamp.display()))?;
         Ok(venv)
+    }
+
+    /// Installs packages on top, which are built with the environment's own packages.
+    pub(crate) fn add(&self, packages: &[&str]) -> Result<()> {
+        // A package's build may call `python3` and `pip` by name.
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([self.folder.join("bin")].into_iter().chain(env::split_paths(&path)))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation"];
+        process::succeed(self.python().args(pip).args(packages).env("PATH", path))
     }
 
     /// The environment's Python.

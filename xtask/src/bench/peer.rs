@@ -1,4 +1,4 @@
-//! `bench peer`: the same training step here and in PyTorch, round by round in the same run.
+//! `bench peer`: the same training step here and in a peer, round by round in the same run.
 
 use std::{
     env, fs,
@@ -19,9 +19,12 @@ use super::{
 };
 use crate::{process, venv::Venv, workspace};
 
-/// Time training steps here and in PyTorch side by side, and print a table of ratios.
+/// Time training steps here and in a peer side by side, and print a table of ratios.
 #[derive(clap::Args)]
 pub(super) struct Args {
+    /// The other program.
+    #[arg(long, value_enum, default_value_t)]
+    peer: Peer,
     /// Models, by names of the registry that the peer supports too.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "resnet20s")]
     model: Vec<String>,
@@ -57,6 +60,25 @@ pub(super) struct Args {
     venv: Option<PathBuf>,
 }
 
+/// What is measured beside our kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Peer {
+    /// PyTorch. A mask is a multiplication.
+    #[default]
+    Torch,
+    /// PyTorch with the sparse layers of SparseProp (arXiv 2302.04852) where these are faster.
+    Sparseprop,
+}
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Torch => "torch",
+            Self::Sparseprop => "sparseprop",
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<u8> {
     let root = workspace::root()?;
     for density in &args.density {
@@ -65,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let target = workspace::target(&root)?;
     let script = root.join("xtask/peer/torch_step.py");
     // Steps that may fail come before steps that take long.
-    let python = python(args.venv.as_deref(), &target, &script.with_file_name("requirements.txt"))?;
+    let python = python(args.peer, args.venv.as_deref(), &target, &script)?;
     process::succeed(&mut process::cargo(
         &root,
         &["build", "--release", "--package", "unlearn-training", "--example", "step"],
@@ -112,7 +134,7 @@ fn cases(args: &Args, model: &str, threads: usize) -> Result<Vec<Case>> {
 }
 
 /// A Python interpreter with PyTorch.
-fn python(venv: Option<&Path>, target: &Path, requirements: &Path) -> Result<PathBuf> {
+fn python(peer: Peer, venv: Option<&Path>, target: &Path, script: &Path) -> Result<PathBuf> {
     if let Some(folder) = venv {
         let python = folder.join("bin/python");
         ensure!(
@@ -122,13 +144,20 @@ fn python(venv: Option<&Path>, target: &Path, requirements: &Path) -> Result<Pat
         );
         return Ok(python);
     }
-    let text =
-        fs::read_to_string(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
-    let requirements: Vec<_> = text.split_whitespace().collect();
-    let venv = Venv::with(target.join("bench/venv"), &requirements).context(
+    let required = |file| {
+        let path = script.with_file_name(file);
+        fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
+    };
+    let text = required("requirements.txt")?;
+    let venv = Venv::with(target.join("bench/venv"), &text.split_whitespace().collect::<Vec<_>>()).context(
         "failed to make an environment with PyTorch, which needs `python3` with its module `venv`; \
          alternatively, name an existing one by --venv",
     )?;
+    if peer == Peer::Sparseprop {
+        venv.add(&["setuptools", "wheel", "pybind11"])?;
+        venv.add(&required("requirements-sparseprop.txt")?.split_whitespace().collect::<Vec<_>>())
+            .context("failed to build SparseProp, which needs a C++ compiler and Python's headers")?;
+    }
     Ok(venv.python().get_program().into())
 }
 
@@ -167,7 +196,7 @@ impl Programs<'_> {
 
     fn peer(&self, case: &Case) -> Result<Measurement> {
         let mut command = Command::new(&self.python);
-        command.arg(&self.script).args(self.arguments(case));
+        command.arg(&self.script).args(self.arguments(case)).args(["--backend", self.args.peer.name()]);
         if self.args.bf16 {
             command.arg("--bf16");
         }
@@ -247,6 +276,20 @@ mod tests {
     }
 
     #[test]
+    fn the_peer_is_pytorch_unless_another_is_named() -> Result<()> {
+        assert_eq!(args(&[])?.peer, Peer::Torch);
+        assert_eq!(args(&["--peer", "sparseprop"])?.peer, Peer::Sparseprop);
+        assert!(args(&["--peer", "tensorflow"]).unwrap_err().to_string().contains("sparseprop"));
+        // The script knows the peers by the same names.
+        let script = fs::read_to_string(workspace::root()?.join("xtask/peer/torch_step.py"))?;
+        let known = r#"choices=["torch", "sparseprop"]"#;
+        assert!(
+            script.contains(known) && [Peer::Torch, Peer::Sparseprop].iter().all(|peer| known.contains(peer.name()))
+        );
+        Ok(())
+    }
+
+    #[test]
     fn lists_are_separated_by_commas_and_zero_is_refused() -> Result<()> {
         let given = args(&["--threads", "1,2", "--density", "0.5,0.1", "--model", "a,b"])?;
         assert_eq!((given.threads, given.density), (vec![1, 2], vec![0.5, 0.1]));
@@ -260,7 +303,7 @@ mod tests {
     #[test]
     fn an_environment_without_python_is_named() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let message = python(Some(folder.path()), folder.path(), folder.path()).unwrap_err().to_string();
+        let message = python(Peer::Torch, Some(folder.path()), folder.path(), folder.path()).unwrap_err().to_string();
         assert!(message.contains("no bin/python") && message.contains("--venv"), "{message}");
         Ok(())
     }

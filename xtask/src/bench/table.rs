@@ -129,7 +129,7 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
     let name = peer.and_then(|peer| peer.peer.as_deref()).unwrap_or(UNKNOWN);
     let dtype = peer.and_then(|peer| peer.dtype.as_deref()).unwrap_or(UNKNOWN);
     let mut page = format!(
-        "# A training step and an evaluation pass beside PyTorch\n\n\
+        "# A training step and an evaluation pass beside {name}\n\n\
          - Hardware: {cpu}, {cores} cores, {instruction_set}; peak rate of fused multiply-adds, in GFLOP/s: {}\n\
          - Versions: {rustc}; {name} in {dtype}; commit {commit}\n\
          - Data: random images of {}, 10 classes\n\
@@ -137,7 +137,7 @@ pub(super) fn page(circumstances: &Circumstances, measured: &[Measured]) -> Stri
          median of {steps} steps.\n\
          - Date: {date}\n\
          - Command: `{command}`\n\n\
-         `peer` is PyTorch, in the faster of its two memory layouts. A ratio is PyTorch's figure divided by ours: above 1, this project is \
+         `peer` is {name}, in the fastest of its memory layouts. A ratio is the peer's figure divided by ours: above 1, this project is \
          faster or needs less memory. The median over the rounds is shown, with the smallest and the largest ratio in brackets. `kept` is \
          the share of the convolutions' weights that are kept, and the share of their operations. `of peak` is the arithmetic of a training \
          step on the kept weights, as a share of the peak rate.\n\n",
