@@ -279,7 +279,7 @@ mod tests {
     fn the_peer_is_pytorch_unless_another_is_named() -> Result<()> {
         assert_eq!(args(&[])?.peer, Peer::Torch);
         assert_eq!(args(&["--peer", "sparseprop"])?.peer, Peer::Sparseprop);
-        assert!(args(&["--peer", "tensorflow"]).unwrap_err().to_string().contains("sparseprop"));
+        assert!(args(&["--peer", "tensorflow"]).is_err());
         // The script knows the peers by the same names.
         let script = fs::read_to_string(workspace::root()?.join("xtask/peer/torch_step.py"))?;
         let known = r#"choices=["torch", "sparseprop"]"#;
