@@ -130,6 +130,15 @@ impl DeviceChoice {
         }
     }
 
+    /// The first GPU that this build supports and this machine has.
+    pub fn first_gpu() -> Option<Self> {
+        Some(match Backend::first_gpu()? {
+            Backend::Cuda(n) => Self::Cuda(n),
+            Backend::Metal => Self::Metal,
+            Backend::Cpu => Self::CandleCpu,
+        })
+    }
+
     /// This choice with the fastest arithmetic of the CPU kernels. `None` if it names something else than the kernels.
     pub fn native(self) -> Option<Self> {
         match self {

@@ -77,4 +77,5 @@ pub use resident::{Resident, Slope, Traffic, Trainable};
 pub use row_layout::RowLayout;
 pub use state::State;
 pub use token_op::TokenOp;
+pub use unlearn_kernels::{InstructionSet, instruction_set_asked_for};
 pub use {candle_core, candle_nn};

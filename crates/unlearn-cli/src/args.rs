@@ -95,6 +95,34 @@ pub(crate) enum Command {
     Attack(AttackArguments),
     /// Inspect and maintain the run store.
     Runs(RunsArguments),
+    /// Show what this machine and this build have: processor, memory, GPU, data, Hub, run store; and what hinders a run.
+    Doctor(DoctorArguments),
+    /// Print completions for a shell. For bash: `unlearn completions bash > ~/.local/share/bash-completion/completions/unlearn`.
+    Completions(CompletionsArguments),
+    /// Write manual pages, one for each command.
+    Manual(ManualArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Folder with datasets.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManualArguments {
+    /// Folder for the pages.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 /// Folder that keeps the results.

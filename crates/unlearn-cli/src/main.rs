@@ -10,8 +10,10 @@ mod output;
 mod args;
 mod attack;
 mod backdoors;
+mod complete;
 mod convert;
 mod datasets;
+mod doctor;
 mod evaluate;
 mod exit;
 mod export;
@@ -83,6 +85,9 @@ fn main() -> ExitCode {
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Completions(arguments) => complete::completions(&arguments),
+        Command::Manual(arguments) => complete::manual(&arguments),
     };
     exit::code(result)
 }

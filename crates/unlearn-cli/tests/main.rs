@@ -11,6 +11,7 @@ mod hub;
 mod inspect;
 mod judging;
 #[cfg(unix)]
+mod machine;
 mod manners;
 mod outputs;
 mod own_data;

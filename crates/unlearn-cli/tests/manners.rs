@@ -87,7 +87,10 @@ fn commands(place: &Place) -> Vec<String> {
         runs list
         runs show KEY
         runs verify
-        runs verify forgotten";
+        runs verify forgotten
+        doctor
+        completions bash
+        manual --out pages";
     let filled = |line: &str| line.trim().replace("FORGET", &forget).replace("STAGE", stage).replace("KEY", key);
     lines.lines().map(filled).collect()
 }

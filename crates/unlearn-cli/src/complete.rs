@@ -1,0 +1,28 @@
+//! `unlearn completions` and `unlearn manual`: what a shell and `man` need to know the commands.
+
+use std::fs;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use crate::args::{Arguments, CompletionsArguments, ManualArguments};
+
+const NAME: &str = "unlearn";
+
+/// Prints the completions of a shell.
+pub(crate) fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), NAME, &mut script);
+    say!("{}", String::from_utf8_lossy(&script).trim_end());
+    Ok(())
+}
+
+/// Writes a manual page for the program and one for each command.
+pub(crate) fn manual(arguments: &ManualArguments) -> anyhow::Result<()> {
+    let folder = &arguments.out;
+    fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    clap_mangen::generate_to(Arguments::command(), folder)
+        .with_context(|| format!("failed to write manual pages to {}", folder.display()))?;
+    say!("wrote the manual pages to {}; `man {0}/{NAME}.1` shows the first", folder.display());
+    Ok(())
+}
