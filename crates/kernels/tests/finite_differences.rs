@@ -9,7 +9,7 @@ use unlearn_kernels::{
     Algorithm, Algorithms, Attention, ChannelStatistics, ConvShape, Convolution, LANES, LayerNormParameters, Maps,
     NormInput, Window, Windows, gelu_backward, global_avg_pool_backward, images_to_maps, layer_norm_backward,
     linear_input_gradient, linear_weight_gradient, maps_to_images, max_pool_backward, norm_apply, norm_backward,
-    norm_statistics, relu_backward, shortcut_a_backward, sums_over_samples,
+    norm_statistics, relu_backward, shortcut_a_backward, sums_over_samples, token_weight_gradient,
 };
 
 /// Tolerance for rounding, relative to the magnitudes of a sum's terms: eight units in the last place.
@@ -277,6 +277,10 @@ fn check_linear(input: &Maps, output: &Maps, seed: u32) {
     let (by_samples, by_outputs) = (ROUNDING * input.batch as f64, ROUNDING * output.channels as f64);
     assert_gradient("linear, input", &values_of(&dx, input), &x, 1.0, |x| loss(x, &weight, &bias), |_| by_outputs);
     assert_gradient("linear, weight", &dweight, &weight, 1.0, |w| loss(&x, w, &bias), |_| by_samples);
+    let mut of_tokens = vec![f32::NAN; dweight.len()];
+    token_weight_gradient(&x_maps, input, &dy_maps, output, &mut of_tokens);
+    let by_weight = |w: &[f64]| loss(&x, w, &bias);
+    assert_gradient("linear on tokens, weight", &of_tokens, &weight, 1.0, by_weight, |_| by_samples);
     assert_gradient("linear, bias", &dbias, &bias, 1.0, |b| loss(&x, &weight, b), |_| by_samples);
 }
 
