@@ -9,8 +9,6 @@
 mod adam;
 mod course;
 mod curvature;
-#[cfg(test)]
-mod device_tests;
 mod divergence;
 mod error;
 mod features;
@@ -34,6 +32,8 @@ mod step;
 mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests_on_device;
 mod update;
 
 pub use adam::Adam;

@@ -26,8 +26,9 @@ impl Values {
         let buffer = |shape: &Vec<usize>| {
             let len = shape.iter().product();
             start += len;
-            // A copy, because the slice would keep the whole upload in memory.
-            uploaded.narrow(0, start - len, len)?.reshape(&shape[..])?.copy()
+            // A copy, because the slice would keep the whole upload in memory. `Tensor::copy` would copy all of it on a CPU.
+            let part = uploaded.narrow(0, start - len, len)?.reshape(&shape[..])?;
+            Ok(Var::from_tensor(&part)?.as_detached_tensor())
         };
         let buffers = graph.buffers.iter().map(|buffer| &buffer.shape).map(buffer).collect::<Result<_>>()?;
         Ok(Self { generation: state.generation(), parameters, buffers, flat })
