@@ -183,7 +183,11 @@ fn measure(args: &Args) -> Result<Measurement> {
     };
     let mut network = Network::new(graph.clone(), initialize(&graph, args.seed), device)?;
     let executor = network.executor_name();
-    ensure!(executor.starts_with(name), "the {name} executor lacks a layer of {}; the {executor} executor runs it", graph.arch);
+    ensure!(
+        executor.starts_with(name),
+        "the {name} executor lacks a layer of {}; the {executor} executor runs it",
+        graph.arch
+    );
     apply_mask(&mut network, &mask).map_err(|error| about_input(error, args.input))?;
 
     let batch = Batch {

@@ -10,11 +10,10 @@ use crate::args::{Arguments, CompletionsArguments, ManualArguments};
 const NAME: &str = "unlearn";
 
 /// Prints the completions of a shell.
-pub(crate) fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()> {
+pub(crate) fn completions(arguments: &CompletionsArguments) {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Arguments::command(), NAME, &mut script);
     say!("{}", String::from_utf8_lossy(&script).trim_end());
-    Ok(())
 }
 
 /// Writes a manual page for the program and one for each command.

@@ -86,7 +86,10 @@ fn main() -> ExitCode {
         Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
-        Command::Completions(arguments) => complete::completions(&arguments),
+        Command::Completions(arguments) => {
+            complete::completions(&arguments);
+            Ok(())
+        }
         Command::Manual(arguments) => complete::manual(&arguments),
     };
     exit::code(result)

@@ -66,7 +66,7 @@ enum Peer {
     /// PyTorch. A mask is a multiplication.
     #[default]
     Torch,
-    /// PyTorch with the sparse layers of SparseProp (arXiv 2302.04852) where these are faster.
+    /// PyTorch with the sparse layers of `SparseProp` (arXiv 2302.04852) where these are faster.
     Sparseprop,
 }
 

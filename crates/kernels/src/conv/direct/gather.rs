@@ -18,7 +18,7 @@ use super::{
     },
     packed::PackedWeights,
     panel::Panel,
-    taps::Taps,
+    taps::{AlikeColumns, Taps},
 };
 use crate::{
     ConvShape, LANES, Maps,
@@ -162,7 +162,7 @@ impl BundleKernel for Band<'_> {
         let (mut stretches, mut pixels) = (Vec::with_capacity(kernel), Vec::new());
         for rows in taps.alike(rows) {
             let first_row = &taps.rows[rows.start];
-            for (place, count, columns) in &taps.alike_columns {
+            for AlikeColumns { packed: place, count, columns } in &taps.alike_columns {
                 stretches.clear();
                 stretches.extend(first_row.iter().map(|tap| Stretch {
                     values: (tap.source - first_row[0].source) * read.width * channels,
@@ -181,7 +181,9 @@ impl BundleKernel for Band<'_> {
                 let (plane, accumulate) = (written.plane, taps.accumulate);
                 let mut tiles = pixels.chunks(const { RegisterTile::of::<S>().pixels }).peekable();
                 while let Some(pixels) = tiles.next() {
-                    pixels.iter().for_each(|_| ahead.step());
+                    for _ in pixels {
+                        ahead.step();
+                    }
                     for pixel in tiles.peek().copied().unwrap_or_default() {
                         ask_for_pixel(to, pixel.place, plane, written.channels);
                     }

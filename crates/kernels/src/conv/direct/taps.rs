@@ -39,14 +39,24 @@ impl ColumnTaps {
     const NONE: Self = Self { source: 0, packed: 0, count: 0 };
 }
 
+/// Target columns that read through the same packed kernel columns.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AlikeColumns {
+    /// The first packed kernel column.
+    pub(super) packed: usize,
+    /// Number of kernel columns.
+    pub(super) count: usize,
+    /// Each target column with its first source column.
+    pub(super) columns: Vec<(usize, usize)>,
+}
+
 /// The taps for every row and every column of a target map.
 #[derive(Debug)]
 pub(super) struct Taps {
     /// Taps of each target row.
     pub(super) rows: Vec<Vec<RowTap>>,
-    /// Target columns that read through the same kernel columns: the first packed kernel column, their number, and each
-    /// target column with its first source column.
-    pub(super) alike_columns: Vec<(usize, usize, Vec<(usize, usize)>)>,
+    /// The target columns, in groups that read through the same kernel columns.
+    pub(super) alike_columns: Vec<AlikeColumns>,
     /// Whether the kernel adds to the target instead of overwriting it.
     pub(super) accumulate: bool,
 }
@@ -72,13 +82,11 @@ impl Taps {
     }
 
     fn new(rows: Vec<Vec<RowTap>>, columns: impl Iterator<Item = ColumnTaps>) -> Self {
-        let mut alike_columns: Vec<(usize, usize, Vec<(usize, usize)>)> = vec![];
-        for (column, taps) in columns.enumerate() {
-            let same =
-                alike_columns.iter_mut().find(|(packed, count, _)| (*packed, *count) == (taps.packed, taps.count));
-            match same {
-                Some((.., columns)) => columns.push((column, taps.source)),
-                None => alike_columns.push((taps.packed, taps.count, vec![(column, taps.source)])),
+        let mut alike_columns: Vec<AlikeColumns> = vec![];
+        for (column, ColumnTaps { source, packed, count }) in columns.enumerate() {
+            match alike_columns.iter_mut().find(|alike| (alike.packed, alike.count) == (packed, count)) {
+                Some(alike) => alike.columns.push((column, source)),
+                None => alike_columns.push(AlikeColumns { packed, count, columns: vec![(column, source)] }),
             }
         }
         Self { rows, alike_columns, accumulate: false }
@@ -170,7 +178,8 @@ mod tests {
         // Output 0 reads column 0 through kernel column 1. Outputs 0 and 1 read column 1 through kernel columns 2 and
         // 0.
         // Column 3 reads output 1 alone, because there is no output 2.
-        let columns = [(2, 1, vec![(0, 0), (2, 1)]), (0, 2, vec![(1, 0)]), (0, 1, vec![(3, 1)])];
+        let alike = |packed, count, columns| AlikeColumns { packed, count, columns };
+        let columns = [alike(2, 1, vec![(0, 0), (2, 1)]), alike(0, 2, vec![(1, 0)]), alike(0, 1, vec![(3, 1)])];
         assert_eq!(taps.alike_columns, columns);
         assert_eq!(taps.alike(1..4).collect::<Vec<_>>(), [1..2, 2..3, 3..4]);
     }

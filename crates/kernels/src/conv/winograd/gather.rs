@@ -341,10 +341,8 @@ fn store_products<S: Simd, const P: usize, const C: usize, const V: usize>(
     for v in 0..V {
         let mut sums = [[simd.splat_f32s(0.0); C]; P];
         add_products::<S, P, C, V>(simd, values, weights, v, &mut sums);
-        for p in 0..P {
-            for c in 0..C {
-                products[p * C + c][v] = sums[p][c];
-            }
+        for (products, sum) in products.iter_mut().zip(sums.as_flattened()) {
+            products[v] = *sum;
         }
     }
 }
