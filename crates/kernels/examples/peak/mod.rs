@@ -8,6 +8,7 @@ use std::{
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use unlearn_kernels::InstructionSet;
 
 /// Time that `body` takes.
 pub(crate) fn time(body: impl FnOnce()) -> Duration {
@@ -16,7 +17,17 @@ pub(crate) fn time(body: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// Rate of independent fused multiply-adds on registers, in GF/s.
+/// The instruction set in use.
+fn arch() -> Arch {
+    match InstructionSet::in_use() {
+        InstructionSet::Scalar => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => pulp::x86::V3::try_new().map_or_else(Arch::new, Arch::V3),
+        _ => Arch::new(),
+    }
+}
+
+/// Rate of independent fused multiply-adds on registers of the instruction set in use, in GF/s.
 pub(crate) fn fma_peak(threads: usize) -> f64 {
     const STEPS: usize = 1_000_000;
     const SUMS: usize = 12;
@@ -37,7 +48,7 @@ pub(crate) fn fma_peak(threads: usize) -> f64 {
             S::F32_LANES
         }
     }
-    let arch = Arch::new();
+    let arch = arch();
     let lanes = arch.dispatch(Peak);
     let once = |_| {
         time(|| {
