@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use crate::LANES;
+use crate::{LANES, simd};
 
 /// Pixels and channels of a register tile.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,12 @@ pub(super) struct RegisterTile {
 impl RegisterTile {
     /// The largest tile of an instruction set: its sums, a value of each pixel and a weight fill the registers.
     pub(super) const fn of<S: Simd>() -> Self {
-        match S::REGISTER_COUNT {
+        Self::within(S::REGISTER_COUNT)
+    }
+
+    /// The largest tile for a number of registers.
+    pub(super) const fn within(registers: usize) -> Self {
+        match registers {
             ..32 => Self { pixels: 2, channels: 6 },
             32.. => Self { pixels: 3, channels: 8 },
         }
@@ -80,17 +85,7 @@ pub(super) fn add_products<S: Simd, const P: usize, const C: usize, const V: usi
 
 /// The most channels of a register tile on the instruction set in use.
 pub(super) fn tile_channels() -> usize {
-    struct Channels;
-
-    impl pulp::WithSimd for Channels {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            RegisterTile::of::<S>().channels
-        }
-    }
-    crate::simd::dispatch(Channels)
+    RegisterTile::within(simd::register_count()).channels
 }
 
 /// Values of one pixel: `length` channels from channel run `start` of a panel on.
