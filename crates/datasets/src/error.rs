@@ -146,7 +146,16 @@ pub enum Error {
         /// The fault and the fix.
         problem: String,
     },
+    /// The dataset needs a part of this crate that was not built.
+    #[error("`{name}` cannot be opened: this build lacks the feature `{feature}`; build again with it")]
+    NotBuilt {
+        /// What was asked for.
+        name: String,
+        /// The Cargo feature that adds it.
+        feature: &'static str,
+    },
     /// The Hub did not deliver a dataset.
+    #[cfg(feature = "hub")]
     #[error("{name} is in no local folder, and the Hub does not give it: {source}")]
     Hub {
         /// The dataset's name.

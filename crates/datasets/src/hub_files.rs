@@ -7,7 +7,8 @@ use unlearn_samples::Dataset;
 
 use crate::entry::{Entry, HubRepository};
 use crate::error::{Error, Result};
-use crate::formats::parquet_folder::{self, TRAIN, split_of};
+use crate::formats::parquet::{self, split_of};
+use crate::formats::split_names::TRAIN;
 use crate::options::OpenOptions;
 use crate::place::Place;
 
@@ -18,7 +19,7 @@ use crate::place::Place;
 pub(crate) fn open(entry: &Entry, repository: &HubRepository) -> Result<Dataset> {
     let reference = format!("{}{}", unlearn_hub::PREFIX, repository.name);
     let snapshot = fetch(entry.name, &reference, |path| is_of(repository, path))?;
-    parquet_folder::open_folder(entry, repository, &snapshot.join(repository.folder))
+    parquet::open_folder(entry, repository, &snapshot.join(repository.folder))
 }
 
 /// Fetches the parquet files of the repository in a location `hub:owner/name@revision`. Returns their folder.
@@ -34,6 +35,18 @@ pub(crate) fn find(place: &Place, options: &OpenOptions) -> Result<PathBuf> {
     }
     let reference = format!("{}{}", unlearn_hub::PREFIX, place.path.display());
     fetch(&place.name, &reference, |path| split_of(path).is_some())
+}
+
+/// Checks the `owner/name@revision` of a location.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check(path: &str) -> std::result::Result<(), String> {
+    match format!("{}{path}", unlearn_hub::PREFIX).parse::<Reference>() {
+        Ok(_) => Ok(()),
+        Err(unlearn_hub::Error::Reference { reason, .. }) => Err(reason),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Whether a file holds images of a dataset's training or test set. A repository may have other splits. ImageNet's

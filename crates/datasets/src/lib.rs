@@ -23,6 +23,10 @@ mod error;
 pub mod fashion_mnist;
 pub mod fashion_mnist_mini;
 mod formats;
+#[cfg(feature = "hub")]
+mod hub_files;
+#[cfg(not(feature = "hub"))]
+#[path = "no_hub.rs"]
 mod hub_files;
 pub mod imagenet;
 pub mod kmnist;
@@ -40,4 +44,4 @@ pub mod tiny_imagenet;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use formats::{idx, idx_folder, image_folder, mat5, npz, parquet_folder, picture};
+pub use formats::{idx, idx_folder, image_folder, mat5, npz, picture};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use unlearn_samples::Dataset;
 
 use crate::error::{Error, Result};
-use crate::formats::{cifar, idx_folder, image_folder, npz, parquet_folder};
+use crate::formats::{cifar, idx_folder, image_folder, npz, parquet};
 use crate::hub_files;
 use crate::options::OpenOptions;
 use crate::place::Place;
@@ -63,14 +63,14 @@ pub static FORMS: &[PathForm] = &[
         summary: "a folder of parquet files with pictures and labels, as on the Hugging Face Hub",
         is_file: false,
         find: find_here,
-        open: parquet_folder::open_place,
+        open: parquet::open_place,
     },
     PathForm {
         name: "hub",
         summary: "a dataset repository of the Hugging Face Hub, owner/name or owner/name@revision, with such files",
         is_file: false,
         find: hub_files::find,
-        open: parquet_folder::open_place,
+        open: parquet::open_place,
     },
     PathForm {
         name: "idx",
@@ -141,11 +141,7 @@ impl Location {
             return Err(refuse("the path is missing"));
         }
         if form.name == "hub" {
-            let reference = format!("{}{path}", unlearn_hub::PREFIX).parse::<unlearn_hub::Reference>();
-            reference.map_err(|error| match error {
-                unlearn_hub::Error::Reference { reason, .. } => refuse(&reason),
-                error => refuse(&error.to_string()),
-            })?;
+            hub_files::check(path).map_err(|problem| refuse(&problem))?;
         }
         let (mut size, mut stream) = (None, false);
         let coarse = option == Some(COARSE);

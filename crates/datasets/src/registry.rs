@@ -3,7 +3,7 @@
 use unlearn_samples::Dataset;
 
 use crate::error::{Error, Result};
-use crate::formats::parquet_folder;
+use crate::formats::parquet;
 use crate::hub_files;
 use crate::location::Location;
 use crate::{
@@ -64,7 +64,7 @@ fn open_named(name: &str, options: &OpenOptions) -> Result<Dataset> {
     }
     let entry = find(name)?;
     match ((entry.open)(entry, options), &entry.hub) {
-        (Err(Error::DatasetNotFound { .. }), Some(hub)) => match parquet_folder::open(entry, hub, options) {
+        (Err(Error::DatasetNotFound { .. }), Some(hub)) => match parquet::open(entry, hub, options) {
             Err(Error::DatasetNotFound { .. }) if options.fetch => hub_files::open(entry, hub),
             opened => opened,
         },

@@ -151,10 +151,7 @@ fn drawn(folder: &Path, classes: &[String], per_class: usize) -> Result<[PackedS
 
 /// The folder of a picture in a file of its own.
 fn packed_in(packed: &Packed) -> Option<PathBuf> {
-    match packed {
-        Packed::File(path) => path.parent().map(Path::to_path_buf),
-        _ => None,
-    }
+    packed.file()?.parent().map(Path::to_path_buf)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{
-    CandleExecutor, CpuExecutor, Error, Executor, Graph, Result, candle::Backend, cpu::Kernels, executor::arithmetic,
-};
+#[cfg(feature = "candle")]
+use crate::candle::Backend;
+#[cfg(not(feature = "candle"))]
+use crate::no_candle::Backend;
+use crate::{CpuExecutor, Error, Executor, Graph, Result, cpu::Kernels, executor::arithmetic};
 
 /// The device to run on. `cpu` is this crate's CPU executor. `cpu-direct` is the same without Winograd's transforms.
 /// `candle-cpu` is Candle on the CPU, which is slow and kept as a reference.
@@ -68,7 +70,7 @@ enum Choice {
     Kernels(Kernels),
     Candle(Backend),
     /// Candle on the CPU, because the CPU executor lacks a layer; holds the reason.
-    Fallback(Error),
+    Fallback(Backend, Error),
 }
 
 impl DeviceChoice {
@@ -83,10 +85,10 @@ impl DeviceChoice {
             Choice::Kernels(Kernels::Portable) => Box::new(CpuExecutor::new()),
             Choice::Kernels(Kernels::Native) => Box::new(CpuExecutor::native()),
             Choice::Kernels(Kernels::Direct) => Box::new(CpuExecutor::direct()),
-            Choice::Candle(backend) => Box::new(CandleExecutor::new(backend.open()?)),
-            Choice::Fallback(error) => {
+            Choice::Candle(backend) => backend.executor()?,
+            Choice::Fallback(backend, error) => {
                 tracing::warn!("{} runs on the candle executor: {error}", graph.arch);
-                Box::new(CandleExecutor::new(Backend::Cpu.open()?))
+                backend.executor()?
             }
         })
     }
@@ -98,15 +100,17 @@ impl DeviceChoice {
     pub fn arithmetic(self, graph: &Graph) -> Result<String> {
         Ok(match self.choose(graph)? {
             Choice::Kernels(kernels) => arithmetic(kernels.arithmetic_name(), kernels.revision()),
-            Choice::Candle(backend) => arithmetic(backend.name(), CandleExecutor::REVISION),
-            Choice::Fallback(_) => arithmetic(Backend::Cpu.name(), CandleExecutor::REVISION),
+            Choice::Candle(backend) | Choice::Fallback(backend, _) => arithmetic(backend.name(), backend.revision()),
         })
     }
 
     fn choose(self, graph: &Graph) -> Result<Choice> {
         let kernels = |kernels| {
             if let Err(error) = CpuExecutor::supports(graph) {
-                return Ok(Choice::Fallback(error));
+                return match Backend::cpu() {
+                    Some(candle) => Ok(Choice::Fallback(candle, error)),
+                    None => Err(error),
+                };
             }
             unlearn_kernels::instruction_set_asked_for()?;
             Ok(Choice::Kernels(kernels))
@@ -118,25 +122,15 @@ impl DeviceChoice {
             Self::Cpu => kernels(Kernels::Portable),
             Self::CpuDirect => kernels(Kernels::Direct),
             Self::CpuNative => kernels(Kernels::Native),
-            Self::CandleCpu => Ok(Choice::Candle(Backend::Cpu)),
-            Self::Cuda(n) => {
-                self.require("cuda", candle_core::utils::cuda_is_available())?;
-                Ok(Choice::Candle(Backend::Cuda(n)))
-            }
-            Self::Metal => {
-                self.require("metal", candle_core::utils::metal_is_available())?;
-                Ok(Choice::Candle(Backend::Metal))
-            }
+            Self::CandleCpu => self.built("candle", Backend::cpu()),
+            Self::Cuda(n) => self.built("cuda", Backend::cuda(n)),
+            Self::Metal => self.built("metal", Backend::metal()),
         }
     }
 
     /// The first GPU that this build supports and this machine has.
     pub fn first_gpu() -> Option<Self> {
-        Some(match Backend::first_gpu()? {
-            Backend::Cuda(n) => Self::Cuda(n),
-            Backend::Metal => Self::Metal,
-            Backend::Cpu => Self::CandleCpu,
-        })
+        Backend::first_gpu().map(Backend::choice)
     }
 
     /// This choice with the fastest arithmetic of the CPU kernels. `None` if it names something else than the kernels.
@@ -148,8 +142,9 @@ impl DeviceChoice {
         }
     }
 
-    fn require(self, feature: &'static str, built: bool) -> Result<()> {
-        if built { Ok(()) } else { Err(Error::NotBuilt { device: self.to_string(), feature }) }
+    /// The executor on Candle's backend, which is there if this build has the Cargo feature.
+    fn built(self, feature: &'static str, backend: Option<Backend>) -> Result<Choice> {
+        backend.map(Choice::Candle).ok_or_else(|| Error::NotBuilt { device: self.to_string(), feature })
     }
 }
 
@@ -189,9 +184,7 @@ mod tests {
                     (Ok(arithmetic), Ok(executor)) => assert_eq!(arithmetic, executor.arithmetic(), "{device}"),
                     (Err(found), Err(expected)) => assert_eq!(found.to_string(), expected.to_string()),
                     // This build supports the device, but this machine lacks it.
-                    (found, executor) => {
-                        assert!(found.is_ok() && matches!(executor, Err(Error::Candle(_))), "{device}");
-                    }
+                    (found, executor) => assert!(found.is_ok() && executor.is_err(), "{device}"),
                 }
             }
         }
@@ -206,16 +199,21 @@ mod tests {
         let native = name(DeviceChoice::CpuNative, &known);
         let set = unlearn_kernels::InstructionSet::in_use();
         assert!(native.starts_with(&format!("cpu-native-{set} 5")), "{native}");
-        let candle = name(DeviceChoice::CandleCpu, &known);
-        assert!(candle.starts_with("candle-cpu-"), "{candle}");
-        // Candle runs the layers that the CPU executor lacks.
-        assert_eq!(name(DeviceChoice::Cpu, &odd), candle);
-        let gpu = if cfg!(feature = "cudnn") { "candle-cudnn" } else { "candle-cuda" };
-        assert_eq!([Backend::Cuda(1), Backend::Metal].map(Backend::name), [gpu, "candle-metal"]);
         if Backend::first_gpu().is_none() {
             assert_eq!(name(DeviceChoice::Auto, &known), "cpu 5");
             let error = DeviceChoice::Cuda(0).arithmetic(&known).unwrap_err();
             assert!(matches!(error, Error::NotBuilt { feature: "cuda", .. }), "{error}");
+        }
+        if cfg!(feature = "candle") {
+            let candle = name(DeviceChoice::CandleCpu, &known);
+            assert!(candle.starts_with("candle-cpu-"), "{candle}");
+            // Candle runs the layers that the CPU executor lacks.
+            assert_eq!(name(DeviceChoice::Cpu, &odd), candle);
+        } else {
+            let error = DeviceChoice::CandleCpu.arithmetic(&known).unwrap_err();
+            assert!(matches!(error, Error::NotBuilt { feature: "candle", .. }), "{error}");
+            let error = DeviceChoice::Cpu.arithmetic(&odd).unwrap_err().to_string();
+            assert!(error.ends_with("the candle executor can (feature `candle`)"), "{error}");
         }
     }
 

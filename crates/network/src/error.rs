@@ -56,9 +56,7 @@ pub enum Error {
     )]
     NotFrozen,
     /// The graph holds a layer that this executor lacks.
-    #[error(
-        "the {executor} executor cannot run layer `{layer}`; use --device cpu with the candle executor or another device"
-    )]
+    #[error("the {executor} executor cannot run layer `{layer}`; the candle executor can (feature `candle`)")]
     Unsupported {
         /// The executor.
         executor: &'static str,
@@ -88,6 +86,7 @@ pub enum Error {
     #[error(transparent)]
     InstructionSet(#[from] unlearn_kernels::InstructionSetError),
     /// An error from Candle.
+    #[cfg(feature = "candle")]
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
 }

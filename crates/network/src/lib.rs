@@ -38,6 +38,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "candle")]
 mod candle;
 mod collect;
 mod cpu;
@@ -49,6 +50,8 @@ mod graph;
 mod initialize;
 mod narrow;
 mod network;
+#[cfg(not(feature = "candle"))]
+mod no_candle;
 mod pixels;
 mod residency;
 mod resident;
@@ -56,8 +59,8 @@ mod row_layout;
 mod state;
 mod token_op;
 
+#[cfg(feature = "candle")]
 pub use candle::CandleExecutor;
-// A program that passes values to Candle needs these versions.
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
 pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, OwnPenalty, Penalty};
@@ -78,4 +81,6 @@ pub use row_layout::RowLayout;
 pub use state::State;
 pub use token_op::TokenOp;
 pub use unlearn_kernels::{InstructionSet, instruction_set_asked_for};
+// A program that passes values to Candle needs these versions.
+#[cfg(feature = "candle")]
 pub use {candle_core, candle_nn};

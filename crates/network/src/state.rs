@@ -27,6 +27,7 @@ impl State {
     }
 
     /// Values in the graph's order.
+    #[cfg(feature = "candle")]
     pub(crate) fn from_lists(parameters: Vec<Vec<f32>>, buffers: Vec<Vec<f32>>) -> Self {
         Self { parameters, buffers, generation: fresh_generation() }
     }

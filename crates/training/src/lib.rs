@@ -32,7 +32,7 @@ mod step;
 mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-#[cfg(test)]
+#[cfg(all(test, feature = "candle"))]
 mod tests_on_device;
 mod update;
 

@@ -16,8 +16,8 @@ use unlearn_samples::Picture;
 
 use crate::error::{Error, Result, damaged};
 use crate::formats::packed::{Packed, PackedSet};
-use crate::formats::parquet_folder::{TESTS, TRAIN};
 use crate::formats::picture;
+use crate::formats::split_names::{TESTS, TRAIN};
 use crate::place::Place;
 
 /// Maximum depth of folders below a class's. Links may form a circle.
@@ -420,8 +420,7 @@ mod tests {
         ]);
         let (classes, train, test) = open(root.path()).unwrap();
         assert_eq!((classes, train.labels, test.labels), (vec!["a".into(), "b".into()], vec![0, 1, 1], vec![1]));
-        let Packed::File(path) = &train.pictures[1] else { panic!("no file") };
-        assert!(path.ends_with("train/b/3.jpeg"));
+        assert!(train.pictures[1].file().unwrap().ends_with("train/b/3.jpeg"));
     }
 
     #[test]
@@ -444,9 +443,8 @@ mod tests {
     }
 
     fn paths(set: &PackedSet, root: &Path) -> Vec<String> {
-        let path = |packed: &Packed| match packed {
-            Packed::File(path) => path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"),
-            _ => panic!("no file"),
+        let path = |packed: &Packed| {
+            packed.file().unwrap().strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/")
         };
         set.pictures.iter().map(path).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "parquet")]
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,7 +11,8 @@ use unlearn_samples::resize;
 use unlearn_samples::{Picture, PictureError, Pictures, Sides};
 
 use crate::error::{Error, Result, damaged};
-use crate::formats::parquet_table::StoredTable;
+#[cfg(feature = "parquet")]
+use crate::formats::parquet::StoredTable;
 use crate::formats::picture::{self, Checked};
 
 /// Maximum bytes of one picture's file.
@@ -22,6 +24,7 @@ pub(crate) enum Packed {
     /// A file of its own.
     File(PathBuf),
     /// A row of the table in a file.
+    #[cfg(feature = "parquet")]
     Row {
         /// The table's file.
         table: Arc<Path>,
@@ -31,6 +34,7 @@ pub(crate) enum Packed {
         bytes: Vec<u8>,
     },
     /// A row of a table that stays on disk.
+    #[cfg(feature = "parquet")]
     Stored {
         /// The table.
         table: Arc<StoredTable>,
@@ -42,7 +46,9 @@ pub(crate) enum Packed {
 impl Packed {
     fn read(&self) -> Result<Cow<'_, [u8]>> {
         match self {
+            #[cfg(feature = "parquet")]
             Self::Row { bytes, .. } => Ok(bytes.into()),
+            #[cfg(feature = "parquet")]
             Self::Stored { table, row } => table.read(*row).map(Cow::from),
             Self::File(path) => {
                 let failed = |source| Error::Io { action: "read", path: path.into(), source };
@@ -51,11 +57,23 @@ impl Packed {
         }
     }
 
+    /// The file, if the picture has one of its own.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            #[cfg(feature = "parquet")]
+            Self::Row { .. } | Self::Stored { .. } => None,
+        }
+    }
+
     fn refuse(&self, problem: &str) -> Error {
+        #[cfg(feature = "parquet")]
         let in_row = |path, row| damaged(path, format!("the image in row {row}: {problem}"));
         match self {
             Self::File(path) => damaged(path, problem),
+            #[cfg(feature = "parquet")]
             Self::Row { table, row, .. } => in_row(table, row),
+            #[cfg(feature = "parquet")]
             Self::Stored { table, row } => in_row(table.path(), row),
         }
     }
@@ -72,7 +90,9 @@ impl Packed {
     pub(crate) fn identity(&self) -> Result<(String, u64)> {
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
+            #[cfg(feature = "parquet")]
             Self::Stored { table, row } => Ok((format!("{} {row}", name(table.path())), table.len)),
+            #[cfg(feature = "parquet")]
             Self::Row { row, bytes, .. } => Ok((row.to_string(), bytes.len() as u64)),
             Self::File(path) => {
                 let found =
@@ -195,7 +215,8 @@ impl PackedSet {
     }
 }
 
-#[cfg(test)]
+// Rows of a table stand for pictures.
+#[cfg(all(test, feature = "parquet"))]
 mod tests {
     use super::*;
 

@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::Result;
-use crate::formats::parquet_file::Keep;
+use crate::formats::parquet::file::Keep;
 use crate::registry::{self, Entry, OpenOptions};
 use crate::tests::distributed::{self, Case, Copy};
 use crate::tests::pictures::{copy_folder, open_npz, root, tiny_imagenet};

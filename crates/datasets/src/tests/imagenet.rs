@@ -9,8 +9,8 @@ use unlearn_samples::{BatchOptions, BatchPlan, Dataset};
 
 use crate::error::Result;
 use crate::formats::packed::Packed;
-use crate::formats::parquet_file::{self, Columns, Keep};
-use crate::formats::parquet_folder;
+use crate::formats::parquet;
+use crate::formats::parquet::file::{self, Columns, Keep};
 use crate::imagenet::{self, ENTRY};
 use crate::registry::{self, Entry, OpenOptions};
 use crate::tests::pictures::{copy_folder, root};
@@ -30,7 +30,7 @@ fn entry() -> Entry {
 }
 
 fn open_hub(folder: &Path) -> Result<Dataset> {
-    parquet_folder::open_folder(&entry(), &ENTRY.hub.unwrap(), folder)
+    parquet::open_folder(&entry(), &ENTRY.hub.unwrap(), folder)
 }
 
 /// The dataset in both forms.
@@ -47,7 +47,7 @@ fn copy() -> tempfile::TempDir {
 }
 
 pub(crate) fn table(path: &Path, keep: Keep) -> Result<Vec<Packed>> {
-    Ok(parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, keep)?.pictures)
+    Ok(file::read(path, Columns { image: &["image"], label: &["label"] }, keep)?.pictures)
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn pictures_on_disk_are_those_in_memory() {
 fn pages_are_unpacked_whatever_they_are_packed_by() {
     let folder = root().join("../parquet-codecs");
     let read = |path: &Path| {
-        let table = parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::InMemory).unwrap();
+        let table = file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::InMemory).unwrap();
         let pictures = table.pictures.into_iter().map(|packed| match packed {
             Packed::Row { bytes, .. } => bytes,
             _ => panic!("not in memory"),

@@ -1,9 +1,13 @@
 //! Tests of the whole crate: small files in real forms, compared with other programs, and damaged files.
 
+#[cfg(feature = "hub")]
 pub(crate) mod distributed;
+#[cfg(feature = "hub")]
 mod fuzz;
+#[cfg(feature = "hub")]
 pub(crate) mod imagenet;
 mod memory;
+#[cfg(feature = "hub")]
 pub(crate) mod pictures;
 
 use std::env;

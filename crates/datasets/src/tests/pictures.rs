@@ -10,7 +10,7 @@ use unlearn_samples::{Picture, resize};
 
 use crate::entry::HubRepository;
 use crate::error::Result;
-use crate::formats::parquet_folder;
+use crate::formats::parquet;
 use crate::formats::picture;
 use crate::registry::{self, Entry, OpenOptions};
 use crate::tests::distributed::Expected;
@@ -42,7 +42,7 @@ fn hub(entry: &Entry) -> HubRepository {
 }
 
 fn open_repository(entry: &Entry, root: &Path) -> Result<Dataset> {
-    parquet_folder::open_folder(entry, &hub(entry), &root.join(hub(entry).folder))
+    parquet::open_folder(entry, &hub(entry), &root.join(hub(entry).folder))
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
     for entry in repositories() {
         let folder = root().join(entry.name);
         let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
-        let dataset = parquet_folder::open(&entry, &hub(&entry), &options).unwrap();
+        let dataset = parquet::open(&entry, &hub(&entry), &options).unwrap();
         expected[entry.name].train.check(&dataset.train, entry.name);
         expected[entry.name].test.check(&dataset.test, entry.name);
         assert_eq!(dataset.classes, entry.classes);
@@ -63,7 +63,7 @@ fn repositories_of_the_hub_hold_what_pyarrow_and_pillow_read_in_them() {
 fn cifar20_reads_both_columns_of_labels_of_the_hubs_cifar100() {
     let entry = Entry { train: 6, test: 3, ..cifar20::ENTRY };
     let options = OpenOptions { data_dir: Some(root()), ..OpenOptions::default() };
-    let dataset = parquet_folder::open(&entry, &hub(&entry), &options).unwrap();
+    let dataset = parquet::open(&entry, &hub(&entry), &options).unwrap();
     assert!(dataset.train.labels.iter().chain(dataset.test.labels.iter()).all(|coarse| *coarse == 0));
     let fine = open_repository(&Entry { train: 6, test: 3, ..cifar100::ENTRY }, &root().join("cifar100")).unwrap();
     let subclasses = dataset.subclasses.unwrap();
@@ -202,7 +202,7 @@ fn another_dataset_of_the_same_layout_is_refused() {
     assert!(error.contains("its 10 classes (T - shirt / top, Trouser, Pullover, …) are not those of"), "{error}");
     let [cifar10, ..] = repositories();
     let wrong = HubRepository { label: "fine_label", ..hub(&cifar10) };
-    let error = parquet_folder::open_folder(&cifar10, &wrong, &root().join("cifar10/plain_text")).unwrap_err();
+    let error = parquet::open_folder(&cifar10, &wrong, &root().join("cifar10/plain_text")).unwrap_err();
     let error = error.to_string();
     assert!(error.ends_with("it has no column `fine_label`; its columns: img.bytes, img.path, label"), "{error}");
 }

@@ -2,7 +2,8 @@
 
 use candle_core::{Device, utils};
 
-use crate::Result;
+use super::CandleExecutor;
+use crate::{DeviceChoice, Executor, Result};
 
 /// One of Candle's backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,22 +15,53 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Candle on the CPU.
+    pub(crate) fn cpu() -> Option<Self> {
+        Some(Self::Cpu)
+    }
+
+    /// The N-th CUDA device, if this build supports CUDA.
+    pub(crate) fn cuda(n: usize) -> Option<Self> {
+        utils::cuda_is_available().then_some(Self::Cuda(n))
+    }
+
+    /// Apple's GPU, if this build supports Metal.
+    pub(crate) fn metal() -> Option<Self> {
+        utils::metal_is_available().then_some(Self::Metal)
+    }
+
     /// The first GPU that this build supports.
     pub(crate) fn first_gpu() -> Option<Self> {
-        if utils::cuda_is_available() {
-            Some(Self::Cuda(0))
-        } else if utils::metal_is_available() {
-            Some(Self::Metal)
-        } else {
-            None
+        Self::cuda(0).or_else(Self::metal)
+    }
+
+    /// The choice that names this backend.
+    pub(crate) fn choice(self) -> DeviceChoice {
+        match self {
+            Self::Cpu => DeviceChoice::CandleCpu,
+            Self::Cuda(n) => DeviceChoice::Cuda(n),
+            Self::Metal => DeviceChoice::Metal,
         }
+    }
+
+    /// Opens the device, and makes an executor on it.
+    ///
+    /// # Errors
+    /// If the device is missing or fails.
+    pub(crate) fn executor(self) -> Result<Box<dyn Executor>> {
+        Ok(Box::new(CandleExecutor::new(self.open()?)))
+    }
+
+    /// The revision of the executor's arithmetic.
+    pub(crate) fn revision(self) -> u32 {
+        CandleExecutor::REVISION
     }
 
     /// Opens the device.
     ///
     /// # Errors
     /// If the device is missing or fails.
-    pub(crate) fn open(self) -> Result<Device> {
+    fn open(self) -> Result<Device> {
         Ok(match self {
             Self::Cpu => Device::Cpu,
             Self::Cuda(n) => Device::new_cuda(n)?,
@@ -76,4 +108,15 @@ fn cpu_name() -> &'static str {
         return "candle-cpu-neon";
     }
     "candle-cpu-scalar"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_has_an_arithmetic_of_its_own() {
+        let gpu = if cfg!(feature = "cudnn") { "candle-cudnn" } else { "candle-cuda" };
+        assert_eq!([Backend::Cuda(1), Backend::Metal].map(Backend::name), [gpu, "candle-metal"]);
+    }
 }

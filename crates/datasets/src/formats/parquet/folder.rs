@@ -12,18 +12,13 @@ use std::path::{Path, PathBuf};
 
 use unlearn_samples::Dataset;
 
+use super::file::{self, Columns, Keep, Table};
 use crate::entry::{Entry, HubRepository, check_labels, check_numbering};
 use crate::error::{Error, Result, damaged};
 use crate::formats::packed::PackedSet;
-use crate::formats::parquet_file::{self, Columns, Keep, Table};
+use crate::formats::split_names::{TESTS, TRAIN};
 use crate::options::OpenOptions;
 use crate::place::Place;
-
-/// The split of training images.
-pub(crate) const TRAIN: &str = "train";
-
-/// Splits that may be a test set. The first existing one is used. `valid` and `val` are other names of `validation`.
-pub(crate) const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
 
 /// Opens the dataset of `entry` in its Hub form from the first folder that has any of its files.
 pub(crate) fn open(entry: &Entry, hub: &HubRepository, options: &OpenOptions) -> Result<Dataset> {
@@ -136,7 +131,7 @@ struct Split {
 
 impl Split {
     fn read(files: &[PathBuf], columns: Columns, keep: Keep) -> Result<Self> {
-        let table = |path: &PathBuf| Ok((path.clone(), parquet_file::read(path, columns, keep)?));
+        let table = |path: &PathBuf| Ok((path.clone(), file::read(path, columns, keep)?));
         let tables = files.iter().map(table).collect::<Result<Vec<_>>>()?;
         let classes = tables.first().and_then(|(_, table)| table.classes.clone());
         match tables.iter().find(|(_, table)| table.classes != classes) {
@@ -168,7 +163,7 @@ impl Split {
     fn subclasses(&self, entry: &Entry, column: &str) -> Result<Vec<u32>> {
         let mut numbers = Vec::new();
         for (path, _) in &self.tables {
-            let found = parquet_file::whole_numbers(path, column)?;
+            let found = file::whole_numbers(path, column)?;
             check_labels(path, &found, entry.subclasses.len())?;
             numbers.extend(found.into_iter().map(|number| number as u32));
         }

@@ -23,8 +23,8 @@ use parquet::file::metadata::{
 };
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
+use super::codec::Codec;
 use crate::error::{Error, Result};
-use crate::formats::page_codec::Codec;
 use crate::formats::picture::Checked;
 
 /// The result of `f`. If the crate `parquet` panics on a damaged file, the result is an error.

@@ -14,12 +14,12 @@ use parquet::column::reader::ColumnReader;
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::ColumnChunkMetaData;
 
+use super::codec::Codec;
+use super::pages::{self, Source, StoredPage, guarded};
+use super::snappy::{self, Checkpoint};
 use crate::error::{Error, Result, damaged};
 use crate::formats::packed::FILE_LIMIT;
-use crate::formats::page_codec::Codec;
-use crate::formats::parquet_pages::{self, Source, StoredPage, guarded};
 use crate::formats::picture::Checked;
-use crate::formats::snappy::{self, Checkpoint};
 
 /// A file with a column of pictures. The pictures are not in memory.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl StoredTable {
                 let (group, pictures) = (groups.len(), column.num_values());
                 return Err(format!("its group {group} of rows has {pictures} pictures, but {rows} labels"));
             }
-            if let Some(codec) = parquet_pages::codec(&column, len)?.filter(|codec| *codec != Codec::Snappy) {
+            if let Some(codec) = pages::codec(&column, len)?.filter(|codec| *codec != Codec::Snappy) {
                 return Err(format!(
                     "its pictures are packed by {codec}, from which none can be read without those before it; open it by \
                      `?size=N` in place of `?stream=N`, or write it again, plain or packed by Snappy"
@@ -140,7 +140,7 @@ impl Group {
     /// Walks through the group's pages in the file `path`.
     fn find_pictures(&self, path: &Path) -> Checked<Places> {
         let source = Arc::new(Source::open(path).map_err(|error| error.to_string())?);
-        let (reader, pages) = parquet_pages::column(&source, &self.column, self.rows)?;
+        let (reader, pages) = pages::column(&source, &self.column, self.rows)?;
         let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
             return Err("the column of pictures does not hold bytes".into());
         };
@@ -201,9 +201,9 @@ mod tests {
     use parquet::schema::parser::parse_message_type;
     use parquet::schema::types::ColumnPath;
 
+    use super::super::file::{self, Columns, Keep};
     use super::*;
     use crate::formats::packed::Packed;
-    use crate::formats::parquet_file::{self, Columns, Keep};
 
     const SCHEMA: &str = "message schema {
         optional group image { optional binary bytes; optional binary path (UTF8); }
@@ -241,8 +241,7 @@ mod tests {
 
     /// The table, and the number of its rows.
     fn open(path: &Path) -> Result<(Arc<StoredTable>, usize)> {
-        let pictures =
-            parquet_file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::OnDisk)?.pictures;
+        let pictures = file::read(path, Columns { image: &["image"], label: &["label"] }, Keep::OnDisk)?.pictures;
         let Some(Packed::Stored { table, .. }) = pictures.first() else { panic!("no row") };
         Ok((table.clone(), pictures.len()))
     }

@@ -16,11 +16,11 @@ use parquet::file::reader::Length;
 use parquet::schema::types::ColumnDescriptor;
 use serde_json::Value;
 
+use super::codec::SNAPPY;
+use super::pages::{self, Source, guarded};
+use super::table::StoredTable;
 use crate::error::{Result, damaged};
 use crate::formats::packed::Packed;
-use crate::formats::page_codec::SNAPPY;
-use crate::formats::parquet_pages::{self, Source, guarded};
-use crate::formats::parquet_table::StoredTable;
 use crate::formats::picture::Checked;
 
 /// Rows read at a time.
@@ -96,7 +96,7 @@ fn decode(source: &Arc<Source>, path: &Path, columns: Columns, keep: Keep) -> Ch
     let (mut pictures, mut labels, mut stored) = (Vec::new(), Vec::new(), Vec::new());
     for group in metadata.row_groups() {
         let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
-        let column = |leaf| parquet_pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
+        let column = |leaf| pages::column(source, group.column(leaf), rows).map(|(reader, _)| reader);
         let before = labels.len();
         rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
         labels.extend(whole(column(label)?, (label_name, &schema.column(label)), (before, rows))?);
@@ -162,7 +162,7 @@ pub(crate) fn whole_numbers(path: &Path, column: &str) -> Result<Vec<i64>> {
         for group in metadata.row_groups() {
             let rows = usize::try_from(group.num_rows()).map_err(|_| "a group has a negative number of rows")?;
             rows_left = rows_left.checked_sub(rows).ok_or("it announces more rows than it has bytes")?;
-            let (reader, _) = parquet_pages::column(&source, group.column(leaf), rows)?;
+            let (reader, _) = pages::column(&source, group.column(leaf), rows)?;
             let before = numbers.len();
             numbers.extend(whole(reader, (name, &described), (before, rows))?);
         }
