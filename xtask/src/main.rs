@@ -15,13 +15,18 @@ mod check_cuda;
 mod check_results;
 mod ci;
 mod cuda_toolkit;
+mod docs;
 mod golden;
 mod process;
+mod release;
 mod reproduce;
 mod sanitize;
+mod semver;
 mod smoke;
 mod tidy;
+mod tools;
 mod venv;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,6 +53,10 @@ enum Command {
     BuildCuda(build_cuda::Args),
     Smoke(smoke::Args),
     Sanitize(sanitize::Args),
+    Docs(docs::Args),
+    Wheel(wheel::Args),
+    Release(release::Args),
+    Semver(semver::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +71,10 @@ fn main() -> ExitCode {
         Command::BuildCuda(args) => build_cuda::run(&args),
         Command::Smoke(args) => smoke::run(&args),
         Command::Sanitize(args) => sanitize::run(&args),
+        Command::Docs(args) => docs::run(&args),
+        Command::Wheel(args) => wheel::run(&args),
+        Command::Release(args) => release::run(&args),
+        Command::Semver(args) => semver::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,6 +1,7 @@
 //! `tidy`: the project's rules that neither compiler nor linter checks.
 
 mod edges;
+mod site;
 mod sources;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -10,7 +11,7 @@ use cargo_metadata::Metadata;
 
 use crate::workspace;
 
-/// Check the project's rules: dependencies between crates, file headers and sizes, names, and where `unsafe` may be.
+/// Check the project's rules: dependencies between crates, file headers and sizes, names, links, and where `unsafe` may be.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -32,6 +33,7 @@ fn violations(root: &Path) -> Result<Vec<String>> {
         Ok(text) => violations.extend(check_architecture(&text, &crates)),
         Err(error) => violations.push(format!("{error:#}")),
     }
+    violations.extend(site::check(root)?);
     for file in sources::list(root)? {
         violations.extend(sources::check(&file.to_string_lossy(), &read(&root.join(&file))?));
     }
@@ -59,7 +61,8 @@ fn crates(root: &Path, metadata: &Metadata) -> Vec<Crate> {
 fn check_names(crates: &[Crate]) -> Vec<String> {
     let wrong = crates.iter().filter_map(|Crate { folder, package }| {
         let short = folder.strip_prefix("unlearn-").unwrap_or(folder);
-        let expected = format!("unlearn-{short}");
+        // The crate that stands for all of them has the project's name.
+        let expected = if short == "unlearn" { short.to_owned() } else { format!("unlearn-{short}") };
         (*package != expected).then(|| format!("crates/{folder}: the package is named `{package}`, not `{expected}`"))
     });
     wrong.collect()

@@ -52,6 +52,11 @@ impl Venv {
         Command::new(self.folder.join("bin/python"))
     }
 
+    /// A program that one of the packages brings.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        Command::new(self.folder.join("bin").join(name))
+    }
+
     /// The folder of installed packages, `lib/python3.x/site-packages`.
     pub(crate) fn site_packages(&self) -> Result<PathBuf> {
         site_packages(&self.folder.join("lib"))

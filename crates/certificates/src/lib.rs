@@ -3,15 +3,8 @@
 //! A [`Certificate`] is the file `certificate.json` beside the model that a deletion left. It claims no more than was
 //! measured. [`check()`] recomputes what can be recomputed without a model: hashes, verdicts on [`Threshold`]s and
 //! the signature. Repeating the measurements needs the data and the model. Another crate does that.
-//!
-//! ```
-//! use unlearn_certificates::Threshold;
-//!
-//! let threshold: Threshold = "ua>=90".parse()?;
-//! assert!(threshold.passes(95.0) && !threshold.passes(89.9));
-//! assert_eq!(threshold.to_string(), "ua >= 90");
-//! # Ok::<(), unlearn_certificates::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod certificate;
 mod check;

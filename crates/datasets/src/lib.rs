@@ -4,15 +4,9 @@
 //! The result is a [`Dataset`](unlearn_samples::Dataset). The crate `unlearn_samples` makes splits, forget sets and
 //! batches of it. A damaged or hostile file is an error, never a panic.
 //!
-//! ```
-//! use unlearn_datasets::registry;
-//!
-//! let dataset = registry::open("fashion-mnist-mini", &registry::OpenOptions::default())?;
-//! assert_eq!((dataset.train.len(), dataset.test.len()), (8000, 2000));
-//! # Ok::<(), unlearn_datasets::Error>(())
-//! ```
-//!
 //! This crate knows no tensor library, no model and no file that it did not open itself.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 pub mod checksum;
 pub mod cifar10;

@@ -4,6 +4,8 @@
 //! of stages. A stage's description ([`unlearn_run_store::StageSpec`]) is self-contained, so any process can compute
 //! the stage. Each kind of stage is one file in `stages`. [`run`] computes the unfinished stages, in this process or
 //! in child processes. `tune` and [`deletion`] make plans in other ways.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod audit;

@@ -10,7 +10,7 @@ use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, StoredScores};
-use unlearn_samples::{Dataset, ImageSet, Split, positions};
+use unlearn_samples::{Dataset, Division, ImageSet, Split, positions};
 use unlearn_training::{Predictions, predict};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     initial::fetched,
     recognised::Folder,
     retrain::{self, Beside},
-    setting::{Division, Setting},
+    setting::Setting,
     stages::{Evaluate, Kind, RunTime, Unlearn, input_spec, network},
     subclass::Subclass,
 };
@@ -284,17 +284,23 @@ impl Predictor {
         let mut all = [forget.clone(), before].concat();
         all.sort_unstable();
         all.dedup();
-        let Division { retain, whole_classes } = Division::new(&self.dataset, &split, &all);
-        if retain.is_empty() {
+        let division = Division::new(&self.dataset, &split, &all);
+        if division.retain.is_empty() {
             return Err(refuse("nothing is left to retain: the request names every image of the training".into()));
         }
-        let kept = |position: &u32| !whole_classes.contains(&self.dataset.test.labels[*position as usize]);
-        let test: Vec<u32> = self.all(DatasetPart::Test).into_iter().filter(kept).collect();
+        let test = division.test(&self.dataset);
         if test.is_empty() {
             return Err(refuse("no test image is left: the request names every class of the test set".into()));
         }
         let poisoning = setting.and_then(|setting| setting.poisoning.clone());
-        Ok(JudgedSets { forget, forgotten: all, retain, test, validation: split.validation, poisoning })
+        Ok(JudgedSets {
+            forget,
+            forgotten: all,
+            retain: division.retain,
+            test,
+            validation: split.validation,
+            poisoning,
+        })
     }
 
     /// The model's scores on the sets of a request.

@@ -9,7 +9,7 @@ use unlearn_models::{
 };
 use unlearn_network::DeviceChoice;
 use unlearn_random::derived_seed;
-use unlearn_samples::{Dataset, ForgetSpec, ForgetSplit, Split, forget};
+use unlearn_samples::{Dataset, Division, ForgetSpec, ForgetSplit, Split, forget};
 use unlearn_training::{Recipe, Session, Task};
 
 use crate::{
@@ -141,24 +141,6 @@ pub(crate) fn check_fingerprint(dataset: &Dataset, wanted: &str) -> Result<(), S
         "it was trained on other images or labels than `{}` has here: their fingerprint is {wanted}, these have {}",
         dataset.name, dataset.fingerprint
     ))
-}
-
-/// The training split, divided by everything that a model must have forgotten.
-#[derive(Debug)]
-pub(crate) struct Division {
-    /// D_r.
-    pub(crate) retain: Vec<u32>,
-    /// Classes with forgotten samples and none left in D_r. The test set omits them too.
-    pub(crate) whole_classes: Vec<u32>,
-}
-
-impl Division {
-    /// `forgotten` must be ascending and a subset of the split.
-    pub(crate) fn new(dataset: &Dataset, split: &Split, forgotten: &[u32]) -> Self {
-        let retain: Vec<u32> = split.train.iter().copied().filter(|i| forgotten.binary_search(i).is_err()).collect();
-        let whole_classes = forget::whole_classes(&dataset.train.labels, forgotten, &retain);
-        Self { retain, whole_classes }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! says what it is ([`Form`]). In addition, no key of a JSON file occurs twice in an object ([`json`]).
 //!
 //! A file that is written is complete, or it does not exist ([`write_atomic`]).
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod advice;
 mod form;

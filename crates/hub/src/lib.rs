@@ -6,15 +6,8 @@
 //!
 //! The protocol is implemented here, over `ureq`: every version of the crate `hf-hub` depends on crates under the
 //! MPL, and none checks a hash.
-//!
-//! ```
-//! use unlearn_hub::Reference;
-//!
-//! let reference: Reference = "hub:timm/resnet18.a1_in1k@main".parse()?;
-//! assert_eq!((reference.id(), reference.revision()), ("timm/resnet18.a1_in1k", "main"));
-//! assert!("hub:../../etc/passwd".parse::<Reference>().is_err());
-//! # Ok::<(), unlearn_hub::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod cache;
 mod client;

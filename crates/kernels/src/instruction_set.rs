@@ -129,6 +129,7 @@ static ARCHES: LazyLock<[Option<Arch>; 4]> = LazyLock::new(|| InstructionSet::AL
 
 /// The instruction set that is used unless another is forced.
 static CHOSEN: LazyLock<(InstructionSet, Arch)> = LazyLock::new(|| {
+    crate::optimisation::say_if_missing();
     let asked = instruction_set_asked_for().ok().flatten();
     let set = asked.unwrap_or_else(InstructionSet::widest);
     (set, set.arch().unwrap_or(Arch::Scalar))

@@ -22,6 +22,8 @@
 //! code. All give the same bits: every lane has its own sum, lanes are added in one order, and products are added
 //! with one rounding (`simd.rs`). The environment variable `UNLEARN_SIMD` names an instruction set other than the
 //! widest. [`InstructionSet::in_use`] returns the one in use.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 #![expect(unsafe_code, reason = "register-blocked kernels address disjoint parts of one buffer from several threads")]
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
 
@@ -39,6 +41,7 @@ mod layer_norm;
 mod linear;
 mod maps;
 mod norm;
+mod optimisation;
 mod pointwise;
 mod pool;
 mod shared;

@@ -11,20 +11,8 @@
 //!   convolutions and linear layers, and not biases and normalisation.
 //! - A mask file is a safetensors file whose bytes depend on the mask alone, so that equal masks give equal files.
 //!   [`Mask::to_bytes`] describes the layout and the policy for other versions.
-//!
-//! ```
-//! use unlearn_masks::{Bits, Mask};
-//!
-//! let mut weights = vec![0.5, -2.0, 0.1, 3.0];
-//! let mut mask = Mask::new("resnet20s");
-//! mask.insert("conv1.weight", Bits::from_predicate(&[2, 2], &weights, |w| w.abs() > 1.0)?);
-//!
-//! mask.apply("conv1.weight", &mut weights)?;
-//! assert_eq!(weights, [0.0, -2.0, 0.0, 3.0]);
-//! assert_eq!(mask.sparsity(), 0.5);
-//! assert_eq!(Mask::from_bytes(&mask.to_bytes()?)?, mask);
-//! # Ok::<(), unlearn_masks::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod bits;
 mod error;

@@ -4,16 +4,8 @@
 //! writes dense models. [`sparse_checkpoint`] does the same for a pruned model, in fewer bytes. [`ModelFile`] reads a model from any
 //! supported file, PyTorch's included, and writes it in any supported form. [`Pretrained`] reads the weights that another training can
 //! begin with.
-//!
-//! ```
-//! use unlearn_models::{InputSpec, find, initialize};
-//!
-//! let input = InputSpec { shape: [1, 28, 28], classes: 10, mean: vec![0.286], std: vec![0.353] };
-//! let graph = find("resnet8s")?.graph(&input)?;
-//! let state = initialize(&graph, 1);
-//! assert_eq!(state.parameters().len(), graph.parameters.len());
-//! # Ok::<(), unlearn_models::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod architectures;
 mod error;

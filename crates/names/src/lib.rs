@@ -4,17 +4,8 @@
 //! [`find`] looks it up. The similarity of names is that of Jaro and Winkler (Winkler 1990, "String comparator
 //! metrics and enhanced decision rules in the Fellegi–Sunter model of record linkage"), from 0 for nothing in common
 //! to 1 for equal.
-//!
-//! ```
-//! use unlearn_names::{find, nearest};
-//!
-//! let criteria = ["magnitude", "random"];
-//! assert_eq!(nearest("magnitud", criteria), Some("magnitude"));
-//! assert_eq!(
-//!     find("criterion", "magnitud", &criteria, |name| name).unwrap_err().to_string(),
-//!     "unknown criterion `magnitud` (did you mean `magnitude`?); valid names: magnitude, random"
-//! );
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 use std::{error::Error, fmt};
 

@@ -4,15 +4,8 @@
 //! every schedule; [`Settings`] are the keys that all schedules share.
 //!
 //! For every combination, the number of kept weights is exact, and a pruned weight stays exactly 0.
-//!
-//! ```
-//! use unlearn_training::Recipe;
-//!
-//! let omp = unlearn_pruning::find("omp")?;
-//! let config = omp.resolve(&serde_json::json!({ "sparsity": 0.95, "rewind-epoch": 2 }))?;
-//! assert_eq!(omp.plan(&config, &Recipe::default())?.snapshots, [2]);
-//! # Ok::<(), unlearn_pruning::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod criteria;
 mod error;

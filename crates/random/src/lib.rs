@@ -4,14 +4,8 @@
 //! [`interval`], [`shuffle`] and [`choice`] are NumPy's algorithms over any generator, and [`Mt19937`] is NumPy's
 //! legacy generator itself. The numbers are the same in every release, on every machine, and in whatever order
 //! threads draw them.
-//!
-//! ```
-//! use unlearn_random::{choice, stream};
-//!
-//! let positions: Vec<u32> = (0..100).collect();
-//! let drawn = choice(&mut stream("example", &[2]), &positions, 10);
-//! assert_eq!(drawn, choice(&mut stream("example", &[2]), &positions, 10));
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod derived_seed;
 mod mt19937;

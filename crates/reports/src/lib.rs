@@ -18,19 +18,8 @@
 //! [`prepare`] checks beforehand whether a report can be written into a folder. [`write()`] replaces existing files.
 //!
 //! This crate knows no model and no tensor. It reads manifests, `metrics.jsonl` and stored scores, and runs nothing.
-//!
-//! ```no_run
-//! use std::path::Path;
-//! use unlearn_run_store::Store;
-//!
-//! # fn main() -> Result<(), unlearn_reports::ReportError> {
-//! let store = Store::open_existing("runs")?;
-//! let figures = unlearn_metrics::Figures::standard();
-//! let written = unlearn_reports::write(&store, &store.suite("quick")?, Path::new("report"), &figures)?;
-//! println!("{}{}", written.summary, written.html.display());
-//! # Ok(())
-//! # }
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 pub mod backdoors;
 mod canvas;

@@ -15,27 +15,8 @@
 //!    years later.
 //!
 //! This crate knows no tensor library and no experiment. Configurations are JSON, and artifacts are files.
-//!
-//! ```
-//! use unlearn_run_store::{Begin, StageSpec, Store};
-//! # fn main() -> Result<(), unlearn_run_store::StoreError> {
-//! # let folder = tempfile::tempdir().unwrap();
-//! # let root = folder.path().join("runs");
-//! let store = Store::open(&root)?;
-//! let spec = StageSpec::new("train", serde_json::json!({ "arch": "resnet20s", "lr": 0.1 }), "data-v1", 1);
-//! let stage = match store.begin(&spec)? {
-//!     Begin::Done(stage) => stage,
-//!     Begin::Run(mut writer) => {
-//!         writer.append_metrics(&serde_json::json!({ "epoch": 0, "train_loss": 1.9 }))?;
-//!         unlearn_run_store::write_atomic(&writer.path("model.safetensors"), b"weights")?;
-//!         writer.finish()?
-//!     }
-//! };
-//! assert_eq!(stage.key(), &spec.key());
-//! assert!(matches!(store.begin(&spec)?, Begin::Done(_)));
-//! # Ok(())
-//! # }
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 pub mod archive;
 pub mod atomic;

@@ -10,37 +10,14 @@
 //!
 //! This crate knows no tensor library, no model, and no format of pictures or tables. Sets that are not in memory are
 //! given as [`Pictures`].
-//!
-//! ```
-//! use unlearn_samples::{
-//!     Augmentation, BatchOptions, BatchPlan, Dataset, ForgetSpec, ImageSet, Normalization, SplitOptions, forget, split,
-//! };
-//!
-//! let grey = |count: u32| ImageSet::new([1, 2, 2], vec![0; 4 * count as usize], (0..count).map(|i| i % 2).collect::<Vec<_>>());
-//! let classes = vec!["even".into(), "odd".into()];
-//! let normalization = Normalization { mean: vec![0.5], std: vec![0.25] };
-//! let dataset = Dataset::new("parity", classes, normalization, Augmentation::NONE, grey(100)?, grey(10)?);
-//! let options = SplitOptions::default();
-//! let split = split::split(&dataset, &options)?;
-//! assert_eq!((split.train.len(), split.validation.len()), (90, 10));
-//!
-//! let spec = ForgetSpec::Class { class: 0, count: None };
-//! let parts = forget::resolve(&spec, &dataset, &split, options.sampler, options.seed)?;
-//! assert_eq!((parts.forget.len(), parts.retain.len()), (45, 45));
-//!
-//! let plan = BatchPlan::new(&dataset.train, parts.retain, BatchOptions::training(8, dataset.augmentation, 1))?;
-//! for batch in plan.epoch(0, 0).take(2) {
-//!     let batch = batch?;
-//!     assert_eq!(batch.images.len(), 8 * 4);
-//!     assert!(batch.labels.iter().all(|&label| label == 1));
-//! }
-//! # Ok::<(), unlearn_samples::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod batch_images;
 pub mod batches;
 mod dataset;
 mod derived;
+mod division;
 mod error;
 pub mod forget;
 mod image_set;
@@ -62,6 +39,7 @@ mod transforms;
 pub use batch_images::{ByteImages, Images};
 pub use batches::{Batch, BatchOptions, BatchPlan, Batches};
 pub use dataset::Dataset;
+pub use division::Division;
 pub use error::{Error, Result};
 pub use forget::{ForgetSpec, ForgetSplit};
 pub use image_set::ImageSet;

@@ -12,6 +12,8 @@
 //!
 //! `retain_…`, `test_…` and `validation_…` are the other sets. A file of one set may leave the prefix out. [`write()`] writes
 //! such a file. In CSV, a row is a sample: `set`, `model`, `id`, `label`, and `logit_0`, `logit_1`, … or `probability_0`, ….
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod arrays;
 mod error;

@@ -1,6 +1,8 @@
 //! Named f32 tensors and one piece of JSON as safetensors bytes: the container of checkpoints, training states and scores.
 //!
 //! The metadata of safetensors is an unordered map. With a single entry, equal content gives equal bytes.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 use std::collections::HashMap;
 

@@ -4,15 +4,8 @@
 //! A `.pth` is a Python pickle, which is a program: the usual loader runs whatever it contains. This crate runs nothing. It reads as data
 //! the few names that weights need (`globals.rs` lists them). If a file asks for any other name, the error shows that name. A damaged or
 //! hostile file is an error. It never causes a panic, nor memory out of proportion to its size.
-//!
-//! ```
-//! use unlearn_torch_files::StateDict;
-//!
-//! // torch.save({"w": torch.tensor([1.0])}, …, _use_new_zipfile_serialization=False) would begin like the first of these.
-//! for bytes in [&b"\x80\x02\x8a\x0al\xfc\x9cF"[..], b"PK\x03\x04", b"neither"] {
-//!     assert!(StateDict::read(bytes).is_err());
-//! }
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod archive;
 mod candidates;

@@ -5,6 +5,8 @@
 //! how gradients become steps. A [`Session`] says who is told of progress and where the state is saved. A [`Task`]
 //! holds everything that all training runs of one model share. All randomness is a function of seed, epoch and
 //! sample, so a run that is killed and started again ends bit-identical to an uninterrupted one.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod adam;
 mod course;
@@ -30,7 +32,7 @@ mod session;
 mod sgd;
 mod step;
 mod task;
-#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
 pub mod testing;
 #[cfg(all(test, feature = "candle"))]
 mod tests_on_device;

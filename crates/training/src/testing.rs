@@ -1,4 +1,4 @@
-//! Helpers for tests of resuming, for this crate and the crates that train (feature `testing`).
+//! Helpers for tests of resuming, for this crate and the crates that train.
 
 use std::{
     cell::{Cell, RefCell},

@@ -123,6 +123,15 @@ pub(crate) struct ManualArguments {
     /// Folder for the pages.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// What to write: pages for `man`, or the documentation's reference pages in Markdown, one for each registry.
+    #[arg(long, value_enum, default_value = "man")]
+    pub(crate) form: ManualForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManualForm {
+    Man,
+    Markdown,
 }
 
 /// Folder that keeps the results.

@@ -5,7 +5,10 @@ use std::fs;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
-use crate::args::{Arguments, CompletionsArguments, ManualArguments};
+use crate::{
+    args::{Arguments, CompletionsArguments, ManualArguments, ManualForm},
+    reference,
+};
 
 const NAME: &str = "unlearn";
 
@@ -16,10 +19,15 @@ pub(crate) fn completions(arguments: &CompletionsArguments) {
     say!("{}", String::from_utf8_lossy(&script).trim_end());
 }
 
-/// Writes a manual page for the program and one for each command.
+/// Writes a manual page for the program and one for each command, or the reference pages of the documentation.
 pub(crate) fn manual(arguments: &ManualArguments) -> anyhow::Result<()> {
-    let folder = &arguments.out;
+    let ManualArguments { out: folder, form } = arguments;
     fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    if *form == ManualForm::Markdown {
+        reference::write(folder)?;
+        say!("wrote the reference pages to {}", folder.display());
+        return Ok(());
+    }
     clap_mangen::generate_to(Arguments::command(), folder)
         .with_context(|| format!("failed to write manual pages to {}", folder.display()))?;
     say!("wrote the manual pages to {}; `man {0}/{NAME}.1` shows the first", folder.display());

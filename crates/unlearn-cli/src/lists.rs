@@ -123,18 +123,24 @@ pub(crate) fn figures() {
 }
 
 pub(crate) fn figure(figure: &Figure) {
-    let direction = match figure.direction {
-        Direction::Higher => "higher is better",
-        Direction::Lower => "lower is better",
-        Direction::TowardsRetrain => "closer to Retrain's is better",
-        Direction::Neither => "neither higher nor lower is better",
-    };
+    let direction = directed(figure.direction);
     say!("{}\n    {}: {}; {direction}", figure.name, figure.label, figure.meaning);
     say!("    needs: {}", figure.needs.iter().copied().map(needed).collect::<Vec<_>>().join(", "));
     say!("    source: {}", figure.source);
 }
 
-fn needed(need: Need) -> &'static str {
+/// Which values of a figure are better.
+pub(crate) fn directed(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Higher => "higher is better",
+        Direction::Lower => "lower is better",
+        Direction::TowardsRetrain => "closer to Retrain's is better",
+        Direction::Neither => "neither higher nor lower is better",
+    }
+}
+
+/// What a figure is computed from.
+pub(crate) fn needed(need: Need) -> &'static str {
     match need {
         Need::Forget => "the forget set",
         Need::Retain => "the retain set",

@@ -26,6 +26,7 @@ mod outputs;
 mod predict;
 mod progress;
 mod push;
+mod reference;
 mod report;
 mod run;
 mod runs;

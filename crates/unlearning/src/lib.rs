@@ -3,13 +3,8 @@
 //! A [`Method`] has one file, and one line in [`METHODS`]. It gets a [`Request`] with the model, the forget set D_f,
 //! the retain set D_r and the recipe of the original training, and changes the model in place. Every method keeps the
 //! mask of a pruned model: pruned weights stay exactly 0.
-//!
-//! ```
-//! let method = unlearn_unlearning::find("ft")?;
-//! let config = method.resolve(&serde_json::json!({ "epochs": 3 }))?;
-//! assert_eq!(config["lr"], 0.01);
-//! # Ok::<(), unlearn_unlearning::Error>(())
-//! ```
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod method;

@@ -55,6 +55,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unlearning",
         ],
     ),
+    (
+        "unlearn",
+        &[
+            "datasets",
+            // For the test against a suite.
+            "experiment",
+            "files",
+            "masks",
+            "metrics",
+            "mia-eval",
+            "models",
+            "network",
+            "pruning",
+            "random",
+            "run-store",
+            "samples",
+            "training",
+            "unlearning",
+        ],
+    ),
     ("reports", &["files", "masks", "metrics", "mia-eval", "run-store", "score-files"]),
     (
         "cli",

@@ -443,9 +443,8 @@ mod tests {
     }
 
     fn paths(set: &PackedSet, root: &Path) -> Vec<String> {
-        let path = |packed: &Packed| {
-            packed.file().unwrap().strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/")
-        };
+        let path =
+            |packed: &Packed| packed.file().unwrap().strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
         set.pictures.iter().map(path).collect()
     }
 

@@ -6,12 +6,13 @@ use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::ModelFile;
 use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
+use unlearn_samples::Division;
 
 use super::{Certified, samples, statement::open};
 use crate::{
     Environment, Error, Materials, Result,
     judgement::{Judging, judge},
-    setting::{Division, Setting},
+    setting::Setting,
     stages::network,
     suite::EFFICACY,
 };

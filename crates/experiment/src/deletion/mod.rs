@@ -27,7 +27,7 @@ use unlearn_models::{
     checkpoint::{CheckpointInfo, Training},
 };
 use unlearn_run_store::{Artifact, Evaluation, Machine, StageKey, StageSpec, clock, write_atomic};
-use unlearn_samples::ForgetSpec;
+use unlearn_samples::{Division, ForgetSpec};
 use unlearn_unlearning::{Entry, Prospect, Pruned};
 
 pub use certified::Certified;
@@ -44,7 +44,7 @@ use crate::{
     Environment, Error, Materials, OpenedModel, PlannedStage, Result, RunOptions, address, overrides,
     retrain::{self, Beside},
     schedule,
-    setting::{Division, Setting},
+    setting::Setting,
     stages::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RAW,
         RETRAIN, Unlearn, UnlearnConfig, describe, input_spec,
