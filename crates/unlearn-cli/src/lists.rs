@@ -52,9 +52,12 @@ pub(crate) fn keys(defaults: &serde_json::Value) {
     }
 }
 
+/// What stands for a null default.
+pub(crate) const AS_IN_TRAINING: &str = "as in [train]";
+
 /// A default value. A null value means the value of the original training.
 pub(crate) fn shown(value: &serde_json::Value) -> String {
-    if value.is_null() { "as in [train]".to_owned() } else { value.to_string() }
+    if value.is_null() { AS_IN_TRAINING.to_owned() } else { value.to_string() }
 }
 
 pub(crate) fn attacks() {

@@ -16,7 +16,7 @@ use unlearn_models::ARCHITECTURES;
 
 use crate::{
     args::Arguments,
-    lists::{directed, needed, shown},
+    lists::{AS_IN_TRAINING, directed, needed, shown},
 };
 
 /// The pages: file name and text.
@@ -51,6 +51,9 @@ fn unlearning() -> anyhow::Result<String> {
             page.paragraph("It forgets whole classes only.")?;
         }
         let defaults = method.resolve(&json!({}))?;
+        if method.parameters().next().is_none() {
+            continue;
+        }
         page.table(&["setting", "default", "from", "searched by `unlearn tune`", "meaning"])?;
         for parameter in method.parameters() {
             let default = defaults.get(parameter.key).map_or_else(String::new, shown);
@@ -261,5 +264,6 @@ fn sentence(text: &str) -> String {
 
 /// A value in a table.
 fn code(value: &str) -> String {
-    if value.is_empty() { String::new() } else { format!("`{value}`") }
+    // A value that is no value of JSON is a sentence.
+    if value.is_empty() || value == AS_IN_TRAINING { value.to_owned() } else { format!("`{value}`") }
 }

@@ -167,3 +167,56 @@ fn the_page_on_transfer() {
         assert!(table.contains(words), "{words}: {table}");
     }
 }
+
+#[test]
+fn the_pages_for_newcomers() {
+    for (name, suite, least) in [
+        ("install.md", None, 4),
+        ("first-run.md", Some("first.toml"), 4),
+        ("recipes/forget-a-class.md", Some("class.toml"), 5),
+    ] {
+        let page = page(&format!("docs/{name}"));
+        let place = Place::new(SUITE);
+        if let (Some(file), [suite]) = (suite, &blocks(&page, "toml")[..]) {
+            std::fs::write(place.path(file), suite).unwrap();
+        }
+        let commands = commands(&page);
+        assert!(commands.len() >= least, "{name}: {commands:?}");
+        for command in commands {
+            succeed(&place, command);
+        }
+    }
+}
+
+#[test]
+fn the_recipes_for_figures_and_other_programs_models() {
+    let place = Place::new(SUITE);
+    for file in ["model.npz", "retrain.npz"] {
+        let golden = format!("{}/../../tests/golden/score-files/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(golden, place.path(file)).unwrap();
+    }
+    place.succeed(&["run", "suite.toml"]);
+    place.succeed(&["convert", "train:seed 1", "model.pth"]);
+    for name in ["choose-a-figure.md", "judge-my-pytorch-model.md"] {
+        let page = page(&format!("docs/recipes/{name}"));
+        let commands = commands(&page);
+        assert!(commands.len() >= 3, "{name}");
+        for command in commands {
+            succeed(&place, command);
+        }
+    }
+}
+
+/// `unlearn manual --form markdown --out docs/reference` makes them again.
+#[test]
+fn the_reference_pages_are_those_of_the_registries() {
+    let place = Place::new(SUITE);
+    place.succeed(&["manual", "--form", "markdown", "--out", "reference"]);
+    let made = std::fs::read_dir(place.path("reference")).unwrap().map(|entry| entry.unwrap().file_name());
+    let made: Vec<String> = made.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(made.len(), 8, "{made:?}");
+    for name in made {
+        let text = std::fs::read_to_string(place.path("reference").join(&name)).unwrap();
+        assert!(text == page(&format!("docs/reference/{name}")), "docs/reference/{name} is out of date: make it again");
+    }
+}

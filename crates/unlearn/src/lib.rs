@@ -8,10 +8,10 @@
 //! use unlearn::{Data, Method, Model, Recipe};
 //!
 //! let data = Data::open("fashion-mnist-mini")?.limited_to(400)?;
-//! let recipe = Recipe { epochs: 1, ..Recipe::default() };
+//! let recipe = Recipe { epochs: 2, ..Recipe::default() };
 //! let mut model = Model::fresh("resnet8s", &data, 1)?;
-//! model.train(&data, &recipe)?;
-//! model.prune(&data, &Method::named("omp").set("sparsity", 0.9).set("rewind-epoch", 0))?;
+//! model.train_keeping(&data, &recipe, &[1])?;
+//! model.prune(&data, &Method::named("omp").set("sparsity", 0.9).set("rewind-epoch", 1))?;
 //!
 //! let asked = data.class(3)?;
 //! model.forget(&data, &asked, &Method::named("ft").set("epochs", 1))?;
