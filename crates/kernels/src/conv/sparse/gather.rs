@@ -7,7 +7,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch},
+    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch, source::Source},
     axis::Axis,
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
@@ -34,7 +34,7 @@ pub(in super::super) fn forward(
     shape: &ConvShape,
     pattern: &Pattern,
     weights: &[f32],
-    x: &[f32],
+    x: Source<'_>,
     input: &Maps,
     y: &mut [f32],
     output: &Maps,
@@ -78,7 +78,7 @@ pub(in super::super) fn input_gradient(
             Part::new(&layout, phases, walks, weights)
         })
         .collect();
-    gather(&layout, &parts, dy, output, dx, input, accumulate, |_, _, _| ());
+    gather(&layout, &parts, Source::Written(dy), output, dx, input, accumulate, |_, _, _| ());
 }
 
 /// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.
@@ -115,14 +115,17 @@ impl Part {
 fn gather<T: Send>(
     layout: &PanelLayout,
     parts: &[Part],
-    from: &[f32],
+    from: Source<'_>,
     read: &Maps,
     to: &mut [f32],
     written: &Maps,
     accumulate: bool,
     finish: impl Fn(Shared<'_>, usize, &Range<usize>) -> T + Sync,
 ) -> Vec<T> {
-    assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
+    assert!(
+        from.stored().len() >= read.len() && to.len() >= written.len() && read.batch == written.batch,
+        "maps do not fit"
+    );
     let to = Shared::new(to);
     let bands = layout.bands(written.height);
     let task = |panel: &mut Scratch, task: usize| {
@@ -131,7 +134,8 @@ fn gather<T: Send>(
         // Neighbouring tasks mostly run on one thread.
         let (next_bundle, next_rows) = place(task + 1);
         let tiles = parts.iter().map(|part| part.tiles.len()).sum::<usize>() * rows.len() / layout.rows.phases.len();
-        let ahead = Ahead::rows(from, read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
+        let ahead =
+            Ahead::rows(from.stored(), read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
         simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, ahead });
         finish(to, bundle, rows)
     };
@@ -142,7 +146,7 @@ fn gather<T: Send>(
 struct Band<'a> {
     layout: &'a PanelLayout,
     parts: &'a [Part],
-    from: &'a [f32],
+    from: Source<'a>,
     read: &'a Maps,
     to: Shared<'a>,
     written: &'a Maps,
@@ -160,7 +164,7 @@ impl BundleKernel for Band<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, mut ahead } = self;
-        layout.fill(panel, from, read, bundle, rows);
+        layout.fill(simd, panel, from, read, bundle, rows);
         let first = layout.first_row(rows);
         for part in parts {
             let (row_phase, column_phase) = (&layout.rows.phases[part.phases.0], &layout.columns.phases[part.phases.1]);
