@@ -64,8 +64,9 @@ pub use linear::{
 };
 pub use maps::{LANES, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 pub use norm::{
-    ChannelStatistics, NormGradient, NormInput, channel_sums, channel_sums_by_sample, norm_apply, norm_backward,
-    norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics, update_running_statistics,
+    ChannelStatistics, NormGradient, NormInput, NormReduction, channel_sums, channel_sums_by_sample, norm_apply,
+    norm_backward, norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics,
+    update_running_statistics,
 };
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};

@@ -22,7 +22,7 @@ pub use self::{
     thresholds::Arithmetic,
 };
 
-use crate::{ChannelStatistics, Maps, NormGradient, norm::merge_moments, shared::Shared};
+use crate::{ChannelStatistics, Maps, NormGradient, NormReduction, norm::merge_moments, shared::Shared};
 
 /// How one pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,10 +213,37 @@ impl Convolution {
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];
                     let (input, output) = (&group.input, &group.output);
-                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate);
+                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate, None);
                 }
             }
         }
+    }
+
+    /// The same for an input that is the result of a normalisation: also reduces `dx`, row by row while it is in cache.
+    /// Returns the totals for [`NormReduction::finish`].
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`], and if [`Convolution::reduces`] is false.
+    pub fn input_gradient_reduced(
+        &self,
+        weights: &[f32],
+        dy: &[f32],
+        output: &Maps,
+        dx: &mut [f32],
+        input: &Maps,
+        reduction: NormReduction<'_>,
+    ) -> Vec<(f64, f64)> {
+        assert!(self.reduces(input), "{:?} of {input:?} does not reduce", self.shape);
+        self.check(weights, (dx.len(), input), (dy.len(), output));
+        let (shape, pattern) = (&self.shape, &self.patterns[0]);
+        sparse::input_gradient(shape, pattern, weights, dy, output, dx, input, false, Some(reduction))
+    }
+
+    /// Whether [`Convolution::input_gradient_reduced`] applies. Its sums must be those of a pass over whole maps, bit
+    /// for bit.
+    pub fn reduces(&self, input: &Maps) -> bool {
+        let sparse = self.algorithms.input_gradient == Algorithm::Sparse && self.shape.groups == 1;
+        sparse && NormReduction::rows_together(input).is_some()
     }
 
     /// dw = gradient with respect to the weights `[out, in / groups, kernel, kernel]`, written over `dw`.

@@ -96,6 +96,11 @@ fn by_channel(
     });
 }
 
+/// The sums of both parts, in order.
+pub(super) fn total(parts: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    parts.fold((0.0, 0.0), |(sum, product), part| (sum + part.0, product + part.1))
+}
+
 /// The planes of a channel, bundle by bundle.
 fn planes(channel: usize, maps: &Maps) -> impl Iterator<Item = Range<usize>> {
     (0..maps.bundles()).map(move |bundle| {
@@ -114,19 +119,19 @@ impl NormInput<'_> {
         maps: &Maps,
         reduce: impl Fn(usize, Range<usize>) -> (f64, f64),
     ) -> [f32; 3] {
-        let (mut sum, mut product) = (0.0, 0.0);
-        for plane in planes(channel, maps) {
-            let (of_plane, product_of_plane) = reduce(channel, plane);
-            sum += of_plane;
-            product += product_of_plane;
-        }
-        (*dweight, *dbias) = ((product * f64::from(self.statistics[channel].inverse_std())) as f32, sum as f32);
-        self.terms(channel, batch.then_some((sum, product)), maps)
+        let sums = total(planes(channel, maps).map(|plane| reduce(channel, plane)));
+        [*dweight, *dbias] = self.parameter_gradients(channel, sums);
+        self.terms(channel, batch.then_some(sums), maps)
+    }
+
+    /// ∂γ and ∂β of a channel, given its Σ g and Σ g·(x − mean).
+    pub(super) fn parameter_gradients(&self, channel: usize, (sum, product): (f64, f64)) -> [f32; 2] {
+        [(product * f64::from(self.statistics[channel].inverse_std())) as f32, sum as f32]
     }
 
     /// The factors a, b and c of dx = a·g + b·x + c for a channel. The gradient through the mean and variance of a
     /// batch depends on Σ g and Σ g·(x − mean). `sums` is `None` if the statistics are constants.
-    fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
+    pub(super) fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
         let statistics = &self.statistics[channel];
         let inverse_std = f64::from(statistics.inverse_std());
         let a = f64::from(self.weight[channel]) * inverse_std;

@@ -5,8 +5,8 @@ use pulp::{Simd, WithSimd as _};
 use rayon::prelude::*;
 
 use super::{
-    NormInput,
-    backward::{CombineMasked, ReduceMasked},
+    CHUNK, NormInput,
+    backward::{CombineMasked, ReduceMasked, total},
 };
 use crate::{LANES, Maps, simd};
 
@@ -46,6 +46,64 @@ pub fn norm_backward_terms(
     gradients.map(of_channel).collect()
 }
 
+/// The sums that the first half needs, found by whoever writes dz.
+#[derive(Clone, Copy)]
+pub struct NormReduction<'a> {
+    /// What the normalisation reads.
+    pub input: NormInput<'a>,
+    /// Whether a `ReLU` follows.
+    pub relu: bool,
+}
+
+impl NormReduction<'_> {
+    /// The number of rows after which a sum of values in f32 ends, so that parts of maps can be reduced apart. `None` if
+    /// such a sum ends inside a row.
+    pub(crate) fn rows_together(maps: &Maps) -> Option<usize> {
+        let row = maps.width * LANES;
+        if maps.used() <= CHUNK {
+            return Some(maps.height.max(1));
+        }
+        CHUNK.is_multiple_of(row).then(|| CHUNK / row)
+    }
+
+    /// Σ g and Σ g·(x − mean) of some rows of a channel, which begin at offset `start` of the maps: one pair for each sum
+    /// in f32.
+    pub(crate) fn of_rows(&self, channel: usize, start: usize, dz: &[f32]) -> Vec<(f64, f64)> {
+        let passed = self.relu.then(|| self.input.of_channel(channel));
+        let mean = self.input.statistics[channel].mean;
+        let x = &self.input.x[start..start + dz.len()];
+        let chunks = x.chunks(CHUNK).zip(dz.chunks(CHUNK));
+        chunks.map(|(x, dz)| simd::dispatch_bundle(ReduceMasked { x, dz, passed, mean })).collect()
+    }
+
+    /// Totals per channel. `parts` holds the results of [`NormReduction::of_rows`] as `[bundle][rows][channel]`, with
+    /// `bands` sets of rows per bundle.
+    pub(crate) fn totals(parts: &[Vec<Vec<(f64, f64)>>], bands: usize, channels: usize) -> Vec<(f64, f64)> {
+        let of_bundle = |bundle: &[Vec<Vec<_>>], channel: usize| {
+            total(bundle.iter().flat_map(|rows| rows[channel].iter().copied()))
+        };
+        (0..channels).map(|channel| total(parts.chunks(bands).map(|bundle| of_bundle(bundle, channel)))).collect()
+    }
+
+    /// Writes ∂γ and ∂β per channel, and returns the terms of a [`NormGradient`], given the totals per channel. `batch`
+    /// says that the statistics are the batch's own.
+    pub fn finish(
+        &self,
+        totals: &[(f64, f64)],
+        batch: bool,
+        dweight: &mut [f32],
+        dbias: &mut [f32],
+        maps: &Maps,
+    ) -> Vec<[f32; 3]> {
+        let gradients = dweight.iter_mut().zip(dbias).zip(totals).enumerate();
+        let of_channel = |(channel, ((dweight, dbias), sums)): (usize, ((&mut f32, &mut f32), &(f64, f64)))| {
+            [*dweight, *dbias] = self.input.parameter_gradients(channel, *sums);
+            self.input.terms(channel, batch.then_some(*sums), maps)
+        };
+        gradients.map(of_channel).collect()
+    }
+}
+
 impl NormGradient<'_> {
     /// Replaces dz by the gradient with respect to the normalised maps, for some pixels of a channel. `start` is the
     /// offset of the first of them in the maps, and `samples` the number of samples in their bundle.
@@ -59,8 +117,11 @@ impl NormGradient<'_> {
         }
     }
 
-    /// The same for whole maps.
-    pub(crate) fn finish_maps(&self, dz: &mut [f32], maps: &Maps) {
+    /// Replaces dz by the gradient with respect to the normalised maps.
+    ///
+    /// # Panics
+    /// If a buffer is shorter than the layout requires.
+    pub fn finish_maps(&self, dz: &mut [f32], maps: &Maps) {
         struct Plane<'a>(&'a NormGradient<'a>, (usize, usize, usize), &'a mut [f32]);
 
         impl pulp::WithSimd for Plane<'_> {

@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 pub use backward::{norm_backward, norm_backward_in_place};
-pub use gradient::{NormGradient, norm_backward_terms};
+pub use gradient::{NormGradient, NormReduction, norm_backward_terms};
 
 use crate::{
     LANES, Maps,

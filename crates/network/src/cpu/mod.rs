@@ -210,6 +210,7 @@ impl Executor for CpuExecutor {
             statistics: &pass.statistics,
             state,
             arriving: vec![None; graph.nodes.len()],
+            reduced: vec![None; graph.nodes.len()],
             unfinished: vec![None; graph.nodes.len()],
             buffers: &mut self.buffers,
             collect: &mut collect,

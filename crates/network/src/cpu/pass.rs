@@ -30,6 +30,8 @@ pub(super) struct Backward<'a, 'c> {
     pub(super) state: &'a State,
     /// For each node, the sum of the gradients received so far.
     pub(super) arriving: Vec<Option<Vec<f32>>>,
+    /// For each normalisation whose gradient was reduced as it was written: the totals per channel.
+    pub(super) reduced: Vec<Option<Vec<(f64, f64)>>>,
     /// For each convolution whose gradient has yet to pass through the normalisation that follows: the terms of
     /// [`NormGradient`](unlearn_kernels::NormGradient).
     pub(super) unfinished: Vec<Option<Vec<[f32; 3]>>>,

@@ -13,7 +13,7 @@ use super::{
     pattern::{KeptWeight, Pattern},
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, LANES, Maps, NormReduction,
     ahead::Ahead,
     norm::Moments,
     shared::Shared,
@@ -55,7 +55,8 @@ pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tas
     PanelLayout::new(rows, columns, shape.kernel, output, rows_per_task(shape, input, output, tasks))
 }
 
-/// dx = gradient with respect to the input, written over `dx` or added to it.
+/// dx = gradient with respect to the input, written over `dx` or added to it. If the input is the result of a
+/// normalisation, returns the totals of `reduction` per channel, and nothing otherwise.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 pub(in super::super) fn input_gradient(
     shape: &ConvShape,
@@ -66,10 +67,14 @@ pub(in super::super) fn input_gradient(
     dx: &mut [f32],
     input: &Maps,
     accumulate: bool,
-) {
+    reduction: Option<NormReduction<'_>>,
+) -> Vec<(f64, f64)> {
     let rows = Axis::transposed(shape, input.height, output.height);
     let columns = Axis::transposed(shape, input.width, output.width);
-    let band = rows_per_task(shape, output, input, TASKS);
+    let mut band = rows_per_task(shape, output, input, TASKS);
+    if let Some(rows) = reduction.and_then(|_| NormReduction::rows_together(input)) {
+        band = band.next_multiple_of(rows);
+    }
     let layout = PanelLayout::new(rows, columns, shape.kernel, input, band);
     let phases = (0..shape.stride).flat_map(|row| (0..shape.stride).map(move |column| (row, column)));
     let parts: Vec<_> = phases
@@ -78,7 +83,19 @@ pub(in super::super) fn input_gradient(
             Part::new(&layout, phases, walks, weights)
         })
         .collect();
-    gather(&layout, &parts, Source::Written(dy), output, dx, input, accumulate, |_, _, _| ());
+    let parts_of_bands =
+        gather(&layout, &parts, Source::Written(dy), output, dx, input, accumulate, |to, bundle, rows| {
+            let row = input.width * LANES;
+            let of_channel = |reduction: NormReduction<'_>, channel| {
+                let start = input.start(bundle, channel) + rows.start * row;
+                // SAFETY: the rows lie in the buffer, as `gather` asserts, and this task alone writes them.
+                reduction.of_rows(channel, start, unsafe { to.slice(start, rows.len() * row) })
+            };
+            reduction.map(|reduction| (0..input.channels).map(|channel| of_channel(reduction, channel)).collect())
+        });
+    let bands = layout.bands(input.height).len();
+    let parts: Option<Vec<Vec<_>>> = parts_of_bands.into_iter().collect();
+    parts.filter(|_| reduction.is_some()).map_or(vec![], |parts| NormReduction::totals(&parts, bands, input.channels))
 }
 
 /// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.

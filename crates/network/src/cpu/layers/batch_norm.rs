@@ -2,8 +2,8 @@
 //! with the convolution before it.
 
 use unlearn_kernels::{
-    ChannelStatistics, Epilogue, NormInput, norm_apply, norm_backward, norm_backward_in_place, norm_backward_terms,
-    norm_sample_gradients, norm_statistics, update_running_statistics,
+    ChannelStatistics, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
+    norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 
 use super::{Convolution, Laid, Layer};
@@ -70,11 +70,23 @@ impl Layer for BatchNorm {
         // Only a residual branch and per-sample gradients need the gradient at the input of the ReLU.
         if step.other.is_none() && !pass.collect.by_sample() {
             let conv = step.folds.and_then(|conv| pass.plan.steps[conv].layer.as_convolution());
-            if conv.is_some_and(|conv| conv.kernel.finishes_gradients()) {
-                let terms =
-                    norm_backward_terms(reads, self.relu, through_batch, &gradient, &mut dweight, &mut dbias, &input);
-                pass.unfinished[step.input] = Some(terms);
+            let left_to_convolution = conv.is_some_and(|conv| conv.kernel.finishes_gradients());
+            let (relu, sums) = (self.relu, pass.reduced[step.output].take());
+            if left_to_convolution || sums.is_some() {
+                let (dweight_to, dbias_to) = (&mut dweight[..], &mut dbias[..]);
+                let terms = match sums {
+                    Some(totals) => {
+                        let reduction = NormReduction { input: reads, relu };
+                        reduction.finish(&totals, through_batch, dweight_to, dbias_to, &input)
+                    }
+                    None => norm_backward_terms(reads, relu, through_batch, &gradient, dweight_to, dbias_to, &input),
+                };
                 self.collect(pass.collect, reads, (&gradient, &input), [dweight, dbias]);
+                if left_to_convolution {
+                    pass.unfinished[step.input] = Some(terms);
+                } else {
+                    NormGradient { input: reads, relu, terms: &terms }.finish_maps(&mut gradient, &input);
+                }
                 return pass.deliver(step.input, gradient);
             }
             let dz = &mut gradient;

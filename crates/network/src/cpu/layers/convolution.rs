@@ -1,8 +1,8 @@
 //! The convolution, with or without a bias.
 
 use unlearn_kernels::{
-    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, NormGradient, Normalised, Source,
-    channel_sums, channel_sums_by_sample,
+    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, NormGradient, NormReduction, Normalised,
+    Source, channel_sums, channel_sums_by_sample,
 };
 
 use super::{Laid, Layer};
@@ -131,11 +131,22 @@ impl Convolution {
     pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
+            let parameters = pass.state.parameters();
+            let norm = step.normalises.filter(|_| pass.mode == Mode::Train && self.kernel.reduces(&input));
             // If the node has a gradient already, the kernel adds to it.
             let accumulate = pass.arriving[step.input].is_some();
             let dx = pass.arriving[step.input].get_or_insert_with(|| pass.buffers.take(input.len()));
-            let weights = &pass.state.parameters()[self.weight];
-            self.kernel.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+            let weights = &parameters[self.weight];
+            if let Some(norm) = norm.filter(|_| !accumulate) {
+                let x = value(pass.values, pass.plan.steps[norm].input);
+                let (norm, output_of_norm) = pass.plan.norm(norm);
+                let statistics = statistics_of(pass.statistics, output_of_norm);
+                let reduction = NormReduction { input: norm.input(x, statistics, parameters), relu: norm.relu };
+                let totals = self.kernel.input_gradient_reduced(weights, &gradient, &output, dx, &input, reduction);
+                pass.reduced[step.input] = Some(totals);
+            } else {
+                self.kernel.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+            }
         }
         pass.buffers.give(gradient);
     }
