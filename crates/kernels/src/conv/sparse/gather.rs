@@ -22,6 +22,8 @@ use crate::{
 
 /// Maximum number of values in a panel, unless one row needs more: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
+/// The same for passes whose sums do not end with a band. A taller band copies fewer rows twice.
+const TALL_PANEL_LEN: usize = 2 * PANEL_LEN;
 /// Least number of rows in a band. Each band also copies the rows around it, which costs more than a panel that
 /// exceeds the cache.
 const LEAST_ROWS: usize = 4;
@@ -40,7 +42,9 @@ pub(in super::super) fn forward(
     output: &Maps,
     epilogue: Epilogue<'_>,
 ) -> Vec<Vec<Moments>> {
-    let layout = forward_layout(shape, input, output, TASKS);
+    // The statistics of a band are sums of their own.
+    let panel = if matches!(epilogue, Epilogue::Statistics) { PANEL_LEN } else { TALL_PANEL_LEN };
+    let layout = forward_layout(shape, input, output, rows_per_task(shape, input, output, TASKS, panel));
     let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
     gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
         // SAFETY: a task finishes only rows that no other task writes. `gather` asserts that they exist.
@@ -48,11 +52,24 @@ pub(in super::super) fn forward(
     })
 }
 
-/// Panel layout of a pass that reads the input at the output's pixels, for at least `tasks` tasks.
-pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tasks: usize) -> PanelLayout {
+/// Panel layout of a pass that reads the input at the output's pixels, for bands of at most `band` rows.
+pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, band: usize) -> PanelLayout {
     let rows = Axis::forward(shape, input.height, output.height);
     let columns = Axis::forward(shape, input.width, output.width);
-    PanelLayout::new(rows, columns, shape.kernel, output, rows_per_task(shape, input, output, tasks))
+    PanelLayout::new(rows, columns, shape.kernel, output, band)
+}
+
+/// Bands of the weight gradient, each of which may be a sum of its own, for at least `tasks` tasks; and the most rows
+/// that may be copied together.
+pub(super) fn weight_gradient_bands(
+    shape: &ConvShape,
+    input: &Maps,
+    output: &Maps,
+    tasks: usize,
+) -> (Vec<Range<usize>>, usize) {
+    let band = rows_per_task(shape, input, output, tasks, PANEL_LEN);
+    let bands = (0..output.height).step_by(band).map(|first| first..(first + band).min(output.height));
+    (bands.collect(), rows_per_task(shape, input, output, 1, TALL_PANEL_LEN).max(band))
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it. If the input is the result of a
@@ -71,7 +88,7 @@ pub(in super::super) fn input_gradient(
 ) -> Vec<(f64, f64)> {
     let rows = Axis::transposed(shape, input.height, output.height);
     let columns = Axis::transposed(shape, input.width, output.width);
-    let mut band = rows_per_task(shape, output, input, TASKS);
+    let mut band = rows_per_task(shape, output, input, TASKS, TALL_PANEL_LEN);
     if let Some(rows) = reduction.and_then(|_| NormReduction::rows_together(input)) {
         band = band.next_multiple_of(rows);
     }
@@ -99,8 +116,8 @@ pub(in super::super) fn input_gradient(
 }
 
 /// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.
-fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize) -> usize {
-    let read_rows = PANEL_LEN / ((read.width + shape.kernel) * read.channels * LANES);
+fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize, panel: usize) -> usize {
+    let read_rows = panel / ((read.width + shape.kernel) * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
     fitting.max(LEAST_ROWS).min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
 }

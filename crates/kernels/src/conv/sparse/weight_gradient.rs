@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{blocks::even_blocks, scratch::Scratch, source::Source},
-    gather::forward_layout,
+    gather::{forward_layout, weight_gradient_bands},
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
     tile::{pixels_of, tile_pixels},
@@ -117,6 +117,10 @@ struct Pass<'a> {
     tiles: Vec<Range<usize>>,
     /// Number of blocks of output channels.
     blocks: usize,
+    /// The bands of a bundle.
+    bands: Vec<Range<usize>>,
+    /// Most rows of neighbouring bands that are copied together.
+    together: usize,
 }
 
 impl<'a> Pass<'a> {
@@ -127,17 +131,47 @@ impl<'a> Pass<'a> {
         (dy, output): (Gradient<'a>, &'a Maps),
     ) -> Self {
         let blocks = pattern.len().div_ceil(BLOCK_WEIGHTS).max(1);
-        let layout = forward_layout(shape, input, output, JOBS.div_ceil(blocks));
+        let (bands, together) = weight_gradient_bands(shape, input, output, JOBS.div_ceil(blocks));
+        let layout = forward_layout(shape, input, output, together);
         let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
-        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, tile_pixels()), blocks }
+        Self {
+            layout,
+            walks,
+            x,
+            input,
+            dy,
+            output,
+            tiles: even_blocks(output.width, tile_pixels()),
+            blocks,
+            bands,
+            together,
+        }
     }
 }
 
 impl Pass<'_> {
     /// Bundle and rows of every band.
     fn bands(&self) -> Vec<(usize, Range<usize>)> {
-        let bands = self.layout.bands(self.output.height);
-        (0..self.output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows.clone()))).collect()
+        (0..self.output.bundles())
+            .flat_map(|bundle| self.bands.iter().map(move |rows| (bundle, rows.clone())))
+            .collect()
+    }
+
+    /// The bands of a group, with neighbours joined as far as they may be copied together. The order of the rows, and
+    /// so of every sum, stays the same.
+    fn joined(&self, group: &[(usize, Range<usize>)]) -> Vec<(usize, Range<usize>)> {
+        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
+        for (bundle, rows) in group {
+            match joined.last_mut() {
+                Some((of, before))
+                    if of == bundle && before.end == rows.start && rows.end - before.start <= self.together =>
+                {
+                    before.end = rows.end;
+                }
+                _ => joined.push((*bundle, rows.clone())),
+            }
+        }
+        joined
     }
 
     /// Sums the products over each group of bands, lane by lane, one block of output channels after the other.
@@ -154,9 +188,9 @@ impl Pass<'_> {
         let run = |panel: &mut Scratch, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
             let kept = self.walks.of(block.start).start..self.walks.of(block.end - 1).end;
             let mut sums = vec![[0.0; LANES]; kept.len()];
-            for (bundle, rows) in group {
+            for (bundle, rows) in self.joined(group) {
                 let (channels, sums) = (block.clone(), &mut sums[..]);
-                simd::dispatch_bundle(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
+                simd::dispatch_bundle(Band { pass: self, channels, bundle, rows: &rows, sums, panel });
             }
             finish(group[0].0, kept, &sums)
         };
