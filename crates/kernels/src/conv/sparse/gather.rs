@@ -110,7 +110,7 @@ pub(in super::super) fn input_gradient(
             };
             reduction.map(|reduction| (0..input.channels).map(|channel| of_channel(reduction, channel)).collect())
         });
-    let bands = layout.bands(input.height).len();
+    let bands = layout.bands(input.height).len().max(1);
     let parts: Option<Vec<Vec<_>>> = parts_of_bands.into_iter().collect();
     parts.filter(|_| reduction.is_some()).map_or(vec![], |parts| NormReduction::totals(&parts, bands, input.channels))
 }
