@@ -1,6 +1,10 @@
 //! `bench scaling`: how the time of a step grows with batch, depth, width and density, as ratios to one point each.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -50,7 +54,7 @@ struct Series {
 
 const MODEL: &str = "resnet20s";
 const BATCH: usize = 128;
-/// A density of all that a table has, and one at which the sparse algorithm computes.
+/// Dense, and a density at which the sparse algorithm computes every pass.
 const DENSITIES: [f64; 2] = [1.0, 0.05];
 
 /// The tables.
@@ -105,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn measure(step: &std::path::Path, point: Point, threads: usize, steps: usize) -> Result<Measurement> {
+fn measure(step: &Path, point: Point, threads: usize, steps: usize) -> Result<Measurement> {
     let mut command = Command::new(step);
     command.args(arguments(point, threads, steps));
     Measurement::parse("the example `step`", &child::output(command)?)
@@ -132,18 +136,19 @@ impl Measured {
         let mut table = format!("\n## {}, {threads}\n\n", self.series.title);
         table += "| model | batch | weights kept | operations | training step | evaluation | training step, ms |\n\
                   |---|---|---|---|---|---|---|\n";
-        for (place, Point { model, batch, density }) in self.series.points.iter().enumerate() {
-            let operations = self
-                .rounds
-                .first()
-                .and_then(|round| Some(round[place].train_gflop? / round[self.series.base].train_gflop?));
-            let operations = operations.map_or_else(|| "—".to_owned(), |ratio| format!("{ratio:.2}"));
-            let least = self.rounds.iter().map(|round| round[place].train_ms).fold(f64::INFINITY, f64::min);
-            let (train, eval) = (self.ratio(place, |m| Some(m.train_ms)), self.ratio(place, |m| Some(m.eval_ms)));
-            let kept = if *density >= 1.0 { "all".to_owned() } else { format!("{} %", 100.0 * density) };
-            table += &format!("| {model} | {batch} | {kept} | {operations} | {train} | {eval} | {least:.1} |\n");
-        }
+        let rows = self.series.points.iter().enumerate().map(|(place, point)| self.row(place, *point) + "\n");
+        table.extend(rows);
         table
+    }
+
+    fn row(&self, place: usize, Point { model, batch, density }: Point) -> String {
+        let gflop = |round: &Vec<Measurement>| Some(round[place].train_gflop? / round[self.series.base].train_gflop?);
+        let operations =
+            self.rounds.first().and_then(gflop).map_or_else(|| "—".to_owned(), |ratio| format!("{ratio:.2}"));
+        let least = self.rounds.iter().map(|round| round[place].train_ms).fold(f64::INFINITY, f64::min);
+        let (train, eval) = (self.ratio(place, |m| Some(m.train_ms)), self.ratio(place, |m| Some(m.eval_ms)));
+        let kept = if density >= 1.0 { "all".to_owned() } else { format!("{} %", 100.0 * density) };
+        format!("| {model} | {batch} | {kept} | {operations} | {train} | {eval} | {least:.1} |")
     }
 }
 
