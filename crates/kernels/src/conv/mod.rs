@@ -267,10 +267,10 @@ impl Convolution {
             let (dy, dw) = (&dy[group.output_start..], &mut dw[group.weights.clone()]);
             match self.algorithms.weight_gradient {
                 Algorithm::Direct => {
-                    direct::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw)
+                    direct::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw);
                 }
                 Algorithm::Winograd => {
-                    winograd::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw)
+                    winograd::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw);
                 }
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];

@@ -95,12 +95,11 @@ impl NormReduction<'_> {
         dbias: &mut [f32],
         maps: &Maps,
     ) -> Vec<[f32; 3]> {
-        let gradients = dweight.iter_mut().zip(dbias).zip(totals).enumerate();
-        let of_channel = |(channel, ((dweight, dbias), sums)): (usize, ((&mut f32, &mut f32), &(f64, f64)))| {
-            [*dweight, *dbias] = self.input.parameter_gradients(channel, *sums);
+        let of_channel = |(channel, sums): (usize, &(f64, f64))| {
+            [dweight[channel], dbias[channel]] = self.input.parameter_gradients(channel, *sums);
             self.input.terms(channel, batch.then_some(*sums), maps)
         };
-        gradients.map(of_channel).collect()
+        totals.iter().enumerate().map(of_channel).collect()
     }
 }
 
