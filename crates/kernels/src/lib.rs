@@ -55,7 +55,7 @@ mod tokens;
 pub use attention::{Attention, Windows};
 pub use buffers::Buffers;
 pub use by_sample::{rows_of_samples, sums_over_samples};
-pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue};
+pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue, Normalised, Source};
 pub use gelu::{gelu, gelu_backward};
 pub use instruction_set::{
     INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,
@@ -67,8 +67,9 @@ pub use linear::{
 };
 pub use maps::{LANES, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps};
 pub use norm::{
-    ChannelStatistics, NormInput, channel_sums, channel_sums_by_sample, norm_apply, norm_backward,
-    norm_backward_in_place, norm_sample_gradients, norm_statistics, update_running_statistics,
+    ChannelStatistics, NormGradient, NormInput, NormReduction, channel_sums, channel_sums_by_sample, norm_apply,
+    norm_backward, norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics,
+    update_running_statistics,
 };
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};

@@ -119,6 +119,8 @@ struct Measurement {
     /// Share of the convolutions' multiply-accumulates that is kept.
     flop_density: f64,
     threads: usize,
+    /// Operations of a training step: those of a direct algorithm on kept weights, counted as three forward passes.
+    train_gflop: f64,
     train_ms: f64,
     eval_ms: f64,
     train_img_per_s: f64,
@@ -210,6 +212,7 @@ fn measure(args: &Args) -> Result<Measurement> {
         density,
         flop_density,
         threads,
+        train_gflop: gflop,
         train_ms: 1e3 * train.as_secs_f64(),
         eval_ms: 1e3 * eval.as_secs_f64(),
         train_img_per_s: per_second(train),

@@ -15,6 +15,8 @@ pub(super) struct Measurement {
     pub(super) density: f64,
     /// Share of their operations that is kept. The peer does not count them.
     pub(super) flop_density: Option<f64>,
+    /// Operations of a training step on kept weights, in GFLOP. The peer does not count them.
+    pub(super) train_gflop: Option<f64>,
     pub(super) train_ms: f64,
     pub(super) eval_ms: f64,
     /// `None` if the system does not provide it.

@@ -5,6 +5,8 @@ mod machine;
 mod measurement;
 mod peak;
 mod peer;
+mod scaling;
+mod spread;
 mod step;
 mod table;
 mod thresholds;
@@ -23,6 +25,7 @@ pub(crate) struct Args {
 enum What {
     Step(step::Args),
     Peer(peer::Args),
+    Scaling(scaling::Args),
     Thresholds(thresholds::Args),
 }
 
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     match &args.what {
         What::Step(args) => step::run(args),
         What::Peer(args) => peer::run(args),
+        What::Scaling(args) => scaling::run(args),
         What::Thresholds(args) => thresholds::run(args),
     }
 }

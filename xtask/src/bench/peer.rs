@@ -218,7 +218,7 @@ impl Programs<'_> {
 }
 
 /// This command as it was typed.
-fn command() -> String {
+pub(super) fn command() -> String {
     let words = ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(env::args().skip(1));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,6 @@
 //! Medians and ratios of measurements taken side by side, and the page that shows them.
 
-use std::fmt;
-
-use super::{machine::Machine, measurement::Measurement, peak::Peak};
+use super::{machine::Machine, measurement::Measurement, peak::Peak, spread::Spread};
 
 /// A case that both programs measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,32 +44,6 @@ pub(super) struct Circumstances {
     pub(super) rounds: usize,
     pub(super) steps: usize,
     pub(super) command: String,
-}
-
-/// Median, least and greatest of some figures.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    least: f64,
-    greatest: f64,
-}
-
-impl Spread {
-    /// Returns `None` if there are no figures. The median of an even number of figures is the mean of the two in the
-    /// middle.
-    fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut figures: Vec<_> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let (least, greatest) = (*figures.first()?, *figures.last()?);
-        let median = f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
-        Some(Self { median, least, greatest })
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ({:.2}–{:.2})", self.median, self.least, self.greatest)
-    }
 }
 
 const UNKNOWN: &str = "—";
@@ -163,6 +135,7 @@ mod tests {
             dtype: None,
             density: 0.05,
             flop_density: None,
+            train_gflop: None,
             train_ms,
             eval_ms,
             peak_rss_mib: None,
@@ -192,15 +165,6 @@ mod tests {
                 },
             })
             .to_vec()
-    }
-
-    #[test]
-    fn spreads_are_of_any_order_and_number() {
-        let spread = |figures: &[f64]| Spread::of(figures.iter().copied()).map(|s| (s.least, s.median, s.greatest));
-        assert_eq!(spread(&[]), None);
-        assert_eq!(spread(&[2.0]), Some((2.0, 2.0, 2.0)));
-        assert_eq!(spread(&[10.0, 9.0, 1.0]), Some((1.0, 9.0, 10.0)));
-        assert_eq!(spread(&[3.0, 1.0, 10.0, 2.0]), Some((1.0, 2.5, 10.0)));
     }
 
     #[test]

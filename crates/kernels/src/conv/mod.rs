@@ -7,6 +7,7 @@ mod per_sample;
 mod product;
 mod scratch;
 mod shape;
+mod source;
 mod sparse;
 #[cfg(test)]
 mod tests;
@@ -14,9 +15,14 @@ mod thresholds;
 mod winograd;
 
 pub(crate) use self::{blocks::even_blocks, scratch::Scratch};
-pub use self::{epilogue::Epilogue, shape::ConvShape, thresholds::Arithmetic};
+pub use self::{
+    epilogue::Epilogue,
+    shape::ConvShape,
+    source::{Normalised, Source},
+    thresholds::Arithmetic,
+};
 
-use crate::{ChannelStatistics, Maps, norm::merge_moments};
+use crate::{ChannelStatistics, Maps, NormGradient, NormReduction, norm::merge_moments, shared::Shared};
 
 /// How one pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,17 +146,36 @@ impl Convolution {
         output: &Maps,
         epilogue: Epilogue<'_>,
     ) -> Option<Vec<ChannelStatistics>> {
-        self.check(weights, (x.len(), input), (y.len(), output));
+        self.forward_from(weights, Source::Written(x), input, y, output, epilogue)
+    }
+
+    /// The same for maps that may be normalised as they are read.
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`].
+    pub fn forward_from(
+        &self,
+        weights: &[f32],
+        x: Source<'_>,
+        input: &Maps,
+        y: &mut [f32],
+        output: &Maps,
+        epilogue: Epilogue<'_>,
+    ) -> Option<Vec<ChannelStatistics>> {
+        self.check(weights, (x.stored().len(), input), (y.len(), output));
+        let written = (self.algorithms.forward != Algorithm::Sparse).then(|| x.written(input));
+        let x = written.as_deref().map_or(x, Source::Written);
         let mut statistics = Vec::new();
         for group in self.groups(input, output) {
-            let (x, y, weights) = (&x[group.input_start..], &mut y[group.output_start..], group.of(weights));
+            let x = x.after(group.input_start / input.plane, group.input_start);
+            let (y, weights) = (&mut y[group.output_start..], group.of(weights));
             let epilogue = epilogue.after(group.output_start / output.plane, group.output_start);
             let moments = match self.algorithms.forward {
                 Algorithm::Direct => {
-                    direct::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
+                    direct::forward(&group.shape, weights, x.stored(), &group.input, y, &group.output, epilogue)
                 }
                 Algorithm::Winograd => {
-                    winograd::forward(&group.shape, weights, x, &group.input, y, &group.output, epilogue)
+                    winograd::forward(&group.shape, weights, x.stored(), &group.input, y, &group.output, epilogue)
                 }
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];
@@ -188,10 +213,37 @@ impl Convolution {
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];
                     let (input, output) = (&group.input, &group.output);
-                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate);
+                    sparse::input_gradient(&group.shape, pattern, weights, dy, output, dx, input, accumulate, None);
                 }
             }
         }
+    }
+
+    /// The same for an input that is the result of a normalisation: also reduces `dx`, row by row while it is in cache.
+    /// Returns the totals for [`NormReduction::finish`].
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`], and if [`Convolution::reduces`] is false.
+    pub fn input_gradient_reduced(
+        &self,
+        weights: &[f32],
+        dy: &[f32],
+        output: &Maps,
+        dx: &mut [f32],
+        input: &Maps,
+        reduction: NormReduction<'_>,
+    ) -> Vec<(f64, f64)> {
+        assert!(self.reduces(input), "{:?} of {input:?} does not reduce", self.shape);
+        self.check(weights, (dx.len(), input), (dy.len(), output));
+        let (shape, pattern) = (&self.shape, &self.patterns[0]);
+        sparse::input_gradient(shape, pattern, weights, dy, output, dx, input, false, Some(reduction))
+    }
+
+    /// Whether [`Convolution::input_gradient_reduced`] applies. Its sums must be those of a pass over whole maps, bit
+    /// for bit.
+    pub fn reduces(&self, input: &Maps) -> bool {
+        let sparse = self.algorithms.input_gradient == Algorithm::Sparse && self.shape.groups == 1;
+        sparse && NormReduction::rows_together(input).is_some()
     }
 
     /// dw = gradient with respect to the weights `[out, in / groups, kernel, kernel]`, written over `dw`.
@@ -199,18 +251,67 @@ impl Convolution {
     /// # Panics
     /// As [`Convolution::forward`].
     pub fn weight_gradient(&self, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
-        self.check(dw, (x.len(), input), (dy.len(), output));
+        self.weight_gradient_from(Source::Written(x), input, dy, output, dw);
+    }
+
+    /// The same for maps that may be normalised as they are read.
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`].
+    pub fn weight_gradient_from(&self, x: Source<'_>, input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+        self.check(dw, (x.stored().len(), input), (dy.len(), output));
+        let written = (self.algorithms.weight_gradient != Algorithm::Sparse).then(|| x.written(input));
+        let x = written.as_deref().map_or(x, Source::Written);
         for group in self.groups(input, output) {
-            let (x, dy, dw) = (&x[group.input_start..], &dy[group.output_start..], &mut dw[group.weights.clone()]);
+            let x = x.after(group.input_start / input.plane, group.input_start);
+            let (dy, dw) = (&dy[group.output_start..], &mut dw[group.weights.clone()]);
             match self.algorithms.weight_gradient {
-                Algorithm::Direct => direct::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
-                Algorithm::Winograd => winograd::weight_gradient(&group.shape, x, &group.input, dy, &group.output, dw),
+                Algorithm::Direct => {
+                    direct::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw);
+                }
+                Algorithm::Winograd => {
+                    winograd::weight_gradient(&group.shape, x.stored(), &group.input, dy, &group.output, dw);
+                }
                 Algorithm::Sparse => {
                     let pattern = &self.patterns[group.index];
-                    sparse::weight_gradient(&group.shape, pattern, x, &group.input, dy, &group.output, dw);
+                    let dy = sparse::Gradient::Written(dy);
+                    sparse::weight_gradient(&group.shape, pattern, (x, &group.input), (dy, &group.output), dw);
                 }
             }
         }
+    }
+
+    /// The same for a convolution whose output is normalised: `dy` holds the gradient at the output of the
+    /// normalisation, and the gradient at its input is written over it.
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`].
+    pub fn weight_gradient_through(
+        &self,
+        x: Source<'_>,
+        input: &Maps,
+        norm: NormGradient<'_>,
+        dy: &mut [f32],
+        output: &Maps,
+        dw: &mut [f32],
+    ) {
+        self.check(dw, (x.stored().len(), input), (dy.len(), output));
+        if !self.finishes_gradients() {
+            norm.finish_maps(dy, output);
+            return self.weight_gradient_from(x, input, dy, output, dw);
+        }
+        let dy = sparse::Gradient::Through(norm, Shared::new(dy));
+        sparse::weight_gradient(&self.shape, &self.patterns[0], (x, input), (dy, output), dw);
+    }
+
+    /// Whether the forward pass and the weight gradient normalise maps as they read them, without writing them first.
+    pub fn normalises_what_it_reads(&self) -> bool {
+        [self.algorithms.forward, self.algorithms.weight_gradient] == [Algorithm::Sparse; 2]
+    }
+
+    /// Whether [`Convolution::weight_gradient_through`] saves a pass over the gradient.
+    pub fn finishes_gradients(&self) -> bool {
+        self.algorithms.weight_gradient == Algorithm::Sparse && self.shape.groups == 1
     }
 
     fn check(&self, weights: &[f32], x: (usize, &Maps), y: (usize, &Maps)) {

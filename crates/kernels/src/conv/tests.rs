@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    LANES,
+    LANES, NormInput, NormReduction, norm_apply, norm_backward_in_place, norm_backward_terms,
     testing::{
         assert_maps_within, assert_sums, at, batches, noise, noisy_maps, on_every_instruction_set, places,
         same_bits_on_any_threads,
@@ -215,6 +215,76 @@ struct Results {
     statistics: Vec<ChannelStatistics>,
 }
 
+impl Case {
+    /// Holds the passes that normalise what they read, and finish the gradient that they read, against passes over
+    /// written maps. The bits must be the same.
+    fn check_normalised(&self, relu: bool) {
+        let Self { convolution, input, output, x, dy, weights, .. } = self;
+        let statistics = |channels, seed| -> Vec<ChannelStatistics> {
+            noise(channels, seed).iter().map(|v| ChannelStatistics { mean: *v, var: v.abs() + 0.1 }).collect()
+        };
+        let (of_input, of_output) = (statistics(input.channels, 29), statistics(output.channels, 31));
+        let (weight, bias) = (noise(input.channels, 37), noise(input.channels, 41));
+        let norm = NormInput { x, statistics: &of_input, weight: &weight, bias: &bias };
+        let mut z = vec![f32::NAN; input.len()];
+        norm_apply(norm, None, relu, &mut z, input);
+        let (scale, shift) = norm.scale_and_shift();
+        let source = Source::Normalised(Normalised { x, scale: &scale, shift: &shift, relu });
+        let maps = |maps: &Maps, values: &[f32]| -> Vec<u32> {
+            places(maps).map(|(c, p, n)| values[at(maps, c, p, n)].to_bits()).collect()
+        };
+        let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|v| v.to_bits()).collect() };
+
+        let mut y = [(); 2].map(|()| vec![f32::NAN; output.len()]);
+        let [expected, found] = &mut y;
+        let of_written = convolution.forward(weights, &z, input, expected, output, Epilogue::Statistics);
+        let of_unwritten = convolution.forward_from(weights, source, input, found, output, Epilogue::Statistics);
+        assert_eq!(of_unwritten, of_written, "statistics");
+        assert!(maps(output, found) == maps(output, expected), "forward");
+        let [mut expected, mut found] = [(); 2].map(|()| vec![f32::NAN; weights.len()]);
+        convolution.weight_gradient(&z, input, dy, output, &mut expected);
+        convolution.weight_gradient_from(source, input, dy, output, &mut found);
+        assert!(bits(&found) == bits(&expected), "weight gradient");
+
+        let (weight, bias) = (noise(output.channels, 43), noise(output.channels, 47));
+        let after = NormInput { x: &y[0], statistics: &of_output, weight: &weight, bias: &bias };
+        let mut gradients = [(); 4].map(|()| vec![f32::NAN; output.channels]);
+        let [dweight, dbias, dweight_expected, dbias_expected] = &mut gradients;
+        let [mut dz, mut dz_expected] = [dy.clone(), dy.clone()];
+        norm_backward_in_place(after, relu, true, &mut dz_expected, dweight_expected, dbias_expected, output);
+        convolution.weight_gradient(&z, input, &dz_expected, output, &mut expected);
+        let terms = norm_backward_terms(after, relu, true, &dz, dweight, dbias, output);
+        let through = NormGradient { input: after, relu, terms: &terms };
+        convolution.weight_gradient_through(source, input, through, &mut dz, output, &mut found);
+        assert!(maps(output, &dz) == maps(output, &dz_expected), "gradient through the normalisation");
+        assert_maps_within("gradient", output, &dz, |c, p, n| (f64::from(dz_expected[at(output, c, p, n)]), 0.0));
+        assert!(bits(&found) == bits(&expected), "weight gradient through the normalisation");
+        assert!(
+            bits(dweight) == bits(dweight_expected) && bits(dbias) == bits(dbias_expected),
+            "gradients of the norm"
+        );
+        if convolution.reduces(input) {
+            self.check_reduced(norm, relu);
+        }
+    }
+
+    /// Holds the input gradient that is reduced as it is written against the two passes apart.
+    fn check_reduced(&self, norm: NormInput<'_>, relu: bool) {
+        let Self { convolution, input, output, dy, weights, .. } = self;
+        let [mut dx, mut dx_expected] = [(); 2].map(|()| vec![f32::NAN; input.len()]);
+        let reduction = NormReduction { input: norm, relu };
+        let totals = convolution.input_gradient_reduced(weights, dy, output, &mut dx, input, reduction);
+        convolution.input_gradient(weights, dy, output, &mut dx_expected, input, false);
+        let differs = |(c, p, n)| dx[at(input, c, p, n)].to_bits() != dx_expected[at(input, c, p, n)].to_bits();
+        assert!(!places(input).any(differs), "input gradient");
+        let mut gradients = [(); 4].map(|()| vec![f32::NAN; input.channels]);
+        let [dweight, dbias, dweight_expected, dbias_expected] = &mut gradients;
+        let expected = norm_backward_terms(norm, relu, true, &dx, dweight_expected, dbias_expected, input);
+        assert_eq!(reduction.finish(&totals, true, dweight, dbias, input), expected, "terms");
+        assert_eq!((dweight, dbias), (dweight_expected, dbias_expected), "gradients of the reduced normalisation");
+    }
+}
+
 /// Tolerance for rounding, relative to the sum of the magnitudes of a value's terms: eight units in the last place.
 const ROUNDING: f64 = 1e-6;
 
@@ -310,5 +380,21 @@ fn the_number_of_threads_changes_no_bit() {
             let statistics: Vec<f32> = results.statistics.iter().flat_map(|s| [s.mean, s.var]).collect();
             planes.chain([&results.dw[..], &statistics, &squares]).flatten().copied().collect()
         });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn normalising_what_is_read_changes_no_bit(
+        in_channels in 1usize..20, out_channels in 1usize..20, kernel in prop::sample::select(vec![1usize, 3, 5]),
+        stride in 1usize..4, height in 5usize..20, width in prop::sample::select(vec![5usize, 8, 13, 16, 32]), batch in batches(), relu: bool,
+        groups in prop::sample::select(vec![1usize, 1, 2]), density in prop::sample::select(vec![0.1f32, 0.5]),
+        algorithm in prop::sample::select(vec![Algorithm::Direct, Algorithm::Sparse, Algorithm::Sparse]),
+    ) {
+        let (in_channels, out_channels) = (in_channels * groups, out_channels * groups);
+        let shape = ConvShape { in_channels, out_channels, kernel, stride, padding: kernel / 2, groups };
+        let case = Case::new(shape, Algorithm::Direct, height, width, batch).pruned(algorithm, density);
+        on_every_instruction_set(|| case.check_normalised(relu));
     }
 }

@@ -90,27 +90,48 @@ fn by_channel(
     reduce: impl Fn(usize, Range<usize>) -> (f64, f64) + Sync,
     combine: impl Fn(usize, usize, Range<usize>, [f32; 3]) + Sync,
 ) {
-    dweight.par_iter_mut().zip(dbias).enumerate().for_each(|(channel, (dweight, dbias))| {
-        let planes = (0..maps.bundles()).map(|bundle| {
-            let start = maps.start(bundle, channel);
-            start..start + maps.used()
-        });
-        let (mut sum, mut product) = (0.0, 0.0);
-        for plane in planes.clone() {
-            let (of_plane, product_of_plane) = reduce(channel, plane);
-            sum += of_plane;
-            product += product_of_plane;
-        }
-        (*dweight, *dbias) = ((product * f64::from(input.statistics[channel].inverse_std())) as f32, sum as f32);
-        let terms = input.terms(channel, batch.then_some((sum, product)), maps);
-        planes.enumerate().for_each(|(bundle, plane)| combine(channel, bundle, plane, terms));
+    dweight.par_iter_mut().zip(dbias).enumerate().for_each(|(channel, gradients)| {
+        let terms = input.reduce_channel(channel, batch, gradients, maps, &reduce);
+        planes(channel, maps).enumerate().for_each(|(bundle, plane)| combine(channel, bundle, plane, terms));
     });
 }
 
+/// The sums of both parts, in order.
+pub(super) fn total(parts: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    parts.fold((0.0, 0.0), |(sum, product), part| (sum + part.0, product + part.1))
+}
+
+/// The planes of a channel, bundle by bundle.
+fn planes(channel: usize, maps: &Maps) -> impl Iterator<Item = Range<usize>> {
+    (0..maps.bundles()).map(move |bundle| {
+        let start = maps.start(bundle, channel);
+        start..start + maps.used()
+    })
+}
+
 impl NormInput<'_> {
+    /// Writes ∂γ and ∂β of a channel, given each plane's Σ g and Σ g·(x − mean). Returns the terms of dx.
+    pub(super) fn reduce_channel(
+        &self,
+        channel: usize,
+        batch: bool,
+        (dweight, dbias): (&mut f32, &mut f32),
+        maps: &Maps,
+        reduce: impl Fn(usize, Range<usize>) -> (f64, f64),
+    ) -> [f32; 3] {
+        let sums = total(planes(channel, maps).map(|plane| reduce(channel, plane)));
+        [*dweight, *dbias] = self.parameter_gradients(channel, sums);
+        self.terms(channel, batch.then_some(sums), maps)
+    }
+
+    /// ∂γ and ∂β of a channel, given its Σ g and Σ g·(x − mean).
+    pub(super) fn parameter_gradients(&self, channel: usize, (sum, product): (f64, f64)) -> [f32; 2] {
+        [(product * f64::from(self.statistics[channel].inverse_std())) as f32, sum as f32]
+    }
+
     /// The factors a, b and c of dx = a·g + b·x + c for a channel. The gradient through the mean and variance of a
     /// batch depends on Σ g and Σ g·(x − mean). `sums` is `None` if the statistics are constants.
-    fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
+    pub(super) fn terms(&self, channel: usize, sums: Option<(f64, f64)>, maps: &Maps) -> [f32; 3] {
         let statistics = &self.statistics[channel];
         let inverse_std = f64::from(statistics.inverse_std());
         let a = f64::from(self.weight[channel]) * inverse_std;
@@ -218,11 +239,11 @@ impl WithSimd for Combine<'_> {
 
 /// (Σ g, Σ g·(x − mean)) of the gradient g at the input of the `ReLU`, if there is one. `passed` holds a scale and a
 /// shift: g is dz where scale · x + shift is positive, and 0 elsewhere.
-struct ReduceMasked<'a> {
-    x: &'a [f32],
-    dz: &'a [f32],
-    passed: Option<(f32, f32)>,
-    mean: f32,
+pub(super) struct ReduceMasked<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) dz: &'a [f32],
+    pub(super) passed: Option<(f32, f32)>,
+    pub(super) mean: f32,
 }
 
 impl BundleKernel for ReduceMasked<'_> {
@@ -258,11 +279,11 @@ impl BundleKernel for ReduceMasked<'_> {
 }
 
 /// dz = a·g + b·x + c, with g as in [`ReduceMasked`].
-struct CombineMasked<'a> {
-    x: &'a [f32],
-    dz: &'a mut [f32],
-    passed: Option<(f32, f32)>,
-    terms: [f32; 3],
+pub(super) struct CombineMasked<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) dz: &'a mut [f32],
+    pub(super) passed: Option<(f32, f32)>,
+    pub(super) terms: [f32; 3],
 }
 
 impl WithSimd for CombineMasked<'_> {
@@ -271,11 +292,16 @@ impl WithSimd for CombineMasked<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
-        let combine = |g, x| simd.mul_add_f32s(g, a, simd.mul_add_f32s(x, b, c));
-        let pixels = S::as_mut_simd_f32s(self.dz).0.iter_mut().zip(S::as_simd_f32s(self.x).0);
-        match self.passed {
-            Some(passed) => pixels.for_each(|(dz, x)| *dz = combine(masked(simd, passed, *x, *dz), *x)),
-            None => pixels.for_each(|(dz, x)| *dz = combine(*dz, *x)),
+        // Loops rather than iterators with closures, which lose the instruction set where they are not inlined.
+        let (dz, x) = (S::as_mut_simd_f32s(self.dz).0, S::as_simd_f32s(self.x).0);
+        if let Some(passed) = self.passed {
+            for (dz, x) in dz.iter_mut().zip(x) {
+                *dz = simd.mul_add_f32s(masked(simd, passed, *x, *dz), a, simd.mul_add_f32s(*x, b, c));
+            }
+        } else {
+            for (dz, x) in dz.iter_mut().zip(x) {
+                *dz = simd.mul_add_f32s(*dz, a, simd.mul_add_f32s(*x, b, c));
+            }
         }
     }
 }

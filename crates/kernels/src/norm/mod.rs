@@ -2,11 +2,13 @@
 //! variance for normalising, unbiased variance for the running statistics, ε 1e-5, momentum 0.1.
 
 mod backward;
+mod gradient;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 pub use backward::{norm_backward, norm_backward_in_place};
+pub use gradient::{NormGradient, NormReduction, norm_backward_terms};
 
 use crate::{
     LANES, Maps,
@@ -289,13 +291,14 @@ impl BundleKernel for SumOfSquares<'_> {
     }
 }
 
-struct Apply<'a> {
-    x: &'a [f32],
-    z: &'a mut [f32],
-    residual: Option<&'a [f32]>,
-    scale: f32,
-    shift: f32,
-    relu: bool,
+/// z = relu?(scale · x + shift + residual?).
+pub(crate) struct Apply<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) z: &'a mut [f32],
+    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) scale: f32,
+    pub(crate) shift: f32,
+    pub(crate) relu: bool,
 }
 
 impl WithSimd for Apply<'_> {

@@ -150,10 +150,11 @@ impl Executor for CpuExecutor {
         images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
         values[plan.input] = Some(input);
         for (index, step) in plan.steps.iter().enumerate() {
-            if mode == Mode::Evaluate && step.folded {
+            if mode == Mode::Evaluate && step.folded.is_some() {
                 continue;
             }
-            let mut output = self.buffers.take(plan.maps(step.output, count).len());
+            let written = mode != Mode::Train || !step.unwritten;
+            let mut output = if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Vec::new() };
             let mut pass = Forward {
                 plan,
                 batch: count,
@@ -165,7 +166,7 @@ impl Executor for CpuExecutor {
                 buffers: &mut self.buffers,
             };
             step.layer.forward(step, &mut pass, &mut output);
-            values[step.output] = Some(output);
+            values[step.output] = written.then_some(output);
             if mode == Mode::Evaluate {
                 for node in plan.last_used_by(index) {
                     values[*node].take().into_iter().for_each(|buffer| self.buffers.give(buffer));
@@ -209,6 +210,8 @@ impl Executor for CpuExecutor {
             statistics: &pass.statistics,
             state,
             arriving: vec![None; graph.nodes.len()],
+            reduced: vec![None; graph.nodes.len()],
+            unfinished: vec![None; graph.nodes.len()],
             buffers: &mut self.buffers,
             collect: &mut collect,
         };

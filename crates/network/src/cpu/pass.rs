@@ -30,6 +30,11 @@ pub(super) struct Backward<'a, 'c> {
     pub(super) state: &'a State,
     /// For each node, the sum of the gradients received so far.
     pub(super) arriving: Vec<Option<Vec<f32>>>,
+    /// For each normalisation whose gradient was reduced as it was written: the totals per channel.
+    pub(super) reduced: Vec<Option<Vec<(f64, f64)>>>,
+    /// For each convolution whose gradient has yet to pass through the normalisation that follows: the terms of
+    /// [`NormGradient`](unlearn_kernels::NormGradient).
+    pub(super) unfinished: Vec<Option<Vec<[f32; 3]>>>,
     pub(super) buffers: &'a mut Buffers,
     pub(super) collect: &'a mut Collect<'c>,
 }
@@ -74,6 +79,12 @@ impl<'a> Backward<'a, '_> {
     }
 }
 
-fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
+/// The value of a node.
+pub(super) fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
     values[node].as_deref().unwrap_or_else(|| unreachable!("node {node} is read before it is computed"))
+}
+
+/// The statistics that the normalisation with this output used.
+pub(super) fn statistics_of(statistics: &Statistics, node: NodeId) -> &[ChannelStatistics] {
+    statistics[node].as_deref().unwrap_or_else(|| unreachable!("a normalisation keeps them"))
 }

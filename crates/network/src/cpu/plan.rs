@@ -6,7 +6,7 @@ use unlearn_kernels::Maps;
 
 use super::{
     Kernels,
-    layers::{self, Layer},
+    layers::{self, BatchNorm, Layer},
 };
 use crate::{Error, Graph, Kept, NodeId, Op, Result};
 
@@ -37,8 +37,13 @@ pub(super) struct Step {
     /// Set if this is a normalisation that alone reads the output of a convolution: that convolution's step. An
     /// evaluation folds the two into one.
     pub(super) folds: Option<usize>,
-    /// Whether a normalisation folds this convolution.
-    pub(super) folded: bool,
+    /// The step of the normalisation that folds this convolution, if any.
+    pub(super) folded: Option<usize>,
+    /// Set if this is a convolution that normalises what it reads while training: that normalisation's step.
+    pub(super) normalises: Option<usize>,
+    /// Whether nobody writes the value of this normalisation while training, because its only reader normalises what
+    /// it reads.
+    pub(super) unwritten: bool,
 }
 
 /// Inputs for planning a layer.
@@ -85,11 +90,22 @@ impl Plan {
                 .ok_or_else(|| Error::Unsupported { executor: "cpu", layer: node.name.clone() })?;
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);
-            plan.steps.push(Step { layer, input: node.inputs[0], other, output, folds: None, folded: false });
+            let input = node.inputs[0];
+            plan.steps.push(Step {
+                layer,
+                input,
+                other,
+                output,
+                folds: None,
+                folded: None,
+                normalises: None,
+                unwritten: false,
+            });
         }
         // A fused step computes the value of the last node that it absorbs, so it runs at that node's position.
         plan.steps.sort_by_key(|step| step.output);
         plan.fold();
+        plan.leave_unwritten();
         plan.last_used = plan.find_last_uses();
         Ok(plan)
     }
@@ -110,6 +126,12 @@ impl Plan {
         }
     }
 
+    /// The normalisation of a step, and the node whose value it computes.
+    pub(super) fn norm(&self, step: usize) -> (&BatchNorm, NodeId) {
+        let Step { layer, output, .. } = &self.steps[step];
+        (layer.as_batch_norm().unwrap_or_else(|| unreachable!("step {step} is a normalisation")), *output)
+    }
+
     /// The nodes whose values are not needed after a step of an evaluation.
     pub(super) fn last_used_by(&self, step: usize) -> &[NodeId] {
         &self.last_used[step]
@@ -127,7 +149,26 @@ impl Plan {
             };
             if self.steps[norm].layer.as_batch_norm().is_some() {
                 self.steps[norm].folds = Some(conv);
-                self.steps[conv].folded = true;
+                self.steps[conv].folded = Some(norm);
+            }
+        }
+    }
+
+    /// Pairs each normalisation without a residual branch with the convolution that alone reads it, if that can
+    /// normalise what it reads.
+    fn leave_unwritten(&mut self) {
+        for norm in 0..self.steps.len() {
+            let Step { layer, other, output, .. } = &self.steps[norm];
+            if layer.as_batch_norm().is_none() || other.is_some() {
+                continue;
+            }
+            let reads = |step: &Step| step.input == *output || step.other == Some(*output);
+            let mut readers = (0..self.steps.len()).filter(|reader| reads(&self.steps[*reader]));
+            let (Some(conv), None) = (readers.next(), readers.next()) else { continue };
+            let kernel = self.steps[conv].layer.as_convolution().map(|conv| &conv.kernel);
+            if kernel.is_some_and(|kernel| kernel.normalises_what_it_reads()) {
+                self.steps[conv].normalises = Some(norm);
+                self.steps[norm].unwritten = true;
             }
         }
     }

@@ -7,13 +7,13 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch},
+    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch, source::Source},
     axis::Axis,
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, LANES, Maps, NormReduction,
     ahead::Ahead,
     norm::Moments,
     shared::Shared,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Maximum number of values in a panel, unless one row needs more: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
+/// The same for passes whose sums do not end with a band. A taller band copies fewer rows twice.
+const TALL_PANEL_LEN: usize = 2 * PANEL_LEN;
 /// Least number of rows in a band. Each band also copies the rows around it, which costs more than a panel that
 /// exceeds the cache.
 const LEAST_ROWS: usize = 4;
@@ -34,13 +36,15 @@ pub(in super::super) fn forward(
     shape: &ConvShape,
     pattern: &Pattern,
     weights: &[f32],
-    x: &[f32],
+    x: Source<'_>,
     input: &Maps,
     y: &mut [f32],
     output: &Maps,
     epilogue: Epilogue<'_>,
 ) -> Vec<Vec<Moments>> {
-    let layout = forward_layout(shape, input, output, TASKS);
+    // The statistics of a band are sums of their own.
+    let panel = if matches!(epilogue, Epilogue::Statistics) { PANEL_LEN } else { TALL_PANEL_LEN };
+    let layout = forward_layout(shape, input, output, rows_per_task(shape, input, output, TASKS, panel));
     let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
     gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
         // SAFETY: a task finishes only rows that no other task writes. `gather` asserts that they exist.
@@ -48,14 +52,28 @@ pub(in super::super) fn forward(
     })
 }
 
-/// Panel layout of a pass that reads the input at the output's pixels, for at least `tasks` tasks.
-pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, tasks: usize) -> PanelLayout {
+/// Panel layout of a pass that reads the input at the output's pixels, for bands of at most `band` rows.
+pub(super) fn forward_layout(shape: &ConvShape, input: &Maps, output: &Maps, band: usize) -> PanelLayout {
     let rows = Axis::forward(shape, input.height, output.height);
     let columns = Axis::forward(shape, input.width, output.width);
-    PanelLayout::new(rows, columns, shape.kernel, output, rows_per_task(shape, input, output, tasks))
+    PanelLayout::new(rows, columns, shape.kernel, output, band)
 }
 
-/// dx = gradient with respect to the input, written over `dx` or added to it.
+/// Bands of the weight gradient, each of which may be a sum of its own, for at least `tasks` tasks; and the most rows
+/// that may be copied together.
+pub(super) fn weight_gradient_bands(
+    shape: &ConvShape,
+    input: &Maps,
+    output: &Maps,
+    tasks: usize,
+) -> (Vec<Range<usize>>, usize) {
+    let band = rows_per_task(shape, input, output, tasks, PANEL_LEN);
+    let bands = (0..output.height).step_by(band).map(|first| first..(first + band).min(output.height));
+    (bands.collect(), rows_per_task(shape, input, output, 1, TALL_PANEL_LEN).max(band))
+}
+
+/// dx = gradient with respect to the input, written over `dx` or added to it. If the input is the result of a
+/// normalisation, returns the totals of `reduction` per channel, and nothing otherwise.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
 pub(in super::super) fn input_gradient(
     shape: &ConvShape,
@@ -66,10 +84,14 @@ pub(in super::super) fn input_gradient(
     dx: &mut [f32],
     input: &Maps,
     accumulate: bool,
-) {
+    reduction: Option<NormReduction<'_>>,
+) -> Vec<(f64, f64)> {
     let rows = Axis::transposed(shape, input.height, output.height);
     let columns = Axis::transposed(shape, input.width, output.width);
-    let band = rows_per_task(shape, output, input, TASKS);
+    let mut band = rows_per_task(shape, output, input, TASKS, TALL_PANEL_LEN);
+    if let Some(rows) = reduction.and_then(|_| NormReduction::rows_together(input)) {
+        band = band.next_multiple_of(rows);
+    }
     let layout = PanelLayout::new(rows, columns, shape.kernel, input, band);
     let phases = (0..shape.stride).flat_map(|row| (0..shape.stride).map(move |column| (row, column)));
     let parts: Vec<_> = phases
@@ -78,12 +100,24 @@ pub(in super::super) fn input_gradient(
             Part::new(&layout, phases, walks, weights)
         })
         .collect();
-    gather(&layout, &parts, dy, output, dx, input, accumulate, |_, _, _| ());
+    let parts_of_bands =
+        gather(&layout, &parts, Source::Written(dy), output, dx, input, accumulate, |to, bundle, rows| {
+            let row = input.width * LANES;
+            let of_channel = |reduction: NormReduction<'_>, channel| {
+                let start = input.start(bundle, channel) + rows.start * row;
+                // SAFETY: the rows lie in the buffer, as `gather` asserts, and this task alone writes them.
+                reduction.of_rows(channel, start, unsafe { to.slice(start, rows.len() * row) })
+            };
+            reduction.map(|reduction| (0..input.channels).map(|channel| of_channel(reduction, channel)).collect())
+        });
+    let bands = layout.bands(input.height).len().max(1);
+    let parts: Option<Vec<Vec<_>>> = parts_of_bands.into_iter().collect();
+    parts.filter(|_| reduction.is_some()).map_or(vec![], |parts| NormReduction::totals(&parts, bands, input.channels))
 }
 
 /// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.
-fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize) -> usize {
-    let read_rows = PANEL_LEN / ((read.width + shape.kernel) * read.channels * LANES);
+fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps, tasks: usize, panel: usize) -> usize {
+    let read_rows = panel / ((read.width + shape.kernel) * read.channels * LANES);
     let fitting = read_rows.saturating_sub(shape.kernel - 1) * written.height / read.height;
     fitting.max(LEAST_ROWS).min(written.height.div_ceil(tasks.div_ceil(written.bundles().max(1)))).max(1)
 }
@@ -115,14 +149,17 @@ impl Part {
 fn gather<T: Send>(
     layout: &PanelLayout,
     parts: &[Part],
-    from: &[f32],
+    from: Source<'_>,
     read: &Maps,
     to: &mut [f32],
     written: &Maps,
     accumulate: bool,
     finish: impl Fn(Shared<'_>, usize, &Range<usize>) -> T + Sync,
 ) -> Vec<T> {
-    assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
+    assert!(
+        from.stored().len() >= read.len() && to.len() >= written.len() && read.batch == written.batch,
+        "maps do not fit"
+    );
     let to = Shared::new(to);
     let bands = layout.bands(written.height);
     let task = |panel: &mut Scratch, task: usize| {
@@ -131,7 +168,8 @@ fn gather<T: Send>(
         // Neighbouring tasks mostly run on one thread.
         let (next_bundle, next_rows) = place(task + 1);
         let tiles = parts.iter().map(|part| part.tiles.len()).sum::<usize>() * rows.len() / layout.rows.phases.len();
-        let ahead = Ahead::rows(from, read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
+        let ahead =
+            Ahead::rows(from.stored(), read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
         simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, ahead });
         finish(to, bundle, rows)
     };
@@ -142,7 +180,7 @@ fn gather<T: Send>(
 struct Band<'a> {
     layout: &'a PanelLayout,
     parts: &'a [Part],
-    from: &'a [f32],
+    from: Source<'a>,
     read: &'a Maps,
     to: Shared<'a>,
     written: &'a Maps,
@@ -160,7 +198,7 @@ impl BundleKernel for Band<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, mut ahead } = self;
-        layout.fill(panel, from, read, bundle, rows);
+        layout.fill(simd, panel, from, read, bundle, rows);
         let first = layout.first_row(rows);
         for part in parts {
             let (row_phase, column_phase) = (&layout.rows.phases[part.phases.0], &layout.columns.phases[part.phases.1]);

@@ -17,5 +17,5 @@ mod weight_gradient;
 pub(super) use self::{
     gather::{forward, input_gradient},
     pattern::Pattern,
-    weight_gradient::{gradients_by_sample, weight_gradient},
+    weight_gradient::{Gradient, gradients_by_sample, weight_gradient},
 };

@@ -2,7 +2,13 @@
 
 use std::ops::Range;
 
-use super::{super::scratch::Scratch, axis::Axis, pattern::KeptWeight};
+use pulp::Simd;
+
+use super::{
+    super::{scratch::Scratch, source::Source},
+    axis::Axis,
+    pattern::KeptWeight,
+};
 use crate::{LANES, Maps};
 
 /// Layout of a panel, `[channel][row][run][place][lane]`.
@@ -70,7 +76,15 @@ impl PanelLayout {
 
     /// Copies the rows that a band of one bundle reads.
     #[inline(always)]
-    pub(super) fn fill(&self, panel: &mut Scratch, values: &[f32], maps: &Maps, bundle: usize, band: &Range<usize>) {
+    pub(super) fn fill<S: Simd>(
+        &self,
+        simd: S,
+        panel: &mut Scratch,
+        from: Source<'_>,
+        maps: &Maps,
+        bundle: usize,
+        band: &Range<usize>,
+    ) {
         let rows = self.rows.read_by(band);
         let panel = panel.resize(maps.channels * self.plane * LANES);
         let (pixels, _) = panel.as_chunks_mut::<LANES>();
@@ -84,7 +98,8 @@ impl PanelLayout {
             })
             .collect();
         for (channel, plane) in pixels.chunks_exact_mut(self.plane).enumerate() {
-            let (source, _) = values[maps.start(bundle, channel)..][..maps.used()].as_chunks::<LANES>();
+            let (source, _) = from.stored()[maps.start(bundle, channel)..][..maps.used()].as_chunks::<LANES>();
+            let reading = from.channel(maps, bundle, channel);
             for (row, to) in rows.clone().zip(plane.chunks_exact_mut(self.runs * self.run)) {
                 if !self.rows.is_read(row) {
                     continue;
@@ -97,8 +112,14 @@ impl PanelLayout {
                 for (to, (places, column)) in to.chunks_exact_mut(self.run).zip(&columns) {
                     to[..places.start].fill([0.0; LANES]);
                     to[places.end..].fill([0.0; LANES]);
-                    let from = from[(*column).min(maps.width)..].iter().step_by(self.columns.step);
-                    to[places.clone()].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                    let (from, to) = (&from[(*column).min(maps.width)..], &mut to[places.clone()]);
+                    if self.columns.step == 1 {
+                        reading.copy(simd, from[..to.len()].as_flattened(), to.as_flattened_mut());
+                        continue;
+                    }
+                    for (to, from) in to.iter_mut().zip(from.iter().step_by(self.columns.step)) {
+                        reading.copy(simd, from, to);
+                    }
                 }
             }
         }

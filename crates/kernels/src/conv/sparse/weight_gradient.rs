@@ -11,14 +11,15 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, scratch::Scratch},
-    gather::forward_layout,
+    super::{blocks::even_blocks, scratch::Scratch, source::Source},
+    gather::{forward_layout, weight_gradient_bands},
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
     tile::{pixels_of, tile_pixels},
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, LANES, Maps, NormGradient,
+    shared::Shared,
     simd::{self, BundleKernel},
 };
 
@@ -29,16 +30,16 @@ const JOBS: usize = 16;
 const BLOCK_WEIGHTS: usize = 16 * 1024;
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`. Pruned weights get zero.
+/// If `norm` is given, `dy` holds the gradient at the output of that normalisation, and the gradient at its input is
+/// written over it.
 pub(in super::super) fn weight_gradient(
     shape: &ConvShape,
     pattern: &Pattern,
-    x: &[f32],
-    input: &Maps,
-    dy: &[f32],
-    output: &Maps,
+    (x, input): (Source<'_>, &Maps),
+    (dy, output): (Gradient<'_>, &Maps),
     dw: &mut [f32],
 ) {
-    let pass = Pass::new(shape, pattern, x, input, dy, output);
+    let pass = Pass::new(shape, pattern, (x, input), (dy, output));
     let bands = pass.bands();
     // Every group sums its own lanes. With more blocks there are fewer groups.
     let of_group = bands.len().div_ceil(JOBS.div_ceil(pass.blocks)).max(1);
@@ -62,47 +63,115 @@ pub(in super::super) fn gradients_by_sample<T: Send>(
     (dy, output): (&[f32], &Maps),
     take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
 ) -> Vec<T> {
-    let pass = Pass::new(shape, pattern, x, input, dy, output);
+    let pass = Pass::new(shape, pattern, (Source::Written(x), input), (Gradient::Written(dy), output));
     let bands = pass.bands();
     let groups: Vec<&[_]> = bands.chunk_by(|(bundle, _), (next, _)| bundle == next).collect();
     pass.sums_by_lane(&groups, take)
+}
+
+/// The gradient with respect to the output.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Gradient<'a> {
+    /// These maps.
+    Written(&'a [f32]),
+    /// The gradient at the output of a normalisation, over which each job writes the gradient at its input for the
+    /// bands and channels of the job.
+    Through(NormGradient<'a>, Shared<'a>),
+}
+
+impl<'a> Gradient<'a> {
+    /// Writes the gradient at the input of the normalisation for some rows of some channels of a bundle.
+    #[inline(always)]
+    fn finish<S: Simd>(self, simd: S, maps: &Maps, bundle: usize, channels: Range<usize>, rows: &Range<usize>) {
+        let Self::Through(norm, dy) = self else { return };
+        let row = maps.width * LANES;
+        for channel in channels {
+            let start = maps.start(bundle, channel) + rows.start * row;
+            // SAFETY: `Convolution` checks that the maps lie in the buffer. No two jobs share both a band and an output
+            // channel, and a job reads no other.
+            let dy = unsafe { dy.slice_mut(start, rows.len() * row) };
+            norm.finish(simd, (channel, start, maps.samples(bundle)), dy);
+        }
+    }
+
+    /// Some values of the job's bands and channels.
+    #[inline(always)]
+    fn values(&self, start: usize, len: usize) -> &'a [f32] {
+        match self {
+            Self::Written(dy) => &dy[start..start + len],
+            // SAFETY: as above.
+            Self::Through(_, dy) => unsafe { dy.slice(start, len) },
+        }
+    }
 }
 
 /// The data and the geometry that all bands of a pass share.
 struct Pass<'a> {
     layout: PanelLayout,
     walks: Walks,
-    x: &'a [f32],
+    x: Source<'a>,
     input: &'a Maps,
-    dy: &'a [f32],
+    dy: Gradient<'a>,
     output: &'a Maps,
     /// Pixels of a row, cut into tiles.
     tiles: Vec<Range<usize>>,
     /// Number of blocks of output channels.
     blocks: usize,
+    /// The bands of a bundle.
+    bands: Vec<Range<usize>>,
+    /// Most rows of neighbouring bands that are copied together.
+    together: usize,
 }
 
 impl<'a> Pass<'a> {
     fn new(
         shape: &ConvShape,
         pattern: &Pattern,
-        x: &'a [f32],
-        input: &'a Maps,
-        dy: &'a [f32],
-        output: &'a Maps,
+        (x, input): (Source<'a>, &'a Maps),
+        (dy, output): (Gradient<'a>, &'a Maps),
     ) -> Self {
         let blocks = pattern.len().div_ceil(BLOCK_WEIGHTS).max(1);
-        let layout = forward_layout(shape, input, output, JOBS.div_ceil(blocks));
+        let (bands, together) = weight_gradient_bands(shape, input, output, JOBS.div_ceil(blocks));
+        let layout = forward_layout(shape, input, output, together);
         let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
-        Self { layout, walks, x, input, dy, output, tiles: even_blocks(output.width, tile_pixels()), blocks }
+        Self {
+            layout,
+            walks,
+            x,
+            input,
+            dy,
+            output,
+            tiles: even_blocks(output.width, tile_pixels()),
+            blocks,
+            bands,
+            together,
+        }
     }
 }
 
 impl Pass<'_> {
     /// Bundle and rows of every band.
     fn bands(&self) -> Vec<(usize, Range<usize>)> {
-        let bands = self.layout.bands(self.output.height);
-        (0..self.output.bundles()).flat_map(|bundle| bands.iter().map(move |rows| (bundle, rows.clone()))).collect()
+        (0..self.output.bundles())
+            .flat_map(|bundle| self.bands.iter().map(move |rows| (bundle, rows.clone())))
+            .collect()
+    }
+
+    /// The bands of a group, with neighbours joined as far as they may be copied together. The order of the rows, and
+    /// so of every sum, stays the same.
+    fn joined(&self, group: &[(usize, Range<usize>)]) -> Vec<(usize, Range<usize>)> {
+        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
+        for (bundle, rows) in group {
+            match joined.last_mut() {
+                Some((of, before))
+                    if of == bundle && before.end == rows.start && rows.end - before.start <= self.together =>
+                {
+                    before.end = rows.end;
+                }
+                _ => joined.push((*bundle, rows.clone())),
+            }
+        }
+        joined
     }
 
     /// Sums the products over each group of bands, lane by lane, one block of output channels after the other.
@@ -119,9 +188,9 @@ impl Pass<'_> {
         let run = |panel: &mut Scratch, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
             let kept = self.walks.of(block.start).start..self.walks.of(block.end - 1).end;
             let mut sums = vec![[0.0; LANES]; kept.len()];
-            for (bundle, rows) in group {
+            for (bundle, rows) in self.joined(group) {
                 let (channels, sums) = (block.clone(), &mut sums[..]);
-                simd::dispatch_bundle(Band { pass: self, channels, bundle: *bundle, rows, sums, panel });
+                simd::dispatch_bundle(Band { pass: self, channels, bundle, rows: &rows, sums, panel });
             }
             finish(group[0].0, kept, &sums)
         };
@@ -147,7 +216,8 @@ impl BundleKernel for Band<'_> {
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { pass, channels, bundle, rows, sums, panel } = self;
         let Pass { layout, walks, output, .. } = pass;
-        layout.fill(panel, pass.x, pass.input, bundle, rows);
+        pass.dy.finish(simd, output, bundle, channels.clone(), rows);
+        layout.fill(simd, panel, pass.x, pass.input, bundle, rows);
         let (step, base, first) = (layout.rows.step, layout.rows.phases[0].base, layout.first_row(rows));
         let start = walks.of(channels.start).start;
         // Rows that are shorter than a tile share one. The products of a weight are added row by row in any case.
@@ -161,8 +231,8 @@ impl BundleKernel for Band<'_> {
                 let panel = &panel.values()[layout.place(step * (base + row) - first, tile.start)..];
                 for channel in channels.clone() {
                     let kept = walks.of(channel);
-                    let gradient =
-                        &pass.dy[output.start(bundle, channel) + (row * output.width + tile.start) * LANES..];
+                    let place = output.start(bundle, channel) + (row * output.width + tile.start) * LANES;
+                    let gradient = pass.dy.values(place, rows * tile.len() * LANES);
                     let sums = &mut sums[kept.start - start..kept.end - start];
                     let offsets = &walks.offsets[kept];
                     let mut products = Products { gradient, panel, panel_row, offsets, sums };

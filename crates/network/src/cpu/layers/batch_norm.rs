@@ -2,8 +2,8 @@
 //! with the convolution before it.
 
 use unlearn_kernels::{
-    ChannelStatistics, Epilogue, NormInput, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients,
-    norm_statistics, update_running_statistics,
+    ChannelStatistics, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
+    norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 
 use super::{Convolution, Laid, Layer};
@@ -11,7 +11,7 @@ use crate::{
     BufferId, Collect, Mode, NodeId, Op, ParameterId, State,
     cpu::{
         folded::Folded,
-        pass::{Backward, Forward},
+        pass::{Backward, Forward, statistics_of},
         plan::{Planning, Step},
     },
 };
@@ -28,7 +28,7 @@ pub(in crate::cpu) struct BatchNorm {
     bias: ParameterId,
     running_mean: BufferId,
     running_var: BufferId,
-    relu: bool,
+    pub(in crate::cpu) relu: bool,
 }
 
 impl Layer for BatchNorm {
@@ -53,22 +53,42 @@ impl Layer for BatchNorm {
         } else {
             self.running_statistics(pass.state)
         };
-        let reads = self.input(x, &statistics, pass.state.parameters());
-        let residual = step.other.map(|other| pass.value(other));
-        norm_apply(reads, residual, self.relu, out, &output);
+        if pass.mode != Mode::Train || !step.unwritten {
+            let reads = self.input(x, &statistics, pass.state.parameters());
+            let residual = step.other.map(|other| pass.value(other));
+            norm_apply(reads, residual, self.relu, out, &output);
+        }
         pass.statistics[step.output] = Some(statistics);
     }
 
     fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Vec<f32>) {
         let input = pass.maps(step.input);
         let x = pass.value(step.input);
-        let statistics = pass.statistics[step.output].as_deref();
-        let statistics = statistics.unwrap_or_else(|| unreachable!("a normalisation keeps them"));
-        let reads = self.input(x, statistics, pass.state.parameters());
+        let reads = self.input(x, statistics_of(pass.statistics, step.output), pass.state.parameters());
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; input.channels]);
         let through_batch = pass.mode == Mode::Train;
         // Only a residual branch and per-sample gradients need the gradient at the input of the ReLU.
         if step.other.is_none() && !pass.collect.by_sample() {
+            let conv = step.folds.and_then(|conv| pass.plan.steps[conv].layer.as_convolution());
+            let left_to_convolution = conv.is_some_and(|conv| conv.kernel.finishes_gradients());
+            let (relu, sums) = (self.relu, pass.reduced[step.output].take());
+            if left_to_convolution || sums.is_some() {
+                let (dweight_to, dbias_to) = (&mut dweight[..], &mut dbias[..]);
+                let terms = match sums {
+                    Some(totals) => {
+                        let reduction = NormReduction { input: reads, relu };
+                        reduction.finish(&totals, through_batch, dweight_to, dbias_to, &input)
+                    }
+                    None => norm_backward_terms(reads, relu, through_batch, &gradient, dweight_to, dbias_to, &input),
+                };
+                self.collect(pass.collect, reads, (&gradient, &input), [dweight, dbias]);
+                if left_to_convolution {
+                    pass.unfinished[step.input] = Some(terms);
+                } else {
+                    NormGradient { input: reads, relu, terms: &terms }.finish_maps(&mut gradient, &input);
+                }
+                return pass.deliver(step.input, gradient);
+            }
             let dz = &mut gradient;
             norm_backward_in_place(reads, self.relu, through_batch, dz, &mut dweight, &mut dbias, &input);
             self.collect(pass.collect, reads, (&gradient, &input), [dweight, dbias]);

@@ -1,7 +1,8 @@
 //! The convolution, with or without a bias.
 
 use unlearn_kernels::{
-    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, channel_sums, channel_sums_by_sample,
+    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, NormGradient, NormReduction, Normalised,
+    Source, channel_sums, channel_sums_by_sample,
 };
 
 use super::{Laid, Layer};
@@ -9,8 +10,8 @@ use crate::{
     Collect, Mode, NodeId, Op, ParameterId,
     cpu::{
         Kernels,
-        pass::{Backward, Forward},
-        plan::{Planning, Step},
+        pass::{Backward, Forward, Statistics, statistics_of, value},
+        plan::{Plan, Planning, Step},
     },
 };
 
@@ -55,16 +56,38 @@ impl Layer for Convolution {
         let parameters = pass.state.parameters();
         let epilogue = match self.bias {
             Some(bias) => Epilogue::Shift { shift: &parameters[bias], residual: None, relu: false },
-            None if step.folded && pass.mode == Mode::Train => Epilogue::Statistics,
+            None if step.folded.is_some() && pass.mode == Mode::Train => Epilogue::Statistics,
             None => Epilogue::None,
         };
-        let (x, weights) = (pass.value(step.input), &parameters[self.weight]);
-        pass.statistics[step.output] = self.kernel.forward(weights, x, &input, out, &output, epilogue);
+        let weights = &parameters[self.weight];
+        let norm = unwritten_input(step, pass.mode, pass.plan, (pass.values, pass.statistics), parameters);
+        let x = norm.as_ref().map_or_else(|| Source::Written(pass.value(step.input)), UnwrittenInput::source);
+        pass.statistics[step.output] = self.kernel.forward_from(weights, x, &input, out, &output, epilogue);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Vec<f32>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
-        self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
+        let Collect::Gradients { gradients, .. } = &mut *pass.collect else {
+            self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
+            return self.pass_on(step, pass, gradient);
+        };
+        let parameters = pass.state.parameters();
+        let norm = unwritten_input(step, pass.mode, pass.plan, (pass.values, pass.statistics), parameters);
+        let x = norm.as_ref().map_or_else(|| Source::Written(value(pass.values, step.input)), UnwrittenInput::source);
+        let dw = &mut gradients.parameters[self.weight];
+        match (pass.unfinished[step.output].take(), step.folded) {
+            (Some(terms), Some(norm)) => {
+                let (norm, output_of_norm) = pass.plan.norm(norm);
+                let statistics = statistics_of(pass.statistics, output_of_norm);
+                let reads = norm.input(value(pass.values, step.output), statistics, parameters);
+                let norm = NormGradient { input: reads, relu: norm.relu, terms: &terms };
+                self.kernel.weight_gradient_through(x, &input, norm, &mut gradient, &output, dw);
+            }
+            _ => self.kernel.weight_gradient_from(x, &input, &gradient, &output, dw),
+        }
+        if let Some(bias) = self.bias {
+            gradients.parameters[bias] = channel_sums(&gradient, &output);
+        }
         self.pass_on(step, pass, gradient);
     }
 
@@ -73,16 +96,57 @@ impl Layer for Convolution {
     }
 }
 
+/// The result of a normalisation that nobody has written.
+struct UnwrittenInput<'a> {
+    x: &'a [f32],
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    relu: bool,
+}
+
+impl UnwrittenInput<'_> {
+    fn source(&self) -> Source<'_> {
+        let Self { x, scale, shift, relu } = self;
+        Source::Normalised(Normalised { x, scale, shift, relu: *relu })
+    }
+}
+
+/// What a convolution reads, if it normalises it itself.
+fn unwritten_input<'a>(
+    step: &Step,
+    mode: Mode,
+    plan: &Plan,
+    (values, statistics): (&'a [Option<Vec<f32>>], &Statistics),
+    parameters: &[Vec<f32>],
+) -> Option<UnwrittenInput<'a>> {
+    let norm_step = &plan.steps[step.normalises.filter(|_| mode == Mode::Train)?];
+    let (norm, output) = plan.norm(step.normalises?);
+    let x = value(values, norm_step.input);
+    let (scale, shift) = norm.input(x, statistics_of(statistics, output), parameters).scale_and_shift();
+    Some(UnwrittenInput { x, scale, shift, relu: norm.relu })
+}
+
 impl Convolution {
     /// Passes on the gradient with respect to the input, if anything needs it.
     pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
+            let parameters = pass.state.parameters();
+            let norm = step.normalises.filter(|_| pass.mode == Mode::Train && self.kernel.reduces(&input));
             // If the node has a gradient already, the kernel adds to it.
             let accumulate = pass.arriving[step.input].is_some();
             let dx = pass.arriving[step.input].get_or_insert_with(|| pass.buffers.take(input.len()));
-            let weights = &pass.state.parameters()[self.weight];
-            self.kernel.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+            let weights = &parameters[self.weight];
+            if let Some(norm) = norm.filter(|_| !accumulate) {
+                let x = value(pass.values, pass.plan.steps[norm].input);
+                let (norm, output_of_norm) = pass.plan.norm(norm);
+                let statistics = statistics_of(pass.statistics, output_of_norm);
+                let reduction = NormReduction { input: norm.input(x, statistics, parameters), relu: norm.relu };
+                let totals = self.kernel.input_gradient_reduced(weights, &gradient, &output, dx, &input, reduction);
+                pass.reduced[step.input] = Some(totals);
+            } else {
+                self.kernel.input_gradient(weights, &gradient, &output, dx, &input, accumulate);
+            }
         }
         pass.buffers.give(gradient);
     }
