@@ -145,6 +145,14 @@ pub enum ReportError {
         /// The fault.
         problem: String,
     },
+    /// Pictures were asked for, and there are none.
+    #[error("the pictures of {forget} cannot be shown: {problem}; bring the data back, or write the report without `--pictures`")]
+    Pictures {
+        /// The forget set.
+        forget: String,
+        /// The reason.
+        problem: String,
+    },
     /// The rows could not be turned into CSV.
     #[error("could not write the rows as CSV: {0}")]
     Csv(#[from] csv::Error),

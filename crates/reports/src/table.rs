@@ -359,7 +359,8 @@ impl Grid {
     }
 }
 
-fn part(cell: Option<&Cell>, figure: &Figure, method: &str) -> String {
+/// A cell with its gap to Retrain in parentheses.
+pub(crate) fn part(cell: Option<&Cell>, figure: &Figure, method: &str) -> String {
     let Some((cell, estimate)) = cell.and_then(|cell| Some((cell, cell.spread(&figure.name)?))) else {
         return "–".to_owned();
     };
