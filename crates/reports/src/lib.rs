@@ -35,6 +35,7 @@
 pub mod backdoors;
 mod canvas;
 pub mod claims;
+pub mod compare;
 pub mod csv;
 pub mod curves;
 pub mod density;
@@ -52,6 +53,7 @@ pub mod pool;
 pub mod prunings;
 mod published;
 pub mod rankings;
+pub mod remaining;
 mod remains;
 pub mod results;
 mod roc;
@@ -61,6 +63,7 @@ mod source;
 pub mod summary;
 pub mod sweep;
 pub mod table;
+pub mod tensorboard;
 mod tradeoff;
 pub mod tuning;
 

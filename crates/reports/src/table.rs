@@ -242,7 +242,7 @@ fn variants(block: &Block) -> String {
 }
 
 /// Text that Markdown shows unchanged. Names from outside can neither end a cell or a line nor add markup.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

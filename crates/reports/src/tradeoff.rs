@@ -112,7 +112,9 @@ pub(crate) fn gap_bars(block: &Block, figures: &Figures) -> Result<Option<Pictur
 /// [`crate::ReportError::Plot`].
 pub(crate) fn ua_against_mia(block: &Block, figures: &Figures) -> Result<Option<Picture>> {
     let Some((across, up)) = figures.get(ua::NAME).zip(figures.get(mia_efficacy::NAME)) else { return Ok(None) };
-    let points = points(block, across, up);
+    let mut points = points(block, across, up);
+    // The model before unlearning is far from all others, and would leave them no room.
+    points.retain(|point| point.method != RAW);
     if points.iter().all(|point| point.method == RETRAIN) {
         return Ok(None);
     }
@@ -274,6 +276,9 @@ fn labels(canvas: &Canvas<'_>, points: &[Point<'_>], place: impl Fn(&Point<'_>) 
     for (number, point) in points.iter().enumerate() {
         let (x, y) = place(point);
         let width = 7 * point.method.chars().count() as i32;
+        if point.method == RETRAIN {
+            continue; // The legend says what a cross is.
+        }
         let tries = [(9, 0), (-9 - width, 0), (-width / 2, -14), (-width / 2, 14), (9, -12), (9, 12), (-9 - width, -12), (-9 - width, 12)];
         let free = tries.into_iter().map(|(right, down)| [x + right, y + down - 6, x + right + width, y + down + 6]).find(|own| {
             let inside = own[0] >= 4 && own[2] <= SIZE.0 as i32 - 2 && own[1] >= 0 && own[3] <= BOTTOM;

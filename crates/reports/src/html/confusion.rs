@@ -32,10 +32,12 @@ const TITLE: &str = "What each class is taken for, before and after";
 
 fn models(group: &[Scored], open: bool) -> Markup {
     let before = group.iter().find(|scored| scored.method == RAW);
-    let others = group.iter().filter(|scored| scored.method != RAW && !scored.tested.is_empty());
+    let others: Vec<&Scored> =
+        group.iter().filter(|scored| scored.method != RAW && !scored.tested.is_empty()).collect();
+    let first = others.iter().position(|scored| !scored.is_end()).unwrap_or(0);
     html! {
-        @for (number, scored) in others.enumerate() {
-            details open[open && number == 0] {
+        @for (number, scored) in others.iter().enumerate() {
+            details open[open && number == first] {
                 summary { (scored.label()) }
                 div.matrices {
                     @match before {

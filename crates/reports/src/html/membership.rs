@@ -61,11 +61,17 @@ fn draw(curves: &[&Scored]) -> Result<String> {
         canvas.text("false-positive rate", (LEFT.midpoint(RIGHT), BOTTOM + 34), 12, MUTED, Align::Middle)?;
         canvas.dashes(vec![(LEFT, BOTTOM), (RIGHT, TOP)], RULE)?;
         let mut ends = Vec::new();
-        for (number, scored) in curves.iter().enumerate() {
+        let mut number = 0;
+        for scored in curves {
             let Some(attack) = &scored.attack else { continue };
             let path: Vec<(i32, i32)> = attack.points.iter().map(|[fpr, tpr]| (across.at(*fpr), up.at(*tpr))).collect();
             // Retrain is what the others are held against.
-            let (shade, dashed) = if scored.method == RETRAIN { (INK, false) } else { (colour(number), number >= COLOURS) };
+            let (shade, dashed) = if scored.method == RETRAIN {
+                (INK, false)
+            } else {
+                number += 1;
+                (colour(number - 1), number > COLOURS)
+            };
             if dashed { canvas.dashes(path, shade)? } else { canvas.line(path, shade, 2)? }
             let height = (f64::from(BOTTOM) - f64::from(BOTTOM - TOP) * attack.auc).round() as i32;
             ends.push(((scored.method.as_str(), shade, attack.auc), height));

@@ -8,11 +8,13 @@
 
 mod backdoor;
 mod claims;
+mod compare;
 mod confusion;
 mod drift;
 mod forget_set;
 mod glossary;
 mod judged;
+mod live;
 mod membership;
 mod models;
 mod overview;
@@ -31,7 +33,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+pub use compare::compare;
 pub use judged::judged;
+pub use live::{Live, LiveStage, LiveState};
 use tables::table;
 
 use crate::details::Details;

@@ -1,5 +1,6 @@
 //! A synthetic suite, from store to report.
 
+mod tensorboard;
 mod undefined;
 
 use std::{fs, path::Path, sync::LazyLock};
@@ -359,9 +360,10 @@ fn names_are_neither_formulas_nor_markup() {
 fn the_page_needs_nothing_else_and_is_escaped() {
     let (_folder, written) = report(&[1, 2], |index| index.configured = configured());
     let html = fs::read_to_string(written.unwrap().html).unwrap();
-    for outside in ["<script", "<link", "<img", "<iframe", "@import", "url(", "src="] {
+    for outside in ["<script ", "<link", "<img", "<iframe", "@import", "url(", "src="] {
         assert!(!html.contains(outside), "{outside}");
     }
+    assert_eq!(html.matches("<script>").count(), 1, "its own, which the policy allows by its hash");
     assert_eq!(html.matches("href=").count(), html.matches("href=\"#").count(), "every link stays on the page");
     for target in html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert_eq!(html.matches(&format!("id=\"{target}\"")).count(), 1, "{target}");
@@ -372,8 +374,8 @@ fn the_page_needs_nothing_else_and_is_escaped() {
     assert!(!html.contains("<gaps>") && !html.contains("<x>"));
     assert_eq!(
         html.matches("<svg ").count(),
-        2 * 5 + 2 * 2,
-        "five figures for each of two forget sets, and two training curves for the models and for Retrain"
+        2 * (5 + 3) + 2 * 2,
+        "five figures for each of two forget sets with three pictures that weigh them, and two training curves for the models and for Retrain"
     );
     assert_eq!(html.matches("<svg ").count(), html.matches("</svg>").count());
     for text in ["0123abc", "undecided", "seeds", "95 % omp", "prefers-color-scheme: dark", "width=device-width"] {
@@ -619,9 +621,9 @@ fn a_sweep_is_shown_over_sparsity() {
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("over 3 seeds"), "{svg}");
 
     let html = fs::read_to_string(&written.html).unwrap();
-    assert_eq!(html.matches("<svg ").count(), 5 + 3 + 2, "ft over sparsity, density of three prunings, training");
+    assert_eq!(html.matches("<svg ").count(), 5 + 1 + 3 + 2, "ft over sparsity, gap bars, density of three prunings, training");
     for text in
-        ["<h3>ft over sparsity</h3>", "What pruning left</a></h2>", "<td class=\"left\">99 % synflow</td><td>1.00</td>"]
+        ["<h3>ft over sparsity</h3>", "What pruning left</a></h2>", "<th scope=\"row\">99 % synflow</th><td>1.00</td>"]
     {
         assert!(html.contains(text), "{text}");
     }
