@@ -512,8 +512,8 @@ impl Comparison {
 }
 
 /// How to read a difference.
-pub(crate) const NOTE: &str = "A difference is B − A, the mean over the seeds of both, with its 95 % interval paired by seed. `=` means equal \
-                               in every digit. `*` means that the interval does not contain zero. Run times depend on the machine.";
+pub(crate) const NOTE: &str = "A difference is B − A, the mean over the seeds of both, with its 95 % interval paired by seed. An \
+                               equals sign means equal in every digit. An asterisk means that the interval does not contain zero. Run times depend on the machine.";
 
 /// "=", "+0.31", "−0.20 ± 0.08 *".
 fn shown(figure: &Figure, found: &Difference) -> String {

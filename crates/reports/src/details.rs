@@ -86,18 +86,15 @@ impl Details {
 
 /// The manifests of the stages that the rows rest on, inputs first.
 pub(crate) fn stages(store: &Store, index: &SuiteIndex) -> Result<Vec<Manifest>> {
-    let kinds: BTreeMap<StageKey, String> =
-        store.stages()?.into_iter().map(|summary| (summary.key, summary.kind)).collect();
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     for key in index.rows.iter().flat_map(|row| row.stages()) {
-        visit(store, &kinds, key, &mut seen, &mut found)?;
+        visit(store, key, &mut seen, &mut found)?;
     }
     Ok(found)
 }
 
 fn visit(
     store: &Store,
-    kinds: &BTreeMap<StageKey, String>,
     first: &StageKey,
     seen: &mut BTreeSet<StageKey>,
     found: &mut Vec<Manifest>,
@@ -112,7 +109,7 @@ fn visit(
         if !seen.insert(key.clone()) {
             continue;
         }
-        let Some(stage) = kinds.get(&key).map(|kind| store.find(kind, &key)).transpose()?.flatten() else { continue };
+        let Some(stage) = store.locate(&key)? else { continue };
         let manifest = stage.manifest().clone();
         let inputs: Vec<StageKey> = manifest.inputs.values().rev().cloned().collect();
         open.push((key, Some(manifest)));

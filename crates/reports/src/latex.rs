@@ -1,6 +1,6 @@
 //! `table.tex`: the paper's table in LaTeX, with the rules of the package `booktabs`.
 //!
-//! The file is input by a document that loads `booktabs`: `\input{table}`. Each forget set is one `table` with a caption and a label,
+//! The file is input by a document that loads `booktabs`, and `graphicx`, which makes tables fit that are wider than the text: `\input{table}`. Each forget set is one `table` with a caption and a label,
 //! `tab:<suite>-<forget set>`. Every cell is mean ± half width of the 95 % interval, with the gap to Retrain in parentheses.
 
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::table::{Grid, columns, note};
 
 /// The file's content.
 pub fn latex(results: &Results) -> String {
-    let mut text = String::from("% Written by unlearn. Needs \\usepackage{booktabs} in the preamble.\n");
+    let mut text = String::from("% Written by unlearn. Needs \\usepackage{booktabs,graphicx} in the preamble.\n");
     let mut labels: Vec<String> = Vec::new();
     let blocks = blocks(&results.rows);
     for block in &blocks {
@@ -23,9 +23,9 @@ pub fn latex(results: &Results) -> String {
         labels.push(label.clone());
         let label = if same == 0 { label } else { format!("{label}-{}", same + 1) };
         let alignment: String = (0..grid.head.len()).map(|column| if column < grid.names { 'l' } else { 'r' }).collect();
-        let _ = writeln!(text, "\\begin{{table}}\n  \\centering\n  \\small");
+        let _ = writeln!(text, "\\begin{{table}}\n  \\centering\n  \\setlength{{\\belowcaptionskip}}{{6pt}}");
         let _ = writeln!(text, "  \\caption{{{}. {}}}", escaped(&block.title()), escaped(&note(block, &results.figures)));
-        let _ = writeln!(text, "  \\label{{{label}}}\n  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n    \\toprule");
+        let _ = writeln!(text, "  \\label{{{label}}}\n  {FIT}{{%\n  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n    \\toprule");
         let _ = writeln!(text, "    {} \\\\\n    \\midrule", row(&grid.head));
         for (position, line) in grid.lines.iter().enumerate() {
             // A method's models stand together, with a little space between methods.
@@ -34,10 +34,13 @@ pub fn latex(results: &Results) -> String {
             }
             let _ = writeln!(text, "    {} \\\\", row(line));
         }
-        text.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
+        text.push_str("    \\bottomrule\n  \\end{tabular}}\n\\end{table}\n");
     }
     text
 }
+
+/// Makes a table as wide as the text if it is wider.
+const FIT: &str = "\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}";
 
 fn row(cells: &[String]) -> String {
     cells.iter().map(|cell| escaped(cell)).collect::<Vec<_>>().join(" & ")
@@ -50,12 +53,14 @@ fn escaped(text: &str) -> String {
         match character {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => safe.extend(['\\', character]),
             '\\' => safe.push_str("\\textbackslash{}"),
+            // After the end of a row, these would be an argument or a variant of it.
+            '[' | '*' => safe.extend(['{', character, '}']),
             '~' => safe.push_str("\\textasciitilde{}"),
             '^' => safe.push_str("\\textasciicircum{}"),
             '<' => safe.push_str("\\textless{}"),
             '>' => safe.push_str("\\textgreater{}"),
             '|' => safe.push_str("\\textbar{}"),
-            '"' => safe.push_str("\\textquotedbl{}"),
+            '"' => safe.push_str("\\char34{}"),
             '±' => safe.push_str("$\\pm$"),
             '−' => safe.push_str("$-$"),
             '–' => safe.push_str("--"),
@@ -82,6 +87,7 @@ mod tests {
             ("a_b & c", "a\\_b \\& c"),
             ("\\input{x}", "\\textbackslash{}input\\{x\\}"),
             ("1.0 ± 0.2", "1.0 $\\pm$ 0.2"),
+            ("[2cm] *", "{[}2cm] {*}"),
             ("x^2~y\n", "x\\textasciicircum{}2\\textasciitilde{}y "),
         ] {
             assert_eq!(escaped(text), safe);

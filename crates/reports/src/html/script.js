@@ -115,8 +115,8 @@
   };
   addEventListener("hashchange", open);
   open();
-  // Paper has no buttons: everything collapsed is printed open, but for long listings.
+  // Paper has no buttons: everything collapsed is printed open, but for long listings and the numbers of pictures.
   addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details:not(.listing)")) details.open = true;
+    for (const details of document.querySelectorAll("details:not(.listing, .numbers, .listing details)")) details.open = true;
   });
 })();
