@@ -180,11 +180,17 @@ impl Results {
         let text = unlearn_files::read(file, MOST).map_err(|error| refuse(error.to_string()))?;
         let value = unlearn_files::json::value(&text).map_err(|error| {
             let form = unlearn_files::Form::of(&text[..text.len().min(64)]);
-            refuse(format!("it is no results.json of a report ({error}){}", form.advice().map_or_else(String::new, |advice| format!("; {advice}"))))
+            refuse(format!(
+                "it is no results.json of a report ({error}){}",
+                form.advice().map_or_else(String::new, |advice| format!("; {advice}"))
+            ))
         })?;
         match value.get("format").and_then(Value::as_u64) {
             Some(format) if format > u64::from(Self::FORMAT) => {
-                return Err(refuse(format!("it has format {format}, this program knows up to {}; compare with a newer one", Self::FORMAT)));
+                return Err(refuse(format!(
+                    "it has format {format}, this program knows up to {}; compare with a newer one",
+                    Self::FORMAT
+                )));
             }
             _ => {}
         }
@@ -193,7 +199,10 @@ impl Results {
         for row in &read.rows {
             let numbers = row.figures.iter().filter_map(|(name, value)| Some((name, value.number()?)));
             if let Some((name, value)) = numbers.into_iter().find(|(_, value)| !value.is_finite()) {
-                return Err(refuse(format!("the {name} of the row `{}` is {value}, not a number; write the report again", words(row, true))));
+                return Err(refuse(format!(
+                    "the {name} of the row `{}` is {value}, not a number; write the report again",
+                    words(row, true)
+                )));
             }
         }
         Ok(Self { figures: figures.clone(), ..read })
@@ -346,7 +355,8 @@ fn differing(a: &[Configured], b: &[Configured]) -> Vec<Setting> {
         return Vec::new();
     }
     let name = |part: &Configured| {
-        let places = if part.only_for.is_empty() { String::new() } else { format!(", for {}", part.only_for.join(", ")) };
+        let places =
+            if part.only_for.is_empty() { String::new() } else { format!(", for {}", part.only_for.join(", ")) };
         format!("{}{places}", settings::title(part))
     };
     let mut found = Vec::new();
@@ -375,7 +385,8 @@ impl Comparison {
     /// The figures that some model has on both sides: those of tables first, then the others, in the order of the registry.
     fn columns(&self, all: bool) -> Vec<&Figure> {
         let has = |figure: &&Figure| self.models.iter().any(|model| model.figures.contains_key(&*figure.name));
-        let (shown, other): (Vec<&Figure>, Vec<&Figure>) = self.figures.iter().filter(has).partition(|figure| figure.in_table);
+        let (shown, other): (Vec<&Figure>, Vec<&Figure>) =
+            self.figures.iter().filter(has).partition(|figure| figure.in_table);
         if all { [shown, other].concat() } else { shown }
     }
 
@@ -398,9 +409,16 @@ impl Comparison {
         let seeds = self.models.iter().map(|model| model.seeds.len()).max().unwrap_or(0);
         let decided = match seeds {
             0 | 1 => "One seed: nothing can be said about whether a difference is more than chance.".to_owned(),
-            _ => format!("Of {} differences, {decided} have a 95 % interval without zero; by chance, one in twenty has.", all.len()),
+            _ => format!(
+                "Of {} differences, {decided} have a 95 % interval without zero; by chance, one in twenty has.",
+                all.len()
+            ),
         };
-        format!("{} models are on both sides; {equal} of {} figures are exactly equal. {decided}{alone}", self.models.len(), all.len())
+        format!(
+            "{} models are on both sides; {equal} of {} figures are exactly equal. {decided}{alone}",
+            self.models.len(),
+            all.len()
+        )
     }
 
     /// One grid per forget set: the differences B − A of the tables' figures.
@@ -440,7 +458,8 @@ impl Comparison {
 
     pub(crate) fn settings_grid(&self) -> Grid {
         let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "–".to_owned(), settings::shown);
-        let line = |setting: &Setting| vec![setting.part.clone(), setting.key.clone(), value(&setting.a), value(&setting.b)];
+        let line =
+            |setting: &Setting| vec![setting.part.clone(), setting.key.clone(), value(&setting.a), value(&setting.b)];
         let head = ["Part", "Key", "A", "B"].map(str::to_owned).to_vec();
         Grid { names: head.len(), head, lines: self.settings.iter().map(line).collect() }
     }

@@ -162,7 +162,8 @@ pub(crate) fn numbers(curves: &[&Curve], figure: &str) -> Grid {
     let mut epochs = distinct(drawn.iter().flat_map(|(_, points)| points.iter().map(|(epoch, _)| *epoch)));
     epochs.sort_by(f64::total_cmp);
     let seeds = distinct(drawn.iter().map(|(curve, _)| curve.seed)).len();
-    let name = |curve: &Curve| if seeds > 1 { format!("{}, seed {}", curve.label, curve.seed) } else { curve.label.clone() };
+    let name =
+        |curve: &Curve| if seeds > 1 { format!("{}, seed {}", curve.label, curve.seed) } else { curve.label.clone() };
     let head = std::iter::once("Epoch".to_owned()).chain(drawn.iter().map(|(curve, _)| name(curve))).collect();
     let row = |epoch: &f64| {
         let cell = |(_, points): &(&Curve, &Vec<(f64, f64)>)| {

@@ -93,12 +93,7 @@ pub(crate) fn stages(store: &Store, index: &SuiteIndex) -> Result<Vec<Manifest>>
     Ok(found)
 }
 
-fn visit(
-    store: &Store,
-    first: &StageKey,
-    seen: &mut BTreeSet<StageKey>,
-    found: &mut Vec<Manifest>,
-) -> Result<()> {
+fn visit(store: &Store, first: &StageKey, seen: &mut BTreeSet<StageKey>, found: &mut Vec<Manifest>) -> Result<()> {
     // A stage is written when all of its inputs are.
     let mut open = vec![(first.clone(), None::<Manifest>)];
     while let Some((key, manifest)) = open.pop() {
@@ -179,7 +174,8 @@ mod tests {
     use crate::summary::Variant;
 
     fn scored(method: &str, predicted: &[u32]) -> Scored {
-        let sample = |(at, predicted): (usize, &u32)| Sample { position: 10 * at as u32, label: 1, predicted: *predicted };
+        let sample =
+            |(at, predicted): (usize, &u32)| Sample { position: 10 * at as u32, label: 1, predicted: *predicted };
         Scored {
             title: "t".to_owned(),
             forget: "class 1".to_owned(),
@@ -197,8 +193,12 @@ mod tests {
     #[test]
     fn pictures_are_of_what_the_fewest_and_the_most_methods_recognise() {
         // Retrain and raw do not count. Position 0 is recognised by nobody, 10 by both, 20 by one.
-        let group =
-            [scored("retrain", &[1, 1, 1]), scored("raw", &[1, 1, 1]), scored("ft", &[0, 1, 1]), scored("ga", &[0, 1, 0])];
+        let group = [
+            scored("retrain", &[1, 1, 1]),
+            scored("raw", &[1, 1, 1]),
+            scored("ft", &[0, 1, 1]),
+            scored("ga", &[0, 1, 0]),
+        ];
         let [forgotten, still] = choose(&group).map(|samples| samples.iter().map(|s| s.position).collect::<Vec<_>>());
         assert_eq!((forgotten, still), (vec![0], vec![10, 20]));
         assert!(choose(&group[..2]).iter().all(Vec::is_empty));

@@ -146,7 +146,9 @@ pub enum ReportError {
         problem: String,
     },
     /// Pictures were asked for, and there are none.
-    #[error("the pictures of {forget} cannot be shown: {problem}; bring the data back, or write the report without `--pictures`")]
+    #[error(
+        "the pictures of {forget} cannot be shown: {problem}; bring the data back, or write the report without `--pictures`"
+    )]
     Pictures {
         /// The forget set.
         forget: String,
@@ -168,7 +170,9 @@ pub enum ReportError {
         problem: String,
     },
     /// A report that is to be compared has a row twice.
-    #[error("{source_name} has the row `{row}` twice, so it is unclear which one to compare; write the report again from its run store")]
+    #[error(
+        "{source_name} has the row `{row}` twice, so it is unclear which one to compare; write the report again from its run store"
+    )]
     Twice {
         /// The report.
         source_name: String,

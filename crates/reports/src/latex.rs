@@ -22,10 +22,15 @@ pub fn latex(results: &Results) -> String {
         let same = labels.iter().filter(|known| **known == label).count();
         labels.push(label.clone());
         let label = if same == 0 { label } else { format!("{label}-{}", same + 1) };
-        let alignment: String = (0..grid.head.len()).map(|column| if column < grid.names { 'l' } else { 'r' }).collect();
+        let alignment: String =
+            (0..grid.head.len()).map(|column| if column < grid.names { 'l' } else { 'r' }).collect();
         let _ = writeln!(text, "\\begin{{table}}\n  \\centering\n  \\setlength{{\\belowcaptionskip}}{{6pt}}");
-        let _ = writeln!(text, "  \\caption{{{}. {}}}", escaped(&block.title()), escaped(&note(block, &results.figures)));
-        let _ = writeln!(text, "  \\label{{{label}}}\n  {FIT}{{%\n  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n    \\toprule");
+        let _ =
+            writeln!(text, "  \\caption{{{}. {}}}", escaped(&block.title()), escaped(&note(block, &results.figures)));
+        let _ = writeln!(
+            text,
+            "  \\label{{{label}}}\n  {FIT}{{%\n  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n    \\toprule"
+        );
         let _ = writeln!(text, "    {} \\\\\n    \\midrule", row(&grid.head));
         for (position, line) in grid.lines.iter().enumerate() {
             // A method's models stand together, with a little space between methods.

@@ -156,7 +156,10 @@ mod tests {
             let guess = found.guess(&StageSpec::new(kind, config, "d", 9));
             guess.map(|Guess { seconds, basis, stages }| (seconds, basis, stages))
         };
-        assert_eq!(guess("unlearn", json!({ "method": "ft", "lr": 0.1, "data": { "seed": 7 } })), Some((20.0, Basis::Settings, 2)));
+        assert_eq!(
+            guess("unlearn", json!({ "method": "ft", "lr": 0.1, "data": { "seed": 7 } })),
+            Some((20.0, Basis::Settings, 2))
+        );
         assert_eq!(guess("unlearn", json!({ "method": "ft", "lr": 0.3 })), Some((10.0, Basis::Method, 3)));
         assert_eq!(guess("unlearn", json!({ "method": "iu" })), Some((20.0, Basis::Kind, 4)));
         assert_eq!(guess("train", json!({})), None);

@@ -68,7 +68,8 @@ impl<'b> Sweep<'b> {
         let (series, references) = (self.series(line, figure), self.references(figure));
         let mut head = vec!["Sparsity".to_owned()];
         head.extend(series.iter().map(|series| self.prunings.get(series.pruning).unwrap_or(&"dense").to_string()));
-        let of_retrain = |series: &Series| format!("Retrain, {}", self.prunings.get(series.pruning).unwrap_or(&"dense"));
+        let of_retrain =
+            |series: &Series| format!("Retrain, {}", self.prunings.get(series.pruning).unwrap_or(&"dense"));
         head.extend(references.iter().map(of_retrain));
         let row = |(at, sparsity): (usize, &f64)| {
             let cell = |series: &Series| {

@@ -165,9 +165,14 @@ mod tests {
 
     #[test]
     fn rounds_of_a_training_follow_each_other() {
-        let row = |epoch: u32| json!({ "epoch": epoch, "loss": f64::from(epoch), "nothing": null }).as_object().unwrap().clone();
+        let row = |epoch: u32| {
+            json!({ "epoch": epoch, "loss": f64::from(epoch), "nothing": null }).as_object().unwrap().clone()
+        };
         let steps = |epochs: &[u32]| -> Vec<i64> {
-            of_rows(&epochs.iter().map(|epoch| row(*epoch)).collect::<Vec<_>>()).iter().map(|scalar| scalar.step).collect()
+            of_rows(&epochs.iter().map(|epoch| row(*epoch)).collect::<Vec<_>>())
+                .iter()
+                .map(|scalar| scalar.step)
+                .collect()
         };
         assert_eq!(steps(&[0, 1, 2, 0, 1, 0, 1]), [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!(steps(&[3, 4, 1, 2]), [3, 4, 5, 6]);

@@ -171,7 +171,13 @@ pub(crate) fn pareto(block: &Block, figures: &Figures) -> Result<Option<Picture>
     let place = |point: &Point<'_>| (x.at(point.across.mean.log10()), y.at(point.up.mean));
     let what = format!("gap against run time for {}", block.forget);
     let svg = Canvas::draw(&what, SIZE, |canvas| {
-        frame(canvas, &ticks, &y, |value| x.at(value.log10()), (&format!("{}, logarithmic", time.heading()), &gap.label))?;
+        frame(
+            canvas,
+            &ticks,
+            &y,
+            |value| x.at(value.log10()),
+            (&format!("{}, logarithmic", time.heading()), &gap.label),
+        )?;
         // A staircase: with more time allowed, the least gap so far.
         let mut stairs: Vec<(i32, i32)> = Vec::new();
         for point in &on_front {
@@ -189,9 +195,8 @@ pub(crate) fn pareto(block: &Block, figures: &Figures) -> Result<Option<Picture>
         }
         labels(canvas, &points, place)
     })?;
-    let is_on = |point: &Point<'_>| {
-        on_front.iter().any(|other| other.method == point.method && other.variant == point.variant)
-    };
+    let is_on =
+        |point: &Point<'_>| on_front.iter().any(|other| other.method == point.method && other.variant == point.variant);
     Ok(Some(Picture { svg, numbers: numbers(block, &points, [time, gap], Some(&is_on)) }))
 }
 
@@ -279,15 +284,26 @@ fn labels(canvas: &Canvas<'_>, points: &[Point<'_>], place: impl Fn(&Point<'_>) 
         if point.method == RETRAIN {
             continue; // The legend says what a cross is.
         }
-        let tries = [(9, 0), (-9 - width, 0), (-width / 2, -14), (-width / 2, 14), (9, -12), (9, 12), (-9 - width, -12), (-9 - width, 12)];
-        let free = tries.into_iter().map(|(right, down)| [x + right, y + down - 6, x + right + width, y + down + 6]).find(|own| {
-            let inside = own[0] >= 4 && own[2] <= SIZE.0 as i32 - 2 && own[1] >= 0 && own[3] <= BOTTOM;
-            let touches = |other: &[i32; 4]| {
-                own[0] < other[2] && other[0] < own[2] && own[1] < other[3] && other[1] < own[3]
-            };
-            let own_mark = |at: usize| at == number;
-            inside && taken.iter().enumerate().all(|(at, other)| own_mark(at) || !touches(other))
-        });
+        let tries = [
+            (9, 0),
+            (-9 - width, 0),
+            (-width / 2, -14),
+            (-width / 2, 14),
+            (9, -12),
+            (9, 12),
+            (-9 - width, -12),
+            (-9 - width, 12),
+        ];
+        let free = tries
+            .into_iter()
+            .map(|(right, down)| [x + right, y + down - 6, x + right + width, y + down + 6])
+            .find(|own| {
+                let inside = own[0] >= 4 && own[2] <= SIZE.0 as i32 - 2 && own[1] >= 0 && own[3] <= BOTTOM;
+                let touches =
+                    |other: &[i32; 4]| own[0] < other[2] && other[0] < own[2] && own[1] < other[3] && other[1] < own[3];
+                let own_mark = |at: usize| at == number;
+                inside && taken.iter().enumerate().all(|(at, other)| own_mark(at) || !touches(other))
+            });
         if let Some(free) = free {
             canvas.text(point.method, (free[0], free[1] + 6), 12, INK, Align::Start)?;
             taken.push(free);

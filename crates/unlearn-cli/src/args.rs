@@ -472,14 +472,14 @@ pub(crate) struct ReportArguments {
     /// Serve a live page of a suite that is being run, on this machine alone, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["out", "pictures", "tensorboard"])]
     pub(crate) watch: bool,
-    /// With `--watch`: the port. 0 takes a free one.
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "watch")]
-    pub(crate) port: u16,
+    /// With `--watch`: the port. Without it, or with 0, a free one is taken.
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
     /// With `--watch`: change one value of the suite, as for `run`.
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "watch")]
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
     /// With `--watch`: seeds 1 to N instead of the suite's seeds, as for `run`.
-    #[arg(long, value_name = "N", requires = "watch", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
     #[command(flatten)]
     pub(crate) store: StoreArguments,

@@ -11,6 +11,19 @@ use unlearn_run_store::{Stage, Store, SuiteIndex};
 use crate::{args::ReportArguments, compare, exit::Usage, output::counted, watch};
 
 pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
+    for (option, given, needs, has) in [
+        ("--port", arguments.port.is_some(), "--watch", arguments.watch),
+        ("--set", !arguments.assignments.is_empty(), "--watch", arguments.watch),
+        ("--seeds", arguments.seeds.is_some(), "--watch", arguments.watch),
+        ("--data-dir", arguments.data_dir.is_some(), "--pictures or --watch", arguments.watch || arguments.pictures),
+    ] {
+        // Clap cannot say so: it waives what an option needs if that conflicts with another option.
+        if given && !has {
+            return Err(
+                Usage(format!("{option} is for {needs}, which is not given; leave {option} out, or give it")).into()
+            );
+        }
+    }
     if let Some(sides) = &arguments.compare {
         return compare::compare(sides, arguments);
     }
@@ -39,7 +52,11 @@ pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<()> {
         };
         print(&written);
         if let Some(folder) = tensorboard {
-            say!("{}: {}", counted(events.len(), "event file for TensorBoard", "event files for TensorBoard"), folder.display());
+            say!(
+                "{}: {}",
+                counted(events.len(), "event file for TensorBoard", "event files for TensorBoard"),
+                folder.display()
+            );
         }
     }
     Ok(())

@@ -8,7 +8,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -41,6 +41,7 @@ const FRESH: Duration = Duration::from_millis(500);
 
 pub(crate) fn watch(arguments: &ReportArguments) -> anyhow::Result<()> {
     let ReportArguments { suites, assignments, seeds, store, data_dir, port, .. } = arguments;
+    let port = port.unwrap_or(0);
     let [file] = suites.as_slice() else {
         return Err(Usage("--watch takes one suite's file; watch each suite by itself".into()).into());
     };
@@ -55,8 +56,9 @@ pub(crate) fn watch(arguments: &ReportArguments) -> anyhow::Result<()> {
         durations: Mutex::default(),
         state: Mutex::default(),
     });
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port))
-        .map_err(|error| Usage(format!("--port {port}: 127.0.0.1:{port} cannot be listened on: {error}; choose another port, or 0")))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+        Usage(format!("--port {port}: 127.0.0.1:{port} cannot be listened on: {error}; choose another port, or 0"))
+    })?;
     let port = listener.local_addr().context("failed to find the port")?.port();
     say!("watching {}: http://127.0.0.1:{port}/ (Ctrl-C ends)", watched.index.suite);
     let open = Arc::new(AtomicUsize::new(0));
@@ -223,7 +225,9 @@ fn answer(mut stream: TcpStream, port: u16, watched: &Watched) -> std::io::Resul
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&head) {
             Ok(httparse::Status::Partial) if head.len() < MOST_HEAD => {}
-            Ok(httparse::Status::Complete(_)) => break (respond(&request, port, watched), request.method != Some("HEAD")),
+            Ok(httparse::Status::Complete(_)) => {
+                break (respond(&request, port, watched), request.method != Some("HEAD"));
+            }
             _ => break (Answer::text("400 Bad Request", "this is no request that the program understands\n"), true),
         }
     };
@@ -239,7 +243,17 @@ fn answer(mut stream: TcpStream, port: u16, watched: &Watched) -> std::io::Resul
     if with_body {
         stream.write_all(body.as_bytes())?;
     }
-    stream.flush()
+    stream.flush()?;
+    // What the other side still sends is read for a moment. To close over unread bytes would reset the connection, and the answer be lost.
+    stream.shutdown(Shutdown::Write)?;
+    let mut left = MOST_HEAD * 16;
+    while left > 0 && began.elapsed() < 2 * PATIENCE {
+        match stream.read(&mut piece)? {
+            0 => break,
+            read => left = left.saturating_sub(read),
+        }
+    }
+    Ok(())
 }
 
 fn respond(request: &httparse::Request<'_, '_>, port: u16, watched: &Watched) -> Answer {
@@ -254,8 +268,12 @@ fn respond(request: &httparse::Request<'_, '_>, port: u16, watched: &Watched) ->
     let failed = |error: &anyhow::Error| Answer::text("500 Internal Server Error", format!("{error:#}\n"));
     let path = request.path.unwrap_or_default();
     match path.split_once('?').map_or(path, |(path, _)| path) {
-        "/" => watched.live().map_or_else(|error| failed(&error), |live| Answer::html(Some(Live::policy()), live.page())),
-        "/state" => watched.live().map_or_else(|error| failed(&error), |live| Answer::html(Some(Live::policy()), live.state())),
+        "/" => {
+            watched.live().map_or_else(|error| failed(&error), |live| Answer::html(Some(Live::policy()), live.page()))
+        }
+        "/state" => {
+            watched.live().map_or_else(|error| failed(&error), |live| Answer::html(Some(Live::policy()), live.state()))
+        }
         // The report carries its own policy.
         "/report" => match watched.report() {
             Ok(Some(page)) => Answer::html(None, page),
@@ -286,7 +304,15 @@ mod tests {
         for host in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080"] {
             assert!(is_own(host, 8080), "{host}");
         }
-        for host in ["evil.example:8080", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:8080", "", ":8080", "localhost:8080:8080"] {
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "127.0.0.1.evil.example:8080",
+            "",
+            ":8080",
+            "localhost:8080:8080",
+        ] {
             assert!(!is_own(host, 8080), "{host}");
         }
         assert!(is_own("127.0.0.1", 80) && is_own("localhost:80", 80));

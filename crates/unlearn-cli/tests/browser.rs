@@ -37,7 +37,8 @@ fn numbers(texts: &[String]) -> Vec<f64> {
 }
 
 /// The table of all models.
-const ALL: &str = "[...document.querySelectorAll('table')].find((table) => table.caption.textContent === 'Every model of the suite')";
+const ALL: &str =
+    "[...document.querySelectorAll('table')].find((table) => table.caption.textContent === 'Every model of the suite')";
 
 #[test]
 fn pages_work_in_a_browser() {
@@ -82,7 +83,8 @@ fn pages_work_in_a_browser() {
     // A telephone: the page itself never scrolls sideways, its tables do.
     let narrow = json!({ "width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": false });
     browser.call("Emulation.setDeviceMetricsOverride", narrow);
-    assert_eq!(browser.value("document.documentElement.scrollWidth"), 360, "wider than the window");
+    let width = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
+    assert!(width <= 360, "{width} is wider than the window");
     browser.call("Emulation.clearDeviceMetricsOverride", json!({}));
 
     reached_with_the_keyboard(&mut browser, &report);
@@ -101,8 +103,11 @@ fn pages_work_in_a_browser() {
 
 fn sorts(browser: &mut Chromium) {
     let before = column(browser, ALL, "TA");
-    let press = format!("[...{ALL}.querySelectorAll('th button')].find((button) => button.textContent === 'TA').click()");
-    let sort = format!("[...{ALL}.querySelectorAll('th')].find((head) => head.textContent === 'TA').getAttribute('aria-sort')");
+    let press =
+        format!("[...{ALL}.querySelectorAll('th button')].find((button) => button.textContent === 'TA').click()");
+    let sort = format!(
+        "[...{ALL}.querySelectorAll('th')].find((head) => head.textContent === 'TA').getAttribute('aria-sort')"
+    );
     browser.value(&press);
     let up = numbers(&column(browser, ALL, "TA"));
     assert!(up.is_sorted() && up.len() == 20, "{up:?}");
@@ -121,7 +126,9 @@ fn filters(browser: &mut Chromium) {
             "[...{ALL}.closest('.scroll').previousElementSibling.querySelectorAll('label')].find((label) => \
              label.textContent.startsWith({label:?})).querySelector('select')"
         );
-        browser.value(&format!("(() => {{ const s = {select}; s.value = {value:?}; s.dispatchEvent(new Event('change')); }})()"));
+        browser.value(&format!(
+            "(() => {{ const s = {select}; s.value = {value:?}; s.dispatchEvent(new Event('change')); }})()"
+        ));
     };
     choose(browser, "Method", "ft");
     assert_eq!(column(browser, ALL, "Method"), ["ft"; 4]);
@@ -151,7 +158,11 @@ fn reached_with_the_keyboard(browser: &mut Chromium, report: &str) {
     browser.open(report);
     browser.press("Tab");
     assert_eq!(browser.value("document.activeElement.className"), "skip");
-    assert_eq!(browser.value("document.activeElement.getBoundingClientRect().top >= 0"), true, "it is seen when it has the focus");
+    assert_eq!(
+        browser.value("document.activeElement.getBoundingClientRect().top >= 0"),
+        true,
+        "it is seen when it has the focus"
+    );
     browser.press("Enter");
     assert_eq!(browser.value("document.activeElement.id"), "content");
     let reached = (0..80).any(|_| {

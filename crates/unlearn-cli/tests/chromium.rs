@@ -38,7 +38,10 @@ impl Chromium {
         });
         let Some(program) = found else {
             let demanded = std::env::var_os("UNLEARN_TEST_CHROMIUM").is_some();
-            assert!(!demanded, "UNLEARN_TEST_CHROMIUM is set, and there is no Chromium; install it: apt-get install chromium");
+            assert!(
+                !demanded,
+                "UNLEARN_TEST_CHROMIUM is set, and there is no Chromium; install it: apt-get install chromium"
+            );
             println!("left out: there is no Chromium on this machine");
             return None;
         };
@@ -70,7 +73,8 @@ impl Chromium {
                 let _ = process.lock().unwrap().kill();
             }
         });
-        let mut browser = Self { process, requests, answers, session: None, next: 0, events: Vec::new(), _profile: profile };
+        let mut browser =
+            Self { process, requests, answers, session: None, next: 0, events: Vec::new(), _profile: profile };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);

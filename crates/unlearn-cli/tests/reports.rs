@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
+use unlearn_datasets::picture;
 
 use crate::{Place, SUITE};
 
@@ -46,27 +48,55 @@ fn a_report_in_all_its_forms() {
     let without = page(&[]);
     assert!(!without.contains("data:image/png"), "no pictures unless they are asked for");
     contains(&without, &["No pictures were asked for", "unlearn report tiny --out DIR --pictures"]);
-    contains(&page(&["--pictures"]), &["data:image/png", "Still recognised by the most methods", "Recognised by the fewest"]);
+    let with = page(&["--pictures"]);
+    let images =
+        unlearn_datasets::registry::open("fashion-mnist-mini", &unlearn_datasets::registry::OpenOptions::default())
+            .unwrap();
+    let mut shown = 0;
+    for rest in with.split("data:image/png;base64,").skip(1) {
+        let (text, rest) = rest.split_once("\" alt=\"training image ").unwrap();
+        let position: usize = rest.split('"').next().unwrap().parse().unwrap();
+        let picture = picture::decode(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+        assert_eq!(picture.pixels, images.train.image(position).unwrap().as_ref(), "image {position}");
+        shown += 1;
+    }
+    assert!(shown > 20, "{shown}");
+    contains(&with, &["data:image/png", "Still recognised by the most methods", "Recognised by the fewest"]);
 }
 
 #[test]
 fn two_reports_stand_beside_each_other() {
     let place = Place::new(SUITE);
     place.succeed(&["run", "suite.toml", "--out", "one"]);
-    place.succeed(&["run", "suite.toml", "--runs", "other", "--set", "unlearn.ft.epochs=2", "--set", "suite.seeds=[1, 2]"]);
+    place.succeed(&[
+        "run",
+        "suite.toml",
+        "--runs",
+        "other",
+        "--set",
+        "unlearn.ft.epochs=2",
+        "--set",
+        "suite.seeds=[1, 2]",
+    ]);
 
     // Each form of a name gives the same.
     let said = place.succeed(&["report", "--compare", "one", "other", "--out", "compared"]);
-    contains(&said, &["20 models are on both sides", "only in B: ft · class 0 · dense · resnet8s on fashion-mnist-mini, seed 2"]);
+    contains(
+        &said,
+        &["20 models are on both sides", "only in B: ft · class 0 · dense · resnet8s on fashion-mnist-mini, seed 2"],
+    );
     contains(&said, &["settings that differ", "unlearn: ft", "epochs", "suite"]);
-    let rest = |said: &str| said.lines().skip(2).take_while(|line| !line.starts_with("comparison")).collect::<Vec<_>>().join("\n");
+    let rest = |said: &str| {
+        said.lines().skip(2).take_while(|line| !line.starts_with("comparison")).collect::<Vec<_>>().join("\n")
+    };
     for (a, b) in [("one/results.json", "other/reports/tiny"), ("tiny", "other/suites/tiny.json")] {
         assert_eq!(rest(&place.succeed(&["report", "--compare", a, b])).trim(), rest(&said).trim(), "{a} {b}");
     }
     let json: Value = serde_json::from_slice(&fs::read(place.path("compared/compare.json")).unwrap()).unwrap();
     let model = |method: &str| {
         let models = json["models"].as_array().unwrap();
-        models.iter().find(|model| model["method"] == method && model["sparsity"] == 0.0).unwrap()["figures"]["ta"].clone()
+        models.iter().find(|model| model["method"] == method && model["sparsity"] == 0.0).unwrap()["figures"]["ta"]
+            .clone()
     };
     assert_eq!(model("ga")["equal"], true, "only ft was changed");
     let ft = model("ft");
@@ -88,7 +118,13 @@ fn two_reports_stand_beside_each_other() {
     ] {
         contains(&place.refuse(2, &["report", "--compare", a, "one"]), words);
     }
-    for arguments in ["report", "report tiny", "report tiny --out x --compare one other", "report --compare one", "report tiny --port 3 --out x"] {
+    for arguments in [
+        "report",
+        "report tiny",
+        "report tiny --out x --compare one other",
+        "report --compare one",
+        "report tiny --port 3 --out x",
+    ] {
         place.refuse(2, &arguments.split(' ').collect::<Vec<_>>());
     }
 }

@@ -34,7 +34,10 @@ pub fn compare(comparison: &Comparison) -> String {
         let list = |side: &str, rows: &[String]| -> Markup {
             html! { @if !rows.is_empty() { h3 { "Only in " (side) } ul.short { @for row in rows { li { (row) } } } } }
         };
-        sections.push(Section { title: "Rows of one side alone".to_owned(), body: html! { (list("A", only_a)) (list("B", only_b)) } });
+        sections.push(Section {
+            title: "Rows of one side alone".to_owned(),
+            body: html! { (list("A", only_a)) (list("B", only_b)) },
+        });
     }
     document("Two reports beside each other", &head, &sections)
 }

@@ -10,7 +10,9 @@ use crate::scored::{MOST_CLASSES, Scored};
 pub(super) fn section(scored: &[Scored]) -> Option<Section> {
     let first = scored.first()?;
     if scored.iter().all(|scored| scored.tested.is_empty()) {
-        let note = format!("The data have more than {MOST_CLASSES} classes, too many for a page. The stored scores hold every answer.");
+        let note = format!(
+            "The data have more than {MOST_CLASSES} classes, too many for a page. The stored scores hold every answer."
+        );
         return Some(Section { title: TITLE.to_owned(), body: html! { p.note { (note) } } });
     }
     let groups: Vec<&[Scored]> =

@@ -26,7 +26,8 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     if let Some(sweep) = Sweep::of(block) {
         for line in sweep.methods() {
             let named = |label: &str| format!("{label} of {} over sparsity for {}", line.method, block.title());
-            let panels = panels(figures, |figure| sweep.panel(line, figure), |figure| sweep.numbers(line, figure), named)?;
+            let panels =
+                panels(figures, |figure| sweep.panel(line, figure), |figure| sweep.numbers(line, figure), named)?;
             sweeps.push(html! {
                 h3 { (line.method) " over sparsity" }
                 div.panels { (sweep_legend(block)) (panels) }

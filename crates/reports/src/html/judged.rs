@@ -55,7 +55,10 @@ pub fn judged(judged: &Judged) -> Result<String> {
     }
     let comparisons = judged.comparisons_grid();
     if !comparisons.lines.is_empty() {
-        sections.push(Section { title: "Unlearned against retrained models".into(), body: table(&comparisons, "Unlearned against retrained models") });
+        sections.push(Section {
+            title: "Unlearned against retrained models".into(),
+            body: table(&comparisons, "Unlearned against retrained models"),
+        });
     }
     let body = html! {
         @for line in judged.legend() { p.note { (line) } }

@@ -143,6 +143,9 @@ impl Live {
         html! {
             p #headline .headline { (self.headline()) }
             progress max=(self.stages.len()) value=(self.done()) aria-label="Stages done" {}
+            @for stage in &self.stages {
+                @if matches!(stage.state, LiveState::Begun { .. }) { p { b { "Now: " } (stage.label) ", " (begun(stage)) } }
+            }
             @if self.has_rows {
                 p { a href="/report" { @if self.is_done() { "The report" } @else { "The report of what is done so far" } } }
             }
@@ -168,6 +171,17 @@ impl Live {
     }
 }
 
+/// How far a stage is: "2 epochs, quiet for 3 s".
+fn begun(stage: &LiveStage) -> String {
+    let LiveState::Begun { quiet, rows, .. } = &stage.state else { return String::new() };
+    let epochs = match rows {
+        0 => String::new(),
+        1 => "1 epoch, ".to_owned(),
+        rows => format!("{rows} epochs, "),
+    };
+    format!("{epochs}quiet for {}", duration(*quiet))
+}
+
 fn row(stage: &LiveStage) -> Markup {
     let took = match &stage.state {
         LiveState::Done(seconds) | LiveState::Begun { so_far: seconds, .. } => duration(*seconds),
@@ -179,9 +193,7 @@ fn row(stage: &LiveStage) -> Markup {
             th scope="row" { (stage.label) }
             @match &stage.state {
                 LiveState::Done(_) => td.left.state-done { "done" },
-                LiveState::Begun { quiet, rows, .. } => td.left.state-begun {
-                    "begun" @if *rows > 0 { ", " (rows) @if *rows == 1 { " epoch" } @else { " epochs" } } ", quiet for " (duration(*quiet))
-                },
+                LiveState::Begun { .. } => td.left.state-begun { "begun, " (begun(stage)) },
                 LiveState::ToDo => td.left { "to do" },
                 LiveState::Damaged(problem) => td.left { "damaged: " (problem) },
             }
@@ -210,10 +222,19 @@ mod tests {
     #[test]
     fn what_is_left_is_what_is_expected_less_what_was_done() {
         let begun = |so_far| LiveState::Begun { so_far, quiet: 2.0, rows: 1 };
-        let run = live(vec![(LiveState::Done(9.0), Some(90.0)), (begun(30.0), Some(90.0)), (begun(99.0), Some(90.0)), (LiveState::ToDo, Some(65.0))]);
+        let run = live(vec![
+            (LiveState::Done(9.0), Some(90.0)),
+            (begun(30.0), Some(90.0)),
+            (begun(99.0), Some(90.0)),
+            (LiveState::ToDo, Some(65.0)),
+        ]);
         assert_eq!(run.headline(), "1 of 4 stages are done. About 2 min 5 s of work are left.");
         let run = live(vec![(LiveState::Done(9.0), None), (LiveState::ToDo, Some(5.0)), (LiveState::ToDo, None)]);
-        assert!(run.headline().ends_with("About 5 s of work are left, without one stage of a kind that never ran."), "{}", run.headline());
+        assert!(
+            run.headline().ends_with("About 5 s of work are left, without one stage of a kind that never ran."),
+            "{}",
+            run.headline()
+        );
         let run = live(vec![(LiveState::ToDo, None)]);
         assert!(run.headline().contains("Nothing is known"), "{}", run.headline());
         assert_eq!(live(vec![(LiveState::Done(1.0), None)]).headline(), "The stage is done.");

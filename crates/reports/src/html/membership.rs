@@ -26,7 +26,13 @@ pub(super) fn section(scored: &[Scored]) -> Result<Option<Section>> {
         let Some(first) = curves.first() else { continue };
         let variant = first.variant.label();
         let label = format!("ROC of the loss-threshold attack on {}, {variant}", first.title);
-        let drawn = picture(&variant, "true-positive rate over false-positive rate", &draw(&curves)?, &label, Some(&numbers(&curves)));
+        let drawn = picture(
+            &variant,
+            "true-positive rate over false-positive rate",
+            &draw(&curves)?,
+            &label,
+            Some(&numbers(&curves)),
+        );
         match pictures.last_mut().filter(|(title, _)| *title == first.title) {
             Some((_, drawings)) => drawings.push(drawn),
             None => pictures.push((first.title.clone(), vec![drawn])),
@@ -72,7 +78,11 @@ fn draw(curves: &[&Scored]) -> Result<String> {
                 number += 1;
                 (colour(number - 1), number > COLOURS)
             };
-            if dashed { canvas.dashes(path, shade)? } else { canvas.line(path, shade, 2)? }
+            if dashed {
+                canvas.dashes(path, shade)?
+            } else {
+                canvas.line(path, shade, 2)?
+            }
             let height = (f64::from(BOTTOM) - f64::from(BOTTOM - TOP) * attack.auc).round() as i32;
             ends.push(((scored.method.as_str(), shade, attack.auc), height));
         }

@@ -152,7 +152,11 @@ fn anchors(sections: &[Section]) -> Vec<String> {
 
 /// A picture under its heading, with a name for screen readers and its numbers as a collapsed table.
 fn picture(heading: &str, meaning: &str, svg: &str, label: &str, numbers: Option<&Grid>) -> Markup {
-    let spoken = if numbers.is_some() { format!("{label}. The numbers are in the table that follows.") } else { label.to_owned() };
+    let spoken = if numbers.is_some() {
+        format!("{label}. The numbers are in the table that follows.")
+    } else {
+        label.to_owned()
+    };
     let spoken = html! { (spoken) }.into_string();
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{spoken}\" "), 1);
     html! {

@@ -20,7 +20,13 @@ pub(super) fn section(prunings: &[Pruning]) -> Result<Option<Section>> {
         for method in model.methods() {
             let meaning = "share of the parameters kept in each layer; a line for each sparsity";
             let svg = model.picture(method)?;
-            pictures.push(picture(method, meaning, &svg, &format!("Density by layer of {method}"), Some(&model.numbers(method))));
+            pictures.push(picture(
+                method,
+                meaning,
+                &svg,
+                &format!("Density by layer of {method}"),
+                Some(&model.numbers(method)),
+            ));
         }
         models.push(html! {
             @if gathered.len() > 1 { h3 { (model.arch) " on " (model.dataset) } }

@@ -38,7 +38,8 @@ pub(super) fn section(stages: &[Manifest]) -> Option<Section> {
 }
 
 fn grid(stages: &[Manifest]) -> Grid {
-    let head = ["Key", "Kind", "What", "Seed", "Started", "Wall time (s)", "CPU time (s)", "Memory (MiB)"].map(str::to_owned);
+    let head =
+        ["Key", "Kind", "What", "Seed", "Started", "Wall time (s)", "CPU time (s)", "Memory (MiB)"].map(str::to_owned);
     let line = |stage: &Manifest| {
         let measured = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
         vec![

@@ -49,7 +49,7 @@ pub(super) fn filtered(grid: &Grid, caption: &str, filters: &[&str], begins: imp
 /// A cell's text, with what stands in parentheses at its end (a gap to Retrain) smaller.
 fn value(text: &str) -> Markup {
     match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
-        Some((value, gap)) if gap.parse::<f64>().is_ok() => html! { (value) small { "(" (gap) ")" } },
+        Some((value, gap)) if gap.parse::<f64>().is_ok() => html! { (value) " " small { "(" (gap) ")" } },
         _ => html! { (text) },
     }
 }
@@ -70,7 +70,7 @@ mod tests {
         for part in [
             "<table data-sortable=\"\"><caption>UA &amp; &lt;more&gt;</caption>",
             "<th scope=\"col\" class=\"left\" data-filter=\"\">Method</th><th scope=\"col\">UA</th>",
-            "<tr><th class=\"left\" scope=\"row\">ft</th><td>1.00<small>(0.20)</small></td></tr>",
+            "<tr><th class=\"left\" scope=\"row\">ft</th><td>1.00 <small>(0.20)</small></td></tr>",
             "<tr class=\"step\"><th class=\"left\" scope=\"row\">&lt;ga&gt;</th>",
             "<td>few (or none)</td>",
         ] {

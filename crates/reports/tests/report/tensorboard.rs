@@ -97,17 +97,27 @@ fn a_suite_has_its_curves_and_its_figures() {
     let (store, index) = suite(&[1, 2]);
     let results = Results::gather(&store, &index, &Registry::standard().figures()).unwrap();
     let files = tensorboard::write(&store, &index, &results, folder.path()).unwrap();
-    assert_eq!(tensorboard::write(&store, &index, &results, folder.path()).unwrap(), files, "written again, the same files");
+    assert_eq!(
+        tensorboard::write(&store, &index, &results, folder.path()).unwrap(),
+        files,
+        "written again, the same files"
+    );
     let of = |word: &str| -> Vec<BTreeMap<String, Vec<(i64, f32)>>> {
         let named = files.iter().filter(|file| file.to_string_lossy().contains(word));
         named.map(|file| read(&fs::read(file).unwrap())).collect()
     };
     let trained = of("/table-1/stages/train-seed-");
     assert_eq!((trained.len(), trained[0]["train_loss"].len()), (2, 8));
-    assert_eq!(trained[0]["validation_accuracy"].iter().map(|(step, _)| *step).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    assert_eq!(
+        trained[0]["validation_accuracy"].iter().map(|(step, _)| *step).collect::<Vec<_>>(),
+        (0..8).collect::<Vec<_>>()
+    );
     let [ft] = &of("/final/class-0-cifar-10-resnet18/ft-95-omp/")[..] else { panic!("{files:?}") };
     let ua = |seed: u64| {
-        let row = results.rows.iter().find(|row| row.method == "ft" && row.sparsity > 0.0 && row.seed == seed && row.forget == "class 0");
+        let row = results
+            .rows
+            .iter()
+            .find(|row| row.method == "ft" && row.sparsity > 0.0 && row.seed == seed && row.forget == "class 0");
         row.unwrap().value("ua").unwrap() as f32
     };
     assert_eq!(ft["figures/ua"], [(1, ua(1)), (2, ua(2))]);
