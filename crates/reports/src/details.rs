@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unlearn_run_store::{Manifest, Stage, StageKey, Store, SuiteIndex};
+use unlearn_run_store::{Manifest, Stage, StageKey, Store, SuiteIndex, SuiteRow};
 
 use crate::curves::{self, Curve};
 use crate::error::{ReportError, Result};
@@ -87,7 +87,7 @@ impl Details {
 /// The manifests of the stages that the rows rest on, inputs first.
 pub(crate) fn stages(store: &Store, index: &SuiteIndex) -> Result<Vec<Manifest>> {
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    for key in index.rows.iter().flat_map(|row| row.stages()) {
+    for key in index.rows.iter().flat_map(SuiteRow::stages) {
         visit(store, key, &mut seen, &mut found)?;
     }
     Ok(found)

@@ -39,7 +39,8 @@ impl Store {
         let quiet = times.max().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
         let usage = fs::read(folder.join(USAGE)).ok();
         let usage = usage.and_then(|text| serde_json::from_slice::<Usage>(&text).ok());
-        let rows = fs::read(folder.join(METRICS)).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        let rows = fs::read(folder.join(METRICS)).unwrap_or_default();
+        let rows = String::from_utf8_lossy(&rows).matches('\n').count();
         Ok(Some(Unfinished {
             wall_seconds: usage.map_or(0.0, |usage| usage.wall_seconds),
             quiet_seconds: quiet.as_secs_f64(),

@@ -87,7 +87,8 @@ impl Chromium {
     /// Calls a method, and returns its result. What the page reports meanwhile is kept.
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next += 1;
-        let mut request = json!({ "id": self.next, "method": method, "params": parameters });
+        let mut request = json!({ "id": self.next, "method": method });
+        request["params"] = parameters;
         if let Some(session) = &self.session {
             request["sessionId"] = json!(session);
         }

@@ -79,9 +79,9 @@ fn draw(curves: &[&Scored]) -> Result<String> {
                 (colour(number - 1), number > COLOURS)
             };
             if dashed {
-                canvas.dashes(path, shade)?
+                canvas.dashes(path, shade)?;
             } else {
-                canvas.line(path, shade, 2)?
+                canvas.line(path, shade, 2)?;
             }
             let height = (f64::from(BOTTOM) - f64::from(BOTTOM - TOP) * attack.auc).round() as i32;
             ends.push(((scored.method.as_str(), shade, attack.auc), height));

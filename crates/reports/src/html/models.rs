@@ -28,11 +28,13 @@ pub(super) fn section(blocks: &[Block], figures: &Figures) -> Option<Section> {
     Some(Section { title: "All models".to_owned(), body })
 }
 
+/// A name that a block may have, under its heading.
+type Place = (&'static str, fn(&Block) -> &str);
+
 fn grid(blocks: &[Block], columns: &[&Figure]) -> Grid {
     // A column that says the same everywhere says nothing.
     let differs = |of: fn(&Block) -> &str| blocks.iter().any(|block| of(block) != of(&blocks[0]));
-    let places: [(&str, fn(&Block) -> &str); 2] =
-        [("Data", |block| &block.dataset), ("Architecture", |block| &block.arch)];
+    let places: [Place; 2] = [("Data", |block| &block.dataset), ("Architecture", |block| &block.arch)];
     let places: Vec<_> = places.into_iter().filter(|(_, of)| differs(*of)).collect();
     let mut head = vec!["Method".to_owned(), "Sparsity".to_owned(), "Pruning".to_owned()];
     head.extend(["Scenario".to_owned(), "Forget set".to_owned()]);
