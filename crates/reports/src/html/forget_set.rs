@@ -72,12 +72,11 @@ fn panels(
 }
 
 /// Figures against each other: gap bars, UA against MIA-efficacy, and the Pareto front of gap and run time. With more models than
-/// colours, only the bars.
+/// colours, they show the dense one and the one nearest to 95 % sparsity.
 fn against(block: &Block, figures: &Figures) -> Result<Markup> {
-    let bars = gap_bars(block, figures)?;
-    let readable = are_readable(block);
-    let scatter = if readable { ua_against_mia(block, figures)? } else { None };
-    let front = if readable { pareto(block, figures)? } else { None };
+    let few = if are_readable(block) { block.clone() } else { block.dense_and_sparse() };
+    let block = &few;
+    let (bars, scatter, front) = (gap_bars(block, figures)?, ua_against_mia(block, figures)?, pareto(block, figures)?);
     let title = block.title();
     let drawn = |picture_of: &tradeoff::Picture, heading: &str, meaning: &str| {
         picture(heading, meaning, &picture_of.svg, &format!("{heading}, {title}"), Some(&picture_of.numbers))

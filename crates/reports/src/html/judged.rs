@@ -49,7 +49,7 @@ pub fn judged(judged: &Judged) -> Result<String> {
         }
         let body = html! {
             (table(&attacks, "Attacks with a pool of models"))
-            @for (title, svg) in &curves { (picture(title, "ROC curves on logarithmic axes", svg, title, None)) }
+            @for (title, svg) in &curves { (picture(title, "ROC curves on logarithmic axes", svg, title, Some(&attacks))) }
         };
         sections.push(Section { title: "Attacks with a pool of models".into(), body });
     }

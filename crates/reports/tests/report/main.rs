@@ -597,8 +597,8 @@ fn a_sweep_is_shown_over_sparsity() {
     let html = fs::read_to_string(&written.html).unwrap();
     assert_eq!(
         html.matches("<svg ").count(),
-        5 + 1 + 3 + 2,
-        "ft over sparsity, gap bars, density of three prunings, training"
+        5 + 3 + 3 + 2,
+        "ft over sparsity, three that weigh figures, density of three prunings, training"
     );
     for text in
         ["<h3>ft over sparsity</h3>", "What pruning left</a></h2>", "<th scope=\"row\">99 % synflow</th><td>1.00</td>"]
