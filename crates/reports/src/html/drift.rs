@@ -17,7 +17,13 @@ pub(super) fn section(drift: Option<&Drift>) -> Result<Option<Section>> {
             let lines: Vec<_> = group.iter().filter(|line| line.model() == model).copied().collect();
             let meaning = "average gap to Retrain, points; above the dashed line a full retrain is due";
             let svg = drift::picture(&lines, drift.threshold)?;
-            pictures.push(picture(&model, meaning, &svg, &format!("Average gap over requests, {model}"), Some(&drift::grid(&lines))));
+            pictures.push(picture(
+                &model,
+                meaning,
+                &svg,
+                &format!("Average gap over requests, {model}"),
+                Some(&drift::grid(&lines)),
+            ));
         }
         let longest = group.iter().max_by_key(|line| line.points.len());
         sequences.push(html! {
