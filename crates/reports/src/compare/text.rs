@@ -157,7 +157,7 @@ impl Comparison {
     /// As JSON.
     ///
     /// # Errors
-    /// [`ReportError::Json`].
+    /// [`crate::ReportError::Json`].
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
