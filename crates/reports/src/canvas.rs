@@ -16,7 +16,7 @@ use crate::error::{ReportError, Result};
 /// Main text and axes.
 pub(crate) const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 /// Secondary text and axes.
-pub(crate) const MUTED: RGBColor = RGBColor(0x65, 0x6d, 0x76);
+pub(crate) const MUTED: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 /// Guide lines.
 pub(crate) const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
 /// The background of the page.
@@ -66,6 +66,17 @@ impl Canvas<'_> {
 
     pub(crate) fn dashes(&self, points: Vec<(i32, i32)>, colour: RGBColor) -> Result<()> {
         self.put(self.area.draw(&DashedPathElement::new(points, 4, 3, colour.stroke_width(1))))
+    }
+
+    /// A filled rectangle between two corners.
+    pub(crate) fn bar(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Result<()> {
+        self.put(self.area.draw(&Rectangle::new([from, to], colour.filled())))
+    }
+
+    /// A diagonal cross, for what is no result but a reference.
+    pub(crate) fn cross(&self, (x, y): (i32, i32), radius: i32, colour: RGBColor) -> Result<()> {
+        self.line(vec![(x - radius, y - radius), (x + radius, y + radius)], colour, 2)?;
+        self.line(vec![(x - radius, y + radius), (x + radius, y - radius)], colour, 2)
     }
 
     /// A dot with a thin edge in the page's colour, so that overlapping dots stay distinct.

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::prunings;
 use crate::results::{RETRAIN, distinct};
 use crate::summary::{Variant, percent};
+use crate::table::Grid;
 
 const SIZE: (u32, u32) = (480, 250);
 const LEFT: i32 = 44;
@@ -152,6 +153,26 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
         Ok(())
     })?;
     Ok(Some(svg))
+}
+
+/// The numbers of [`lines`]: a line per epoch, a column per curve.
+pub(crate) fn numbers(curves: &[&Curve], figure: &str) -> Grid {
+    let drawn: Vec<(&Curve, &Vec<(f64, f64)>)> =
+        curves.iter().filter_map(|curve| Some((*curve, curve.figures.get(figure)?))).collect();
+    let mut epochs = distinct(drawn.iter().flat_map(|(_, points)| points.iter().map(|(epoch, _)| *epoch)));
+    epochs.sort_by(f64::total_cmp);
+    let seeds = distinct(drawn.iter().map(|(curve, _)| curve.seed)).len();
+    let name =
+        |curve: &Curve| if seeds > 1 { format!("{}, seed {}", curve.label, curve.seed) } else { curve.label.clone() };
+    let head = std::iter::once("Epoch".to_owned()).chain(drawn.iter().map(|(curve, _)| name(curve))).collect();
+    let row = |epoch: &f64| {
+        let cell = |(_, points): &(&Curve, &Vec<(f64, f64)>)| {
+            let point = points.iter().find(|(at, _)| at == epoch);
+            point.map_or_else(|| "–".to_owned(), |(_, value)| format!("{value:.4}"))
+        };
+        std::iter::once(epoch.to_string()).chain(drawn.iter().map(cell)).collect()
+    };
+    Grid { head, names: 1, lines: epochs.iter().map(row).collect() }
 }
 
 fn curve(stage: &Stage, variant: Option<&Variant>, retrain: Option<&SuiteRow>) -> Result<Option<Curve>> {

@@ -8,6 +8,7 @@ use crate::plots::colour;
 use crate::prunings::Pruning;
 use crate::results::distinct;
 use crate::summary::{Variant, percent};
+use crate::table::Grid;
 
 const SIZE: (u32, u32) = (400, 250);
 const LEFT: i32 = 44;
@@ -124,6 +125,20 @@ impl Densities {
             }
             Ok(())
         })
+    }
+}
+
+impl Densities {
+    /// The numbers of a [`picture`](Self::picture): a line per layer, a column per sparsity.
+    pub(crate) fn numbers(&self, method: &str) -> Grid {
+        let lines: Vec<&Density> = self.lines.iter().filter(|line| line.variant.pruning == method).collect();
+        let head = std::iter::once("Layer".to_owned());
+        let head = head.chain(lines.iter().map(|line| format!("{}, % kept", percent(line.variant.sparsity)))).collect();
+        let kept = |density: Option<f64>| density.map_or_else(|| "–".to_owned(), |density| format!("{density:.2}"));
+        let row = |(layer, name): (usize, &String)| {
+            std::iter::once(name.clone()).chain(lines.iter().map(|line| kept(line.layers[layer]))).collect()
+        };
+        Grid { head, names: 1, lines: self.layers.iter().enumerate().map(row).collect() }
     }
 }
 

@@ -145,6 +145,54 @@ pub enum ReportError {
         /// The fault.
         problem: String,
     },
+    /// Pictures were asked for, and there are none.
+    #[error(
+        "the pictures of {forget} cannot be shown: {problem}; bring the data back, or write the report without `--pictures`"
+    )]
+    Pictures {
+        /// The forget set.
+        forget: String,
+        /// The reason.
+        problem: String,
+    },
+    /// A file in the place of a comparison that no comparison wrote.
+    #[error("{} was not written by a comparison of this program; choose another folder with `--out`, or give `--replace`", file.display())]
+    TakenByOther {
+        /// The file in the way.
+        file: PathBuf,
+    },
+    /// A report that is to be compared cannot be read.
+    #[error("{}: {problem}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and the fix.
+        problem: String,
+    },
+    /// A report that is to be compared has a row twice.
+    #[error(
+        "{source_name} has the row `{row}` twice, so it is unclear which one to compare; write the report again from its run store"
+    )]
+    Twice {
+        /// The report.
+        source_name: String,
+        /// The row in words.
+        row: String,
+    },
+    /// Two reports without a common row.
+    #[error(
+        "{a} and {b} have no row in common: the first row of one is `{example_a}`, of the other `{example_b}`; compare reports of the same          data, models, forget sets, methods and seeds"
+    )]
+    NothingInCommon {
+        /// The first report.
+        a: String,
+        /// The second one.
+        b: String,
+        /// A row of the first.
+        example_a: String,
+        /// A row of the second.
+        example_b: String,
+    },
     /// The rows could not be turned into CSV.
     #[error("could not write the rows as CSV: {0}")]
     Csv(#[from] csv::Error),

@@ -1,7 +1,7 @@
 //! Tables, plots and one self-contained HTML page, made from the run store alone.
 //!
-//! [`write()`] turns a finished suite into four files. `results.json` holds every figure, unrounded, in a stable
-//! form. `results.csv` holds the same rows. `table.md` is the paper's table. `report.html` is one self-contained page
+//! [`write()`] turns a finished suite into five files. `results.json` holds every figure, unrounded, in a stable
+//! form. `results.csv` holds the same rows. `table.md` is the paper's table, and `table.tex` the same for LaTeX. `report.html` is one self-contained page
 //! with pictures, table, claims and provenance. For each forget set whose model was pruned to several sparsities,
 //! there is also a picture `sweep-<forget set>.svg`. The steps can be used separately:
 //!
@@ -24,14 +24,17 @@
 pub mod backdoors;
 mod canvas;
 pub mod claims;
+pub mod compare;
 pub mod csv;
 pub mod curves;
 pub mod density;
+pub mod details;
 pub mod drift;
 pub mod error;
 mod glossary;
 pub mod html;
 pub mod judged;
+pub mod latex;
 mod mask_leaks;
 mod place;
 pub mod plots;
@@ -39,14 +42,18 @@ pub mod pool;
 pub mod prunings;
 mod published;
 pub mod rankings;
+pub mod remaining;
 mod remains;
 pub mod results;
 mod roc;
+pub mod scored;
 mod settings;
 mod source;
 pub mod summary;
 pub mod sweep;
 pub mod table;
+pub mod tensorboard;
+mod tradeoff;
 pub mod tuning;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +63,7 @@ use unlearn_mia_eval::Registry;
 use unlearn_run_store::{Store, SuiteIndex, write_atomic};
 
 pub use claims::Claim;
+pub use details::{Details, SamplePictures, Thumbnails};
 pub use drift::Drift;
 pub use error::{ReportError, Result};
 pub use mask_leaks::MaskLeaks;
@@ -79,6 +87,8 @@ pub struct Written {
     pub markdown: PathBuf,
     /// `report.html`.
     pub html: PathBuf,
+    /// `table.tex`.
+    pub latex: PathBuf,
     /// `sweep-<forget set>.svg`, in the order of the suite. Empty for a suite with fewer than three sparsities.
     pub sweeps: Vec<PathBuf>,
     /// The table and the claims for a terminal.
@@ -94,7 +104,22 @@ pub struct Written {
 /// [`ReportError::Store`] if a stage is missing or damaged or a file cannot be written, [`ReportError::NotFinite`]
 /// for a diverged model, [`ReportError::NewerShares`] if a newer program pruned, [`ReportError::Folder`].
 pub fn write(store: &Store, index: &SuiteIndex, folder: &Path, figures: &Figures) -> Result<Written> {
-    write_results(store, index, folder, Results::gather(store, index, figures)?)
+    write_with(store, index, folder, figures, None)
+}
+
+/// The same, with pictures of forgotten samples if there is somebody to give them. A page with pictures is a copy of data that were to be
+/// forgotten.
+///
+/// # Errors
+/// As [`write()`], and [`ReportError::Pictures`].
+pub fn write_with(
+    store: &Store,
+    index: &SuiteIndex,
+    folder: &Path,
+    figures: &Figures,
+    pictures: Option<&dyn SamplePictures>,
+) -> Result<Written> {
+    write_results(store, index, folder, Results::gather(store, index, figures)?, pictures)
 }
 
 /// The same, with every figure computed again from stored scores, and with the additional figures `asked`. No model
@@ -114,17 +139,24 @@ pub fn evaluate(
     if let Some(figure) = asked.iter().find(|name| results.rows.iter().all(|row| !row.figures.contains_key(*name))) {
         return Err(ReportError::Unmeasured { figure: figure.clone(), suite: index.suite.clone() });
     }
-    write_results(store, index, folder, results)
+    write_results(store, index, folder, results, None)
 }
 
-fn write_results(store: &Store, index: &SuiteIndex, folder: &Path, results: Results) -> Result<Written> {
-    let curves = curves::collect(store, index)?;
-    let [json, csv, markdown, html] = place::FILES;
+fn write_results(
+    store: &Store,
+    index: &SuiteIndex,
+    folder: &Path,
+    results: Results,
+    pictures: Option<&dyn SamplePictures>,
+) -> Result<Written> {
+    let details = Details::gather(store, index, &results, pictures)?;
+    let [json, csv, markdown, html, latex] = place::FILES;
     let files = [
         (json, results.to_json()?),
         (csv, csv::to_csv(&results)?),
         (markdown, table::markdown(&results).into_bytes()),
-        (html, html::page(&results, &curves)?.into_bytes()),
+        (html, html::page(&results, &details)?.into_bytes()),
+        (latex, latex::latex(&results).into_bytes()),
     ];
     let blocks = summary::blocks(&results.rows);
     let mut pictures = Vec::new();
@@ -142,6 +174,6 @@ fn write_results(store: &Store, index: &SuiteIndex, folder: &Path, results: Resu
     for (name, bytes) in &files {
         write_atomic(&folder.join(name), bytes)?;
     }
-    let [json, csv, markdown, html] = files.map(|(name, _)| folder.join(name));
-    Ok(Written { json, csv, markdown, html, sweeps, summary: table::terminal(&results), results })
+    let [json, csv, markdown, html, latex] = files.map(|(name, _)| folder.join(name));
+    Ok(Written { json, csv, markdown, html, latex, sweeps, summary: table::terminal(&results), results })
 }

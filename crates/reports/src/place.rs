@@ -10,7 +10,7 @@ use crate::error::{ReportError, Result};
 use crate::results::Results;
 
 /// Files of every report. The first one names the report's suite.
-pub(crate) const FILES: [&str; 4] = ["results.json", "results.csv", "table.md", "report.html"];
+pub(crate) const FILES: [&str; 5] = ["results.json", "results.csv", "table.md", "report.html", "table.tex"];
 
 /// Maximum bytes of `results.json` that are read.
 const MOST: u64 = 1 << 30;

@@ -8,7 +8,8 @@ use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, SERIES};
 use crate::error::Result;
 use crate::remains;
 use crate::results::RETRAIN;
-use crate::summary::Block;
+use crate::summary::{Block, Cell, Line};
+use crate::table::{Grid, shown};
 
 const WIDTH: i32 = 340;
 const TOP: i32 = 10;
@@ -78,6 +79,18 @@ pub fn dots(block: &Block, figure: &Figure) -> Result<Option<String>> {
         Ok(())
     })?;
     Ok(Some(svg))
+}
+
+/// The numbers of [`dots`]: a line per method, a column per variant.
+pub(crate) fn numbers(block: &Block, figure: &Figure) -> Grid {
+    let names = block.variants.iter().map(crate::summary::Variant::label);
+    let head = std::iter::once("Method".to_owned()).chain(names).collect();
+    let cell = |cell: &Option<Cell>| {
+        let estimate = cell.as_ref().and_then(|cell| cell.estimate(&figure.name));
+        estimate.map_or_else(|| "–".to_owned(), |estimate| shown(figure, &estimate))
+    };
+    let line = |line: &Line| std::iter::once(line.method.clone()).chain(line.cells.iter().map(cell)).collect();
+    Grid { head, names: 1, lines: block.lines.iter().map(line).collect() }
 }
 
 /// Whether a block's variants are few enough for dots with one colour each.

@@ -18,6 +18,8 @@ use crate::source::{Source, Stored};
 
 /// Name of the method that every other one is compared with.
 pub const RETRAIN: &str = "retrain";
+/// Name of the method that leaves the model as it was.
+pub const RAW: &str = "raw";
 
 /// All results of a suite. The form of `results.json` is stable: fields are added, never renamed or removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

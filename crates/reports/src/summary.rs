@@ -127,6 +127,20 @@ impl Block {
         sparse.min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
+    /// The same block with the dense variant and [`sparse`](Self::sparse) alone.
+    pub(crate) fn dense_and_sparse(&self) -> Self {
+        let kept: Vec<usize> = [self.dense(), self.sparse()].into_iter().flatten().collect();
+        let line = |line: &Line| Line {
+            method: line.method.clone(),
+            cells: kept.iter().map(|at| line.cells[*at].clone()).collect(),
+        };
+        Self {
+            variants: kept.iter().map(|at| self.variants[*at].clone()).collect(),
+            lines: self.lines.iter().map(line).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The distinct sparsities, ascending. Dense is 0.
     pub fn sparsities(&self) -> Vec<f64> {
         distinct(self.variants.iter().map(|variant| variant.sparsity))

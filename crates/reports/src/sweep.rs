@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::plots::{are_readable, colour, pictured, range};
 use crate::results::RETRAIN;
 use crate::summary::{Block, Line, sparsity_label};
+use crate::table::{Grid, shown};
 
 /// Minimum number of sparsities for which a picture over sparsity says more than dots.
 const LEAST: usize = 3;
@@ -60,6 +61,24 @@ impl<'b> Sweep<'b> {
         }
         let what = format!("{} of {} over sparsity for {}", figure.label, line.method, self.block.forget);
         Canvas::draw(&what, PANEL, |canvas| self.draw(canvas, line, figure)).map(Some)
+    }
+
+    /// The numbers of a [`panel`](Self::panel): a line per sparsity, a column per pruning method, and those of Retrain.
+    pub(crate) fn numbers(&self, line: &Line, figure: &Figure) -> Grid {
+        let (series, references) = (self.series(line, figure), self.references(figure));
+        let mut head = vec!["Sparsity".to_owned()];
+        head.extend(series.iter().map(|series| self.prunings.get(series.pruning).unwrap_or(&"dense").to_string()));
+        let of_retrain =
+            |series: &Series| format!("Retrain, {}", self.prunings.get(series.pruning).unwrap_or(&"dense"));
+        head.extend(references.iter().map(of_retrain));
+        let row = |(at, sparsity): (usize, &f64)| {
+            let cell = |series: &Series| {
+                let point = series.points.iter().find(|(position, _)| *position == at);
+                point.map_or_else(|| "–".to_owned(), |(_, estimate)| shown(figure, estimate))
+            };
+            std::iter::once(sparsity_label(*sparsity)).chain(series.iter().chain(&references).map(cell)).collect()
+        };
+        Grid { head, names: 1, lines: self.sparsities.iter().enumerate().map(row).collect() }
     }
 
     /// All panels on one white page with its own headings and legend, as an SVG file.

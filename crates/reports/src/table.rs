@@ -242,7 +242,7 @@ fn variants(block: &Block) -> String {
 }
 
 /// Text that Markdown shows unchanged. Names from outside can neither end a cell or a line nor add markup.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -359,7 +359,8 @@ impl Grid {
     }
 }
 
-fn part(cell: Option<&Cell>, figure: &Figure, method: &str) -> String {
+/// A cell with its gap to Retrain in parentheses.
+pub(crate) fn part(cell: Option<&Cell>, figure: &Figure, method: &str) -> String {
     let Some((cell, estimate)) = cell.and_then(|cell| Some((cell, cell.spread(&figure.name)?))) else {
         return "–".to_owned();
     };

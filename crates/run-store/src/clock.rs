@@ -15,6 +15,22 @@ pub fn rfc3339(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The inverse of [`rfc3339`]. `None` for a text that it did not write.
+pub fn unix_seconds(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let years: u64 = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum();
+    let months = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let days = years + months.iter().take(month as usize - 1).sum::<u64>() + day - 1;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    // Whatever is not written back as it was is none: a 31st of June, another zone, fractions.
+    (rfc3339(seconds) == text).then_some(seconds)
+}
+
 /// The Gregorian date `days` after 1 January 1970.
 fn civil(mut days: u64) -> (u64, usize, u64) {
     let mut year = 1970;
@@ -59,6 +75,22 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+            assert_eq!(unix_seconds(text), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_times() {
+        let others = [
+            "",
+            "2026-06-31T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T00:00:00+01:00",
+            "1969-12-31T23:59:59Z",
+            "2026-01-01T24:00:00Z",
+        ];
+        for text in others {
+            assert_eq!(unix_seconds(text), None, "{text}");
         }
     }
 }

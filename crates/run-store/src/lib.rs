@@ -42,6 +42,7 @@ pub mod stage;
 pub mod store;
 pub mod suite_index;
 pub mod tuning;
+pub mod unfinished;
 pub mod writer;
 
 pub use archive::Imported;
@@ -63,4 +64,5 @@ pub use stage::Stage;
 pub use store::{Attempt, Begin, StageState, StageSummary, Store};
 pub use suite_index::{CLEAN, RowStages, SuiteIndex, SuiteRow, Turn};
 pub use tuning::{Searched, Trial, Tuning, Validation};
+pub use unfinished::Unfinished;
 pub use writer::StageWriter;

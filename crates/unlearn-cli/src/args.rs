@@ -16,11 +16,13 @@ use crate::{exit::Usage, output::Color};
 
 mod lists;
 mod numbers;
+mod reports;
 
 pub(crate) use lists::{
     BackdoorsArguments, BackdoorsCommand, DatasetArguments, DatasetsArguments, DatasetsCommand, DrawArguments,
     ExportDatasetArguments, ListArguments, ListCommand, MethodsArguments, MethodsCommand, SplitArguments,
 };
+pub(crate) use reports::ReportArguments;
 
 /// Machine unlearning: prune a model, make it forget training data, and measure how well it forgot.
 #[derive(Debug, Parser)]
@@ -451,21 +453,6 @@ pub(crate) enum ObjectiveName {
     Gap,
     /// Figures that need no Retrain.
     OracleFree,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReportArguments {
-    /// Names of suites in the run store.
-    #[arg(required = true)]
-    pub(crate) suites: Vec<String>,
-    /// Folder for results.json, results.csv, table.md and report.html. Several suites get one subfolder each.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Replace any files in the report's place.
-    #[arg(long)]
-    pub(crate) replace: bool,
-    #[command(flatten)]
-    pub(crate) store: StoreArguments,
 }
 
 #[derive(Debug, Args)]

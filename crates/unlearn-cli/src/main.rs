@@ -10,6 +10,7 @@ mod output;
 mod args;
 mod attack;
 mod backdoors;
+mod compare;
 mod complete;
 mod convert;
 mod datasets;
@@ -35,6 +36,7 @@ mod signals;
 mod stage;
 mod tune;
 mod verify;
+mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -28,14 +28,19 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
 
 /// The suite that the arguments name, with everything that they change in it.
 pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
-    let mut assignments = arguments.assignments.clone();
-    if let Some(seeds) = arguments.seeds {
+    let mut suite = open(&arguments.suite, &arguments.assignments, arguments.seeds)?;
+    begin_with(&mut suite, &arguments.beginning)?;
+    Ok(suite)
+}
+
+/// The suite in a file, with `--set` and `--seeds`.
+pub(crate) fn open(file: &Path, assignments: &[String], seeds: Option<u64>) -> anyhow::Result<Suite> {
+    let mut assignments = assignments.to_vec();
+    if let Some(seeds) = seeds {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    let mut suite = Suite::load(&arguments.suite, &assignments)?;
-    begin_with(&mut suite, &arguments.beginning)?;
-    Ok(suite)
+    Ok(Suite::load(file, &assignments)?)
 }
 
 /// Writes the report of a finished suite into a folder, and prints it.

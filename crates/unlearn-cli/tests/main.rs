@@ -1,6 +1,8 @@
 //! The binary as a user runs it: whole suites on a few hundred real images, kills, and every input that must be
 //! refused.
 
+mod browser;
+mod chromium;
 mod convert;
 mod data;
 mod dictionaries;
@@ -17,6 +19,7 @@ mod outputs;
 mod own_data;
 mod pages;
 mod refusals;
+mod reports;
 mod stores;
 mod subclasses;
 mod suites;

@@ -57,6 +57,7 @@ fn commands(place: &Place) -> Vec<String> {
         FORGET
         FORGET
         report small --out again
+        report --compare small small
         evaluate small --out again
         evaluate STAGE --class 0 --attacks loss-threshold
         predict STAGE/model.safetensors --out predicted.npz --replace

@@ -56,6 +56,18 @@ fn the_page_on_stages() {
     assert!(plan.contains("42 done, 0 to do"), "{plan}");
 }
 
+#[test]
+fn the_page_on_reports() {
+    let page = page("docs/reports.md");
+    let place = Place::new(SUITE);
+    let commands = commands(&page);
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        succeed(&place, command);
+    }
+    assert!(place.path("compared/compare.html").is_file() && place.path("events/tiny/final").is_dir());
+}
+
 /// Without the commands that need the Hub or a data set that is not in the program.
 #[test]
 fn the_page_on_datasets() {

@@ -4,10 +4,11 @@ use maud::{Markup, html};
 use unlearn_metrics::Estimate;
 
 use super::Section;
+use super::tables::filtered;
 use crate::backdoors::{Backdoor, ClassRates, Detection};
 use crate::results::{Results, distinct};
 use crate::summary::{Block, Variant};
-use crate::table::figure;
+use crate::table::{Grid, figure};
 
 /// Pictures of the poison, the number of images, and one line per detector.
 pub(super) fn section(results: &Results, blocks: &[Block]) -> Option<Section> {
@@ -51,26 +52,19 @@ fn by_class(rates: &[ClassRates], block: &Block) -> Markup {
         let values: Vec<f64> = rates.iter().filter(is_meant).filter_map(|rates| rates.asr[class]).collect();
         Estimate::over_seeds(&values).map_or_else(|_| "–".to_owned(), |estimate| format!("{:.1}", estimate.mean))
     };
+    let head = ["Method", "Model"].map(str::to_owned).into_iter();
+    let head = head.chain((0..classes).map(|class| format!("class {class}"))).collect();
+    let mut lines = Vec::new();
+    for line in &block.lines {
+        for variant in &variants {
+            let names = [line.method.clone(), variant.label()].into_iter();
+            lines.push(names.chain((0..classes).map(|class| cell(&line.method, variant, class))).collect());
+        }
+    }
+    let grid = Grid { head, names: 2, lines };
     html! {
         h3 { "ASR by true class" }
-        div.scroll {
-            table {
-                thead { tr { th.left { "Method" } th.left { "Model" } @for class in 0..classes { th { "class " (class) } } } }
-                @for line in &block.lines {
-                    tbody {
-                        @for (position, variant) in variants.iter().enumerate() {
-                            tr {
-                                @if position == 0 {
-                                    th.left scope="rowgroup" rowspan=(variants.len()) { (line.method) }
-                                }
-                                td.left { (variant.label()) }
-                                @for class in 0..classes { td { (cell(&line.method, variant, class)) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (filtered(&grid, "ASR by true class", &["Method", "Model"], |row| row > 0 && row % variants.len() == 0))
         p.note {
             "Share of the triggered test images of each true class that are classified as the target, %, mean over seeds, for "
             (block.forget) ". The target's own class does not count in ASR. results.json has every model, and SA by class."
@@ -90,11 +84,17 @@ fn detections(backdoors: &[Backdoor]) -> Markup {
             h3 { "What detectors found" }
             div.scroll {
                 table.narrow {
-                    thead { tr { th.left { "Detector" } th { "Poison found, %" } th { "False alarms, %" } th { "Suspected, %" } } }
+                    caption { "What detectors found" }
+                    thead {
+                        tr {
+                            th.left scope="col" { "Detector" }
+                            @for name in ["Poison found, %", "False alarms, %", "Suspected, %"] { th scope="col" { (name) } }
+                        }
+                    }
                     tbody {
                         @for detector in detectors {
                             tr {
-                                td.left { (detector) }
+                                th scope="row" { (detector) }
                                 td { (cell(detector, |found| found.recall)) }
                                 td { (cell(detector, |found| found.false_alarms)) }
                                 td { (cell(detector, |found| Some(100.0 * found.suspicious as f64 / found.samples as f64))) }

@@ -17,13 +17,19 @@ pub(super) fn section(drift: Option<&Drift>) -> Result<Option<Section>> {
             let lines: Vec<_> = group.iter().filter(|line| line.model() == model).copied().collect();
             let meaning = "average gap to Retrain, points; above the dashed line a full retrain is due";
             let svg = drift::picture(&lines, drift.threshold)?;
-            pictures.push(picture(&model, meaning, &svg, &format!("Average gap over requests, {model}")));
+            pictures.push(picture(
+                &model,
+                meaning,
+                &svg,
+                &format!("Average gap over requests, {model}"),
+                Some(&drift::grid(&lines)),
+            ));
         }
         let longest = group.iter().max_by_key(|line| line.points.len());
         sequences.push(html! {
             h3 { (group[0].title()) }
             div.panels { @for picture in &pictures { (picture) } }
-            (table(&drift::grid(&group)))
+            (table(&drift::grid(&group), &format!("Drift over requests, {}", group[0].title())))
             ol.note { @for point in longest.into_iter().flat_map(|line| &line.points) { li { (point.forget) } } }
         });
     }

@@ -3,19 +3,21 @@
 use maud::{Markup, html};
 use unlearn_metrics::{Figure, Figures};
 
-use super::{Section, picture, table as grid};
+use super::tables::{filtered, table as grid};
+use super::{Section, picture};
 use crate::error::Result;
-use crate::plots::{are_readable, dots, palette, pictured};
+use crate::plots::{are_readable, dots, numbers, palette, pictured};
 use crate::published;
 use crate::results::RETRAIN;
-use crate::summary::{Block, Cell, Variant};
+use crate::summary::{Block, Variant};
 use crate::sweep::{Sweep, intervals};
-use crate::table::{columns, further, legend as meanings, note, shown};
+use crate::table::{Grid, columns, further, legend as meanings, note};
+use crate::tradeoff::{self, gap_bars, pareto, ua_against_mia};
 
 pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     let dots = if are_readable(block) {
         let named = |label: &str| format!("{label} of each method for {}", block.title());
-        let panels = panels(figures, |figure| dots(block, figure), named)?;
+        let panels = panels(figures, |figure| dots(block, figure), |figure| numbers(block, figure), named)?;
         html! { div.panels { (legend(block)) (panels) } }
     } else {
         Markup::default()
@@ -24,26 +26,29 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     if let Some(sweep) = Sweep::of(block) {
         for line in sweep.methods() {
             let named = |label: &str| format!("{label} of {} over sparsity for {}", line.method, block.title());
-            let panels = panels(figures, |figure| sweep.panel(line, figure), named)?;
+            let panels =
+                panels(figures, |figure| sweep.panel(line, figure), |figure| sweep.numbers(line, figure), named)?;
             sweeps.push(html! {
                 h3 { (line.method) " over sparsity" }
                 div.panels { (sweep_legend(block)) (panels) }
             });
         }
     }
+    let against = against(block, figures)?;
     let further = further(block, figures);
     let body = html! {
         (dots)
         @for sweep in &sweeps { (sweep) }
-        (table(block, &columns(block, figures)))
+        (against)
+        (table(block, &columns(block, figures), &format!("Figures of each method for {}", block.title())))
         p.note { (note(block, figures)) }
         @if !further.is_empty() {
             h3 { "Further figures" }
-            (table(block, &further))
+            (table(block, &further, &format!("Further figures for {}", block.title())))
             p.note { (meanings(&further)) }
         }
         @if let Some((published, note)) = published::beside(block) {
-            (grid(&published))
+            (grid(&published, "Figures of the paper"))
             p.note { (note) }
         }
     };
@@ -54,15 +59,53 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
 fn panels(
     figures: &Figures,
     draw: impl Fn(&Figure) -> Result<Option<String>>,
+    numbers: impl Fn(&Figure) -> Grid,
     label: impl Fn(&str) -> String,
 ) -> Result<Markup> {
     let mut panels = Vec::new();
     for figure in pictured(figures) {
         if let Some(svg) = draw(figure)? {
-            panels.push(picture(&figure.label, &figure.meaning, &svg, &label(&figure.label)));
+            panels.push(picture(&figure.label, &figure.meaning, &svg, &label(&figure.label), Some(&numbers(figure))));
         }
     }
     Ok(html! { @for panel in &panels { (panel) } })
+}
+
+/// Figures against each other: gap bars, UA against MIA-efficacy, and the Pareto front of gap and run time. With more models than
+/// colours, they show the dense one and the one nearest to 95 % sparsity.
+fn against(block: &Block, figures: &Figures) -> Result<Markup> {
+    let few = if are_readable(block) { block.clone() } else { block.dense_and_sparse() };
+    let block = &few;
+    let (bars, scatter, front) = (gap_bars(block, figures)?, ua_against_mia(block, figures)?, pareto(block, figures)?);
+    let title = block.title();
+    let drawn = |picture_of: &tradeoff::Picture, heading: &str, meaning: &str| {
+        picture(heading, meaning, &picture_of.svg, &format!("{heading}, {title}"), Some(&picture_of.numbers))
+    };
+    Ok(html! {
+        @if let Some(bars) = &bars {
+            div.wide {
+                (drawn(bars, "Where the gap to Retrain comes from", "a bar is the average gap, in points; its parts are a quarter of each figure's gap"))
+            }
+        }
+        @if scatter.is_some() || front.is_some() {
+            div.legend.row {
+                ul {
+                    @for (position, name) in tradeoff::keys(block).iter().enumerate() {
+                        li { span class={ "key s" (palette(position)) } {} (name) }
+                    }
+                    @if block.line(RETRAIN).is_some() { li { "✕ Retrain" } }
+                }
+            }
+            div.panels.large {
+                @if let Some(scatter) = &scatter {
+                    (drawn(scatter, "UA against MIA-efficacy", "the closer to the cross of its colour, the better; too far right or up is over-forgetting"))
+                }
+                @if let Some(front) = &front {
+                    (drawn(front, "Gap against run time", "lower left is better; the dashed line joins the methods that no other beats in both (Pareto front)"))
+                }
+            }
+        }
+    })
 }
 
 /// How to read the dots, as the first panel.
@@ -100,45 +143,25 @@ fn keys(series: impl Iterator<Item = String>, block: &Block, note: &str) -> Mark
     }
 }
 
-fn table(block: &Block, columns: &[&Figure]) -> Markup {
-    html! {
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th.left { "Method" }
-                        th.left { "Model" }
-                        @for figure in columns { th title=(figure.meaning) { (figure.heading()) } }
-                    }
-                }
-                @for line in &block.lines {
-                    @let cells = block.variants.iter().zip(&line.cells);
-                    @let present = cells.filter_map(|(variant, cell)| Some((variant, cell.as_ref()?))).collect::<Vec<_>>();
-                    tbody {
-                        @for (position, (variant, cell)) in present.iter().enumerate() {
-                            tr class=[begins_a_step(block, &present, position).then_some("step")] {
-                                @if position == 0 {
-                                    th.left scope="rowgroup" rowspan=(present.len()) { (line.method) }
-                                }
-                                td.left { (variant.label()) }
-                                @for figure in columns { td { (value(cell, figure, &line.method)) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+fn table(block: &Block, columns: &[&Figure], caption: &str) -> Markup {
+    let grid = Grid::tall(block, columns);
+    let present: Vec<(&str, &Variant)> = block
+        .lines
+        .iter()
+        .flat_map(|line| {
+            let cells = block.variants.iter().zip(&line.cells).filter(|(_, cell)| cell.is_some());
+            cells.map(|(variant, _)| (line.method.as_str(), variant))
+        })
+        .collect();
+    let begins = |row: usize| begins_a_step(block, &present, row);
+    filtered(&grid, caption, &["Method", "Model"], begins)
+}
+
+/// Whether to draw a line above a row: between methods, and between the sparsities of a long table.
+fn begins_a_step(block: &Block, present: &[(&str, &Variant)], row: usize) -> bool {
+    if row == 0 {
+        return false;
     }
-}
-
-/// Whether to draw a line above a row. It groups a long table by sparsity.
-fn begins_a_step(block: &Block, present: &[(&Variant, &Cell)], position: usize) -> bool {
-    !are_readable(block) && position > 0 && present[position - 1].0.sparsity != present[position].0.sparsity
-}
-
-/// A figure with its interval and, in parentheses, its gap to Retrain.
-fn value(cell: &Cell, figure: &Figure, method: &str) -> Markup {
-    let text = cell.spread(&figure.name).map_or_else(|| "–".to_owned(), |estimate| shown(figure, &estimate));
-    let gap = cell.gap(figure).filter(|_| method != RETRAIN);
-    html! { (text) @if let Some(gap) = gap { small { "(" (figure.shown(gap)) ")" } } }
+    let ((before, of), (method, variant)) = (present[row - 1], present[row]);
+    before != method || (!are_readable(block) && of.sparsity != variant.sparsity)
 }

@@ -24,7 +24,7 @@ pub fn judged(judged: &Judged) -> Result<String> {
     if !figures.lines.is_empty() {
         let meanings = judged.registry.iter().filter(|figure| judged.figures.contains_key(figure.name.as_ref()));
         let body = html! {
-            (table(&figures))
+            (table(&figures, "Figures of the judged model"))
             details {
                 summary { "What the figures mean" }
                 ul { @for figure in meanings { li { b { (figure.label) } ": " (figure.meaning) } } }
@@ -48,14 +48,17 @@ pub fn judged(judged: &Judged) -> Result<String> {
             }
         }
         let body = html! {
-            (table(&attacks))
-            @for (title, svg) in &curves { (picture(title, "ROC curves on logarithmic axes", svg, title)) }
+            (table(&attacks, "Attacks with a pool of models"))
+            @for (title, svg) in &curves { (picture(title, "ROC curves on logarithmic axes", svg, title, Some(&attacks))) }
         };
         sections.push(Section { title: "Attacks with a pool of models".into(), body });
     }
     let comparisons = judged.comparisons_grid();
     if !comparisons.lines.is_empty() {
-        sections.push(Section { title: "Unlearned against retrained models".into(), body: table(&comparisons) });
+        sections.push(Section {
+            title: "Unlearned against retrained models".into(),
+            body: table(&comparisons, "Unlearned against retrained models"),
+        });
     }
     let body = html! {
         @for line in judged.legend() { p.note { (line) } }

@@ -20,7 +20,13 @@ pub(super) fn section(prunings: &[Pruning]) -> Result<Option<Section>> {
         for method in model.methods() {
             let meaning = "share of the parameters kept in each layer; a line for each sparsity";
             let svg = model.picture(method)?;
-            pictures.push(picture(method, meaning, &svg, &format!("Density by layer of {method}")));
+            pictures.push(picture(
+                method,
+                meaning,
+                &svg,
+                &format!("Density by layer of {method}"),
+                Some(&model.numbers(method)),
+            ));
         }
         models.push(html! {
             @if gathered.len() > 1 { h3 { (model.arch) " on " (model.dataset) } }
@@ -43,12 +49,13 @@ fn kept(model: &Densities) -> Markup {
     html! {
         div.scroll {
             table.narrow {
-                thead { tr { th.left { "Model" } th { "Parameters kept, %" } th { "Operations kept, %" } } }
+                caption { "What pruning left" }
+                thead { tr { th.left scope="col" { "Model" } th scope="col" { "Parameters kept, %" } th scope="col" { "Operations kept, %" } } }
                 @for method in model.methods() {
                     tbody {
                         @for line in model.lines.iter().filter(|line| line.variant.pruning == method) {
                             tr {
-                                td.left { (line.variant.label()) }
+                                th scope="row" { (line.variant.label()) }
                                 td { (format!("{:.2}", line.parameters.mean)) }
                                 td { (figure(&line.operations)) }
                             }

@@ -9,7 +9,7 @@ use crate::rankings::{Ranking, grid, note};
 pub(super) fn section(rankings: &[Ranking]) -> Option<Section> {
     let grid = grid(rankings)?;
     let body = html! {
-        (table(&grid))
+        (table(&grid, "Influence of classes on the target"))
         p.note { (note(rankings)) }
     };
     Some(Section { title: "Influence of classes on the target".to_owned(), body })

@@ -19,12 +19,12 @@ pub(super) fn section(results: &Results, blocks: &[Block]) -> Option<Section> {
     let body = html! {
         @for (block, (grid, note)) in &audited {
             h3 { (block.title()) }
-            (table(grid))
+            (table(grid, &format!("{}: {}", remains::TITLE, block.title())))
             p.note { (note) }
         }
         @if let Some((grid, note)) = &masks {
             h3 { (mask_leaks::TITLE) }
-            (table(grid))
+            (table(grid, mask_leaks::TITLE))
             p.note { (note) }
         }
     };

@@ -16,10 +16,11 @@ pub(super) fn section(configured: &[Configured]) -> Option<Section> {
                 @if !part.summary.is_empty() { p.note { (part.summary) @if !part.source.is_empty() { " (" (part.source) ")" } } }
                 @for place in &part.only_for { p.note { "for " (place) } }
                 table.narrow {
-                    thead { tr { th.left { "Key" } th.left { "Value" } th.left { "From" } } }
+                    caption { "Settings of " (title(part)) }
+                    thead { tr { th.left scope="col" { "Key" } th.left scope="col" { "Value" } th.left scope="col" { "From" } } }
                     tbody {
                         @for setting in &part.settings {
-                            tr { td.left { (setting.key) } td.left { (shown(&setting.value)) } td.left { (setting.origin) } }
+                            tr { th scope="row" { (setting.key) } td.left { (shown(&setting.value)) } td.left { (setting.origin) } }
                         }
                     }
                 }

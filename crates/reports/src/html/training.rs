@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Section, picture};
-use crate::curves::{Curve, FIGURES, lines, readable};
+use crate::curves::{Curve, FIGURES, lines, numbers, readable};
 use crate::error::Result;
 
 /// Curves of the trained and pruned models, and separately of the Retrain models.
@@ -31,7 +31,8 @@ fn panels(curves: &[&Curve], whose: &str) -> Result<Option<Markup>> {
     for (figure, heading) in FIGURES {
         if let Some(svg) = lines(curves, figure)? {
             let heading = format!("{heading}{whose}");
-            pictures.push(picture(&heading, "", &svg, &format!("{heading} by epoch")));
+            let numbers = numbers(curves, figure);
+            pictures.push(picture(&heading, "", &svg, &format!("{heading} by epoch"), Some(&numbers)));
         }
     }
     Ok((!pictures.is_empty()).then(|| html! { @for picture in &pictures { (picture) } }))
