@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use unlearn_kernels::Maps;
+use unlearn_kernels::{Convolution, Maps};
 
 use super::{
     Kernels,
@@ -166,7 +166,7 @@ impl Plan {
             let mut readers = (0..self.steps.len()).filter(|reader| reads(&self.steps[*reader]));
             let (Some(conv), None) = (readers.next(), readers.next()) else { continue };
             let kernel = self.steps[conv].layer.as_convolution().map(|conv| &conv.kernel);
-            if kernel.is_some_and(|kernel| kernel.normalises_what_it_reads()) {
+            if kernel.is_some_and(Convolution::normalises_what_it_reads) {
                 self.steps[conv].normalises = Some(norm);
                 self.steps[norm].unwritten = true;
             }
