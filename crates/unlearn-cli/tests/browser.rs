@@ -275,7 +275,7 @@ fn a_live_page_is_for_this_machine_alone() {
     #[cfg(unix)]
     {
         let id = server.0.id().to_string();
-        std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+        std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert_eq!(server.0.wait().unwrap().code(), Some(130));
     }
 }
