@@ -103,6 +103,7 @@ fn a_submission_is_cancelled_and_nothing_else_is() {
     node_of_training(&cluster);
     let said = cluster.exits(0, &["launches"]);
     assert!(said.contains("watched by process"), "{said}");
+    assert!(cluster.exits(2, &["runs", "gc"]).contains("is not over"));
     let said = cluster.exits(1, &RUN[..]);
     assert!(said.contains(&format!("process {}", watcher.id())) && said.contains("already watches"), "{said}");
     let said = cluster.exits(0, &["launches", "cancel", "tiny"]);
