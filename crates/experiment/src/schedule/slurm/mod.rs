@@ -232,7 +232,13 @@ impl Watcher<'_, '_> {
                 return result;
             }
         };
-        let left: Vec<TaskId> = self.ledger.open_tasks().filter_map(|(array, task, _)| self.ledger.id(array, task)).collect();
+        // A task whose stages are all done ends by itself.
+        let is_done = |task: &ledger::Task| {
+            let here = task.stages.iter().map(|key| self.positions.get(key));
+            here.into_iter().all(|at| at.is_some_and(|at| self.queue.is_settled(*at) && !self.queue.has_failed(*at)))
+        };
+        let open = self.ledger.open_tasks().filter(|(_, _, task)| !is_done(task));
+        let left: Vec<TaskId> = open.filter_map(|(array, task, _)| self.ledger.id(array, task)).collect();
         if !left.is_empty()
             && let Err(refusal) = sbatch::cancel(&left)
         {

@@ -27,7 +27,9 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(launch: &Launch) -> Self {
-        Self { folder: launch.folder().to_path_buf() }
+        let folder = launch.folder();
+        // Tasks need not run in this process's folder.
+        Self { folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf()) }
     }
 
     /// The folders to make.
