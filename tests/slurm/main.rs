@@ -79,20 +79,48 @@ fn what_slurm_refuses_is_told_in_its_words_and_leaves_no_job() {
     assert!(cluster.exits(2, &["launches", "cancel", "tinny"]).contains("did you mean `tiny-"));
 }
 
+/// The lock of the first training of a suite.
+fn lock_of_training(cluster: &Cluster, suite: &str) -> fs::File {
+    let planned = cluster.exits(0, &["run", suite, "--dry-run", "--json"]);
+    let train = planned.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let train = train.into_iter().find(|stage| stage["stage"]["kind"] == "train").unwrap();
+    fs::create_dir_all(cluster.path("runs/train")).unwrap();
+    let lock = cluster.path(&format!("runs/train/{}.lock", train["key"].as_str().unwrap()));
+    let lock = fs::File::options().write(true).create(true).truncate(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
 #[test]
-fn a_node_that_dies_loses_no_stage_and_the_suite_completes() {
+fn a_node_that_dies_and_a_time_limit_lose_no_stage_and_the_suites_complete() {
     let suite = long(40);
     let Some(cluster) = Cluster::start(&suite) else { return };
+    // A stage that waits for another process until its task is stopped. Slurm looks at time limits twice a minute, and may
+    // send its signal up to a minute early.
+    fs::write(cluster.path("late.toml"), long(3).replace("\"tiny\"", "\"late\"").replace("seeds = [1]", "seeds = [2]")).unwrap();
+    let lock = lock_of_training(&cluster, "late.toml");
+    let limits = ["--set", "launcher.slurm.time=1", "--set", "launcher.slurm.grace=57"];
+    let elsewhere = ["--set", "launcher.slurm.lines=[\"--nodelist=n2\"]"];
+    let late = cluster.spawn(&[&["run", "late.toml", "--launcher", "slurm", "--out", "late"][..], &limits, &elsewhere].concat());
     let watcher = cluster.spawn(&[&RUN[..], &["--checkpoint-interval", "0"]].concat());
     let node = node_of_training(&cluster);
     cluster.kill_node(&node);
     let said = watcher.expect(0);
-    assert!(said.contains(&format!("lost its node {node}")), "{said}");
+    assert!(said.contains("train · seed 1 is submitted again"), "{said}");
     let computed = cluster.computed("runs");
     assert!(computed.values().all(|times| *times == 1), "{computed:?}");
     cluster.exits(0, &["run", "suite.toml", "--runs", "here", "--out", "local"]);
     assert_eq!(cluster.rows("report"), cluster.rows("local"));
-    assert!(cluster.models("runs") == cluster.models("here"), "a killed task left another model");
+    let here = cluster.models("here");
+    assert!(cluster.models("runs").iter().filter(|(path, _)| here.contains_key(*path)).eq(&here), "a killed task left another model");
+
+    let submitted = |said: &str| said.lines().filter(|line| line.contains("submitted ")).count();
+    until(Duration::from_secs(70), || late.said(), || submitted(&late.said()) > 1);
+    drop(lock);
+    late.expect(0);
+    assert_eq!(cluster.rows("late").len(), 2);
+    let computed = cluster.computed("runs");
+    assert!(computed.len() == 12 && computed.values().all(|times| *times == 1), "{computed:?}");
 }
 
 #[test]
@@ -147,11 +175,15 @@ fn a_watcher_that_is_stopped_or_killed_finds_its_jobs_again() {
 }
 
 #[test]
-fn a_stage_that_reaches_the_time_limit_goes_on_in_another_task() {
-    let suite = long(60);
+fn a_stage_that_is_told_to_stop_goes_on_in_another_task() {
+    let suite = long(30);
     let Some(cluster) = Cluster::start(&suite) else { return };
-    // Slurm may send the signal up to a minute before its time, and a limit is a minute at least.
-    let said = cluster.exits(0, &[&RUN[..], &["--set", "launcher.slurm.kind.train.time=1", "--set", "launcher.slurm.grace=57"]].concat());
+    let watcher = cluster.spawn(&RUN);
+    node_of_training(&cluster);
+    // As Slurm does before a time limit, with `--signal=B:TERM`.
+    let task = cluster.tasks().into_iter().find(|task| task[2] == "RUNNING").unwrap();
+    cluster.slurm("scancel", &["--signal=TERM", "--batch", &format!("{}_{}", task[0], task[1])]);
+    let said = watcher.expect(0);
     assert!(said.contains("was told to stop, and saved its state"), "{said}");
     assert!(cluster.computed("runs").values().all(|times| *times == 1));
     let log = cluster::files(&cluster.path("runs/launches"), "txt");

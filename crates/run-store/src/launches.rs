@@ -39,6 +39,14 @@ impl Launch {
         &self.folder
     }
 
+    /// The process that watches it, if one does.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn watcher(&self) -> Result<Option<String>> {
+        Lock::holder(&self.folder.join(WATCH))
+    }
+
     /// Takes the right to submit and watch, or returns the process that has it.
     ///
     /// # Errors
@@ -97,6 +105,7 @@ mod tests {
         assert_eq!(store.launches().unwrap(), std::slice::from_ref(&launch));
         let lock = launch.watch().unwrap().unwrap();
         assert!(launch.watch().unwrap().unwrap_err().contains(&std::process::id().to_string()));
+        assert!(launch.watcher().unwrap().is_some());
         drop(lock);
         assert!(launch.watch().unwrap().is_ok());
         assert!(store.new_launch("../a").is_err());

@@ -64,15 +64,15 @@ impl Lock {
         }
     }
 
-    /// Whether nobody holds the lock. Nothing is written.
-    pub(crate) fn is_free(path: &Path) -> Result<bool> {
-        let file = match File::options().read(true).write(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+    /// The holder, if somebody holds the lock. Nothing is written.
+    pub(crate) fn holder(path: &Path) -> Result<Option<String>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(StoreError::io("lock", path))?,
         };
-        match file.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder(&file))),
             Err(TryLockError::Error(source)) => Err(StoreError::io("lock", path)(source)),
         }
     }
@@ -102,6 +102,14 @@ impl Lock {
     pub(crate) fn retire(mut self) {
         self.still();
         let _ = fs::remove_file(&self.path); // A remaining file is harmless.
+    }
+
+    /// Whether a holder, as this type describes one, is a process of this machine that still runs. A child may hold the
+    /// lock of a process that is gone ([`shared`](Self::shared)).
+    pub fn is_alive_here(holder: &str) -> bool {
+        let Some(id) = holder.strip_prefix("process ") else { return false };
+        let (process, host) = id.split_at(id.find(' ').unwrap_or(id.len()));
+        host == this_host() && Path::new("/proc").join(process).exists()
     }
 
     /// A handle for the standard input of a child process. The lock is then held until the child ends too.
@@ -246,9 +254,13 @@ mod tests {
         thread::sleep(BEAT * 8);
         assert_ne!(fs::read_to_string(&path).unwrap(), first);
         let held = Lock::try_acquire(&path).unwrap().unwrap_err();
+        assert_eq!(Lock::holder(&path).unwrap().as_ref(), Some(&held));
         assert_eq!(held, format!("process {}{}", std::process::id(), this_host()));
+        assert!(Lock::is_alive_here(&held));
+        assert!(!Lock::is_alive_here("process 17 on node7") && !Lock::is_alive_here("an unknown process"));
         drop(lock);
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(Lock::holder(&path).unwrap(), None);
         assert!(Lock::try_acquire(&path).unwrap().is_ok());
     }
 

@@ -154,8 +154,7 @@ impl Store {
     /// As [`begin`](Self::begin).
     pub fn is_free(&self, spec: &StageSpec) -> Result<bool> {
         let key = spec.key();
-        let lock = self.place(&spec.kind, &key, LOCK);
-        Ok(self.find(&spec.kind, &key)?.is_some() || !lock.exists() || Lock::is_free(&lock)?)
+        Ok(self.find(&spec.kind, &key)?.is_some() || Lock::holder(&self.place(&spec.kind, &key, LOCK))?.is_none())
     }
 
     /// Looks again with the lock held, because another process may have finished the stage meanwhile.

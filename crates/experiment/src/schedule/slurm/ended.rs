@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{State, TARGET, TaskId, Watcher, sbatch, squeue};
+use super::{State, TARGET, TaskId, Watcher, sbatch, script::SCRIPT_ENDED, squeue};
 use crate::{
     Error, Result,
     schedule::{
@@ -17,6 +17,8 @@ const USUAL: [&str; 10] = [
     "Licenses",
 ];
 
+/// What a line of a log holds if it tells an error of the program or of the script.
+const ERROR: &str = "error: ";
 /// Maximum bytes that are read of a task's log.
 const LONGEST_LOG: u64 = 1 << 24;
 /// Maximum characters of a line of a log in a message.
@@ -208,10 +210,14 @@ impl Watcher<'_, '_> {
             _ if is_begun => again(format!("ended in the middle of it; {}", said())),
             // Another stage of the task was the last.
             _ if !lines.is_empty() => again("ended before it".into()),
-            state => Verdict::Failed(self.error(
-                at,
-                format!("its task {job}_{index} ended ({state}) before its first stage; {} ({place})", said()),
-            )),
+            state => match last_line(&log) {
+                // The program, or the script, has told an error. Whatever was killed has not.
+                Some(line) if line.contains(ERROR) || state == "COMPLETED" => Verdict::Failed(self.error(
+                    at,
+                    format!("its task {job}_{index} ended ({state}) before its first stage; its last line: {line} ({place})"),
+                )),
+                _ => again(format!("ended ({state}) before its first stage; {}", said())),
+            },
         }
     }
 
@@ -238,10 +244,15 @@ impl Watcher<'_, '_> {
     }
 }
 
-/// The last line of a log that says something.
+/// The last line of a log that says something, and the line before it if the last one is the script's.
 fn last_line(log: &std::path::Path) -> Option<String> {
     let bytes = unlearn_files::read(log, LONGEST_LOG).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().take(LONGEST_LINE).collect())
+    let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let cut = |line: &str| line.chars().take(LONGEST_LINE).collect::<String>();
+    let last = cut(lines.next()?);
+    match lines.next().filter(|_| last.starts_with(SCRIPT_ENDED)) {
+        Some(before) => Some(format!("{} ({last})", cut(before))),
+        None => Some(last),
+    }
 }

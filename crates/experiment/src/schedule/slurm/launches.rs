@@ -47,7 +47,7 @@ pub fn launches(store: &Store) -> Result<Vec<LaunchState>> {
     let state = |launch: Launch| {
         let ledger = Ledger::read(&Places::of(&launch).ledger())?;
         let watched_by = match &ledger {
-            Some(Ledger { over: None, .. }) => launch.watch()?.err(),
+            Some(Ledger { over: None, .. }) => launch.watcher()?,
             _ => None,
         };
         Ok(LaunchState {

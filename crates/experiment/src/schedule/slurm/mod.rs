@@ -42,6 +42,8 @@ use squeue::State;
 
 /// The `tracing` target of messages for users.
 const TARGET: &str = "unlearn";
+/// How long a new watcher waits for one that runs on this machine.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How long a new watcher waits for the last `sbatch` of a killed one.
 const HANDOVER: Duration = Duration::from_secs(20);
 
@@ -173,10 +175,14 @@ fn open_launch(store: &Store, suite: &str, options: &RunOptions<'_>) -> Result<O
                 // Its watcher may have ended it meanwhile.
                 Ok(lock) if is_open()? => return Ok(Some((launch, lock))),
                 Ok(_) => break,
-                Err(holder) if since.elapsed() > HANDOVER || options.interrupt.load(Ordering::Relaxed) => {
-                    return Err(watched(&launch, &holder));
+                Err(holder) => {
+                    // Somebody who only looks holds the lock for a moment.
+                    let most = if Lock::is_alive_here(&holder) { MOMENT } else { HANDOVER };
+                    if since.elapsed() > most || options.interrupt.load(Ordering::Relaxed) {
+                        return Err(watched(&launch, &holder));
+                    }
+                    thread::sleep(Duration::from_millis(100));
                 }
-                Err(_) => thread::sleep(Duration::from_millis(100)),
             }
         }
     }

@@ -73,6 +73,9 @@ impl Places {
     }
 }
 
+/// The beginning of the last line of a log whose script has failed by itself. A script that a signal ends says nothing.
+pub(super) const SCRIPT_ENDED: &str = "error: the script ended with code";
+
 /// Quotes text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
@@ -98,6 +101,10 @@ pub(super) fn script(
     let _ = writeln!(text, "#SBATCH --signal=B:TERM@{}", settings.grace);
     text.push_str("set -eu\n");
     text.push_str("export RAYON_NUM_THREADS=\"${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}\"\n");
+    let _ = writeln!(
+        text,
+        "trap 'code=$?; if [ $code -gt 0 ] && [ $code -lt 128 ]; then echo \"{SCRIPT_ENDED} $code\" >&2; fi' EXIT\ntrap 'exit 143' TERM"
+    );
     // Modules and the like read variables that are not set.
     text.push_str("set +u\n");
     for line in &settings.prologue {
@@ -156,6 +163,19 @@ mod tests {
         assert_eq!((lines[0], lines[1], lines[4], lines[6], lines[7]), ("hello 3", "stage", "--outcomes", "--runs", "it's"));
         assert_eq!(Path::new(lines[3]), places.description_named("k2"));
         assert_eq!(Path::new(lines[5]), places.outcomes(2, 1));
+        // A line of the prologue that fails, and a program that is not there.
+        let section: SlurmSection = toml::from_str("prologue = [\"false\"]").unwrap();
+        let absent = TaskCommand { program: "/no/such/program".into(), ..command };
+        for (settings, code) in [(Settings::of(section), 1), (settings, 127)] {
+            let text = script(2, &places, &settings.resources("train"), &settings, &absent);
+            let output = std::process::Command::new("bash")
+                .args(["-c", &text])
+                .env("SLURM_ARRAY_TASK_ID", "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(said.lines().last(), Some(format!("{SCRIPT_ENDED} {code}").as_str()), "{said}");
+        }
         assert!(places.log_pattern(2).to_string_lossy().contains("100%% a store"));
     }
 

@@ -27,6 +27,8 @@ pub(super) enum State {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     tasks: HashMap<TaskId, (State, String)>,
+    /// Arrays that Slurm lists as a whole, as it does if they were cancelled before their first task began.
+    whole: HashMap<JobId, (State, String)>,
     /// The jobs, by the names under which they were submitted.
     names: HashMap<String, JobId>,
 }
@@ -46,8 +48,11 @@ impl Queue {
             let [job, index, state, reason, node, name] = fields[..] else { continue };
             let Ok(job) = job.parse() else { continue };
             queue.names.insert(name.to_owned(), job);
-            let Ok(index) = index.parse() else { continue };
-            queue.tasks.insert((job, index), (state_of(state, reason), node.to_owned()));
+            let told = (state_of(state, reason), node.to_owned());
+            match index.parse() {
+                Ok(index) => drop(queue.tasks.insert((job, index), told)),
+                Err(_) => drop(queue.whole.insert(job, told)),
+            }
         }
         queue
     }
@@ -79,12 +84,16 @@ impl Queue {
 
     /// The state of a task, if Slurm knows it.
     pub(super) fn state(&self, task: TaskId) -> Option<&State> {
-        self.tasks.get(&task).map(|(state, _)| state)
+        self.found(task).map(|(state, _)| state)
     }
 
     /// The node of a task, or an empty text.
     pub(super) fn node(&self, task: TaskId) -> &str {
-        self.tasks.get(&task).map_or("", |(_, node)| node)
+        self.found(task).map_or("", |(_, node)| node)
+    }
+
+    fn found(&self, task: TaskId) -> Option<&(State, String)> {
+        self.tasks.get(&task).or_else(|| self.whole.get(&task.0))
     }
 
     /// The job that was submitted under a name.
@@ -114,13 +123,14 @@ mod tests {
     fn the_listing_of_squeue_is_read_and_sacct_adds_to_it() {
         let mut queue = Queue::of(
             "12|0|RUNNING|None|n1|unlearn-a-0123-0\n12|1|PENDING|Resources||unlearn-a-0123-0\n13|0|PENDING|DependencyNeverSatisfied||unlearn-a-0123-1\n\
-             13|1|NODE_FAIL|NodeDown|n2|unlearn-a-0123-1\n14|N/A|RUNNING|None|n2|own|job\nnoise\n",
+             13|1|NODE_FAIL|NodeDown|n2|unlearn-a-0123-1\n14|N/A|RUNNING|None|n2|own|job\n15|N/A|CANCELLED|Dependency||x\nnoise\n",
         );
         assert_eq!(queue.state((12, 0)), Some(&State::Running));
         assert_eq!(queue.state((12, 1)), Some(&State::Pending("Resources".into())));
         assert_eq!(queue.state((13, 0)), Some(&State::Hopeless));
         assert_eq!((queue.state((13, 1)), queue.node((13, 1))), (Some(&State::Ended("NODE_FAIL".into())), "n2"));
         assert_eq!((queue.job("unlearn-a-0123-1"), queue.job("own|job"), queue.job("x")), (Some(13), Some(14), None));
+        assert_eq!(queue.state((15, 3)), Some(&State::Ended("CANCELLED".into())));
         queue.add_accounts("12_0|COMPLETED|n1\n9_3|CANCELLED by 0|n1\n9_[4-5]|PENDING|None assigned\n");
         assert_eq!(queue.state((12, 0)), Some(&State::Running), "squeue knows better");
         assert_eq!(queue.state((9, 3)), Some(&State::Ended("CANCELLED".into())));
