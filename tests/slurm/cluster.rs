@@ -20,7 +20,7 @@ static ONE: Mutex<()> = Mutex::new(());
 const DEMAND: &str = "UNLEARN_TEST_SLURM";
 
 /// Two models, a request, three methods, on 200 images: 14 stages in four depths.
-pub const SUITE: &str = r#"
+pub(crate) const SUITE: &str = r#"
 [suite]
 name = "tiny"
 seeds = [1]
@@ -65,7 +65,7 @@ epochs = 1
 const USER: &str = "[launcher.slurm]\npartition = \"main\"\ncpus = 1\nmemory = \"100M\"\npoll = 0.3\n";
 
 /// A running cluster, and a folder in which the binary runs.
-pub struct Cluster {
+pub(crate) struct Cluster {
     place: TempDir,
     state: TempDir,
     script: Child,
@@ -74,8 +74,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts a cluster. `None`, with a message, where Slurm is not installed, unless the environment demands it.
-    pub fn start(suite: &str) -> Option<Self> {
-        let is_here = |program: &str| ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).exists());
+    pub(crate) fn start(suite: &str) -> Option<Self> {
+        let is_here =
+            |program: &str| ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).exists());
         let is_root = fs::metadata("/proc/self").is_ok_and(|process| {
             use std::os::unix::fs::MetadataExt as _;
             process.uid() == 0
@@ -83,7 +84,9 @@ impl Cluster {
         let missing: Vec<&str> =
             ["slurmctld", "slurmd", "munged", "sbatch"].into_iter().filter(|program| !is_here(program)).collect();
         if !missing.is_empty() || !is_root {
-            let reason = format!("tests on Slurm need root and Debian's slurm-wlm and munge (root: {is_root}, missing: {missing:?})");
+            let reason = format!(
+                "tests on Slurm need root and Debian's slurm-wlm and munge (root: {is_root}, missing: {missing:?})"
+            );
             assert!(std::env::var_os(DEMAND).is_none(), "{reason}");
             eprintln!("left out: {reason}");
             return None;
@@ -106,7 +109,7 @@ impl Cluster {
         Some(Self { place, state, script, _one: one })
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
@@ -117,19 +120,19 @@ impl Cluster {
     }
 
     /// The binary, with a user's file.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.prepared(env!("CARGO_BIN_EXE_unlearn"));
         command.args(arguments).env("UNLEARN_CONFIG", self.path("user.toml"));
         command
     }
 
     /// Runs the binary, expects an exit code, and returns standard output and standard error.
-    pub fn exits(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) fn exits(&self, code: i32, arguments: &[&str]) -> String {
         expect(code, &self.command(arguments).output().unwrap(), arguments)
     }
 
     /// Starts the binary.
-    pub fn spawn(&self, arguments: &[&str]) -> Watching {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Watching {
         let log = self.path(&format!("watch-{}.txt", fs::read_dir(self.place.path()).unwrap().count()));
         let file = fs::File::create(&log).unwrap();
         let child = self.command(arguments).stdout(Stdio::null()).stderr(file).spawn().unwrap();
@@ -137,14 +140,14 @@ impl Cluster {
     }
 
     /// Standard output of one of Slurm's commands.
-    pub fn slurm(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn slurm(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.prepared(program).args(arguments).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The tasks that Slurm knows, each with its array's job, its index, its state, its node and its name.
-    pub fn tasks(&self) -> Vec<[String; 5]> {
+    pub(crate) fn tasks(&self) -> Vec<[String; 5]> {
         let listing = self.slurm("squeue", &["--noheader", "--array", "--states=all", "--format=%F|%K|%T|%N|%j"]);
         let task = |line: &str| {
             let fields: Vec<String> = line.splitn(5, '|').map(str::to_owned).collect();
@@ -154,27 +157,30 @@ impl Cluster {
     }
 
     /// Kills a node: its daemon and everything that it has started.
-    pub fn kill_node(&self, node: &str) {
+    pub(crate) fn kill_node(&self, node: &str) {
         let pid = fs::read_to_string(self.state.path().join(format!("{node}.pid"))).unwrap();
         kill("KILL", &[pid.trim().parse().unwrap()]);
         kill("KILL", &self.processes(Some(node)));
     }
 
     /// The processes of tasks, on one node or on both.
-    pub fn processes(&self, node: Option<&str>) -> Vec<u32> {
+    pub(crate) fn processes(&self, node: Option<&str>) -> Vec<u32> {
         let own = format!("SLURM_CONF={}", self.state.path().join("slurm.conf").display());
         let node = node.map(|node| format!("SLURMD_NODENAME={node}"));
         let is_wanted = |pid: &u32| {
             let Ok(bytes) = fs::read(format!("/proc/{pid}/environ")) else { return false };
             let has = |wanted: &str| bytes.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-            has(&own) && node.as_ref().map_or_else(|| bytes.windows(13).any(|text| text == b"SLURM_JOB_ID="), |node| has(node))
+            has(&own)
+                && node
+                    .as_ref()
+                    .map_or_else(|| bytes.windows(13).any(|text| text == b"SLURM_JOB_ID="), |node| has(node))
         };
         let entries = fs::read_dir("/proc").unwrap().flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_wanted).collect()
     }
 
     /// The rows of a report, without seconds, which differ between runs.
-    pub fn rows(&self, report: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn rows(&self, report: &str) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.path(report).join("results.json")).unwrap();
         let results: serde_json::Value = serde_json::from_str(&text).unwrap();
         let mut rows = results["rows"].as_array().unwrap().clone();
@@ -186,7 +192,7 @@ impl Cluster {
     }
 
     /// How often each stage was computed to its end by a task, over all submissions of a store.
-    pub fn computed(&self, store: &str) -> BTreeMap<String, usize> {
+    pub(crate) fn computed(&self, store: &str) -> BTreeMap<String, usize> {
         let mut times = BTreeMap::new();
         for file in files(&self.path(store).join("launches"), "jsonl") {
             for line in fs::read_to_string(file).unwrap().lines() {
@@ -200,7 +206,7 @@ impl Cluster {
     }
 
     /// The bytes of every model and mask of a store, by their path.
-    pub fn models(&self, store: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn models(&self, store: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let root = self.path(store);
         let all = files(&root, "safetensors").into_iter();
         all.map(|path| (path.strip_prefix(&root).unwrap().to_owned(), fs::read(&path).unwrap())).collect()
@@ -234,33 +240,33 @@ impl Drop for Cluster {
 }
 
 /// A running binary.
-pub struct Watching {
+pub(crate) struct Watching {
     child: Child,
     log: PathBuf,
 }
 
 impl Watching {
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// What it has written to standard error so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Its exit code if it has ended; `None` inside if a signal ended it.
-    pub fn ended(&mut self) -> Option<Option<i32>> {
+    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
         self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// Waits until it ends, with an exit code or by a signal.
-    pub fn end(&mut self, most: Duration) -> ExitStatus {
+    pub(crate) fn end(&mut self, most: Duration) -> ExitStatus {
         until(most, || format!("it goes on: {}", self.log.display()), || self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap()
     }
 
-    pub fn expect(mut self, code: i32) -> String {
+    pub(crate) fn expect(mut self, code: i32) -> String {
         let status = self.end(Duration::from_secs(90));
         let said = self.said();
         assert_eq!(status.code(), Some(code), "{said}");
@@ -285,7 +291,7 @@ fn expect(code: i32, output: &Output, arguments: &[&str]) -> String {
 }
 
 /// Sends a signal to processes, of which some may have ended.
-pub fn kill(signal: &str, pids: &[u32]) {
+pub(crate) fn kill(signal: &str, pids: &[u32]) {
     if !pids.is_empty() {
         let pids = pids.iter().map(ToString::to_string);
         drop(Command::new("kill").args(["-s", signal]).args(pids).stderr(Stdio::null()).status());
@@ -293,7 +299,7 @@ pub fn kill(signal: &str, pids: &[u32]) {
 }
 
 /// Waits until something is so.
-pub fn until(most: Duration, what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(most: Duration, what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {
         assert!(since.elapsed() < most, "{}", what());
@@ -302,7 +308,7 @@ pub fn until(most: Duration, what: impl Fn() -> String, mut is_so: impl FnMut() 
 }
 
 /// The files below a folder with an ending.
-pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![folder.to_path_buf()]);
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use cluster::{Cluster, SUITE, kill, until};
 
-const RUN: [&str; 6] = ["run", "suite.toml", "--launcher", "slurm", "--out", "report"];
+const RUN: [&str; 8] = ["run", "suite.toml", "--launcher", "slurm", "--out", "report", "--checkpoint-interval", "0.1"];
 
 /// A suite whose first stage takes a while, on as many images.
 fn long(epochs: usize) -> String {
@@ -18,15 +18,23 @@ fn long(epochs: usize) -> String {
     short.replace("epochs = 2", &format!("epochs = {epochs}"))
 }
 
-/// Waits until a task computes the first stage, and returns the task's node.
+/// Waits until a task has saved the state of the first stage, and returns the task's node.
 fn node_of_training(cluster: &Cluster) -> String {
     let mut node = String::new();
-    let saved = || cluster::files(&cluster.path("runs/train"), "safetensors").into_iter().next();
-    until(Duration::from_secs(40), || "no task saves the state of a training".into(), || {
-        let running = cluster.tasks().into_iter().find(|task| task[2] == "RUNNING");
-        node = running.map(|task| task[3].clone()).unwrap_or_default();
-        !node.is_empty() && saved().is_some()
-    });
+    let saved = || {
+        cluster::files(&cluster.path("runs/train"), "safetensors")
+            .iter()
+            .any(|path| path.ends_with("checkpoint/state.safetensors"))
+    };
+    until(
+        Duration::from_secs(40),
+        || "no task saves the state of a training".into(),
+        || {
+            let running = cluster.tasks().into_iter().find(|task| task[2] == "RUNNING");
+            node = running.map(|task| task[3].clone()).unwrap_or_default();
+            !node.is_empty() && saved()
+        },
+    );
     node
 }
 
@@ -95,15 +103,18 @@ fn lock_of_training(cluster: &Cluster, suite: &str) -> fs::File {
 fn a_node_that_dies_and_a_time_limit_lose_no_stage_and_the_suites_complete() {
     let suite = long(40);
     let Some(cluster) = Cluster::start(&suite) else { return };
+    let watcher = cluster.spawn(&RUN);
+    let node = node_of_training(&cluster);
     // A stage that waits for another process until its task is stopped. Slurm looks at time limits twice a minute, and may
     // send its signal up to a minute early.
-    fs::write(cluster.path("late.toml"), long(3).replace("\"tiny\"", "\"late\"").replace("seeds = [1]", "seeds = [2]")).unwrap();
+    fs::write(cluster.path("late.toml"), long(3).replace("\"tiny\"", "\"late\"").replace("seeds = [1]", "seeds = [2]"))
+        .unwrap();
     let lock = lock_of_training(&cluster, "late.toml");
     let limits = ["--set", "launcher.slurm.time=1", "--set", "launcher.slurm.grace=57"];
-    let elsewhere = ["--set", "launcher.slurm.lines=[\"--nodelist=n2\"]"];
-    let late = cluster.spawn(&[&["run", "late.toml", "--launcher", "slurm", "--out", "late"][..], &limits, &elsewhere].concat());
-    let watcher = cluster.spawn(&[&RUN[..], &["--checkpoint-interval", "0"]].concat());
-    let node = node_of_training(&cluster);
+    let other = if node == "n1" { "n2" } else { "n1" };
+    let elsewhere = ["--set", &format!("launcher.slurm.lines=[\"--nodelist={other}\"]")];
+    let late = cluster
+        .spawn(&[&["run", "late.toml", "--launcher", "slurm", "--out", "late"][..], &limits, &elsewhere].concat());
     cluster.kill_node(&node);
     let said = watcher.expect(0);
     assert!(said.contains("train · seed 1 is submitted again"), "{said}");
@@ -112,7 +123,10 @@ fn a_node_that_dies_and_a_time_limit_lose_no_stage_and_the_suites_complete() {
     cluster.exits(0, &["run", "suite.toml", "--runs", "here", "--out", "local"]);
     assert_eq!(cluster.rows("report"), cluster.rows("local"));
     let here = cluster.models("here");
-    assert!(cluster.models("runs").iter().filter(|(path, _)| here.contains_key(*path)).eq(&here), "a killed task left another model");
+    assert!(
+        cluster.models("runs").iter().filter(|(path, _)| here.contains_key(*path)).eq(&here),
+        "a killed task left another model"
+    );
 
     let submitted = |said: &str| said.lines().filter(|line| line.contains("submitted ")).count();
     until(Duration::from_secs(70), || late.said(), || submitted(&late.said()) > 1);
@@ -138,15 +152,22 @@ fn a_submission_is_cancelled_and_nothing_else_is() {
     assert!(said.contains("tasks cancelled"), "{said}");
     let said = watcher.expect(1);
     assert!(said.contains("was cancelled"), "{said}");
-    until(Duration::from_secs(10), || format!("{:?}", cluster.tasks()), || {
-        let tasks = cluster.tasks();
-        let goes_on: Vec<_> = tasks.iter().filter(|task| ["RUNNING", "PENDING"].contains(&task[2].as_str())).collect();
-        goes_on.len() == 1 && goes_on[0][0] == own.trim()
-    });
+    until(
+        Duration::from_secs(10),
+        || format!("{:?}", cluster.tasks()),
+        || {
+            let tasks = cluster.tasks();
+            let goes_on: Vec<_> =
+                tasks.iter().filter(|task| ["RUNNING", "PENDING"].contains(&task[2].as_str())).collect();
+            goes_on.len() == 1 && goes_on[0][0] == own.trim()
+        },
+    );
     assert!(cluster.exits(0, &["launches", "cancel", "tiny"]).contains("nothing to cancel"));
     assert!(cluster.exits(0, &["launches"]).contains("  cancelled  "));
     // The stage was told to stop, and saved its state.
-    assert!(cluster.path("runs/train").read_dir().unwrap().flatten().any(|entry| entry.path().join("checkpoint").is_dir()));
+    assert!(
+        cluster.path("runs/train").read_dir().unwrap().flatten().any(|entry| entry.path().join("checkpoint").is_dir())
+    );
 }
 
 #[test]
@@ -176,7 +197,7 @@ fn a_watcher_that_is_stopped_or_killed_finds_its_jobs_again() {
 
 #[test]
 fn a_stage_that_is_told_to_stop_goes_on_in_another_task() {
-    let suite = long(30);
+    let suite = long(40);
     let Some(cluster) = Cluster::start(&suite) else { return };
     let watcher = cluster.spawn(&RUN);
     node_of_training(&cluster);
@@ -204,7 +225,9 @@ fn a_stage_that_fails_shows_its_error_and_takes_along_what_needs_it() {
     assert!(said.contains("failed: unlearn ga") && said.contains("2 of 14 stages failed, and 2 that"), "{said}");
     assert_eq!(cluster.rows("report").len(), 2 * 2);
     // A script that ends before its first stage.
-    let broken = [&RUN[..], &["--runs", "other", "--set", "launcher.slurm.prologue=[\"echo no such module >&2; exit 3\"]"]].concat();
+    let broken =
+        [&RUN[..], &["--runs", "other", "--set", "launcher.slurm.prologue=[\"echo no such module >&2; exit 3\"]"]]
+            .concat();
     let said = cluster.exits(1, &broken);
     assert!(said.contains("before its first stage; its last line: no such module"), "{said}");
 }

@@ -56,8 +56,7 @@ fn read(path: &Path) -> Result<LauncherSection> {
     let text = unlearn_files::read_text(path, MOST);
     let text = text.map_err(|source| Error::Given { what: "the user's file", path: path.into(), source })?;
     let refuse = |reason| Error::Suite { path: path.into(), reason };
-    let file: UserFile =
-        toml::from_str(&text).map_err(|error| refuse(toml_error::message(&text, &error)))?;
+    let file: UserFile = toml::from_str(&text).map_err(|error| refuse(toml_error::message(&text, &error)))?;
     file.launcher.check().map_err(refuse)?;
     Ok(file.launcher)
 }

@@ -12,8 +12,8 @@ use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, launcher::LauncherSection, overrides, toml_error,
-    transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, launcher::LauncherSection,
+    overrides, toml_error, transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.

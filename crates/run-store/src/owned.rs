@@ -108,7 +108,11 @@ impl Store {
         let (mut strangers, mut faults) = (Vec::new(), Vec::new());
         let is_hidden = |name: &str| name.starts_with('.');
         for (kind, folder) in entries(self.root())? {
-            if is_hidden(&kind) || kind == SUITES || kind == TUNINGS || ([REPORTS, LAUNCHES].contains(&kind.as_str()) && folder.is_dir()) {
+            if is_hidden(&kind)
+                || kind == SUITES
+                || kind == TUNINGS
+                || ([REPORTS, LAUNCHES].contains(&kind.as_str()) && folder.is_dir())
+            {
                 continue;
             }
             // A folder that cannot be listed is a fault already.
@@ -226,7 +230,8 @@ fn has_only_own_folders(all: &[(String, PathBuf)]) -> bool {
             entries(path)
                 .is_ok_and(|entries| entries.iter().all(|(name, _)| name.ends_with(LOCK) || name.ends_with(REMOVED)))
         };
-        own(name) && ([REPORTS, LAUNCHES].contains(&name.as_str()) || is_empty()) || name.starts_with(crate::archive::IMPORT)
+        own(name) && ([REPORTS, LAUNCHES].contains(&name.as_str()) || is_empty())
+            || name.starts_with(crate::archive::IMPORT)
     })
 }
 

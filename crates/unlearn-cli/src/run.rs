@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::json;
 use unlearn_experiment::{
-    Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm, StageCommand, Status, Suite,
-    TaskCommand,
+    Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm,
+    StageCommand, Status, Suite, TaskCommand,
 };
 use unlearn_network::DeviceChoice;
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
@@ -92,7 +92,8 @@ pub(crate) fn launcher(
     if schedule.jobs == 1 {
         return Ok(Launcher::Here);
     }
-    let mut arguments: Vec<OsString> = ["stage", "-", "--supervised", "--log-format", "json"].map(OsString::from).into();
+    let mut arguments: Vec<OsString> =
+        ["stage", "-", "--supervised", "--log-format", "json"].map(OsString::from).into();
     arguments.extend(["--runs".into(), store.runs.clone().into()]);
     arguments.extend(["--device".into(), compute.environment.device()?.to_string().into()]);
     arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
@@ -117,7 +118,8 @@ fn slurm(
         }
     }
     compute.interval()?;
-    let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("failed to find {}", path.display()));
+    let absolute =
+        |path: &Path| std::path::absolute(path).with_context(|| format!("failed to find {}", path.display()));
     let chosen = compute.environment.device()?;
     // What a node finds must not decide which arithmetic it computes with.
     let device = match chosen {
@@ -134,8 +136,12 @@ fn slurm(
     let working = std::env::current_dir().context("failed to find the working folder")?;
     let slurm = Slurm::new(&suite.suite.name, suite.launcher.slurm.as_ref(), command, working)?;
     if chosen == DeviceChoice::Auto && device == DeviceChoice::Cpu && slurm.asks_for_gpus() {
-        let advice = "this machine has none, so name the device that the stages are for: `--device cuda:0`, or `--device cpu`";
-        return Err(Usage(format!("`launcher.slurm.gpus` asks for GPUs, and --device auto looks for one here: {advice}")).into());
+        let advice =
+            "this machine has none, so name the device that the stages are for: `--device cuda:0`, or `--device cpu`";
+        return Err(Usage(format!(
+            "`launcher.slurm.gpus` asks for GPUs, and --device auto looks for one here: {advice}"
+        ))
+        .into());
     }
     Ok(slurm)
 }

@@ -26,7 +26,9 @@ const MOST: u64 = 1 << 26;
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
     let files = &arguments.descriptions;
     if files.len() > 1 && (arguments.supervised || files.iter().any(|file| file == Path::new("-"))) {
-        return Err(Usage("standard input gives one description; name one `-` and no file, or files only".into()).into());
+        return Err(
+            Usage("standard input gives one description; name one `-` and no file, or files only".into()).into()
+        );
     }
     let mut specs = Vec::new();
     for file in files {
@@ -67,7 +69,9 @@ fn as_a_task(
         let stage = format!("{} {}", spec.kind, spec.key().short());
         match report {
             Some(Report::Done | Report::Found) => note!("{stage} done"),
-            Some(Report::Failed { reason } | Report::Diverged { reason, .. }) => failed.push(format!("{stage}: {reason}")),
+            Some(Report::Failed { reason } | Report::Diverged { reason, .. }) => {
+                failed.push(format!("{stage}: {reason}"))
+            }
             None | Some(Report::Interrupted | Report::Held { .. }) => return Err(Error::Interrupted { stage }.into()),
         }
     }
@@ -91,12 +95,7 @@ fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn supervised(
-    spec: StageSpec,
-    store: &Store,
-    materials: &Materials,
-    options: &RunOptions<'_>,
-) -> Report {
+fn supervised(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Report {
     thread::spawn(|| {
         drop(std::io::copy(&mut stdin().lock(), &mut std::io::sink()));
         INTERRUPT.store(true, Ordering::Relaxed);

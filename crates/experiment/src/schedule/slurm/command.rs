@@ -105,13 +105,18 @@ mod tests {
             Refusal::Unreachable(_)
         ));
         assert!(matches!(
-            of("sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy"),
+            of(
+                "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy"
+            ),
             Refusal::Full(_)
         ));
-        let refused = of("sbatch: error: invalid partition specified: x\n\nsbatch: error: Batch job submission failed\n");
+        let refused =
+            of("sbatch: error: invalid partition specified: x\n\nsbatch: error: Batch job submission failed\n");
         assert_eq!(
             refused,
-            Refusal::Refused("sbatch: error: invalid partition specified: x; sbatch: error: Batch job submission failed".into())
+            Refusal::Refused(
+                "sbatch: error: invalid partition specified: x; sbatch: error: Batch job submission failed".into()
+            )
         );
         assert_eq!(of("").reason(), "`sbatch` failed without a word");
         let absent = call("no-such-command-of-slurm", ["a"], None).unwrap_err();

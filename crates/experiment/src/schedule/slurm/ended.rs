@@ -13,7 +13,15 @@ use crate::{
 
 /// Reasons for which tasks wait as a rule. Any other is told, because somebody may have to act.
 const USUAL: [&str; 10] = [
-    "None", "Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit", "Prolog", "Cleaning", "Reservation",
+    "None",
+    "Priority",
+    "Resources",
+    "Dependency",
+    "BeginTime",
+    "JobArrayTaskLimit",
+    "Prolog",
+    "Cleaning",
+    "Reservation",
     "Licenses",
 ];
 
@@ -57,7 +65,9 @@ impl Watcher<'_, '_> {
                         hopeless.push(id);
                         self.close(array, task, "a task before it failed");
                     }
-                    State::Running | State::Pending(_) if is_of_this_plan => self.close(array, task, "its stages are done"),
+                    State::Running | State::Pending(_) if is_of_this_plan => {
+                        self.close(array, task, "its stages are done")
+                    }
                     State::Running | State::Pending(_) => self.say_once(format!(
                         "the submission {} has tasks with stages that this suite no longer has; they go on",
                         self.launch.name()
@@ -136,7 +146,10 @@ impl Watcher<'_, '_> {
                     let (times, most) = (self.ledger.in_vain(&key), self.slurm.settings.resubmit as usize);
                     if times > most {
                         let advice = "give its kind more time (`launcher.slurm.time`), or let it go on more often (`launcher.slurm.resubmit`)";
-                        failures.push((at, self.error(at, format!("its tasks ended {times} times without it: {reason}; {advice}"))));
+                        failures.push((
+                            at,
+                            self.error(at, format!("its tasks ended {times} times without it: {reason}; {advice}")),
+                        ));
                     } else if counts {
                         let named = self.queue.at(at);
                         tracing::info!(
@@ -170,7 +183,8 @@ impl Watcher<'_, '_> {
         }
         let key = &self.queue.stages[at].key;
         let log = self.places.log(array, task);
-        let said = || last_line(&log).map_or_else(|| "it said nothing".to_owned(), |line| format!("its last line: {line}"));
+        let said =
+            || last_line(&log).map_or_else(|| "it said nothing".to_owned(), |line| format!("its last line: {line}"));
         let place = format!("log: {}", log.display());
         let event = lines.iter().rev().find(|line| line.stage == *key).map(|line| line.event.clone());
         if let Some(Event::Over(Report::Done | Report::Found)) = event {

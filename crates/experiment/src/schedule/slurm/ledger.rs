@@ -90,17 +90,19 @@ impl Ledger {
     }
 
     pub(super) fn write(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_vec(self).map_err(|error| Error::Content {
-            path: file.to_path_buf(),
-            reason: error.to_string(),
-        })?;
+        let text = serde_json::to_vec(self)
+            .map_err(|error| Error::Content { path: file.to_path_buf(), reason: error.to_string() })?;
         Ok(write_atomic(file, &text)?)
     }
 
     /// The tasks of which something is expected, with the number of their array and their index.
     pub(super) fn open_tasks(&self) -> impl Iterator<Item = (usize, usize, &Task)> {
         self.arrays.iter().enumerate().flat_map(|(array, it)| {
-            it.tasks.iter().enumerate().filter(|(_, task)| task.closed.is_none()).map(move |(at, task)| (array, at, task))
+            it.tasks
+                .iter()
+                .enumerate()
+                .filter(|(_, task)| task.closed.is_none())
+                .map(move |(at, task)| (array, at, task))
         })
     }
 

@@ -165,7 +165,8 @@ pub(super) fn compute(queue: &mut Queue<'_>, store: &Store, slurm: &Slurm, optio
 /// The submission of a suite that is not over, if there is one, with the right to watch it.
 fn open_launch(store: &Store, suite: &str, options: &RunOptions<'_>) -> Result<Option<(Launch, Lock)>> {
     for launch in store.launches()?.into_iter().filter(|launch| launch.suite() == suite) {
-        let is_open = || Ok::<_, Error>(Ledger::read(&Places::of(&launch).ledger())?.is_none_or(|ledger| ledger.over.is_none()));
+        let is_open =
+            || Ok::<_, Error>(Ledger::read(&Places::of(&launch).ledger())?.is_none_or(|ledger| ledger.over.is_none()));
         if !is_open()? {
             continue;
         }

@@ -147,7 +147,10 @@ mod tests {
             stage(3, "evaluate", &[0]),
             stage(4, "train", &[]),
         ];
-        assert_eq!(tasks(&groups(&needed, &settings(""))), [vec![vec![0], vec![4]], vec![vec![1], vec![3]], vec![vec![2]]]);
+        assert_eq!(
+            tasks(&groups(&needed, &settings(""))),
+            [vec![vec![0], vec![4]], vec![vec![1], vec![3]], vec![vec![2]]]
+        );
         let apart = settings("[kind.unlearn]\ngpus = 1");
         assert_eq!(tasks(&groups(&needed, &apart)).len(), 4, "a stage with a GPU is in an array of its own");
         let short = settings("max-array = 1");

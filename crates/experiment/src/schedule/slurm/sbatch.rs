@@ -60,7 +60,9 @@ impl Submission<'_> {
         let said = call("sbatch", self.arguments(), held)?;
         // `JOB` or `JOB;CLUSTER`.
         let job = said.trim().split(';').next().and_then(|job| job.trim().parse().ok());
-        job.ok_or_else(|| Refusal::Refused(format!("`sbatch --parsable` printed `{}` instead of a job's number", said.trim())))
+        job.ok_or_else(|| {
+            Refusal::Refused(format!("`sbatch --parsable` printed `{}` instead of a job's number", said.trim()))
+        })
     }
 }
 
@@ -96,9 +98,13 @@ mod tests {
             output: Path::new("/o/%a.txt"),
         };
         let arguments = submission.arguments();
-        for expected in
-            ["--array=0-2", "--chdir=/w o", "--output=/o/%a.txt", "--dependency=afterok:7:8,aftercorr:9", "/a folder/1.sh"]
-        {
+        for expected in [
+            "--array=0-2",
+            "--chdir=/w o",
+            "--output=/o/%a.txt",
+            "--dependency=afterok:7:8,aftercorr:9",
+            "/a folder/1.sh",
+        ] {
             assert!(arguments.iter().any(|argument| argument == expected), "{arguments:?}");
         }
         let free = Submission { dependency: "", ..submission }.arguments();

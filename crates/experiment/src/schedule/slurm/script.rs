@@ -147,9 +147,13 @@ mod tests {
         let command =
             TaskCommand { program: "/usr/bin/printf".into(), arguments: vec!["--runs".into(), "it's".into()] };
         let text = script(2, &places, &settings.resources("train"), &settings, &command);
-        assert!(text.starts_with("#!/bin/bash\n#SBATCH --ntasks=1\n#SBATCH --time=5\n#SBATCH --signal=B:TERM@60\n"), "{text}");
+        assert!(
+            text.starts_with("#!/bin/bash\n#SBATCH --ntasks=1\n#SBATCH --time=5\n#SBATCH --signal=B:TERM@60\n"),
+            "{text}"
+        );
         // The same script with a program that prints its arguments.
-        let text = text.replace("'/usr/bin/printf'", "printf '%s\\n' \"$GREETING $RAYON_NUM_THREADS\"").replace("exec ", "");
+        let text =
+            text.replace("'/usr/bin/printf'", "printf '%s\\n' \"$GREETING $RAYON_NUM_THREADS\"").replace("exec ", "");
         let output = std::process::Command::new("bash")
             .args(["-c", &text])
             .env("SLURM_ARRAY_TASK_ID", "1")
@@ -160,7 +164,10 @@ mod tests {
         let said = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), 8, "{said}{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!((lines[0], lines[1], lines[4], lines[6], lines[7]), ("hello 3", "stage", "--outcomes", "--runs", "it's"));
+        assert_eq!(
+            (lines[0], lines[1], lines[4], lines[6], lines[7]),
+            ("hello 3", "stage", "--outcomes", "--runs", "it's")
+        );
         assert_eq!(Path::new(lines[3]), places.description_named("k2"));
         assert_eq!(Path::new(lines[5]), places.outcomes(2, 1));
         // A line of the prologue that fails, and a program that is not there.

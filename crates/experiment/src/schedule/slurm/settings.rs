@@ -111,8 +111,23 @@ pub(crate) struct Settings {
 
 /// Options that the launcher sets itself, and why nobody else may.
 const OWN: [&str; 17] = [
-    "--array", "-a", "--dependency", "-d", "--output", "-o", "--error", "-e", "--job-name", "-J", "--chdir", "-D", "--wrap",
-    "--parsable", "--signal", "--comment", "--open-mode",
+    "--array",
+    "-a",
+    "--dependency",
+    "-d",
+    "--output",
+    "-o",
+    "--error",
+    "-e",
+    "--job-name",
+    "-J",
+    "--chdir",
+    "-D",
+    "--wrap",
+    "--parsable",
+    "--signal",
+    "--comment",
+    "--open-mode",
 ];
 
 impl SlurmSection {
@@ -234,9 +249,7 @@ impl KindSection {
         if let Some(Text(memory)) = &self.memory {
             let digits = memory.trim_end_matches(['K', 'M', 'G', 'T']);
             if digits.parse::<u64>().is_err() || memory.len() > digits.len() + 1 {
-                return Err(format!(
-                    "`{place}.memory` is `{memory}`; write a whole number with K, M, G or T: `16G`"
-                ));
+                return Err(format!("`{place}.memory` is `{memory}`; write a whole number with K, M, G or T: `16G`"));
             }
         }
         if let Some(Text(time)) = &self.time
@@ -251,7 +264,9 @@ impl KindSection {
             one_line(&format!("{place}.lines"), line)?;
             let option = option(line);
             if !option.starts_with('-') {
-                return Err(format!("`{place}.lines`: `{line}` is no option of sbatch; write it as `--constraint=avx512`"));
+                return Err(format!(
+                    "`{place}.lines`: `{line}` is no option of sbatch; write it as `--constraint=avx512`"
+                ));
             }
             let name = option.split(['=', ' ']).next().unwrap_or_default();
             if OWN.contains(&name) {

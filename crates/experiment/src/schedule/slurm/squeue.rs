@@ -64,7 +64,8 @@ impl Queue {
         }
         let jobs = jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let arguments =
-            ["--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State,NodeList", "--jobs"].map(str::to_owned);
+            ["--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State,NodeList", "--jobs"]
+                .map(str::to_owned);
         if let Ok(listing) = call("sacct", arguments.into_iter().chain([jobs]), None) {
             self.add_accounts(&listing);
         }

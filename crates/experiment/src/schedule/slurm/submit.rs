@@ -129,11 +129,8 @@ impl Watcher<'_, '_> {
                 write(&file, &planned.spec.to_json().to_string())?;
             }
         }
-        let keys: Vec<Vec<_>> = group
-            .tasks
-            .iter()
-            .map(|task| task.iter().map(|at| self.queue.stages[*at].key.clone()).collect())
-            .collect();
+        let keys: Vec<Vec<_>> =
+            group.tasks.iter().map(|task| task.iter().map(|at| self.queue.stages[*at].key.clone()).collect()).collect();
         let line = |task: &Vec<unlearn_run_store::StageKey>| {
             task.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ") + "\n"
         };
