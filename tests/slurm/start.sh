@@ -13,25 +13,27 @@ cd "$folder"
 mkdir -p munge state n1 n2
 chmod 755 "$folder"
 
-# Processes of jobs carry the name of this configuration in their environment.
-jobs_of_this_cluster() {
+# Daemons, their helpers and tasks carry the name of this configuration in their environment.
+processes_of_this_cluster() {
     grep -lsz "^SLURM_CONF=$folder/slurm.conf\$" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 || true
 }
 
 stop() {
     trap - EXIT INT TERM HUP
-    local pids=()
+    unset SLURM_CONF
     for file in n1.pid n2.pid slurmctld.pid munge/munged.pid; do
-        if [ -s "$file" ]; then pids+=("$(cat "$file")"); fi
+        if [ -s "$file" ]; then kill -KILL "$(cat "$file")" 2>/dev/null || true; fi
     done
-    # Tasks first: a daemon that ends waits for none of them.
-    for pid in $(jobs_of_this_cluster); do
-        if [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] && grep -qsz '^SLURM_JOB_ID=' "/proc/$pid/environ"; then
-            kill -KILL "$pid" 2>/dev/null || true
-        fi
+    # What a daemon has started outlives it, and may start more until it is gone.
+    for _ in $(seq 50); do
+        local left=()
+        for pid in $(processes_of_this_cluster); do
+            if [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ]; then left+=("$pid"); fi
+        done
+        if [ ${#left[@]} -eq 0 ]; then break; fi
+        kill -KILL "${left[@]}" 2>/dev/null || true
+        sleep 0.1
     done
-    if [ ${#pids[@]} -gt 0 ]; then kill -KILL "${pids[@]}" 2>/dev/null || true; fi
-    # Every slurmstepd of these nodes has the folder of its node in its command line or ends with its task.
     exit 0
 }
 trap stop EXIT INT TERM HUP
