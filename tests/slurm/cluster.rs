@@ -255,9 +255,9 @@ impl Watching {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its exit code if it has ended; `None` inside if a signal ended it.
-    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
-        self.child.try_wait().unwrap().map(|status| status.code())
+    /// How it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits until it ends, with an exit code or by a signal.

@@ -49,11 +49,11 @@ fn kills_at_random_change_no_row() {
                 ended = watcher.ended();
                 thread::sleep(Duration::from_millis(20));
             }
-            if let Some(code) = ended {
-                if code == Some(0) {
+            if let Some(status) = ended {
+                if status.success() {
                     break;
                 }
-                assert_eq!(code, None, "a run failed: {}", watcher.said());
+                assert_eq!(status.code(), None, "a run failed: {}", watcher.said());
                 watcher = cluster.spawn(&arguments);
                 continue;
             }

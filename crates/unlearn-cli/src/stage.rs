@@ -70,7 +70,7 @@ fn as_a_task(
         match report {
             Some(Report::Done | Report::Found) => note!("{stage} done"),
             Some(Report::Failed { reason } | Report::Diverged { reason, .. }) => {
-                failed.push(format!("{stage}: {reason}"))
+                failed.push(format!("{stage}: {reason}"));
             }
             None | Some(Report::Interrupted | Report::Held { .. }) => return Err(Error::Interrupted { stage }.into()),
         }

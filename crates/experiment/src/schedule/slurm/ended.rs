@@ -66,7 +66,7 @@ impl Watcher<'_, '_> {
                         self.close(array, task, "a task before it failed");
                     }
                     State::Running | State::Pending(_) if is_of_this_plan => {
-                        self.close(array, task, "its stages are done")
+                        self.close(array, task, "its stages are done");
                     }
                     State::Running | State::Pending(_) => self.say_once(format!(
                         "the submission {} has tasks with stages that this suite no longer has; they go on",

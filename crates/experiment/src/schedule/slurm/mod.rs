@@ -115,18 +115,17 @@ pub(super) fn compute(queue: &mut Queue<'_>, store: &Store, slurm: &Slurm, optio
     if queue.is_over() && found.is_none() {
         return Ok(());
     }
-    let (launch, lock) = match found {
-        Some(found) => found,
-        None => {
-            // Before anything is written: is there a Slurm?
-            if let Err(refusal) = squeue::Queue::ask() {
-                let is_usage = matches!(refusal, Refusal::Absent(_));
-                return Err(Error::Launcher { reason: refusal.reason().to_owned(), is_usage });
-            }
-            let launch = store.new_launch(&slurm.suite)?;
-            let lock = launch.watch()?.map_err(|holder| watched(&launch, &holder))?;
-            (launch, lock)
+    let (launch, lock) = if let Some(found) = found {
+        found
+    } else {
+        // Before anything is written: is there a Slurm?
+        if let Err(refusal) = squeue::Queue::ask() {
+            let is_usage = matches!(refusal, Refusal::Absent(_));
+            return Err(Error::Launcher { reason: refusal.reason().to_owned(), is_usage });
         }
+        let launch = store.new_launch(&slurm.suite)?;
+        let lock = launch.watch()?.map_err(|holder| watched(&launch, &holder))?;
+        (launch, lock)
     };
     let places = Places::of(&launch);
     for folder in places.folders() {

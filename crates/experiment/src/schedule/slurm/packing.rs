@@ -58,17 +58,14 @@ fn packed(stages: &[&Needed<'_>], settings: &Settings) -> Vec<Vec<usize>> {
             (None, ..) => (1, 1.0),
         };
         let fits = room > 0 && most > 1 && seconds + cost <= 1.0;
-        match tasks.last_mut().filter(|task| fits && task.len() < most) {
-            Some(task) => {
-                task.push(one.stage);
-                seconds += cost;
-                room = room.min(most) - 1;
-            }
-            None => {
-                tasks.push(vec![one.stage]);
-                seconds = cost;
-                room = most - 1;
-            }
+        if let Some(task) = tasks.last_mut().filter(|task| fits && task.len() < most) {
+            task.push(one.stage);
+            seconds += cost;
+            room = room.min(most) - 1;
+        } else {
+            tasks.push(vec![one.stage]);
+            seconds = cost;
+            room = most - 1;
         }
     }
     tasks

@@ -1,6 +1,10 @@
 //! Submits the stages that no task of the queue computes.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
 
 use unlearn_run_store::Stage;
 
@@ -63,13 +67,13 @@ impl Watcher<'_, '_> {
 
     /// The stages to submit, in the order of the plan.
     fn needed(&self) -> Vec<usize> {
-        let covered: HashMap<usize, ()> = self
+        let covered: HashSet<usize> = self
             .ledger
             .open_tasks()
             .flat_map(|(_, _, task)| &task.stages)
-            .filter_map(|key| Some((*self.positions.get(key)?, ())))
+            .filter_map(|key| self.positions.get(key).copied())
             .collect();
-        (0..self.queue.stages.len()).filter(|at| !self.queue.is_settled(*at) && !covered.contains_key(at)).collect()
+        (0..self.queue.stages.len()).filter(|at| !self.queue.is_settled(*at) && !covered.contains(at)).collect()
     }
 
     /// Seconds that stages with the same settings took, as far as the store knows.
