@@ -118,6 +118,7 @@ pub(super) fn script(
          keys=$(sed -n \"$((SLURM_ARRAY_TASK_ID + 1))p\" {})\n\
          set --\n\
          for key in $keys; do set -- \"$@\" \"$launch/stages/$key.json\"; done\n\
+         command -v {program} >/dev/null || {{ echo \"this node lacks the program\" {program} >&2; exit 127; }}\n\
          exec {program} stage \"$@\" --outcomes \"$launch/outcomes/{array}-$SLURM_ARRAY_TASK_ID.jsonl\"{}\n",
         shown(&places.folder),
         shown(&places.tasks(array)),
@@ -152,8 +153,7 @@ mod tests {
             "{text}"
         );
         // The same script with a program that prints its arguments.
-        let text =
-            text.replace("'/usr/bin/printf'", "printf '%s\\n' \"$GREETING $RAYON_NUM_THREADS\"").replace("exec ", "");
+        let text = text.replace("exec '/usr/bin/printf'", "printf '%s\\n' \"$GREETING $RAYON_NUM_THREADS\"");
         let output = std::process::Command::new("bash")
             .args(["-c", &text])
             .env("SLURM_ARRAY_TASK_ID", "1")
