@@ -122,6 +122,25 @@ pub enum Error {
         /// The stage that was running.
         stage: String,
     },
+    /// Slurm took or computed nothing.
+    #[error("slurm: {reason}")]
+    Launcher {
+        /// What happened and what would help.
+        reason: String,
+        /// Whether the settings or the command line are at fault.
+        is_usage: bool,
+    },
+    /// The user stopped watching jobs in Slurm. They go on.
+    #[error(
+        "no longer watched: the jobs of {launch} go on in Slurm; the same command watches them again, and `unlearn launches cancel {suite}` \
+         cancels them"
+    )]
+    Left {
+        /// The submission.
+        launch: String,
+        /// The suite.
+        suite: String,
+    },
     /// The run store.
     #[error(transparent)]
     Store(#[from] unlearn_run_store::StoreError),
@@ -145,6 +164,7 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Model(error) => error.is_usage(),
+            Self::Launcher { is_usage, .. } => *is_usage,
             Self::Given { .. }
             | Self::Address { .. }
             | Self::Suite { .. }

@@ -7,7 +7,9 @@ use unlearn_training::Recipe;
 use crate::{
     audit::AuditSection,
     data::{DataSection, PoisonSection},
+    launcher::LauncherSection,
     pool::PoolSection,
+    schedule::SlurmSection,
     suite::{EvaluateSection, ModelSection, Suite, SuiteSection},
     transfer::{ProbeSettings, TransferSection},
 };
@@ -33,7 +35,7 @@ pub(crate) fn sections() -> Vec<String> {
 }
 
 /// The sections that are a single table, with their keys.
-pub(crate) fn tables() -> [(&'static str, Vec<String>); 11] {
+pub(crate) fn tables() -> [(&'static str, Vec<String>); 13] {
     [
         ("suite", of::<SuiteSection>(Value::Null)),
         ("data", of::<DataSection>(Value::Null)),
@@ -46,6 +48,8 @@ pub(crate) fn tables() -> [(&'static str, Vec<String>); 11] {
         ("transfer.train", of::<Recipe>(Value::Null)),
         ("transfer.probe", of::<ProbeSettings>(Value::Null)),
         ("audit", of::<AuditSection>(Value::Null)),
+        ("launcher", of::<LauncherSection>(Value::Null)),
+        ("launcher.slurm", of::<SlurmSection>(Value::Null)),
     ]
 }
 

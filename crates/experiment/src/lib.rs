@@ -22,6 +22,7 @@ mod initial;
 mod judgement;
 mod keys;
 mod labels;
+mod launcher;
 mod materials;
 mod model_card;
 mod opened;
@@ -53,6 +54,7 @@ pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use gallery::{Gallery, Shown};
 pub use hard::{Difficulty, End, Hard, Search};
 pub use labels::Labels;
+pub use launcher::LauncherSection;
 pub use materials::{Environment, Materials, known_images};
 pub use model_card::model_card;
 pub use opened::{ModelOrigin, OpenedModel, check_beside};
@@ -64,7 +66,10 @@ pub use predicting::{
 };
 pub use recognised::{Folder, document as recognised_document};
 pub use run::{Finished, Status, run, run_kinds, status};
-pub use schedule::{Children, OnFailure, Report, Reporter, RunOptions, StageAt, StageCommand, attempt, work};
+pub use schedule::{
+    Children, KindSection, LaunchState, Launcher, OnFailure, Report, Reporter, RunOptions, Slurm, SlurmSection,
+    StageAt, StageCommand, TaskCommand, Text, attempt, attempt_each, cancel_launch, launches, work,
+};
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use subclass::Subclass;
 pub use suite::{EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};

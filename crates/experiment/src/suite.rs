@@ -12,8 +12,8 @@ use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, overrides, toml_error,
-    transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, launcher::LauncherSection,
+    overrides, toml_error, transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -47,6 +47,9 @@ pub struct Suite {
     /// `[audit]`: a search for what is left of the forgotten data in each model.
     #[serde(default)]
     pub audit: Option<AuditSection>,
+    /// `[launcher]`: where stages run. It decides no result.
+    #[serde(default)]
+    pub launcher: LauncherSection,
     /// The path of the suite file.
     #[serde(skip)]
     pub path: PathBuf,
@@ -369,6 +372,7 @@ impl Suite {
         }
         self.transfer.as_ref().map_or(Ok(()), TransferSection::check)?;
         self.audit.as_ref().map_or(Ok(()), AuditSection::check)?;
+        self.launcher.check()?;
         self.train.check().map_err(|e| format!("[train]: {e}"))
     }
 }

@@ -16,7 +16,7 @@ use crate::atomic::write_atomic_with;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
-use crate::lock::StageLock;
+use crate::lock::Lock;
 use crate::stage::Stage;
 use crate::store::{LOCK, Store, check_name};
 use crate::suite_index::{SUITES, SuiteRow};
@@ -91,7 +91,7 @@ impl Store {
     /// [`StoreError::Archive`] if the file is not such an archive, or holds a damaged stage; [`StoreError::Transfer`]
     /// if the store has another index of the same suite name. In either case nothing is imported.
     pub fn import(&self, file: &Path) -> Result<Imported> {
-        let lock = StageLock::acquire(&self.import_lock())?;
+        let lock = Lock::acquire(&self.import_lock())?;
         let place = self.root().join(format!("{IMPORT}-{}", crate::atomic::random_name()));
         fs::create_dir(&place).map_err(StoreError::io("create the folder", &place))?;
         let imported = self.import_through(file, &place);
@@ -141,7 +141,7 @@ impl Store {
             let to = self.place(&stage.kind, &stage.key, "");
             let parent = self.root().join(&stage.kind);
             fs::create_dir_all(&parent).map_err(StoreError::io("create the folder", &parent))?;
-            let lock = StageLock::try_acquire(&self.place(&stage.kind, &stage.key, LOCK))?;
+            let lock = Lock::try_acquire(&self.place(&stage.kind, &stage.key, LOCK))?;
             let Ok(lock) = lock else {
                 // Another process computes it, and its result has the same content.
                 imported.kept.push(stage);

@@ -40,6 +40,18 @@ pub enum StoreError {
     /// A folder is no run store.
     #[error("{} is not a run store: it holds no stage and no index of a suite; name the folder that a run wrote into", .0.display())]
     NotAStore(PathBuf),
+    /// Two machines hold the same lock.
+    #[error(
+        "{holder} on another machine holds the lock {} too: locks of this file system do not hold between machines; mount it so that \
+         they do (NFS: without `nolock` and `local_lock`; Lustre: with `flock`), or compute on one machine only",
+        lock.display()
+    )]
+    LocksDoNotHold {
+        /// The file of the lock.
+        lock: PathBuf,
+        /// The other holder.
+        holder: String,
+    },
     /// A stage's folder holds a file that the program did not write.
     #[error(
         "{} has the name of a stage, but holds {}, which this program did not write; move the folder out of the run store",

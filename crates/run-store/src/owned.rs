@@ -8,6 +8,7 @@ use crate::atomic::is_temporary;
 use crate::check::{Fault, Place};
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
+use crate::launches::LAUNCHES;
 use crate::manifest::{DOCUMENT, Manifest};
 use crate::stage::Stage;
 use crate::store::{LOCK, REMOVED, Store, WORKING, entries, folders};
@@ -107,7 +108,11 @@ impl Store {
         let (mut strangers, mut faults) = (Vec::new(), Vec::new());
         let is_hidden = |name: &str| name.starts_with('.');
         for (kind, folder) in entries(self.root())? {
-            if is_hidden(&kind) || kind == SUITES || kind == TUNINGS || (kind == REPORTS && folder.is_dir()) {
+            if is_hidden(&kind)
+                || kind == SUITES
+                || kind == TUNINGS
+                || ([REPORTS, LAUNCHES].contains(&kind.as_str()) && folder.is_dir())
+            {
                 continue;
             }
             // A folder that cannot be listed is a fault already.
@@ -219,13 +224,14 @@ impl Store {
 /// Whether every entry is a folder or a file that a store without stages may have: all were removed, or none was
 /// finished.
 fn has_only_own_folders(all: &[(String, PathBuf)]) -> bool {
-    let own = |name: &str| KINDS.contains(&name) || [SUITES, TUNINGS, "reports"].contains(&name);
+    let own = |name: &str| KINDS.contains(&name) || [SUITES, TUNINGS, REPORTS, LAUNCHES].contains(&name);
     all.iter().all(|(name, path)| {
         let is_empty = || {
             entries(path)
                 .is_ok_and(|entries| entries.iter().all(|(name, _)| name.ends_with(LOCK) || name.ends_with(REMOVED)))
         };
-        own(name) && (name == "reports" || is_empty()) || name.starts_with(crate::archive::IMPORT)
+        own(name) && ([REPORTS, LAUNCHES].contains(&name.as_str()) || is_empty())
+            || name.starts_with(crate::archive::IMPORT)
     })
 }
 

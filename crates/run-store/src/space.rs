@@ -9,7 +9,7 @@ use crate::atomic::is_temporary;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
-use crate::lock::StageLock;
+use crate::lock::Lock;
 use crate::owned::{KINDS, foreign, is_stage};
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
 use crate::suite_index::{SUITES, SuiteRow};
@@ -122,7 +122,7 @@ impl Store {
     fn refuse_if_busy(&self) -> Result<()> {
         let locks = self.locks()?.into_iter().chain([self.import_lock()].into_iter().filter(|lock| lock.exists()));
         for path in locks {
-            if let Err(holder) = StageLock::try_acquire(&path)? {
+            if let Err(holder) = Lock::try_acquire(&path)? {
                 return Err(StoreError::Busy { root: self.root().to_path_buf(), path, holder });
             }
         }

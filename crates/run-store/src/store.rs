@@ -8,7 +8,7 @@ use crate::check::{Fault, Place};
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
-use crate::lock::StageLock;
+use crate::lock::Lock;
 use crate::owned::{is_stage, refuse_foreign, refuse_inside_stage};
 use crate::stage::Stage;
 use crate::suite_index::SUITES;
@@ -124,7 +124,7 @@ impl Store {
         }
         let folder = self.root.join(&spec.kind);
         fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
-        let lock = StageLock::acquire(&self.place(&spec.kind, &key, LOCK))?;
+        let lock = Lock::acquire(&self.place(&spec.kind, &key, LOCK))?;
         self.begin_locked(spec, &key, lock)
     }
 
@@ -139,7 +139,7 @@ impl Store {
         }
         let folder = self.root.join(&spec.kind);
         fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
-        match StageLock::try_acquire(&self.place(&spec.kind, &key, LOCK))? {
+        match Lock::try_acquire(&self.place(&spec.kind, &key, LOCK))? {
             Err(holder) => Ok(Attempt::Held(holder)),
             Ok(lock) => Ok(match self.begin_locked(spec, &key, lock)? {
                 Begin::Done(stage) => Attempt::Done(stage),
@@ -148,8 +148,17 @@ impl Store {
         }
     }
 
+    /// Whether the stage is finished, or no process computes it.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn is_free(&self, spec: &StageSpec) -> Result<bool> {
+        let key = spec.key();
+        Ok(self.find(&spec.kind, &key)?.is_some() || Lock::holder(&self.place(&spec.kind, &key, LOCK))?.is_none())
+    }
+
     /// Looks again with the lock held, because another process may have finished the stage meanwhile.
-    fn begin_locked(&self, spec: &StageSpec, key: &StageKey, lock: StageLock) -> Result<Begin> {
+    fn begin_locked(&self, spec: &StageSpec, key: &StageKey, lock: Lock) -> Result<Begin> {
         if let Some(stage) = self.find(&spec.kind, key)? {
             lock.retire();
             return Ok(Begin::Done(stage));
@@ -294,7 +303,7 @@ impl Store {
         for ending in [REMOVED, "", WORKING] {
             refuse_foreign(&self.place(kind, key, ending))?;
         }
-        let Ok(lock) = StageLock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
+        let Ok(lock) = Lock::try_acquire(&self.place(kind, key, LOCK))? else { return Ok(false) };
         let outgoing = self.place(kind, key, REMOVED);
         for ending in [REMOVED, "", WORKING] {
             let folder = self.place(kind, key, ending);

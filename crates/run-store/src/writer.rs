@@ -12,7 +12,7 @@ use crate::atomic::{is_temporary, sync_folder, write_atomic};
 use crate::clock;
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
-use crate::lock::StageLock;
+use crate::lock::Lock;
 use crate::machine::{Meter, Usage};
 use crate::manifest::{Artifact, Manifest};
 use crate::saved;
@@ -38,12 +38,12 @@ pub struct StageWriter {
     facts: BTreeMap<String, Value>,
     meter: Meter,
     /// `None` only after the stage is finished.
-    lock: Option<StageLock>,
+    lock: Option<Lock>,
 }
 
 impl StageWriter {
     /// Opens the working folder of a stage whose lock is held.
-    pub(crate) fn open(spec: &StageSpec, working: PathBuf, place: PathBuf, lock: StageLock) -> Result<Self> {
+    pub(crate) fn open(spec: &StageSpec, working: PathBuf, place: PathBuf, lock: Lock) -> Result<Self> {
         fs::create_dir_all(&working).map_err(StoreError::io("create the folder", &working))?;
         let usage = fs::read(working.join(USAGE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
         let resumed = tidy(&working)?;

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Train and prune the models of a suite, for each of its `[[prune]]` tables. `--set prune.omp.sparsity=0.9`
     /// changes one table.
     Prune(ModelsArguments),
-    /// Compute the stage that a file describes, unless it is finished. `run --dry-run --json` prints descriptions.
+    /// Compute the stages that files describe, unless they are finished. `run --dry-run --json` prints descriptions.
     Stage(StageArguments),
     /// Search settings for the unlearning methods of a suite. Each method gets the same number of trials, and no test
     /// set is used.
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Attack(AttackArguments),
     /// Inspect and maintain the run store.
     Runs(RunsArguments),
+    /// List the submissions to Slurm, or cancel one.
+    Launches(LaunchesArguments),
     /// Show what this machine and this build have: processor, memory, GPU, data, Hub, run store; and what hinders a run.
     Doctor(DoctorArguments),
     /// Print completions for a shell. For bash: `unlearn completions bash > ~/.local/share/bash-completion/completions/unlearn`.
@@ -213,8 +215,8 @@ pub(crate) struct ReplaceArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArguments {
     /// How stages are started.
-    #[arg(long, value_enum, default_value_t = Launcher::Local)]
-    pub(crate) launcher: Launcher,
+    #[arg(long, value_enum, default_value_t = LauncherName::Local)]
+    pub(crate) launcher: LauncherName,
     /// Number of stages at a time. If it is above 1, stages run in child processes that share the threads. A stage
     /// whose run time is reported still runs alone.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| numbers::whole::<u16>(text, 1, 1024))]
@@ -226,19 +228,25 @@ pub(crate) struct ScheduleArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Launcher {
+pub(crate) enum LauncherName {
     /// Processes on this machine.
     Local,
+    /// Jobs on a cluster with Slurm, with the settings of `[launcher.slurm]` in the suite and the user's file.
+    Slurm,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StageArguments {
-    /// JSON file with the description of the stage; `-` reads it from standard input.
-    #[arg(value_name = "FILE")]
-    pub(crate) description: PathBuf,
+    /// JSON file with the description of a stage; `-` reads it from standard input. Several are computed in turn.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) descriptions: Vec<PathBuf>,
     /// Report the outcome as one line of JSON, do not wait for other processes, and stop when standard input ends.
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// Write into this file what becomes of each stage, for whoever watches from another machine. A stage that fails does
+    /// not keep the others from being computed.
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "supervised")]
+    pub(crate) outcomes: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) compute: ComputeArguments,
     #[command(flatten)]
@@ -585,6 +593,25 @@ pub(crate) struct RunsArguments {
     /// Folder of the run store.
     #[arg(long, value_name = "DIR", default_value = "runs", global = true)]
     pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LaunchesArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<LaunchesCommand>,
+    /// Folder of the run store.
+    #[arg(long, value_name = "DIR", default_value = "runs", global = true)]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LaunchesCommand {
+    /// Cancel the tasks of a submission that are not over, and nothing else. Running stages save their state.
+    Cancel {
+        /// A suite, or one submission of it.
+        #[arg(value_name = "SUITE|SUBMISSION")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -43,7 +43,12 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
 /// The exit code of an error.
 fn of(error: &anyhow::Error) -> u8 {
     let is = |test: fn(&Cause) -> bool| error.chain().any(test);
-    if is(|cause| matches!(cause.downcast_ref(), Some(unlearn_experiment::Error::Interrupted { .. }))) {
+    if is(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(unlearn_experiment::Error::Interrupted { .. } | unlearn_experiment::Error::Left { .. })
+        )
+    }) {
         INTERRUPTED
     } else if is(is_usage) {
         BAD_USAGE

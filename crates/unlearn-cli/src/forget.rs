@@ -41,7 +41,7 @@ pub(crate) fn forget(arguments: &ForgetArguments) -> anyhow::Result<()> {
         environment: arguments.compute.environment.environment()?,
     })?;
     let reporter = ConsoleReporter::new(false);
-    let options = run_options(&reporter, &arguments.compute)?;
+    let options = run_options(&reporter, &arguments.compute, unlearn_experiment::Launcher::Here)?;
     let certificate = match deletion.run(&arguments.out, &options, signer.as_ref())? {
         Deleted::Now(certificate) => certificate,
         Deleted::Before(certificate) => {

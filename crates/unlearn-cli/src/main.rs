@@ -21,6 +21,7 @@ mod export;
 mod forget;
 mod inspect;
 mod judge;
+mod launches;
 mod lists;
 mod models;
 mod outputs;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Launches(arguments) => launches::launches(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => {
             complete::completions(&arguments);

@@ -1,12 +1,11 @@
 //! `unlearn train` and `unlearn prune`: only the first stages of a suite. A later `run` finds them finished.
 
-use unlearn_experiment::{Plan, RunOptions, Suite, run_kinds};
+use unlearn_experiment::{Plan, Suite, run_kinds};
 use unlearn_run_store::{Stage, Store};
 
 use crate::{
     args::ModelsArguments,
-    progress::ConsoleReporter,
-    run::{begin_with, children, run_options},
+    run::{begin_with, launcher, reporter, run_options},
 };
 
 pub(crate) fn train(arguments: &ModelsArguments) -> anyhow::Result<()> {
@@ -22,9 +21,9 @@ fn make(arguments: &ModelsArguments, kinds: &[&str]) -> anyhow::Result<()> {
     begin_with(&mut suite, &arguments.beginning)?;
     let plan = Plan::of_models(&suite, &arguments.compute.environment.environment()?)?;
     let store = Store::open(&arguments.store.runs)?;
-    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
-    let reporter = ConsoleReporter::new(children.is_some());
-    let options = RunOptions { children, ..run_options(&reporter, &arguments.compute)? };
+    let launcher = launcher(&suite, &arguments.schedule, &arguments.compute, &arguments.store)?;
+    let reporter = reporter(&launcher);
+    let options = run_options(&reporter, &arguments.compute, launcher)?;
     for stage in run_kinds(&plan, &store, kinds, &options)? {
         say!("{}  seed {}{}", stage.path().display(), stage.manifest().seed, shares(&stage));
     }

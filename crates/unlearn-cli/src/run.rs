@@ -8,13 +8,15 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::json;
 use unlearn_experiment::{
-    Children, Environment, Finished, OnFailure, Plan, PlannedStage, Reporter, RunOptions, StageCommand, Status, Suite,
+    Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm,
+    StageCommand, Status, Suite, TaskCommand,
 };
+use unlearn_network::DeviceChoice;
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
 use unlearn_training::Unattended;
 
 use crate::{
-    args::{ComputeArguments, InitArguments, Launcher, RunArguments, ScheduleArguments, StoreArguments},
+    args::{ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments},
     exit::Usage,
     output::{counted, say_json},
     progress::ConsoleReporter,
@@ -52,18 +54,17 @@ pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteRepo
     if arguments.dry_run {
         return dry_run(suite, &environment, arguments);
     }
+    let launcher = launcher(suite, &arguments.schedule, &arguments.compute, &arguments.store)?;
     let plan = Plan::resolve(suite, &environment)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments.store.runs, &plan.index.suite));
     let store = Store::open(&arguments.store.runs)?;
     prepare(&out, &plan.index.suite, arguments.replacing.replace)?;
-    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
-    let reporter = ConsoleReporter::new(children.is_some());
+    let reporter = reporter(&launcher);
     let on_failure = if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop };
     let options = RunOptions {
-        children,
         on_failure,
         replace: arguments.replacing.replace,
-        ..run_options(&reporter, &arguments.compute)?
+        ..run_options(&reporter, &arguments.compute, launcher)?
     };
     let Finished { index, failures, skipped } = unlearn_experiment::run(&plan, &store, &options)?;
     if reporter.reused() > 0 {
@@ -83,28 +84,80 @@ pub(crate) fn complete(suite: &Suite, arguments: &RunArguments, write: WriteRepo
     Ok(())
 }
 
-/// The launcher for child processes, if more than one stage may run at a time.
-pub(crate) fn children(
+/// Where the stages of a suite are computed, as the arguments say.
+pub(crate) fn launcher(
+    suite: &Suite,
     schedule: &ScheduleArguments,
     compute: &ComputeArguments,
     store: &StoreArguments,
-) -> anyhow::Result<Option<Children>> {
-    let Launcher::Local = schedule.launcher;
-    if schedule.jobs == 1 {
-        return Ok(None);
+) -> anyhow::Result<Launcher> {
+    if schedule.launcher == LauncherName::Slurm {
+        return Ok(Launcher::Slurm(Box::new(slurm(suite, schedule, compute, store)?)));
     }
-    let program =
-        std::env::current_exe().context("failed to find the path of this program, which computes the stages")?;
+    if schedule.jobs == 1 {
+        return Ok(Launcher::Here);
+    }
     let mut arguments: Vec<OsString> =
-        ["stage", "-", "--supervised", "--log-format", "json", "--runs"].map(OsString::from).into();
-    arguments.push(store.runs.clone().into());
+        ["stage", "-", "--supervised", "--log-format", "json"].map(OsString::from).into();
+    arguments.extend(["--runs".into(), store.runs.clone().into()]);
     arguments.extend(["--device".into(), compute.environment.device()?.to_string().into()]);
     arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
     if let Some(folder) = &compute.environment.data_dir {
         arguments.extend(["--data-dir".into(), folder.into()]);
     }
-    let command = StageCommand { program, arguments };
-    Ok(Some(Children { jobs: schedule.jobs.into(), command, shared_timing: schedule.shared_timing }))
+    let command = StageCommand { program: this_program()?, arguments };
+    Ok(Launcher::Children(Children { jobs: schedule.jobs.into(), command, shared_timing: schedule.shared_timing }))
+}
+
+/// The cluster. Its tasks run in the folder in which this command was typed.
+fn slurm(
+    suite: &Suite,
+    schedule: &ScheduleArguments,
+    compute: &ComputeArguments,
+    store: &StoreArguments,
+) -> anyhow::Result<Slurm> {
+    for (option, is_given) in [("--jobs", schedule.jobs != 1), ("--shared-timing", schedule.shared_timing)] {
+        if is_given {
+            let advice = "Slurm decides how many tasks run at a time; leave one of the two out";
+            return Err(Usage(format!("{option} is for `--launcher local`: {advice}")).into());
+        }
+    }
+    compute.interval()?;
+    let absolute =
+        |path: &Path| std::path::absolute(path).with_context(|| format!("failed to find {}", path.display()));
+    let chosen = compute.environment.device()?;
+    // What a node finds must not decide which arithmetic it computes with.
+    let device = match chosen {
+        DeviceChoice::Auto => DeviceChoice::first_gpu().unwrap_or(DeviceChoice::Cpu),
+        device => device,
+    };
+    let mut arguments: Vec<OsString> = vec!["--runs".into(), absolute(&store.runs)?.into()];
+    arguments.extend(["--device".into(), device.to_string().into()]);
+    arguments.extend(["--checkpoint-interval".into(), compute.checkpoint_interval.to_string().into()]);
+    if let Some(folder) = &compute.environment.data_dir {
+        arguments.extend(["--data-dir".into(), absolute(folder)?.into()]);
+    }
+    let command = TaskCommand { program: this_program()?, arguments };
+    let working = std::env::current_dir().context("failed to find the working folder")?;
+    let slurm = Slurm::new(&suite.suite.name, suite.launcher.slurm.as_ref(), command, working)?;
+    if chosen == DeviceChoice::Auto && device == DeviceChoice::Cpu && slurm.asks_for_gpus() {
+        let advice =
+            "this machine has none, so name the device that the stages are for: `--device cuda:0`, or `--device cpu`";
+        return Err(Usage(format!(
+            "`launcher.slurm.gpus` asks for GPUs, and --device auto looks for one here: {advice}"
+        ))
+        .into());
+    }
+    Ok(slurm)
+}
+
+fn this_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("failed to find the path of this program, which computes the stages")
+}
+
+/// Reports the progress of stages that a launcher computes.
+pub(crate) fn reporter(launcher: &Launcher) -> ConsoleReporter {
+    ConsoleReporter::new(!matches!(launcher, Launcher::Here))
 }
 
 /// Makes a suite begin training with the weights that `--init` and `--init-key` name, if given. A path is relative to
@@ -136,13 +189,17 @@ pub(crate) fn begin_with(suite: &mut Suite, beginning: &InitArguments) -> anyhow
 
 /// The answer to the first interrupt.
 const STOPPING: &str = "stopping after this step; interrupt again to stop at once";
+/// The same if the stages are computed on a cluster.
+const LEAVING: &str = "leaving the jobs to Slurm";
 
 /// Options of a run from the command line. After this call, an interrupt saves the state and stops the run.
 pub(crate) fn run_options<'a>(
     reporter: &'a ConsoleReporter,
     compute: &ComputeArguments,
+    launcher: Launcher,
 ) -> anyhow::Result<RunOptions<'a>> {
-    options(reporter, compute, STOPPING)
+    let said = if matches!(launcher, Launcher::Slurm(_)) { LEAVING } else { STOPPING };
+    Ok(RunOptions { launcher, ..options(reporter, compute, said)? })
 }
 
 /// The same for a stage that another process supervises. Such a stage prints no progress.
@@ -165,7 +222,7 @@ fn options<'a>(
         checkpoint_interval,
         on_failure: OnFailure::Stop,
         replace: false,
-        children: None,
+        launcher: Launcher::Here,
     })
 }
 

@@ -195,6 +195,13 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
 }
 
 fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
+    let submitted =
+        unlearn_experiment::launches(store)?.into_iter().find(|launch| launch.over.is_none() && launch.open > 0);
+    if let (Some(launch), false) = (submitted, dry) {
+        let reason =
+            "its tasks need stages that no suite names yet; wait for it, or cancel it with `unlearn launches cancel`";
+        return Err(Usage(format!("the submission {} to Slurm is not over: {reason}", launch.name)).into());
+    }
     let garbage: Garbage = store.garbage()?;
     let labels = labels(store);
     for stage in &garbage.stages {

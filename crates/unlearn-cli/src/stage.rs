@@ -7,14 +7,14 @@ use std::{
     thread,
 };
 
-use anyhow::Context;
-use unlearn_experiment::{Materials, RunOptions, attempt, work};
+use anyhow::{Context, bail};
+use unlearn_experiment::{Error, Launcher, Materials, Report, RunOptions, attempt, attempt_each, work};
 use unlearn_run_store::{StageSpec, Store};
 
 use crate::{
     args::StageArguments,
     exit::Usage,
-    output::say_json,
+    output::{counted, say_json},
     progress::ConsoleReporter,
     run::{run_options, supervised_options},
     signals::INTERRUPT,
@@ -24,21 +24,60 @@ use crate::{
 const MOST: u64 = 1 << 26;
 
 pub(crate) fn stage(arguments: &StageArguments) -> anyhow::Result<()> {
-    let file = &arguments.description;
-    let text = read(file, arguments.supervised)?;
-    let spec = StageSpec::from_json(&text, file).map_err(|error| Usage(error.to_string()))?;
+    let files = &arguments.descriptions;
+    if files.len() > 1 && (arguments.supervised || files.iter().any(|file| file == Path::new("-"))) {
+        return Err(
+            Usage("standard input gives one description; name one `-` and no file, or files only".into()).into()
+        );
+    }
+    let mut specs = Vec::new();
+    for file in files {
+        let text = read(file, arguments.supervised)?;
+        specs.push(StageSpec::from_json(&text, file).map_err(|error| Usage(error.to_string()))?);
+    }
     let store = Store::open(&arguments.store.runs)?;
     let materials = Materials::new(arguments.compute.environment.environment()?);
     if arguments.supervised {
         let options = supervised_options(&arguments.compute)?;
+        let Some(spec) = specs.pop() else { return Ok(()) };
         say_json(&serde_json::to_string(&supervised(spec, &store, &materials, &options))?);
         return Ok(());
     }
     let reporter = ConsoleReporter::new(false);
-    let options = run_options(&reporter, &arguments.compute)?;
-    let (kind, key) = (spec.kind.clone(), spec.key());
-    work(spec, &store, &materials, &options)?;
-    say!("{}", store.stage(&kind, &key)?.path().display());
+    let options = run_options(&reporter, &arguments.compute, Launcher::Here)?;
+    if let Some(outcomes) = &arguments.outcomes {
+        return as_a_task(&specs, &store, &materials, &options, outcomes);
+    }
+    for spec in specs {
+        let (kind, key) = (spec.kind.clone(), spec.key());
+        work(spec, &store, &materials, &options)?;
+        say!("{}", store.stage(&kind, &key)?.path().display());
+    }
+    Ok(())
+}
+
+/// Computes stages as a task of a cluster. The last line of its messages says what failed.
+fn as_a_task(
+    specs: &[StageSpec],
+    store: &Store,
+    materials: &Materials,
+    options: &RunOptions<'_>,
+    outcomes: &Path,
+) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for (spec, report) in specs.iter().zip(attempt_each(specs, store, materials, options, outcomes)?) {
+        let stage = format!("{} {}", spec.kind, spec.key().short());
+        match report {
+            Some(Report::Done | Report::Found) => note!("{stage} done"),
+            Some(Report::Failed { reason } | Report::Diverged { reason, .. }) => {
+                failed.push(format!("{stage}: {reason}"));
+            }
+            None | Some(Report::Interrupted | Report::Held { .. }) => return Err(Error::Interrupted { stage }.into()),
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{} of {} failed: {}", failed.len(), counted(specs.len(), "stage", "stages"), failed.join("; "));
+    }
     Ok(())
 }
 
@@ -56,12 +95,7 @@ fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn supervised(
-    spec: StageSpec,
-    store: &Store,
-    materials: &Materials,
-    options: &RunOptions<'_>,
-) -> unlearn_experiment::Report {
+fn supervised(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Report {
     thread::spawn(|| {
         drop(std::io::copy(&mut stdin().lock(), &mut std::io::sink()));
         INTERRUPT.store(true, Ordering::Relaxed);

@@ -11,8 +11,7 @@ use crate::{
     exit::Usage,
     output::counted,
     outputs::Outputs,
-    progress::ConsoleReporter,
-    run::{children, run_options},
+    run::{launcher, reporter, run_options},
 };
 
 pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
@@ -34,9 +33,9 @@ pub(crate) fn tune(arguments: &TuneArguments) -> anyhow::Result<()> {
         methods: arguments.methods.clone(),
         seed: arguments.seed,
     };
-    let children = children(&arguments.schedule, &arguments.compute, &arguments.store)?;
-    let reporter = ConsoleReporter::new(children.is_some());
-    let run = RunOptions { children, replace: arguments.replace, ..run_options(&reporter, &arguments.compute)? };
+    let launcher = launcher(&suite, &arguments.schedule, &arguments.compute, &arguments.store)?;
+    let reporter = reporter(&launcher);
+    let run = RunOptions { replace: arguments.replace, ..run_options(&reporter, &arguments.compute, launcher)? };
     let tuning =
         unlearn_experiment::tune(&suite, &arguments.compute.environment.environment()?, &store, &options, &run)?;
     if reporter.reused() > 0 {

@@ -3,22 +3,23 @@
 //! be done.
 
 mod children;
+mod local;
+mod outcomes;
 mod queue;
+mod slurm;
 mod worker;
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::atomic::AtomicBool, time::Duration};
 
-use unlearn_run_store::{Attempt, StageKey, Store};
+use unlearn_run_store::{StageKey, Store};
 use unlearn_training::{Progress, Unattended};
 
 pub use children::StageCommand;
+pub use outcomes::attempt_each;
+pub use slurm::{KindSection, LaunchState, Slurm, SlurmSection, TaskCommand, Text, cancel_launch, launches};
 pub use worker::{Report, attempt, work};
 
-use crate::{Error, PlannedStage, Result, materials::Materials, stages};
+use crate::{PlannedStage, Result, materials::Materials};
 use queue::Queue;
 
 /// Interval between checks whether a stage of another process is done.
@@ -82,9 +83,8 @@ pub struct RunOptions<'a> {
     pub on_failure: OnFailure,
     /// Whether to replace another suite's index of the same name, even if it has rows that this suite lacks.
     pub replace: bool,
-    /// Child processes for several stages at a time. With `None`, this process computes the stages one after the
-    /// other.
-    pub children: Option<Children>,
+    /// Where stages are computed.
+    pub launcher: Launcher,
 }
 
 impl RunOptions<'static> {
@@ -100,9 +100,21 @@ impl RunOptions<'static> {
             checkpoint_interval: Duration::from_secs(10),
             on_failure: OnFailure::Stop,
             replace: false,
-            children: None,
+            launcher: Launcher::Here,
         }
     }
+}
+
+/// Where stages are computed.
+#[derive(Debug, Clone, Default)]
+pub enum Launcher {
+    /// In this process, one after the other.
+    #[default]
+    Here,
+    /// In child processes, several at a time.
+    Children(Children),
+    /// On a cluster with Slurm.
+    Slurm(Box<Slurm>),
 }
 
 /// Stages in child processes.
@@ -140,71 +152,10 @@ pub(crate) fn compute(
     options: &RunOptions<'_>,
 ) -> Result<Failures> {
     let mut queue = Queue::new(stages, store)?;
-    match &options.children {
-        Some(children) => children::compute(&mut queue, store, children, options)?,
-        None => compute_here(&mut queue, store, materials, options)?,
+    match &options.launcher {
+        Launcher::Here => local::compute(&mut queue, store, materials, options)?,
+        Launcher::Children(children) => children::compute(&mut queue, store, children, options)?,
+        Launcher::Slurm(slurm) => slurm::compute(&mut queue, store, slurm, options)?,
     }
     Ok(queue.into_failures())
-}
-
-fn compute_here(queue: &mut Queue<'_>, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Result<()> {
-    let mut told = None;
-    while !queue.is_over() {
-        let mut held = None;
-        let mut moved = false;
-        for stage in queue.ready() {
-            queue.stop_if_interrupted(options)?;
-            let PlannedStage { spec, label, .. } = &queue.stages[stage];
-            match store.try_begin(spec)? {
-                Attempt::Done(_) => queue.reused(stage, options),
-                Attempt::Held(holder) => {
-                    held.get_or_insert((stage, holder));
-                    continue;
-                }
-                Attempt::Run(writer) => {
-                    let started = Instant::now();
-                    options.reporter.started(queue.at(stage), writer.resumed());
-                    match stages::compute((spec, label), writer, store, materials, options) {
-                        Ok(()) => queue.finished(stage, started, options),
-                        Err(error) => queue.failed(stage, error, options)?,
-                    }
-                }
-            }
-            moved = true;
-            break; // What follows from this stage comes first, so that an interrupted run leaves whole rows.
-        }
-        if let (false, Some(held)) = (moved, held) {
-            queue.wait(held, &mut told, options)?;
-        }
-    }
-    Ok(())
-}
-
-impl Queue<'_> {
-    fn stop_if_interrupted(&self, options: &RunOptions<'_>) -> Result<()> {
-        if options.interrupt.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted { stage: self.next_label().to_owned() });
-        }
-        Ok(())
-    }
-
-    /// Waits a little for a stage that another process computes. Each stage and holder is reported once.
-    fn wait(
-        &self,
-        (stage, holder): (usize, String),
-        told: &mut Option<(usize, String)>,
-        options: &RunOptions<'_>,
-    ) -> Result<()> {
-        let held = (stage, holder);
-        if told.as_ref() != Some(&held) {
-            options.reporter.waiting(self.at(stage), &held.1);
-            *told = Some(held);
-        }
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            self.stop_if_interrupted(options)?;
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    }
 }

@@ -100,6 +100,27 @@ impl<'a> Queue<'a> {
         options.reporter.finished(self.at(stage), started.elapsed().as_secs_f64());
     }
 
+    /// Notes that the stage is in the store, after this many seconds of work elsewhere.
+    pub(super) fn arrived(&mut self, stage: usize, seconds: f64, options: &RunOptions<'_>) {
+        self.states[stage] = State::Done;
+        options.reporter.finished(self.at(stage), seconds);
+    }
+
+    /// Whether the stage is done or has failed.
+    pub(super) fn is_settled(&self, stage: usize) -> bool {
+        matches!(self.states[stage], State::Done | State::Failed)
+    }
+
+    /// Whether the stage, or one that it depends on, has failed.
+    pub(super) fn has_failed(&self, stage: usize) -> bool {
+        self.states[stage] == State::Failed
+    }
+
+    /// Positions of a stage's inputs in the plan.
+    pub(super) fn inputs(&self, stage: usize) -> &[usize] {
+        &self.inputs[stage]
+    }
+
     /// Notes a failed stage and all that depend on it, or returns the error if a failure stops the run.
     pub(super) fn failed(&mut self, stage: usize, error: Error, options: &RunOptions<'_>) -> Result<()> {
         let reason = match error {

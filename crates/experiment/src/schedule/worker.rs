@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use unlearn_run_store::{Attempt, StageSpec, Store};
 
-use super::{OnFailure, RunOptions};
+use super::{Launcher, OnFailure, RunOptions};
 use crate::{Error, PlannedStage, Result, materials::Materials, stages};
 
 /// The outcome of a stage, which a worker sends to its supervisor as one line of JSON.
@@ -43,7 +43,7 @@ pub enum Report {
 /// If the description cannot be computed here, an input is missing, the stage fails, or the user interrupts.
 pub fn work(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Result<()> {
     let stages = [PlannedStage::of(spec)];
-    let options = RunOptions { on_failure: OnFailure::Stop, children: None, ..options.clone() };
+    let options = RunOptions { on_failure: OnFailure::Stop, launcher: Launcher::Here, ..options.clone() };
     super::compute(&stages, store, materials, &options).map(|_| ())
 }
 
