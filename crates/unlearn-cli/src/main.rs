@@ -16,6 +16,7 @@ mod datasets;
 mod doctor;
 mod evaluate;
 mod exit;
+mod explain;
 mod export;
 mod forget;
 mod inspect;
@@ -49,6 +50,7 @@ use crate::{
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     output::begin(Manner::of(&typed));
+    output::tell_panics();
     signals::survive_file_size_limit();
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
+        Command::Suite(arguments) => explain::suite(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => {

@@ -28,13 +28,23 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
 
 /// The suite that the arguments name, with everything that they change in it.
 pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
-    let mut assignments = arguments.assignments.clone();
-    if let Some(seeds) = arguments.seeds {
+    load_with(&arguments.suite, &arguments.assignments, arguments.seeds, &arguments.beginning)
+}
+
+/// The suite in a file, with what assignments, a number of seeds and initial weights change in it.
+pub(crate) fn load_with(
+    path: &Path,
+    assignments: &[String],
+    seeds: Option<u64>,
+    beginning: &InitArguments,
+) -> anyhow::Result<Suite> {
+    let mut assignments = assignments.to_vec();
+    if let Some(seeds) = seeds {
         let list = (1..=seeds).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
         assignments.push(format!("suite.seeds=[{list}]"));
     }
-    let mut suite = Suite::load(&arguments.suite, &assignments)?;
-    begin_with(&mut suite, &arguments.beginning)?;
+    let mut suite = Suite::load(path, &assignments)?;
+    begin_with(&mut suite, beginning)?;
     Ok(suite)
 }
 

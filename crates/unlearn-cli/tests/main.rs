@@ -4,12 +4,14 @@
 mod convert;
 mod data;
 mod dictionaries;
+mod events;
 mod export;
 mod forget;
 mod guards;
 mod hub;
 mod inspect;
 mod judging;
+mod keeping;
 #[cfg(unix)]
 mod machine;
 mod manners;
