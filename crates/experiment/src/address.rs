@@ -64,7 +64,8 @@ pub fn stage(store: &Store, wanted: &str) -> Result<StageSummary> {
         _ => (None, wanted),
     };
     let of_kind: Vec<_> = stages.iter().filter(|stage| kind.is_none_or(|kind| stage.kind == kind)).collect();
-    among(wanted, (store, &labels), &of_kind, words, &kind.map_or("stage".to_owned(), |kind| format!("stage `{kind}`"))).cloned()
+    among(wanted, (store, &labels), &of_kind, words, &kind.map_or("stage".to_owned(), |kind| format!("stage `{kind}`")))
+        .cloned()
 }
 
 /// The store, the kind and the beginning of the key, from a path with at least three components.

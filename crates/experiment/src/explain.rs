@@ -206,9 +206,8 @@ impl<'r> Past<'r> {
         let times = self.times.get(&(stage.spec.kind.as_str(), method(&stage.spec.kind, &stage.spec.config)))?;
         let alike = |time: &&Time| time.data.as_deref() == Some(data) && time.arch.as_deref() == Some(arch);
         let alike: Vec<&Time> = times.iter().filter(alike).collect();
-        let is_same = |time: &&&Time| {
-            self.manifests.get(&time.key).is_some_and(|manifest| manifest.config == stage.spec.config)
-        };
+        let is_same =
+            |time: &&&Time| self.manifests.get(&time.key).is_some_and(|manifest| manifest.config == stage.spec.config);
         let same: Vec<f64> = alike.iter().filter(is_same).map(|time| time.seconds).collect();
         let known = if same.is_empty() { alike.iter().map(|time| time.seconds).collect() } else { same };
         (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)

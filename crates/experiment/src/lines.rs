@@ -33,8 +33,7 @@ impl Lines {
         for (name, value) in whole.get_ref() {
             let DeValue::Array(tables) = value.get_ref() else { continue };
             let of = |table: &toml::Spanned<DeValue<'_>>| {
-                let mut lines =
-                    TableLines { heading: line(table.span().start), keys: Vec::new(), texts: Vec::new() };
+                let mut lines = TableLines { heading: line(table.span().start), keys: Vec::new(), texts: Vec::new() };
                 for (key, value) in table.get_ref().as_table().into_iter().flatten() {
                     let at = line(key.span().start);
                     lines.keys.push((key.get_ref().to_string(), at));
@@ -64,7 +63,10 @@ impl TableLines {
     /// The line of the first key, or else of the first value, that a message quotes.
     pub(crate) fn quoted(&self, message: &str) -> Option<usize> {
         // What a message quotes after these words is valid.
-        let end = ["valid keys", "valid names", "expected one of", "did you mean"].iter().filter_map(|words| message.find(words)).min();
+        let end = ["valid keys", "valid names", "expected one of", "did you mean"]
+            .iter()
+            .filter_map(|words| message.find(words))
+            .min();
         let message = &message[..end.unwrap_or(message.len())];
         let words = || message.split('`').skip(1).step_by(2);
         let at = |held: &[(String, usize)]| {

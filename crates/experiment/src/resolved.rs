@@ -138,8 +138,7 @@ impl Resolved {
             Ok(Unlearning { name: section.name().to_owned(), entry, config: entry.resolve(&section.config)? })
         };
         let methods = suite.unlearn.iter().enumerate();
-        let methods =
-            methods.map(|(number, section)| resolve(section).map_err(|e| refuse_in("unlearn", number, &e)));
+        let methods = methods.map(|(number, section)| resolve(section).map_err(|e| refuse_in("unlearn", number, &e)));
         let methods: Vec<Unlearning> = methods.collect::<Result<_, _>>()?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;

@@ -12,8 +12,8 @@ use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
 
 use crate::{
-    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, lines::Lines, overrides, toml_error,
-    transfer::TransferSection, wanted::Wanted,
+    Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, lines::Lines, overrides,
+    toml_error, transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -291,7 +291,8 @@ impl Suite {
     fn of_text(text: &str) -> std::result::Result<Self, String> {
         let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
         finite::check(&table)?;
-        let suite: Self = toml::from_str(text).map_err(|e| toml_error::message::<ForgetSection, MethodSection>(text, &table, &e))?;
+        let suite: Self =
+            toml::from_str(text).map_err(|e| toml_error::message::<ForgetSection, MethodSection>(text, &table, &e))?;
         suite.checked(&table)
     }
 

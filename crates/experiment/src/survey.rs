@@ -1,7 +1,7 @@
 //! An overview of a store: every stage with its labels, its size and its age, and a choice among them.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -73,8 +73,13 @@ pub struct Entry {
     pub seed: Option<u64>,
     /// Wall time of its computation in seconds.
     pub seconds: Option<f64>,
-    /// Its folder.
+    /// Its folder. JSON holds no path that is not UTF-8, so there such a path is shown as well as it can be.
+    #[serde(serialize_with = "shown")]
     pub folder: PathBuf,
+}
+
+fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// Which stages are wanted. An empty list, or `None`, asks for nothing in particular.
@@ -206,7 +211,8 @@ fn entry(record: &Record, labels: &Labels, manifests: &Manifests<'_>) -> Entry {
     let about = record.manifest.as_ref().map(|manifest| About::of(manifest, manifests)).unwrap_or_default();
     let label = record.manifest.as_ref().and_then(|_| labels.get(&summary.key)).map(str::to_owned);
     let named = label.as_deref().and_then(|label| name_in_label(&summary.kind, label)).map(str::to_owned);
-    let since = |time: std::time::SystemTime| clock::rfc3339(time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs()));
+    let since =
+        |time: std::time::SystemTime| clock::rfc3339(time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs()));
     Entry {
         kind: summary.kind.clone(),
         key: summary.key.clone(),
@@ -285,10 +291,11 @@ mod tests {
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("runs")).unwrap();
-        let with = |kind: &str, config, model: &StageKey| StageSpec::new(kind, config, "d", 1).with_input("model", model.clone());
-        let train = |name: &str, arch: &str| {
-            StageSpec::new("train", json!({ "arch": arch, "data": { "name": name } }), "d", 1)
+        let with = |kind: &str, config, model: &StageKey| {
+            StageSpec::new(kind, config, "d", 1).with_input("model", model.clone())
         };
+        let train =
+            |name: &str, arch: &str| StageSpec::new("train", json!({ "arch": arch, "data": { "name": name } }), "d", 1);
         let digits = finish(&store, &train("digits", "resnet8s"));
         finish(&store, &train("clothes", "vgg16"));
         let prune = finish(&store, &with("prune", json!({ "method": "omp" }), &digits));
@@ -318,7 +325,10 @@ mod tests {
             (Selection { kinds: one("prune"), seeds: vec![1], ..wanted.clone() }, &["prune"]),
             (Selection { seeds: vec![7], ..wanted.clone() }, &[]),
             (Selection { older_than: Some(Duration::from_hours(1)), ..wanted.clone() }, &[]),
-            (Selection { kinds: one("unlearn"), newer_than: Some(Duration::from_hours(1)), ..wanted.clone() }, &["unlearn"]),
+            (
+                Selection { kinds: one("unlearn"), newer_than: Some(Duration::from_hours(1)), ..wanted.clone() },
+                &["unlearn"],
+            ),
             (Selection { larger_than: Some(1 << 30), ..wanted.clone() }, &[]),
             (Selection { kinds: one("unlearn"), orphaned: true, ..wanted }, &["unlearn"]),
         ] {
@@ -342,7 +352,8 @@ mod tests {
         for (number, entry) in survey.entries.iter_mut().enumerate() {
             (entry.bytes, entry.age_seconds) = (number as u64 % 4, Some(10 - number as u64));
         }
-        let bytes = |order| survey.select(&Selection::default(), order).unwrap().iter().map(|it| it.bytes).collect::<Vec<_>>();
+        let bytes =
+            |order| survey.select(&Selection::default(), order).unwrap().iter().map(|it| it.bytes).collect::<Vec<_>>();
         assert_eq!(bytes(Order::Size), [3, 2, 1, 1, 0, 0]);
         assert_eq!(bytes(Order::Age), [1, 0, 3, 2, 1, 0]);
     }

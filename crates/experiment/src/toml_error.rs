@@ -107,7 +107,11 @@ mod tests {
             ),
             // Of two equal keys, the one in the table at fault.
             (twice, "15 | class = 0\n", "unknown field `class`"),
-            ("[[unlearn]]\nmethod = \"ft\"\n[[unlearn]]\nname = 3\nmethod = \"ga\"\n", "13 | name = 3\n", "must be a string"),
+            (
+                "[[unlearn]]\nmethod = \"ft\"\n[[unlearn]]\nname = 3\nmethod = \"ga\"\n",
+                "13 | name = 3\n",
+                "must be a string",
+            ),
         ] {
             let message = refused(table);
             assert!(message.contains(line) && message.contains(what), "{message}");
@@ -118,12 +122,18 @@ mod tests {
     fn what_is_missing_is_named_with_the_table_that_lacks_it() {
         let class = "[[forget]]\nkind = \"class\"\nclass = 0\n";
         let message = refused(&format!("{class}[[forget]]\nkind = \"class\"\n"));
-        assert!(message.contains("13 | [[forget]]") && message.contains("[[forget]] lacks the key `class`"), "{message}");
+        assert!(
+            message.contains("13 | [[forget]]") && message.contains("[[forget]] lacks the key `class`"),
+            "{message}"
+        );
         for (line, words) in [
             ("seeds = [1]\n", "[suite] lacks the key `seeds`; add it"),
             ("name = \"digits\"\n", "[data] lacks the key `name`; add it"),
             ("arch = \"resnet8s\"\n", "[model] lacks the key `arch`; add it"),
-            ("[model]\narch = \"resnet8s\"\n", "the section [model] is missing; a suite needs the sections [suite], [data], [model]"),
+            (
+                "[model]\narch = \"resnet8s\"\n",
+                "the section [model] is missing; a suite needs the sections [suite], [data], [model]",
+            ),
         ] {
             let message = refusal(&HEAD.replace(line, ""));
             assert!(message.contains(words), "{message}");

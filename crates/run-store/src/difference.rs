@@ -364,12 +364,7 @@ fn compared(aspect: Aspect, one: &BTreeMap<String, Value>, other: &BTreeMap<Stri
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let differing = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
     differing
-        .map(|key| Difference {
-            aspect,
-            key: key.clone(),
-            one: one.get(key).cloned(),
-            other: other.get(key).cloned(),
-        })
+        .map(|key| Difference { aspect, key: key.clone(), one: one.get(key).cloned(), other: other.get(key).cloned() })
         .collect()
 }
 

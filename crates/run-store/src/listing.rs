@@ -13,9 +13,7 @@ use crate::key::StageKey;
 use crate::manifest::Manifest;
 use crate::owned::is_stage;
 use crate::stage::Stage;
-use crate::store::{
-    StageState, StageSummary, Store, WORKING, check_name, entries, folders, no_folder, size,
-};
+use crate::store::{StageState, StageSummary, Store, WORKING, check_name, entries, folders, no_folder, size};
 use crate::writer::files;
 
 /// A stage in a listing, with what its manifest says of it.
@@ -73,9 +71,11 @@ impl Store {
                 continue;
             }
             match entries(&folder) {
-                Ok(entries) => candidates.extend(
-                    entries.into_iter().map(|(name, folder)| Candidate { kind: kind.clone(), name, folder }),
-                ),
+                Ok(entries) => candidates.extend(entries.into_iter().map(|(name, folder)| Candidate {
+                    kind: kind.clone(),
+                    name,
+                    folder,
+                })),
                 Err(error) => unlisted.push(Fault { place: Place::Folder(folder), error }),
             }
         }

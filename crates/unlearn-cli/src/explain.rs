@@ -46,7 +46,11 @@ fn print(it: &Explanation) {
         counted(data.classes, "class", "classes"),
         counted(data.test, "test image", "test images")
     );
-    say!("  A model is trained on {} of them; {} held out for validation.", data.train, counted(data.validation, "is", "are"));
+    say!(
+        "  A model is trained on {} of them; {} held out for validation.",
+        data.train,
+        counted(data.validation, "is", "are")
+    );
     say!("model {}", it.model.arch);
     say!("  {}.", counted(it.model.parameters, "trainable value", "trainable values"));
     match &it.model.init {
@@ -88,8 +92,13 @@ fn print(it: &Explanation) {
         count => format!("; {count} of {} stages to do have no past stage to go by", total - done),
     };
     match it.seconds {
-        Some(seconds) => say!("The stages to do take about {} one after the other, by past stages of the store{unknown}.", time(seconds)),
-        None => say!("How long the {} stages to do take is not known: the store has no past stage to go by.", total - done),
+        Some(seconds) => say!(
+            "The stages to do take about {} one after the other, by past stages of the store{unknown}.",
+            time(seconds)
+        ),
+        None => {
+            say!("How long the {} stages to do take is not known: the store has no past stage to go by.", total - done)
+        }
     }
 }
 
@@ -98,7 +107,8 @@ fn settings(parts: &[Configured], section: &str) {
     for part in parts.iter().filter(|part| part.section == section) {
         let name = if part.name.is_empty() { format!("[{section}]") } else { part.name.clone() };
         let summary = if part.summary.is_empty() { String::new() } else { format!(": {}", part.summary) };
-        let only = if part.only_for.is_empty() { String::new() } else { format!(" (for {})", part.only_for.join(", ")) };
+        let only =
+            if part.only_for.is_empty() { String::new() } else { format!(" (for {})", part.only_for.join(", ")) };
         say!("  {name}{only}{summary}");
         for setting in &part.settings {
             let value = match &setting.value {

@@ -185,6 +185,9 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
 
 fn collect(store: &Store, arguments: &GcArguments) -> anyhow::Result<()> {
     let dry = arguments.dry_run;
+    if let Some(folder) = arguments.certificates.iter().find(|folder| !folder.is_dir()) {
+        return Err(Usage(format!("--certificates {}: no such folder", folder.display())).into());
+    }
     let records = store.records()?;
     let certified = certified(store, &records, &arguments.certificates)
         .context("nothing was removed, because it is not known which stages this certificate names")?;

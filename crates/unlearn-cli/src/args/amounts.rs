@@ -40,8 +40,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
-    let (number, factor) =
-        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
+    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
     number.trim().parse::<u64>().ok()?.checked_mul(factor)
 }
 
