@@ -172,7 +172,7 @@ mod tests {
         store
     }
 
-    /// The bound is generous, for machines that do much else: 0.3 s were measured on two cores (docs/stages.md).
+    /// The bound is generous, for machines that do much else: docs/stages.md has what was measured.
     #[test]
     fn a_store_of_ten_thousand_stages_is_listed_in_about_a_second() {
         let folder = tempfile::tempdir().unwrap();
