@@ -59,7 +59,9 @@ fn print(it: &Explanation) {
     }
     settings(&it.settings, "train");
     say!("models that are asked to forget");
-    it.prunings.iter().for_each(|pruning| say!("  {pruning}"));
+    for pruning in &it.prunings {
+        say!("  {pruning}");
+    }
     settings(&it.settings, "prune");
     say!("requests");
     for request in &it.requests {
@@ -74,7 +76,9 @@ fn print(it: &Explanation) {
     }
     if !it.notes.is_empty() {
         say!("notes");
-        it.notes.iter().for_each(|note| say!("  {note}"));
+        for note in &it.notes {
+            say!("  {note}");
+        }
     }
     let total: usize = it.stages.iter().map(|kinds| kinds.stages).sum();
     let done: usize = it.stages.iter().map(|kinds| kinds.done).sum();
@@ -97,7 +101,7 @@ fn print(it: &Explanation) {
             time(seconds)
         ),
         None => {
-            say!("How long the {} stages to do take is not known: the store has no past stage to go by.", total - done)
+            say!("How long the {} stages to do take is not known: the store has no past stage to go by.", total - done);
         }
     }
 }

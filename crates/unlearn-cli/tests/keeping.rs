@@ -79,7 +79,7 @@ fn a_store_says_what_it_holds_and_what_depends_on_what() {
     let listed = place.succeed(&["runs", "list", "--kind", "train"]);
     assert!(listed.lines().last().unwrap().starts_with("3 stages of 15, ") && listed.contains("3 done"), "{listed}");
     for (option, name, nearest) in
-        [("--method", "retrian", "`retrain`"), ("--kind", "trian", "`train`"), ("--suite", "tyni", "`tiny`")]
+        [("--method", "retrian", "`retrain`"), ("--kind", "trian", "`train`"), ("--suite", "tinny", "`tiny`")]
     {
         let message = place.refuse(2, &["runs", "list", option, name]);
         assert!(message.contains(nearest), "{message}");
@@ -88,9 +88,7 @@ fn a_store_says_what_it_holds_and_what_depends_on_what() {
 
     // Differences.
     let found = place.succeed(&["runs", "diff", "tiny", "other"]);
-    for words in
-        ["[train] epochs", "train: epochs: 2 and 1", "it begins in train/", "recipe.epochs: 2 and 1", "ft · class 0"]
-    {
+    for words in ["train: epochs: 2 and 1", "it begins in train/", "recipe.epochs: 2 and 1", "ft · class 0"] {
         assert!(found.contains(words), "`{words}` in {found}");
     }
     let found = json(&place, &["runs", "diff", "evaluate:ft, tiny", "evaluate:ft, other", "--json"]);
@@ -102,7 +100,7 @@ fn a_store_says_what_it_holds_and_what_depends_on_what() {
     assert!(message.contains("`tiny` is a suite"), "{message}");
 
     // What depends on what.
-    let train = place.succeed(&["runs", "where", "train:tiny"]);
+    let train = place.succeed(&["runs", "where", "train:seed 1, tiny"]);
     let train = train.trim();
     assert!(place.path(train).join("manifest.json").is_file(), "{train}");
     assert_eq!(place.succeed(&["runs", "where", train]).trim(), train);
