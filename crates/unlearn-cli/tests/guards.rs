@@ -74,7 +74,10 @@ fn maintenance_leaves_the_folders_of_users_alone() {
     }
     place.succeed(&["train", "suite.toml", "--runs", "s"]);
     contains(&place.succeed(&["runs", "repair", "--runs", "s"]), &["1 finished stage is sound"]);
-    contains(&place.succeed(&["runs", "gc", "--runs", "s"]), &["removed 1 stage ", "no suite, search or certificate names it"]);
+    contains(
+        &place.succeed(&["runs", "gc", "--runs", "s"]),
+        &["removed 1 stage ", "no suite, search or certificate names it"],
+    );
     assert!(picture.is_file());
 }
 
