@@ -53,7 +53,9 @@ pub fn resolve(address: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If no stage fits, or several do; the error names them.
 pub fn stage(store: &Store, wanted: &str) -> Result<StageSummary> {
-    let stages = store.stages()?;
+    let records = store.records()?;
+    let labels = Labels::of_records(store, &records)?;
+    let stages: Vec<StageSummary> = records.into_iter().map(|record| record.summary).collect();
     let is_held = |kind: &str| is_kind(kind) || stages.iter().any(|stage| stage.kind == kind);
     let divided = wanted.split_once(['/', ':']).filter(|(kind, _)| is_held(kind));
     let (kind, words) = match (divided, wanted.split_once(' ')) {
@@ -62,7 +64,8 @@ pub fn stage(store: &Store, wanted: &str) -> Result<StageSummary> {
         _ => (None, wanted),
     };
     let of_kind: Vec<_> = stages.iter().filter(|stage| kind.is_none_or(|kind| stage.kind == kind)).collect();
-    among(wanted, store, &of_kind, words, &kind.map_or("stage".to_owned(), |kind| format!("stage `{kind}`"))).cloned()
+    among(wanted, (store, &labels), &of_kind, words, &kind.map_or("stage".to_owned(), |kind| format!("stage `{kind}`")))
+        .cloned()
 }
 
 /// The store, the kind and the beginning of the key, from a path with at least three components.
@@ -86,23 +89,24 @@ fn find(address: &str, root: &Path, kind: &str, wanted: &str) -> Result<PathBuf>
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
     let store = Store::open_existing(root).map_err(|error| refuse(error.to_string()))?;
-    let stages = store.stages()?;
+    let records = store.records()?;
+    let labels = Labels::of_records(&store, &records)?;
+    let stages: Vec<StageSummary> = records.into_iter().map(|record| record.summary).collect();
     let finished = stages.iter().filter(|stage| stage.kind == kind && stage.state == StageState::Finished);
     let finished: Vec<&StageSummary> = finished.collect();
-    let found = among(address, &store, &finished, wanted, &format!("finished stage `{kind}`"))?;
+    let found = among(address, (&store, &labels), &finished, wanted, &format!("finished stage `{kind}`"))?;
     Ok(found.folder.clone())
 }
 
 /// The one of `stages` whose key begins with `wanted`, or whose label has the wanted parts. `what` says what they are.
 fn among<'s>(
     address: &str,
-    store: &Store,
+    (store, labels): (&Store, &Labels),
     stages: &[&'s StageSummary],
     wanted: &str,
     what: &str,
 ) -> Result<&'s StageSummary> {
     let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
-    let labels = Labels::of(store)?;
     let by_key = |key: &StageKey| is_prefix(wanted) && key.as_str().starts_with(wanted);
     let mut found: Vec<_> = stages.iter().filter(|stage| by_key(&stage.key)).copied().collect();
     if found.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unlearn_run_store::{Manifest, StageKey, StageState, Store, SuiteRow, pruning_label};
+use unlearn_run_store::{Manifest, Record, StageKey, Store, SuiteRow, pruning_label};
 use unlearn_samples::ForgetSpec;
 
 use crate::{
@@ -30,25 +30,29 @@ impl Labels {
     /// # Errors
     /// A store that cannot be listed.
     pub fn of(store: &Store) -> Result<Self> {
-        let mut manifests = BTreeMap::new();
-        for summary in store.stages()?.iter().filter(|summary| summary.state == StageState::Finished) {
-            if let Ok(stage) = store.stage(&summary.kind, &summary.key) {
-                manifests.insert(summary.key.clone(), stage.manifest().clone());
-            }
-        }
+        Self::of_records(store, &store.records()?)
+    }
+
+    /// The same for stages of the store that were listed already.
+    ///
+    /// # Errors
+    /// As for [`Labels::of`].
+    pub fn of_records(store: &Store, records: &[Record]) -> Result<Self> {
+        let manifests = manifests(records);
         let (mut rows, mut prunings, mut suites) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let indices = store.suites()?.into_iter().filter_map(|suite| Some((store.suite(&suite).ok()?, suite)));
         for (row, suite) in
             indices.flat_map(|(index, suite)| index.rows.into_iter().map(move |row| (row, suite.clone())))
         {
             needed_by(&suite, row.stages(), &manifests, &mut suites);
-            if let Some(model) = manifests.get(&row.unlearn).and_then(|unlearn| before_requests(unlearn, &manifests)) {
+            let made = manifests.get(&row.unlearn).copied();
+            if let Some(model) = made.and_then(|unlearn| before_requests(unlearn, &manifests)) {
                 prunings.insert(model.key.clone(), row.model_label());
             }
             rows.insert(row.unlearn.clone(), row);
         }
         let naming = Naming { manifests: &manifests, rows: &rows, prunings: &prunings };
-        let labels = manifests.iter().map(|(key, manifest)| (key.clone(), naming.label(manifest)));
+        let labels = manifests.iter().map(|(key, manifest)| ((*key).clone(), naming.label(manifest)));
         Ok(Self { labels: labels.collect(), suites })
     }
 
@@ -68,11 +72,19 @@ impl Labels {
     }
 }
 
+/// The manifests of finished stages.
+pub(crate) type Manifests<'m> = BTreeMap<&'m StageKey, &'m Manifest>;
+
+/// The manifests of the finished ones among these stages.
+pub(crate) fn manifests(records: &[Record]) -> Manifests<'_> {
+    records.iter().filter_map(|record| Some((&record.summary.key, record.manifest.as_ref()?))).collect()
+}
+
 /// Notes that a suite needs these stages and everything that they were computed from.
 fn needed_by<'r>(
     suite: &str,
     stages: impl Iterator<Item = &'r StageKey>,
-    manifests: &BTreeMap<StageKey, Manifest>,
+    manifests: &Manifests<'_>,
     suites: &mut BTreeMap<StageKey, BTreeSet<String>>,
 ) {
     let mut open: Vec<StageKey> = stages.cloned().collect();
@@ -84,19 +96,19 @@ fn needed_by<'r>(
 }
 
 /// The stage that made the model of an `unlearn` stage, before any request was applied to that model.
-fn before_requests<'m>(unlearn: &Manifest, manifests: &'m BTreeMap<StageKey, Manifest>) -> Option<&'m Manifest> {
-    let mut model = manifests.get(unlearn.inputs.get("model")?)?;
+fn before_requests<'m>(unlearn: &Manifest, manifests: &Manifests<'m>) -> Option<&'m Manifest> {
+    let mut model = *manifests.get(unlearn.inputs.get("model")?)?;
     for _ in 0..manifests.len() {
         if model.kind != Unlearn::NAME {
             return Some(model);
         }
-        model = manifests.get(model.inputs.get("model")?)?;
+        model = *manifests.get(model.inputs.get("model")?)?;
     }
     None
 }
 
 struct Naming<'a> {
-    manifests: &'a BTreeMap<StageKey, Manifest>,
+    manifests: &'a Manifests<'a>,
     /// The rows of suites, by their `unlearn` stage.
     rows: &'a BTreeMap<StageKey, SuiteRow>,
     /// The labels that suites give to pruned models, by the stage that made the model.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{Error, Result, schedule::SlurmSection, toml_error};
+use crate::{Error, Result, schedule::SlurmSection, suite::with_nearest};
 
 /// The environment variable that names another file than the user's usual one.
 const CONFIG: &str = "UNLEARN_CONFIG";
@@ -56,7 +56,7 @@ fn read(path: &Path) -> Result<LauncherSection> {
     let text = unlearn_files::read_text(path, MOST);
     let text = text.map_err(|source| Error::Given { what: "the user's file", path: path.into(), source })?;
     let refuse = |reason| Error::Suite { path: path.into(), reason };
-    let file: UserFile = toml::from_str(&text).map_err(|error| refuse(toml_error::message(&text, &error)))?;
+    let file: UserFile = toml::from_str(&text).map_err(|error| refuse(with_nearest(error.to_string().trim())))?;
     file.launcher.check().map_err(refuse)?;
     Ok(file.launcher)
 }

@@ -9,11 +9,13 @@
 
 mod address;
 mod audit;
+mod certified;
 mod checkpoints;
 mod configured;
 mod data;
 pub mod deletion;
 mod error;
+mod explain;
 mod export;
 mod finite;
 mod gallery;
@@ -23,6 +25,7 @@ mod judgement;
 mod keys;
 mod labels;
 mod launcher;
+mod lines;
 mod materials;
 mod model_card;
 mod opened;
@@ -41,6 +44,7 @@ mod setting;
 mod stages;
 mod subclass;
 mod suite;
+mod survey;
 mod toml_error;
 mod transfer;
 mod tuning;
@@ -48,8 +52,10 @@ mod wanted;
 
 pub use address::{resolve as resolve_address, stage as find_stage};
 pub use audit::{AuditSection, TheorySection};
+pub use certified::certified;
 pub use data::{ClassChoice, DataSection, PoisonSection, open_picture as open_trigger_picture, parse_trigger};
 pub use error::{Error, Result};
+pub use explain::{Explanation, Kinds, explain};
 pub use export::{Exported, Form, TIMED_IMAGES, TIMED_ROUNDS, export, rates};
 pub use gallery::{Gallery, Shown};
 pub use hard::{Difficulty, End, Hard, Search};
@@ -73,6 +79,7 @@ pub use schedule::{
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use subclass::Subclass;
 pub use suite::{EvaluateSection, ForgetSection, MethodSection, ModelSection, Suite, SuiteSection};
+pub use survey::{Entry, Order, Selection, State, Survey};
 pub use transfer::{Mode, ProbeSettings, TransferSection};
 pub use tuning::{Objective, TuneOptions, tune};
 pub use wanted::{By, Detector, Ranked, Wanted};

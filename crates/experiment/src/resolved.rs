@@ -83,6 +83,13 @@ pub(crate) struct SeedData {
     pub(crate) target: Option<Target>,
 }
 
+impl SeedData {
+    /// Number of images that are held out for validation.
+    pub(crate) fn validation_images(&self) -> usize {
+        self.validation.len()
+    }
+}
+
 impl Resolved {
     /// Opens the data and looks every name up.
     ///
@@ -111,18 +118,28 @@ impl Resolved {
         let graph =
             unlearn_models::find(&suite.model.arch).and_then(|arch| arch.graph(&input)).map_err(|e| refuse(&e))?;
         let mut snapshots = Vec::new();
-        let resolve = |section: &MethodSection| Pruning::resolve(section, &suite.train, &mut snapshots);
-        let prunings = suite.prune.iter().map(resolve).collect::<Result<_, _>>();
-        let prunings: Vec<Pruning> = prunings.map_err(|e| refuse(&e))?;
+        // A fault in a repeated table is told with its line.
+        let refuse_in = |section: &str, number: usize, reason: &dyn std::fmt::Display| {
+            let reason = reason.to_string();
+            match suite.lines.of_fault(section, number, &reason) {
+                Some(line) => refuse(&format!("line {line}, [[{section}]]: {reason}")),
+                None => refuse(&reason),
+            }
+        };
+        let mut resolve = |(number, section): (usize, &MethodSection)| {
+            Pruning::resolve(section, &suite.train, &mut snapshots).map_err(|e| refuse_in("prune", number, &e))
+        };
+        let prunings: Vec<Pruning> = suite.prune.iter().enumerate().map(&mut resolve).collect::<Result<_, _>>()?;
         all_differ("prune", prunings.iter().map(|pruning| &pruning.label)).map_err(|e| refuse(&e))?;
         snapshots.sort_unstable();
         snapshots.dedup();
-        let resolve = |section: &MethodSection| {
+        let resolve = |section: &MethodSection| -> unlearn_unlearning::Result<Unlearning> {
             let entry = materials.environment().methods.find(&section.method)?;
             Ok(Unlearning { name: section.name().to_owned(), entry, config: entry.resolve(&section.config)? })
         };
-        let methods = suite.unlearn.iter().map(resolve).collect::<unlearn_unlearning::Result<_>>();
-        let methods: Vec<Unlearning> = methods.map_err(|e| refuse(&e))?;
+        let methods = suite.unlearn.iter().enumerate();
+        let methods = methods.map(|(number, section)| resolve(section).map_err(|e| refuse_in("unlearn", number, &e)));
+        let methods: Vec<Unlearning> = methods.collect::<Result<_, _>>()?;
         all_differ("unlearn", methods.iter().map(|method| &method.name)).map_err(|e| refuse(&e))?;
         let attacks = suite.evaluate.settings(&materials.environment().registry, 0).map_err(|e| refuse(&e))?;
         let seeds = suite.suite.seeds.iter().map(|seed| SeedData::resolve(suite, materials, *seed));

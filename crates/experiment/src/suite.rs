@@ -13,7 +13,7 @@ use unlearn_training::Recipe;
 
 use crate::{
     Error, Result, audit::AuditSection, data::DataSection, finite, hard::Difficulty, launcher::LauncherSection,
-    overrides, toml_error, transfer::TransferSection, wanted::Wanted,
+    lines::Lines, overrides, toml_error, transfer::TransferSection, wanted::Wanted,
 };
 
 /// A suite file.
@@ -56,6 +56,9 @@ pub struct Suite {
     /// For each section that is a single table, the keys that were given. Every other key has its default.
     #[serde(skip)]
     pub given: BTreeMap<String, BTreeSet<String>>,
+    /// Where the tables and keys stand in the file.
+    #[serde(skip)]
+    pub(crate) lines: Lines,
 }
 
 /// `[suite]`: its name and its seeds.
@@ -257,7 +260,7 @@ impl Suite {
         let refuse = |reason: String| Error::Suite { path: path.into(), reason };
         if assignments.is_empty() {
             let suite = Self::of_text(text).map_err(refuse)?;
-            return Ok(Self { path: path.into(), ..suite });
+            return Ok(Self { path: path.into(), lines: Lines::of(text, false), ..suite });
         }
         let file: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string().trim().to_owned()))?;
         // The fault after each assignment.
@@ -278,7 +281,7 @@ impl Suite {
                 None => refuse(Self::of_text(text).err().unwrap_or(reason)),
             }
         })?;
-        Ok(Self { path: path.into(), ..suite })
+        Ok(Self { path: path.into(), lines: Lines::of(text, true), ..suite })
     }
 
     fn of_table(table: &toml::Table) -> std::result::Result<Self, String> {
@@ -291,7 +294,8 @@ impl Suite {
     fn of_text(text: &str) -> std::result::Result<Self, String> {
         let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
         finite::check(&table)?;
-        let suite: Self = toml::from_str(text).map_err(|e| toml_error::message(text, &e))?;
+        let suite: Self =
+            toml::from_str(text).map_err(|e| toml_error::message::<ForgetSection, MethodSection>(text, &table, &e))?;
         suite.checked(&table)
     }
 

@@ -1,54 +1,74 @@
 //! Messages of faults in a TOML text, at the line of the key that is at fault.
 //!
 //! The crate `toml` knows the line of a fault in a plain table. For tables whose keys are read together (`[[forget]]`), it only knows the
-//! line of the first heading. But the message names the key or the value, which is looked for in all tables of this heading. If it is there
-//! more than once, the heading has to do.
+//! line of the first heading. So each of these tables is read by itself to find the one at fault, and the key or the value that the message
+//! names is looked for in it. What is missing has no line of its own: the message names the table that lacks it.
 
-use crate::suite::with_nearest;
+use serde::de::DeserializeOwned;
 
-/// The message for `error` in `text`, with the line at fault and the nearest valid name.
-pub(crate) fn message(text: &str, error: &toml::de::Error) -> String {
-    let plain = || with_nearest(error.to_string().trim());
-    let Some(start) = error.span().map(|span| span.start).filter(|start| *start <= text.len()) else { return plain() };
-    let Some(heading) = text.get(..start).map(|before| before.matches('\n').count()) else { return plain() };
-    match below(text, heading, error.message()) {
-        Some((number, line)) => {
-            let (number, line) = (number + 1, line.trim_end());
-            let margin = " ".repeat(number.to_string().len());
-            let carets = "^".repeat(line.trim_start().chars().count());
-            let indent = &line[..line.len() - line.trim_start().len()];
-            let column = indent.chars().count() + 1;
-            format!(
-                "TOML parse error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{carets}\n{}",
-                with_nearest(error.message())
-            )
+use crate::{lines::Lines, suite::with_nearest};
+
+/// The message for `error` in `text`, with the line at fault and the nearest valid name. `Forget` and `Method` read one table of
+/// `[[forget]]`, and one of `[[prune]]` or `[[unlearn]]`; `table` is the whole text.
+pub(crate) fn message<Forget: DeserializeOwned, Method: DeserializeOwned>(
+    text: &str,
+    table: &toml::Table,
+    error: &toml::de::Error,
+) -> String {
+    let said = error.message();
+    let refused = [
+        ("forget", at_fault::<Forget>(table, "forget", said)),
+        ("prune", at_fault::<Method>(table, "prune", said)),
+        ("unlearn", at_fault::<Method>(table, "unlearn", said)),
+    ];
+    let lines = Lines::of(text, false);
+    for (section, number) in refused {
+        let Some(lines) = number.and_then(|number| lines.table(section, number)) else { continue };
+        let line = lines.quoted(said).filter(|_| !said.starts_with("missing")).unwrap_or(lines.heading);
+        return shown(text, line, &with_table(&format!("[[{section}]]"), said));
+    }
+    let at = error.span().map(|span| span.start).filter(|start| *start <= text.len());
+    let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    match missing {
+        Some(section) if SECTIONS.contains(&section) && !table.contains_key(section) => {
+            format!("the section [{section}] is missing; a suite needs the sections [{}]", SECTIONS.join("], ["))
         }
-        None => plain(),
+        Some(_) => {
+            let line = at.and_then(|at| text.get(..at)).map_or(1, |before| 1 + before.matches('\n').count());
+            let heading = text.lines().nth(line - 1).unwrap_or_default().trim();
+            shown(text, line, &with_table(heading, said))
+        }
+        None => with_nearest(error.to_string().trim()),
     }
 }
 
-/// The only line of the key or the value that a message quotes first, in the tables whose heading is in line `heading` (from 0) and in later
-/// ones of the same heading. What a message quotes later is what it expects.
-fn below<'a>(text: &'a str, heading: usize, message: &str) -> Option<(usize, &'a str)> {
-    let word = message.split('`').nth(1).filter(|_| !message.starts_with("missing"))?;
-    let is_heading = |line: &str| line.trim_start().starts_with('[');
-    let wanted = text.lines().nth(heading).filter(|line| is_heading(line))?.trim();
-    let mut within = false;
-    let key = |word: &str, line: &str| {
-        let rest = line.trim_start();
-        let rest = rest.strip_prefix(word).or_else(|| rest.strip_prefix('"')?.strip_prefix(word)?.strip_prefix('"'));
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let value = format!("\"{word}\"");
-    let mut found = text.lines().enumerate().skip(heading).filter(|(_, line)| {
-        if is_heading(line) {
-            within = line.trim() == wanted;
-            return false;
-        }
-        within && (key(word, line) || line.contains(&value))
-    });
-    let first = found.next()?;
-    found.next().is_none().then_some(first)
+/// The sections that every suite needs.
+const SECTIONS: [&str; 3] = ["suite", "data", "model"];
+
+/// The first table of a repeated section that `T` refuses with this message, by its number from 0.
+fn at_fault<T: DeserializeOwned>(table: &toml::Table, section: &str, message: &str) -> Option<usize> {
+    let refuses = |table: &toml::Value| table.clone().try_into::<T>().is_err_and(|error| error.message() == message);
+    table.get(section)?.as_array()?.iter().position(refuses)
+}
+
+/// The message with the nearest valid name. A message about a missing key also names the table that lacks it.
+fn with_table(heading: &str, message: &str) -> String {
+    match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(key) if heading.starts_with('[') => format!("{heading} lacks the key `{key}`; add it"),
+        _ => with_nearest(message),
+    }
+}
+
+/// A message below the line that it is about, as `toml` shows one.
+fn shown(text: &str, number: usize, message: &str) -> String {
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim_end();
+    let margin = " ".repeat(number.to_string().len());
+    let carets = "^".repeat(line.trim_start().chars().count().max(1));
+    let indent = &line[..line.len() - line.trim_start().len()];
+    let column = indent.chars().count() + 1;
+    format!(
+        "TOML parse error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{carets}\n{message}"
+    )
 }
 
 #[cfg(test)]
@@ -57,13 +77,17 @@ mod tests {
 
     const HEAD: &str = "[suite]\nname = \"x\"\nseeds = [1]\n[data]\nname = \"digits\"\n[model]\narch = \"resnet8s\"\n[train]\nepochs = 1\n";
 
+    fn refusal(text: &str) -> String {
+        Suite::parse(text, std::path::Path::new("a.toml"), &[]).unwrap_err().to_string()
+    }
+
     fn refused(rest: &str) -> String {
-        let text = format!("{HEAD}{rest}");
-        Suite::parse(&text, std::path::Path::new("a.toml"), &[]).unwrap_err().to_string()
+        refusal(&format!("{HEAD}{rest}"))
     }
 
     #[test]
     fn a_fault_in_a_repeated_table_is_shown_at_its_own_line() {
+        let twice = "[[forget]]\nkind = \"class\"\nclass = 0\n[[forget]]\nkind = \"random\"\nclass = 0\n";
         for (table, line, what) in [
             (
                 "[[forget]]\nkind = \"class\"\nclasses = [0]\n",
@@ -81,15 +105,39 @@ mod tests {
                 "15 | clas = 0\n",
                 "`class`",
             ),
+            // Of two equal keys, the one in the table at fault.
+            (twice, "15 | class = 0\n", "unknown field `class`"),
+            (
+                "[[unlearn]]\nmethod = \"ft\"\n[[unlearn]]\nname = 3\nmethod = \"ga\"\n",
+                "13 | name = 3\n",
+                "must be a string",
+            ),
         ] {
             let message = refused(table);
             assert!(message.contains(line) && message.contains(what), "{message}");
         }
-        // What is missing has no line, and of two equal keys either may be at fault.
-        let twice = "[[forget]]\nkind = \"class\"\nclass = 0\n[[forget]]\nkind = \"random\"\nclass = 0\n";
-        for table in ["[[forget]]\nkind = \"class\"\n", twice] {
-            let message = refused(table);
-            assert!(message.contains("10 | [[forget]]"), "{message}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_table_that_lacks_it() {
+        let class = "[[forget]]\nkind = \"class\"\nclass = 0\n";
+        let message = refused(&format!("{class}[[forget]]\nkind = \"class\"\n"));
+        assert!(
+            message.contains("13 | [[forget]]") && message.contains("[[forget]] lacks the key `class`"),
+            "{message}"
+        );
+        for (line, words) in [
+            ("seeds = [1]\n", "[suite] lacks the key `seeds`; add it"),
+            ("name = \"digits\"\n", "[data] lacks the key `name`; add it"),
+            ("arch = \"resnet8s\"\n", "[model] lacks the key `arch`; add it"),
+            (
+                "[model]\narch = \"resnet8s\"\n",
+                "the section [model] is missing; a suite needs the sections [suite], [data], [model]",
+            ),
+        ] {
+            let message = refusal(&HEAD.replace(line, ""));
+            assert!(message.contains(words), "{message}");
         }
+        assert!(refusal(&HEAD.replace("seeds = [1]\n", "")).contains("1 | [suite]"));
     }
 }

@@ -84,10 +84,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the store's own folder cannot be listed.
     pub fn check(&self) -> Result<Check> {
-        let (stages, faults) = self.listing()?;
+        let (records, faults) = self.listing()?;
         let mut check = Check { faults, ..Check::default() };
         let mut sound = Vec::new();
-        for summary in stages {
+        for summary in records.into_iter().map(|record| record.summary) {
             if summary.state == StageState::Unfinished {
                 check.unfinished += 1;
                 continue;

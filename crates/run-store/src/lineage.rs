@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::key::StageKey;
@@ -11,7 +13,7 @@ use crate::manifest::{DOCUMENT, Manifest};
 use crate::store::Store;
 
 /// A stage by its kind and key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct StageName {
     /// Kind of stage.
     pub kind: String,
@@ -39,12 +41,12 @@ pub(crate) struct Lineage {
 
 impl Lineage {
     pub(crate) fn of(store: &Store) -> Result<Self> {
-        let mut inputs = Vec::new();
-        for (name, folder) in store.finished_folders()? {
+        let read = |(name, folder): (StageName, PathBuf)| {
             let read = unlearn_files::read(&folder.join(Manifest::FILE), DOCUMENT).ok();
             let said = read.and_then(|text| serde_json::from_slice::<Inputs>(&text).ok());
-            inputs.push((name, said.map(|said| said.inputs.into_values().collect()).unwrap_or_default()));
-        }
+            (name, said.map(|said| said.inputs.into_values().collect()).unwrap_or_default())
+        };
+        let mut inputs: Vec<_> = store.finished_folders()?.into_par_iter().map(read).collect();
         inputs.sort();
         Ok(Self { inputs })
     }
@@ -96,5 +98,16 @@ impl Store {
     /// [`StoreError::Io`](crate::StoreError::Io) if a folder cannot be listed.
     pub fn computed_from(&self, keys: &BTreeSet<StageKey>) -> Result<Vec<StageName>> {
         Ok(Lineage::of(self)?.computed_from(keys))
+    }
+
+    /// The finished stages from which `keys` were computed, directly or not, without `keys`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`](crate::StoreError::Io) if a folder cannot be listed.
+    pub fn needed_by(&self, keys: &BTreeSet<StageKey>) -> Result<Vec<StageName>> {
+        let lineage = Lineage::of(self)?;
+        let needed = lineage.with_what_they_need(keys);
+        let is_input = |name: &&StageName| needed.contains(&name.key) && !keys.contains(&name.key);
+        Ok(lineage.inputs.iter().map(|(name, _)| name).filter(is_input).cloned().collect())
     }
 }

@@ -157,7 +157,7 @@ impl Manifest {
         };
         let value = json::value(&text).map_err(|source| damaged(source.to_string()))?;
         check_format(&file, &value, Self::FORMAT)?;
-        let manifest: Self = serde_json::from_value(value.clone()).map_err(|source| damaged(source.to_string()))?;
+        let manifest = Self::deserialize(&value).map_err(|source| damaged(source.to_string()))?;
         if manifest.format >= 2 {
             let mut rest = value;
             if let Some(fields) = rest.as_object_mut() {

@@ -9,6 +9,7 @@ use crate::atomic::is_temporary;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
+use crate::listing::Record;
 use crate::lock::Lock;
 use crate::owned::{KINDS, foreign, is_stage};
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
@@ -52,9 +53,25 @@ impl Store {
     /// if an index, or the manifest of a stage that an index needs, cannot be read, because the stages that it names are
     /// unknown.
     pub fn garbage(&self) -> Result<Garbage> {
+        self.garbage_except(&BTreeSet::new(), Duration::ZERO)
+    }
+
+    /// The same, without the stages `kept`, without stages that were left less than `least` ago, and without everything
+    /// that either were computed from. The age of a stage is that of [`Record::modified`](crate::Record::modified).
+    ///
+    /// # Errors
+    /// As for [`Store::garbage`].
+    pub fn garbage_except(&self, kept: &BTreeSet<StageKey>, least: Duration) -> Result<Garbage> {
         self.refuse_if_busy()?;
-        let needed = self.needed(&Lineage::of(self)?)?;
-        let mut stages = self.stages()?;
+        let lineage = Lineage::of(self)?;
+        let records = self.records()?;
+        // The age of what cannot be looked at is not known, so it counts as young.
+        let is_young = |record: &Record| least > Duration::ZERO && record.age().is_none_or(|age| age < least);
+        let young: BTreeSet<StageKey> =
+            records.iter().filter(|record| is_young(record)).map(|record| record.summary.key.clone()).collect();
+        let mut needed = self.needed(&lineage)?;
+        needed.extend(lineage.with_what_they_need(&kept.union(&young).cloned().collect()));
+        let mut stages: Vec<StageSummary> = records.into_iter().map(|record| record.summary).collect();
         for stage in stages.iter().filter(|stage| needed.contains(&stage.key)) {
             // It is not known what a stage needs whose manifest cannot be read. A damaged one is for `repair`.
             if let (StageState::Damaged(_), Err(error @ StoreError::Io { .. })) =
@@ -63,7 +80,10 @@ impl Store {
                 return Err(error);
             }
         }
-        stages.retain(|stage| stage.state == StageState::Unfinished || !needed.contains(&stage.key));
+        stages.retain(|stage| match stage.state {
+            StageState::Unfinished => !young.contains(&stage.key),
+            _ => !needed.contains(&stage.key),
+        });
         stages.retain(|stage| !stage.folder.is_dir() || foreign(&stage.folder).is_none());
         Ok(Garbage { stages, leftovers: self.leftovers()? })
     }

@@ -50,6 +50,11 @@ impl Stage {
         &self.manifest
     }
 
+    /// The same, without the folder.
+    pub(crate) fn into_manifest(self) -> Manifest {
+        self.manifest
+    }
+
     /// The stage's key.
     pub fn key(&self) -> &StageKey {
         &self.manifest.key

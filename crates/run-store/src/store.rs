@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::check_writable;
-use crate::check::{Fault, Place};
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
@@ -217,64 +216,6 @@ impl Store {
         })
     }
 
-    /// Every stage of the store, including unfinished and damaged ones, sorted by kind and key.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if a folder cannot be listed.
-    pub fn stages(&self) -> Result<Vec<StageSummary>> {
-        let (stages, unlisted) = self.listing()?;
-        unlisted.into_iter().next().map_or(Ok(stages), |fault| Err(fault.error))
-    }
-
-    /// The same, without the stages in folders that cannot be listed. Each such folder is a fault.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if the store's own folder cannot be listed.
-    pub(crate) fn listing(&self) -> Result<(Vec<StageSummary>, Vec<Fault>)> {
-        let (mut stages, mut unlisted) = (Vec::new(), Vec::new());
-        for (kind, folder) in folders(&self.root)? {
-            if check_name("stage kind", &kind).is_err() {
-                continue;
-            }
-            let entries = match entries(&folder) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    unlisted.push(Fault { place: Place::Folder(folder), error });
-                    continue;
-                }
-            };
-            for (name, folder) in entries {
-                let (digits, finished) =
-                    name.strip_suffix(WORKING).map_or((name.as_str(), true), |digits| (digits, false));
-                let Ok(key) = digits.parse::<StageKey>() else { continue };
-                if !is_stage(&kind, &name, &folder) {
-                    continue;
-                }
-                let (state, bytes) = match fs::metadata(&folder) {
-                    // A broken link.
-                    Err(_) if fs::symlink_metadata(&folder).is_ok() => {
-                        (StageState::Damaged(no_folder(&folder).to_string()), 0)
-                    }
-                    // It has vanished meanwhile.
-                    Err(_) => continue,
-                    Ok(found) if !found.is_dir() => (StageState::Damaged(no_folder(&folder).to_string()), found.len()),
-                    // What cannot be read has no size here; whoever reads it reports the error.
-                    Ok(_) if !finished => (StageState::Unfinished, size(&folder).unwrap_or(0)),
-                    Ok(_) => {
-                        let state = match Stage::open_as(&folder, &kind, digits) {
-                            Ok(_) => StageState::Finished,
-                            Err(error) => StageState::Damaged(error.to_string()),
-                        };
-                        (state, size(&folder).unwrap_or(0))
-                    }
-                };
-                stages.push(StageSummary { kind: kind.clone(), key, state, bytes, folder });
-            }
-        }
-        stages.sort_by(|one, other| (&one.kind, &one.key).cmp(&(&other.kind, &other.key)));
-        Ok((stages, unlisted))
-    }
-
     /// The folders of finished stages, including damaged ones.
     pub(crate) fn finished_folders(&self) -> Result<Vec<(StageName, PathBuf)>> {
         let mut found = Vec::new();
@@ -338,7 +279,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
 }
 
 /// The error of a stage that is not a folder.
-fn no_folder(place: &Path) -> StoreError {
+pub(crate) fn no_folder(place: &Path) -> StoreError {
     StoreError::damaged(place, place, "a stage is a folder, and this is a file, or a link that leads nowhere")
 }
 

@@ -14,9 +14,18 @@ pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 
 use crate::{exit::Usage, output::Color};
 
+mod amounts;
 mod lists;
 mod numbers;
 mod reports;
+mod runs;
+mod suites;
+
+pub(crate) use runs::{
+    DiffArguments, GcArguments, ListRunsArguments, RunsArguments, RunsCommand, SortBy, StateName, VerifyArguments,
+    WhereArguments,
+};
+pub(crate) use suites::{ExplainArguments, SuiteArguments, SuiteCommand};
 
 pub(crate) use lists::{
     BackdoorsArguments, BackdoorsCommand, DatasetArguments, DatasetsArguments, DatasetsCommand, DrawArguments,
@@ -95,6 +104,8 @@ pub(crate) enum Command {
     Backdoors(BackdoorsArguments),
     /// Train a pool of models as a suite says, make each forget a part, and attack them (LiRA, RMIA, U-LiRA, RULI, KLoM).
     Attack(AttackArguments),
+    /// Say what a suite will do, without running it.
+    Suite(SuiteArguments),
     /// Inspect and maintain the run store.
     Runs(RunsArguments),
     /// List the submissions to Slurm, or cancel one.
@@ -587,15 +598,6 @@ pub(crate) struct ForeignArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RunsArguments {
-    #[command(subcommand)]
-    pub(crate) command: RunsCommand,
-    /// Folder of the run store.
-    #[arg(long, value_name = "DIR", default_value = "runs", global = true)]
-    pub(crate) runs: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct LaunchesArguments {
     #[command(subcommand)]
     pub(crate) command: Option<LaunchesCommand>,
@@ -612,74 +614,4 @@ pub(crate) enum LaunchesCommand {
         #[arg(value_name = "SUITE|SUBMISSION")]
         name: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunsCommand {
-    /// List every stage, with its labels in suites.
-    List,
-    /// Print a stage's manifest.
-    Show {
-        /// The stage: the first characters of its key, with or without its kind (`train/0123`), or its label in
-        /// `unlearn runs list`.
-        stage: String,
-    },
-    /// Check the hash of every file of finished stages, or check certificates of deletions against their files.
-    Verify(VerifyArguments),
-    /// Remove damaged stages and everything computed from them. The next run of the suite computes them again.
-    Repair {
-        /// Print what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Remove stages.
-    Rm {
-        /// The stages, as for `unlearn runs show`.
-        #[arg(required = true, value_name = "STAGE")]
-        stages: Vec<String>,
-        /// Also remove everything that was computed from them.
-        #[arg(long)]
-        dependents: bool,
-        /// Print what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Remove every stage that no suite and no search needs, and what killed processes left. Only the index of a
-    /// finished suite names stages, so the stages of an unfinished suite are removed too.
-    Gc {
-        /// Print what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Write suites or stages, with everything that they were computed from, into one tar file.
-    Export {
-        /// Suites by name, or stages as for `unlearn runs show`.
-        #[arg(required = true, value_name = "SUITE|STAGE")]
-        what: Vec<String>,
-        /// The file; it must not exist.
-        #[arg(value_name = "FILE.tar")]
-        file: PathBuf,
-    },
-    /// Import the suites and stages of an exported file. Each is checked against its hashes. Stages that exist
-    /// already stay unchanged.
-    Import {
-        /// The exported file.
-        #[arg(value_name = "FILE.tar")]
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArguments {
-    /// Folders with certificates; the run store if none is given.
-    #[arg(value_name = "DIR")]
-    pub(crate) folders: Vec<PathBuf>,
-    /// Demand a signature by this public key, made by `openssl pkey -in KEY -pubout -out FILE`.
-    #[arg(long, value_name = "FILE", requires = "folders")]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Measure the models again on this dataset: its name, or a folder that holds it.
-    #[arg(long, value_name = "NAME|DIR", requires = "folders")]
-    pub(crate) data: Option<String>,
-    #[command(flatten)]
-    pub(crate) environment: EnvironmentArguments,
 }

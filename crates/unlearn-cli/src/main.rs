@@ -17,6 +17,7 @@ mod datasets;
 mod doctor;
 mod evaluate;
 mod exit;
+mod explain;
 mod export;
 mod forget;
 mod inspect;
@@ -52,6 +53,7 @@ use crate::{
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     output::begin(Manner::of(&typed));
+    output::tell_panics();
     signals::survive_file_size_limit();
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Attacks(arguments) => listed(arguments, lists::attacks, List::Attacks),
         Command::Figures(arguments) => listed(arguments, lists::figures, List::Figures),
         Command::Backdoors(arguments) => backdoors::backdoors(&arguments),
+        Command::Suite(arguments) => explain::suite(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Launches(arguments) => launches::launches(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),

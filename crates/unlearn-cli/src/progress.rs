@@ -8,6 +8,7 @@ use std::{
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use serde_json::{Value, json};
 use unlearn_experiment::{Reporter, StageAt};
 use unlearn_training::{EpochRow, Position, Progress};
 
@@ -44,10 +45,11 @@ impl ConsoleReporter {
         self.reused.get()
     }
 
-    fn line(&self, text: &str) {
+    /// Tells of an event of a stage. `about` is an object with the numbers of the event.
+    fn line(&self, event: &str, about: Value, text: &str) {
         match self.bar.borrow().as_ref() {
             Some(bar) => bar.println(output::message(Level::Info, text).trim_end()),
-            None => note!("{text}"),
+            None => output::event(event, about, text),
         }
     }
 }
@@ -113,11 +115,20 @@ impl Reporter for ConsoleReporter {
             bar.enable_steady_tick(Duration::from_millis(200));
             *self.bar.borrow_mut() = Some(bar);
         }
+        // A line of text at the start of every stage would say what the line at its end says again.
+        if output::is_json() {
+            let mut about = of(at);
+            about["resumed"] = resumed.into();
+            self.line("stage-started", about, &title);
+        }
         *self.stage.borrow_mut() = title;
     }
 
-    fn reused(&self, _: StageAt<'_>) {
+    fn reused(&self, at: StageAt<'_>) {
         self.reused.set(self.reused.get() + 1);
+        if output::is_json() {
+            self.line("stage-reused", of(at), &format!("{} is in the store", title(at)));
+        }
     }
 
     fn finished(&self, at: StageAt<'_>, seconds: f64) {
@@ -126,12 +137,21 @@ impl Reporter for ConsoleReporter {
         }
         // With one stage at a time, the title says whether it continues an earlier run.
         let title = if self.several { title(at) } else { self.stage.borrow().clone() };
-        self.line(&format!("{title} done in {seconds:.1} s"));
+        let mut about = of(at);
+        about["seconds"] = seconds.into();
+        self.line("stage-done", about, &format!("{title} done in {seconds:.1} s"));
     }
 
     fn waiting(&self, at: StageAt<'_>, holder: &str) {
-        self.line(&format!("{} waits for {holder}, which computes it", title(at)));
+        let mut about = of(at);
+        about["holder"] = holder.into();
+        self.line("stage-waits", about, &format!("{} waits for {holder}, which computes it", title(at)));
     }
+}
+
+/// The numbers of a stage in its plan.
+fn of(StageAt { number, total, label }: StageAt<'_>) -> Value {
+    json!({ "number": number, "total": total, "label": label })
 }
 
 fn title(StageAt { number, total, label }: StageAt<'_>) -> String {
@@ -146,11 +166,13 @@ impl Progress for ConsoleReporter {
         } else if self.last_line.get().elapsed() >= LINE_INTERVAL {
             self.last_line.set(Instant::now());
             let stage = self.stage.borrow();
-            self.line(&format!(
-                "{stage}: epoch {}/{epochs}, batch {}/{batches}, loss {loss:.4}",
-                at.epoch + 1,
-                at.batch
-            ));
+            let text =
+                format!("{stage}: epoch {}/{epochs}, batch {}/{batches}, loss {loss:.4}", at.epoch + 1, at.batch);
+            let about = json!({
+                "label": *stage, "epoch": at.epoch + 1, "epochs": epochs, "batch": at.batch, "batches": batches,
+                "loss": loss
+            });
+            self.line("progress", about, &text);
         }
     }
 

@@ -19,8 +19,11 @@ use crate::{
     lists::{AS_IN_TRAINING, directed, needed, shown},
 };
 
+/// Makes the text of a page.
+type Make = fn() -> anyhow::Result<String>;
+
 /// The pages: file name and text.
-const PAGES: &[(&str, fn() -> anyhow::Result<String>)] = &[
+const PAGES: &[(&str, Make)] = &[
     ("attacks.md", attacks),
     ("backdoors.md", backdoors),
     ("commands.md", commands),

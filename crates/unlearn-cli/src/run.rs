@@ -30,8 +30,18 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
 
 /// The suite that the arguments name, with everything that they change in it.
 pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
-    let mut suite = open(&arguments.suite, &arguments.assignments, arguments.seeds)?;
-    begin_with(&mut suite, &arguments.beginning)?;
+    load_with(&arguments.suite, &arguments.assignments, arguments.seeds, &arguments.beginning)
+}
+
+/// The suite in a file, with what assignments, a number of seeds and initial weights change in it.
+pub(crate) fn load_with(
+    path: &Path,
+    assignments: &[String],
+    seeds: Option<u64>,
+    beginning: &InitArguments,
+) -> anyhow::Result<Suite> {
+    let mut suite = open(path, assignments, seeds)?;
+    begin_with(&mut suite, beginning)?;
     Ok(suite)
 }
 

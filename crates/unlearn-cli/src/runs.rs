@@ -1,13 +1,17 @@
 //! `unlearn runs`: shows and maintains the run store, and verifies certificates of deletions.
 
+mod diff;
+mod list;
+mod whereabouts;
+
 use std::{collections::BTreeSet, path::Path};
 
-use anyhow::bail;
-use unlearn_experiment::{Folder, Labels, find_stage};
+use anyhow::{Context as _, bail};
+use unlearn_experiment::{Folder, Labels, certified, find_stage};
 use unlearn_run_store::{Garbage, StageKey, StageState, StageSummary, Store, StoreError};
 
 use crate::{
-    args::{RunsArguments, RunsCommand},
+    args::{GcArguments, RunsArguments, RunsCommand},
     exit::Usage,
     output::{self, counted},
     verify::{verify_certificates, verify_store},
@@ -16,13 +20,15 @@ use crate::{
 pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
     let store = || recognised(&arguments.runs);
     match &arguments.command {
-        RunsCommand::List => list(&store()?),
+        RunsCommand::List(arguments) => list::list(&store()?, arguments),
         RunsCommand::Show { stage } => show(&store()?, stage),
+        RunsCommand::Diff(arguments) => diff::diff(&store()?, arguments),
+        RunsCommand::Where(arguments) => whereabouts::find(&store()?, arguments),
         RunsCommand::Verify(wanted) if wanted.folders.is_empty() => verify_store(&store()?),
         RunsCommand::Verify(wanted) => verify_certificates(wanted),
         RunsCommand::Repair { dry_run } => repair(&store()?, *dry_run),
         RunsCommand::Rm { stages, dependents, dry_run } => remove(&store()?, stages, *dependents, *dry_run),
-        RunsCommand::Gc { dry_run } => collect(&store()?, *dry_run),
+        RunsCommand::Gc(arguments) => collect(&store()?, arguments),
         RunsCommand::Export { what, file } => {
             let store = store()?;
             let (keys, suites) = suites_and_stages(&store, what)?;
@@ -73,23 +79,6 @@ fn called(labels: Option<&Labels>, key: &StageKey) -> String {
     };
     let suites: Vec<&str> = labels.suites(key).collect();
     if suites.is_empty() { label.to_owned() } else { format!("{label} ({})", suites.join(", ")) }
-}
-
-fn list(store: &Store) -> anyhow::Result<()> {
-    let labels = labels(store);
-    for stage in store.stages()? {
-        let (state, problem) = match &stage.state {
-            StageState::Finished => ("Finished", String::new()),
-            StageState::Unfinished => ("Unfinished", String::new()),
-            StageState::Damaged(problem) => ("Damaged", problem.clone()),
-        };
-        let called = called(labels.as_ref(), &stage.key);
-        let said = [called, problem].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-        let line =
-            format!("{:<9} {}  {:>9} KiB  {state:<10}  {said}", stage.kind, stage.key.short(), stage.bytes / 1024);
-        say!("{}", line.trim_end());
-    }
-    Ok(())
 }
 
 fn show(store: &Store, wanted: &str) -> anyhow::Result<()> {
@@ -194,7 +183,8 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
     Ok(())
 }
 
-fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
+fn collect(store: &Store, arguments: &GcArguments) -> anyhow::Result<()> {
+    let dry = arguments.dry_run;
     let submitted =
         unlearn_experiment::launches(store)?.into_iter().find(|launch| launch.over.is_none() && launch.open > 0);
     if let (Some(launch), false) = (submitted, dry) {
@@ -202,12 +192,26 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
             "its tasks need stages that no suite names yet; wait for it, or cancel it with `unlearn launches cancel`";
         return Err(Usage(format!("the submission {} to Slurm is not over: {reason}", launch.name)).into());
     }
-    let garbage: Garbage = store.garbage()?;
-    let labels = labels(store);
+    if let Some(folder) = arguments.certificates.iter().find(|folder| !folder.is_dir()) {
+        return Err(Usage(format!("--certificates {}: no such folder", folder.display())).into());
+    }
+    let records = store.records()?;
+    let certified = certified(store, &records, &arguments.certificates)
+        .context("nothing was removed, because it is not known which stages this certificate names")?;
+    let kept: BTreeSet<StageKey> = certified.keys().map(|stage| stage.key.clone()).collect();
+    let garbage: Garbage = store.garbage_except(&kept, arguments.older_than.unwrap_or_default())?;
+    let labels = Labels::of_records(store, &records)
+        .inspect_err(|error| note!("the labels of stages are not known: {error}"))
+        .ok();
+    for (stage, certificate) in &certified {
+        if labels.as_ref().is_none_or(|labels| labels.suites(&stage.key).next().is_none()) {
+            note!("kept: {stage}, which the certificate {} names", certificate.display());
+        }
+    }
     for stage in &garbage.stages {
         let reason = match stage.state {
             StageState::Unfinished => "not finished: the command that began it would go on from there",
-            _ => "no suite and no search names it, or anything that was computed from it",
+            _ => "no suite, search or certificate names it, or anything that was computed from it",
         };
         say!("{}; {reason}", line(stage, labels.as_ref()));
     }
@@ -218,7 +222,7 @@ fn collect(store: &Store, dry: bool) -> anyhow::Result<()> {
         store.sweep(&garbage)?;
     }
     say!(
-        "{} {} that no suite and no search names or that {} not finished, and {}: {}",
+        "{} {} that no suite, search or certificate names or that {} not finished, and {}: {}",
         if dry { "would remove" } else { "removed" },
         counted(garbage.stages.len(), "stage", "stages"),
         if garbage.stages.len() == 1 { "is" } else { "are" },

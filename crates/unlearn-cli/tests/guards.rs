@@ -74,7 +74,10 @@ fn maintenance_leaves_the_folders_of_users_alone() {
     }
     place.succeed(&["train", "suite.toml", "--runs", "s"]);
     contains(&place.succeed(&["runs", "repair", "--runs", "s"]), &["1 finished stage is sound"]);
-    contains(&place.succeed(&["runs", "gc", "--runs", "s"]), &["removed 1 stage ", "no suite and no search names it"]);
+    contains(
+        &place.succeed(&["runs", "gc", "--runs", "s"]),
+        &["removed 1 stage ", "no suite, search or certificate names it"],
+    );
     assert!(picture.is_file());
 }
 
@@ -109,7 +112,7 @@ fn rows_that_a_run_drops_are_named_and_so_is_what_gc_removes() {
     assert!(output.status.success());
     contains(&String::from_utf8_lossy(&output.stderr), &["`raw · class 0 · dense · seed 2`", "runs gc"]);
     let planned = place.succeed(&["runs", "gc", "--dry-run"]);
-    contains(&planned, &["seed 2", "no suite and no search names it", "would remove 3 stages"]);
+    contains(&planned, &["seed 2", "no suite, search or certificate names it", "would remove 3 stages"]);
 
     // A second suite with the same labels: its name tells the stages apart.
     fs::write(place.path("other.toml"), SMALL.replace("small", "other").replace("epochs = 1", "epochs = 2")).unwrap();

@@ -6,12 +6,14 @@ mod chromium;
 mod convert;
 mod data;
 mod dictionaries;
+mod events;
 mod export;
 mod forget;
 mod guards;
 mod hub;
 mod inspect;
 mod judging;
+mod keeping;
 #[cfg(unix)]
 mod machine;
 mod manners;

@@ -85,8 +85,11 @@ fn commands(place: &Place) -> Vec<String> {
         attack suite.toml --pool 9 --dry-run
         figures
         figures show ua
+        suite explain suite.toml
         runs list
         runs show KEY
+        runs diff small small
+        runs where KEY
         runs verify
         runs verify forgotten
         doctor

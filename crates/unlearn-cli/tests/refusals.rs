@@ -105,7 +105,7 @@ fn a_full_disk() {
     let listed = place.succeed(&["runs", "--runs", "disk/runs", "list"]);
     std::process::Command::new("umount").arg(&disk).status().unwrap();
     assert!(message.contains("disk/runs") && message.contains("space"), "{message}");
-    assert!(!listed.contains("Damaged"), "{listed}");
+    assert!(!listed.contains("damaged"), "{listed}");
 }
 
 #[test]

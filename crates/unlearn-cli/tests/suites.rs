@@ -441,7 +441,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
     assert!(sent.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let listed = place.succeed(&["runs", "list"]);
-    assert!(listed.contains("Unfinished"), "{listed}");
+    assert!(listed.contains("partial"), "{listed}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::{
     },
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 use unlearn_run_store::clock;
 
@@ -135,17 +135,33 @@ pub(crate) fn tell(level: Level, text: fmt::Arguments<'_>) {
     write_error(&message(level, &escape_line_ends(&text.to_string())));
 }
 
+/// Writes an event to standard error: a message with the name of the event and its numbers, for programs that read JSON.
+pub(crate) fn event(name: &str, fields: Value, text: &str) {
+    write_error(&event_line(Level::Info, name, fields, &escape_line_ends(text)));
+}
+
 /// A message for standard error, with its line end.
 pub(crate) fn message(level: Level, text: &str) -> String {
+    let name = match level {
+        Level::Info => "note",
+        Level::Error => "fault",
+    };
+    event_line(level, name, Value::Null, text)
+}
+
+/// A message about an event, with its line end. `fields` is an object, or `null` for none.
+fn event_line(level: Level, name: &str, fields: Value, text: &str) -> String {
     let text = cut(text, LONGEST_ERROR);
     if is_json() {
         let level = match level {
             Level::Info => "INFO",
             Level::Error => "ERROR",
         };
-        let line = json!({
-            "timestamp": clock::now(), "level": level, "fields": { "message": text }, "target": "unlearn"
-        });
+        let mut about = json!({ "message": text, "event": name });
+        if let (Value::Object(about), Value::Object(fields)) = (&mut about, fields) {
+            about.extend(fields);
+        }
+        let line = json!({ "timestamp": clock::now(), "level": level, "fields": about, "target": "unlearn" });
         format!("{}\n", escape_json(&line.to_string()))
     } else {
         format!("{}\n", escape(&text, Keep::Nothing))
@@ -159,7 +175,7 @@ pub(crate) fn error(text: &str) {
 
 /// Writes the error that ends the command, line by line as it is.
 fn write_last(text: &str) {
-    let line = message(Level::Error, &shorten_quotes(&plain_types(text)));
+    let line = event_line(Level::Error, "error", Value::Null, &shorten_quotes(&plain_types(text)));
     if is_json() {
         write_error(&line);
     } else {
@@ -185,6 +201,16 @@ pub(crate) fn command_line(said: &clap::Error) -> u8 {
         write_out(&escape(&text.to_string(), Keep::Nothing));
     }
     said.exit_code().try_into().unwrap_or(2)
+}
+
+/// After this call, a panic is told as one line of JSON, if messages are.
+pub(crate) fn tell_panics() {
+    if is_json() {
+        std::panic::set_hook(Box::new(|panic| {
+            let text = format!("internal error, please report it: {panic}");
+            write_error(&event_line(Level::Error, "panic", Value::Null, &text));
+        }));
+    }
 }
 
 /// Writes to standard error. A failure cannot be reported anywhere.
