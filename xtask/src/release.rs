@@ -1,6 +1,7 @@
 //! `release`: what a release consists of. Nothing is published: that is left to a person.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
@@ -92,7 +93,7 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes what the program is made of, as CycloneDX.
+/// Writes what the program is made of, in the form of `CycloneDX`.
 fn sbom(root: &Path, out: &Path) -> Result<()> {
     let manifest = root.join("crates/unlearn-cli/Cargo.toml");
     let mut tool = CYCLONEDX.command()?;
@@ -117,9 +118,10 @@ fn sums(folder: &Path) -> Result<()> {
     let mut lines = String::new();
     for path in names {
         let name = path.file_name().context("a file has a name")?.to_string_lossy();
-        let sum = Sha256::digest(fs::read(&path)?);
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        lines.push_str(&format!("{sum}  {name}\n"));
+        for byte in Sha256::digest(fs::read(&path)?) {
+            write!(lines, "{byte:02x}")?;
+        }
+        writeln!(lines, "  {name}")?;
     }
     fs::write(folder.join("SHA256SUMS"), lines)?;
     Ok(())

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
     ensure!(printed.starts_with("unlearn "), "the installed `unlearn --version` printed {printed:?}");
     process::succeed(tried.program("unlearn").args(["datasets", "describe", "fashion-mnist-mini"]))?;
-    let size = fs::metadata(wheel)?.len() as f64 / (1 << 20) as f64;
+    let size = fs::metadata(wheel)?.len() as f64 / f64::from(1 << 20);
     say!("{}: {size:.1} MiB, installed and run: {}", wheel.display(), printed.trim());
     Ok(0)
 }

@@ -16,6 +16,7 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Candle on the CPU.
+    #[expect(clippy::unnecessary_wraps, reason = "a build without Candle has none")]
     pub(crate) fn cpu() -> Option<Self> {
         Some(Self::Cpu)
     }
@@ -53,6 +54,7 @@ impl Backend {
     }
 
     /// The revision of the executor's arithmetic.
+    #[expect(clippy::unused_self, reason = "a build without Candle has no backend, and so no revision")]
     pub(crate) fn revision(self) -> u32 {
         CandleExecutor::REVISION
     }

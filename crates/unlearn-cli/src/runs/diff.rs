@@ -57,7 +57,9 @@ fn stages(found: &StageDifferences) {
     if differences.is_empty() {
         say!("{one} and {other} do not differ");
     }
-    differences.iter().for_each(|difference| say!("{}", line(difference)));
+    for difference in differences {
+        say!("{}", line(difference));
+    }
     begins(origins);
 }
 
@@ -71,14 +73,18 @@ fn suites(found: &SuiteDifferences) {
         say!("{key}: {} and {}", value(one.as_ref()), value(other.as_ref()));
     }
     for (suite, labels) in [(one, only_in_one), (other, only_in_other)] {
-        labels.iter().for_each(|label| say!("only in {suite}: {label}"));
+        for label in labels {
+            say!("only in {suite}: {label}");
+        }
     }
     if !same.is_empty() {
         say!("{} the same in both", counted(same.len(), "row is", "rows are"));
     }
     for row in rows {
         say!("{}: {} and {}", row.row, row.one, row.other);
-        row.figures.iter().for_each(|difference| say!("  {}", line(difference)));
+        for difference in &row.figures {
+            say!("  {}", line(difference));
+        }
     }
     begins(origins);
 }
@@ -88,7 +94,9 @@ fn begins(origins: &[Origin]) {
     for Origin { through, one, other, differences } in origins {
         let through = if through.is_empty() { String::new() } else { format!(", through {}", through.join(" → ")) };
         say!("it begins in {one} and {other}{through}");
-        differences.iter().for_each(|difference| say!("  {}", line(difference)));
+        for difference in differences {
+            say!("  {}", line(difference));
+        }
     }
 }
 

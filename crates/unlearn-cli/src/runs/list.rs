@@ -33,10 +33,13 @@ pub(super) fn list(store: &Store, arguments: &ListRunsArguments) -> anyhow::Resu
         output::say_json(&serde_json::to_string_pretty(&json!({ "stages": chosen, "totals": totals }))?);
         return Ok(());
     }
-    chosen.iter().for_each(|entry| say!("{}", line(entry)));
+    for entry in &chosen {
+        say!("{}", line(entry));
+    }
     let of = if chosen.len() == survey.entries.len() { String::new() } else { format!(" of {}", survey.entries.len()) };
-    let states: String = counts.iter().map(|(state, count)| format!(", {count} {}", state.name())).collect();
-    say!("{}{of}, {}{states}", counted(chosen.len(), "stage", "stages"), size(bytes));
+    let total = format!("{}{of}, {}", counted(chosen.len(), "stage", "stages"), size(bytes));
+    let states = counts.iter().map(|(state, count)| format!("{count} {}", state.name()));
+    say!("{}", std::iter::once(total).chain(states).collect::<Vec<_>>().join(", "));
     Ok(())
 }
 

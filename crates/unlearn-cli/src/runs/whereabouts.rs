@@ -50,9 +50,13 @@ pub(super) fn find(store: &Store, arguments: &WhereArguments) -> anyhow::Result<
             continue;
         }
         say!("{}", place.display());
-        inputs.iter().flatten().for_each(|folder| say!("  computed from {}", folder.display()));
+        for folder in inputs.iter().flatten() {
+            say!("  computed from {}", folder.display());
+        }
         if let Some(dependents) = &dependents {
-            dependents.iter().for_each(|folder| say!("  needed by {}", folder.display()));
+            for folder in dependents {
+                say!("  needed by {}", folder.display());
+            }
             match &suites[..] {
                 [] => say!("  needed by no suite"),
                 suites => say!("  needed by the suites {}", suites.join(", ")),
@@ -75,12 +79,11 @@ fn look<'r>(store: &Store, records: &'r [Record], what: &str) -> anyhow::Result<
         records.iter().find(|record| record.summary.kind == kind && record.summary.key == *key)
     };
     let of_folder = records.iter().find(|record| resolved.is_dir() && same(&record.summary.folder, &resolved));
-    let record = match of_folder {
-        Some(record) => Some(record),
-        None => {
-            let stage = find_stage(store, what)?;
-            of_key(&stage.kind, &stage.key)
-        }
+    let record = if of_folder.is_some() {
+        of_folder
+    } else {
+        let stage = find_stage(store, what)?;
+        of_key(&stage.kind, &stage.key)
     };
     Ok(record.map(|record| Found { record, file: None }).into_iter().collect())
 }

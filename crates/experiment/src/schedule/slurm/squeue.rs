@@ -130,7 +130,11 @@ mod tests {
         assert_eq!(queue.state((12, 1)), Some(&State::Pending("Resources".into())));
         assert_eq!(queue.state((13, 0)), Some(&State::Hopeless));
         assert_eq!((queue.state((13, 1)), queue.node((13, 1))), (Some(&State::Ended("NODE_FAIL".into())), "n2"));
-        assert_eq!((queue.job("unlearn-a-0123-1"), queue.job("own|job"), queue.job("x")), (Some(13), Some(14), None));
+        assert_eq!(
+            (queue.job("unlearn-a-0123-1"), queue.job("own|job"), queue.job("x")),
+            (Some(13), Some(14), Some(15))
+        );
+        assert_eq!(queue.job("unlearn-a-0123"), None);
         assert_eq!(queue.state((15, 3)), Some(&State::Ended("CANCELLED".into())));
         queue.add_accounts("12_0|COMPLETED|n1\n9_3|CANCELLED by 0|n1\n9_[4-5]|PENDING|None assigned\n");
         assert_eq!(queue.state((12, 0)), Some(&State::Running), "squeue knows better");
