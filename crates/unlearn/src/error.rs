@@ -15,7 +15,7 @@ pub enum Error {
     /// A request names nothing, or samples that the split does not have.
     #[error("the request {0}")]
     Request(String),
-    /// A model that has forgotten nothing yet cannot be judged without a request.
+    /// The model answers an image with a NaN or an infinity.
     #[error("image {position} of the test or training set gets a logit of {value}; no figure can be computed from it")]
     Answer {
         /// The image's position in its set.
