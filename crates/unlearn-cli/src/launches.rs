@@ -18,7 +18,11 @@ pub(crate) fn launches(arguments: &LaunchesArguments) -> anyhow::Result<()> {
 }
 
 fn list(runs: &Path) -> anyhow::Result<()> {
-    for launch in unlearn_experiment::launches(&Store::open_existing(runs)?)? {
+    let launches = unlearn_experiment::launches(&Store::open_existing(runs)?)?;
+    if launches.is_empty() {
+        say!("no suite of the store {} was submitted to Slurm", runs.display());
+    }
+    for launch in launches {
         let LaunchState { name, created, folder, jobs, open, over, watched_by } = launch;
         let jobs = jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let state = match (over, watched_by) {

@@ -86,6 +86,7 @@ fn commands(place: &Place) -> Vec<String> {
         figures
         figures show ua
         suite explain suite.toml
+        launches
         runs list
         runs show KEY
         runs diff small small
