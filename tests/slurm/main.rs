@@ -54,7 +54,9 @@ fn two_suites_on_two_nodes_and_one_store_have_the_rows_of_a_local_run_and_comput
     assert!(cluster.models("runs") == cluster.models("here"), "a task left another model");
     let computed = cluster.computed("runs");
     assert_eq!((computed.len(), computed.values().max()), (14, Some(&1)), "{computed:?}");
-    let nodes: BTreeSet<String> = cluster.tasks().into_iter().map(|task| task[3].clone()).collect();
+    // A task that ended before it began has no node.
+    let nodes = cluster.tasks().into_iter().map(|task| task[3].clone()).filter(|node| !node.is_empty());
+    let nodes: BTreeSet<String> = nodes.collect();
     assert_eq!(nodes.len(), 2, "both nodes have computed");
 
     // A second time, nothing is submitted.
