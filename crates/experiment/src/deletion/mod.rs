@@ -453,12 +453,11 @@ struct Steps {
 
 /// Numbers of samples that a model is judged on.
 fn samples(setting: &Setting, division: &Division, forgotten: &[u32]) -> Samples {
-    let left = |label: &&u32| !division.whole_classes.contains(label);
     Samples {
         forget: forgotten.len(),
         retain: division.retain.len(),
         validation: setting.split.validation.len(),
-        test: setting.dataset.test.labels.iter().filter(left).count(),
+        test: division.test(&setting.dataset).len(),
     }
 }
 
