@@ -49,6 +49,7 @@ mod shortcut;
 mod simd;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod token_linear;
 mod tokens;
 
@@ -74,6 +75,7 @@ pub use norm::{
 pub use pointwise::{add, add_assign, relu, relu_backward};
 pub use pool::{Window, global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward};
 pub use shortcut::{shortcut_a, shortcut_a_backward};
+pub use threads::in_pool;
 pub use token_linear::token_weight_gradient;
 pub use tokens::{
     Squares, add_positions, class_token, class_token_backward, first_token, first_token_backward, merge_tokens,

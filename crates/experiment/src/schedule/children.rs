@@ -47,7 +47,7 @@ struct Running {
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
     started: Instant,
-    alone: bool,
+    share: Share,
 }
 
 pub(super) fn compute(
@@ -104,9 +104,8 @@ fn supervise(
                 queue.reused(stage, options);
             }
         }
-        if let Some((stage, alone)) = next(queue, running, children, &held) {
-            let threads = if alone { threads() } else { (threads() / children.jobs).max(1) };
-            let one = start(stage, &queue.stages[stage], children, threads, alone)?;
+        if let Some((stage, share)) = next(queue, running, children, &held) {
+            let one = start(stage, &queue.stages[stage], children, share)?;
             queue.started(stage);
             options.reporter.started(queue.at(stage), false);
             running.push(one);
@@ -120,23 +119,40 @@ fn supervise(
     Ok(())
 }
 
-/// The stage to start next, and whether it must run alone.
+/// A stage's share of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    threads: usize,
+    /// Whether no other stage may run beside it.
+    alone: bool,
+}
+
+/// The stage to start next, and its share.
 fn next(
     queue: &Queue<'_>,
     running: &[Running],
     children: &Children,
     held: &HashMap<usize, (Instant, String)>,
-) -> Option<(usize, bool)> {
-    if running.len() >= children.jobs || running.iter().any(|one| one.alone) {
+) -> Option<(usize, Share)> {
+    if running.len() >= children.jobs || running.iter().any(|one| one.share.alone) {
         return None;
     }
     let is_alone = |stage: &usize| !children.shared_timing && queue.is_timed(*stage);
-    let ready: Vec<usize> = queue.ready().into_iter().filter(|stage| !held.contains_key(stage)).collect();
-    if let Some(stage) = ready.iter().find(|stage| !is_alone(stage)) {
-        return Some((*stage, false));
+    let ready = queue.ready().into_iter().filter(|stage| !held.contains_key(stage));
+    let (timed, shared): (Vec<usize>, Vec<usize>) = ready.partition(is_alone);
+    if let Some(stage) = shared.first() {
+        let taken: usize = running.iter().map(|one| one.share.threads).sum();
+        let starting = shared.len().min(children.jobs - running.len());
+        return Some((*stage, Share { threads: threads_for(threads(), taken, starting), alone: false }));
     }
-    let stage = ready.first().filter(|_| running.is_empty())?;
-    Some((*stage, true))
+    let stage = timed.first().filter(|_| running.is_empty())?;
+    Some((*stage, Share { threads: threads(), alone: true }))
+}
+
+/// The threads of the next stage to start: its part of those that no running stage has taken, if `starting` stages can
+/// start now. One at least.
+fn threads_for(all: usize, taken: usize, starting: usize) -> usize {
+    (all.saturating_sub(taken) / starting).max(1)
 }
 
 /// Number of threads of this process.
@@ -145,7 +161,7 @@ fn threads() -> usize {
     set.unwrap_or_else(|| available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
-fn start(stage: usize, planned: &PlannedStage, children: &Children, threads: usize, alone: bool) -> Result<Running> {
+fn start(stage: usize, planned: &PlannedStage, children: &Children, share: Share) -> Result<Running> {
     let StageCommand { program, arguments } = &children.command;
     let failure = |error: std::io::Error| Error::Stage {
         stage: planned.label.clone(),
@@ -153,7 +169,7 @@ fn start(stage: usize, planned: &PlannedStage, children: &Children, threads: usi
     };
     let mut child = Command::new(program)
         .args(arguments)
-        .env(THREADS, threads.to_string())
+        .env(THREADS, share.threads.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -165,7 +181,7 @@ fn start(stage: usize, planned: &PlannedStage, children: &Children, threads: usi
         // If the child has already ended, its standard error says why.
         drop(writeln!(stdin, "{}", planned.spec.to_json()).and_then(|()| stdin.flush()));
     }
-    Ok(Running { stage, child, stdin, stdout, stderr, started: Instant::now(), alone })
+    Ok(Running { stage, child, stdin, stdout, stderr, started: Instant::now(), share })
 }
 
 /// Reads a child's output, so that the child never blocks on a full pipe, and keeps the end of it.
@@ -251,6 +267,16 @@ fn error(report: Report, label: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stages_share_the_threads_that_are_free_and_a_lone_stage_takes_them_all() {
+        assert_eq!(threads_for(8, 0, 1), 8, "nothing else can start before it ends");
+        // Four stages at most; three can start now.
+        assert_eq!(threads_for(8, 0, 3), 2);
+        assert_eq!(threads_for(8, 2, 2), 3);
+        assert_eq!(threads_for(8, 5, 1), 3);
+        assert_eq!(threads_for(2, 2, 3), 1, "a stage has one thread at least");
+    }
 
     #[test]
     fn a_message_of_a_child_keeps_its_level_and_any_other_line_is_a_warning() {

@@ -9,7 +9,7 @@ mod pass;
 mod plan;
 
 use unlearn_kernels::{
-    Arithmetic, Buffers, InstructionSet, Maps, images_to_maps, maps_to_images, maps_to_rows, rows_to_maps,
+    Arithmetic, Buffers, InstructionSet, Maps, images_to_maps, in_pool, maps_to_images, maps_to_rows, rows_to_maps,
 };
 
 use self::{
@@ -115,18 +115,8 @@ impl CpuExecutor {
     fn release(&mut self, pass: Pass) {
         pass.values.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
     }
-}
 
-impl Executor for CpuExecutor {
-    fn name(&self) -> &'static str {
-        self.kernels.arithmetic_name()
-    }
-
-    fn revision(&self) -> u32 {
-        self.kernels.revision()
-    }
-
-    fn forward(
+    fn run_forward(
         &mut self,
         graph: &Graph,
         state: &mut State,
@@ -187,15 +177,7 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
-    fn set_kept(&mut self, kept: &Kept) {
-        if self.kept != *kept {
-            self.kept.clone_from(kept);
-            self.plan = None;
-            self.folded = FoldedLayers::default();
-        }
-    }
-
-    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
+    fn run_backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
         let (Some(pass), Some(plan)) = (&self.pass, &self.plan) else { return Err(Error::NoForward) };
         collect.check(pass.mode)?;
         let output = graph.nodes.len() - 1;
@@ -237,5 +219,39 @@ impl Executor for CpuExecutor {
             self.pass.take().into_iter().for_each(|pass| self.release(pass));
         }
         Ok(())
+    }
+}
+
+impl Executor for CpuExecutor {
+    fn name(&self) -> &'static str {
+        self.kernels.arithmetic_name()
+    }
+
+    fn revision(&self) -> u32 {
+        self.kernels.revision()
+    }
+
+    fn forward(
+        &mut self,
+        graph: &Graph,
+        state: &mut State,
+        images: &[f32],
+        count: usize,
+        mode: Mode,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        in_pool(|| self.run_forward(graph, state, images, count, mode, logits))
+    }
+
+    fn set_kept(&mut self, kept: &Kept) {
+        if self.kept != *kept {
+            self.kept.clone_from(kept);
+            self.plan = None;
+            self.folded = FoldedLayers::default();
+        }
+    }
+
+    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], collect: Collect<'_>) -> Result<()> {
+        in_pool(|| self.run_backward(graph, state, dlogits, collect))
     }
 }
