@@ -168,6 +168,9 @@ impl BundleKernel for Reduce<'_> {
                 let end = (i * CHUNK + CHUNK).min(z.len());
                 let z = S::as_simd_f32s(&z[i * CHUNK..end]).0.as_chunks::<V>().0;
                 for (pixel, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
+                    simd::prefetch_after(dz);
+                    simd::prefetch_after(x);
+                    simd::prefetch_after(z);
                     for v in 0..V {
                         let g = simd.select_f32s(simd.less_than_f32s(zero, z[v]), dz[v], zero);
                         dz[v] = g;
@@ -176,6 +179,8 @@ impl BundleKernel for Reduce<'_> {
                 }
             } else {
                 for (pixel, (g, x)) in dz.iter().zip(x).enumerate() {
+                    simd::prefetch_after(g);
+                    simd::prefetch_after(x);
                     for v in 0..V {
                         sums.add(simd, (pixel, v), g[v], x[v]);
                     }
@@ -232,6 +237,8 @@ impl WithSimd for Combine<'_> {
         let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
         let (x, g) = (S::as_simd_f32s(self.x).0, S::as_simd_f32s(self.g).0);
         for ((dx, x), g) in S::as_mut_simd_f32s(self.dx).0.iter_mut().zip(x).zip(g) {
+            simd::prefetch_after(x);
+            simd::prefetch_after(g);
             *dx = simd.mul_add_f32s(*g, a, simd.mul_add_f32s(*x, b, c));
         }
     }
@@ -259,12 +266,16 @@ impl BundleKernel for ReduceMasked<'_> {
             let pixels = dz.iter().zip(x).enumerate();
             if let Some(passed) = self.passed {
                 for (pixel, (dz, x)) in pixels {
+                    simd::prefetch_after(dz);
+                    simd::prefetch_after(x);
                     for v in 0..V {
                         sums.add(simd, (pixel, v), masked(simd, passed, x[v], dz[v]), x[v]);
                     }
                 }
             } else {
                 for (pixel, (dz, x)) in pixels {
+                    simd::prefetch_after(dz);
+                    simd::prefetch_after(x);
                     for v in 0..V {
                         sums.add(simd, (pixel, v), dz[v], x[v]);
                     }
@@ -296,10 +307,14 @@ impl WithSimd for CombineMasked<'_> {
         let (dz, x) = (S::as_mut_simd_f32s(self.dz).0, S::as_simd_f32s(self.x).0);
         if let Some(passed) = self.passed {
             for (dz, x) in dz.iter_mut().zip(x) {
+                simd::prefetch_after(x);
+                simd::prefetch_after(dz);
                 *dz = simd.mul_add_f32s(masked(simd, passed, *x, *dz), a, simd.mul_add_f32s(*x, b, c));
             }
         } else {
             for (dz, x) in dz.iter_mut().zip(x) {
+                simd::prefetch_after(x);
+                simd::prefetch_after(dz);
                 *dz = simd.mul_add_f32s(*dz, a, simd.mul_add_f32s(*x, b, c));
             }
         }

@@ -313,6 +313,8 @@ impl WithSimd for Apply<'_> {
         match self.residual {
             Some(residual) => {
                 for ((z, x), residual) in z.iter_mut().zip(x).zip(S::as_simd_f32s(residual).0) {
+                    simd::prefetch_after(x);
+                    simd::prefetch_after(residual);
                     let value = simd.add_f32s(simd.mul_add_f32s(*x, scale, shift), *residual);
                     *z = at_least(simd, floor, value);
                 }

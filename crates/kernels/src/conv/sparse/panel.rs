@@ -9,7 +9,7 @@ use super::{
     axis::Axis,
     pattern::KeptWeight,
 };
-use crate::{LANES, Maps};
+use crate::{LANES, Maps, simd};
 
 /// Layout of a panel, `[channel][row][run][place][lane]`.
 ///
@@ -97,6 +97,7 @@ impl PanelLayout {
                 (first..end, source(first).unwrap_or(0))
             })
             .collect();
+        let source_rows = self.source_rows(band);
         for (channel, plane) in pixels.chunks_exact_mut(self.plane).enumerate() {
             let (source, _) = from.stored()[maps.start(bundle, channel)..][..maps.used()].as_chunks::<LANES>();
             let reading = from.channel(maps, bundle, channel);
@@ -108,6 +109,7 @@ impl PanelLayout {
                     to.fill([0.0; LANES]);
                     continue;
                 };
+                prefetch_row(from.stored(), maps, bundle, later((channel, row), &source_rows));
                 let from = &source[row * maps.width..(row + 1) * maps.width];
                 for (to, (places, column)) in to.chunks_exact_mut(self.run).zip(&columns) {
                     to[..places.start].fill([0.0; LANES]);
@@ -124,6 +126,22 @@ impl PanelLayout {
             }
         }
     }
+}
+
+/// How many rows before a row is copied it is prefetched.
+const ROWS_AHEAD: usize = 4;
+
+/// The channel and row that are copied [`ROWS_AHEAD`] rows after this one, if `rows` of each channel are copied.
+fn later((channel, row): (usize, usize), rows: &Range<usize>) -> (usize, usize) {
+    let row = row - rows.start + ROWS_AHEAD;
+    (channel + row / rows.len(), rows.start + row % rows.len())
+}
+
+/// Prefetches a row of a channel. It need not exist.
+#[inline(always)]
+fn prefetch_row(values: &[f32], maps: &Maps, bundle: usize, (channel, row): (usize, usize)) {
+    let start = values.as_ptr().wrapping_add(maps.start(bundle, channel) + row * maps.width * LANES);
+    (0..maps.width).for_each(|pixel| simd::prefetch(start.wrapping_add(pixel * LANES)));
 }
 
 /// The kept weights of each written channel, for the pixels of one phase of rows and one phase of columns.
@@ -164,5 +182,19 @@ impl Walks {
     /// The entries of a channel.
     pub(super) fn of(&self, channel: usize) -> Range<usize> {
         self.starts[channel]..self.starts[channel + 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_prefetched_in_the_order_in_which_they_are_copied() {
+        let copied: Vec<_> = (0..6).flat_map(|channel| (5..8).map(move |row| (channel, row))).collect();
+        for (at, later_one) in copied.iter().zip(&copied[ROWS_AHEAD..]) {
+            assert_eq!(later(*at, &(5..8)), *later_one);
+        }
+        assert_eq!(later((2, 7), &(7..8)), (6, 7));
     }
 }
