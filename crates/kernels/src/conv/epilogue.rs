@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use crate::{
     LANES, Maps,
-    norm::{Moments, shift_rows},
+    norm::{Moments, at_least, shift_rows},
     shared::Shared,
+    simd,
 };
 
 /// What a forward pass does with its output after computing it.
@@ -26,7 +29,52 @@ pub enum Epilogue<'a> {
     },
 }
 
-impl Epilogue<'_> {
+/// The fields of [`Epilogue::Shift`].
+#[derive(Clone, Copy)]
+pub(super) struct Shift<'a> {
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+impl Shift<'_> {
+    /// Prefetches the residual of a pixel. It need not exist.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, place: usize) {
+        if let Some(residual) = self.residual {
+            simd::prefetch(residual.as_ptr().wrapping_add(place));
+        }
+    }
+
+    /// relu?(value + shift + residual?) for registers of some pixels of a channel. The first pixel is at offset `place`
+    /// of the output, and the others `spacing` values apart.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        values: &mut [[S::f32s; V]; P],
+        (channel, place, spacing): (usize, usize, usize),
+    ) {
+        let shift = simd.splat_f32s(self.shift[channel]);
+        let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        for p in 0..P {
+            for v in 0..V {
+                values[p][v] = simd.add_f32s(values[p][v], shift);
+            }
+            if let Some(residual) = self.residual {
+                let (residual, _) = S::as_simd_f32s(&residual[place + p * spacing..][..LANES]);
+                for v in 0..V {
+                    values[p][v] = simd.add_f32s(values[p][v], residual[v]);
+                }
+            }
+            for v in 0..V {
+                values[p][v] = at_least(simd, floor, values[p][v]);
+            }
+        }
+    }
+}
+
+impl<'a> Epilogue<'a> {
     /// The same epilogue for the channels starting at `first`. Their maps begin at value `start`.
     pub(super) fn after(self, first: usize, start: usize) -> Self {
         match self {
@@ -34,6 +82,14 @@ impl Epilogue<'_> {
                 Self::Shift { shift: &shift[first..], residual: residual.map(|residual| &residual[start..]), relu }
             }
             other => other,
+        }
+    }
+
+    /// The sums to which a kernel adds a shift itself, before it writes them.
+    pub(super) fn shift(self) -> Option<Shift<'a>> {
+        match self {
+            Self::Shift { shift, residual, relu } => Some(Shift { shift, residual, relu }),
+            Self::None | Self::Statistics => None,
         }
     }
 
@@ -66,5 +122,30 @@ impl Epilogue<'_> {
                 vec![]
             }
         }
+    }
+    /// The same for rows of which each value was [shifted](Shift) before it was written.
+    ///
+    /// # Safety
+    /// As [`Epilogue::finish`].
+    pub(super) unsafe fn finish_shifted(
+        self,
+        to: Shared<'_>,
+        maps: &Maps,
+        bundle: usize,
+        rows: &Range<usize>,
+    ) -> Vec<Moments> {
+        if self.shift().is_none() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.finish(to, maps, bundle, rows) };
+        }
+        if maps.samples(bundle) < LANES {
+            let row_len = maps.width * LANES;
+            for channel in 0..maps.channels {
+                let start = maps.start(bundle, channel) + rows.start * row_len;
+                // SAFETY: the caller's promise.
+                maps.zero_tail(bundle, unsafe { to.slice_mut(start, rows.len() * row_len) });
+            }
+        }
+        vec![]
     }
 }

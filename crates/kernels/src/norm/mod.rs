@@ -346,6 +346,7 @@ impl WithSimd for AddAndClamp<'_> {
         match self.residual {
             Some(residual) => {
                 for (value, residual) in values.iter_mut().zip(S::as_simd_f32s(residual).0) {
+                    simd::prefetch_after(residual);
                     *value = at_least(simd, floor, simd.add_f32s(simd.add_f32s(*value, shift), *residual));
                 }
             }
@@ -361,7 +362,7 @@ impl WithSimd for AddAndClamp<'_> {
 /// max(value, floor), but NaN stays NaN. The maximum instruction of some instruction sets would return the floor and
 /// hide a diverged network.
 #[inline(always)]
-fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
+pub(crate) fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, floor), floor, value)
 }
 

@@ -7,7 +7,12 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    super::{blocks::even_blocks, epilogue::Epilogue, scratch::Scratch, source::Source},
+    super::{
+        blocks::even_blocks,
+        epilogue::{Epilogue, Shift},
+        scratch::Scratch,
+        source::Source,
+    },
     axis::Axis,
     panel::{PanelLayout, Walks},
     pattern::{KeptWeight, Pattern},
@@ -46,9 +51,10 @@ pub(in super::super) fn forward(
     let panel = if matches!(epilogue, Epilogue::Statistics) { PANEL_LEN } else { TALL_PANEL_LEN };
     let layout = forward_layout(shape, input, output, rows_per_task(shape, input, output, TASKS, panel));
     let walks = Walks::new(pattern.by_output(), output.channels, &layout, (0, 0), KeptWeight::forward);
-    gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, false, |to, bundle, rows| {
+    let ending = Ending { accumulate: false, shift: epilogue.shift() };
+    gather(&layout, &[Part::new(&layout, (0, 0), walks, weights)], x, input, y, output, ending, |to, bundle, rows| {
         // SAFETY: a task finishes only rows that no other task writes. `gather` asserts that they exist.
-        unsafe { epilogue.finish(to, output, bundle, rows) }
+        unsafe { epilogue.finish_shifted(to, output, bundle, rows) }
     })
 }
 
@@ -100,16 +106,16 @@ pub(in super::super) fn input_gradient(
             Part::new(&layout, phases, walks, weights)
         })
         .collect();
-    let parts_of_bands =
-        gather(&layout, &parts, Source::Written(dy), output, dx, input, accumulate, |to, bundle, rows| {
-            let row = input.width * LANES;
-            let of_channel = |reduction: NormReduction<'_>, channel| {
-                let start = input.start(bundle, channel) + rows.start * row;
-                // SAFETY: the rows lie in the buffer, as `gather` asserts, and this task alone writes them.
-                reduction.of_rows(channel, start, unsafe { to.slice(start, rows.len() * row) })
-            };
-            reduction.map(|reduction| (0..input.channels).map(|channel| of_channel(reduction, channel)).collect())
-        });
+    let ending = Ending { accumulate, shift: None };
+    let parts_of_bands = gather(&layout, &parts, Source::Written(dy), output, dx, input, ending, |to, bundle, rows| {
+        let row = input.width * LANES;
+        let of_channel = |reduction: NormReduction<'_>, channel| {
+            let start = input.start(bundle, channel) + rows.start * row;
+            // SAFETY: the rows lie in the buffer, as `gather` asserts, and this task alone writes them.
+            reduction.of_rows(channel, start, unsafe { to.slice(start, rows.len() * row) })
+        };
+        reduction.map(|reduction| (0..input.channels).map(|channel| of_channel(reduction, channel)).collect())
+    });
     let bands = layout.bands(input.height).len().max(1);
     let parts: Option<Vec<Vec<_>>> = parts_of_bands.into_iter().collect();
     parts.filter(|_| reduction.is_some()).map_or(vec![], |parts| NormReduction::totals(&parts, bands, input.channels))
@@ -143,6 +149,15 @@ impl Part {
     }
 }
 
+/// What happens to a sum.
+#[derive(Clone, Copy)]
+struct Ending<'a> {
+    /// Whether it is added to what is there.
+    accumulate: bool,
+    /// What is done to it before it is written.
+    shift: Option<Shift<'a>>,
+}
+
 /// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
 /// `finish`, in order.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
@@ -153,7 +168,7 @@ fn gather<T: Send>(
     read: &Maps,
     to: &mut [f32],
     written: &Maps,
-    accumulate: bool,
+    ending: Ending<'_>,
     finish: impl Fn(Shared<'_>, usize, &Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     assert!(
@@ -170,7 +185,7 @@ fn gather<T: Send>(
         let tiles = parts.iter().map(|part| part.tiles.len()).sum::<usize>() * rows.len() / layout.rows.phases.len();
         let ahead =
             Ahead::rows(from.stored(), read, next_bundle, layout.source_rows(next_rows), tiles * written.channels);
-        simd::dispatch_bundle(Band { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, ahead });
+        simd::dispatch_bundle(Band { layout, parts, from, read, to, written, ending, bundle, rows, panel, ahead });
         finish(to, bundle, rows)
     };
     (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
@@ -184,7 +199,7 @@ struct Band<'a> {
     read: &'a Maps,
     to: Shared<'a>,
     written: &'a Maps,
-    accumulate: bool,
+    ending: Ending<'a>,
     bundle: usize,
     rows: &'a Range<usize>,
     panel: &'a mut Scratch,
@@ -197,7 +212,7 @@ impl BundleKernel for Band<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { layout, parts, from, read, to, written, accumulate, bundle, rows, panel, mut ahead } = self;
+        let Self { layout, parts, from, read, to, written, ending, bundle, rows, panel, mut ahead } = self;
         layout.fill(simd, panel, from, read, bundle, rows);
         let first = layout.first_row(rows);
         for part in parts {
@@ -216,7 +231,7 @@ impl BundleKernel for Band<'_> {
                         place: written.start(bundle, 0) + pixel * LANES,
                         spacing: column_phase.spacing * LANES,
                         written,
-                        accumulate,
+                        ending,
                     };
                     match tile.len() {
                         1 => tile_of.run::<S, 1, V>(simd, &mut ahead),
@@ -243,7 +258,7 @@ struct Tile<'a> {
     /// Distance from one pixel to the next in `to`, in values.
     spacing: usize,
     written: &'a Maps,
-    accumulate: bool,
+    ending: Ending<'a>,
 }
 
 impl Tile<'_> {
@@ -255,9 +270,12 @@ impl Tile<'_> {
             let place = self.place + channel * self.written.plane;
             for pixel in P..2 * P {
                 simd::prefetch(self.to.start().wrapping_add(place + pixel * self.spacing));
+                if let Some(shift) = &self.ending.shift {
+                    shift.prefetch(place + pixel * self.spacing);
+                }
             }
             let kept = self.part.walks.of(channel);
-            if self.accumulate && kept.is_empty() {
+            if self.ending.accumulate && kept.is_empty() {
                 continue;
             }
             let mut sums = [[simd.splat_f32s(0.0); V]; P];
@@ -270,13 +288,16 @@ impl Tile<'_> {
                     }
                 }
             }
+            if let Some(shift) = &self.ending.shift {
+                shift.apply(simd, &mut sums, (channel, place, self.spacing));
+            }
             for (p, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let at = self.to.at(place + p * self.spacing + v * S::F32_LANES);
                     // SAFETY: `gather` asserts that `to` holds all planes, and no other task uses the lanes of this
                     // task's rows.
                     unsafe {
-                        let sum = if self.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
+                        let sum = if self.ending.accumulate { simd.add_f32s(simd::load(simd, at), *sum) } else { *sum };
                         simd::store(simd, at, sum);
                     }
                 }
