@@ -54,7 +54,7 @@ mod token_linear;
 mod tokens;
 
 pub use attention::{Attention, Windows};
-pub use buffers::Buffers;
+pub use buffers::{Buffer, Buffers};
 pub use by_sample::{rows_of_samples, sums_over_samples};
 pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue, Normalised, Source};
 pub use gelu::{gelu, gelu_backward};

@@ -1,15 +1,15 @@
 //! Convolutions with a folded normalisation by running statistics: the scale is part of the weights, the rest is a
 //! shift.
 
-use unlearn_kernels::Buffers;
+use unlearn_kernels::{Buffer, Buffers};
 
 use super::layers::{BatchNorm, Convolution};
 use crate::{NodeId, State};
 
 /// One convolution with its folded normalisation.
 pub(super) struct Folded {
-    /// Scaled weights, in the shape of the convolution's weight.
-    pub(super) weights: Vec<f32>,
+    scaled: Buffer,
+    weights: usize,
     /// Shift per output channel.
     pub(super) shift: Vec<f32>,
 }
@@ -27,7 +27,7 @@ impl FoldedLayers {
     /// Drops all layers that were folded from another state. `None` drops all.
     pub(super) fn keep_only(&mut self, generation: Option<u64>, nodes: usize, buffers: &mut Buffers) {
         if self.generation.is_none() || self.generation != generation {
-            self.layers.drain(..).flatten().for_each(|layer| buffers.give(layer.weights));
+            self.layers.drain(..).flatten().for_each(|layer| buffers.give(layer.scaled));
             self.layers.resize_with(nodes, || None);
             self.generation = generation;
         }
@@ -46,6 +46,11 @@ impl FoldedLayers {
 }
 
 impl Folded {
+    /// Scaled weights, in the shape of the convolution's weight.
+    pub(super) fn weights(&self) -> &[f32] {
+        &self.scaled[..self.weights]
+    }
+
     fn new(conv: &Convolution, norm: &BatchNorm, state: &State, buffers: &mut Buffers) -> Self {
         let (statistics, parameters) = (norm.running_statistics(state), state.parameters());
         let (scale, mut shift) = norm.input(&[], &statistics, parameters).scale_and_shift();
@@ -55,13 +60,12 @@ impl Folded {
         }
         let weights = &parameters[conv.weight];
         let mut scaled = buffers.take(weights.len());
-        scaled.truncate(weights.len());
         let per_channel = weights.len() / scale.len();
         for ((to, from), scale) in
             scaled.chunks_exact_mut(per_channel).zip(weights.chunks_exact(per_channel)).zip(&scale)
         {
             to.iter_mut().zip(from).for_each(|(to, from)| *to = from * scale);
         }
-        Self { weights: scaled, shift }
+        Self { scaled, weights: weights.len(), shift }
     }
 }

@@ -9,7 +9,8 @@ mod pass;
 mod plan;
 
 use unlearn_kernels::{
-    Arithmetic, Buffers, InstructionSet, Maps, images_to_maps, in_pool, maps_to_images, maps_to_rows, rows_to_maps,
+    Arithmetic, Buffer, Buffers, InstructionSet, Maps, images_to_maps, in_pool, maps_to_images, maps_to_rows,
+    rows_to_maps,
 };
 
 use self::{
@@ -71,7 +72,7 @@ struct Pass {
     batch: usize,
     mode: Mode,
     /// The value of each node. Nodes that are fused into another one have none.
-    values: Vec<Option<Vec<f32>>>,
+    values: Vec<Option<Buffer>>,
     statistics: Statistics,
 }
 
@@ -130,7 +131,7 @@ impl CpuExecutor {
             self.release(pass);
         }
         let Some(plan) = &self.plan else { return Err(Error::NoForward) };
-        let mut values: Vec<Option<Vec<f32>>> = vec![None; graph.nodes.len()];
+        let mut values: Vec<Option<Buffer>> = vec![None; graph.nodes.len()];
         let mut statistics: Statistics = vec![None; graph.nodes.len()];
 
         let evaluated = (mode == Mode::Evaluate).then(|| state.generation());
@@ -144,7 +145,8 @@ impl CpuExecutor {
                 continue;
             }
             let written = mode != Mode::Train || !step.unwritten;
-            let mut output = if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Vec::new() };
+            let mut output =
+                if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Buffer::default() };
             let mut pass = Forward {
                 plan,
                 batch: count,

@@ -1,6 +1,6 @@
 //! Data that the layers of a pass read, write and pass on.
 
-use unlearn_kernels::{Buffers, ChannelStatistics, Maps, add_assign};
+use unlearn_kernels::{Buffer, Buffers, ChannelStatistics, Maps, add_assign};
 
 use super::{folded::FoldedLayers, plan::Plan};
 use crate::{Collect, Mode, NodeId, State};
@@ -13,7 +13,7 @@ pub(super) struct Forward<'a> {
     pub(super) plan: &'a Plan,
     pub(super) batch: usize,
     pub(super) mode: Mode,
-    pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) values: &'a [Option<Buffer>],
     pub(super) state: &'a mut State,
     pub(super) statistics: &'a mut Statistics,
     pub(super) folded: &'a mut FoldedLayers,
@@ -25,11 +25,11 @@ pub(super) struct Backward<'a, 'c> {
     pub(super) plan: &'a Plan,
     pub(super) batch: usize,
     pub(super) mode: Mode,
-    pub(super) values: &'a [Option<Vec<f32>>],
+    pub(super) values: &'a [Option<Buffer>],
     pub(super) statistics: &'a Statistics,
     pub(super) state: &'a State,
     /// For each node, the sum of the gradients received so far.
-    pub(super) arriving: Vec<Option<Vec<f32>>>,
+    pub(super) arriving: Vec<Option<Buffer>>,
     /// For each normalisation whose gradient was reduced as it was written: the totals per channel.
     pub(super) reduced: Vec<Option<Vec<(f64, f64)>>>,
     /// For each convolution whose gradient has yet to pass through the normalisation that follows: the terms of
@@ -59,7 +59,7 @@ impl<'a> Backward<'a, '_> {
     }
 
     /// Passes a gradient to a node. The first gradient is stored; later ones are added to it.
-    pub(super) fn deliver(&mut self, node: NodeId, gradient: Vec<f32>) {
+    pub(super) fn deliver(&mut self, node: NodeId, gradient: Buffer) {
         let maps = self.maps(node);
         match &mut self.arriving[node] {
             Some(sum) => {
@@ -71,7 +71,7 @@ impl<'a> Backward<'a, '_> {
     }
 
     /// Passes on the gradient that `compute(gradient, dx)` writes over `dx`, and returns `gradient` to the pool.
-    pub(super) fn replace(&mut self, node: NodeId, gradient: Vec<f32>, compute: impl FnOnce(&[f32], &mut [f32])) {
+    pub(super) fn replace(&mut self, node: NodeId, gradient: Buffer, compute: impl FnOnce(&[f32], &mut [f32])) {
         let mut dx = self.buffers.take(self.maps(node).len());
         compute(&gradient, &mut dx);
         self.deliver(node, dx);
@@ -80,7 +80,7 @@ impl<'a> Backward<'a, '_> {
 }
 
 /// The value of a node.
-pub(super) fn value(values: &[Option<Vec<f32>>], node: NodeId) -> &[f32] {
+pub(super) fn value(values: &[Option<Buffer>], node: NodeId) -> &[f32] {
     values[node].as_deref().unwrap_or_else(|| unreachable!("node {node} is read before it is computed"))
 }
 

@@ -1,6 +1,6 @@
 //! The sum of two maps that is not fused into a normalisation.
 
-use unlearn_kernels::add;
+use unlearn_kernels::{Buffer, add};
 
 use super::Layer;
 use crate::{
@@ -23,7 +23,7 @@ impl Layer for Add {
         add(pass.value(step.input), pass.value(other), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         if let Some(other) = step.other {
             let len = pass.maps(step.output).len();
             let mut copy = pass.buffers.take(len);

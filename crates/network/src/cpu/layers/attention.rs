@@ -1,6 +1,6 @@
 //! Attention among all tokens, or within the windows of a map of tokens.
 
-use unlearn_kernels::{self as kernels, LANES, Windows};
+use unlearn_kernels::{self as kernels, Buffer, LANES, Windows};
 
 use super::{Layer, collect_by_sample};
 use crate::{
@@ -42,7 +42,7 @@ impl Layer for Attention {
         self.kernel.forward(self.table(pass.state.parameters()), pass.value(step.input), &input, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let (x, table) = (pass.value(step.input), self.table(pass.state.parameters()));
         let len = output.bundles() * table.len() * LANES;

@@ -2,7 +2,7 @@
 //! with the convolution before it.
 
 use unlearn_kernels::{
-    ChannelStatistics, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
+    Buffer, ChannelStatistics, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
     norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 
@@ -10,7 +10,6 @@ use super::{Convolution, Laid, Layer};
 use crate::{
     BufferId, Collect, Mode, NodeId, Op, ParameterId, State,
     cpu::{
-        folded::Folded,
         pass::{Backward, Forward, statistics_of},
         plan::{Planning, Step},
     },
@@ -61,7 +60,7 @@ impl Layer for BatchNorm {
         pass.statistics[step.output] = Some(statistics);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Buffer) {
         let input = pass.maps(step.input);
         let x = pass.value(step.input);
         let reads = self.input(x, statistics_of(pass.statistics, step.output), pass.state.parameters());
@@ -122,9 +121,9 @@ impl BatchNorm {
     ) {
         let (input, output) = (pass.maps(conv_step.input), pass.maps(step.output));
         let (x, residual) = (pass.value(conv_step.input), step.other.map(|other| pass.value(other)));
-        let Folded { weights, shift } = pass.folded.layer(step.output, (conv, self), pass.state, pass.buffers);
-        let epilogue = Epilogue::Shift { shift, residual, relu: self.relu };
-        conv.kernel.forward(weights, x, &input, out, &output, epilogue);
+        let folded = pass.folded.layer(step.output, (conv, self), pass.state, pass.buffers);
+        let epilogue = Epilogue::Shift { shift: &folded.shift, residual, relu: self.relu };
+        conv.kernel.forward(folded.weights(), x, &input, out, &output, epilogue);
     }
 
     pub(in crate::cpu) fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {

@@ -1,6 +1,6 @@
 //! A learnt token before the others.
 
-use unlearn_kernels::{LANES, class_token, class_token_backward};
+use unlearn_kernels::{Buffer, LANES, class_token, class_token_backward};
 
 use super::{Layer, collect_by_sample};
 use crate::{
@@ -26,7 +26,7 @@ impl Layer for ClassToken {
         class_token(&pass.state.parameters()[self.token], pass.value(step.input), &input, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let len = output.bundles() * output.channels * LANES;
         let mut dtoken = pass.buffers.take(len);

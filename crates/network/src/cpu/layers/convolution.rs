@@ -1,8 +1,8 @@
 //! The convolution, with or without a bias.
 
 use unlearn_kernels::{
-    self as kernels, Algorithm, Algorithms, Arithmetic, ConvShape, Epilogue, NormGradient, NormReduction, Normalised,
-    Source, channel_sums, channel_sums_by_sample,
+    self as kernels, Algorithm, Algorithms, Arithmetic, Buffer, ConvShape, Epilogue, NormGradient, NormReduction,
+    Normalised, Source, channel_sums, channel_sums_by_sample,
 };
 
 use super::{Laid, Layer};
@@ -65,7 +65,7 @@ impl Layer for Convolution {
         pass.statistics[step.output] = self.kernel.forward_from(weights, x, &input, out, &output, epilogue);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let Collect::Gradients { gradients, .. } = &mut *pass.collect else {
             self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
@@ -116,7 +116,7 @@ fn unwritten_input<'a>(
     step: &Step,
     mode: Mode,
     plan: &Plan,
-    (values, statistics): (&'a [Option<Vec<f32>>], &Statistics),
+    (values, statistics): (&'a [Option<Buffer>], &Statistics),
     parameters: &[Vec<f32>],
 ) -> Option<UnwrittenInput<'a>> {
     let norm_step = &plan.steps[step.normalises.filter(|_| mode == Mode::Train)?];
@@ -128,7 +128,7 @@ fn unwritten_input<'a>(
 
 impl Convolution {
     /// Passes on the gradient with respect to the input, if anything needs it.
-    pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
             let parameters = pass.state.parameters();

@@ -1,6 +1,6 @@
 //! The first token.
 
-use unlearn_kernels::{first_token, first_token_backward};
+use unlearn_kernels::{Buffer, first_token, first_token_backward};
 
 use super::Layer;
 use crate::{
@@ -22,7 +22,7 @@ impl Layer for First {
         first_token(pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| first_token_backward(dy, &output, dx, &input));
     }

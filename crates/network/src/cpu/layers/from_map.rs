@@ -1,5 +1,7 @@
 //! Pixels become tokens. Both have one layout, so this is a copy.
 
+use unlearn_kernels::Buffer;
+
 use super::Layer;
 use crate::{
     NodeId, Op, TokenOp,
@@ -21,7 +23,7 @@ impl Layer for FromMap {
         out[..len].copy_from_slice(&pass.value(step.input)[..len]);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         pass.deliver(step.input, gradient);
     }
 }

@@ -1,6 +1,6 @@
 //! GELU.
 
-use unlearn_kernels::{gelu, gelu_backward};
+use unlearn_kernels::{Buffer, gelu, gelu_backward};
 
 use super::Layer;
 use crate::{
@@ -22,7 +22,7 @@ impl Layer for Gelu {
         gelu(pass.value(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (maps, x) = (pass.maps(step.output), pass.value(step.input));
         pass.replace(step.input, gradient, |dy, dx| gelu_backward(x, dy, dx, &maps));
     }

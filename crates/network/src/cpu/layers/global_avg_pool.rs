@@ -1,6 +1,6 @@
 //! The mean over all pixels.
 
-use unlearn_kernels::{global_avg_pool, global_avg_pool_backward};
+use unlearn_kernels::{Buffer, global_avg_pool, global_avg_pool_backward};
 
 use super::Layer;
 use crate::{
@@ -22,7 +22,7 @@ impl Layer for GlobalAvgPool {
         global_avg_pool(pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| global_avg_pool_backward(dy, &output, dx, &input));
     }

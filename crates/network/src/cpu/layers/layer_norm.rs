@@ -1,6 +1,6 @@
 //! Layer normalisation over the features of each token.
 
-use unlearn_kernels::{LANES, LayerNormParameters, layer_norm, layer_norm_backward};
+use unlearn_kernels::{Buffer, LANES, LayerNormParameters, layer_norm, layer_norm_backward};
 
 use super::{Layer, collect_by_sample};
 use crate::{
@@ -34,7 +34,7 @@ impl Layer for LayerNorm {
         layer_norm(self.parameters(pass.state), pass.value(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (maps, x) = (pass.maps(step.output), pass.value(step.input));
         let (parameters, len) = (self.parameters(pass.state), maps.bundles() * maps.channels * LANES);
         let (mut dweight, mut dbias) = (pass.buffers.take(len), pass.buffers.take(len));

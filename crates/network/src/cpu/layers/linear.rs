@@ -1,7 +1,7 @@
 //! The fully connected layer.
 
 use unlearn_kernels::{
-    linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
+    Buffer, linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
     linear_sample_gradients, linear_weight_gradient,
 };
 
@@ -31,7 +31,7 @@ impl Layer for Linear {
         linear_forward(pass.value(step.input), &input, &parameters[self.weight], &parameters[self.bias], out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let (x, weight) = (pass.value(step.input), &pass.state.parameters()[self.weight]);
         self.collect(pass.collect, (x, &input), (&gradient, &output));

@@ -1,6 +1,6 @@
 //! The largest value of each window.
 
-use unlearn_kernels::{Window, max_pool, max_pool_backward};
+use unlearn_kernels::{Buffer, Window, max_pool, max_pool_backward};
 
 use super::Layer;
 use crate::{
@@ -23,7 +23,7 @@ impl Layer for MaxPool {
         max_pool(self.0, pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let x = pass.value(step.input);
         pass.replace(step.input, gradient, |dy, dx| max_pool_backward(self.0, x, &input, dy, &output, dx));

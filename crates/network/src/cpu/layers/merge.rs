@@ -1,6 +1,6 @@
 //! The tokens of each square of a map become one token.
 
-use unlearn_kernels::{Squares, merge_tokens, merge_tokens_backward};
+use unlearn_kernels::{Buffer, Squares, merge_tokens, merge_tokens_backward};
 
 use super::Layer;
 use crate::{
@@ -23,7 +23,7 @@ impl Layer for Merge {
         merge_tokens(self.0, pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| merge_tokens_backward(self.0, dy, &output, dx, &input));
     }

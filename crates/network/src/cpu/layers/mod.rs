@@ -20,7 +20,7 @@ mod shortcut_a;
 mod token_linear;
 mod token_mean;
 
-use unlearn_kernels::{LANES, Maps, rows_of_samples, sums_over_samples};
+use unlearn_kernels::{Buffer, LANES, Maps, rows_of_samples, sums_over_samples};
 
 pub(super) use self::{batch_norm::BatchNorm, convolution::Convolution};
 use super::{
@@ -66,7 +66,7 @@ pub(super) trait Layer: Send {
 
     /// Takes `gradient` = ∂loss/∂value of the step's node. Collects the result for the layer's parameters, and passes
     /// gradients on to the nodes that the step reads.
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>);
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer);
 
     /// This layer as a convolution, which a normalisation may fold.
     fn as_convolution(&self) -> Option<&Convolution> {

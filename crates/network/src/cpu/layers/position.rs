@@ -1,6 +1,6 @@
 //! A learnt value for each token, added by its position.
 
-use unlearn_kernels::{LANES, add_positions, positions_by_sample};
+use unlearn_kernels::{Buffer, LANES, add_positions, positions_by_sample};
 
 use super::{Layer, collect_by_sample};
 use crate::{
@@ -26,7 +26,7 @@ impl Layer for Position {
         add_positions(&pass.state.parameters()[self.embedding], pass.value(step.input), out, &maps);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let maps = pass.maps(step.output);
         let len = maps.bundles() * maps.channels * maps.height * maps.width * LANES;
         let mut by_sample = pass.buffers.take(len);

@@ -1,6 +1,6 @@
 //! A ReLU, max(x, 0), that is not fused into a normalisation.
 
-use unlearn_kernels::{relu, relu_backward};
+use unlearn_kernels::{Buffer, relu, relu_backward};
 
 use super::Layer;
 use crate::{
@@ -22,7 +22,7 @@ impl Layer for Relu {
         relu(pass.value(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let maps = pass.maps(step.output);
         let y = pass.value(step.output);
         pass.replace(step.input, gradient, |dy, dx| relu_backward(y, dy, dx, &maps));

@@ -1,6 +1,6 @@
 //! The option-A shortcut: every `stride`-th pixel, with zero channels added on both sides.
 
-use unlearn_kernels::{shortcut_a, shortcut_a_backward};
+use unlearn_kernels::{Buffer, shortcut_a, shortcut_a_backward};
 
 use super::Layer;
 use crate::{
@@ -26,7 +26,7 @@ impl Layer for ShortcutA {
         shortcut_a(pass.value(step.input), &input, self.stride, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| shortcut_a_backward(dy, &output, self.stride, dx, &input));
     }

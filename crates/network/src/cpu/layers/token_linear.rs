@@ -1,7 +1,7 @@
 //! The fully connected layer on every token: a convolution with a kernel of one pixel, but for the gradient of a dense
 //! weight, which has a kernel of its own.
 
-use unlearn_kernels::{Algorithm, ConvShape, channel_sums, token_weight_gradient};
+use unlearn_kernels::{Algorithm, Buffer, ConvShape, channel_sums, token_weight_gradient};
 
 use super::{Convolution, Layer, convolution};
 use crate::{
@@ -30,7 +30,7 @@ impl Layer for TokenLinear {
         self.0.forward(step, pass, out);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Vec<f32>) {
+    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
         let (input, output, x) = (pass.maps(step.input), pass.maps(step.output), pass.value(step.input));
         let Convolution { kernel, weight, bias } = &self.0;
         match &mut *pass.collect {
