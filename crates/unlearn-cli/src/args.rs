@@ -6,9 +6,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use unlearn_experiment::{Environment, Subclass};
-use unlearn_hub::Reference;
-use unlearn_mia_eval::MemberSelection;
-use unlearn_network::DeviceChoice;
+use unlearn::hub::Reference;
+use unlearn::mia_eval::MemberSelection;
+use unlearn::network::DeviceChoice;
 
 pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 

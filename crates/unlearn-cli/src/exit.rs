@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use unlearn_files::NotAFile;
+use unlearn::files::NotAFile;
 use unlearn_run_store::StoreError;
 
 use crate::output;
@@ -70,10 +70,10 @@ fn is_usage(cause: &Cause) -> bool {
             .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
         || matches!(
             cause.downcast_ref(),
-            Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })
+            Some(unlearn::datasets::Error::Unknown(_) | unlearn::datasets::Error::Output { .. })
         )
-        || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
-        || cause.downcast_ref().is_some_and(unlearn_score_files::Error::is_usage)
+        || cause.downcast_ref().is_some_and(unlearn::models::Error::is_usage)
+        || cause.downcast_ref().is_some_and(unlearn::score_files::Error::is_usage)
         || matches!(cause.downcast_ref(), Some(unlearn_reports::ReportError::Scores { .. }))
 }
 

@@ -6,7 +6,7 @@ use unlearn_experiment::{
     MODEL_FILE,
     deletion::{Deleted, Deletion, DeletionOptions, Requested, Stated},
 };
-use unlearn_metrics::{Figures, Value};
+use unlearn::metrics::{Figures, Value};
 
 use crate::{args::ForgetArguments, exit::Usage, progress::ConsoleReporter, run::run_options};
 

@@ -10,7 +10,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use serde_json::{Value, json};
 use unlearn_experiment::{Reporter, StageAt};
-use unlearn_training::{EpochRow, Position, Progress};
+use unlearn::training::{EpochRow, Position, Progress};
 
 use crate::output::{self, Level};
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use unlearn_experiment::{Environment, Gallery, Shown};
-use unlearn_mia_eval::Registry;
+use unlearn::mia_eval::Registry;
 use unlearn_reports::{SamplePictures, Thumbnails, Written};
 use unlearn_run_store::{Stage, Store, SuiteIndex};
 

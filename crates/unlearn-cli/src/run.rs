@@ -11,9 +11,9 @@ use unlearn_experiment::{
     Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm,
     StageCommand, Status, Suite, TaskCommand,
 };
-use unlearn_network::DeviceChoice;
+use unlearn::network::DeviceChoice;
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
-use unlearn_training::Unattended;
+use unlearn::training::Unattended;
 
 use crate::{
     args::{ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments},
@@ -186,7 +186,7 @@ pub(crate) fn begin_with(suite: &mut Suite, beginning: &InitArguments) -> anyhow
     if init.is_empty() {
         return Err(Usage("--init: the name is empty; name a file or `hub:OWNER/NAME`".into()).into());
     }
-    suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
+    suite.model.init = Some(if init.starts_with(unlearn::hub::PREFIX) {
         init.to_owned()
     } else {
         let path =

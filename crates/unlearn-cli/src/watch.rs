@@ -19,8 +19,8 @@ use std::{
 
 use anyhow::Context as _;
 use unlearn_experiment::{Environment, Plan, PlannedStage};
-use unlearn_metrics::Figures;
-use unlearn_mia_eval::Registry;
+use unlearn::metrics::Figures;
+use unlearn::mia_eval::Registry;
 use unlearn_reports::{
     Details, Results,
     html::{self, Live, LiveStage, LiveState},

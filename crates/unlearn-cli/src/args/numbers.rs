@@ -1,6 +1,6 @@
 //! Whole numbers on the command line, with a message that says which are allowed.
 
-use unlearn_mia_eval::Settings;
+use unlearn::mia_eval::Settings;
 
 /// Reads a whole number from `least` to `most`.
 ///
