@@ -5,10 +5,10 @@ mod judging;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use unlearn_experiment::{Environment, Subclass};
 use unlearn::hub::Reference;
 use unlearn::mia_eval::MemberSelection;
 use unlearn::network::DeviceChoice;
+use unlearn_experiment::{Environment, Subclass};
 
 pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 

@@ -2,9 +2,9 @@
 
 use unlearn::backdoor::{PictureUse, TRIGGERS, TriggerChoice};
 use unlearn::datasets::picture;
+use unlearn::samples::{ImageSet, sheet};
 use unlearn_experiment::open_trigger_picture;
 use unlearn_run_store::write_atomic;
-use unlearn::samples::{ImageSet, sheet};
 
 use crate::{
     args::{BackdoorsArguments, BackdoorsCommand, DrawArguments},

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use unlearn_experiment::{OpenedModel, known_images};
 use unlearn::models::{ImportOptions, ModelFile, Source, Target as Written, find};
+use unlearn_experiment::{OpenedModel, known_images};
 use unlearn_run_store::write_atomic;
 
 use crate::{

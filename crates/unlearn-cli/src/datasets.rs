@@ -4,8 +4,8 @@
 use unlearn::datasets::location::FORMS;
 use unlearn::datasets::registry::{self, Entry, OpenOptions};
 use unlearn::datasets::{image_folder, npz, verify};
-use unlearn_experiment::{Environment, Materials, Part, Suite, class_of};
 use unlearn::samples::{Dataset, ImageSet, SplitOptions, split};
+use unlearn_experiment::{Environment, Materials, Part, Suite, class_of};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
 use crate::convert::check_new;

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use unlearn_certificates::Certificate;
 use unlearn::datasets::{idx_folder, registry};
-use unlearn_experiment::{Folder, MODEL_FILE, check_beside, recognised_document, resolve_address};
 use unlearn::files::Form;
 use unlearn::masks::{Error as NoMask, Mask};
 use unlearn::models::{
@@ -13,9 +11,11 @@ use unlearn::models::{
     checkpoint::{self, CheckpointInfo},
     contents, sparse_checkpoint,
 };
-use unlearn_run_store::Stage;
 use unlearn::samples::ImageSet;
 use unlearn::torch_files::{Candidate, Container, StateDict, TorchFile};
+use unlearn_certificates::Certificate;
+use unlearn_experiment::{Folder, MODEL_FILE, check_beside, recognised_document, resolve_address};
+use unlearn_run_store::Stage;
 
 use crate::{args::InspectArguments, exit::Usage, output};
 

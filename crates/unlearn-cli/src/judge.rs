@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use unlearn_experiment::{
-    AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores,
-};
 use unlearn::metrics::ModelScores;
 use unlearn::mia_eval::{MemberSelection, Registry, Settings};
 use unlearn::models::ImportOptions;
+use unlearn::score_files::{Role, ScoreSets, SetScores, is_scores};
+use unlearn_experiment::{
+    AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores,
+};
 use unlearn_reports::judged::{Evidence, judge as judge_scores};
 use unlearn_run_store::Store;
-use unlearn::score_files::{Role, ScoreSets, SetScores, is_scores};
 
 use crate::{
     args::EvaluateArguments,

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use unlearn_experiment::{DatasetPart, NamedModel, OtherData, Predictor};
 use unlearn::models::ImportOptions;
 use unlearn::score_files::{Kind, Prediction, check_name, paths, write};
+use unlearn_experiment::{DatasetPart, NamedModel, OtherData, Predictor};
 
 use crate::{
     args::{ForeignArguments, PredictArguments, Split},

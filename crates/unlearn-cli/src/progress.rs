@@ -9,8 +9,8 @@ use std::{
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use serde_json::{Value, json};
-use unlearn_experiment::{Reporter, StageAt};
 use unlearn::training::{EpochRow, Position, Progress};
+use unlearn_experiment::{Reporter, StageAt};
 
 use crate::output::{self, Level};
 

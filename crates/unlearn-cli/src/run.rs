@@ -7,13 +7,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use unlearn::network::DeviceChoice;
+use unlearn::training::Unattended;
 use unlearn_experiment::{
     Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm,
     StageCommand, Status, Suite, TaskCommand,
 };
-use unlearn::network::DeviceChoice;
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
-use unlearn::training::Unattended;
 
 use crate::{
     args::{ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments},

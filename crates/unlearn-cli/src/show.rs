@@ -63,7 +63,8 @@ fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
     names.extend(unlearn::pruning::METHODS.iter().map(|method| (method.name, "a pruning method", List::Methods)));
     names.extend(CRITERIA.iter().map(|criterion| (criterion.name, "a pruning criterion", List::Methods)));
     names.extend(SCOPES.iter().map(|scope| (scope.name, "a pruning scope", List::Methods)));
-    names.extend(unlearn::unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
+    names
+        .extend(unlearn::unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
     names.extend(ARCHITECTURES.iter().map(|arch| (arch.name, "an architecture", List::Models)));
     names.extend(registry.attacks().iter().map(|attack| (attack.name, "an attack", List::Attacks)));
     names.extend(POOL_ATTACKS.iter().map(|attack| (attack.name, "an attack with a pool of models", List::Attacks)));

@@ -32,6 +32,7 @@ mod data;
 mod error;
 mod method;
 mod model;
+pub mod parts;
 
 pub use data::{Asked, Data};
 pub use error::{Error, Result};

@@ -3,11 +3,13 @@
 use std::{fmt::Display, time::Duration};
 
 use serde_json::json;
+use unlearn::parts::check_fingerprint;
 use unlearn_run_store::{StageSpec, StageWriter, Store, clock};
+use unlearn_samples::Dataset;
 use unlearn_training::{EpochRow, Session};
 
 use super::StageKind;
-use crate::{Error, Result, checkpoints::FileCheckpoints, judgement, materials::Materials, schedule::RunOptions};
+use crate::{Error, Result, checkpoints::FileCheckpoints, materials::Materials, schedule::RunOptions};
 
 /// Everything that computing one stage needs.
 pub(crate) struct Bench<'a> {
@@ -77,10 +79,10 @@ impl Bench<'_> {
     }
 
     /// This stage's error for a model that could not be judged, perhaps because of the user's interruption.
-    pub(crate) fn judging_failure(&self, failure: &judgement::Failure) -> Error {
+    pub(crate) fn judging_failure(&self, failure: &unlearn::Error) -> Error {
         match failure {
-            judgement::Failure::Interrupted => self.interruption(),
-            judgement::Failure::Answer { .. } => {
+            failure if failure.is_interruption() => self.interruption(),
+            unlearn::Error::Answer { .. } => {
                 let model =
                     self.spec.inputs.values().map(|key| key.short().to_owned()).collect::<Vec<_>>().join(" or ");
                 self.failure(format!(
@@ -90,6 +92,11 @@ impl Bench<'_> {
             }
             _ => self.failure(failure),
         }
+    }
+
+    /// Refuses images other than those in the description.
+    pub(crate) fn check_images(&self, dataset: &Dataset) -> Result<()> {
+        check_fingerprint(dataset, &self.spec.data_fingerprint).map_err(|error| self.failure(error))
     }
 
     /// Refuses an executor other than the one in the description, because its results differ in the last bits.
