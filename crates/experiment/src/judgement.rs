@@ -63,12 +63,13 @@ impl<'a> Sets<'a> {
 ///
 /// The error is a reason for users: the network cannot predict, a set is too small for an attack, or a figure is not
 /// finite.
-pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Error> {
+pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Box<Error>> {
     let test = sets.division.test(sets.dataset);
     let scores = sets.with_test(&test).scores(network, judging.interrupt)?;
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
-    let mut figures = registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt)?;
+    let mut figures =
+        registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt).map_err(Error::from)?;
     let accuracy = accuracy_on_subclasses(sets, &test, &scores.test);
     figures.extend(accuracy.map(|accuracy| (subclass_accuracy::NAME.to_owned(), Value::exact(accuracy))));
     Ok(Judgement { scores, figures })
@@ -104,13 +105,13 @@ pub(crate) struct Foresight {
 ///
 /// # Errors
 /// As for [`judge`]. Also if the validation set has no image of the forgotten classes.
-pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Error> {
+pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Box<Error>> {
     let train = &sets.dataset.train;
     let label = |position: &u32| train.labels[*position as usize];
     let (whole, others): (Vec<u32>, Vec<u32>) =
         sets.validation.iter().partition(|position| sets.division.whole_classes.contains(&label(position)));
     let classes: BTreeSet<u32> = sets.forget.iter().map(label).collect();
-    let mut score = |positions: &[u32]| scores_until(network, train, positions, judging.interrupt);
+    let mut score = |positions: &[u32]| scores_until(network, train, positions, judging.interrupt).map_err(Box::new);
     let scores = ModelScores {
         forget: score(sets.forget)?,
         retain: score(&sets.division.retain)?,
@@ -128,9 +129,9 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
         unseen.extend(akin(&score(&whole)?));
     }
     let forgotten: Vec<f64> = scores.forget.losses().collect();
-    let forget_auc = auc(&unseen, &forgotten)?;
+    let forget_auc = auc(&unseen, &forgotten).map_err(Error::from)?;
     let Judging { registry, settings, rte_seconds, interrupt, .. } = *judging;
-    let figures = registry.measure_until(&scores, settings, rte_seconds, None, interrupt)?;
+    let figures = registry.measure_until(&scores, settings, rte_seconds, None, interrupt).map_err(Error::from)?;
     Ok(Foresight { figures, forget_auc })
 }
 

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Suites of many runs that survive a kill, certificates and reports are in the crate `unlearn-experiment` and in the
-//! command `unlearn`, which stand on the same crates. They are re-exported here under their short names.
+//! command `unlearn`. Both stand on this crate: the engine on its [`parts`], the command on the crates below, which are
+//! re-exported here under their short names.
 
 // The example of the README is a test.
 #[cfg(doctest)]

@@ -348,7 +348,10 @@ impl Model {
     fn trained_on(&self, data: &Data) -> Result<()> {
         self.fits(data)?;
         if let Some(wanted) = &self.fingerprint {
-            check_fingerprint(data.dataset(), wanted)?;
+            let name = &data.dataset().name;
+            let refuse =
+                |error| Error::Fit(format!("the model does not fit {name}: {error}; open the data of its training"));
+            check_fingerprint(data.dataset(), wanted).map_err(refuse)?;
         }
         match self.trained(data).never_trained_on() {
             None => Ok(()),

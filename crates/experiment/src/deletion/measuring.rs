@@ -59,7 +59,9 @@ pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Enviro
     let sets = setting.sets(&division);
     let registry = &environment.registry;
     let judging = Judging { registry, settings: &attacks, rte_seconds: None, retrain: None, interrupt: None };
-    let measured = network(model, environment.device).and_then(|mut network| judge(&mut network, &sets, &judging));
+    let measured = network(model, environment.device)
+        .map_err(Box::new)
+        .and_then(|mut network| judge(&mut network, &sets, &judging));
     match measured {
         Err(error) => findings.push(Finding::fails("metrics", error.to_string())),
         Ok(measured) => {

@@ -49,8 +49,9 @@ impl History {
     /// # Errors
     /// [`Error::Damaged`] if the recipe cannot be read or has a number out of range, or what was forgotten is not in ascending order.
     pub fn of(training: &Training) -> Result<Self> {
-        let recipe: Recipe = serde_json::from_value(training.recipe.clone()).map_err(damaged)?;
-        recipe.check().map_err(damaged)?;
+        let recipe: Recipe =
+            serde_json::from_value(training.recipe.clone()).map_err(|error| damaged(error.to_string()))?;
+        recipe.check().map_err(|error| damaged(error.to_string()))?;
         let Training { seed, init, forgotten, .. } = training.clone();
         if !forgotten.is_sorted_by(|a, b| a < b) {
             return Err(damaged("`forgotten` does not list each position once, ascending"));
@@ -160,8 +161,8 @@ impl Trained {
     }
 }
 
-fn damaged(reason: impl ToString) -> Error {
-    Error::Damaged(reason.to_string())
+fn damaged(reason: impl Into<String>) -> Error {
+    Error::Damaged(reason.into())
 }
 
 #[cfg(test)]
