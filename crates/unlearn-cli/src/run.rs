@@ -16,7 +16,9 @@ use unlearn_experiment::{
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
 
 use crate::{
-    args::{ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments},
+    args::{
+        ChosenSuite, ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments,
+    },
     exit::Usage,
     output::{counted, say_json},
     progress::ConsoleReporter,
@@ -25,22 +27,13 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
-    complete(&load(arguments)?, arguments, &write_report)
+    complete(&load(&arguments.chosen)?, arguments, &write_report)
 }
 
-/// The suite that the arguments name, with everything that they change in it.
-pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
-    load_with(&arguments.suite, &arguments.assignments, arguments.seeds, &arguments.beginning)
-}
-
-/// The suite in a file, with what assignments, a number of seeds and initial weights change in it.
-pub(crate) fn load_with(
-    path: &Path,
-    assignments: &[String],
-    seeds: Option<u64>,
-    beginning: &InitArguments,
-) -> anyhow::Result<Suite> {
-    let mut suite = open(path, assignments, seeds)?;
+/// The chosen suite, with everything that the arguments change in it.
+pub(crate) fn load(chosen: &ChosenSuite) -> anyhow::Result<Suite> {
+    let ChosenSuite { suite, assignments, beginning, seeds } = chosen;
+    let mut suite = open(suite, assignments, *seeds)?;
     begin_with(&mut suite, beginning)?;
     Ok(suite)
 }

@@ -18,6 +18,11 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
     whole(text, 0, i64::MAX as u64)
 }
 
+/// The side of images in pixels.
+pub(super) fn side(text: &str) -> Result<usize, String> {
+    whole(text, 1, 1 << 14)
+}
+
 /// A number of draws.
 pub(super) fn draws(text: &str) -> Result<usize, String> {
     whole(text, 1, Settings::MOST_DRAWS as u64)
