@@ -17,13 +17,13 @@ use unlearn_metrics::figures::{
     cka, cka_original, error_bound, hessian_eigenvalue, mmd, probe_accuracy, relearn_steps, training_shift,
     unlearning_error, weight_change, weight_distance, zrf,
 };
-use unlearn_metrics::{Mmd, Rows, Scores, Value, Values, WeightDistance, linear_cka};
+use unlearn_metrics::{Mmd, Rows, Value, Values, WeightDistance, linear_cka};
 use unlearn_models::initialize;
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Evaluation, write_atomic};
 use unlearn_samples::ImageSet;
-use unlearn_training::{Features, Head, Recipe, Relearned, features, predict, relearn, with_head_anew};
+use unlearn_training::{Features, Head, Recipe, Relearned, features, relearn, with_head_anew};
 
 use super::{Bench, Kind, RETRAIN, model::StageModel};
 use crate::{Result, audit::AuditSection, setting::Setting};
@@ -153,11 +153,6 @@ impl Bench<'_> {
     fn features(&self, network: &Network, images: &ImageSet, positions: &[u32]) -> Result<Features> {
         features(network, self.materials.device(), images, positions).map_err(|error| self.failure(error))
     }
-
-    fn scores(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores> {
-        let found = predict(network, images, positions).map_err(|error| self.failure(error))?;
-        Scores::new(found.logits, found.labels, found.classes).map_err(|error| self.failure(error))
-    }
 }
 
 /// Compares the model's weights, features and predictions with those of the others.
@@ -205,12 +200,11 @@ fn compare(
         let apart = defined(rows.and_then(|own| Mmd::new(own, Rows::new(theirs.logits(), theirs.classes())?)));
         put(mmd::NAME, apart.map_err(fail)?.map(|apart| apart.biased));
     }
-    let all = predict(&mut original.network, images, &model.setting.history.forgotten)
-        .map_err(|error| bench.failure(error))?;
+    let original_accuracy = bench.accuracy(&mut original.network, images, &model.setting.history.forgotten)?;
     let audited = Audited {
         samples: forgotten.len(),
         held_out: 0,
-        original_accuracy: all.accuracy(),
+        original_accuracy,
         relearning: Vec::new(),
         relearned: false,
         change_by_layer: by_layer(&change),
@@ -269,7 +263,7 @@ fn probed(bench: &Bench<'_>, section: &AuditSection, network: &Network, setting:
     let mut probed = with_head_anew(network, network.graph(), seed, bench.materials.device()).map_err(fail)?;
     let head = Head::fit(&found, setting.dataset.classes.len(), section.c).map_err(fail)?;
     head.put_on(&mut probed).map_err(fail)?;
-    let accuracy = predict(&mut probed, images, &held_out).map_err(fail)?.accuracy();
+    let accuracy = bench.accuracy(&mut probed, images, &held_out)?;
     Ok((accuracy, held_out.len()))
 }
 

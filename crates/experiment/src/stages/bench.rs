@@ -3,9 +3,11 @@
 use std::{fmt::Display, time::Duration};
 
 use serde_json::json;
-use unlearn::parts::check_fingerprint;
+use unlearn::parts::{check_fingerprint, scores_until};
+use unlearn_metrics::Scores;
+use unlearn_network::Network;
 use unlearn_run_store::{StageSpec, StageWriter, Store, clock};
-use unlearn_samples::Dataset;
+use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{EpochRow, Session};
 
 use super::StageKind;
@@ -92,6 +94,17 @@ impl Bench<'_> {
             }
             _ => self.failure(failure),
         }
+    }
+
+    /// A network's scores on samples. Answers that are not finite are refused, because their largest would say nothing.
+    pub(crate) fn scores(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores> {
+        scores_until(network, images, positions, Some(self.session.interrupt))
+            .map_err(|error| self.judging_failure(&error))
+    }
+
+    /// A network's accuracy on samples, %. The errors are those of [`Bench::scores`].
+    pub(crate) fn accuracy(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<f64> {
+        self.scores(network, images, positions)?.accuracy().map_err(|error| self.failure(error))
     }
 
     /// Refuses images other than those in the description.

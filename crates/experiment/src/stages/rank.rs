@@ -17,7 +17,7 @@ use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Mode, Network};
 use unlearn_run_store::{saved, write_atomic};
 use unlearn_samples::{BatchOptions, BatchPlan, ForgetSpec, ImageSet};
-use unlearn_training::{CrossEntropy, Error as TrainingError, Objective, Rounds, head_of, predict};
+use unlearn_training::{CrossEntropy, Error as TrainingError, Objective, Rounds, head_of};
 
 use super::{Bench, Kind, model::StageModel, train::SNAPSHOT};
 use crate::{
@@ -113,8 +113,7 @@ fn validated(
 ) -> Result<f64> {
     let (mut network, _) = bench.for_target(source, target)?;
     bench.probe(&mut network, target, config.probe)?;
-    let found = predict(&mut network, &target.dataset.train, &target.split.validation);
-    Ok(found.map_err(|error| bench.failure(error))?.accuracy())
+    bench.accuracy(&mut network, &target.dataset.train, &target.split.validation)
 }
 
 /// Trains a model without each class in turn. What is known survives a kill.

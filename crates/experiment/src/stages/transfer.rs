@@ -7,7 +7,7 @@ use unlearn_models::{Origin, checkpoint::CheckpointInfo};
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::{EpochRow, Head, Recipe, features, mask_of, predict, with_head_anew};
+use unlearn_training::{EpochRow, Head, Recipe, features, mask_of, with_head_anew};
 
 use super::{Bench, Kind, MODEL};
 use crate::{
@@ -80,14 +80,14 @@ impl Kind for TransferStage {
         };
         let test = &setting.dataset.test;
         let all: Vec<u32> = (0..test.len() as u32).collect();
-        let found = predict(&mut network, test, &all).map_err(|error| bench.failure(error))?;
+        let accuracy = bench.accuracy(&mut network, test, &all)?;
         let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
         bench.save_network(&mut network, mask.as_ref(), &info, &setting)?;
         let said = Transferred {
             mode: config.mode,
             target: setting.data.title(),
             source: format!("{}/{}", source.stage.manifest().kind, source.stage.key()),
-            accuracy: found.accuracy(),
+            accuracy,
             test: all.len(),
         };
         let text = serde_json::to_vec_pretty(&said).map_err(|error| bench.failure(error))?;
