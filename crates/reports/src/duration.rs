@@ -3,7 +3,7 @@
 /// Seconds in words: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min".
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
-    if seconds < 9.95 {
+    if seconds < 0.95 {
         return format!("{seconds:.1} s");
     }
     let whole = seconds.round() as u64;
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn durations_read_easily() {
-        let seconds = [-1.0, 0.44, 9.96, 59.4, 185.0, 7_800.0];
-        assert_eq!(seconds.map(duration), ["0.0 s", "0.4 s", "10 s", "59 s", "3 min 5 s", "2 h 10 min"]);
+        let seconds = [-1.0, 0.44, 0.96, 5.0, 59.4, 185.0, 7_800.0];
+        assert_eq!(seconds.map(duration), ["0.0 s", "0.4 s", "1 s", "5 s", "59 s", "3 min 5 s", "2 h 10 min"]);
     }
 }
