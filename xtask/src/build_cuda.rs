@@ -44,11 +44,13 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let folder = target.join("check-cuda");
     let toolkit = Toolkit::install(&folder)?;
     toolkit.make_linkable()?;
-    let selections: [&[&str]; 2] =
-        [&["--package", "unlearn-cli", "--bin", "unlearn"], &["--package", "unlearn-training", "--example", "smoke"]];
+    let selections: [&[&str]; 2] = [
+        &["--package", "unlearn-cli", "--bin", "unlearn", "--features", "unlearn-cli/cuda"],
+        &["--package", "unlearn-training", "--example", "smoke", "--features", "unlearn-network/cuda"],
+    ];
     for selection in selections {
         let mut command = process::cargo(&root, &["build", "--profile", &args.profile]);
-        command.args(selection).args(["--features", "unlearn-network/cuda", "--target-dir"]).arg(&folder);
+        command.args(selection).arg("--target-dir").arg(&folder);
         // Debug information would be most of the folder.
         command.args(["--config", &format!("profile.{}.strip=true", args.profile)]);
         toolkit.serve(&mut command, &args.compute_cap);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use unlearn::parts::Backdoor;
 use unlearn_backdoor::{Labels, Overlay, Poison, Poisoned, TriggerChoice, TriggeredTest};
 use unlearn_datasets::picture;
 use unlearn_samples::{Dataset, Sampler, Sides, Split, SplitOptions, split::split};
@@ -285,6 +286,13 @@ pub(crate) struct Poisoning {
     pub(crate) triggered: TriggeredTest,
     /// Remarks for the user.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Poisoning {
+    /// What a model is asked for.
+    pub(crate) fn backdoor(&self) -> Backdoor<'_> {
+        Backdoor { triggered: &self.triggered, poison: &self.positions }
+    }
 }
 
 impl Data {

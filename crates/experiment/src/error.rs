@@ -172,13 +172,8 @@ impl Error {
             | Self::Deletion { .. }
             | Self::Description { .. }
             | Self::Device(_)
-            | Self::InitialName { .. }
-            | Self::Store(
-                unlearn_run_store::StoreError::Description { .. }
-                | unlearn_run_store::StoreError::OtherSuite { .. }
-                | unlearn_run_store::StoreError::InsideStage { .. },
-            ) => true,
-            Self::Store(error @ unlearn_run_store::StoreError::Unwritable { .. }) => !error.is_disk_full(),
+            | Self::InitialName { .. } => true,
+            Self::Store(error) => error.is_usage(),
             _ => false,
         }
     }

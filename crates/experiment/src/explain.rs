@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use unlearn::parts::input_spec;
 use unlearn_run_store::{Configured, Record, StageKey, Store};
 
 use crate::{
     Error, Plan, PlannedStage, Result, Status, Suite,
     labels::{Manifests, manifests},
     requests::Samples,
-    stages::{Kind, Prune, Unlearn, input_spec},
+    stages::{Kind, Prune, Unlearn},
     survey::About,
 };
 

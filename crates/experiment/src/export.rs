@@ -7,7 +7,7 @@ use std::{path::Path, time::Instant};
 use unlearn_models::{ImportOptions, ModelFile, Target};
 use unlearn_network::{DeviceChoice, Graph, Mode, Network};
 
-use crate::{Error, Result, stages};
+use crate::{Error, Result};
 
 /// Number of images on which outputs are compared.
 const COMPARED: usize = 16;
@@ -92,7 +92,7 @@ fn failure(reason: &dyn std::fmt::Display) -> Error {
 }
 
 fn network(model: &ModelFile) -> Result<Network> {
-    stages::network(model, DeviceChoice::Cpu).map_err(|reason| failure(&reason))
+    unlearn::parts::network(model, DeviceChoice::Cpu).map_err(|reason| failure(&reason))
 }
 
 /// Values in 0..1 that have no visible pattern, the same on every call.

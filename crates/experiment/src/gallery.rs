@@ -43,7 +43,7 @@ impl Gallery {
         let opened = opened.map_err(|error| error.to_string())?;
         let training = opened.model.info.training.as_ref();
         let training = training.ok_or("its model does not say what it was trained on")?;
-        let Setting { dataset, .. } = Setting::of(training, &self.materials)?;
+        let dataset = Setting::of(training, &self.materials)?.trained.dataset;
         let images = &dataset.train;
         let shape = [images.channels, images.height, images.width];
         let picture = |position: &u32| {

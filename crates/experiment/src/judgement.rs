@@ -1,15 +1,15 @@
 //! Judges how well a model forgot: its scores on the sets of a request, and the figures computed from them.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
-use unlearn_metrics::{ModelScores, Retrain, Scores, Triggered, Value, Values, auc, figures::subclass_accuracy};
+use unlearn::{
+    Error,
+    parts::{self, scores_until},
+};
+use unlearn_metrics::{ModelScores, Retrain, Scores, Value, Values, auc, figures::subclass_accuracy};
 use unlearn_mia_eval::{Registry, Settings};
 use unlearn_network::Network;
-use unlearn_samples::{Dataset, ImageSet};
-use unlearn_training::{Predictions, predict};
+use unlearn_samples::{Dataset, Division};
 
 use crate::{data::Poisoning, subclass};
 
@@ -18,12 +18,10 @@ pub(crate) struct Sets<'a> {
     pub(crate) dataset: &'a Dataset,
     /// Everything that must be forgotten, D_f.
     pub(crate) forget: &'a [u32],
-    /// D_r.
-    pub(crate) retain: &'a [u32],
+    /// D_r, and the classes that are forgotten whole. The test set omits them too.
+    pub(crate) division: &'a Division,
     /// D_v. It may be empty.
     pub(crate) validation: &'a [u32],
-    /// Classes that are forgotten completely. The test set omits them too.
-    pub(crate) whole_classes: &'a [u32],
     /// Samples of the split that a model of a pool was never trained with. Empty outside pools.
     pub(crate) unseen: &'a [u32],
     /// The poison of a backdoor, if there is one.
@@ -45,14 +43,6 @@ pub(crate) struct Judging<'a> {
     pub(crate) interrupt: Option<&'a AtomicBool>,
 }
 
-impl Judging<'_> {
-    /// Ends the judging if the user wants to stop.
-    fn check(&self) -> Result<(), Failure> {
-        let interrupted = |interrupt: &AtomicBool| interrupt.load(Ordering::Relaxed);
-        if self.interrupt.is_some_and(interrupted) { Err(Failure::Interrupted) } else { Ok(()) }
-    }
-}
-
 /// A judged model.
 pub(crate) struct Judgement {
     pub(crate) scores: ModelScores,
@@ -60,35 +50,27 @@ pub(crate) struct Judgement {
     pub(crate) figures: Values,
 }
 
+impl<'a> Sets<'a> {
+    /// The sets with these test images.
+    fn with_test(&self, test: &'a [u32]) -> parts::Sets<'a> {
+        let Self { dataset, forget, division, validation, unseen, poisoning } = *self;
+        let retain = &division.retain;
+        parts::Sets { dataset, forget, retain, test, validation, unseen, backdoor: poisoning.map(Poisoning::backdoor) }
+    }
+}
+
 /// Judges a model.
 ///
 /// The error is a reason for users: the network cannot predict, a set is too small for an attack, or a figure is not
 /// finite.
-pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Failure> {
-    let train = &sets.dataset.train;
-    let test = &sets.dataset.test;
-    let kept = |i: &u32| !sets.whole_classes.contains(&test.labels[*i as usize]);
-    let test_positions: Vec<u32> = (0..test.labels.len() as u32).filter(kept).collect();
-    let mut score = |images, positions: &[u32]| judging.check().and_then(|()| score(network, images, positions));
-    let scores = ModelScores {
-        forget: score(train, sets.forget)?,
-        retain: score(train, sets.retain)?,
-        test: score(test, &test_positions)?,
-        validation: if sets.validation.is_empty() { None } else { Some(score(train, sets.validation)?) },
-        triggered: match sets.poisoning {
-            None => None,
-            Some(Poisoning { triggered, positions, .. }) => Some(Triggered {
-                scores: score(triggered.images(), &test_positions)?,
-                target: triggered.target(),
-                poison: positions.clone(),
-            }),
-        },
-        unseen: if sets.unseen.is_empty() { None } else { Some(score(train, sets.unseen)?) },
-    };
+pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Judgement, Box<Error>> {
+    let test = sets.division.test(sets.dataset);
+    let scores = sets.with_test(&test).scores(network, judging.interrupt)?;
     let Judging { registry, settings, rte_seconds, retrain, interrupt } = *judging;
     let retrain = retrain.map(|Judgement { scores, figures }| Retrain { scores: Some(scores), figures });
-    let mut figures = registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt)?;
-    let accuracy = accuracy_on_subclasses(sets, &test_positions, &scores.test);
+    let mut figures =
+        registry.measure_until(&scores, settings, rte_seconds, retrain, interrupt).map_err(Error::from)?;
+    let accuracy = accuracy_on_subclasses(sets, &test, &scores.test);
     figures.extend(accuracy.map(|accuracy| (subclass_accuracy::NAME.to_owned(), Value::exact(accuracy))));
     Ok(Judgement { scores, figures })
 }
@@ -96,9 +78,9 @@ pub(crate) fn judge(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_
 /// Accuracy, in percent, on the test samples of the subclasses that are forgotten. `None` if there are none. `scores` are those on the
 /// samples at `positions`.
 fn accuracy_on_subclasses(sets: &Sets<'_>, positions: &[u32], scores: &Scores) -> Option<f64> {
-    let Sets { dataset, forget, retain, whole_classes, .. } = sets;
+    let Sets { dataset, forget, division, .. } = sets;
     let subclasses = dataset.subclasses.as_ref()?;
-    let forgotten = subclass::forgotten_whole(dataset, forget, retain, whole_classes);
+    let forgotten = subclass::forgotten_whole(dataset, forget, &division.retain, &division.whole_classes);
     let is_of = |position: &u32| forgotten.contains(&subclasses.test[*position as usize]);
     let correct: Vec<bool> = positions
         .iter()
@@ -123,16 +105,16 @@ pub(crate) struct Foresight {
 ///
 /// # Errors
 /// As for [`judge`]. Also if the validation set has no image of the forgotten classes.
-pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Failure> {
+pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<'_>) -> Result<Foresight, Box<Error>> {
     let train = &sets.dataset.train;
     let label = |position: &u32| train.labels[*position as usize];
     let (whole, others): (Vec<u32>, Vec<u32>) =
-        sets.validation.iter().partition(|position| sets.whole_classes.contains(&label(position)));
+        sets.validation.iter().partition(|position| sets.division.whole_classes.contains(&label(position)));
     let classes: BTreeSet<u32> = sets.forget.iter().map(label).collect();
-    let mut score = |positions: &[u32]| judging.check().and_then(|()| score(network, train, positions));
+    let mut score = |positions: &[u32]| scores_until(network, train, positions, judging.interrupt).map_err(Box::new);
     let scores = ModelScores {
         forget: score(sets.forget)?,
-        retain: score(sets.retain)?,
+        retain: score(&sets.division.retain)?,
         test: score(&others)?,
         validation: None,
         triggered: None,
@@ -147,55 +129,20 @@ pub(crate) fn foresee(network: &mut Network, sets: &Sets<'_>, judging: &Judging<
         unseen.extend(akin(&score(&whole)?));
     }
     let forgotten: Vec<f64> = scores.forget.losses().collect();
-    let forget_auc = auc(&unseen, &forgotten)?;
+    let forget_auc = auc(&unseen, &forgotten).map_err(Error::from)?;
     let Judging { registry, settings, rte_seconds, interrupt, .. } = *judging;
-    let figures = registry.measure_until(&scores, settings, rte_seconds, None, interrupt)?;
+    let figures = registry.measure_until(&scores, settings, rte_seconds, None, interrupt).map_err(Error::from)?;
     Ok(Foresight { figures, forget_auc })
-}
-
-/// The network's scores on the samples at these positions.
-fn score(network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores, Failure> {
-    let Predictions { logits, labels, classes } = predict(network, images, positions)?;
-    if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
-        return Err(Failure::Answer { position: positions[at / classes], value: logits[at] });
-    }
-    Ok(Scores::new(logits, labels, classes)?.at(positions.to_vec())?)
-}
-
-/// Why a model could not be judged.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Training(#[from] unlearn_training::Error),
-    #[error(transparent)]
-    Attack(unlearn_mia_eval::Error),
-    #[error(transparent)]
-    Metrics(#[from] unlearn_metrics::Error),
-    #[error(
-        "its model answers image {position} with a logit of {value}, which no figure can be computed from; the weights are too large"
-    )]
-    Answer { position: u32, value: f32 },
-    #[error("it was interrupted")]
-    Interrupted,
-}
-
-impl From<unlearn_mia_eval::Error> for Failure {
-    fn from(error: unlearn_mia_eval::Error) -> Self {
-        match error {
-            unlearn_mia_eval::Error::Interrupted => Self::Interrupted,
-            error => Self::Attack(error),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
+    use std::{borrow::Cow, sync::atomic::Ordering};
 
     use unlearn_datasets::{registry, registry::OpenOptions};
     use unlearn_metrics::{Figure, Need, figures::ua};
     use unlearn_mia_eval::{Attack, Draws, MemberSelection, Pool, Run};
-    use unlearn_models::{InputSpec, initialize};
+    use unlearn_models::initialize;
     use unlearn_network::DeviceChoice;
 
     use super::*;
@@ -203,30 +150,30 @@ mod tests {
     struct Place {
         dataset: Dataset,
         forget: Vec<u32>,
-        retain: Vec<u32>,
+        division: Division,
         validation: Vec<u32>,
     }
 
     fn place() -> Place {
+        place_without(&[])
+    }
+
+    /// `whole_classes` are forgotten whole.
+    fn place_without(whole_classes: &[u32]) -> Place {
         let dataset = registry::open("fashion-mnist-mini", &OpenOptions::default()).unwrap();
-        Place { dataset, forget: (40..60).collect(), retain: (60..300).collect(), validation: (0..40).collect() }
+        let division = Division { retain: (60..300).collect(), whole_classes: whole_classes.to_vec() };
+        Place { dataset, forget: (40..60).collect(), division, validation: (0..40).collect() }
     }
 
     fn network(dataset: &Dataset, seed: u64) -> Network {
-        let input = InputSpec {
-            shape: [1, 28, 28],
-            classes: dataset.classes.len(),
-            mean: dataset.normalization.mean.clone(),
-            std: dataset.normalization.std.clone(),
-        };
-        let graph = unlearn_models::find("resnet8s").unwrap().graph(&input).unwrap();
+        let graph = unlearn_models::find("resnet8s").unwrap().graph(&parts::input_spec(dataset)).unwrap();
         let state = initialize(&graph, seed);
         Network::new(graph, state, DeviceChoice::default()).unwrap()
     }
 
-    fn sets<'a>(place: &'a Place, whole_classes: &'a [u32]) -> Sets<'a> {
-        let Place { dataset, forget, retain, validation } = place;
-        Sets { dataset, forget, retain, validation, whole_classes, unseen: &[], poisoning: None }
+    fn sets(place: &Place) -> Sets<'_> {
+        let Place { dataset, forget, division, validation } = place;
+        Sets { dataset, forget, division, validation, unseen: &[], poisoning: None }
     }
 
     fn settings(attacks: &[&str], draws: usize) -> Settings {
@@ -257,7 +204,7 @@ mod tests {
                 retrain: None,
                 interrupt: None,
             };
-            judge(&mut network, &sets(&place, &[]), &judging)
+            judge(&mut network, &sets(&place), &judging)
         };
         let alone = judged(&["mia-efficacy"], 4).unwrap();
         let always = ["ra", "rte_seconds", "ta", "ua", "validation_accuracy"];
@@ -276,18 +223,18 @@ mod tests {
 
     #[test]
     fn a_class_forgotten_whole_leaves_the_test_set_and_a_model_is_closest_to_itself() {
-        let place = place();
+        let place = place_without(&[3]);
         let registry = Registry::standard();
         let settings = settings(&["mia-efficacy"], 2);
         let judging =
             |retrain| Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain, interrupt: None };
         let [mut one, mut two] = [1, 2].map(|seed| network(&place.dataset, seed));
-        let retrain = judge(&mut one, &sets(&place, &[3]), &judging(None)).unwrap();
+        let retrain = judge(&mut one, &sets(&place), &judging(None)).unwrap();
         assert!(retrain.scores.test.labels().iter().all(|label| *label != 3));
         assert!(!retrain.figures.contains_key("avg_gap"));
-        let itself = judge(&mut one, &sets(&place, &[3]), &judging(Some(&retrain))).unwrap();
+        let itself = judge(&mut one, &sets(&place), &judging(Some(&retrain))).unwrap();
         assert_eq!((itself.figures["avg_gap"].value, itself.figures["kl"].value), (0.0, 0.0));
-        let other = judge(&mut two, &sets(&place, &[3]), &judging(Some(&retrain))).unwrap();
+        let other = judge(&mut two, &sets(&place), &judging(Some(&retrain))).unwrap();
         assert!(other.figures["kl"].value > 0.0, "two fresh networks do not say the same");
     }
 
@@ -314,7 +261,7 @@ mod tests {
         let settings = settings(&["count"], 1);
         let judging =
             Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt: None };
-        let judged = judge(&mut network(&place.dataset, 1), &sets(&place, &[]), &judging).unwrap();
+        let judged = judge(&mut network(&place.dataset, 1), &sets(&place), &judging).unwrap();
         assert_eq!(judged.figures["forgotten_images"].value, 20.0);
     }
 
@@ -326,8 +273,8 @@ mod tests {
         let judging =
             Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt: None };
         let mut network = network(&place.dataset, 1);
-        let judged = judge(&mut network, &sets(&place, &[]), &judging).unwrap();
-        let Foresight { figures, forget_auc } = foresee(&mut network, &sets(&place, &[]), &judging).unwrap();
+        let judged = judge(&mut network, &sets(&place), &judging).unwrap();
+        let Foresight { figures, forget_auc } = foresee(&mut network, &sets(&place), &judging).unwrap();
         assert_eq!(figures["ta"], judged.figures["validation_accuracy"]);
         assert_eq!(figures["ua"], judged.figures["ua"]);
         assert!((0.0..=1.0).contains(&forget_auc));
@@ -363,10 +310,10 @@ mod tests {
             let interrupt = Some(&INTERRUPT);
             let judging =
                 Judging { registry: &registry, settings: &settings, rte_seconds: None, retrain: None, interrupt };
-            judge(&mut network, &sets(&place, &[]), &judging).map(|judged| judged.figures)
+            judge(&mut network, &sets(&place), &judging).map(|judged| judged.figures)
         };
         assert!(judged(&["mia-efficacy"]).unwrap().contains_key("mia_efficacy.entropy"));
-        assert!(matches!(judged(&["first", "mia-efficacy"]), Err(Failure::Interrupted)));
-        assert!(matches!(judged(&[]), Err(Failure::Interrupted)), "no set is scored either");
+        assert!(matches!(judged(&["first", "mia-efficacy"]), Err(error) if error.is_interruption()));
+        assert!(matches!(judged(&[]), Err(error) if error.is_interruption()), "no set is scored either");
     }
 }

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use unlearn::{
+    Model,
+    parts::{History, Purpose, Sets, input_spec},
+};
 use unlearn_datasets::registry;
 use unlearn_hub::PREFIX;
-use unlearn_metrics::{ModelScores, Scores, Triggered};
+use unlearn_metrics::{ModelScores, Scores};
 use unlearn_models::{ImportOptions, checkpoint::Training};
-use unlearn_network::Network;
-use unlearn_random::derived_seed;
+use unlearn_network::DeviceChoice;
 use unlearn_run_store::{Stage, StoredScores};
 use unlearn_samples::{Dataset, Division, ImageSet, Split, positions};
-use unlearn_training::{Predictions, predict};
 
 use crate::{
     Environment, Error, Materials, ModelOrigin, OpenedModel, Result, address,
@@ -20,7 +22,7 @@ use crate::{
     recognised::Folder,
     retrain::{self, Beside},
     setting::Setting,
-    stages::{Evaluate, Kind, RunTime, Unlearn, input_spec, network},
+    stages::{Evaluate, Kind, RunTime, Unlearn},
     subclass::Subclass,
 };
 
@@ -72,8 +74,11 @@ pub struct Predictor {
     pub named: String,
     /// What the user should know of the dataset.
     pub warning: Option<String>,
-    network: Network,
-    opened: OpenedModel,
+    model: Model,
+    /// The place where the model was found.
+    origin: ModelOrigin,
+    /// The seed from which an evaluation in a suite draws an attack's members, if the model says how it was trained.
+    attack_seed: Option<u64>,
     /// What the model says it was trained on, if that is this dataset.
     setting: Option<Setting>,
     materials: Materials,
@@ -86,7 +91,7 @@ pub struct JudgedSets {
     forget: Vec<u32>,
     /// Everything that the model was ever asked to forget, ascending.
     forgotten: Vec<u32>,
-    retain: Vec<u32>,
+    division: Division,
     test: Vec<u32>,
     validation: Vec<u32>,
     /// The backdoor in what the model was trained on.
@@ -157,8 +162,8 @@ impl Predictor {
                 dataset.classes.len()
             )));
         }
-        let network = network(&opened.model, device).map_err(refuse)?;
-        Ok(Self { dataset, named: place, warning, network, opened, setting, materials, located })
+        let found = Found { dataset, named: place, warning, setting, materials, located };
+        found.predictor(opened, device)
     }
 
     /// Opens a Retrain of this model, on its dataset. `sets` are those on which both are judged.
@@ -169,7 +174,8 @@ impl Predictor {
         let environment = self.materials.environment();
         let import = ImportOptions { images: Some(input_spec(&self.dataset)), ..named.import.clone() };
         let beside = Beside {
-            model: &self.opened.model,
+            info: self.model.info(),
+            state: self.model.state(),
             what: "the judged model",
             fingerprint: &self.dataset.fingerprint,
             forgotten: &sets.forgotten,
@@ -178,10 +184,10 @@ impl Predictor {
         let setting_of = |training: &Training| at(training, self.located.as_deref(), &self.materials).map(|it| it.1);
         let opened = retrain::open((&named.model, &path), &import, &beside, setting_of)?;
         let place = named.model.display().to_string();
-        let network = network(&opened.model, environment.device).map_err(|reason| Error::deletion(&place, reason))?;
         let (dataset, located) = (Arc::clone(&self.dataset), self.located.clone());
         let materials = Materials::new(environment.clone());
-        Ok(Self { dataset, named: place, warning: None, network, opened, setting: None, materials, located })
+        let found = Found { dataset, named: place, warning: None, setting: None, materials, located };
+        found.predictor(opened, environment.device)
     }
 
     /// All positions of a part of the dataset.
@@ -225,15 +231,12 @@ impl Predictor {
     /// If there are no samples, or the model gives a number that is not finite.
     pub fn scores(&mut self, part: DatasetPart, samples: &[u32]) -> Result<Scores> {
         let dataset = Arc::clone(&self.dataset);
-        self.scores_on(if part == DatasetPart::Train { &dataset.train } else { &dataset.test }, samples)
+        let images = if part == DatasetPart::Train { &dataset.train } else { &dataset.test };
+        self.model.predict(images, samples).map_err(|error| self.unusable(&error))
     }
 
-    fn scores_on(&mut self, images: &ImageSet, samples: &[u32]) -> Result<Scores> {
-        let refuse = |reason: String| Error::Content { path: self.named.clone().into(), reason };
-        let predicted = predict(&mut self.network, images, samples);
-        let Predictions { logits, labels, classes } = predicted.map_err(|error| refuse(error.to_string()))?;
-        let scores = Scores::new(logits, labels, classes).and_then(|scores| scores.at(samples.to_vec()));
-        scores.map_err(|error| refuse(error.to_string()))
+    fn unusable(&self, error: &unlearn::Error) -> Error {
+        Error::Content { path: self.named.clone().into(), reason: error.to_string() }
     }
 
     /// The sets of a request. Without one, the model says what it was asked to forget.
@@ -247,18 +250,18 @@ impl Predictor {
         let refuse = |reason: String| Error::deletion(&self.named, reason);
         let setting = self.setting.as_ref();
         let (split, before) = match setting {
-            Some(setting) => (setting.split.clone(), setting.forgotten.clone()),
-            None => (Split { train: self.all(DatasetPart::Train), validation: Vec::new() }, Vec::new()),
+            Some(setting) => (setting.split.clone(), setting.history.clone()),
+            None => (Split { train: self.all(DatasetPart::Train), validation: Vec::new() }, History::fresh(1)),
         };
         let trained = |position: &u32| split.train.binary_search(position).is_ok();
         let mut forget = match asked {
-            None if before.is_empty() => {
+            None if before.forgotten.is_empty() => {
                 return Err(refuse(
                     "the model was not asked to forget anything; say what it should have forgotten with `--request FILE`, `--class NAME` or `--subclass NAME`"
                         .into(),
                 ));
             }
-            None => before.clone(),
+            None => before.forgotten.clone(),
             Some(AskedToForget::List(path)) => {
                 let listed = self.listed(path, DatasetPart::Train)?;
                 if let Some(position) = listed.iter().find(|position| !trained(position)) {
@@ -281,9 +284,7 @@ impl Predictor {
         if forget.is_empty() {
             return Err(refuse("the request names no image of the training".into()));
         }
-        let mut all = [forget.clone(), before].concat();
-        all.sort_unstable();
-        all.dedup();
+        let all = before.forgotten_with(&forget);
         let division = Division::new(&self.dataset, &split, &all);
         if division.retain.is_empty() {
             return Err(refuse("nothing is left to retain: the request names every image of the training".into()));
@@ -293,14 +294,7 @@ impl Predictor {
             return Err(refuse("no test image is left: the request names every class of the test set".into()));
         }
         let poisoning = setting.and_then(|setting| setting.poisoning.clone());
-        Ok(JudgedSets {
-            forget,
-            forgotten: all,
-            retain: division.retain,
-            test,
-            validation: split.validation,
-            poisoning,
-        })
+        Ok(JudgedSets { forget, forgotten: all, division, test, validation: split.validation, poisoning })
     }
 
     /// The model's scores on the sets of a request.
@@ -308,25 +302,11 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::scores`].
     pub fn score(&mut self, sets: &JudgedSets) -> Result<ModelScores> {
-        Ok(ModelScores {
-            forget: self.scores(DatasetPart::Train, &sets.forget)?,
-            retain: self.scores(DatasetPart::Train, &sets.retain)?,
-            test: self.scores(DatasetPart::Test, &sets.test)?,
-            validation: if sets.validation.is_empty() {
-                None
-            } else {
-                Some(self.scores(DatasetPart::Train, &sets.validation)?)
-            },
-            triggered: match &sets.poisoning {
-                None => None,
-                Some(poisoning) => Some(Triggered {
-                    scores: self.scores_on(poisoning.triggered.images(), &sets.test)?,
-                    target: poisoning.triggered.target(),
-                    poison: poisoning.positions.clone(),
-                }),
-            },
-            unseen: None,
-        })
+        let JudgedSets { forget, division, test, validation, poisoning, .. } = sets;
+        let backdoor = poisoning.as_deref().map(Poisoning::backdoor);
+        let (dataset, retain) = (&*self.dataset, &division.retain);
+        let sets = Sets { dataset, forget, retain, test, validation, unseen: &[], backdoor };
+        self.model.scores_on(&sets).map_err(|error| self.unusable(&error))
     }
 
     /// Wall seconds of the method that made the model forget, if its stage recorded them.
@@ -334,7 +314,7 @@ impl Predictor {
     /// # Errors
     /// If the record is damaged.
     pub fn rte_seconds(&self) -> Result<Option<f64>> {
-        match &self.opened.origin {
+        match &self.origin {
             ModelOrigin::Stage(stage) => Ok(RunTime::of(stage)?.map(|time| time.rte_seconds)),
             _ => Ok(None),
         }
@@ -342,7 +322,31 @@ impl Predictor {
 
     /// The seed from which an evaluation of this model in a suite draws an attack's members, if the model says how it was trained.
     pub fn attack_seed(&self) -> Option<u64> {
-        self.opened.model.info.training.as_ref().map(|training| derived_seed(training.seed, "attack"))
+        self.attack_seed
+    }
+}
+
+/// A model's dataset, and what is known of both.
+struct Found {
+    dataset: Arc<Dataset>,
+    named: String,
+    warning: Option<String>,
+    setting: Option<Setting>,
+    materials: Materials,
+    located: Option<String>,
+}
+
+impl Found {
+    fn predictor(self, opened: OpenedModel, device: DeviceChoice) -> Result<Predictor> {
+        let Self { dataset, named, warning, setting, materials, located } = self;
+        let OpenedModel { mut model, origin, .. } = opened;
+        let attack_seed = model.info.training.as_ref().map(|training| Purpose::Attack.seed(training.seed));
+        if setting.is_none() {
+            // The model is asked about other data, or beside another. What it says of its training may be damaged.
+            model.info.training = None;
+        }
+        let model = Model::of(model, device).map_err(|error| Error::deletion(&named, error))?;
+        Ok(Predictor { dataset, named, warning, model, origin, attack_seed, setting, materials, located })
     }
 }
 

@@ -4,11 +4,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
+use unlearn::parts::{Purpose, input_spec};
 use unlearn_datasets::Error as NoData;
 use unlearn_mia_eval::Settings;
 use unlearn_network::Graph;
 use unlearn_pruning::PruningMethod;
-use unlearn_random::derived_seed;
 use unlearn_run_store::{CLEAN, StoreError, Tuning, pruning_label};
 use unlearn_samples::Dataset;
 use unlearn_training::{Recipe, Schedule};
@@ -21,7 +21,7 @@ use crate::{
     initial::Initial,
     materials::Materials,
     requests::{self, Forget, Samples},
-    stages::{RAW, RETRAIN, input_spec},
+    stages::{RAW, RETRAIN},
     suite::{CONFIDENCE, EFFICACY, MethodSection, with_nearest},
     transfer::{Target, TransferSection},
 };
@@ -292,7 +292,7 @@ impl Resolved {
 
     /// The attacks on a model of a run with this seed.
     pub(crate) fn attack_settings(&self, seed: u64) -> Settings {
-        Settings { seed: derived_seed(seed, "attack"), ..self.attacks.clone() }
+        Settings { seed: Purpose::Attack.seed(seed), ..self.attacks.clone() }
     }
 
     /// The one attack of these that tables report.

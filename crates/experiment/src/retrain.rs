@@ -3,14 +3,20 @@
 use std::path::Path;
 
 use serde_json::Value;
-use unlearn_models::{ImportOptions, ModelFile, checkpoint::Training};
+use unlearn_models::{
+    ImportOptions,
+    checkpoint::{CheckpointInfo, Training},
+};
+use unlearn_network::State;
 
 use crate::{Error, ModelOrigin, OpenedModel, Result, setting::Setting, stages::RETRAIN};
 
 /// What a Retrain is compared with.
 pub(crate) struct Beside<'a> {
     /// The model that is judged or is to forget.
-    pub(crate) model: &'a ModelFile,
+    pub(crate) info: &'a CheckpointInfo,
+    /// Its values.
+    pub(crate) state: &'a State,
     /// What the model is here: `the judged model`.
     pub(crate) what: &'static str,
     /// The fingerprint of the data that the model was trained on, or is judged on.
@@ -34,8 +40,8 @@ pub(crate) fn open(
     let refuse =
         |reason: String| Error::deletion("--retrain", format!("{}: {reason}; name a Retrain", shown.display()));
     let opened = OpenedModel::open(path, None, options)?;
-    let (model, retrain) = (beside.model, &opened.model);
-    if retrain.state.parameters() == model.state.parameters() {
+    let (info, retrain) = (beside.info, &opened.model);
+    if retrain.state.parameters() == beside.state.parameters() {
         return Err(refuse(format!("it has the weights of {}", beside.what)));
     }
     let method = match &opened.origin {
@@ -60,14 +66,12 @@ pub(crate) fn open(
     if let Some(method) = method.filter(|method| !is_retrain(method)) {
         return Err(refuse(format!("it was made by `{method}`")));
     }
-    if (&retrain.info.arch, retrain.info.input, retrain.info.classes)
-        != (&model.info.arch, model.info.input, model.info.classes)
-    {
+    if (&retrain.info.arch, retrain.info.input, retrain.info.classes) != (&info.arch, info.input, info.classes) {
         let reason = format!(
             "{} is a `{}` and the model a `{}`; a Retrain is of the same kind",
             shown.display(),
             retrain.info.arch,
-            model.info.arch
+            info.arch
         );
         return Err(Error::deletion("--retrain", reason));
     }

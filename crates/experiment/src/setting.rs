@@ -1,16 +1,17 @@
 //! What a model says it was trained on, with the data opened. This is all that is needed to make it forget a part of
 //! the data, and to judge the result.
 
-use std::sync::Arc;
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
+use unlearn::parts::{History, Trained, fits, input_spec};
 use unlearn_models::{
-    Origin,
+    InputSpec,
     checkpoint::{CheckpointInfo, Training},
 };
-use unlearn_network::DeviceChoice;
-use unlearn_random::derived_seed;
-use unlearn_samples::{Dataset, Division, ForgetSpec, ForgetSplit, Split, forget};
-use unlearn_training::{Recipe, Session, Task};
+use unlearn_samples::{Division, ForgetSpec, ForgetSplit, Split, forget};
 
 use crate::{
     data::{Data, DataSection, Poisoning},
@@ -18,67 +19,54 @@ use crate::{
     materials::Materials,
 };
 
-/// What a model was trained on.
+/// What a model was trained on, and where the data came from. It is a [`Trained`] with what only suites know.
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
-    pub(crate) dataset: Arc<Dataset>,
+    /// The images, their split, the recipe and what was forgotten since.
+    pub(crate) trained: Trained,
     /// `[data]` with its seed filled in.
     pub(crate) data: DataSection,
-    pub(crate) split: Split,
     /// Samples that a model of a pool was never trained with.
     pub(crate) unseen: Vec<u32>,
     /// The poison in the training set.
     pub(crate) poisoning: Option<Arc<Poisoning>>,
-    pub(crate) recipe: Recipe,
-    pub(crate) seed: u64,
-    /// The pretrained weights that its training began with.
-    pub(crate) init: Option<Origin>,
-    /// Samples that it was asked to forget since, in ascending order.
-    pub(crate) forgotten: Vec<u32>,
+}
+
+impl Deref for Setting {
+    type Target = Trained;
+
+    fn deref(&self) -> &Trained {
+        &self.trained
+    }
+}
+
+impl DerefMut for Setting {
+    fn deref_mut(&mut self) -> &mut Trained {
+        &mut self.trained
+    }
 }
 
 impl Setting {
+    /// The setting of a model that was or will be trained on these data as `history` says.
+    pub(crate) fn new(opened: Data, data: DataSection, history: History) -> Self {
+        let Data { dataset, split, part, poisoning } = opened;
+        let unseen = part.map_or_else(Vec::new, |part| part.unseen);
+        Self { trained: Trained { dataset, split, history }, data, unseen, poisoning }
+    }
+
     /// Opens the data that `training` names. The error is a reason for users.
     pub(crate) fn of(training: &Training, materials: &Materials) -> Result<Self, String> {
-        let unreadable = |e: serde_json::Error| format!("its `training` is damaged: {e}");
-        let Training { data, fingerprint, recipe, seed, init, forgotten } = training.clone();
-        let data: DataSection = serde_json::from_value(data).map_err(unreadable)?;
-        let recipe: Recipe = serde_json::from_value(recipe).map_err(unreadable)?;
-        let Data { dataset, split, part, poisoning } = materials.data(&data)?;
-        let unseen = part.map_or_else(Vec::new, |part| part.unseen);
-        check_fingerprint(&dataset, &fingerprint)?;
-        recipe.check().map_err(|e| format!("its `training` is damaged: {e}"))?;
-        if !forgotten.is_sorted_by(|a, b| a < b) {
-            return Err("its `training` is damaged: `forgotten` does not list each position once, ascending".into());
-        }
-        if let Some(id) = forgotten.iter().find(|id| split.train.binary_search(id).is_err()) {
-            return Err(format!("its `training` is damaged: it has forgotten image {id}, which it was not trained on"));
-        }
-        Ok(Self { dataset, data, split, unseen, poisoning, recipe, seed, init, forgotten })
+        let data: DataSection = serde_json::from_value(training.data.clone())
+            .map_err(|error| unlearn::Error::Damaged(error.to_string()).to_string())?;
+        let history = History::of(training).map_err(|error| error.to_string())?;
+        let setting = Self::new(materials.data(&data)?, data, history);
+        setting.check(&training.fingerprint).map_err(|error| error.to_string())?;
+        Ok(setting)
     }
 
     /// The statement of a model that was trained so.
     pub(crate) fn training(&self) -> serde_json::Result<Training> {
-        Ok(Training {
-            data: serde_json::to_value(&self.data)?,
-            fingerprint: self.dataset.fingerprint.clone(),
-            recipe: serde_json::to_value(&self.recipe)?,
-            seed: self.seed,
-            init: self.init.clone(),
-            forgotten: self.forgotten.clone(),
-        })
-    }
-
-    /// The task of a training, pruning or unlearning, with random numbers of its own for each purpose.
-    pub(crate) fn task<'a>(&'a self, purpose: &str, device: DeviceChoice, session: Session<'a>) -> Task<'a> {
-        Task {
-            images: &self.dataset.train,
-            validation: &self.split.validation,
-            recipe: &self.recipe,
-            augmentation: self.dataset.augmentation,
-            device,
-            seed: derived_seed(self.seed, purpose),
-            session,
-        }
+        self.trained.training(serde_json::to_value(&self.data)?)
     }
 
     /// Draws a request from the remaining training split.
@@ -93,7 +81,7 @@ impl Setting {
     ///
     /// The models of a pool are judged on equal sets, so their test set keeps every class.
     pub(crate) fn division(&self) -> Division {
-        let division = Division::new(&self.dataset, &self.split, &self.forgotten);
+        let division = self.trained.division();
         if self.data.pool.is_some() { Division { whole_classes: Vec::new(), ..division } } else { division }
     }
 
@@ -101,10 +89,9 @@ impl Setting {
     pub(crate) fn sets<'a>(&'a self, division: &'a Division) -> Sets<'a> {
         Sets {
             dataset: &self.dataset,
-            forget: &self.forgotten,
-            retain: &division.retain,
+            forget: &self.history.forgotten,
+            division,
             validation: &self.split.validation,
-            whole_classes: &division.whole_classes,
             unseen: &self.unseen,
             poisoning: self.poisoning.as_deref(),
         }
@@ -112,35 +99,19 @@ impl Setting {
 
     /// Checks that a model takes this dataset's images and has its classes. The error is a reason for users.
     pub(crate) fn fits(&self, info: &CheckpointInfo) -> Result<(), String> {
-        let images = &self.dataset.train;
-        let shape = [images.channels, images.height, images.width];
-        if (info.input, info.classes) == (shape, self.dataset.classes.len()) {
-            return Ok(());
-        }
-        let CheckpointInfo { input, classes, .. } = info;
-        let sides = (input[1], input[2]) != (shape[1], shape[2]) && input[0] == shape[0];
-        let advice = if sides && *classes == self.dataset.classes.len() {
-            format!("; if its file does not say for which images it is, `unlearn convert --side {}` does", shape[1])
-        } else {
-            String::new()
-        };
-        Err(format!(
-            "the model is for images {input:?} of {classes} classes, but {} has images {shape:?} of {}{advice}",
-            self.dataset.name,
-            self.dataset.classes.len()
-        ))
+        fits(info, &self.dataset).map_err(|error| {
+            let InputSpec { shape, classes, .. } = input_spec(&self.dataset);
+            let sides = (info.input[1], info.input[2]) != (shape[1], shape[2]) && info.input[0] == shape[0];
+            if sides && info.classes == classes {
+                let side = shape[1];
+                format!(
+                    "{error}; if its file does not say for which images it is, `unlearn convert --side {side}` does"
+                )
+            } else {
+                error.to_string()
+            }
+        })
     }
-}
-
-/// Checks that a dataset is the one of the training.
-pub(crate) fn check_fingerprint(dataset: &Dataset, wanted: &str) -> Result<(), String> {
-    if dataset.fingerprint == wanted {
-        return Ok(());
-    }
-    Err(format!(
-        "it was trained on other images or labels than `{}` has here: their fingerprint is {wanted}, these have {}",
-        dataset.name, dataset.fingerprint
-    ))
 }
 
 #[cfg(test)]
@@ -157,7 +128,7 @@ mod tests {
         let of = |forgotten: Vec<u32>, recipe| {
             let (data, fingerprint) = (data.clone(), dataset.fingerprint.clone());
             let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten };
-            Setting::of(&training, &materials).map(|setting| setting.forgotten)
+            Setting::of(&training, &materials).map(|setting| setting.trained.history.forgotten)
         };
         let recipe = serde_json::json!({});
         assert_eq!(of(vec![first, second], recipe.clone()), Ok(vec![first, second]));
@@ -191,7 +162,8 @@ mod tests {
             let (fingerprint, recipe) = (dataset.fingerprint.clone(), serde_json::json!({}));
             let training = Training { data, fingerprint, recipe, seed: 1, init: None, forgotten: Vec::new() };
             let mut setting = Setting::of(&training, &Materials::default()).unwrap();
-            setting.forgotten = setting.split.train.iter().copied().filter(|position| class(position) == 3).collect();
+            setting.history.forgotten =
+                setting.split.train.iter().copied().filter(|position| class(position) == 3).collect();
             setting.division().whole_classes
         };
         assert_eq!((of(None), of(Some(9))), (vec![3], vec![]));

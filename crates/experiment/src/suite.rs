@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn::parts::Purpose;
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
-use unlearn_random::derived_seed;
 use unlearn_run_store::SuiteIndex;
 use unlearn_samples::Sampler;
 use unlearn_training::Recipe;
@@ -129,7 +129,7 @@ impl EvaluateSection {
             mia: self.mia.clone(),
             draws: Settings::count(self.draws, self.members).map_err(|reason| format!("`evaluate.draws`: {reason}"))?,
             members: self.members,
-            seed: derived_seed(seed, "attack"),
+            seed: Purpose::Attack.seed(seed),
         };
         registry.measured(&settings).map_err(|error| error.to_string())?;
         for (key, names) in [("attacks", &self.attacks), ("mia", &self.mia)] {

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use unlearn::parts::input_spec;
 use unlearn_models::InputSpec;
 use unlearn_training::{Recipe, range};
 
 use crate::{
     data::{Data, DataSection},
     materials::Materials,
-    stages::input_spec,
     suite::Suite,
 };
 

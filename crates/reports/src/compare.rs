@@ -18,9 +18,9 @@ pub(crate) use text::NOTE;
 
 use crate::error::{ReportError, Result};
 use crate::html;
+use crate::identity::Identity;
 use crate::results::{ResultRow, Results, distinct};
 use crate::settings;
-use crate::summary::Variant;
 
 /// Most bytes of a `results.json`.
 const MOST: u64 = 1 << 30;
@@ -103,26 +103,9 @@ pub struct Side {
 /// A model that both reports have, over the seeds that both have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Model {
-    /// Name of the data set.
-    pub dataset: String,
-    /// Name of the architecture.
-    pub arch: String,
-    /// Kind of forget set.
-    pub scenario: String,
-    /// Label of the forget set.
-    pub forget: String,
-    /// Share of zeros, 0..1.
-    pub sparsity: f64,
-    /// Name of the pruning method.
-    pub pruning: String,
-    /// Name of the unlearning method.
-    pub method: String,
-    /// Name of the sequence of requests, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<String>,
-    /// Number of the request in it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub turn: Option<usize>,
+    /// What it is.
+    #[serde(flatten)]
+    pub identity: Identity,
     /// The seeds of both.
     pub seeds: Vec<u64>,
     /// Each figure that both have for at least one seed, by name.
@@ -203,7 +186,7 @@ impl Results {
             if let Some((name, value)) = numbers.into_iter().find(|(_, value)| !value.is_finite()) {
                 return Err(refuse(format!(
                     "the {name} of the row `{}` is {value}, not a number; write the report again",
-                    words(row, true)
+                    Row::new(row).words()
                 )));
             }
         }
@@ -216,33 +199,32 @@ impl Results {
 /// # Errors
 /// [`ReportError::Twice`] if a side has a row twice, [`ReportError::NothingInCommon`].
 pub fn compare(a: (&str, &Results), b: (&str, &Results)) -> Result<Comparison> {
-    for (source, results) in [a, b] {
-        for (at, row) in results.rows.iter().enumerate() {
-            if results.rows[..at].iter().any(|other| is_same(row, other)) {
-                return Err(ReportError::Twice { source_name: source.to_owned(), row: words(row, true) });
-            }
+    let [of_a, of_b] = [a, b].map(|(_, results)| results.rows.iter().map(Row::new).collect::<Vec<_>>());
+    for (source, rows) in [(a.0, &of_a), (b.0, &of_b)] {
+        if let Some((_, row)) = rows.iter().enumerate().find(|(at, row)| rows[..*at].contains(row)) {
+            return Err(ReportError::Twice { source_name: source.to_owned(), row: row.words() });
         }
     }
-    let [rows_a, rows_b] = [&a.1.rows, &b.1.rows];
-    let alone = |rows: &[ResultRow], others: &[ResultRow]| -> Vec<String> {
-        let missing = rows.iter().filter(|row| !others.iter().any(|other| is_same(row, other)));
-        missing.map(|row| words(row, true)).collect()
+    let alone = |rows: &[Row<'_>], others: &[Row<'_>]| -> Vec<String> {
+        rows.iter().filter(|row| !others.contains(row)).map(Row::words).collect()
     };
-    let pairs: Vec<(&ResultRow, &ResultRow)> =
-        rows_a.iter().filter_map(|row| Some((row, rows_b.iter().find(|other| is_same(row, other))?))).collect();
+    let pairs: Vec<(&Row<'_>, &Row<'_>)> =
+        of_a.iter().filter_map(|row| Some((row, of_b.iter().find(|other| *other == row)?))).collect();
     if pairs.is_empty() {
+        let example = |rows: &[Row<'_>]| rows.first().map_or_else(String::new, Row::words);
         return Err(ReportError::NothingInCommon {
             a: a.0.to_owned(),
             b: b.0.to_owned(),
-            example_a: rows_a.first().map_or_else(String::new, |row| words(row, true)),
-            example_b: rows_b.first().map_or_else(String::new, |row| words(row, true)),
+            example_a: example(&of_a),
+            example_b: example(&of_b),
         });
     }
     let mut models: Vec<(Vec<(&ResultRow, &ResultRow)>, Model)> = Vec::new();
-    for pair in pairs {
-        match models.iter_mut().find(|(pairs, _)| is_same_model(pairs[0].0, pair.0)) {
+    for (one, other) in pairs {
+        let pair = (one.row, other.row);
+        match models.iter_mut().find(|(_, model)| model.identity == one.identity) {
             Some((pairs, _)) => pairs.push(pair),
-            None => models.push((vec![pair], Model::new(pair.0))),
+            None => models.push((vec![pair], Model::new(one.identity.clone()))),
         }
     }
     let models = models.into_iter().map(|(pairs, model)| model.with(&pairs)).collect();
@@ -251,8 +233,8 @@ pub fn compare(a: (&str, &Results), b: (&str, &Results)) -> Result<Comparison> {
         a: Side::new(a.0, a.1),
         b: Side::new(b.0, b.1),
         models,
-        only_a: alone(rows_a, rows_b),
-        only_b: alone(rows_b, rows_a),
+        only_a: alone(&of_a, &of_b),
+        only_b: alone(&of_b, &of_a),
         settings: differing(&a.1.configured, &b.1.configured),
         figures: a.1.figures.clone(),
     })
@@ -277,46 +259,31 @@ impl Side {
     }
 }
 
-fn is_same_model(one: &ResultRow, other: &ResultRow) -> bool {
-    fn places(row: &ResultRow) -> [&str; 6] {
-        [&row.dataset, &row.arch, &row.scenario, &row.forget, &row.pruning, &row.method]
+/// A row of a side. Two are of the same if identity and seed are.
+struct Row<'r> {
+    identity: Identity,
+    row: &'r ResultRow,
+}
+
+impl PartialEq for Row<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.row.seed == other.row.seed && self.identity == other.identity
     }
-    places(one) == places(other)
-        && one.sparsity == other.sparsity
-        && one.sequence == other.sequence
-        && one.turn == other.turn
 }
 
-fn is_same(one: &ResultRow, other: &ResultRow) -> bool {
-    one.seed == other.seed && is_same_model(one, other)
-}
+impl<'r> Row<'r> {
+    fn new(row: &'r ResultRow) -> Self {
+        Self { identity: Identity::of(row), row }
+    }
 
-fn words(row: &ResultRow, with_seed: bool) -> String {
-    let variant = Variant { sparsity: row.sparsity, pruning: row.pruning.clone() };
-    let turn = match (&row.sequence, row.turn) {
-        (Some(sequence), Some(turn)) => format!(", request {turn} of {sequence}"),
-        _ => String::new(),
-    };
-    let seed = if with_seed { format!(", seed {}", row.seed) } else { String::new() };
-    format!("{} · {} · {} · {} on {}{turn}{seed}", row.method, row.forget, variant.label(), row.arch, row.dataset)
+    fn words(&self) -> String {
+        format!("{}, seed {}", self.identity.words(), self.row.seed)
+    }
 }
 
 impl Model {
-    fn new(row: &ResultRow) -> Self {
-        Self {
-            dataset: row.dataset.clone(),
-            arch: row.arch.clone(),
-            scenario: row.scenario.clone(),
-            forget: row.forget.clone(),
-            sparsity: row.sparsity,
-            pruning: row.pruning.clone(),
-            method: row.method.clone(),
-            sequence: row.sequence.clone(),
-            turn: row.turn,
-            seeds: Vec::new(),
-            figures: BTreeMap::new(),
-            one_sided: BTreeMap::new(),
-        }
+    fn new(identity: Identity) -> Self {
+        Self { identity, seeds: Vec::new(), figures: BTreeMap::new(), one_sided: BTreeMap::new() }
     }
 
     fn with(mut self, pairs: &[(&ResultRow, &ResultRow)]) -> Self {
@@ -334,20 +301,6 @@ impl Model {
             }
         }
         self
-    }
-
-    /// "dense", or "95 % omp".
-    pub fn variant(&self) -> String {
-        Variant { sparsity: self.sparsity, pruning: self.pruning.clone() }.label()
-    }
-
-    /// "class 0 · resnet8s on fashion-mnist-mini".
-    pub fn title(&self) -> String {
-        let turn = match (&self.sequence, self.turn) {
-            (Some(sequence), Some(turn)) => format!(", request {turn} of {sequence}"),
-            _ => String::new(),
-        };
-        format!("{}{turn} · {} on {}", self.forget, self.arch, self.dataset)
     }
 }
 
@@ -414,7 +367,7 @@ mod tests {
         let a = results(&[("ft", 1, 10.0), ("ft", 2, 40.0), ("ft", 3, 70.0), ("ga", 1, 5.0), ("iu", 1, 5.0)], 0.1);
         let b = results(&[("ft", 3, 73.0), ("ft", 1, 11.0), ("ga", 1, 5.0), ("ft", 2, 42.0), ("ff", 1, 1.0)], 0.2);
         let found = compare(("one", &a), ("two", &b)).unwrap();
-        assert_eq!(found.models.iter().map(|model| model.method.as_str()).collect::<Vec<_>>(), ["ft", "ga"]);
+        assert_eq!(found.models.iter().map(|model| model.identity.method.as_str()).collect::<Vec<_>>(), ["ft", "ga"]);
         let ua = &found.models[0].figures["ua"];
         assert_eq!((ua.a.mean, ua.difference.mean, found.models[0].seeds.len()), (40.0, 2.0, 3));
         assert!((ua.difference.half_width.unwrap() - 4.302_653 / 3.0_f64.sqrt()).abs() < 1e-5);

@@ -290,6 +290,23 @@ impl StoreError {
         Self::Damaged { file, folder: folder.to_path_buf(), problem, computed: Vec::new() }
     }
 
+    /// Whether the user's input is to blame: a name of a store, of something in it, or of an archive.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::NoSuite { .. }
+            | Self::BadName { .. }
+            | Self::Description { .. }
+            | Self::NoStore(_)
+            | Self::NotAStore(_)
+            | Self::OtherSuite { .. }
+            | Self::Foreign { .. }
+            | Self::InsideStage { .. }
+            | Self::Transfer { .. } => true,
+            Self::Unwritable { .. } => !self.is_disk_full(),
+            _ => false,
+        }
+    }
+
     /// Whether the cause is a full disk, an exhausted quota, or the limit on the size of a file.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } | Self::Unwritable { source, .. } if is_disk_full(source))

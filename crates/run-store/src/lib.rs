@@ -59,7 +59,7 @@ pub use evaluation::Evaluation;
 pub use key::{StageKey, StageSpec};
 pub use labels::pruning_label;
 pub use launches::Launch;
-pub use lineage::StageName;
+pub use lineage::{Lineage, StageName};
 pub use listing::Record;
 pub use lock::Lock;
 pub use machine::Machine;

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::key::StageKey;
+use crate::listing::Record;
 use crate::manifest::{DOCUMENT, Manifest};
-use crate::store::Store;
+use crate::store::{StageState, Store};
 
 /// A stage by its kind and key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,24 +36,36 @@ struct Inputs {
 }
 
 /// The inputs of every finished stage whose manifest can be read this far.
-pub(crate) struct Lineage {
+#[derive(Debug)]
+pub struct Lineage {
     inputs: Vec<(StageName, BTreeSet<StageKey>)>,
 }
 
 impl Lineage {
     pub(crate) fn of(store: &Store) -> Result<Self> {
-        let read = |(name, folder): (StageName, PathBuf)| {
-            let read = unlearn_files::read(&folder.join(Manifest::FILE), DOCUMENT).ok();
-            let said = read.and_then(|text| serde_json::from_slice::<Inputs>(&text).ok());
-            (name, said.map(|said| said.inputs.into_values().collect()).unwrap_or_default())
-        };
+        let read = |(name, folder): (StageName, PathBuf)| (name, inputs(&folder));
         let mut inputs: Vec<_> = store.finished_folders()?.into_par_iter().map(read).collect();
         inputs.sort();
         Ok(Self { inputs })
     }
 
+    /// The same for stages of a store that were listed already ([`Store::records`]). Only manifests that are damaged are read again.
+    pub fn of_records(records: &[Record]) -> Self {
+        let finished = records.iter().filter(|record| record.summary.state != StageState::Unfinished);
+        let read = |Record { summary, manifest, .. }: &Record| {
+            let inputs = match manifest {
+                Some(manifest) => manifest.inputs.values().cloned().collect(),
+                None => inputs(&summary.folder),
+            };
+            (summary.name(), inputs)
+        };
+        let mut inputs: Vec<_> = finished.map(read).collect();
+        inputs.sort();
+        Self { inputs }
+    }
+
     /// The stages that were computed from `roots`, directly or not, without `roots`.
-    pub(crate) fn computed_from(&self, roots: &BTreeSet<StageKey>) -> Vec<StageName> {
+    pub fn computed_from(&self, roots: &BTreeSet<StageKey>) -> Vec<StageName> {
         let mut reached = roots.clone();
         loop {
             let before = reached.len();
@@ -67,6 +80,13 @@ impl Lineage {
         }
         let is_computed = |name: &&StageName| reached.contains(&name.key) && !roots.contains(&name.key);
         self.inputs.iter().map(|(name, _)| name).filter(is_computed).cloned().collect()
+    }
+
+    /// The stages from which `keys` were computed, directly or not, without `keys`.
+    pub fn needed_by(&self, keys: &BTreeSet<StageKey>) -> Vec<StageName> {
+        let needed = self.with_what_they_need(keys);
+        let is_input = |name: &&StageName| needed.contains(&name.key) && !keys.contains(&name.key);
+        self.inputs.iter().map(|(name, _)| name).filter(is_input).cloned().collect()
     }
 
     /// These stages and all their inputs, direct and indirect.
@@ -91,6 +111,13 @@ impl Lineage {
     }
 }
 
+/// The inputs that the manifest in a stage's folder names, if it can be read this far.
+fn inputs(folder: &Path) -> BTreeSet<StageKey> {
+    let read = unlearn_files::read(&folder.join(Manifest::FILE), DOCUMENT).ok();
+    let said = read.and_then(|text| serde_json::from_slice::<Inputs>(&text).ok());
+    said.map(|said| said.inputs.into_values().collect()).unwrap_or_default()
+}
+
 impl Store {
     /// The finished stages that were computed from `keys`, directly or not, without `keys`.
     ///
@@ -105,9 +132,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`](crate::StoreError::Io) if a folder cannot be listed.
     pub fn needed_by(&self, keys: &BTreeSet<StageKey>) -> Result<Vec<StageName>> {
-        let lineage = Lineage::of(self)?;
-        let needed = lineage.with_what_they_need(keys);
-        let is_input = |name: &&StageName| needed.contains(&name.key) && !keys.contains(&name.key);
-        Ok(lineage.inputs.iter().map(|(name, _)| name).filter(is_input).cloned().collect())
+        Ok(Lineage::of(self)?.needed_by(keys))
     }
 }

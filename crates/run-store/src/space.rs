@@ -257,6 +257,26 @@ mod tests {
         store.stages().unwrap().into_iter().map(|stage| stage.key).collect()
     }
 
+    /// A manifest of which no more than the inputs can be read is damaged, and its stage was computed from them all the same.
+    #[test]
+    fn what_depends_on_what_is_known_from_a_listing_too() {
+        let (_folder, store, [chain, other]) = store();
+        let manifest = store.stage("unlearn", &chain[1]).unwrap().path().join(crate::Manifest::FILE);
+        let inputs: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        fs::write(&manifest, json!({ "inputs": inputs["inputs"] }).to_string()).unwrap();
+        let records = store.records().unwrap();
+        assert!(records.iter().any(|record| record.manifest.is_none()));
+        let listed = Lineage::of_records(&records);
+        for keys in [[&chain[0]], [&chain[1]], [&chain[2]], [&other[1]]] {
+            let keys: BTreeSet<StageKey> = keys.into_iter().cloned().collect();
+            assert_eq!(listed.computed_from(&keys), store.computed_from(&keys).unwrap());
+            assert_eq!(listed.needed_by(&keys), store.needed_by(&keys).unwrap());
+        }
+        let first = BTreeSet::from([chain[0].clone()]);
+        let computed: BTreeSet<StageKey> = listed.computed_from(&first).into_iter().map(|name| name.key).collect();
+        assert_eq!(computed, BTreeSet::from([chain[1].clone(), chain[2].clone()]));
+    }
+
     #[test]
     fn what_no_index_names_goes_and_what_those_named_need_stays() {
         let (_folder, store, [named, others]) = store();

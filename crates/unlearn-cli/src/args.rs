@@ -5,10 +5,10 @@ mod judging;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use unlearn::hub::Reference;
+use unlearn::mia_eval::MemberSelection;
+use unlearn::network::DeviceChoice;
 use unlearn_experiment::{Environment, Subclass};
-use unlearn_hub::Reference;
-use unlearn_mia_eval::MemberSelection;
-use unlearn_network::DeviceChoice;
 
 pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 
@@ -25,7 +25,7 @@ pub(crate) use runs::{
     DiffArguments, GcArguments, ListRunsArguments, RunsArguments, RunsCommand, SortBy, StateName, VerifyArguments,
     WhereArguments,
 };
-pub(crate) use suites::{ExplainArguments, SuiteArguments, SuiteCommand};
+pub(crate) use suites::{ChosenSuite, ExplainArguments, SuiteArguments, SuiteCommand};
 
 pub(crate) use lists::{
     BackdoorsArguments, BackdoorsCommand, DatasetArguments, DatasetsArguments, DatasetsCommand, DrawArguments,
@@ -159,16 +159,8 @@ pub(crate) struct StoreArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The suite file.
-    pub(crate) suite: PathBuf,
-    /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) assignments: Vec<String>,
     #[command(flatten)]
-    pub(crate) beginning: InitArguments,
-    /// Run seeds 1 to N instead of the suite's seeds.
-    #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
-    pub(crate) seeds: Option<u64>,
+    pub(crate) chosen: ChosenSuite,
     /// Print the stages and whether each is finished. Nothing is written or fetched, and no device is opened.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -567,13 +559,6 @@ pub(crate) enum Target {
     TorchMasked,
 }
 
-/// The side of images in pixels.
-fn side(text: &str) -> Result<usize, String> {
-    let most = 1 << 14;
-    let wanted = text.parse().ok().filter(|side| (1..=most).contains(side));
-    wanted.ok_or_else(|| format!("the side of images is a whole number of pixels from 1 to {most}"))
-}
-
 /// Facts that a PyTorch file does not hold.
 #[derive(Debug, Args)]
 pub(crate) struct ForeignArguments {
@@ -581,7 +566,7 @@ pub(crate) struct ForeignArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem is that of ImageNet models.
-    #[arg(long, value_name = "PIXELS", value_parser = side)]
+    #[arg(long, value_name = "PIXELS", value_parser = numbers::side)]
     pub(crate) side: Option<usize>,
     /// Mean of each channel. Default: the file's own, or the dataset's, or 0.
     #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]

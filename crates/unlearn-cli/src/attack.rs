@@ -12,12 +12,12 @@ use crate::{
 };
 
 pub(crate) fn attack(arguments: &AttackArguments) -> anyhow::Result<()> {
-    if arguments.run.seeds.is_some() {
+    if arguments.run.chosen.seeds.is_some() {
         return Err(
             Usage("`--seeds` does not apply to a pool, which has one seed per model; use `--pool`".into()).into()
         );
     }
-    let suite = load(&arguments.run)?;
+    let suite = load(&arguments.run.chosen)?;
     suite.check_complete()?;
     complete(&suite.pool(arguments.pool)?, &arguments.run, &write)
 }

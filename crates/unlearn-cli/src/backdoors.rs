@@ -1,10 +1,10 @@
 //! `unlearn backdoors`: lists triggers and detectors, describes one, and draws images with triggers.
 
-use unlearn_backdoor::{PictureUse, TRIGGERS, TriggerChoice};
-use unlearn_datasets::picture;
+use unlearn::backdoor::{PictureUse, TRIGGERS, TriggerChoice};
+use unlearn::datasets::picture;
+use unlearn::samples::{ImageSet, sheet};
 use unlearn_experiment::open_trigger_picture;
 use unlearn_run_store::write_atomic;
-use unlearn_samples::{ImageSet, sheet};
 
 use crate::{
     args::{BackdoorsArguments, BackdoorsCommand, DrawArguments},

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use unlearn_metrics::Figures;
-use unlearn_mia_eval::Registry;
+use unlearn::metrics::Figures;
+use unlearn::mia_eval::Registry;
 use unlearn_reports::{Results, compare as reports};
 use unlearn_run_store::Store;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use unlearn::models::{ImportOptions, ModelFile, Source, Target as Written, find};
 use unlearn_experiment::{OpenedModel, known_images};
-use unlearn_models::{ImportOptions, ModelFile, Source, Target as Written, find};
 use unlearn_run_store::write_atomic;
 
 use crate::{
@@ -112,7 +112,7 @@ fn refuse_contradiction(output: &Path, named: Named, to: Option<Target>) -> Resu
 pub(crate) fn check_output(output: &Path) -> Result<(), Usage> {
     unlearn_run_store::refuse_inside_stage(output).map_err(|error| Usage(error.to_string()))?;
     let refuse = |reason: String| Err(Usage(format!("could not write {}: {reason}", output.display())));
-    if let Err(error) = unlearn_files::check_output(output) {
+    if let Err(error) = unlearn::files::check_output(output) {
         return refuse(error.to_string());
     }
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,11 +1,11 @@
 //! `unlearn datasets`: lists, describes, verifies and exports datasets, and prints the positions that a suite trains
 //! on.
 
-use unlearn_datasets::location::FORMS;
-use unlearn_datasets::registry::{self, Entry, OpenOptions};
-use unlearn_datasets::{image_folder, npz, verify};
+use unlearn::datasets::location::FORMS;
+use unlearn::datasets::registry::{self, Entry, OpenOptions};
+use unlearn::datasets::{image_folder, npz, verify};
+use unlearn::samples::{Dataset, ImageSet, SplitOptions, split};
 use unlearn_experiment::{Environment, Materials, Part, Suite, class_of};
-use unlearn_samples::{Dataset, ImageSet, SplitOptions, split};
 
 use crate::args::{DatasetArguments, DatasetsArguments, DatasetsCommand, ExportDatasetArguments, SplitArguments};
 use crate::convert::check_new;
@@ -48,7 +48,7 @@ pub(crate) fn open(arguments: &DatasetArguments) -> anyhow::Result<Dataset> {
 }
 
 /// An unknown name is bad usage.
-fn named<T>(result: unlearn_datasets::Result<T>) -> Result<T, Usage> {
+fn named<T>(result: unlearn::datasets::Result<T>) -> Result<T, Usage> {
     result.map_err(|error| Usage(error.to_string()))
 }
 

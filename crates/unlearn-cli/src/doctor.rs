@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use sysinfo::{Disks, MemoryRefreshKind, RefreshKind, System};
-use unlearn_datasets::registry::DATA_VARIABLE;
-use unlearn_network::{DeviceChoice, GraphBuilder, InstructionSet, instruction_set_asked_for};
+use unlearn::datasets::registry::DATA_VARIABLE;
+use unlearn::network::{DeviceChoice, GraphBuilder, InstructionSet, instruction_set_asked_for};
 use unlearn_run_store::{Machine, StageState, Store};
 
 use crate::{args::DoctorArguments, output::counted};
@@ -116,7 +116,7 @@ fn data(arguments: &DoctorArguments, problems: &mut Problems) {
 }
 
 fn hub(problems: &mut Problems) {
-    match unlearn_hub::Options::from_environment() {
+    match unlearn::hub::Options::from_environment() {
         Ok(options) => {
             let token = if options.token.is_some() { "with a token" } else { "without a token" };
             let offline = if options.offline { ", offline" } else { "" };

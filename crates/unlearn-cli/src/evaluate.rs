@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use unlearn_mia_eval::Registry;
+use unlearn::mia_eval::Registry;
 use unlearn_run_store::Store;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use unlearn_files::NotAFile;
+use unlearn::files::NotAFile;
 use unlearn_run_store::StoreError;
 
 use crate::output;
@@ -63,34 +63,18 @@ type Cause = dyn std::error::Error + 'static;
 fn is_usage(cause: &Cause) -> bool {
     cause.is::<Usage>()
         || cause.downcast_ref().is_some_and(unlearn_experiment::Error::is_usage)
-        || cause.downcast_ref().is_some_and(is_usage_of_store)
+        || cause.downcast_ref().is_some_and(StoreError::is_usage)
         || cause
             .downcast_ref::<std::io::Error>()
             .and_then(|error| error.get_ref())
             .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
         || matches!(
             cause.downcast_ref(),
-            Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })
+            Some(unlearn::datasets::Error::Unknown(_) | unlearn::datasets::Error::Output { .. })
         )
-        || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
-        || cause.downcast_ref().is_some_and(unlearn_score_files::Error::is_usage)
+        || cause.downcast_ref().is_some_and(unlearn::models::Error::is_usage)
+        || cause.downcast_ref().is_some_and(unlearn::score_files::Error::is_usage)
         || matches!(cause.downcast_ref(), Some(unlearn_reports::ReportError::Scores { .. }))
-}
-
-/// Whether a name of a store, of something in it, or of an archive is to blame.
-fn is_usage_of_store(error: &StoreError) -> bool {
-    match error {
-        StoreError::NoSuite { .. }
-        | StoreError::BadName { .. }
-        | StoreError::Description { .. }
-        | StoreError::NoStore(_)
-        | StoreError::NotAStore(_)
-        | StoreError::Foreign { .. }
-        | StoreError::InsideStage { .. }
-        | StoreError::Transfer { .. } => true,
-        StoreError::Unwritable { .. } => !error.is_disk_full(),
-        _ => false,
-    }
 }
 
 /// An error and its causes, without causes whose text an earlier one already contains.
@@ -109,6 +93,22 @@ fn story(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The engine passes errors of the store on.
+    #[test]
+    fn an_error_of_the_store_has_the_same_code_wherever_it_comes_from() {
+        let errors = || {
+            [
+                StoreError::NoStore("runs".into()),
+                StoreError::NotAStore("data".into()),
+                StoreError::Unwritable { root: "runs".into(), source: std::io::ErrorKind::PermissionDenied.into() },
+                StoreError::Unwritable { root: "runs".into(), source: std::io::ErrorKind::StorageFull.into() },
+            ]
+        };
+        let bare = errors().map(|error| of(&error.into()));
+        let passed_on = errors().map(|error| of(&unlearn_experiment::Error::from(error).into()));
+        assert_eq!((bare, passed_on), ([BAD_USAGE, BAD_USAGE, BAD_USAGE, FAILED], bare));
+    }
 
     #[test]
     fn a_cause_is_told_once() {

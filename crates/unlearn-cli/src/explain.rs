@@ -2,18 +2,19 @@
 
 use serde_json::Value;
 use unlearn_experiment::{Environment, Explanation, Kinds, Plan, explain};
+use unlearn_reports::duration;
 use unlearn_run_store::{Configured, Store, StoreError};
 
 use crate::{
     args::{ExplainArguments, SuiteArguments, SuiteCommand},
     output::{counted, say_json},
-    run::load_with,
+    run::load,
 };
 
 pub(crate) fn suite(arguments: &SuiteArguments) -> anyhow::Result<()> {
     let SuiteCommand::Explain(arguments) = &arguments.command;
-    let ExplainArguments { suite, assignments, beginning, seeds, json, environment, store } = &**arguments;
-    let suite = load_with(suite, assignments, *seeds, beginning)?;
+    let ExplainArguments { chosen, json, environment, store } = &**arguments;
+    let suite = load(chosen)?;
     let environment = Environment { offline: true, ..environment.environment()? };
     let plan = Plan::resolve(&suite, &environment)?;
     let held = match Store::open_existing(&store.runs) {
@@ -84,7 +85,7 @@ fn print(it: &Explanation) {
     let done: usize = it.stages.iter().map(|kinds| kinds.done).sum();
     say!("{} for {}", counted(total, "stage", "stages"), counted(it.rows, "row of the report", "rows of the report"));
     for Kinds { kind, stages, done, seconds } in &it.stages {
-        let time = seconds.map(|seconds| format!(", the others take about {}", time(seconds))).unwrap_or_default();
+        let time = seconds.map(|seconds| format!(", the others take about {}", duration(seconds))).unwrap_or_default();
         say!("  {kind:<12} {stages:>5}, {done} in the store{time}");
     }
     if done == total {
@@ -98,7 +99,7 @@ fn print(it: &Explanation) {
     match it.seconds {
         Some(seconds) => say!(
             "The stages to do take about {} one after the other, by past stages of the store{unknown}.",
-            time(seconds)
+            duration(seconds)
         ),
         None => {
             say!("How long the {} stages to do take is not known: the store has no past stage to go by.", total - done);
@@ -122,25 +123,5 @@ fn settings(parts: &[Configured], section: &str) {
             };
             say!("    {} = {value} ({})", setting.key, setting.origin);
         }
-    }
-}
-
-/// A time in words: `40 s`, `12 min`, `3.5 h`.
-fn time(seconds: f64) -> String {
-    match seconds {
-        _ if seconds < 10.0 => format!("{seconds:.1} s"),
-        _ if seconds < 120.0 => format!("{seconds:.0} s"),
-        _ if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3_600.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_for_people() {
-        assert_eq!([0.24, 40.0, 720.0, 12_600.0].map(time), ["0.2 s", "40 s", "12 min", "3.5 h"]);
     }
 }

@@ -1,8 +1,8 @@
 //! `unlearn export`: writes a trained model as a file for deployment.
 
+use unlearn::models::Target;
+use unlearn::network::Graph;
 use unlearn_experiment::{Form, OpenedModel, TIMED_IMAGES, TIMED_ROUNDS, rates};
-use unlearn_models::Target;
-use unlearn_network::Graph;
 use unlearn_run_store::write_atomic;
 
 use crate::{

@@ -1,12 +1,12 @@
 //! `unlearn forget`: makes a trained model forget what a request lists, and writes a certificate.
 
 use anyhow::bail;
+use unlearn::metrics::{Figures, Value};
 use unlearn_certificates::{Certificate, Measured, SigningKey, Threshold};
 use unlearn_experiment::{
     MODEL_FILE,
     deletion::{Deleted, Deletion, DeletionOptions, Requested, Stated},
 };
-use unlearn_metrics::{Figures, Value};
 
 use crate::{args::ForgetArguments, exit::Usage, progress::ConsoleReporter, run::run_options};
 

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use unlearn_certificates::Certificate;
-use unlearn_datasets::{idx_folder, registry};
-use unlearn_experiment::{Folder, MODEL_FILE, check_beside, recognised_document, resolve_address};
-use unlearn_files::Form;
-use unlearn_masks::{Error as NoMask, Mask};
-use unlearn_models::{
+use unlearn::datasets::{idx_folder, registry};
+use unlearn::files::Form;
+use unlearn::masks::{Error as NoMask, Mask};
+use unlearn::models::{
     ImportOptions, MOST, ModelFile, Source,
     checkpoint::{self, CheckpointInfo},
     contents, sparse_checkpoint,
 };
+use unlearn::samples::ImageSet;
+use unlearn::torch_files::{Candidate, Container, StateDict, TorchFile};
+use unlearn_certificates::Certificate;
+use unlearn_experiment::{Folder, MODEL_FILE, check_beside, recognised_document, resolve_address};
 use unlearn_run_store::Stage;
-use unlearn_samples::ImageSet;
-use unlearn_torch_files::{Candidate, Container, StateDict, TorchFile};
 
 use crate::{args::InspectArguments, exit::Usage, output};
 
@@ -90,7 +90,7 @@ fn file(path: &Path, key: Option<&str>) -> anyhow::Result<()> {
     let form = if path.is_dir() {
         Form::ShardIndex
     } else {
-        let head = unlearn_files::head(path).map_err(|error| Usage(format!("failed to read {place}: {error}")))?;
+        let head = unlearn::files::head(path).map_err(|error| Usage(format!("failed to read {place}: {error}")))?;
         Form::of(&head)
     };
     match form {
@@ -113,7 +113,7 @@ fn is_of_data(form: Form) -> bool {
 /// Describes a text file: a document of this program, or a file that another command may read.
 fn text(path: &Path, form: Form) -> anyhow::Result<()> {
     let place = path.display();
-    let text = unlearn_files::read_text(path, MOST_TEXT).with_context(|| format!("failed to read {place}"))?;
+    let text = unlearn::files::read_text(path, MOST_TEXT).with_context(|| format!("failed to read {place}"))?;
     if let Some(what) = serde_json::from_str(&text).ok().and_then(|value| recognised_document(&value, path)) {
         say!("{place}: {what}");
         return Ok(());
@@ -129,7 +129,7 @@ fn tensors(path: &Path, form: Form, key: Option<&str>) -> anyhow::Result<()> {
     let bytes = if form == Form::ShardIndex {
         contents(path)?
     } else {
-        unlearn_files::read(path, MOST).with_context(|| format!("failed to read {place}"))?
+        unlearn::files::read(path, MOST).with_context(|| format!("failed to read {place}"))?
     };
     match Mask::from_bytes(&bytes) {
         Ok(mask) => {

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use unlearn::metrics::ModelScores;
+use unlearn::mia_eval::{MemberSelection, Registry, Settings};
+use unlearn::models::ImportOptions;
+use unlearn::score_files::{Role, ScoreSets, SetScores, is_scores};
 use unlearn_experiment::{
     AskedToForget, Folder, OtherData, Predictor, StoredJudgement, Suite, find_stage, stored_scores,
 };
-use unlearn_metrics::ModelScores;
-use unlearn_mia_eval::{MemberSelection, Registry, Settings};
-use unlearn_models::ImportOptions;
 use unlearn_reports::judged::{Evidence, judge as judge_scores};
 use unlearn_run_store::Store;
-use unlearn_score_files::{Role, ScoreSets, SetScores, is_scores};
 
 use crate::{
     args::EvaluateArguments,
@@ -55,8 +55,8 @@ pub(crate) fn judge(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     if let Some(path) = arguments.csv.clone() {
         files.push((path, judged.to_csv()?));
     }
-    unlearn_files::write_all_atomic(&files)
-        .map_err(|(path, source)| anyhow::Error::new(unlearn_score_files::Error::Write { path, source }))?;
+    unlearn::files::write_all_atomic(&files)
+        .map_err(|(path, source)| anyhow::Error::new(unlearn::score_files::Error::Write { path, source }))?;
     say!("{}", judged.terminal());
     for (path, _) in &files {
         say!("{}", path.display());

@@ -1,9 +1,9 @@
 //! The lists: every entry with its needs and its source.
 
 use serde_json::json;
-use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
-use unlearn_metrics::{Direction, Figure, Need};
-use unlearn_mia_eval::{
+use unlearn::backdoor::{DETECTORS, Parameter, TRIGGERS};
+use unlearn::metrics::{Direction, Figure, Need};
+use unlearn::mia_eval::{
     Attack, Registry,
     features::Feature,
     pool::{PoolAttack, PoolNeed},
@@ -11,26 +11,26 @@ use unlearn_mia_eval::{
 };
 
 pub(crate) fn models() {
-    for arch in unlearn_models::ARCHITECTURES {
+    for arch in unlearn::models::ARCHITECTURES {
         named(arch.name, arch.summary, arch.source);
     }
 }
 
 pub(crate) fn methods() -> anyhow::Result<()> {
     say!("pruning (`[[prune]]`); every schedule goes with every criterion and scope\n\nnone\n    the dense model");
-    for method in unlearn_pruning::METHODS {
+    for method in unlearn::pruning::METHODS {
         entry(method.name, method.summary, method.source, &method.resolve(&json!({}))?);
     }
     say!("\npruning criteria (`criterion`)\n");
-    for criterion in unlearn_pruning::CRITERIA {
+    for criterion in unlearn::pruning::CRITERIA {
         named(criterion.name, criterion.summary, criterion.source);
     }
     say!("\npruning scopes (`scope`)\n");
-    for scope in unlearn_pruning::SCOPES {
+    for scope in unlearn::pruning::SCOPES {
         named(scope.name, scope.summary, scope.source);
     }
     say!("\nunlearning (`[[unlearn]]`)\n");
-    for method in unlearn_unlearning::METHODS {
+    for method in unlearn::unlearning::METHODS {
         entry(method.name, method.summary, method.source, &method.resolve(&json!({}))?);
     }
     Ok(())
@@ -67,7 +67,7 @@ pub(crate) fn attacks() {
     say!("\nattacks with a pool of models (`unlearn attack`, and `unlearn evaluate` on scores of several models)\n");
     POOL_ATTACKS.iter().for_each(pool_attack);
     say!("\nfeatures (`evaluate.mia`)\n");
-    unlearn_mia_eval::features::FEATURES.iter().for_each(feature);
+    unlearn::mia_eval::features::FEATURES.iter().for_each(feature);
 }
 
 pub(crate) fn attack(attack: &Attack) {

@@ -20,7 +20,7 @@ impl Outputs {
     /// Adds a file that is read. `what` is the option or the word for it: `the model`.
     pub(crate) fn reads(mut self, what: &str, path: Option<&Path>) -> Self {
         let Some(path) = path.filter(|path| path.exists()) else { return self };
-        let place = unlearn_files::place(path);
+        let place = unlearn::files::place(path);
         // A list of shards, or the folder of a model, is read with the files beside it.
         if place.is_dir() {
             self.folders.push((what.to_owned(), place));
@@ -46,7 +46,7 @@ impl Outputs {
 
     /// Adds a file that is written.
     pub(crate) fn writes(mut self, option: &str, path: Option<&Path>) -> Self {
-        self.written.extend(path.map(|path| (option.to_owned(), unlearn_files::place(path))));
+        self.written.extend(path.map(|path| (option.to_owned(), unlearn::files::place(path))));
         self
     }
 

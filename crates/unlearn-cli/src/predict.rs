@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use unlearn::models::ImportOptions;
+use unlearn::score_files::{Kind, Prediction, check_name, paths, write};
 use unlearn_experiment::{DatasetPart, NamedModel, OtherData, Predictor};
-use unlearn_models::ImportOptions;
-use unlearn_score_files::{Kind, Prediction, check_name, paths, write};
 
 use crate::{
     args::{ForeignArguments, PredictArguments, Split},

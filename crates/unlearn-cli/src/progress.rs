@@ -9,8 +9,8 @@ use std::{
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use serde_json::{Value, json};
+use unlearn::training::{EpochRow, Position, Progress};
 use unlearn_experiment::{Reporter, StageAt};
-use unlearn_training::{EpochRow, Position, Progress};
 
 use crate::output::{self, Level};
 

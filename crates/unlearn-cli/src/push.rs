@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use unlearn::hub::{Addition, Hub, Kind};
+use unlearn::mia_eval::Registry;
+use unlearn::models::{ImportOptions, Source};
 use unlearn_certificates::Certificate;
 use unlearn_experiment::{MASK_FILE, MODEL_FILE, ModelOrigin, OpenedModel, model_card};
-use unlearn_hub::{Addition, Hub, Kind};
-use unlearn_mia_eval::Registry;
-use unlearn_models::{ImportOptions, Source};
 use unlearn_run_store::write_atomic;
 
 use crate::args::PushArguments;

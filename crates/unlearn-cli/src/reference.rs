@@ -9,10 +9,10 @@ use std::{
 use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
 use serde_json::json;
-use unlearn_backdoor::{DETECTORS, Parameter, TRIGGERS};
-use unlearn_datasets::{location::FORMS, registry::DATASETS};
-use unlearn_mia_eval::{Registry, features::FEATURES, pool_attacks::POOL_ATTACKS};
-use unlearn_models::ARCHITECTURES;
+use unlearn::backdoor::{DETECTORS, Parameter, TRIGGERS};
+use unlearn::datasets::{location::FORMS, registry::DATASETS};
+use unlearn::mia_eval::{Registry, features::FEATURES, pool_attacks::POOL_ATTACKS};
+use unlearn::models::ARCHITECTURES;
 
 use crate::{
     args::Arguments,
@@ -48,7 +48,7 @@ fn unlearning() -> anyhow::Result<String> {
         "Unlearning methods",
         "An entry `[[unlearn]]` of a suite names one of these methods, with its settings.",
     );
-    for method in unlearn_unlearning::METHODS {
+    for method in unlearn::unlearning::METHODS {
         page.entry(method.name, method.summary, method.source)?;
         if method.whole_classes_only {
             page.paragraph("It forgets whole classes only.")?;
@@ -75,7 +75,7 @@ fn pruning() -> anyhow::Result<String> {
          every criterion and scope.",
     );
     page.heading("Schedules")?;
-    for method in unlearn_pruning::METHODS {
+    for method in unlearn::pruning::METHODS {
         page.entry(method.name, method.summary, method.source)?;
         page.table(&["setting", "default"])?;
         for (key, value) in method.resolve(&json!({}))?.as_object().into_iter().flatten() {
@@ -84,12 +84,12 @@ fn pruning() -> anyhow::Result<String> {
     }
     page.heading("Criteria")?;
     page.table(&["criterion", "what it does", "source"])?;
-    for criterion in unlearn_pruning::CRITERIA {
+    for criterion in unlearn::pruning::CRITERIA {
         page.row(&[&format!("`{}`", criterion.name), &criterion.summary, &criterion.source])?;
     }
     page.heading("Scopes")?;
     page.table(&["scope", "what it does", "source"])?;
-    for scope in unlearn_pruning::SCOPES {
+    for scope in unlearn::pruning::SCOPES {
         page.row(&[&format!("`{}`", scope.name), &scope.summary, &scope.source])?;
     }
     Ok(page.text)

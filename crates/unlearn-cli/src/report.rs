@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use unlearn::mia_eval::Registry;
 use unlearn_experiment::{Environment, Gallery, Shown};
-use unlearn_mia_eval::Registry;
 use unlearn_reports::{SamplePictures, Thumbnails, Written};
 use unlearn_run_store::{Stage, Store, SuiteIndex};
 

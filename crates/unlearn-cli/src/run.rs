@@ -7,16 +7,18 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use unlearn::network::DeviceChoice;
+use unlearn::training::Unattended;
 use unlearn_experiment::{
     Children, Environment, Finished, Launcher, OnFailure, Plan, PlannedStage, Reporter, RunOptions, Slurm,
     StageCommand, Status, Suite, TaskCommand,
 };
-use unlearn_network::DeviceChoice;
 use unlearn_run_store::{Store, StoreError, SuiteIndex};
-use unlearn_training::Unattended;
 
 use crate::{
-    args::{ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments},
+    args::{
+        ChosenSuite, ComputeArguments, InitArguments, LauncherName, RunArguments, ScheduleArguments, StoreArguments,
+    },
     exit::Usage,
     output::{counted, say_json},
     progress::ConsoleReporter,
@@ -25,22 +27,13 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
-    complete(&load(arguments)?, arguments, &write_report)
+    complete(&load(&arguments.chosen)?, arguments, &write_report)
 }
 
-/// The suite that the arguments name, with everything that they change in it.
-pub(crate) fn load(arguments: &RunArguments) -> anyhow::Result<Suite> {
-    load_with(&arguments.suite, &arguments.assignments, arguments.seeds, &arguments.beginning)
-}
-
-/// The suite in a file, with what assignments, a number of seeds and initial weights change in it.
-pub(crate) fn load_with(
-    path: &Path,
-    assignments: &[String],
-    seeds: Option<u64>,
-    beginning: &InitArguments,
-) -> anyhow::Result<Suite> {
-    let mut suite = open(path, assignments, seeds)?;
+/// The chosen suite, with everything that the arguments change in it.
+pub(crate) fn load(chosen: &ChosenSuite) -> anyhow::Result<Suite> {
+    let ChosenSuite { suite, assignments, beginning, seeds } = chosen;
+    let mut suite = open(suite, assignments, *seeds)?;
     begin_with(&mut suite, beginning)?;
     Ok(suite)
 }
@@ -186,7 +179,7 @@ pub(crate) fn begin_with(suite: &mut Suite, beginning: &InitArguments) -> anyhow
     if init.is_empty() {
         return Err(Usage("--init: the name is empty; name a file or `hub:OWNER/NAME`".into()).into());
     }
-    suite.model.init = Some(if init.starts_with(unlearn_hub::PREFIX) {
+    suite.model.init = Some(if init.starts_with(unlearn::hub::PREFIX) {
         init.to_owned()
     } else {
         let path =

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context as _, bail};
 use unlearn_experiment::{Folder, Labels, certified, find_stage};
-use unlearn_run_store::{Garbage, StageKey, StageState, StageSummary, Store, StoreError};
+use unlearn_run_store::{Garbage, Record, StageKey, StageState, StageSummary, Store, StoreError};
 
 use crate::{
     args::{GcArguments, RunsArguments, RunsCommand},
@@ -67,9 +67,10 @@ fn recognised(root: &Path) -> anyhow::Result<Store> {
     }
 }
 
-/// The labels of stages. They are missing, with a warning, if the store cannot be listed.
-fn labels(store: &Store) -> Option<Labels> {
-    Labels::of(store).inspect_err(|error| note!("the labels of stages are not known: {error}")).ok()
+/// The labels of listed stages. They are missing, with a warning, if the suites of the store cannot be listed.
+fn labels(store: &Store, records: &[Record]) -> Option<Labels> {
+    let labels = Labels::of_records(store, records);
+    labels.inspect_err(|error| note!("the labels of stages are not known: {error}")).ok()
 }
 
 /// The label of a stage, with the suites that need it in brackets.
@@ -163,7 +164,7 @@ fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyh
         ))
         .into());
     }
-    let labels = labels(store);
+    let labels = labels(store, &store.records()?);
     let (mut bytes, mut held) = (0, Vec::new());
     // A stage is removed before the stages that it was computed from.
     let stages: Vec<&StageSummary> = removal.computed.iter().chain(&removal.named).collect();
@@ -200,9 +201,7 @@ fn collect(store: &Store, arguments: &GcArguments) -> anyhow::Result<()> {
         .context("nothing was removed, because it is not known which stages this certificate names")?;
     let kept: BTreeSet<StageKey> = certified.keys().map(|stage| stage.key.clone()).collect();
     let garbage: Garbage = store.garbage_except(&kept, arguments.older_than.unwrap_or_default())?;
-    let labels = Labels::of_records(store, &records)
-        .inspect_err(|error| note!("the labels of stages are not known: {error}"))
-        .ok();
+    let labels = labels(store, &records);
     for (stage, certificate) in &certified {
         if labels.as_ref().is_none_or(|labels| labels.suites(&stage.key).next().is_none()) {
             note!("kept: {stage}, which the certificate {} names", certificate.display());

@@ -1,13 +1,13 @@
 //! `unlearn … show NAME`: one entry of a list, or the command that shows it if it is in another list.
 
 use serde_json::json;
-use unlearn_backdoor::{DETECTORS, TRIGGERS};
-use unlearn_metrics::Figures;
-use unlearn_mia_eval::{Registry, features::FEATURES, pool_attacks::POOL_ATTACKS};
-use unlearn_models::{ARCHITECTURES, InputSpec};
-use unlearn_names::Unknown;
-use unlearn_pruning::{CRITERIA, SCOPES};
-use unlearn_unlearning::Parameter;
+use unlearn::backdoor::{DETECTORS, TRIGGERS};
+use unlearn::metrics::Figures;
+use unlearn::mia_eval::{Registry, features::FEATURES, pool_attacks::POOL_ATTACKS};
+use unlearn::models::{ARCHITECTURES, InputSpec};
+use unlearn::names::Unknown;
+use unlearn::pruning::{CRITERIA, SCOPES};
+use unlearn::unlearning::Parameter;
 
 use crate::{exit::Usage, lists};
 
@@ -60,16 +60,17 @@ type Name<'a> = (&'a str, &'static str, List);
 /// All names.
 fn names<'a>(registry: &'a Registry, figures: &'a Figures) -> Vec<Name<'a>> {
     let mut names = vec![(NONE, "the dense model", List::Methods)];
-    names.extend(unlearn_pruning::METHODS.iter().map(|method| (method.name, "a pruning method", List::Methods)));
+    names.extend(unlearn::pruning::METHODS.iter().map(|method| (method.name, "a pruning method", List::Methods)));
     names.extend(CRITERIA.iter().map(|criterion| (criterion.name, "a pruning criterion", List::Methods)));
     names.extend(SCOPES.iter().map(|scope| (scope.name, "a pruning scope", List::Methods)));
-    names.extend(unlearn_unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
+    names
+        .extend(unlearn::unlearning::METHODS.iter().map(|method| (method.name, "an unlearning method", List::Methods)));
     names.extend(ARCHITECTURES.iter().map(|arch| (arch.name, "an architecture", List::Models)));
     names.extend(registry.attacks().iter().map(|attack| (attack.name, "an attack", List::Attacks)));
     names.extend(POOL_ATTACKS.iter().map(|attack| (attack.name, "an attack with a pool of models", List::Attacks)));
     names.extend(FEATURES.iter().map(|feature| (feature.name, "a feature that attacks look at", List::Attacks)));
     names.extend(figures.iter().map(|figure| (figure.name.as_ref(), "a figure", List::Figures)));
-    names.extend(unlearn_datasets::registry::DATASETS.iter().map(|entry| (entry.name, "a dataset", List::Datasets)));
+    names.extend(unlearn::datasets::registry::DATASETS.iter().map(|entry| (entry.name, "a dataset", List::Datasets)));
     names.extend(TRIGGERS.iter().map(|trigger| (trigger.name, "a trigger", List::Backdoors)));
     names.extend(DETECTORS.iter().map(|detector| (detector.name, "a detector of poison", List::Backdoors)));
     names
@@ -116,7 +117,7 @@ pub(crate) fn show(list: List, name: &str, with_defaults: bool) -> anyhow::Resul
     Ok(())
 }
 
-fn architecture(arch: &unlearn_models::Architecture) -> anyhow::Result<()> {
+fn architecture(arch: &unlearn::models::Architecture) -> anyhow::Result<()> {
     lists::named(arch.name, arch.summary, arch.source);
     let side = arch.minimum_side.max(32);
     let input = InputSpec { shape: [3, side, side], classes: 10, mean: vec![0.0; 3], std: vec![1.0; 3] };
@@ -131,7 +132,7 @@ fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
     if name == NONE {
         say!("{NONE} (pruning)\n    the dense model");
     }
-    for method in unlearn_pruning::METHODS.iter().filter(|method| method.name == name) {
+    for method in unlearn::pruning::METHODS.iter().filter(|method| method.name == name) {
         lists::named(&format!("{name} (pruning)"), method.summary, method.source);
         if with_defaults {
             lists::keys(&method.resolve(&json!({}))?);
@@ -145,7 +146,7 @@ fn method(name: &str, with_defaults: bool) -> anyhow::Result<()> {
         lists::named(&format!("{name} (pruning scope)"), scope.summary, scope.source);
         say!("    in a suite: `scope = \"{name}\"` in a [[prune]] table");
     }
-    for method in unlearn_unlearning::METHODS.iter().filter(|method| method.name == name) {
+    for method in unlearn::unlearning::METHODS.iter().filter(|method| method.name == name) {
         lists::named(&format!("{name} (unlearning)"), method.summary, method.source);
         if method.whole_classes_only {
             say!("    forgets whole classes only");

@@ -20,10 +20,10 @@ const INTERRUPTED: i32 = 130;
 /// After this call, the first SIGINT, SIGTERM or SIGHUP sets [`INTERRUPT`] and prints `said`. A second one stops at
 /// once.
 pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
-    unlearn_hub::stop_when_set(&INTERRUPT);
+    unlearn::hub::stop_when_set(&INTERRUPT);
     listen(move || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
-            unlearn_files::abandon();
+            unlearn::files::abandon();
             std::process::exit(INTERRUPTED);
         }
         if !said.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn stop_on_signals(said: &'static str) -> anyhow::Result<()> {
 /// state.
 pub(crate) fn end_on_signals() -> anyhow::Result<()> {
     listen(|| {
-        unlearn_files::abandon();
+        unlearn::files::abandon();
         fault!("interrupted; no unfinished file is left");
         std::process::exit(INTERRUPTED);
     })

@@ -85,7 +85,7 @@ fn as_a_task(
 /// to stop the stage.
 fn read(file: &Path, supervised: bool) -> anyhow::Result<Vec<u8>> {
     if file != Path::new("-") {
-        let read = unlearn_files::read(file, MOST);
+        let read = unlearn::files::read(file, MOST);
         return Ok(read.map_err(|error| Usage(format!("failed to read the description {}: {error}", file.display())))?);
     }
     let mut text = Vec::new();

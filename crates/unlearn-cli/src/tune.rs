@@ -60,7 +60,7 @@ fn check_out(file: &Path, suite: &str, replace: bool) -> anyhow::Result<()> {
     if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| check_writable(folder)) {
         return refuse(format!("the folder cannot be written: {error}"));
     }
-    if let Err(error) = unlearn_files::check_output(file) {
+    if let Err(error) = unlearn::files::check_output(file) {
         return refuse(error.to_string());
     }
     if replace || std::fs::symlink_metadata(file).is_err() {

@@ -18,9 +18,9 @@ use std::{
 };
 
 use anyhow::Context as _;
+use unlearn::metrics::Figures;
+use unlearn::mia_eval::Registry;
 use unlearn_experiment::{Environment, Plan, PlannedStage};
-use unlearn_metrics::Figures;
-use unlearn_mia_eval::Registry;
 use unlearn_reports::{
     Details, Results,
     html::{self, Live, LiveStage, LiveState},

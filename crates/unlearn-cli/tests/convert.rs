@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use unlearn_models::{InputSpec, find, initialize};
-use unlearn_torch_files::Written;
+use unlearn::models::{InputSpec, find, initialize};
+use unlearn::torch_files::Written;
 
 use crate::{Place, SUITE};
 
@@ -83,7 +83,7 @@ fn foreign(shape: [usize; 3]) -> Vec<u8> {
     let state = initialize(&graph, 7);
     let named: Vec<_> = state.named(&graph).collect();
     let written: Vec<_> = named.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
-    unlearn_torch_files::write(&written, &[]).unwrap()
+    unlearn::torch_files::write(&written, &[]).unwrap()
 }
 
 /// What a command says on both outputs.
@@ -109,7 +109,7 @@ fn a_name_of_pytorchs_gives_a_file_of_pytorchs() {
     assert!(read("model.pth").starts_with(b"PK"));
     // Nothing but the module's tensors, and yet nothing is lost: the description is an entry beside them.
     let bytes = read("model.pth");
-    let tensors = unlearn_torch_files::StateDict::read(&bytes).unwrap();
+    let tensors = unlearn::torch_files::StateDict::read(&bytes).unwrap();
     assert!(tensors.iter().all(|(name, _)| !name.starts_with("normalize.")));
     place.succeed(&["convert", "model.pth", "again.safetensors", "--to", "dense"]);
     place.succeed(&["convert", "sparse.safetensors", "direct.safetensors", "--to", "dense"]);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Value, json};
-use unlearn_models::{ImportOptions, InputSpec, ModelFile, find, initialize};
+use unlearn::models::{ImportOptions, InputSpec, ModelFile, find, initialize};
 use unlearn_tests::{Tensors, saved};
 
 use crate::{Place, SUITE, models};

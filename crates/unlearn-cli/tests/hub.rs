@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use unlearn_models::{
+use unlearn::models::{
     Anew, ImportOptions, InputSpec, ModelFile, Pretrained, Source, Target, checkpoint::CheckpointInfo, find, initialize,
 };
 use unlearn_tests::{HubServer, TOKEN};

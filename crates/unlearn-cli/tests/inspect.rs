@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use unlearn_models::{ImportOptions, ModelFile};
-use unlearn_torch_files::Written;
+use unlearn::models::{ImportOptions, ModelFile};
+use unlearn::torch_files::Written;
 
 use crate::{Place, SUITE};
 
@@ -153,7 +153,7 @@ fn a_foreign_model_is_judged_on_images_as_the_data_set_normalises_them() {
     let model = ModelFile::read(&fs::read(&path).unwrap(), &ImportOptions::default(), Path::new("m")).unwrap();
     let named: Vec<_> = model.state.named(&model.graph).collect();
     let written: Vec<_> = named.iter().map(|(name, shape, values)| Written { name, shape, values }).collect();
-    fs::write(place.path("foreign.pth"), unlearn_torch_files::write(&written, &[]).unwrap()).unwrap();
+    fs::write(place.path("foreign.pth"), unlearn::torch_files::write(&written, &[]).unwrap()).unwrap();
     fs::write(place.path("ids.jsonl"), "3\n5\n8\n").unwrap();
     let measured = |checkpoint: &str, more: &str, out: &str| {
         let line = format!(

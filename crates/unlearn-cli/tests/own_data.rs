@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use unlearn_datasets::{npz, registry};
+use unlearn::datasets::{npz, registry};
 
 use crate::Place;
 

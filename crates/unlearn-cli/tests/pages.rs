@@ -1,7 +1,7 @@
 //! The commands of the README and of the pages in `docs`, run on a store that holds more than one of each thing.
 
-use unlearn_datasets::picture;
-use unlearn_samples::Sides;
+use unlearn::datasets::picture;
+use unlearn::samples::Sides;
 
 use crate::{Place, SUITE};
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
-use unlearn_datasets::picture;
+use unlearn::datasets::picture;
 
 use crate::{Place, SUITE};
 
@@ -50,7 +50,7 @@ fn a_report_in_all_its_forms() {
     contains(&without, &["No pictures were asked for", "unlearn report tiny --out DIR --pictures"]);
     let with = page(&["--pictures"]);
     let images =
-        unlearn_datasets::registry::open("fashion-mnist-mini", &unlearn_datasets::registry::OpenOptions::default())
+        unlearn::datasets::registry::open("fashion-mnist-mini", &unlearn::datasets::registry::OpenOptions::default())
             .unwrap();
     let mut shown = 0;
     for rest in with.split("data:image/png;base64,").skip(1) {

@@ -152,6 +152,10 @@ impl Data {
         Ok(Asked { positions: parts.forget })
     }
 
+    pub(crate) fn shared(&self) -> Arc<Dataset> {
+        Arc::clone(&self.dataset)
+    }
+
     pub(crate) fn shared_split(&self) -> &Split {
         &self.split
     }

@@ -15,8 +15,13 @@ pub enum Error {
     /// A request names nothing, or samples that the split does not have.
     #[error("the request {0}")]
     Request(String),
+    /// What a model's file says of its training cannot be what it was trained with.
+    #[error("its `training` is damaged: {0}")]
+    Damaged(String),
     /// The model answers an image with a NaN or an infinity.
-    #[error("image {position} of the test or training set gets a logit of {value}; no figure can be computed from it")]
+    #[error(
+        "the model answers image {position} with a logit of {value}, which no figure can be computed from; its weights are too large"
+    )]
     Answer {
         /// The image's position in its set.
         position: u32,
@@ -61,4 +66,14 @@ pub enum Error {
     /// A membership-inference attack.
     #[error(transparent)]
     Attack(#[from] unlearn_mia_eval::Error),
+}
+
+impl Error {
+    /// Whether a user's interruption ended the work.
+    pub fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Training(unlearn_training::Error::Interrupted) | Self::Attack(unlearn_mia_eval::Error::Interrupted)
+        )
+    }
 }

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Suites of many runs that survive a kill, certificates and reports are in the crate `unlearn-experiment` and in the
-//! command `unlearn`, which stand on the same crates. They are re-exported here under their short names.
+//! command `unlearn`. Both stand on this crate: the engine on its [`parts`], the command on the crates below, which are
+//! re-exported here under their short names.
 
 // The example of the README is a test.
 #[cfg(doctest)]
@@ -32,19 +33,27 @@ mod data;
 mod error;
 mod method;
 mod model;
+pub mod parts;
 
 pub use data::{Asked, Data};
 pub use error::{Error, Result};
 pub use method::Method;
 pub use model::Model;
+pub use unlearn_backdoor as backdoor;
 pub use unlearn_datasets as datasets;
+pub use unlearn_files as files;
+#[cfg(feature = "hub")]
+pub use unlearn_hub as hub;
 pub use unlearn_masks as masks;
 pub use unlearn_metrics as metrics;
 pub use unlearn_mia_eval as mia_eval;
 pub use unlearn_models as models;
+pub use unlearn_names as names;
 pub use unlearn_network as network;
 pub use unlearn_pruning as pruning;
 pub use unlearn_samples as samples;
+pub use unlearn_score_files as score_files;
+pub use unlearn_torch_files as torch_files;
 pub use unlearn_training as training;
 pub use unlearn_unlearning as unlearning;
 

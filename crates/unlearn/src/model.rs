@@ -8,36 +8,27 @@ use std::{
 use unlearn_masks::Mask;
 use unlearn_metrics::{ModelScores, Scores, Values};
 use unlearn_mia_eval::{MemberSelection, Registry, Settings};
-use unlearn_models::{
-    ImportOptions, InputSpec, ModelFile, Source, Target,
-    checkpoint::{CheckpointInfo, Training},
-    contents, initialize,
-};
+use unlearn_models::{ImportOptions, ModelFile, Source, Target, checkpoint::CheckpointInfo, contents, initialize};
 use unlearn_network::{DeviceChoice, Graph, Network, State};
 use unlearn_pruning::Shares;
-use unlearn_random::derived_seed;
 use unlearn_samples::{Division, ImageSet};
-use unlearn_training::{
-    CrossEntropy, EpochRow, Predictions, Recipe, Run, Session, Task, apply_mask, check_answers, mask_of, predict, train,
-};
+use unlearn_training::{EpochRow, Recipe, Session, apply_mask, check_answers, mask_of};
 
-use crate::{Asked, Data, Error, Method, Result};
+use crate::{
+    Asked, Data, Error, Method, Result,
+    parts::{self, History, Purpose, Sets, Trained, check_fingerprint},
+};
 
 /// A trained or untrained image classifier in memory.
 pub struct Model {
     network: Network,
     info: CheckpointInfo,
     device: DeviceChoice,
-    recipe: Recipe,
-    seed: u64,
+    history: History,
     /// Fingerprint of the images that it was trained on, if that is known.
     fingerprint: Option<String>,
     /// The weights after some epochs of training, for rewinding.
     snapshots: BTreeMap<usize, State>,
-    /// Where pretrained weights came from, if its training began with such.
-    pretrained: Option<String>,
-    /// Everything that it was made to forget, ascending.
-    forgotten: Vec<u32>,
 }
 
 impl Model {
@@ -47,26 +38,17 @@ impl Model {
     /// # Errors
     /// If the architecture is unknown or does not take such images.
     pub fn fresh(arch: &str, data: &Data, seed: u64) -> Result<Self> {
-        let (dataset, images) = (data.dataset(), &data.dataset().train);
-        let input = InputSpec {
-            shape: [images.channels, images.height, images.width],
-            classes: dataset.classes.len(),
-            mean: dataset.normalization.mean.clone(),
-            std: dataset.normalization.std.clone(),
-        };
+        let (input, history) = (parts::input_spec(data.dataset()), History::fresh(seed));
         let graph = unlearn_models::find(arch)?.graph(&input)?;
-        let state = initialize(&graph, initial_seed(seed));
+        let state = initialize(&graph, history.initial_seed());
         let device = DeviceChoice::default();
         Ok(Self {
             network: Network::new(graph, state, device)?,
-            info: CheckpointInfo::new(arch, input, &dataset.name),
+            info: CheckpointInfo::new(arch, input, &data.dataset().name),
             device,
-            recipe: Recipe::default(),
-            seed,
+            history,
             fingerprint: None,
             snapshots: BTreeMap::new(),
-            pretrained: None,
-            forgotten: Vec::new(),
         })
     }
 
@@ -86,37 +68,25 @@ impl Model {
     /// As [`Model::open`].
     pub fn open_as(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Self> {
         let path = path.as_ref();
-        let ModelFile { graph, state, mask, info, .. } = ModelFile::read(&contents(path)?, options, path)?;
-        let device = DeviceChoice::default();
-        let mut network = Network::new(graph, state, device)?;
-        if let Some(mask) = &mask {
-            apply_mask(&mut network, mask)?;
-        }
-        let damaged = |error: serde_json::Error| {
-            Error::Models(unlearn_models::Error::Checkpoint {
-                path: path.into(),
-                reason: format!("its `training` is damaged: {error}"),
-            })
-        };
-        let mut model = Self {
-            network,
-            info,
-            device,
-            recipe: Recipe::default(),
-            seed: 1,
-            fingerprint: None,
-            snapshots: BTreeMap::new(),
-            pretrained: None,
-            forgotten: Vec::new(),
-        };
-        if let Some(training) = &model.info.training {
-            model.recipe = serde_json::from_value(training.recipe.clone()).map_err(damaged)?;
-            model.seed = training.seed;
-            model.fingerprint = Some(training.fingerprint.clone());
-            model.pretrained = training.init.as_ref().map(|init| init.source.clone());
-            model.forgotten.clone_from(&training.forgotten);
-        }
-        Ok(model)
+        let file = ModelFile::read(&contents(path)?, options, path)?;
+        Self::of(file, DeviceChoice::default()).map_err(|error| match error {
+            Error::Damaged(_) => {
+                Error::Models(unlearn_models::Error::Checkpoint { path: path.into(), reason: error.to_string() })
+            }
+            error => error,
+        })
+    }
+
+    /// A model of an opened file, on a device. It is pruned by the file's mask if there is one.
+    ///
+    /// # Errors
+    /// If the device does not open, the mask is another model's, or what the file says of the training is damaged.
+    pub fn of(file: ModelFile, device: DeviceChoice) -> Result<Self> {
+        let training = file.info.training.as_ref();
+        let history = training.map_or_else(|| Ok(History::fresh(1)), History::of)?;
+        let fingerprint = training.map(|training| training.fingerprint.clone());
+        let network = parts::network(&file, device)?;
+        Ok(Self { network, info: file.info, device, history, fingerprint, snapshots: BTreeMap::new() })
     }
 
     /// Prunes the model by a mask's file.
@@ -156,17 +126,14 @@ impl Model {
     pub fn train_keeping(&mut self, data: &Data, recipe: &Recipe, epochs: &[usize]) -> Result<Vec<EpochRow>> {
         self.fits(data)?;
         recipe.check()?;
-        let dataset = data.dataset();
-        let batches =
-            recipe.batches(&dataset.train, data.training(), dataset.augmentation, derived_seed(self.seed, "train"))?;
-        let validation = Some((&dataset.train, data.validation()));
-        let run = Run { snapshots: epochs, validation, ..Run::new(recipe, &batches) };
-        let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
-        let outcome = train(&mut self.network, &mut objective, &run, Session::unattended())?;
-        check_answers(&mut self.network, &dataset.train, data.training(), &recipe.strong_settings())?;
+        let trained =
+            Trained { history: History { recipe: recipe.clone(), ..self.history.clone() }, ..self.trained(data) };
+        let (network, session) = (&mut self.network, Session::unattended());
+        let outcome = trained.train(network, data.training(), epochs, session)?;
+        check_answers(network, &trained.dataset.train, data.training(), &recipe.strong_settings())?;
         self.snapshots = outcome.snapshots.into_iter().collect();
-        self.recipe = recipe.clone();
-        self.fingerprint = Some(dataset.fingerprint.clone());
+        self.history = trained.history;
+        self.fingerprint = Some(trained.dataset.fingerprint.clone());
         Ok(outcome.epochs)
     }
 
@@ -177,14 +144,14 @@ impl Model {
     /// rewinds to weights that [`Model::train_keeping`] did not keep, or training fails.
     pub fn prune(&mut self, data: &Data, method: &Method) -> Result<Shares> {
         self.trained_on(data)?;
-        if !self.forgotten.is_empty() || self.network.kept().iter().any(Option::is_some) {
+        if !self.history.is_dense(&self.network) {
             return Err(Error::Fit(
                 "the model is pruned already or has forgotten something; prune a dense model".into(),
             ));
         }
         let pruning = unlearn_pruning::find(&method.name)?;
         let config = pruning.resolve(&method.settings)?;
-        let plan = pruning.plan(&config, &self.recipe)?;
+        let plan = pruning.plan(&config, &self.history.recipe)?;
         if let Some(epoch) = plan.snapshots.iter().find(|epoch| !self.snapshots.contains_key(epoch)) {
             let name = &method.name;
             return Err(Error::Fit(format!(
@@ -193,12 +160,13 @@ impl Model {
             )));
         }
         let graph = self.network.graph().clone();
+        let trained = self.trained(data);
         let snapshots = &self.snapshots;
         let mut request = unlearn_pruning::Request {
             initial: self.initial(&graph)?,
             network: &mut self.network,
             snapshot: &|epoch| snapshots.get(&epoch).cloned(),
-            task: task(data, &self.recipe, self.device, derived_seed(self.seed, "prune")),
+            task: trained.task(Purpose::Pruning, self.device, Session::unattended()),
             train: data.training(),
         };
         let outcome = pruning.run(&config, &mut request)?;
@@ -212,10 +180,11 @@ impl Model {
     /// images before, nothing would be left, or training fails or diverges. The model may have changed then.
     pub fn forget(&mut self, data: &Data, asked: &Asked, method: &Method) -> Result<f64> {
         self.trained_on(data)?;
-        if let Some(again) = asked.positions().iter().find(|position| self.forgotten.binary_search(position).is_ok()) {
+        let forgotten = &self.history.forgotten;
+        if let Some(again) = asked.positions().iter().find(|position| forgotten.binary_search(position).is_ok()) {
             return Err(Error::Request(format!("names image {again}, which the model was asked to forget before")));
         }
-        let all = self.all(asked);
+        let all = self.history.forgotten_with(asked.positions());
         let Division { retain, .. } = Division::new(data.dataset(), data.shared_split(), &all);
         if retain.is_empty() {
             return Err(Error::Request(
@@ -224,20 +193,21 @@ impl Model {
         }
         let unlearning = unlearn_unlearning::find(&method.name)?;
         let config = unlearning.resolve(&method.settings)?;
-        let pretrained = self.pretrained.clone();
-        let initial = move |graph: &Graph, seed| match &pretrained {
+        let trained = self.trained(data);
+        let initial = |graph: &Graph, seed| match &trained.history.init {
             None => Ok(initialize(graph, seed)),
-            Some(source) => Err(unlearn_training::Error::Unsuitable(format!(
-                "its training began with the weights of {source}, which this crate does not open; use the command `unlearn forget`"
+            Some(origin) => Err(unlearn_training::Error::Unsuitable(format!(
+                "its training began with the weights of {}, which this crate does not open; use the command `unlearn forget`",
+                origin.source
             ))),
         };
-        let task = task(data, &self.recipe, self.device, derived_seed(self.seed, "unlearn"));
-        let known = self.fingerprint.is_some().then(|| initial_seed(self.seed));
+        let task = trained.task(Purpose::Unlearning, self.device, Session::unattended());
+        let known = self.fingerprint.is_some().then(|| trained.history.initial_seed());
         let mut request = unlearn_unlearning::Request::new(&mut self.network, task, asked.positions(), &retain)
             .initial(&initial)
             .initial_seed(known);
         let outcome = unlearning.run(&config, &mut request)?;
-        self.forgotten = all;
+        self.history.forgotten = all;
         Ok(outcome.seconds)
     }
 
@@ -252,7 +222,7 @@ impl Model {
             mia: vec!["confidence".to_owned()],
             draws: Settings::DRAWS,
             members: MemberSelection::Stratified,
-            seed: derived_seed(self.seed, "attack"),
+            seed: Purpose::Attack.seed(self.history.seed),
         };
         self.evaluate_with(data, asked, &settings)
     }
@@ -273,21 +243,22 @@ impl Model {
     pub fn scores(&mut self, data: &Data, asked: &Asked) -> Result<ModelScores> {
         self.fits(data)?;
         let dataset = data.dataset();
-        let all = self.all(asked);
+        let all = self.history.forgotten_with(asked.positions());
         let division = Division::new(dataset, data.shared_split(), &all);
         let test = division.test(dataset);
         if division.retain.is_empty() || test.is_empty() {
             return Err(Error::Request("leaves nothing to retain or no test image to judge the model on".into()));
         }
-        let validation = data.validation();
-        Ok(ModelScores {
-            forget: self.predict(&dataset.train, &all)?,
-            retain: self.predict(&dataset.train, &division.retain)?,
-            test: self.predict(&dataset.test, &test)?,
-            validation: if validation.is_empty() { None } else { Some(self.predict(&dataset.train, validation)?) },
-            triggered: None,
-            unseen: None,
-        })
+        let (forget, retain, test, validation) = (&all, &division.retain, &test, data.validation());
+        self.scores_on(&Sets { dataset, forget, retain, test, validation, unseen: &[], backdoor: None })
+    }
+
+    /// The model's scores on sets of one's own.
+    ///
+    /// # Errors
+    /// If the images are others than the model takes, a set but the validation set is empty, or a logit is not finite.
+    pub fn scores_on(&mut self, sets: &Sets<'_>) -> Result<ModelScores> {
+        sets.scores(&mut self.network, None)
     }
 
     /// Logits of the images at these positions of a set, with their labels.
@@ -299,11 +270,7 @@ impl Model {
         if shape != self.info.input {
             return Err(Error::Fit(format!("the model takes images {:?}, these have {shape:?}", self.info.input)));
         }
-        let Predictions { logits, labels, classes } = predict(&mut self.network, images, positions)?;
-        if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(Error::Answer { position: positions[at / classes], value: logits[at] });
-        }
-        Ok(Scores::new(logits, labels, classes)?.at(positions.to_vec())?)
+        parts::scores(&mut self.network, images, positions)
     }
 
     /// Writes the model in one step: a sparse checkpoint if it is pruned, else a dense one. `data` are what it was
@@ -315,16 +282,8 @@ impl Model {
         self.trained_on(data)?;
         let path = path.as_ref();
         let mask = self.kept()?;
-        let recipe = serde_json::to_value(&self.recipe).map_err(|error| Error::Fit(error.to_string()))?;
-        let before = self.info.training.clone();
-        let training = Training {
-            data: before.as_ref().map_or_else(|| data.statement(), |training| training.data.clone()),
-            fingerprint: data.dataset().fingerprint.clone(),
-            recipe,
-            seed: self.seed,
-            init: before.and_then(|training| training.init),
-            forgotten: self.forgotten.clone(),
-        };
+        let statement = self.info.training.as_ref().map_or_else(|| data.statement(), |training| training.data.clone());
+        let training = self.trained(data).training(statement).map_err(|error| Error::Fit(error.to_string()))?;
         let file = ModelFile {
             source: Source::Dense,
             graph: self.network.graph().clone(),
@@ -347,7 +306,7 @@ impl Model {
 
     /// Everything that the model was made to forget: positions in the official training set, ascending.
     pub fn forgotten(&self) -> &[u32] {
-        &self.forgotten
+        &self.history.forgotten
     }
 
     /// The values of its tensors.
@@ -365,72 +324,41 @@ impl Model {
         &self.info
     }
 
-    /// All that must be forgotten: what was asked before and what is asked now.
-    fn all(&self, asked: &Asked) -> Vec<u32> {
-        let mut all = [&self.forgotten[..], asked.positions()].concat();
-        all.sort_unstable();
-        all.dedup();
-        all
+    /// What the model was trained on, if that are these data.
+    fn trained(&self, data: &Data) -> Trained {
+        Trained { dataset: data.shared(), split: data.shared_split().clone(), history: self.history.clone() }
     }
 
     /// The values that training began with.
     fn initial(&self, graph: &Graph) -> Result<State> {
-        match &self.pretrained {
-            None => Ok(initialize(graph, initial_seed(self.seed))),
-            Some(source) => Err(Error::Fit(format!(
-                "the model's training began with the weights of {source}, which this crate does not open; use a suite"
+        match &self.history.init {
+            None => Ok(initialize(graph, self.history.initial_seed())),
+            Some(origin) => Err(Error::Fit(format!(
+                "the model's training began with the weights of {}, which this crate does not open; use a suite",
+                origin.source
             ))),
         }
     }
 
     fn fits(&self, data: &Data) -> Result<()> {
-        let images = &data.dataset().train;
-        let (shape, classes) = ([images.channels, images.height, images.width], data.dataset().classes.len());
-        if (self.info.input, self.info.classes) == (shape, classes) {
-            return Ok(());
-        }
-        Err(Error::Fit(format!(
-            "the model is for images {:?} of {} classes, but {} has images {shape:?} of {classes}",
-            self.info.input,
-            self.info.classes,
-            data.dataset().name
-        )))
+        parts::fits(&self.info, data.dataset())
     }
 
     /// Checks that these are the images of the training, as far as that is known.
     fn trained_on(&self, data: &Data) -> Result<()> {
         self.fits(data)?;
-        let found = &data.dataset().fingerprint;
-        if let Some(wanted) = self.fingerprint.as_ref().filter(|wanted| *wanted != found) {
-            return Err(Error::Fit(format!(
-                "the model was trained on images with the fingerprint {wanted}, and {} has {found}; open the data of its training",
-                data.dataset().name
-            )));
+        if let Some(wanted) = &self.fingerprint {
+            let name = &data.dataset().name;
+            let refuse =
+                |error| Error::Fit(format!("the model does not fit {name}: {error}; open the data of its training"));
+            check_fingerprint(data.dataset(), wanted).map_err(refuse)?;
         }
-        if let Some(other) = self.forgotten.iter().find(|position| data.training().binary_search(position).is_err()) {
-            return Err(Error::Fit(format!(
+        match self.trained(data).never_trained_on() {
+            None => Ok(()),
+            Some(other) => Err(Error::Fit(format!(
                 "the model was trained with another split: it has forgotten image {other}, which is not among the training images; \
                  give the split of its training (`Data::of`)"
-            )));
+            ))),
         }
-        Ok(())
     }
-}
-
-/// The task of pruning or unlearning.
-fn task<'a>(data: &'a Data, recipe: &'a Recipe, device: DeviceChoice, seed: u64) -> Task<'a> {
-    Task {
-        images: &data.dataset().train,
-        validation: data.validation(),
-        recipe,
-        augmentation: data.dataset().augmentation,
-        device,
-        seed,
-        session: Session::unattended(),
-    }
-}
-
-/// The seed of the weights that training with this seed begins with.
-fn initial_seed(seed: u64) -> u64 {
-    derived_seed(seed, "initialization")
 }

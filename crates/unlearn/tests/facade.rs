@@ -1,76 +1,12 @@
-//! The facade against the stages of a suite, and its refusals.
+//! The facade: what is saved is opened as it was, and what does not fit is refused. `crates/experiment/tests/facade.rs` compares its bits
+//! with those of a suite.
 
 use std::{fs, path::Path};
 
-use unlearn::{Data, ImageSet, ImportOptions, Method, Model, Recipe, SplitOptions};
-use unlearn_experiment::{Environment, OpenedModel, Plan, RunOptions, Suite, run};
-use unlearn_run_store::Store;
-
-const SUITE: &str = r#"
-[suite]
-name = "facade"
-seeds = [1]
-[data]
-name = "fashion-mnist-mini"
-train-limit = 200
-[model]
-arch = "resnet8s"
-[train]
-epochs = 2
-batch-size = 32
-[[prune]]
-method = "omp"
-sparsity = 0.9
-rewind-epoch = 1
-[[forget]]
-kind = "random"
-fraction = 0.1
-[[unlearn]]
-method = "retrain"
-[[unlearn]]
-method = "ft"
-epochs = 1
-"#;
+use unlearn::{Data, ImageSet, Method, Model, Recipe, SplitOptions, models::ModelFile};
 
 fn recipe() -> Recipe {
     Recipe { epochs: 2, batch_size: 32, ..Recipe::default() }
-}
-
-#[test]
-fn the_facade_gives_the_bits_of_a_suite() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("facade.toml");
-    fs::write(&path, SUITE).unwrap();
-    let suite = Suite::load(&path, &[]).unwrap();
-    let plan = Plan::resolve(&suite, &Environment::default()).unwrap();
-    let store = Store::open(folder.path().join("runs")).unwrap();
-    run(&plan, &store, &RunOptions::unattended("facade")).unwrap();
-
-    let data = Data::open("fashion-mnist-mini").unwrap().limited_to(200).unwrap();
-    let mut model = Model::fresh("resnet8s", &data, 1).unwrap();
-    model.train_keeping(&data, &recipe(), &[1]).unwrap();
-    let omp = Method::named("omp").set("sparsity", 0.9).set("rewind-epoch", 1);
-    let shares = model.prune(&data, &omp).unwrap();
-    assert!((shares.total.kept_parameters as f64 / shares.total.parameters as f64 - 0.1).abs() < 1e-3);
-    let asked = data.random(0.1).unwrap();
-    assert!(model.forget(&data, &asked, &Method::named("ft").set("epochs", 1)).unwrap() > 0.0);
-
-    let stages = fs::read_dir(folder.path().join("runs/unlearn")).unwrap();
-    let models =
-        stages.map(|stage| OpenedModel::open(&stage.unwrap().path(), None, &ImportOptions::default()).unwrap());
-    let same = |opened: &OpenedModel| opened.model.state.parameters() == model.state().parameters();
-    assert_eq!(models.filter(same).count(), 1, "one stage of the suite made the same model");
-
-    // What is saved says what it has forgotten, and is opened as it was.
-    let file = folder.path().join("forgotten.safetensors");
-    model.save(&data, &file).unwrap();
-    let mut opened = Model::open(&file).unwrap();
-    assert_eq!(opened.forgotten(), asked.positions());
-    assert_eq!(opened.state().parameters(), model.state().parameters());
-    assert_eq!(opened.kept().unwrap(), model.kept().unwrap());
-    assert_eq!(opened.evaluate(&data, &asked).unwrap()["ua"], model.evaluate(&data, &asked).unwrap()["ua"]);
-    let again = opened.forget(&data, &asked, &Method::named("ft")).unwrap_err().to_string();
-    assert!(again.ends_with("which the model was asked to forget before"), "{again}");
 }
 
 fn images(count: usize, side: usize) -> ImageSet {
@@ -117,4 +53,44 @@ fn another_split_of_the_same_images_is_noticed_by_what_was_forgotten() {
     let others = split.positions(&split.training()[..2]).unwrap();
     let said = model.forget(&split, &others, &Method::named("ft")).unwrap_err().to_string();
     assert!(said.contains("another split"), "{said}");
+}
+
+/// A pruned model that has forgotten something, and its data.
+fn forgetful() -> (Data, Model, unlearn::Asked) {
+    let data = Data::from_images(images(120, 8), images(40, 8)).unwrap();
+    let mut model = Model::fresh("resnet8s", &data, 1).unwrap();
+    model.train_keeping(&data, &recipe(), &[1]).unwrap();
+    model.prune(&data, &Method::named("omp").set("sparsity", 0.9).set("rewind-epoch", 1)).unwrap();
+    let asked = data.positions(&data.training()[..20]).unwrap();
+    model.forget(&data, &asked, &Method::named("ft").set("epochs", 1)).unwrap();
+    (data, model, asked)
+}
+
+#[test]
+fn what_is_saved_says_what_was_forgotten_and_is_opened_as_it_was() {
+    let (data, mut model, asked) = forgetful();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("forgotten.safetensors");
+    model.save(&data, &file).unwrap();
+    let mut opened = Model::open(&file).unwrap();
+    assert_eq!(opened.forgotten(), asked.positions());
+    assert_eq!(opened.state().parameters(), model.state().parameters());
+    assert_eq!(opened.kept().unwrap(), model.kept().unwrap());
+    assert_eq!(opened.evaluate(&data, &asked).unwrap()["ua"], model.evaluate(&data, &asked).unwrap()["ua"]);
+    let again = opened.forget(&data, &asked, &Method::named("ft")).unwrap_err().to_string();
+    assert!(again.ends_with("which the model was asked to forget before"), "{again}");
+}
+
+/// Positions are looked up by bisection, so a list in another order would be read wrongly.
+#[test]
+fn a_file_whose_list_of_forgotten_images_is_not_ascending_is_refused_by_name() {
+    let (data, model, _) = forgetful();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.safetensors");
+    model.save(&data, &path).unwrap();
+    let mut file = ModelFile::read(&fs::read(&path).unwrap(), &unlearn::ImportOptions::default(), &path).unwrap();
+    file.info.training.as_mut().unwrap().forgotten.reverse();
+    fs::write(&path, file.to_bytes(unlearn::models::Target::Sparse).unwrap()).unwrap();
+    let said = Model::open(&path).err().unwrap().to_string();
+    assert!(said.contains("damaged.safetensors") && said.contains("`forgotten` does not list"), "{said}");
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use unlearn::parts::{History, Trained};
 use unlearn_samples::positions::{self, Listed};
 
 use super::Setting;
@@ -18,7 +19,7 @@ pub(super) fn read(path: &Path, setting: &Setting) -> Result<Vec<u32>> {
 }
 
 fn check(listed: &[Listed], path: &Path, setting: &Setting) -> Result<Vec<u32>> {
-    let Setting { dataset, split, forgotten, .. } = setting;
+    let Trained { dataset, split, history: History { forgotten, .. } } = &setting.trained;
     let images = dataset.train.len();
     let mut ids = BTreeSet::new();
     for Listed { position: id, place } in listed.iter().copied() {
@@ -104,7 +105,7 @@ mod tests {
         }
         let all: Vec<String> = setting.split.train.iter().map(ToString::to_string).collect();
         assert!(refusal(&all.join("\n"), &setting).contains("nothing would be left to retain"));
-        setting.forgotten = vec![trained];
+        setting.history.forgotten = vec![trained];
         assert!(refusal(&format!("{trained}"), &setting).contains("ids.jsonl:1: the model was asked to forget"));
         let rest: Vec<String> = all.into_iter().filter(|id| *id != trained.to_string()).collect();
         assert!(refusal(&rest.join("\n"), &setting).contains("nothing would be left to retain"));

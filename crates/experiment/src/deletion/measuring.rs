@@ -1,10 +1,10 @@
 //! Measures a model, and repeats the measurements of a certificate.
 
+use unlearn::parts::{Purpose, network};
 use unlearn_certificates::{Certificate, Finding};
 use unlearn_metrics::{Figure, Figures, Need, Unit, Values, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
 use unlearn_models::ModelFile;
-use unlearn_random::derived_seed;
 use unlearn_run_store::Machine;
 use unlearn_samples::Division;
 
@@ -13,7 +13,6 @@ use crate::{
     Environment, Error, Materials, Result,
     judgement::{Judging, judge},
     setting::Setting,
-    stages::network,
     suite::EFFICACY,
 };
 
@@ -51,7 +50,7 @@ pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Enviro
         Ok(divided) => divided,
         Err(reason) => return Ok(vec![Finding::fails("sets", reason)]),
     };
-    let sets = format!("{} images to forget, {} to retain", setting.forgotten.len(), division.retain.len());
+    let sets = format!("{} images to forget, {} to retain", setting.history.forgotten.len(), division.retain.len());
     let mut findings = vec![Finding::holds("sets", format!("{sets}, as the model itself says"))];
     let attacks = match attacks(certificate) {
         Ok(attacks) => attacks,
@@ -61,9 +60,10 @@ pub fn measure_again(certified: &Certified<'_>, data: &str, environment: &Enviro
     let registry = &environment.registry;
     let judging = Judging { registry, settings: &attacks, rte_seconds: None, retrain: None, interrupt: None };
     let measured = network(model, environment.device)
-        .and_then(|mut network| judge(&mut network, &sets, &judging).map_err(|e| e.to_string()));
+        .map_err(Box::new)
+        .and_then(|mut network| judge(&mut network, &sets, &judging));
     match measured {
-        Err(reason) => findings.push(Finding::fails("metrics", reason)),
+        Err(error) => findings.push(Finding::fails("metrics", error.to_string())),
         Ok(measured) => {
             let same = executor == certificate.method.executor && Machine::this().cpu == certificate.machine.cpu;
             findings.extend(compare(&measured.figures, certificate, same, &environment.registry.figures()));
@@ -111,7 +111,7 @@ fn attacks(certificate: &Certificate) -> Result<Settings, String> {
         mia: certificate.measured.after.keys().filter_map(feature).collect(),
         draws: 1,
         members: MemberSelection::Stratified,
-        seed: derived_seed(certificate.method.seed, "attack"),
+        seed: Purpose::Attack.seed(certificate.method.seed),
     })
 }
 

@@ -19,6 +19,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use unlearn::parts::input_spec;
 use unlearn_certificates::{Asked, Basis, Certificate, Code, Data, Done, Measured, Samples, SigningKey, Threshold};
 use unlearn_metrics::{Need, figures::mia_efficacy};
 use unlearn_mia_eval::{MemberSelection, Settings};
@@ -47,7 +48,7 @@ use crate::{
     setting::Setting,
     stages::{
         Evaluate, EvaluateConfig, Import, ImportConfig, Kind, LAST_FINITE, MASK_PLACE, MODEL, MODEL_PLACE, RAW,
-        RETRAIN, Unlearn, UnlearnConfig, describe, input_spec,
+        RETRAIN, Unlearn, UnlearnConfig, describe,
     },
     subclass::{self, Subclass},
     suite::{CONFIDENCE, EFFICACY, EvaluateSection},
@@ -157,7 +158,7 @@ impl Deletion {
                 members.map_err(|reason| Error::deletion("--subclass", reason))?.positions
             }
         };
-        let asked = Asked::new(ids, setting.forgotten.clone());
+        let asked = Asked::new(ids, setting.history.forgotten.clone());
         let division = Division::new(&setting.dataset, &setting.split, &asked.all());
         if samples(&setting, &division, &asked.all()).test == 0 {
             let reason =
@@ -171,24 +172,25 @@ impl Deletion {
             forget: &asked.ids,
             retain: &division.retain,
             validation: &setting.split.validation,
-            recipe: &setting.recipe,
+            recipe: &setting.history.recipe,
         };
         let refuse = |e| Error::deletion(format!("--method {}", options.method), e);
         method.check(&parameters, &prospect).map_err(refuse)?;
         if method.begins_again {
             // The pretrained weights must still exist. Checking now saves judging the model in vain.
             materials
-                .initial(setting.init.as_ref())
+                .initial(setting.history.init.as_ref())
                 .map_err(|reason| Error::deletion(format!("--method {}", options.method), reason))?;
         }
-        let attacks = attacked(options, setting.seed)?;
+        let attacks = attacked(options, setting.history.seed)?;
         let mut input = opened.artifacts();
         if let Some(path) = &options.retrain {
             let key = options.retrain_key.clone();
             let import = ImportOptions { images: Some(input_spec(&setting.dataset)), key, ..ImportOptions::default() };
             let forgotten = asked.all();
             let beside = Beside {
-                model: &opened.model,
+                info: &opened.model.info,
+                state: &opened.model.state,
                 what: "the model that is to forget",
                 fingerprint: &setting.dataset.fingerprint,
                 forgotten: &forgotten,
@@ -275,9 +277,9 @@ impl Deletion {
             before: &asked.before,
             data: serde_json::to_value(&setting.data)?,
             fingerprint: &setting.dataset.fingerprint,
-            recipe: serde_json::to_value(&setting.recipe)?,
-            seed: setting.seed,
-            init: setting.init.as_ref(),
+            recipe: serde_json::to_value(&setting.history.recipe)?,
+            seed: setting.history.seed,
+            init: setting.history.init.as_ref(),
             stated_by: self.stated_by,
             method: self.method.name,
             parameters: &self.parameters,
@@ -292,7 +294,7 @@ impl Deletion {
     /// The stages of the deletion: import the model, judge it, make it forget, and judge it again.
     fn steps(&self) -> Result<Steps> {
         let Self { setting, asked, attacks, executor: arithmetic, .. } = self;
-        let (fingerprint, seed) = (&setting.dataset.fingerprint, setting.seed);
+        let (fingerprint, seed) = (&setting.dataset.fingerprint, setting.history.seed);
         let mut stages = Vec::new();
         let mut push = |spec: StageSpec, label: String| {
             let key = spec.key();
@@ -351,7 +353,7 @@ impl Deletion {
         let model = format!("{of}{MODEL_PLACE}");
         let key = self.dictionaries.get(&model).cloned();
         let config = ImportConfig { model: self.input[&model].clone(), mask, key, training };
-        describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.seed)
+        describe::<Import>(&config, &self.setting.dataset.fingerprint, self.setting.history.seed)
     }
 
     /// Writes the model and a certificate with the figures measured on it.
@@ -417,7 +419,7 @@ impl Deletion {
     }
 
     fn data(&self) -> serde_json::Result<Data> {
-        let Setting { dataset, data, .. } = &self.setting;
+        let (dataset, data) = (&self.setting.dataset, &self.setting.data);
         Ok(Data {
             name: dataset.name.clone(),
             fingerprint: dataset.fingerprint.clone(),
@@ -432,8 +434,8 @@ impl Deletion {
         Ok(Done {
             name: self.method.name.into(),
             parameters: self.parameters.clone(),
-            recipe: serde_json::to_value(&self.setting.recipe)?,
-            seed: self.setting.seed,
+            recipe: serde_json::to_value(&self.setting.history.recipe)?,
+            seed: self.setting.history.seed,
             executor: self.executor.clone(),
         })
     }

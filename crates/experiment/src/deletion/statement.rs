@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use unlearn::parts::input_spec;
 use unlearn_certificates::Basis;
 use unlearn_datasets::registry;
 use unlearn_models::{InputSpec, ModelFile, checkpoint::Training};
 use unlearn_samples::Dataset;
 
-use crate::{Environment, Error, Materials, Result, Suite, data::DataSection, setting::Setting, stages::input_spec};
+use crate::{Environment, Error, Materials, Result, Suite, data::DataSection, setting::Setting};
 
 /// What an operator states about a checkpoint that does not say what it was trained on.
 #[derive(Debug, Clone)]
@@ -128,20 +129,18 @@ pub(super) fn open(data: &str, wanted: &str, environment: &Environment) -> Resul
 
 #[cfg(test)]
 pub(super) mod tests {
+    use unlearn::parts::{History, Trained};
     use unlearn_models::checkpoint::CheckpointInfo;
-    use unlearn_training::Recipe;
 
     use super::*;
 
     /// 20 images of each class of `fashion-mnist-mini`, two of which are held out.
     pub(in crate::deletion) fn setting() -> Setting {
-        let dataset = Materials::default().dataset("fashion-mnist-mini").unwrap();
         let data: DataSection =
             serde_json::from_value(serde_json::json!({ "name": "fashion-mnist-mini", "train-limit": 200, "seed": 2 }))
                 .unwrap();
-        let split = data.split(&dataset).unwrap();
-        let (poisoning, recipe) = (None, Recipe::default());
-        Setting { dataset, data, split, unseen: vec![], poisoning, recipe, seed: 1, init: None, forgotten: vec![] }
+        let opened = Materials::default().data(&data).unwrap();
+        Setting::new(opened, data, History::fresh(1))
     }
 
     /// A fresh model for `fashion-mnist-mini` that says what it was trained on.
@@ -165,7 +164,8 @@ pub(super) mod tests {
 
     #[test]
     fn data_that_the_model_was_not_trained_on_are_refused() {
-        let Setting { dataset, data, recipe, .. } = setting();
+        let Setting { trained: Trained { dataset, history, .. }, data, .. } = setting();
+        let recipe = history.recipe;
         let training = Training {
             data: serde_json::to_value(data).unwrap(),
             fingerprint: dataset.fingerprint.clone(),
@@ -179,7 +179,8 @@ pub(super) mod tests {
             trained_on(model, place, ("fashion-mnist-mini", None), None, &environment).map(|(setting, ..)| setting)
         };
         let setting = of(&model(Some(training.clone()))).unwrap();
-        assert_eq!((setting.split, setting.forgotten), (tests::setting().split, vec![7]));
+        let Trained { split, history, .. } = setting.trained;
+        assert_eq!((split, history.forgotten), (tests::setting().trained.split, vec![7]));
         let refusal = |model: &ModelFile| of(model).err().unwrap().to_string();
         let other = Training { fingerprint: "0".repeat(64), ..training.clone() };
         let message = refusal(&model(Some(other)));

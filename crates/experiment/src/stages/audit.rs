@@ -17,13 +17,13 @@ use unlearn_metrics::figures::{
     cka, cka_original, error_bound, hessian_eigenvalue, mmd, probe_accuracy, relearn_steps, training_shift,
     unlearning_error, weight_change, weight_distance, zrf,
 };
-use unlearn_metrics::{Mmd, Rows, Scores, Value, Values, WeightDistance, linear_cka};
+use unlearn_metrics::{Mmd, Rows, Value, Values, WeightDistance, linear_cka};
 use unlearn_models::initialize;
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Evaluation, write_atomic};
 use unlearn_samples::ImageSet;
-use unlearn_training::{Features, Head, Recipe, Relearned, features, predict, relearn, with_head_anew};
+use unlearn_training::{Features, Head, Recipe, Relearned, features, relearn, with_head_anew};
 
 use super::{Bench, Kind, RETRAIN, model::StageModel};
 use crate::{Result, audit::AuditSection, setting::Setting};
@@ -82,7 +82,7 @@ impl Kind for Audit {
         let mut original = bench.model(ORIGINAL, &config.arithmetic)?;
         let has_retrain = bench.spec.inputs.contains_key(RETRAIN);
         let mut retrain = if has_retrain { Some(bench.model(RETRAIN, &config.arithmetic)?) } else { None };
-        if model.setting.forgotten.is_empty() {
+        if model.setting.history.forgotten.is_empty() {
             return Err(bench.failure("its model was not asked to forget anything; audit what an `unlearn` stage left"));
         }
         check_beside(bench, &model, &original, retrain.as_ref())?;
@@ -111,10 +111,11 @@ fn check_beside(
     original: &StageModel,
     retrain: Option<&StageModel>,
 ) -> Result<()> {
-    let forgotten = &model.setting.forgotten;
+    let forgotten = &model.setting.history.forgotten;
     for (role, other, must_forget) in [(ORIGINAL, Some(original), false), (RETRAIN, retrain, true)] {
         let Some(StageModel { setting, network, .. }) = other else { continue };
-        if let Some(id) = forgotten.iter().find(|id| setting.forgotten.binary_search(id).is_ok() != must_forget) {
+        if let Some(id) = forgotten.iter().find(|id| setting.history.forgotten.binary_search(id).is_ok() != must_forget)
+        {
             let what = if must_forget { "was trained on" } else { "has forgotten" };
             return Err(bench.failure(format!("its `{role}` {what} image {id}, which the model was asked to forget")));
         }
@@ -152,11 +153,6 @@ impl Bench<'_> {
     fn features(&self, network: &Network, images: &ImageSet, positions: &[u32]) -> Result<Features> {
         features(network, self.materials.device(), images, positions).map_err(|error| self.failure(error))
     }
-
-    fn scores(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores> {
-        let found = predict(network, images, positions).map_err(|error| self.failure(error))?;
-        Scores::new(found.logits, found.labels, found.classes).map_err(|error| self.failure(error))
-    }
 }
 
 /// Compares the model's weights, features and predictions with those of the others.
@@ -169,7 +165,7 @@ fn compare(
 ) -> Result<(Values, Audited)> {
     let fail = |error: unlearn_metrics::Error| bench.failure(error);
     let images = &model.setting.dataset.train;
-    let forgotten = evenly(&model.setting.forgotten, section.samples);
+    let forgotten = evenly(&model.setting.history.forgotten, section.samples);
     let mut values = Values::new();
     let mut put = |name: &str, value: Option<f64>| {
         values.extend(value.map(|value| (name.to_owned(), Value::exact(value))));
@@ -204,11 +200,11 @@ fn compare(
         let apart = defined(rows.and_then(|own| Mmd::new(own, Rows::new(theirs.logits(), theirs.classes())?)));
         put(mmd::NAME, apart.map_err(fail)?.map(|apart| apart.biased));
     }
-    let all = predict(&mut original.network, images, &model.setting.forgotten).map_err(|error| bench.failure(error))?;
+    let original_accuracy = bench.accuracy(&mut original.network, images, &model.setting.history.forgotten)?;
     let audited = Audited {
         samples: forgotten.len(),
         held_out: 0,
-        original_accuracy: all.accuracy(),
+        original_accuracy,
         relearning: Vec::new(),
         relearned: false,
         change_by_layer: by_layer(&change),
@@ -247,10 +243,10 @@ fn probed(bench: &Bench<'_>, section: &AuditSection, network: &Network, setting:
     let of_whole_classes = |position: &u32| division.whole_classes.contains(&test.labels[*position as usize]);
     let unseen: Vec<u32> = (0..test.labels.len() as u32).filter(of_whole_classes).collect();
     let (fitted, images, held_out): (Vec<u32>, _, Vec<u32>) = if unseen.is_empty() {
-        let nth = |parity: usize| setting.forgotten.iter().copied().skip(parity).step_by(2).collect();
+        let nth = |parity: usize| setting.history.forgotten.iter().copied().skip(parity).step_by(2).collect();
         (nth(0), train, nth(1))
     } else {
-        (setting.forgotten.clone(), test, unseen)
+        (setting.history.forgotten.clone(), test, unseen)
     };
     if held_out.is_empty() {
         return Err(bench.failure("one forgotten sample is too few for a probe; two or more are needed"));
@@ -267,7 +263,7 @@ fn probed(bench: &Bench<'_>, section: &AuditSection, network: &Network, setting:
     let mut probed = with_head_anew(network, network.graph(), seed, bench.materials.device()).map_err(fail)?;
     let head = Head::fit(&found, setting.dataset.classes.len(), section.c).map_err(fail)?;
     head.put_on(&mut probed).map_err(fail)?;
-    let accuracy = predict(&mut probed, images, &held_out).map_err(fail)?.accuracy();
+    let accuracy = bench.accuracy(&mut probed, images, &held_out)?;
     Ok((accuracy, held_out.len()))
 }
 
@@ -276,12 +272,12 @@ fn relearned(bench: &Bench<'_>, section: &AuditSection, model: StageModel, origi
     let StageModel { mut network, setting, .. } = model;
     let recipe = Recipe {
         lr: section.lr,
-        batch_size: section.batch_size.unwrap_or(setting.recipe.batch_size),
-        ..setting.recipe.clone()
+        batch_size: section.batch_size.unwrap_or(setting.history.recipe.batch_size),
+        ..setting.history.recipe.clone()
     };
     let seed = derived_seed(bench.spec.seed, "audit relearning");
     let wanted = (original - section.margin, section.max_steps);
-    let samples = (&setting.dataset.train, setting.forgotten.as_slice());
+    let samples = (&setting.dataset.train, setting.history.forgotten.as_slice());
     let found = relearn(&mut network, samples, &recipe, wanted, seed, bench.session);
     found.map_err(|error| bench.training_failure(&error, &error))
 }

@@ -3,11 +3,15 @@
 use std::{fmt::Display, time::Duration};
 
 use serde_json::json;
+use unlearn::parts::{check_fingerprint, scores_until};
+use unlearn_metrics::Scores;
+use unlearn_network::Network;
 use unlearn_run_store::{StageSpec, StageWriter, Store, clock};
+use unlearn_samples::{Dataset, ImageSet};
 use unlearn_training::{EpochRow, Session};
 
 use super::StageKind;
-use crate::{Error, Result, checkpoints::FileCheckpoints, judgement, materials::Materials, schedule::RunOptions};
+use crate::{Error, Result, checkpoints::FileCheckpoints, materials::Materials, schedule::RunOptions};
 
 /// Everything that computing one stage needs.
 pub(crate) struct Bench<'a> {
@@ -77,10 +81,10 @@ impl Bench<'_> {
     }
 
     /// This stage's error for a model that could not be judged, perhaps because of the user's interruption.
-    pub(crate) fn judging_failure(&self, failure: &judgement::Failure) -> Error {
+    pub(crate) fn judging_failure(&self, failure: &unlearn::Error) -> Error {
         match failure {
-            judgement::Failure::Interrupted => self.interruption(),
-            judgement::Failure::Answer { .. } => {
+            failure if failure.is_interruption() => self.interruption(),
+            unlearn::Error::Answer { .. } => {
                 let model =
                     self.spec.inputs.values().map(|key| key.short().to_owned()).collect::<Vec<_>>().join(" or ");
                 self.failure(format!(
@@ -90,6 +94,22 @@ impl Bench<'_> {
             }
             _ => self.failure(failure),
         }
+    }
+
+    /// A network's scores on samples. Answers that are not finite are refused, because their largest would say nothing.
+    pub(crate) fn scores(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<Scores> {
+        scores_until(network, images, positions, Some(self.session.interrupt))
+            .map_err(|error| self.judging_failure(&error))
+    }
+
+    /// A network's accuracy on samples, %. The errors are those of [`Bench::scores`].
+    pub(crate) fn accuracy(&self, network: &mut Network, images: &ImageSet, positions: &[u32]) -> Result<f64> {
+        self.scores(network, images, positions)?.accuracy().map_err(|error| self.failure(error))
+    }
+
+    /// Refuses images other than those in the description.
+    pub(crate) fn check_images(&self, dataset: &Dataset) -> Result<()> {
+        check_fingerprint(dataset, &self.spec.data_fingerprint).map_err(|error| self.failure(error))
     }
 
     /// Refuses an executor other than the one in the description, because its results differ in the last bits.

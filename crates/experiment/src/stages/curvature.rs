@@ -87,8 +87,9 @@ impl Kind for Curvature {
             weights: layout.width(),
             samples: samples.len(),
             products,
-            lr: setting.recipe.lr,
-            steps: setting.recipe.epochs * setting.split.train.len().div_ceil(setting.recipe.batch_size),
+            lr: setting.history.recipe.lr,
+            steps: setting.history.recipe.epochs
+                * setting.split.train.len().div_ceil(setting.history.recipe.batch_size),
         };
         let text = serde_json::to_vec_pretty(&measured).map_err(|error| bench.failure(error))?;
         Ok(write_atomic(&bench.writer.path(FILE), &text)?)

@@ -52,7 +52,7 @@ impl Kind for Evaluate {
             (network, setting, stage)
         };
         Settings::count(Some(config.attacks.draws), config.attacks.members).map_err(|reason| bench.failure(reason))?;
-        if setting.forgotten.is_empty() {
+        if setting.history.forgotten.is_empty() {
             return Err(
                 bench.failure("its model was not asked to forget anything; evaluate what an `unlearn` stage left")
             );
@@ -65,7 +65,7 @@ impl Kind for Evaluate {
         let alone = Judging { registry, settings: &config.attacks, rte_seconds: None, retrain: None, interrupt };
         let retrain = if bench.spec.inputs.contains_key(RETRAIN) {
             let StageModel { mut network, setting: other, .. } = bench.model(RETRAIN, &config.arithmetic)?;
-            let saw = setting.forgotten.iter().find(|id| other.forgotten.binary_search(id).is_err());
+            let saw = setting.history.forgotten.iter().find(|id| other.history.forgotten.binary_search(id).is_err());
             if let Some(id) = saw {
                 return Err(
                     bench.failure(format!("its `{RETRAIN}` was trained on image {id}, which is to be forgotten"))

@@ -4,16 +4,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use unlearn::parts::{input_spec, network};
 use unlearn_models::{ImportOptions, checkpoint::Training};
 use unlearn_run_store::Artifact;
 use unlearn_training::check_answers;
 
-use super::{Bench, Kind, input_spec, model::network};
-use crate::{
-    Result,
-    opened::OpenedModel,
-    setting::{Setting, check_fingerprint},
-};
+use super::{Bench, Kind};
+use crate::{Result, opened::OpenedModel, setting::Setting};
 
 /// Configuration of an imported model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,7 +46,7 @@ impl Kind for Import {
             places.get(MODEL_PLACE).ok_or_else(|| bench.failure("its `places` do not say where `model` lies"))?;
         let mask = places.get(MASK_PLACE).map(Path::new);
         let setting = Setting::of(&config.training, bench.materials).map_err(|reason| bench.failure(reason))?;
-        check_fingerprint(&setting.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        bench.check_images(&setting.dataset)?;
         let images = Some(input_spec(&setting.dataset));
         let options = ImportOptions { images, key: config.key.clone(), ..ImportOptions::default() };
         let opened = OpenedModel::open(Path::new(place), mask, &options)?;
@@ -59,7 +56,7 @@ impl Kind for Import {
         }
         let model = &opened.model;
         setting.fits(&model.info).map_err(|reason| bench.failure(reason))?;
-        let mut network = network(model, bench.materials.device()).map_err(|reason| bench.failure(reason))?;
+        let mut network = network(model, bench.materials.device()).map_err(|error| bench.failure(error))?;
         check_answers(&mut network, &setting.dataset.train, &setting.split.train, &[])
             .map_err(|error| bench.failure(format!("{place}: {error}")))?;
         bench.save_state(super::MODEL, (&model.graph, &model.state), &model.info, &setting)?;

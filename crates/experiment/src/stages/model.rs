@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use unlearn::parts;
 use unlearn_masks::Mask;
 use unlearn_models::{
     ImportOptions, ModelFile,
@@ -9,7 +10,7 @@ use unlearn_models::{
 };
 use unlearn_network::{Graph, Network, State};
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::{apply_mask, check_answers, one_of};
+use unlearn_training::{check_answers, one_of};
 
 use super::Bench;
 use crate::{Error, Result, opened::OpenedModel, setting::Setting};
@@ -37,16 +38,6 @@ pub(crate) struct StageModel {
     pub(crate) setting: Setting,
     /// The stage that left it.
     pub(crate) stage: Stage,
-}
-
-/// A model's network, pruned by its mask. The error is a reason for users.
-pub(crate) fn network(model: &ModelFile, device: unlearn_network::DeviceChoice) -> Result<Network, String> {
-    let network = Network::new(Arc::clone(&model.graph), model.state.clone(), device).map_err(|e| e.to_string());
-    let mut network = network?;
-    if let Some(mask) = &model.mask {
-        apply_mask(&mut network, mask).map_err(|e| e.to_string())?;
-    }
-    Ok(network)
 }
 
 impl Bench<'_> {
@@ -83,7 +74,7 @@ impl Bench<'_> {
     pub(super) fn model_of_other_data(&self, role: &str, arithmetic: &str) -> Result<StageModel> {
         let stage = self.input(role)?;
         let (model, setting) = self.opened(stage.clone(), role)?;
-        let network = network(&model, self.materials.device()).map_err(|reason| self.failure(reason))?;
+        let network = parts::network(&model, self.materials.device()).map_err(|error| self.failure(error))?;
         self.check_arithmetic(arithmetic, &network.arithmetic())?;
         Ok(StageModel { network, info: model.info, setting, stage })
     }
@@ -125,7 +116,7 @@ impl Bench<'_> {
         info: &CheckpointInfo,
         setting: &Setting,
     ) -> Result<()> {
-        let (images, lower) = (&setting.dataset.train, setting.recipe.strong_settings());
+        let (images, lower) = (&setting.dataset.train, setting.history.recipe.strong_settings());
         if let Some(tensor) = network.state().first_non_finite(network.graph()) {
             let lower = one_of(&lower);
             return Err(self.failure(format!("a value in `{tensor}` of the model is not finite; lower {lower}")));

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     Result,
     data::{Data, DataSection},
-    setting::check_fingerprint,
 };
 
 /// Configuration of a poisoned training set.
@@ -42,7 +41,7 @@ impl Kind for PoisonStage {
     fn run(config: &PoisonConfig, bench: &mut Bench<'_>) -> Result<()> {
         let section = config.data.with_place(bench.spec.places.get(PICTURE));
         let data = bench.materials.data(&section).map_err(|reason| bench.failure(reason))?;
-        check_fingerprint(&data.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        bench.check_images(&data.dataset)?;
         let Data { dataset, poisoning, .. } = data;
         let poisoning = poisoning.ok_or_else(|| bench.failure("its `data` have no `poison`"))?;
         let text = serde_json::to_vec_pretty(&json!({

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn::parts::Purpose;
 use unlearn_models::checkpoint;
 use unlearn_network::{Graph, State};
 use unlearn_pruning::{Error, Request, Shares};
@@ -39,7 +40,7 @@ impl Kind for Prune {
     fn run(config: &PruneConfig, bench: &mut Bench<'_>) -> Result<()> {
         let method = unlearn_pruning::find(&config.method).map_err(|error| bench.failure(error))?;
         let StageModel { mut network, info, setting, stage: dense } = bench.model("model", &config.arithmetic)?;
-        if !setting.forgotten.is_empty() || network.kept().iter().any(Option::is_some) {
+        if !setting.history.is_dense(&network) {
             return Err(
                 bench.failure("its model is pruned already or has forgotten something; prune what `train` left")
             );
@@ -54,7 +55,7 @@ impl Kind for Prune {
             network: &mut network,
             initial: bench.fresh(&initial, &graph, &setting)?,
             snapshot: &snapshot,
-            task: setting.task("prune", bench.materials.device(), bench.session),
+            task: setting.task(Purpose::Pruning, bench.materials.device(), bench.session),
             train: &setting.split.train,
         };
         let outcome = method.run(&config.config, &mut request).map_err(|error| match &error {

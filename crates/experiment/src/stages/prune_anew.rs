@@ -5,6 +5,7 @@ use std::{path::Path, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn::parts::Purpose;
 use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Network, State};
 use unlearn_pruning::PruningMethod;
@@ -16,7 +17,7 @@ use super::{
     Bench, Kind,
     model::MODEL,
     prune::{Prune, PruneConfig},
-    train::{snapshot_name, train_dense},
+    train::snapshot_name,
 };
 use crate::{Result, checkpoints::FileCheckpoints, setting::Setting};
 
@@ -76,8 +77,8 @@ pub(super) fn prune_anew(
     let initial = initial.map_err(|error| unsuitable(&error))?;
     let mut dense = bench.network(&graph, initial.clone()).map_err(|error| unsuitable(&error))?;
     if read(&folder)?.is_none() {
-        let plan = method.plan(config, &setting.recipe).map_err(|error| unsuitable(&error))?;
-        let trained = train_dense(setting, &plan.snapshots, &mut dense, samples, session)?;
+        let plan = method.plan(config, &setting.history.recipe).map_err(|error| unsuitable(&error))?;
+        let trained = setting.train(&mut dense, samples, &plan.snapshots, session)?;
         keep(info, &dense, &trained, &folder).map_err(|error| unsuitable(&error))?;
     }
     let Dense { seconds, mut epochs } = read(&folder)?.ok_or(Error::Resume(format!("{DENSE} is missing")))?;
@@ -99,7 +100,11 @@ pub(super) fn prune_anew(
         network: &mut dense,
         initial,
         snapshot: &snapshot,
-        task: setting.task("prune", bench.materials.device(), Session { checkpoints: &checkpoints, ..session }),
+        task: setting.task(
+            Purpose::Pruning,
+            bench.materials.device(),
+            Session { checkpoints: &checkpoints, ..session },
+        ),
         train: samples,
     };
     let outcome = method.run(config, &mut request).map_err(|error| match error {

@@ -17,17 +17,13 @@ use unlearn_models::checkpoint::{self, CheckpointInfo};
 use unlearn_network::{Mode, Network};
 use unlearn_run_store::{saved, write_atomic};
 use unlearn_samples::{BatchOptions, BatchPlan, ForgetSpec, ImageSet};
-use unlearn_training::{CrossEntropy, Error as TrainingError, Objective, Rounds, head_of, predict};
+use unlearn_training::{CrossEntropy, Error as TrainingError, Objective, Rounds, head_of};
 
-use super::{
-    Bench, Kind,
-    model::StageModel,
-    train::{SNAPSHOT, train_dense},
-};
+use super::{Bench, Kind, model::StageModel, train::SNAPSHOT};
 use crate::{
     Result,
     data::{Data, DataSection},
-    setting::{Setting, check_fingerprint},
+    setting::Setting,
     transfer::ProbeSettings,
     wanted::{By, Ranked},
 };
@@ -79,11 +75,11 @@ impl Kind for Rank {
     fn run(config: &RankConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut source = bench.model_of_other_data("model", &config.arithmetic)?;
         let target = bench.target(&config.data)?;
-        check_fingerprint(&target.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        bench.check_images(&target.dataset)?;
         if target.split.validation.is_empty() {
             return Err(bench.failure("a ranking is judged on the target's validation images, and there are none"));
         }
-        if !source.setting.forgotten.is_empty() || source.network.kept().iter().any(Option::is_some) {
+        if !source.setting.history.is_dense(&source.network) {
             return Err(bench.failure("its model is pruned or has forgotten something; rank what `train` left"));
         }
         let (influence, products) = match config.by {
@@ -117,8 +113,7 @@ fn validated(
 ) -> Result<f64> {
     let (mut network, _) = bench.for_target(source, target)?;
     bench.probe(&mut network, target, config.probe)?;
-    let found = predict(&mut network, &target.dataset.train, &target.split.validation);
-    Ok(found.map_err(|error| bench.failure(error))?.accuracy())
+    bench.accuracy(&mut network, &target.dataset.train, &target.split.validation)
 }
 
 /// Trains a model without each class in turn. What is known survives a kill.
@@ -145,7 +140,7 @@ fn by_removal(bench: &Bench<'_>, config: &RankConfig, source: &StageModel, targe
             setting.split.train.iter().copied().filter(|position| of_class.binary_search(position).is_err()).collect();
         let mut without = bench.network(graph, bench.fresh(&initial, graph, setting)?)?;
         let session = rounds.session(bench.session);
-        let trained = train_dense(setting, &[], &mut without, &others, session);
+        let trained = setting.train(&mut without, &others, &[], session);
         let trained = trained.map_err(|error| bench.training_failure(&error, &error))?;
         rounds.finish(trained.epochs, trained.seconds);
         known.push(validated(bench, config, (&without, info), target)?);

@@ -25,7 +25,6 @@ use unlearn_training::{Error as TrainingError, features, predict};
 use super::{
     Bench, Kind,
     model::StageModel,
-    train::train_dense_and,
     worst_case::{self, WorstCase},
 };
 use crate::{
@@ -80,7 +79,7 @@ impl Kind for RankSamples {
 
     fn run(config: &RankSamplesConfig, bench: &mut Bench<'_>) -> Result<()> {
         let mut source = bench.model("model", &config.arithmetic)?;
-        if !source.setting.forgotten.is_empty() || source.network.kept().iter().any(Option::is_some) {
+        if !source.setting.history.is_dense(&source.network) {
             return Err(bench.failure("its model is pruned or has forgotten something; rank what `train` left"));
         }
         let positions = source.setting.split.train.clone();
@@ -130,7 +129,8 @@ fn by_memorisation(bench: &Bench<'_>, source: &StageModel) -> Result<Vec<f64>> {
         saved::save(&file, &text).map_err(|error| TrainingError::Resume(error.to_string()))?;
         Ok(None)
     };
-    train_dense_and(setting, &[], &mut network, positions, bench.session, &mut record)
+    setting
+        .train_and(&mut network, positions, &[], bench.session, &mut record)
         .map_err(|error| bench.training_failure(&error, &error))?;
     if known.epochs == 0 {
         return Err(bench.failure("its model was not trained for a single epoch, so there are no confidences"));

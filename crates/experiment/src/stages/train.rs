@@ -4,19 +4,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use unlearn::parts::{History, input_spec};
 use unlearn_hub::PREFIX;
-use unlearn_models::{InputSpec, Origin, checkpoint::CheckpointInfo};
-use unlearn_network::{Graph, Network, State};
-use unlearn_random::derived_seed;
-use unlearn_training::{CrossEntropy, Error as TrainingError, Outcome, Pruner, Recipe, Run, Session, train_and_prune};
+use unlearn_models::{Origin, checkpoint::CheckpointInfo};
+use unlearn_network::{Graph, State};
+use unlearn_training::Recipe;
 
 use super::{Bench, Kind};
-use crate::{
-    Result,
-    data::{Data, DataSection},
-    initial::Initial,
-    setting::{Setting, check_fingerprint},
-};
+use crate::{Result, data::DataSection, initial::Initial, setting::Setting};
 
 /// Configuration of a dense model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,7 +82,8 @@ impl Kind for Train {
         let mut network = bench.network(&graph, bench.fresh(&initial, &graph, &setting)?)?;
         bench.check_arithmetic(&config.arithmetic, &network.arithmetic())?;
         let (samples, session) = (&setting.split.train, bench.session);
-        let outcome = train_dense(&setting, &config.snapshots, &mut network, samples, session)
+        let outcome = setting
+            .train(&mut network, samples, &config.snapshots, session)
             .map_err(|error| bench.training_failure(&error, &error))?;
         for (epoch, state) in &outcome.snapshots {
             bench.save_state(&snapshot_name(*epoch), (&graph, state), &info, &setting)?;
@@ -101,43 +97,25 @@ impl Kind for Train {
 fn setting(config: &TrainConfig, bench: &Bench<'_>) -> Result<(Setting, CheckpointInfo)> {
     let TrainConfig { data, arch, recipe, init, .. } = config;
     let data = data.with_place(bench.spec.places.get(PICTURE));
-    let Data { dataset, split, part, poisoning } =
-        bench.materials.data(&data).map_err(|reason| bench.failure(reason))?;
-    check_fingerprint(&dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+    let opened = bench.materials.data(&data).map_err(|reason| bench.failure(reason))?;
+    bench.check_images(&opened.dataset)?;
     let origin = init.as_ref().map(|init| init.origin(bench.spec.places.get(INIT)));
     let init = origin.transpose().map_err(|reason| bench.failure(reason))?;
-    let info = CheckpointInfo::new(arch, input_spec(&dataset), &dataset.name);
-    let (recipe, seed) = (recipe.clone(), bench.spec.seed);
-    let unseen = part.map_or_else(Vec::new, |part| part.unseen);
-    Ok((Setting { dataset, data, split, unseen, poisoning, recipe, seed, init, forgotten: Vec::new() }, info))
-}
-
-/// The inputs and outputs of a model for a dataset.
-pub(crate) fn input_spec(dataset: &unlearn_samples::Dataset) -> InputSpec {
-    let images = &dataset.train;
-    InputSpec {
-        shape: [images.channels, images.height, images.width],
-        classes: dataset.classes.len(),
-        mean: dataset.normalization.mean.clone(),
-        std: dataset.normalization.std.clone(),
-    }
+    let info = CheckpointInfo::new(arch, input_spec(&opened.dataset), &opened.dataset.name);
+    let history = History { recipe: recipe.clone(), init, ..History::fresh(bench.spec.seed) };
+    Ok((Setting::new(opened, data, history), info))
 }
 
 impl Bench<'_> {
     /// The initial weights of the training.
     pub(super) fn initial(&self, setting: &Setting) -> Result<Arc<Initial>> {
-        self.materials.initial(setting.init.as_ref()).map_err(|reason| self.failure(reason))
+        self.materials.initial(setting.history.init.as_ref()).map_err(|reason| self.failure(reason))
     }
 
     /// The values of a model before its training.
     pub(super) fn fresh(&self, initial: &Initial, graph: &Graph, setting: &Setting) -> Result<State> {
-        initial.state(graph, initial_seed(setting.seed)).map_err(|error| self.failure(error))
+        initial.state(graph, setting.history.initial_seed()).map_err(|error| self.failure(error))
     }
-}
-
-/// The seed of the weights that training with this seed begins with.
-pub(super) fn initial_seed(seed: u64) -> u64 {
-    derived_seed(seed, "initialization")
 }
 
 /// Prefix of snapshot names.
@@ -145,33 +123,4 @@ pub(super) const SNAPSHOT: &str = "epoch-";
 
 pub(super) fn snapshot_name(epoch: usize) -> String {
     format!("{SNAPSHOT}{epoch}.safetensors")
-}
-
-/// Trains an untrained network on the samples at `positions` by the recipe of its setting.
-pub(super) fn train_dense(
-    setting: &Setting,
-    snapshots: &[usize],
-    network: &mut Network,
-    positions: &[u32],
-    session: Session<'_>,
-) -> unlearn_training::Result<Outcome> {
-    train_dense_and(setting, snapshots, network, positions, session, &mut |_, _| Ok(None))
-}
-
-/// The same, with a call after every epoch.
-pub(super) fn train_dense_and(
-    setting: &Setting,
-    snapshots: &[usize],
-    network: &mut Network,
-    positions: &[u32],
-    session: Session<'_>,
-    after_epoch: &mut Pruner<'_, TrainingError>,
-) -> unlearn_training::Result<Outcome> {
-    let Setting { dataset, split, recipe, seed, .. } = setting;
-    let images = &dataset.train;
-    let batches = recipe.batches(images, positions, dataset.augmentation, derived_seed(*seed, "train"))?;
-    let validation = Some((images, split.validation.as_slice()));
-    let run = Run { snapshots, validation, ..Run::new(recipe, &batches) };
-    let mut objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
-    train_and_prune(network, &mut objective, &run, session, after_epoch)
 }

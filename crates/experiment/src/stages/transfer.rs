@@ -2,17 +2,18 @@
 //! leaves `model.safetensors`, the mask of a pruned source, and `transfer.json` with the accuracy on the target's test set.
 
 use serde::{Deserialize, Serialize};
+use unlearn::parts::History;
 use unlearn_models::{Origin, checkpoint::CheckpointInfo};
 use unlearn_network::Network;
 use unlearn_random::derived_seed;
 use unlearn_run_store::{Stage, write_atomic};
-use unlearn_training::{EpochRow, Head, Recipe, features, mask_of, predict, with_head_anew};
+use unlearn_training::{EpochRow, Head, Recipe, features, mask_of, with_head_anew};
 
-use super::{Bench, Kind, MODEL, train::train_dense};
+use super::{Bench, Kind, MODEL};
 use crate::{
     Result,
     data::{Data, DataSection},
-    setting::{Setting, check_fingerprint},
+    setting::Setting,
     transfer::{Mode, ProbeSettings},
 };
 
@@ -62,12 +63,12 @@ impl Kind for TransferStage {
     fn run(config: &TransferConfig, bench: &mut Bench<'_>) -> Result<()> {
         let source = bench.model_of_other_data("model", &config.arithmetic)?;
         let target = bench.target(&config.data)?;
-        check_fingerprint(&target.dataset, &bench.spec.data_fingerprint).map_err(|reason| bench.failure(reason))?;
+        bench.check_images(&target.dataset)?;
         let (mut network, info) = bench.for_target((&source.network, &source.info), &target)?;
         let recipe = match (config.mode, &config.recipe, config.probe) {
             (Mode::LinearProbe, None, Some(probe)) => {
                 bench.probe(&mut network, &target, probe)?;
-                &source.setting.recipe
+                &source.setting.history.recipe
             }
             (Mode::FineTune, Some(recipe), None) => recipe,
             _ => return Err(bench.failure("a `linear-probe` needs `probe`, and `fine-tune` needs `recipe`")),
@@ -79,14 +80,14 @@ impl Kind for TransferStage {
         };
         let test = &setting.dataset.test;
         let all: Vec<u32> = (0..test.len() as u32).collect();
-        let found = predict(&mut network, test, &all).map_err(|error| bench.failure(error))?;
+        let accuracy = bench.accuracy(&mut network, test, &all)?;
         let mask = mask_of(&network).map_err(|error| bench.failure(error))?;
         bench.save_network(&mut network, mask.as_ref(), &info, &setting)?;
         let said = Transferred {
             mode: config.mode,
             target: setting.data.title(),
             source: format!("{}/{}", source.stage.manifest().kind, source.stage.key()),
-            accuracy: found.accuracy(),
+            accuracy,
             test: all.len(),
         };
         let text = serde_json::to_vec_pretty(&said).map_err(|error| bench.failure(error))?;
@@ -98,7 +99,7 @@ impl Kind for TransferStage {
 
 /// Trains the whole network on the target's training images, with batch normalisation in training mode.
 fn fine_tune(bench: &Bench<'_>, network: &mut Network, setting: &Setting) -> Result<Vec<EpochRow>> {
-    let outcome = train_dense(setting, &[], network, &setting.split.train, bench.session);
+    let outcome = setting.train(network, &setting.split.train, &[], bench.session);
     outcome.map(|outcome| outcome.epochs).map_err(|error| bench.training_failure(&error, &error))
 }
 
@@ -107,9 +108,7 @@ fn transferred(config: &TransferConfig, source: &Stage, (target, recipe, seed): 
     let manifest = source.manifest();
     let blake3 = manifest.artifacts.get(MODEL).map(|artifact| artifact.blake3.clone()).unwrap_or_default();
     let init = Some(Origin { source: format!("stage {}/{}", manifest.kind, source.key()), blake3, key: None });
-    let Data { dataset, split, part, poisoning } = target;
-    let unseen = part.map_or_else(Vec::new, |part| part.unseen);
-    Setting { dataset, data: config.data.clone(), split, unseen, poisoning, recipe, seed, init, forgotten: Vec::new() }
+    Setting::new(target, config.data.clone(), History { recipe, init, ..History::fresh(seed) })
 }
 
 impl Bench<'_> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unlearn::parts::Purpose;
 use unlearn_network::{Graph, Network};
 use unlearn_run_store::{Stage, write_atomic};
 use unlearn_samples::{ForgetSpec, ForgetSplit};
@@ -12,7 +13,6 @@ use super::{
     Bench, Kind,
     model::StageModel,
     prune_anew::{Pruned, prune_anew},
-    train::initial_seed,
 };
 use crate::{Result, hard::Hard, wanted::Ranked};
 
@@ -95,8 +95,8 @@ impl Kind for Unlearn {
         let request = model.setting.draw(&request).map_err(|error| bench.failure(error))?;
         let outcome = forget(config, bench, &mut model, &request)?;
         let mask = mask_of(&model.network).map_err(|error| bench.failure(error))?;
-        model.setting.forgotten.extend(&request.forget);
-        model.setting.forgotten.sort_unstable();
+        let history = &mut model.setting.history;
+        history.forgotten = history.forgotten_with(&request.forget);
         bench.save_network(&mut model.network, mask.as_ref(), &model.info, &model.setting)?;
         RunTime { rte_seconds: outcome.seconds }.save(bench)?;
         bench.save_epochs(&outcome.epochs)
@@ -122,11 +122,12 @@ fn forget(
     });
     // Only methods that need the initial weights open them. The others can run even if their file is missing.
     let initial = |graph: &Graph, seed| {
-        let initial = bench.materials.initial(setting.init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
+        let initial =
+            bench.materials.initial(setting.history.init.as_ref()).map_err(unlearn_training::Error::Unsuitable)?;
         initial.state(graph, seed).map_err(|error| unlearn_training::Error::Unsuitable(error.to_string()))
     };
-    let task = setting.task("unlearn", bench.materials.device(), bench.session);
-    let initial_seed = info.training.as_ref().map(|_| initial_seed(setting.seed));
+    let task = setting.task(Purpose::Unlearning, bench.materials.device(), bench.session);
+    let initial_seed = info.training.as_ref().map(|_| setting.history.initial_seed());
     let mut request = Request::new(network, task, forget, retain).initial(&initial).initial_seed(initial_seed);
     if let Some(anew) = &anew {
         request = request.prune_anew(anew);

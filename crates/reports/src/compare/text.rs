@@ -14,7 +14,7 @@ use crate::table::{Grid, plain};
 impl Comparison {
     /// The titles of the forget sets, in order.
     fn titles(&self) -> Vec<String> {
-        distinct(self.models.iter().map(Model::title))
+        distinct(self.models.iter().map(|model| model.identity.title()))
     }
 
     /// The figures that some model has on both sides: those of tables first, then the others, in the order of the registry.
@@ -66,11 +66,11 @@ impl Comparison {
                 let found = model.figures.get(&*figure.name);
                 found.map_or_else(|| "–".to_owned(), |found| shown(figure, found))
             };
-            let names = [model.method.clone(), model.variant(), model.seeds.len().to_string()];
+            let names = [model.identity.method.clone(), model.identity.variant(), model.seeds.len().to_string()];
             names.into_iter().chain(columns.iter().map(cell)).collect()
         };
         let grid = |title: String| {
-            let lines = self.models.iter().filter(|model| model.title() == title).map(line).collect();
+            let lines = self.models.iter().filter(|model| model.identity.title() == title).map(line).collect();
             (title, Grid { head: head.clone(), names: 2, lines })
         };
         self.titles().into_iter().map(grid).collect()
@@ -83,7 +83,8 @@ impl Comparison {
         for model in &self.models {
             for figure in self.columns(all) {
                 let Some(found) = model.figures.get(&*figure.name) else { continue };
-                let names = [model.method.clone(), model.variant(), model.title(), figure.heading()];
+                let names =
+                    [model.identity.method.clone(), model.identity.variant(), model.identity.title(), figure.heading()];
                 let sides = [&found.a, &found.b].map(|estimate| crate::table::shown(figure, estimate));
                 lines.push(names.into_iter().chain(sides).chain([shown(figure, found)]).collect());
             }

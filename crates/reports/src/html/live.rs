@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::stages::duration;
+use crate::duration;
 use crate::remaining::Guess;
 
 const SCRIPT: &str = include_str!("live.js");

@@ -5,6 +5,7 @@ use unlearn_run_store::Manifest;
 
 use super::Section;
 use super::tables::filtered;
+use crate::duration;
 use crate::table::Grid;
 
 /// Most stages whose manifests are written out.
@@ -70,25 +71,5 @@ fn manifest(stage: &Manifest) -> Markup {
             summary { (stage.kind) " " (what(stage)) ", seed " (stage.seed) ", " (stage.key.short()) }
             pre tabindex="0" { (text) }
         }
-    }
-}
-
-/// "12 s", "3 min 5 s", "2 h 10 min".
-pub(crate) fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_easily() {
-        assert_eq!([0.4, 59.4, 185.0, 7_800.0, -1.0].map(duration), ["0 s", "59 s", "3 min 5 s", "2 h 10 min", "0 s"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use unlearn_mia_eval::MemberSelection;
+use unlearn::mia_eval::MemberSelection;
 
 use super::{EnvironmentArguments, ForeignArguments, StoreArguments, SubclassArguments};
 

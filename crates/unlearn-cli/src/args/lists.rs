@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use unlearn_backdoor::TriggerChoice;
+use unlearn::backdoor::TriggerChoice;
 
 #[derive(Debug, Args)]
 pub(crate) struct DatasetsArguments {

@@ -1,6 +1,6 @@
 //! Whole numbers on the command line, with a message that says which are allowed.
 
-use unlearn_mia_eval::Settings;
+use unlearn::mia_eval::Settings;
 
 /// Reads a whole number from `least` to `most`.
 ///
@@ -16,6 +16,11 @@ pub(super) fn whole<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Resul
 /// A seed. A suite's file can hold no larger one.
 pub(super) fn seed(text: &str) -> Result<u64, String> {
     whole(text, 0, i64::MAX as u64)
+}
+
+/// The side of images in pixels.
+pub(super) fn side(text: &str) -> Result<usize, String> {
+    whole(text, 1, 1 << 14)
 }
 
 /// A number of draws.

@@ -1,10 +1,25 @@
-//! Arguments of `unlearn suite`.
+//! Arguments of `unlearn suite`, and those that choose a suite.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::{EnvironmentArguments, InitArguments, StoreArguments, numbers};
+
+/// A suite file, and what changes in it.
+#[derive(Debug, Args)]
+pub(crate) struct ChosenSuite {
+    /// The suite file.
+    pub(crate) suite: PathBuf,
+    /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) assignments: Vec<String>,
+    #[command(flatten)]
+    pub(crate) beginning: InitArguments,
+    /// Run seeds 1 to N instead of the suite's seeds.
+    #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
+    pub(crate) seeds: Option<u64>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct SuiteArguments {
@@ -21,16 +36,8 @@ pub(crate) enum SuiteCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// The suite file.
-    pub(crate) suite: PathBuf,
-    /// Change one value of the suite, as for `unlearn run`.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) assignments: Vec<String>,
     #[command(flatten)]
-    pub(crate) beginning: InitArguments,
-    /// Explain seeds 1 to N instead of the suite's seeds.
-    #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
-    pub(crate) seeds: Option<u64>,
+    pub(crate) chosen: ChosenSuite,
     /// Print the answer as one JSON object. Times are in seconds.
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use unlearn_experiment::{Labels, find_stage, resolve_address};
-use unlearn_run_store::{Artifact, Record, StageKey, StageName, Store};
+use unlearn_run_store::{Artifact, Lineage, Record, StageKey, StageName, Store};
 
 use crate::{args::WhereArguments, exit::Usage, output};
 
@@ -19,16 +19,15 @@ struct Found<'r> {
 
 pub(super) fn find(store: &Store, arguments: &WhereArguments) -> anyhow::Result<()> {
     let records = store.records()?;
-    let labels = Labels::of_records(store, &records)?;
+    let (labels, lineage) = (Labels::of_records(store, &records)?, Lineage::of_records(&records));
     let found = look(store, &records, &arguments.what)?;
     let mut told = Vec::new();
     for Found { record, file } in &found {
         let summary = &record.summary;
         let place = file.as_ref().map_or(summary.folder.clone(), |file| summary.folder.join(file));
         let only = BTreeSet::from([summary.key.clone()]);
-        let inputs = if arguments.inputs { Some(folders(&records, &store.needed_by(&only)?)) } else { None };
-        let dependents =
-            if arguments.dependents { Some(folders(&records, &store.computed_from(&only)?)) } else { None };
+        let inputs = arguments.inputs.then(|| folders(&records, &lineage.needed_by(&only)));
+        let dependents = arguments.dependents.then(|| folders(&records, &lineage.computed_from(&only)));
         let suites: Vec<&str> = labels.suites(&summary.key).collect();
         if arguments.json {
             let shown =
