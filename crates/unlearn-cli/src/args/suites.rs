@@ -14,8 +14,10 @@ pub(crate) struct SuiteArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SuiteCommand {
-    /// Say in words what a suite will do: data, model, requests, methods and their settings, stages, and how long it
-    /// will take. Nothing is written or fetched, and no device is opened.
+    /// Explain in words what a suite will do, with its settings, its stages and their time.
+    ///
+    /// Every setting is printed with the source of its value. The time is estimated from stages in the run store. Nothing is computed,
+    /// written or fetched.
     Explain(Box<ExplainArguments>),
 }
 
@@ -23,7 +25,7 @@ pub(crate) enum SuiteCommand {
 pub(crate) struct ExplainArguments {
     /// The suite file.
     pub(crate) suite: PathBuf,
-    /// Change one value of the suite, as for `unlearn run`.
+    /// Change one value of the suite, as for `unlearn run`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
     #[command(flatten)]
