@@ -15,6 +15,7 @@ pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 use crate::{exit::Usage, output::Color};
 
 mod amounts;
+mod folders;
 mod lists;
 mod numbers;
 mod reports;
@@ -44,10 +45,10 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How messages are written to standard error.
-    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t = LogFormat::Text, hide_short_help = true)]
     pub(crate) log_format: LogFormat,
     /// When colours are written.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_short_help = true)]
     pub(crate) color: Color,
 }
 
@@ -162,15 +163,20 @@ pub(crate) struct ManualArguments {
     /// Folder for the pages.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// What to write: pages for `man`, or the documentation's reference pages in Markdown, one for each registry.
-    #[arg(long, value_enum, default_value = "man")]
+    /// What to write.
+    #[arg(long, value_enum, value_name = "FORM", default_value = "man")]
     pub(crate) form: ManualForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ManualForm {
+    /// Pages for `man`.
     Man,
+    /// The reference pages of the documentation in Markdown, one for each registry.
     Markdown,
+    /// What `-h` prints of every command, for a test.
+    #[value(hide = true)]
+    ShortHelp,
 }
 
 /// Folder that keeps the results.
@@ -421,7 +427,7 @@ impl ComputeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct EnvironmentArguments {
     /// Folder with datasets, searched before `$UNLEARN_DATA`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
     /// What computes: `auto` (a GPU if this build has one, else the CPU), `cpu`, `cuda:N`, `metal`; or, to compare, `cpu-direct` (without
     /// Winograd's algorithm), `cpu-native` (as `--arithmetic native`), `candle-cpu` (Candle on the CPU).

@@ -70,7 +70,11 @@ fn is_usage(cause: &Cause) -> bool {
             .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
         || matches!(
             cause.downcast_ref(),
-            Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. })
+            Some(
+                unlearn_datasets::Error::Unknown(_)
+                    | unlearn_datasets::Error::Output { .. }
+                    | unlearn_datasets::Error::Location { .. }
+            )
         )
         || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
         || cause.downcast_ref().is_some_and(unlearn_score_files::Error::is_usage)
@@ -94,7 +98,7 @@ fn is_usage_of_store(error: &StoreError) -> bool {
 }
 
 /// An error and its causes, without causes whose text an earlier one already contains.
-fn story(error: &anyhow::Error) -> String {
+pub(crate) fn story(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if told.is_empty() {

@@ -51,8 +51,8 @@ pub(crate) struct SplitArguments {
     /// Change one value of the suite, for example `--set data.validation=0.2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
+    #[arg(long, value_name = "DIR", value_parser = super::folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -73,8 +73,8 @@ pub(crate) struct DatasetArguments {
     /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`,
     /// `mat:PATH`, `hub:OWNER/NAME`.
     pub(crate) name: String,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
+    #[arg(long, value_name = "DIR", value_parser = super::folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct ReportArguments {
     #[arg(long)]
     pub(crate) pictures: bool,
     /// With `--pictures` or `--watch`: folder with datasets, searched before `$UNLEARN_DATA`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
     /// Also write event files for TensorBoard below this folder: the curves of every stage, and the figures.
     #[arg(long, value_name = "DIR")]
