@@ -54,7 +54,9 @@ fn brackets(table: &toml::Table) -> Option<(&str, String)> {
             toml::Value::Table(_) if LISTS.contains(&section.as_str()) => {
                 format!("a suite may have several such tables: write `[[{section}]]`, with two brackets")
             }
-            toml::Value::Array(tables) if !LISTS.contains(&section.as_str()) && tables.iter().all(toml::Value::is_table) => {
+            toml::Value::Array(tables)
+                if !LISTS.contains(&section.as_str()) && tables.iter().all(toml::Value::is_table) =>
+            {
                 format!("a suite has one such table: write `[{section}]`, with one bracket")
             }
             _ => return None,

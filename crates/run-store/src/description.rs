@@ -54,7 +54,9 @@ impl StageSpec {
         let refuse = |problem: String| StoreError::Description { file: file.to_path_buf(), problem };
         let value = json::value(text).map_err(|error| match Form::of(text) {
             Form::Json => refuse(error.to_string()),
-            other => refuse(format!("it is {other}, and a description is JSON, as `unlearn run SUITE --dry-run --json` prints it")),
+            other => refuse(format!(
+                "it is {other}, and a description is JSON, as `unlearn run SUITE --dry-run --json` prints it"
+            )),
         })?;
         if value.get("stage").is_some_and(Value::is_object) {
             return Err(refuse(

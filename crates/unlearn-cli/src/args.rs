@@ -98,11 +98,11 @@ pub(crate) enum Command {
     ///
     /// Scores are the logits or probabilities that a model gives to images. A file with the scores of any program will do.
     Evaluate(Box<EvaluateArguments>),
-    /// Show what files and folders hold: models, masks, scores, stages, stores, deletions, data.
+    /// Show what files and folders hold: models, masks, scores, stages, deletions, data.
     Inspect(InspectArguments),
     /// Convert a model to another kind of file, such as a checkpoint of PyTorch.
     Convert(ConvertArguments),
-    /// Write a model for deployment: dense, sparse, or without the channels that it does not need.
+    /// Write a model for deployment: dense, sparse, or without unneeded channels.
     Export(ExportArguments),
     /// Upload a model to the Hugging Face Hub, with a model card.
     ///
@@ -133,7 +133,9 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     /// List the submissions to Slurm, or cancel one.
     Launches(LaunchesArguments),
-    /// Check the machine: processor, memory, GPU, data, Hub, run store, and what hinders a run.
+    /// Check this machine, and say what hinders a run.
+    ///
+    /// The check covers processor, memory, GPU, data, Hub and run store.
     Doctor(DoctorArguments),
     /// Print completions for a shell.
     ///
@@ -196,7 +198,7 @@ pub(crate) struct RunArguments {
     pub(crate) assignments: Vec<String>,
     #[command(flatten)]
     pub(crate) beginning: InitArguments,
-    /// Run seeds 1 to N instead of the suite's seeds.
+    /// Run seeds 1 to N instead of the suite's seeds. N is at most 1000.
     #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
     /// Only print the stages, and whether each is finished. Nothing is computed, written or fetched.
@@ -371,7 +373,8 @@ pub(crate) struct ForgetArguments {
         default_value = "confidence,correctness,entropy,m-entropy,prob"
     )]
     pub(crate) mia: Vec<String>,
-    /// How often each attack is fitted, each time on another draw of retained images. Default: 10, or 1 with `--members first-rows`.
+    /// How often each attack is fitted, each time on another draw of retained images. From 1 to 1000. Default: 10, or 1 with `--members
+    /// first-rows`.
     #[arg(long, value_name = "N", value_parser = numbers::draws)]
     pub(crate) draws: Option<usize>,
     /// Which retained images an attack is fitted on: `stratified` draws the same share of each class, `first-rows` takes the first ones, as

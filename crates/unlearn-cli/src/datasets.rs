@@ -120,7 +120,23 @@ fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
 /// The ending of a name that can only be meant for a file, of a form that is not written.
 fn file_ending(path: &Path) -> Option<String> {
     const FILES: [&str; 18] = [
-        "npy", "zip", "tar", "gz", "tgz", "bz2", "xz", "parquet", "csv", "json", "h5", "hdf5", "mat", "pt", "pth", "pkl", "safetensors",
+        "npy",
+        "zip",
+        "tar",
+        "gz",
+        "tgz",
+        "bz2",
+        "xz",
+        "parquet",
+        "csv",
+        "json",
+        "h5",
+        "hdf5",
+        "mat",
+        "pt",
+        "pth",
+        "pkl",
+        "safetensors",
         "png",
     ];
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();

@@ -223,8 +223,8 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--method retrain-relearn", &["--method retrain-relearn", "only a suite says", "use `retrain`"]);
     refused(2, "--method cf-k --set k=50", &["--method cf-k", "`k` must lie in 1..=3", "found 50"]);
     refused(2, "--method unsir", &["--method unsir", "whole classes only"]);
-    refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
-    refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "METRIC>=NUMBER"]);
+    refused(2, "--threshold ua=1", &["--threshold", "FIGURE>=NUMBER"]);
+    refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "FIGURE>=NUMBER"]);
     refused(2, "--threshold 'asr<=5'", &["--threshold", "`[data.poison]`", "these have none"]);
     refused(2, "--threshold 'kl<=1'", &["against a Retrain", "`--retrain`"]);
     refused(2, "--draws 0", &["--draws", "from 1 to 1000"]);

@@ -232,7 +232,10 @@ fn the_short_help_of_every_command_is_as_it_was_read() {
     let text = std::fs::read_to_string(place.path(FILE)).unwrap();
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
     assert_eq!(wide, [""; 0], "every line fits a terminal of 100 columns");
-    assert!(text == page(&format!("crates/unlearn-cli/tests/{FILE}")), "{FILE} is out of date: read it, and make it again");
+    assert!(
+        text == page(&format!("crates/unlearn-cli/tests/{FILE}")),
+        "{FILE} is out of date: read it, and make it again"
+    );
     // The file holds what a terminal shows.
     let shown = place.succeed(&["runs", "gc", "-h"]);
     assert!(text.contains(&format!("\n$ unlearn runs gc -h\n{}\n", shown.trim())), "{shown}");

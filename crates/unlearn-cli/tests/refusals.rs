@@ -88,7 +88,14 @@ fn slips_of_a_first_day() {
     std::fs::write(place.path("one.toml"), SUITE.replacen("[[forget]]", "[forget]", 1)).unwrap();
     std::fs::write(place.path("quoted.toml"), SUITE.replace("class = 0", "class = \"0\"")).unwrap();
     std::fs::write(place.path("slip.toml"), SUITE.replace("method = \"ga\"", "metod = \"ga\"")).unwrap();
-    std::fs::write(place.path("dense.toml"), SUITE.replace("[[prune]]\nmethod = \"none\"\n\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.9\nrewind-epoch = 1\n", "")).unwrap();
+    std::fs::write(
+        place.path("dense.toml"),
+        SUITE.replace(
+            "[[prune]]\nmethod = \"none\"\n\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.9\nrewind-epoch = 1\n",
+            "",
+        ),
+    )
+    .unwrap();
     for (code, line, words) in [
         (2, "run suite.tml", &["suite.tml", "there is no such file; did you mean `suite.toml`?"][..]),
         (2, "run nowhere/suite.toml", &["there is no folder nowhere"]),

@@ -117,7 +117,10 @@ fn decode(mut file: impl Read + Seek, len: u64) -> Checked<Parts> {
     file.by_ref().take(1024).read_to_end(&mut head).map_err(|error| error.to_string())?;
     let mut archive = ZipArchive::new(file).map_err(|error| match Form::of(&head) {
         Form::Zip | Form::Unknown => format!("it is no whole `.npz` ({error}); write it again with `numpy.savez`"),
-        other => format!("it is {other}, not an `.npz`{}", other.advice().map_or(String::new(), |advice| format!("; {advice}"))),
+        other => format!(
+            "it is {other}, not an `.npz`{}",
+            other.advice().map_or(String::new(), |advice| format!("; {advice}"))
+        ),
     })?;
     let has = |name: &str| archive.index_for_name(&format!("{name}.npy")).is_some();
     let names = NAMES.iter().find(|names| names.iter().all(|name| has(name))).ok_or_else(|| {

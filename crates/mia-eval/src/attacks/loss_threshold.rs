@@ -39,7 +39,9 @@ const EFFICACY: Figure = Figure {
 const ADVANTAGE: Figure = Figure {
     name: Cow::Borrowed("loss_threshold_advantage"),
     label: Cow::Borrowed("Loss-threshold advantage"),
-    meaning: Cow::Borrowed("share of the retain set with a loss below the retain set's mean, minus that of the test set, points; 0 is private"),
+    meaning: Cow::Borrowed(
+        "share of the retain set with a loss below the retain set's mean, minus that of the test set, points; 0 is private",
+    ),
     unit: Unit::Points,
     range: [-100.0, 100.0],
     direction: Direction::Lower,

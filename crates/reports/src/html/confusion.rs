@@ -20,12 +20,12 @@ pub(super) fn section(scored: &[Scored]) -> Option<Section> {
             "Rows are true classes, columns the classes that the model answers, in percent of the row. The rows above the line are the images to \
              forget; those below it are the test set, which leaves out a class that is forgotten as a whole."
         }
-        @for (number, block) in scored.chunk_by(|one, other| one.title == other.title).enumerate() {
+        @for block in scored.chunk_by(|one, other| one.title == other.title) {
             h3 { (block[0].title) }
             (seeds::one_by_one(block.chunk_by(|one, other| one.seed == other.seed).enumerate().map(|(at, of_seed)| {
                 (of_seed[0].seed, html! {
                     @for (place, group) in of_seed.chunk_by(Scored::is_beside).enumerate() {
-                        (models(group, (number, at, place) == (0, 0, 0)))
+                        (models(group, (at, place) == (0, 0)))
                     }
                 })
             })))

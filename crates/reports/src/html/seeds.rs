@@ -32,7 +32,10 @@ mod tests {
     fn one_seed_is_open_and_the_others_can_be_opened() {
         assert_eq!(shown(&[7]), "<p class=\"note\">Seed 7.</p><i>body 7</i>");
         let two = shown(&[7, 3]);
-        assert!(two.starts_with("<details class=\"chosen\" open><summary>Seed 7</summary><i>body 7</i></details>"), "{two}");
+        assert!(
+            two.starts_with("<details class=\"chosen\" open><summary>Seed 7</summary><i>body 7</i></details>"),
+            "{two}"
+        );
         assert!(two.ends_with("<details class=\"chosen\"><summary>Seed 3</summary><i>body 3</i></details>"), "{two}");
         assert!(shown(&[1, 2, 3, 4, 5]).contains("At most 5 seeds"));
     }

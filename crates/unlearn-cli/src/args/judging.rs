@@ -33,7 +33,7 @@ pub(crate) struct PredictArguments {
     /// Write probabilities instead of logits.
     #[arg(long)]
     pub(crate) probabilities: bool,
-    /// Prune by this mask first.
+    /// Prune the model by the mask in this file first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
     /// Replace an existing file.
@@ -72,7 +72,7 @@ pub(crate) struct EvaluateArguments {
     /// with its scores of all sets, or of the images to forget.
     #[arg(long, value_name = "MODEL|FILE")]
     pub(crate) retrain: Option<PathBuf>,
-    /// The dictionary of tensors to take from the PyTorch file of `--retrain`, as for `--key`.
+    /// Which dictionary of tensors to take from the file of `--retrain`, as for `--key`.
     #[arg(long, value_name = "KEY", requires = "retrain")]
     pub(crate) retrain_key: Option<String>,
     /// What a model should have forgotten: a file with positions, as for `unlearn forget`.
@@ -101,7 +101,8 @@ pub(crate) struct EvaluateArguments {
     /// Features by which the attacks tell images apart, names of `unlearn attacks`. Default: confidence,correctness,entropy,m-entropy,prob.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) mia: Vec<String>,
-    /// How often each attack is fitted, each time on another draw of retained images. Default: 10, or 1 with `--members first-rows`.
+    /// How often each attack is fitted, each time on another draw of retained images. From 1 to 1000. Default: 10, or 1 with `--members
+    /// first-rows`.
     #[arg(long, value_name = "N", value_parser = super::numbers::draws)]
     pub(crate) draws: Option<usize>,
     /// Which retained images an attack is fitted on: `stratified` (default) draws the same share of each class, `first-rows` takes the first

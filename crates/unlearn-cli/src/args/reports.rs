@@ -33,13 +33,13 @@ pub(crate) struct ReportArguments {
     /// Serve a live page of a suite that is being run, for this machine alone, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["out", "pictures", "tensorboard"])]
     pub(crate) watch: bool,
-    /// With `--watch`: the port. Default, and with 0: a free one.
+    /// With `--watch`: the port. From 0 to 65535. Default, and with 0: a free one.
     #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
     /// With `--watch`: change one value of the suite, as for `unlearn run`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// With `--watch`: seeds 1 to N instead of the suite's seeds, as for `unlearn run`.
+    /// With `--watch`: seeds 1 to N instead of the suite's seeds, as for `unlearn run`. N is at most 1000.
     #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ pub(crate) struct ExplainArguments {
     pub(crate) assignments: Vec<String>,
     #[command(flatten)]
     pub(crate) beginning: InitArguments,
-    /// Explain seeds 1 to N instead of the suite's seeds.
+    /// Explain seeds 1 to N instead of the suite's seeds. N is at most 1000.
     #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
     /// Print the answer as one JSON object. Times are in seconds.

@@ -48,7 +48,8 @@ fn pages() -> Vec<String> {
 /// The lines of tests that are no comments.
 fn tests() -> String {
     let root = root();
-    let sources = files(&root.join("crates/unlearn-cli/tests"), ".rs").into_iter().chain(files(&root.join("tests"), ".rs"));
+    let sources =
+        files(&root.join("crates/unlearn-cli/tests"), ".rs").into_iter().chain(files(&root.join("tests"), ".rs"));
     let text: Vec<String> = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
     text.concat().lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
@@ -79,7 +80,10 @@ fn a_command_that_is_not_run_has_a_reason() {
         let parts: Vec<&str> = text.split("```console\n").collect();
         for before in &parts[..parts.len() - 1] {
             let paragraph = before.trim_end().rsplit("\n\n").next().unwrap();
-            assert!(paragraph.contains(REASON), "{name}: say before the block why: \"{REASON}…\"; there is: {paragraph}");
+            assert!(
+                paragraph.contains(REASON),
+                "{name}: say before the block why: \"{REASON}…\"; there is: {paragraph}"
+            );
             found += 1;
         }
     }
@@ -106,7 +110,8 @@ fn the_tasks_and_examples_of_the_pages_exist() {
             if let Some(package) = after("-p") {
                 let short = package.strip_prefix("unlearn-").unwrap();
                 let places = [format!("crates/{package}"), format!("crates/{short}"), short.to_owned()];
-                let folder = places.iter().map(|place| root.join(place)).find(|place| place.join("Cargo.toml").exists());
+                let folder =
+                    places.iter().map(|place| root.join(place)).find(|place| place.join("Cargo.toml").exists());
                 let folder = folder.unwrap_or_else(|| panic!("{name}: there is no crate: {line}"));
                 if let Some(example) = after("--example") {
                     let file = format!("{example}.rs");
