@@ -68,14 +68,12 @@ fn is_usage(cause: &Cause) -> bool {
             .downcast_ref::<std::io::Error>()
             .and_then(|error| error.get_ref())
             .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
-        || matches!(
-            cause.downcast_ref(),
-            Some(
-                unlearn_datasets::Error::Unknown(_)
-                    | unlearn_datasets::Error::Output { .. }
-                    | unlearn_datasets::Error::Location { .. }
-            )
-        )
+        || match cause.downcast_ref() {
+            Some(unlearn_datasets::Error::Unknown(_) | unlearn_datasets::Error::Output { .. }) => true,
+            // A path without its form.
+            Some(unlearn_datasets::Error::Location { name, .. }) => !name.contains(':'),
+            _ => false,
+        }
         || cause.downcast_ref().is_some_and(unlearn_models::Error::is_usage)
         || cause.downcast_ref().is_some_and(unlearn_score_files::Error::is_usage)
         || matches!(cause.downcast_ref(), Some(unlearn_reports::ReportError::Scores { .. }))

@@ -260,7 +260,7 @@ fn a_deletion_looks_for_what_training_began_with() {
         &card,
         &[
             "It does not claim",
-            "| MIA-efficacy: forget set that an SVC on the confidence takes for unseen, % |",
+            "| MIA-efficacy: share of the forget set that an attack on the confidence takes for unseen, % |",
             "begin.safetensors",
             "forget 3 of the images",
         ],

@@ -85,7 +85,11 @@ fn slips_of_a_first_day() {
     place.succeed(&["convert", "train:seed 1", "model.safetensors"]);
     std::fs::create_dir(place.path("folder")).unwrap();
     std::fs::write(place.path("notes.txt"), "hello\n").unwrap();
-    std::fs::write(place.path("one.toml"), SUITE.replace("[[forget]]\nkind = \"random\"\nfraction = 0.1\n", "").replace("[[forget]]", "[forget]")).unwrap();
+    std::fs::write(
+        place.path("one.toml"),
+        SUITE.replace("[[forget]]\nkind = \"random\"\nfraction = 0.1\n", "").replace("[[forget]]", "[forget]"),
+    )
+    .unwrap();
     std::fs::write(place.path("quoted.toml"), SUITE.replace("class = 0", "class = \"0\"")).unwrap();
     std::fs::write(place.path("slip.toml"), SUITE.replace("method = \"ga\"", "metod = \"ga\"")).unwrap();
     std::fs::write(

@@ -273,7 +273,7 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(markdown.contains("| 75.00 ± 12.50 (25.00) / 83.02 ± 12.50 (16.98) |"), "{markdown}");
     for text in [
         "One seed: no figure here has a confidence interval over seeds. Where ± stands, it is the 95 % interval over the 2 draws",
-        "MIA-efficacy: forget set that an SVC on the confidence takes for unseen, %",
+        "MIA-efficacy: share of the forget set that an attack on the confidence takes for unseen, %",
         "### Further figures: class 0",
     ] {
         assert!(markdown.contains(text), "{text}: {markdown}");
