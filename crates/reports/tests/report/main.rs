@@ -184,7 +184,7 @@ fn results_json_keeps_its_form() {
     assert_eq!(figures["ua"], json!({ "value": 22.53 }));
     assert_eq!(figures["mia_efficacy"], json!({ "value": 75.0, "interval": [62.5, 87.5], "draws": [74.0, 76.0] }));
     assert_eq!(figures["mia_efficacy.entropy"]["value"], json!(41.5));
-    assert!(json["meanings"]["mia_efficacy"].as_str().unwrap().contains("SVC on the confidence"));
+    assert!(json["meanings"]["mia_efficacy"].as_str().unwrap().contains("attack on the confidence"));
     assert_eq!(json["provenance"]["commit"], json!("0123abc"));
     assert!(json["provenance"]["machines"][0]["cores"].as_u64().unwrap() > 0);
 }
