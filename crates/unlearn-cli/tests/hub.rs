@@ -113,7 +113,7 @@ fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
     contains(&said(&place, &server, 0, dry_run), &["4 stages, 4 done"]);
     assert_eq!(server.requests(), Vec::<String>::new());
     let report = fs::read_to_string(place.path("runs/reports/pretrained/report.html")).unwrap();
-    contains(&report, &[&source, "`conv1.weight`, `fc.weight`, `fc.bias` anew"]);
+    contains(&report, &[&source, "<code>conv1.weight</code>, <code>fc.weight</code>, <code>fc.bias</code> anew"]);
 
     contains(&said(&place, &server, 0, card), &["nothing was uploaded"]);
     assert_eq!(server.requests(), Vec::<String>::new());
