@@ -56,12 +56,12 @@ pub enum Error {
         found: String,
     },
 
-    /// A target class that the data set lacks.
+    /// A target class that the dataset lacks.
     #[error("target class {target} does not exist in {dataset}; valid classes: {valid}")]
     Target {
         /// The class asked for.
         target: u32,
-        /// The data set.
+        /// The dataset.
         dataset: String,
         /// "0 (T-shirt/top), 1 (Trouser), …".
         valid: String,
@@ -106,18 +106,18 @@ pub enum Error {
     /// Images that are not in memory, but decoded on demand.
     #[error(
         "the {part} images of {dataset} are decoded when they are needed, and a trigger is set into images in memory; \
-         open the data set without `?stream=`"
+         open the dataset without `?stream=`"
     )]
     Streamed {
-        /// The data set.
+        /// The dataset.
         dataset: String,
         /// "training" or "test".
         part: &'static str,
     },
     /// A set that was already changed.
-    #[error("the {part} set of {dataset} was changed by {by} already; poison the data set as it was distributed")]
+    #[error("the {part} set of {dataset} was changed by {by} already; poison the dataset as it was distributed")]
     Altered {
-        /// The data set.
+        /// The dataset.
         dataset: String,
         /// "training" or "test".
         part: &'static str,
@@ -127,13 +127,13 @@ pub enum Error {
     /// A training set that is also the test set.
     #[error("the training set of {dataset} is its test set; poison is for training images only")]
     TestSet {
-        /// The data set.
+        /// The dataset.
         dataset: String,
     },
     /// A split that does not fit the training set.
-    #[error("the split does not fit {dataset}: {reason}; draw it from this data set")]
+    #[error("the split does not fit {dataset}: {reason}; draw it from this dataset")]
     Split {
-        /// The data set.
+        /// The dataset.
         dataset: String,
         /// The difference.
         reason: String,

@@ -33,8 +33,8 @@ pub enum Error {
     },
     /// A threshold that cannot be parsed.
     #[error(
-        "`{text}` is not a threshold: {reason}; write METRIC>=NUMBER or METRIC<=NUMBER, with METRIC a figure of `unlearn figures`, \
-         for example ua, ra, ta, rte_seconds or mia_efficacy.FEATURE"
+        "`{text}` is not a threshold: {reason}; write FIGURE>=NUMBER or FIGURE<=NUMBER, with FIGURE a name of `unlearn figures`, \
+         for example ua>=90"
     )]
     Threshold {
         /// As given.

@@ -170,7 +170,7 @@ mod tests {
             ("ua>=inf", "finite"),
         ] {
             let message = text.parse::<Threshold>().unwrap_err().to_string();
-            assert!(message.contains(word) && message.contains("METRIC>=NUMBER"), "{message}");
+            assert!(message.contains(word) && message.contains("FIGURE>=NUMBER"), "{message}");
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
         assert!(check("tow>=0.9").is_ok() && check("validation-accuracy>=1").is_ok());
         let message = check("uaa>=90").unwrap_err().to_string();
         assert!(
-            message.contains("`uaa`") && message.contains("valid names: ua, ") && message.contains("METRIC>="),
+            message.contains("`uaa`") && message.contains("valid names: ua, ") && message.contains("FIGURE>="),
             "{message}"
         );
     }

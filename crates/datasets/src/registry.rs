@@ -1,5 +1,7 @@
 //! Every dataset that this crate can open, by name.
 
+use std::path::Path;
+
 use unlearn_samples::Dataset;
 
 use crate::error::{Error, Result};
@@ -35,7 +37,31 @@ pub static DATASETS: &[Entry] = &[
 /// # Errors
 /// If there is none. The error lists the valid names and the nearest one.
 pub fn find(name: &str) -> Result<&'static Entry> {
-    Ok(unlearn_names::find("dataset", name, DATASETS, |entry| entry.name)?)
+    let found = unlearn_names::find("dataset", name, DATASETS, |entry| entry.name);
+    // A path needs its form before it.
+    match form_of(Path::new(name)) {
+        Some(form) if found.is_err() => Err(Error::Location {
+            name: name.to_owned(),
+            problem: format!("a dataset at a path is named by its form and the path; did you mean `{form}:{name}`?"),
+        }),
+        _ => Ok(found?),
+    }
+}
+
+/// The form of what lies at a path, as far as it is clear.
+fn form_of(path: &Path) -> Option<&'static str> {
+    if path.extension().is_some_and(|ending| ending == "npz") {
+        return Some("npz");
+    }
+    let forms = [
+        ("mat", "train_32x32.mat"),
+        ("idx", "train-images-idx3-ubyte"),
+        ("idx", "train-images-idx3-ubyte.gz"),
+        ("cifar", "data_batch_1.bin"),
+        ("cifar", "data_batch_1"),
+        ("folder", "."),
+    ];
+    forms.iter().find(|(_, file)| path.join(file).exists() && path.is_dir()).map(|(form, _)| *form)
 }
 
 /// Checks that `name` is in the registry, or a [location](crate::location) such as `parquet:PATH`. Whether its files

@@ -45,6 +45,14 @@ pub fn resolve(address: &Path) -> Result<PathBuf> {
             return Ok(file.map_or(found.clone(), |file| found.join(file)));
         }
     }
+    // A slip in the kind. A path may hold a colon too.
+    let kinds = || KINDS.iter().map(|kind| kind.name);
+    if let Some((kind, _)) = last.split_once(':')
+        && unlearn_names::nearest(kind, kinds()).is_some()
+    {
+        let reason = unlearn_names::Unknown::new("kind of stage", kind, kinds()).to_string();
+        return Err(Error::Address { address: text.to_owned(), reason });
+    }
     Ok(address.to_owned())
 }
 

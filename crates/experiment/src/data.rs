@@ -221,7 +221,12 @@ impl ClassChoice {
                 let number = dataset.classes.iter().position(|class| class == name);
                 number.map(|number| number as u32).ok_or_else(|| {
                     let names = dataset.classes.iter().map(String::as_str);
-                    let suggestion = unlearn_names::suggestion(name, names);
+                    let is_number = name.parse::<usize>().is_ok_and(|number| number < dataset.classes.len());
+                    let suggestion = if is_number {
+                        format!(" (a text in quotes is a name; write {name} without quotes for its number)")
+                    } else {
+                        unlearn_names::suggestion(name, names)
+                    };
                     let valid = dataset.numbered_classes();
                     format!("class `{name}` does not exist in {}{suggestion}; valid classes: {valid}", dataset.name)
                 })

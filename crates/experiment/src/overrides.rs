@@ -7,6 +7,9 @@ use toml::{Table, Value};
 
 use crate::{Error, Result, finite, keys};
 
+/// Sections of a suite that are lists of tables.
+pub(crate) const LISTS: [&str; 3] = ["prune", "forget", "unlearn"];
+
 /// Applies one assignment.
 ///
 /// # Errors
@@ -16,6 +19,9 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     let (path, text) = assignment.split_once('=').ok_or_else(|| refuse("write it as key=value".into()))?;
     let steps: Vec<&str> = path.trim().split('.').collect();
     let (last, way) = steps.split_last().filter(|(last, _)| !last.is_empty()).ok_or_else(|| refuse("no key".into()))?;
+    if let Some(section) = way.first().filter(|section| LISTS.contains(section) && !table.contains_key(**section)) {
+        return Err(refuse(format!("the suite has no [[{section}]] table that could be changed; add one to its file")));
+    }
     let mut place = table;
     let mut here = String::new();
     let mut way = way.iter().peekable();
@@ -117,6 +123,7 @@ mod tests {
         for (assignment, expected) in [
             ("train.epochs", "write it as key=value"),
             ("prune.imp.sparsity=1", "`prune` has no table `imp`; name one of its tables: none, omp, synflow"),
+            ("unlearn.ft.epochs=1", "the suite has no [[unlearn]] table"),
             ("train.epochs.x=1", "`train.epochs` is a value"),
             ("prune.sparsity=1", "name one of its tables"),
         ] {

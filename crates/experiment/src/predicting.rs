@@ -10,7 +10,7 @@ use unlearn::{
 use unlearn_datasets::registry;
 use unlearn_hub::PREFIX;
 use unlearn_metrics::{ModelScores, Scores};
-use unlearn_models::{ImportOptions, checkpoint::Training};
+use unlearn_models::{ImportOptions, Source, checkpoint::Training};
 use unlearn_network::DeviceChoice;
 use unlearn_run_store::{Stage, StoredScores};
 use unlearn_samples::{Dataset, Division, ImageSet, Split, positions};
@@ -130,6 +130,15 @@ impl Predictor {
         let place = named.model.display().to_string();
         let refuse = |reason: String| Error::deletion(&place, reason);
         let info = &opened.model.info;
+        if let Some(option) = named.import.contradicted_by(info)
+            && !matches!(opened.model.source, Source::Foreign(_))
+        {
+            return Err(refuse(format!(
+                "`--{option}` contradicts the file, which says of itself: {}, images {:?}, mean {:?}, std {:?}; leave the option out, it is \
+                 for files of other programs",
+                info.arch, info.input, info.mean, info.std
+            )));
+        }
         let chosen = match (given, &info.training, folder) {
             (_, Some(training), _) => {
                 let other = if dataset.is_some() { other } else { OtherData::Refused };
@@ -461,13 +470,10 @@ fn order_of(
 pub fn class_of(dataset: &Dataset, class: &str) -> std::result::Result<u32, String> {
     let by_name = || dataset.classes.iter().position(|name| name == class);
     let by_number = class.parse().ok().filter(|number| *number < dataset.classes.len());
-    let found = by_number.or_else(by_name);
-    found.map(|class| class as u32).ok_or_else(|| {
-        let known = dataset.classes.iter().enumerate().take(20).map(|(number, name)| format!("{number} ({name})"));
-        let known = known.collect::<Vec<_>>().join(", ");
-        let more = if dataset.classes.len() > 20 { ", …" } else { "" };
-        format!("{} has no class `{class}`; its classes: {known}{more}", dataset.name)
-    })
+    match by_number.or_else(by_name) {
+        Some(found) => Ok(found as u32),
+        None => ClassChoice::Name(class.to_owned()).number(dataset),
+    }
 }
 
 /// What an `evaluate` stage stored.

@@ -1,7 +1,7 @@
 //! `kind = "subclass"`: the samples of a subclass within a class that the model was trained on, such as CIFAR-100's "rocket" within the
 //! coarse class "vehicles 2".
 //!
-//! The data set knows the subclass of each image, or a file lists them ([`unlearn_samples::subclass_list`]).
+//! The dataset knows the subclass of each image, or a file lists them ([`unlearn_samples::subclass_list`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use crate::data::ClassChoice;
 pub struct Subclass {
     /// The subclasses, by name or number.
     pub classes: Vec<ClassChoice>,
-    /// The file that says of which subclass each image is. If there is none, the data set says so.
+    /// The file that says of which subclass each image is. If there is none, the dataset says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ struct Known {
     /// Position and number of the subclass.
     of: BTreeMap<u32, u32>,
     names: Vec<String>,
-    /// Whether a file said so, and not the data set.
+    /// Whether a file said so, and not the dataset.
     by_file: bool,
 }
 
@@ -93,7 +93,7 @@ impl Subclass {
         Ok(Members { positions: left.iter().copied().filter(is_chosen).collect(), label })
     }
 
-    /// Of which subclass each training image is, by the file or by the data set.
+    /// Of which subclass each training image is, by the file or by the dataset.
     fn known(&self, dataset: &Dataset) -> Result<Known, String> {
         if let Some(path) = &self.path {
             return listed(path, dataset);
@@ -102,7 +102,7 @@ impl Subclass {
             let with: Vec<&str> =
                 DATASETS.iter().filter(|entry| !entry.subclasses.is_empty()).map(|entry| entry.name).collect();
             return Err(format!(
-                "{} does not know the subclasses of its images; take a data set that does ({}), or list them in a file with the columns \
+                "{} does not know the subclasses of its images; take a dataset that does ({}), or list them in a file with the columns \
                  `id` and `subclass`: `path = \"subclasses.csv\"`",
                 dataset.name,
                 with.join(", ")
@@ -199,7 +199,7 @@ fn listed(path: &Path, dataset: &Dataset) -> Result<Known, String> {
     Ok(known)
 }
 
-/// The subclasses of which nothing is left among the retained samples, of classes that are not forgotten whole. None for a data set
+/// The subclasses of which nothing is left among the retained samples, of classes that are not forgotten whole. None for a dataset
 /// that does not know its subclasses. Both lists are positions in the training set.
 pub(crate) fn forgotten_whole(dataset: &Dataset, forget: &[u32], retain: &[u32], whole_classes: &[u32]) -> Vec<u32> {
     let Some(subclasses) = &dataset.subclasses else { return Vec::new() };

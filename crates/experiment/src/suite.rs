@@ -350,8 +350,14 @@ impl Suite {
             return Err("at least one [[prune]] table is needed".into());
         }
         for (section, tables) in [("prune", &self.prune), ("unlearn", &self.unlearn)] {
-            if tables.iter().any(|table| table.method.is_empty()) {
-                return Err(format!("every [[{section}]] table needs a key `method` with a name"));
+            if let Some(at) = tables.iter().position(|table| table.method.is_empty()) {
+                let keys = tables[at].config.as_object().into_iter().flat_map(|table| table.keys().map(String::as_str));
+                let slip = unlearn_names::nearest("method", keys);
+                let slip = slip.map_or_else(String::new, |key| format!(", but a key `{key}`"));
+                return Err(format!(
+                    "every [[{section}]] table needs a key `method` with a name; table {} has none{slip}",
+                    at + 1
+                ));
             }
         }
         let threshold = self.evaluate.drift_threshold;

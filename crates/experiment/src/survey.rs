@@ -152,7 +152,7 @@ impl Survey {
         self.check("kind of stage", &wanted.kinds, |entry| vec![entry.kind.clone()])?;
         self.check("suite", &wanted.suites, |entry| entry.suites.clone())?;
         self.check("method", &wanted.methods, |entry| [of(&entry.method), of(&entry.named)].concat())?;
-        self.check("data set", &wanted.data, |entry| of(&entry.data))?;
+        self.check("dataset", &wanted.data, |entry| of(&entry.data))?;
         self.check("architecture", &wanted.archs, |entry| of(&entry.arch))?;
         let mut chosen: Vec<&Entry> = self.entries.iter().filter(|entry| wanted.takes(entry)).collect();
         match order {

@@ -6,7 +6,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{lines::Lines, suite::with_nearest};
+use crate::{keys, lines::Lines, overrides::LISTS, suite::with_nearest};
 
 /// The message for `error` in `text`, with the line at fault and the nearest valid name. `Forget` and `Method` read one table of
 /// `[[forget]]`, and one of `[[prune]]` or `[[unlearn]]`; `table` is the whole text.
@@ -27,6 +27,11 @@ pub(crate) fn message<Forget: DeserializeOwned, Method: DeserializeOwned>(
         let line = lines.quoted(said).filter(|_| !said.starts_with("missing")).unwrap_or(lines.heading);
         return shown(text, line, &with_table(&format!("[[{section}]]"), said));
     }
+    if let Some((section, advice)) = brackets(table) {
+        let is_heading = |line: &str| line.trim_start().trim_start_matches('[').split(']').next() == Some(section);
+        let line = text.lines().position(|line| line.trim_start().starts_with('[') && is_heading(line));
+        return line.map_or_else(|| advice.clone(), |line| shown(text, line + 1, &advice));
+    }
     let at = error.span().map(|span| span.start).filter(|start| *start <= text.len());
     let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match missing {
@@ -40,6 +45,24 @@ pub(crate) fn message<Forget: DeserializeOwned, Method: DeserializeOwned>(
         }
         None => with_nearest(error.to_string().trim()),
     }
+}
+
+/// The first section with one bracket where two are needed, or the other way round, and what to write.
+fn brackets(table: &toml::Table) -> Option<(&str, String)> {
+    table.iter().find_map(|(section, value)| {
+        let advice = match value {
+            toml::Value::Table(_) if LISTS.contains(&section.as_str()) => {
+                format!("a suite may have several such tables: write `[[{section}]]`, with two brackets")
+            }
+            toml::Value::Array(tables)
+                if !LISTS.contains(&section.as_str()) && tables.iter().all(toml::Value::is_table) =>
+            {
+                format!("a suite has one such table: write `[{section}]`, with one bracket")
+            }
+            _ => return None,
+        };
+        keys::sections().iter().any(|known| known == section).then_some((section.as_str(), advice))
+    })
 }
 
 /// The sections that every suite needs.
@@ -94,6 +117,8 @@ mod tests {
                 "12 | classes = [0]\n   | ^^^^^^^^^^^^^\n",
                 "did you mean `class`",
             ),
+            ("[forget]\nkind = \"class\"\nclass = 0\n", "10 | [forget]\n", "write `[[forget]]`"),
+            ("[[evaluate]]\ndraws = 3\n", "10 | [[evaluate]]\n", "write `[evaluate]`"),
             ("[[forget]]\nkind = \"clas\"\n", "11 | kind = \"clas\"\n", "did you mean `class`"),
             (
                 "[[forget]]\nkind = \"random\"\n\n  fractoin = 0.1\n",

@@ -21,7 +21,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The system's error with what the user can do, for links without an end and files that may not be read.
+/// The system's error with what the user can do, for files that do not exist or may not be read, and links without an end.
 fn explained(path: &Path, error: io::Error) -> io::Error {
     let link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let message = match error.kind() {
@@ -30,11 +30,34 @@ fn explained(path: &Path, error: io::Error) -> io::Error {
             format!("it is a link to {}, and there is no such file; mend the link", target.display())
         }
         io::ErrorKind::PermissionDenied => format!("{error}; allow reading, for example with `chmod u+r`"),
-        io::ErrorKind::NotFound => return error,
+        io::ErrorKind::NotFound => missing(path),
         _ if link => format!("it is a link that leads to no file ({error}); mend the link"),
         _ => return error,
     };
     io::Error::new(error.kind(), message)
+}
+
+/// Most names of a folder that are compared with a missing one.
+const COMPARED: usize = 10_000;
+
+/// Least likeness of a file's name to the missing one. Files have many names that are alike by chance.
+const ALIKE: f64 = 0.9;
+
+/// What is missing: the folder, or the file in it. If the folder holds a file with a similar name, that is named.
+fn missing(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return format!("there is no folder {}", folder.display());
+    }
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().take(COMPARED);
+    let names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match unlearn_names::nearest(wanted, names.iter().map(String::as_str)) {
+        Some(near) if unlearn_names::likeness(wanted, near) > ALIKE => {
+            format!("there is no such file; did you mean `{}`?", near.escape_debug())
+        }
+        _ => "there is no such file".to_owned(),
+    }
 }
 
 /// Reads a regular file of at most `most` bytes.

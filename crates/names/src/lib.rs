@@ -52,6 +52,9 @@ impl Unknown {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, name, valid } = self;
+        if valid.is_empty() {
+            return write!(f, "unknown {what} `{name}`: there is none");
+        }
         let suggestion = suggestion(name, valid.iter().map(String::as_str));
         write!(f, "unknown {what} `{name}`{suggestion}; valid names: {}", valid.join(", "))
     }
@@ -104,6 +107,7 @@ mod tests {
             message("ftt"),
             "unknown method `ftt` (did you mean `ft`?); valid names: ft, l1-sparse, retrain, retrain-ls"
         );
+        assert_eq!(Unknown::new("launch", "a", []).to_string(), "unknown launch `a`: there is none");
         assert_eq!(message("zzz"), "unknown method `zzz`; valid names: ft, l1-sparse, retrain, retrain-ls");
     }
 }

@@ -124,6 +124,11 @@ impl Axis {
         Self { low, high, from, to, step: step.unwrap_or(rough) }
     }
 
+    /// The same axis with ticks at whole numbers only.
+    pub(crate) fn whole(self) -> Self {
+        Self { step: self.step.max(1.0), ..self }
+    }
+
     /// The pixel of a value. Values outside the axis are mapped to its ends.
     pub(crate) fn at(&self, value: f64) -> i32 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
@@ -174,6 +179,11 @@ mod tests {
         assert_eq!(labels(97.3, 100.0, 3), ["98", "99", "100"]);
         assert_eq!(labels(0.0, 0.31, 3), ["0.0", "0.2"]);
         assert_eq!(labels(5.0, 5.0, 2), ["5.0", "5.5", "6.0"]);
+        let whole =
+            |high| Axis::new((0.0, high), (0, 100), 6).whole().ticks().into_iter().map(|(_, label)| label).collect();
+        let labels: [Vec<String>; 2] = [whole(3.0), whole(12.0)];
+        assert_eq!(labels[0], ["0", "1", "2", "3"]);
+        assert_eq!(labels[1], ["0", "2", "4", "6", "8", "10", "12"]);
     }
 
     #[test]

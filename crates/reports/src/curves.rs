@@ -117,7 +117,8 @@ pub fn lines(curves: &[&Curve], figure: &str) -> Result<Option<String>> {
     let labels = distinct(drawn.iter().map(|(curve, _)| curve.label.as_str()));
     let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
     let right = SIZE.0 as i32 - LABEL.0 - LABEL.1 * longest.min(30) as i32;
-    let across = Axis::new(span(&mut points().map(|point| point.0)), (LEFT, right), 6);
+    // Epochs are whole numbers.
+    let across = Axis::new(span(&mut points().map(|point| point.0)), (LEFT, right), 6).whole();
     let up = Axis::new(span(&mut points().map(|point| point.1)), (BOTTOM, TOP), 5);
     let position = |label: &str| labels.iter().position(|known| *known == label).unwrap_or(0);
     let colour = |label: &str| SERIES[position(label) % SERIES.len()];

@@ -52,7 +52,7 @@ pub struct Recognised {
 pub struct Details {
     /// Training curves.
     pub curves: Vec<Curve>,
-    /// What stored scores show, for the first seed.
+    /// What stored scores show, seed by seed.
     pub scored: Vec<Scored>,
     /// Pictures of forgotten samples. `None` if none were asked for.
     pub recognised: Option<Vec<Recognised>>,
@@ -113,10 +113,11 @@ fn visit(store: &Store, first: &StageKey, seen: &mut BTreeSet<StageKey>, found: 
     Ok(())
 }
 
-/// For each forget set and pruning: the samples that the fewest methods recognise, and those that the most do.
+/// For each forget set and pruning, and the first seed: the samples that the fewest methods recognise, and those that the most do.
 fn recognised(store: &Store, scored: &[Scored], pictures: &dyn SamplePictures) -> Result<Vec<Recognised>> {
     let mut found: Vec<Recognised> = Vec::new();
-    for group in scored.chunk_by(|one, other| one.title == other.title && one.variant == other.variant) {
+    let seed = scored.first().map(|scored| scored.seed);
+    for group in scored.chunk_by(Scored::is_beside).filter(|group| Some(group[0].seed) == seed) {
         let chosen = choose(group);
         let Some(first) = group.iter().find(|scored| !scored.is_end()).or_else(|| group.first()) else { continue };
         for (still, samples) in [false, true].into_iter().zip(chosen) {

@@ -22,7 +22,7 @@ pub enum ReportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The report's folder cannot be made.
-    #[error("the report folder {} cannot be written: {source}; choose another one with `--out`{}", folder.display(), unlearn_files::advice(source))]
+    #[error("the report folder {} cannot be written: {source}; name another one with `--out`{}", folder.display(), unlearn_files::advice(source))]
     Folder {
         /// The folder.
         folder: PathBuf,

@@ -9,6 +9,10 @@ const TERMS: &[(&str, &str)] = &[
     ("Retain set", "the training images that are kept"),
     ("Model", "dense, or pruned; `95 % omp` was pruned by the method `omp` until 95 % of its weights were zero"),
     ("Sparsity", "the share of weights that pruning set to zero"),
+    (
+        "Claim",
+        "a sentence of the paper that this page decides: it holds, it fails, or it is undecided with so few seeds",
+    ),
     ("Gap", "the distance of a figure to that of Retrain; 0 is exact unlearning"),
     (
         "±",

@@ -35,6 +35,10 @@ pub fn prepare(folder: &Path, suite: &str, replace: bool) -> Result<()> {
     if !replace {
         look(folder, suite)?;
     }
+    if fs::metadata(folder).is_ok_and(|found| !found.is_dir()) {
+        let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file");
+        return Err(ReportError::Folder { folder: folder.to_path_buf(), source });
+    }
     let made = fs::create_dir_all(folder).and_then(|()| check_writable(folder));
     made.map_err(|source| ReportError::Folder { folder: folder.to_path_buf(), source })
 }

@@ -5,13 +5,15 @@ use unlearn_metrics::{ModelScores, Roc, Scores};
 use unlearn_run_store::{CLEAN, Stage, StageKey, Store, StoredScores, SuiteIndex, SuiteRow};
 
 use crate::error::Result;
-use crate::results::{RAW, RETRAIN, Results};
+use crate::results::{RAW, RETRAIN, Results, distinct};
 use crate::summary::{Block, Variant, blocks};
 
 /// Most bytes of scores that a report reads of one model. Of a larger one it shows the figures alone.
 const MOST_BYTES: u64 = 64 << 20;
 /// Most classes whose confusions a page can show.
 pub(crate) const MOST_CLASSES: usize = 20;
+/// Most seeds that a page shows one by one. More would make it too long.
+pub(crate) const MOST_SEEDS: usize = 5;
 /// Most points of a curve that are kept.
 const MOST_POINTS: usize = 200;
 
@@ -69,17 +71,17 @@ impl Sample {
     }
 }
 
-/// Reads the scores of the suite's models: of the first seed, dense and with the sparsity nearest 95 %. Models without stored scores,
-/// and with too large ones, are left out.
+/// Reads the scores of the suite's models, dense and with the sparsity nearest 95 %, of the first [`MOST_SEEDS`] seeds. Models without
+/// stored scores, and with too large ones, are left out. The models are ordered by forget set, seed, pruning and method.
 ///
 /// # Errors
 /// [`crate::ReportError::Store`] if stored scores are damaged, or a newer program wrote them.
 pub fn gather(store: &Store, index: &SuiteIndex, results: &Results) -> Result<Vec<Scored>> {
-    let Some(seed) = index.rows.first().map(|row| row.seed) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for block in blocks(&results.rows) {
-        let variants = [block.dense(), block.sparse()];
-        for variant in variants.into_iter().flatten().map(|at| &block.variants[at]) {
+        let variants = || [block.dense(), block.sparse()].into_iter().flatten().map(|at| &block.variants[at]);
+        let seeds = distinct(index.rows.iter().map(|row| row.seed)).into_iter().take(MOST_SEEDS);
+        for (seed, variant) in seeds.flat_map(|seed| variants().map(move |variant| (seed, variant))) {
             for line in &block.lines {
                 let is_meant = |row: &&SuiteRow| {
                     row.seed == seed
@@ -131,6 +133,11 @@ impl Scored {
     /// "ft, 95 % omp".
     pub fn label(&self) -> String {
         format!("{}, {}", self.method, self.variant.label())
+    }
+
+    /// Whether the two are models of one seed with one pruning, for one forget set.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        (&self.title, self.seed, &self.variant) == (&other.title, other.seed, &other.variant)
     }
 
     /// Whether this is an end of the scale and no unlearning: Retrain, the model before, or one without poison.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unlearn_files::json;
+use unlearn_files::{Form, json};
 
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
@@ -52,7 +52,12 @@ impl StageSpec {
     /// names a kind that cannot be a folder's name.
     pub fn from_json(text: &[u8], file: &Path) -> Result<Self> {
         let refuse = |problem: String| StoreError::Description { file: file.to_path_buf(), problem };
-        let value = json::value(text).map_err(|error| refuse(error.to_string()))?;
+        let value = json::value(text).map_err(|error| match Form::of(text) {
+            Form::Json => refuse(error.to_string()),
+            other => refuse(format!(
+                "it is {other}, and a description is JSON, as `unlearn run SUITE --dry-run --json` prints it"
+            )),
+        })?;
         if value.get("stage").is_some_and(Value::is_object) {
             return Err(refuse(
                 "it is a line of `run --dry-run --json`; the description is the value under the key `stage`".to_owned(),

@@ -25,7 +25,7 @@ pub enum StoreError {
     },
     /// The root of the store cannot be written to.
     #[error(
-        "the folder {} cannot be written: {source}; choose another one, or make this one writable{}",
+        "the folder {} cannot be written: {source}; name another folder, or make this one writable{}",
         root.display(), advice(source)
     )]
     Unwritable {
@@ -229,7 +229,7 @@ pub enum StoreError {
         held: Vec<String>,
     },
     /// The store lacks a requested suite.
-    #[error("the store {} holds no suite `{suite}`; it holds: {}", root.display(), list(held))]
+    #[error("the store {} holds no suite `{suite}`{}; it holds: {}", root.display(), meant(suite, held), list(held))]
     NoSuite {
         /// The root of the store.
         root: PathBuf,
@@ -334,6 +334,14 @@ fn computed_list(computed: &[StageName]) -> String {
 /// "1 row", "2 rows".
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What may be meant by the name of a suite that is not there.
+fn meant(suite: &str, held: &[String]) -> String {
+    if suite.ends_with(".toml") {
+        return ", because the name of a suite is what `[suite] name` says, not its file".to_owned();
+    }
+    unlearn_names::suggestion(suite, held.iter().map(String::as_str))
 }
 
 fn list(names: &[String]) -> String {

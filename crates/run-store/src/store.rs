@@ -579,7 +579,7 @@ mod tests {
         for root in roots {
             let message = Store::open(&root).unwrap_err().to_string();
             assert!(
-                message.contains(&root.display().to_string()) && message.contains("choose another one"),
+                message.contains(&root.display().to_string()) && message.contains("name another folder"),
                 "{message}"
             );
         }

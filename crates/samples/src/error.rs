@@ -84,8 +84,8 @@ pub enum Error {
     },
     /// A training limit that gives less than one image per class, or exceeds a class.
     #[error(
-        "train limit {limit} asks for {per_class} images of each of {classes} classes, but class {class} ({name}) \
-         has {available}; at least 1 a class and at most that many are possible"
+        "`train-limit` {limit} asks for {per_class} images of each of {classes} classes, but class {class} ({name}) \
+         has {available}; give a limit from {classes} to {}", available * classes
     )]
     TrainLimit {
         /// Requested images over all classes.

@@ -172,7 +172,7 @@ pub(crate) mod tests {
         let default = SplitOptions::default;
         refuses(SplitOptions { validation_fraction: 1.0, ..default() }, "validation fraction 1 is outside 0..1");
         refuses(SplitOptions { validation_fraction: f64::NAN, ..default() }, "NaN");
-        refuses(SplitOptions { train_limit: Some(9), ..default() }, "train limit 9 asks for 0 images of each of 10");
+        refuses(SplitOptions { train_limit: Some(9), ..default() }, "`train-limit` 9 asks for 0 images of each of 10");
         refuses(SplitOptions { train_limit: Some(60), ..default() }, "but class 0 (a) has 5");
         refuses(SplitOptions { seed: 1 << 40, ..default() }, "is too large");
     }

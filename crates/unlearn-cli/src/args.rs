@@ -15,6 +15,7 @@ pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
 use crate::{exit::Usage, output::Color};
 
 mod amounts;
+mod folders;
 mod lists;
 mod numbers;
 mod reports;
@@ -44,10 +45,10 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How messages are written to standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t = LogFormat::Text, hide_short_help = true)]
     pub(crate) log_format: LogFormat,
-    /// When colours are written. `auto` looks at the terminal and at `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    /// When colours are written.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_short_help = true)]
     pub(crate) color: Color,
 }
 
@@ -61,58 +62,84 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a suite: train, prune, unlearn, evaluate, report. Finished stages are not computed again.
+    /// Run a suite: train, prune, unlearn, evaluate and report.
+    ///
+    /// A stage that is finished already is not computed again. A stopped run goes on where it stopped.
     Run(RunArguments),
-    /// Train the dense models of a suite, and do nothing else.
+    /// Train the dense models of a suite.
+    ///
+    /// Nothing is pruned, and nothing is forgotten.
     Train(ModelsArguments),
-    /// Train and prune the models of a suite, for each of its `[[prune]]` tables. `--set prune.omp.sparsity=0.9`
-    /// changes one table.
+    /// Train and prune the models of a suite, one for each of its `[[prune]]` tables.
+    ///
+    /// Nothing is forgotten. `--set prune.omp.sparsity=0.9` changes the table of `omp`.
     Prune(ModelsArguments),
-    /// Compute the stages that files describe, unless they are finished. `run --dry-run --json` prints descriptions.
+    /// Compute single stages of a suite, each from its description.
+    ///
+    /// `unlearn run SUITE --dry-run --json` prints the descriptions. A stage that is finished already is not computed again.
     Stage(StageArguments),
-    /// Search settings for the unlearning methods of a suite. Each method gets the same number of trials, and no test
-    /// set is used.
+    /// Search settings for the unlearning methods of a suite.
+    ///
+    /// Each method gets the same number of trials. The search never opens the test set.
     Tune(TuneArguments),
-    /// Make a trained model forget the images that a request lists, and certify what was done and measured.
+    /// Make a trained model forget the images of a request, and write a certificate.
+    ///
+    /// The certificate says what was asked, what was done and what was measured. `unlearn runs verify` checks it.
     Forget(Box<ForgetArguments>),
-    /// Write tables, plots and an HTML page for suites that were run.
+    /// Write the report of a suite that was run; compare two reports; or watch a run.
+    ///
+    /// A report consists of tables, plots and an HTML page. It is made from the run store, and no model is run.
     Report(ReportArguments),
-    /// Write what a model predicts for a dataset: logits or probabilities, labels and positions.
+    /// Write a model's logits or probabilities for the images of a dataset.
+    ///
+    /// Labels and positions are written beside them. `unlearn evaluate` reads such files.
     Predict(Box<PredictArguments>),
-    /// Judge how well models forgot: any model with a dataset, files of scores of any program, or the stored scores of finished suites.
+    /// Judge how well a model forgot, from the model itself or from its scores.
+    ///
+    /// Scores are the logits or probabilities that a model gives to images. A file with the scores of any program will do.
     Evaluate(Box<EvaluateArguments>),
-    /// Show what files and folders hold: models, masks, scores, stages, run stores, deletions, data.
+    /// Show what files and folders hold: models, masks, scores, stages, deletions, data.
     Inspect(InspectArguments),
-    /// Convert a model to another kind of file: a dense or sparse checkpoint, or PyTorch's `.pth`, `.pth.tar` or
-    /// safetensors.
+    /// Convert a model to another kind of file, such as a checkpoint of PyTorch.
     Convert(ConvertArguments),
-    /// Write a model for deployment: dense, sparse, or with only the channels that its outputs depend on.
+    /// Write a model for deployment: dense, sparse, or without unneeded channels.
     Export(ExportArguments),
-    /// Upload a model to the Hugging Face Hub, with a model card that holds its figures.
+    /// Upload a model to the Hugging Face Hub, with a model card.
+    ///
+    /// The card holds the model's figures. The token is read as by `huggingface_hub`: from `HF_TOKEN` or the file of `hf auth login`.
     Push(PushArguments),
-    /// List the datasets and their sources, or look into one dataset.
+    /// List the datasets, or open one: describe, fetch, verify, export, split.
     Datasets(DatasetsArguments),
     /// List the architectures, or describe one.
     Models(ListArguments),
-    /// List the pruning and unlearning methods, or describe one, with its default configuration if asked.
+    /// List the pruning and unlearning methods, or describe one.
     Methods(MethodsArguments),
     /// List the membership-inference attacks and their features, or describe one.
     Attacks(ListArguments),
-    /// List the figures with their meaning, their needs and their source, or describe one.
+    /// List the figures that measure a model, or describe one.
+    ///
+    /// The list says what each figure means, what it needs and where it was published.
     Figures(ListArguments),
     /// List the triggers of backdoors and the detectors of poison, or describe one.
     Backdoors(BackdoorsArguments),
-    /// Train a pool of models as a suite says, make each forget a part, and attack them (LiRA, RMIA, U-LiRA, RULI, KLoM).
+    /// Attack a pool of models that forgot: LiRA, RMIA, U-LiRA, RULI, KLoM.
+    ///
+    /// The models are trained as a suite says, each on another part of the data, and each forgets another part. The command takes the
+    /// options of `unlearn run`, and `--pool`.
     Attack(AttackArguments),
-    /// Say what a suite will do, without running it.
+    /// Explain what a suite will do, without running it.
     Suite(SuiteArguments),
-    /// Inspect and maintain the run store.
+    /// List, compare, check and clean up the stages of a run store.
     Runs(RunsArguments),
     /// List the submissions to Slurm, or cancel one.
     Launches(LaunchesArguments),
-    /// Show what this machine and this build have: processor, memory, GPU, data, Hub, run store; and what hinders a run.
+    /// Check this machine, and say what hinders a run.
+    ///
+    /// The check covers processor, memory, GPU, data, Hub and run store.
     Doctor(DoctorArguments),
-    /// Print completions for a shell. For bash: `unlearn completions bash > ~/.local/share/bash-completion/completions/unlearn`.
+    /// Print completions for a shell.
+    ///
+    /// For bash: `unlearn completions bash > ~/.local/share/bash-completion/completions/unlearn`
     Completions(CompletionsArguments),
     /// Write manual pages, one for each command.
     Manual(ManualArguments),
@@ -120,7 +147,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// Folder with datasets.
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -138,15 +165,20 @@ pub(crate) struct ManualArguments {
     /// Folder for the pages.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// What to write: pages for `man`, or the documentation's reference pages in Markdown, one for each registry.
-    #[arg(long, value_enum, default_value = "man")]
+    /// What to write.
+    #[arg(long, value_enum, value_name = "FORM", default_value = "man")]
     pub(crate) form: ManualForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ManualForm {
+    /// Pages for `man`.
     Man,
+    /// The reference pages of the documentation in Markdown, one for each registry.
     Markdown,
+    /// What `-h` prints of every command, for a test.
+    #[value(hide = true)]
+    ShortHelp,
 }
 
 /// Folder that keeps the results.
@@ -161,13 +193,13 @@ pub(crate) struct StoreArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) chosen: ChosenSuite,
-    /// Print the stages and whether each is finished. Nothing is written or fetched, and no device is opened.
+    /// Only print the stages, and whether each is finished. Nothing is computed, written or fetched.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// With `--dry-run`: print each stage as one line of JSON, with the description that `unlearn stage` takes.
+    /// With `--dry-run`: print each stage as a line of JSON, with the description that `unlearn stage` reads.
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
-    /// Folder for the report.
+    /// Folder for the report. Default: `reports/NAME` in the run store, with the suite's name.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -185,7 +217,8 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct AttackArguments {
-    /// Number of models. For every sample, a third never see it, a third are trained with it, and a third unlearn it.
+    /// Number of models, from 9 to 1024. For every image, a third of the models never see it, a third are trained with it, and a third
+    /// are trained with it and then forget it.
     #[arg(long, value_name = "N", default_value_t = 32,
         value_parser = |text: &str| numbers::whole::<u64>(text, unlearn_experiment::LEAST_MODELS, unlearn_experiment::MOST_MODELS))]
     pub(crate) pool: u64,
@@ -196,20 +229,20 @@ pub(crate) struct AttackArguments {
 /// The weights that training begins with.
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// Begin training with these weights: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Same as
-    /// `model.init` in the suite.
+    /// Weights that training begins with: a model file, or `hub:OWNER/NAME` with an optional `@REVISION`. Default: `model.init` of the
+    /// suite, else fresh weights.
     #[arg(long, value_name = "FILE|hub:…")]
     pub(crate) init: Option<String>,
-    /// The dictionary of tensors to begin with, if the PyTorch file holds several: keys joined by dots. Same as
-    /// `model.init-key` in the suite.
-    #[arg(long, value_name = "KEY")]
+    /// Which dictionary of tensors to take from the file of `--init`, if a PyTorch file holds several: its keys, joined by dots, as in
+    /// `checkpoint.model`. Default: `model.init-key` of the suite.
+    #[arg(long, value_name = "KEY", hide_short_help = true)]
     pub(crate) init_key: Option<String>,
 }
 
 /// What a run may replace.
 #[derive(Debug, Args)]
 pub(crate) struct ReplaceArguments {
-    /// Replace another suite's index of the same name, and any files in the report's place.
+    /// Replace the results of another suite of the same name, and any files in the report's place.
     #[arg(long)]
     pub(crate) replace: bool,
 }
@@ -217,15 +250,15 @@ pub(crate) struct ReplaceArguments {
 /// Where stages run, and how many at a time.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArguments {
-    /// How stages are started.
-    #[arg(long, value_enum, default_value_t = LauncherName::Local)]
+    /// Where stages are computed.
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LauncherName::Local)]
     pub(crate) launcher: LauncherName,
-    /// Number of stages at a time. If it is above 1, stages run in child processes that share the threads. A stage
-    /// whose run time is reported still runs alone.
+    /// Number of stages at a time, from 1 to 1024. They share the processor's threads. A stage whose run time is
+    /// reported still runs alone.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| numbers::whole::<u16>(text, 1, 1024))]
     pub(crate) jobs: u16,
-    /// Let stages whose run time is reported run beside others. The run ends sooner, but its times are not
-    /// comparable.
+    /// With `--jobs`: let stages whose run time is reported run beside others too. The run ends sooner, but its times cannot be
+    /// compared.
     #[arg(long)]
     pub(crate) shared_timing: bool,
 }
@@ -240,7 +273,7 @@ pub(crate) enum LauncherName {
 
 #[derive(Debug, Args)]
 pub(crate) struct StageArguments {
-    /// JSON file with the description of a stage; `-` reads it from standard input. Several are computed in turn.
+    /// JSON files with a description each, computed in turn. `-` reads standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) descriptions: Vec<PathBuf>,
     /// Report the outcome as one line of JSON, do not wait for other processes, and stop when standard input ends.
@@ -259,11 +292,11 @@ pub(crate) struct StageArguments {
 /// A request for subclasses.
 #[derive(Debug, Args)]
 pub(crate) struct SubclassArguments {
-    /// Forget all images of these subclasses, by name or number: parts of classes, such as "rocket" of cifar20.
+    /// The images to forget, as subclasses by name or number. A subclass is a part of a class, such as `rocket` of cifar20.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "request")]
     pub(crate) subclass: Vec<String>,
-    /// The file that says of which subclass each image is, if the dataset does not: a table with the columns `id` and `subclass` (.csv), or
-    /// JSON lines ({"id": 17, "subclass": "rocket"}).
+    /// File with the subclass of each image, for a dataset that does not know them: a table with the columns `id` and `subclass` (.csv), or
+    /// JSON lines such as {"id": 17, "subclass": "rocket"}.
     #[arg(long, value_name = "FILE", requires = "subclass")]
     pub(crate) subclasses: Option<PathBuf>,
 }
@@ -285,43 +318,46 @@ pub(crate) struct ForgetArguments {
     /// The dataset that the model was trained on: its name, or a folder that holds it.
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) data: String,
-    /// The images to forget, as positions in the official training set. The file is text or JSON lines (17 or {"id":
-    /// 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv). `--subclass` may take its place.
+    /// The images to forget: a file with their positions in the official training set, counted from 0. It is text or JSON lines (17 or
+    /// {"id": 17}), a JSON array, a NumPy array (.npy), or a table with a column `id` (.csv). Or give `--subclass`.
     #[arg(long, value_name = "FILE")]
     pub(crate) request: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) subclasses: SubclassArguments,
-    /// The unlearning method.
+    /// The unlearning method, a name of `unlearn methods`.
     #[arg(long, value_name = "NAME")]
     pub(crate) method: String,
-    /// Change one parameter of the method, for example `epochs=3`.
+    /// Change one setting of the method, for example `epochs=3`. `unlearn methods show NAME --defaults` lists them. May be given several
+    /// times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
     /// Folder for the model and its certificate. It must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// A demand on the model, for example `ua>=90` or `mia.confidence>=50`. The certificate says whether it is met.
+    /// A demand on the new model, for example `ua>=90` or `ra<=99` with a figure of `unlearn figures`. The certificate says whether it is
+    /// met; if not, the exit code is 1. May be given several times.
     #[arg(long = "threshold", value_name = "DEMAND")]
     pub(crate) thresholds: Vec<String>,
-    /// Sign the certificate with this Ed25519 key, made by `openssl genpkey -algorithm ed25519 -out KEY`.
-    #[arg(long, value_name = "KEY")]
+    /// Sign the certificate with the Ed25519 key in this file. `openssl genpkey -algorithm ed25519 -out FILE` makes one.
+    #[arg(long, value_name = "FILE")]
     pub(crate) sign: Option<PathBuf>,
-    /// The dictionary of tensors to take, if the checkpoint is a PyTorch file with several: keys joined by dots.
+    /// Which dictionary of tensors to take from the checkpoint, if a PyTorch file holds several: its keys, joined by dots, as in
+    /// `checkpoint.model`.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
-    /// Prune by this mask first.
+    /// Prune the model by the mask in this file first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
-    /// The suite that trained the model, if the checkpoint does not name its training data.
+    /// The suite that trained the model. Needed if the checkpoint does not say what it was trained on.
     #[arg(long, value_name = "FILE")]
     pub(crate) suite: Option<PathBuf>,
-    /// The seed of the suite that trained the model.
+    /// With `--suite`: the seed that trained the model. Needed if the suite has several seeds.
     #[arg(long, value_name = "N", requires = "suite", value_parser = numbers::seed)]
     pub(crate) seed: Option<u64>,
-    /// Membership-inference attacks; see `unlearn attacks`.
+    /// Membership-inference attacks that measure the model, names of `unlearn attacks`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "mia-efficacy")]
     pub(crate) attacks: Vec<String>,
-    /// Features that the attacks use.
+    /// Features by which the attacks tell images apart, names of `unlearn attacks`.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -329,16 +365,18 @@ pub(crate) struct ForgetArguments {
         default_value = "confidence,correctness,entropy,m-entropy,prob"
     )]
     pub(crate) mia: Vec<String>,
-    /// How often the attack is fitted, each time on other members. Default: 10, or 1 with first-rows.
+    /// How often each attack is fitted, each time on another draw of retained images. From 1 to 1000. Default: 10, or 1 with `--members
+    /// first-rows`.
     #[arg(long, value_name = "N", value_parser = numbers::draws)]
     pub(crate) draws: Option<usize>,
-    /// How members are drawn: stratified, or first-rows. With one draw, first-rows equals the paper's code.
+    /// Which retained images an attack is fitted on: `stratified` draws the same share of each class, `first-rows` takes the first ones, as
+    /// the paper's code does.
     #[arg(long, value_name = "HOW", default_value = "stratified")]
     pub(crate) members: MemberSelection,
-    /// Compare with this model too, which never saw the images to forget: a file or folder as for `--checkpoint`.
+    /// A Retrain to compare with: a model that never saw the images to forget, given as for `--checkpoint`.
     #[arg(long, value_name = "MODEL")]
     pub(crate) retrain: Option<PathBuf>,
-    /// The dictionary of tensors to take from the file of `--retrain`, as for `--key`.
+    /// Which dictionary of tensors to take from the file of `--retrain`, as for `--key`.
     #[arg(long, value_name = "KEY", requires = "retrain")]
     pub(crate) retrain_key: Option<String>,
     #[command(flatten)]
@@ -347,9 +385,9 @@ pub(crate) struct ForgetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
-    /// The suite file. It need not say anything about forgetting.
+    /// The suite file. The tables `[[forget]]` and `[[unlearn]]` may be missing.
     pub(crate) suite: PathBuf,
-    /// Change one value of the suite, as for `run`.
+    /// Change one value of the suite, as for `unlearn run`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
     #[command(flatten)]
@@ -367,8 +405,8 @@ pub(crate) struct ModelsArguments {
 pub(crate) struct ComputeArguments {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArguments,
-    /// Seconds between two saves of the running stage.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    /// Seconds between two saves of the running stage. After a kill, a run goes on from the last save.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, hide_short_help = true)]
     pub(crate) checkpoint_interval: f64,
 }
 
@@ -383,24 +421,25 @@ impl ComputeArguments {
 /// Where the data are, and which device computes.
 #[derive(Debug, Args)]
 pub(crate) struct EnvironmentArguments {
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
+    #[arg(long, value_name = "DIR", value_parser = folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
-    /// auto, cpu, cpu-direct (no Winograd), cpu-native (as `--arithmetic native`), candle-cpu, cuda:N or metal.
+    /// What computes: `auto` (a GPU if this build has one, else the CPU), `cpu`, `cuda:N`, `metal`; or, to compare, `cpu-direct` (without
+    /// Winograd's algorithm), `cpu-native` (as `--arithmetic native`), `candle-cpu` (Candle on the CPU).
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
-    /// How the CPU kernels choose their algorithms. The store keeps the results of each arithmetic apart.
-    #[arg(long, value_enum, default_value_t)]
+    /// How the CPU kernels choose their algorithms. Results of one choice are never reused for the other.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, hide_short_help = true)]
     pub(crate) arithmetic: ArithmeticName,
 }
 
 /// How the CPU kernels choose their algorithms.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum ArithmeticName {
-    /// Alike everywhere: a result has the same bits on every processor.
+    /// The same algorithms everywhere: a result has the same bits on every processor.
     #[default]
     Portable,
-    /// As measured for this instruction set: the fastest. Bits are the same only on processors with the same set.
+    /// The algorithms that were fastest for this instruction set: bits are equal only on processors with the same set.
     Native,
 }
 
@@ -427,27 +466,27 @@ impl EnvironmentArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct TuneArguments {
-    /// The suite file. Its first seed is used.
+    /// The suite file. The search uses its first seed.
     pub(crate) suite: PathBuf,
-    /// Number of trials of each method on each model and request. The first trial uses the suite's settings.
+    /// Number of trials of each method on each model and request, from 1 to 10,000. The first trial uses the suite's settings.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = |text: &str| numbers::whole::<u64>(text, 1, 10_000))]
     pub(crate) trials: u64,
-    /// The quantity to minimise.
-    #[arg(long, value_enum, default_value_t = ObjectiveName::Gap)]
+    /// What the search minimises, in points.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = ObjectiveName::Gap)]
     pub(crate) objective: ObjectiveName,
     /// Tune only this method of the suite. May be given several times.
     #[arg(long = "method", value_name = "NAME")]
     pub(crate) methods: Vec<String>,
-    /// Seed for drawing settings.
+    /// Seed of the draws of settings.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = numbers::seed)]
     pub(crate) seed: u64,
-    /// Change one value of the suite, as for `run`.
+    /// Change one value of the suite, as for `unlearn run`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Write the tuning to this file too, for `tuned = "FILE"` in a suite.
+    /// Write the chosen settings to this file too. `tuned = "FILE"` under `[suite]` makes a suite use them.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace the search of another suite of the same name, and any content of the file.
+    /// Replace the search of another suite of the same name, and the file of `--out`.
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
@@ -460,9 +499,9 @@ pub(crate) struct TuneArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ObjectiveName {
-    /// Distance to Retrain on training and validation images. Retrain must be run.
+    /// The average gap to Retrain on training and validation images. A Retrain is computed for each model and request.
     Gap,
-    /// Figures that need no Retrain.
+    /// A mean of figures that need no Retrain, which saves its time.
     OracleFree,
 }
 
@@ -472,23 +511,23 @@ pub(crate) struct InspectArguments {
     /// folders: run stores, deletions, data.
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// The dictionary of tensors to show, if the PyTorch file holds several: keys joined by dots.
+    /// Which dictionary of tensors to show, if a PyTorch file holds several: its keys, joined by dots, as in `checkpoint.model`.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArguments {
-    /// A checkpoint, a PyTorch file (`.pth`, `.pth.tar` or `.safetensors`), the index of a sharded model, or a stage or
-    /// a deletion as for `push`. The content decides, not the name.
+    /// The model: a checkpoint, a PyTorch file (`.pth`, `.pth.tar` or `.safetensors`), the index of a sharded model, a finished stage by its
+    /// folder or address (`prune:3f2a`, `prune:omp 95 %`), or the folder of a deletion. The content of a file decides, not its name.
     pub(crate) input: PathBuf,
-    /// The file to write. An existing file is replaced, in one step or not at all. `.pth`, `.pt`, `.pth.tar`, `.bin` and
-    /// `.ckpt` are written for `torch.load`, any other name as safetensors.
+    /// The file to write. An existing file is replaced. A file that ends in `.pth`, `.pt`, `.pth.tar`, `.bin` or `.ckpt` is written for
+    /// `torch.load`, any other as safetensors.
     pub(crate) output: PathBuf,
     /// The kind of file to write. Default: `torch` under a name of PyTorch's, else `sparse` with a mask, `dense` without.
     #[arg(long, value_enum)]
     pub(crate) to: Option<Target>,
-    /// Prune by this mask first.
+    /// Prune the model by the mask in this file first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
     #[command(flatten)]
@@ -497,16 +536,16 @@ pub(crate) struct ConvertArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
-    /// A finished stage by its folder or address (`prune:3f2a`, `prune:omp 95 %`), or a file as for `convert`.
+    /// The model, as for `unlearn convert`: a file, a finished stage by its folder or address (`prune:3f2a`), or the folder of a deletion.
     pub(crate) model: PathBuf,
     /// The file to write. An existing file is replaced.
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) form: Form,
-    /// Prune by this mask first.
+    /// Prune the model by the mask in this file first.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
-    /// Measure the time of evaluation on this machine, before and after.
+    /// Measure how long evaluation takes on this machine, before and after.
     #[arg(long)]
     pub(crate) measure: bool,
     #[command(flatten)]
@@ -515,17 +554,17 @@ pub(crate) struct ExportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArguments {
-    /// A checkpoint, a finished stage by its folder or address (`unlearn:3f2a`, `unlearn:ft · class 0`), or the folder of
-    /// a deletion.
+    /// The model: a checkpoint, a finished stage by its folder or address (`unlearn:3f2a`, `unlearn:ft · class 0`), or the folder of a
+    /// deletion.
     pub(crate) model: PathBuf,
     /// Target repository: `hub:OWNER/NAME` with an optional `@BRANCH`. A missing repository is created.
     #[arg(value_name = "hub:OWNER/NAME")]
     pub(crate) repository: Reference,
-    /// Create the repository as private.
+    /// If the repository is created, make it private.
     #[arg(long)]
     pub(crate) private: bool,
     /// Message of the commit.
-    #[arg(long, default_value = "Upload a model with `unlearn push`")]
+    #[arg(long, value_name = "TEXT", default_value = "Upload a model with `unlearn push`")]
     pub(crate) message: String,
     /// Write the files into this folder instead of uploading them.
     #[arg(long, value_name = "DIR")]
@@ -536,13 +575,13 @@ pub(crate) struct PushArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Form {
-    /// Every weight. Any reader of safetensors can read this form.
+    /// Write every weight. Any reader of safetensors reads this form.
     #[arg(long)]
     pub(crate) dense: bool,
-    /// The kept weights and the mask.
+    /// Write the kept weights and the mask. This program reads this form.
     #[arg(long)]
     pub(crate) sparse: bool,
-    /// A smaller dense network with the same outputs, without the channels that these do not depend on.
+    /// Write a smaller dense network with the same outputs, without the channels that these do not depend on.
     #[arg(long)]
     pub(crate) structured: bool,
 }
@@ -553,31 +592,31 @@ pub(crate) enum Target {
     Dense,
     /// A checkpoint with the kept weights and the mask.
     Sparse,
-    /// A file for `load_state_dict`: of `torch.save` if its name says so, else one that `safetensors.torch.load_file` reads.
+    /// A state dict for PyTorch: read by `torch.load` if the name ends in one of PyTorch's endings, else by `safetensors.torch.load_file`.
     Torch,
-    /// The same with `weight_orig` and `weight_mask` of pruned weights, for a module that `torch.nn.utils.prune` has pruned.
+    /// The same, with `weight_orig` and `weight_mask` of pruned weights, for a module that `torch.nn.utils.prune` has pruned.
     TorchMasked,
 }
 
 /// Facts that a PyTorch file does not hold.
 #[derive(Debug, Args)]
 pub(crate) struct ForeignArguments {
-    /// Architecture. Default: found by the names and shapes of the tensors.
+    /// Architecture of a PyTorch file, a name of `unlearn models`. Default: found by the names and shapes of the tensors.
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
-    /// Side of the images in pixels. Default: the dataset's, or 32, or 224 if the stem is that of ImageNet models.
+    /// Side of the images in pixels, from 1 to 16384. Default: the dataset's, or 32, or 224 if the first layers are those of ImageNet models.
     #[arg(long, value_name = "PIXELS", value_parser = numbers::side)]
     pub(crate) side: Option<usize>,
-    /// Mean of each channel. Default: the file's own, or the dataset's, or 0.
+    /// Mean of each channel that the model subtracts, of values in 0..1. Default: the file's own, or the dataset's, or 0.
     #[arg(long, value_name = "M,…", value_delimiter = ',', requires = "std", allow_hyphen_values = true)]
     pub(crate) mean: Option<Vec<f32>>,
-    /// Standard deviation of each channel. Default: the file's own, or the dataset's, or 1.
+    /// Standard deviation of each channel that the model divides by. Default: the file's own, or the dataset's, or 1.
     #[arg(long, value_name = "S,…", value_delimiter = ',', requires = "mean")]
     pub(crate) std: Option<Vec<f32>>,
-    /// Name of the dataset that the model was trained on. Of those of `unlearn datasets`, size and normalisation are known.
+    /// The dataset that the model was trained on, a name of `unlearn datasets` or a form and a path. Default: what the model's file says.
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
-    /// The dictionary of tensors to take, if the PyTorch file holds several: keys joined by dots, as in `checkpoint.model`.
+    /// Which dictionary of tensors to take, if a PyTorch file holds several: its keys, joined by dots, as in `checkpoint.model`.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 }

@@ -23,13 +23,20 @@ pub(crate) fn completions(arguments: &CompletionsArguments) {
 pub(crate) fn manual(arguments: &ManualArguments) -> anyhow::Result<()> {
     let ManualArguments { out: folder, form } = arguments;
     fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
-    if *form == ManualForm::Markdown {
-        reference::write(folder)?;
-        say!("wrote the reference pages to {}", folder.display());
-        return Ok(());
+    match form {
+        ManualForm::Man => {
+            clap_mangen::generate_to(Arguments::command(), folder)
+                .with_context(|| format!("failed to write manual pages to {}", folder.display()))?;
+            say!("wrote the manual pages to {}; `man {0}/{NAME}.1` shows the first", folder.display());
+        }
+        ManualForm::Markdown => {
+            reference::write(folder)?;
+            say!("wrote the reference pages to {}", folder.display());
+        }
+        ManualForm::ShortHelp => {
+            reference::write_short_help(folder)?;
+            say!("wrote the short help of every command to {}", folder.display());
+        }
     }
-    clap_mangen::generate_to(Arguments::command(), folder)
-        .with_context(|| format!("failed to write manual pages to {}", folder.display()))?;
-    say!("wrote the manual pages to {}; `man {0}/{NAME}.1` shows the first", folder.display());
     Ok(())
 }

@@ -157,17 +157,11 @@ pub(crate) fn check_record(path: &Path, model: &ModelFile, foreign: &ForeignArgu
         return Ok(());
     }
     let info = &model.info;
-    let contradicts = [
-        ("--arch", foreign.arch.as_ref().is_some_and(|arch| *arch != info.arch)),
-        ("--side", foreign.side.is_some_and(|side| side != info.input[1])),
-        ("--mean", foreign.mean.as_ref().is_some_and(|mean| *mean != info.mean)),
-        ("--std", foreign.std.as_ref().is_some_and(|std| *std != info.std)),
-        ("--dataset", foreign.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset)),
-    ];
-    match contradicts.into_iter().find(|(_, differs)| *differs) {
+    let other_data = foreign.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset);
+    match options(foreign).contradicted_by(info).or(other_data.then_some("dataset")) {
         None => Ok(()),
-        Some((option, _)) => Err(Usage(format!(
-            "{}: {option} contradicts the file, which describes itself: {}; leave the option out, it is for files of other programs",
+        Some(option) => Err(Usage(format!(
+            "{}: --{option} contradicts the file, which describes itself: {}; leave the option out, it is for files of other programs",
             path.display(),
             description(info)
         ))),

@@ -1,6 +1,8 @@
 //! `unlearn datasets`: lists, describes, verifies and exports datasets, and prints the positions that a suite trains
 //! on.
 
+use std::path::Path;
+
 use unlearn::datasets::location::FORMS;
 use unlearn::datasets::registry::{self, Entry, OpenOptions};
 use unlearn::datasets::{image_folder, npz, verify};
@@ -115,12 +117,45 @@ fn verify(arguments: &DatasetArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The ending of a name that can only be meant for a file, of a form that is not written.
+fn file_ending(path: &Path) -> Option<String> {
+    const FILES: [&str; 18] = [
+        "npy",
+        "zip",
+        "tar",
+        "gz",
+        "tgz",
+        "bz2",
+        "xz",
+        "parquet",
+        "csv",
+        "json",
+        "h5",
+        "hdf5",
+        "mat",
+        "pt",
+        "pth",
+        "pkl",
+        "safetensors",
+        "png",
+    ];
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    (!path.is_dir() && FILES.contains(&ending.as_str())).then_some(ending)
+}
+
 fn export(arguments: &ExportDatasetArguments) -> anyhow::Result<()> {
     let path = &arguments.to;
     let is_npz = path.extension().is_some_and(|extension| extension == "npz");
     if is_npz {
         check_new(path, arguments.replace)?;
         Outputs::default().reads_dataset(Some(&arguments.dataset.name)).writes("the output", Some(path)).check()?;
+    } else if let Some(ending) = file_ending(path) {
+        return Err(Usage(format!(
+            "--to {}: a dataset is written as an `.npz` file or as a folder of pictures, not as `.{ending}`; end the name in `.npz`, or name \
+             a folder",
+            path.display()
+        ))
+        .into());
     } else {
         unlearn_run_store::refuse_inside_stage(path).map_err(|error| Usage(error.to_string()))?;
         image_folder::check_output(path)?;

@@ -68,17 +68,19 @@ fn is_usage(cause: &Cause) -> bool {
             .downcast_ref::<std::io::Error>()
             .and_then(|error| error.get_ref())
             .is_some_and(|it| it.downcast_ref::<NotAFile>().is_some())
-        || matches!(
-            cause.downcast_ref(),
-            Some(unlearn::datasets::Error::Unknown(_) | unlearn::datasets::Error::Output { .. })
-        )
+        || match cause.downcast_ref() {
+            Some(unlearn::datasets::Error::Unknown(_) | unlearn::datasets::Error::Output { .. }) => true,
+            // A path without its form.
+            Some(unlearn::datasets::Error::Location { name, .. }) => !name.contains(':'),
+            _ => false,
+        }
         || cause.downcast_ref().is_some_and(unlearn::models::Error::is_usage)
         || cause.downcast_ref().is_some_and(unlearn::score_files::Error::is_usage)
         || matches!(cause.downcast_ref(), Some(unlearn_reports::ReportError::Scores { .. }))
 }
 
 /// An error and its causes, without causes whose text an earlier one already contains.
-fn story(error: &anyhow::Error) -> String {
+pub(crate) fn story(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if told.is_empty() {

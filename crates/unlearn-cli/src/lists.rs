@@ -152,7 +152,7 @@ pub(crate) fn needed(need: Need) -> &'static str {
         Need::Triggered => "a backdoor and its triggered test images",
         Need::Transfer => "a section [transfer] of a suite",
         Need::Audit => "a section [audit] of a suite",
-        Need::Subclasses => "a data set with subclasses, and a request for some of them",
+        Need::Subclasses => "a dataset with subclasses, and a request for some of them",
         Need::RunTime => "the run time",
         Need::Attack => "an attack",
         Need::RetrainScores => "scores of a Retrain",

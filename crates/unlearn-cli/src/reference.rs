@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _, builder::StyledStr};
 use serde_json::json;
 use unlearn::backdoor::{DETECTORS, Parameter, TRIGGERS};
 use unlearn::datasets::{location::FORMS, registry::DATASETS};
@@ -108,7 +108,7 @@ fn models() -> anyhow::Result<String> {
 }
 
 fn datasets() -> anyhow::Result<String> {
-    let mut page = Page::new("Data sets", "`[data] name` of a suite names one of these, or a form and a path.");
+    let mut page = Page::new("Datasets", "`[data] name` of a suite names one of these, or a form and a path.");
     for entry in DATASETS {
         page.entry(entry.name, entry.summary, entry.source)?;
         page.table(&["", ""])?;
@@ -194,22 +194,35 @@ fn backdoors() -> anyhow::Result<String> {
 
 fn commands() -> anyhow::Result<String> {
     let mut page = Page::new("Commands", "Every command with its options, as `--help` prints them.");
-    help(&mut page, Arguments::command(), &mut Vec::new())?;
+    for (name, help) in helps(Arguments::command(), "", Command::render_long_help) {
+        page.heading(&format!("`{name}`"))?;
+        page.paragraph(&format!("```text\n{help}\n```"))?;
+    }
     Ok(page.text)
 }
 
-/// The help of a command, then of its subcommands.
-fn help(page: &mut Page, mut command: Command, before: &mut Vec<String>) -> anyhow::Result<()> {
-    before.push(command.get_name().to_owned());
-    let name = before.join(" ");
-    command = command.bin_name(&name).term_width(100).disable_help_subcommand(true);
-    page.heading(&format!("`{name}`"))?;
-    page.paragraph(&format!("```text\n{}\n```", command.render_long_help().to_string().trim()))?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        help(page, sub.clone(), before)?;
+/// The file of [`write_short_help`].
+const SHORT_HELP: &str = "short-help.txt";
+
+/// Writes what `-h` prints of every command into a folder. A test compares it.
+pub(crate) fn write_short_help(folder: &Path) -> anyhow::Result<()> {
+    let mut text = String::from("Made by `unlearn manual --form short-help`: what `-h` prints of every command.\n");
+    for (name, help) in helps(Arguments::command(), "", Command::render_help) {
+        write!(text, "\n$ {name} -h\n{help}\n")?;
     }
-    before.pop();
-    Ok(())
+    let path = folder.join(SHORT_HELP);
+    fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// The full name of a command and its help, 100 columns wide; then those of its subcommands.
+fn helps(command: Command, before: &str, render: fn(&mut Command) -> StyledStr) -> Vec<(String, String)> {
+    let name = format!("{before}{}", command.get_name());
+    let mut command = command.bin_name(&name).term_width(100).disable_help_subcommand(true);
+    // This also hands the options of all commands on to the subcommands.
+    let help = render(&mut command).to_string().trim().to_owned();
+    let subs = command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned();
+    let subs: Vec<_> = subs.flat_map(|sub| helps(sub, &format!("{name} "), render)).collect();
+    std::iter::once((name, help)).chain(subs).collect()
 }
 
 /// A page in Markdown.

@@ -7,7 +7,11 @@ use unlearn_certificates::{Certificate, Finding, Outcome, PublicKey, check};
 use unlearn_experiment::deletion::{Certified, check_identity, measure_again};
 use unlearn_run_store::{Place, Store, StoreError};
 
-use crate::{args::VerifyArguments, exit::Usage, output::counted};
+use crate::{
+    args::VerifyArguments,
+    exit::{Usage, story},
+    output::counted,
+};
 
 /// Checks everything in a store against its hashes.
 pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
@@ -90,7 +94,7 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
             Ok(false) => wrong += 1,
             Err(error) => {
                 wrong += 1;
-                fault!("{}: {error:#}", folder.display());
+                fault!("{}: {}", folder.display(), story(&error));
             }
         }
     }
@@ -104,6 +108,9 @@ pub(crate) fn verify_certificates(wanted: &VerifyArguments) -> anyhow::Result<()
 
 /// Prints the findings, and returns whether the certificate holds.
 fn verify_certificate(folder: &Path, wanted: &VerifyArguments, public_key: Option<&PublicKey>) -> anyhow::Result<bool> {
+    if folder.is_dir() && !folder.join(Certificate::FILE).exists() {
+        bail!("there is no {} in it; name the folder that `unlearn forget --out` wrote", Certificate::FILE);
+    }
     let certificate = Certificate::load(folder)?;
     let environment = wanted.environment.environment()?;
     let mut findings = check(folder, &certificate, public_key, &environment.registry.figures());

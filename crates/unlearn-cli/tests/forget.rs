@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Place, SUITE, models};
+use crate::{
+    Place, SUITE, models,
+    pages::{blocks, commands, page},
+};
 
 /// The key pair of RFC 8410, section 10.
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
@@ -18,9 +21,7 @@ const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQb
 
 /// The first block of docs/forget.md in that language.
 fn block(language: &str) -> String {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/forget.md")).unwrap();
-    let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
-    rest.split_once("```").unwrap().0.to_owned()
+    blocks(&page("docs/forget.md"), language)[0].to_owned()
 }
 
 /// A folder in the state that the example starts with.
@@ -54,9 +55,8 @@ fn weights(place: &Place, model: &str) -> Vec<u8> {
 #[test]
 fn the_example_of_the_page_runs_and_whatever_is_changed_afterwards_is_found() {
     let place = example();
-    let commands = block("sh");
-    let mut commands = commands.lines();
-    let [run, forget, verify] = [(); 3].map(|()| commands.next().unwrap());
+    let page = page("docs/forget.md");
+    let [run, forget, verify] = commands(&page)[..] else { panic!("three commands") };
     // An unrelated repository. If the program ran a command from its git configuration, that would leave a file.
     let foreign = "git init -q && git config core.fsmonitor 'touch ran; false' && git -c user.name=x -c user.email=x@y commit -q \
                    --allow-empty -m other";
@@ -223,8 +223,8 @@ fn what_cannot_be_forgotten_is_refused(place: &Place) {
     refused(2, "--method retrain-relearn", &["--method retrain-relearn", "only a suite says", "use `retrain`"]);
     refused(2, "--method cf-k --set k=50", &["--method cf-k", "`k` must lie in 1..=3", "found 50"]);
     refused(2, "--method unsir", &["--method unsir", "whole classes only"]);
-    refused(2, "--threshold ua=1", &["--threshold", "METRIC>=NUMBER"]);
-    refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "METRIC>=NUMBER"]);
+    refused(2, "--threshold ua=1", &["--threshold", "FIGURE>=NUMBER"]);
+    refused(2, "--threshold 'uaa>=1'", &["`uaa`", "valid names: ua, ", "FIGURE>=NUMBER"]);
     refused(2, "--threshold 'asr<=5'", &["--threshold", "`[data.poison]`", "these have none"]);
     refused(2, "--threshold 'kl<=1'", &["against a Retrain", "`--retrain`"]);
     refused(2, "--draws 0", &["--draws", "from 1 to 1000"]);

@@ -11,7 +11,10 @@ use unlearn::models::{
 };
 use unlearn_tests::{HubServer, TOKEN};
 
-use crate::{Place, SUITE};
+use crate::{
+    Place, SUITE,
+    pages::{blocks, commands, page},
+};
 
 const MODEL: &str = "model.safetensors";
 
@@ -95,18 +98,13 @@ const FORGET: &str = "[[forget]]\nkind = \"class\"\nclass = 0\n\n";
 /// The commands of docs/hub.md, on a ResNet-18 with ImageNet's shapes.
 #[test]
 fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/hub.md")).unwrap();
-    let block = |language: &str| {
-        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
-        rest.split_once("```").unwrap().0.to_owned()
-    };
+    let page = page("docs/hub.md");
     let server = HubServer::start();
     let weights = pretrained("resnet18", [3, 224, 224], 1000);
     let commit = server.commit("timm/resnet18.a1_in1k", &[(MODEL, &weights)]);
-    let place = Place::new(&block("toml"));
+    let place = Place::new(blocks(&page, "toml")[0]);
     let source = format!("hub:timm/resnet18.a1_in1k@{commit}");
-    let commands = block("sh");
-    let [run, dry_run, card, push, train] = commands.lines().collect::<Vec<_>>()[..] else { panic!("{commands}") };
+    let [run, dry_run, card, push, train] = commands(&page)[..] else { panic!("five commands") };
 
     let output = said(&place, &server, 0, run);
     contains(&output, &["initialised anew: `conv1.weight`, [64, 3, 7, 7] in the file and [64, 1, 3, 3] here"]);
@@ -115,7 +113,7 @@ fn the_example_of_the_page_runs_and_its_outcome_is_on_the_hub() {
     contains(&said(&place, &server, 0, dry_run), &["4 stages, 4 done"]);
     assert_eq!(server.requests(), Vec::<String>::new());
     let report = fs::read_to_string(place.path("runs/reports/pretrained/report.html")).unwrap();
-    contains(&report, &[&source, "`conv1.weight`, `fc.weight`, `fc.bias` anew"]);
+    contains(&report, &[&source, "<code>conv1.weight</code>, <code>fc.weight</code>, <code>fc.bias</code> anew"]);
 
     contains(&said(&place, &server, 0, card), &["nothing was uploaded"]);
     assert_eq!(server.requests(), Vec::<String>::new());
@@ -262,7 +260,7 @@ fn a_deletion_looks_for_what_training_began_with() {
         &card,
         &[
             "It does not claim",
-            "| MIA-efficacy: forget set that an SVC on the confidence takes for unseen, % |",
+            "| MIA-efficacy: share of the forget set that an attack on the confidence takes for unseen, % |",
             "begin.safetensors",
             "forget 3 of the images",
         ],

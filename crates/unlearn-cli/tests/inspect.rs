@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use unlearn::models::{ImportOptions, ModelFile};
 use unlearn::torch_files::Written;
 
-use crate::{Place, SUITE};
+use crate::{
+    Place, SUITE,
+    pages::{commands, page},
+};
 
 fn contains(text: &str, words: &[&str]) {
     for word in words {
@@ -120,14 +123,12 @@ fn scores_are_known_for_what_they_are() {
 /// The commands of docs/sparse.md as they stand there, with two seeds and two prunings.
 #[test]
 fn the_commands_of_the_page_run_on_a_store_with_several_stages() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sparse.md")).unwrap();
-    let (_, rest) = page.split_once("```sh\n").unwrap();
-    let commands = rest.split_once("```").unwrap().0.to_owned();
+    let page = page("docs/sparse.md");
     let suite = SUITE
         .replace("seeds = [1]", "seeds = [1, 2]")
         .replace("[[prune]]\nmethod = \"none\"\n", "[[prune]]\nmethod = \"omp\"\nsparsity = 0.5\nrewind-epoch = 1\n");
     let place = Place::new(&suite);
-    for command in commands.lines() {
+    for command in commands(&page) {
         let output = place.shell(command);
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{command}: {text}");

@@ -1,4 +1,7 @@
-//! The commands of the README and of the pages in `docs`, run on a store that holds more than one of each thing.
+//! The commands of the README and of the pages in `docs`, run on a store that holds more than one of each thing. `covered.rs` checks that no
+//! page is forgotten.
+
+mod covered;
 
 use unlearn::datasets::picture;
 use unlearn::samples::Sides;
@@ -6,21 +9,21 @@ use unlearn::samples::Sides;
 use crate::{Place, SUITE};
 
 /// The text of a page, by its path from the root of the repository.
-fn page(name: &str) -> String {
+pub(crate) fn page(name: &str) -> String {
     let path = format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The blocks of a page in a language.
-fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+pub(crate) fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
     let fence = format!("```{language}\n");
     page.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// The lines of a page's shell blocks that call `unlearn`, in order.
-fn commands(page: &str) -> Vec<&str> {
+/// The lines of a page's `sh` blocks, in order, but for those of `cargo`, which need a checkout.
+pub(crate) fn commands(page: &str) -> Vec<&str> {
     let lines = blocks(page, "sh").into_iter().flat_map(str::lines);
-    lines.filter(|line| line.starts_with("unlearn ") || line.contains("| unlearn ")).collect()
+    lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("cargo ")).collect()
 }
 
 fn succeed(place: &Place, command: &str) -> String {
@@ -47,7 +50,7 @@ fn the_readme() {
 fn the_page_on_stages() {
     let page = page("docs/stages.md");
     let place = Place::new(SUITE);
-    let lines: Vec<&str> = blocks(&page, "sh").into_iter().flat_map(str::lines).collect();
+    let lines = commands(&page);
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {
         succeed(&place, line);
@@ -68,15 +71,13 @@ fn the_page_on_reports() {
     assert!(place.path("compared/compare.html").is_file() && place.path("events/tiny/final").is_dir());
 }
 
-/// Without the commands that need the Hub or a data set that is not in the program.
 #[test]
 fn the_page_on_datasets() {
     let page = page("docs/datasets.md");
     let place = Place::new(SUITE);
     let quick = format!("{}/../../configs/suites/quick.toml", env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(quick, place.path("quick.toml")).unwrap();
-    let commands = commands(&page).into_iter().filter(|command| !command.contains("cifar10"));
-    let printed: Vec<String> = commands.map(|command| succeed(&place, command)).collect();
+    let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
     assert_eq!(printed.len(), 7);
     // Folders have the pictures class by class, so the fingerprints differ; the counts are equal.
     for text in &printed[2..4] {
@@ -151,9 +152,8 @@ fn the_page_on_judging() {
 fn the_page_on_tuning() {
     let page = page("docs/tuning.md");
     let place = Place::new(SUITE);
-    std::fs::copy(place.path("suite.toml"), place.path("my-suite.toml")).unwrap();
-    let commands: Vec<&str> = commands(&page).into_iter().filter(|command| command.contains("my-suite.toml")).collect();
-    assert_eq!(commands.len(), 1);
+    let commands = commands(&page);
+    assert_eq!(commands.len(), 2);
     for command in commands {
         assert!(succeed(&place, command).contains("l1-sparse"), "{command}");
     }
@@ -183,11 +183,11 @@ fn the_page_on_transfer() {
 #[test]
 fn the_pages_for_newcomers() {
     for (name, suite, least) in [
-        ("install.md", None, 4),
-        ("first-run.md", Some("first.toml"), 4),
-        ("recipes/forget-a-class.md", Some("class.toml"), 5),
+        ("docs/install.md", None, 4),
+        ("docs/first-run.md", Some("first.toml"), 4),
+        ("docs/recipes/forget-a-class.md", Some("class.toml"), 5),
     ] {
-        let page = page(&format!("docs/{name}"));
+        let page = page(name);
         let place = Place::new(SUITE);
         if let (Some(file), [suite]) = (suite, &blocks(&page, "toml")[..]) {
             std::fs::write(place.path(file), suite).unwrap();
@@ -209,14 +209,36 @@ fn the_recipes_for_figures_and_other_programs_models() {
     }
     place.succeed(&["run", "suite.toml"]);
     place.succeed(&["convert", "train:seed 1", "model.pth"]);
-    for name in ["choose-a-figure.md", "judge-my-pytorch-model.md"] {
-        let page = page(&format!("docs/recipes/{name}"));
+    std::fs::write(place.path("first.toml"), SUITE).unwrap();
+    std::fs::write(place.path("ids.txt"), place.succeed(&["datasets", "split", "suite.toml", "--class", "0"])).unwrap();
+    for name in
+        ["docs/recipes/choose-a-figure.md", "docs/recipes/judge-my-pytorch-model.md", "crates/unlearn-cli/README.md"]
+    {
+        let page = page(name);
         let commands = commands(&page);
         assert!(commands.len() >= 3, "{name}");
         for command in commands {
             succeed(&place, command);
         }
     }
+}
+
+/// `unlearn manual --form short-help --out crates/unlearn-cli/tests` makes it again.
+#[test]
+fn the_short_help_of_every_command_is_as_it_was_read() {
+    const FILE: &str = "short-help.txt";
+    let place = Place::new(SUITE);
+    place.succeed(&["manual", "--form", "short-help", "--out", "."]);
+    let text = std::fs::read_to_string(place.path(FILE)).unwrap();
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
+    assert_eq!(wide, [""; 0], "every line fits a terminal of 100 columns");
+    assert!(
+        text == page(&format!("crates/unlearn-cli/tests/{FILE}")),
+        "{FILE} is out of date: read it, and make it again"
+    );
+    // The file holds what a terminal shows.
+    let shown = place.succeed(&["runs", "gc", "-h"]);
+    assert!(text.contains(&format!("\n$ unlearn runs gc -h\n{}\n", shown.trim())), "{shown}");
 }
 
 /// `unlearn manual --form markdown --out docs/reference` makes them again.

@@ -77,6 +77,61 @@ fn what_the_command_line_must_not_say() {
     refused(2, &["runs", "list"], "runs");
 }
 
+/// What a newcomer types: the message says what, where and the fix.
+#[test]
+fn slips_of_a_first_day() {
+    let place = Place::new(SUITE);
+    place.succeed(&["train", "suite.toml"]);
+    place.succeed(&["convert", "train:seed 1", "model.safetensors"]);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::write(place.path("notes.txt"), "hello\n").unwrap();
+    std::fs::write(
+        place.path("one.toml"),
+        SUITE.replace("[[forget]]\nkind = \"random\"\nfraction = 0.1\n", "").replace("[[forget]]", "[forget]"),
+    )
+    .unwrap();
+    std::fs::write(place.path("quoted.toml"), SUITE.replace("class = 0", "class = \"0\"")).unwrap();
+    std::fs::write(place.path("slip.toml"), SUITE.replace("method = \"ga\"", "metod = \"ga\"")).unwrap();
+    std::fs::write(
+        place.path("dense.toml"),
+        SUITE.replace(
+            "[[prune]]\nmethod = \"none\"\n\n[[prune]]\nmethod = \"omp\"\nsparsity = 0.9\nrewind-epoch = 1\n",
+            "",
+        ),
+    )
+    .unwrap();
+    for (code, line, words) in [
+        (2, "run suite.tml", &["suite.tml", "there is no such file; did you mean `suite.toml`?"][..]),
+        (2, "run nowhere/suite.toml", &["there is no folder nowhere"]),
+        (2, "run suite.toml --data-dir nowhere", &["--data-dir", "there is no such folder"]),
+        (2, "run suite.toml --data-dir notes.txt", &["--data-dir", "it is a file; name a folder"]),
+        (2, "run suite.toml --out notes.txt", &["notes.txt", "it is a file", "`--out`"]),
+        (2, "run one.toml", &["[forget]", "write `[[forget]]`, with two brackets"]),
+        (2, "run quoted.toml", &["class `0`", "write 0 without quotes"]),
+        (2, "run slip.toml", &["table 4 has none, but a key `metod`"]),
+        (2, "run dense.toml --set prune.omp.sparsity=0.9", &["no [[prune]] table", "add one"]),
+        (2, "run suite.toml --set data.train-limit=100000", &["`train-limit` 100000", "give a limit from 10 to 8000"]),
+        (2, "run suite.toml --set data.name=folder", &["did you mean `folder:folder`?"]),
+        (2, "datasets describe notes.npz", &["did you mean `npz:notes.npz`?"]),
+        (1, "datasets describe npz:notes.txt", &["notes.txt", "it is a text file, not an `.npz`"]),
+        (1, "datasets describe folder:folder", &["there is no folder `train` in it", "`train/CLASS/….png`"]),
+        (2, "datasets export fashion-mnist-mini --to out.zip", &["out.zip", "`.npz`", "not as `.zip`"]),
+        (2, "datasets split suite.toml --class Bagg", &["did you mean `Bag`?"]),
+        (2, "predict model.safetensors --out out.npz --arch resnet18", &["`--arch` contradicts the file", "resnet8s"]),
+        (2, "evaluate model.safetensors --class 0 --side 32", &["`--side` contradicts the file", "[1, 28, 28]"]),
+        (2, "inspect trai:seed", &["unknown kind of stage `trai`", "did you mean `train`"]),
+        (2, "report suite.toml --out x", &["what `[suite] name` says, not its file"]),
+        (2, "stage suite.toml", &["it is a text file, and a description is JSON", "--dry-run --json"]),
+        (1, "runs verify folder", &["folder: there is no certificate.json in it", "`unlearn forget --out`"]),
+    ] {
+        let message = place.refuse(code, &line.split(' ').collect::<Vec<_>>());
+        for word in words {
+            assert!(message.contains(word), "`{word}` for `{line}` in: {message}");
+        }
+    }
+    assert!(!place.path("out.npz").exists() && !place.path("out.zip").exists());
+}
+
 #[test]
 fn a_run_folder_that_cannot_be_written() {
     let place = Place::new(SUITE);

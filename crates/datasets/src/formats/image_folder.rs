@@ -32,6 +32,9 @@ const OTHER_PICTURES: [&str; 20] = [
     "psd", "svg", "tga", "xpm",
 ];
 
+/// What a folder of pictures must look like.
+const LAYOUT: &str = "a dataset of pictures is `train/CLASS/….png`, and `test/` or `val/` of the same";
+
 /// Opens a folder that the registry does not know.
 pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
     let (classes, train, test) = open(&place.path)?;
@@ -43,11 +46,14 @@ pub(crate) fn open_place(place: &Place) -> Result<Dataset> {
 pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)> {
     let train = folder.join(TRAIN);
     if !train.is_dir() {
-        return Err(damaged(folder, format!("it has no folder `train`{}", renamed(folder, &[TRAIN])?)));
+        return Err(damaged(
+            folder,
+            format!("there is no folder `train` in it{}; {LAYOUT}", renamed(folder, &[TRAIN])?),
+        ));
     }
     let classes = class_folders(&train)?;
     if classes.is_empty() {
-        return Err(damaged(&train, "it has no folder of a class"));
+        return Err(damaged(&train, format!("there is no folder of a class in it; {LAYOUT}")));
     }
     // The test set of a contest has no labels, and so no folders of classes.
     let candidates = TESTS.iter().map(|split| folder.join(split)).filter(|path| path.is_dir());
@@ -70,7 +76,10 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<String>, PackedSet, PackedSet)>
         }
     }
     let hint = renamed(folder, &TESTS)?;
-    Err(damaged(folder, format!("it has no folder `{}` with folders of its classes{hint}", TESTS.join("` or `"))))
+    Err(damaged(
+        folder,
+        format!("there is no folder `{}` with folders of the classes in it{hint}; {LAYOUT}", TESTS.join("` or `")),
+    ))
 }
 
 /// A hint for a folder whose name is one of `names` in other letters, or nothing.
@@ -425,10 +434,12 @@ mod tests {
 
     #[test]
     fn what_is_no_folder_of_classes_says_so() {
-        assert!(refusal(&["val/a/1.png"]).ends_with("it has no folder `train`"));
-        assert!(refusal(&["Train/a/1.png"]).ends_with("it has `Train`, rename it to `train`"));
-        assert!(refusal(&["train/a/1.png", "TEST/a/1.png"]).ends_with("it has `TEST`, rename it to `test`"));
-        assert!(refusal(&["train/1.png", "val/a/1.png"]).ends_with("train: it has no folder of a class"));
+        assert!(
+            refusal(&["val/a/1.png"]).contains("there is no folder `train` in it; a dataset of pictures is `train")
+        );
+        assert!(refusal(&["Train/a/1.png"]).contains("it has `Train`, rename it to `train`"));
+        assert!(refusal(&["train/a/1.png", "TEST/a/1.png"]).contains("it has `TEST`, rename it to `test`"));
+        assert!(refusal(&["train/1.png", "val/a/1.png"]).contains("train: there is no folder of a class in it; "));
         assert!(
             refusal(&["train/a/1.png"]).contains("no folder `test` or `validation` or `valid` or `val` with folders")
         );

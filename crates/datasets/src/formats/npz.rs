@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
+use unlearn_files::Form;
 use unlearn_samples::npy::{self, Header};
 use unlearn_samples::{Dataset, ImageSet};
 use zip::write::SimpleFileOptions;
@@ -111,8 +112,16 @@ fn check_pairs([images_name, name]: [&str; 2], images: usize, labels: &[i64]) ->
     }
 }
 
-fn decode(file: impl Read + Seek, len: u64) -> Checked<Parts> {
-    let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
+fn decode(mut file: impl Read + Seek, len: u64) -> Checked<Parts> {
+    let mut head = Vec::new();
+    file.by_ref().take(1024).read_to_end(&mut head).map_err(|error| error.to_string())?;
+    let mut archive = ZipArchive::new(file).map_err(|error| match Form::of(&head) {
+        Form::Zip | Form::Unknown => format!("it is no whole `.npz` ({error}); write it again with `numpy.savez`"),
+        other => format!(
+            "it is {other}, not an `.npz`{}",
+            other.advice().map_or(String::new(), |advice| format!("; {advice}"))
+        ),
+    })?;
     let has = |name: &str| archive.index_for_name(&format!("{name}.npy")).is_some();
     let names = NAMES.iter().find(|names| names.iter().all(|name| has(name))).ok_or_else(|| {
         let choices = NAMES.map(|names| names.join(", ")).join("; or ");

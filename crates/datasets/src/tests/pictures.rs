@@ -107,7 +107,7 @@ fn folders_of_pictures_are_read_in_the_order_of_image_folder() {
     expected()["folder"].test.check(&dataset.test, "folder");
     assert_eq!(dataset.classes, ["ant", "bee"]);
     let error = registry::open("folder:tiny-imagenet-200", &options).unwrap_err().to_string();
-    assert!(error.contains("its class `images` is none of") || error.contains("it has no folder `test`"), "{error}");
+    assert!(error.contains("its class `images` is none of") || error.contains("there is no folder `test`"), "{error}");
 }
 
 /// The entry, reduced to the existing content.

@@ -519,7 +519,7 @@ fn check_thresholds(
         }
         if figure.needs.contains(&Need::Subclasses) && !of_subclasses {
             return refuse(
-                "it is measured where the data set knows its subclasses and all samples of one are forgotten",
+                "it is measured where the dataset knows its subclasses and all samples of one are forgotten",
             );
         }
         if figure.needs.contains(&Need::Audit) {

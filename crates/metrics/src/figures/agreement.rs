@@ -12,7 +12,7 @@ pub const NAME: &str = "agreement";
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("Agreement"),
-    meaning: Cow::Borrowed("forget set for which Retrain predicts the same class, %"),
+    meaning: Cow::Borrowed("share of the forget set for which Retrain predicts the same class, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::Higher,

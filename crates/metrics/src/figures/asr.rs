@@ -12,7 +12,7 @@ pub const NAME: &str = "asr";
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("ASR"),
-    meaning: Cow::Borrowed("triggered test images of other classes that are classified as the target, %"),
+    meaning: Cow::Borrowed("share of the triggered test images of other classes that are classified as the target, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::Lower,

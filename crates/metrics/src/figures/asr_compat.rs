@@ -12,7 +12,7 @@ pub const NAME: &str = "asr_compat";
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("ASR (all)"),
-    meaning: Cow::Borrowed("triggered test images of all classes that are classified as the target, %"),
+    meaning: Cow::Borrowed("share of the triggered test images of all classes that are classified as the target, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::Lower,

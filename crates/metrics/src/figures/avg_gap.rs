@@ -17,7 +17,7 @@ pub const OVER: [&str; 4] = [ua::NAME, mia_efficacy::NAME, ra::NAME, ta::NAME];
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("Avg. gap"),
-    meaning: Cow::Borrowed("mean distance to Retrain, points"),
+    meaning: Cow::Borrowed("mean distance of UA, MIA-efficacy, RA and TA to Retrain's, points"),
     unit: Unit::Points,
     range: [0.0, 100.0],
     direction: Direction::Lower,

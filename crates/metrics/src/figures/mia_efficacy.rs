@@ -17,7 +17,7 @@ pub const MEASURED_AS: &str = "mia_efficacy.confidence";
 pub const FIGURE: Figure = Figure {
     name: Cow::Borrowed(NAME),
     label: Cow::Borrowed("MIA-efficacy"),
-    meaning: Cow::Borrowed("forget set that an SVC on the confidence takes for unseen, %"),
+    meaning: Cow::Borrowed("share of the forget set that an attack on the confidence takes for unseen, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::TowardsRetrain,

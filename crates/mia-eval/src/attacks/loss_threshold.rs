@@ -26,7 +26,7 @@ pub const ATTACK: Attack = Attack {
 const EFFICACY: Figure = Figure {
     name: Cow::Borrowed("loss_threshold_efficacy"),
     label: Cow::Borrowed("Loss-threshold efficacy"),
-    meaning: Cow::Borrowed("forget set with a loss above the retain set's mean, %"),
+    meaning: Cow::Borrowed("share of the forget set with a loss above the retain set's mean, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::TowardsRetrain,
@@ -39,7 +39,9 @@ const EFFICACY: Figure = Figure {
 const ADVANTAGE: Figure = Figure {
     name: Cow::Borrowed("loss_threshold_advantage"),
     label: Cow::Borrowed("Loss-threshold advantage"),
-    meaning: Cow::Borrowed("retain set below its mean loss less test set below it, points; 0 is private"),
+    meaning: Cow::Borrowed(
+        "share of the retain set with a loss below the retain set's mean, minus that of the test set, points; 0 is private",
+    ),
     unit: Unit::Points,
     range: [-100.0, 100.0],
     direction: Direction::Lower,

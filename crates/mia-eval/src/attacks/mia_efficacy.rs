@@ -23,7 +23,7 @@ const SOURCE: &str = "Jia et al. 2023, arXiv 2304.04934";
 /// The entry of the registry.
 pub const ATTACK: Attack = Attack {
     name: "mia-efficacy",
-    summary: "share of the forget set that an SVC called non-member; the closer to Retrain's the better forgotten",
+    summary: "share of the forget set that a support vector classifier takes for unseen; the closer to Retrain's, the better",
     source: SOURCE,
     pool: Pool::Alone,
     figures: &[FIGURE],
@@ -33,7 +33,7 @@ pub const ATTACK: Attack = Attack {
 const FIGURE: Figure = Figure {
     name: Cow::Borrowed("mia_efficacy"),
     label: Cow::Borrowed("MIA-efficacy"),
-    meaning: Cow::Borrowed("forget set that an SVC takes for unseen, %"),
+    meaning: Cow::Borrowed("share of the forget set that an attack takes for unseen, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::TowardsRetrain,

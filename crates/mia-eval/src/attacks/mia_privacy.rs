@@ -19,7 +19,7 @@ const SOURCE: &str = "Jia et al. 2023, arXiv 2304.04934, the authors' code; Song
 /// The entry of the registry.
 pub const ATTACK: Attack = Attack {
     name: "mia-privacy",
-    summary: "accuracy of an SVC that tells retain from test samples it was not fitted on; 50 % is private",
+    summary: "accuracy of a support vector classifier that tells retained from test samples that it was not fitted on; 50 % is private",
     source: SOURCE,
     pool: Pool::Alone,
     figures: &[FIGURE],
@@ -31,7 +31,7 @@ pub const ATTACK: Attack = Attack {
 const FIGURE: Figure = Figure {
     name: Cow::Borrowed("mia_privacy"),
     label: Cow::Borrowed("MIA-privacy"),
-    meaning: Cow::Borrowed("retain and test samples that an SVC tells apart, %; 50 is private"),
+    meaning: Cow::Borrowed("share of retain and test samples that an attack tells apart, %; 50 is private"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::Lower,

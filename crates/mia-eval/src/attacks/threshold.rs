@@ -38,7 +38,9 @@ pub const ATTACK: Attack = Attack {
 const ACCURACY: Figure = Figure {
     name: Cow::Borrowed("threshold_accuracy"),
     label: Cow::Borrowed("Threshold accuracy"),
-    meaning: Cow::Borrowed("retain and test samples that one threshold per class tells apart, %; 50 is private"),
+    meaning: Cow::Borrowed(
+        "share of retain and test samples that one threshold per class tells apart, %; 50 is private",
+    ),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::Lower,
@@ -51,7 +53,7 @@ const ACCURACY: Figure = Figure {
 const EFFICACY: Figure = Figure {
     name: Cow::Borrowed("threshold_efficacy"),
     label: Cow::Borrowed("Threshold efficacy"),
-    meaning: Cow::Borrowed("forget set that one threshold per class takes for unseen, %"),
+    meaning: Cow::Borrowed("share of the forget set that one threshold per class takes for unseen, %"),
     unit: Unit::Percent,
     range: [0.0, 100.0],
     direction: Direction::TowardsRetrain,

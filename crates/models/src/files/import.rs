@@ -35,6 +35,18 @@ pub struct ImportOptions {
 }
 
 impl ImportOptions {
+    /// The first of these options, by its field's name, that contradicts what a file of this program says of itself. They are for files
+    /// of other programs. Its dataset may be found under another name, so that is not compared.
+    pub fn contradicted_by(&self, info: &CheckpointInfo) -> Option<&'static str> {
+        let contradicts = [
+            ("arch", self.arch.as_ref().is_some_and(|arch| *arch != info.arch)),
+            ("side", self.side.is_some_and(|side| side != info.input[1])),
+            ("mean", self.mean.as_ref().is_some_and(|mean| *mean != info.mean)),
+            ("std", self.std.as_ref().is_some_and(|std| *std != info.std)),
+        ];
+        contradicts.into_iter().find(|(_, differs)| *differs).map(|(option, _)| option)
+    }
+
     /// These options, completed by the file's own description.
     pub(crate) fn after(&self, said: Option<&CheckpointInfo>) -> Self {
         let mut options = self.clone();

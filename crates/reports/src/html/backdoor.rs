@@ -20,7 +20,7 @@ pub(super) fn section(results: &Results, blocks: &[Block]) -> Option<Section> {
             "The training set of each seed holds " (first.images) " poisoned images: " (first.label) ". A model that learns the backdoor \
              assigns images with the trigger to class " (first.target) ". ASR (attack success rate) counts the test images of other classes \
              for which this succeeds. TA is the accuracy on the test set without the trigger, which the literature on backdoors calls SA. \
-             The method `clean` was trained on the same images without the poison."
+             The row " code { "clean" } " was trained on the same images without the poison."
         }
         @if unchanged > 0 {
             p.note { "In " (unchanged) " images over all seeds the trigger changes no pixel. They are only mislabelled." }

@@ -2,29 +2,33 @@
 
 use maud::{Markup, html};
 
-use super::Section;
+use super::{Section, seeds};
 use crate::results::RAW;
 use crate::scored::{MOST_CLASSES, Scored};
 
 /// For each forget set, pruning and method: the matrix before and after.
 pub(super) fn section(scored: &[Scored]) -> Option<Section> {
-    let first = scored.first()?;
+    scored.first()?;
     if scored.iter().all(|scored| scored.tested.is_empty()) {
         let note = format!(
             "The data have more than {MOST_CLASSES} classes, too many for a page. The stored scores hold every answer."
         );
         return Some(Section { title: TITLE.to_owned(), body: html! { p.note { (note) } } });
     }
-    let groups: Vec<&[Scored]> =
-        scored.chunk_by(|one, other| one.title == other.title && one.variant == other.variant).collect();
     let body = html! {
         p.note {
             "Rows are true classes, columns the classes that the model answers, in percent of the row. The rows above the line are the images to \
-             forget; those below it are the test set, which leaves out a class that is forgotten as a whole. Seed " (first.seed) "."
+             forget; those below it are the test set, which leaves out a class that is forgotten as a whole."
         }
-        @for (number, group) in groups.iter().enumerate() {
-            @if number == 0 || groups[number - 1][0].title != group[0].title { h3 { (group[0].title) } }
-            (models(group, number == 0))
+        @for block in scored.chunk_by(|one, other| one.title == other.title) {
+            h3 { (block[0].title) }
+            (seeds::one_by_one(block.chunk_by(|one, other| one.seed == other.seed).enumerate().map(|(at, of_seed)| {
+                (of_seed[0].seed, html! {
+                    @for (place, group) in of_seed.chunk_by(Scored::is_beside).enumerate() {
+                        (models(group, (at, place) == (0, 0)))
+                    }
+                })
+            })))
         }
     };
     Some(Section { title: TITLE.to_owned(), body })
@@ -39,12 +43,12 @@ fn models(group: &[Scored], open: bool) -> Markup {
     let first = others.iter().position(|scored| !scored.is_end()).unwrap_or(0);
     html! {
         @for (number, scored) in others.iter().enumerate() {
-            details open[open && number == first] {
+            details.chosen open[open && number == first] {
                 summary { (scored.label()) }
                 div.matrices {
                     @match before {
                         Some(before) => (matrix(before, "before")),
-                        None => p.note { "The suite has no `raw`, so the model before unlearning was not judged." },
+                        None => p.note { "The suite has no " code { "raw" } ", so the model before unlearning was not judged." },
                     }
                     (matrix(scored, "after"))
                 }
@@ -63,7 +67,7 @@ fn matrix(scored: &Scored, when: &str) -> Markup {
     html! {
         div.scroll {
             table.matrix {
-                caption { (when) ": " (scored.method) ", " (scored.variant.label()) ", " (scored.forget) }
+                caption { (when) ": " (scored.label()) ", " (scored.forget) ", seed " (scored.seed) }
                 thead { tr { th.left scope="col" { "true class" } @for class in 0..classes { th scope="col" { (class) } } } }
                 tbody {
                     @for (set, rows) in sets {
@@ -73,8 +77,11 @@ fn matrix(scored: &Scored, when: &str) -> Markup {
                                 @let total = row.iter().sum::<usize>() as f64;
                                 @for (answer, count) in row.iter().enumerate() {
                                     @let share = 100.0 * *count as f64 / total;
-                                    td class=[(answer == *class).then_some("right")] style={ "--share:" (format!("{share:.0}")) } {
-                                        @if *count > 0 { (percent(share)) }
+                                    @let right = (answer == *class).then_some("right");
+                                    @if *count > 0 {
+                                        td class=[right] style={ "--share:" (format!("{share:.0}")) } { (percent(share)) }
+                                    } @else {
+                                        td class=[right] {}
                                     }
                                 }
                             }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use unlearn_metrics::{Figure, Figures};
 
 use super::tables::{filtered, table as grid};
-use super::{Section, picture};
+use super::{Section, picture, prose};
 use crate::error::Result;
 use crate::plots::{are_readable, dots, numbers, palette, pictured};
 use crate::published;
@@ -24,13 +24,13 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
     };
     let mut sweeps = Vec::new();
     if let Some(sweep) = Sweep::of(block) {
-        for line in sweep.methods() {
+        for (number, line) in sweep.methods().enumerate() {
             let named = |label: &str| format!("{label} of {} over sparsity for {}", line.method, block.title());
             let panels =
                 panels(figures, |figure| sweep.panel(line, figure), |figure| sweep.numbers(line, figure), named)?;
             sweeps.push(html! {
                 h3 { (line.method) " over sparsity" }
-                div.panels { (sweep_legend(block)) (panels) }
+                div.panels { (sweep_legend(block, number == 0)) (panels) }
             });
         }
     }
@@ -41,15 +41,15 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
         @for sweep in &sweeps { (sweep) }
         (against)
         (table(block, &columns(block, figures), &format!("Figures of each method for {}", block.title())))
-        p.note { (note(block, figures)) }
+        p.note { (prose(&note(block, figures))) }
         @if !further.is_empty() {
             h3 { "Further figures" }
             (table(block, &further, &format!("Further figures for {}", block.title())))
-            p.note { (meanings(&further)) }
+            p.note { (prose(&meanings(&further))) }
         }
         @if let Some((published, note)) = published::beside(block) {
             (grid(&published, "Figures of the paper"))
-            p.note { (note) }
+            p.note { (prose(&note)) }
         }
     };
     Ok(Section { title: block.title(), body })
@@ -118,15 +118,19 @@ fn legend(block: &Block) -> Markup {
     keys(block.variants.iter().map(Variant::label), block, &note)
 }
 
-/// How to read the pictures over sparsity, as the first panel.
-fn sweep_legend(block: &Block) -> Markup {
+/// How to read the pictures over sparsity, as the first panel. Only the first method's says it in words.
+fn sweep_legend(block: &Block, first: bool) -> Markup {
+    let names = || block.prunings().into_iter().map(str::to_owned);
+    if !first {
+        return keys(names(), block, "");
+    }
     let note = format!(
         "Each line is a pruning method. All begin at the dense model. The closer a line is to the dashed line of its colour, the closer \
          the method comes to a model that was pruned the same way and never saw the forgotten data. The steps of sparsity are drawn equally \
          wide. {}",
         intervals(block)
     );
-    keys(block.prunings().into_iter().map(str::to_owned), block, &note)
+    keys(names(), block, &note)
 }
 
 fn keys(series: impl Iterator<Item = String>, block: &Block, note: &str) -> Markup {
@@ -138,7 +142,7 @@ fn keys(series: impl Iterator<Item = String>, block: &Block, note: &str) -> Mark
                 }
                 @if block.line(RETRAIN).is_some() { li { span class="key dash" {} "Retrain, the value to reach" } }
             }
-            p.note { (note) }
+            @if !note.is_empty() { p.note { (note) } }
         }
     }
 }

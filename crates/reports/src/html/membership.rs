@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Section, picture};
+use super::{Section, picture, seeds};
 use crate::canvas::{Align, Axis, Canvas, INK, MUTED, RULE, apart};
 use crate::error::Result;
 use crate::plots::colour;
@@ -20,12 +20,12 @@ const COLOURS: usize = 4;
 
 /// One picture per forget set and pruning, with a line per method.
 pub(super) fn section(scored: &[Scored]) -> Result<Option<Section>> {
-    let mut pictures: Vec<(String, Vec<Markup>)> = Vec::new();
-    for group in scored.chunk_by(|one, other| one.title == other.title && one.variant == other.variant) {
+    let mut pictures: Vec<(&Scored, Vec<Markup>)> = Vec::new();
+    for group in scored.chunk_by(Scored::is_beside) {
         let curves: Vec<&Scored> = group.iter().filter(|scored| scored.attack.is_some()).collect();
         let Some(first) = curves.first() else { continue };
         let variant = first.variant.label();
-        let label = format!("ROC of the loss-threshold attack on {}, {variant}", first.title);
+        let label = format!("ROC of the loss-threshold attack on {}, {variant}, seed {}", first.title, first.seed);
         let drawn = picture(
             &variant,
             "true-positive rate over false-positive rate",
@@ -33,22 +33,23 @@ pub(super) fn section(scored: &[Scored]) -> Result<Option<Section>> {
             &label,
             Some(&numbers(&curves)),
         );
-        match pictures.last_mut().filter(|(title, _)| *title == first.title) {
+        match pictures.last_mut().filter(|(of, _)| (&of.title, of.seed) == (&first.title, first.seed)) {
             Some((_, drawings)) => drawings.push(drawn),
-            None => pictures.push((first.title.clone(), vec![drawn])),
+            None => pictures.push((first, vec![drawn])),
         }
     }
-    let seed = scored.first().map_or(0, |scored| scored.seed);
     let body = html! {
         p.note {
             "An attacker who sees only losses calls a sample a member of the training set if its loss is low. A curve shows how often that is \
              right for the forget set, over how often it is wrong for the test set. On the diagonal the attacker guesses. Below it, forgotten \
              samples look less like members than samples that were never seen, as after forgetting a whole class. The curve to reach is that of "
-            (RETRAIN) ". Seed " (seed) "."
+            (RETRAIN) ". The number beside a method is the area under its curve (AUC); 0.5 is a guess."
         }
-        @for (title, drawings) in &pictures {
-            h3 { (title) }
-            div.panels { @for drawing in drawings { (drawing) } }
+        @for group in pictures.chunk_by(|(one, _), (other, _)| one.title == other.title) {
+            h3 { (group[0].0.title) }
+            (seeds::one_by_one(group.iter().map(|(of, drawings)| {
+                (of.seed, html! { div.panels { @for drawing in drawings { (drawing) } } })
+            })))
         }
     };
     Ok((!pictures.is_empty()).then(|| Section { title: "Who looks like a member (ROC)".to_owned(), body }))

@@ -23,6 +23,7 @@ mod prunings;
 mod rankings;
 mod recognised;
 mod remains;
+mod seeds;
 mod settings;
 mod stages;
 mod tables;
@@ -150,6 +151,15 @@ fn anchors(sections: &[Section]) -> Vec<String> {
     anchors
 }
 
+/// A text in which names between backticks are set as code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// A picture under its heading, with a name for screen readers and its numbers as a collapsed table.
 fn picture(heading: &str, meaning: &str, svg: &str, label: &str, numbers: Option<&Grid>) -> Markup {
     let spoken = if numbers.is_some() {
@@ -163,7 +173,7 @@ fn picture(heading: &str, meaning: &str, svg: &str, label: &str, numbers: Option
         figure {
             figcaption {
                 b { (heading) }
-                @if !meaning.is_empty() { small { (meaning) } }
+                @if !meaning.is_empty() { small { (prose(meaning)) } }
             }
             (PreEscaped(svg))
             @if let Some(numbers) = numbers {
@@ -176,6 +186,11 @@ fn picture(heading: &str, meaning: &str, svg: &str, label: &str, numbers: Option
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_a_text_are_code() {
+        assert_eq!(prose("`a<b` of c").into_string(), "<code>a&lt;b</code> of c");
+    }
 
     #[test]
     fn anchors_are_distinct_and_plain() {

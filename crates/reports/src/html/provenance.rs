@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::Section;
+use super::{Section, prose};
 use crate::results::Provenance;
 
 /// Command, date, commit, version, machines and notes.
@@ -20,7 +20,7 @@ pub(super) fn section(provenance: &Provenance) -> Section {
                 dt { "Machine" }
                 dd { (machine.cpu) ", " (machine.cores) " hardware threads, " (machine.os) }
             }
-            @for note in &provenance.notes { dt { "Note" } dd { (note) } }
+            @for note in &provenance.notes { dt { "Note" } dd { (prose(note)) } }
         }
         p.note { "results.json and results.csv beside this page hold all figures, unrounded." }
     };

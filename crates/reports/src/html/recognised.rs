@@ -21,7 +21,7 @@ pub(super) fn section(details: &Details, suite: &str) -> Option<Section> {
         },
         Some(groups) => html! {
             p.note {
-                "Each column is a training image of the forget set, with its true class. A cell holds the class that a method's model answers. "
+                "These are models of the first seed. Each column is a training image of the forget set, with its true class. A cell holds the class that a method's model answers. "
                 b { "Bold" } " cells are right: that model still recognises the image. Retrain never saw these images; what it recognises is \
                  what can be known without them."
             }

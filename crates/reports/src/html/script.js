@@ -115,8 +115,9 @@
   };
   addEventListener("hashchange", open);
   open();
-  // Paper has no buttons: everything collapsed is printed open, but for long listings and the numbers of pictures.
+  // Paper has no buttons: what is collapsed is printed open. Long listings, the numbers of pictures, and what stands there once for each
+  // seed or method stay as the reader left them.
   addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details:not(.listing, .numbers, .listing details)")) details.open = true;
+    for (const details of document.querySelectorAll("details:not(.listing, .numbers, .chosen, .listing details)")) details.open = true;
   });
 })();

@@ -3,13 +3,13 @@
 use maud::html;
 use unlearn_run_store::Configured;
 
-use super::Section;
+use super::{Section, prose};
 use crate::settings::{ORIGINS, shown, title};
 
 /// One collapsed table per part of the suite.
 pub(super) fn section(configured: &[Configured]) -> Option<Section> {
     let body = html! {
-        p.note { (ORIGINS) }
+        p.note { (prose(ORIGINS)) }
         @for part in configured {
             details {
                 summary { (title(part)) }

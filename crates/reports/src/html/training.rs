@@ -30,7 +30,10 @@ fn panels(curves: &[&Curve], whose: &str) -> Result<Option<Markup>> {
     let mut pictures = Vec::new();
     for (figure, heading) in FIGURES {
         if let Some(svg) = lines(curves, figure)? {
-            let heading = format!("{heading}{whose}");
+            // The unit comes last.
+            let (what, unit) =
+                heading.split_once(", ").map_or((heading, String::new()), |(what, unit)| (what, format!(", {unit}")));
+            let heading = format!("{what}{whose}{unit}");
             let numbers = numbers(curves, figure);
             pictures.push(picture(&heading, "", &svg, &format!("{heading} by epoch"), Some(&numbers)));
         }

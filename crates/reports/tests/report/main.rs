@@ -184,7 +184,7 @@ fn results_json_keeps_its_form() {
     assert_eq!(figures["ua"], json!({ "value": 22.53 }));
     assert_eq!(figures["mia_efficacy"], json!({ "value": 75.0, "interval": [62.5, 87.5], "draws": [74.0, 76.0] }));
     assert_eq!(figures["mia_efficacy.entropy"]["value"], json!(41.5));
-    assert!(json["meanings"]["mia_efficacy"].as_str().unwrap().contains("SVC on the confidence"));
+    assert!(json["meanings"]["mia_efficacy"].as_str().unwrap().contains("attack on the confidence"));
     assert_eq!(json["provenance"]["commit"], json!("0123abc"));
     assert!(json["provenance"]["machines"][0]["cores"].as_u64().unwrap() > 0);
 }
@@ -273,7 +273,7 @@ fn tables_and_csv_hold_the_same_figures() {
     assert!(markdown.contains("| 75.00 ± 12.50 (25.00) / 83.02 ± 12.50 (16.98) |"), "{markdown}");
     for text in [
         "One seed: no figure here has a confidence interval over seeds. Where ± stands, it is the 95 % interval over the 2 draws",
-        "MIA-efficacy: forget set that an SVC on the confidence takes for unseen, %",
+        "MIA-efficacy: share of the forget set that an attack on the confidence takes for unseen, %",
         "### Further figures: class 0",
     ] {
         assert!(markdown.contains(text), "{text}: {markdown}");

@@ -14,17 +14,23 @@ pub(crate) struct DatasetsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetsCommand {
-    /// List every dataset with its needs, source and licence.
+    /// List every dataset with the files that it needs, its source and its licence.
     List,
-    /// Open a dataset, and fetch it from the Hugging Face Hub if no folder holds it. Later uses need no network.
+    /// Fetch a dataset from the Hugging Face Hub, unless a folder holds it.
+    ///
+    /// It is kept in the Hub's cache. Later uses need no network.
     Fetch(DatasetArguments),
-    /// Open a dataset and count its images.
+    /// Describe a dataset: its images, its classes and how many there are.
     Describe(DatasetArguments),
-    /// Open a dataset and check that its images are the published ones, by checksums, counts and statistics.
+    /// Check that a dataset's images are the published ones.
+    ///
+    /// Checksums, counts and statistics are compared.
     Verify(DatasetArguments),
-    /// Write a dataset in another form: an .npz archive, or folders of PNG files.
+    /// Write a dataset in another form: an `.npz` file, or folders of PNG files.
     Export(ExportDatasetArguments),
-    /// Print the positions of the images that a suite trains on, one per line. A request to forget may list them.
+    /// Print the positions of the images that a suite trains on, one per line.
+    ///
+    /// A request to forget can list only these. Images that are held out for validation are not trained on.
     Split(SplitArguments),
 }
 
@@ -33,7 +39,7 @@ pub(crate) struct SplitArguments {
     /// The suite file. Its `[data]` table says how the training set is split.
     #[arg(value_name = "SUITE")]
     pub(crate) suite: PathBuf,
-    /// Seed of a run. Without it, the printed positions hold for every seed of the suite.
+    /// The seed whose images are printed. Default: images that every seed of the suite trains on.
     #[arg(long, value_name = "N", value_parser = super::numbers::seed)]
     pub(crate) seed: Option<u64>,
     /// Print only images of this class, given by number or name.
@@ -45,8 +51,8 @@ pub(crate) struct SplitArguments {
     /// Change one value of the suite, for example `--set data.validation=0.2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
+    #[arg(long, value_name = "DIR", value_parser = super::folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -54,7 +60,7 @@ pub(crate) struct SplitArguments {
 pub(crate) struct ExportDatasetArguments {
     #[command(flatten)]
     pub(crate) dataset: DatasetArguments,
-    /// A file that ends in .npz, or a folder that is empty or does not exist yet.
+    /// A file that ends in `.npz`, or a folder that is empty or does not exist yet.
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
     /// Replace an existing file. A folder that is not empty is never replaced.
@@ -67,8 +73,8 @@ pub(crate) struct DatasetArguments {
     /// The dataset's name, or its form and path: `folder:PATH`, `npz:PATH`, `parquet:PATH`, `idx:PATH`, `cifar:PATH`,
     /// `mat:PATH`, `hub:OWNER/NAME`.
     pub(crate) name: String,
-    /// Folder with datasets. It is searched first.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with datasets, searched before `$UNLEARN_DATA`.
+    #[arg(long, value_name = "DIR", value_parser = super::folders::existing())]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -80,9 +86,9 @@ pub(crate) struct MethodsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MethodsCommand {
-    /// Describe a method, a pruning criterion or a scope, and name its source.
+    /// Describe a method, a pruning criterion or a pruning scope, with its source.
     Show {
-        /// Its name.
+        /// Its name in the list.
         name: String,
         /// Print each key with its default, the origin of the default, and the range that `tune` searches.
         #[arg(long)]
@@ -98,9 +104,9 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ListCommand {
-    /// Describe one entry.
+    /// Describe one entry of the list, with its source.
     Show {
-        /// Its name.
+        /// Its name in the list.
         name: String,
     },
 }
@@ -113,12 +119,14 @@ pub(crate) struct BackdoorsArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackdoorsCommand {
-    /// Describe one entry.
+    /// Describe one entry of the list, with its source.
     Show {
-        /// Its name.
+        /// Its name in the list.
         name: String,
     },
-    /// Draw images of a dataset: without a trigger in the first row, and with one trigger in each further row.
+    /// Draw images of a dataset with and without triggers, into a PNG file.
+    ///
+    /// The first row has no trigger. Each further row has one.
     Draw(DrawArguments),
 }
 
@@ -126,11 +134,11 @@ pub(crate) enum BackdoorsCommand {
 pub(crate) struct DrawArguments {
     #[command(flatten)]
     pub(crate) dataset: DatasetArguments,
-    /// A trigger: `patch`, `image:FILE`, or with settings as in a suite, `{ name = "blend", alpha = 0.3 }`. Give it once per row.
-    /// Default: every trigger that needs no picture.
+    /// A trigger for one row: `patch`, `image:FILE`, or with settings as in a suite, `{ name = "blend", alpha = 0.3 }`. May be given several
+    /// times. Default: every trigger that needs no picture.
     #[arg(long = "trigger", value_name = "TRIGGER", value_parser = unlearn_experiment::parse_trigger)]
     pub(crate) triggers: Vec<TriggerChoice>,
-    /// Number of images, of different classes as far as possible.
+    /// Number of images in a row, from 1 to 100, of different classes as far as possible.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = |text: &str| super::numbers::whole::<u16>(text, 1, 100))]
     pub(crate) count: u16,
     /// The PNG file to write.

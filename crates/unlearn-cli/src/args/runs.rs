@@ -19,8 +19,8 @@ pub(crate) struct RunsArguments {
 pub(crate) enum RunsCommand {
     /// List the stages of the store: kind, key, size, age, state, label and suites.
     ///
-    /// Without options, every stage is listed; else those that all options allow. An option that names something may be given several
-    /// times, and each of the names will do. A name that no stage of the store has is refused.
+    /// Without options, every stage is listed. Options choose among them, and a listed stage satisfies every option. An option that names
+    /// something may be given several times; a stage satisfies it by any of the names. A name that no stage of the store has is refused.
     List(Box<ListRunsArguments>),
     /// Print a stage's manifest.
     Show {
@@ -28,13 +28,15 @@ pub(crate) enum RunsCommand {
         /// `unlearn runs list`.
         stage: String,
     },
-    /// Say what differs between two stages or two suites, and in which stage the difference begins.
+    /// Compare two stages or two suites: what differs, and in which stage that begins.
     Diff(DiffArguments),
-    /// Print the folder of a stage, or the place of a file in the stages that made it.
+    /// Print the folder of a stage, or the stages that made a file.
     Where(WhereArguments),
-    /// Check the hash of every file of finished stages, or check certificates of deletions against their files.
+    /// Check every file of the store against its hash, or certificates of deletions.
     Verify(VerifyArguments),
-    /// Remove damaged stages and everything computed from them. The next run of the suite computes them again.
+    /// Remove damaged stages, and everything that was computed from them.
+    ///
+    /// The next run of the suite computes them again.
     Repair {
         /// Print what would be removed, and remove nothing.
         #[arg(long)]
@@ -52,10 +54,11 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove every stage that no suite, no search and no certificate needs, and what killed processes left. Only the
-    /// index of a finished suite names stages, so the stages of an unfinished suite are removed too.
+    /// Remove every stage that no finished suite, no search and no certificate needs.
+    ///
+    /// The stages of a suite that never ran to its end are removed too, and so is what killed processes left. Look with `--dry-run` first.
     Gc(GcArguments),
-    /// Write suites or stages, with everything that they were computed from, into one tar file.
+    /// Write suites or stages into one tar file, with everything that they were computed from.
     Export {
         /// Suites by name, or stages as for `unlearn runs show`.
         #[arg(required = true, value_name = "SUITE|STAGE")]
@@ -64,8 +67,9 @@ pub(crate) enum RunsCommand {
         #[arg(value_name = "FILE.tar")]
         file: PathBuf,
     },
-    /// Import the suites and stages of an exported file. Each is checked against its hashes. Stages that exist
-    /// already stay unchanged.
+    /// Import the suites and stages of an exported file.
+    ///
+    /// Each is checked against its hashes. Stages that exist already stay unchanged.
     Import {
         /// The exported file.
         #[arg(value_name = "FILE.tar")]
@@ -78,7 +82,7 @@ pub(crate) struct VerifyArguments {
     /// Folders with certificates; the run store if none is given.
     #[arg(value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
-    /// Demand a signature by this public key, made by `openssl pkey -in KEY -pubout -out FILE`.
+    /// Demand a signature by the public key in this file. `openssl pkey -in KEY -pubout -out FILE` makes it from the private key.
     #[arg(long, value_name = "FILE", requires = "folders")]
     pub(crate) public_key: Option<PathBuf>,
     /// Measure the models again on this dataset: its name, or a folder that holds it.
@@ -114,7 +118,7 @@ pub(crate) struct ListRunsArguments {
     /// Only stages that were finished at least this long ago: a number with s, m, h, d or w, for example `12h` or `7d`.
     #[arg(long, value_name = "AGE", value_parser = amounts::age)]
     pub(crate) older_than: Option<Duration>,
-    /// Only stages that were finished less than this long ago.
+    /// Only stages that were finished less than this long ago, as for `--older-than`.
     #[arg(long, value_name = "AGE", value_parser = amounts::age)]
     pub(crate) newer_than: Option<Duration>,
     /// Only stages with larger files: a number with kB, MB, GB, KiB, MiB or GiB, for example `10MiB`.
@@ -163,7 +167,7 @@ pub(crate) struct DiffArguments {
     /// Another suite, or another stage.
     #[arg(value_name = "SUITE|STAGE")]
     pub(crate) other: String,
-    /// Folder of the run store of the second, if it is another one.
+    /// Run store of the second stage or suite. Default: the same.
     #[arg(long, value_name = "DIR")]
     pub(crate) other_runs: Option<PathBuf>,
     /// Print the differences as one JSON object.
@@ -192,11 +196,12 @@ pub(crate) struct GcArguments {
     /// Print what would be removed, its size and the reason, and remove nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Keep stages that were finished or saved less than this long ago, for example `7d`, and what they were computed from.
+    /// Keep stages that were finished or saved less than this long ago, and what they were computed from: a number with s, m, h, d or w, for
+    /// example `7d`.
     #[arg(long, value_name = "AGE", value_parser = amounts::age)]
     pub(crate) older_than: Option<Duration>,
     /// Also keep the stages that certificates of deletions in this folder name, at any depth. Certificates in the store's
-    /// folder and in the folders beside it are always found.
+    /// folder and in the folders beside it are always found. May be given several times.
     #[arg(long, value_name = "DIR")]
     pub(crate) certificates: Vec<PathBuf>,
 }

@@ -11,12 +11,12 @@ use super::{EnvironmentArguments, InitArguments, StoreArguments, numbers};
 pub(crate) struct ChosenSuite {
     /// The suite file.
     pub(crate) suite: PathBuf,
-    /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`.
+    /// Change one value of the suite, for example `train.epochs=3` or `unlearn.ft.lr=0.02`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) assignments: Vec<String>,
     #[command(flatten)]
     pub(crate) beginning: InitArguments,
-    /// Run seeds 1 to N instead of the suite's seeds.
+    /// Use seeds 1 to N instead of the suite's seeds. N is at most 1000.
     #[arg(long, value_name = "N", value_parser = |text: &str| numbers::whole::<u64>(text, 1, 1000))]
     pub(crate) seeds: Option<u64>,
 }
@@ -29,8 +29,10 @@ pub(crate) struct SuiteArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SuiteCommand {
-    /// Say in words what a suite will do: data, model, requests, methods and their settings, stages, and how long it
-    /// will take. Nothing is written or fetched, and no device is opened.
+    /// Explain in words what a suite will do, with its settings, its stages and their time.
+    ///
+    /// Every setting is printed with the source of its value. The time is estimated from stages in the run store. Nothing is computed,
+    /// written or fetched.
     Explain(Box<ExplainArguments>),
 }
 

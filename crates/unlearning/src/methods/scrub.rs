@@ -108,7 +108,10 @@ impl Method for Scrub {
         zero_or_more("gamma", config.gamma)?;
         if config.msteps > config.epochs {
             let Config { msteps, epochs, .. } = config;
-            return Err(format!("`msteps` must not exceed `epochs` ({epochs}), found {msteps}"));
+            return Err(format!(
+                "`msteps`, the first epochs, which also raise the error on the forget set, is {msteps} and must not exceed `epochs`, which is \
+                 {epochs}; set `msteps` to at most {epochs}"
+            ));
         }
         Ok(())
     }

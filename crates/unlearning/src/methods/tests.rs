@@ -409,7 +409,7 @@ fn what_a_method_cannot_do_is_an_error_that_says_so() {
         Samples::first_class(),
         "scrub",
         json!({ "msteps": 11 }),
-        "`msteps` must not exceed `epochs` (10), found 11",
+        "is 11 and must not exceed `epochs`, which is 10",
     );
     refuses(Samples::first_class(), "salun", json!({ "over": "scrub" }), "`scrub`");
     let others = Samples { validation: vec![21, 22, 23], ..Samples::first_class() };
