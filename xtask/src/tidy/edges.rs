@@ -162,7 +162,7 @@ pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     for package in metadata.workspace_packages() {
         let name = short(&package.name);
-        if name == "xtask" || name == "tests" {
+        if ["xtask", "tests", "readme"].contains(&name.as_str()) {
             continue;
         }
         // A dependency of a crate's tests on the end-to-end tests does not count.
