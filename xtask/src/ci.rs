@@ -6,7 +6,7 @@ use std::{fs, ops::ControlFlow, time::Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{check_cuda, check_results, process, release, reproduce, wheel, workspace};
+use crate::{check_cuda, check_results, features, process, release, reproduce, wheel, workspace};
 
 /// Run every check that a submission must pass.
 #[derive(clap::Args)]
@@ -27,6 +27,8 @@ struct Step {
 enum What {
     /// A Cargo command, with environment variables.
     Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
+    /// Whether tests share compiled crates with the command line.
+    Features,
     /// The CUDA build, if its sources are others than those that passed last time.
     Cuda,
     /// The quick suite in an empty run store, and a check of its results.
@@ -46,6 +48,7 @@ const STEPS: &[Step] = &[
         what: What::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     },
     Step { name: "deny", what: What::Cargo(&["deny", "check", "licenses", "bans", "sources"], &[]) },
+    Step { name: "features", what: What::Features },
     Step { name: "doc", what: What::Cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]) },
     Step { name: "test", what: What::Cargo(&["test", "--workspace"], &[]) },
     Step { name: "cuda", what: What::Cuda },
@@ -86,6 +89,7 @@ impl Step {
         Ok(Some(match &self.what {
             What::Cargo(args, variables) => process::run(process::cargo(&root, args).envs(variables.iter().copied()))?,
             What::Cuda => check_cuda::run(&check_cuda::Args::if_changed())?,
+            What::Features => features::run(&features::Args {})?,
             What::Wheel => return wheel::check(),
             What::Release => release::check()?,
             What::Reproduce => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use cargo_metadata::{Metadata, Package};
+use cargo_metadata::{DependencyKind, Metadata, Package};
 
 /// Categories of crates.io that the project uses. Another one must be in <https://crates.io/category_slugs>.
 const CATEGORIES: &[&str] = &["algorithms", "command-line-utilities", "development-tools::testing", "science"];
@@ -59,9 +59,11 @@ struct About {
 impl About {
     fn of(package: &Package) -> Self {
         let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
-        // Tests of `unlearn-tests` are not in its package.
+        // Cargo leaves dependencies of tests without a version out of a package. No test uses `unlearn-features`, and the
+        // tests of `unlearn-tests` are not in its package.
         let needed = local.filter(|dependency| {
-            package.name != "unlearn-tests" || dependency.kind != cargo_metadata::DependencyKind::Development
+            dependency.kind != DependencyKind::Development
+                || (package.name != "unlearn-tests" && dependency.name != "unlearn-features")
         });
         let without_version = needed.filter(|dependency| dependency.req.to_string() == "*");
         Self {
