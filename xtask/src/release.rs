@@ -153,7 +153,20 @@ fn packages(root: &Path, out: &Path) -> Result<()> {
     if made.exists() {
         fs::remove_dir_all(&made).with_context(|| format!("failed to clear {}", made.display()))?;
     }
-    process::succeed(&mut process::cargo(root, &["package", "--workspace", "--locked"]))?;
+    process::succeed(&mut process::cargo(
+        root,
+        &[
+            "package",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--exclude",
+            "unlearn-features",
+            "--exclude",
+            "unlearn-readme",
+            "--locked",
+        ],
+    ))?;
     let folder = out.join("crates");
     fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
     for entry in fs::read_dir(&made).with_context(|| format!("failed to list {}", made.display()))? {
@@ -264,6 +277,30 @@ fn host(root: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_components_without_versions_or_licences_is_refused() {
+        let list = |component: Value| {
+            let components = vec![component; 60];
+            check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": components }))
+        };
+        let licences = serde_json::json!([{ "expression": "MIT" }]);
+        assert!(list(serde_json::json!({ "name": "a", "version": "1", "licenses": licences })).is_ok());
+        let refusal = |component: Value| list(component).unwrap_err().to_string();
+        assert_eq!(refusal(serde_json::json!({ "name": "a", "licenses": licences })), "the component a has no version");
+        assert_eq!(refusal(serde_json::json!({ "name": "a", "version": "1" })), "the component a has no licence");
+        assert!(check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": [] })).is_err());
+        assert!(check_sbom(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })).is_err());
+    }
+
+    #[test]
+    fn what_a_reader_complains_of_is_an_error_and_a_missing_reader_is_not() {
+        let run = |script: &str| where_installed("sh", Command::new("sh").args(["-c", script]));
+        assert!(run("echo fine").is_ok());
+        assert_eq!(run("echo bad >&2").unwrap_err().to_string(), "sh complains: bad\n");
+        assert!(run("exit 1").is_err());
+        assert!(where_installed("none", &mut Command::new("no-such-program-here")).is_ok());
+    }
 
     #[test]
     fn an_archive_is_the_same_each_time_and_its_sums_check() -> Result<()> {

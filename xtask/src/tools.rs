@@ -82,3 +82,21 @@ fn runs(program: &Path) -> bool {
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn ci_installs_the_maturin_that_is_used() -> Result<()> {
+        let PythonTool { package, version } = MATURIN;
+        let folder = workspace::root()?.join(".ci");
+        let pinned = fs::read_to_string(folder.join("maturin.txt"))?;
+        assert!(pinned.contains(&format!("\n{package}=={version} ")), "{pinned}");
+        let script = fs::read_to_string(folder.join("run"))?;
+        assert!(script.contains(&format!("\nmaturin_version={version}\n")), "{script}");
+        Ok(())
+    }
+}
