@@ -187,8 +187,10 @@ fn sbom(wheel: &Path, out: &Path) -> Result<()> {
     let output = Command::new("python3").args(["-c", read]).arg(wheel).output().context("failed to start python3")?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{} holds no list of what it is made of: {errors}", wheel.display());
-    check_sbom(&serde_json::from_slice(&output.stdout).context("the list in the wheel is no JSON")?)?;
-    fs::write(out, output.stdout).with_context(|| format!("failed to write {}", out.display()))
+    // Where the project lay when it was built is nobody's business.
+    let list = String::from_utf8(output.stdout)?.replace(&*workspace::root()?.to_string_lossy(), "");
+    check_sbom(&serde_json::from_str(&list).context("the list in the wheel is no JSON")?)?;
+    fs::write(out, list).with_context(|| format!("failed to write {}", out.display()))
 }
 
 /// A list of components is of use only if it is in the known form, and names versions and licences.
@@ -246,7 +248,8 @@ fn try_out(out: &Path, name: &str) -> Result<()> {
 
 /// Runs a command whose program may be missing here. It must print nothing to standard error.
 fn where_installed(program: &str, command: &mut Command) -> Result<()> {
-    let output = match command.stdin(Stdio::null()).output() {
+    // A locale that is not installed is no fault of what is read.
+    let output = match command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             note!("no {program} here; what it would read is not checked");
