@@ -1,12 +1,8 @@
-//! Golden data and end-to-end tests are in this folder. The crate itself contains what tests of several crates need:
-//! a Hub on the loopback device, damaged files, files of `torch.save`, and the numbers that NumPy drew.
-
-// The programs in the README are compiled as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+//! What tests of several crates need: golden data, a Hub on the loopback device, damaged files, files of `torch.save`,
+//! and the numbers that NumPy drew. End-to-end tests are in the same folder.
 
 mod damaged_files;
+pub mod golden;
 mod hub_server;
 pub mod numpy_legacy;
 mod saved;

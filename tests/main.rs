@@ -12,5 +12,7 @@ mod influence_of_removal;
 mod open_registry;
 mod per_sample;
 mod pruning_configs;
+mod quick_keys;
 mod small_residual;
+mod suite_keys;
 mod unlearning_configs;

@@ -4,6 +4,8 @@
 use flate2::Crc;
 use serde::Deserialize;
 
+use crate::golden;
+
 /// The contents of the file.
 #[derive(Deserialize)]
 pub struct NumpyLegacy {
@@ -83,6 +85,6 @@ impl Summary {
 /// # Panics
 /// If it is not as the script writes it.
 pub fn read() -> NumpyLegacy {
-    let text = include_str!("golden/datasets/numpy_legacy.json");
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("numpy_legacy.json: {error}"))
+    serde_json::from_str(&golden::text("datasets/numpy_legacy.json"))
+        .unwrap_or_else(|error| panic!("numpy_legacy.json: {error}"))
 }

@@ -6,7 +6,7 @@ use std::{fs, ops::ControlFlow, time::Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{check_cuda, check_results, process, reproduce, workspace};
+use crate::{check_cuda, check_results, features, process, release, reproduce, wheel, workspace};
 
 /// Run every check that a submission must pass.
 #[derive(clap::Args)]
@@ -27,10 +27,16 @@ struct Step {
 enum What {
     /// A Cargo command, with environment variables.
     Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
+    /// Whether tests share compiled crates with the command line.
+    Features,
     /// The CUDA build, if its sources are others than those that passed last time.
     Cuda,
     /// The quick suite in an empty run store, and a check of its results.
     Reproduce,
+    /// The archive of a release, made of the program that was built before, unpacked and tried.
+    Release,
+    /// A Python wheel with the program that was built before, installed and run.
+    Wheel,
 }
 
 const SUITE: &str = "quick";
@@ -42,10 +48,13 @@ const STEPS: &[Step] = &[
         what: What::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     },
     Step { name: "deny", what: What::Cargo(&["deny", "check", "licenses", "bans", "sources"], &[]) },
+    Step { name: "features", what: What::Features },
     Step { name: "doc", what: What::Cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]) },
     Step { name: "test", what: What::Cargo(&["test", "--workspace"], &[]) },
     Step { name: "cuda", what: What::Cuda },
     Step { name: "reproduce", what: What::Reproduce },
+    Step { name: "wheel", what: What::Wheel },
+    Step { name: "release", what: What::Release },
 ];
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
@@ -56,13 +65,17 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         let start = Instant::now();
         let code = step.run().with_context(|| format!("step `{}` could not run", step.name))?;
         times.push((step.name, start.elapsed().as_secs_f64(), code));
-        worst = worst.max(code);
-        if code != 0 && !args.keep_going {
+        worst = worst.max(code.unwrap_or(0));
+        if code.unwrap_or(0) != 0 && !args.keep_going {
             break;
         }
     }
     for (name, seconds, code) in &times {
-        let verdict = if *code == 0 { "ok" } else { "FAILED" };
+        let verdict = match code {
+            Some(0) => "ok",
+            Some(_) => "FAILED",
+            None => "left out",
+        };
         say!("{name:<10} {seconds:>7.1} s  {verdict}");
     }
     say!("{:<10} {:>7.1} s", "total", times.iter().map(|(_, seconds, _)| seconds).sum::<f64>());
@@ -70,11 +83,15 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
 }
 
 impl Step {
-    fn run(&self) -> Result<u8> {
+    /// The exit code, or none if the step needs what this machine does not have.
+    fn run(&self) -> Result<Option<u8>> {
         let root = workspace::root()?;
-        match &self.what {
-            What::Cargo(args, variables) => process::run(process::cargo(&root, args).envs(variables.iter().copied())),
-            What::Cuda => check_cuda::run(&check_cuda::Args::if_changed()),
+        Ok(Some(match &self.what {
+            What::Cargo(args, variables) => process::run(process::cargo(&root, args).envs(variables.iter().copied()))?,
+            What::Cuda => check_cuda::run(&check_cuda::Args::if_changed())?,
+            What::Features => features::run(&features::Args {})?,
+            What::Wheel => return wheel::check(),
+            What::Release => release::check()?,
             What::Reproduce => {
                 let folder = workspace::target(&root)?.join("ci");
                 if folder.exists() {
@@ -94,10 +111,10 @@ impl Step {
                     ControlFlow::Break(code) => code,
                 };
                 if code != 0 {
-                    return Ok(code);
+                    return Ok(Some(code));
                 }
-                check_results::run(&check_results::Args { dir: out, suite: SUITE.to_owned() })
+                check_results::run(&check_results::Args { dir: out, suite: SUITE.to_owned() })?
             }
-        }
+        }))
     }
 }

@@ -1,8 +1,7 @@
 //! The workspace's task runner: `cargo xtask <command>`.
 //!
 //! Each command has one file or folder. A command returns its exit code: 0 for done, 1 for failed, 2 for bad usage,
-//! or the code of the program that it ran. xtask depends on no crate of the workspace. It runs their programs or
-//! reads their files.
+//! or the code of the program that it ran. It runs programs of the workspace or reads their files.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -16,6 +15,7 @@ mod check_results;
 mod ci;
 mod cuda_toolkit;
 mod docs;
+mod features;
 mod golden;
 mod process;
 mod release;
@@ -46,6 +46,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Ci(ci::Args),
     Tidy(tidy::Args),
+    Features(features::Args),
     Golden(golden::Args),
     Bench(bench::Args),
     CheckResults(check_results::Args),
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
+        Command::Features(args) => features::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::CheckResults(args) => check_results::run(&args),

@@ -4,17 +4,19 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{process, tools::CYCLONEDX, wheel, workspace};
+use crate::{process, tools::MATURIN, wheel, workspace};
 
 /// Make a release for this machine's platform: an archive with the program, completions and manual pages, a wheel, the
-/// packages of all crates, a list of what the program is made of (SBOM), and checksums.
+/// packages of all crates, a list of what the program is made of (SBOM), and checksums. Then unpack the archive
+/// elsewhere and try it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Make everything and publish nothing. It is required, because publishing is not automated.
@@ -26,6 +28,9 @@ pub(crate) struct Args {
     /// Leave out the packages for crates.io, whose check builds every crate again.
     #[arg(long)]
     without_packages: bool,
+    /// Cargo's profile. With `dev`, the recipe is tried on the program that `cargo build` made.
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: String,
 }
 
 const SHELLS: [(&str, &str); 5] = [
@@ -36,33 +41,60 @@ const SHELLS: [(&str, &str); 5] = [
     ("elvish", "unlearn.elv"),
 ];
 
+/// Commands that read completions without running them, where they are installed.
+const READ_BY: [(&str, &str); 3] =
+    [("bash", "completions/unlearn.bash"), ("zsh", "completions/_unlearn"), ("fish", "completions/unlearn.fish")];
+
+/// The checksums of all files, in the form of `sha256sum`.
+const SUMS: &str = "SHA256SUMS";
+
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let root = workspace::root()?;
     let target = workspace::target(&root)?;
     let out = args.out.clone().unwrap_or_else(|| target.join("release-files"));
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("failed to clear {}", out.display()))?;
-    }
-    fs::create_dir_all(&out).with_context(|| format!("failed to make {}", out.display()))?;
-    process::succeed(&mut process::cargo(&root, &["build", "--release", "--locked", "--package", "unlearn-cli"]))?;
-    let program = target.join("release/unlearn");
-    let name = format!("unlearn-{}-{}", version(&root)?, host(&root)?);
-    let folder = out.join(&name);
-    fill(&root, &program, &folder)?;
-    pack(&folder, &out.join(format!("{name}.tar.gz")))?;
-    fs::remove_dir_all(&folder)?;
-    sbom(&root, &out.join(format!("{name}.cdx.json")))?;
-    ensure!(wheel::run(&wheel::Args { out: Some(target.join("wheels")) })? == 0, "the wheel failed");
-    for entry in fs::read_dir(target.join("wheels"))? {
-        let path = entry?.path();
-        fs::copy(&path, out.join(path.file_name().context("a wheel has a name")?))?;
-    }
+    let name = archive(&root, &args.profile, &out)?;
+    let wheels = wheel::Args { out: Some(target.join("wheels")), profile: args.profile.clone() };
+    let wheel = wheel::make(&wheels, &MATURIN.command()?)?;
+    let copy = out.join(wheel.file_name().context("a wheel has a name")?);
+    fs::copy(&wheel, &copy).with_context(|| format!("failed to copy {}", wheel.display()))?;
+    sbom(&wheel, &out.join(format!("{name}.cdx.json")))?;
     if !args.without_packages {
-        process::succeed(&mut process::cargo(&root, &["package", "--workspace", "--locked"]))?;
+        packages(&root, &out)?;
     }
     sums(&out)?;
-    say!("{}: made; nothing was published", out.display());
+    try_out(&out, &name)?;
+    say!("{}: made and tried; nothing was published", out.display());
     Ok(0)
+}
+
+/// For `ci`: makes and tries the archive of the program that was built before.
+pub(crate) fn check() -> Result<u8> {
+    let root = workspace::root()?;
+    let out = workspace::target(&root)?.join("ci/release");
+    let name = archive(&root, "dev", &out)?;
+    sums(&out)?;
+    try_out(&out, &name)?;
+    Ok(0)
+}
+
+/// Builds the program and makes the archive in an empty folder. Returns the archive's name without `.tar.gz`.
+fn archive(root: &Path, profile: &str, out: &Path) -> Result<String> {
+    if out.exists() {
+        fs::remove_dir_all(out).with_context(|| format!("failed to clear {}", out.display()))?;
+    }
+    fs::create_dir_all(out).with_context(|| format!("failed to make {}", out.display()))?;
+    let build = ["build", "--profile", profile, "--locked", "--package", "unlearn-cli"];
+    process::succeed(&mut process::cargo(root, &build))?;
+    // The profile `dev` has another folder.
+    let built = workspace::target(root)?.join(if profile == "dev" { "debug" } else { profile }).join("unlearn");
+    let name = format!("unlearn-{}-{}", version(root)?, host(root)?);
+    let folder = out.join(&name);
+    fill(root, &built, &folder)?;
+    // What is only tried here need not be small.
+    let level = if profile == "release" { Compression::best() } else { Compression::fast() };
+    pack(&folder, &out.join(format!("{name}.tar.gz")), level)?;
+    fs::remove_dir_all(&folder)?;
+    Ok(name)
 }
 
 /// Fills the folder of the archive.
@@ -84,46 +116,149 @@ fn fill(root: &Path, program: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Packs a folder. Equal content gives equal bytes.
-fn pack(folder: &Path, archive: &Path) -> Result<()> {
+fn pack(folder: &Path, archive: &Path, level: Compression) -> Result<()> {
     let file = File::create(archive).with_context(|| format!("failed to make {}", archive.display()))?;
-    let mut tar = tar::Builder::new(GzEncoder::new(file, Compression::best()));
+    let mut tar = tar::Builder::new(GzEncoder::new(file, level));
     tar.mode(tar::HeaderMode::Deterministic);
-    tar.append_dir_all(folder.file_name().context("a folder has a name")?, folder)?;
+    let top = Path::new(folder.file_name().context("a folder has a name")?);
+    for (within, path) in files(folder)? {
+        tar.append_path_with_name(path, top.join(within))?;
+    }
     tar.into_inner()?.finish()?;
     Ok(())
 }
 
-/// Writes what the program is made of, in the form of `CycloneDX`.
-fn sbom(root: &Path, out: &Path) -> Result<()> {
-    let manifest = root.join("crates/unlearn-cli/Cargo.toml");
-    let mut tool = CYCLONEDX.command()?;
-    tool.args(["cyclonedx", "--format", "json", "--override-filename", "sbom", "--manifest-path"]).arg(&manifest);
-    process::succeed(&mut tool)?;
-    for package in workspace::metadata(root)?.workspace_packages() {
-        let made = package.manifest_path.with_file_name("sbom.json");
-        if package.name == "unlearn-cli" {
-            fs::copy(&made, out).with_context(|| format!("failed to copy {made}"))?;
+/// The files below a folder, by their paths within it, in ascending order.
+fn files(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                found.push((path.strip_prefix(folder)?.to_owned(), path));
+            }
         }
-        // The tool writes one for each crate of the workspace, beside its manifest.
-        let _ = fs::remove_file(&made);
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Makes the packages of all crates, with the check that each can be built from its package, and copies them.
+fn packages(root: &Path, out: &Path) -> Result<()> {
+    let target = workspace::target(root)?;
+    let made = target.join("package");
+    if made.exists() {
+        fs::remove_dir_all(&made).with_context(|| format!("failed to clear {}", made.display()))?;
+    }
+    process::succeed(&mut process::cargo(
+        root,
+        &[
+            "package",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--exclude",
+            "unlearn-features",
+            "--exclude",
+            "unlearn-readme",
+            "--locked",
+        ],
+    ))?;
+    let folder = out.join("crates");
+    fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+    for entry in fs::read_dir(&made).with_context(|| format!("failed to list {}", made.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "crate") {
+            fs::copy(&path, folder.join(path.file_name().context("a package has a name")?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the program is made of, in the form of `CycloneDX`: the list that maturin put into the wheel.
+fn sbom(wheel: &Path, out: &Path) -> Result<()> {
+    // A wheel is a zip file, and Python reads those.
+    let read = "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\n\
+                names = [n for n in z.namelist() if n.endswith('.cyclonedx.json')]\nassert len(names) == 1, names\n\
+                sys.stdout.buffer.write(z.read(names[0]))";
+    let output = Command::new("python3").args(["-c", read]).arg(wheel).output().context("failed to start python3")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} holds no list of what it is made of: {errors}", wheel.display());
+    // Where the project lay when it was built is nobody's business.
+    let list = String::from_utf8(output.stdout)?.replace(&*workspace::root()?.to_string_lossy(), "");
+    check_sbom(&serde_json::from_str(&list).context("the list in the wheel is no JSON")?)?;
+    fs::write(out, list).with_context(|| format!("failed to write {}", out.display()))
+}
+
+/// A list of components is of use only if it is in the known form, and names versions and licences.
+fn check_sbom(bom: &Value) -> Result<()> {
+    ensure!(bom["bomFormat"] == "CycloneDX", "the list is not in the form of CycloneDX");
+    let components = bom["components"].as_array().context("the list has no components")?;
+    ensure!(components.len() > 50, "the list has only {} components", components.len());
+    for component in components {
+        let name = component["name"].as_str().context("a component has no name")?;
+        ensure!(component["version"].is_string(), "the component {name} has no version");
+        ensure!(component["licenses"].is_array(), "the component {name} has no licence");
     }
     Ok(())
 }
 
 /// Writes the checksum of every file, in the form that `sha256sum --check` reads.
 fn sums(folder: &Path) -> Result<()> {
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    names.sort();
     let mut lines = String::new();
-    for path in names {
-        let name = path.file_name().context("a file has a name")?.to_string_lossy();
-        for byte in Sha256::digest(fs::read(&path)?) {
+    for (within, path) in files(folder)? {
+        let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        for byte in Sha256::digest(bytes) {
             write!(lines, "{byte:02x}")?;
         }
-        writeln!(lines, "  {name}")?;
+        writeln!(lines, "  {}", within.display())?;
     }
-    fs::write(folder.join("SHA256SUMS"), lines)?;
+    fs::write(folder.join(SUMS), lines)?;
+    Ok(())
+}
+
+/// Does what a user does: checks the sums, unpacks the archive outside of the project, lets the shells and the readers of
+/// manual pages that are installed read theirs, and runs the program.
+fn try_out(out: &Path, name: &str) -> Result<()> {
+    process::succeed(Command::new("sha256sum").args(["--check", "--quiet", SUMS]).current_dir(out))?;
+    let place = tempfile::Builder::new().prefix("unlearn-release-").tempdir()?;
+    let archive = out.join(format!("{name}.tar.gz"));
+    let file = File::open(&archive).with_context(|| format!("failed to open {}", archive.display()))?;
+    tar::Archive::new(GzDecoder::new(file)).unpack(place.path())?;
+    let folder = place.path().join(name);
+    for (shell, file) in READ_BY {
+        where_installed(shell, Command::new(shell).arg("-n").arg(folder.join(file)))?;
+    }
+    let pages = files(&folder.join("man"))?;
+    ensure!(pages.iter().any(|(page, _)| page == Path::new("unlearn.1")), "the manual has no page unlearn.1");
+    for (page, path) in &pages {
+        let mut man = Command::new("man");
+        // Warnings go to standard error; the page itself is not wanted.
+        man.args(["--warnings", "--local-file"]).arg(path).env("MANROFFOPT", "-ww").env("MANPAGER", "cat");
+        where_installed("man", &mut man).with_context(|| format!("the page {}", page.display()))?;
+    }
+    let version = Command::new(folder.join("unlearn")).arg("--version").current_dir(&folder).output()?;
+    ensure!(version.status.success(), "the program in the archive did not start");
+    say!("{}: unpacked and run: {}", archive.display(), String::from_utf8_lossy(&version.stdout).trim());
+    Ok(())
+}
+
+/// Runs a command whose program may be missing here. It must print nothing to standard error.
+fn where_installed(program: &str, command: &mut Command) -> Result<()> {
+    // A locale that is not installed is no fault of what is read.
+    let output = match command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            note!("no {program} here; what it would read is not checked");
+            return Ok(());
+        }
+        Err(error) => return Err(error).with_context(|| format!("failed to start {program}")),
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && errors.is_empty(), "{program} complains: {errors}");
     Ok(())
 }
 
@@ -147,6 +282,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_of_components_without_versions_or_licences_is_refused() {
+        let list = |component: Value| {
+            let components = vec![component; 60];
+            check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": components }))
+        };
+        let licences = serde_json::json!([{ "expression": "MIT" }]);
+        assert!(list(serde_json::json!({ "name": "a", "version": "1", "licenses": licences })).is_ok());
+        let refusal = |component: Value| list(component).unwrap_err().to_string();
+        assert_eq!(refusal(serde_json::json!({ "name": "a", "licenses": licences })), "the component a has no version");
+        assert_eq!(refusal(serde_json::json!({ "name": "a", "version": "1" })), "the component a has no licence");
+        assert!(check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": [] })).is_err());
+        assert!(check_sbom(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })).is_err());
+    }
+
+    #[test]
+    fn what_a_reader_complains_of_is_an_error_and_a_missing_reader_is_not() {
+        let run = |script: &str| where_installed("sh", Command::new("sh").args(["-c", script]));
+        assert!(run("echo fine").is_ok());
+        assert_eq!(run("echo bad >&2").unwrap_err().to_string(), "sh complains: bad\n");
+        assert!(run("exit 1").is_err());
+        assert!(where_installed("none", &mut Command::new("no-such-program-here")).is_ok());
+    }
+
+    #[test]
     fn an_archive_is_the_same_each_time_and_its_sums_check() -> Result<()> {
         let place = tempfile::tempdir()?;
         let folder = place.path().join("unlearn-1");
@@ -155,18 +314,17 @@ mod tests {
         fs::write(folder.join("man/unlearn.1"), "page")?;
         let out = place.path().join("out");
         fs::create_dir(&out)?;
-        pack(&folder, &out.join("a.tar.gz"))?;
-        pack(&folder, &out.join("b.tar.gz"))?;
+        pack(&folder, &out.join("a.tar.gz"), Compression::best())?;
+        pack(&folder, &out.join("b.tar.gz"), Compression::best())?;
         assert_eq!(fs::read(out.join("a.tar.gz"))?, fs::read(out.join("b.tar.gz"))?);
         sums(&out)?;
-        let text = fs::read_to_string(out.join("SHA256SUMS"))?;
+        let text = fs::read_to_string(out.join(SUMS))?;
         assert_eq!(text.lines().count(), 2);
         assert!(text.lines().all(|line| line.split("  ").next().is_some_and(|sum| sum.len() == 64)), "{text}");
-        let status = Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&out).status()?;
+        let status = Command::new("sha256sum").args(["--check", "--quiet", SUMS]).current_dir(&out).status()?;
         assert!(status.success());
         fs::write(out.join("a.tar.gz"), "damaged")?;
-        let status =
-            Command::new("sha256sum").args(["--check", "--status", "SHA256SUMS"]).current_dir(&out).status()?;
+        let status = Command::new("sha256sum").args(["--check", "--status", SUMS]).current_dir(&out).status()?;
         assert!(!status.success());
         Ok(())
     }

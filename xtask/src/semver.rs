@@ -1,6 +1,8 @@
 //! `semver`: whether the crates' interfaces still serve the programs that were written for an earlier revision.
 
-use anyhow::Result;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
 
 use crate::{process, tools::SEMVER_CHECKS, workspace};
 
@@ -16,8 +18,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
+    let root = workspace::root()?;
+    let revision = format!("{}^{{commit}}", args.since);
+    let mut known = Command::new("git");
+    known.args(["rev-parse", "--quiet", "--verify", "--end-of-options", &revision]);
+    let known = known.current_dir(&root).stdout(Stdio::null()).status().context("failed to start git")?;
+    if !known.success() {
+        note!("error: this repository has no revision `{}`; name a tag, a branch or a commit", args.since);
+        return Ok(2);
+    }
     let mut check = SEMVER_CHECKS.command()?;
-    check.current_dir(workspace::root()?).args(["semver-checks", "--baseline-rev", &args.since]);
+    check.current_dir(&root).args(["semver-checks", "--baseline-rev", &args.since]);
     match &args.package {
         Some(package) => check.args(["--package", package]),
         None => check.arg("--workspace"),

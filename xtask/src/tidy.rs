@@ -1,6 +1,7 @@
 //! `tidy`: the project's rules that neither compiler nor linter checks.
 
 mod edges;
+mod packages;
 mod site;
 mod sources;
 
@@ -11,7 +12,8 @@ use cargo_metadata::Metadata;
 
 use crate::workspace;
 
-/// Check the project's rules: dependencies between crates, file headers and sizes, names, links, and where `unsafe` may be.
+/// Check the project's rules: dependencies between crates, what their packages hold, file headers and sizes, names,
+/// links, and where `unsafe` may be.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -34,7 +36,9 @@ fn violations(root: &Path) -> Result<Vec<String>> {
         Err(error) => violations.push(format!("{error:#}")),
     }
     violations.extend(site::check(root)?);
-    for file in sources::list(root)? {
+    let files = sources::list(root)?;
+    violations.extend(packages::check(root, &metadata, &files)?);
+    for file in files {
         violations.extend(sources::check(&file.to_string_lossy(), &read(&root.join(&file))?));
     }
     Ok(violations)

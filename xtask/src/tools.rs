@@ -5,9 +5,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use crate::{process, workspace};
+use crate::{process, venv::Venv, workspace};
 
 /// A program that `cargo install` gives.
 pub(crate) struct Tool {
@@ -21,11 +21,43 @@ pub(crate) struct Tool {
 
 /// Builds the documentation's site.
 pub(crate) const MDBOOK: Tool = Tool { package: "mdbook", binary: "mdbook", version: "0.5.4" };
-/// Lists what a program is made of.
-pub(crate) const CYCLONEDX: Tool = Tool { package: "cargo-cyclonedx", binary: "cargo-cyclonedx", version: "0.5.9" };
 /// Finds changes of an interface that break its users.
 pub(crate) const SEMVER_CHECKS: Tool =
     Tool { package: "cargo-semver-checks", binary: "cargo-semver-checks", version: "0.51.0" };
+
+/// A program that `pip install` gives.
+pub(crate) struct PythonTool {
+    /// The package, which is named like its program.
+    pub(crate) package: &'static str,
+    /// The version to use.
+    pub(crate) version: &'static str,
+}
+
+/// Builds Python wheels. `.ci/maturin.txt` names the same version, with its hash.
+pub(crate) const MATURIN: PythonTool = PythonTool { package: "maturin", version: "1.16.0" };
+
+impl PythonTool {
+    /// The path of the program: the one on the `PATH` if it has the right version, else one from PyPI in an environment of
+    /// its own.
+    pub(crate) fn command(&self) -> Result<PathBuf> {
+        let Self { package, version } = self;
+        let asked = Command::new(package).arg("--version").stderr(Stdio::null()).output();
+        if asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == format!("{package} {version}")) {
+            return Ok(PathBuf::from(package));
+        }
+        let folder = workspace::target(&workspace::root()?)?.join(package);
+        Venv::with(folder, &[format!("{package}=={version}")])
+            .and_then(|venv| which(&venv.program(package)))
+            .with_context(|| format!("no {package} {version} here, and it could not be had from PyPI"))
+    }
+}
+
+/// The path of a command's program.
+fn which(command: &Command) -> Result<PathBuf> {
+    let path = PathBuf::from(command.get_program());
+    anyhow::ensure!(path.is_file(), "there is no {}", path.display());
+    Ok(path)
+}
 
 impl Tool {
     /// The program, installed if it is missing.
@@ -49,4 +81,22 @@ fn runs(program: &Path) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn ci_installs_the_maturin_that_is_used() -> Result<()> {
+        let PythonTool { package, version } = MATURIN;
+        let folder = workspace::root()?.join(".ci");
+        let pinned = fs::read_to_string(folder.join("maturin.txt"))?;
+        assert!(pinned.contains(&format!("\n{package}=={version} ")), "{pinned}");
+        let script = fs::read_to_string(folder.join("run"))?;
+        assert!(script.contains(&format!("\nmaturin_version={version}\n")), "{script}");
+        Ok(())
+    }
 }

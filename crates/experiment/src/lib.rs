@@ -22,7 +22,7 @@ mod gallery;
 mod hard;
 mod initial;
 mod judgement;
-mod keys;
+pub mod keys;
 mod labels;
 mod launcher;
 mod lines;

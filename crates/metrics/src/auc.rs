@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn golden() -> Value {
-        serde_json::from_str(include_str!("../../../tests/golden/metrics/metrics.json")).unwrap()
+        serde_json::from_str(&unlearn_tests::golden::text("metrics/metrics.json")).unwrap()
     }
 
     fn groups(case: &Value) -> [Vec<f64>; 2] {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_delongs_definition() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/judging.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/judging.json")).unwrap();
         for case in golden["roc"].as_array().unwrap() {
             let [positives, negatives] = groups(case);
             let found = Auc::delong(&positives, &negatives).unwrap();

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn intervals_are_scipys() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/judging.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/judging.json")).unwrap();
         for case in golden["clopper_pearson"].as_array().unwrap() {
             let count = |key: &str| case[key].as_u64().unwrap() as usize;
             let expected: [f64; 2] = serde_json::from_value(case["interval"].clone()).unwrap();

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn divergences_are_scipys() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/metrics.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/metrics.json")).unwrap();
         let case = &golden["closeness"];
         let floats = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone()).unwrap();
         let classes = case["classes"].as_u64().unwrap() as usize;

@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn are_those_of_a_second_implementation() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/judging.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/judging.json")).unwrap();
         for case in golden["holm"].as_array().unwrap() {
             let of = |key: &str| serde_json::from_value::<Vec<f64>>(case[key].clone()).unwrap();
             let found = holm(&of("p")).unwrap();

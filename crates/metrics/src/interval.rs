@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn intervals_are_scipys() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/metrics.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/metrics.json")).unwrap();
         for case in golden["intervals"].as_array().unwrap() {
             let values: Vec<f64> = serde_json::from_value(case["values"].clone()).unwrap();
             let [low, high]: [f64; 2] = serde_json::from_value(case["interval"].clone()).unwrap();

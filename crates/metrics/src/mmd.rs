@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn is_numpys() {
-        let golden: Value =
-            serde_json::from_str(include_str!("../../../tests/golden/metrics/representations.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/representations.json")).unwrap();
         for case in golden["mmd"].as_array().unwrap() {
             let of = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone()).unwrap();
             let columns = case["columns"].as_u64().unwrap() as usize;

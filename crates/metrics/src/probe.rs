@@ -256,8 +256,7 @@ mod tests {
 
     #[test]
     fn predicts_what_scikit_learn_predicts() {
-        let golden: Value =
-            serde_json::from_str(include_str!("../../../tests/golden/metrics/representations.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/representations.json")).unwrap();
         for case in golden["probe"].as_array().unwrap() {
             let of = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone()).unwrap();
             let number = |key: &str| case[key].as_u64().unwrap() as usize;

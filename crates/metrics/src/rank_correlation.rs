@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn is_scipys() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/transfer/transfer.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("transfer/transfer.json")).unwrap();
         let cases = golden["spearman"].as_array().unwrap();
         assert!(cases.len() >= 3);
         for case in cases {

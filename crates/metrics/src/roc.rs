@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn curves_are_scikit_learns() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/metrics/judging.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/judging.json")).unwrap();
         for case in golden["roc"].as_array().unwrap() {
             let of = |key: &str| serde_json::from_value::<Vec<f64>>(case[key].clone()).unwrap();
             let roc = Roc::new(&of("positives"), &of("negatives")).unwrap();

@@ -59,8 +59,7 @@ mod tests {
 
     #[test]
     fn equals_numpys() {
-        let golden: Value =
-            serde_json::from_str(include_str!("../../../tests/golden/metrics/representations.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("metrics/representations.json")).unwrap();
         for case in golden["silhouettes"].as_array().unwrap() {
             let floats: Vec<f32> = serde_json::from_value(case["x"].clone()).unwrap();
             let labels: Vec<u32> = serde_json::from_value(case["labels"].clone()).unwrap();

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn log_odds_are_numpys_and_stay_exact_where_probabilities_round() {
         let golden: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/golden/metrics/judging.json")).unwrap();
+            serde_json::from_str(&unlearn_tests::golden::text("metrics/judging.json")).unwrap();
         for case in golden["log_odds"].as_array().unwrap() {
             let logits: Vec<f32> = serde_json::from_value(case["logits"].clone()).unwrap();
             let (label, expected) = (case["label"].as_u64().unwrap() as u32, case["phi"].as_f64().unwrap());

@@ -1,8 +1,6 @@
 //! Comparison with scikit-learn's decisions on the real scores that `tests/golden/mia-eval/svc.py` wrote, and on the many
 //! vectors of `many.py`.
 
-use std::{fs, path::PathBuf};
-
 use serde_json::Value;
 use unlearn_metrics::{ModelScores, Scores};
 use unlearn_mia_eval::attacks::mia_efficacy::mia_efficacy;
@@ -21,8 +19,7 @@ struct Sizes {
 }
 
 fn golden(file: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/mia-eval").join(file);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    unlearn_tests::golden::bytes(&format!("mia-eval/{file}"))
 }
 
 fn floats(file: &str) -> Vec<f32> {

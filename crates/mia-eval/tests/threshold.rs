@@ -6,21 +6,16 @@ use unlearn_metrics::{ModelScores, Scores};
 use unlearn_mia_eval::attacks::threshold;
 use unlearn_mia_eval::{Draws, MemberSelection, features};
 
-macro_rules! golden {
-    ($file:literal) => {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/mia-eval/", $file)
-    };
+fn read(file: &str) -> Vec<u8> {
+    unlearn_tests::golden::bytes(&format!("mia-eval/{file}"))
 }
 
 #[test]
 fn figures_are_those_of_a_second_implementation() {
-    let golden: Value = serde_json::from_str(include_str!(golden!("threshold.json"))).unwrap();
-    let models: [(&str, &str, &[u8]); 2] = [
-        ("digits", include_str!(golden!("digits.json")), include_bytes!(golden!("digits.logits.f32"))),
-        ("cancer", include_str!(golden!("cancer.json")), include_bytes!(golden!("cancer.logits.f32"))),
-    ];
-    for (name, summary, logits) in models {
-        let summary: Value = serde_json::from_str(summary).unwrap();
+    let golden: Value = serde_json::from_slice(&read("threshold.json")).unwrap();
+    for name in ["digits", "cancer"] {
+        let summary: Value = serde_json::from_slice(&read(&format!("{name}.json"))).unwrap();
+        let logits = read(&format!("{name}.logits.f32"));
         let number = |key: &str| summary[key].as_u64().unwrap() as usize;
         let labels: Vec<u32> = serde_json::from_value(summary["labels"].clone()).unwrap();
         let logits: Vec<f32> = logits.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();

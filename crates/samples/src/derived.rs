@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn converted_images_are_pillows() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/transfer/transfer.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("transfer/transfer.json")).unwrap();
         let bytes = |value: &Value| serde_json::from_value::<Vec<u8>>(value.clone()).unwrap();
         let cases = golden["converted"].as_array().unwrap();
         assert!(cases.len() >= 4);

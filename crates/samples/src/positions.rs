@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn numpys_own_files_are_read() {
         for file in ["positions_int32_v1.npy", "positions_int64_v2.npy"] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets").join(file);
+            let path = unlearn_tests::golden::path("datasets").join(file);
             let positions: Vec<i64> = read(&path).unwrap().iter().map(|listed| listed.position).collect();
             assert_eq!(positions, [3, 14, 159, 2, 65], "{file}");
         }

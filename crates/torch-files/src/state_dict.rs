@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn a_file_repeats_elements_up_to_a_limit() {
         // One tensor of 2^20 elements, whose storage has one.
-        let bytes = include_bytes!("../../../tests/golden/torch-files/expanded.pth");
-        let file = TorchFile::read(bytes).unwrap();
+        let bytes = unlearn_tests::golden::bytes("torch-files/expanded.pth");
+        let file = TorchFile::read(&bytes).unwrap();
         let Content::Pickled(ref parts) = file.content else { panic!("a pickle") };
         let read = |most| StateDict::unpickled(file.container, parts, &file.candidates[0], most);
         assert!(read((1 << 20) - 1).is_ok());

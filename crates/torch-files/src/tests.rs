@@ -1,13 +1,13 @@
 //! Reads files that PyTorch wrote, `tests/golden/torch-files/`, with the script beside them.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 
 use crate::{Container, StateDict};
 
 fn file(name: &str) -> Vec<u8> {
-    fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files").join(name)).unwrap()
+    unlearn_tests::golden::bytes(&format!("torch-files/{name}"))
 }
 
 fn refusal(bytes: &[u8]) -> String {

@@ -133,7 +133,7 @@ mod tests {
     use crate::{Container, StateDict};
 
     fn golden(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files").join(name)
+        unlearn_tests::golden::path("torch-files").join(name)
     }
 
     /// The tensors that `tests/golden/torch-files/written.py` reads: a convolution pruned by a mask, its normalisation and a linear

@@ -94,8 +94,8 @@ mod tests {
     /// `PyTorch` computes in f64, this crate in f32 (`tests/golden/training/adam.py`).
     #[test]
     fn steps_with_either_decay_are_pytorchs() {
-        let golden = include_str!("../../../tests/golden/training/adam.json");
-        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        let golden = unlearn_tests::golden::text("training/adam.json");
+        let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
         let recipe = Recipe { weight_decay: 0.1, ..Recipe::default() };
         for (name, decoupled) in [("adam", false), ("adamw", true)] {
             let mut theta = vec![vec![1.0, -0.5, 0.25], vec![2.0, 0.0]];

@@ -154,8 +154,7 @@ mod tests {
     /// Each case of the golden file: a network of one hidden layer with weights, samples, a mask over the first layer and the eigenvalue.
     #[test]
     fn equals_the_exact_hessians() {
-        let golden: Value =
-            serde_json::from_str(include_str!("../../../tests/golden/training/curvature.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("training/curvature.json")).unwrap();
         for case in golden["cases"].as_array().unwrap() {
             let numbers = |key: &str| -> Vec<f32> { serde_json::from_value(case[key].clone()).unwrap() };
             let sizes = ["side", "hidden", "classes"].map(|key| case[key].as_u64().unwrap() as usize);

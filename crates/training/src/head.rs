@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_probe_on_standardised_features_is_scikit_learns() {
-        let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/transfer/transfer.json")).unwrap();
+        let golden: Value = serde_json::from_str(&unlearn_tests::golden::text("transfer/transfer.json")).unwrap();
         let cases = golden["head"].as_array().unwrap();
         assert!(cases.len() >= 2);
         for case in cases {

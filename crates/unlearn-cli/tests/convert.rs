@@ -1,6 +1,6 @@
 //! `convert` and `inspect` on every kind of file.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use unlearn::models::{InputSpec, find, initialize};
 use unlearn::torch_files::Written;
@@ -8,7 +8,7 @@ use unlearn::torch_files::Written;
 use crate::{Place, SUITE};
 
 fn golden(place: &Place, name: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files");
+    let folder = unlearn_tests::golden::path("torch-files");
     fs::copy(folder.join(name), place.path(name)).unwrap();
 }
 

@@ -280,7 +280,7 @@ fn a_deletion_looks_for_what_training_began_with() {
 
 /// Commits tiny parquet files of the golden data as a dataset of the Hub.
 fn commit_dataset(server: &HubServer, id: &str, golden: &str, names: &[&str]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures").join(golden);
+    let folder = unlearn_tests::golden::path("datasets/pictures").join(golden);
     let files: Vec<_> = names.iter().map(|name| (*name, fs::read(folder.join(name)).unwrap())).collect();
     let files = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).chain([("README.md", &b"A card."[..])]);
     server.commit(&format!("datasets/{id}"), &files.collect::<Vec<_>>());

@@ -7,8 +7,6 @@ use serde_json::Value;
 
 use crate::Place;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/score-files");
-
 /// One model, a class to forget, on 200 images.
 const SUITE: &str = r#"
 [suite]
@@ -44,7 +42,7 @@ epochs = 1
 /// A folder with the golden files.
 fn golden() -> Place {
     let place = Place::new("");
-    for entry in fs::read_dir(GOLDEN).unwrap() {
+    for entry in fs::read_dir(unlearn_tests::golden::path("score-files")).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, place.path(path.file_name().unwrap().to_str().unwrap())).unwrap();
     }

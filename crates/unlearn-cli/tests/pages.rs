@@ -129,7 +129,7 @@ fn the_page_on_judging() {
     }
     let place = Place::new(SUITE);
     for file in ["model.npz", "retrain.npz", "unlearned_margins.npy", "retrained_margins.npy"] {
-        let golden = format!("{}/../../tests/golden/score-files/{file}", env!("CARGO_MANIFEST_DIR"));
+        let golden = unlearn_tests::golden::path(&format!("score-files/{file}"));
         std::fs::copy(golden, place.path(file)).unwrap();
     }
     let printed: Vec<String> = commands(&page).into_iter().map(|command| succeed(&place, command)).collect();
@@ -204,7 +204,7 @@ fn the_pages_for_newcomers() {
 fn the_recipes_for_figures_and_other_programs_models() {
     let place = Place::new(SUITE);
     for file in ["model.npz", "retrain.npz"] {
-        let golden = format!("{}/../../tests/golden/score-files/{file}", env!("CARGO_MANIFEST_DIR"));
+        let golden = unlearn_tests::golden::path(&format!("score-files/{file}"));
         std::fs::copy(golden, place.path(file)).unwrap();
     }
     place.succeed(&["run", "suite.toml"]);

@@ -137,16 +137,17 @@ pub(super) struct Package {
     product: BTreeSet<String>,
 }
 
-/// The crates of the workspace except the task runner and the end-to-end tests, which may depend on every crate.
+/// The crates of the workspace except the task runner and those in `tests`, which may depend on every crate.
 pub(super) fn packages(metadata: &Metadata) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     for package in metadata.workspace_packages() {
         let name = short(&package.name);
-        if name == "xtask" || name == "tests" {
+        if ["xtask", "tests", "features", "readme"].contains(&name.as_str()) {
             continue;
         }
-        // A dependency of a crate's tests on the end-to-end tests does not count.
-        let lent = |name: &str, kind| kind == DependencyKind::Development && short(name) == "tests";
+        // What a crate's tests use of the folder `tests` does not count.
+        let lent =
+            |name: &str, kind| kind == DependencyKind::Development && ["tests", "features"].contains(&&*short(name));
         let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
         let local = local.filter(|dependency| !lent(&dependency.name, dependency.kind));
         let direct = local.map(|dependency| short(&dependency.name)).collect();

@@ -462,7 +462,7 @@ mod tests {
     /// The expected order comes from torchvision, through `image_folder_order.py` in `tests/golden/torchvision`.
     #[test]
     fn pictures_are_in_the_order_of_torchvisions_image_folder() {
-        let golden = include_str!("../../../../tests/golden/torchvision/image_folder_order.txt");
+        let golden = unlearn_tests::golden::text("torchvision/image_folder_order.txt");
         let expected: Vec<_> = golden.lines().collect();
         let root = folder(&expected);
         let classes = class_folders(root.path()).unwrap();

@@ -185,8 +185,7 @@ mod tests {
     use super::*;
 
     fn golden(name: &str) -> Vec<u8> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/datasets/other-pictures");
-        std::fs::read(std::path::Path::new(folder).join(name)).unwrap()
+        unlearn_tests::golden::bytes(&format!("datasets/other-pictures/{name}"))
     }
 
     #[test]

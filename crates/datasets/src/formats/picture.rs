@@ -301,7 +301,7 @@ mod tests {
         assert!(announce(65535, 65535).starts_with("it announces 65535×65535 pixels; 1 to"));
         assert!(announce(4000, 5000).contains("it announces 4000×5000 pixels, more than its "));
 
-        let mut jpeg = include_bytes!("../../../../tests/golden/datasets/pictures/jpeg/grey.jpg").to_vec();
+        let mut jpeg = unlearn_tests::golden::bytes("datasets/pictures/jpeg/grey.jpg");
         let frame = jpeg.windows(2).position(|bytes| bytes == b"\xFF\xC0").unwrap();
         jpeg[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x20, 0]);
         assert!(decode(&jpeg).unwrap_err().starts_with("it announces 4096×8192 pixels, more than its "));

@@ -53,7 +53,7 @@ impl Summary {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/distributed")
+    unlearn_tests::golden::path("datasets/distributed")
 }
 
 /// A dataset of few images in one of its forms.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/datasets/pictures")
+    unlearn_tests::golden::path("datasets/pictures")
 }
 
 fn expected() -> HashMap<String, Expected> {

@@ -17,7 +17,7 @@ use crate::pool::{
 use Seen::{Never, Trained, Unlearned};
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../../../../tests/golden/mia-eval/pools.json")).unwrap()
+    serde_json::from_str(&unlearn_tests::golden::text("mia-eval/pools.json")).unwrap()
 }
 
 fn floats(case: &Value, key: &str) -> Vec<f64> {

@@ -287,7 +287,7 @@ mod tests {
     /// `tests/golden/torch-files/generate.py` makes this file: half precision, data-parallel training, two pruned layers.
     #[test]
     fn a_pruned_resnet8s_of_pytorchs_is_read_to_the_bit() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files/resnet8s.pth.tar");
+        let path = unlearn_tests::golden::path("torch-files/resnet8s.pth.tar");
         let model = read(&std::fs::read(path).unwrap(), &ImportOptions::default()).unwrap();
         let CheckpointInfo { arch, classes, input, mean, std, .. } = &model.info;
         assert_eq!((&arch[..], *classes, *input), ("resnet8s", 10, [1, 32, 32]));

@@ -298,10 +298,7 @@ mod tests {
     /// PyTorch computes from them.
     #[test]
     fn weight_normalisation_gives_pytorchs_weights() {
-        let golden = |name: &str| {
-            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/torch-files/");
-            std::fs::read(format!("{folder}{name}")).unwrap()
-        };
+        let golden = |name: &str| unlearn_tests::golden::bytes(&format!("torch-files/{name}"));
         let bytes = golden("normed.pth");
         let dict = StateDict::read(&bytes).unwrap();
         let entries = fold(&dict).unwrap();

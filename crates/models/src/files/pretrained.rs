@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_pruned_model_is_no_start() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files/resnet8s.pth.tar");
+        let path = unlearn_tests::golden::path("torch-files/resnet8s.pth.tar");
         let message = Pretrained::read(&std::fs::read(&path).unwrap(), &path, None).unwrap_err().to_string();
         assert!(message.contains("it is pruned") && message.contains("`unlearn convert --to dense`"), "{message}");
     }

@@ -1,9 +1,6 @@
 //! Reads damaged files; `unlearn_tests::fuzz` states the requirements.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use unlearn_tests::{fuzz, saved};
 use unlearn_torch_files::{StateDict, TorchFile};
@@ -20,7 +17,7 @@ fn read_model(bytes: &[u8]) {
 
 #[test]
 fn torch_files() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/torch-files");
+    let folder = unlearn_tests::golden::path("torch-files");
     let names = [
         "zip.pth",
         "legacy.pth",

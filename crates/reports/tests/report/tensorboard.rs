@@ -71,8 +71,8 @@ fn fields(mut message: &[u8]) -> BTreeMap<u64, Field> {
 
 #[test]
 fn event_files_are_those_of_tensorboard() {
-    let golden: Json = serde_json::from_str(include_str!("../../../../tests/golden/tensorboard/events.json")).unwrap();
-    let bytes = include_bytes!("../../../../tests/golden/tensorboard/events.tfevents");
+    let golden: Json = serde_json::from_str(&unlearn_tests::golden::text("tensorboard/events.json")).unwrap();
+    let bytes = unlearn_tests::golden::bytes("tensorboard/events.tfevents");
     // In the order of the script. TensorBoard read each value back with single precision, which is how it is written.
     let tags = ["train_loss", "validation accuracy, %", "figures/ua", &"ü".repeat(70)];
     let scalars: Vec<Scalar> = tags
@@ -88,7 +88,7 @@ fn event_files_are_those_of_tensorboard() {
         .collect();
     assert_eq!(scalars.len(), 8);
     assert_eq!(tensorboard::events(golden["seconds"].as_f64().unwrap(), &scalars), bytes, "byte for byte");
-    assert_eq!(read(bytes)["train_loss"][2], (127, -1.5e-7));
+    assert_eq!(read(&bytes)["train_loss"][2], (127, -1.5e-7));
 }
 
 #[test]

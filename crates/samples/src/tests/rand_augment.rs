@@ -19,11 +19,8 @@ fn read(mut file: &[u8]) -> (Shape, Vec<Vec<u8>>) {
 
 #[test]
 fn every_operation_is_torchvisions_pixel_for_pixel() {
-    let files: [&[u8]; 2] = [
-        include_bytes!("../../../../tests/golden/datasets/rand_augment_rgb.npy"),
-        include_bytes!("../../../../tests/golden/datasets/rand_augment_grey.npy"),
-    ];
-    for (shape, images) in files.map(read) {
+    for colours in ["rgb", "grey"] {
+        let (shape, images) = read(&unlearn_tests::golden::bytes(&format!("datasets/rand_augment_{colours}.npy")));
         let (picture, mut expected) = (&images[0], images[1..].iter());
         for kind in KINDS {
             for strength in STRENGTHS {

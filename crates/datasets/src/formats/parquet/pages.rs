@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn columns_outside_of_the_file_are_refused_and_readers_fail_at_its_end() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/datasets/pictures/unknown/default/train");
-        let sound = Source::open(&Path::new(folder).join("0000.parquet")).unwrap();
+        let folder = unlearn_tests::golden::path("datasets/pictures/unknown/default/train");
+        let sound = Source::open(&folder.join("0000.parquet")).unwrap();
         let metadata = sound.metadata().unwrap();
         let short = tempfile::NamedTempFile::new().unwrap();
         short.as_file().set_len(100).unwrap();
