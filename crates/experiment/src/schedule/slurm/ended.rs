@@ -200,6 +200,8 @@ impl Watcher<'_, '_> {
             return Verdict::Failed(self.error(at, reason));
         }
         let is_begun = matches!(event, Some(Event::Begun | Event::Over(Report::Interrupted)));
+        // Some clusters report a task whose memory did not suffice as failed. Its log tells.
+        let state = if state == "FAILED" && lacked_memory(&log) { "OUT_OF_MEMORY" } else { state };
         // A task that began no stage at all ended in vain for all of them.
         let counts = is_begun || lines.is_empty();
         let again = |reason: String| Verdict::Again(format!("task {job}_{index} {reason}"), counts);
@@ -212,10 +214,16 @@ impl Watcher<'_, '_> {
             "DEADLINE" => again("reached its deadline".into()),
             "REVOKED" => again("was revoked".into()),
             "UNKNOWN" => again("is no longer known to Slurm".into()),
-            "OUT_OF_MEMORY" => Verdict::Failed(self.error(
-                at,
-                format!("its task {job}_{index} needed more memory than it had; raise `launcher.slurm.memory` ({place})"),
-            )),
+            // The stage before it needed the memory.
+            "OUT_OF_MEMORY" if !is_begun && !lines.is_empty() => again("ended before it".into()),
+            "OUT_OF_MEMORY" => {
+                let kind = &self.queue.stages[at].spec.kind;
+                let reason = format!(
+                    "its task {job}_{index} needed more memory than it had; raise `launcher.slurm.memory`, or \
+                     `launcher.slurm.kind.{kind}.memory` ({place})"
+                );
+                Verdict::Failed(self.error(at, reason))
+            }
             "CANCELLED" => Verdict::Failed(self.error(
                 at,
                 format!("its task {job}_{index} was cancelled in Slurm, and not by this run; the same command submits it again ({place})"),
@@ -256,6 +264,16 @@ impl Watcher<'_, '_> {
     fn error(&self, at: usize, reason: String) -> Error {
         Error::Stage { stage: self.queue.stages[at].label.clone(), reason }
     }
+}
+
+/// Whether Slurm says in a task's log that it has killed the task, or a process of it, for want of memory.
+fn lacked_memory(log: &std::path::Path) -> bool {
+    let bytes = unlearn_files::read(log, LONGEST_LOG).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().filter(|line| line.starts_with("slurmstepd")).any(|line| {
+        // By the limit that `OverMemoryKill` sets, and by a control group.
+        ["exceeded memory limit", "Exceeded job memory limit", "oom-kill", "oom_kill"].iter().any(|said| line.contains(said))
+    })
 }
 
 /// The last line of a log that says something, and the line before it if the last one is the script's.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs::File, path::Path};
 
-use super::command::{Refusal, call};
+use super::command::{Refusal, call, call_with};
 
 /// The number of a job.
 pub(super) type JobId = u64;
@@ -26,7 +26,25 @@ pub(super) struct Submission<'a> {
     pub(super) working: &'a Path,
     /// The files of the tasks' output, with Slurm's placeholders.
     pub(super) output: &'a Path,
+    /// The options in the script.
+    pub(super) options: &'a [String],
 }
+
+/// Variables of `sbatch` for options that the launcher sets itself, or that would keep `sbatch` from answering.
+const OWN: [&str; 12] = [
+    "SBATCH_ARRAY_INX",
+    "SBATCH_BATCH",
+    "SBATCH_DEPENDENCY",
+    "SBATCH_ERROR",
+    "SBATCH_INPUT",
+    "SBATCH_JOB_NAME",
+    "SBATCH_NO_REQUEUE",
+    "SBATCH_OPEN_MODE",
+    "SBATCH_OUTPUT",
+    "SBATCH_REQUEUE",
+    "SBATCH_SIGNAL",
+    "SBATCH_WAIT",
+];
 
 impl Submission<'_> {
     fn arguments(&self) -> Vec<OsString> {
@@ -54,10 +72,30 @@ impl Submission<'_> {
         arguments
     }
 
+    /// Whether a variable of `sbatch` gives an option that neither the launcher nor the script gives. A variable would come
+    /// before the script.
+    fn leaves_open(&self, variable: &str) -> bool {
+        let Some(name) = variable.strip_prefix("SBATCH_") else { return false };
+        let is_given = self.options.iter().any(|option| {
+            let given = option.split(['=', ' ']).next().unwrap_or_default();
+            match given {
+                "--time" | "-t" => name == "TIMELIMIT",
+                "--mem" | "--mem-per-cpu" | "--mem-per-gpu" => name.starts_with("MEM_PER_"),
+                "--partition" | "-p" => name == "PARTITION",
+                "--account" | "-A" => name == "ACCOUNT",
+                "--qos" | "-q" => name == "QOS",
+                "--gpus" | "-G" => name == "GPUS",
+                "--constraint" | "-C" => name == "CONSTRAINT",
+                _ => given.strip_prefix("--").is_some_and(|given| given.replace('-', "_").eq_ignore_ascii_case(name)),
+            }
+        });
+        !OWN.contains(&variable) && !is_given
+    }
+
     /// Submits the array and returns its job. `held` is a lock that lasts until the call is over, even if this process
     /// ends before.
     pub(super) fn submit(&self, held: Option<File>) -> Result<JobId, Refusal> {
-        let said = call("sbatch", self.arguments(), held)?;
+        let said = call_with("sbatch", self.arguments(), held, |variable| self.leaves_open(variable))?;
         // `JOB` or `JOB;CLUSTER`.
         let job = said.trim().split(';').next().and_then(|job| job.trim().parse().ok());
         job.ok_or_else(|| {
@@ -96,6 +134,7 @@ mod tests {
             script: Path::new("/a folder/1.sh"),
             working: Path::new("/w o"),
             output: Path::new("/o/%a.txt"),
+            options: &[],
         };
         let arguments = submission.arguments();
         for expected in [
@@ -109,5 +148,34 @@ mod tests {
         }
         let free = Submission { dependency: "", ..submission }.arguments();
         assert!(!free.iter().any(|argument| argument.to_string_lossy().contains("dependency")));
+    }
+
+    #[test]
+    fn a_variable_of_the_user_counts_for_what_no_setting_gives() {
+        let options = ["--time=5", "--mem=1G", "--cpus-per-gpu=2", "-C avx512"].map(str::to_owned);
+        let submission = Submission {
+            name: "",
+            comment: "",
+            tasks: 1,
+            dependency: "",
+            script: Path::new(""),
+            working: Path::new(""),
+            output: Path::new(""),
+            options: &options,
+        };
+        for variable in ["SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_RESERVATION"] {
+            assert!(submission.leaves_open(variable), "{variable}");
+        }
+        for variable in [
+            "SBATCH_TIMELIMIT",
+            "SBATCH_MEM_PER_CPU",
+            "SBATCH_CPUS_PER_GPU",
+            "SBATCH_CONSTRAINT",
+            "SBATCH_WAIT",
+            "SBATCH_SIGNAL",
+            "SLURM_CPUS_PER_TASK",
+        ] {
+            assert!(!submission.leaves_open(variable), "{variable}");
+        }
     }
 }
