@@ -20,8 +20,17 @@ use crate::stage::{LOG, METRICS, Stage};
 
 /// Folder inside the working folder that [`StageWriter::finish`] removes.
 const CHECKPOINT: &str = "checkpoint";
-/// The resources that the stage has used so far, kept in the working folder between processes.
+/// The resources that the stage has used so far, and its inputs, kept in the working folder between processes.
 pub(crate) const USAGE: &str = "usage.json";
+
+/// The content of [`USAGE`]. The inputs are for a search for garbage: no manifest names them yet. A file of an older version of the
+/// program lacks them.
+#[derive(Serialize)]
+struct Progress<'a> {
+    #[serde(flatten)]
+    usage: Usage,
+    inputs: &'a BTreeMap<String, StageKey>,
+}
 
 /// The right to compute one stage: an exclusive lock and a working folder.
 ///
@@ -178,7 +187,8 @@ impl StageWriter {
 
     fn save_usage(&self) -> Result<()> {
         let path = self.working.join(USAGE);
-        let text = serde_json::to_vec(&self.meter.read())
+        let progress = Progress { usage: self.meter.read(), inputs: &self.spec.inputs };
+        let text = serde_json::to_vec(&progress)
             .map_err(|source| StoreError::Unserialisable { path: path.clone(), source })?;
         write_atomic(&path, &text)
     }
