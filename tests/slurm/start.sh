@@ -3,7 +3,8 @@
 #
 #     tests/slurm/start.sh FOLDER [SETTINGS]
 #
-# SETTINGS is a file with lines of slurm.conf, each instead of the line below with the same key. With the line
+# SETTINGS is a file with lines of slurm.conf, each instead of the line below with the same key; in them, FOLDER stands for
+# the folder. With the line
 # `AccountingStorageType=accounting_storage/slurmdbd`, the cluster keeps accounts; this needs Debian's packages
 # `slurmdbd` and `mariadb-server`. With `TaskPlugin=task/cgroup`, the memory of tasks is limited by control groups.
 #
@@ -102,7 +103,7 @@ if [ -n "${2:-}" ]; then
         PartitionName=*) ;;
         *) sed -i "/^${line%%=*}=/d" slurm.conf ;;
         esac
-        printf '%s\n' "$line" >>slurm.conf
+        printf '%s\n' "${line//FOLDER/$folder}" >>slurm.conf
     done <"$2"
 fi
 cat >>slurm.conf <<END
@@ -164,7 +165,7 @@ slurmd -N n1
 slurmd -N n2
 
 for _ in $(seq 300); do
-    if [ "$(sinfo --noheader --Node --format=%t 2>/dev/null | grep -c idle)" = 2 ]; then
+    if [ "$(sinfo --noheader --Node --format='%N %t' 2>/dev/null | sort -u | grep -c idle)" = 2 ]; then
         echo ready
         cat >/dev/null
         exit 0

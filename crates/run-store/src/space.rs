@@ -17,8 +17,9 @@ use crate::suite_index::{SUITES, SuiteRow};
 use crate::tuning::{TUNINGS, Tuning};
 use crate::unfinished;
 
-/// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only.
-const STALE: Duration = Duration::from_mins(1);
+/// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only; the clock of a
+/// file server may differ from this machine's.
+const STALE: Duration = Duration::from_mins(15);
 
 /// Files that nothing in a store needs.
 #[derive(Debug, Default)]

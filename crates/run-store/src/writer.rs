@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -117,7 +117,7 @@ impl StageWriter {
     pub fn truncate_metrics(&mut self, rows: usize) -> Result<()> {
         let file = self.working.join(METRICS);
         let text = match fs::read_to_string(&file) {
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) if source.kind() == ErrorKind::NotFound => String::new(),
             text => text.map_err(StoreError::io("read", &file))?,
         };
         let found = text.lines().count();
@@ -207,7 +207,8 @@ pub(crate) fn is_sealed(working: &Path) -> bool {
     working.join(Manifest::FILE).is_file()
 }
 
-/// Moves a sealed stage from its working folder into place.
+/// Moves a sealed stage from its working folder into place. If the stage is there already, because this machine did not see it
+/// when it began (NFS shows new folders late), that one stays: both have the same content.
 pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -> Result<Stage> {
     let checkpoint = working.join(CHECKPOINT);
     if checkpoint.exists() {
@@ -218,7 +219,13 @@ pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -
         fs::remove_file(&usage).map_err(StoreError::io("remove", &usage))?;
     }
     sync_folder(working)?;
-    fs::rename(working, place).map_err(StoreError::io("move into place", place))?;
+    if let Err(error) = fs::rename(working, place) {
+        let is_there = matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists);
+        if !is_there || Stage::open_as(place, kind, key.as_str()).is_err() {
+            return Err(StoreError::io("move into place", place)(error));
+        }
+        fs::remove_dir_all(working).map_err(StoreError::io("remove the folder", working))?;
+    }
     sync_folder(place.parent().unwrap_or(place))?;
     Stage::open_as(place, kind, key.as_str())
 }

@@ -1,6 +1,6 @@
 //! `sbatch`: submits one array. `scancel`: cancels tasks.
 
-use std::{ffi::OsString, fs::File, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs::File, path::Path};
 
 use super::command::{Refusal, call, call_with};
 
@@ -108,8 +108,11 @@ impl Submission<'_> {
 const AT_ONCE: usize = 500;
 
 /// Cancels tasks. Tasks that have ended are no error.
+///
+/// A job is cancelled before those that were submitted earlier, which it may wait for. Slurm lets a task begin if the task that it
+/// waits for was cancelled before it began.
 pub(super) fn cancel(tasks: &[TaskId]) -> Result<(), Refusal> {
-    for some in tasks.chunks(AT_ONCE) {
+    for some in calls(tasks) {
         let named = some.iter().map(|(job, task)| format!("{job}_{task}"));
         match call("scancel", ["--quiet".to_owned()].into_iter().chain(named), None) {
             // `scancel` fails if a task among them has ended long ago.
@@ -118,6 +121,15 @@ pub(super) fn cancel(tasks: &[TaskId]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The tasks of each call, the latest job first. Within one call, `scancel` keeps no order.
+fn calls(tasks: &[TaskId]) -> Vec<Vec<TaskId>> {
+    let mut jobs: BTreeMap<JobId, Vec<TaskId>> = BTreeMap::new();
+    for task in tasks {
+        jobs.entry(task.0).or_default().push(*task);
+    }
+    jobs.into_values().rev().flat_map(|tasks| tasks.chunks(AT_ONCE).map(<[_]>::to_vec).collect::<Vec<_>>()).collect()
 }
 
 #[cfg(test)]
@@ -148,6 +160,14 @@ mod tests {
         }
         let free = Submission { dependency: "", ..submission }.arguments();
         assert!(!free.iter().any(|argument| argument.to_string_lossy().contains("dependency")));
+    }
+
+    #[test]
+    fn what_waits_is_cancelled_before_what_it_waits_for() {
+        let many: Vec<TaskId> = (0..AT_ONCE + 1).map(|task| (9, task)).collect();
+        let all: Vec<TaskId> = [(8, 0), (10, 4)].into_iter().chain(many).chain([(8, 1)]).collect();
+        let jobs: Vec<(JobId, usize)> = calls(&all).iter().map(|some| (some[0].0, some.len())).collect();
+        assert_eq!(jobs, [(10, 1), (9, AT_ONCE), (9, 1), (8, 2)]);
     }
 
     #[test]

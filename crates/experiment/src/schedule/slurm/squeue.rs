@@ -162,6 +162,57 @@ mod tests {
         queue.add_accounts("12_0|COMPLETED|n1\n9_3|CANCELLED by 0|n1\n9_[4-5]|PENDING|None assigned\n");
         assert_eq!(queue.state((12, 0)), Some(&State::Running), "squeue knows better");
         assert_eq!(queue.state((9, 3)), Some(&State::Ended("CANCELLED".into())));
-        assert_eq!(queue.state((9, 4)), None);
+        assert_eq!(queue.state((9, 4)), Some(&State::Pending(String::new())));
+    }
+
+    /// What `sacct` of Slurm 22.05 printed, with accounts in MariaDB, of an array whose tasks were pre-empted, of arrays that were
+    /// cancelled before they began and that wait, of tasks that ended in other ways, and of a job of somebody else's.
+    const ACCOUNTS: &str = "1_0|PREEMPTED|n1
+1_1|PREEMPTED|n1
+1_2|PREEMPTED|n2
+2_[0,2,5,8,11,14,17,20,23,26,29,32,35,38,50-80%4]|CANCELLED by 0|None assigned
+3_[0-30:3%4]|PENDING|None assigned
+6|COMPLETED|n[1-2]
+7_0|COMPLETED|n1
+7_1|FAILED|n1
+7_3|CANCELLED by 0|n2
+";
+
+    #[test]
+    fn what_sacct_lists_on_one_line_is_known_of_each_task() {
+        let mut queue = Queue::default();
+        queue.add_accounts(ACCOUNTS);
+        let ended = |job, index| match queue.state((job, index)) {
+            Some(State::Ended(state)) => state.as_str(),
+            Some(_) => "waits",
+            None => "",
+        };
+        assert_eq!(
+            ["1_2", "2_0", "2_5", "2_80", "7_0", "7_1", "7_3"].map(|id| {
+                let (job, index) = id.split_once('_').unwrap();
+                ended(job.parse().unwrap(), index.parse().unwrap())
+            }),
+            ["PREEMPTED", "CANCELLED", "CANCELLED", "CANCELLED", "COMPLETED", "FAILED", "CANCELLED"]
+        );
+        assert_eq!((ended(2, 1), ended(2, 81), ended(3, 1), ended(6, 0)), ("", "", "", ""));
+        assert_eq!((ended(3, 30), ended(3, 27)), ("waits", "waits"));
+        assert_eq!((queue.node((1, 2)), queue.node((2, 0))), ("n2", ""));
+    }
+
+    #[test]
+    fn indices_are_numbers_and_ranges() {
+        for (text, expected) in [
+            ("3", &[3][..]),
+            ("[3]", &[3]),
+            ("[0-2,7]", &[0, 1, 2, 7]),
+            ("[0-10:5%2]", &[0, 5, 10]),
+            ("[4-2]", &[]),
+            ("[1-99999999999]", &[]),
+            ("[0-4:0]", &[]),
+            ("N/A", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(indices_of(text), expected, "{text}");
+        }
     }
 }
