@@ -277,7 +277,7 @@ impl Watching {
     }
 
     pub(crate) fn expect(mut self, code: i32) -> String {
-        let status = self.end(Duration::from_secs(90));
+        let status = self.end(Duration::from_secs(150));
         let said = self.said();
         assert_eq!(status.code(), Some(code), "{said}");
         assert!(!said.contains("panicked"), "{said}");
