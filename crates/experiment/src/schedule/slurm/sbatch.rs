@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_cancelled_before_what_it_waits_for() {
-        let many: Vec<TaskId> = (0..AT_ONCE + 1).map(|task| (9, task)).collect();
+        let many: Vec<TaskId> = (0..=AT_ONCE).map(|task| (9, task)).collect();
         let all: Vec<TaskId> = [(8, 0), (10, 4)].into_iter().chain(many).chain([(8, 1)]).collect();
         let jobs: Vec<(JobId, usize)> = calls(&all).iter().map(|some| (some[0].0, some.len())).collect();
         assert_eq!(jobs, [(10, 1), (9, AT_ONCE), (9, 1), (8, 2)]);

@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(queue.state((9, 4)), Some(&State::Pending(String::new())));
     }
 
-    /// What `sacct` of Slurm 22.05 printed, with accounts in MariaDB, of an array whose tasks were pre-empted, of arrays that were
+    /// What `sacct` of Slurm 22.05 printed, with accounts in a database, of an array whose tasks were pre-empted, of arrays that were
     /// cancelled before they began and that wait, of tasks that ended in other ways, and of a job of somebody else's.
     const ACCOUNTS: &str = "1_0|PREEMPTED|n1
 1_1|PREEMPTED|n1
