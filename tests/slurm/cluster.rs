@@ -75,8 +75,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster. `None`, with a message, where Slurm is not installed, unless the environment demands it.
     pub(crate) fn start(suite: &str) -> Option<Self> {
-        let is_here =
-            |program: &str| ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).exists());
+        Self::start_with(suite, "")
+    }
+
+    /// The same, with lines of `slurm.conf` (see `start.sh`).
+    pub(crate) fn start_with(suite: &str, settings: &str) -> Option<Self> {
         let is_root = fs::metadata("/proc/self").is_ok_and(|process| {
             use std::os::unix::fs::MetadataExt as _;
             process.uid() == 0
@@ -95,10 +98,12 @@ impl Cluster {
         let (place, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(place.path().join("suite.toml"), suite).unwrap();
         fs::write(place.path().join("user.toml"), USER).unwrap();
+        fs::write(place.path().join("settings"), settings).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/slurm/start.sh");
         let mut script = Command::new("bash")
             .arg(script)
             .arg(state.path())
+            .arg(place.path().join("settings"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -144,6 +149,11 @@ impl Cluster {
         let output = self.prepared(program).args(arguments).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a line of a shell.
+    pub(crate) fn shell(&self, line: &str) -> Output {
+        self.prepared("bash").args(["-c", line]).env("UNLEARN_CONFIG", self.path("user.toml")).output().unwrap()
     }
 
     /// The tasks that Slurm knows, each with its array's job, its index, its state, its node and its name.
@@ -267,7 +277,7 @@ impl Watching {
     }
 
     pub(crate) fn expect(mut self, code: i32) -> String {
-        let status = self.end(Duration::from_secs(90));
+        let status = self.end(Duration::from_secs(150));
         let said = self.said();
         assert_eq!(status.code(), Some(code), "{said}");
         assert!(!said.contains("panicked"), "{said}");
@@ -296,6 +306,11 @@ pub(crate) fn kill(signal: &str, pids: &[u32]) {
         let pids = pids.iter().map(ToString::to_string);
         drop(Command::new("kill").args(["-s", signal]).args(pids).stderr(Stdio::null()).status());
     }
+}
+
+/// Whether a program is installed.
+pub(crate) fn is_here(program: &str) -> bool {
+    ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).exists())
 }
 
 /// Waits until something is so.

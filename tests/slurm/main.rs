@@ -5,6 +5,8 @@
 
 mod cluster;
 mod kills;
+mod page;
+mod states;
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -232,6 +234,34 @@ fn a_stage_that_fails_shows_its_error_and_takes_along_what_needs_it() {
             .concat();
     let said = cluster.exits(1, &broken);
     assert!(said.contains("before its first stage; its last line: no such module"), "{said}");
+}
+
+/// Variables that would hide tasks, ask before each cancellation, wait for the tasks, or change what they ask for.
+#[test]
+fn variables_of_the_user_do_not_mislead_the_launcher() {
+    let Some(cluster) = Cluster::start(&long(400)) else { return };
+    let prologue = "launcher.slurm.prologue=[\"echo threads=$RAYON_NUM_THREADS time=$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%l)\"]";
+    let mut command = cluster.command(&[&RUN[..], &["--set", "launcher.slurm.time=7", "--set", prologue]].concat());
+    for (name, value) in [
+        ("SQUEUE_USERS", "nobody"),
+        ("SQUEUE_FORMAT2", "jobid"),
+        ("SBATCH_WAIT", "1"),
+        ("SBATCH_TIMELIMIT", "1"),
+        ("SBATCH_SIGNAL", "INT@1"),
+        ("SBATCH_OUTPUT", "/dev/null"),
+        ("SLURM_CPUS_PER_TASK", "9"),
+    ] {
+        command.env(name, value);
+    }
+    let mut watcher = command.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    node_of_training(&cluster);
+    let log = cluster::files(&cluster.path("runs/launches"), "txt");
+    let said = fs::read_to_string(&log[0]).unwrap();
+    assert!(said.contains("threads=1 time=7:00"), "{said}");
+    let cancel = cluster.command(&["launches", "cancel", "tiny"]).env("SCANCEL_INTERACTIVE", "1").output().unwrap();
+    assert!(String::from_utf8_lossy(&cancel.stdout).contains("tasks cancelled"), "{cancel:?}");
+    until(Duration::from_secs(15), || "the watcher goes on".into(), || watcher.try_wait().unwrap().is_some());
+    assert_eq!(watcher.wait().unwrap().code(), Some(1));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde_json::{Map, Number, Value};
 /// If the text is not JSON, or a key occurs twice.
 pub fn value(text: &[u8]) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Once { path: "" }.deserialize(&mut reader)?;
+    let value = Once { path: Path::Root }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
@@ -29,10 +29,29 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(text)
 }
 
+/// The place of a value. Its text is made only for messages.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(Self::Root, key) => f.write_str(key),
+            Self::Key(outer, key) => write!(f, "{outer}.{key}"),
+            Self::Index(outer, index) => write!(f, "{outer}[{index}]"),
+        }
+    }
+}
+
 /// Reads the value at `path`.
 #[derive(Clone, Copy)]
 struct Once<'a> {
-    path: &'a str,
+    path: Path<'a>,
 }
 
 impl<'de> DeserializeSeed<'de> for Once<'_> {
@@ -81,8 +100,8 @@ impl<'de> Visitor<'de> for Once<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         loop {
-            let path = format!("{}[{}]", self.path, values.len());
-            match list.next_element_seed(Once { path: &path })? {
+            let path = Path::Index(&self.path, values.len());
+            match list.next_element_seed(Once { path })? {
                 Some(value) => values.push(value),
                 None => return Ok(Value::Array(values)),
             }
@@ -92,12 +111,12 @@ impl<'de> Visitor<'de> for Once<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
         while let Some(key) = object.next_key::<String>()? {
-            let dot = if self.path.is_empty() { "" } else { "." };
-            let path = format!("{}{dot}{key}", self.path);
+            let path = Path::Key(&self.path, &key);
             if fields.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key `{path}` stands twice; keep one of them")));
             }
-            fields.insert(key, object.next_value_seed(Once { path: &path })?);
+            let value = object.next_value_seed(Once { path })?;
+            fields.insert(key, value);
         }
         Ok(Value::Object(fields))
     }

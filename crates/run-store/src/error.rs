@@ -192,6 +192,18 @@ pub enum StoreError {
         /// A description of the holder, for users.
         holder: String,
     },
+    /// An unfinished stage does not say what it needs.
+    #[error(
+        "the unfinished stage {} does not say what it was computed from, so it is not known what it needs: an older version of the program \
+         left it; run its suite again, remove it with `unlearn runs rm {stage}`, or leave `--older-than` out, which removes what is not \
+         finished", folder.display()
+    )]
+    UnknownInputs {
+        /// The stage.
+        stage: StageName,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// A file that should be an archive of stages is not.
     #[error("{} is not an archive of stages that can be imported: {problem}; make one with `unlearn runs export`", file.display())]
     Archive {

@@ -1,7 +1,7 @@
 //! The key of a stage: a hash of everything that decides its result.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -137,7 +137,7 @@ pub(crate) fn canonical(value: &Value, out: &mut String) {
                 if position > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::String(key.clone()).to_string());
+                quote(key, out);
                 out.push(':');
                 canonical(value, out);
             }
@@ -156,9 +156,27 @@ pub(crate) fn canonical(value: &Value, out: &mut String) {
         // Rust's exponent form is the shortest that reads back to the same bits. It does not depend on the JSON
         // library.
         Value::Number(number) if number.is_f64() => {
-            out.push_str(&number.as_f64().map_or_else(|| number.to_string(), |float| format!("{float:e}")));
+            let _ = match number.as_f64() {
+                Some(float) => write!(out, "{float:e}"),
+                None => write!(out, "{number}"),
+            };
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::String(text) => quote(text, out),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            let _ = write!(out, "{value}"); // A string takes everything.
+        }
+    }
+}
+
+/// Appends a string of JSON.
+fn quote(text: &str, out: &mut String) {
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\' | 0x7f);
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::String(text.to_owned()).to_string());
     }
 }
 
@@ -222,6 +240,17 @@ mod tests {
     fn keys_stay_what_they_were() {
         let spec = StageSpec::new("train", json!({ "b": [1, 0.5], "a": "ü" }), "d", 3);
         assert_eq!(spec.key().as_str(), "e2b8e03af1d46757964867627c2d6608");
+    }
+
+    #[test]
+    fn strings_are_written_as_the_library_does() {
+        let mut all: Vec<String> = (0_u8..128).map(|byte| format!("a{}b", char::from(byte))).collect();
+        all.extend(["", "ü", "\u{2028}", "\u{10ffff}\"", "\\u0041"].map(str::to_owned));
+        for text in all {
+            let mut out = String::new();
+            canonical(&json!({ text.clone(): text }), &mut out);
+            assert_eq!(out, serde_json::to_string(&json!({ text.clone(): text })).unwrap());
+        }
     }
 
     #[test]

@@ -80,8 +80,10 @@ impl Store {
             }
         }
         let mut records: Vec<Record> = candidates.into_par_iter().filter_map(look).collect();
-        let by_name = |record: &Record| (record.summary.kind.clone(), record.summary.key.clone());
-        records.sort_by_cached_key(by_name);
+        records.sort_by(|one, other| {
+            let (one, other) = (&one.summary, &other.summary);
+            (&one.kind, &one.key).cmp(&(&other.kind, &other.key))
+        });
         Ok((records, unlisted))
     }
 }

@@ -166,12 +166,13 @@ impl Lock {
         }
     }
 
-    /// Whether the file at the path is still the locked one.
+    /// Whether the file at the path is still the locked one. NFS asks its server when a file is opened, and may answer other
+    /// questions from memory.
     #[cfg(unix)]
     fn is_current(&self) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
         let locked = self.file.metadata()?;
-        match fs::metadata(&self.path) {
+        match File::open(&self.path).and_then(|file| file.metadata()) {
             Ok(named) => Ok((named.dev(), named.ino()) == (locked.dev(), locked.ino())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -196,11 +197,12 @@ impl Drop for Lock {
     }
 }
 
-/// Replaces the content of a lock's file.
+/// Replaces the content of a lock's file. NFS would keep it on this machine for half a minute, so it is flushed.
 fn write(file: &mut File, text: &str) -> io::Result<()> {
     file.rewind()?;
     file.write_all(text.as_bytes())?;
-    file.set_len(text.len() as u64)
+    file.set_len(text.len() as u64)?;
+    file.sync_data()
 }
 
 /// ` on NAME`, if the system gives its name.

@@ -155,17 +155,16 @@ impl Manifest {
             }
             Err(source) => return Err(StoreError::io("read", &file)(source)),
         };
-        let value = json::value(&text).map_err(|source| damaged(source.to_string()))?;
+        let mut value = json::value(&text).map_err(|source| damaged(source.to_string()))?;
         check_format(&file, &value, Self::FORMAT)?;
-        let manifest = Self::deserialize(&value).map_err(|source| damaged(source.to_string()))?;
-        if manifest.format >= 2 {
-            let mut rest = value;
-            if let Some(fields) = rest.as_object_mut() {
-                fields.remove("seal");
-            }
-            if manifest.seal.as_deref() != Some(&seal(&rest)) {
-                return Err(damaged("its content is not what the stage left (the seal differs)".to_owned()));
-            }
+        let written = value.as_object_mut().and_then(|fields| fields.remove("seal"));
+        let computed = seal(&value);
+        if let (Some(fields), Some(written)) = (value.as_object_mut(), written) {
+            fields.insert("seal".to_owned(), written);
+        }
+        let manifest: Self = serde_json::from_value(value).map_err(|source| damaged(source.to_string()))?;
+        if manifest.format >= 2 && manifest.seal.as_deref() != Some(&computed) {
+            return Err(damaged("its content is not what the stage left (the seal differs)".to_owned()));
         }
         Ok(manifest)
     }

@@ -15,9 +15,11 @@ use crate::owned::{KINDS, foreign, is_stage};
 use crate::store::{LOCK, REMOVED, StageState, StageSummary, Store, entries, folders, size};
 use crate::suite_index::{SUITES, SuiteRow};
 use crate::tuning::{TUNINGS, Tuning};
+use crate::unfinished;
 
-/// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only.
-const STALE: Duration = Duration::from_mins(1);
+/// Minimum age of a temporary file that counts as a leftover. A writer needs its file for milliseconds only; the clock of a
+/// file server may differ from this machine's.
+const STALE: Duration = Duration::from_mins(15);
 
 /// Files that nothing in a store needs.
 #[derive(Debug, Default)]
@@ -56,11 +58,12 @@ impl Store {
         self.garbage_except(&BTreeSet::new(), Duration::ZERO)
     }
 
-    /// The same, without the stages `kept`, without stages that were left less than `least` ago, and without everything
-    /// that either were computed from. The age of a stage is that of [`Record::modified`](crate::Record::modified).
+    /// The same, without the stages `kept`, without stages that were left less than `least` ago, finished or not, and
+    /// without everything that either were computed from. The age of a stage is that of
+    /// [`Record::modified`](crate::Record::modified).
     ///
     /// # Errors
-    /// As for [`Store::garbage`].
+    /// As for [`Store::garbage`]. [`StoreError::UnknownInputs`] if a young unfinished stage does not say what it needs.
     pub fn garbage_except(&self, kept: &BTreeSet<StageKey>, least: Duration) -> Result<Garbage> {
         self.refuse_if_busy()?;
         let lineage = Lineage::of(self)?;
@@ -69,8 +72,15 @@ impl Store {
         let is_young = |record: &Record| least > Duration::ZERO && record.age().is_none_or(|age| age < least);
         let young: BTreeSet<StageKey> =
             records.iter().filter(|record| is_young(record)).map(|record| record.summary.key.clone()).collect();
+        let mut roots: BTreeSet<StageKey> = kept.union(&young).cloned().collect();
+        for Record { summary: stage, .. } in records.iter().filter(|record| is_young(record)) {
+            if stage.state == StageState::Unfinished {
+                let unknown = || StoreError::UnknownInputs { stage: stage.name(), folder: stage.folder.clone() };
+                roots.extend(unfinished::inputs(&stage.folder).ok_or_else(unknown)?);
+            }
+        }
         let mut needed = self.needed(&lineage)?;
-        needed.extend(lineage.with_what_they_need(&kept.union(&young).cloned().collect()));
+        needed.extend(lineage.with_what_they_need(&roots));
         let mut stages: Vec<StageSummary> = records.into_iter().map(|record| record.summary).collect();
         for stage in stages.iter().filter(|stage| needed.contains(&stage.key)) {
             // It is not known what a stage needs whose manifest cannot be read. A damaged one is for `repair`.
@@ -81,7 +91,7 @@ impl Store {
             }
         }
         stages.retain(|stage| match stage.state {
-            StageState::Unfinished => !young.contains(&stage.key),
+            StageState::Unfinished => !roots.contains(&stage.key),
             _ => !needed.contains(&stage.key),
         });
         stages.retain(|stage| !stage.folder.is_dir() || foreign(&stage.folder).is_none());
@@ -306,6 +316,45 @@ mod tests {
         assert!(!temporary.exists() && !probe.exists());
         let rest = store.garbage().unwrap();
         assert!(rest.stages.is_empty() && rest.leftovers.is_empty(), "{rest:?}");
+    }
+
+    /// Makes a stage look as if it had been left an hour ago.
+    fn age(folder: &std::path::Path) {
+        let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
+        for (_, file) in crate::writer::files(folder).unwrap() {
+            fs::File::options().write(true).open(file).unwrap().set_modified(hour_ago).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_young_stage_was_computed_from_stays_even_if_the_stage_is_not_finished() {
+        let (_folder, store, [named, others]) = store();
+        let stage = spec("unlearn", 9, Some(&others[0]));
+        let Begin::Run(writer) = store.begin(&stage).unwrap() else { panic!() };
+        drop(writer);
+        for record in store.records().unwrap() {
+            if record.summary.state == StageState::Finished {
+                age(&record.summary.folder);
+            }
+        }
+        let minute = Duration::from_mins(1);
+        let garbage = |least| store.garbage_except(&BTreeSet::new(), least);
+        let keys = |least| garbage(least).unwrap().stages.into_iter().map(|stage| stage.key).collect::<BTreeSet<_>>();
+        assert_eq!(keys(minute), others[1..].iter().cloned().collect());
+        // Without an age, what is not finished goes, and with it what only it needs.
+        assert_eq!(keys(Duration::ZERO), others.iter().cloned().chain([stage.key()]).collect());
+        // An older version of the program did not write what a stage needs.
+        let working = store.root().join("unlearn").join(format!("{}.partial", stage.key()));
+        let file = working.join("usage.json");
+        let mut usage: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert!(usage.as_object_mut().unwrap().remove("inputs").is_some());
+        fs::write(&file, usage.to_string()).unwrap();
+        let message = garbage(minute).unwrap_err().to_string();
+        assert!(message.contains(&working.display().to_string()) && message.contains("--older-than"), "{message}");
+        age(&working);
+        assert_eq!(keys(minute).len(), 4, "nothing is young");
+        store.sweep(&garbage(minute).unwrap()).unwrap();
+        assert_eq!(held(&store), named.into_iter().collect());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::check_writable;
+use crate::atomic::{check_writable, random_name};
 use crate::error::{Result, StoreError};
 use crate::key::{StageKey, StageSpec};
 use crate::lineage::StageName;
@@ -154,6 +154,22 @@ impl Store {
     pub fn is_free(&self, spec: &StageSpec) -> Result<bool> {
         let key = spec.key();
         Ok(self.find(&spec.kind, &key)?.is_some() || Lock::holder(&self.place(&spec.kind, &key, LOCK))?.is_none())
+    }
+
+    /// Makes this machine see what other machines have written into a folder. An NFS client believes for up to a minute that a
+    /// file is absent, unless it changes the folder itself. A failure is ignored, because the minute passes.
+    pub fn look_anew(folder: &Path) {
+        let probe = folder.join(format!(".look.{}.tmp", random_name()));
+        if fs::File::options().write(true).create_new(true).open(&probe).is_ok() {
+            let _ = fs::remove_file(&probe); // What remains is a leftover for `gc`.
+        }
+    }
+
+    /// [`look_anew`](Self::look_anew) at the folder of a kind of stage.
+    pub fn look_anew_for(&self, kind: &str) {
+        if check_name("stage kind", kind).is_ok() {
+            Self::look_anew(&self.root.join(kind));
+        }
     }
 
     /// Looks again with the lock held, because another process may have finished the stage meanwhile.
@@ -547,6 +563,39 @@ mod tests {
         ] {
             assert!(message.contains("BLAKE3 differs") && message.contains("unlearn runs repair"), "{message}");
         }
+    }
+
+    /// As it happens if a machine did not see that another one had finished the stage.
+    #[test]
+    fn a_stage_that_was_finished_meanwhile_stays() {
+        let (_folder, store) = store();
+        let stage = finished(&store);
+        let hidden = store.root().join("hidden");
+        fs::rename(stage.path(), &hidden).unwrap();
+        let mut writer = run(&store);
+        writer.append_metrics(&json!({ "epoch": 0, "loss": 0.1 })).unwrap();
+        write_atomic(&writer.path("model.safetensors"), b"weights").unwrap();
+        fs::rename(&hidden, stage.path()).unwrap();
+        assert_eq!(writer.finish().unwrap().manifest(), stage.manifest());
+        assert_eq!(names(&store.root().join("train")), [stage.key().as_str()]);
+        // What is there and is no stage is not overwritten.
+        fs::rename(stage.path(), &hidden).unwrap();
+        let writer = run(&store);
+        fs::create_dir(stage.path()).unwrap();
+        fs::write(stage.path().join("notes.txt"), "mine").unwrap();
+        assert!(matches!(writer.finish(), Err(StoreError::Io { action: "move into place", .. })));
+        assert_eq!(names(stage.path()), ["notes.txt"]);
+    }
+
+    #[test]
+    fn a_look_leaves_nothing() {
+        let (_folder, store) = store();
+        finished(&store);
+        store.look_anew_for("train");
+        store.look_anew_for("absent");
+        store.look_anew_for("../..");
+        assert_eq!(names(&store.root().join("train")).len(), 1);
+        assert_eq!(names(store.root()), ["train"]);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What the working folder of an unfinished stage tells, for whoever watches a run. Nothing is locked or changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::time::SystemTime;
+
+use serde::Deserialize;
 
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::machine::Usage;
+use crate::manifest::{DOCUMENT, Manifest};
 use crate::stage::METRICS;
 use crate::store::{Store, WORKING, check_name};
 use crate::writer::USAGE;
@@ -47,6 +52,18 @@ impl Store {
             rows,
         }))
     }
+}
+
+/// The inputs of an unfinished stage, by its working folder. `None` if the folder does not name them.
+pub(crate) fn inputs(folder: &Path) -> Option<BTreeSet<StageKey>> {
+    #[derive(Deserialize)]
+    struct Named {
+        inputs: BTreeMap<String, StageKey>,
+    }
+    // A stage that a process was about to move into place.
+    let file = [USAGE, Manifest::FILE].map(|name| folder.join(name)).into_iter().find(|file| file.exists())?;
+    let text = unlearn_files::read(&file, DOCUMENT).ok()?;
+    serde_json::from_slice::<Named>(&text).ok().map(|named| named.inputs.into_values().collect())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -20,8 +20,17 @@ use crate::stage::{LOG, METRICS, Stage};
 
 /// Folder inside the working folder that [`StageWriter::finish`] removes.
 const CHECKPOINT: &str = "checkpoint";
-/// The resources that the stage has used so far, kept in the working folder between processes.
+/// The resources that the stage has used so far, and its inputs, kept in the working folder between processes.
 pub(crate) const USAGE: &str = "usage.json";
+
+/// The content of [`USAGE`]. The inputs are for a search for garbage: no manifest names them yet. A file of an older version of the
+/// program lacks them.
+#[derive(Serialize)]
+struct Progress<'a> {
+    #[serde(flatten)]
+    usage: Usage,
+    inputs: &'a BTreeMap<String, StageKey>,
+}
 
 /// The right to compute one stage: an exclusive lock and a working folder.
 ///
@@ -108,7 +117,7 @@ impl StageWriter {
     pub fn truncate_metrics(&mut self, rows: usize) -> Result<()> {
         let file = self.working.join(METRICS);
         let text = match fs::read_to_string(&file) {
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) if source.kind() == ErrorKind::NotFound => String::new(),
             text => text.map_err(StoreError::io("read", &file))?,
         };
         let found = text.lines().count();
@@ -178,7 +187,8 @@ impl StageWriter {
 
     fn save_usage(&self) -> Result<()> {
         let path = self.working.join(USAGE);
-        let text = serde_json::to_vec(&self.meter.read())
+        let progress = Progress { usage: self.meter.read(), inputs: &self.spec.inputs };
+        let text = serde_json::to_vec(&progress)
             .map_err(|source| StoreError::Unserialisable { path: path.clone(), source })?;
         write_atomic(&path, &text)
     }
@@ -197,7 +207,8 @@ pub(crate) fn is_sealed(working: &Path) -> bool {
     working.join(Manifest::FILE).is_file()
 }
 
-/// Moves a sealed stage from its working folder into place.
+/// Moves a sealed stage from its working folder into place. If the stage is there already, because this machine did not see it
+/// when it began (NFS shows new folders late), that one stays: both have the same content.
 pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -> Result<Stage> {
     let checkpoint = working.join(CHECKPOINT);
     if checkpoint.exists() {
@@ -208,7 +219,13 @@ pub(crate) fn settle(working: &Path, place: &Path, kind: &str, key: &StageKey) -
         fs::remove_file(&usage).map_err(StoreError::io("remove", &usage))?;
     }
     sync_folder(working)?;
-    fs::rename(working, place).map_err(StoreError::io("move into place", place))?;
+    if let Err(error) = fs::rename(working, place) {
+        let is_there = matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists);
+        if !is_there || Stage::open_as(place, kind, key.as_str()).is_err() {
+            return Err(StoreError::io("move into place", place)(error));
+        }
+        fs::remove_dir_all(working).map_err(StoreError::io("remove the folder", working))?;
+    }
     sync_folder(place.parent().unwrap_or(place))?;
     Stage::open_as(place, kind, key.as_str())
 }

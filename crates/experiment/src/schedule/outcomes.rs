@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use unlearn_run_store::{StageKey, StageSpec, Store};
 
 use super::{PATIENCE, Report, RunOptions, attempt};
-use crate::{Error, Result, materials::Materials};
+use crate::{Error, Result, materials::Materials, stages::KINDS};
 
 /// Maximum bytes that a watcher reads of a task's events.
 const MOST: u64 = 1 << 26;
 /// How long a node may take to see what another one has written. NFS keeps what it knows of a folder for a minute.
-pub(super) const LATENCY: Duration = Duration::from_secs(90);
+pub(super) const LATENCY: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 90_000 });
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub(super) const LATENCY: Duration = Duration::from_secs(90);
 pub(super) enum Event {
     /// The task computes the stage now.
     Begun,
+    /// The task did not see all inputs of the stage in the store, and computed nothing.
+    Early,
     /// The stage is over in this task.
     Over(Report),
 }
@@ -79,10 +81,13 @@ pub fn attempt_each(
             if interrupted() {
                 return Ok(reports);
             }
-            await_inputs(spec, store, options);
-            tell(outcomes, &key, Event::Begun)?;
+            let are_there = await_inputs(spec, store, options);
+            if are_there {
+                tell(outcomes, &key, Event::Begun)?;
+            }
             let report = attempt(spec.clone(), store, materials, options);
-            tell(outcomes, &key, Event::Over(report.clone()))?;
+            let is_early = !are_there && matches!(report, Report::Failed { .. });
+            tell(outcomes, &key, if is_early { Event::Early } else { Event::Over(report.clone()) })?;
             match report {
                 Report::Held { .. } => held.push(at),
                 report => reports[at] = Some(report),
@@ -111,11 +116,40 @@ fn wait_for_one(held: &[usize], specs: &[StageSpec], store: &Store, options: &Ru
     Ok(held.to_vec())
 }
 
-/// Waits until this node sees the inputs of a stage, which another node may have written a moment ago.
-fn await_inputs(spec: &StageSpec, store: &Store, options: &RunOptions<'_>) {
+/// Waits until this node sees the inputs of a stage, which another node may have written a moment ago. Returns whether it
+/// sees them.
+fn await_inputs(spec: &StageSpec, store: &Store, options: &RunOptions<'_>) -> bool {
     let since = Instant::now();
     let seen = || spec.inputs.values().all(|key| !matches!(store.locate(key), Ok(None)));
+    if !seen() {
+        for kind in KINDS {
+            store.look_anew_for(kind.name);
+        }
+    }
     while !seen() && since.elapsed() < LATENCY && !options.interrupt.load(Ordering::Relaxed) {
         thread::sleep(PATIENCE);
+    }
+    seen()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Environment;
+
+    #[test]
+    fn a_stage_whose_inputs_are_not_there_is_early_and_has_not_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("runs")).unwrap();
+        let absent: StageKey = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let spec = StageSpec::new("evaluate", json!({}), "d", 1).with_input("model", absent);
+        let (materials, file) = (Materials::new(Environment::default()), folder.path().join("outcomes.jsonl"));
+        let options = RunOptions::unattended("a test");
+        let reports = attempt_each(std::slice::from_ref(&spec), &store, &materials, &options, &file).unwrap();
+        assert!(matches!(&reports[..], [Some(Report::Failed { .. })]), "{reports:?}");
+        let events: Vec<Event> = read(&file).into_iter().map(|line| line.event).collect();
+        assert_eq!(events, [Event::Early]);
     }
 }

@@ -48,20 +48,51 @@ const FULL: [&str; 5] = [
     "requested node configuration is not available at present",
 ];
 
+/// What Slurm's variables begin with. Each gives an option of one of its commands, or describes a job.
+const VARIABLES: [&str; 5] = ["SQUEUE_", "SACCT_", "SCANCEL_", "SBATCH_", "SLURM_"];
+/// The variables that say which Slurm it is and who asks.
+const KEPT: [&str; 9] = [
+    "SLURM_CONF",
+    "SLURM_CONF_SERVER",
+    "SLURM_CLUSTERS",
+    "SLURM_JWT",
+    "SLURM_SACK_KEY",
+    "SLURM_SACK_JWKS",
+    "SLURM_DEBUG_FLAGS",
+    "SLURM_UMASK",
+    "SLURM_EXIT_ERROR",
+];
+
 /// Standard output of a command. `held` becomes its standard input: its locks last as long as the command.
+///
+/// The user's variables for Slurm's commands are not passed on: `SQUEUE_USERS` would hide our tasks, `SBATCH_WAIT` would
+/// wait for them, and `SLURM_CPUS_PER_TASK` of a job in which this process runs would set their threads.
 pub(super) fn call(
     program: &str,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     held: Option<File>,
 ) -> Result<String, Refusal> {
-    let output = Command::new(program)
+    call_with(program, arguments, held, |_| false)
+}
+
+/// The same, with the user's variables for which `is_wanted` is true.
+pub(super) fn call_with(
+    program: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    held: Option<File>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<String, Refusal> {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        if VARIABLES.iter().any(|begin| name.starts_with(begin)) && !KEPT.contains(&name) && !is_wanted(name) {
+            command.env_remove(name);
+        }
+    }
+    let output = command
         .args(arguments)
-        // Variables of `sbatch` and the like would change what the options say.
-        .env_remove("SBATCH_ARRAY_INX")
-        .env_remove("SBATCH_DEPENDENCY")
-        .env_remove("SQUEUE_FORMAT")
-        .env_remove("SQUEUE_STATES")
-        .env_remove("SQUEUE_SORT")
+        // Lists of tasks are cut after 64 characters otherwise.
+        .env("SLURM_BITSTR_LEN", "0")
         .stdin(held.map_or_else(Stdio::null, Stdio::from))
         .output();
     let output = output.map_err(|error| {

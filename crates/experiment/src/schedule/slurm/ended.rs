@@ -1,6 +1,11 @@
 //! Judges tasks: which run, which have ended, and what follows for their stages.
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
+
+use unlearn_run_store::Store;
 
 use super::{State, TARGET, TaskId, Watcher, sbatch, script::SCRIPT_ENDED, squeue};
 use crate::{
@@ -47,6 +52,9 @@ impl Watcher<'_, '_> {
     pub(super) fn judge(&mut self, states: &squeue::Queue) -> Result<()> {
         let open: Vec<(usize, usize)> = self.ledger.open_tasks().map(|(array, task, _)| (array, task)).collect();
         let mut hopeless: Vec<TaskId> = Vec::new();
+        // Stages that are computed in another task.
+        let mut lost: HashSet<usize> = HashSet::new();
+        self.look_anew_at_ended(&open, states)?;
         for (array, task) in open {
             let Some(id) = self.ledger.id(array, task) else { continue };
             let undone = self.undone(array, task);
@@ -84,11 +92,15 @@ impl Watcher<'_, '_> {
                 State::Hopeless => {
                     hopeless.push(id);
                     self.close(array, task, "a task before it failed");
+                    lost.extend(undone);
                 }
                 State::Running => self.look_at_running(array, task, &undone)?,
-                State::Ended(state) => self.look_at_ended((array, task), id, &undone, (&state, states.node(id)))?,
+                State::Ended(state) => {
+                    lost.extend(self.look_at_ended((array, task), id, &undone, (&state, states.node(id)))?);
+                }
             }
         }
+        hopeless.extend(self.close_what_waits(lost, states));
         if !hopeless.is_empty() {
             self.save()?;
             if let Err(refusal) = sbatch::cancel(&hopeless) {
@@ -96,6 +108,51 @@ impl Watcher<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes this machine see what tasks that have ended without being done have left, before they are judged by it.
+    fn look_anew_at_ended(&mut self, open: &[(usize, usize)], states: &squeue::Queue) -> Result<()> {
+        let has_ended = |(array, task): &&(usize, usize)| {
+            let id = self.ledger.id(*array, *task);
+            id.is_some_and(|id| matches!(states.state(id), None | Some(State::Ended(_))))
+        };
+        let undone: Vec<usize> =
+            open.iter().filter(has_ended).flat_map(|(array, task)| self.undone(*array, *task)).collect();
+        if undone.is_empty() {
+            return Ok(());
+        }
+        let kinds: BTreeSet<&str> = undone.iter().map(|at| self.queue.stages[*at].spec.kind.as_str()).collect();
+        for kind in kinds {
+            self.store.look_anew_for(kind);
+        }
+        for folder in self.places.folders() {
+            Store::look_anew(&folder);
+        }
+        self.arrivals()
+    }
+
+    /// Closes the tasks that wait for these stages, and what waits for those. They cannot be left to Slurm: it lets a task
+    /// begin if the task that it waits for was cancelled before it began.
+    fn close_what_waits(&mut self, mut lost: HashSet<usize>, states: &squeue::Queue) -> Vec<TaskId> {
+        let mut closed = Vec::new();
+        while !lost.is_empty() {
+            let waits = |(array, task, _): (usize, usize, &_)| {
+                let id = self.ledger.id(array, task)?;
+                let undone = self.undone(array, task);
+                let is_waiting = matches!(states.state(id), Some(State::Pending(_) | State::Hopeless));
+                let needs_lost =
+                    undone.iter().any(|at| self.queue.inputs(*at).iter().any(|input| lost.contains(input)));
+                (is_waiting && needs_lost).then_some((array, task, id, undone))
+            };
+            let found: Vec<_> = self.ledger.open_tasks().filter_map(waits).collect();
+            lost.clear();
+            for (array, task, id, undone) in found {
+                self.close(array, task, "a task before it failed");
+                closed.push(id);
+                lost.extend(undone);
+            }
+        }
+        closed
     }
 
     fn close(&mut self, array: usize, task: usize, reason: impl Into<String>) {
@@ -119,26 +176,28 @@ impl Watcher<'_, '_> {
         Ok(())
     }
 
+    /// Returns the stages that are computed in another task.
     fn look_at_ended(
         &mut self,
         (array, task): (usize, usize),
         id: TaskId,
         undone: &[usize],
         ended: (&str, &str),
-    ) -> Result<()> {
+    ) -> Result<Vec<usize>> {
         let lines = outcomes::read(&self.places.outcomes(array, task));
         let verdicts: Vec<(usize, Verdict)> =
             undone.iter().map(|at| (*at, self.verdict(*at, &lines, (array, task), id, ended))).collect();
         if verdicts.iter().any(|(_, verdict)| matches!(verdict, Verdict::Late)) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.close(array, task, ended.0);
-        let mut failures = Vec::new();
+        let (mut failures, mut again) = (Vec::new(), Vec::new());
         for (at, verdict) in verdicts {
             match verdict {
                 Verdict::Late => {}
                 Verdict::Failed(error) => failures.push((at, error)),
                 Verdict::Again(reason, counts) => {
+                    again.push(at);
                     let key = self.queue.stages[at].key.clone();
                     if counts {
                         self.ledger.arrays[array].tasks[task].in_vain.push(key.clone());
@@ -167,7 +226,7 @@ impl Watcher<'_, '_> {
                 self.queue.failed(at, error, self.options)?;
             }
         }
-        Ok(())
+        Ok(again)
     }
 
     fn verdict(
@@ -187,6 +246,11 @@ impl Watcher<'_, '_> {
             || last_line(&log).map_or_else(|| "it said nothing".to_owned(), |line| format!("its last line: {line}"));
         let place = format!("log: {}", log.display());
         let event = lines.iter().rev().find(|line| line.stage == *key).map(|line| line.event.clone());
+        // A task of which nothing is seen, and that has ended well, has written what is not seen yet.
+        let is_unseen = lines.is_empty() && state == "COMPLETED";
+        if is_unseen && self.late.entry(at).or_insert_with(Instant::now).elapsed() < LATENCY {
+            return Verdict::Late;
+        }
         if let Some(Event::Over(Report::Done | Report::Found)) = event {
             let since = *self.late.entry(at).or_insert_with(Instant::now);
             if since.elapsed() < LATENCY {
@@ -199,7 +263,24 @@ impl Watcher<'_, '_> {
             );
             return Verdict::Failed(self.error(at, reason));
         }
+        if event == Some(Event::Early) {
+            let is_done = |input: &usize| self.queue.is_settled(*input) && !self.queue.has_failed(*input);
+            if !self.queue.inputs(at).iter().all(is_done) {
+                return Verdict::Again(
+                    format!("task {job}_{index} began before the stages that it needs were done"),
+                    true,
+                );
+            }
+            let root = self.store.root().display();
+            let reason = format!(
+                "its task {job}_{index} did not see the stages that it needs in the store {root}, and they are in it; make sure that this \
+                 path is the same folder on all nodes ({place})"
+            );
+            return Verdict::Failed(self.error(at, reason));
+        }
         let is_begun = matches!(event, Some(Event::Begun | Event::Over(Report::Interrupted)));
+        // Some clusters report a task whose memory did not suffice as failed. Its log tells.
+        let state = if state == "FAILED" && lacked_memory(&log) { "OUT_OF_MEMORY" } else { state };
         // A task that began no stage at all ended in vain for all of them.
         let counts = is_begun || lines.is_empty();
         let again = |reason: String| Verdict::Again(format!("task {job}_{index} {reason}"), counts);
@@ -212,10 +293,16 @@ impl Watcher<'_, '_> {
             "DEADLINE" => again("reached its deadline".into()),
             "REVOKED" => again("was revoked".into()),
             "UNKNOWN" => again("is no longer known to Slurm".into()),
-            "OUT_OF_MEMORY" => Verdict::Failed(self.error(
-                at,
-                format!("its task {job}_{index} needed more memory than it had; raise `launcher.slurm.memory` ({place})"),
-            )),
+            // The stage before it needed the memory.
+            "OUT_OF_MEMORY" if !is_begun && !lines.is_empty() => again("ended before it".into()),
+            "OUT_OF_MEMORY" => {
+                let kind = &self.queue.stages[at].spec.kind;
+                let reason = format!(
+                    "its task {job}_{index} needed more memory than it had; raise `launcher.slurm.memory`, or \
+                     `launcher.slurm.kind.{kind}.memory` ({place})"
+                );
+                Verdict::Failed(self.error(at, reason))
+            }
             "CANCELLED" => Verdict::Failed(self.error(
                 at,
                 format!("its task {job}_{index} was cancelled in Slurm, and not by this run; the same command submits it again ({place})"),
@@ -256,6 +343,18 @@ impl Watcher<'_, '_> {
     fn error(&self, at: usize, reason: String) -> Error {
         Error::Stage { stage: self.queue.stages[at].label.clone(), reason }
     }
+}
+
+/// Whether Slurm says in a task's log that it has killed the task, or a process of it, for want of memory.
+fn lacked_memory(log: &std::path::Path) -> bool {
+    let bytes = unlearn_files::read(log, LONGEST_LOG).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().filter(|line| line.starts_with("slurmstepd")).any(|line| {
+        // By the limit that `OverMemoryKill` sets, and by a control group.
+        ["exceeded memory limit", "Exceeded job memory limit", "oom-kill", "oom_kill"]
+            .iter()
+            .any(|said| line.contains(said))
+    })
 }
 
 /// The last line of a log that says something, and the line before it if the last one is the script's.

@@ -1,8 +1,8 @@
 //! `sbatch`: submits one array. `scancel`: cancels tasks.
 
-use std::{ffi::OsString, fs::File, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs::File, path::Path};
 
-use super::command::{Refusal, call};
+use super::command::{Refusal, call, call_with};
 
 /// The number of a job.
 pub(super) type JobId = u64;
@@ -26,7 +26,25 @@ pub(super) struct Submission<'a> {
     pub(super) working: &'a Path,
     /// The files of the tasks' output, with Slurm's placeholders.
     pub(super) output: &'a Path,
+    /// The options in the script.
+    pub(super) options: &'a [String],
 }
+
+/// Variables of `sbatch` for options that the launcher sets itself, or that would keep `sbatch` from answering.
+const OWN: [&str; 12] = [
+    "SBATCH_ARRAY_INX",
+    "SBATCH_BATCH",
+    "SBATCH_DEPENDENCY",
+    "SBATCH_ERROR",
+    "SBATCH_INPUT",
+    "SBATCH_JOB_NAME",
+    "SBATCH_NO_REQUEUE",
+    "SBATCH_OPEN_MODE",
+    "SBATCH_OUTPUT",
+    "SBATCH_REQUEUE",
+    "SBATCH_SIGNAL",
+    "SBATCH_WAIT",
+];
 
 impl Submission<'_> {
     fn arguments(&self) -> Vec<OsString> {
@@ -54,10 +72,30 @@ impl Submission<'_> {
         arguments
     }
 
+    /// Whether a variable of `sbatch` gives an option that neither the launcher nor the script gives. A variable would come
+    /// before the script.
+    fn leaves_open(&self, variable: &str) -> bool {
+        let Some(name) = variable.strip_prefix("SBATCH_") else { return false };
+        let is_given = self.options.iter().any(|option| {
+            let given = option.split(['=', ' ']).next().unwrap_or_default();
+            match given {
+                "--time" | "-t" => name == "TIMELIMIT",
+                "--mem" | "--mem-per-cpu" | "--mem-per-gpu" => name.starts_with("MEM_PER_"),
+                "--partition" | "-p" => name == "PARTITION",
+                "--account" | "-A" => name == "ACCOUNT",
+                "--qos" | "-q" => name == "QOS",
+                "--gpus" | "-G" => name == "GPUS",
+                "--constraint" | "-C" => name == "CONSTRAINT",
+                _ => given.strip_prefix("--").is_some_and(|given| given.replace('-', "_").eq_ignore_ascii_case(name)),
+            }
+        });
+        !OWN.contains(&variable) && !is_given
+    }
+
     /// Submits the array and returns its job. `held` is a lock that lasts until the call is over, even if this process
     /// ends before.
     pub(super) fn submit(&self, held: Option<File>) -> Result<JobId, Refusal> {
-        let said = call("sbatch", self.arguments(), held)?;
+        let said = call_with("sbatch", self.arguments(), held, |variable| self.leaves_open(variable))?;
         // `JOB` or `JOB;CLUSTER`.
         let job = said.trim().split(';').next().and_then(|job| job.trim().parse().ok());
         job.ok_or_else(|| {
@@ -70,8 +108,11 @@ impl Submission<'_> {
 const AT_ONCE: usize = 500;
 
 /// Cancels tasks. Tasks that have ended are no error.
+///
+/// A job is cancelled before those that were submitted earlier, which it may wait for. Slurm lets a task begin if the task that it
+/// waits for was cancelled before it began.
 pub(super) fn cancel(tasks: &[TaskId]) -> Result<(), Refusal> {
-    for some in tasks.chunks(AT_ONCE) {
+    for some in calls(tasks) {
         let named = some.iter().map(|(job, task)| format!("{job}_{task}"));
         match call("scancel", ["--quiet".to_owned()].into_iter().chain(named), None) {
             // `scancel` fails if a task among them has ended long ago.
@@ -80,6 +121,15 @@ pub(super) fn cancel(tasks: &[TaskId]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The tasks of each call, the latest job first. Within one call, `scancel` keeps no order.
+fn calls(tasks: &[TaskId]) -> Vec<Vec<TaskId>> {
+    let mut jobs: BTreeMap<JobId, Vec<TaskId>> = BTreeMap::new();
+    for task in tasks {
+        jobs.entry(task.0).or_default().push(*task);
+    }
+    jobs.into_values().rev().flat_map(|tasks| tasks.chunks(AT_ONCE).map(<[_]>::to_vec).collect::<Vec<_>>()).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +146,7 @@ mod tests {
             script: Path::new("/a folder/1.sh"),
             working: Path::new("/w o"),
             output: Path::new("/o/%a.txt"),
+            options: &[],
         };
         let arguments = submission.arguments();
         for expected in [
@@ -109,5 +160,42 @@ mod tests {
         }
         let free = Submission { dependency: "", ..submission }.arguments();
         assert!(!free.iter().any(|argument| argument.to_string_lossy().contains("dependency")));
+    }
+
+    #[test]
+    fn what_waits_is_cancelled_before_what_it_waits_for() {
+        let many: Vec<TaskId> = (0..=AT_ONCE).map(|task| (9, task)).collect();
+        let all: Vec<TaskId> = [(8, 0), (10, 4)].into_iter().chain(many).chain([(8, 1)]).collect();
+        let jobs: Vec<(JobId, usize)> = calls(&all).iter().map(|some| (some[0].0, some.len())).collect();
+        assert_eq!(jobs, [(10, 1), (9, AT_ONCE), (9, 1), (8, 2)]);
+    }
+
+    #[test]
+    fn a_variable_of_the_user_counts_for_what_no_setting_gives() {
+        let options = ["--time=5", "--mem=1G", "--cpus-per-gpu=2", "-C avx512"].map(str::to_owned);
+        let submission = Submission {
+            name: "",
+            comment: "",
+            tasks: 1,
+            dependency: "",
+            script: Path::new(""),
+            working: Path::new(""),
+            output: Path::new(""),
+            options: &options,
+        };
+        for variable in ["SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_RESERVATION"] {
+            assert!(submission.leaves_open(variable), "{variable}");
+        }
+        for variable in [
+            "SBATCH_TIMELIMIT",
+            "SBATCH_MEM_PER_CPU",
+            "SBATCH_CPUS_PER_GPU",
+            "SBATCH_CONSTRAINT",
+            "SBATCH_WAIT",
+            "SBATCH_SIGNAL",
+            "SLURM_CPUS_PER_TASK",
+        ] {
+            assert!(!submission.leaves_open(variable), "{variable}");
+        }
     }
 }

@@ -110,7 +110,7 @@ pub(crate) struct Settings {
 }
 
 /// Options that the launcher sets itself, and why nobody else may.
-const OWN: [&str; 17] = [
+const OWN: [&str; 27] = [
     "--array",
     "-a",
     "--dependency",
@@ -128,6 +128,18 @@ const OWN: [&str; 17] = [
     "--signal",
     "--comment",
     "--open-mode",
+    "--requeue",
+    "--no-requeue",
+    "--kill-on-invalid-dep",
+    // Tasks of another cluster are not in this one's queue.
+    "--clusters",
+    "-M",
+    // With these, `sbatch` does not answer with the job's number at once.
+    "--wait",
+    "-W",
+    "--quiet",
+    "-Q",
+    "--test-only",
 ];
 
 impl SlurmSection {
@@ -268,8 +280,7 @@ impl KindSection {
                     "`{place}.lines`: `{line}` is no option of sbatch; write it as `--constraint=avx512`"
                 ));
             }
-            let name = option.split(['=', ' ']).next().unwrap_or_default();
-            if OWN.contains(&name) {
+            if let Some(name) = own_option(option) {
                 return Err(format!("`{place}.lines`: the launcher sets `{name}` itself; leave `{line}` out"));
             }
         }
@@ -280,6 +291,16 @@ impl KindSection {
 /// An option of `sbatch` without the words of a script.
 fn option(line: &str) -> &str {
     line.trim().strip_prefix("#SBATCH").unwrap_or(line).trim()
+}
+
+/// The launcher's own option that an option is. `sbatch` also reads `-a0-3` and unambiguous beginnings as `--arr=0-3`.
+fn own_option(option: &str) -> Option<&'static str> {
+    let name = option.split(['=', ' ', '\t']).next().unwrap_or_default();
+    let is_long = name.starts_with("--") && name.len() > 2;
+    OWN.into_iter().find(|own| match own.strip_prefix("--") {
+        Some(_) => is_long && own.starts_with(name),
+        None => !name.starts_with("--") && name.starts_with(own),
+    })
 }
 
 fn one_line(key: &str, text: &str) -> Result<(), String> {
@@ -398,6 +419,10 @@ mod tests {
             ("minutes-per-task = -1.0", "positive"),
             ("lines = [\"--array=0-3\"]", "sets `--array` itself"),
             ("lines = [\"#SBATCH -o out.txt\"]", "sets `-o` itself"),
+            ("lines = [\"-a0-3\"]", "sets `-a` itself"),
+            ("lines = [\"--depend=afterok:1\"]", "sets `--dependency` itself"),
+            ("lines = [\"--requeue\"]", "sets `--requeue` itself"),
+            ("lines = [\"--wait\"]", "sets `--wait` itself"),
             ("lines = [\"nice\"]", "no option of sbatch"),
             ("lines = [\"--nice\\n--array=1\"]", "line end"),
             ("prologue = [\"a\\nb\"]", "line end"),
@@ -409,6 +434,9 @@ mod tests {
         ] {
             let message = section(text).unwrap_err();
             assert!(message.contains(words), "{text}: {message}");
+        }
+        for fine in ["--constraint=avx512", "-A lab", "--wait-all-nodes=1", "--nice", "-p main"] {
+            assert!(section(&format!("lines = [\"{fine}\"]")).is_ok(), "{fine}");
         }
         for time in ["90", "1:30", "1:30:00", "2-0", "2-00:00:00", "0:10"] {
             assert!(is_time(time), "{time}");

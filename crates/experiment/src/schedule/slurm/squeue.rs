@@ -2,6 +2,9 @@
 //!
 //! `squeue` also lists tasks that have ended, for some minutes (`MinJobAge`). What it no longer lists, `sacct` knows if
 //! the cluster keeps accounts. If neither knows a task, the task's own record and the store decide.
+//!
+//! `sacct` lists tasks that share a record on one line, as `17_[0-3,7]`. Its option `--array`, which gives each task a
+//! line, is missing in Slurm 22.05, so it is not used.
 
 use std::collections::HashMap;
 
@@ -9,6 +12,9 @@ use super::{
     command::{Refusal, call},
     sbatch::{JobId, TaskId},
 };
+
+/// Slurm's own limit on the index of a task.
+const MOST_TASKS: usize = 4_000_001;
 
 /// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +69,11 @@ impl Queue {
             return;
         }
         let jobs = jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let arguments =
-            ["--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State,NodeList", "--jobs"]
-                .map(str::to_owned);
-        if let Ok(listing) = call("sacct", arguments.into_iter().chain([jobs]), None) {
-            self.add_accounts(&listing);
+        let arguments = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", "--jobs"];
+        match call("sacct", arguments.map(str::to_owned).into_iter().chain([jobs]), None) {
+            Ok(listing) => self.add_accounts(&listing),
+            // The cluster keeps no accounts, or their daemon does not answer.
+            Err(refusal) => tracing::debug!("sacct tells nothing: {}", refusal.reason()),
         }
     }
 
@@ -75,11 +81,14 @@ impl Queue {
         for line in listing.lines() {
             let fields: Vec<&str> = line.trim().split('|').collect();
             let [id, state, node] = fields[..] else { continue };
-            let task = id.split_once('_').and_then(|(job, index)| Some((job.parse().ok()?, index.parse().ok()?)));
-            let Some(task) = task else { continue };
+            let Some((job, indices)) = id.split_once('_') else { continue };
+            let Ok(job) = job.parse() else { continue };
             // `CANCELLED by 1000`
             let state = state.split_whitespace().next().unwrap_or_default();
-            self.tasks.entry(task).or_insert_with(|| (state_of(state, ""), node.to_owned()));
+            let node = if node == "None assigned" { "" } else { node };
+            for index in indices_of(indices) {
+                self.tasks.entry((job, index)).or_insert_with(|| (state_of(state, ""), node.to_owned()));
+            }
         }
     }
 
@@ -101,6 +110,20 @@ impl Queue {
     pub(super) fn job(&self, name: &str) -> Option<JobId> {
         self.names.get(name).copied()
     }
+}
+
+/// The indices in `3` or `[0-3,7,10-30:10%4]`: numbers and ranges, perhaps with a step, and a limit of tasks at a time.
+fn indices_of(text: &str) -> Vec<usize> {
+    let text = text.trim_start_matches('[').trim_end_matches(']');
+    let text = text.split('%').next().unwrap_or_default();
+    let range = |part: &str| {
+        let (range, step) = part.split_once(':').unwrap_or((part, "1"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last, step) = (first.parse().ok()?, last.parse::<usize>().ok()?, step.parse().ok()?);
+        let is_sound = step > 0 && last < MOST_TASKS;
+        is_sound.then(|| (first..=last).step_by(step))
+    };
+    text.split(',').filter_map(range).flatten().collect()
 }
 
 fn state_of(state: &str, reason: &str) -> State {
@@ -139,6 +162,57 @@ mod tests {
         queue.add_accounts("12_0|COMPLETED|n1\n9_3|CANCELLED by 0|n1\n9_[4-5]|PENDING|None assigned\n");
         assert_eq!(queue.state((12, 0)), Some(&State::Running), "squeue knows better");
         assert_eq!(queue.state((9, 3)), Some(&State::Ended("CANCELLED".into())));
-        assert_eq!(queue.state((9, 4)), None);
+        assert_eq!(queue.state((9, 4)), Some(&State::Pending(String::new())));
+    }
+
+    /// What `sacct` of Slurm 22.05 printed, with accounts in a database, of an array whose tasks were pre-empted, of arrays that were
+    /// cancelled before they began and that wait, of tasks that ended in other ways, and of a job of somebody else's.
+    const ACCOUNTS: &str = "1_0|PREEMPTED|n1
+1_1|PREEMPTED|n1
+1_2|PREEMPTED|n2
+2_[0,2,5,8,11,14,17,20,23,26,29,32,35,38,50-80%4]|CANCELLED by 0|None assigned
+3_[0-30:3%4]|PENDING|None assigned
+6|COMPLETED|n[1-2]
+7_0|COMPLETED|n1
+7_1|FAILED|n1
+7_3|CANCELLED by 0|n2
+";
+
+    #[test]
+    fn what_sacct_lists_on_one_line_is_known_of_each_task() {
+        let mut queue = Queue::default();
+        queue.add_accounts(ACCOUNTS);
+        let ended = |job, index| match queue.state((job, index)) {
+            Some(State::Ended(state)) => state.as_str(),
+            Some(_) => "waits",
+            None => "",
+        };
+        assert_eq!(
+            ["1_2", "2_0", "2_5", "2_80", "7_0", "7_1", "7_3"].map(|id| {
+                let (job, index) = id.split_once('_').unwrap();
+                ended(job.parse().unwrap(), index.parse().unwrap())
+            }),
+            ["PREEMPTED", "CANCELLED", "CANCELLED", "CANCELLED", "COMPLETED", "FAILED", "CANCELLED"]
+        );
+        assert_eq!((ended(2, 1), ended(2, 81), ended(3, 1), ended(6, 0)), ("", "", "", ""));
+        assert_eq!((ended(3, 30), ended(3, 27)), ("waits", "waits"));
+        assert_eq!((queue.node((1, 2)), queue.node((2, 0))), ("n2", ""));
+    }
+
+    #[test]
+    fn indices_are_numbers_and_ranges() {
+        for (text, expected) in [
+            ("3", &[3][..]),
+            ("[3]", &[3]),
+            ("[0-2,7]", &[0, 1, 2, 7]),
+            ("[0-10:5%2]", &[0, 5, 10]),
+            ("[4-2]", &[]),
+            ("[1-99999999999]", &[]),
+            ("[0-4:0]", &[]),
+            ("N/A", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(indices_of(text), expected, "{text}");
+        }
     }
 }

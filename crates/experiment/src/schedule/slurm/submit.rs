@@ -158,6 +158,7 @@ impl Watcher<'_, '_> {
             script: &script,
             working: &self.slurm.working,
             output: &places.log_pattern(number),
+            options: &group.resources.options,
         };
         // The lock lasts as long as the call, even if this process is killed. So no other watcher looks for the job before
         // Slurm has it.
