@@ -14,9 +14,6 @@ use super::{blocks, commands, page};
 /// What the paragraph before a block of `console` says.
 const REASON: &str = "No test runs ";
 
-/// Pages whose commands name a cluster's paths. `tests/slurm` runs the same commands on a cluster of its own.
-const ON_A_CLUSTER: [&str; 1] = ["docs/slurm.md"];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -68,7 +65,7 @@ fn every_command_of_every_page_is_run_by_a_test() {
             assert!(blocks(&text, language).is_empty(), "{name}: write `sh` or `console` for `{language}`");
         }
         let named = format!("{name}\"");
-        if !commands(&text).is_empty() && !tests.contains(&named) && !ON_A_CLUSTER.contains(&name.as_str()) {
+        if !commands(&text).is_empty() && !tests.contains(&named) {
             forgotten.push(name);
         }
     }
