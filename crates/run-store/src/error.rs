@@ -350,7 +350,7 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
 
 /// What may be meant by the name of a suite that is not there.
 fn meant(suite: &str, held: &[String]) -> String {
-    if suite.ends_with(".toml") {
+    if Path::new(suite).extension().is_some_and(|end| end == "toml") {
         return ", because the name of a suite is what `[suite] name` says, not its file".to_owned();
     }
     unlearn_names::suggestion(suite, held.iter().map(String::as_str))

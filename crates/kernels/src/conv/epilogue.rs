@@ -32,7 +32,7 @@ pub enum Epilogue<'a> {
 /// The fields of [`Epilogue::Shift`].
 #[derive(Clone, Copy)]
 pub(super) struct Shift<'a> {
-    shift: &'a [f32],
+    by_channel: &'a [f32],
     residual: Option<&'a [f32]>,
     relu: bool,
 }
@@ -55,20 +55,20 @@ impl Shift<'_> {
         values: &mut [[S::f32s; V]; P],
         (channel, place, spacing): (usize, usize, usize),
     ) {
-        let shift = simd.splat_f32s(self.shift[channel]);
+        let shift = simd.splat_f32s(self.by_channel[channel]);
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
-        for p in 0..P {
-            for v in 0..V {
-                values[p][v] = simd.add_f32s(values[p][v], shift);
+        for (p, values) in values.iter_mut().enumerate() {
+            for value in values.iter_mut() {
+                *value = simd.add_f32s(*value, shift);
             }
             if let Some(residual) = self.residual {
                 let (residual, _) = S::as_simd_f32s(&residual[place + p * spacing..][..LANES]);
-                for v in 0..V {
-                    values[p][v] = simd.add_f32s(values[p][v], residual[v]);
+                for (value, residual) in values.iter_mut().zip(residual) {
+                    *value = simd.add_f32s(*value, *residual);
                 }
             }
-            for v in 0..V {
-                values[p][v] = at_least(simd, floor, values[p][v]);
+            for value in values {
+                *value = at_least(simd, floor, *value);
             }
         }
     }
@@ -88,7 +88,7 @@ impl<'a> Epilogue<'a> {
     /// The sums to which a kernel adds a shift itself, before it writes them.
     pub(super) fn shift(self) -> Option<Shift<'a>> {
         match self {
-            Self::Shift { shift, residual, relu } => Some(Shift { shift, residual, relu }),
+            Self::Shift { shift, residual, relu } => Some(Shift { by_channel: shift, residual, relu }),
             Self::None | Self::Statistics => None,
         }
     }

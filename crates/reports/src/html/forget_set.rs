@@ -49,7 +49,7 @@ pub(super) fn section(block: &Block, figures: &Figures) -> Result<Section> {
         }
         @if let Some((published, note)) = published::beside(block) {
             (grid(&published, "Figures of the paper"))
-            p.note { (prose(&note)) }
+            p.note { (prose(note)) }
         }
     };
     Ok(Section { title: block.title(), body })
