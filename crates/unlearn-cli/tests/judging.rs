@@ -356,7 +356,7 @@ fn a_model_its_predictions_and_the_suite_give_the_same_numbers() {
         ),
         (
             &["evaluate", "model.pth", "--key", "ema", "--dataset", "fashion-mnist-mini", "--class", "30"],
-            "has no class `30`",
+            "class `30` does not exist in fashion-mnist-mini",
         ),
         (&["evaluate", "one"], "`one` is a suite; give `--out DIR`"),
         (&["evaluate", &retrain, "--retrain", "runs/train/nothing"], "nothing"),
