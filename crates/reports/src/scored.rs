@@ -71,7 +71,7 @@ impl Sample {
     }
 }
 
-/// Reads the scores of the suite's models, dense and with the sparsity nearest 95 %, of the first [`MOST_SEEDS`] seeds. Models without
+/// Reads the scores of the suite's models, dense and with the sparsity nearest 95 %, of the first `MOST_SEEDS` seeds. Models without
 /// stored scores, and with too large ones, are left out. The models are ordered by forget set, seed, pruning and method.
 ///
 /// # Errors
