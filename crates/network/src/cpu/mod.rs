@@ -116,112 +116,6 @@ impl CpuExecutor {
     fn release(&mut self, pass: Pass) {
         pass.values.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
     }
-
-    fn run_forward(
-        &mut self,
-        graph: &Graph,
-        state: &mut State,
-        images: &[f32],
-        count: usize,
-        mode: Mode,
-        logits: &mut Vec<f32>,
-    ) -> Result<()> {
-        self.plan_for(graph)?;
-        if let Some(pass) = self.pass.take() {
-            self.release(pass);
-        }
-        let Some(plan) = &self.plan else { return Err(Error::NoForward) };
-        let mut values: Vec<Option<Buffer>> = vec![None; graph.nodes.len()];
-        let mut statistics: Statistics = vec![None; graph.nodes.len()];
-
-        let evaluated = (mode == Mode::Evaluate).then(|| state.generation());
-        self.folded.keep_only(evaluated, graph.nodes.len(), &mut self.buffers);
-        let maps = plan.maps(0, count);
-        let mut input = self.buffers.take(maps.len());
-        images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
-        values[plan.input] = Some(input);
-        for (index, step) in plan.steps.iter().enumerate() {
-            if mode == Mode::Evaluate && step.folded.is_some() {
-                continue;
-            }
-            let written = mode != Mode::Train || !step.unwritten;
-            let mut output =
-                if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Buffer::default() };
-            let mut pass = Forward {
-                plan,
-                batch: count,
-                mode,
-                values: &values,
-                state: &mut *state,
-                statistics: &mut statistics,
-                folded: &mut self.folded,
-                buffers: &mut self.buffers,
-            };
-            step.layer.forward(step, &mut pass, &mut output);
-            values[step.output] = written.then_some(output);
-            if mode == Mode::Evaluate {
-                for node in plan.last_used_by(index) {
-                    values[*node].take().into_iter().for_each(|buffer| self.buffers.give(buffer));
-                }
-            }
-        }
-        let output = graph.nodes.len() - 1;
-        logits.resize(count * graph.classes(), 0.0);
-        if let Some(features) = &values[output] {
-            maps_to_rows(features, logits, &plan.maps(output, count));
-        }
-        let pass = Pass { batch: count, mode, values, statistics };
-        if mode == Mode::Evaluate {
-            self.release(pass);
-        } else {
-            self.pass = Some(pass);
-        }
-        Ok(())
-    }
-
-    fn run_backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
-        let (Some(pass), Some(plan)) = (&self.pass, &self.plan) else { return Err(Error::NoForward) };
-        collect.check(pass.mode)?;
-        let output = graph.nodes.len() - 1;
-        let maps = plan.maps(output, pass.batch);
-        let mut gradient = self.buffers.take(maps.len());
-        rows_to_maps(dlogits, &mut gradient, &maps);
-        let mut back = Backward {
-            plan,
-            batch: pass.batch,
-            mode: pass.mode,
-            values: &pass.values,
-            statistics: &pass.statistics,
-            state,
-            arriving: vec![None; graph.nodes.len()],
-            reduced: vec![None; graph.nodes.len()],
-            unfinished: vec![None; graph.nodes.len()],
-            buffers: &mut self.buffers,
-            collect: &mut collect,
-        };
-        back.arriving[output] = Some(gradient);
-        for step in plan.steps.iter().rev() {
-            if let Some(gradient) = back.arriving[step.output].take() {
-                step.layer.backward(step, &mut back, gradient);
-            }
-        }
-        let arriving = back.arriving;
-        if let Collect::Gradients { gradients, input } = &mut collect {
-            gradients.input.clear();
-            if *input {
-                let maps: Maps = plan.maps(0, pass.batch);
-                gradients.input.resize(pass.batch * maps.channels * maps.height * maps.width, 0.0);
-                if let Some(gradient) = &arriving[plan.input] {
-                    maps_to_images(gradient, &plan.std, &mut gradients.input, &maps);
-                }
-            }
-        }
-        arriving.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
-        if !collect.by_sample() {
-            self.pass.take().into_iter().for_each(|pass| self.release(pass));
-        }
-        Ok(())
-    }
 }
 
 impl Executor for CpuExecutor {
@@ -242,7 +136,59 @@ impl Executor for CpuExecutor {
         mode: Mode,
         logits: &mut Vec<f32>,
     ) -> Result<()> {
-        in_pool(|| self.run_forward(graph, state, images, count, mode, logits))
+        in_pool(|| {
+            self.plan_for(graph)?;
+            if let Some(pass) = self.pass.take() {
+                self.release(pass);
+            }
+            let Some(plan) = &self.plan else { return Err(Error::NoForward) };
+            let mut values: Vec<Option<Buffer>> = vec![None; graph.nodes.len()];
+            let mut statistics: Statistics = vec![None; graph.nodes.len()];
+
+            let evaluated = (mode == Mode::Evaluate).then(|| state.generation());
+            self.folded.keep_only(evaluated, graph.nodes.len(), &mut self.buffers);
+            let maps = plan.maps(0, count);
+            let mut input = self.buffers.take(maps.len());
+            images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
+            values[plan.input] = Some(input);
+            for (index, step) in plan.steps.iter().enumerate() {
+                if mode == Mode::Evaluate && step.folded.is_some() {
+                    continue;
+                }
+                let written = mode != Mode::Train || !step.unwritten;
+                let mut output =
+                    if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Buffer::default() };
+                let mut pass = Forward {
+                    plan,
+                    batch: count,
+                    mode,
+                    values: &values,
+                    state: &mut *state,
+                    statistics: &mut statistics,
+                    folded: &mut self.folded,
+                    buffers: &mut self.buffers,
+                };
+                step.layer.forward(step, &mut pass, &mut output);
+                values[step.output] = written.then_some(output);
+                if mode == Mode::Evaluate {
+                    for node in plan.last_used_by(index) {
+                        values[*node].take().into_iter().for_each(|buffer| self.buffers.give(buffer));
+                    }
+                }
+            }
+            let output = graph.nodes.len() - 1;
+            logits.resize(count * graph.classes(), 0.0);
+            if let Some(features) = &values[output] {
+                maps_to_rows(features, logits, &plan.maps(output, count));
+            }
+            let pass = Pass { batch: count, mode, values, statistics };
+            if mode == Mode::Evaluate {
+                self.release(pass);
+            } else {
+                self.pass = Some(pass);
+            }
+            Ok(())
+        })
     }
 
     fn set_kept(&mut self, kept: &Kept) {
@@ -253,7 +199,49 @@ impl Executor for CpuExecutor {
         }
     }
 
-    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], collect: Collect<'_>) -> Result<()> {
-        in_pool(|| self.run_backward(graph, state, dlogits, collect))
+    fn backward(&mut self, graph: &Graph, state: &State, dlogits: &[f32], mut collect: Collect<'_>) -> Result<()> {
+        in_pool(|| {
+            let (Some(pass), Some(plan)) = (&self.pass, &self.plan) else { return Err(Error::NoForward) };
+            collect.check(pass.mode)?;
+            let output = graph.nodes.len() - 1;
+            let maps = plan.maps(output, pass.batch);
+            let mut gradient = self.buffers.take(maps.len());
+            rows_to_maps(dlogits, &mut gradient, &maps);
+            let mut back = Backward {
+                plan,
+                batch: pass.batch,
+                mode: pass.mode,
+                values: &pass.values,
+                statistics: &pass.statistics,
+                state,
+                arriving: vec![None; graph.nodes.len()],
+                reduced: vec![None; graph.nodes.len()],
+                unfinished: vec![None; graph.nodes.len()],
+                buffers: &mut self.buffers,
+                collect: &mut collect,
+            };
+            back.arriving[output] = Some(gradient);
+            for step in plan.steps.iter().rev() {
+                if let Some(gradient) = back.arriving[step.output].take() {
+                    step.layer.backward(step, &mut back, gradient);
+                }
+            }
+            let arriving = back.arriving;
+            if let Collect::Gradients { gradients, input } = &mut collect {
+                gradients.input.clear();
+                if *input {
+                    let maps: Maps = plan.maps(0, pass.batch);
+                    gradients.input.resize(pass.batch * maps.channels * maps.height * maps.width, 0.0);
+                    if let Some(gradient) = &arriving[plan.input] {
+                        maps_to_images(gradient, &plan.std, &mut gradients.input, &maps);
+                    }
+                }
+            }
+            arriving.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
+            if !collect.by_sample() {
+                self.pass.take().into_iter().for_each(|pass| self.release(pass));
+            }
+            Ok(())
+        })
     }
 }
