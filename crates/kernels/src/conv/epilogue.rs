@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use crate::{
     LANES, Maps,
-    norm::{Moments, at_least, shift_rows},
+    norm::{Moments, shift_rows, shifted},
     shared::Shared,
     simd,
 };
@@ -58,17 +58,9 @@ impl Shift<'_> {
         let shift = simd.splat_f32s(self.by_channel[channel]);
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
         for (p, values) in values.iter_mut().enumerate() {
-            for value in values.iter_mut() {
-                *value = simd.add_f32s(*value, shift);
-            }
-            if let Some(residual) = self.residual {
-                let (residual, _) = S::as_simd_f32s(&residual[place + p * spacing..][..LANES]);
-                for (value, residual) in values.iter_mut().zip(residual) {
-                    *value = simd.add_f32s(*value, *residual);
-                }
-            }
-            for value in values {
-                *value = at_least(simd, floor, *value);
+            let residual = self.residual.map(|residual| S::as_simd_f32s(&residual[place + p * spacing..][..LANES]).0);
+            for (v, value) in values.iter_mut().enumerate() {
+                *value = shifted(simd, *value, shift, residual.map(|residual| residual[v]), floor);
             }
         }
     }
@@ -138,13 +130,11 @@ impl<'a> Epilogue<'a> {
             // SAFETY: the caller's promise.
             return unsafe { self.finish(to, maps, bundle, rows) };
         }
-        if maps.samples(bundle) < LANES {
-            let row_len = maps.width * LANES;
-            for channel in 0..maps.channels {
-                let start = maps.start(bundle, channel) + rows.start * row_len;
-                // SAFETY: the caller's promise.
-                maps.zero_tail(bundle, unsafe { to.slice_mut(start, rows.len() * row_len) });
-            }
+        let row_len = maps.width * LANES;
+        for channel in 0..maps.channels {
+            let start = maps.start(bundle, channel) + rows.start * row_len;
+            // SAFETY: the caller's promise.
+            maps.zero_tail(bundle, unsafe { to.slice_mut(start, rows.len() * row_len) });
         }
         vec![]
     }

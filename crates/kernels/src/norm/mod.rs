@@ -347,22 +347,38 @@ impl WithSimd for AddAndClamp<'_> {
             Some(residual) => {
                 for (value, residual) in values.iter_mut().zip(S::as_simd_f32s(residual).0) {
                     simd::prefetch_after(residual);
-                    *value = at_least(simd, floor, simd.add_f32s(simd.add_f32s(*value, shift), *residual));
+                    *value = shifted(simd, *value, shift, Some(*residual), floor);
                 }
             }
             None => {
                 for value in values {
-                    *value = at_least(simd, floor, simd.add_f32s(*value, shift));
+                    *value = shifted(simd, *value, shift, None, floor);
                 }
             }
         }
     }
 }
 
+/// max(value + shift + residual?, floor). NaN stays NaN.
+#[inline(always)]
+pub(crate) fn shifted<S: Simd>(
+    simd: S,
+    value: S::f32s,
+    shift: S::f32s,
+    residual: Option<S::f32s>,
+    floor: S::f32s,
+) -> S::f32s {
+    let mut sum = simd.add_f32s(value, shift);
+    if let Some(residual) = residual {
+        sum = simd.add_f32s(sum, residual);
+    }
+    at_least(simd, floor, sum)
+}
+
 /// max(value, floor), but NaN stays NaN. The maximum instruction of some instruction sets would return the floor and
 /// hide a diverged network.
 #[inline(always)]
-pub(crate) fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
+fn at_least<S: Simd>(simd: S, floor: S::f32s, value: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, floor), floor, value)
 }
 
