@@ -9,8 +9,8 @@ use std::ops::Range;
 use crate::{LANES, Maps, shared::Shared, simd};
 
 /// Prefetches some rows of many channels of a bundle, a few pixels at a time.
-pub(crate) struct Ahead<'a> {
-    values: &'a [f32],
+pub(crate) struct Ahead<'a, E = f32> {
+    values: &'a [E],
     /// Remaining pixels of the current channel, as offsets into `values`.
     left: Range<usize>,
     /// Number of channels after the current one.
@@ -23,15 +23,15 @@ pub(crate) struct Ahead<'a> {
     pixels: usize,
 }
 
-impl<'a> Ahead<'a> {
+impl<'a, E> Ahead<'a, E> {
     /// Prefetches these rows of every channel, as far as they exist, spread over `steps` steps.
-    pub(crate) fn rows(values: &'a [f32], maps: &Maps, bundle: usize, rows: Range<usize>, steps: usize) -> Self {
+    pub(crate) fn rows(values: &'a [E], maps: &Maps, bundle: usize, rows: Range<usize>, steps: usize) -> Self {
         Self::channels(values, maps, &(0..maps.channels), bundle, rows, steps)
     }
 
     /// The same for some channels only.
     pub(crate) fn channels(
-        values: &'a [f32],
+        values: &'a [E],
         maps: &Maps,
         channels: &Range<usize>,
         bundle: usize,
@@ -71,7 +71,7 @@ impl<'a> Ahead<'a> {
 
 /// Prefetches one pixel of some channels, which lie `plane` values apart. The pixel need not exist.
 #[inline(always)]
-pub(crate) fn ask_for_pixel(to: Shared<'_>, place: usize, plane: usize, channels: usize) {
+pub(crate) fn ask_for_pixel<E>(to: Shared<'_, E>, place: usize, plane: usize, channels: usize) {
     for channel in 0..channels {
         simd::prefetch(to.start().wrapping_add(place + channel * plane));
     }

@@ -1,50 +1,63 @@
 //! Buffers for activations and their gradients, and a pool of them. Memory that is allocated anew at every step costs a
 //! page fault per page.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
 
-use crate::LANES;
+use crate::{Element, LANES};
 
-/// The values of a cache line: one pixel of a bundle.
+/// A cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([f32; LANES]);
-
-const _: () = assert!(size_of::<Line>() == size_of::<[f32; LANES]>());
+struct Line([u8; 64]);
 
 /// Values that begin at a cache line, so that no pixel straddles two. Linux is asked for large pages, which save a walk
 /// through the page table for every 4 KiB.
-#[derive(Debug, Clone, Default)]
-pub struct Buffer {
+#[derive(Debug, Clone)]
+pub struct Buffer<E = f32> {
     lines: Vec<Line>,
+    values: PhantomData<E>,
 }
 
-impl Buffer {
+impl<E> Default for Buffer<E> {
+    fn default() -> Self {
+        Self { lines: vec![], values: PhantomData }
+    }
+}
+
+impl<E: Element> Buffer<E> {
+    /// Values in a cache line.
+    const OF_LINE: usize = size_of::<Line>() / size_of::<E>();
+
     /// Zeros: at least `len` of them, up to the end of a cache line.
     pub fn new(len: usize) -> Self {
-        let count = len.div_ceil(LANES);
+        let count = len.div_ceil(Self::OF_LINE);
         let mut lines = Vec::with_capacity(count);
         ask_for_large_pages(lines.spare_capacity_mut());
-        lines.resize(count, Line([0.0; LANES]));
-        Self { lines }
+        // The zero of both formats is zero bytes.
+        lines.resize(count, Line([0; 64]));
+        Self { lines, values: PhantomData }
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<E: Element> Deref for Buffer<E> {
+    type Target = [E];
 
     #[inline(always)]
-    fn deref(&self) -> &[f32] {
-        // SAFETY: a line consists of `LANES` values and nothing else, and lines lie one after another.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * LANES) }
+    fn deref(&self) -> &[E] {
+        // SAFETY: lines lie one after another, a line holds `OF_LINE` values, and each of them is a number whatever its
+        // bytes are.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * Self::OF_LINE) }
     }
 }
 
-impl DerefMut for Buffer {
+impl<E: Element> DerefMut for Buffer<E> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [f32] {
+    fn deref_mut(&mut self) -> &mut [E] {
         // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LANES) }
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * Self::OF_LINE) }
     }
 }
 
@@ -66,12 +79,17 @@ fn ask_for_large_pages<T>(memory: &mut [std::mem::MaybeUninit<T>]) {
 fn ask_for_large_pages<T>(_: &mut [std::mem::MaybeUninit<T>]) {}
 
 /// Buffers that are free.
-#[derive(Default)]
-pub struct Buffers {
-    free: Vec<Buffer>,
+pub struct Buffers<E = f32> {
+    free: Vec<Buffer<E>>,
 }
 
-impl Buffers {
+impl<E: Element> Default for Buffers<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Element> Buffers<E> {
     /// An empty pool.
     pub const fn new() -> Self {
         Self { free: Vec::new() }
@@ -79,14 +97,14 @@ impl Buffers {
 
     /// A buffer of at least `len` values with unspecified content: the smallest free one that fits and is not much
     /// too large, or else a new one.
-    pub fn take(&mut self, len: usize) -> Buffer {
-        let fits = |buffer: &Buffer| buffer.len() >= len && buffer.len() <= (4 * len).max(LANES);
+    pub fn take(&mut self, len: usize) -> Buffer<E> {
+        let fits = |buffer: &Buffer<E>| buffer.len() >= len && buffer.len() <= (4 * len).max(LANES);
         let best = (0..self.free.len()).filter(|i| fits(&self.free[*i])).min_by_key(|i| self.free[*i].len());
         best.map_or_else(|| Buffer::new(len), |i| self.free.swap_remove(i))
     }
 
     /// Returns a buffer to the pool. A buffer without values is dropped.
-    pub fn give(&mut self, buffer: Buffer) {
+    pub fn give(&mut self, buffer: Buffer<E>) {
         if !buffer.is_empty() {
             self.free.push(buffer);
         }
@@ -99,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_for_what_fits_it() {
-        let mut buffers = Buffers::default();
+        let mut buffers = Buffers::<f32>::default();
         buffers.give(Buffer::new(112));
         buffers.give(Buffer::new(64));
         assert_eq!(buffers.take(40).len(), 64);

@@ -34,6 +34,7 @@ mod by_sample;
 mod conv;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
+mod element;
 mod elementary;
 mod gelu;
 mod instruction_set;
@@ -57,6 +58,7 @@ pub use attention::{Attention, Windows};
 pub use buffers::{Buffer, Buffers};
 pub use by_sample::{rows_of_samples, sums_over_samples};
 pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilogue, Normalised, Source};
+pub use element::{Element, convert};
 pub use gelu::{gelu, gelu_backward};
 pub use instruction_set::{
     INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,

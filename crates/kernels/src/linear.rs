@@ -3,44 +3,58 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd};
 
 /// y = W x + b, with W `[out, in]`; the tail stays zero.
-pub fn linear_forward(x: &[f32], input: &Maps, weight: &[f32], bias: &[f32], y: &mut [f32], output: &Maps) {
+pub fn linear_forward<X: Element, Y: Element>(
+    x: &[X],
+    input: &Maps,
+    weight: &[f32],
+    bias: &[f32],
+    y: &mut [Y],
+    output: &Maps,
+) {
     y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
         let (bundle, out) = output.bundle_and_channel(index);
         let x = &x[input.start(bundle, 0)..][..input.bundle];
         let y = &mut y[..LANES];
         simd::dispatch(|| {
-            y.fill(bias[out]);
+            let mut sums = [bias[out]; LANES];
             for (weight, x) in weight[out * input.channels..].iter().zip(x.chunks_exact(input.plane)) {
-                y.iter_mut().zip(x).for_each(|(y, x)| *y += weight * x);
+                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += weight * x.to_f32());
             }
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = Y::from_f32(sum));
         });
         output.zero_tail(bundle, y);
     });
 }
 
 /// dx = gradient with respect to x, written over `dx`.
-pub fn linear_input_gradient(weight: &[f32], dy: &[f32], output: &Maps, dx: &mut [f32], input: &Maps) {
+pub fn linear_input_gradient<X: Element, Y: Element>(
+    weight: &[f32],
+    dy: &[Y],
+    output: &Maps,
+    dx: &mut [X],
+    input: &Maps,
+) {
     dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
         let (bundle, feature) = input.bundle_and_channel(index);
-        let dx = &mut dx[..LANES];
         simd::dispatch(|| {
-            dx.fill(0.0);
+            let mut sums = [0.0; LANES];
             for out in 0..output.channels {
                 let weight = weight[out * input.channels + feature];
-                dx.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(dx, dy)| *dx += weight * dy);
+                sums.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(sum, dy)| *sum += weight * dy.to_f32());
             }
+            dx[..LANES].iter_mut().zip(sums).for_each(|(dx, sum)| *dx = X::from_f32(sum));
         });
     });
 }
 
 /// dW and db, overwritten.
-pub fn linear_weight_gradient(
-    x: &[f32],
+pub fn linear_weight_gradient<X: Element, Y: Element>(
+    x: &[X],
     input: &Maps,
-    dy: &[f32],
+    dy: &[Y],
     output: &Maps,
     dweight: &mut [f32],
     dbias: &mut [f32],
@@ -49,11 +63,12 @@ pub fn linear_weight_gradient(
     let gradients = |out: usize| (0..output.bundles()).map(move |bundle| lanes(dy, output, bundle, out));
     dweight.par_chunks_mut(input.channels).zip(dbias.par_iter_mut()).enumerate().for_each(|(out, (dweight, dbias))| {
         simd::dispatch(|| {
-            *dbias = gradients(out).flatten().sum();
+            *dbias = gradients(out).flatten().map(|dy| dy.to_f32()).sum();
             for (feature, dweight) in dweight.iter_mut().enumerate() {
                 let mut sums = [0.0; LANES];
                 for (bundle, dy) in gradients(out).enumerate() {
-                    let products = dy.iter().zip(lanes(x, input, bundle, feature)).map(|(dy, x)| dy * x);
+                    let products =
+                        dy.iter().zip(lanes(x, input, bundle, feature)).map(|(dy, x)| dy.to_f32() * x.to_f32());
                     sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
                 }
                 *dweight = sums.iter().sum();
@@ -67,7 +82,14 @@ pub fn linear_weight_gradient(
 ///
 /// # Panics
 /// If `rows` is too short for one row per sample, or rows would overlap.
-pub fn linear_sample_gradients(x: &[f32], input: &Maps, dy: &[f32], output: &Maps, rows: &mut [f32], stride: usize) {
+pub fn linear_sample_gradients<X: Element, Y: Element>(
+    x: &[X],
+    input: &Maps,
+    dy: &[Y],
+    output: &Maps,
+    rows: &mut [f32],
+    stride: usize,
+) {
     let weights = output.channels * input.channels;
     assert!(stride >= weights + output.channels, "rows of {} values, {stride} apart", weights + output.channels);
     assert!(rows.len().div_ceil(stride) >= output.batch, "{} values for {} rows", rows.len(), output.batch);
@@ -75,19 +97,19 @@ pub fn linear_sample_gradients(x: &[f32], input: &Maps, dy: &[f32], output: &Map
         let (bundle, lane) = (sample / LANES, sample % LANES);
         let (dweight, dbias) = row[..weights + output.channels].split_at_mut(weights);
         for (out, (dweight, dbias)) in dweight.chunks_exact_mut(input.channels).zip(dbias).enumerate() {
-            *dbias = lanes(dy, output, bundle, out)[lane];
+            *dbias = lanes(dy, output, bundle, out)[lane].to_f32();
             for (feature, dweight) in dweight.iter_mut().enumerate() {
-                *dweight = *dbias * lanes(x, input, bundle, feature)[lane];
+                *dweight = *dbias * lanes(x, input, bundle, feature)[lane].to_f32();
             }
         }
     });
 }
 
 /// Adds Σ over samples of each sample's squared gradient, to `weight` `[out, in]` for W and to `bias` `[out]` for b.
-pub fn linear_add_squared_gradients(
-    x: &[f32],
+pub fn linear_add_squared_gradients<X: Element, Y: Element>(
+    x: &[X],
     input: &Maps,
-    dy: &[f32],
+    dy: &[Y],
     output: &Maps,
     weight: &mut [f32],
     bias: &mut [f32],
@@ -97,10 +119,11 @@ pub fn linear_add_squared_gradients(
         simd::dispatch(|| {
             for bundle in 0..output.bundles() {
                 let mut squares = [0.0; LANES];
-                squares.iter_mut().zip(lanes(dy, output, bundle, out)).for_each(|(square, dy)| *square = dy * dy);
+                let dy = lanes(dy, output, bundle, out).iter().map(|dy| dy.to_f32());
+                squares.iter_mut().zip(dy).for_each(|(square, dy)| *square = dy * dy);
                 *bias += squares.iter().sum::<f32>();
                 for (feature, weight) in weight.iter_mut().enumerate() {
-                    let x = lanes(x, input, bundle, feature);
+                    let x = lanes(x, input, bundle, feature).iter().map(|x| x.to_f32());
                     *weight += squares.iter().zip(x).map(|(square, x)| square * x * x).sum::<f32>();
                 }
             }
@@ -110,11 +133,11 @@ pub fn linear_add_squared_gradients(
 
 /// Adds to `dots` `[batch]` the dot product of each sample's gradient with a direction: `weight` `[out, in]` for W
 /// and `bias` `[out]` for b.
-pub fn linear_add_gradient_dots(
+pub fn linear_add_gradient_dots<X: Element, Y: Element>(
     (weight, bias): (&[f32], &[f32]),
-    x: &[f32],
+    x: &[X],
     input: &Maps,
-    dy: &[f32],
+    dy: &[Y],
     output: &Maps,
     dots: &mut [f32],
 ) {
@@ -123,13 +146,13 @@ pub fn linear_add_gradient_dots(
     for (bundle, dots) in dots.chunks_mut(LANES).enumerate() {
         for out in 0..output.channels {
             let products = lanes(&along, output, bundle, out).iter().zip(lanes(dy, output, bundle, out));
-            dots.iter_mut().zip(products).for_each(|(dot, (along, dy))| *dot += along * dy);
+            dots.iter_mut().zip(products).for_each(|(dot, (along, dy))| *dot += along * dy.to_f32());
         }
     }
 }
 
 /// The samples of one feature of one bundle.
-fn lanes<'a>(values: &'a [f32], maps: &Maps, bundle: usize, feature: usize) -> &'a [f32] {
+fn lanes<'a, E>(values: &'a [E], maps: &Maps, bundle: usize, feature: usize) -> &'a [E] {
     &values[maps.start(bundle, feature)..][..LANES]
 }
 

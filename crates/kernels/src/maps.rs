@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::Element;
+
 /// Number of samples side by side in one bundle: one AVX-512 register, or two of AVX2.
 pub const LANES: usize = 16;
 
@@ -78,10 +80,10 @@ impl Maps {
     }
 
     /// Writes zeros into the lanes past the batch. `plane` is given without its gap.
-    pub(crate) fn zero_tail(&self, bundle: usize, plane: &mut [f32]) {
+    pub(crate) fn zero_tail<E: Element>(&self, bundle: usize, plane: &mut [E]) {
         let samples = self.samples(bundle);
         if samples < LANES {
-            plane.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[samples..].fill(0.0));
+            plane.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[samples..].fill(E::default()));
         }
     }
 
@@ -92,7 +94,7 @@ impl Maps {
 }
 
 /// Writes images `[batch, channels, height, width]` as maps and normalises each channel: (x − mean) / std.
-pub fn images_to_maps(images: &[f32], mean: &[f32], std: &[f32], out: &mut [f32], maps: &Maps) {
+pub fn images_to_maps<E: Element>(images: &[f32], mean: &[f32], std: &[f32], out: &mut [E], maps: &Maps) {
     let pixels = maps.height * maps.width;
     out[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, plane)| {
         let (bundle, channel) = maps.bundle_and_channel(index);
@@ -101,44 +103,44 @@ pub fn images_to_maps(images: &[f32], mean: &[f32], std: &[f32], out: &mut [f32]
         let first = (bundle * LANES * maps.channels + channel) * pixels;
         for (pixel, lanes) in plane.as_chunks_mut::<LANES>().0[..pixels].iter_mut().enumerate() {
             for (sample, value) in lanes[..samples].iter_mut().enumerate() {
-                *value = (images[first + sample * maps.channels * pixels + pixel] - mean) * scale;
+                *value = E::from_f32((images[first + sample * maps.channels * pixels + pixel] - mean) * scale);
             }
-            lanes[samples..].fill(0.0);
+            lanes[samples..].fill(E::default());
         }
     });
 }
 
 /// Converts gradients with respect to normalised maps to gradients with respect to images
 /// `[batch, channels, height, width]`.
-pub fn maps_to_images(gradient: &[f32], std: &[f32], out: &mut [f32], maps: &Maps) {
+pub fn maps_to_images<E: Element>(gradient: &[E], std: &[f32], out: &mut [f32], maps: &Maps) {
     let pixels = maps.height * maps.width;
     out.par_chunks_mut(pixels).enumerate().for_each(|(index, image)| {
         let (sample, channel) = (index / maps.channels, index % maps.channels);
         let plane = &gradient[maps.start(sample / LANES, channel)..];
         for (pixel, value) in image.iter_mut().enumerate() {
-            *value = plane[pixel * LANES + sample % LANES] / std[channel];
+            *value = plane[pixel * LANES + sample % LANES].to_f32() / std[channel];
         }
     });
 }
 
 /// Writes feature maps (height and width 1) as rows `[batch, features]`.
-pub fn maps_to_rows(features: &[f32], rows: &mut [f32], maps: &Maps) {
+pub fn maps_to_rows<E: Element>(features: &[E], rows: &mut [f32], maps: &Maps) {
     for (sample, row) in rows.chunks_exact_mut(maps.channels).enumerate() {
         for (channel, value) in row.iter_mut().enumerate() {
-            *value = features[maps.start(sample / LANES, channel) + sample % LANES];
+            *value = features[maps.start(sample / LANES, channel) + sample % LANES].to_f32();
         }
     }
 }
 
 /// Writes rows `[batch, features]` as feature maps (height and width 1).
-pub fn rows_to_maps(rows: &[f32], features: &mut [f32], maps: &Maps) {
+pub fn rows_to_maps<E: Element>(rows: &[f32], features: &mut [E], maps: &Maps) {
     for (index, plane) in features[..maps.len()].chunks_exact_mut(maps.plane).enumerate() {
         let (bundle, channel) = maps.bundle_and_channel(index);
         let (samples, tail) = plane.split_at_mut(maps.samples(bundle));
         for (sample, value) in samples.iter_mut().enumerate() {
-            *value = rows[(bundle * LANES + sample) * maps.channels + channel];
+            *value = E::from_f32(rows[(bundle * LANES + sample) * maps.channels + channel]);
         }
-        tail.fill(0.0);
+        tail.fill(E::default());
     }
 }
 

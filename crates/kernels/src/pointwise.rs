@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::{Maps, simd};
+use crate::{Element, Maps, simd};
 
-fn by_plane(out: &mut [f32], maps: &Maps, each: impl Fn(usize, &mut [f32]) + Sync) {
+fn by_plane<E: Element>(out: &mut [E], maps: &Maps, each: impl Fn(usize, &mut [E]) + Sync) {
     let used = maps.used();
     out[..maps.len()]
         .par_chunks_mut(maps.plane)
@@ -13,31 +13,35 @@ fn by_plane(out: &mut [f32], maps: &Maps, each: impl Fn(usize, &mut [f32]) + Syn
 }
 
 /// y = max(x, 0). NaN stays NaN.
-pub fn relu(x: &[f32], y: &mut [f32], maps: &Maps) {
-    by_plane(y, maps, |start, y| y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = if *x < 0.0 { 0.0 } else { *x }));
+pub fn relu<E: Element>(x: &[E], y: &mut [E], maps: &Maps) {
+    by_plane(y, maps, |start, y| {
+        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = if x.to_f32() < 0.0 { E::default() } else { *x })
+    });
 }
 
 /// dx = dy where y > 0, else 0.
-pub fn relu_backward(y: &[f32], dy: &[f32], dx: &mut [f32], maps: &Maps) {
+pub fn relu_backward<E: Element>(y: &[E], dy: &[E], dx: &mut [E], maps: &Maps) {
     by_plane(dx, maps, |start, dx| {
         for ((dx, y), dy) in dx.iter_mut().zip(&y[start..]).zip(&dy[start..]) {
-            *dx = if *y > 0.0 { *dy } else { 0.0 };
+            *dx = if y.to_f32() > 0.0 { *dy } else { E::default() };
         }
     });
 }
 
 /// y = a + b.
-pub fn add(a: &[f32], b: &[f32], y: &mut [f32], maps: &Maps) {
+pub fn add<E: Element>(a: &[E], b: &[E], y: &mut [E], maps: &Maps) {
     by_plane(y, maps, |start, y| {
         for ((y, a), b) in y.iter_mut().zip(&a[start..]).zip(&b[start..]) {
-            *y = a + b;
+            *y = E::from_f32(a.to_f32() + b.to_f32());
         }
     });
 }
 
 /// y += x.
-pub fn add_assign(y: &mut [f32], x: &[f32], maps: &Maps) {
-    by_plane(y, maps, |start, y| y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y += x));
+pub fn add_assign<E: Element>(y: &mut [E], x: &[E], maps: &Maps) {
+    by_plane(y, maps, |start, y| {
+        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = E::from_f32(y.to_f32() + x.to_f32()))
+    });
 }
 
 #[cfg(test)]

@@ -3,28 +3,28 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd};
 
 /// y = mean of x over height and width.
-pub fn global_avg_pool(x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
+pub fn global_avg_pool<E: Element>(x: &[E], input: &Maps, y: &mut [E], output: &Maps) {
     let scale = 1.0 / (input.height * input.width) as f32;
     let planes = x[..input.len()].par_chunks(input.plane);
     y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
         let mut sums = [0.0; LANES];
         for lanes in x[..input.used()].as_chunks::<LANES>().0 {
-            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += x);
+            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += x.to_f32());
         }
-        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum * scale);
+        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = E::from_f32(sum * scale));
     });
 }
 
 /// dx = dy / (height · width) at every pixel.
-pub fn global_avg_pool_backward(dy: &[f32], output: &Maps, dx: &mut [f32], input: &Maps) {
+pub fn global_avg_pool_backward<E: Element>(dy: &[E], output: &Maps, dx: &mut [E], input: &Maps) {
     let scale = 1.0 / (input.height * input.width) as f32;
     let planes = dy[..output.len()].par_chunks(output.plane);
     dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, dy)| {
         for lanes in dx[..input.used()].as_chunks_mut::<LANES>().0 {
-            lanes.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = dy * scale);
+            lanes.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = E::from_f32(dy.to_f32() * scale));
         }
     });
 }
@@ -61,17 +61,17 @@ impl Window {
 }
 
 /// y = the largest x of each window. A NaN in the window gives NaN.
-pub fn max_pool(window: Window, x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
+pub fn max_pool<E: Element>(window: Window, x: &[E], input: &Maps, y: &mut [E], output: &Maps) {
     let planes = x[..input.len()].par_chunks(input.plane);
     y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
         let (x, _) = x.as_chunks::<LANES>();
         let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
         simd::dispatch(|| {
             for (pixel, y) in y.iter_mut().enumerate() {
-                y.fill(f32::NEG_INFINITY);
+                y.fill(E::from_f32(f32::NEG_INFINITY));
                 for source in window.pixels(input, output, pixel) {
                     for (y, x) in y.iter_mut().zip(&x[source]) {
-                        *y = if replaces(*x, *y) { *x } else { *y };
+                        *y = if replaces(x.to_f32(), y.to_f32()) { *x } else { *y };
                     }
                 }
             }
@@ -86,25 +86,26 @@ fn replaces(value: f32, maximum: f32) -> bool {
 }
 
 /// dx: each dy is added at the first largest value of its window, as in PyTorch. Written over `dx`.
-pub fn max_pool_backward(window: Window, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dx: &mut [f32]) {
+pub fn max_pool_backward<E: Element>(window: Window, x: &[E], input: &Maps, dy: &[E], output: &Maps, dx: &mut [E]) {
     let planes = x[..input.len()].par_chunks(input.plane).zip(dy[..output.len()].par_chunks(output.plane));
     dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, (x, dy))| {
         let (x, _) = x.as_chunks::<LANES>();
         let (dx, _) = dx[..input.used()].as_chunks_mut::<LANES>();
         let (dy, _) = dy[..output.used()].as_chunks::<LANES>();
         simd::dispatch(|| {
-            dx.as_flattened_mut().fill(0.0);
+            dx.as_flattened_mut().fill(E::default());
             for (pixel, dy) in dy.iter().enumerate() {
                 let (mut largest, mut place) = ([f32::NEG_INFINITY; LANES], [0; LANES]);
                 for source in window.pixels(input, output, pixel) {
                     for (lane, x) in x[source].iter().enumerate() {
-                        if replaces(*x, largest[lane]) {
-                            (largest[lane], place[lane]) = (*x, source);
+                        if replaces(x.to_f32(), largest[lane]) {
+                            (largest[lane], place[lane]) = (x.to_f32(), source);
                         }
                     }
                 }
                 for (lane, (dy, place)) in dy.iter().zip(place).enumerate() {
-                    dx[place][lane] += dy;
+                    let dx = &mut dx[place][lane];
+                    *dx = E::from_f32(dx.to_f32() + dy.to_f32());
                 }
             }
         });

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, Maps};
+use crate::{Element, LANES, Maps};
 
 /// Channel of the input that a channel of the output copies.
 fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
@@ -12,11 +12,11 @@ fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
 }
 
 /// y = shortcut of x.
-pub fn shortcut_a(x: &[f32], input: &Maps, stride: usize, y: &mut [f32], output: &Maps) {
+pub fn shortcut_a<E: Element>(x: &[E], input: &Maps, stride: usize, y: &mut [E], output: &Maps) {
     y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
         let (bundle, channel) = output.bundle_and_channel(index);
         let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
-        let Some(channel) = source(channel, input, output) else { return y.as_flattened_mut().fill(0.0) };
+        let Some(channel) = source(channel, input, output) else { return y.as_flattened_mut().fill(E::default()) };
         let (x, _) = x[input.start(bundle, channel)..].as_chunks::<LANES>();
         for (pixel, y) in y.iter_mut().enumerate() {
             let (row, column) = (pixel / output.width, pixel % output.width);
@@ -26,7 +26,7 @@ pub fn shortcut_a(x: &[f32], input: &Maps, stride: usize, y: &mut [f32], output:
 }
 
 /// dx = gradient with respect to x, written over `dx`.
-pub fn shortcut_a_backward(dy: &[f32], output: &Maps, stride: usize, dx: &mut [f32], input: &Maps) {
+pub fn shortcut_a_backward<E: Element>(dy: &[E], output: &Maps, stride: usize, dx: &mut [E], input: &Maps) {
     let before = (output.channels - input.channels) / 2;
     dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
         let (bundle, channel) = input.bundle_and_channel(index);
@@ -37,7 +37,7 @@ pub fn shortcut_a_backward(dy: &[f32], output: &Maps, stride: usize, dx: &mut [f
             *dx = if row % stride == 0 && column % stride == 0 {
                 dy[row / stride * output.width + column / stride]
             } else {
-                [0.0; LANES]
+                [E::default(); LANES]
             };
         }
     });

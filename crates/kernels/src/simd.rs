@@ -8,7 +8,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::{LANES, instruction_set::arch};
+use crate::{Element, LANES, instruction_set::arch};
 
 /// Runs a kernel on the instruction set in use.
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
@@ -93,7 +93,7 @@ pub(crate) fn sum_lanes<S: Simd, const V: usize>(simd: S, registers: [S::f32s; V
 
 /// Prefetches the cache line at an address, which need not be valid. It does nothing on processors other than x86-64.
 #[inline(always)]
-pub(crate) fn prefetch(at: *const f32) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 processor has the instruction. It has no effect that a program can observe, and it faults
     // at no address.
@@ -104,30 +104,30 @@ pub(crate) fn prefetch(at: *const f32) {
     let _ = at;
 }
 
-/// How far ahead a kernel that walks along memory prefetches, in values: 4 KiB. Hardware prefetchers stop at the end of
-/// a page, and begin anew in the next one.
-const AHEAD: usize = 1024;
+/// How far ahead a kernel that walks along memory prefetches, in bytes. Hardware prefetchers stop at the end of a page of
+/// 4 KiB, and begin anew in the next one.
+const AHEAD: usize = 4096;
 
 /// Prefetches what a kernel reads after `place` in a walk along memory. It may lie past the end.
 #[inline(always)]
-pub(crate) fn prefetch_after<T>(place: &T) {
-    prefetch(std::ptr::from_ref(place).cast::<f32>().wrapping_add(AHEAD));
+pub(crate) fn prefetch_after<T: ?Sized>(place: &T) {
+    prefetch(std::ptr::from_ref(place).cast::<u8>().wrapping_add(AHEAD));
 }
 
 /// # Safety
 /// `from` must be valid for reading `S::F32_LANES` values.
 #[inline(always)]
-pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
-    // SAFETY: guaranteed by the caller; the read needs no alignment.
-    unsafe { from.cast::<S::f32s>().read_unaligned() }
+pub(crate) unsafe fn load<S: Simd, E: Element>(simd: S, from: *const E) -> S::f32s {
+    // SAFETY: guaranteed by the caller.
+    E::load(simd, unsafe { std::slice::from_raw_parts(from, S::F32_LANES) })
 }
 
 /// # Safety
 /// `to` must be valid for writing `S::F32_LANES` values, and nobody else may read or write them during the call.
 #[inline(always)]
-pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
-    // SAFETY: guaranteed by the caller; the write needs no alignment.
-    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+pub(crate) unsafe fn store<S: Simd, E: Element>(simd: S, to: *mut E, value: S::f32s) {
+    // SAFETY: guaranteed by the caller.
+    E::store(simd, value, unsafe { std::slice::from_raw_parts_mut(to, S::F32_LANES) });
 }
 
 #[cfg(test)]

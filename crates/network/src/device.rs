@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use half::bf16;
+
 #[cfg(feature = "candle")]
 use crate::candle::Backend;
 #[cfg(not(feature = "candle"))]
@@ -22,6 +24,10 @@ pub enum DeviceChoice {
     /// The CPU executor with the algorithms that measured fastest on this instruction set. Its results have the same
     /// bits only on processors with the same instruction set.
     CpuNative,
+    /// The CPU executor with activations and their gradients in bf16.
+    CpuBf16,
+    /// Both of these choices.
+    CpuNativeBf16,
     /// The Candle executor on the CPU.
     CandleCpu,
     /// The Candle executor on the N-th CUDA device.
@@ -39,6 +45,8 @@ impl FromStr for DeviceChoice {
             "cpu" => Ok(Self::Cpu),
             "cpu-direct" => Ok(Self::CpuDirect),
             "cpu-native" => Ok(Self::CpuNative),
+            "cpu-bf16" => Ok(Self::CpuBf16),
+            "cpu-native-bf16" => Ok(Self::CpuNativeBf16),
             "candle-cpu" => Ok(Self::CandleCpu),
             "cuda" => Ok(Self::Cuda(0)),
             "metal" => Ok(Self::Metal),
@@ -58,6 +66,8 @@ impl fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::CpuDirect => f.write_str("cpu-direct"),
             Self::CpuNative => f.write_str("cpu-native"),
+            Self::CpuBf16 => f.write_str("cpu-bf16"),
+            Self::CpuNativeBf16 => f.write_str("cpu-native-bf16"),
             Self::CandleCpu => f.write_str("candle-cpu"),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
             Self::Metal => f.write_str("metal"),
@@ -65,9 +75,29 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
+/// The format in which activations and their gradients lie in memory. All arithmetic is f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// The upper 16 bits of an f32: the same range, and 8 bits of a number in place of 24.
+    Bf16,
+}
+
+impl Precision {
+    /// The error of a layer without a kernel.
+    pub(crate) fn lacks(self, layer: &str) -> Error {
+        match self {
+            Self::F32 => Error::Unsupported { executor: "cpu", layer: layer.to_owned() },
+            Self::Bf16 => Error::NoBf16 { layer: layer.to_owned() },
+        }
+    }
+}
+
 /// The executor for a graph on a device.
 enum Choice {
-    Kernels(Kernels),
+    Kernels(Kernels, Precision),
     Candle(Backend),
     /// Candle on the CPU, because the CPU executor lacks a layer; holds the reason.
     Fallback(Backend, Error),
@@ -82,9 +112,8 @@ impl DeviceChoice {
     /// instruction set that this processor lacks.
     pub fn executor(self, graph: &Graph) -> Result<Box<dyn Executor>> {
         Ok(match self.choose(graph)? {
-            Choice::Kernels(Kernels::Portable) => Box::new(CpuExecutor::new()),
-            Choice::Kernels(Kernels::Native) => Box::new(CpuExecutor::native()),
-            Choice::Kernels(Kernels::Direct) => Box::new(CpuExecutor::direct()),
+            Choice::Kernels(kernels, Precision::F32) => Box::new(CpuExecutor::<f32>::with(kernels)),
+            Choice::Kernels(kernels, Precision::Bf16) => Box::new(CpuExecutor::<bf16>::with(kernels)),
             Choice::Candle(backend) => backend.executor()?,
             Choice::Fallback(backend, error) => {
                 tracing::warn!("{} runs on the candle executor: {error}", graph.arch);
@@ -99,7 +128,7 @@ impl DeviceChoice {
     /// As [`DeviceChoice::executor`], except that a device that does not open is no error.
     pub fn arithmetic(self, graph: &Graph) -> Result<String> {
         Ok(match self.choose(graph)? {
-            Choice::Kernels(kernels) => arithmetic(kernels.arithmetic_name(), kernels.revision()),
+            Choice::Kernels(kernels, precision) => arithmetic(kernels.arithmetic_name(precision), kernels.revision()),
             Choice::Candle(backend) | Choice::Fallback(backend, _) => arithmetic(backend.name(), backend.revision()),
         })
     }
@@ -113,7 +142,13 @@ impl DeviceChoice {
                 };
             }
             unlearn_kernels::instruction_set_asked_for()?;
-            Ok(Choice::Kernels(kernels))
+            Ok(Choice::Kernels(kernels, Precision::F32))
+        };
+        // Candle is no way out: its results would be those of another precision than was asked for.
+        let half = |kernels| {
+            CpuExecutor::<bf16>::runs(graph)?;
+            unlearn_kernels::instruction_set_asked_for()?;
+            Ok(Choice::Kernels(kernels, Precision::Bf16))
         };
         match self {
             Self::Auto => {
@@ -122,6 +157,8 @@ impl DeviceChoice {
             Self::Cpu => kernels(Kernels::Portable),
             Self::CpuDirect => kernels(Kernels::Direct),
             Self::CpuNative => kernels(Kernels::Native),
+            Self::CpuBf16 => half(Kernels::Portable),
+            Self::CpuNativeBf16 => half(Kernels::Native),
             Self::CandleCpu => self.built("candle", Backend::cpu()),
             Self::Cuda(n) => self.built("cuda", Backend::cuda(n)),
             Self::Metal => self.built("metal", Backend::metal()),
@@ -138,7 +175,19 @@ impl DeviceChoice {
         match self {
             Self::Auto if Backend::first_gpu().is_some() => Some(Self::Auto),
             Self::Auto | Self::Cpu | Self::CpuNative => Some(Self::CpuNative),
+            Self::CpuBf16 | Self::CpuNativeBf16 => Some(Self::CpuNativeBf16),
             Self::CpuDirect | Self::CandleCpu | Self::Cuda(_) | Self::Metal => None,
+        }
+    }
+
+    /// This choice with activations in this precision. `None` if it has no other than f32.
+    pub fn with_precision(self, precision: Precision) -> Option<Self> {
+        match (precision, self) {
+            (Precision::F32, _) => Some(self),
+            (Precision::Bf16, Self::Auto) if Backend::first_gpu().is_none() => Some(Self::CpuBf16),
+            (Precision::Bf16, Self::Cpu | Self::CpuBf16) => Some(Self::CpuBf16),
+            (Precision::Bf16, Self::CpuNative | Self::CpuNativeBf16) => Some(Self::CpuNativeBf16),
+            (Precision::Bf16, _) => None,
         }
     }
 
@@ -153,11 +202,13 @@ mod tests {
     use super::*;
     use crate::GraphBuilder;
 
-    const EVERY_CHOICE: [DeviceChoice; 7] = [
+    const EVERY_CHOICE: [DeviceChoice; 9] = [
         DeviceChoice::Auto,
         DeviceChoice::Cpu,
         DeviceChoice::CpuDirect,
         DeviceChoice::CpuNative,
+        DeviceChoice::CpuBf16,
+        DeviceChoice::CpuNativeBf16,
         DeviceChoice::CandleCpu,
         DeviceChoice::Cuda(0),
         DeviceChoice::Metal,
@@ -219,7 +270,9 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_nonsense_lists_the_valid_ones() {
-        for name in ["auto", "cpu", "cpu-direct", "cpu-native", "candle-cpu", "cuda:3", "metal"] {
+        for name in
+            ["auto", "cpu", "cpu-direct", "cpu-native", "cpu-bf16", "cpu-native-bf16", "candle-cpu", "cuda:3", "metal"]
+        {
             assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
         }
         let message = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();

@@ -63,6 +63,14 @@ pub enum Error {
         /// The layer's name.
         layer: String,
     },
+    /// The graph holds a layer that has no kernel for bf16.
+    #[error(
+        "layer `{layer}` has no kernel for bf16, which is for convolutional networks; leave `--precision bf16` out"
+    )]
+    NoBf16 {
+        /// The layer's name.
+        layer: String,
+    },
     /// A layer cannot be given so few channels.
     #[error("`{layer}` {reason}")]
     Narrow {
@@ -72,7 +80,10 @@ pub enum Error {
         reason: String,
     },
     /// The value of `--device` is unknown.
-    #[error("unknown device `{0}`; valid names: auto, cpu, cpu-direct, cpu-native, candle-cpu, cuda, cuda:N, metal")]
+    #[error(
+        "unknown device `{0}`; valid names: auto, cpu, cpu-bf16, cpu-direct, cpu-native, \
+             cpu-native-bf16, candle-cpu, cuda, cuda:N, metal"
+    )]
     UnknownDevice(String),
     /// This build does not support the device.
     #[error("device `{device}` is not in this build; build again with `--features {feature}`")]

@@ -64,7 +64,7 @@ pub use candle::CandleExecutor;
 pub use collect::Collect;
 pub use cpu::CpuExecutor;
 pub use descent::{ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, AdamStep, Descent, LossTerm, OwnPenalty, Penalty};
-pub use device::DeviceChoice;
+pub use device::{DeviceChoice, Precision};
 pub use error::{Error, Result};
 pub use executor::{Executor, Gradients, Kept, Mode};
 pub use graph::{

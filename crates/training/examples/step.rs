@@ -79,6 +79,9 @@ enum MaskChoice {
 #[derive(Clone, Copy, ValueEnum)]
 enum ExecutorChoice {
     Cpu,
+    /// The CPU kernels with activations and their gradients in bf16.
+    #[value(name = "cpu-bf16")]
+    CpuBf16,
     Candle,
 }
 
@@ -181,6 +184,7 @@ fn measure(args: &Args) -> Result<Measurement> {
 
     let (device, name) = match args.executor {
         ExecutorChoice::Cpu => (DeviceChoice::Cpu, "cpu"),
+        ExecutorChoice::CpuBf16 => (DeviceChoice::CpuBf16, "cpu-bf16"),
         ExecutorChoice::Candle => (DeviceChoice::CandleCpu, "candle"),
     };
     let mut network = Network::new(graph.clone(), initialize(&graph, args.seed), device)?;

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use unlearn::hub::Reference;
 use unlearn::mia_eval::MemberSelection;
-use unlearn::network::DeviceChoice;
+use unlearn::network::{DeviceChoice, Precision};
 use unlearn_experiment::{Environment, Subclass};
 
 pub(crate) use judging::{EvaluateArguments, PredictArguments, Split};
@@ -431,6 +431,19 @@ pub(crate) struct EnvironmentArguments {
     /// How the CPU kernels choose their algorithms. Results of one choice are never reused for the other.
     #[arg(long, value_enum, value_name = "HOW", default_value_t, hide_short_help = true)]
     pub(crate) arithmetic: ArithmeticName,
+    /// How activations and their gradients are stored on the CPU. Results of one choice are never reused for the other.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, hide_short_help = true)]
+    pub(crate) precision: PrecisionName,
+}
+
+/// The format of activations and their gradients.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum PrecisionName {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits: half the memory traffic, for convolutional networks. Weights, sums and logits stay in 32 bits.
+    Bf16,
 }
 
 /// How the CPU kernels choose their algorithms.
@@ -449,17 +462,21 @@ impl EnvironmentArguments {
         Ok(Environment { data_dir: self.data_dir.clone(), device: self.device()?, ..Environment::default() })
     }
 
-    /// The device, with the arithmetic that `--arithmetic` asks for.
+    /// The device, with the arithmetic and the precision that were asked for.
     pub(crate) fn device(&self) -> Result<DeviceChoice, Usage> {
-        match self.arithmetic {
-            ArithmeticName::Portable => Ok(self.device),
-            ArithmeticName::Native => self.device.native().ok_or_else(|| {
-                Usage(format!(
-                    "--arithmetic native is a choice of the CPU kernels, and --device {} does not use it; \
-                     leave one of the two out",
-                    self.device
-                ))
-            }),
+        let unused = |option: &str| {
+            Usage(format!(
+                "{option} is a choice of the CPU kernels, and --device {} does not use it; leave one of the two out",
+                self.device
+            ))
+        };
+        let device = match self.arithmetic {
+            ArithmeticName::Portable => self.device,
+            ArithmeticName::Native => self.device.native().ok_or_else(|| unused("--arithmetic native"))?,
+        };
+        match self.precision {
+            PrecisionName::F32 => Ok(device),
+            PrecisionName::Bf16 => device.with_precision(Precision::Bf16).ok_or_else(|| unused("--precision bf16")),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::{
-    LANES, Maps,
+    Element, LANES, Maps,
     norm::{Moments, shift_rows, shifted},
     shared::Shared,
     simd,
@@ -13,7 +13,7 @@ use crate::{
 
 /// What a forward pass does with its output after computing it.
 #[derive(Debug, Clone, Copy)]
-pub enum Epilogue<'a> {
+pub enum Epilogue<'a, E = f32> {
     /// Nothing.
     None,
     /// Computes mean and variance of each channel, for a normalisation by batch statistics.
@@ -23,7 +23,7 @@ pub enum Epilogue<'a> {
         /// Shift per channel.
         shift: &'a [f32],
         /// Residual maps, in the output's layout.
-        residual: Option<&'a [f32]>,
+        residual: Option<&'a [E]>,
         /// Whether negative values become zero.
         relu: bool,
     },
@@ -31,13 +31,13 @@ pub enum Epilogue<'a> {
 
 /// The fields of [`Epilogue::Shift`].
 #[derive(Clone, Copy)]
-pub(super) struct Shift<'a> {
+pub(super) struct Shift<'a, E> {
     by_channel: &'a [f32],
-    residual: Option<&'a [f32]>,
+    residual: Option<&'a [E]>,
     relu: bool,
 }
 
-impl Shift<'_> {
+impl<E: Element> Shift<'_, E> {
     /// Prefetches the residual of a pixel. It need not exist.
     #[inline(always)]
     pub(super) fn prefetch(&self, place: usize) {
@@ -58,15 +58,16 @@ impl Shift<'_> {
         let shift = simd.splat_f32s(self.by_channel[channel]);
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
         for (p, values) in values.iter_mut().enumerate() {
-            let residual = self.residual.map(|residual| S::as_simd_f32s(&residual[place + p * spacing..][..LANES]).0);
+            let residual = self.residual.map(|residual| &residual[place + p * spacing..][..LANES]);
             for (v, value) in values.iter_mut().enumerate() {
-                *value = shifted(simd, *value, shift, residual.map(|residual| residual[v]), floor);
+                let residual = residual.map(|residual| E::load(simd, &residual[v * S::F32_LANES..]));
+                *value = shifted(simd, *value, shift, residual, floor);
             }
         }
     }
 }
 
-impl<'a> Epilogue<'a> {
+impl<'a, E: Element> Epilogue<'a, E> {
     /// The same epilogue for the channels starting at `first`. Their maps begin at value `start`.
     pub(super) fn after(self, first: usize, start: usize) -> Self {
         match self {
@@ -78,7 +79,7 @@ impl<'a> Epilogue<'a> {
     }
 
     /// The sums to which a kernel adds a shift itself, before it writes them.
-    pub(super) fn shift(self) -> Option<Shift<'a>> {
+    pub(super) fn shift(self) -> Option<Shift<'a, E>> {
         match self {
             Self::Shift { shift, residual, relu } => Some(Shift { by_channel: shift, residual, relu }),
             Self::None | Self::Statistics => None,
@@ -90,7 +91,13 @@ impl<'a> Epilogue<'a> {
     ///
     /// # Safety
     /// The rows lie in `to`, and no other thread reads or writes them during the call.
-    pub(super) unsafe fn finish(self, to: Shared<'_>, maps: &Maps, bundle: usize, rows: &Range<usize>) -> Vec<Moments> {
+    pub(super) unsafe fn finish(
+        self,
+        to: Shared<'_, E>,
+        maps: &Maps,
+        bundle: usize,
+        rows: &Range<usize>,
+    ) -> Vec<Moments> {
         let row_len = maps.width * LANES;
         let place = |channel| (maps.start(bundle, channel) + rows.start * row_len, rows.len() * row_len);
         match self {
@@ -115,13 +122,14 @@ impl<'a> Epilogue<'a> {
             }
         }
     }
+
     /// The same for rows of which each value was [shifted](Shift) before it was written.
     ///
     /// # Safety
     /// As [`Epilogue::finish`].
     pub(super) unsafe fn finish_shifted(
         self,
-        to: Shared<'_>,
+        to: Shared<'_, E>,
         maps: &Maps,
         bundle: usize,
         rows: &Range<usize>,

@@ -3,6 +3,7 @@
 mod blocks;
 mod direct;
 mod epilogue;
+mod formats;
 mod per_sample;
 mod product;
 mod scratch;
@@ -14,7 +15,7 @@ mod tests;
 mod thresholds;
 mod winograd;
 
-pub(crate) use self::{blocks::even_blocks, scratch::Scratch};
+pub(crate) use self::{blocks::even_blocks, formats::Passes, scratch::Scratch};
 pub use self::{
     epilogue::Epilogue,
     shape::ConvShape,
@@ -22,7 +23,7 @@ pub use self::{
     thresholds::Arithmetic,
 };
 
-use crate::{ChannelStatistics, Maps, NormGradient, NormReduction, norm::merge_moments, shared::Shared};
+use crate::{ChannelStatistics, Element, Maps, NormGradient, NormReduction, norm::merge_moments, shared::Shared};
 
 /// How one pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,14 +138,14 @@ impl Convolution {
     ///
     /// # Panics
     /// If a buffer is shorter than its layout requires, or if a layout does not match this convolution.
-    pub fn forward(
+    pub fn forward<E: Element>(
         &self,
         weights: &[f32],
-        x: &[f32],
+        x: &[E],
         input: &Maps,
-        y: &mut [f32],
+        y: &mut [E],
         output: &Maps,
-        epilogue: Epilogue<'_>,
+        epilogue: Epilogue<'_, E>,
     ) -> Option<Vec<ChannelStatistics>> {
         self.forward_from(weights, Source::Written(x), input, y, output, epilogue)
     }
@@ -153,14 +154,24 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn forward_from(
+    pub fn forward_from<E: Element>(
         &self,
         weights: &[f32],
-        x: Source<'_>,
+        x: Source<'_, E>,
         input: &Maps,
-        y: &mut [f32],
+        y: &mut [E],
         output: &Maps,
-        epilogue: Epilogue<'_>,
+        epilogue: Epilogue<'_, E>,
+    ) -> Option<Vec<ChannelStatistics>> {
+        E::forward(self, weights, (x, input), (y, output), epilogue)
+    }
+
+    fn forward_in<E: Element>(
+        &self,
+        weights: &[f32],
+        (x, input): (Source<'_, E>, &Maps),
+        (y, output): (&mut [E], &Maps),
+        epilogue: Epilogue<'_, E>,
     ) -> Option<Vec<ChannelStatistics>> {
         self.check(weights, (x.stored().len(), input), (y.len(), output));
         let written = (self.algorithms.forward != Algorithm::Sparse).then(|| x.written(input));
@@ -191,13 +202,23 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn input_gradient(
+    pub fn input_gradient<E: Element>(
         &self,
         weights: &[f32],
-        dy: &[f32],
+        dy: &[E],
         output: &Maps,
-        dx: &mut [f32],
+        dx: &mut [E],
         input: &Maps,
+        accumulate: bool,
+    ) {
+        E::input_gradient(self, weights, (dy, output), (dx, input), accumulate);
+    }
+
+    fn input_gradient_in<E: Element>(
+        &self,
+        weights: &[f32],
+        (dy, output): (&[E], &Maps),
+        (dx, input): (&mut [E], &Maps),
         accumulate: bool,
     ) {
         self.check(weights, (dx.len(), input), (dy.len(), output));
@@ -224,14 +245,24 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`], and if [`Convolution::reduces`] is false.
-    pub fn input_gradient_reduced(
+    pub fn input_gradient_reduced<E: Element>(
         &self,
         weights: &[f32],
-        dy: &[f32],
+        dy: &[E],
         output: &Maps,
-        dx: &mut [f32],
+        dx: &mut [E],
         input: &Maps,
-        reduction: NormReduction<'_>,
+        reduction: NormReduction<'_, E>,
+    ) -> Vec<(f64, f64)> {
+        E::input_gradient_reduced(self, weights, (dy, output), (dx, input), reduction)
+    }
+
+    fn input_gradient_reduced_in<E: Element>(
+        &self,
+        weights: &[f32],
+        (dy, output): (&[E], &Maps),
+        (dx, input): (&mut [E], &Maps),
+        reduction: NormReduction<'_, E>,
     ) -> Vec<(f64, f64)> {
         assert!(self.reduces(input), "{:?} of {input:?} does not reduce", self.shape);
         self.check(weights, (dx.len(), input), (dy.len(), output));
@@ -243,14 +274,14 @@ impl Convolution {
     /// for bit.
     pub fn reduces(&self, input: &Maps) -> bool {
         let sparse = self.algorithms.input_gradient == Algorithm::Sparse && self.shape.groups == 1;
-        sparse && NormReduction::rows_together(input).is_some()
+        sparse && NormReduction::<f32>::rows_together(input).is_some()
     }
 
     /// dw = gradient with respect to the weights `[out, in / groups, kernel, kernel]`, written over `dw`.
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn weight_gradient(&self, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+    pub fn weight_gradient<E: Element>(&self, x: &[E], input: &Maps, dy: &[E], output: &Maps, dw: &mut [f32]) {
         self.weight_gradient_from(Source::Written(x), input, dy, output, dw);
     }
 
@@ -258,7 +289,23 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn weight_gradient_from(&self, x: Source<'_>, input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+    pub fn weight_gradient_from<E: Element>(
+        &self,
+        x: Source<'_, E>,
+        input: &Maps,
+        dy: &[E],
+        output: &Maps,
+        dw: &mut [f32],
+    ) {
+        E::weight_gradient(self, (x, input), (dy, output), dw);
+    }
+
+    fn weight_gradient_in<E: Element>(
+        &self,
+        (x, input): (Source<'_, E>, &Maps),
+        (dy, output): (&[E], &Maps),
+        dw: &mut [f32],
+    ) {
         self.check(dw, (x.stored().len(), input), (dy.len(), output));
         let written = (self.algorithms.weight_gradient != Algorithm::Sparse).then(|| x.written(input));
         let x = written.as_deref().map_or(x, Source::Written);
@@ -286,13 +333,23 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn weight_gradient_through(
+    pub fn weight_gradient_through<E: Element>(
         &self,
-        x: Source<'_>,
+        x: Source<'_, E>,
         input: &Maps,
-        norm: NormGradient<'_>,
-        dy: &mut [f32],
+        norm: NormGradient<'_, E>,
+        dy: &mut [E],
         output: &Maps,
+        dw: &mut [f32],
+    ) {
+        E::weight_gradient_through(self, (x, input), norm, (dy, output), dw);
+    }
+
+    fn weight_gradient_through_in<E: Element>(
+        &self,
+        (x, input): (Source<'_, E>, &Maps),
+        norm: NormGradient<'_, E>,
+        (dy, output): (&mut [E], &Maps),
         dw: &mut [f32],
     ) {
         self.check(dw, (x.stored().len(), input), (dy.len(), output));

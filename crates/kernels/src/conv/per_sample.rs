@@ -6,7 +6,7 @@ use std::{borrow::Cow, ops::Range};
 use rayon::prelude::*;
 
 use super::{Algorithm, Convolution, Epilogue, Group, direct, scratch::Scratch, sparse};
-use crate::{LANES, Maps, shared::Shared, simd};
+use crate::{Element, LANES, Maps, convert, shared::Shared, simd};
 
 impl Convolution {
     /// Indices of the kept weights in the weight tensor, ascending.
@@ -24,7 +24,23 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`].
-    pub fn add_squared_gradients(&self, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, squares: &mut [f32]) {
+    pub fn add_squared_gradients<E: Element>(
+        &self,
+        x: &[E],
+        input: &Maps,
+        dy: &[E],
+        output: &Maps,
+        squares: &mut [f32],
+    ) {
+        E::add_squared_gradients(self, (x, input), (dy, output), squares);
+    }
+
+    pub(super) fn add_squared_gradients_in<E: Element>(
+        &self,
+        (x, input): (&[E], &Maps),
+        (dy, output): (&[E], &Maps),
+        squares: &mut [f32],
+    ) {
         self.check(squares, (x.len(), input), (dy.len(), output));
         for group in self.groups(input, output) {
             let (kept, squares) = (self.kept_in(group.index), &mut squares[group.weights.clone()]);
@@ -52,18 +68,20 @@ impl Convolution {
     ///
     /// # Panics
     /// As [`Convolution::forward`], and if the length of `dots` is not the number of samples.
-    pub fn add_gradient_dots(
+    pub fn add_gradient_dots<E: Element>(
         &self,
         direction: &[f32],
-        x: &[f32],
+        x: &[E],
         input: &Maps,
-        dy: &[f32],
+        dy: &[E],
         output: &Maps,
         dots: &mut [f32],
     ) {
         assert_eq!(dots.len(), output.batch, "dot products, and samples of {output:?}");
-        let mut along = Scratch::default();
-        self.forward(&self.only_kept(direction), x, input, along.resize(output.len()), output, Epilogue::None);
+        let (mut full, mut along) = (Scratch::default(), Scratch::default());
+        let full = full.resize(input.len());
+        convert(x, full);
+        self.forward(&self.only_kept(direction), full, input, along.resize(output.len()), output, Epilogue::None);
         let along = along.values();
         dots.par_chunks_mut(LANES).enumerate().for_each(|(bundle, dots)| {
             let plane = |channel| output.start(bundle, channel)..output.start(bundle, channel) + output.used();
@@ -82,14 +100,23 @@ impl Convolution {
     /// # Panics
     /// As [`Convolution::weight_gradient`], and if `rows` is too short for the last sample's gradient or gradients
     /// would overlap.
-    pub fn sample_gradients(
+    pub fn sample_gradients<E: Element>(
         &self,
-        x: &[f32],
+        x: &[E],
         input: &Maps,
-        dy: &[f32],
+        dy: &[E],
         output: &Maps,
         rows: &mut [f32],
         stride: usize,
+    ) {
+        E::sample_gradients(self, (x, input), (dy, output), (rows, stride));
+    }
+
+    pub(super) fn sample_gradients_in<E: Element>(
+        &self,
+        (x, input): (&[E], &Maps),
+        (dy, output): (&[E], &Maps),
+        (rows, stride): (&mut [f32], usize),
     ) {
         self.check_maps((x.len(), input), (dy.len(), output));
         let kept: Vec<_> = (0..self.shape.groups).map(|index| self.kept_in(index)).collect();
@@ -116,12 +143,12 @@ impl Convolution {
     /// gradient, but direct in place of Winograd's, which mixes products before it sums. Calls
     /// `take(bundle, places, gradients)` for each bundle and each block of kept weights, with the range of kept
     /// weights and the samples' gradients for each of them. Returns the results of `take`, in order.
-    fn gradients_by_sample<T: Send>(
+    fn gradients_by_sample<T: Send, E: Element>(
         &self,
         group: &Group,
         kept: &KeptWeights,
-        x: &[f32],
-        dy: &[f32],
+        x: &[E],
+        dy: &[E],
         take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
     ) -> Vec<T> {
         let (x, dy) = ((&x[group.input_start..], &group.input), (&dy[group.output_start..], &group.output));
@@ -188,12 +215,12 @@ fn sum_of_squares(gradients: &[f32; LANES]) -> f32 {
 }
 
 /// Sum of the products of two planes, for each lane.
-fn lane_products(a: &[f32], b: &[f32]) -> [f32; LANES] {
+fn lane_products<E: Element>(a: &[f32], b: &[E]) -> [f32; LANES] {
     simd::dispatch(|| {
         let mut sums = [0.0; LANES];
         for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
             for lane in 0..LANES {
-                sums[lane] += a[lane] * b[lane];
+                sums[lane] += a[lane] * b[lane].to_f32();
             }
         }
         sums

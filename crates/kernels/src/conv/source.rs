@@ -4,22 +4,22 @@ use std::borrow::Cow;
 
 use pulp::{Simd, WithSimd as _};
 
-use crate::{LANES, Maps, norm::Apply};
+use crate::{Element, LANES, Maps, norm::Apply, simd};
 
 /// The maps that a convolution reads.
 #[derive(Debug, Clone, Copy)]
-pub enum Source<'a> {
+pub enum Source<'a, E = f32> {
     /// These maps.
-    Written(&'a [f32]),
+    Written(&'a [E]),
     /// relu?(scale · x + shift): the result of a normalisation that nobody has written.
-    Normalised(Normalised<'a>),
+    Normalised(Normalised<'a, E>),
 }
 
 /// The result of a normalisation, in terms of what it normalises.
 #[derive(Debug, Clone, Copy)]
-pub struct Normalised<'a> {
+pub struct Normalised<'a, E = f32> {
     /// The maps to normalise, in the layout of the result.
-    pub x: &'a [f32],
+    pub x: &'a [E],
     /// Factor per channel.
     pub scale: &'a [f32],
     /// Shift per channel.
@@ -28,9 +28,9 @@ pub struct Normalised<'a> {
     pub relu: bool,
 }
 
-impl<'a> Source<'a> {
+impl<'a, E: Element> Source<'a, E> {
     /// The values in memory.
-    pub(super) fn stored(self) -> &'a [f32] {
+    pub(super) fn stored(self) -> &'a [E] {
         match self {
             Self::Written(x) | Self::Normalised(Normalised { x, .. }) => x,
         }
@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
     }
 
     /// All values, for algorithms that read maps in several places.
-    pub(super) fn written(self, maps: &Maps) -> Cow<'a, [f32]> {
+    pub(super) fn written(self, maps: &Maps) -> Cow<'a, [E]> {
         match self {
             Self::Written(x) => Cow::Borrowed(x),
             Self::Normalised(normalised) => Cow::Owned(normalised.written(maps)),
@@ -65,18 +65,14 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Normalised<'_> {
-    fn written(&self, maps: &Maps) -> Vec<f32> {
-        let mut z = vec![0.0; maps.len()];
+impl<E: Element> Normalised<'_, E> {
+    fn written(&self, maps: &Maps) -> Vec<E> {
+        let mut z = vec![E::default(); maps.len()];
         for (index, z) in z.chunks_mut(maps.plane).enumerate() {
             let (bundle, channel) = maps.bundle_and_channel(index);
             let start = maps.start(bundle, channel);
             let reading = Source::Normalised(*self).channel(maps, bundle, channel);
-            crate::simd::dispatch(Copying {
-                reading,
-                from: &self.x[start..start + maps.used()],
-                to: &mut z[..maps.used()],
-            });
+            simd::dispatch(Copying { reading, from: &self.x[start..start + maps.used()], to: &mut z[..maps.used()] });
         }
         z
     }
@@ -94,23 +90,31 @@ pub(super) struct Reading {
 impl Reading {
     /// Writes some pixels, given what memory holds of them.
     #[inline(always)]
-    pub(super) fn copy<S: Simd>(self, simd: S, from: &[f32], to: &mut [f32]) {
-        let Some((scale, shift, relu)) = self.linear else { return to.copy_from_slice(from) };
+    pub(super) fn copy<S: Simd, X: Element, Z: Element>(self, simd: S, from: &[X], to: &mut [Z]) {
+        let Some((scale, shift, relu)) = self.linear else { return convert_registers(simd, from, to) };
         Apply { x: from, z: to, residual: None, scale, shift, relu }.with_simd(simd);
         if self.samples < LANES {
-            to.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[self.samples..].fill(0.0));
+            to.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[self.samples..].fill(Z::default()));
         }
     }
 }
 
-/// Copies pixels on the instruction set in use.
-struct Copying<'a> {
-    reading: Reading,
-    from: &'a [f32],
-    to: &'a mut [f32],
+/// Copies registers from one format to another.
+#[inline(always)]
+pub(super) fn convert_registers<S: Simd, X: Element, Z: Element>(simd: S, from: &[X], to: &mut [Z]) {
+    for (to, from) in to.chunks_exact_mut(S::F32_LANES).zip(from.chunks_exact(S::F32_LANES)) {
+        Z::store(simd, X::load(simd, from), to);
+    }
 }
 
-impl pulp::WithSimd for Copying<'_> {
+/// Copies pixels on the instruction set in use.
+struct Copying<'a, E> {
+    reading: Reading,
+    from: &'a [E],
+    to: &'a mut [E],
+}
+
+impl<E: Element> pulp::WithSimd for Copying<'_, E> {
     type Output = ();
 
     #[inline(always)]

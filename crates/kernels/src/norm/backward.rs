@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::{CHUNK, NormInput, PixelSums};
 use crate::{
-    Maps,
+    Element, LANES, Maps,
+    element::{register, set_register},
     shared::Shared,
     simd::{self, BundleKernel},
 };
@@ -21,12 +22,12 @@ use crate::{
 /// # Panics
 /// If a buffer is shorter than the layout requires.
 #[expect(clippy::too_many_arguments, reason = "inputs and outputs of a fused backward pass")]
-pub fn norm_backward(
-    input: NormInput<'_>,
-    z: Option<&[f32]>,
+pub fn norm_backward<E: Element>(
+    input: NormInput<'_, E>,
+    z: Option<&[E]>,
     batch: bool,
-    dz: &mut [f32],
-    dx: &mut [f32],
+    dz: &mut [E],
+    dx: &mut [E],
     dweight: &mut [f32],
     dbias: &mut [f32],
     maps: &Maps,
@@ -53,11 +54,11 @@ pub fn norm_backward(
 ///
 /// # Panics
 /// If a buffer is shorter than the layout requires.
-pub fn norm_backward_in_place(
-    input: NormInput<'_>,
+pub fn norm_backward_in_place<E: Element>(
+    input: NormInput<'_, E>,
     relu: bool,
     batch: bool,
-    dz: &mut [f32],
+    dz: &mut [E],
     dweight: &mut [f32],
     dbias: &mut [f32],
     maps: &Maps,
@@ -82,8 +83,8 @@ pub fn norm_backward_in_place(
 /// Passes twice over the planes of each channel. First, `reduce(channel, plane)` returns a plane's Σ g and
 /// Σ g·(x − mean). Their totals give ∂γ, ∂β and the terms for `combine(channel, bundle, plane, terms)`. A channel is
 /// finished before the next one begins, so that the second pass finds its data in a cache.
-fn by_channel(
-    input: NormInput<'_>,
+fn by_channel<E: Element>(
+    input: NormInput<'_, E>,
     batch: bool,
     (dweight, dbias): (&mut [f32], &mut [f32]),
     maps: &Maps,
@@ -109,7 +110,7 @@ fn planes(channel: usize, maps: &Maps) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-impl NormInput<'_> {
+impl<E: Element> NormInput<'_, E> {
     /// Writes ∂γ and ∂β of a channel, given each plane's Σ g and Σ g·(x − mean). Returns the terms of dx.
     pub(super) fn reduce_channel(
         &self,
@@ -145,14 +146,14 @@ impl NormInput<'_> {
 }
 
 /// Applies the mask of the `ReLU` to dz in place, and returns (Σ g, Σ g·(x − mean)).
-struct Reduce<'a> {
-    x: &'a [f32],
-    z: Option<&'a [f32]>,
-    dz: &'a mut [f32],
+struct Reduce<'a, E> {
+    x: &'a [E],
+    z: Option<&'a [E]>,
+    dz: &'a mut [E],
     mean: f32,
 }
 
-impl BundleKernel for Reduce<'_> {
+impl<E: Element> BundleKernel for Reduce<'_, E> {
     type Output = (f64, f64);
 
     #[inline(always)]
@@ -162,19 +163,20 @@ impl BundleKernel for Reduce<'_> {
         let (mut total, mut product_total) = (0.0, 0.0);
         for (i, (x, dz)) in self.x.chunks(CHUNK).zip(self.dz.chunks_mut(CHUNK)).enumerate() {
             let mut sums = GradientSums::<S, V>::zero(simd, mean);
-            let x = S::as_simd_f32s(x).0.as_chunks::<V>().0;
-            let dz = S::as_mut_simd_f32s(dz).0.as_chunks_mut::<V>().0;
+            let x = x.as_chunks::<LANES>().0;
+            let dz = dz.as_chunks_mut::<LANES>().0;
             if let Some(z) = self.z {
                 let end = (i * CHUNK + CHUNK).min(z.len());
-                let z = S::as_simd_f32s(&z[i * CHUNK..end]).0.as_chunks::<V>().0;
+                let z = z[i * CHUNK..end].as_chunks::<LANES>().0;
                 for (pixel, ((dz, x), z)) in dz.iter_mut().zip(x).zip(z).enumerate() {
                     simd::prefetch_after(dz);
                     simd::prefetch_after(x);
                     simd::prefetch_after(z);
                     for v in 0..V {
-                        let g = simd.select_f32s(simd.less_than_f32s(zero, z[v]), dz[v], zero);
-                        dz[v] = g;
-                        sums.add(simd, (pixel, v), g, x[v]);
+                        let passes = simd.less_than_f32s(zero, register(simd, z, v));
+                        let g = simd.select_f32s(passes, register(simd, dz, v), zero);
+                        set_register(simd, dz, v, g);
+                        sums.add(simd, (pixel, v), g, register(simd, x, v));
                     }
                 }
             } else {
@@ -182,7 +184,7 @@ impl BundleKernel for Reduce<'_> {
                     simd::prefetch_after(g);
                     simd::prefetch_after(x);
                     for v in 0..V {
-                        sums.add(simd, (pixel, v), g[v], x[v]);
+                        sums.add(simd, (pixel, v), register(simd, g, v), register(simd, x, v));
                     }
                 }
             }
@@ -222,38 +224,39 @@ impl<S: Simd, const V: usize> GradientSums<S, V> {
 }
 
 /// dx = a·g + b·x + c.
-struct Combine<'a> {
-    x: &'a [f32],
-    g: &'a [f32],
-    dx: &'a mut [f32],
+struct Combine<'a, E> {
+    x: &'a [E],
+    g: &'a [E],
+    dx: &'a mut [E],
     terms: [f32; 3],
 }
 
-impl WithSimd for Combine<'_> {
+impl<E: Element> WithSimd for Combine<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
-        let (x, g) = (S::as_simd_f32s(self.x).0, S::as_simd_f32s(self.g).0);
-        for ((dx, x), g) in S::as_mut_simd_f32s(self.dx).0.iter_mut().zip(x).zip(g) {
+        let (x, g) = (self.x.chunks_exact(S::F32_LANES), self.g.chunks_exact(S::F32_LANES));
+        for ((dx, x), g) in self.dx.chunks_exact_mut(S::F32_LANES).zip(x).zip(g) {
             simd::prefetch_after(x);
             simd::prefetch_after(g);
-            *dx = simd.mul_add_f32s(*g, a, simd.mul_add_f32s(*x, b, c));
+            let through_batch = simd.mul_add_f32s(E::load(simd, x), b, c);
+            E::store(simd, simd.mul_add_f32s(E::load(simd, g), a, through_batch), dx);
         }
     }
 }
 
 /// (Σ g, Σ g·(x − mean)) of the gradient g at the input of the `ReLU`, if there is one. `passed` holds a scale and a
 /// shift: g is dz where scale · x + shift is positive, and 0 elsewhere.
-pub(super) struct ReduceMasked<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) dz: &'a [f32],
+pub(super) struct ReduceMasked<'a, E> {
+    pub(super) x: &'a [E],
+    pub(super) dz: &'a [E],
     pub(super) passed: Option<(f32, f32)>,
     pub(super) mean: f32,
 }
 
-impl BundleKernel for ReduceMasked<'_> {
+impl<E: Element> BundleKernel for ReduceMasked<'_, E> {
     type Output = (f64, f64);
 
     #[inline(always)]
@@ -262,14 +265,15 @@ impl BundleKernel for ReduceMasked<'_> {
         let (mut total, mut product_total) = (0.0, 0.0);
         for (x, dz) in self.x.chunks(CHUNK).zip(self.dz.chunks(CHUNK)) {
             let mut sums = GradientSums::<S, V>::zero(simd, mean);
-            let (x, dz) = (S::as_simd_f32s(x).0.as_chunks::<V>().0, S::as_simd_f32s(dz).0.as_chunks::<V>().0);
+            let (x, dz) = (x.as_chunks::<LANES>().0, dz.as_chunks::<LANES>().0);
             let pixels = dz.iter().zip(x).enumerate();
             if let Some(passed) = self.passed {
                 for (pixel, (dz, x)) in pixels {
                     simd::prefetch_after(dz);
                     simd::prefetch_after(x);
                     for v in 0..V {
-                        sums.add(simd, (pixel, v), masked(simd, passed, x[v], dz[v]), x[v]);
+                        let (x, dz) = (register(simd, x, v), register(simd, dz, v));
+                        sums.add(simd, (pixel, v), masked(simd, passed, x, dz), x);
                     }
                 }
             } else {
@@ -277,7 +281,7 @@ impl BundleKernel for ReduceMasked<'_> {
                     simd::prefetch_after(dz);
                     simd::prefetch_after(x);
                     for v in 0..V {
-                        sums.add(simd, (pixel, v), dz[v], x[v]);
+                        sums.add(simd, (pixel, v), register(simd, dz, v), register(simd, x, v));
                     }
                 }
             }
@@ -290,32 +294,35 @@ impl BundleKernel for ReduceMasked<'_> {
 }
 
 /// dz = a·g + b·x + c, with g as in [`ReduceMasked`].
-pub(super) struct CombineMasked<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) dz: &'a mut [f32],
+pub(super) struct CombineMasked<'a, E> {
+    pub(super) x: &'a [E],
+    pub(super) dz: &'a mut [E],
     pub(super) passed: Option<(f32, f32)>,
     pub(super) terms: [f32; 3],
 }
 
-impl WithSimd for CombineMasked<'_> {
+impl<E: Element> WithSimd for CombineMasked<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let [a, b, c] = self.terms.map(|term| simd.splat_f32s(term));
         // Loops rather than iterators with closures, which lose the instruction set where they are not inlined.
-        let (dz, x) = (S::as_mut_simd_f32s(self.dz).0, S::as_simd_f32s(self.x).0);
+        let (values, x) = (self.dz.chunks_exact_mut(S::F32_LANES), self.x.chunks_exact(S::F32_LANES));
         if let Some(passed) = self.passed {
-            for (dz, x) in dz.iter_mut().zip(x) {
+            for (dz, x) in values.zip(x) {
                 simd::prefetch_after(x);
                 simd::prefetch_after(dz);
-                *dz = simd.mul_add_f32s(masked(simd, passed, *x, *dz), a, simd.mul_add_f32s(*x, b, c));
+                let (g, x) = (E::load(simd, dz), E::load(simd, x));
+                let through_batch = simd.mul_add_f32s(x, b, c);
+                E::store(simd, simd.mul_add_f32s(masked(simd, passed, x, g), a, through_batch), dz);
             }
         } else {
-            for (dz, x) in dz.iter_mut().zip(x) {
+            for (dz, x) in values.zip(x) {
                 simd::prefetch_after(x);
                 simd::prefetch_after(dz);
-                *dz = simd.mul_add_f32s(*dz, a, simd.mul_add_f32s(*x, b, c));
+                let through_batch = simd.mul_add_f32s(E::load(simd, x), b, c);
+                E::store(simd, simd.mul_add_f32s(E::load(simd, dz), a, through_batch), dz);
             }
         }
     }

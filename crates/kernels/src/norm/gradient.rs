@@ -8,14 +8,14 @@ use super::{
     CHUNK, NormInput,
     backward::{CombineMasked, ReduceMasked, total},
 };
-use crate::{LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd};
 
 /// The gradient with respect to normalised maps as a function of dz = ∂loss/∂z: a·g + b·x + c with g = dz where the
 /// `ReLU` passes.
 #[derive(Clone, Copy)]
-pub struct NormGradient<'a> {
+pub struct NormGradient<'a, E = f32> {
     /// What the normalisation reads.
-    pub input: NormInput<'a>,
+    pub input: NormInput<'a, E>,
     /// Whether a `ReLU` follows.
     pub relu: bool,
     /// The factors a, b and c of each channel.
@@ -27,11 +27,11 @@ pub struct NormGradient<'a> {
 ///
 /// # Panics
 /// If a buffer is shorter than the layout requires.
-pub fn norm_backward_terms(
-    input: NormInput<'_>,
+pub fn norm_backward_terms<E: Element>(
+    input: NormInput<'_, E>,
     relu: bool,
     batch: bool,
-    dz: &[f32],
+    dz: &[E],
     dweight: &mut [f32],
     dbias: &mut [f32],
     maps: &Maps,
@@ -48,14 +48,14 @@ pub fn norm_backward_terms(
 
 /// The sums that the first half needs, found by whoever writes dz.
 #[derive(Clone, Copy)]
-pub struct NormReduction<'a> {
+pub struct NormReduction<'a, E = f32> {
     /// What the normalisation reads.
-    pub input: NormInput<'a>,
+    pub input: NormInput<'a, E>,
     /// Whether a `ReLU` follows.
     pub relu: bool,
 }
 
-impl NormReduction<'_> {
+impl<E: Element> NormReduction<'_, E> {
     /// The number of rows after which a sum of values in f32 ends, so that parts of maps can be reduced apart. `None` if
     /// such a sum ends inside a row.
     pub(crate) fn rows_together(maps: &Maps) -> Option<usize> {
@@ -68,7 +68,7 @@ impl NormReduction<'_> {
 
     /// Σ g and Σ g·(x − mean) of some rows of a channel, which begin at offset `start` of the maps: one pair for each sum
     /// in f32.
-    pub(crate) fn of_rows(&self, channel: usize, start: usize, dz: &[f32]) -> Vec<(f64, f64)> {
+    pub(crate) fn of_rows(&self, channel: usize, start: usize, dz: &[E]) -> Vec<(f64, f64)> {
         let passed = self.relu.then(|| self.input.of_channel(channel));
         let mean = self.input.statistics[channel].mean;
         let x = &self.input.x[start..start + dz.len()];
@@ -103,16 +103,16 @@ impl NormReduction<'_> {
     }
 }
 
-impl NormGradient<'_> {
+impl<E: Element> NormGradient<'_, E> {
     /// Replaces dz by the gradient with respect to the normalised maps, for some pixels of a channel. `start` is the
     /// offset of the first of them in the maps, and `samples` the number of samples in their bundle.
     #[inline(always)]
-    pub(crate) fn finish<S: Simd>(&self, simd: S, (channel, start, samples): (usize, usize, usize), dz: &mut [f32]) {
+    pub(crate) fn finish<S: Simd>(&self, simd: S, (channel, start, samples): (usize, usize, usize), dz: &mut [E]) {
         let x = &self.input.x[start..start + dz.len()];
         let passed = self.relu.then(|| self.input.of_channel(channel));
         CombineMasked { x, dz: &mut *dz, passed, terms: self.terms[channel] }.with_simd(simd);
         if samples < LANES {
-            dz.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[samples..].fill(0.0));
+            dz.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[samples..].fill(E::default()));
         }
     }
 
@@ -120,10 +120,10 @@ impl NormGradient<'_> {
     ///
     /// # Panics
     /// If a buffer is shorter than the layout requires.
-    pub fn finish_maps(&self, dz: &mut [f32], maps: &Maps) {
-        struct Plane<'a>(&'a NormGradient<'a>, (usize, usize, usize), &'a mut [f32]);
+    pub fn finish_maps(&self, dz: &mut [E], maps: &Maps) {
+        struct Plane<'a, E>(&'a NormGradient<'a, E>, (usize, usize, usize), &'a mut [E]);
 
-        impl pulp::WithSimd for Plane<'_> {
+        impl<E: Element> pulp::WithSimd for Plane<'_, E> {
             type Output = ();
 
             #[inline(always)]

@@ -11,7 +11,8 @@ pub use backward::{norm_backward, norm_backward_in_place};
 pub use gradient::{NormGradient, NormReduction, norm_backward_terms};
 
 use crate::{
-    LANES, Maps,
+    Element, LANES, Maps,
+    element::register,
     simd::{self, BundleKernel, sum_lanes},
 };
 
@@ -45,14 +46,14 @@ pub(crate) struct Moments {
 
 impl Moments {
     /// Moments of some pixels of a channel of one bundle. Only the first `samples` lanes count.
-    pub(crate) fn of(pixels: &[f32], samples: usize) -> Self {
+    pub(crate) fn of<E: Element>(pixels: &[E], samples: usize) -> Self {
         let count = (pixels.len() / LANES * samples) as f64;
         let mean = simd::dispatch_bundle(Sum { values: pixels }) / count;
         let squares = if samples == LANES {
             simd::dispatch_bundle(SumOfSquares { values: pixels, mean: mean as f32 })
         } else {
             let counting = pixels.chunks_exact(LANES).flat_map(|lanes| &lanes[..samples]);
-            counting.map(|v| (f64::from(*v) - f64::from(mean as f32)).powi(2)).sum()
+            counting.map(|v| (f64::from(v.to_f32()) - f64::from(mean as f32)).powi(2)).sum()
         };
         // Deviations are taken from the rounded mean. The error that this adds is subtracted.
         Self { count, mean, squares: (squares - count * (mean - f64::from(mean as f32)).powi(2)).max(0.0) }
@@ -85,7 +86,7 @@ pub(crate) fn merge_moments(tasks: &[Vec<Moments>], channels: usize) -> Vec<Chan
 }
 
 /// Statistics of each channel over pixels and samples.
-pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
+pub fn norm_statistics<E: Element>(x: &[E], maps: &Maps) -> Vec<ChannelStatistics> {
     let of_bundle = |bundle: usize| -> Vec<Moments> {
         let of_channel = |channel| Moments::of(&x[maps.start(bundle, channel)..][..maps.used()], maps.samples(bundle));
         (0..maps.channels).map(of_channel).collect()
@@ -95,7 +96,7 @@ pub fn norm_statistics(x: &[f32], maps: &Maps) -> Vec<ChannelStatistics> {
 }
 
 /// Sum of each channel over pixels and samples, which is the gradient of a bias.
-pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
+pub fn channel_sums<E: Element>(x: &[E], maps: &Maps) -> Vec<f32> {
     let of_bundle =
         |bundle, channel| simd::dispatch_bundle(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
     let of_channel = |channel| (0..maps.bundles()).map(|bundle| of_bundle(bundle, channel)).sum::<f64>() as f32;
@@ -103,7 +104,7 @@ pub fn channel_sums(x: &[f32], maps: &Maps) -> Vec<f32> {
 }
 
 /// The same sum for each sample, which is each sample's gradient of a bias: `[batch, channels]`, written over `rows`.
-pub fn channel_sums_by_sample(x: &[f32], maps: &Maps, rows: &mut [f32]) {
+pub fn channel_sums_by_sample<E: Element>(x: &[E], maps: &Maps, rows: &mut [f32]) {
     rows.par_chunks_mut(LANES * maps.channels).enumerate().for_each(|(bundle, rows)| {
         for channel in 0..maps.channels {
             let sums = sum_by_lane(&x[maps.start(bundle, channel)..][..maps.used()]);
@@ -129,9 +130,9 @@ pub fn update_running_statistics(
 
 /// Inputs of a normalisation.
 #[derive(Clone, Copy)]
-pub struct NormInput<'a> {
+pub struct NormInput<'a, E = f32> {
     /// The maps to normalise.
-    pub x: &'a [f32],
+    pub x: &'a [E],
     /// Statistics per channel.
     pub statistics: &'a [ChannelStatistics],
     /// Scale γ per channel.
@@ -140,7 +141,7 @@ pub struct NormInput<'a> {
     pub bias: &'a [f32],
 }
 
-impl NormInput<'_> {
+impl<E> NormInput<'_, E> {
     /// The normalisation as one linear function per channel: scale · x + shift.
     pub fn scale_and_shift(&self) -> (Vec<f32>, Vec<f32>) {
         (0..self.statistics.len()).map(|channel| self.of_channel(channel)).unzip()
@@ -153,7 +154,7 @@ impl NormInput<'_> {
 }
 
 /// z = relu?(γ (x − mean) / σ + β + residual?). NaN stays NaN.
-pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z: &mut [f32], maps: &Maps) {
+pub fn norm_apply<E: Element>(input: NormInput<'_, E>, residual: Option<&[E]>, relu: bool, z: &mut [E], maps: &Maps) {
     let used = maps.used();
     z[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, z)| {
         let (bundle, channel) = maps.bundle_and_channel(index);
@@ -167,14 +168,20 @@ pub fn norm_apply(input: NormInput<'_>, residual: Option<&[f32]>, relu: bool, z:
 }
 
 /// values = relu?(values + shift + residual?). NaN stays NaN.
-pub(crate) fn shift_rows(values: &mut [f32], shift: f32, residual: Option<&[f32]>, relu: bool) {
+pub(crate) fn shift_rows<E: Element>(values: &mut [E], shift: f32, residual: Option<&[E]>, relu: bool) {
     simd::dispatch(AddAndClamp { values, residual, shift, relu });
 }
 
 /// Overwrites `dweight` and `dbias`, `[batch, channels]` each, with each sample's ∂γ and ∂β for constant statistics.
 ///
 /// `g` is the gradient at the input of the `ReLU`, which [`norm_backward`] leaves in its `dz`.
-pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweight: &mut [f32], dbias: &mut [f32]) {
+pub fn norm_sample_gradients<E: Element>(
+    input: NormInput<'_, E>,
+    g: &[E],
+    maps: &Maps,
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+) {
     let samples = LANES * maps.channels;
     let rows = dweight.par_chunks_mut(samples).zip(dbias.par_chunks_mut(samples));
     rows.enumerate().for_each(|(bundle, (dweight, dbias))| {
@@ -191,24 +198,25 @@ pub fn norm_sample_gradients(input: NormInput<'_>, g: &[f32], maps: &Maps, dweig
 }
 
 /// Σ x for each lane.
-fn sum_by_lane(x: &[f32]) -> [f32; LANES] {
+fn sum_by_lane<E: Element>(x: &[E]) -> [f32; LANES] {
     simd::dispatch(|| {
         let mut sums = [0.0; LANES];
         for x in x.as_chunks::<LANES>().0 {
-            sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+            sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.to_f32());
         }
         sums
     })
 }
 
 /// Σ g and Σ g · (x − mean) for each lane.
-fn reduce_by_lane(x: &[f32], g: &[f32], mean: f32) -> ([f32; LANES], [f32; LANES]) {
+fn reduce_by_lane<E: Element>(x: &[E], g: &[E], mean: f32) -> ([f32; LANES], [f32; LANES]) {
     simd::dispatch(|| {
         let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
         for (x, g) in x.as_chunks::<LANES>().0.iter().zip(g.as_chunks::<LANES>().0) {
             for lane in 0..LANES {
-                sums[lane] += g[lane];
-                products[lane] += g[lane] * (x[lane] - mean);
+                let g = g[lane].to_f32();
+                sums[lane] += g;
+                products[lane] += g * (x[lane].to_f32() - mean);
             }
         }
         (sums, products)
@@ -241,11 +249,11 @@ impl<S: Simd, const V: usize> PixelSums<S, V> {
     }
 }
 
-struct Sum<'a> {
-    values: &'a [f32],
+struct Sum<'a, E> {
+    values: &'a [E],
 }
 
-impl BundleKernel for Sum<'_> {
+impl<E: Element> BundleKernel for Sum<'_, E> {
     type Output = f64;
 
     #[inline(always)]
@@ -253,10 +261,10 @@ impl BundleKernel for Sum<'_> {
         let mut total = 0.0;
         for chunk in self.values.chunks(CHUNK) {
             let mut sums = PixelSums::<S, V>::zero(simd);
-            for (pixel, values) in S::as_simd_f32s(chunk).0.as_chunks::<V>().0.iter().enumerate() {
-                for (v, value) in values.iter().enumerate() {
+            for (pixel, values) in chunk.as_chunks::<LANES>().0.iter().enumerate() {
+                for v in 0..V {
                     let sum = sums.of(pixel, v);
-                    *sum = simd.add_f32s(*sum, *value);
+                    *sum = simd.add_f32s(*sum, register(simd, values, v));
                 }
             }
             total += sums.total(simd);
@@ -265,12 +273,12 @@ impl BundleKernel for Sum<'_> {
     }
 }
 
-struct SumOfSquares<'a> {
-    values: &'a [f32],
+struct SumOfSquares<'a, E> {
+    values: &'a [E],
     mean: f32,
 }
 
-impl BundleKernel for SumOfSquares<'_> {
+impl<E: Element> BundleKernel for SumOfSquares<'_, E> {
     type Output = f64;
 
     #[inline(always)]
@@ -279,9 +287,9 @@ impl BundleKernel for SumOfSquares<'_> {
         let mut total = 0.0;
         for chunk in self.values.chunks(CHUNK) {
             let mut sums = PixelSums::<S, V>::zero(simd);
-            for (pixel, values) in S::as_simd_f32s(chunk).0.as_chunks::<V>().0.iter().enumerate() {
-                for (v, value) in values.iter().enumerate() {
-                    let (distance, sum) = (simd.sub_f32s(*value, mean), sums.of(pixel, v));
+            for (pixel, values) in chunk.as_chunks::<LANES>().0.iter().enumerate() {
+                for v in 0..V {
+                    let (distance, sum) = (simd.sub_f32s(register(simd, values, v), mean), sums.of(pixel, v));
                     *sum = simd.mul_add_f32s(distance, distance, *sum);
                 }
             }
@@ -292,67 +300,69 @@ impl BundleKernel for SumOfSquares<'_> {
 }
 
 /// z = relu?(scale · x + shift + residual?).
-pub(crate) struct Apply<'a> {
-    pub(crate) x: &'a [f32],
-    pub(crate) z: &'a mut [f32],
-    pub(crate) residual: Option<&'a [f32]>,
+pub(crate) struct Apply<'a, X, Z> {
+    pub(crate) x: &'a [X],
+    pub(crate) z: &'a mut [Z],
+    pub(crate) residual: Option<&'a [X]>,
     pub(crate) scale: f32,
     pub(crate) shift: f32,
     pub(crate) relu: bool,
 }
 
-impl WithSimd for Apply<'_> {
+impl<X: Element, Z: Element> WithSimd for Apply<'_, X, Z> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (scale, shift) = (simd.splat_f32s(self.scale), simd.splat_f32s(self.shift));
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
-        let x = S::as_simd_f32s(self.x).0;
-        let z = S::as_mut_simd_f32s(self.z).0;
+        let (z, x) = (self.z.chunks_exact_mut(S::F32_LANES), self.x.chunks_exact(S::F32_LANES));
         match self.residual {
             Some(residual) => {
-                for ((z, x), residual) in z.iter_mut().zip(x).zip(S::as_simd_f32s(residual).0) {
+                for ((z, x), residual) in z.zip(x).zip(residual.chunks_exact(S::F32_LANES)) {
                     simd::prefetch_after(x);
                     simd::prefetch_after(residual);
-                    let value = simd.add_f32s(simd.mul_add_f32s(*x, scale, shift), *residual);
-                    *z = at_least(simd, floor, value);
+                    let sum = simd.mul_add_f32s(X::load(simd, x), scale, shift);
+                    let value = simd.add_f32s(sum, X::load(simd, residual));
+                    Z::store(simd, at_least(simd, floor, value), z);
                 }
             }
             None => {
-                for (z, x) in z.iter_mut().zip(x) {
-                    *z = at_least(simd, floor, simd.mul_add_f32s(*x, scale, shift));
+                for (z, x) in z.zip(x) {
+                    let value = simd.mul_add_f32s(X::load(simd, x), scale, shift);
+                    Z::store(simd, at_least(simd, floor, value), z);
                 }
             }
         }
     }
 }
 
-struct AddAndClamp<'a> {
-    values: &'a mut [f32],
-    residual: Option<&'a [f32]>,
+struct AddAndClamp<'a, E> {
+    values: &'a mut [E],
+    residual: Option<&'a [E]>,
     shift: f32,
     relu: bool,
 }
 
-impl WithSimd for AddAndClamp<'_> {
+impl<E: Element> WithSimd for AddAndClamp<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let shift = simd.splat_f32s(self.shift);
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::NEG_INFINITY });
-        let values = S::as_mut_simd_f32s(self.values).0;
+        let values = self.values.chunks_exact_mut(S::F32_LANES);
         match self.residual {
             Some(residual) => {
-                for (value, residual) in values.iter_mut().zip(S::as_simd_f32s(residual).0) {
+                for (value, residual) in values.zip(residual.chunks_exact(S::F32_LANES)) {
                     simd::prefetch_after(residual);
-                    *value = shifted(simd, *value, shift, Some(*residual), floor);
+                    let residual = Some(E::load(simd, residual));
+                    E::store(simd, shifted(simd, E::load(simd, value), shift, residual, floor), value);
                 }
             }
             None => {
                 for value in values {
-                    *value = shifted(simd, *value, shift, None, floor);
+                    E::store(simd, shifted(simd, E::load(simd, value), shift, None, floor), value);
                 }
             }
         }

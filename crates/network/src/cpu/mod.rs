@@ -15,19 +15,21 @@ use unlearn_kernels::{
 
 use self::{
     folded::FoldedLayers,
+    layers::Format,
     pass::{Backward, Forward, Statistics},
     plan::Plan,
 };
-use crate::{Collect, Error, Executor, Graph, Kept, Mode, Result, State};
+use crate::{Collect, Error, Executor, Graph, Kept, Mode, Precision, Result, State};
 
 /// Runs graphs of convolutions, batch normalisation, ReLU, residual sums, option-A shortcuts, max-pooling, global
 /// average pooling, fully connected layers, and every layer of transformers ([`crate::TokenOp`]). Tokens
 /// `[tokens, features]` are the pixels of a map with `features` channels.
-#[derive(Default)]
-pub struct CpuExecutor {
-    plan: Option<Plan>,
-    buffers: Buffers,
-    pass: Option<Pass>,
+pub struct CpuExecutor<E = f32> {
+    plan: Option<Plan<E>>,
+    buffers: Buffers<E>,
+    /// The logits, or their gradient, as maps.
+    logits: Buffer,
+    pass: Option<Pass<E>>,
     folded: FoldedLayers,
     kernels: Kernels,
     kept: Kept,
@@ -47,14 +49,18 @@ pub(crate) enum Kernels {
 
 impl Kernels {
     /// Name of the arithmetic.
-    pub(crate) fn arithmetic_name(self) -> &'static str {
-        match (self, InstructionSet::in_use()) {
-            (Self::Portable, _) => "cpu",
-            (Self::Direct, _) => "cpu-direct",
-            (Self::Native, InstructionSet::Scalar) => "cpu-native-scalar",
-            (Self::Native, InstructionSet::Neon) => "cpu-native-neon",
-            (Self::Native, InstructionSet::Avx2) => "cpu-native-avx2",
-            (Self::Native, InstructionSet::Avx512) => "cpu-native-avx512",
+    pub(crate) fn arithmetic_name(self, precision: Precision) -> &'static str {
+        let [full, half] = match (self, InstructionSet::in_use()) {
+            (Self::Portable, _) => ["cpu", "cpu-bf16"],
+            (Self::Direct, _) => ["cpu-direct", "cpu-direct-bf16"],
+            (Self::Native, InstructionSet::Scalar) => ["cpu-native-scalar", "cpu-native-scalar-bf16"],
+            (Self::Native, InstructionSet::Neon) => ["cpu-native-neon", "cpu-native-neon-bf16"],
+            (Self::Native, InstructionSet::Avx2) => ["cpu-native-avx2", "cpu-native-avx2-bf16"],
+            (Self::Native, InstructionSet::Avx512) => ["cpu-native-avx512", "cpu-native-avx512-bf16"],
+        };
+        match precision {
+            Precision::F32 => full,
+            Precision::Bf16 => half,
         }
     }
 
@@ -68,12 +74,18 @@ impl Kernels {
 }
 
 /// Data that a forward pass keeps for the backward pass.
-struct Pass {
+struct Pass<E> {
     batch: usize,
     mode: Mode,
     /// The value of each node. Nodes that are fused into another one have none.
-    values: Vec<Option<Buffer>>,
+    values: Vec<Option<Buffer<E>>>,
     statistics: Statistics,
+}
+
+impl<E: Format> Default for CpuExecutor<E> {
+    fn default() -> Self {
+        Self::with(Kernels::default())
+    }
 }
 
 impl CpuExecutor {
@@ -89,13 +101,13 @@ impl CpuExecutor {
     /// An executor whose convolutions all use the direct algorithm or the sparse one, without Winograd's transforms.
     /// It is slower, and its rounding differs.
     pub fn direct() -> Self {
-        Self { kernels: Kernels::Direct, ..Self::default() }
+        Self::with(Kernels::Direct)
     }
 
     /// An executor that chooses algorithms by the table for the instruction set in use. It is the fastest, but its
     /// results have the same bits only on processors with the same instruction set.
     pub fn native() -> Self {
-        Self { kernels: Kernels::Native, ..Self::default() }
+        Self::with(Kernels::Native)
     }
 
     /// Checks that this executor supports every layer of `graph`.
@@ -103,7 +115,28 @@ impl CpuExecutor {
     /// # Errors
     /// The first layer that it does not support.
     pub fn supports(graph: &Graph) -> Result<()> {
-        Plan::new(graph, &Kept::new(), Kernels::Portable).map(|_| ())
+        Self::runs(graph)
+    }
+}
+
+#[expect(private_bounds, reason = "nobody outside adds a format")]
+impl<E: Format> CpuExecutor<E> {
+    /// Checks that this format has every layer of `graph`.
+    pub(crate) fn runs(graph: &Graph) -> Result<()> {
+        Plan::<E>::new(graph, &Kept::new(), Kernels::Portable).map(|_| ())
+    }
+
+    /// An executor whose convolutions choose their algorithms in this way.
+    pub(crate) fn with(kernels: Kernels) -> Self {
+        Self {
+            plan: None,
+            buffers: Buffers::default(),
+            logits: Buffer::default(),
+            pass: None,
+            folded: FoldedLayers::default(),
+            kernels,
+            kept: Kept::default(),
+        }
     }
 
     fn plan_for(&mut self, graph: &Graph) -> Result<()> {
@@ -113,14 +146,14 @@ impl CpuExecutor {
         Ok(())
     }
 
-    fn release(&mut self, pass: Pass) {
+    fn release(&mut self, pass: Pass<E>) {
         pass.values.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
     }
 }
 
-impl Executor for CpuExecutor {
+impl<E: Format> Executor for CpuExecutor<E> {
     fn name(&self) -> &'static str {
-        self.kernels.arithmetic_name()
+        self.kernels.arithmetic_name(E::PRECISION)
     }
 
     fn revision(&self) -> u32 {
@@ -142,11 +175,13 @@ impl Executor for CpuExecutor {
                 self.release(pass);
             }
             let Some(plan) = &self.plan else { return Err(Error::NoForward) };
-            let mut values: Vec<Option<Buffer>> = vec![None; graph.nodes.len()];
+            let mut values: Vec<Option<Buffer<E>>> = vec![None; graph.nodes.len()];
             let mut statistics: Statistics = vec![None; graph.nodes.len()];
 
             let evaluated = (mode == Mode::Evaluate).then(|| state.generation());
-            self.folded.keep_only(evaluated, graph.nodes.len(), &mut self.buffers);
+            self.folded.keep_only(evaluated, graph.nodes.len());
+            let output_node = graph.nodes.len() - 1;
+            logits.resize(count * graph.classes(), 0.0);
             let maps = plan.maps(0, count);
             let mut input = self.buffers.take(maps.len());
             images_to_maps(images, &plan.mean, &plan.std, &mut input, &maps);
@@ -155,7 +190,8 @@ impl Executor for CpuExecutor {
                 if mode == Mode::Evaluate && step.folded.is_some() {
                     continue;
                 }
-                let written = mode != Mode::Train || !step.unwritten;
+                let last = step.layer.as_linear().filter(|_| step.output == output_node);
+                let written = last.is_none() && (mode != Mode::Train || !step.unwritten);
                 let mut output =
                     if written { self.buffers.take(plan.maps(step.output, count).len()) } else { Buffer::default() };
                 let mut pass = Forward {
@@ -166,9 +202,16 @@ impl Executor for CpuExecutor {
                     state: &mut *state,
                     statistics: &mut statistics,
                     folded: &mut self.folded,
-                    buffers: &mut self.buffers,
                 };
-                step.layer.forward(step, &mut pass, &mut output);
+                match last {
+                    Some(linear) => {
+                        let maps = plan.maps(step.output, count);
+                        let out = at_least(&mut self.logits, maps.len());
+                        linear.write(step, &pass, out);
+                        maps_to_rows(out, logits, &maps);
+                    }
+                    None => step.layer.forward(step, &mut pass, &mut output),
+                }
                 values[step.output] = written.then_some(output);
                 if mode == Mode::Evaluate {
                     for node in plan.last_used_by(index) {
@@ -176,10 +219,8 @@ impl Executor for CpuExecutor {
                     }
                 }
             }
-            let output = graph.nodes.len() - 1;
-            logits.resize(count * graph.classes(), 0.0);
-            if let Some(features) = &values[output] {
-                maps_to_rows(features, logits, &plan.maps(output, count));
+            if let Some(features) = &values[output_node] {
+                maps_to_rows(features, logits, &plan.maps(output_node, count));
             }
             let pass = Pass { batch: count, mode, values, statistics };
             if mode == Mode::Evaluate {
@@ -205,8 +246,6 @@ impl Executor for CpuExecutor {
             collect.check(pass.mode)?;
             let output = graph.nodes.len() - 1;
             let maps = plan.maps(output, pass.batch);
-            let mut gradient = self.buffers.take(maps.len());
-            rows_to_maps(dlogits, &mut gradient, &maps);
             let mut back = Backward {
                 plan,
                 batch: pass.batch,
@@ -220,8 +259,18 @@ impl Executor for CpuExecutor {
                 buffers: &mut self.buffers,
                 collect: &mut collect,
             };
-            back.arriving[output] = Some(gradient);
             for step in plan.steps.iter().rev() {
+                if step.output == output {
+                    if let Some(linear) = step.layer.as_linear() {
+                        let gradient = at_least(&mut self.logits, maps.len());
+                        rows_to_maps(dlogits, gradient, &maps);
+                        linear.read_gradient(step, &mut back, gradient);
+                        continue;
+                    }
+                    let mut gradient = back.buffers.take(maps.len());
+                    rows_to_maps(dlogits, &mut gradient, &maps);
+                    back.arriving[output] = Some(gradient);
+                }
                 if let Some(gradient) = back.arriving[step.output].take() {
                     step.layer.backward(step, &mut back, gradient);
                 }
@@ -244,4 +293,12 @@ impl Executor for CpuExecutor {
             Ok(())
         })
     }
+}
+
+/// A buffer of at least `len` values, whose content is unspecified.
+fn at_least(buffer: &mut Buffer, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        *buffer = Buffer::new(len);
+    }
+    buffer
 }

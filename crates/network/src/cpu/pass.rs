@@ -2,45 +2,44 @@
 
 use unlearn_kernels::{Buffer, Buffers, ChannelStatistics, Maps, add_assign};
 
-use super::{folded::FoldedLayers, plan::Plan};
+use super::{folded::FoldedLayers, layers::Format, plan::Plan};
 use crate::{Collect, Mode, NodeId, State};
 
 /// Statistics per node: the batch statistics of a convolution's output, or the statistics that a normalisation used.
 pub(super) type Statistics = Vec<Option<Vec<ChannelStatistics>>>;
 
 /// A forward pass, from images to logits.
-pub(super) struct Forward<'a> {
-    pub(super) plan: &'a Plan,
+pub(super) struct Forward<'a, E> {
+    pub(super) plan: &'a Plan<E>,
     pub(super) batch: usize,
     pub(super) mode: Mode,
-    pub(super) values: &'a [Option<Buffer>],
+    pub(super) values: &'a [Option<Buffer<E>>],
     pub(super) state: &'a mut State,
     pub(super) statistics: &'a mut Statistics,
     pub(super) folded: &'a mut FoldedLayers,
-    pub(super) buffers: &'a mut Buffers,
 }
 
 /// A backward pass, from the gradient of the logits to all others.
-pub(super) struct Backward<'a, 'c> {
-    pub(super) plan: &'a Plan,
+pub(super) struct Backward<'a, 'c, E> {
+    pub(super) plan: &'a Plan<E>,
     pub(super) batch: usize,
     pub(super) mode: Mode,
-    pub(super) values: &'a [Option<Buffer>],
+    pub(super) values: &'a [Option<Buffer<E>>],
     pub(super) statistics: &'a Statistics,
     pub(super) state: &'a State,
     /// For each node, the sum of the gradients received so far.
-    pub(super) arriving: Vec<Option<Buffer>>,
+    pub(super) arriving: Vec<Option<Buffer<E>>>,
     /// For each normalisation whose gradient was reduced as it was written: the totals per channel.
     pub(super) reduced: Vec<Option<Vec<(f64, f64)>>>,
     /// For each convolution whose gradient has yet to pass through the normalisation that follows: the terms of
     /// [`NormGradient`](unlearn_kernels::NormGradient).
     pub(super) unfinished: Vec<Option<Vec<[f32; 3]>>>,
-    pub(super) buffers: &'a mut Buffers,
+    pub(super) buffers: &'a mut Buffers<E>,
     pub(super) collect: &'a mut Collect<'c>,
 }
 
-impl<'a> Forward<'a> {
-    pub(super) fn value(&self, node: NodeId) -> &'a [f32] {
+impl<'a, E: Format> Forward<'a, E> {
+    pub(super) fn value(&self, node: NodeId) -> &'a [E] {
         value(self.values, node)
     }
 
@@ -49,8 +48,8 @@ impl<'a> Forward<'a> {
     }
 }
 
-impl<'a> Backward<'a, '_> {
-    pub(super) fn value(&self, node: NodeId) -> &'a [f32] {
+impl<'a, E: Format> Backward<'a, '_, E> {
+    pub(super) fn value(&self, node: NodeId) -> &'a [E] {
         value(self.values, node)
     }
 
@@ -59,7 +58,7 @@ impl<'a> Backward<'a, '_> {
     }
 
     /// Passes a gradient to a node. The first gradient is stored; later ones are added to it.
-    pub(super) fn deliver(&mut self, node: NodeId, gradient: Buffer) {
+    pub(super) fn deliver(&mut self, node: NodeId, gradient: Buffer<E>) {
         let maps = self.maps(node);
         match &mut self.arriving[node] {
             Some(sum) => {
@@ -71,7 +70,7 @@ impl<'a> Backward<'a, '_> {
     }
 
     /// Passes on the gradient that `compute(gradient, dx)` writes over `dx`, and returns `gradient` to the pool.
-    pub(super) fn replace(&mut self, node: NodeId, gradient: Buffer, compute: impl FnOnce(&[f32], &mut [f32])) {
+    pub(super) fn replace(&mut self, node: NodeId, gradient: Buffer<E>, compute: impl FnOnce(&[E], &mut [E])) {
         let mut dx = self.buffers.take(self.maps(node).len());
         compute(&gradient, &mut dx);
         self.deliver(node, dx);
@@ -80,7 +79,7 @@ impl<'a> Backward<'a, '_> {
 }
 
 /// The value of a node.
-pub(super) fn value(values: &[Option<Buffer>], node: NodeId) -> &[f32] {
+pub(super) fn value<E: Format>(values: &[Option<Buffer<E>>], node: NodeId) -> &[E] {
     values[node].as_deref().unwrap_or_else(|| unreachable!("node {node} is read before it is computed"))
 }
 

@@ -6,15 +6,15 @@ use unlearn_kernels::{Convolution, Maps};
 
 use super::{
     Kernels,
-    layers::{self, BatchNorm, Layer},
+    layers::{self, BatchNorm, Format, Layer},
 };
-use crate::{Error, Graph, Kept, NodeId, Op, Result};
+use crate::{Graph, Kept, NodeId, Op, Result};
 
 /// Most tokens in a row of a map.
 const MOST_COLUMNS: usize = 32;
 
 /// A planned graph.
-pub(super) struct Plan {
+pub(super) struct Plan<E> {
     graph: Graph,
     /// The node whose value is the normalised images.
     pub(super) input: NodeId,
@@ -22,14 +22,14 @@ pub(super) struct Plan {
     pub(super) mean: Vec<f32>,
     /// Per-channel standard deviation of the images' normalisation.
     pub(super) std: Vec<f32>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Step<E>>,
     /// For each step of an evaluation, the nodes whose values no later step reads.
     last_used: Vec<Vec<NodeId>>,
 }
 
 /// One step: its layer, the nodes that it reads and the node whose value it computes.
-pub(super) struct Step {
-    pub(super) layer: Box<dyn Layer>,
+pub(super) struct Step<E> {
+    pub(super) layer: Box<dyn Layer<E>>,
     pub(super) input: NodeId,
     /// A second input: the residual branch, or the second summand.
     pub(super) other: Option<NodeId>,
@@ -62,7 +62,7 @@ impl Planning<'_> {
     }
 }
 
-impl Plan {
+impl<E: Format> Plan<E> {
     /// Plans a graph with these kept weights.
     pub(super) fn new(graph: &Graph, kept: &Kept, kernels: Kernels) -> Result<Self> {
         let channels = graph.input_shape()[0];
@@ -86,8 +86,7 @@ impl Plan {
                 }
                 _ => {}
             }
-            let layer = layers::plan(&planning, id, &node.op)
-                .ok_or_else(|| Error::Unsupported { executor: "cpu", layer: node.name.clone() })?;
+            let layer = layers::plan(&planning, id, &node.op).ok_or_else(|| E::PRECISION.lacks(&node.name))?;
             let other = fused.residual.get(&id).copied().or_else(|| node.inputs.get(1).copied());
             let output = fused.output.get(&id).copied().unwrap_or(id);
             let input = node.inputs[0];
@@ -162,7 +161,7 @@ impl Plan {
             if layer.as_batch_norm().is_none() || other.is_some() {
                 continue;
             }
-            let reads = |step: &Step| step.input == *output || step.other == Some(*output);
+            let reads = |step: &Step<E>| step.input == *output || step.other == Some(*output);
             let mut readers = (0..self.steps.len()).filter(|reader| reads(&self.steps[*reader]));
             let (Some(conv), None) = (readers.next(), readers.next()) else { continue };
             let kernel = self.steps[conv].layer.as_convolution().map(|conv| &conv.kernel);

@@ -21,7 +21,7 @@ use super::{
     taps::{AlikeColumns, Taps},
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, Element, LANES, Maps,
     ahead::{Ahead, ask_for_pixel},
     norm::Moments,
     shared::Shared,
@@ -33,14 +33,14 @@ use crate::{
 const PANEL_LEN: usize = 48 * 1024;
 
 /// y = convolution of x. Returns the results of the epilogue, task by task.
-pub(crate) fn forward(
+pub(crate) fn forward<X: Element, Y: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    x: &[f32],
+    x: &[X],
     input: &Maps,
-    y: &mut [f32],
+    y: &mut [Y],
     output: &Maps,
-    epilogue: Epilogue<'_>,
+    epilogue: Epilogue<'_, Y>,
 ) -> Vec<Vec<Moments>> {
     let (packed, taps) = (PackedWeights::forward(shape, weights), Taps::forward(shape, input, output));
     gather(shape, &taps, &packed, x, input, y, output, |to, bundle, rows| {
@@ -50,12 +50,12 @@ pub(crate) fn forward(
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it.
-pub(crate) fn input_gradient(
+pub(crate) fn input_gradient<E: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    dy: &[f32],
+    dy: &[E],
     output: &Maps,
-    dx: &mut [f32],
+    dx: &mut [E],
     input: &Maps,
     accumulate: bool,
 ) {
@@ -67,15 +67,15 @@ pub(crate) fn input_gradient(
 /// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
 /// `finish`, in order.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-fn gather<T: Send>(
+fn gather<T: Send, X: Element, Y: Element>(
     shape: &ConvShape,
     taps: &Taps,
     packed: &PackedWeights,
-    from: &[f32],
+    from: &[X],
     read: &Maps,
-    to: &mut [f32],
+    to: &mut [Y],
     written: &Maps,
-    finish: impl Fn(Shared<'_>, usize, Range<usize>) -> T + Sync,
+    finish: impl Fn(Shared<'_, Y>, usize, Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
     let to = Shared::new(to);
@@ -118,19 +118,19 @@ fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
 }
 
 /// Rows of one bundle that one task writes.
-struct Band<'a> {
+struct Band<'a, X, Y> {
     kernel: usize,
     taps: &'a Taps,
-    from: &'a [f32],
+    from: &'a [X],
     read: &'a Maps,
     packed: &'a PackedWeights,
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
     written: &'a Maps,
     rows: Range<usize>,
     bundle: usize,
     panel: &'a mut Panel,
     /// Prefetches the input of the next task.
-    ahead: Ahead<'a>,
+    ahead: Ahead<'a, X>,
 }
 
 /// A stretch of taps: where its values start, counted from the pixel's first tap, where its weights start, and their
@@ -150,7 +150,7 @@ struct Pixel {
     place: usize,
 }
 
-impl BundleKernel for Band<'_> {
+impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
     type Output = ();
 
     #[inline(always)]
@@ -158,7 +158,7 @@ impl BundleKernel for Band<'_> {
         let Self { kernel, taps, from, read, packed, to, written, rows, bundle, panel, mut ahead } = self;
         let sources = taps.sources(&rows);
         let (first, channels) = (sources.start, read.channels);
-        panel.fill(from, read, std::slice::from_ref(&(0..channels)), &sources, bundle);
+        panel.fill(simd, from, read, std::slice::from_ref(&(0..channels)), &sources, bundle);
         let (mut stretches, mut pixels) = (Vec::with_capacity(kernel), Vec::new());
         for rows in taps.alike(rows) {
             let first_row = &taps.rows[rows.start];
@@ -201,12 +201,12 @@ impl BundleKernel for Band<'_> {
 }
 
 /// A few pixels of one bundle and a block of channels.
-struct Tile<'a> {
+struct Tile<'a, Y> {
     stretches: &'a [Stretch],
     panel: &'a [f32],
     pixels: &'a [Pixel],
     weights: &'a [f32],
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
     /// First channel of the block.
     first: usize,
     /// Distance from one channel of `to` to the next, in values.
@@ -214,7 +214,7 @@ struct Tile<'a> {
     accumulate: bool,
 }
 
-impl OnTile for Tile<'_> {
+impl<Y: Element> OnTile for Tile<'_, Y> {
     #[inline(always)]
     fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
         let pixels: &[Pixel; P] = self.pixels.try_into().expect("a tile has this many pixels");

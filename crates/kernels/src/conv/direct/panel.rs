@@ -7,8 +7,10 @@
 
 use std::ops::Range;
 
-use super::super::scratch::Scratch;
-use crate::{LANES, Maps};
+use pulp::Simd;
+
+use super::super::{scratch::Scratch, source::convert_registers};
+use crate::{Element, LANES, Maps};
 
 /// Number of channels that are copied together, pixel by pixel. So that neighbouring lines of the panel are written in a
 /// row, and not every line into the same few cache sets.
@@ -21,9 +23,10 @@ pub(super) struct Panel(Scratch);
 impl Panel {
     /// Copies `rows` of one bundle, for these blocks of channels.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(super) fn fill<S: Simd, E: Element>(
         &mut self,
-        values: &[f32],
+        simd: S,
+        values: &[E],
         maps: &Maps,
         blocks: &[Range<usize>],
         rows: &Range<usize>,
@@ -40,14 +43,14 @@ impl Panel {
             let (filled, rest) = panel.split_at_mut(block.len() * pixels);
             for (index, channel) in block.clone().enumerate().step_by(TOGETHER) {
                 let together = TOGETHER.min(block.len() - index);
-                let mut from: [&[[f32; LANES]]; TOGETHER] = [&[]; TOGETHER];
+                let mut from: [&[[E; LANES]]; TOGETHER] = [&[]; TOGETHER];
                 for (next, from) in from[..together].iter_mut().enumerate() {
                     let first = maps.start(bundle, channel + next) + rows.start * maps.width * LANES;
                     *from = values[first..first + pixels * LANES].as_chunks::<LANES>().0;
                 }
                 for (pixel, to) in filled[index..].chunks_mut(block.len()).enumerate() {
                     for (to, from) in to.iter_mut().zip(&from[..together]) {
-                        *to = from[pixel];
+                        convert_registers(simd, &from[pixel], to);
                     }
                 }
             }
@@ -70,7 +73,7 @@ mod tests {
         let maps = Maps::new(5, 3, 2, 40);
         let values: Vec<f32> = (0..maps.len()).map(|i| i as f32).collect();
         let mut panel = Panel::default();
-        panel.fill(&values, &maps, &[0..2, 3..5], &(1..3), 2);
+        panel.fill(pulp::Scalar::new(), &values, &maps, &[0..2, 3..5], &(1..3), 2);
         assert_eq!(panel.values().len(), 4 * 4 * LANES);
         assert_eq!(panel.values().as_ptr() as usize % 64, 0);
         // Second block, third pixel (row 2, column 0), channel 4, lane 35.

@@ -19,7 +19,7 @@ use super::{
     taps::meeting,
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, Element, LANES, Maps,
     ahead::Ahead,
     simd::{self, BundleKernel, sum_lanes},
 };
@@ -41,7 +41,14 @@ struct Tile {
 }
 
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`.
-pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+pub(crate) fn weight_gradient<E: Element>(
+    shape: &ConvShape,
+    x: &[E],
+    input: &Maps,
+    dy: &[E],
+    output: &Maps,
+    dw: &mut [f32],
+) {
     let tiles: Vec<Tile> = (0..output.bundles()).flat_map(|bundle| tiles_of(shape, output, bundle)).collect();
     let channel_jobs = even_blocks(shape.in_channels, JOB_CHANNELS);
     let groups = even_blocks(tiles.len(), tiles.len().div_ceil(JOBS.div_ceil(channel_jobs.len())));
@@ -72,10 +79,10 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[
 /// Per-sample gradients with respect to all weights. Calls `take(bundle, weights, gradients)` for each bundle and
 /// each block of output channels, with the range of weights and the samples' gradients for each of them. Returns the
 /// results of `take`, in order.
-pub(crate) fn gradients_by_sample<T: Send>(
+pub(crate) fn gradients_by_sample<T: Send, E: Element>(
     shape: &ConvShape,
-    (x, input): (&[f32], &Maps),
-    (dy, output): (&[f32], &Maps),
+    (x, input): (&[E], &Maps),
+    (dy, output): (&[E], &Maps),
     take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
 ) -> Vec<T> {
     let blocks = shape.out_channels.div_ceil(JOB_OUTPUTS).max(JOBS.div_ceil(output.bundles().max(1)));
@@ -102,21 +109,21 @@ fn tiles_of(shape: &ConvShape, output: &Maps, bundle: usize) -> impl Iterator<It
 }
 
 /// Products of some input channels with some output channels, over some tiles.
-struct Job<'a> {
+struct Job<'a, E> {
     shape: &'a ConvShape,
     inputs: Range<usize>,
     outputs: Range<usize>,
     tiles: &'a [Tile],
-    x: &'a [f32],
+    x: &'a [E],
     input: &'a Maps,
-    dy: &'a [f32],
+    dy: &'a [E],
     output: &'a Maps,
 }
 
 /// A job's gradient, `[outputs, inputs, kernel, kernel]`.
-struct Total<'a>(Job<'a>);
+struct Total<'a, E>(Job<'a, E>);
 
-impl BundleKernel for Total<'_> {
+impl<E: Element> BundleKernel for Total<'_, E> {
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -134,12 +141,12 @@ impl BundleKernel for Total<'_> {
 
 /// The gradients of one bundle's samples in a job, `[outputs, inputs, kernel, kernel, LANES]`, written over
 /// `gradients`.
-struct BySample<'a> {
-    job: Job<'a>,
+struct BySample<'a, E> {
+    job: Job<'a, E>,
     gradients: &'a mut [f32],
 }
 
-impl BundleKernel for BySample<'_> {
+impl<E: Element> BundleKernel for BySample<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -152,7 +159,7 @@ impl BundleKernel for BySample<'_> {
 /// Input channels of a register block.
 const IN_BLOCK: usize = 4;
 
-impl Job<'_> {
+impl<E: Element> Job<'_, E> {
     /// Number of weights that the job covers.
     fn weights(&self) -> usize {
         self.outputs.len() * self.inputs.len() * self.shape.kernel * self.shape.kernel
@@ -192,8 +199,8 @@ impl Job<'_> {
             };
             let in_pixels = in_rows.len() * input.width * LANES;
             let out_pixels = tile.rows.len() * output.width * LANES;
-            in_panels.fill(x, input, &in_channels, &in_rows, tile.bundle);
-            out_panels.fill(dy, output, &out_channels, &tile.rows, tile.bundle);
+            in_panels.fill(simd, x, input, &in_channels, &in_rows, tile.bundle);
+            out_panels.fill(simd, dy, output, &out_channels, &tile.rows, tile.bundle);
             let rows: Vec<_> = (0..kernel)
                 .map(|k| {
                     let rows = meeting(shape, input.height, output.height, k);

@@ -18,7 +18,7 @@ use super::{
     pattern::{KeptWeight, Pattern},
 };
 use crate::{
-    ConvShape, LANES, Maps, NormReduction,
+    ConvShape, Element, LANES, Maps, NormReduction,
     ahead::Ahead,
     norm::Moments,
     shared::Shared,
@@ -37,15 +37,15 @@ const TASKS: usize = 16;
 
 /// y = convolution of x. Returns the results of the epilogue, task by task.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-pub(in super::super) fn forward(
+pub(in super::super) fn forward<X: Element, Y: Element>(
     shape: &ConvShape,
     pattern: &Pattern,
     weights: &[f32],
-    x: Source<'_>,
+    x: Source<'_, X>,
     input: &Maps,
-    y: &mut [f32],
+    y: &mut [Y],
     output: &Maps,
-    epilogue: Epilogue<'_>,
+    epilogue: Epilogue<'_, Y>,
 ) -> Vec<Vec<Moments>> {
     // The statistics of a band are sums of their own.
     let panel = if matches!(epilogue, Epilogue::Statistics) { PANEL_LEN } else { TALL_PANEL_LEN };
@@ -81,21 +81,21 @@ pub(super) fn weight_gradient_bands(
 /// dx = gradient with respect to the input, written over `dx` or added to it. If the input is the result of a
 /// normalisation, returns the totals of `reduction` per channel, and nothing otherwise.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-pub(in super::super) fn input_gradient(
+pub(in super::super) fn input_gradient<E: Element>(
     shape: &ConvShape,
     pattern: &Pattern,
     weights: &[f32],
-    dy: &[f32],
+    dy: &[E],
     output: &Maps,
-    dx: &mut [f32],
+    dx: &mut [E],
     input: &Maps,
     accumulate: bool,
-    reduction: Option<NormReduction<'_>>,
+    reduction: Option<NormReduction<'_, E>>,
 ) -> Vec<(f64, f64)> {
     let rows = Axis::transposed(shape, input.height, output.height);
     let columns = Axis::transposed(shape, input.width, output.width);
     let mut band = rows_per_task(shape, output, input, TASKS, TALL_PANEL_LEN);
-    if let Some(rows) = reduction.and_then(|_| NormReduction::rows_together(input)) {
+    if let Some(rows) = reduction.and_then(|_| NormReduction::<E>::rows_together(input)) {
         band = band.next_multiple_of(rows);
     }
     let layout = PanelLayout::new(rows, columns, shape.kernel, input, band);
@@ -109,7 +109,7 @@ pub(in super::super) fn input_gradient(
     let ending = Ending { accumulate, shift: None };
     let parts_of_bands = gather(&layout, &parts, Source::Written(dy), output, dx, input, ending, |to, bundle, rows| {
         let row = input.width * LANES;
-        let of_channel = |reduction: NormReduction<'_>, channel| {
+        let of_channel = |reduction: NormReduction<'_, E>, channel| {
             let start = input.start(bundle, channel) + rows.start * row;
             // SAFETY: the rows lie in the buffer, as `gather` asserts, and this task alone writes them.
             reduction.of_rows(channel, start, unsafe { to.slice(start, rows.len() * row) })
@@ -118,7 +118,9 @@ pub(in super::super) fn input_gradient(
     });
     let bands = layout.bands(input.height).len().max(1);
     let parts: Option<Vec<Vec<_>>> = parts_of_bands.into_iter().collect();
-    parts.filter(|_| reduction.is_some()).map_or(vec![], |parts| NormReduction::totals(&parts, bands, input.channels))
+    parts
+        .filter(|_| reduction.is_some())
+        .map_or(vec![], |parts| NormReduction::<E>::totals(&parts, bands, input.channels))
 }
 
 /// Number of rows that one task writes: as many as its panel holds, not too few, and few enough for `tasks` tasks.
@@ -151,25 +153,25 @@ impl Part {
 
 /// What happens to a sum.
 #[derive(Clone, Copy)]
-struct Ending<'a> {
+struct Ending<'a, Y> {
     /// Whether it is added to what is there.
     accumulate: bool,
     /// What is done to it before it is written.
-    shift: Option<Shift<'a>>,
+    shift: Option<Shift<'a, Y>>,
 }
 
 /// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
 /// `finish`, in order.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-fn gather<T: Send>(
+fn gather<T: Send, X: Element, Y: Element>(
     layout: &PanelLayout,
     parts: &[Part],
-    from: Source<'_>,
+    from: Source<'_, X>,
     read: &Maps,
-    to: &mut [f32],
+    to: &mut [Y],
     written: &Maps,
-    ending: Ending<'_>,
-    finish: impl Fn(Shared<'_>, usize, &Range<usize>) -> T + Sync,
+    ending: Ending<'_, Y>,
+    finish: impl Fn(Shared<'_, Y>, usize, &Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     assert!(
         from.stored().len() >= read.len() && to.len() >= written.len() && read.batch == written.batch,
@@ -192,22 +194,22 @@ fn gather<T: Send>(
 }
 
 /// Rows of one bundle that one task writes.
-struct Band<'a> {
+struct Band<'a, X, Y> {
     layout: &'a PanelLayout,
     parts: &'a [Part],
-    from: Source<'a>,
+    from: Source<'a, X>,
     read: &'a Maps,
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
     written: &'a Maps,
-    ending: Ending<'a>,
+    ending: Ending<'a, Y>,
     bundle: usize,
     rows: &'a Range<usize>,
     panel: &'a mut Scratch,
     /// Prefetches the input of the next band.
-    ahead: Ahead<'a>,
+    ahead: Ahead<'a, X>,
 }
 
-impl BundleKernel for Band<'_> {
+impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
     type Output = ();
 
     #[inline(always)]
@@ -234,12 +236,12 @@ impl BundleKernel for Band<'_> {
                         ending,
                     };
                     match tile.len() {
-                        1 => tile_of.run::<S, 1, V>(simd, &mut ahead),
-                        2 => tile_of.run::<S, 2, V>(simd, &mut ahead),
-                        3 => tile_of.run::<S, 3, V>(simd, &mut ahead),
-                        4 => tile_of.run::<S, 4, V>(simd, &mut ahead),
-                        5 => tile_of.run::<S, 5, V>(simd, &mut ahead),
-                        _ => tile_of.run::<S, 6, V>(simd, &mut ahead),
+                        1 => tile_of.run::<S, X, 1, V>(simd, &mut ahead),
+                        2 => tile_of.run::<S, X, 2, V>(simd, &mut ahead),
+                        3 => tile_of.run::<S, X, 3, V>(simd, &mut ahead),
+                        4 => tile_of.run::<S, X, 4, V>(simd, &mut ahead),
+                        5 => tile_of.run::<S, X, 5, V>(simd, &mut ahead),
+                        _ => tile_of.run::<S, X, 6, V>(simd, &mut ahead),
                     }
                 }
             }
@@ -248,23 +250,23 @@ impl BundleKernel for Band<'_> {
 }
 
 /// A few pixels of one row.
-struct Tile<'a> {
+struct Tile<'a, Y> {
     part: &'a Part,
     /// Panel values from the place of the first pixel on.
     panel: &'a [f32],
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
     /// Offset in `to` of the first pixel's lanes in the first channel.
     place: usize,
     /// Distance from one pixel to the next in `to`, in values.
     spacing: usize,
     written: &'a Maps,
-    ending: Ending<'a>,
+    ending: Ending<'a, Y>,
 }
 
-impl Tile<'_> {
+impl<Y: Element> Tile<'_, Y> {
     /// Computes every channel of `P` pixels.
     #[inline(always)]
-    fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_>) {
+    fn run<S: Simd, X, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_, X>) {
         for channel in 0..self.written.channels {
             ahead.step();
             let place = self.place + channel * self.written.plane;

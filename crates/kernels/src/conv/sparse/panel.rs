@@ -9,7 +9,7 @@ use super::{
     axis::Axis,
     pattern::KeptWeight,
 };
-use crate::{LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd};
 
 /// Layout of a panel, `[channel][row][run][place][lane]`.
 ///
@@ -76,11 +76,11 @@ impl PanelLayout {
 
     /// Copies the rows that a band of one bundle reads.
     #[inline(always)]
-    pub(super) fn fill<S: Simd>(
+    pub(super) fn fill<S: Simd, E: Element>(
         &self,
         simd: S,
         panel: &mut Scratch,
-        from: Source<'_>,
+        from: Source<'_, E>,
         maps: &Maps,
         bundle: usize,
         band: &Range<usize>,
@@ -139,7 +139,7 @@ fn later((channel, row): (usize, usize), rows: &Range<usize>) -> (usize, usize) 
 
 /// Prefetches a row of a channel. It need not exist.
 #[inline(always)]
-fn prefetch_row(values: &[f32], maps: &Maps, bundle: usize, (channel, row): (usize, usize)) {
+fn prefetch_row<E>(values: &[E], maps: &Maps, bundle: usize, (channel, row): (usize, usize)) {
     let start = values.as_ptr().wrapping_add(maps.start(bundle, channel) + row * maps.width * LANES);
     (0..maps.width).for_each(|pixel| simd::prefetch(start.wrapping_add(pixel * LANES)));
 }

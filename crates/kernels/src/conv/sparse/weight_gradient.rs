@@ -18,7 +18,8 @@ use super::{
     tile::{pixels_of, tile_pixels},
 };
 use crate::{
-    ConvShape, LANES, Maps, NormGradient,
+    ConvShape, Element, LANES, Maps, NormGradient,
+    element::register,
     shared::Shared,
     simd::{self, BundleKernel},
 };
@@ -32,11 +33,11 @@ const BLOCK_WEIGHTS: usize = 16 * 1024;
 /// dw = gradient with respect to the weights `[out, in, kernel, kernel]`, written over `dw`. Pruned weights get zero.
 /// If `norm` is given, `dy` holds the gradient at the output of that normalisation, and the gradient at its input is
 /// written over it.
-pub(in super::super) fn weight_gradient(
+pub(in super::super) fn weight_gradient<E: Element>(
     shape: &ConvShape,
     pattern: &Pattern,
-    (x, input): (Source<'_>, &Maps),
-    (dy, output): (Gradient<'_>, &Maps),
+    (x, input): (Source<'_, E>, &Maps),
+    (dy, output): (Gradient<'_, E>, &Maps),
     dw: &mut [f32],
 ) {
     let pass = Pass::new(shape, pattern, (x, input), (dy, output));
@@ -56,11 +57,11 @@ pub(in super::super) fn weight_gradient(
 /// Per-sample gradients with respect to the kept weights. Calls `take(bundle, kept, gradients)` for each bundle and
 /// each block of kept weights, with the range of kept weights and the samples' gradients for each of them. Returns
 /// the results of `take`, in order.
-pub(in super::super) fn gradients_by_sample<T: Send>(
+pub(in super::super) fn gradients_by_sample<T: Send, E: Element>(
     shape: &ConvShape,
     pattern: &Pattern,
-    (x, input): (&[f32], &Maps),
-    (dy, output): (&[f32], &Maps),
+    (x, input): (&[E], &Maps),
+    (dy, output): (&[E], &Maps),
     take: impl Fn(usize, Range<usize>, &[[f32; LANES]]) -> T + Sync,
 ) -> Vec<T> {
     let pass = Pass::new(shape, pattern, (Source::Written(x), input), (Gradient::Written(dy), output));
@@ -71,15 +72,15 @@ pub(in super::super) fn gradients_by_sample<T: Send>(
 
 /// The gradient with respect to the output.
 #[derive(Clone, Copy)]
-pub(in super::super) enum Gradient<'a> {
+pub(in super::super) enum Gradient<'a, E> {
     /// These maps.
-    Written(&'a [f32]),
+    Written(&'a [E]),
     /// The gradient at the output of a normalisation, over which each job writes the gradient at its input for the
     /// bands and channels of the job.
-    Through(NormGradient<'a>, Shared<'a>),
+    Through(NormGradient<'a, E>, Shared<'a, E>),
 }
 
-impl<'a> Gradient<'a> {
+impl<'a, E: Element> Gradient<'a, E> {
     /// Writes the gradient at the input of the normalisation for some rows of some channels of a bundle.
     #[inline(always)]
     fn finish<S: Simd>(self, simd: S, maps: &Maps, bundle: usize, channels: Range<usize>, rows: &Range<usize>) {
@@ -96,7 +97,7 @@ impl<'a> Gradient<'a> {
 
     /// Some values of the job's bands and channels.
     #[inline(always)]
-    fn values(&self, start: usize, len: usize) -> &'a [f32] {
+    fn values(&self, start: usize, len: usize) -> &'a [E] {
         match self {
             Self::Written(dy) => &dy[start..start + len],
             // SAFETY: as above.
@@ -106,12 +107,12 @@ impl<'a> Gradient<'a> {
 }
 
 /// The data and the geometry that all bands of a pass share.
-struct Pass<'a> {
+struct Pass<'a, E> {
     layout: PanelLayout,
     walks: Walks,
-    x: Source<'a>,
+    x: Source<'a, E>,
     input: &'a Maps,
-    dy: Gradient<'a>,
+    dy: Gradient<'a, E>,
     output: &'a Maps,
     /// Pixels of a row, cut into tiles.
     tiles: Vec<Range<usize>>,
@@ -123,12 +124,12 @@ struct Pass<'a> {
     together: usize,
 }
 
-impl<'a> Pass<'a> {
+impl<'a, E: Element> Pass<'a, E> {
     fn new(
         shape: &ConvShape,
         pattern: &Pattern,
-        (x, input): (Source<'a>, &'a Maps),
-        (dy, output): (Gradient<'a>, &'a Maps),
+        (x, input): (Source<'a, E>, &'a Maps),
+        (dy, output): (Gradient<'a, E>, &'a Maps),
     ) -> Self {
         let blocks = pattern.len().div_ceil(BLOCK_WEIGHTS).max(1);
         let (bands, together) = weight_gradient_bands(shape, input, output, JOBS.div_ceil(blocks));
@@ -149,7 +150,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-impl Pass<'_> {
+impl<E: Element> Pass<'_, E> {
     /// Bundle and rows of every band.
     fn bands(&self) -> Vec<(usize, Range<usize>)> {
         (0..self.output.bundles())
@@ -199,8 +200,8 @@ impl Pass<'_> {
 }
 
 /// Some rows of some output channels of one bundle.
-struct Band<'a> {
-    pass: &'a Pass<'a>,
+struct Band<'a, E> {
+    pass: &'a Pass<'a, E>,
     channels: Range<usize>,
     bundle: usize,
     rows: &'a Range<usize>,
@@ -209,7 +210,7 @@ struct Band<'a> {
     panel: &'a mut Scratch,
 }
 
-impl BundleKernel for Band<'_> {
+impl<E: Element> BundleKernel for Band<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -257,8 +258,8 @@ impl BundleKernel for Band<'_> {
 }
 
 /// Some pixels of one output channel, and the sums of its kept weights.
-struct Products<'a> {
-    gradient: &'a [f32],
+struct Products<'a, E> {
+    gradient: &'a [E],
     /// Panel values from the place of the first pixel on.
     panel: &'a [f32],
     /// Distance in the panel between the values of one row of pixels and the next.
@@ -267,16 +268,16 @@ struct Products<'a> {
     sums: &'a mut [[f32; LANES]],
 }
 
-impl Products<'_> {
+impl<E: Element> Products<'_, E> {
     /// Adds to each sum the products of `P` pixels of the gradient, in rows of `C`, with the pixels at the sum's offset.
     #[inline(always)]
     fn add<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
         let Self { gradient, panel, panel_row, offsets, sums } = self;
-        let (gradient, _) = S::as_simd_f32s(&gradient[..P * LANES]);
+        let gradient = &gradient[..P * LANES].as_chunks::<LANES>().0;
         let mut held = [[simd.splat_f32s(0.0); V]; P];
         for p in 0..P {
             for v in 0..V {
-                held[p][v] = gradient[p * V + v];
+                held[p][v] = register(simd, &gradient[p], v);
             }
         }
         for (&offset, sums) in offsets.iter().zip(sums.iter_mut()) {

@@ -23,7 +23,7 @@ use super::{
     weights::{Order, TransformedWeights},
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, Element, LANES, Maps,
     ahead::{Ahead, ask_for_pixel},
     norm::Moments,
     shared::Shared,
@@ -42,26 +42,26 @@ fn order(shape: &ConvShape) -> Order {
 }
 
 /// y = convolution of x. Returns the results of the epilogue, one per row of tiles.
-pub(crate) fn forward(
+pub(crate) fn forward<X: Element, Y: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    x: &[f32],
+    x: &[X],
     input: &Maps,
-    y: &mut [f32],
+    y: &mut [Y],
     output: &Maps,
-    epilogue: Epilogue<'_>,
+    epilogue: Epilogue<'_, Y>,
 ) -> Vec<Vec<Moments>> {
     let pass = Pass { read: input, written: output, padding: shape.padding, accumulate: false };
     pass.run(&TransformedWeights::forward(shape, weights, order(shape)), x, y, epilogue)
 }
 
 /// dx = gradient with respect to the input, written over `dx` or added to it.
-pub(crate) fn input_gradient(
+pub(crate) fn input_gradient<E: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    dy: &[f32],
+    dy: &[E],
     output: &Maps,
-    dx: &mut [f32],
+    dx: &mut [E],
     input: &Maps,
     accumulate: bool,
 ) {
@@ -87,12 +87,12 @@ struct Memory {
 }
 
 impl Pass<'_> {
-    fn run(
+    fn run<X: Element, Y: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[f32],
-        to: &mut [f32],
-        epilogue: Epilogue<'_>,
+        from: &[X],
+        to: &mut [Y],
+        epilogue: Epilogue<'_, Y>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         assert!(
@@ -106,12 +106,12 @@ impl Pass<'_> {
         }
     }
 
-    fn run_by_tiles(
+    fn run_by_tiles<X: Element, Y: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[f32],
-        to: Shared<'_>,
-        epilogue: Epilogue<'_>,
+        from: &[X],
+        to: Shared<'_, Y>,
+        epilogue: Epilogue<'_, Y>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         let tiles = Tiles::of(written);
@@ -133,17 +133,17 @@ impl Pass<'_> {
 }
 
 /// Rows of tiles that one task computes.
-struct Task<'a> {
+struct Task<'a, X, Y> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
-    from: &'a [f32],
-    to: Shared<'a>,
+    from: &'a [X],
+    to: Shared<'a, Y>,
     tiles: Tiles,
     rows: Range<usize>,
     memory: &'a mut Memory,
 }
 
-impl BundleKernel for Task<'_> {
+impl<X: Element, Y: Element> BundleKernel for Task<'_, X, Y> {
     type Output = ();
 
     #[inline(always)]
@@ -163,7 +163,7 @@ impl BundleKernel for Task<'_> {
                 let places = &mut transformed[(index * channels + channel) * LANES..];
                 assert!(places.len() > (PLACES - 1) * place_len + LANES, "a tile has 36 places");
                 let places = places.as_mut_ptr();
-                transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
+                transform_input::<S, _, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
                     // SAFETY: there are 36 places, each with one run of lanes, as asserted above.
                     unsafe { simd::store(simd, places.wrapping_add(place * place_len + v * S::F32_LANES), value) }
                 });
@@ -195,9 +195,9 @@ impl BundleKernel for Task<'_> {
 
 /// Bᵀ d B of one input tile of one channel. Calls `store(place, register of lanes, value)`.
 #[inline(always)]
-pub(super) fn transform_input<S: Simd, const V: usize>(
+pub(super) fn transform_input<S: Simd, E: Element, const V: usize>(
     simd: S,
-    plane: &[f32],
+    plane: &[E],
     maps: &Maps,
     tile: Tile,
     padding: usize,
@@ -207,10 +207,10 @@ pub(super) fn transform_input<S: Simd, const V: usize>(
     let (rows, columns) = (within::<INPUT_TILE>(top, maps.height), within::<INPUT_TILE>(left, maps.width));
     if rows.len() == INPUT_TILE && columns.len() == INPUT_TILE {
         let start = (top as usize * maps.width + left as usize) * LANES;
-        transform_rows::<S, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
+        transform_rows::<S, E, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
     } else {
         // Zeros complete a tile that extends beyond the maps.
-        let mut pixels = [[[0.0; LANES]; INPUT_TILE]; INPUT_TILE];
+        let mut pixels = [[[E::default(); LANES]; INPUT_TILE]; INPUT_TILE];
         for row in rows {
             let start = (top + row as isize) as usize * maps.width;
             for column in columns.clone() {
@@ -218,36 +218,32 @@ pub(super) fn transform_input<S: Simd, const V: usize>(
                 pixels[row][column] = from[0];
             }
         }
-        transform_rows::<S, V>(simd, rows_of(pixels.as_flattened().as_flattened(), INPUT_TILE * LANES), store);
+        transform_rows::<S, E, V>(simd, rows_of(pixels.as_flattened().as_flattened(), INPUT_TILE * LANES), store);
     }
 }
 
 /// `H` rows of a tile with `L` values each, `row_len` values apart.
 #[inline(always)]
-pub(super) fn rows_of<const H: usize, const L: usize>(pixels: &[f32], row_len: usize) -> [&[f32; L]; H] {
-    let mut rows = [&[0.0; L]; H];
-    for (row, values) in rows.iter_mut().enumerate() {
-        *values = pixels[row * row_len..].first_chunk().expect("a tile lies within its plane");
-    }
-    rows
+pub(super) fn rows_of<E, const H: usize, const L: usize>(pixels: &[E], row_len: usize) -> [&[E; L]; H] {
+    std::array::from_fn(|row| pixels[row * row_len..].first_chunk().expect("a tile lies within its plane"))
 }
 
 /// The same transform, given the rows of a tile.
 #[inline(always)]
-fn transform_rows<S: Simd, const V: usize>(
+fn transform_rows<S: Simd, E: Element, const V: usize>(
     simd: S,
-    rows: [&[f32; INPUT_TILE * LANES]; INPUT_TILE],
+    rows: [&[E; INPUT_TILE * LANES]; INPUT_TILE],
     mut store: impl FnMut(usize, usize, S::f32s),
 ) {
     for v in 0..V {
         // The transform is applied to every column, then to every row of the result.
         let columns = [
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 0)),
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 1)),
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 2)),
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 3)),
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 4)),
-            input_line(simd, pixels_at::<S, 6, _>(rows, v, 5)),
+            input_line(simd, pixels_at(simd, rows, v, 0)),
+            input_line(simd, pixels_at(simd, rows, v, 1)),
+            input_line(simd, pixels_at(simd, rows, v, 2)),
+            input_line(simd, pixels_at(simd, rows, v, 3)),
+            input_line(simd, pixels_at(simd, rows, v, 4)),
+            input_line(simd, pixels_at(simd, rows, v, 5)),
         ];
         for row in 0..6 {
             let line = input_line(simd, across(&columns, row));
@@ -260,15 +256,16 @@ fn transform_rows<S: Simd, const V: usize>(
 
 /// Register `v` of the pixel in column `column` of each row.
 #[inline(always)]
-pub(super) fn pixels_at<S: Simd, const H: usize, const L: usize>(
-    rows: [&[f32; L]; H],
+pub(super) fn pixels_at<S: Simd, E: Element, const H: usize, const L: usize>(
+    simd: S,
+    rows: [&[E; L]; H],
     v: usize,
     column: usize,
 ) -> [S::f32s; H] {
-    let place = column * (LANES / S::F32_LANES) + v;
-    let mut pixels = [S::as_simd_f32s(rows[0]).0[place]; H];
-    for row in 1..H {
-        pixels[row] = S::as_simd_f32s(rows[row]).0[place];
+    let place = column * LANES + v * S::F32_LANES;
+    let mut pixels = [simd.splat_f32s(0.0); H];
+    for row in 0..H {
+        pixels[row] = E::load(simd, &rows[row][place..]);
     }
     pixels
 }
@@ -284,7 +281,7 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
 }
 
 /// The products of a block of channels of a few tiles, and their way back to pixels.
-struct Multiply<'a, 'ahead, T> {
+struct Multiply<'a, 'ahead, X, Y, T> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
     block: &'a Range<usize>,
@@ -294,12 +291,12 @@ struct Multiply<'a, 'ahead, T> {
     place_len: usize,
     /// Memory for the products, `[place][tile][channel][lane]`.
     products: &'a mut [f32],
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
     tiles: T,
-    ahead: &'a mut Ahead<'ahead>,
+    ahead: &'a mut Ahead<'ahead, X>,
 }
 
-impl<T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, T> {
+impl<X, Y: Element, T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, X, Y, T> {
     #[inline(always)]
     fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
         let Self { pass, weights, block, inputs, place_len, products, to, tiles, ahead } = self;
@@ -321,7 +318,7 @@ impl<T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, T> {
         for (index, tile) in tiles.clone().enumerate() {
             for channel in 0..C {
                 let products = &products[(index * C + channel) * LANES..][..((PLACES - 1) * P * C + 1) * LANES];
-                pass.transform_output::<S, V>(simd, products, P * C * V, *to, tile, block.start + channel);
+                pass.transform_output::<S, _, V>(simd, products, P * C * V, *to, tile, block.start + channel);
             }
         }
     }
@@ -350,7 +347,7 @@ fn store_products<S: Simd, const P: usize, const C: usize, const V: usize>(
 impl Pass<'_> {
     /// Prefetches what the next row of tiles reads and this row does not. `next` is the index of that row's first
     /// tile.
-    fn ahead<'a>(&self, from: &'a [f32], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a> {
+    fn ahead<'a, X>(&self, from: &'a [X], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a, X> {
         let Tile { bundle, row, .. } = tiles.tile(next);
         let end = (row + INPUT_TILE).saturating_sub(self.padding);
         let start = if row == 0 { 0 } else { end.saturating_sub(OUTPUT_TILE) };
@@ -367,12 +364,12 @@ impl Pass<'_> {
     /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps. The products `m` are one run of
     /// lanes per place, `place_len` registers apart.
     #[inline(always)]
-    pub(super) fn transform_output<S: Simd, const V: usize>(
+    pub(super) fn transform_output<S: Simd, Y: Element, const V: usize>(
         &self,
         simd: S,
         products: &[f32],
         place_len: usize,
-        to: Shared<'_>,
+        to: Shared<'_, Y>,
         tile: Tile,
         channel: usize,
     ) {
@@ -409,7 +406,7 @@ impl Pass<'_> {
 
     /// Writes or adds one register of an output pixel.
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, at: *mut f32, value: S::f32s) {
+    fn write<S: Simd, Y: Element>(&self, simd: S, at: *mut Y, value: S::f32s) {
         // SAFETY: `run` asserts that the buffer holds all planes. No other task uses the pixels of this task's tiles.
         unsafe {
             let value = if self.accumulate { simd.add_f32s(simd::load(simd, at), value) } else { value };

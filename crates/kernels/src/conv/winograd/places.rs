@@ -20,7 +20,7 @@ use super::{
     weights::TransformedWeights,
 };
 use crate::{
-    LANES, Maps,
+    Element, LANES, Maps,
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
@@ -35,12 +35,12 @@ const CHANNELS: usize = 32;
 const BLOCKS: usize = 12;
 
 impl Pass<'_> {
-    pub(super) fn run_by_places(
+    pub(super) fn run_by_places<X: Element, Y: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[f32],
-        to: Shared<'_>,
-        epilogue: Epilogue<'_>,
+        from: &[X],
+        to: Shared<'_, Y>,
+        epilogue: Epilogue<'_, Y>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         let tiles = Tiles::of(written);
@@ -128,16 +128,16 @@ struct Part<'a> {
 }
 
 /// Transforms some channels of one tile.
-struct TransformInput<'a> {
+struct TransformInput<'a, X> {
     part: &'a Part<'a>,
     tile: usize,
     channels: Range<usize>,
-    from: &'a [f32],
+    from: &'a [X],
     into: Shared<'a>,
     places: &'a Places,
 }
 
-impl BundleKernel for TransformInput<'_> {
+impl<X: Element> BundleKernel for TransformInput<'_, X> {
     type Output = ();
 
     #[inline(always)]
@@ -147,7 +147,7 @@ impl BundleKernel for TransformInput<'_> {
         for channel in channels {
             let plane = &from[pass.read.start(tile.bundle, channel)..][..pass.read.used()];
             let into = into.at(places.at(0, index, channel));
-            transform_input::<S, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
+            transform_input::<S, _, V>(simd, plane, pass.read, tile, pass.padding, |place, v, value| {
                 // SAFETY: every place of a tile and channel lies in the buffer, and no other task writes those of
                 // this task.
                 unsafe { simd::store(simd, into.wrapping_add(place * places.place + v * S::F32_LANES), value) }
@@ -222,16 +222,16 @@ impl OnTile for Products<'_> {
 }
 
 /// Transforms the products of some channels of one tile back to output pixels.
-struct TransformOutput<'a> {
+struct TransformOutput<'a, Y> {
     part: &'a Part<'a>,
     tile: usize,
     channels: Range<usize>,
     multiplied: &'a [f32],
     places: &'a Places,
-    to: Shared<'a>,
+    to: Shared<'a, Y>,
 }
 
-impl BundleKernel for TransformOutput<'_> {
+impl<Y: Element> BundleKernel for TransformOutput<'_, Y> {
     type Output = ();
 
     #[inline(always)]
@@ -240,7 +240,7 @@ impl BundleKernel for TransformOutput<'_> {
         let tile = tiles.tile(first + index);
         for channel in channels {
             let products = &multiplied[places.at(0, index, channel)..];
-            pass.transform_output::<S, V>(simd, products, places.place / S::F32_LANES, to, tile, channel);
+            pass.transform_output::<S, _, V>(simd, products, places.place / S::F32_LANES, to, tile, channel);
         }
     }
 }

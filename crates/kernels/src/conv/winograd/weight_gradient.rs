@@ -18,7 +18,7 @@ use super::{
     weights::kernel_gradient,
 };
 use crate::{
-    ConvShape, LANES, Maps,
+    ConvShape, Element, LANES, Maps,
     shared::Shared,
     simd::{self, BundleKernel, sum_lanes},
 };
@@ -29,7 +29,14 @@ const PART_LEN: usize = 2 * 1024 * 1024;
 const PART_TILES: usize = 8;
 
 /// dw = gradient with respect to the weights `[out, in, 3, 3]`, written over `dw`.
-pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], input: &Maps, dy: &[f32], output: &Maps, dw: &mut [f32]) {
+pub(crate) fn weight_gradient<E: Element>(
+    shape: &ConvShape,
+    x: &[E],
+    input: &Maps,
+    dy: &[E],
+    output: &Maps,
+    dw: &mut [f32],
+) {
     let (inputs, outputs) = (shape.in_channels, shape.out_channels);
     let tiles = Tiles::of(output);
     let part_tiles = (PART_LEN / (PLACES * LANES * (inputs + outputs))).max(PART_TILES).min(tiles.count());
@@ -101,16 +108,16 @@ struct Transform {
 }
 
 /// Transforms the tiles of one input channel to `[place][channel][tile][lane]`.
-struct InputChannel<'a> {
+struct InputChannel<'a, E> {
     transform: Transform,
-    x: &'a [f32],
+    x: &'a [E],
     input: &'a Maps,
     padding: usize,
     channel: usize,
     to: Shared<'a>,
 }
 
-impl BundleKernel for InputChannel<'_> {
+impl<E: Element> BundleKernel for InputChannel<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -120,7 +127,7 @@ impl BundleKernel for InputChannel<'_> {
         for (index, tile) in part.map(|tile| tiles.tile(tile)).enumerate() {
             let plane = &x[input.start(tile.bundle, channel)..][..input.used()];
             let to = to.at(channel * run + index * LANES);
-            transform_input::<S, V>(simd, plane, input, tile, padding, |place, v, value| {
+            transform_input::<S, _, V>(simd, plane, input, tile, padding, |place, v, value| {
                 // SAFETY: a place of a tile of a channel lies in the buffer, and no other task writes those of this
                 // channel.
                 unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), value) }
@@ -130,15 +137,15 @@ impl BundleKernel for InputChannel<'_> {
 }
 
 /// Transforms the gradient's tiles of one output channel to `[place][channel][tile][lane]`.
-struct OutputChannel<'a> {
+struct OutputChannel<'a, E> {
     transform: Transform,
-    dy: &'a [f32],
+    dy: &'a [E],
     output: &'a Maps,
     channel: usize,
     to: Shared<'a>,
 }
 
-impl BundleKernel for OutputChannel<'_> {
+impl<E: Element> BundleKernel for OutputChannel<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -148,7 +155,7 @@ impl BundleKernel for OutputChannel<'_> {
         for (index, tile) in part.map(|tile| tiles.tile(tile)).enumerate() {
             let plane = &dy[output.start(tile.bundle, channel)..][..output.used()];
             let to = to.at(channel * run + index * LANES);
-            transform_gradient::<S, V>(simd, plane, output, tile, |place, v, value| {
+            transform_gradient::<S, _, V>(simd, plane, output, tile, |place, v, value| {
                 // SAFETY: as for the input.
                 unsafe { simd::store(simd, to.wrapping_add(place * place_len + v * S::F32_LANES), value) }
             });
@@ -158,9 +165,9 @@ impl BundleKernel for OutputChannel<'_> {
 
 /// A y Aᵀ of one output tile of one channel. Calls `store(place, register of lanes, value)`.
 #[inline(always)]
-fn transform_gradient<S: Simd, const V: usize>(
+fn transform_gradient<S: Simd, E: Element, const V: usize>(
     simd: S,
-    plane: &[f32],
+    plane: &[E],
     maps: &Maps,
     tile: Tile,
     store: impl FnMut(usize, usize, S::f32s),
@@ -168,30 +175,30 @@ fn transform_gradient<S: Simd, const V: usize>(
     let start = (tile.row * maps.width + tile.column) * LANES;
     let (rows, columns) = ((maps.height - tile.row).min(OUTPUT_TILE), (maps.width - tile.column).min(OUTPUT_TILE));
     if rows == OUTPUT_TILE && columns == OUTPUT_TILE {
-        transform_rows::<S, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
+        transform_rows::<S, E, V>(simd, rows_of(&plane[start..], maps.width * LANES), store);
     } else {
-        let mut pixels = [[[0.0; LANES]; OUTPUT_TILE]; OUTPUT_TILE];
+        let mut pixels = [[[E::default(); LANES]; OUTPUT_TILE]; OUTPUT_TILE];
         for row in 0..rows {
             let (from, _) = plane[start + row * maps.width * LANES..].as_chunks::<LANES>();
             pixels[row][..columns].copy_from_slice(&from[..columns]);
         }
-        transform_rows::<S, V>(simd, rows_of(pixels.as_flattened().as_flattened(), OUTPUT_TILE * LANES), store);
+        transform_rows::<S, E, V>(simd, rows_of(pixels.as_flattened().as_flattened(), OUTPUT_TILE * LANES), store);
     }
 }
 
 /// The same transform, given the rows of a tile.
 #[inline(always)]
-fn transform_rows<S: Simd, const V: usize>(
+fn transform_rows<S: Simd, E: Element, const V: usize>(
     simd: S,
-    rows: [&[f32; OUTPUT_TILE * LANES]; OUTPUT_TILE],
+    rows: [&[E; OUTPUT_TILE * LANES]; OUTPUT_TILE],
     mut store: impl FnMut(usize, usize, S::f32s),
 ) {
     for v in 0..V {
         let columns = [
-            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 0)),
-            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 1)),
-            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 2)),
-            gradient_line(simd, pixels_at::<S, 4, _>(rows, v, 3)),
+            gradient_line(simd, pixels_at(simd, rows, v, 0)),
+            gradient_line(simd, pixels_at(simd, rows, v, 1)),
+            gradient_line(simd, pixels_at(simd, rows, v, 2)),
+            gradient_line(simd, pixels_at(simd, rows, v, 3)),
         ];
         for row in 0..6 {
             let line = gradient_line(simd, across(&columns, row));

@@ -2,7 +2,7 @@
 
 use unlearn_kernels::{Buffer, add};
 
-use super::Layer;
+use super::{Format, Layer};
 use crate::{
     NodeId, Op,
     cpu::{
@@ -11,19 +11,19 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
-    matches!(op, Op::Add).then(|| Box::new(Add) as Box<dyn Layer>)
+pub(super) fn plan<E: Format>(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
+    matches!(op, Op::Add).then(|| Box::new(Add) as Box<dyn Layer<E>>)
 }
 
 struct Add;
 
-impl Layer for Add {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for Add {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         let other = step.other.unwrap_or(step.input);
         add(pass.value(step.input), pass.value(other), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>) {
         if let Some(other) = step.other {
             let len = pass.maps(step.output).len();
             let mut copy = pass.buffers.take(len);

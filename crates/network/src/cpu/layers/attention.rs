@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
     let (kernel, table) = match *op {
         Op::Token(TokenOp::Attention { heads }) => {
             (kernels::Attention::among_all(planning.graph.nodes[node].shape[0], heads), None)
@@ -36,13 +36,13 @@ impl Attention {
     }
 }
 
-impl Layer for Attention {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for Attention {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         self.kernel.forward(self.table(pass.state.parameters()), pass.value(step.input), &input, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let (x, table) = (pass.value(step.input), self.table(pass.state.parameters()));
         let len = output.bundles() * table.len() * LANES;

@@ -2,11 +2,11 @@
 //! with the convolution before it.
 
 use unlearn_kernels::{
-    Buffer, ChannelStatistics, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
+    Buffer, ChannelStatistics, Element, Epilogue, NormGradient, NormInput, NormReduction, norm_apply, norm_backward,
     norm_backward_in_place, norm_backward_terms, norm_sample_gradients, norm_statistics, update_running_statistics,
 };
 
-use super::{Convolution, Laid, Layer};
+use super::{Convolution, Format, Laid, Layer};
 use crate::{
     BufferId, Collect, Mode, NodeId, Op, ParameterId, State,
     cpu::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan<E: Format>(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
     let &Op::BatchNorm2d { weight, bias, running_mean, running_var } = op else { return None };
     let relu = planning.has_relu(node);
     Some(Box::new(BatchNorm { weight, bias, running_mean, running_var, relu }))
@@ -30,8 +30,8 @@ pub(in crate::cpu) struct BatchNorm {
     pub(in crate::cpu) relu: bool,
 }
 
-impl Layer for BatchNorm {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for BatchNorm {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         if let (Mode::Evaluate, Some(conv)) = (pass.mode, step.folds) {
             let conv_step = &pass.plan.steps[conv];
             let conv = conv_step.layer.as_convolution();
@@ -60,7 +60,7 @@ impl Layer for BatchNorm {
         pass.statistics[step.output] = Some(statistics);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, mut gradient: Buffer<E>) {
         let input = pass.maps(step.input);
         let x = pass.value(step.input);
         let reads = self.input(x, statistics_of(pass.statistics, step.output), pass.state.parameters());
@@ -112,18 +112,18 @@ impl Layer for BatchNorm {
 impl BatchNorm {
     /// Runs this normalisation and the convolution before it as one. The scale is part of the weights. The rest is
     /// applied while rows of the output are in cache.
-    fn folded_forward(
+    fn folded_forward<E: Format>(
         &self,
-        step: &Step,
-        (conv_step, conv): (&Step, &Convolution),
-        pass: &mut Forward<'_>,
-        out: &mut [f32],
+        step: &Step<E>,
+        (conv_step, conv): (&Step<E>, &Convolution),
+        pass: &mut Forward<'_, E>,
+        out: &mut [E],
     ) {
         let (input, output) = (pass.maps(conv_step.input), pass.maps(step.output));
         let (x, residual) = (pass.value(conv_step.input), step.other.map(|other| pass.value(other)));
-        let folded = pass.folded.layer(step.output, (conv, self), pass.state, pass.buffers);
+        let folded = pass.folded.layer(step.output, (conv, self), pass.state);
         let epilogue = Epilogue::Shift { shift: &folded.shift, residual, relu: self.relu };
-        conv.kernel.forward(folded.weights(), x, &input, out, &output, epilogue);
+        conv.kernel.forward(&folded.weights, x, &input, out, &output, epilogue);
     }
 
     pub(in crate::cpu) fn running_statistics(&self, state: &State) -> Vec<ChannelStatistics> {
@@ -131,18 +131,24 @@ impl BatchNorm {
         running.map(|(mean, var)| ChannelStatistics { mean: *mean, var: *var }).collect()
     }
 
-    pub(in crate::cpu) fn input<'a>(
+    pub(in crate::cpu) fn input<'a, E>(
         &self,
-        x: &'a [f32],
+        x: &'a [E],
         statistics: &'a [ChannelStatistics],
         parameters: &'a [Vec<f32>],
-    ) -> NormInput<'a> {
+    ) -> NormInput<'a, E> {
         NormInput { x, statistics, weight: &parameters[self.weight], bias: &parameters[self.bias] }
     }
 
     /// Collects the result for the parameters, given the gradient at the input of the ReLU. The sums over samples are
     /// already known.
-    fn collect(&self, collect: &mut Collect<'_>, reads: NormInput<'_>, (g, maps): Laid<'_>, sums: [Vec<f32>; 2]) {
+    fn collect<E: Element>(
+        &self,
+        collect: &mut Collect<'_>,
+        reads: NormInput<'_, E>,
+        (g, maps): Laid<'_, E>,
+        sums: [Vec<f32>; 2],
+    ) {
         if let Collect::Gradients { gradients, .. } = collect {
             [gradients.parameters[self.weight], gradients.parameters[self.bias]] = sums;
             return;

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
     let &Op::Token(TokenOp::ClassToken { token }) = op else { return None };
     Some(Box::new(ClassToken { token }))
 }
@@ -20,13 +20,13 @@ struct ClassToken {
     token: ParameterId,
 }
 
-impl Layer for ClassToken {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for ClassToken {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         class_token(&pass.state.parameters()[self.token], pass.value(step.input), &input, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let len = output.bundles() * output.channels * LANES;
         let mut dtoken = pass.buffers.take(len);

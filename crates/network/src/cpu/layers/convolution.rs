@@ -1,11 +1,11 @@
 //! The convolution, with or without a bias.
 
 use unlearn_kernels::{
-    self as kernels, Algorithm, Algorithms, Arithmetic, Buffer, ConvShape, Epilogue, NormGradient, NormReduction,
-    Normalised, Source, channel_sums, channel_sums_by_sample,
+    self as kernels, Algorithm, Algorithms, Arithmetic, Buffer, ConvShape, Element, Epilogue, NormGradient,
+    NormReduction, Normalised, Source, channel_sums, channel_sums_by_sample,
 };
 
-use super::{Laid, Layer};
+use super::{Format, Laid, Layer};
 use crate::{
     Collect, Mode, NodeId, Op, ParameterId,
     cpu::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan<E: Format>(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
     let &Op::Conv2d { weight, bias, kernel, stride, padding, groups } = op else { return None };
     let tensor = &planning.graph.parameters[weight].shape;
     let shape = ConvShape { in_channels: tensor[1] * groups, out_channels: tensor[0], kernel, stride, padding, groups };
@@ -50,8 +50,8 @@ pub(in crate::cpu) struct Convolution {
     pub(in crate::cpu) bias: Option<ParameterId>,
 }
 
-impl Layer for Convolution {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for Convolution {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let parameters = pass.state.parameters();
         let epilogue = match self.bias {
@@ -65,7 +65,7 @@ impl Layer for Convolution {
         pass.statistics[step.output] = self.kernel.forward_from(weights, x, &input, out, &output, epilogue);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, mut gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, mut gradient: Buffer<E>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         let Collect::Gradients { gradients, .. } = &mut *pass.collect else {
             self.collect(pass.collect, (pass.value(step.input), &input), (&gradient, &output));
@@ -97,28 +97,28 @@ impl Layer for Convolution {
 }
 
 /// The result of a normalisation that nobody has written.
-struct UnwrittenInput<'a> {
-    x: &'a [f32],
+struct UnwrittenInput<'a, E> {
+    x: &'a [E],
     scale: Vec<f32>,
     shift: Vec<f32>,
     relu: bool,
 }
 
-impl UnwrittenInput<'_> {
-    fn source(&self) -> Source<'_> {
+impl<E: Format> UnwrittenInput<'_, E> {
+    fn source(&self) -> Source<'_, E> {
         let Self { x, scale, shift, relu } = self;
         Source::Normalised(Normalised { x, scale, shift, relu: *relu })
     }
 }
 
 /// What a convolution reads, if it normalises it itself.
-fn unwritten_input<'a>(
-    step: &Step,
+fn unwritten_input<'a, E: Format>(
+    step: &Step<E>,
     mode: Mode,
-    plan: &Plan,
-    (values, statistics): (&'a [Option<Buffer>], &Statistics),
+    plan: &Plan<E>,
+    (values, statistics): (&'a [Option<Buffer<E>>], &Statistics),
     parameters: &[Vec<f32>],
-) -> Option<UnwrittenInput<'a>> {
+) -> Option<UnwrittenInput<'a, E>> {
     let norm_step = &plan.steps[step.normalises.filter(|_| mode == Mode::Train)?];
     let (norm, output) = plan.norm(step.normalises?);
     let x = value(values, norm_step.input);
@@ -128,7 +128,7 @@ fn unwritten_input<'a>(
 
 impl Convolution {
     /// Passes on the gradient with respect to the input, if anything needs it.
-    pub(super) fn pass_on(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    pub(super) fn pass_on<E: Format>(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         if step.input != pass.plan.input || pass.collect.into_input() {
             let parameters = pass.state.parameters();
@@ -152,7 +152,12 @@ impl Convolution {
     }
 
     /// Collects the result for the parameters of a convolution with input `x` and output gradient `dy`.
-    pub(super) fn collect(&self, collect: &mut Collect<'_>, (x, input): Laid<'_>, (dy, output): Laid<'_>) {
+    pub(super) fn collect<E: Element>(
+        &self,
+        collect: &mut Collect<'_>,
+        (x, input): Laid<'_, E>,
+        (dy, output): Laid<'_, E>,
+    ) {
         let Self { kernel, weight, bias } = self;
         match collect {
             Collect::Gradients { gradients, .. } => {

@@ -11,19 +11,19 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
-    matches!(op, Op::Token(TokenOp::FromMap)).then(|| Box::new(FromMap) as Box<dyn Layer>)
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
+    matches!(op, Op::Token(TokenOp::FromMap)).then(|| Box::new(FromMap) as Box<dyn Layer<f32>>)
 }
 
 struct FromMap;
 
-impl Layer for FromMap {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for FromMap {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         let len = pass.maps(step.output).len();
         out[..len].copy_from_slice(&pass.value(step.input)[..len]);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         pass.deliver(step.input, gradient);
     }
 }

@@ -2,7 +2,7 @@
 
 use unlearn_kernels::{Buffer, global_avg_pool, global_avg_pool_backward};
 
-use super::Layer;
+use super::{Format, Layer};
 use crate::{
     NodeId, Op,
     cpu::{
@@ -11,18 +11,18 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
-    matches!(op, Op::GlobalAvgPool).then(|| Box::new(GlobalAvgPool) as Box<dyn Layer>)
+pub(super) fn plan<E: Format>(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
+    matches!(op, Op::GlobalAvgPool).then(|| Box::new(GlobalAvgPool) as Box<dyn Layer<E>>)
 }
 
 struct GlobalAvgPool;
 
-impl Layer for GlobalAvgPool {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for GlobalAvgPool {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         global_avg_pool(pass.value(step.input), &pass.maps(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| global_avg_pool_backward(dy, &output, dx, &input));
     }

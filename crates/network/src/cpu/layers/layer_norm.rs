@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
     let &Op::Token(TokenOp::LayerNorm { weight, bias, epsilon }) = op else { return None };
     Some(Box::new(LayerNorm { weight, bias, epsilon }))
 }
@@ -29,12 +29,12 @@ impl LayerNorm {
     }
 }
 
-impl Layer for LayerNorm {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for LayerNorm {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         layer_norm(self.parameters(pass.state), pass.value(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         let (maps, x) = (pass.maps(step.output), pass.value(step.input));
         let (parameters, len) = (self.parameters(pass.state), maps.bundles() * maps.channels * LANES);
         let (mut dweight, mut dbias) = (pass.buffers.take(len), pass.buffers.take(len));

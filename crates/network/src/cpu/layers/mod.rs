@@ -20,53 +20,79 @@ mod shortcut_a;
 mod token_linear;
 mod token_mean;
 
-use unlearn_kernels::{Buffer, LANES, Maps, rows_of_samples, sums_over_samples};
+use half::bf16;
+use unlearn_kernels::{Buffer, Element, LANES, Maps, rows_of_samples, sums_over_samples};
 
-pub(super) use self::{batch_norm::BatchNorm, convolution::Convolution};
+pub(super) use self::{batch_norm::BatchNorm, convolution::Convolution, linear::Linear};
 use super::{
     pass::{Backward, Forward},
     plan::{Planning, Step},
 };
-use crate::{Collect, NodeId, Op, ParameterId};
+use crate::{Collect, NodeId, Op, ParameterId, Precision};
 
 /// Makes a layer of a node if the operation is of the layer's kind.
-type PlanLayer = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer>>;
+type PlanLayer<E> = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer<E>>>;
 
-/// Every layer.
-const LAYERS: &[PlanLayer] = &[
-    add::plan,
-    attention::plan,
-    batch_norm::plan,
-    class_token::plan,
-    convolution::plan,
-    first::plan,
-    from_map::plan,
-    gelu::plan,
-    global_avg_pool::plan,
-    layer_norm::plan,
-    linear::plan,
-    max_pool::plan,
-    merge::plan,
-    position::plan,
-    relu::plan,
-    shortcut_a::plan,
-    token_linear::plan,
-    token_mean::plan,
-];
+/// A format of activations and their gradients, with the layers that run on it.
+pub(in crate::cpu) trait Format: Element {
+    /// Its name.
+    const PRECISION: Precision;
+    /// Every layer.
+    const LAYERS: &'static [PlanLayer<Self>];
+}
 
-/// Makes a layer of a node; `None` if the executor has no layer for the operation.
-pub(super) fn plan(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
-    LAYERS.iter().find_map(|plan| plan(planning, node, op))
+impl Format for f32 {
+    const PRECISION: Precision = Precision::F32;
+    const LAYERS: &'static [PlanLayer<Self>] = &[
+        add::plan,
+        attention::plan,
+        batch_norm::plan,
+        class_token::plan,
+        convolution::plan,
+        first::plan,
+        from_map::plan,
+        gelu::plan,
+        global_avg_pool::plan,
+        layer_norm::plan,
+        linear::plan,
+        max_pool::plan,
+        merge::plan,
+        position::plan,
+        relu::plan,
+        shortcut_a::plan,
+        token_linear::plan,
+        token_mean::plan,
+    ];
+}
+
+/// The layers of convolutional networks.
+impl Format for bf16 {
+    const PRECISION: Precision = Precision::Bf16;
+    const LAYERS: &'static [PlanLayer<Self>] = &[
+        add::plan,
+        batch_norm::plan,
+        convolution::plan,
+        global_avg_pool::plan,
+        linear::plan,
+        max_pool::plan,
+        relu::plan,
+        shortcut_a::plan,
+    ];
+}
+
+/// Makes a layer of a node; `None` if the format has no layer for the operation.
+pub(super) fn plan<E: Format>(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
+    E::LAYERS.iter().find_map(|plan| plan(planning, node, op))
 }
 
 /// The computation of a step.
-pub(super) trait Layer: Send {
+pub(super) trait Layer<E>: Send {
     /// Writes the value of the step's node.
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]);
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]);
 
     /// Takes `gradient` = ∂loss/∂value of the step's node. Collects the result for the layer's parameters, and passes
     /// gradients on to the nodes that the step reads.
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer);
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>);
 
     /// This layer as a convolution, which a normalisation may fold.
     fn as_convolution(&self) -> Option<&Convolution> {
@@ -77,10 +103,15 @@ pub(super) trait Layer: Send {
     fn as_batch_norm(&self) -> Option<&BatchNorm> {
         None
     }
+
+    /// This layer as a fully connected one, which gives logits in f32 if it is the last.
+    fn as_linear(&self) -> Option<&Linear> {
+        None
+    }
 }
 
 /// Maps and their layout.
-type Laid<'a> = (&'a [f32], &'a Maps);
+type Laid<'a, E> = (&'a [E], &'a Maps);
 
 /// Mutable access to two tensors at once: those of a layer's weight and bias.
 fn two(tensors: &mut [Vec<f32>], weight: usize, bias: usize) -> (&mut [f32], &mut [f32]) {

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
     let &Op::Token(TokenOp::Position { embedding }) = op else { return None };
     Some(Box::new(Position { embedding }))
 }
@@ -20,13 +20,13 @@ struct Position {
     embedding: ParameterId,
 }
 
-impl Layer for Position {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for Position {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         let maps = pass.maps(step.output);
         add_positions(&pass.state.parameters()[self.embedding], pass.value(step.input), out, &maps);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         let maps = pass.maps(step.output);
         let len = maps.bundles() * maps.channels * maps.height * maps.width * LANES;
         let mut by_sample = pass.buffers.take(len);

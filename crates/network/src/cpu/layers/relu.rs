@@ -2,7 +2,7 @@
 
 use unlearn_kernels::{Buffer, relu, relu_backward};
 
-use super::Layer;
+use super::{Format, Layer};
 use crate::{
     NodeId, Op,
     cpu::{
@@ -11,18 +11,18 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
-    matches!(op, Op::Relu).then(|| Box::new(Relu) as Box<dyn Layer>)
+pub(super) fn plan<E: Format>(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
+    matches!(op, Op::Relu).then(|| Box::new(Relu) as Box<dyn Layer<E>>)
 }
 
 struct Relu;
 
-impl Layer for Relu {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for Relu {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         relu(pass.value(step.input), out, &pass.maps(step.output));
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>) {
         let maps = pass.maps(step.output);
         let y = pass.value(step.output);
         pass.replace(step.input, gradient, |dy, dx| relu_backward(y, dy, dx, &maps));

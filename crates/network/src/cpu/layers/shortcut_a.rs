@@ -2,7 +2,7 @@
 
 use unlearn_kernels::{Buffer, shortcut_a, shortcut_a_backward};
 
-use super::Layer;
+use super::{Format, Layer};
 use crate::{
     NodeId, Op,
     cpu::{
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan<E: Format>(_: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
     let Op::ShortcutA { stride, .. } = op else { return None };
     Some(Box::new(ShortcutA { stride: *stride }))
 }
@@ -20,13 +20,13 @@ struct ShortcutA {
     stride: usize,
 }
 
-impl Layer for ShortcutA {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl<E: Format> Layer<E> for ShortcutA {
+    fn forward(&self, step: &Step<E>, pass: &mut Forward<'_, E>, out: &mut [E]) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         shortcut_a(pass.value(step.input), &input, self.stride, out, &output);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<E>, pass: &mut Backward<'_, '_, E>, gradient: Buffer<E>) {
         let (input, output) = (pass.maps(step.input), pass.maps(step.output));
         pass.replace(step.input, gradient, |dy, dx| shortcut_a_backward(dy, &output, self.stride, dx, &input));
     }

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer>> {
+pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dyn Layer<f32>>> {
     let &Op::Token(TokenOp::Linear { weight, bias }) = op else { return None };
     let [out_channels, in_channels] = planning.graph.parameters[weight].shape[..] else { return None };
     let shape = ConvShape { in_channels, out_channels, kernel: 1, stride: 1, padding: 0, groups: 1 };
@@ -25,12 +25,12 @@ pub(super) fn plan(planning: &Planning<'_>, _: NodeId, op: &Op) -> Option<Box<dy
 
 struct TokenLinear(Convolution);
 
-impl Layer for TokenLinear {
-    fn forward(&self, step: &Step, pass: &mut Forward<'_>, out: &mut [f32]) {
+impl Layer<f32> for TokenLinear {
+    fn forward(&self, step: &Step<f32>, pass: &mut Forward<'_, f32>, out: &mut [f32]) {
         self.0.forward(step, pass, out);
     }
 
-    fn backward(&self, step: &Step, pass: &mut Backward<'_, '_>, gradient: Buffer) {
+    fn backward(&self, step: &Step<f32>, pass: &mut Backward<'_, '_, f32>, gradient: Buffer) {
         let (input, output, x) = (pass.maps(step.input), pass.maps(step.output), pass.value(step.input));
         let Convolution { kernel, weight, bias } = &self.0;
         match &mut *pass.collect {
