@@ -128,8 +128,10 @@ fn results(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) -> Ve
 #[test]
 fn a_network_gives_the_same_bits_on_every_instruction_set() {
     let cases = [(DeviceChoice::Cpu, None), (DeviceChoice::Cpu, Some(0.1)), (DeviceChoice::CpuDirect, None)];
-    for (graph, (device, density)) in [graph(), transformer()].iter().flat_map(|graph| cases.map(|case| (graph, case)))
-    {
+    let of_maps = graph();
+    let half = [None, Some(0.1)].map(|density| (&of_maps, (DeviceChoice::CpuBf16, density)));
+    let graphs = [graph(), transformer()];
+    for (graph, (device, density)) in graphs.iter().flat_map(|graph| cases.map(|case| (graph, case))).chain(half) {
         force_instruction_set(Some(InstructionSet::Scalar)).unwrap();
         let expected = results(graph, device, density);
         for (what, values) in &expected {
@@ -154,10 +156,39 @@ fn a_network_gives_the_same_bits_on_every_instruction_set() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit_of_a_transformer() {
+    check_threads(&transformer(), DeviceChoice::Cpu, Some(0.4));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_in_bf16() {
+    check_threads(&graph(), DeviceChoice::CpuBf16, Some(0.2));
+}
+
+/// Each value is rounded to 8 bits, and some values pass a ReLU on the other side. A wrong pass would differ by about 1.
+#[test]
+fn results_in_bf16_are_near_those_in_f32() {
+    for density in [None, Some(0.1)] {
+        let full = results(&graph(), DeviceChoice::Cpu, density);
+        let half = results(&graph(), DeviceChoice::CpuBf16, density);
+        for ((what, full), (_, half)) in full.iter().zip(&half) {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let distance = norm(&mut full.iter().zip(half).map(|(a, b)| a - b)) / norm(&mut full.iter().copied());
+            assert!(distance > 0.0 && distance < 0.2, "{what}, density {density:?}: a relative distance of {distance}");
+        }
+    }
+}
+
+#[test]
+fn a_transformer_in_bf16_is_refused() {
     let graph = transformer();
+    let error = Network::new(graph.clone(), State::zeros(&graph), DeviceChoice::CpuBf16).err().unwrap().to_string();
+    assert!(error.contains("`tokens`") && error.contains("bf16") && error.contains("convolutional"), "{error}");
+}
+
+fn check_threads(graph: &Arc<Graph>, device: DeviceChoice, density: Option<f32>) {
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| results(&graph, DeviceChoice::Cpu, Some(0.4)))
+        pool.install(|| results(graph, device, density))
     };
     let expected = on(1);
     for threads in [2, 5] {
