@@ -43,6 +43,13 @@ fn an_arithmetic_is_part_of_every_key_and_a_choice_of_the_cpu_kernels() {
     assert_eq!(portable, keys(&[]));
     assert!(portable.len() == native.len() && portable[0] != native[0]);
     assert!(native[0].contains("cpu-native-") && !portable[0].contains("native"), "{}", native[0]);
+    let half = keys(&["--precision", "bf16"]);
+    assert!(half.len() == portable.len() && half[0].contains("cpu-bf16") && half[0] != portable[0], "{}", half[0]);
+    let both = keys(&["--precision", "bf16", "--arithmetic", "native"]);
+    assert!(both[0].contains("cpu-native-") && both[0].contains("-bf16"), "{}", both[0]);
+    let words = ["run", "suite.toml", "--precision", "bf16", "--device", "cpu-direct"];
+    refused(&place.command(&words).output().unwrap(), 2, &["--precision bf16", "--device cpu-direct", "leave one"]);
+
     // Child processes compute with the same arithmetic.
     let small = ["--arithmetic", "native", "--device", "cpu"];
     place.succeed(&[&["train", "suite.toml"], &small[..]].concat());
