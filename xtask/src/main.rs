@@ -17,6 +17,7 @@ mod cuda_toolkit;
 mod docs;
 mod features;
 mod golden;
+mod licences;
 mod process;
 mod release;
 mod reproduce;

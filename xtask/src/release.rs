@@ -12,7 +12,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{process, tools::MATURIN, wheel, workspace};
+use crate::{licences, process, wheel, workspace, workspace::files};
 
 /// Make a release for this machine's platform: an archive with the program, completions and manual pages, a wheel, the
 /// packages of all crates, a list of what the program is made of (SBOM), and checksums. Then unpack the archive
@@ -54,10 +54,12 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let out = args.out.clone().unwrap_or_else(|| target.join("release-files"));
     let name = archive(&root, &args.profile, &out)?;
     let wheels = wheel::Args { out: Some(target.join("wheels")), profile: args.profile.clone() };
-    let wheel = wheel::make(&wheels, &MATURIN.command()?)?;
-    let copy = out.join(wheel.file_name().context("a wheel has a name")?);
-    fs::copy(&wheel, &copy).with_context(|| format!("failed to copy {}", wheel.display()))?;
-    sbom(&wheel, &out.join(format!("{name}.cdx.json")))?;
+    let wheel = wheel::make(&wheels, &wheel::Tools::find()?)?;
+    let copy = out.join(wheel.path.file_name().context("a wheel has a name")?);
+    fs::copy(&wheel.path, &copy).with_context(|| format!("failed to copy {}", wheel.path.display()))?;
+    check_components(&serde_json::from_str(&wheel.components).context("the list in the wheel is no JSON")?)?;
+    let list = out.join(format!("{name}.cdx.json"));
+    fs::write(&list, wheel.components).with_context(|| format!("failed to write {}", list.display()))?;
     if !args.without_packages {
         packages(&root, &out)?;
     }
@@ -102,8 +104,9 @@ fn fill(root: &Path, program: &Path, folder: &Path) -> Result<()> {
     let (completions, man) = (folder.join("completions"), folder.join("man"));
     fs::create_dir_all(&completions).with_context(|| format!("failed to make {}", completions.display()))?;
     fs::copy(program, folder.join("unlearn")).with_context(|| format!("failed to copy {}", program.display()))?;
-    for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "configs/defaults.toml"] {
-        let path = root.join(file);
+    let texts = licences::PROGRAM.iter().map(|name| Path::new(licences::PROGRAM_FOLDER).join(name));
+    for file in ["README.md", "configs/defaults.toml"].into_iter().map(PathBuf::from).chain(texts) {
+        let path = root.join(&file);
         let name = path.file_name().context("a file has a name")?;
         fs::copy(&path, folder.join(name)).with_context(|| format!("failed to copy {}", path.display()))?;
     }
@@ -126,24 +129,6 @@ fn pack(folder: &Path, archive: &Path, level: Compression) -> Result<()> {
     }
     tar.into_inner()?.finish()?;
     Ok(())
-}
-
-/// The files below a folder, by their paths within it, in ascending order.
-fn files(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(next) = waiting.pop() {
-        for entry in fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else {
-                found.push((path.strip_prefix(folder)?.to_owned(), path));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Makes the packages of all crates, with the check that each can be built from its package, and copies them.
@@ -172,29 +157,32 @@ fn packages(root: &Path, out: &Path) -> Result<()> {
     for entry in fs::read_dir(&made).with_context(|| format!("failed to list {}", made.display()))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "crate") {
-            fs::copy(&path, folder.join(path.file_name().context("a package has a name")?))?;
+            let copy = folder.join(path.file_name().context("a package has a name")?);
+            fs::copy(&path, &copy)?;
+            check_package(root, &copy)?;
         }
     }
     Ok(())
 }
 
-/// Writes what the program is made of, in the form of `CycloneDX`: the list that maturin put into the wheel.
-fn sbom(wheel: &Path, out: &Path) -> Result<()> {
-    // A wheel is a zip file, and Python reads those.
-    let read = "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\n\
-                names = [n for n in z.namelist() if n.endswith('.cyclonedx.json')]\nassert len(names) == 1, names\n\
-                sys.stdout.buffer.write(z.read(names[0]))";
-    let output = Command::new("python3").args(["-c", read]).arg(wheel).output().context("failed to start python3")?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} holds no list of what it is made of: {errors}", wheel.display());
-    // Where the project lay when it was built is nobody's business.
-    let list = String::from_utf8(output.stdout)?.replace(&*workspace::root()?.to_string_lossy(), "");
-    check_sbom(&serde_json::from_str(&list).context("the list in the wheel is no JSON")?)?;
-    fs::write(out, list).with_context(|| format!("failed to write {}", out.display()))
+/// A package must hold what whoever passes it on must pass on.
+fn check_package(root: &Path, package: &Path) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    unpack(package, place.path())?;
+    // A package's files are in a folder of its name.
+    let folder = place.path().join(package.file_stem().context("a package has a name")?);
+    licences::check(&package.display().to_string(), licences::PROJECT, root, &folder)
+}
+
+/// Unpacks a `.tar.gz`, or a package, which is one.
+fn unpack(archive: &Path, to: &Path) -> Result<()> {
+    let file = File::open(archive).with_context(|| format!("failed to open {}", archive.display()))?;
+    let unpacked = tar::Archive::new(GzDecoder::new(file)).unpack(to);
+    unpacked.with_context(|| format!("failed to unpack {}", archive.display()))
 }
 
 /// A list of components is of use only if it is in the known form, and names versions and licences.
-fn check_sbom(bom: &Value) -> Result<()> {
+fn check_components(bom: &Value) -> Result<()> {
     ensure!(bom["bomFormat"] == "CycloneDX", "the list is not in the form of CycloneDX");
     let components = bom["components"].as_array().context("the list has no components")?;
     ensure!(components.len() > 50, "the list has only {} components", components.len());
@@ -226,9 +214,10 @@ fn try_out(out: &Path, name: &str) -> Result<()> {
     process::succeed(Command::new("sha256sum").args(["--check", "--quiet", SUMS]).current_dir(out))?;
     let place = tempfile::Builder::new().prefix("unlearn-release-").tempdir()?;
     let archive = out.join(format!("{name}.tar.gz"));
-    let file = File::open(&archive).with_context(|| format!("failed to open {}", archive.display()))?;
-    tar::Archive::new(GzDecoder::new(file)).unpack(place.path())?;
+    unpack(&archive, place.path())?;
     let folder = place.path().join(name);
+    let texts = workspace::root()?.join(licences::PROGRAM_FOLDER);
+    licences::check(&archive.display().to_string(), licences::PROGRAM, &texts, &folder)?;
     for (shell, file) in READ_BY {
         where_installed(shell, Command::new(shell).arg("-n").arg(folder.join(file)))?;
     }
@@ -285,15 +274,31 @@ mod tests {
     fn a_list_of_components_without_versions_or_licences_is_refused() {
         let list = |component: Value| {
             let components = vec![component; 60];
-            check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": components }))
+            check_components(&serde_json::json!({ "bomFormat": "CycloneDX", "components": components }))
         };
         let licences = serde_json::json!([{ "expression": "MIT" }]);
         assert!(list(serde_json::json!({ "name": "a", "version": "1", "licenses": licences })).is_ok());
         let refusal = |component: Value| list(component).unwrap_err().to_string();
         assert_eq!(refusal(serde_json::json!({ "name": "a", "licenses": licences })), "the component a has no version");
         assert_eq!(refusal(serde_json::json!({ "name": "a", "version": "1" })), "the component a has no licence");
-        assert!(check_sbom(&serde_json::json!({ "bomFormat": "CycloneDX", "components": [] })).is_err());
-        assert!(check_sbom(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })).is_err());
+        assert!(check_components(&serde_json::json!({ "bomFormat": "CycloneDX", "components": [] })).is_err());
+        assert!(check_components(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })).is_err());
+    }
+
+    #[test]
+    fn a_package_without_its_licences_is_refused() -> Result<()> {
+        let root = workspace::root()?;
+        let place = tempfile::tempdir()?;
+        let folder = place.path().join("unlearn-x-0.1.0");
+        fs::create_dir(&folder)?;
+        fs::copy(root.join("LICENSE-MIT"), folder.join("LICENSE-MIT"))?;
+        let package = place.path().join("unlearn-x-0.1.0.crate");
+        pack(&folder, &package, Compression::fast())?;
+        let refusal = check_package(&root, &package).unwrap_err().to_string();
+        assert_eq!(refusal, format!("{} lacks licences: no LICENSE-APACHE", package.display()));
+        fs::copy(root.join("LICENSE-APACHE"), folder.join("LICENSE-APACHE"))?;
+        pack(&folder, &package, Compression::fast())?;
+        check_package(&root, &package)
     }
 
     #[test]

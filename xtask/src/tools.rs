@@ -25,23 +25,27 @@ pub(crate) const MDBOOK: Tool = Tool { package: "mdbook", binary: "mdbook", vers
 pub(crate) const SEMVER_CHECKS: Tool =
     Tool { package: "cargo-semver-checks", binary: "cargo-semver-checks", version: "0.51.0" };
 
-/// A program that `pip install` gives.
+/// A program that `pip install` gives. `.ci/maturin.txt` names the same versions, with their hashes.
 pub(crate) struct PythonTool {
     /// The package, which is named like its program.
     pub(crate) package: &'static str,
     /// The version to use.
     pub(crate) version: &'static str,
+    /// The argument for which it prints its name and version.
+    asked: &'static str,
 }
 
-/// Builds Python wheels. `.ci/maturin.txt` names the same version, with its hash.
-pub(crate) const MATURIN: PythonTool = PythonTool { package: "maturin", version: "1.16.0" };
+/// Builds Python wheels.
+pub(crate) const MATURIN: PythonTool = PythonTool { package: "maturin", version: "1.16.0", asked: "--version" };
+/// Unpacks Python wheels and packs them again. Later versions need a later Python than the wheel itself.
+pub(crate) const WHEEL: PythonTool = PythonTool { package: "wheel", version: "0.45.1", asked: "version" };
 
 impl PythonTool {
     /// The path of the program: the one on the `PATH` if it has the right version, else one from PyPI in an environment of
     /// its own.
     pub(crate) fn command(&self) -> Result<PathBuf> {
-        let Self { package, version } = self;
-        let asked = Command::new(package).arg("--version").stderr(Stdio::null()).output();
+        let Self { package, version, asked } = self;
+        let asked = Command::new(package).arg(asked).stderr(Stdio::null()).output();
         if asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == format!("{package} {version}")) {
             return Ok(PathBuf::from(package));
         }
@@ -90,13 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ci_installs_the_maturin_that_is_used() -> Result<()> {
-        let PythonTool { package, version } = MATURIN;
+    fn ci_installs_the_tools_of_python_that_are_used() -> Result<()> {
         let folder = workspace::root()?.join(".ci");
         let pinned = fs::read_to_string(folder.join("maturin.txt"))?;
-        assert!(pinned.contains(&format!("\n{package}=={version} ")), "{pinned}");
+        for PythonTool { package, version, .. } in [MATURIN, WHEEL] {
+            assert!(pinned.contains(&format!("\n{package}=={version} ")), "{pinned}");
+        }
         let script = fs::read_to_string(folder.join("run"))?;
-        assert!(script.contains(&format!("\nmaturin_version={version}\n")), "{script}");
+        assert!(script.contains(&format!("\nmaturin_version={}\n", MATURIN.version)), "{script}");
         Ok(())
     }
 }

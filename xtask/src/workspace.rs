@@ -1,7 +1,7 @@
 //! Paths of the workspace and of its builds.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -27,4 +27,22 @@ pub(crate) fn metadata(root: &Path) -> Result<Metadata> {
 /// Cargo's target folder, which may be outside the workspace.
 pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     Ok(metadata(root)?.target_directory.into_std_path_buf())
+}
+
+/// The files below a folder, by their paths within it, in ascending order.
+pub(crate) fn files(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                found.push((path.strip_prefix(folder)?.to_owned(), path));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use cargo_metadata::{DependencyKind, Metadata, Package};
 
+use crate::licences;
+
 /// Categories of crates.io that the project uses. Another one must be in <https://crates.io/category_slugs>.
 const CATEGORIES: &[&str] = &["algorithms", "command-line-utilities", "development-tools::testing", "science"];
 
@@ -25,6 +27,9 @@ pub(super) fn check(root: &Path, metadata: &Metadata, sources: &[PathBuf]) -> Re
         violations.extend(about.missing().into_iter().map(|what| format!("{}/Cargo.toml: {what}", folder.display())));
         let text = fs::read_to_string(manifest).with_context(|| format!("failed to read {}", manifest.display()))?;
         let parts = Parts::of(&text).with_context(|| format!("failed to read {}", manifest.display()))?;
+        for lack in licences_lacking(root, folder, &parts)? {
+            violations.push(format!("{}: {lack}; link to the file of the root folder", folder.display()));
+        }
         for source in sources.iter().filter(|source| source.extension().is_some_and(|extension| extension == "rs")) {
             let Ok(within) = source.strip_prefix(folder) else { continue };
             // A build script may look around: in a package it finds nothing, and must not fail.
@@ -136,6 +141,14 @@ impl Parts {
     }
 }
 
+/// What the package of the crate in `folder`, which is relative to `root`, lacks of the licences' texts.
+fn licences_lacking(root: &Path, folder: &Path, parts: &Parts) -> Result<Vec<String>> {
+    let mut lacking = licences::lacking(licences::PROJECT, root, &root.join(folder))?;
+    let left_out = licences::PROJECT.iter().filter(|name| !parts.hold(Path::new(name)));
+    lacking.extend(left_out.map(|name| format!("Cargo.toml leaves {name} out of the package")));
+    Ok(lacking)
+}
+
 /// The files and folders outside of the crate in `folder` that the text of `file` names, with their lines. All paths
 /// are relative to `root`. Comments may name anything.
 fn outside(root: &Path, folder: &Path, file: &Path, text: &str) -> Vec<(usize, String)> {
@@ -225,6 +238,26 @@ mod tests {
         assert!(parts.hold(Path::new("lib.rs")) && parts.hold(Path::new("golden/x/y.rs")));
         assert!(!parts.hold(Path::new("main.rs")));
         assert!(Parts::of("[package]\n")?.hold(Path::new("tests/a.rs")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_package_without_the_texts_of_licences_is_found() -> Result<()> {
+        let root = tempfile::tempdir()?;
+        let folder = Path::new("crates/a");
+        fs::create_dir_all(root.path().join(folder))?;
+        for name in licences::PROJECT {
+            fs::write(root.path().join(name), "text")?;
+        }
+        let all = Parts::of("[package]\n")?;
+        let lacking = |parts: &Parts| licences_lacking(root.path(), folder, parts);
+        assert_eq!(lacking(&all)?, ["no LICENSE-APACHE", "no LICENSE-MIT"]);
+        for name in licences::PROJECT {
+            fs::write(root.path().join(folder).join(name), "text")?;
+        }
+        assert_eq!(lacking(&all)?, Vec::<String>::new());
+        let some = Parts::of("[package]\ninclude = [\"/LICENSE-MIT\", \"/lib.rs\"]\n")?;
+        assert_eq!(lacking(&some)?, ["Cargo.toml leaves LICENSE-APACHE out of the package"]);
         Ok(())
     }
 
