@@ -15,7 +15,7 @@ fn by_plane<E: Element>(out: &mut [E], maps: &Maps, each: impl Fn(usize, &mut [E
 /// y = max(x, 0). NaN stays NaN.
 pub fn relu<E: Element>(x: &[E], y: &mut [E], maps: &Maps) {
     by_plane(y, maps, |start, y| {
-        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = if x.to_f32() < 0.0 { E::default() } else { *x })
+        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = if x.to_f32() < 0.0 { E::default() } else { *x });
     });
 }
 
@@ -40,7 +40,7 @@ pub fn add<E: Element>(a: &[E], b: &[E], y: &mut [E], maps: &Maps) {
 /// y += x.
 pub fn add_assign<E: Element>(y: &mut [E], x: &[E], maps: &Maps) {
     by_plane(y, maps, |start, y| {
-        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = E::from_f32(y.to_f32() + x.to_f32()))
+        y.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = E::from_f32(y.to_f32() + x.to_f32()));
     });
 }
 

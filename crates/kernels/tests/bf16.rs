@@ -3,10 +3,10 @@
 
 use half::bf16;
 use unlearn_kernels::{
-    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Element as _, Epilogue, InstructionSet, LANES,
-    Maps, NormGradient, NormInput, Normalised, Source, add, convert, force_instruction_set, global_avg_pool,
-    images_to_maps, linear_forward, linear_input_gradient, linear_weight_gradient, norm_apply, norm_backward,
-    norm_backward_in_place, norm_backward_terms, norm_statistics, relu, shortcut_a,
+    Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Element, Epilogue, InstructionSet, LANES, Maps,
+    NormGradient, NormInput, Normalised, Source, add, convert, force_instruction_set, global_avg_pool, images_to_maps,
+    linear_forward, linear_input_gradient, linear_weight_gradient, norm_apply, norm_backward, norm_backward_in_place,
+    norm_backward_terms, norm_statistics, relu, shortcut_a,
 };
 
 /// Pseudo-random values in −1..1.
@@ -44,7 +44,7 @@ fn assert_rounded(what: &str, maps: &Maps, half: &[bf16], full: &[f32]) {
     let pixels = maps.height * maps.width * LANES;
     for (plane, (half, full)) in half.chunks(maps.plane).zip(full.chunks(maps.plane)).enumerate() {
         for (place, (half, full)) in half.iter().zip(full).take(pixels).enumerate() {
-            let expected = <bf16 as unlearn_kernels::Element>::from_f32(*full);
+            let expected = <bf16 as Element>::from_f32(*full);
             assert_eq!(half.to_bits(), expected.to_bits(), "{what}, plane {plane}, place {place}: {half} for {full}");
         }
     }

@@ -275,9 +275,9 @@ impl<E: Element> Products<'_, E> {
         let Self { gradient, panel, panel_row, offsets, sums } = self;
         let gradient = &gradient[..P * LANES].as_chunks::<LANES>().0;
         let mut held = [[simd.splat_f32s(0.0); V]; P];
-        for p in 0..P {
-            for v in 0..V {
-                held[p][v] = register(simd, &gradient[p], v);
+        for (held, gradient) in held.iter_mut().zip(gradient.iter()) {
+            for (v, held) in held.iter_mut().enumerate() {
+                *held = register(simd, gradient, v);
             }
         }
         for (&offset, sums) in offsets.iter().zip(sums.iter_mut()) {
