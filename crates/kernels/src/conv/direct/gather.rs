@@ -33,14 +33,14 @@ use crate::{
 const PANEL_LEN: usize = 48 * 1024;
 
 /// y = convolution of x. Returns the results of the epilogue, task by task.
-pub(crate) fn forward<X: Element, Y: Element>(
+pub(crate) fn forward<E: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    x: &[X],
+    x: &[E],
     input: &Maps,
-    y: &mut [Y],
+    y: &mut [E],
     output: &Maps,
-    epilogue: Epilogue<'_, Y>,
+    epilogue: Epilogue<'_, E>,
 ) -> Vec<Vec<Moments>> {
     let (packed, taps) = (PackedWeights::forward(shape, weights), Taps::forward(shape, input, output));
     gather(shape, &taps, &packed, x, input, y, output, |to, bundle, rows| {
@@ -67,15 +67,15 @@ pub(crate) fn input_gradient<E: Element>(
 /// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
 /// `finish`, in order.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-fn gather<T: Send, X: Element, Y: Element>(
+fn gather<T: Send, E: Element>(
     shape: &ConvShape,
     taps: &Taps,
     packed: &PackedWeights,
-    from: &[X],
+    from: &[E],
     read: &Maps,
-    to: &mut [Y],
+    to: &mut [E],
     written: &Maps,
-    finish: impl Fn(Shared<'_, Y>, usize, Range<usize>) -> T + Sync,
+    finish: impl Fn(Shared<'_, E>, usize, Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     assert!(from.len() >= read.len() && to.len() >= written.len() && read.batch == written.batch, "maps do not fit");
     let to = Shared::new(to);
@@ -118,19 +118,19 @@ fn rows_per_task(shape: &ConvShape, read: &Maps, written: &Maps) -> usize {
 }
 
 /// Rows of one bundle that one task writes.
-struct Band<'a, X, Y> {
+struct Band<'a, E> {
     kernel: usize,
     taps: &'a Taps,
-    from: &'a [X],
+    from: &'a [E],
     read: &'a Maps,
     packed: &'a PackedWeights,
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
     written: &'a Maps,
     rows: Range<usize>,
     bundle: usize,
     panel: &'a mut Panel,
     /// Prefetches the input of the next task.
-    ahead: Ahead<'a, X>,
+    ahead: Ahead<'a, E>,
 }
 
 /// A stretch of taps: where its values start, counted from the pixel's first tap, where its weights start, and their
@@ -150,7 +150,7 @@ struct Pixel {
     place: usize,
 }
 
-impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
+impl<E: Element> BundleKernel for Band<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -201,12 +201,12 @@ impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
 }
 
 /// A few pixels of one bundle and a block of channels.
-struct Tile<'a, Y> {
+struct Tile<'a, E> {
     stretches: &'a [Stretch],
     panel: &'a [f32],
     pixels: &'a [Pixel],
     weights: &'a [f32],
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
     /// First channel of the block.
     first: usize,
     /// Distance from one channel of `to` to the next, in values.
@@ -214,7 +214,7 @@ struct Tile<'a, Y> {
     accumulate: bool,
 }
 
-impl<Y: Element> OnTile for Tile<'_, Y> {
+impl<E: Element> OnTile for Tile<'_, E> {
     #[inline(always)]
     fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
         let pixels: &[Pixel; P] = self.pixels.try_into().expect("a tile has this many pixels");

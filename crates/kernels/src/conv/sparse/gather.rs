@@ -37,15 +37,15 @@ const TASKS: usize = 16;
 
 /// y = convolution of x. Returns the results of the epilogue, task by task.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-pub(in super::super) fn forward<X: Element, Y: Element>(
+pub(in super::super) fn forward<E: Element>(
     shape: &ConvShape,
     pattern: &Pattern,
     weights: &[f32],
-    x: Source<'_, X>,
+    x: Source<'_, E>,
     input: &Maps,
-    y: &mut [Y],
+    y: &mut [E],
     output: &Maps,
-    epilogue: Epilogue<'_, Y>,
+    epilogue: Epilogue<'_, E>,
 ) -> Vec<Vec<Moments>> {
     // The statistics of a band are sums of their own.
     let panel = if matches!(epilogue, Epilogue::Statistics) { PANEL_LEN } else { TALL_PANEL_LEN };
@@ -153,25 +153,25 @@ impl Part {
 
 /// What happens to a sum.
 #[derive(Clone, Copy)]
-struct Ending<'a, Y> {
+struct Ending<'a, E> {
     /// Whether it is added to what is there.
     accumulate: bool,
     /// What is done to it before it is written.
-    shift: Option<Shift<'a, Y>>,
+    shift: Option<Shift<'a, E>>,
 }
 
 /// Runs every task, and `finish(to, bundle, rows)` while the task's output is in cache. Returns the results of
 /// `finish`, in order.
 #[expect(clippy::too_many_arguments, reason = "inputs, outputs and geometry of a pass")]
-fn gather<T: Send, X: Element, Y: Element>(
+fn gather<T: Send, E: Element>(
     layout: &PanelLayout,
     parts: &[Part],
-    from: Source<'_, X>,
+    from: Source<'_, E>,
     read: &Maps,
-    to: &mut [Y],
+    to: &mut [E],
     written: &Maps,
-    ending: Ending<'_, Y>,
-    finish: impl Fn(Shared<'_, Y>, usize, &Range<usize>) -> T + Sync,
+    ending: Ending<'_, E>,
+    finish: impl Fn(Shared<'_, E>, usize, &Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     assert!(
         from.stored().len() >= read.len() && to.len() >= written.len() && read.batch == written.batch,
@@ -194,22 +194,22 @@ fn gather<T: Send, X: Element, Y: Element>(
 }
 
 /// Rows of one bundle that one task writes.
-struct Band<'a, X, Y> {
+struct Band<'a, E> {
     layout: &'a PanelLayout,
     parts: &'a [Part],
-    from: Source<'a, X>,
+    from: Source<'a, E>,
     read: &'a Maps,
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
     written: &'a Maps,
-    ending: Ending<'a, Y>,
+    ending: Ending<'a, E>,
     bundle: usize,
     rows: &'a Range<usize>,
     panel: &'a mut Scratch,
     /// Prefetches the input of the next band.
-    ahead: Ahead<'a, X>,
+    ahead: Ahead<'a, E>,
 }
 
-impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
+impl<E: Element> BundleKernel for Band<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -236,12 +236,12 @@ impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
                         ending,
                     };
                     match tile.len() {
-                        1 => tile_of.run::<S, X, 1, V>(simd, &mut ahead),
-                        2 => tile_of.run::<S, X, 2, V>(simd, &mut ahead),
-                        3 => tile_of.run::<S, X, 3, V>(simd, &mut ahead),
-                        4 => tile_of.run::<S, X, 4, V>(simd, &mut ahead),
-                        5 => tile_of.run::<S, X, 5, V>(simd, &mut ahead),
-                        _ => tile_of.run::<S, X, 6, V>(simd, &mut ahead),
+                        1 => tile_of.run::<S, 1, V>(simd, &mut ahead),
+                        2 => tile_of.run::<S, 2, V>(simd, &mut ahead),
+                        3 => tile_of.run::<S, 3, V>(simd, &mut ahead),
+                        4 => tile_of.run::<S, 4, V>(simd, &mut ahead),
+                        5 => tile_of.run::<S, 5, V>(simd, &mut ahead),
+                        _ => tile_of.run::<S, 6, V>(simd, &mut ahead),
                     }
                 }
             }
@@ -250,23 +250,23 @@ impl<X: Element, Y: Element> BundleKernel for Band<'_, X, Y> {
 }
 
 /// A few pixels of one row.
-struct Tile<'a, Y> {
+struct Tile<'a, E> {
     part: &'a Part,
     /// Panel values from the place of the first pixel on.
     panel: &'a [f32],
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
     /// Offset in `to` of the first pixel's lanes in the first channel.
     place: usize,
     /// Distance from one pixel to the next in `to`, in values.
     spacing: usize,
     written: &'a Maps,
-    ending: Ending<'a, Y>,
+    ending: Ending<'a, E>,
 }
 
-impl<Y: Element> Tile<'_, Y> {
+impl<E: Element> Tile<'_, E> {
     /// Computes every channel of `P` pixels.
     #[inline(always)]
-    fn run<S: Simd, X, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_, X>) {
+    fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_, E>) {
         for channel in 0..self.written.channels {
             ahead.step();
             let place = self.place + channel * self.written.plane;

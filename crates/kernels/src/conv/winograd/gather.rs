@@ -42,14 +42,14 @@ fn order(shape: &ConvShape) -> Order {
 }
 
 /// y = convolution of x. Returns the results of the epilogue, one per row of tiles.
-pub(crate) fn forward<X: Element, Y: Element>(
+pub(crate) fn forward<E: Element>(
     shape: &ConvShape,
     weights: &[f32],
-    x: &[X],
+    x: &[E],
     input: &Maps,
-    y: &mut [Y],
+    y: &mut [E],
     output: &Maps,
-    epilogue: Epilogue<'_, Y>,
+    epilogue: Epilogue<'_, E>,
 ) -> Vec<Vec<Moments>> {
     let pass = Pass { read: input, written: output, padding: shape.padding, accumulate: false };
     pass.run(&TransformedWeights::forward(shape, weights, order(shape)), x, y, epilogue)
@@ -87,12 +87,12 @@ struct Memory {
 }
 
 impl Pass<'_> {
-    fn run<X: Element, Y: Element>(
+    fn run<E: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[X],
-        to: &mut [Y],
-        epilogue: Epilogue<'_, Y>,
+        from: &[E],
+        to: &mut [E],
+        epilogue: Epilogue<'_, E>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         assert!(
@@ -106,12 +106,12 @@ impl Pass<'_> {
         }
     }
 
-    fn run_by_tiles<X: Element, Y: Element>(
+    fn run_by_tiles<E: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[X],
-        to: Shared<'_, Y>,
-        epilogue: Epilogue<'_, Y>,
+        from: &[E],
+        to: Shared<'_, E>,
+        epilogue: Epilogue<'_, E>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         let tiles = Tiles::of(written);
@@ -133,17 +133,17 @@ impl Pass<'_> {
 }
 
 /// Rows of tiles that one task computes.
-struct Task<'a, X, Y> {
+struct Task<'a, E> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
-    from: &'a [X],
-    to: Shared<'a, Y>,
+    from: &'a [E],
+    to: Shared<'a, E>,
     tiles: Tiles,
     rows: Range<usize>,
     memory: &'a mut Memory,
 }
 
-impl<X: Element, Y: Element> BundleKernel for Task<'_, X, Y> {
+impl<E: Element> BundleKernel for Task<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -281,7 +281,7 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
 }
 
 /// The products of a block of channels of a few tiles, and their way back to pixels.
-struct Multiply<'a, 'ahead, X, Y, T> {
+struct Multiply<'a, 'ahead, E, T> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
     block: &'a Range<usize>,
@@ -291,12 +291,12 @@ struct Multiply<'a, 'ahead, X, Y, T> {
     place_len: usize,
     /// Memory for the products, `[place][tile][channel][lane]`.
     products: &'a mut [f32],
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
     tiles: T,
-    ahead: &'a mut Ahead<'ahead, X>,
+    ahead: &'a mut Ahead<'ahead, E>,
 }
 
-impl<X, Y: Element, T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, X, Y, T> {
+impl<E: Element, T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, E, T> {
     #[inline(always)]
     fn run<S: Simd, const P: usize, const C: usize, const V: usize>(&mut self, simd: S) {
         let Self { pass, weights, block, inputs, place_len, products, to, tiles, ahead } = self;
@@ -347,7 +347,7 @@ fn store_products<S: Simd, const P: usize, const C: usize, const V: usize>(
 impl Pass<'_> {
     /// Prefetches what the next row of tiles reads and this row does not. `next` is the index of that row's first
     /// tile.
-    fn ahead<'a, X>(&self, from: &'a [X], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a, X> {
+    fn ahead<'a, E>(&self, from: &'a [E], tiles: Tiles, next: usize, steps: usize) -> Ahead<'a, E> {
         let Tile { bundle, row, .. } = tiles.tile(next);
         let end = (row + INPUT_TILE).saturating_sub(self.padding);
         let start = if row == 0 { 0 } else { end.saturating_sub(OUTPUT_TILE) };
@@ -364,12 +364,12 @@ impl Pass<'_> {
     /// Writes Aᵀ m A of one tile of a channel, as far as it lies within the maps. The products `m` are one run of
     /// lanes per place, `place_len` registers apart.
     #[inline(always)]
-    pub(super) fn transform_output<S: Simd, Y: Element, const V: usize>(
+    pub(super) fn transform_output<S: Simd, E: Element, const V: usize>(
         &self,
         simd: S,
         products: &[f32],
         place_len: usize,
-        to: Shared<'_, Y>,
+        to: Shared<'_, E>,
         tile: Tile,
         channel: usize,
     ) {
@@ -406,7 +406,7 @@ impl Pass<'_> {
 
     /// Writes or adds one register of an output pixel.
     #[inline(always)]
-    fn write<S: Simd, Y: Element>(&self, simd: S, at: *mut Y, value: S::f32s) {
+    fn write<S: Simd, E: Element>(&self, simd: S, at: *mut E, value: S::f32s) {
         // SAFETY: `run` asserts that the buffer holds all planes. No other task uses the pixels of this task's tiles.
         unsafe {
             let value = if self.accumulate { simd.add_f32s(simd::load(simd, at), value) } else { value };

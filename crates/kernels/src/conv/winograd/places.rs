@@ -35,12 +35,12 @@ const CHANNELS: usize = 32;
 const BLOCKS: usize = 12;
 
 impl Pass<'_> {
-    pub(super) fn run_by_places<X: Element, Y: Element>(
+    pub(super) fn run_by_places<E: Element>(
         &self,
         weights: &TransformedWeights,
-        from: &[X],
-        to: Shared<'_, Y>,
-        epilogue: Epilogue<'_, Y>,
+        from: &[E],
+        to: Shared<'_, E>,
+        epilogue: Epilogue<'_, E>,
     ) -> Vec<Vec<Moments>> {
         let Self { read, written, .. } = *self;
         let tiles = Tiles::of(written);
@@ -128,16 +128,16 @@ struct Part<'a> {
 }
 
 /// Transforms some channels of one tile.
-struct TransformInput<'a, X> {
+struct TransformInput<'a, E> {
     part: &'a Part<'a>,
     tile: usize,
     channels: Range<usize>,
-    from: &'a [X],
+    from: &'a [E],
     into: Shared<'a>,
     places: &'a Places,
 }
 
-impl<X: Element> BundleKernel for TransformInput<'_, X> {
+impl<E: Element> BundleKernel for TransformInput<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -222,16 +222,16 @@ impl OnTile for Products<'_> {
 }
 
 /// Transforms the products of some channels of one tile back to output pixels.
-struct TransformOutput<'a, Y> {
+struct TransformOutput<'a, E> {
     part: &'a Part<'a>,
     tile: usize,
     channels: Range<usize>,
     multiplied: &'a [f32],
     places: &'a Places,
-    to: Shared<'a, Y>,
+    to: Shared<'a, E>,
 }
 
-impl<Y: Element> BundleKernel for TransformOutput<'_, Y> {
+impl<E: Element> BundleKernel for TransformOutput<'_, E> {
     type Output = ();
 
     #[inline(always)]
