@@ -98,21 +98,17 @@ impl<'a, E: Element> Epilogue<'a, E> {
         bundle: usize,
         rows: &Range<usize>,
     ) -> Vec<Moments> {
-        let row_len = maps.width * LANES;
-        let place = |channel| (maps.start(bundle, channel) + rows.start * row_len, rows.len() * row_len);
         match self {
             Self::None => vec![],
             Self::Statistics => {
-                let of_channel = |channel| {
-                    let (start, len) = place(channel);
+                let of_channel = |(start, len)| {
                     // SAFETY: the caller's promise.
                     Moments::of(unsafe { to.slice(start, len) }, maps.samples(bundle))
                 };
-                (0..maps.channels).map(of_channel).collect()
+                places(maps, bundle, rows).map(of_channel).collect()
             }
             Self::Shift { shift, residual, relu } => {
-                for (channel, shift) in shift[..maps.channels].iter().enumerate() {
-                    let (start, len) = place(channel);
+                for ((start, len), shift) in places(maps, bundle, rows).zip(&shift[..maps.channels]) {
                     // SAFETY: the caller's promise.
                     let values = unsafe { to.slice_mut(start, len) };
                     shift_rows(values, *shift, residual.map(|residual| &residual[start..start + len]), relu);
@@ -138,12 +134,17 @@ impl<'a, E: Element> Epilogue<'a, E> {
             // SAFETY: the caller's promise.
             return unsafe { self.finish(to, maps, bundle, rows) };
         }
-        let row_len = maps.width * LANES;
-        for channel in 0..maps.channels {
-            let start = maps.start(bundle, channel) + rows.start * row_len;
+        for (start, len) in places(maps, bundle, rows) {
             // SAFETY: the caller's promise.
-            maps.zero_tail(bundle, unsafe { to.slice_mut(start, rows.len() * row_len) });
+            maps.zero_tail(bundle, unsafe { to.slice_mut(start, len) });
         }
         vec![]
     }
+}
+
+/// Where some rows of each channel of a bundle begin, and their number of values.
+fn places(maps: &Maps, bundle: usize, rows: &Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    let (row, len) = (maps.width * LANES, rows.len() * maps.width * LANES);
+    let first = rows.start * row;
+    (0..maps.channels).map(move |channel| (maps.start(bundle, channel) + first, len))
 }
