@@ -37,52 +37,45 @@ type PlanLayer<E> = fn(&Planning<'_>, NodeId, &Op) -> Option<Box<dyn Layer<E>>>;
 pub(in crate::cpu) trait Format: Element {
     /// Its name.
     const PRECISION: Precision;
-    /// Every layer.
-    const LAYERS: &'static [PlanLayer<Self>];
+    /// The layers of convolutional networks, which every format has.
+    const LAYERS_OF_MAPS: &'static [PlanLayer<Self>] = &[
+        add::plan,
+        batch_norm::plan,
+        convolution::plan,
+        global_avg_pool::plan,
+        linear::plan,
+        max_pool::plan,
+        relu::plan,
+        shortcut_a::plan,
+    ];
+    /// Further layers of transformers.
+    const LAYERS_OF_TOKENS: &'static [PlanLayer<Self>];
 }
 
 impl Format for f32 {
     const PRECISION: Precision = Precision::F32;
-    const LAYERS: &'static [PlanLayer<Self>] = &[
-        add::plan,
+    const LAYERS_OF_TOKENS: &'static [PlanLayer<Self>] = &[
         attention::plan,
-        batch_norm::plan,
         class_token::plan,
-        convolution::plan,
         first::plan,
         from_map::plan,
         gelu::plan,
-        global_avg_pool::plan,
         layer_norm::plan,
-        linear::plan,
-        max_pool::plan,
         merge::plan,
         position::plan,
-        relu::plan,
-        shortcut_a::plan,
         token_linear::plan,
         token_mean::plan,
     ];
 }
 
-/// The layers of convolutional networks.
 impl Format for bf16 {
     const PRECISION: Precision = Precision::Bf16;
-    const LAYERS: &'static [PlanLayer<Self>] = &[
-        add::plan,
-        batch_norm::plan,
-        convolution::plan,
-        global_avg_pool::plan,
-        linear::plan,
-        max_pool::plan,
-        relu::plan,
-        shortcut_a::plan,
-    ];
+    const LAYERS_OF_TOKENS: &'static [PlanLayer<Self>] = &[];
 }
 
 /// Makes a layer of a node; `None` if the format has no layer for the operation.
 pub(super) fn plan<E: Format>(planning: &Planning<'_>, node: NodeId, op: &Op) -> Option<Box<dyn Layer<E>>> {
-    E::LAYERS.iter().find_map(|plan| plan(planning, node, op))
+    E::LAYERS_OF_MAPS.iter().chain(E::LAYERS_OF_TOKENS).find_map(|plan| plan(planning, node, op))
 }
 
 /// The computation of a step.
