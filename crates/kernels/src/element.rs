@@ -2,7 +2,7 @@
 //! compute in f32. So a format says how values are read and written, and nothing else.
 
 use half::bf16;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use crate::{LANES, conv::Passes, simd};
 
@@ -76,8 +76,9 @@ impl Element for bf16 {
     #[inline(always)]
     fn load<S: Simd>(simd: S, from: &[Self]) -> S::f32s {
         #[cfg(target_arch = "x86_64")]
-        if const { S::F32_LANES >= 8 } {
-            return x86::load::<S>(from);
+        if x86::is_used_by::<S>() {
+            // SAFETY: `simd` is a token of `S`.
+            return unsafe { x86::load::<S>(from) };
         }
         let mut bits = [0; LANES];
         for (bits, value) in bits.iter_mut().zip(&from[..S::F32_LANES]) {
@@ -89,8 +90,9 @@ impl Element for bf16 {
     #[inline(always)]
     fn store<S: Simd>(_: S, value: S::f32s, to: &mut [Self]) {
         #[cfg(target_arch = "x86_64")]
-        if const { S::F32_LANES >= 8 } {
-            return x86::store::<S>(value, to);
+        if x86::is_used_by::<S>() {
+            // SAFETY: the first argument is a token of `S`.
+            return unsafe { x86::store::<S>(value, to) };
         }
         let mut values = [0.0; LANES];
         S::as_mut_simd_f32s(&mut values).0[0] = value;
@@ -112,34 +114,74 @@ pub(crate) fn set_register<S: Simd, E: Element>(simd: S, pixel: &mut [E; LANES],
     E::store(simd, value, &mut pixel[v * S::F32_LANES..]);
 }
 
-/// Copies values from one format to another.
-pub fn convert<A: Element, B: Element>(from: &[A], to: &mut [B]) {
-    simd::dispatch(|| to.iter_mut().zip(from).for_each(|(to, from)| *to = B::from_f32(from.to_f32())));
+/// Copies values from one format to another, as many as both slices hold.
+pub fn convert<X: Element, Z: Element>(from: &[X], to: &mut [Z]) {
+    simd::dispatch(Convert { from, to });
 }
 
-/// The same by instructions of AVX2 and AVX-512, which the compiler does not find in the loops above.
+struct Convert<'a, X, Z> {
+    from: &'a [X],
+    to: &'a mut [Z],
+}
+
+impl<X: Element, Z: Element> WithSimd for Convert<'_, X, Z> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let len = self.from.len().min(self.to.len());
+        let (from, to) = (&self.from[..len], &mut self.to[..len]);
+        convert_registers(simd, from, to);
+        let rest = len - len % S::F32_LANES;
+        to[rest..].iter_mut().zip(&from[rest..]).for_each(|(to, from)| *to = Z::from_f32(from.to_f32()));
+    }
+}
+
+/// The same for whole registers. Values that do not fill one stay as they are.
+#[inline(always)]
+pub(crate) fn convert_registers<S: Simd, X: Element, Z: Element>(simd: S, from: &[X], to: &mut [Z]) {
+    for (to, from) in to.chunks_exact_mut(S::F32_LANES).zip(from.chunks_exact(S::F32_LANES)) {
+        Z::store(simd, X::load(simd, from), to);
+    }
+}
+
+/// Loads and stores of bf16 by instructions of AVX2 and AVX-512, which the compiler does not find in loops.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{
-        _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_blendv_epi8,
-        _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_loadu_si256,
-        _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_slli_epi32, _mm256_srli_epi32,
-        _mm256_storeu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512, _mm512_cmp_ps_mask,
-        _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_mask_blend_epi32, _mm512_set1_epi32, _mm512_slli_epi32,
-        _mm512_srli_epi32,
+    use std::{
+        any::TypeId,
+        arch::x86_64::{
+            _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_blendv_epi8,
+            _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_loadu_si256,
+            _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_slli_epi32, _mm256_srli_epi32,
+            _mm256_storeu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512, _mm512_cmp_ps_mask,
+            _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_mask_blend_epi32, _mm512_set1_epi32,
+            _mm512_slli_epi32, _mm512_srli_epi32,
+        },
     };
 
     use half::bf16;
-    use pulp::Simd;
+    use pulp::{
+        Simd,
+        x86::{V3, V4},
+    };
 
     const NAN: i32 = 0x7fc0;
 
+    /// Whether `S` is the token of AVX2 or AVX-512. Pulp has other tokens with as many lanes, which need neither.
     #[inline(always)]
-    pub(super) fn load<S: Simd>(from: &[bf16]) -> S::f32s {
+    pub(super) fn is_used_by<S: Simd>() -> bool {
+        [TypeId::of::<V3>(), TypeId::of::<V4>()].contains(&TypeId::of::<S>())
+    }
+
+    /// # Safety
+    /// [`is_used_by`] is true of `S`, and a token of `S` exists.
+    #[inline(always)]
+    pub(super) unsafe fn load<S: Simd>(from: &[bf16]) -> S::f32s {
         let from = from[..S::F32_LANES].as_ptr();
-        // SAFETY: on this architecture, only AVX-512 has registers of sixteen values, and only AVX2 of eight. A token of
-        // `S` proves that the processor has it. There are as many values to read as a register has. A register of
-        // integers and one of f32 are the same bytes.
+        // SAFETY: the caller's promise: a token of `S` proves that the processor has AVX-512 where
+        // registers hold sixteen values, and AVX2 elsewhere. There are as many values to read as a register has. A
+        // register of integers and one of f32 are the same bytes.
         unsafe {
             if const { S::F32_LANES == 16 } {
                 let bits = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())));
@@ -151,8 +193,10 @@ mod x86 {
         }
     }
 
+    /// # Safety
+    /// As [`load`].
     #[inline(always)]
-    pub(super) fn store<S: Simd>(value: S::f32s, to: &mut [bf16]) {
+    pub(super) unsafe fn store<S: Simd>(value: S::f32s, to: &mut [bf16]) {
         let to = to[..S::F32_LANES].as_mut_ptr();
         // SAFETY: as above, for writing.
         unsafe {

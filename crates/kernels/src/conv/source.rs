@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pulp::{Simd, WithSimd as _};
 
-use crate::{Element, LANES, Maps, norm::Apply, simd};
+use crate::{Element, LANES, Maps, element::convert_registers, norm::Apply, simd};
 
 /// The maps that a convolution reads.
 #[derive(Debug, Clone, Copy)]
@@ -96,14 +96,6 @@ impl Reading {
         if self.samples < LANES {
             to.as_chunks_mut::<LANES>().0.iter_mut().for_each(|lanes| lanes[self.samples..].fill(Z::default()));
         }
-    }
-}
-
-/// Copies registers from one format to another.
-#[inline(always)]
-pub(super) fn convert_registers<S: Simd, X: Element, Z: Element>(simd: S, from: &[X], to: &mut [Z]) {
-    for (to, from) in to.chunks_exact_mut(S::F32_LANES).zip(from.chunks_exact(S::F32_LANES)) {
-        Z::store(simd, X::load(simd, from), to);
     }
 }
 

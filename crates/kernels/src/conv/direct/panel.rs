@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::super::{scratch::Scratch, source::convert_registers};
-use crate::{Element, LANES, Maps};
+use super::super::scratch::Scratch;
+use crate::{Element, LANES, Maps, element::convert_registers};
 
 /// Number of channels that are copied together, pixel by pixel. So that neighbouring lines of the panel are written in a
 /// row, and not every line into the same few cache sets.
