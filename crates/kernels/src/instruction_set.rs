@@ -2,13 +2,7 @@
 //!
 //! The choice changes the speed only. Every kernel gives the same bits on all of them.
 
-use std::{
-    fmt, str,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU8, Ordering},
-    },
-};
+use std::{cell::Cell, fmt, str, sync::LazyLock};
 
 use pulp::Arch;
 
@@ -53,11 +47,10 @@ impl InstructionSet {
         Self::detected().last().unwrap_or(Self::Scalar)
     }
 
-    /// The instruction set in use: the one given to [`force_instruction_set`], or else the one that the environment
-    /// names, or else the widest.
+    /// The instruction set in use: the one that [`on_instruction_set`] names for this thread, or else the one that
+    /// the environment names, or else the widest.
     pub fn in_use() -> Self {
-        let forced = FORCED.load(Ordering::Relaxed);
-        Self::ALL.into_iter().find(|set| *set as u8 == forced).unwrap_or(CHOSEN.0)
+        NAMED.get().unwrap_or(CHOSEN.0)
     }
 
     fn arch(self) -> Option<Arch> {
@@ -99,35 +92,47 @@ pub fn instruction_set_asked_for() -> Result<Option<InstructionSet>, Instruction
     ASKED.clone()
 }
 
-/// Forces an instruction set for the whole process from now on, for comparisons. `None` restores the default choice.
+/// Runs `work` on one instruction set, for comparisons. `work` runs on threads of its own, as many as there are in the
+/// pool of the caller, so that work elsewhere in the process keeps its instruction set.
 ///
 /// # Errors
-/// If the processor lacks the instruction set. The one in use then stays the same.
-pub fn force_instruction_set(set: Option<InstructionSet>) -> Result<(), InstructionSetError> {
-    if let Some(set) = set.filter(|set| set.arch().is_none()) {
+/// If the processor lacks the instruction set. `work` does not run then.
+///
+/// # Panics
+/// If the system starts no threads, or `work` panics.
+pub fn on_instruction_set<R: Send>(
+    set: InstructionSet,
+    work: impl FnOnce() -> R + Send,
+) -> Result<R, InstructionSetError> {
+    if set.arch().is_none() {
         return Err(InstructionSetError::Missing(set));
     }
-    FORCED.store(set.map_or(NONE, |set| set as u8), Ordering::Relaxed);
-    Ok(())
+    if set == InstructionSet::in_use() {
+        return Ok(work());
+    }
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads());
+    let pool = threads.start_handler(move |_| NAMED.set(Some(set))).build().expect("threads start");
+    Ok(pool.install(work))
+}
+
+thread_local! {
+    /// The instruction set of [`on_instruction_set`] on this thread.
+    static NAMED: Cell<Option<InstructionSet>> = const { Cell::new(None) };
 }
 
 /// Pulp's token of the instruction set in use.
 pub(crate) fn arch() -> Arch {
-    match FORCED.load(Ordering::Relaxed) {
-        NONE => CHOSEN.1,
-        forced => ARCHES[usize::from(forced)].unwrap_or(Arch::Scalar),
+    match NAMED.get() {
+        None => CHOSEN.1,
+        Some(set) => set.arch().unwrap_or(Arch::Scalar),
     }
 }
-
-/// The value for "no instruction set is forced".
-const NONE: u8 = u8::MAX;
-static FORCED: AtomicU8 = AtomicU8::new(NONE);
 
 /// Pulp's token of each instruction set, in the order of [`InstructionSet::ALL`]; `None` where this processor lacks
 /// it.
 static ARCHES: LazyLock<[Option<Arch>; 4]> = LazyLock::new(|| InstructionSet::ALL.map(detect));
 
-/// The instruction set that is used unless another is forced.
+/// The instruction set of a thread for which none is named.
 static CHOSEN: LazyLock<(InstructionSet, Arch)> = LazyLock::new(|| {
     crate::optimisation::say_if_missing();
     let asked = instruction_set_asked_for().ok().flatten();
@@ -177,11 +182,32 @@ mod tests {
     #[test]
     fn what_a_processor_lacks_is_refused_and_says_what_it_has() {
         let lacking = if cfg!(target_arch = "x86_64") { InstructionSet::Neon } else { InstructionSet::Avx2 };
-        let error = force_instruction_set(Some(lacking)).unwrap_err();
+        let error = on_instruction_set(lacking, || unreachable!("it would run on {lacking}")).unwrap_err();
         assert_eq!(available(&lacking.to_string()), Err(error.clone()));
         assert!(
             error.to_string().contains(&format!("`{lacking}`")) && error.to_string().contains("has scalar"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn work_on_another_instruction_set_changes_nothing_elsewhere() {
+        use rayon::prelude::*;
+
+        let before = InstructionSet::in_use();
+        for set in InstructionSet::detected() {
+            let here = |_| (InstructionSet::in_use(), matches!(arch(), Arch::Scalar));
+            let inside = || (0..64).into_par_iter().map(here).collect::<Vec<_>>();
+            let (beside, outside) = std::thread::scope(|threads| {
+                let ran = on_instruction_set(set, || (inside(), threads.spawn(InstructionSet::in_use).join().unwrap()));
+                ran.unwrap()
+            });
+            assert!(
+                beside.iter().all(|(found, scalar)| *found == set && *scalar == (set == InstructionSet::Scalar)),
+                "{set}"
+            );
+            assert_eq!(outside, before);
+            assert_eq!(InstructionSet::in_use(), before);
+        }
     }
 }

@@ -61,7 +61,7 @@ pub use conv::{Algorithm, Algorithms, Arithmetic, ConvShape, Convolution, Epilog
 pub use element::{Element, convert};
 pub use gelu::{gelu, gelu_backward};
 pub use instruction_set::{
-    INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, force_instruction_set, instruction_set_asked_for,
+    INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError, instruction_set_asked_for, on_instruction_set,
 };
 pub use layer_norm::{LayerNormParameters, layer_norm, layer_norm_backward};
 pub use linear::{

@@ -1,10 +1,8 @@
 //! Shared code of the kernels' tests: data, access by index, and the two properties that every kernel has.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use proptest::prelude::*;
 
-use crate::{InstructionSet, LANES, Maps, force_instruction_set};
+use crate::{InstructionSet, LANES, Maps, on_instruction_set};
 
 /// Batch sizes to test: one sample, a full bundle, and bundles with a tail.
 pub(crate) fn batches() -> impl Strategy<Value = usize> {
@@ -88,22 +86,15 @@ pub(crate) fn assert_sums(what: &str, found: &[f32], expected: &[f64], magnitude
 }
 
 /// Runs a check on every instruction set of this machine.
-pub(crate) fn on_every_instruction_set(check: impl Fn()) {
-    let _alone = alone();
+pub(crate) fn on_every_instruction_set(check: impl Fn() + Sync) {
     for set in InstructionSet::detected() {
-        force_instruction_set(Some(set)).unwrap();
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&check));
-        force_instruction_set(None).unwrap();
-        if let Err(panic) = result {
-            eprintln!("on {set}:");
-            std::panic::resume_unwind(panic);
-        }
+        eprintln!("on {set}:");
+        on_instruction_set(set, &check).unwrap();
     }
 }
 
 /// Compares the bits of a result on one thread with those on three and sixteen.
 pub(crate) fn same_bits_on_any_threads(run: impl Fn() -> Vec<f32> + Sync) {
-    let _alone = alone();
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| run().iter().map(|v| v.to_bits()).collect::<Vec<_>>())
@@ -112,10 +103,4 @@ pub(crate) fn same_bits_on_any_threads(run: impl Fn() -> Vec<f32> + Sync) {
     for threads in [3, 16] {
         assert!(on(threads) == one, "{threads} threads differ from one");
     }
-}
-
-/// The choice of instruction set is global, so tests that change it or depend on it run one at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,9 +4,9 @@
 use half::bf16;
 use unlearn_kernels::{
     Algorithm, Algorithms, ChannelStatistics, ConvShape, Convolution, Element, Epilogue, InstructionSet, LANES, Maps,
-    NormGradient, NormInput, Normalised, Source, add, convert, force_instruction_set, global_avg_pool, images_to_maps,
-    linear_forward, linear_input_gradient, linear_weight_gradient, norm_apply, norm_backward, norm_backward_in_place,
-    norm_backward_terms, norm_statistics, relu, shortcut_a,
+    NormGradient, NormInput, Normalised, Source, add, convert, global_avg_pool, images_to_maps, linear_forward,
+    linear_input_gradient, linear_weight_gradient, norm_apply, norm_backward, norm_backward_in_place,
+    norm_backward_terms, norm_statistics, on_instruction_set, relu, shortcut_a,
 };
 
 /// Pseudo-random values in −1..1.
@@ -50,12 +50,11 @@ fn assert_rounded(what: &str, maps: &Maps, half: &[bf16], full: &[f32]) {
     }
 }
 
-fn on_every_instruction_set(check: impl Fn()) {
+fn on_every_instruction_set(check: impl Fn() + Sync) {
     for set in InstructionSet::detected() {
-        force_instruction_set(Some(set)).unwrap();
-        check();
+        eprintln!("on {set}:");
+        on_instruction_set(set, &check).unwrap();
     }
-    force_instruction_set(None).unwrap();
 }
 
 fn statistics(channels: usize, seed: u32) -> Vec<ChannelStatistics> {

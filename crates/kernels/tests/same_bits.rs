@@ -1,24 +1,18 @@
 //! Every kernel gives the same bits on every instruction set of this machine, and the bits that are on record.
-//!
-//! The choice of instruction set is global, so these tests are a separate program and run one at a time.
 
-use std::{
-    env,
-    process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{env, process::Command};
 
 use unlearn_kernels::{
     Algorithm, Algorithms, Arithmetic, Attention, ChannelStatistics, ConvShape, Convolution, Epilogue,
     INSTRUCTION_SET_VARIABLE, InstructionSet, LANES, LayerNormParameters, Maps, NormInput, Squares, Window, Windows,
     add, add_assign, add_positions, channel_sums, channel_sums_by_sample, class_token, class_token_backward,
-    first_token, first_token_backward, force_instruction_set, gelu, gelu_backward, global_avg_pool,
-    global_avg_pool_backward, images_to_maps, instruction_set_asked_for, layer_norm, layer_norm_backward,
-    linear_add_gradient_dots, linear_add_squared_gradients, linear_forward, linear_input_gradient,
-    linear_sample_gradients, linear_weight_gradient, maps_to_images, maps_to_rows, max_pool, max_pool_backward,
-    merge_tokens, merge_tokens_backward, norm_apply, norm_backward, norm_backward_in_place, norm_sample_gradients,
-    norm_statistics, positions_by_sample, relu, relu_backward, rows_of_samples, rows_to_maps, shortcut_a,
-    shortcut_a_backward, sums_over_samples, token_weight_gradient, update_running_statistics,
+    first_token, first_token_backward, gelu, gelu_backward, global_avg_pool, global_avg_pool_backward, images_to_maps,
+    instruction_set_asked_for, layer_norm, layer_norm_backward, linear_add_gradient_dots, linear_add_squared_gradients,
+    linear_forward, linear_input_gradient, linear_sample_gradients, linear_weight_gradient, maps_to_images,
+    maps_to_rows, max_pool, max_pool_backward, merge_tokens, merge_tokens_backward, norm_apply, norm_backward,
+    norm_backward_in_place, norm_sample_gradients, norm_statistics, on_instruction_set, positions_by_sample, relu,
+    relu_backward, rows_of_samples, rows_to_maps, shortcut_a, shortcut_a_backward, sums_over_samples,
+    token_weight_gradient, update_running_statistics,
 };
 
 /// One sample, a partly filled bundle, a full bundle, two bundles with a tail, and several bundles.
@@ -353,29 +347,13 @@ fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
-/// A lock on the choice of instruction set, which one test holds at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The result of `run` on one instruction set.
-fn with<T>(set: InstructionSet, run: impl FnOnce() -> T) -> T {
-    let _alone = alone();
-    force_instruction_set(Some(set)).unwrap();
-    assert_eq!(InstructionSet::in_use(), set);
-    let found = run();
-    force_instruction_set(None).unwrap();
-    found
-}
-
 #[test]
 #[cfg_attr(miri, ignore = "an interpreter runs scalar code only")]
 fn every_kernel_gives_the_same_bits_on_every_instruction_set() {
     let every_kernel = || [every_kernel(), every_token_kernel()].concat();
-    let expected = with(InstructionSet::Scalar, every_kernel);
+    let expected = on_instruction_set(InstructionSet::Scalar, every_kernel).unwrap();
     for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
-        let found = with(set, every_kernel);
+        let found = on_instruction_set(set, every_kernel).unwrap();
         assert_eq!(found.len(), expected.len());
         let differing: Vec<_> = found
             .iter()
@@ -409,14 +387,14 @@ const TOKEN_DIGEST: u64 = 0x6b09_ee8a_e73b_07f1;
 #[test]
 #[cfg_attr(miri, ignore = "an interpreter takes hours")]
 fn the_bits_are_those_that_they_were() {
-    assert_eq!(digest(&with(InstructionSet::widest(), every_kernel)), DIGEST);
-    assert_eq!(digest(&with(InstructionSet::widest(), every_token_kernel)), TOKEN_DIGEST);
+    let digest_of = |kernels: fn() -> Found| digest(&on_instruction_set(InstructionSet::widest(), kernels).unwrap());
+    assert_eq!(digest_of(every_kernel), DIGEST);
+    assert_eq!(digest_of(every_token_kernel), TOKEN_DIGEST);
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "an interpreter starts no processes")]
 fn the_environment_names_the_instruction_set() {
-    let _alone = alone();
     // In a process started with the variable, which may be one of those started below, the named instruction set is
     // in use.
     match instruction_set_asked_for() {

@@ -1,10 +1,8 @@
 //! Training steps, evaluations and per-sample gradients of a whole network on every instruction set of this machine.
-//!
-//! The choice of instruction set is global, so this test is a separate program.
 
 use std::sync::Arc;
 
-use unlearn_kernels::{InstructionSet, force_instruction_set};
+use unlearn_kernels::{InstructionSet, on_instruction_set};
 use unlearn_network::{Conv, DeviceChoice, Graph, GraphBuilder, Mode, Network, ParameterKind, State};
 
 const BATCH: usize = 19;
@@ -132,15 +130,15 @@ fn a_network_gives_the_same_bits_on_every_instruction_set() {
     let half = [None, Some(0.1)].map(|density| (&of_maps, (DeviceChoice::CpuBf16, density)));
     let graphs = [graph(), transformer()];
     for (graph, (device, density)) in graphs.iter().flat_map(|graph| cases.map(|case| (graph, case))).chain(half) {
-        force_instruction_set(Some(InstructionSet::Scalar)).unwrap();
-        let expected = results(graph, device, density);
+        let run = || results(graph, device, density);
+        let expected = on_instruction_set(InstructionSet::Scalar, run).unwrap();
         for (what, values) in &expected {
             let some = values.is_empty() || values.iter().any(|value| *value != 0.0);
             assert!(values.iter().all(|value| value.is_finite()) && some, "{what}");
         }
         for set in InstructionSet::detected().filter(|set| *set != InstructionSet::Scalar) {
-            force_instruction_set(Some(set)).unwrap();
-            for ((what, found), (_, expected)) in results(graph, device, density).iter().zip(&expected) {
+            let found = on_instruction_set(set, run).unwrap();
+            for ((what, found), (_, expected)) in found.iter().zip(&expected) {
                 let differing = found.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
                 assert_eq!(
                     differing, 0,
@@ -151,7 +149,6 @@ fn a_network_gives_the_same_bits_on_every_instruction_set() {
             }
         }
     }
-    force_instruction_set(None).unwrap();
 }
 
 #[test]
