@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         return Ok(2);
     }
     let mut check = SEMVER_CHECKS.command()?;
-    check.current_dir(&root).args(["semver-checks", "--baseline-rev", &args.since]);
+    // Without this option the tool asks for all features, and those of GPUs build only where CUDA's toolkit or macOS is.
+    check.current_dir(&root).args(["semver-checks", "--default-features", "--baseline-rev", &args.since]);
     match &args.package {
         Some(package) => check.args(["--package", package]),
         None => check.arg("--workspace"),

@@ -74,7 +74,7 @@ pub use recognised::{Folder, document as recognised_document};
 pub use run::{Finished, Status, run, run_kinds, status};
 pub use schedule::{
     Children, KindSection, LaunchState, Launcher, OnFailure, Report, Reporter, RunOptions, Slurm, SlurmSection,
-    StageAt, StageCommand, TaskCommand, Text, attempt, attempt_each, cancel_launch, launches, work,
+    StageAt, StageCommand, TaskCommand, Text, attempt, attempt_each, cancel_launch, compute_again, launches, work,
 };
 pub use stages::{KINDS, MASK as MASK_FILE, MODEL as MODEL_FILE, StageKind};
 pub use subclass::Subclass;

@@ -1,13 +1,12 @@
-//! Checks whether everything in a store is undamaged, and repairs a store that is not.
+//! Checks whether everything in a store is undamaged.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
 use crate::lineage::{Lineage, StageName};
-use crate::owned::{is_index, refuse_foreign, unlisted};
+use crate::owned::unlisted;
 use crate::stage::Stage;
 use crate::store::{StageState, Store};
 use crate::suite_index::SUITES;
@@ -50,21 +49,6 @@ pub enum Place {
     Index(PathBuf),
     /// A folder of stages or indices that cannot be listed.
     Folder(PathBuf),
-}
-
-/// What [`Store::repair`] did, or would do.
-#[derive(Debug, Default)]
-pub struct Repair {
-    /// Damaged stages, which are removed.
-    pub damaged: Vec<StageName>,
-    /// Stages that were computed from damaged ones. They are removed too.
-    pub computed: Vec<StageName>,
-    /// Damaged indices, which are removed.
-    pub indices: Vec<PathBuf>,
-    /// Rows of indices whose stages are missing, as messages. A new run of the suite computes them.
-    pub missing: Vec<String>,
-    /// Faults that stay, because a removal would not mend them: their reasons.
-    pub left: Vec<String>,
 }
 
 impl Check {
@@ -151,49 +135,6 @@ impl Store {
             (StoreError::Io { .. }, Place::Folder(folder)) => Some(folder.clone()),
             _ => None,
         }
-    }
-
-    /// Removes the damaged stages that a check found, every stage that was computed from them, and the damaged
-    /// indices. Then the suite computes them again. With `dry`, it only says what it would remove. Files of a newer
-    /// program, and files that cannot be read for another reason, stay.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if something cannot be removed.
-    pub fn repair(&self, check: &Check, dry: bool) -> Result<Repair> {
-        let mut repair = Repair::default();
-        for Fault { place, error } in &check.faults {
-            match (place, error) {
-                (Place::Stage(stage), StoreError::Damaged { folder, .. }) => match refuse_foreign(folder) {
-                    Ok(()) => repair.damaged.push(stage.clone()),
-                    Err(foreign) => repair.left.push(foreign.to_string()),
-                },
-                (Place::Index(file), StoreError::DamagedIndex { .. }) => {
-                    if is_index(file) {
-                        repair.indices.push(file.clone());
-                    } else {
-                        repair.left.push(format!("{} is not an index; move it elsewhere", file.display()));
-                    }
-                }
-                (_, StoreError::NoStage { .. }) => repair.missing.push(error.to_string()),
-                _ => repair.left.push(error.to_string()),
-            }
-        }
-        let roots: BTreeSet<StageKey> = repair.damaged.iter().map(|stage| stage.key.clone()).collect();
-        repair.computed = Lineage::of(self)?.computed_from(&roots);
-        if dry {
-            return Ok(repair);
-        }
-        // Stages that were computed from another are removed first. So an interrupted repair leaves nothing that
-        // seems sound.
-        for StageName { kind, key } in repair.computed.iter().rev().chain(&repair.damaged) {
-            if !self.remove(kind, key)? {
-                repair.left.push(format!("{kind}/{key} is being computed; repair again when that is done"));
-            }
-        }
-        for file in &repair.indices {
-            fs::remove_file(file).map_err(StoreError::io("remove", file))?;
-        }
-        Ok(repair)
     }
 }
 

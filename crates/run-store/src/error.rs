@@ -92,7 +92,7 @@ pub enum StoreError {
     },
     /// A stored stage cannot be read.
     #[error(
-        "{} is damaged: {problem}; `unlearn runs repair{}` removes the stage{}, and the suite, run again, computes anew what is missing",
+        "{} is damaged: {problem}; `unlearn runs repair{}` computes the stage{} again",
         file.display(), store_option(folder), computed_list(computed)
     )]
     Damaged {

@@ -241,6 +241,7 @@ mod tests {
 
     use super::*;
     use crate::key::StageSpec;
+    use crate::repair::RepairMode;
     use crate::store::Begin;
 
     const MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -281,7 +282,7 @@ mod tests {
         fs::create_dir_all(root.join("suites")).unwrap();
         fs::write(root.join("suites/holiday.json"), "{\"days\": 3}").unwrap();
         let check = store.check().unwrap();
-        let repair = store.repair(&check, false).unwrap();
+        let repair = store.repair(&check, RepairMode::Remove).unwrap();
         assert!(repair.damaged.is_empty() && repair.indices.is_empty(), "{repair:?}");
         assert!(repair.left.iter().any(|reason| reason.contains("cat.jpg")), "{repair:?}");
         fs::remove_file(root.join("suites/holiday.json")).unwrap();
@@ -358,7 +359,7 @@ mod tests {
             "{}",
             fault.error
         );
-        store.repair(&check, false).unwrap();
+        store.repair(&check, RepairMode::Remove).unwrap();
         assert!(other.is_dir());
     }
 

@@ -227,6 +227,7 @@ mod tests {
 
     use super::*;
     use crate::key::StageSpec;
+    use crate::repair::RepairMode;
     use crate::store::Begin;
     use crate::suite_index::{SuiteIndex, SuiteRow};
 
@@ -375,7 +376,7 @@ mod tests {
         flip(&store.stage("train", &second[0]).unwrap().artifact("metrics.jsonl").unwrap());
         let check = store.check().unwrap();
         assert_eq!((check.faults.len(), check.sound), (2, 4), "{:?}", check.faults);
-        let repair = store.repair(&check, true).unwrap();
+        let repair = store.repair(&check, RepairMode::Dry).unwrap();
         assert_eq!((repair.damaged.len(), repair.left.len()), (1, 1), "{repair:?}");
         fs::remove_dir(&manifest).unwrap();
         fs::write(&manifest, text).unwrap();
@@ -407,12 +408,63 @@ mod tests {
         let names = [format!("unlearn/{}", second[1].short()), format!("evaluate/{}", second[2].short())];
         assert!(names.iter().all(|name| message.contains(name)), "{message}");
         assert_eq!(check.sound, 5);
-        let planned = store.repair(&check, true).unwrap();
+        let planned = store.repair(&check, RepairMode::Dry).unwrap();
         assert_eq!((planned.damaged.len(), planned.computed.len()), (1, 2));
         assert_eq!(held(&store).len(), 6, "a dry repair removes nothing");
-        store.repair(&check, false).unwrap();
+        store.repair(&check, RepairMode::Remove).unwrap();
         assert_eq!(held(&store), first.into_iter().collect());
         assert!(store.check().unwrap().faults.is_empty());
+    }
+
+    #[test]
+    fn a_repair_keeps_what_is_to_be_computed_until_it_is() {
+        let (_folder, store, [first, second]) = store();
+        let keys = |specs: Vec<StageSpec>| specs.iter().map(StageSpec::key).collect::<Vec<_>>();
+        let repair = |mode| {
+            let check = store.check().unwrap();
+            store.repair(&check, mode).unwrap()
+        };
+        let damage = |kind, key| flip(&store.stage(kind, key).unwrap().artifact("metrics.jsonl").unwrap());
+        damage("train", &second[0]);
+        repair(RepairMode::RemoveToCompute);
+        // It was killed before it computed. More damage does not forget the first.
+        damage("unlearn", &first[1]);
+        repair(RepairMode::RemoveToCompute);
+        let (stages, lacking) = store.to_compute().unwrap();
+        let found = keys(stages);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>(), first[1..].iter().chain(&second).collect());
+        let at = |key: &StageKey| found.iter().position(|found| found == key).unwrap();
+        assert!([&first[1..], &second].iter().all(|chain| chain.is_sorted_by_key(at)), "inputs come first");
+        assert!(lacking.is_empty() && store.check().unwrap().strangers.is_empty());
+        // What is there again is not computed, and what has no input cannot be.
+        assert_eq!(finish(&store, &spec("train", 2, None)), second[0]);
+        store.remove("train", &first[0]).unwrap();
+        let (stages, lacking) = store.to_compute().unwrap();
+        assert_eq!(keys(stages), second[1..]);
+        assert_eq!(lacking.iter().map(|stage| &stage.key).collect::<BTreeSet<_>>(), first[1..].iter().collect());
+        store.keep_descriptions(&[]).unwrap();
+        assert_eq!(store.to_compute().unwrap(), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_description_that_does_not_fit_its_key_is_lost() {
+        let (_folder, store, [_, second]) = store();
+        let manifest = store.stage("train", &second[0]).unwrap().path().join("manifest.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains("\"seed\": 2"), "{text}");
+        fs::write(&manifest, text.replace("\"seed\": 2", "\"seed\": 3")).unwrap();
+        let check = store.check().unwrap();
+        let repair = store.repair(&check, RepairMode::RemoveToCompute).unwrap();
+        assert_eq!(repair.undescribed.iter().map(|stage| &stage.key).collect::<Vec<_>>(), [&second[0]]);
+        assert_eq!(store.to_compute().unwrap().1.len(), 2);
+        // A changed number elsewhere breaks the seal, and the description stays.
+        let (_folder, store, [_, second]) = self::store();
+        let manifest = store.stage("train", &second[0]).unwrap().path().join("manifest.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text.replace("\"wall_seconds\": ", "\"wall_seconds\": 9")).unwrap();
+        let check = store.check().unwrap();
+        assert!(store.repair(&check, RepairMode::RemoveToCompute).unwrap().undescribed.is_empty());
+        assert_eq!(store.to_compute().unwrap().0.len(), 3);
     }
 
     #[test]
@@ -425,7 +477,7 @@ mod tests {
         fs::remove_file(file).unwrap();
         let check = store.check().unwrap();
         assert_eq!(check.faults.len(), 3, "{:?}", check.faults);
-        let repair = store.repair(&check, false).unwrap();
+        let repair = store.repair(&check, RepairMode::Remove).unwrap();
         assert_eq!((repair.damaged.len(), repair.computed.len(), repair.indices.len()), (1, 1, 1));
         assert!(repair.left[0].contains("format version 9"), "{:?}", repair.left);
         assert_eq!(held(&store).len(), 4);

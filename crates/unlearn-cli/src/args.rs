@@ -23,8 +23,8 @@ mod runs;
 mod suites;
 
 pub(crate) use runs::{
-    DiffArguments, GcArguments, ListRunsArguments, RunsArguments, RunsCommand, SortBy, StateName, VerifyArguments,
-    WhereArguments,
+    DiffArguments, GcArguments, ListRunsArguments, RepairArguments, RunsArguments, RunsCommand, SortBy, StateName,
+    VerifyArguments, WhereArguments,
 };
 pub(crate) use suites::{ChosenSuite, ExplainArguments, SuiteArguments, SuiteCommand};
 

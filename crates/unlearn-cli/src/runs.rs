@@ -2,6 +2,7 @@
 
 mod diff;
 mod list;
+mod repair;
 mod whereabouts;
 
 use std::{collections::BTreeSet, path::Path};
@@ -26,7 +27,7 @@ pub(crate) fn runs(arguments: &RunsArguments) -> anyhow::Result<()> {
         RunsCommand::Where(arguments) => whereabouts::find(&store()?, arguments),
         RunsCommand::Verify(wanted) if wanted.folders.is_empty() => verify_store(&store()?),
         RunsCommand::Verify(wanted) => verify_certificates(wanted),
-        RunsCommand::Repair { dry_run } => repair(&store()?, *dry_run),
+        RunsCommand::Repair(arguments) => repair::repair(&store()?, arguments),
         RunsCommand::Rm { stages, dependents, dry_run } => remove(&store()?, stages, *dependents, *dry_run),
         RunsCommand::Gc(arguments) => collect(&store()?, arguments),
         RunsCommand::Export { what, file } => {
@@ -111,41 +112,6 @@ fn suites_and_stages(store: &Store, what: &[String]) -> anyhow::Result<(BTreeSet
     suites.sort();
     suites.dedup();
     Ok((keys, suites))
-}
-
-fn repair(store: &Store, dry: bool) -> anyhow::Result<()> {
-    let check = store.check()?;
-    let repair = store.repair(&check, dry)?;
-    let word = if dry { "would remove" } else { "removed" };
-    for stage in &repair.damaged {
-        say!("{word} {stage}: damaged");
-    }
-    for stage in &repair.computed {
-        say!("{word} {stage}: computed from a damaged stage");
-    }
-    for file in &repair.indices {
-        say!("{word} {}: damaged", file.display());
-    }
-    for missing in &repair.missing {
-        say!("missing: {missing}");
-    }
-    for reason in &repair.left {
-        fault!("left: {reason}");
-    }
-    if !repair.left.is_empty() {
-        bail!("{} left", counted(repair.left.len(), "fault is", "faults are"));
-    }
-    let stages = repair.damaged.len() + repair.computed.len();
-    if stages + repair.indices.len() == 0 {
-        say!("nothing is damaged: {} sound", counted(check.sound, "finished stage is", "finished stages are"));
-    } else {
-        say!(
-            "{word} {} and {}; run the suite again to compute what is missing",
-            counted(stages, "stage", "stages"),
-            counted(repair.indices.len(), "index", "indices")
-        );
-    }
-    Ok(())
 }
 
 fn remove(store: &Store, wanted: &[String], dependents: bool, dry: bool) -> anyhow::Result<()> {

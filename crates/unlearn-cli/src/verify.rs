@@ -40,7 +40,7 @@ pub(crate) fn verify_store(store: &Store) -> anyhow::Result<()> {
     let mut found = Vec::new();
     if damaged > 0 {
         found.push(format!(
-            "{} damaged, and `unlearn runs repair{}` removes what is damaged and what was computed from it",
+            "{} damaged, and `unlearn runs repair{}` computes again what is damaged and what was computed from it",
             counted(damaged, "stage or index of the store is", "stages and indices of the store are"),
             store_option(store)
         ));

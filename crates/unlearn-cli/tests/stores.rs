@@ -45,6 +45,11 @@ fn short(stage: &Path) -> String {
     stage.file_name().unwrap().to_str().unwrap()[..8].to_owned()
 }
 
+/// Whether a folder of a kind is a stage's.
+fn is_stage(entry: &fs::DirEntry) -> bool {
+    entry.path().join("manifest.json").exists()
+}
+
 #[test]
 fn damage_is_refused_wherever_it_is_read_and_one_command_repairs_it() {
     let place = Place::new(&suite());
@@ -61,7 +66,7 @@ fn damage_is_refused_wherever_it_is_read_and_one_command_repairs_it() {
         assert!(planned.contains(&words), "`{words}` in {planned}");
     }
     assert!(ft.exists());
-    place.succeed(&["runs", "repair"]);
+    place.succeed(&["runs", "repair", "--remove-only"]);
     assert!(!ft.exists());
     assert!(place.succeed(&["runs", "repair"]).contains("nothing is damaged"));
     let message = place.refuse(1, &["report", "tiny", "--out", "report"]);
@@ -69,6 +74,46 @@ fn damage_is_refused_wherever_it_is_read_and_one_command_repairs_it() {
     place.succeed(&["run", "suite.toml", "--out", "report"]);
     assert_eq!(place.rows("report"), rows);
     assert!(models(&place.path("runs")) == whole, "a repaired store holds another model");
+
+    // One command removes what is damaged and computes it again, the root of everything too.
+    flip(&stage(&place, "train", None).join("model.safetensors"));
+    let repaired = place.succeed(&["runs", "repair"]);
+    let all = fs::read_dir(place.path("runs")).unwrap().flatten().filter(|kind| kind.file_name() != "suites");
+    let all: usize =
+        all.filter_map(|kind| Some(fs::read_dir(kind.path()).ok()?.flatten().filter(is_stage).count())).sum();
+    assert!(
+        repaired.contains(&format!("removed {all} stages and 0 damaged indices; computed {all} stages again")),
+        "{repaired}"
+    );
+    place.succeed(&["runs", "verify"]);
+    place.succeed(&["report", "tiny", "--out", "report"]);
+    assert_eq!(place.rows("report"), rows);
+    assert!(models(&place.path("runs")) == whole, "a repaired store holds another model");
+
+    // What could not be computed is computed by the next call.
+    flip(&ft.join("model.safetensors"));
+    let message = place.refuse(1, &["runs", "repair", "--precision", "bf16"]);
+    assert!(message.contains("2 stages could not be computed again"), "{message}");
+    assert!(!ft.exists());
+    assert!(
+        place.succeed(&["runs", "repair"]).contains("removed 0 stages and 0 damaged indices; computed 2 stages again")
+    );
+    assert!(place.succeed(&["runs", "repair"]).contains("nothing is damaged"));
+    assert!(models(&place.path("runs")) == whole, "a repaired store holds another model");
+
+    // A damaged description can only come from the suite.
+    fs::write(ft.join("manifest.json"), "{}").unwrap();
+    let output = place.run(&["runs", "repair"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    for words in
+        [&format!("the description of unlearn/{} is damaged too", short(&ft)), "needs a stage that is not in the store"]
+    {
+        assert!(said.contains(words), "`{words}` in {said}");
+    }
+    assert!(output.status.success() && said.contains("run the suite again"), "{said}");
+    place.succeed(&["run", "suite.toml", "--out", "report"]);
+    assert_eq!(place.rows("report"), rows);
+    assert!(place.succeed(&["runs", "repair"]).contains("nothing is damaged"));
 
     // Scores are read when figures are computed again. Figures are read by a report.
     let judged = fs::read_dir(place.path("runs/evaluate")).unwrap().next().unwrap().unwrap().path();

@@ -17,7 +17,7 @@ use unlearn_training::{Progress, Unattended};
 pub use children::StageCommand;
 pub use outcomes::attempt_each;
 pub use slurm::{KindSection, LaunchState, Slurm, SlurmSection, TaskCommand, Text, cancel_launch, launches};
-pub use worker::{Report, attempt, work};
+pub use worker::{Report, attempt, compute_again, work};
 
 use crate::{PlannedStage, Result, materials::Materials};
 use queue::Queue;

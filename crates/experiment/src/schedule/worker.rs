@@ -47,7 +47,25 @@ pub fn work(spec: StageSpec, store: &Store, materials: &Materials, options: &Run
     super::compute(&stages, store, materials, &options).map(|_| ())
 }
 
-/// The same for a supervisor. It does not wait, and it reports the outcome.
+/// Computes the stages of a list that are not in the store, one after the other. Returns those that failed or whose
+/// inputs failed, with the reasons, if the options say to go on after failures.
+///
+/// # Errors
+/// If the user interrupts, an input is neither in the list nor in the store, or a stage fails and the options do not say
+/// to go on.
+pub fn compute_again(
+    specs: Vec<StageSpec>,
+    store: &Store,
+    materials: &Materials,
+    options: &RunOptions<'_>,
+) -> Result<Vec<(StageSpec, String)>> {
+    let stages: Vec<_> = specs.into_iter().map(PlannedStage::of).collect();
+    let mut failures = super::compute(&stages, store, materials, options)?;
+    let with_reason = |stage: PlannedStage| failures.remove(&stage.key).map(|failure| (stage.spec, failure.reason));
+    Ok(stages.into_iter().filter_map(with_reason).collect())
+}
+
+/// [`work`] for a supervisor. It does not wait, and it reports the outcome.
 pub fn attempt(spec: StageSpec, store: &Store, materials: &Materials, options: &RunOptions<'_>) -> Report {
     let stage = PlannedStage::of(spec);
     let attempt = || -> Result<Report> {

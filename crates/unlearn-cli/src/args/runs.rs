@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{EnvironmentArguments, amounts, numbers};
+use super::{ComputeArguments, EnvironmentArguments, amounts, numbers};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -34,14 +34,12 @@ pub(crate) enum RunsCommand {
     Where(WhereArguments),
     /// Check every file of the store against its hash, or certificates of deletions.
     Verify(VerifyArguments),
-    /// Remove damaged stages, and everything that was computed from them.
+    /// Compute damaged stages again, and everything that was computed from them.
     ///
-    /// The next run of the suite computes them again.
-    Repair {
-        /// Print what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// Damaged stages are removed, with every stage that was computed from one, and damaged indices. Then the removed stages are computed
+    /// again from their descriptions in the store. If a description is damaged too, or names a file outside the store, the suite has to run
+    /// again. A repair that is killed goes on when it is called again.
+    Repair(RepairArguments),
     /// Remove stages.
     Rm {
         /// The stages, as for `unlearn runs show`.
@@ -189,6 +187,18 @@ pub(crate) struct WhereArguments {
     /// Print the answer as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArguments {
+    /// Print what would be removed, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only remove. The next run of the suite, for example on a cluster, computes the stages again.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) remove_only: bool,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArguments,
 }
 
 #[derive(Debug, Args)]
