@@ -15,21 +15,6 @@ pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     arch().dispatch(op)
 }
 
-/// The number of registers of the instruction set in use.
-pub(crate) fn register_count() -> usize {
-    struct Registers;
-
-    impl WithSimd for Registers {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::REGISTER_COUNT
-        }
-    }
-    dispatch(Registers)
-}
-
 /// A kernel for which the samples of a bundle fill `V` registers.
 pub(crate) trait BundleKernel {
     /// Result of the kernel.

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{NullaryFnOnce, Simd};
 use rayon::prelude::*;
 
 use super::{
@@ -156,8 +156,19 @@ impl<E: Element> BundleKernel for BySample<'_, E> {
     }
 }
 
-/// Input channels of a register block.
-const IN_BLOCK: usize = 4;
+/// Most input channels of a register block, for bundles that fill `registers`. Scalar code is compiled for one size only.
+const fn in_block(registers: usize) -> usize {
+    if registers == LANES { 1 } else { 4 }
+}
+
+/// Most output channels of a register block: their sums fit the registers beside the input channels.
+const fn out_block(registers: usize) -> usize {
+    match registers {
+        1 | 4 => 6,
+        2 => 3,
+        _ => 1,
+    }
+}
 
 impl<E: Element> Job<'_, E> {
     /// Number of weights that the job covers.
@@ -169,16 +180,10 @@ impl<E: Element> Job<'_, E> {
     /// bundle has its own sums. So each lane sums the same values in the same order for every register width.
     #[inline(always)]
     fn add<S: Simd, const V: usize>(self, simd: S, sums: &mut [S::f32s]) {
-        // The largest number of output channels whose sums fit the registers beside `IN_BLOCK` input channels.
-        let out_block = match V {
-            1 | 4 => 6,
-            2 => 3,
-            _ => 1,
-        };
         let Self { shape, inputs, outputs, tiles, x, input, dy, output } = self;
         let kernel = shape.kernel;
-        let in_blocks = even_blocks(inputs.len(), IN_BLOCK);
-        let out_blocks = even_blocks(outputs.len(), out_block);
+        let in_blocks = even_blocks(inputs.len(), const { in_block(V) });
+        let out_blocks = even_blocks(outputs.len(), const { out_block(V) });
         let shift = |blocks: &[Range<usize>], by: usize| -> Vec<_> {
             blocks.iter().map(|block| by + block.start..by + block.end).collect()
         };
@@ -211,10 +216,10 @@ impl<E: Element> Job<'_, E> {
                 let in_panel = &in_panels.values()[in_block.start * in_pixels..in_block.end * in_pixels];
                 for out_block in &out_blocks {
                     let out_panel = &out_panels.values()[out_block.start * out_pixels..out_block.end * out_pixels];
-                    let size = (out_block.len(), in_block.len());
                     let first_rows = (in_rows.start, tile.rows.start);
                     let row_len = inputs.len() * of_pair;
                     let panels = Panels {
+                        size: (out_block.len(), in_block.len()),
                         shape,
                         input,
                         output,
@@ -231,7 +236,8 @@ impl<E: Element> Job<'_, E> {
                             for register in 0..V {
                                 ahead_in.step();
                                 ahead_out.step();
-                                panels.add::<S, V>(simd, size, &position, register, &mut sums[place..]);
+                                let to = &mut sums[place..];
+                                simd.vectorize(Dot::<S, V> { simd, panels: &panels, position, register, to });
                                 place += 1;
                             }
                         }
@@ -251,6 +257,8 @@ fn input_rows(shape: &ConvShape, input: &Maps, rows: &Range<usize>) -> Range<usi
 
 /// One block of input channels and one block of output channels of a tile.
 struct Panels<'a> {
+    /// Number of output channels, and of input channels.
+    size: (usize, usize),
     shape: &'a ConvShape,
     input: &'a Maps,
     output: &'a Maps,
@@ -263,6 +271,7 @@ struct Panels<'a> {
 }
 
 /// A kernel position, and the output pixels whose tap at this position lies inside the input.
+#[derive(Clone, Copy)]
 struct Position<'a> {
     kernel_row: usize,
     kernel_column: usize,
@@ -270,39 +279,43 @@ struct Position<'a> {
     columns: &'a Range<usize>,
 }
 
-impl Panels<'_> {
+/// Adds the products at one kernel position to one sum per channel pair, for one of a bundle's `V` registers. It is a function
+/// of its own for each instruction set, which all formats and both kinds of gradients share.
+struct Dot<'a, S: Simd, const V: usize> {
+    simd: S,
+    panels: &'a Panels<'a>,
+    position: Position<'a>,
+    register: usize,
+    to: &'a mut [S::f32s],
+}
+
+impl<S: Simd, const V: usize> NullaryFnOnce for Dot<'_, S, V> {
+    type Output = ();
+
     #[inline(always)]
-    fn add<S: Simd, const V: usize>(
-        &self,
-        simd: S,
-        size: (usize, usize),
-        position: &Position<'_>,
-        register: usize,
-        to: &mut [S::f32s],
-    ) {
+    fn call(self) {
         macro_rules! sizes {
             ($($out:literal: $($input:literal)+;)+) => {
-                match size {
-                    $($(($out, $input) => self.dot::<S, V, $out, $input>(simd, position, register, to),)+)+
+                match self.panels.size {
+                    $($(($out, $input) if const { $out <= out_block(V) && $input <= in_block(V) } => {
+                        self.add::<$out, $input>();
+                    })+)+
                     _ => unreachable!("blocks are at most six by four channels"),
                 }
             };
         }
         sizes! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4; }
     }
+}
 
-    /// Adds the products at one kernel position to one sum per channel pair, for one of a bundle's `V` registers.
+impl<S: Simd, const V: usize> Dot<'_, S, V> {
     #[inline(always)]
-    fn dot<S: Simd, const V: usize, const O: usize, const I: usize>(
-        &self,
-        simd: S,
-        position: &Position<'_>,
-        register: usize,
-        to: &mut [S::f32s],
-    ) {
-        let Self { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel, .. } = *self;
-        let (of_output, of_input) = self.sum_strides;
-        let Position { kernel_row, kernel_column, rows, columns } = *position;
+    fn add<const O: usize, const I: usize>(self) {
+        let Self { simd, panels, position, register, to } = self;
+        let Panels { shape, input, output, first_rows: (first_in_row, first_out_row), in_panel, out_panel, .. } =
+            *panels;
+        let (of_output, of_input) = panels.sum_strides;
+        let Position { kernel_row, kernel_column, rows, columns } = position;
         if columns.is_empty() {
             return;
         }

@@ -236,6 +236,10 @@ impl<E: Element> BundleKernel for Band<'_, E> {
                         ending,
                     };
                     match tile.len() {
+                        // Scalar code is compiled for one pixel only.
+                        pixels if const { S::F32_LANES == 1 } => {
+                            (0..pixels).for_each(|pixel| tile_of.from(pixel).run::<S, 1, V>(simd, &mut ahead));
+                        }
                         1 => tile_of.run::<S, 1, V>(simd, &mut ahead),
                         2 => tile_of.run::<S, 2, V>(simd, &mut ahead),
                         3 => tile_of.run::<S, 3, V>(simd, &mut ahead),
@@ -250,6 +254,7 @@ impl<E: Element> BundleKernel for Band<'_, E> {
 }
 
 /// A few pixels of one row.
+#[derive(Clone, Copy)]
 struct Tile<'a, E> {
     part: &'a Part,
     /// Panel values from the place of the first pixel on.
@@ -264,6 +269,12 @@ struct Tile<'a, E> {
 }
 
 impl<E: Element> Tile<'_, E> {
+    /// The tile without its first pixels.
+    fn from(self, pixels: usize) -> Self {
+        let panel = self.panel.get(pixels * LANES..).unwrap_or_default();
+        Self { panel, place: self.place + pixels * self.spacing, ..self }
+    }
+
     /// Computes every channel of `P` pixels.
     #[inline(always)]
     fn run<S: Simd, const P: usize, const V: usize>(&self, simd: S, ahead: &mut Ahead<'_, E>) {

@@ -175,7 +175,7 @@ impl<E: Element> BundleKernel for Task<'_, E> {
         let mut ahead = pass.ahead(from, tiles, first + count, weights.blocks.len() * groups.len() * PLACES);
         for block in &weights.blocks {
             for group in &groups {
-                let tiles = first + group.start..first + group.end;
+                let tiles = group.clone().map(|tile| self.tiles.tile(first + tile));
                 let mut multiply = Multiply {
                     pass,
                     weights,
@@ -184,10 +184,17 @@ impl<E: Element> BundleKernel for Task<'_, E> {
                     place_len,
                     products: &mut *products,
                     to,
-                    tiles: tiles.map(|tile| self.tiles.tile(tile)),
+                    tiles: tiles.clone(),
                     ahead: &mut ahead,
                 };
                 on_tile::<S, V>(simd, group.len(), block.len(), &mut multiply);
+                let of_place = group.len() * block.len();
+                for (index, tile) in tiles.enumerate() {
+                    for channel in 0..block.len() {
+                        let products = &products[(index * block.len() + channel) * LANES..];
+                        pass.transform_output::<S, _, V>(simd, products, of_place * V, to, tile, block.start + channel);
+                    }
+                }
             }
         }
     }
@@ -280,7 +287,7 @@ pub(super) fn across<T: Copy, const N: usize, const H: usize>(columns: &[[T; H];
     line
 }
 
-/// The products of a block of channels of a few tiles, and their way back to pixels.
+/// The products of a block of channels of a few tiles.
 struct Multiply<'a, 'ahead, E, T> {
     pass: &'a Pass<'a>,
     weights: &'a TransformedWeights,
@@ -314,12 +321,6 @@ impl<E: Element, T: Iterator<Item = Tile> + Clone> OnTile for Multiply<'_, '_, E
                 *values = &inputs[tile * len..(tile + 1) * len];
             }
             store_products::<S, P, C, V>(simd, values, weights, products);
-        }
-        for (index, tile) in tiles.clone().enumerate() {
-            for channel in 0..C {
-                let products = &products[(index * C + channel) * LANES..][..((PLACES - 1) * P * C + 1) * LANES];
-                pass.transform_output::<S, _, V>(simd, products, P * C * V, *to, tile, block.start + channel);
-            }
         }
     }
 }
@@ -378,15 +379,19 @@ impl Pass<'_> {
         let columns = (maps.width - tile.column).min(OUTPUT_TILE);
         let (products, _) = S::as_simd_f32s(products);
         let start = self.written_place(tile, channel, 0);
+        assert!(products.len() >= (PLACES - 1) * place_len + V, "a tile has 36 places");
         for v in 0..V {
-            let places = [
-                output_line(simd, place_column::<S>(products, place_len, 0, v)),
-                output_line(simd, place_column::<S>(products, place_len, 1, v)),
-                output_line(simd, place_column::<S>(products, place_len, 2, v)),
-                output_line(simd, place_column::<S>(products, place_len, 3, v)),
-                output_line(simd, place_column::<S>(products, place_len, 4, v)),
-                output_line(simd, place_column::<S>(products, place_len, 5, v)),
-            ];
+            // SAFETY: the assertion above.
+            let places = unsafe {
+                [
+                    output_line(simd, place_column::<S>(products, place_len, 0, v)),
+                    output_line(simd, place_column::<S>(products, place_len, 1, v)),
+                    output_line(simd, place_column::<S>(products, place_len, 2, v)),
+                    output_line(simd, place_column::<S>(products, place_len, 3, v)),
+                    output_line(simd, place_column::<S>(products, place_len, 4, v)),
+                    output_line(simd, place_column::<S>(products, place_len, 5, v)),
+                ]
+            };
             for row in 0..OUTPUT_TILE {
                 let line = output_line(simd, across(&places, row));
                 let at = start + row * maps.width * LANES + v * S::F32_LANES;
@@ -416,12 +421,15 @@ impl Pass<'_> {
 }
 
 /// Register `v` of one column of places, which lie `place_len` registers apart.
+///
+/// # Safety
+/// `products` has more than `(PLACES - 1) * place_len + v` registers.
 #[inline(always)]
-fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, v: usize) -> [S::f32s; 6] {
-    let first = column * place_len + v;
-    let mut places = [products[first]; 6];
-    for row in 1..6 {
-        places[row] = products[row * 6 * place_len + first];
+unsafe fn place_column<S: Simd>(products: &[S::f32s], place_len: usize, column: usize, v: usize) -> [S::f32s; 6] {
+    let mut places = [products[0]; 6];
+    for (row, register) in places.iter_mut().enumerate() {
+        // SAFETY: guaranteed by the caller, since a column has six of the places.
+        *register = unsafe { *products.get_unchecked((row * 6 + column) * place_len + v) };
     }
     places
 }

@@ -220,15 +220,13 @@ struct Products<'a> {
     outputs: usize,
 }
 
-/// Most input channels of a register block.
-const INPUTS: usize = 4;
-
-/// Most output channels of a register block. The sums of all channel pairs and a value of each channel fill the
-/// registers.
-const fn outputs<S: Simd>() -> usize {
-    match S::REGISTER_COUNT {
-        ..32 => 3,
-        32.. => 6,
+/// Most output and input channels of a register block. The sums of all channel pairs and a value of each channel fill the
+/// registers. Scalar code is compiled for one size only.
+const fn block<S: Simd>() -> (usize, usize) {
+    match (S::F32_LANES, S::REGISTER_COUNT) {
+        (1, _) => (1, 1),
+        (_, ..32) => (3, 4),
+        (_, 32..) => (6, 4),
     }
 }
 
@@ -237,12 +235,12 @@ impl BundleKernel for Products<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const V: usize>(mut self, simd: S) {
-        for out_block in even_blocks(self.outputs, outputs::<S>()) {
-            for in_block in even_blocks(self.inputs, INPUTS) {
+        for out_block in even_blocks(self.outputs, const { block::<S>().0 }) {
+            for in_block in even_blocks(self.inputs, const { block::<S>().1 }) {
                 macro_rules! sizes {
                     ($($out:literal: $($input:literal)+;)+) => {
                         match (out_block.len(), in_block.len()) {
-                            $($(($out, $input) if const { $out <= outputs::<S>() } => self.add::<S, V, $out, $input>(simd, out_block.start, in_block.start),)+)+
+                            $($(($out, $input) if const { $out <= block::<S>().0 && $input <= block::<S>().1 } => self.add::<S, V, $out, $input>(simd, out_block.start, in_block.start),)+)+
                             _ => unreachable!("a register block has at most six by four channels"),
                         }
                     };
