@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, simd::sum_of_lanes};
+use crate::{LANES, simd::sum_of_lanes, threads};
 
 /// Sums over all samples, `[values]`, written over `sums`: the gradient of the whole loss.
 pub fn sums_over_samples(by_sample: &[f32], sums: &mut [f32]) {
@@ -17,7 +17,7 @@ pub fn sums_over_samples(by_sample: &[f32], sums: &mut [f32]) {
 /// One row for each sample, `[batch, values]`, written over `rows`.
 pub fn rows_of_samples(by_sample: &[f32], values: usize, rows: &mut [f32]) {
     let (by_sample, _) = by_sample.as_chunks::<LANES>();
-    rows.par_chunks_mut(values.max(1)).enumerate().for_each(|(sample, row)| {
+    threads::each_chunk(rows, values.max(1), &|sample, row| {
         let lanes = &by_sample[sample / LANES * values..][..row.len()];
         row.iter_mut().zip(lanes).for_each(|(value, lanes)| *value = lanes[sample % LANES]);
     });

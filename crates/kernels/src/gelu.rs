@@ -1,14 +1,12 @@
 //! GELU, x Φ(x), and its gradient.
 
+use crate::{Maps, elementary::normal, simd, threads};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
-
-use crate::{Maps, elementary::normal, simd};
 
 /// y = x Φ(x) with the exact normal distribution function Φ (arXiv 1606.08415), not its approximation by tanh.
 pub fn gelu(x: &[f32], y: &mut [f32], maps: &Maps) {
     let used = maps.used();
-    y[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..maps.len()], maps.plane, &|index, y| {
         simd::dispatch(Forward { x: &x[index * maps.plane..][..used], y: &mut y[..used] });
     });
 }
@@ -16,7 +14,7 @@ pub fn gelu(x: &[f32], y: &mut [f32], maps: &Maps) {
 /// dx = dy · (Φ(x) + x Φ′(x)).
 pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32], maps: &Maps) {
     let used = maps.used();
-    dx[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, dx)| {
+    threads::each_chunk(&mut dx[..maps.len()], maps.plane, &|index, dx| {
         let start = index * maps.plane;
         simd::dispatch(Backward { x: &x[start..][..used], dy: &dy[start..][..used], dx: &mut dx[..used] });
     });

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Element, LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd, threads};
 
 /// y = W x + b, with W `[out, in]`; the tail stays zero.
 pub fn linear_forward<X: Element, Y: Element>(
@@ -14,7 +14,7 @@ pub fn linear_forward<X: Element, Y: Element>(
     y: &mut [Y],
     output: &Maps,
 ) {
-    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|index, y| {
         let (bundle, out) = output.bundle_and_channel(index);
         let x = &x[input.start(bundle, 0)..][..input.bundle];
         let y = &mut y[..LANES];
@@ -37,7 +37,7 @@ pub fn linear_input_gradient<X: Element, Y: Element>(
     dx: &mut [X],
     input: &Maps,
 ) {
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|index, dx| {
         let (bundle, feature) = input.bundle_and_channel(index);
         simd::dispatch(|| {
             let mut sums = [0.0; LANES];
@@ -93,7 +93,8 @@ pub fn linear_sample_gradients<X: Element, Y: Element>(
     let weights = output.channels * input.channels;
     assert!(stride >= weights + output.channels, "rows of {} values, {stride} apart", weights + output.channels);
     assert!(rows.len().div_ceil(stride) >= output.batch, "{} values for {} rows", rows.len(), output.batch);
-    rows.par_chunks_mut(stride).take(output.batch).enumerate().for_each(|(sample, row)| {
+    let len = rows.len().min(output.batch * stride);
+    threads::each_chunk(&mut rows[..len], stride, &|sample, row| {
         let (bundle, lane) = (sample / LANES, sample % LANES);
         let (dweight, dbias) = row[..weights + output.channels].split_at_mut(weights);
         for (out, (dweight, dbias)) in dweight.chunks_exact_mut(input.channels).zip(dbias).enumerate() {

@@ -1,8 +1,6 @@
 //! The layout of activations, and conversions to and from it.
 
-use rayon::prelude::*;
-
-use crate::Element;
+use crate::{Element, threads};
 
 /// Number of samples side by side in one bundle: one AVX-512 register, or two of AVX2.
 pub const LANES: usize = 16;
@@ -96,7 +94,7 @@ impl Maps {
 /// Writes images `[batch, channels, height, width]` as maps and normalises each channel: (x − mean) / std.
 pub fn images_to_maps<E: Element>(images: &[f32], mean: &[f32], std: &[f32], out: &mut [E], maps: &Maps) {
     let pixels = maps.height * maps.width;
-    out[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, plane)| {
+    threads::each_chunk(&mut out[..maps.len()], maps.plane, &|index, plane| {
         let (bundle, channel) = maps.bundle_and_channel(index);
         let (mean, scale) = (mean[channel], 1.0 / std[channel]);
         let samples = maps.samples(bundle);
@@ -114,7 +112,7 @@ pub fn images_to_maps<E: Element>(images: &[f32], mean: &[f32], std: &[f32], out
 /// `[batch, channels, height, width]`.
 pub fn maps_to_images<E: Element>(gradient: &[E], std: &[f32], out: &mut [f32], maps: &Maps) {
     let pixels = maps.height * maps.width;
-    out.par_chunks_mut(pixels).enumerate().for_each(|(index, image)| {
+    threads::each_chunk(out, pixels, &|index, image| {
         let (sample, channel) = (index / maps.channels, index % maps.channels);
         let plane = &gradient[maps.start(sample / LANES, channel)..];
         for (pixel, value) in image.iter_mut().enumerate() {

@@ -1,17 +1,14 @@
 //! Pooling. Global average pooling maps `[channels, height, width]` to `[channels, 1, 1]` for every sample.
 //! Max-pooling takes maxima over windows.
 
-use rayon::prelude::*;
-
-use crate::{Element, LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd, threads};
 
 /// y = mean of x over height and width.
 pub fn global_avg_pool<E: Element>(x: &[E], input: &Maps, y: &mut [E], output: &Maps) {
     let scale = 1.0 / (input.height * input.width) as f32;
-    let planes = x[..input.len()].par_chunks(input.plane);
-    y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|plane, y| {
         let mut sums = [0.0; LANES];
-        for lanes in x[..input.used()].as_chunks::<LANES>().0 {
+        for lanes in x[plane * input.plane..][..input.used()].as_chunks::<LANES>().0 {
             sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += x.to_f32());
         }
         y.iter_mut().zip(sums).for_each(|(y, sum)| *y = E::from_f32(sum * scale));
@@ -21,8 +18,8 @@ pub fn global_avg_pool<E: Element>(x: &[E], input: &Maps, y: &mut [E], output: &
 /// dx = dy / (height · width) at every pixel.
 pub fn global_avg_pool_backward<E: Element>(dy: &[E], output: &Maps, dx: &mut [E], input: &Maps) {
     let scale = 1.0 / (input.height * input.width) as f32;
-    let planes = dy[..output.len()].par_chunks(output.plane);
-    dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, dy)| {
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|plane, dx| {
+        let dy = &dy[plane * output.plane..][..output.plane];
         for lanes in dx[..input.used()].as_chunks_mut::<LANES>().0 {
             lanes.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = E::from_f32(dy.to_f32() * scale));
         }
@@ -62,9 +59,8 @@ impl Window {
 
 /// y = the largest x of each window. A NaN in the window gives NaN.
 pub fn max_pool<E: Element>(window: Window, x: &[E], input: &Maps, y: &mut [E], output: &Maps) {
-    let planes = x[..input.len()].par_chunks(input.plane);
-    y[..output.len()].par_chunks_mut(output.plane).zip(planes).for_each(|(y, x)| {
-        let (x, _) = x.as_chunks::<LANES>();
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|plane, y| {
+        let (x, _) = x[plane * input.plane..][..input.used()].as_chunks::<LANES>();
         let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
         simd::dispatch(|| {
             for (pixel, y) in y.iter_mut().enumerate() {
@@ -87,11 +83,10 @@ fn replaces(value: f32, maximum: f32) -> bool {
 
 /// dx: each dy is added at the first largest value of its window, as in PyTorch. Written over `dx`.
 pub fn max_pool_backward<E: Element>(window: Window, x: &[E], input: &Maps, dy: &[E], output: &Maps, dx: &mut [E]) {
-    let planes = x[..input.len()].par_chunks(input.plane).zip(dy[..output.len()].par_chunks(output.plane));
-    dx[..input.len()].par_chunks_mut(input.plane).zip(planes).for_each(|(dx, (x, dy))| {
-        let (x, _) = x.as_chunks::<LANES>();
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|plane, dx| {
+        let (x, _) = x[plane * input.plane..][..input.used()].as_chunks::<LANES>();
         let (dx, _) = dx[..input.used()].as_chunks_mut::<LANES>();
-        let (dy, _) = dy[..output.used()].as_chunks::<LANES>();
+        let (dy, _) = dy[plane * output.plane..][..output.used()].as_chunks::<LANES>();
         simd::dispatch(|| {
             dx.as_flattened_mut().fill(E::default());
             for (pixel, dy) in dy.iter().enumerate() {

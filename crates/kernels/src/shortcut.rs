@@ -1,9 +1,7 @@
 //! The option-A shortcut of He et al. 2016 (arXiv 1512.03385, section 4.2): every `stride`-th pixel, padded with zero
 //! channels, half of them before and half after.
 
-use rayon::prelude::*;
-
-use crate::{Element, LANES, Maps};
+use crate::{Element, LANES, Maps, threads};
 
 /// Channel of the input that a channel of the output copies.
 fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
@@ -13,7 +11,7 @@ fn source(channel: usize, input: &Maps, output: &Maps) -> Option<usize> {
 
 /// y = shortcut of x.
 pub fn shortcut_a<E: Element>(x: &[E], input: &Maps, stride: usize, y: &mut [E], output: &Maps) {
-    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|index, y| {
         let (bundle, channel) = output.bundle_and_channel(index);
         let (y, _) = y[..output.used()].as_chunks_mut::<LANES>();
         let Some(channel) = source(channel, input, output) else { return y.as_flattened_mut().fill(E::default()) };
@@ -28,7 +26,7 @@ pub fn shortcut_a<E: Element>(x: &[E], input: &Maps, stride: usize, y: &mut [E],
 /// dx = gradient with respect to x, written over `dx`.
 pub fn shortcut_a_backward<E: Element>(dy: &[E], output: &Maps, stride: usize, dx: &mut [E], input: &Maps) {
     let before = (output.channels - input.channels) / 2;
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|index, dx| {
         let (bundle, channel) = input.bundle_and_channel(index);
         let (dx, _) = dx[..input.used()].as_chunks_mut::<LANES>();
         let (dy, _) = dy[output.start(bundle, channel + before)..].as_chunks::<LANES>();

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, Maps};
+use crate::{LANES, Maps, threads};
 
 /// Puts `token` `[channels]` before the pixels of x.
 pub fn class_token(token: &[f32], x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
-    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|index, y| {
         let (bundle, channel) = output.bundle_and_channel(index);
         let (first, others) = y[..output.used()].split_at_mut(LANES);
         first.fill(token[channel]);
@@ -27,7 +27,7 @@ pub fn class_token_backward(dy: &[f32], output: &Maps, dx: &mut [f32], input: &M
 
 /// y = x + positions, `[pixels, channels]`.
 pub fn add_positions(positions: &[f32], x: &[f32], y: &mut [f32], maps: &Maps) {
-    y[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..maps.len()], maps.plane, &|index, y| {
         let (bundle, channel) = maps.bundle_and_channel(index);
         let y = &mut y[..maps.used()];
         let (from, _) = x[index * maps.plane..][..maps.used()].as_chunks::<LANES>();
@@ -61,7 +61,7 @@ pub fn first_token(x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
 
 /// dx = dy at the first pixel, and 0 at the others.
 pub fn first_token_backward(dy: &[f32], output: &Maps, dx: &mut [f32], input: &Maps) {
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|index, dx| {
         dx[..input.used()].fill(0.0);
         dx[..LANES].copy_from_slice(&dy[index * output.plane..][..LANES]);
     });
@@ -99,7 +99,7 @@ impl Squares {
 /// y = x with the pixels of each square side by side among the channels.
 pub fn merge_tokens(squares: Squares, x: &[f32], input: &Maps, y: &mut [f32], output: &Maps) {
     squares.check(input, output);
-    y[..output.len()].par_chunks_mut(output.plane).enumerate().for_each(|(index, y)| {
+    threads::each_chunk(&mut y[..output.len()], output.plane, &|index, y| {
         let (bundle, channel) = output.bundle_and_channel(index);
         for (pixel, y) in y[..output.used()].as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let (channel, pixel) = squares.source(channel, pixel, input.channels);
@@ -112,7 +112,7 @@ pub fn merge_tokens(squares: Squares, x: &[f32], input: &Maps, y: &mut [f32], ou
 pub fn merge_tokens_backward(squares: Squares, dy: &[f32], output: &Maps, dx: &mut [f32], input: &Maps) {
     squares.check(input, output);
     let parts = squares.side * squares.side;
-    dx[..input.len()].par_chunks_mut(input.plane).enumerate().for_each(|(index, dx)| {
+    threads::each_chunk(&mut dx[..input.len()], input.plane, &|index, dx| {
         let (bundle, channel) = input.bundle_and_channel(index);
         for part in 0..parts {
             let merged = part * input.channels + channel;

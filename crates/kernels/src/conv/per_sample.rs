@@ -3,10 +3,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use rayon::prelude::*;
-
 use super::{Algorithm, Convolution, Epilogue, Group, direct, scratch::Scratch, sparse};
-use crate::{Element, LANES, Maps, convert, shared::Shared, simd};
+use crate::{Element, LANES, Maps, convert, shared::Shared, simd, threads};
 
 impl Convolution {
     /// Indices of the kept weights in the weight tensor, ascending.
@@ -83,7 +81,7 @@ impl Convolution {
         convert(x, full);
         self.forward(&self.only_kept(direction), full, input, along.resize(output.len()), output, Epilogue::None);
         let along = along.values();
-        dots.par_chunks_mut(LANES).enumerate().for_each(|(bundle, dots)| {
+        threads::each_chunk(dots, LANES, &|bundle, dots| {
             let plane = |channel| output.start(bundle, channel)..output.start(bundle, channel) + output.used();
             let mut sums = [0.0; LANES];
             for channel in 0..output.channels {

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{CHUNK, NormInput, PixelSums};
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     element::{register, set_register},
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
 
 /// Backward pass through [`norm_apply`](super::norm_apply).
@@ -91,10 +91,22 @@ fn by_channel<E: Element>(
     reduce: impl Fn(usize, Range<usize>) -> (f64, f64) + Sync,
     combine: impl Fn(usize, usize, Range<usize>, [f32; 3]) + Sync,
 ) {
-    dweight.par_iter_mut().zip(dbias).enumerate().for_each(|(channel, gradients)| {
-        let terms = input.reduce_channel(channel, batch, gradients, maps, &reduce);
+    let found = threads::results_of_tasks(dweight.len(), &|(): &mut (), channel| {
+        let (gradients, terms) = input.reduce_channel(channel, batch, maps, &reduce);
         planes(channel, maps).enumerate().for_each(|(bundle, plane)| combine(channel, bundle, plane, terms));
+        (gradients, ())
     });
+    write_gradients(found, dweight, dbias);
+}
+
+/// Writes ∂γ and ∂β of every channel, and returns what was found with them.
+pub(super) fn write_gradients<T>(found: Vec<([f32; 2], T)>, dweight: &mut [f32], dbias: &mut [f32]) -> Vec<T> {
+    let channels = found.into_iter().zip(dweight.iter_mut().zip(dbias));
+    let write = |(([weight, bias], rest), (dweight, dbias)): (([f32; 2], T), (&mut f32, &mut f32))| {
+        (*dweight, *dbias) = (weight, bias);
+        rest
+    };
+    channels.map(write).collect()
 }
 
 /// The sums of both parts, in order.
@@ -111,18 +123,16 @@ fn planes(channel: usize, maps: &Maps) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl<E: Element> NormInput<'_, E> {
-    /// Writes ∂γ and ∂β of a channel, given each plane's Σ g and Σ g·(x − mean). Returns the terms of dx.
+    /// ∂γ and ∂β of a channel and the terms of its dx, given each plane's Σ g and Σ g·(x − mean).
     pub(super) fn reduce_channel(
         &self,
         channel: usize,
         batch: bool,
-        (dweight, dbias): (&mut f32, &mut f32),
         maps: &Maps,
         reduce: impl Fn(usize, Range<usize>) -> (f64, f64),
-    ) -> [f32; 3] {
+    ) -> ([f32; 2], [f32; 3]) {
         let sums = total(planes(channel, maps).map(|plane| reduce(channel, plane)));
-        [*dweight, *dbias] = self.parameter_gradients(channel, sums);
-        self.terms(channel, batch.then_some(sums), maps)
+        (self.parameter_gradients(channel, sums), self.terms(channel, batch.then_some(sums), maps))
     }
 
     /// ∂γ and ∂β of a channel, given its Σ g and Σ g·(x − mean).

@@ -2,13 +2,12 @@
 //! first. The rest is elementwise, and is left to whoever reads the gradient next.
 
 use pulp::{Simd, WithSimd as _};
-use rayon::prelude::*;
 
 use super::{
     CHUNK, NormInput,
-    backward::{CombineMasked, ReduceMasked, total},
+    backward::{CombineMasked, ReduceMasked, total, write_gradients},
 };
-use crate::{Element, LANES, Maps, simd};
+use crate::{Element, LANES, Maps, simd, threads};
 
 /// The gradient with respect to normalised maps as a function of dz = ∂loss/∂z: a·g + b·x + c with g = dz where the
 /// `ReLU` passes.
@@ -36,14 +35,14 @@ pub fn norm_backward_terms<E: Element>(
     dbias: &mut [f32],
     maps: &Maps,
 ) -> Vec<[f32; 3]> {
-    let gradients = dweight.par_iter_mut().zip(dbias).enumerate();
-    let of_channel = |(channel, gradients)| {
+    let of_channel = |(): &mut (), channel| {
         let (passed, mean) = (relu.then(|| input.of_channel(channel)), input.statistics[channel].mean);
-        input.reduce_channel(channel, batch, gradients, maps, |_, plane| {
+        input.reduce_channel(channel, batch, maps, |_, plane| {
             simd::dispatch_bundle(ReduceMasked { x: &input.x[plane.clone()], dz: &dz[plane], passed, mean })
         })
     };
-    gradients.map(of_channel).collect()
+    let found = threads::results_of_tasks(dweight.len(), &of_channel);
+    write_gradients(found, dweight, dbias)
 }
 
 /// The sums that the first half needs, found by whoever writes dz.
@@ -131,7 +130,7 @@ impl<E: Element> NormGradient<'_, E> {
                 self.0.finish(simd, self.1, self.2);
             }
         }
-        dz[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, plane)| {
+        threads::each_chunk(&mut dz[..maps.len()], maps.plane, &|index, plane| {
             let (bundle, channel) = maps.bundle_and_channel(index);
             let place = (channel, maps.start(bundle, channel), maps.samples(bundle));
             simd::dispatch(Plane(self, place, &mut plane[..maps.used()]));

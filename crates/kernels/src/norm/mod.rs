@@ -14,6 +14,7 @@ use crate::{
     Element, LANES, Maps,
     element::register,
     simd::{self, BundleKernel, sum_lanes},
+    threads,
 };
 
 const EPSILON: f64 = 1e-5;
@@ -87,11 +88,11 @@ pub(crate) fn merge_moments(tasks: &[Vec<Moments>], channels: usize) -> Vec<Chan
 
 /// Statistics of each channel over pixels and samples.
 pub fn norm_statistics<E: Element>(x: &[E], maps: &Maps) -> Vec<ChannelStatistics> {
-    let of_bundle = |bundle: usize| -> Vec<Moments> {
+    let of_bundle = |(): &mut (), bundle: usize| -> Vec<Moments> {
         let of_channel = |channel| Moments::of(&x[maps.start(bundle, channel)..][..maps.used()], maps.samples(bundle));
         (0..maps.channels).map(of_channel).collect()
     };
-    let moments: Vec<_> = (0..maps.bundles()).into_par_iter().map(of_bundle).collect();
+    let moments = threads::results_of_tasks(maps.bundles(), &of_bundle);
     merge_moments(&moments, maps.channels)
 }
 
@@ -99,13 +100,14 @@ pub fn norm_statistics<E: Element>(x: &[E], maps: &Maps) -> Vec<ChannelStatistic
 pub fn channel_sums<E: Element>(x: &[E], maps: &Maps) -> Vec<f32> {
     let of_bundle =
         |bundle, channel| simd::dispatch_bundle(Sum { values: &x[maps.start(bundle, channel)..][..maps.used()] });
-    let of_channel = |channel| (0..maps.bundles()).map(|bundle| of_bundle(bundle, channel)).sum::<f64>() as f32;
-    (0..maps.channels).into_par_iter().map(of_channel).collect()
+    let of_channel =
+        |(): &mut (), channel| (0..maps.bundles()).map(|bundle| of_bundle(bundle, channel)).sum::<f64>() as f32;
+    threads::results_of_tasks(maps.channels, &of_channel)
 }
 
 /// The same sum for each sample, which is each sample's gradient of a bias: `[batch, channels]`, written over `rows`.
 pub fn channel_sums_by_sample<E: Element>(x: &[E], maps: &Maps, rows: &mut [f32]) {
-    rows.par_chunks_mut(LANES * maps.channels).enumerate().for_each(|(bundle, rows)| {
+    threads::each_chunk(rows, LANES * maps.channels, &|bundle, rows| {
         for channel in 0..maps.channels {
             let sums = sum_by_lane(&x[maps.start(bundle, channel)..][..maps.used()]);
             rows.chunks_exact_mut(maps.channels).zip(sums).for_each(|(row, sum)| row[channel] = sum);
@@ -156,7 +158,7 @@ impl<E> NormInput<'_, E> {
 /// z = relu?(γ (x − mean) / σ + β + residual?). NaN stays NaN.
 pub fn norm_apply<E: Element>(input: NormInput<'_, E>, residual: Option<&[E]>, relu: bool, z: &mut [E], maps: &Maps) {
     let used = maps.used();
-    z[..maps.len()].par_chunks_mut(maps.plane).enumerate().for_each(|(index, z)| {
+    threads::each_chunk(&mut z[..maps.len()], maps.plane, &|index, z| {
         let (bundle, channel) = maps.bundle_and_channel(index);
         let start = index * maps.plane;
         let z = &mut z[..used];

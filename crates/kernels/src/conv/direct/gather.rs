@@ -8,9 +8,6 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-use rayon::prelude::*;
-
 use super::{
     super::{
         epilogue::Epilogue,
@@ -26,7 +23,9 @@ use crate::{
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
+use pulp::Simd;
 
 /// Maximum number of values in a panel, unless one row needs more: 192 KiB, so that the panel stays in the
 /// second-level cache.
@@ -106,7 +105,7 @@ fn gather<T: Send, E: Element>(
         });
         finish(to, bundle, rows)
     };
-    (0..bundles * written.height.div_ceil(band)).into_par_iter().map_init(Panel::default, task).collect()
+    threads::results_of_tasks(bundles * written.height.div_ceil(band), &task)
 }
 
 /// Number of rows that one task writes: as many as its panel holds, but few enough for sixteen tasks.

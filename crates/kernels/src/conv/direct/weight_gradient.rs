@@ -10,9 +10,6 @@
 
 use std::ops::Range;
 
-use pulp::{NullaryFnOnce, Simd};
-use rayon::prelude::*;
-
 use super::{
     super::{blocks::even_blocks, scratch::Scratch},
     panel::Panel,
@@ -22,7 +19,9 @@ use crate::{
     ConvShape, Element, LANES, Maps,
     ahead::Ahead,
     simd::{self, BundleKernel, sum_lanes},
+    threads,
 };
+use pulp::{NullaryFnOnce, Simd};
 
 /// Maximum number of pixels in a tile, unless one row has more.
 const TILE_PIXELS: usize = 64;
@@ -57,13 +56,10 @@ pub(crate) fn weight_gradient<E: Element>(
         .flat_map(|group| channel_jobs.iter().map(|channels| (channels.clone(), &tiles[group.clone()])))
         .collect();
     let outputs = 0..shape.out_channels;
-    let partial: Vec<Vec<f32>> = jobs
-        .into_par_iter()
-        .map(|(inputs, tiles)| {
-            let job = Job { shape, inputs, outputs: outputs.clone(), tiles, x, input, dy, output };
-            simd::dispatch_bundle(Total(job))
-        })
-        .collect();
+    let partial = threads::results_of_tasks(jobs.len(), &|(): &mut (), number| {
+        let (inputs, tiles) = jobs[number].clone();
+        simd::dispatch_bundle(Total(Job { shape, inputs, outputs: outputs.clone(), tiles, x, input, dy, output }))
+    });
     dw.fill(0.0);
     let taps = shape.kernel * shape.kernel;
     for (partial, channels) in partial.iter().zip(channel_jobs.iter().cycle()) {
@@ -89,7 +85,8 @@ pub(crate) fn gradients_by_sample<T: Send, E: Element>(
     let blocks = even_blocks(shape.out_channels, shape.out_channels.div_ceil(blocks));
     let jobs: Vec<_> =
         (0..output.bundles()).flat_map(|bundle| blocks.iter().map(move |block| (bundle, block))).collect();
-    let run = |gradients: &mut Scratch, (bundle, outputs): (usize, &Range<usize>)| {
+    let run = |gradients: &mut Scratch, number: usize| {
+        let (bundle, outputs) = jobs[number];
         let tiles: Vec<_> = tiles_of(shape, output, bundle).collect();
         let (inputs, outputs) = (0..shape.in_channels, outputs.clone());
         let of_channel = shape.weights() / shape.out_channels;
@@ -99,7 +96,7 @@ pub(crate) fn gradients_by_sample<T: Send, E: Element>(
         simd::dispatch_bundle(BySample { job, gradients });
         take(bundle, weights, gradients.as_chunks().0)
     };
-    jobs.into_par_iter().map_init(Scratch::default, run).collect()
+    threads::results_of_tasks(jobs.len(), &run)
 }
 
 /// The tiles of one bundle.

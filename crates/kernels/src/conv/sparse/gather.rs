@@ -3,9 +3,6 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-use rayon::prelude::*;
-
 use super::{
     super::{
         blocks::even_blocks,
@@ -23,7 +20,9 @@ use crate::{
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
+use pulp::Simd;
 
 /// Maximum number of values in a panel, unless one row needs more: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;
@@ -190,7 +189,7 @@ fn gather<T: Send, E: Element>(
         simd::dispatch_bundle(Band { layout, parts, from, read, to, written, ending, bundle, rows, panel, ahead });
         finish(to, bundle, rows)
     };
-    (0..written.bundles() * bands.len()).into_par_iter().map_init(Scratch::default, task).collect()
+    threads::results_of_tasks(written.bundles() * bands.len(), &task)
 }
 
 /// Rows of one bundle that one task writes.

@@ -7,9 +7,6 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-use rayon::prelude::*;
-
 use super::{
     super::{blocks::even_blocks, scratch::Scratch, source::Source},
     gather::{forward_layout, weight_gradient_bands},
@@ -22,7 +19,9 @@ use crate::{
     element::register,
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
+use pulp::Simd;
 
 /// Target number of jobs: enough to balance a handful of cores.
 const JOBS: usize = 16;
@@ -186,7 +185,8 @@ impl<E: Element> Pass<'_, E> {
         let blocks = self.blocks.max(JOBS.div_ceil(groups.len().max(1)));
         let blocks = even_blocks(channels, channels.div_ceil(blocks));
         let jobs: Vec<_> = groups.iter().flat_map(|group| blocks.iter().map(move |block| (*group, block))).collect();
-        let run = |panel: &mut Scratch, (group, block): (&[(usize, Range<usize>)], &Range<usize>)| {
+        let run = |panel: &mut Scratch, number: usize| {
+            let (group, block) = jobs[number];
             let kept = self.walks.of(block.start).start..self.walks.of(block.end - 1).end;
             let mut sums = vec![[0.0; LANES]; kept.len()];
             for (bundle, rows) in self.joined(group) {
@@ -195,7 +195,7 @@ impl<E: Element> Pass<'_, E> {
             }
             finish(group[0].0, kept, &sums)
         };
-        jobs.into_par_iter().map_init(Scratch::default, run).collect()
+        threads::results_of_tasks(jobs.len(), &run)
     }
 }
 

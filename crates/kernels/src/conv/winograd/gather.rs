@@ -7,9 +7,6 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-use rayon::prelude::*;
-
 use super::{
     super::{
         blocks::even_blocks,
@@ -28,7 +25,9 @@ use crate::{
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
+use pulp::Simd;
 
 /// Maximum number of values in a task's transformed input tiles, unless one row of tiles needs more: 256 KiB, half of
 /// a second-level cache.
@@ -126,8 +125,7 @@ impl Pass<'_> {
             };
             rows.map(finish).collect::<Vec<_>>()
         };
-        let tasks = (0..tiles.rows.div_ceil(rows_per_task)).into_par_iter();
-        let found: Vec<_> = tasks.map_init(Memory::default, task).collect();
+        let found = threads::results_of_tasks(tiles.rows.div_ceil(rows_per_task), &task);
         found.into_iter().flatten().collect()
     }
 }

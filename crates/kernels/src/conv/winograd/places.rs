@@ -4,9 +4,6 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-use rayon::prelude::*;
-
 use super::{
     super::{
         blocks::even_blocks,
@@ -24,7 +21,9 @@ use crate::{
     norm::Moments,
     shared::Shared,
     simd::{self, BundleKernel},
+    threads,
 };
+use pulp::Simd;
 
 /// Maximum number of values in one place of the transformed tiles, unless one row of tiles needs more: 256 KiB, half
 /// of a second-level cache.
@@ -61,7 +60,7 @@ impl Pass<'_> {
             });
             let (transformed, into) = (&*transformed, Shared::new(multiplied));
             let groups = even_blocks(weights.blocks.len(), BLOCKS);
-            (0..PLACES * groups.len()).into_par_iter().for_each(|task| {
+            threads::each_task(PLACES * groups.len(), &|task| {
                 let (place, blocks) = (task / groups.len(), &weights.blocks[groups[task % groups.len()].clone()]);
                 let inputs = &transformed[inputs.at(place, 0, 0)..][..count * read.channels * LANES];
                 simd::dispatch_bundle(Multiply { weights, blocks, place, inputs, read, into, places: &products });
@@ -77,8 +76,8 @@ impl Pass<'_> {
                     to,
                 });
             });
-            moments.par_extend(rows.into_par_iter().map(|row| {
-                let (bundle, rows) = tiles.output_rows(row, written);
+            moments.extend(threads::results_of_tasks(rows.len(), &|(): &mut (), row| {
+                let (bundle, rows) = tiles.output_rows(first + row, written);
                 // SAFETY: these rows are written, and each belongs to one task. They exist by the assertion of `run`.
                 unsafe { epilogue.finish(to, written, bundle, &rows) }
             }));
@@ -90,9 +89,7 @@ impl Pass<'_> {
 /// Calls `task(tile, channels)` for every tile and every range of channels.
 fn each_tile_and_channels(tiles: usize, maps: &Maps, task: impl Fn(usize, Range<usize>) + Sync) {
     let blocks = even_blocks(maps.channels, CHANNELS);
-    (0..tiles * blocks.len())
-        .into_par_iter()
-        .for_each(|index| task(index / blocks.len(), blocks[index % blocks.len()].clone()));
+    threads::each_task(tiles * blocks.len(), &|index| task(index / blocks.len(), blocks[index % blocks.len()].clone()));
 }
 
 /// Offsets in the layout `[place][tile][channel][lane]`.

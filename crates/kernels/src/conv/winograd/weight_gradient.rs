@@ -21,6 +21,7 @@ use crate::{
     ConvShape, Element, LANES, Maps,
     shared::Shared,
     simd::{self, BundleKernel, sum_lanes},
+    threads,
 };
 
 /// Maximum number of values in the transformed tiles of one part: 8 MiB.
@@ -53,7 +54,7 @@ pub(crate) fn weight_gradient<E: Element>(
     for first in (0..tiles.count()).step_by(part_tiles) {
         let part = first..(first + part_tiles).min(tiles.count());
         let (to_in, to_out) = (Shared::new(in_places), Shared::new(out_places));
-        (0..inputs + outputs).into_par_iter().for_each(|channel| {
+        threads::each_task(inputs + outputs, &|channel| {
             let transform = Transform { tiles, part: part.clone(), run };
             if channel < inputs {
                 simd::dispatch_bundle(InputChannel { transform, x, input, padding: shape.padding, channel, to: to_in });
@@ -63,7 +64,7 @@ pub(crate) fn weight_gradient<E: Element>(
             }
         });
         let (in_places, out_places) = (&*in_places, &*out_places);
-        sums.par_chunks_mut(place_len).enumerate().for_each(|(place, sums)| {
+        threads::each_chunk(sums, place_len, &|place, sums| {
             let of_place = |channels: usize| place * channels * run..(place + 1) * channels * run;
             let (in_run, out_run) = (&in_places[of_place(inputs)], &out_places[of_place(outputs)]);
             simd::dispatch_bundle(Products { in_run, out_run, run, len: part.len() * LANES, sums, inputs, outputs });
