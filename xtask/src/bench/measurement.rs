@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(super) struct Measurement {
     /// Name and version of the peer. `None` in this project's own line.
     pub(super) peer: Option<String>,
-    /// Number format of the peer's arithmetic, `f32` or `bf16`. Ours is always `f32`.
+    /// Number format of the peer's arithmetic, `f32` or `bf16`. Ours is always `f32`, even if activations are stored in bf16.
     pub(super) dtype: Option<String>,
     /// Share of the convolutions' weights that is kept.
     pub(super) density: f64,

@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Number of timed steps per program and round. Two untimed steps come first.
     #[arg(long, value_name = "K", default_value = "5", value_parser = at_least_one())]
     steps: usize,
+    /// What computes here: `cpu`, or `cpu-bf16` for activations stored in 16 bits.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    executor: String,
     /// Let the peer compute in bfloat16.
     #[arg(long)]
     bf16: bool,
@@ -190,7 +193,8 @@ impl Programs<'_> {
 
     fn ours(&self, case: &Case, peak: &Peak) -> Result<Measurement> {
         let mut command = Command::new(&self.step);
-        command.args(self.arguments(case)).args(["--peak-gflops", &peak.gflops.to_string(), "--json"]);
+        command.args(self.arguments(case)).args(["--executor", &self.args.executor]);
+        command.args(["--peak-gflops", &peak.gflops.to_string(), "--json"]);
         Measurement::parse("the example `step`", &child::output(command)?)
     }
 
