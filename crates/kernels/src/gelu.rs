@@ -1,7 +1,8 @@
 //! GELU, x Φ(x), and its gradient.
 
-use crate::{Maps, elementary::normal, simd, threads};
 use pulp::{Simd, WithSimd};
+
+use crate::{Maps, elementary::normal, simd, threads};
 
 /// y = x Φ(x) with the exact normal distribution function Φ (arXiv 1606.08415), not its approximation by tanh.
 pub fn gelu(x: &[f32], y: &mut [f32], maps: &Maps) {

@@ -15,6 +15,37 @@ pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     arch().dispatch(op)
 }
 
+/// Values per register of an instruction set, and its number of registers.
+pub(crate) const fn registers_of<S: Simd>() -> (usize, usize) {
+    (S::F32_LANES, S::REGISTER_COUNT)
+}
+
+/// The same for the instruction set in use.
+pub(crate) fn registers() -> (usize, usize) {
+    struct Registers;
+
+    impl WithSimd for Registers {
+        type Output = (usize, usize);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> (usize, usize) {
+            registers_of::<S>()
+        }
+    }
+    dispatch(Registers)
+}
+
+/// The most rows and columns of a tile of products of two matrices: the sums fit the registers beside a value of each row and
+/// column. Each register of a bundle has sums of its own, so a tile's size changes no bit. Scalar code is compiled for one size
+/// only.
+pub(crate) const fn product_tile<S: Simd>() -> (usize, usize) {
+    match registers_of::<S>() {
+        (1, _) => (1, 1),
+        (_, ..32) => (3, 4),
+        (_, 32..) => (4, 6),
+    }
+}
+
 /// A kernel for which the samples of a bundle fill `V` registers.
 pub(crate) trait BundleKernel {
     /// Result of the kernel.

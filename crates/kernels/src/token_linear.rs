@@ -48,16 +48,6 @@ pub fn token_weight_gradient(x: &[f32], input: &Maps, dy: &[f32], output: &Maps,
     }
 }
 
-/// The most outputs and inputs of a tile whose sums fit the registers. Each register of a bundle has sums of its own, so a
-/// tile's size changes no bit. Scalar code is compiled for one size only.
-const fn tile<S: Simd>() -> (usize, usize) {
-    match (S::F32_LANES, S::REGISTER_COUNT) {
-        (1, _) => (1, 1),
-        (_, ..32) => (3, 4),
-        (_, 32..) => (4, 6),
-    }
-}
-
 struct Job<'a> {
     x: &'a [f32],
     input: &'a Maps,
@@ -77,8 +67,8 @@ impl BundleKernel for Job<'_> {
     fn run<S: Simd, const V: usize>(self, simd: S) -> Vec<f32> {
         let Self { x, input, dy, output, outputs, inputs, sums } = self;
         sums.fill(0.0);
-        let output_blocks = even_blocks(outputs.len(), const { tile::<S>().0 });
-        let input_blocks = even_blocks(inputs.len(), const { tile::<S>().1 });
+        let output_blocks = even_blocks(outputs.len(), const { simd::product_tile::<S>().0 });
+        let input_blocks = even_blocks(inputs.len(), const { simd::product_tile::<S>().1 });
         let row = inputs.len() * LANES;
         for bundle in 0..output.bundles() {
             for columns in &input_blocks {
@@ -131,7 +121,9 @@ impl Tile<'_> {
         macro_rules! sizes {
             ($($outputs:literal: $($inputs:literal)+;)+) => {
                 match size {
-                    $($(($outputs, $inputs) if const { $outputs <= tile::<S>().0 && $inputs <= tile::<S>().1 } => {
+                    $($(($outputs, $inputs) if const {
+                        $outputs <= simd::product_tile::<S>().0 && $inputs <= simd::product_tile::<S>().1
+                    } => {
                         self.add::<S, $outputs, $inputs>(simd);
                     })+)+
                     _ => unreachable!("tiles have at most four outputs and six inputs"),

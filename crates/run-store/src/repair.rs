@@ -1,7 +1,7 @@
 //! Repairs a damaged store: removes what is damaged and what was computed from it, and keeps the descriptions of what
 //! was removed, so that it can be computed again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub struct Repair {
 struct Described {
     kind: String,
     config: Value,
-    inputs: std::collections::BTreeMap<String, StageKey>,
+    inputs: BTreeMap<String, StageKey>,
     data_fingerprint: String,
     seed: u64,
 }

@@ -35,16 +35,6 @@ pub(super) struct LaneProduct<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-/// The most rows and columns of a tile whose sums fit the registers beside the entries of one term. Each register of a bundle
-/// has sums of its own, so a tile's size changes no bit. Scalar code is compiled for one size only.
-const fn tile<S: Simd>() -> (usize, usize) {
-    match (S::F32_LANES, S::REGISTER_COUNT) {
-        (1, _) => (1, 1),
-        (_, ..32) => (3, 4),
-        (_, 32..) => (4, 6),
-    }
-}
-
 impl BundleKernel for LaneProduct<'_> {
     type Output = ();
 
@@ -53,8 +43,8 @@ impl BundleKernel for LaneProduct<'_> {
         let Self { size: [rows, columns, terms], left, right, out } = self;
         assert!(left.holds(rows, terms) && right.holds(columns, terms), "matrices for {rows}×{columns}×{terms}");
         assert!(out.len() >= rows * columns * LANES, "{} values for {rows}×{columns} entries", out.len());
-        let row_blocks = even_blocks(rows, const { tile::<S>().0 });
-        for column_block in even_blocks(columns, const { tile::<S>().1 }) {
+        let row_blocks = even_blocks(rows, const { simd::product_tile::<S>().0 });
+        for column_block in even_blocks(columns, const { simd::product_tile::<S>().1 }) {
             for row_block in &row_blocks {
                 let (first_row, first_column) = (row_block.start, column_block.start);
                 for v in 0..V {
@@ -96,7 +86,9 @@ impl Tile {
             ($($rows:literal: $($columns:literal)+;)+) => {
                 match size {
                     // SAFETY: guaranteed by the caller.
-                    $($(($rows, $columns) if const { $rows <= tile::<S>().0 && $columns <= tile::<S>().1 } => unsafe {
+                    $($(($rows, $columns) if const {
+                        $rows <= simd::product_tile::<S>().0 && $columns <= simd::product_tile::<S>().1
+                    } => unsafe {
                         self.sums::<S, $rows, $columns>(simd);
                     },)+)+
                     _ => unreachable!("tiles have at most four rows and six columns"),

@@ -4,7 +4,7 @@
 //! processor has several of them under way at once, so there must be many independent sums. A tile also saves loads:
 //! a pixel's value serves all channels of the tile, and a weight serves all pixels.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
 use crate::{LANES, simd};
 
@@ -19,7 +19,12 @@ impl RegisterTile {
     /// The largest tile of an instruction set: its sums, a value of each pixel and a weight fill the registers. Scalar code
     /// is compiled for one size only, because each size takes time to compile.
     pub(super) const fn of<S: Simd>() -> Self {
-        match (S::F32_LANES, S::REGISTER_COUNT) {
+        Self::within(simd::registers_of::<S>())
+    }
+
+    /// The same for registers with so many values, and so many of them.
+    const fn within(registers: (usize, usize)) -> Self {
+        match registers {
             (1, _) => Self { pixels: 1, channels: 1 },
             (_, ..32) => Self { pixels: 2, channels: 6 },
             (_, 32..) => Self { pixels: 3, channels: 8 },
@@ -82,17 +87,7 @@ pub(super) fn add_products<S: Simd, const P: usize, const C: usize, const V: usi
 
 /// The most channels of a register tile on the instruction set in use.
 pub(super) fn tile_channels() -> usize {
-    struct Channels;
-
-    impl WithSimd for Channels {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            RegisterTile::of::<S>().channels
-        }
-    }
-    simd::dispatch(Channels)
+    RegisterTile::within(simd::registers()).channels
 }
 
 /// Values of one pixel: `length` channels from channel run `start` of a panel on.

@@ -15,7 +15,7 @@ pub(crate) fn repair(store: &Store, arguments: &RepairArguments) -> anyhow::Resu
     let check = store.check()?;
     let repair = store.repair(&check, mode)?;
     say_removed(&repair, mode);
-    let is_nothing_damaged = repair.damaged.is_empty() && repair.indices.is_empty() && repair.left.is_empty();
+    let is_nothing_damaged = repair.damaged.is_empty() && repair.indices.is_empty();
     let computed = match mode {
         RepairMode::RemoveToCompute => compute(store, arguments)?,
         RepairMode::Dry | RepairMode::Remove => Computed::default(),

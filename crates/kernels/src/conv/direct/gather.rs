@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use super::{
     super::{
         epilogue::Epilogue,
@@ -25,7 +27,6 @@ use crate::{
     simd::{self, BundleKernel},
     threads,
 };
-use pulp::Simd;
 
 /// Maximum number of values in a panel, unless one row needs more: 192 KiB, so that the panel stays in the
 /// second-level cache.

@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use pulp::{NullaryFnOnce, Simd};
+
 use super::{
     super::{blocks::even_blocks, scratch::Scratch},
     panel::Panel,
@@ -21,7 +23,6 @@ use crate::{
     simd::{self, BundleKernel, sum_lanes},
     threads,
 };
-use pulp::{NullaryFnOnce, Simd};
 
 /// Maximum number of pixels in a tile, unless one row has more.
 const TILE_PIXELS: usize = 64;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use super::{
     super::{
         blocks::even_blocks,
@@ -22,7 +24,6 @@ use crate::{
     simd::{self, BundleKernel},
     threads,
 };
-use pulp::Simd;
 
 /// Maximum number of values in a panel, unless one row needs more: 256 KiB, half of a second-level cache.
 const PANEL_LEN: usize = 64 * 1024;

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use super::{
     super::{blocks::even_blocks, scratch::Scratch, source::Source},
     gather::{forward_layout, weight_gradient_bands},
@@ -21,7 +23,6 @@ use crate::{
     simd::{self, BundleKernel},
     threads,
 };
-use pulp::Simd;
 
 /// Target number of jobs: enough to balance a handful of cores.
 const JOBS: usize = 16;

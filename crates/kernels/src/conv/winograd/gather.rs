@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use super::{
     super::{
         blocks::even_blocks,
@@ -27,7 +29,6 @@ use crate::{
     simd::{self, BundleKernel},
     threads,
 };
-use pulp::Simd;
 
 /// Maximum number of values in a task's transformed input tiles, unless one row of tiles needs more: 256 KiB, half of
 /// a second-level cache.

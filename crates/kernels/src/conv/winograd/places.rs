@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
+
 use super::{
     super::{
         blocks::even_blocks,
@@ -23,7 +25,6 @@ use crate::{
     simd::{self, BundleKernel},
     threads,
 };
-use pulp::Simd;
 
 /// Maximum number of values in one place of the transformed tiles, unless one row of tiles needs more: 256 KiB, half
 /// of a second-level cache.

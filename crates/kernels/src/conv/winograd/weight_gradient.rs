@@ -224,7 +224,7 @@ struct Products<'a> {
 /// Most output and input channels of a register block. The sums of all channel pairs and a value of each channel fill the
 /// registers. Scalar code is compiled for one size only.
 const fn block<S: Simd>() -> (usize, usize) {
-    match (S::F32_LANES, S::REGISTER_COUNT) {
+    match simd::registers_of::<S>() {
         (1, _) => (1, 1),
         (_, ..32) => (3, 4),
         (_, 32..) => (6, 4),
